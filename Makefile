@@ -1,0 +1,42 @@
+# Every target that has a "##" is a verb for people; `make` prints them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help demo test check format crd lock bench clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.installed: requirements.lock pyproject.toml .ci/venv
+	@.ci/venv
+
+demo: .venv/.installed ## Release a good and a bad version on a laptop, and watch what happens
+	@rollouts demo $(ARGS)
+
+test: .venv/.installed ## Run every test
+	@pytest $(ARGS)
+
+check: .venv/.installed ## Style, types and layers
+	@ruff format --check .
+	@ruff check .
+	@mypy
+	@lint-imports --no-cache
+	@pytest -q tests/test_tidy.py
+
+format: .venv/.installed ## Format the code and mend what can be mended by itself
+	@ruff format .
+	@ruff check --fix .
+
+crd: .venv/.installed ## Write the CRD and the plain manifests that the models and the chart say
+	@rollouts crd > charts/rollouts/crds/rollouts.yaml
+
+lock: ## Pin the newest versions, with hashes (needs uv)
+	@uv pip compile pyproject.toml --all-extras --universal --generate-hashes --upgrade \
+		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+
+bench: .venv/.installed ## Measure how fast a bad release is stopped
+	@python -m bench.time_to_rollback $(ARGS)
+
+clean: ## Remove the environment and the caches
+	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

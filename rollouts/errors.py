@@ -1,0 +1,70 @@
+"""
+The error tree, named by what the reader of an error has to do.
+
+    RolloutsError
+    ├── RetryLater       try the same again, after `after_seconds`
+    │   ├── Conflict     somebody wrote first: observe again, then decide again
+    │   └── Unavailable  the other side did not answer, or answered nonsense
+    └── Permanent        trying again changes nothing; somebody has to act
+        ├── InvalidSpec  the user's object is wrong; carries field, reason and way out
+        ├── NotFound     the object named is not there
+        ├── Forbidden    a permission is missing; carries which
+        └── UsageError   a command was called wrongly
+"""
+
+from dataclasses import dataclass
+
+
+class RolloutsError(Exception):
+    """The root: what we raise on purpose. Anything else is a bug of ours."""
+
+
+class RetryLater(RolloutsError):
+    """The same may succeed later; `after_seconds` is None when the usual back-off will do."""
+
+    def __init__(self, message: str, *, after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.after_seconds = after_seconds
+
+
+class Conflict(RetryLater):
+    """The object has changed since it was read (HTTP 409)."""
+
+
+class Unavailable(RetryLater):
+    """The API server or a metrics provider did not answer, or not in its protocol."""
+
+
+class Permanent(RolloutsError):
+    """Trying again changes nothing until somebody acts."""
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One thing that is wrong in an object: `field` is its path, such as spec.replicas."""
+
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.reason}"
+
+
+class InvalidSpec(Permanent):
+    """An object of the user's breaks the schema or a rule; `errors` names every field."""
+
+    def __init__(self, errors: tuple[FieldError, ...]) -> None:
+        super().__init__("; ".join(str(error) for error in errors))
+        self.errors = errors
+
+
+class NotFound(Permanent):
+    """The object is not there."""
+
+
+class Forbidden(Permanent):
+    """The API server refuses: a permission is missing."""
+
+
+class UsageError(Permanent):
+    """A verb was called in a way it does not take."""

@@ -1,0 +1,165 @@
+"""
+The few Protocols through which the loop talks to the world, and the words it uses there.
+
+A port has two to four methods. What implements one lives on the floor above
+(`kube`, `metrics`, `notify`); what uses one never knows which implementation it got.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
+
+EventType = Literal["Normal", "Warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Create `body`; that it exists already raises `Conflict`."""
+
+    kind: Kind
+    body: FrozenJSON
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Server-side apply `body` with our field manager, taking over the fields it names."""
+
+    kind: Kind
+    body: FrozenJSON
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """
+    Merge-patch (RFC 7386) the object, or its `subresource` ("status", "scale").
+
+    A `metadata.resourceVersion` inside `body` makes it optimistic: `Conflict` when
+    somebody wrote in between.
+    """
+
+    ref: Ref
+    body: FrozenJSON
+    subresource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete the object; `uid`, when given, must still be its own. Absent is success."""
+
+    ref: Ref
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Record a Kubernetes Event about `regarding`; equal ones are counted up, not repeated."""
+
+    regarding: FrozenJSON
+    type: EventType
+    reason: str
+    message: str
+
+
+Write = Create | Apply | Patch | Delete | Record
+
+
+class Cluster(Protocol):
+    """
+    The cluster: reads come from watch caches and cost no request, writes go to the API server.
+
+    What a write returned is in the cache when `write` returns, so that a reconcile
+    never acts on a state that is older than its own last write.
+    """
+
+    def get(self, ref: Ref) -> JSON | None:
+        """Return the object as last seen, or None. The caller must not change it."""
+        ...
+
+    def select(self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None) -> list[JSON]:
+        """Return the namespace's objects (all namespaces for "") whose labels include `labels`."""
+        ...
+
+    async def write(self, write: Write) -> None:
+        """
+        Carry out one write.
+
+        Raises:
+            Conflict: it exists already, or somebody wrote in between.
+            NotFound: the object to patch is gone.
+            Forbidden: a permission is missing.
+            Unavailable: the API server did not answer in time.
+            InvalidSpec: the API server refused the body (422).
+        """
+        ...
+
+    def changes(self) -> AsyncIterator[Ref]:
+        """
+        Yield the reference of every object that appeared, changed or went.
+
+        First all that exist when the caches are filled; after a reconnect what differs.
+        A deleted object can no longer be got, only its reference is yielded.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One time series: its labels, and raw samples (unix seconds, value), oldest first."""
+
+    labels: Mapping[str, str]
+    samples: Sequence[tuple[float, float]] = field(default_factory=tuple)
+
+
+class MetricSource(Protocol):
+    """Where measurements come from. Every method raises `Unavailable` when it can't say."""
+
+    async def samples(self, selector: str, *, until: datetime, window_seconds: float) -> tuple[Series, ...]:
+        """Return the raw samples of `selector` in (until - window, until], per series."""
+        ...
+
+    async def value(self, promql: str, *, at: datetime) -> float | None:
+        """
+        Return the one number that `promql` evaluates to; None for an empty result or NaN.
+
+        Raises:
+            Permanent: the expression is wrong, or yields more than one series.
+            Unavailable: no answer, or nonsense.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What people are told: a release started, is waiting for them, was promoted, was rolled back."""
+
+    rollout: str
+    reason: str
+    message: str
+    at: datetime
+
+
+class Notifier(Protocol):
+    """Tells people. May fail; a release never waits for it."""
+
+    async def notify(self, notice: Notice) -> None:
+        """Deliver the notice, or raise `RetryLater`."""
+        ...
+
+    async def close(self) -> None:
+        """Give back what it holds open."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, so that a test may own it."""
+
+    def now(self) -> datetime:
+        """Return the present, aware, in UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        ...
