@@ -1,0 +1,122 @@
+"""The closed union of what a decision may ask for, and the decision itself."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rollouts.model.status import RolloutStatus
+
+
+@dataclass(frozen=True, slots=True)
+class CreateReplicaSet:
+    """Make the ReplicaSet of the current template."""
+
+    hash: str
+    revision: int
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptReplicaSet:
+    """Become the owner of a ReplicaSet that is ours by name and labels, and nobody's by reference."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberReplicaSet:
+    """Give a ReplicaSet that is wanted again its new revision number."""
+
+    name: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleReplicaSet:
+    """Set how many pods it has."""
+
+    name: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteReplicaSet:
+    """Remove an old revision that has no pods."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateService:
+    """Make the canary Service after the stable one, selecting this revision."""
+
+    name: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelectRevision:
+    """Point a Service's selector at this revision: one key, one write."""
+
+    service: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetWeight:
+    """Send this percentage to the canary on every route; makes the routing objects when absent."""
+
+    percent: int
+    cut_off: bool = False
+    """Also end header and cookie routes: nobody at all may reach the canary."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRoute:
+    """Remove the routing objects that we own."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameCommand:
+    """Rewrite a bare verb in the annotation as a command with an id, so that it counts once."""
+
+    id: str
+    verb: str
+
+
+Action = (
+    CreateReplicaSet
+    | AdoptReplicaSet
+    | NumberReplicaSet
+    | ScaleReplicaSet
+    | DeleteReplicaSet
+    | CreateService
+    | SelectRevision
+    | SetWeight
+    | RemoveRoute
+    | NameCommand
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """What is said as a Kubernetes Event, in history and to the notifier."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """
+    What to do: carry out `actions` in order, then write `status`, then tell `occurrences`.
+
+    Moves forward are written into status before they are made (their actions come with
+    the next decision); retreats are made first and written down after.
+    """
+
+    status: RolloutStatus
+    actions: tuple[Action, ...] = ()
+    occurrences: tuple[Occurrence, ...] = ()
+    requeue_after_seconds: float | None = None

@@ -1,0 +1,151 @@
+"""What people and CI ask for through the command annotation, and what they are answered."""
+
+from collections.abc import Callable
+
+from rollouts.core import revision
+from rollouts.core.observed import Command
+from rollouts.core.rollback import roll_back
+from rollouts.core.target import begin
+from rollouts.core.world import Move, World, under_way
+from rollouts.model.status import HandledCommand, Pause, RolloutStatus
+
+Handler = Callable[[World, Move, Command], tuple[Move, bool, str]]
+
+
+def obey(world: World, move: Move) -> Move:
+    """Carry out a command that was not handled yet, and answer it in `status.lastCommand`."""
+    command, last = world.observed.command, move.status.last_command
+    if command is None or not command.id or (last is not None and last.id == command.id):
+        return move
+    handler = HANDLERS.get(command.verb)
+    if handler is None:
+        known = ", ".join(HANDLERS)
+        done, accepted, answer = move, False, f"unknown verb {command.verb!r}; known are {known}"
+    elif (complaint := _meant_for_another(command, move.status)) is not None:
+        done, accepted, answer = move, False, complaint
+    else:
+        done, accepted, answer = handler(world, move, command)
+    current = done.status.current_revision
+    handled = HandledCommand(
+        id=command.id,
+        verb=command.verb,
+        by=command.by,
+        revision=current.number if current is not None else None,
+        accepted=accepted,
+        message=answer,
+        at=world.now,
+    )
+    done = done.having(last_command=handled)
+    if accepted and done.status.history != move.status.history:
+        return done
+    message, reason = done.status.message, "Command" if accepted else "CommandRefused"
+    done = done.saying(
+        world,
+        reason,
+        f"{command.verb}{_by(command)}: {answer}",
+        "Normal" if accepted else "Warning",
+    )
+    return done.having(message=message)
+
+
+def _meant_for_another(command: Command, status: RolloutStatus) -> str | None:
+    """Say why a command that names a revision is not for the current one, or None."""
+    current = status.current_revision
+    if (
+        not command.revision
+        or current is None
+        or command.revision in (str(current.number), current.hash)
+    ):
+        return None
+    return (
+        f"it names revision {command.revision}, but {revision.describe(current)} is the current one"
+    )
+
+
+def _by(command: Command) -> str:
+    return f" by {command.by}" if command.by else ""
+
+
+def _abort(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
+    if move.status.abort is not None:
+        return move, True, "already rolled back"
+    if not under_way(move.status):
+        return move, False, "no rollout is under way"
+    reason = f"aborted{_by(command)}"
+    return (
+        roll_back(world, move, by=command.by or "command", reason=reason),
+        True,
+        "traffic goes back to stable",
+    )
+
+
+def _promote(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
+    status = move.status
+    if not under_way(status) or status.current_step_index is None:
+        return move, False, _nothing_to_promote(status)
+    holds = [
+        index
+        for index, step in enumerate(world.spec.canary.steps)
+        if index >= status.current_step_index
+        and (step.pause is not None or step.analysis is not None)
+    ]
+    if not holds and status.held_by is None:
+        return move, False, "no pause or analysis is left to skip; the rollout ends by itself"
+    through = max(status.promoted_through, holds[0] + 1 if holds else 0)
+    move = move.having(promoted_through=through, held_by=None, pause=None)
+    return move, True, f"step {through} is passed" if holds else "resumed"
+
+
+def _promote_full(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
+    status = move.status
+    if not under_way(status) or status.current_step_index is None:
+        return move, False, _nothing_to_promote(status)
+    steps = len(world.spec.canary.steps)
+    move = move.having(
+        promoted_through=steps,
+        current_step_index=steps,
+        step_started_at=world.now,
+        held_by=None,
+        pause=None,
+        canary_scale=None,
+        weights=status.weights.having(desired=100),
+    )
+    return move, True, "all remaining steps are skipped; success criteria are still watched"
+
+
+def _nothing_to_promote(status: RolloutStatus) -> str:
+    return (
+        "it was rolled back; use retry" if status.abort is not None else "no rollout is under way"
+    )
+
+
+def _retry(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
+    current = move.status.current_revision
+    if move.status.abort is None or current is None:
+        return move, False, "only a rollout that was rolled back can be tried again"
+    return begin(world, move, current), True, "begins again at step 1"
+
+
+def _pause(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
+    if not under_way(move.status):
+        return move, False, "no rollout is under way"
+    if move.status.held_by is not None:
+        return move, True, "already paused"
+    held = Pause(reason="Command", at=world.now, by=command.by)
+    return move.having(held_by=held), True, "held where it is; a rollback is still possible"
+
+
+def _resume(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
+    if move.status.held_by is None:
+        return move, False, "it is not paused by a command"
+    return move.having(held_by=None, pause=None, step_started_at=world.now), True, "goes on"
+
+
+HANDLERS: dict[str, Handler] = {
+    "promote": _promote,
+    "promote-full": _promote_full,
+    "abort": _abort,
+    "retry": _retry,
+    "pause": _pause,
+    "resume": _resume,
+}

@@ -1,0 +1,219 @@
+"""From a status to the writes that make the cluster look like it, in a safe order."""
+
+from collections.abc import Iterator
+
+from rollouts.core import replicas
+from rollouts.core.actions import (
+    Action,
+    AdoptReplicaSet,
+    CreateReplicaSet,
+    CreateService,
+    DeleteReplicaSet,
+    NumberReplicaSet,
+    RemoveRoute,
+    ScaleReplicaSet,
+    SelectRevision,
+    SetWeight,
+)
+from rollouts.core.canary import next_weight
+from rollouts.core.observed import ReplicaSet
+from rollouts.core.world import World, frozen, under_way
+from rollouts.model.status import RolloutStatus
+
+
+def retreat(world: World) -> Iterator[Action]:
+    """Yield what takes all traffic from the canary at once."""
+    if world.observed.route.exists:
+        yield SetWeight(0, cut_off=True)
+
+
+def converge(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """
+    Yield the writes that are missing between the cluster and `status`.
+
+    Routes first (a lower weight is the most urgent write there is), then Services, then
+    pods. Nothing is yielded when all is as it should be.
+    """
+    if status.current_revision is None:
+        return
+    yield from _routes(world, status)
+    yield from _services(world, status)
+    yield from _replica_sets(world, status)
+
+
+def _routes(world: World, status: RolloutStatus) -> Iterator[Action]:
+    route = world.observed.route
+    if under_way(status):
+        percent = next_weight(world, status)
+        if percent == 0 and not route.exists:
+            return
+        if route.weight != percent or not route.intact:
+            yield SetWeight(percent)
+        return
+    if not route.exists:
+        return
+    if _route_has_ended(world, status):
+        yield RemoveRoute()
+    elif not _canary_service_is_stable(world, status) and (route.highest > 0 or not route.intact):
+        yield SetWeight(0, cut_off=True)
+
+
+def _canary_service_is_stable(world: World, status: RolloutStatus) -> bool:
+    service, stable = world.canary_service, status.stable_revision
+    return service is not None and stable is not None and service.selected_hash == stable.hash
+
+
+def _route_has_ended(world: World, status: RolloutStatus) -> bool:
+    """
+    Say whether the routing objects may go.
+
+    After a promotion: as soon as the stable Service has the new pods. After a rollback:
+    when the canary, which may still answer what is in flight, is due to go.
+    """
+    stable, service = status.stable_revision, world.stable_service
+    if stable is None or service is None or service.selected_hash != stable.hash:
+        return False
+    if service.ready_endpoints.get(stable.hash, 0) == 0:
+        return False
+    if _canary_service_is_stable(world, status):
+        return True
+    route_is_cut = world.observed.route.highest == 0
+    waiting = any(
+        entry.at > world.now and not _selected_by_stable(world, entry.hash)
+        for entry in status.retiring
+    )
+    return route_is_cut and not waiting
+
+
+def _selected_by_stable(world: World, hash_: str) -> bool:
+    return world.stable_service is not None and world.stable_service.selected_hash == hash_
+
+
+def _services(world: World, status: RolloutStatus) -> Iterator[Action]:
+    stable, stable_service = status.stable_revision, world.stable_service
+    if stable is None or stable_service is None:
+        return
+    serving = world.observed.replica_sets.get(stable.hash)
+    if serving is not None and serving.ready > 0 and stable_service.selected_hash != stable.hash:
+        yield SelectRevision(stable_service.name, stable.hash)
+    canary_service = world.canary_service
+    if under_way(status):
+        canary = world.replica_set(status.current_revision)
+        due = (
+            canary is not None
+            and 0 < max(1, replicas.needed(world.spec, status)) <= canary.available
+        )
+        if canary is None or not due or frozen(world.spec, status):
+            return
+        if canary_service is None:
+            yield CreateService(world.spec.canary_service, canary.hash)
+        elif canary_service.selected_hash != canary.hash and world.observed.route.highest == 0:
+            yield SelectRevision(canary_service.name, canary.hash)
+    elif (
+        canary_service is not None
+        and canary_service.selected_hash != stable.hash
+        and not world.observed.route.exists
+    ):
+        yield SelectRevision(canary_service.name, stable.hash)
+
+
+def _replica_sets(world: World, status: RolloutStatus) -> Iterator[Action]:
+    current, stable = status.current_revision, status.stable_revision
+    assert current is not None
+    for replica_set in world.observed.replica_sets.values():
+        if not replica_set.owned:
+            yield AdoptReplicaSet(replica_set.name)
+    target = world.replica_set(current)
+    wanted = _wanted(world, status)
+    if target is None:
+        if stable is None or stable.hash == current.hash or _stable_is_bound(world, status):
+            yield CreateReplicaSet(current.hash, current.number, wanted.get(current.hash, 0))
+    elif target.revision != current.number:
+        yield NumberReplicaSet(target.name, current.number)
+    for hash_, replica_set in world.observed.replica_sets.items():
+        count = wanted.get(hash_)
+        if (
+            count is not None
+            and replica_set.wanted != count
+            and _may_resize(world, status, replica_set, count)
+        ):
+            yield ScaleReplicaSet(replica_set.name, count)
+    yield from _forget_old(world, status)
+
+
+def _stable_is_bound(world: World, status: RolloutStatus) -> bool:
+    """Say whether the stable Service selects stable alone, so that new pods get nothing by accident."""
+    service, stable = world.stable_service, status.stable_revision
+    return service is not None and stable is not None and service.selected_hash == stable.hash
+
+
+def _wanted(world: World, status: RolloutStatus) -> dict[str, int]:
+    """Return the size of every revision that is to be sized now, by hash; what is absent stays as it is."""
+    spec, current, stable = world.spec, status.current_revision, status.stable_revision
+    assert current is not None
+    keep = {entry.hash for entry in status.retiring if entry.at > world.now}
+    sizes = {
+        hash_: 0
+        for hash_ in world.observed.replica_sets
+        if hash_ not in keep and not (stable is None and not _is_full(world, status))
+    }
+    if stable is not None:
+        sizes[stable.hash] = replicas.stable_replicas(spec, status)
+    if stable is None or stable.hash == current.hash:
+        sizes[current.hash] = spec.replicas
+    elif status.abort is None:
+        sizes[current.hash] = _canary_size(world, status)
+    elif current.hash in keep:
+        sizes.pop(current.hash, None)
+    return sizes
+
+
+def _is_full(world: World, status: RolloutStatus) -> bool:
+    running = world.replica_set(status.current_revision)
+    return running is not None and running.available >= world.spec.replicas
+
+
+def _canary_size(world: World, status: RolloutStatus) -> int:
+    """Return the canary's size: what its weight needs, and within an attempt never less than it has."""
+    canary = world.replica_set(status.current_revision)
+    size = replicas.needed(world.spec, status)
+    if canary is None or (
+        status.canary_scale is not None and status.weights.applied == status.weights.desired
+    ):
+        return size
+    return max(size, canary.wanted)
+
+
+def _may_resize(world: World, status: RolloutStatus, replica_set: ReplicaSet, count: int) -> bool:
+    """Say whether pods may go: never those of a revision that a Service or a live route still sends to."""
+    if count >= replica_set.wanted:
+        bound = status.stable_revision is None or _stable_is_bound(world, status)
+        current = status.current_revision
+        is_canary = current is not None and replica_set.hash == current.hash and under_way(status)
+        return bound or not is_canary
+    stable = status.stable_revision
+    if count > 0 or stable is None or replica_set.hash == stable.hash:
+        return True
+    return all(
+        service.selected_hash != replica_set.hash for service in world.observed.services.values()
+    )
+
+
+def _forget_old(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """Yield the removal of empty revisions beyond revisionHistoryLimit, oldest first."""
+    named = {
+        entry.hash
+        for entry in (status.current_revision, status.stable_revision)
+        if entry is not None
+    }
+    named |= {entry.hash for entry in status.retiring}
+    old = sorted(
+        (
+            replica_set
+            for hash_, replica_set in world.observed.replica_sets.items()
+            if hash_ not in named and replica_set.wanted == 0 and replica_set.existing == 0
+        ),
+        key=lambda replica_set: replica_set.revision,
+    )
+    for replica_set in old[: max(0, len(old) - world.spec.revision_history_limit)]:
+        yield DeleteReplicaSet(replica_set.name, replica_set.uid)

@@ -1,0 +1,127 @@
+"""
+The decision: everything that happens to a release is decided here.
+
+    decide(spec, status, observed, evidence, now) -> Decision
+
+Moves in order of urgency: which revision is wanted, what a person asks for, whether the
+canary must be stopped, and only then how far it may go.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from rollouts.core.actions import Action, Decision, NameCommand
+from rollouts.core.canary import advance, expose
+from rollouts.core.commands import obey
+from rollouts.core.conditions import conditions
+from rollouts.core.converge import converge, retreat
+from rollouts.core.observed import Observed
+from rollouts.core.rollback import guard
+from rollouts.core.target import retarget
+from rollouts.core.world import Move, World, under_way
+from rollouts.model.evidence import Evidence
+from rollouts.model.kinds import HASH_LABEL
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import RolloutStatus
+
+
+def decide(
+    spec: RolloutSpec, status: RolloutStatus, observed: Observed, evidence: Evidence, now: datetime
+) -> Decision:
+    """Return what to do next. Pure: the same inputs give the same Decision."""
+    world = World(spec, observed, evidence, now)
+    move = _remember_evidence(world, Move(status))
+    for step in (retarget, obey, guard, advance, expose, _settle):
+        move = step(world, move)
+        if move.status.started_at != status.started_at:
+            # A new attempt: what was measured of the last one says nothing about it.
+            world = replace(world, evidence=Evidence())
+    after = _numbers(world, move.status)
+    after = after.having(
+        observed_generation=observed.generation,
+        step=_step(spec, after),
+        conditions=conditions(status.conditions, after, now),
+    )
+    return Decision(
+        status=after,
+        actions=tuple(_actions(world, status, move)),
+        occurrences=move.occurrences,
+        requeue_after_seconds=_wake_after(world, move),
+    )
+
+
+def _actions(world: World, before: RolloutStatus, move: Move) -> list[Action]:
+    """
+    Return the writes of this decision.
+
+    A retreat is made now; a move forward is only written down now, and made by the next
+    decision, which finds it in status: whoever makes that decision.
+    """
+    actions = list(retreat(world) if move.retreat else converge(world, before))
+    command = world.observed.command
+    if command is not None and not command.id:
+        # The resource version makes the id unique, and the same for whoever decides again.
+        actions.append(
+            NameCommand(id=f"{command.verb}-{world.observed.resource_version}", verb=command.verb)
+        )
+    return actions
+
+
+def _remember_evidence(world: World, move: Move) -> Move:
+    evidence = world.evidence
+    if evidence.at is None or not under_way(move.status):
+        return move
+    return move.having(
+        criteria=list(evidence.criteria),
+        exposure=evidence.exposure,
+        weights=move.status.weights.having(served=evidence.served_percent),
+    )
+
+
+def _settle(world: World, move: Move) -> Move:
+    """Forget the revisions that have gone, and wake up when the next is due to go."""
+    staying = []
+    for entry in move.status.retiring:
+        replica_set = world.observed.replica_sets.get(entry.hash)
+        if replica_set is not None and (
+            entry.at > world.now or replica_set.wanted > 0 or replica_set.existing > 0
+        ):
+            staying.append(entry)
+            if entry.at > world.now:
+                move = move.waking(entry.at)
+    return move.having(retiring=staying)
+
+
+def _numbers(world: World, status: RolloutStatus) -> RolloutStatus:
+    stable, current = (
+        world.replica_set(status.stable_revision),
+        world.replica_set(status.current_revision),
+    )
+    serving = stable or current
+    hash_ = serving.hash if serving is not None else ""
+    return status.having(
+        replicas=serving.existing if serving is not None else 0,
+        ready_replicas=serving.ready if serving is not None else 0,
+        available_replicas=serving.available if serving is not None else 0,
+        updated_replicas=current.existing if current is not None else 0,
+        selector=_with_hash(world.observed.selector, hash_),
+    )
+
+
+def _with_hash(selector: str, hash_: str) -> str:
+    return ",".join(part for part in (selector, f"{HASH_LABEL}={hash_}" if hash_ else "") if part)
+
+
+def _step(spec: RolloutSpec, status: RolloutStatus) -> str:
+    steps = len(spec.canary.steps)
+    if status.current_step_index is None:
+        return f"{steps}/{steps}" if status.stable_revision == status.current_revision else ""
+    return f"{min(status.current_step_index, steps)}/{steps}"
+
+
+def _wake_after(world: World, move: Move) -> float | None:
+    later = [moment for moment in move.wake_at if moment > world.now]
+    drain = move.status.drain_until
+    if under_way(move.status) and drain is not None and drain > world.now:
+        later.append(drain)
+    return (min(later) - world.now).total_seconds() if later else None

@@ -1,0 +1,125 @@
+"""What a decision sees of the cluster: plain, small, and already counted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from rollouts.model.kinds import FrozenJSON
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod of a ReplicaSet that is not terminating."""
+
+    name: str
+    ready: bool
+    created_at: datetime
+    restarts: int = 0
+    problem: str = ""
+    """What its containers wait for, such as `CrashLoopBackOff` or `ImagePullBackOff`, or empty."""
+
+    @property
+    def crash_looping(self) -> bool:
+        """Its containers end and are started again, and again."""
+        return self.problem == "CrashLoopBackOff"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSet:
+    """One revision's ReplicaSet."""
+
+    name: str
+    uid: str
+    hash: str
+    revision: int
+    images: tuple[str, ...]
+    wanted: int
+    """spec.replicas."""
+    existing: int
+    """Pods that exist, terminating ones not counted."""
+    ready: int
+    available: int
+    created_at: datetime
+    owned: bool = True
+    """False: it carries our labels and nobody owns it, as after a restore; it is to be adopted."""
+    pods: tuple[Pod, ...] = ()
+
+    @property
+    def crash_looping(self) -> tuple[Pod, ...]:
+        """The pods that crash again and again."""
+        return tuple(pod for pod in self.pods if pod.crash_looping)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Service, and where its ready endpoints are."""
+
+    name: str
+    uid: str
+    selected_hash: str = ""
+    """The revision that its selector names, or empty."""
+    ours: bool = False
+    """This Rollout made it."""
+    ready_endpoints: Mapping[str, int] = field(default_factory=dict)
+    """Ready endpoints by revision hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is in the way: a condition's reason, and a sentence with the way out."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """
+    The routing objects, as one.
+
+    `weight` is what all of them say, or None when they differ or some are absent;
+    `highest` is the most that any of them may be sending to the canary now.
+    `intact` is False when someone changed what we wrote.
+    """
+
+    exists: bool = False
+    weight: int | None = None
+    highest: int = 0
+    intact: bool = True
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The command annotation: `id` is empty when a person wrote the bare verb."""
+
+    id: str
+    verb: str
+    revision: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything that a decision sees."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    template_hash: str
+    images: tuple[str, ...]
+    replica_sets: Mapping[str, ReplicaSet] = field(default_factory=dict)
+    """By hash."""
+    services: Mapping[str, Service] = field(default_factory=dict)
+    """By name: the stable Service, and the canary Service when it exists."""
+    route: Route = Route()
+    command: Command | None = None
+    bad_command: str = ""
+    """Why the command annotation can't be understood."""
+    selector: str = ""
+    """spec.selector in the notation of /scale."""
+    template: FrozenJSON = field(default_factory=dict)
+    quiet_seconds: float = 0.0
+    """How long after a superseded canary's last request its counters may still move."""

@@ -1,0 +1,80 @@
+"""
+When a new status is worth a write.
+
+What decides (phase, step, weights, revisions, verdicts, commands, history) is written at
+once. Numbers that only inform are not: counts of pods at most every few seconds, and
+evidence when its sample has doubled, so that a release that takes a day costs a handful
+of writes more than one that takes a minute.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from rollouts.core.world import under_way
+from rollouts.model.status import CriterionStatus, RolloutStatus
+
+COUNTS_EVERY = timedelta(seconds=5)
+FIRST_SAMPLE = 32
+_NUMBERS = {
+    "criteria",
+    "exposure",
+    "conditions",
+    "message",
+    "refreshed_at",
+    "replicas",
+    "ready_replicas",
+    "available_replicas",
+    "updated_replicas",
+}
+
+
+def worth_writing(old: RolloutStatus, new: RolloutStatus, now: datetime) -> bool:
+    """Say whether `new` should replace `old` in the API server now."""
+    if _deciding(old) != _deciding(new):
+        return True
+    if _sample_has_doubled(old, new):
+        return True
+    if _counts(old) == _counts(new) and old.message == new.message:
+        return False
+    return due_at(old, new, now) is None
+
+
+def due_at(old: RolloutStatus, new: RolloutStatus, now: datetime) -> datetime | None:
+    """Return when counts that differ may be written; None when that is now or they do not differ."""
+    if _counts(old) == _counts(new) and old.message == new.message:
+        return None
+    if not under_way(new) or old.refreshed_at is None:
+        return None
+    due = old.refreshed_at + COUNTS_EVERY
+    return due if due > now else None
+
+
+def _deciding(status: RolloutStatus) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        name: value
+        for name, value in status
+        if name not in _NUMBERS and name not in ("weights", "last_command")
+    }
+    facts["weights"] = (status.weights.desired, status.weights.applied)
+    facts["command"] = status.last_command.id if status.last_command else None
+    facts["verdicts"] = [_deciding_criterion(criterion) for criterion in status.criteria]
+    facts["conditions"] = [(entry.type, entry.status, entry.reason) for entry in status.conditions]
+    return facts
+
+
+def _deciding_criterion(criterion: CriterionStatus) -> tuple[str, str, int, int]:
+    return criterion.name, criterion.verdict, criterion.failed_looks, criterion.errors
+
+
+def _counts(status: RolloutStatus) -> tuple[int, ...]:
+    return (
+        status.replicas,
+        status.ready_replicas,
+        status.available_replicas,
+        status.updated_replicas,
+    )
+
+
+def _sample_has_doubled(old: RolloutStatus, new: RolloutStatus) -> bool:
+    before, after = old.exposure.canary_requests, new.exposure.canary_requests
+    return after >= FIRST_SAMPLE and after >= 2 * before

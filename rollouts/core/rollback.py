@@ -1,0 +1,147 @@
+"""When a release has to be stopped, and what stopping it means."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from rollouts.core import replicas, revision
+from rollouts.core.observed import ReplicaSet
+from rollouts.core.target import retire
+from rollouts.core.world import Move, World, frozen, under_way
+from rollouts.model.status import Abort, RolloutStatus, Weights
+from rollouts.model.units import format_duration
+
+
+def guard(world: World, move: Move) -> Move:
+    """Roll back, in this very decision, when there is a reason to."""
+    if move.retreat or not under_way(move.status):
+        return move
+    reason = next(reasons(world, move.status), None)
+    return roll_back(world, move, by="rollouts", reason=reason) if reason is not None else move
+
+
+def roll_back(world: World, move: Move, *, by: str, reason: str) -> Move:
+    """Send all traffic to stable now, and remember why; only `retry` or a new template begins again."""
+    status = move.status
+    current, stable = status.current_revision, status.stable_revision
+    assert current is not None
+    assert stable is not None
+    drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
+    move = move.having(
+        abort=Abort(at=world.now, by=by, reason=reason),
+        weights=Weights(
+            desired=0, applied=status.weights.applied, applied_at=status.weights.applied_at
+        ),
+        pause=None,
+        held_by=None,
+        canary_scale=None,
+        stable_floor=0,
+        drain_until=drained if status.weights.applied else status.drain_until,
+        retiring=retire(
+            world, status, current.hash, world.spec.canary.abort_scale_down_delay_seconds
+        ),
+        phase="Degraded",
+    )
+    sentence = (
+        f"{revision.describe(current)} is rolled back to {revision.describe(stable)}: {reason}"
+    )
+    return move.saying(world, "RolledBack", sentence, "Warning").retreating()
+
+
+def reasons(world: World, status: RolloutStatus) -> Iterator[str]:
+    """Yield why the canary must not go on, most telling first."""
+    for criterion in world.evidence.criteria:
+        if criterion.verdict == "fail":
+            yield f"{criterion.name}: {criterion.message}"
+    if status.weights.applied > 0 or world.observed.route.highest > 0:
+        yield from _pods_that_fail_under_traffic(world, status)
+    yield from _deadline(world, status)
+
+
+def _pods_that_fail_under_traffic(world: World, status: RolloutStatus) -> Iterator[str]:
+    canary = world.replica_set(status.current_revision)
+    if canary is None:
+        yield "the canary's ReplicaSet is gone while it has traffic"
+        return
+    if world.canary_service is None:
+        yield f"Service {world.spec.canary_service} is gone while it has traffic"
+        return
+    if canary.crash_looping:
+        names = ", ".join(
+            f"{pod.name} ({pod.restarts} restarts)" for pod in canary.crash_looping[:3]
+        )
+        yield f"canary pods crash again and again: {names}"
+    if canary.ready == 0:
+        yield "no canary pod is ready while it has traffic"
+    wanted = replicas.canary_replicas(
+        replicas.stable_replicas(world.spec, status), status.weights.applied
+    )
+    if status.canary_scale is not None:
+        wanted = min(wanted, max(1, status.canary_scale))
+    failing = _failing(canary, status.weights.applied_at)
+    if failing and canary.ready < wanted:
+        yield (
+            f"{canary.ready} of the {wanted} canary pods that {status.weights.applied} % of the traffic needs"
+            f" are ready; {', '.join(failing[:3])} failed"
+        )
+
+
+def _failing(canary: ReplicaSet, applied_at: datetime | None) -> list[str]:
+    """
+    Name the pods that failed, as opposed to those that replace an evicted one.
+
+    A replacement is younger than the weight and has not been restarted: a drained node
+    must not stop a good release.
+    """
+    return [
+        pod.name
+        for pod in canary.pods
+        if not pod.ready
+        and (pod.restarts > 0 or (applied_at is not None and pod.created_at < applied_at))
+    ]
+
+
+def _deadline(world: World, status: RolloutStatus) -> Iterator[str]:
+    at = deadline(world, status)
+    if at is None or world.now < at or not world.spec.progress_deadline_abort:
+        return
+    yield (
+        f"step {(status.current_step_index or 0) + 1} made no progress for"
+        f" {format_duration(world.spec.progress_deadline_seconds)}: {waiting_for(world, status)}"
+    )
+
+
+def deadline(world: World, status: RolloutStatus) -> datetime | None:
+    """Return until when the current step may wait for pods and routes; None when it waits for neither."""
+    if frozen(world.spec, status) or status.pause is not None or status.step_started_at is None:
+        return None
+    if settled(world, status):
+        return None
+    return status.step_started_at + timedelta(seconds=world.spec.progress_deadline_seconds)
+
+
+def settled(world: World, status: RolloutStatus) -> bool:
+    """Say whether size and weight are what the current step wants."""
+    canary = world.replica_set(status.current_revision)
+    available = canary.available if canary is not None else 0
+    return (
+        available >= replicas.needed(world.spec, status)
+        and status.weights.applied == status.weights.desired
+    )
+
+
+def waiting_for(world: World, status: RolloutStatus) -> str:
+    """Say what stands between the current step and its end, in words."""
+    if world.stable_service is None:
+        return f"Service {world.spec.stable_service} does not exist; create it, or correct stableService"
+    if world.observed.route.problems:
+        return world.observed.route.problems[0].message
+    canary = world.replica_set(status.current_revision)
+    wanted = replicas.needed(world.spec, status)
+    available = canary.available if canary is not None else 0
+    if available < wanted:
+        trouble = (
+            {pod.problem for pod in canary.pods if pod.problem} if canary is not None else set()
+        )
+        because = f" ({', '.join(sorted(trouble))})" if trouble else ""
+        return f"{available} of {wanted} canary pods are available{because}"
+    return f"weight {status.weights.desired} % is not confirmed by the routes yet"

@@ -1,0 +1,146 @@
+"""Which revision is wanted: the first deploy, a new template, and the way back to stable."""
+
+from datetime import timedelta
+
+from rollouts.core import revision
+from rollouts.core.observed import ReplicaSet
+from rollouts.core.world import Move, World, under_way
+from rollouts.model.status import Exposure, Retiring, Revision, RolloutStatus, Weights
+
+
+def retarget(world: World, move: Move) -> Move:
+    """Notice a template that is not the current revision's, and begin whatever that means."""
+    status, wanted = move.status, world.observed.template_hash
+    if status.current_revision is None and status.stable_revision is None:
+        return _first_sight(world, move)
+    if status.current_revision is not None and status.current_revision.hash == wanted:
+        return move
+    superseded = status.current_revision if under_way(status) or status.abort else None
+    if status.stable_revision is not None and status.stable_revision.hash == wanted:
+        return _back_to_stable(world, move)
+    move = begin(world, move, _numbered(world, status))
+    if superseded is None or status.stable_revision is None:
+        return move
+    return _leaving(world, move, superseded.hash)
+
+
+def begin(world: World, move: Move, target: Revision) -> Move:
+    """Begin an attempt at `target` at step 0: no evidence, no weight, nothing remembered of the last."""
+    status = move.status
+    stable = world.replica_set(status.stable_revision)
+    drain_until = None
+    if world.observed.route.highest > 0:
+        drain_until = world.now + timedelta(seconds=world.observed.quiet_seconds)
+    move = move.having(
+        **_fresh(),
+        current_revision=target,
+        current_step_index=0 if status.stable_revision is not None else None,
+        step_started_at=world.now,
+        started_at=world.now,
+        drain_until=drain_until or status.drain_until,
+        stable_floor=max(world.spec.replicas, stable.wanted) if stable is not None else 0,
+        retiring=[entry for entry in status.retiring if entry.hash != target.hash],
+        phase="Progressing",
+    )
+    if status.stable_revision is None:
+        return move.saying(
+            world, "FirstDeploy", f"{revision.describe(target)} is the first: no traffic to protect"
+        )
+    move = move.saying(
+        world,
+        "RolloutStarted",
+        f"{revision.describe(target)} is to replace {revision.describe(status.stable_revision)}"
+        f" in {len(world.spec.canary.steps)} steps",
+    )
+    return move.retreating() if world.observed.route.highest > 0 else move
+
+
+def retire(world: World, status: RolloutStatus, hash_: str, delay_seconds: float) -> list[Retiring]:
+    """Return `status.retiring` with this revision, which goes after `delay_seconds`."""
+    others = [entry for entry in status.retiring if entry.hash != hash_]
+    return [*others, Retiring(hash=hash_, at=world.now + timedelta(seconds=delay_seconds))]
+
+
+def _fresh() -> dict[str, object]:
+    return {
+        "exposed_at": None,
+        "promoted_through": 0,
+        "weights": Weights(),
+        "canary_scale": None,
+        "pause": None,
+        "held_by": None,
+        "abort": None,
+        "criteria": [],
+        "exposure": Exposure(),
+    }
+
+
+def _first_sight(world: World, move: Move) -> Move:
+    """
+    Meet a Rollout without a status.
+
+    That is not a first deploy by itself: after a restore, or when Git made the object
+    again, the revision that the stable Service selects is the stable one and keeps its traffic.
+    """
+    service = world.stable_service
+    serving = (
+        world.observed.replica_sets.get(service.selected_hash) if service is not None else None
+    )
+    if serving is None or serving.existing == 0:
+        return begin(world, move, _numbered(world, move.status))
+    stable = _of(serving)
+    move = move.having(stable_revision=stable, weights=Weights(desired=100, applied=100))
+    if serving.hash == world.observed.template_hash:
+        move = move.having(current_revision=stable)
+        return move.saying(
+            world,
+            "StableFound",
+            f"{revision.describe(stable)} is what the Service selects: it is stable",
+        )
+    return begin(world, move, _numbered(world, move.status))
+
+
+def _back_to_stable(world: World, move: Move) -> Move:
+    """Take the stable template as the wish to stop: the rollback path, without steps."""
+    status = move.status
+    stable, left = status.stable_revision, status.current_revision
+    assert stable is not None
+    move = move.having(
+        **(_fresh() | {"weights": Weights(desired=100, applied=100)}),
+        current_revision=stable,
+        current_step_index=None,
+        step_started_at=None,
+        stable_floor=0,
+        phase="Progressing",
+    )
+    move = move.saying(
+        world,
+        "BackToStable",
+        f"the template is that of {revision.describe(stable)} again: no steps needed",
+    )
+    return _leaving(world, move, left.hash).retreating() if left is not None else move
+
+
+def _leaving(world: World, move: Move, hash_: str) -> Move:
+    delay = world.spec.canary.abort_scale_down_delay_seconds
+    return move.having(retiring=retire(world, move.status, hash_, delay))
+
+
+def _numbered(world: World, status: RolloutStatus) -> Revision:
+    known = [replica_set.revision for replica_set in world.observed.replica_sets.values()]
+    known += [
+        entry.number
+        for entry in (status.stable_revision, status.current_revision)
+        if entry is not None
+    ]
+    return Revision(
+        number=revision.next_number(known),
+        hash=world.observed.template_hash,
+        images=list(world.observed.images),
+    )
+
+
+def _of(replica_set: ReplicaSet) -> Revision:
+    return Revision(
+        number=replica_set.revision, hash=replica_set.hash, images=list(replica_set.images)
+    )

@@ -1,0 +1,92 @@
+"""The inputs of one decision, the move it makes, and how a move is put into words."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from rollouts.core.actions import Occurrence
+from rollouts.core.observed import Observed, ReplicaSet, Service
+from rollouts.model.evidence import Evidence
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import HistoryEntry, Revision, RolloutStatus
+
+HISTORY_LENGTH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is wanted, seen and measured, and when."""
+
+    spec: RolloutSpec
+    observed: Observed
+    evidence: Evidence
+    now: datetime
+
+    def replica_set(self, revision: Revision | None) -> ReplicaSet | None:
+        """Return the ReplicaSet of `revision`, if there is one."""
+        return self.observed.replica_sets.get(revision.hash) if revision is not None else None
+
+    @property
+    def stable_service(self) -> Service | None:
+        return self.observed.services.get(self.spec.stable_service)
+
+    @property
+    def canary_service(self) -> Service | None:
+        return self.observed.services.get(self.spec.canary_service)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """
+    A status on its way to become the next one.
+
+    `retreat`: traffic has to go back to stable before anything else, status included.
+    """
+
+    status: RolloutStatus
+    occurrences: tuple[Occurrence, ...] = ()
+    retreat: bool = False
+    wake_at: tuple[datetime, ...] = ()
+
+    def having(self, **changes: Any) -> "Move":
+        """Return the move with these fields of its status changed."""
+        return replace(self, status=self.status.having(**changes))
+
+    def waking(self, at: datetime) -> "Move":
+        """Return the move, to be looked at again at `at` whatever happens."""
+        return replace(self, wake_at=(*self.wake_at, at))
+
+    def retreating(self) -> "Move":
+        """Return the move as a retreat."""
+        return replace(self, retreat=True)
+
+    def saying(
+        self, world: World, reason: str, message: str, kind: Literal["Normal", "Warning"] = "Normal"
+    ) -> "Move":
+        """Return the move with this decision put on record: message, history and event."""
+        current = self.status.current_revision
+        entry = HistoryEntry(
+            at=world.now,
+            reason=reason,
+            message=message,
+            revision=current.number if current else None,
+        )
+        history = [*self.status.history, entry][-HISTORY_LENGTH:]
+        told = replace(self, occurrences=(*self.occurrences, Occurrence(kind, reason, message)))
+        return told.having(message=message, history=history)
+
+
+def under_way(status: RolloutStatus) -> bool:
+    """Say whether a new revision is on its way: there is a stable one, it is another, and nobody stopped it."""
+    stable, current = status.stable_revision, status.current_revision
+    return (
+        stable is not None
+        and current is not None
+        and stable.hash != current.hash
+        and status.abort is None
+    )
+
+
+def frozen(spec: RolloutSpec, status: RolloutStatus) -> bool:
+    """Say whether steps, and every raise of the weight, are held by a person."""
+    return spec.paused or status.held_by is not None

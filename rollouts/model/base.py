@@ -1,0 +1,71 @@
+"""The two ground models: one for what users write, one for what the controller writes."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+
+def rule(expression: str, message: str) -> JsonValue:
+    """Return one CEL validation rule of a CRD schema."""
+    return {"rule": expression, "message": message}
+
+
+def exactly_one(*names: str) -> str:
+    """Return the CEL expression that says: one of these fields is set, and no more."""
+    present = ", ".join(f"has(self.{name})" for name in names)
+    return f"[{present}].filter(x, x).size() == 1"
+
+
+class Written(BaseModel):
+    """What a user writes: frozen, camelCase in YAML, and unknown fields are errors."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class Remembered(BaseModel):
+    """What the controller writes into status: frozen, and tolerant of fields of later versions."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+    def having(self, **changes: Any) -> Self:
+        """Return a copy with these fields changed."""
+        return self.model_copy(update=changes)
+
+
+def format_time(moment: datetime) -> str:
+    """Return `moment` in RFC 3339, UTC, with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Timestamp = Annotated[
+    AwareDatetime,
+    PlainSerializer(format_time),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+Weight = Annotated[int, Field(ge=0, le=100)]
+"""Percent of the traffic, a whole number 0..100."""
+Name = Annotated[
+    str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+]

@@ -1,0 +1,164 @@
+"""
+The CustomResourceDefinition, generated from the models.
+
+Pydantic's JSON schema is turned into a structural schema: references are written out,
+"or null" goes (an absent field is how Kubernetes says null), and what a structural
+schema may not hold is dropped; our CEL rules ride along in the models themselves.
+Source: kubernetes.io, "Extend the Kubernetes API with CustomResourceDefinitions".
+"""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from rollouts.model.kinds import GROUP, JSON, VERSION
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import RolloutStatus
+
+# Defaults stay out (but for those that `_KEPT_DEFAULTS` names), so that what Git holds and
+# what the cluster holds do not differ.
+_DROPPED = {"title", "additionalProperties", "default", "$defs"}
+_KEPT_DEFAULTS = {"replicas"}
+_COLUMNS = (
+    ("Phase", "string", ".status.phase", "What it is doing"),
+    ("Step", "string", ".status.step", "Steps done, of all"),
+    ("Weight", "integer", ".status.weights.applied", "Percent of the traffic that the canary has"),
+    ("Revision", "integer", ".status.currentRevision.number", "The revision that is wanted"),
+    (
+        "Stable",
+        "integer",
+        ".status.stableRevision.number",
+        "The revision that users' traffic can always go back to",
+    ),
+    ("Age", "date", ".metadata.creationTimestamp", "Since when it exists"),
+)
+
+
+def crd() -> JSON:
+    """Return the CustomResourceDefinition of Rollout as plain JSON."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"rollouts.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": "Rollout",
+                "listKind": "RolloutList",
+                "plural": "rollouts",
+                "singular": "rollout",
+                "shortNames": ["ro"],
+                "categories": ["all"],
+            },
+            "versions": [_version()],
+        },
+    }
+
+
+def _version() -> JSON:
+    return {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {
+            "status": {},
+            "scale": {
+                "specReplicasPath": ".spec.replicas",
+                "statusReplicasPath": ".status.replicas",
+                "labelSelectorPath": ".status.selector",
+            },
+        },
+        "additionalPrinterColumns": [
+            {"name": name, "type": kind, "jsonPath": path, "description": text}
+            for name, kind, path, text in _COLUMNS
+        ]
+        + [
+            {
+                "name": "Message",
+                "type": "string",
+                "jsonPath": ".status.message",
+                "description": "The last decision, in words",
+                "priority": 1,
+            }
+        ],
+        "schema": {
+            "openAPIV3Schema": {
+                "type": "object",
+                "description": "A release strategy, and the release that is under way.",
+                "required": ["spec"],
+                "properties": {
+                    "apiVersion": {"type": "string"},
+                    "kind": {"type": "string"},
+                    "metadata": {"type": "object"},
+                    "spec": structural(RolloutSpec),
+                    "status": structural(RolloutStatus),
+                },
+            }
+        },
+    }
+
+
+def structural(model: type[BaseModel]) -> JSON:
+    """Return the structural schema of `model`."""
+    schema = model.model_json_schema(by_alias=True, mode="validation")
+    result: JSON = _clean(schema, schema.get("$defs", {}))
+    return result
+
+
+def _clean(schema: JSON, definitions: JSON) -> JSON:
+    schema = _resolve(schema, definitions)
+    if "x-kubernetes-int-or-string" in schema or "x-kubernetes-preserve-unknown-fields" in schema:
+        return _tidy({key: value for key, value in schema.items() if key not in _DROPPED})
+    cleaned: JSON = {}
+    for key, value in schema.items():
+        if key == "properties":
+            cleaned[key] = {
+                name: _property(name, part, definitions) for name, part in value.items()
+            }
+        elif key == "items" or (key == "additionalProperties" and isinstance(value, dict)):
+            cleaned[key] = _clean(value, definitions)
+        elif key == "const":
+            cleaned["enum"] = [value]
+        elif key == "exclusiveMinimum":  # a flag beside the bound, in OpenAPI 3.0
+            cleaned.update(minimum=value, exclusiveMinimum=True)
+        elif key == "exclusiveMaximum":
+            cleaned.update(maximum=value, exclusiveMaximum=True)
+        elif key not in _DROPPED:
+            cleaned[key] = value
+    return _tidy(cleaned)
+
+
+def _property(name: str, schema: JSON, definitions: JSON) -> JSON:
+    cleaned = _clean(schema, definitions)
+    if name in _KEPT_DEFAULTS and schema.get("default") is not None:
+        cleaned["default"] = schema["default"]
+    return cleaned
+
+
+def _tidy(schema: JSON) -> JSON:
+    """Return a copy of its own (YAML would write shared parts as anchors), descriptions on one line."""
+    schema = copy.deepcopy(schema)
+    if "description" in schema:
+        schema["description"] = " ".join(schema["description"].split())
+    return schema
+
+
+def _resolve(schema: JSON, definitions: JSON) -> JSON:
+    """Return the schema without references and without "or null"; what is said nearer wins."""
+    while True:
+        if "$ref" in schema:
+            nearer = {key: value for key, value in schema.items() if key != "$ref"}
+            schema = {**definitions[schema["$ref"].rsplit("/", 1)[1]], **nearer}
+        elif "anyOf" in schema and any(part == {"type": "null"} for part in schema["anyOf"]):
+            nearer = {key: value for key, value in schema.items() if key != "anyOf"}
+            (only,) = _not_null(schema["anyOf"])
+            schema = {**only, **nearer}
+        else:
+            return schema
+
+
+def _not_null(parts: list[Any]) -> Iterator[JSON]:
+    return (part for part in parts if part != {"type": "null"})

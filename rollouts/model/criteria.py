@@ -1,0 +1,110 @@
+"""Success criteria: what a release has to be, in the user's words."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from rollouts.model.base import Written, exactly_one, rule
+from rollouts.model.units import Duration, Fraction
+
+
+class ErrorRate(Written):
+    """The fraction of requests that the server answered with 5xx."""
+
+    max: Fraction | None = None
+    """The most that may fail, such as 1%."""
+    max_ratio_to_stable: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """The most times worse than stable, such as 1.5. Not judged by this version."""
+
+
+class Latency(Written):
+    """How long requests take, as one quantile of them."""
+
+    quantile: Annotated[float, Field(gt=0, lt=1)]
+    """Which quantile, such as 0.99."""
+    max: Duration
+    """The longest that the quantile may be, such as 500ms."""
+
+
+class Query(Written):
+    """Any PromQL that yields one number; `{{ canary.hash }}` and the like are filled in."""
+
+    promql: Annotated[str, Field(min_length=1, max_length=8192)]
+    """
+    The expression. Variables: rollout, namespace, canary.hash, canary.revision, canary.service,
+    stable.hash, stable.revision, stable.service.
+    """
+    min: float | None = None
+    """The least that is good."""
+    max: float | None = None
+    """The most that is good."""
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("needs min, max or both: without a limit it judges nothing")
+        return self
+
+
+class Criterion(Written):
+    """One thing that must hold from the first canary request to the last step."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    exactly_one("errorRate", "latency", "query"),
+                    "set exactly one of errorRate, latency and query",
+                ),
+            ]
+        }
+    )
+
+    name: Annotated[str, Field(min_length=1, max_length=63)]
+    """What to call it in status, events and the live view; unique in the list."""
+    error_rate: ErrorRate | None = None
+    latency: Latency | None = None
+    query: Query | None = None
+    interval: Duration | None = None
+    """How often to look; by default the controller's --interval, which is the scrape interval."""
+    judge: Literal["sequential", "threshold"] | None = None
+    """
+    sequential (the default for errorRate and latency) may look after every scrape and
+    still stops a good release with probability alpha at most, over the whole rollout;
+    threshold (the default for query) compares the value of each look with the limit.
+    """
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    """sequential: the probability of ever stopping a release that meets the criterion."""
+    failure_limit: Annotated[int, Field(ge=0, le=1000)] = 2
+    """threshold: how many failed looks are tolerated; one more is a failure."""
+    consecutive: bool = True
+    """threshold: count failed looks only in a row."""
+    min_requests: Annotated[int, Field(ge=1)] = 100
+    """threshold on errorRate or latency: with fewer canary requests it says nothing."""
+    error_limit: Annotated[int, Field(ge=0, le=1000)] = 4
+    """How many looks in a row may go without an answer before the release is paused."""
+    on_inconclusive: Literal["proceed", "pause", "rollback"] = "pause"
+    """What an analysis step does when its time is up and this criterion can't say yet."""
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> Self:
+        if sum(part is not None for part in (self.error_rate, self.latency, self.query)) != 1:
+            raise ValueError("set exactly one of errorRate, latency and query")
+        if self.query is not None and self.judge == "sequential":
+            raise ValueError("a query has no request counts, so its judge is threshold")
+        if self.error_rate is not None and self.error_rate.max is None:
+            raise ValueError(
+                "errorRate needs max, such as 1%; this version does not judge maxRatioToStable"
+            )
+        if self.error_rate is not None and self.error_rate.max_ratio_to_stable is not None:
+            raise ValueError(
+                "this version does not judge errorRate.maxRatioToStable; use errorRate.max"
+            )
+        return self
+
+    @property
+    def judged_by(self) -> Literal["sequential", "threshold"]:
+        """The judge that applies."""
+        if self.judge is not None:
+            return self.judge
+        return "threshold" if self.query is not None else "sequential"

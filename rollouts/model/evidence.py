@@ -1,0 +1,57 @@
+"""Evidence: what was measured, before anyone judged it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from rollouts.model.status import CriterionStatus, Exposure
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Requests of one arm, and those of them that count against it (failed, or too slow)."""
+
+    requests: int = 0
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """
+    One look at one criterion.
+
+    `error` says why there is no answer; then nothing else means anything. `value` is the
+    number that is shown and that the threshold judge compares; None means no data.
+    `limit` is the limit that was really applied, where a histogram's boundary decides it.
+    """
+
+    at: datetime
+    canary: Counts = Counts()
+    stable: Counts = Counts()
+    value: float | None = None
+    limit: float | None = None
+    note: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at all criteria of one attempt, and at who served how much."""
+
+    at: datetime
+    exposed_at: datetime
+    measurements: Mapping[str, Measurement] = field(default_factory=dict)
+    canary: Counts = Counts()
+    stable: Counts = Counts()
+    served_percent: float | None = None
+    """The canary's share of the requests since the applied weight was applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What decisions rest on: judged criteria, in the order of the spec; empty before the first look."""
+
+    at: datetime | None = None
+    criteria: tuple[CriterionStatus, ...] = ()
+    exposure: Exposure = field(default_factory=Exposure)
+    served_percent: float | None = None

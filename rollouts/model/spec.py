@@ -1,0 +1,126 @@
+"""The spec of a Rollout: what an app team declares, and forgets about."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from rollouts.model.base import Name, Written, exactly_one, rule
+from rollouts.model.criteria import Criterion
+from rollouts.model.strategy import CanaryStrategy, NginxRouting, Strategy
+from rollouts.model.units import Duration
+
+
+class Requirement(Written):
+    """One requirement of a label selector."""
+
+    key: Annotated[str, Field(max_length=316)]
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    values: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=100)] = Field(
+        default_factory=list
+    )
+
+
+class LabelSelector(Written):
+    """Which pods are this Rollout's."""
+
+    match_labels: Annotated[
+        dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)
+    ] = Field(default_factory=dict)
+    match_expressions: Annotated[list[Requirement], Field(max_length=100)] = Field(
+        default_factory=list
+    )
+
+
+class WorkloadRef(Written):
+    """A Deployment whose template is used. Not carried out by this version."""
+
+    api_version: str = "apps/v1"
+    kind: Literal["Deployment"] = "Deployment"
+    name: Name
+    scale_down: Literal["onSuccess", "progressively", "never"] = "onSuccess"
+
+
+class RolloutSpec(Written):
+    """What to run, and how to release it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    exactly_one("template", "workloadRef"),
+                    "set exactly one of template and workloadRef",
+                ),
+                rule(
+                    "has(self.template) == has(self.selector)",
+                    "template and selector go together: a selector names the template's pods",
+                ),
+                rule(
+                    "has(self.selector) == has(oldSelf.selector) && "
+                    "(!has(self.selector) || self.selector == oldSelf.selector)",
+                    "selector is immutable: pods that it no longer matches would be lost; make a new Rollout instead",
+                ),
+            ]
+        }
+    )
+
+    replicas: Annotated[int, Field(ge=0, le=100_000)] = 1
+    """How many pods the stable revision has."""
+    selector: LabelSelector | None = None
+    template: Annotated[
+        dict[str, Any] | None,
+        Field(json_schema_extra={"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+    ] = None
+    """The PodTemplateSpec; a change of it is a new revision."""
+    workload_ref: WorkloadRef | None = None
+    min_ready_seconds: Annotated[int, Field(ge=0)] = 0
+    """How long a pod must have been ready to count as available."""
+    revision_history_limit: Annotated[int, Field(ge=0, le=1000)] = 10
+    """How many old ReplicaSets are kept."""
+    progress_deadline_seconds: Duration = 600
+    """How long a step may wait for its pods."""
+    progress_deadline_abort: bool = True
+    """Roll back when the deadline has passed."""
+    paused: bool = False
+    """Freezes the steps; never blocks a rollback."""
+    strategy: Strategy
+    success_criteria: Annotated[list[Criterion], Field(max_length=32)] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if (self.template is None) == (self.workload_ref is None):
+            raise ValueError("set exactly one of template and workloadRef")
+        if (self.template is None) != (self.selector is None):
+            raise ValueError(
+                "template and selector go together: a selector names the template's pods"
+            )
+        names = [criterion.name for criterion in self.success_criteria]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(
+                    f"successCriteria has two criteria named {name!r}; names are unique"
+                )
+        return self
+
+    @property
+    def canary(self) -> CanaryStrategy:
+        """The canary strategy; only asked of a spec that was accepted by `parse_rollout`."""
+        assert self.strategy.canary is not None
+        return self.strategy.canary
+
+    @property
+    def nginx(self) -> NginxRouting:
+        """The nginx router; only asked of a spec that was accepted by `parse_rollout`."""
+        assert self.canary.traffic_routing is not None
+        assert self.canary.traffic_routing.nginx is not None
+        return self.canary.traffic_routing.nginx
+
+    @property
+    def stable_service(self) -> str:
+        """The name of the stable Service."""
+        assert self.canary.stable_service is not None
+        return self.canary.stable_service
+
+    @property
+    def canary_service(self) -> str:
+        """The name of the canary Service."""
+        return self.canary.canary_service or f"{self.stable_service}-canary"

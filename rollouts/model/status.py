@@ -1,0 +1,172 @@
+"""
+The status of a Rollout: the only memory there is.
+
+What is not here, in the spec, or in the cluster is not known to the next controller.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rollouts.model.base import Remembered, Timestamp
+
+Phase = Literal["Healthy", "Progressing", "Paused", "Degraded"]
+Verdict = Literal["pass", "fail", "inconclusive", "error"]
+PauseReason = Literal["PauseStep", "Command", "SpecPaused", "Inconclusive", "MetricsUnavailable"]
+
+
+class Condition(Remembered):
+    """A condition as Kubernetes' own objects have them."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str = ""
+    message: str = ""
+    last_transition_time: Timestamp
+    observed_generation: int | None = None
+
+
+class Revision(Remembered):
+    """One version of the pod template."""
+
+    number: int
+    hash: str
+    images: list[str] = Field(default_factory=list)
+
+
+class Weights(Remembered):
+    """The canary's share of the traffic, in percent."""
+
+    desired: int = 0
+    """What the current step wants."""
+    applied: int = 0
+    """What the routing objects say, confirmed."""
+    applied_at: Timestamp | None = None
+    """Since when `applied` has been what it is."""
+    served: float | None = None
+    """What was measured from request counters since `appliedAt`; absent when nothing was."""
+
+
+class Pause(Remembered):
+    """Why the steps are held, and since when."""
+
+    reason: PauseReason
+    at: Timestamp
+    by: str = ""
+
+
+class Abort(Remembered):
+    """A rollback: when, by whom, and why, in words."""
+
+    at: Timestamp
+    by: str
+    reason: str
+
+
+class CriterionStatus(Remembered):
+    """What one criterion says at the moment, with its numbers."""
+
+    name: str
+    verdict: Verdict
+    value: float | None = None
+    """The measured error rate (fraction), latency (seconds) or query result."""
+    limit: float | None = None
+    """In the unit of `value`; for `min` of a query the least, else the most."""
+    requests: int = 0
+    """Canary requests seen since the canary's first."""
+    failures: int = 0
+    """Those that count against it: failed, or slower than the limit."""
+    stable_requests: int = 0
+    stable_failures: int = 0
+    needed: int | None = None
+    """About how many more canary requests until it can say something."""
+    message: str = ""
+    failed_looks: int = 0
+    """threshold: failed looks so far (in a row, when `consecutive`)."""
+    errors: int = 0
+    """Looks in a row that went without an answer."""
+    checked_at: Timestamp | None = None
+    """When it was last looked at, as far as status knows."""
+
+
+class Exposure(Remembered):
+    """What the canary has cost so far."""
+
+    canary_requests: int = 0
+    canary_failures: int = 0
+
+
+class HistoryEntry(Remembered):
+    """One decision: its rule, and a sentence with its numbers."""
+
+    at: Timestamp
+    reason: str
+    message: str
+    revision: int | None = None
+
+
+class HandledCommand(Remembered):
+    """The controller's answer to the last command."""
+
+    id: str
+    verb: str
+    by: str = ""
+    revision: int | None = None
+    accepted: bool
+    message: str
+    at: Timestamp
+
+
+class Retiring(Remembered):
+    """A revision that has no traffic any more, and goes when its time has come."""
+
+    hash: str
+    at: Timestamp
+
+
+class RolloutStatus(Remembered):
+    """Everything that the next decision needs to know about the past."""
+
+    observed_generation: int = 0
+    phase: Phase = "Progressing"
+    message: str = ""
+    conditions: list[Condition] = Field(default_factory=list)
+    stable_revision: Revision | None = None
+    current_revision: Revision | None = None
+    current_step_index: int | None = None
+    """Counted from 0; the number of steps when all are done; absent when no rollout is under way."""
+    step: str = ""
+    """For people, such as 3/6."""
+    step_started_at: Timestamp | None = None
+    started_at: Timestamp | None = None
+    """When this attempt at the current revision began."""
+    exposed_at: Timestamp | None = None
+    """When the canary got its first traffic: evidence counts from here."""
+    drain_until: Timestamp | None = None
+    """No traffic before this: failures of a superseded canary must not count against the next."""
+    promoted_through: int = 0
+    """Pauses and analyses before this step index are skipped, because someone promoted."""
+    weights: Weights = Field(default_factory=Weights)
+    replicas: int = 0
+    """The stable revision's pods: what /scale reports."""
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    updated_replicas: int = 0
+    """The current revision's pods."""
+    selector: str = ""
+    """The stable revision's pods, as a selector: what /scale reports."""
+    stable_floor: int = 0
+    """The stable revision is never made smaller than this while a rollout is under way."""
+    canary_scale: int | None = None
+    """The canary's size while setCanaryScale holds."""
+    pause: Pause | None = None
+    held_by: Pause | None = None
+    """The pause command, until resume."""
+    abort: Abort | None = None
+    criteria: list[CriterionStatus] = Field(default_factory=list)
+    exposure: Exposure = Field(default_factory=Exposure)
+    retiring: Annotated[list[Retiring], Field(max_length=100)] = Field(default_factory=list)
+    history: Annotated[list[HistoryEntry], Field(max_length=20)] = Field(default_factory=list)
+    last_command: HandledCommand | None = None
+    refreshed_at: Timestamp | None = None
+    """When the numbers (counts, criteria, served) were last brought up to date."""

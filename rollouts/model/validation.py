@@ -1,0 +1,217 @@
+"""
+From JSON to a spec, or to every error with its field, the reason and the way out.
+
+The one source of what is valid: `lint`, the controller and (through the generated
+CRD) the API server all refuse the same things. Never raises anything but `InvalidSpec`.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from rollouts.errors import FieldError, InvalidSpec
+from rollouts.model.kinds import GROUP, HASH_LABEL, FrozenJSON
+from rollouts.model.spec import LabelSelector, RolloutSpec
+
+PROMQL_VARIABLES = frozenset(
+    ["rollout", "namespace"]
+    + [f"{arm}.{what}" for arm in ("canary", "stable") for what in ("hash", "revision", "service")]
+)
+VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+
+
+def parse_rollout(rollout: FrozenJSON) -> RolloutSpec:
+    """
+    Return the spec of a Rollout object.
+
+    Raises:
+        InvalidSpec: with one error per wrong field.
+    """
+    spec = rollout.get("spec")
+    if not isinstance(spec, Mapping):
+        raise InvalidSpec(
+            (
+                FieldError(
+                    "spec", "is missing; a Rollout needs at least template, selector and strategy"
+                ),
+            )
+        )
+    try:
+        parsed = RolloutSpec.model_validate(spec)
+    except ValidationError as error:
+        raise InvalidSpec(tuple(_field_errors(error))) from None
+    errors = tuple(_beyond_the_schema(parsed))
+    if errors:
+        raise InvalidSpec(errors)
+    return parsed
+
+
+def _field_errors(error: ValidationError) -> Iterator[FieldError]:
+    for detail in error.errors(include_url=False):
+        yield FieldError(_path(detail["loc"]), _reason(detail))
+
+
+def _path(location: Sequence[int | str]) -> str:
+    path = "spec"
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return path
+
+
+def _reason(detail: ErrorDetails) -> str:
+    if detail["type"] == "extra_forbidden":
+        known = _known_fields(detail["loc"][:-1])
+        name = str(detail["loc"][-1])
+        near = difflib.get_close_matches(name, known, n=1) or [
+            field for field in known if field.lower() == name.lower()
+        ]
+        return (
+            f"unknown field; did you mean {near[0]}?"
+            if near
+            else f"unknown field; known are {', '.join(known)}"
+        )
+    message = detail["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    given = detail.get("input")
+    if (
+        isinstance(given, str | int | float | bool)
+        and repr(given) not in message
+        and str(given) not in message
+    ):
+        message += f", got {given!r}"
+    return message
+
+
+def _known_fields(location: Sequence[int | str]) -> list[str]:
+    """Return the names that fit at `location`, by walking the models as the input did."""
+    model: type[BaseModel] = RolloutSpec
+    for part in location:
+        if isinstance(part, int):
+            continue
+        for name, field in model.model_fields.items():
+            if part in (name, field.alias):
+                model = _model_in(field.annotation) or model
+                break
+    return sorted(str(field.alias or name) for name, field in model.model_fields.items())
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _model_in(argument)
+        if found is not None:
+            return found
+    return None
+
+
+def _beyond_the_schema(spec: RolloutSpec) -> Iterator[FieldError]:
+    yield from _unsupported(spec)
+    yield from _template(spec)
+    canary = spec.strategy.canary
+    if (
+        canary is not None
+        and canary.traffic_routing is not None
+        and canary.traffic_routing.nginx is not None
+    ):
+        if canary.stable_service is None:
+            yield FieldError(
+                "spec.strategy.canary.stableService",
+                "is missing; name the Service that the stable Ingresses use",
+            )
+        elif spec.canary_service == canary.stable_service:
+            yield FieldError(
+                "spec.strategy.canary.canaryService", "must be another Service than stableService"
+            )
+    for index, criterion in enumerate(spec.success_criteria):
+        if criterion.query is None:
+            continue
+        for name in VARIABLE.findall(criterion.query.promql):
+            if name not in PROMQL_VARIABLES:
+                yield FieldError(
+                    f"spec.successCriteria[{index}].query.promql",
+                    f"unknown variable {name!r}; known are {', '.join(sorted(PROMQL_VARIABLES))}",
+                )
+
+
+def _unsupported(spec: RolloutSpec) -> Iterator[FieldError]:
+    """Say what the schema knows but this version does not carry out, instead of half doing it."""
+    if spec.workload_ref is not None:
+        yield FieldError(
+            "spec.workloadRef", "is not carried out by this version; use template and selector"
+        )
+    canary = spec.strategy.canary
+    if canary is None:
+        yield FieldError(
+            "spec.strategy.blueGreen", "is not carried out by this version; use canary"
+        )
+        return
+    routing = canary.traffic_routing
+    path = "spec.strategy.canary.trafficRouting"
+    if routing is None or (
+        routing.nginx is None and routing.smi is None and routing.gateway_api is None
+    ):
+        yield FieldError(
+            path, "is missing; this version routes with nginx: {stableIngresses: [<Ingress>]}"
+        )
+    elif routing.smi is not None:
+        yield FieldError(f"{path}.smi", "is not carried out by this version; use nginx")
+    elif routing.gateway_api is not None:
+        yield FieldError(f"{path}.gatewayAPI", "is not carried out by this version; use nginx")
+
+
+def _template(spec: RolloutSpec) -> Iterator[FieldError]:
+    if spec.template is None or spec.selector is None:
+        return
+    metadata = spec.template.get("metadata") or {}
+    labels = metadata.get("labels") or {} if isinstance(metadata, Mapping) else {}
+    if not isinstance(labels, Mapping):
+        yield FieldError("spec.template.metadata.labels", "expected a map of label to value")
+        return
+    if not spec.selector.match_labels and not spec.selector.match_expressions:
+        yield FieldError(
+            "spec.selector", "selects everything; give matchLabels, such as {app: <name>}"
+        )
+    if not _selects(spec.selector, labels):
+        yield FieldError(
+            "spec.template.metadata.labels",
+            "do not match spec.selector, so the pods would be nobody's",
+        )
+    if any(str(key).startswith(f"{GROUP}/") for key in (*labels, *spec.selector.match_labels)):
+        yield FieldError(
+            "spec.template.metadata.labels",
+            f"labels below {GROUP}/ such as {HASH_LABEL} are set by us",
+        )
+    pod = spec.template.get("spec")
+    containers = pod.get("containers") if isinstance(pod, Mapping) else None
+    if not isinstance(containers, list) or not containers:
+        yield FieldError(
+            "spec.template.spec.containers", "is missing; a pod needs at least one container"
+        )
+        return
+    for index, container in enumerate(containers):
+        for field in ("name", "image"):
+            if not isinstance(container, Mapping) or not isinstance(container.get(field), str):
+                yield FieldError(
+                    f"spec.template.spec.containers[{index}].{field}", "is missing, or is no text"
+                )
+
+
+def _selects(selector: LabelSelector, labels: FrozenJSON) -> bool:
+    if any(labels.get(key) != value for key, value in selector.match_labels.items()):
+        return False
+    for requirement in selector.match_expressions:
+        value = labels.get(requirement.key)
+        holds = {
+            "In": value in requirement.values,
+            "NotIn": value not in requirement.values,
+            "Exists": value is not None,
+            "DoesNotExist": value is None,
+        }[requirement.operator]
+        if not holds:
+            return False
+    return True
