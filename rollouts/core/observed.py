@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from rollouts.model.kinds import FrozenJSON
+from rollouts.model.route import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +63,6 @@ class Service:
     """This Rollout made it."""
     ready_endpoints: Mapping[str, int] = field(default_factory=dict)
     """Ready endpoints by revision hash."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that is in the way: a condition's reason, and a sentence with the way out."""
-
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """
-    The routing objects, as one.
-
-    `weight` is what all of them say, or None when they differ or some are absent;
-    `highest` is the most that any of them may be sending to the canary now.
-    `intact` is False when someone changed what we wrote.
-    """
-
-    exists: bool = False
-    weight: int | None = None
-    highest: int = 0
-    intact: bool = True
-    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
