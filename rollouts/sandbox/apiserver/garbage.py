@@ -1,0 +1,161 @@
+"""
+What goes when something else has gone: dependents of an owner, the content of a namespace.
+
+Owners are known by uid. A dependent goes when the last of its owners is gone.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.sandbox.apiserver.builtins import NAMESPACE, SERVICE_ACCOUNT
+from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.lifecycle import FOREGROUND, ORPHAN
+from rollouts.sandbox.apiserver.objects import clone, key_of, metadata
+from rollouts.sandbox.apiserver.registry import Resource
+
+if TYPE_CHECKING:
+    from rollouts.sandbox.apiserver.store import Store
+
+Found = tuple[Resource, FrozenJSON]
+
+
+def owners_of(obj: FrozenJSON) -> list[JSON]:
+    return metadata(obj).get("ownerReferences") or []
+
+
+class Garbage:
+    """Told of every birth and death, it removes what must not outlive them."""
+
+    def __init__(self, store: "Store") -> None:
+        self._store = store
+        self._uids: set[str] = set()
+
+    def born(self, resource: Resource, obj: FrozenJSON) -> None:
+        self._uids.add(obj["metadata"]["uid"])
+        if resource.kind == NAMESPACE and obj["metadata"]["name"] != "default":
+            body = {"metadata": {"name": "default", "namespace": obj["metadata"]["name"]}}
+            self._store.create(SERVICE_ACCOUNT, body)
+        if owners_of(obj) and not self._has_owner(obj):
+            self._later(resource, obj)
+
+    def dying(self, resource: Resource, obj: FrozenJSON) -> None:
+        """Begin what has to happen before an object that is marked for deletion can go."""
+        finalizers = metadata(obj).get("finalizers") or []
+        if resource.kind == NAMESPACE:
+            self._empty(obj["metadata"]["name"])
+        if ORPHAN in finalizers:
+            for child_resource, child in self._dependents(obj):
+                self._disown(child_resource, child, obj["metadata"]["uid"])
+            self._drop_finalizer(resource, obj, ORPHAN)
+        elif FOREGROUND in finalizers:
+            for child_resource, child in self._dependents(obj):
+                self._delete(child_resource, child, "Foreground")
+            self._finish_foreground(resource, obj)
+
+    def gone(self, resource: Resource, obj: FrozenJSON) -> None:
+        """Follow an object's removal: its dependents, its waiting owner, its emptied namespace."""
+        self._uids.discard(obj["metadata"]["uid"])
+        for child_resource, child in self._dependents(obj):
+            if not self._has_owner(child):
+                self._delete(child_resource, child, "Background")
+        for owner_resource, owner in self._owners(obj):
+            if FOREGROUND in (metadata(owner).get("finalizers") or ()):
+                self._finish_foreground(owner_resource, owner)
+        if resource.namespaced:
+            self._finish_namespace(obj["metadata"]["namespace"])
+
+    def _has_owner(self, obj: FrozenJSON) -> bool:
+        return any(owner.get("uid") in self._uids for owner in owners_of(obj))
+
+    def _everything(self, namespace: str = "") -> Iterator[Found]:
+        seen = set()
+        for resource in list(self._store.registry):
+            if resource.storage not in seen and (resource.namespaced or not namespace):
+                seen.add(resource.storage)
+                for obj in self._store.scan(resource, namespace):
+                    yield resource, obj
+
+    def _dependents(self, owner: FrozenJSON) -> list[Found]:
+        uid = owner["metadata"]["uid"]
+        namespace = metadata(owner).get("namespace", "")
+        return [
+            (resource, obj)
+            for resource, obj in self._everything(namespace)
+            if any(reference.get("uid") == uid for reference in owners_of(obj))
+        ]
+
+    def _owners(self, obj: FrozenJSON) -> list[Found]:
+        uids = {reference.get("uid") for reference in owners_of(obj)}
+        if not uids & self._uids:
+            return []
+        return [found for found in self._everything() if found[1]["metadata"]["uid"] in uids]
+
+    def _delete(self, resource: Resource, obj: FrozenJSON, propagation: str) -> None:
+        if "deletionTimestamp" not in metadata(obj):
+            self._store.delete(resource.kind, *key_of(obj), propagation=propagation)
+
+    def _later(self, resource: Resource, obj: FrozenJSON) -> None:
+        """Delete an object that was born after its owners had gone, as soon as nobody is looking."""
+
+        def collect() -> None:
+            current = self._store.get(resource.kind, *key_of(obj))
+            same = current and current["metadata"]["uid"] == obj["metadata"]["uid"]
+            if current and same and owners_of(current) and not self._has_owner(current):
+                self._delete(resource, current, "Background")
+
+        try:
+            asyncio.get_running_loop().call_soon(collect)
+        except RuntimeError:  # no loop: a test of the store by itself
+            return
+
+    def _disown(self, resource: Resource, child: FrozenJSON, uid: str) -> None:
+        body = clone(child)
+        kept = [reference for reference in owners_of(body) if reference.get("uid") != uid]
+        body["metadata"]["ownerReferences"] = kept
+        if not kept:
+            del body["metadata"]["ownerReferences"]
+        self._store.replace(resource.kind, body)
+
+    def _drop_finalizer(self, resource: Resource, obj: FrozenJSON, name: str) -> None:
+        body = clone(self._store.stored(resource, *key_of(obj)))
+        body["metadata"]["finalizers"] = [
+            finalizer for finalizer in body["metadata"].get("finalizers", ()) if finalizer != name
+        ]
+        if not body["metadata"]["finalizers"]:
+            del body["metadata"]["finalizers"]
+        self._store.replace(resource.kind, body)
+
+    def _finish_foreground(self, resource: Resource, owner: FrozenJSON) -> None:
+        uid = owner["metadata"]["uid"]
+        blocking = any(
+            reference.get("uid") == uid and reference.get("blockOwnerDeletion")
+            for _, child in self._dependents(owner)
+            for reference in owners_of(child)
+        )
+        if not blocking:
+            try:
+                self._drop_finalizer(resource, owner, FOREGROUND)
+            except ApiError as error:
+                if error.code != 404:
+                    raise
+
+    def _empty(self, namespace: str) -> None:
+        for resource, obj in list(self._everything(namespace)):
+            if "deletionTimestamp" not in metadata(obj):
+                try:
+                    self._delete(resource, obj, "Background")
+                except ApiError as error:  # it went with its owner a moment ago
+                    if error.code != 404:
+                        raise
+        self._finish_namespace(namespace)
+
+    def _finish_namespace(self, name: str) -> None:
+        namespace = self._store.get(NAMESPACE, "", name)
+        if namespace is None or "deletionTimestamp" not in namespace["metadata"]:
+            return
+        if any(True for _ in self._everything(name)):
+            return
+        namespace["spec"]["finalizers"] = []
+        self._store.replace(NAMESPACE, namespace)

@@ -1,0 +1,207 @@
+"""
+How an object begins, is succeeded by its next version, and ends.
+
+Functions take what is stored as read-only and return or complete a private copy.
+"""
+
+import random
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rollouts.model.kinds import JSON, POD, FrozenJSON
+from rollouts.sandbox.apiserver.builtins import INGRESS_CLASS, NAMESPACE, NODE, SERVICE_ACCOUNT
+from rollouts.sandbox.apiserver.errors import ApiError, Cause, invalid, not_found
+from rollouts.sandbox.apiserver.objects import clone, dig, metadata, timestamp, without_nulls
+from rollouts.sandbox.apiserver.registry import Resource
+
+if TYPE_CHECKING:
+    from rollouts.sandbox.apiserver.store import Store
+
+NODE_NAME = "sandbox"
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+DEFAULT_GRACE_SECONDS = 30
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_FIXED_AT_BIRTH = (
+    "uid",
+    "creationTimestamp",
+    "generation",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "resourceVersion",
+)
+
+
+def furnish(store: "Store") -> None:
+    """Put what every cluster has into an empty store."""
+    for name in NAMESPACES:
+        store.create(NAMESPACE, {"metadata": {"name": name}})
+    store.create(SERVICE_ACCOUNT, {"metadata": {"name": "default", "namespace": "default"}})
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "ready"}
+    now = timestamp(store.now())
+    ready |= {"lastTransitionTime": now, "lastHeartbeatTime": now}
+    store.create(
+        NODE, {"metadata": {"name": NODE_NAME, "labels": {"kubernetes.io/hostname": NODE_NAME}}}
+    )
+    store.patch(NODE, "", NODE_NAME, {"status": {"conditions": [ready]}}, "status")
+    store.create(
+        INGRESS_CLASS,
+        {"metadata": {"name": "nginx"}, "spec": {"controller": "k8s.io/ingress-nginx"}},
+    )
+
+
+def newborn(store: "Store", resource: Resource, body: JSON) -> JSON:
+    """
+    Complete the metadata of a new object.
+
+    Raises:
+        ApiError: it has no name, or names a namespace that is not there or is going.
+    """
+    meta = without_nulls(body.get("metadata") or {})
+    _check_namespace(store, resource, meta)
+    if not meta.get("name") and meta.get("generateName"):
+        suffix = "".join(random.choices(_ALPHABET, k=5))
+        meta["name"] = meta["generateName"] + suffix
+    if not meta.get("name"):
+        cause = Cause(
+            "metadata.name",
+            "Required value: name or generateName is required",
+            "FieldValueRequired",
+        )
+        raise invalid(resource.kind.name, resource.kind.group, "", [cause])
+    if meta.get("resourceVersion"):
+        raise ApiError(500, "resourceVersion should not be set on objects to be created")
+    for field in _FIXED_AT_BIRTH:
+        meta.pop(field, None)
+    meta |= {"uid": store.new_uid(), "creationTimestamp": timestamp(store.now())}
+    if resource.generation:
+        meta["generation"] = 1
+    head = {"apiVersion": resource.kind.api_version, "kind": resource.kind.name, "metadata": meta}
+    drop = {"apiVersion", "kind", "metadata"} | ({"status"} if resource.status else set())
+    return head | {key: value for key, value in body.items() if key not in drop}
+
+
+def _check_namespace(store: "Store", resource: Resource, meta: JSON) -> None:
+    if not resource.namespaced:
+        meta.pop("namespace", None)
+        return
+    name = meta.setdefault("namespace", "default")
+    found = store.get(NAMESPACE, "", name)
+    if found is None:
+        raise not_found("namespaces", "", name)
+    if "deletionTimestamp" in found["metadata"]:
+        kind = resource.kind
+        what = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
+        raise ApiError(
+            403,
+            f'{what} "{meta.get("name", "")}" is forbidden: unable to create new content in '
+            f"namespace {name} because it is being terminated",
+            details={
+                "causes": [
+                    {
+                        "reason": "NamespaceTerminating",
+                        "message": f"namespace {name} is being terminated",
+                        "field": "metadata.namespace",
+                    }
+                ]
+            },
+        )
+
+
+def successor(resource: Resource, current: FrozenJSON, body: JSON, subresource: str) -> JSON:
+    """Return the next version of `current`: `body`, except for what it may not change."""
+    if subresource == "status":
+        obj: JSON = clone(current)
+        obj.pop("status", None)
+        if body.get("status") is not None:
+            obj["status"] = body["status"]
+        given = metadata(body).get("managedFields")
+        if given is not None:
+            obj["metadata"]["managedFields"] = given
+        return obj
+    old = metadata(current)
+    meta = without_nulls(body.get("metadata") or {})
+    meta |= {"name": old["name"]} | ({"namespace": old["namespace"]} if "namespace" in old else {})
+    for field in (*_FIXED_AT_BIRTH, "generateName"):
+        meta.pop(field, None)
+        if field in old:
+            meta[field] = old[field]
+    if "managedFields" not in meta and "managedFields" in old:
+        meta["managedFields"] = clone(old["managedFields"])
+    body |= {"apiVersion": current["apiVersion"], "kind": current["kind"], "metadata": meta}
+    if resource.status:
+        body.pop("status", None)
+        if "status" in current:
+            body["status"] = clone(current["status"])
+    return body
+
+
+def count_generation(resource: Resource, current: FrozenJSON, obj: JSON) -> None:
+    """Count up metadata.generation when something else than metadata and status differs."""
+    apart = {"metadata", "status"} if resource.status else {"metadata"}
+    old = {key: value for key, value in current.items() if key not in apart}
+    new = {key: value for key, value in obj.items() if key not in apart}
+    if resource.generation and old != new:
+        obj["metadata"]["generation"] = metadata(current).get("generation", 0) + 1
+
+
+def equal(obj: FrozenJSON, current: FrozenJSON) -> bool:
+    """Return whether two versions differ at most in when a manager last wrote."""
+    return _timeless(obj) == _timeless(current)
+
+
+def _timeless(obj: FrozenJSON) -> JSON:
+    meta = {key: value for key, value in metadata(obj).items() if key != "resourceVersion"}
+    if "managedFields" in meta:
+        meta["managedFields"] = [
+            {key: value for key, value in entry.items() if key != "time"}
+            for entry in meta["managedFields"]
+        ]
+    return {**obj, "metadata": meta}
+
+
+def is_finished(obj: FrozenJSON) -> bool:
+    """Return whether nothing keeps a deleted object any longer."""
+    meta = metadata(obj)
+    if "deletionTimestamp" not in meta or meta.get("finalizers"):
+        return False
+    if obj["kind"] == NAMESPACE.name and dig(obj, "spec.finalizers"):
+        return False
+    return not meta.get("deletionGracePeriodSeconds")
+
+
+def doomed(
+    store: "Store", resource: Resource, current: FrozenJSON, grace: int | None, propagation: str
+) -> JSON:
+    """Return the version of `current` that is marked for deletion; a grace period only shrinks."""
+    obj: JSON = clone(current)
+    meta = obj["metadata"]
+    seconds = _grace_seconds(resource, current, grace)
+    before = meta.get("deletionGracePeriodSeconds")
+    if "deletionTimestamp" not in meta:
+        if "generation" in meta:
+            meta["generation"] += 1
+        meta["deletionTimestamp"] = timestamp(store.now() + timedelta(seconds=seconds))
+        meta["deletionGracePeriodSeconds"] = seconds
+    elif before and seconds < before:
+        meta["deletionTimestamp"] = timestamp(store.now() + timedelta(seconds=seconds))
+        meta["deletionGracePeriodSeconds"] = seconds
+    finalizers = [name for name in meta.get("finalizers", ()) if name not in (FOREGROUND, ORPHAN)]
+    extra = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN]}.get(propagation, [])
+    if finalizers + extra:
+        meta["finalizers"] = finalizers + extra
+    else:
+        meta.pop("finalizers", None)
+    if resource.kind == NAMESPACE:
+        obj.setdefault("status", {})["phase"] = "Terminating"
+    return obj
+
+
+def _grace_seconds(resource: Resource, current: FrozenJSON, grace: int | None) -> int:
+    spec = current.get("spec") or {}
+    if resource.kind != POD or not spec.get("nodeName"):
+        return 0
+    if dig(current, "status.phase") in ("Succeeded", "Failed"):
+        return 0
+    own = spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
+    return max(0, own if grace is None else grace)

@@ -1,0 +1,91 @@
+"""Lists: selection, pages, and the continue token."""
+
+import base64
+import json
+from collections.abc import Mapping
+
+from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.sandbox.apiserver.conversion import converted
+from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.objects import clone, key_of
+from rollouts.sandbox.apiserver.registry import Resource
+from rollouts.sandbox.apiserver.requests import Target
+from rollouts.sandbox.apiserver.selectors import selection
+from rollouts.sandbox.apiserver.store import Store
+
+
+def selected(
+    store: Store, resource: Resource, target: Target, query: Mapping[str, str]
+) -> list[FrozenJSON]:
+    """Return the stored objects that a list, watch or deletecollection is about."""
+    chosen = selection(query, resource.kind.plural, target.name)
+    return [obj for obj in store.scan(resource, target.namespace) if chosen.matches(obj)]
+
+
+def presented(obj: FrozenJSON, resource: Resource) -> JSON:
+    """Return a copy of a stored object, as a client gets it."""
+    return converted(clone(obj), resource)
+
+
+def page(store: Store, resource: Resource, target: Target, query: Mapping[str, str]) -> JSON:
+    """
+    Return the list object for a query: labelSelector, fieldSelector, limit, continue.
+
+    Raises:
+        ApiError: 400 for a selector or token that makes no sense, 504 for a future revision.
+    """
+    check_revision(store, query.get("resourceVersion", ""))
+    found = selected(store, resource, target, query)
+    revision = str(store.revision)
+    if query.get("continue"):
+        revision, start = _read_token(query["continue"])
+        found = [obj for obj in found if key_of(obj) > start]
+    listed: JSON = {
+        "kind": resource.list_kind,
+        "apiVersion": resource.kind.api_version,
+        "metadata": {"resourceVersion": revision},
+    }
+    limit = int(query.get("limit") or 0)
+    if limit and len(found) > limit:
+        listed["metadata"]["continue"] = _token(revision, found[limit - 1])
+        listed["metadata"]["remainingItemCount"] = len(found) - limit
+        found = found[:limit]
+    listed["items"] = [presented(obj, resource) for obj in found]
+    if resource.custom is None:
+        for item in listed["items"]:
+            del item["apiVersion"], item["kind"]
+    return listed
+
+
+def check_revision(store: Store, asked: str) -> int:
+    """
+    Return a resourceVersion parameter as a number, 0 when absent.
+
+    Raises:
+        ApiError: 400 when it is no number, 504 when it has not happened yet.
+    """
+    if not asked:
+        return 0
+    if not asked.isdigit():
+        raise ApiError(
+            400, f'resourceVersion: Invalid value: "{asked}": strconv.ParseUint: invalid syntax'
+        )
+    if int(asked) > store.revision:
+        message = f"Too large resource version: {asked}, current: {store.revision}"
+        causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+        raise ApiError(504, message, details={"causes": causes, "retryAfterSeconds": 1})
+    return int(asked)
+
+
+def _token(revision: str, last: FrozenJSON) -> str:
+    raw = json.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": key_of(last)})
+    return base64.urlsafe_b64encode(raw.encode()).decode()
+
+
+def _read_token(token: str) -> tuple[str, tuple[str, str]]:
+    try:
+        decoded = json.loads(base64.urlsafe_b64decode(token))
+        namespace, name = decoded["start"]
+        return str(decoded["rv"]), (namespace, name)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ApiError(400, "continue key is not valid") from error

@@ -1,0 +1,63 @@
+"""Plain JSON objects: copies, times, and the few metadata questions that everything asks."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from rollouts.model.kinds import JSON, FrozenJSON
+
+Key = tuple[str, str]
+
+
+def clone(value: Any) -> Any:
+    """Return a deep copy of a JSON value."""
+    if isinstance(value, Mapping):
+        return {key: clone(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [clone(item) for item in value]
+    return value
+
+
+def without_nulls(value: Any) -> Any:
+    """Return a copy in which no mapping has a null: an absent field and a null one are the same."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def timestamp(moment: datetime) -> str:
+    """Return RFC 3339 in UTC with whole seconds, as metadata has it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def metadata(obj: FrozenJSON) -> FrozenJSON:
+    return cast("FrozenJSON", obj.get("metadata") or {})
+
+
+def key_of(obj: FrozenJSON) -> Key:
+    """Return (namespace, name)."""
+    meta = metadata(obj)
+    return meta.get("namespace", ""), meta.get("name", "")
+
+
+def labels_of(obj: FrozenJSON) -> dict[str, str]:
+    return metadata(obj).get("labels") or {}
+
+
+def dig(obj: Any, path: str, default: Any = None) -> Any:
+    """Return what is at a dotted path, or `default` when a part of the path is absent or null."""
+    for part in path.split("."):
+        if not isinstance(obj, Mapping) or obj.get(part) is None:
+            return default
+        obj = obj[part]
+    return obj
+
+
+def bury(obj: JSON, path: str, value: Any) -> None:
+    """Put `value` at a dotted path, making the objects on the way."""
+    *parents, last = path.split(".")
+    for part in parents:
+        obj = obj.setdefault(part, {})
+    obj[last] = value

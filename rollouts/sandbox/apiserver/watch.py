@@ -1,0 +1,169 @@
+"""
+Watches: the stream of changes of one kind, from a revision on.
+
+A watch begins at a revision that is still in the log, or is told 410 Gone; from then on it
+sees every change that its selector is about, once and in order. An object that leaves the
+selection is reported as DELETED, one that enters it as ADDED.
+"""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.sandbox.apiserver.answers import dumps, wants_table
+from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.feed import Entry, Feed
+from rollouts.sandbox.apiserver.listing import check_revision, presented, selected
+from rollouts.sandbox.apiserver.requests import Call
+from rollouts.sandbox.apiserver.selectors import Selection, selection
+from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.apiserver.tables import Tabulator
+
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How one watch is to be served."""
+
+    call: Call
+    feed: Feed
+    chosen: Selection
+    initial: bool
+    bookmarks: bool
+    tabulator: Tabulator | None
+    deadline: float
+
+
+class Watches:
+    """All watches that are open now."""
+
+    def __init__(self, store: Store, *, bookmark_seconds: float = 30.0) -> None:
+        self._store = store
+        self._bookmark_seconds = bookmark_seconds
+        self._open: dict[int, web.Request] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def cut(self) -> None:
+        """Break every connection that carries a watch, without a word."""
+        for request in self._open.values():
+            if request.transport is not None:
+                request.transport.abort()
+        for resource in self._store.registry:
+            self._store.feed(resource).wake()
+
+    async def serve(self, call: Call) -> web.StreamResponse:
+        """
+        Stream the watch until its timeout, its client's end, or a cut.
+
+        Raises:
+            ApiError: 400 or 410 before anything is streamed.
+        """
+        plan = self._plan(call)
+        revision = check_revision(self._store, call.asks("resourceVersion"))
+        begin = self._store.revision if plan.initial else revision
+        position = plan.feed.position_after(begin)
+        initial = self._initial(plan) if plan.initial else []
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(call.request)
+        with self._tracked(call.request), suppress(ConnectionError):
+            await _send(response, initial)
+            await self._stream(plan, response, position)
+            await response.write_eof()
+        return response
+
+    def _plan(self, call: Call) -> _Plan:
+        query = call.request.query
+        all_events = call.asks("sendInitialEvents")
+        seconds = float(call.asks("timeoutSeconds") or random.uniform(1800, 3600))
+        return _Plan(
+            call=call,
+            feed=self._store.feed(call.resource),
+            chosen=selection(query, call.resource.kind.plural, call.target.name),
+            initial=all_events == "true"
+            or (not all_events and call.asks("resourceVersion") in ("", "0")),
+            bookmarks=call.asks("allowWatchBookmarks") in ("true", "1"),
+            tabulator=Tabulator(call) if wants_table(call.request) else None,
+            deadline=asyncio.get_running_loop().time() + seconds,
+        )
+
+    @contextmanager
+    def _tracked(self, request: web.Request) -> Iterator[None]:
+        self._open[id(request)] = request
+        try:
+            yield
+        finally:
+            del self._open[id(request)]
+
+    async def _stream(self, plan: _Plan, response: web.StreamResponse, position: int) -> None:
+        loop = asyncio.get_running_loop()
+        bookmark_at = loop.time() + self._bookmark_seconds
+        while True:
+            try:
+                entries, position = plan.feed.read(position)
+            except ApiError as error:
+                await _send(response, [{"type": "ERROR", "object": error.status()}])
+                return
+            await _send(response, [event for entry in entries if (event := _event(plan, entry))])
+            transport = plan.call.request.transport
+            if transport is None or transport.is_closing():
+                return
+            now = loop.time()
+            if plan.bookmarks and now >= min(bookmark_at, plan.deadline):
+                await _send(response, [self._bookmark(plan)])
+                bookmark_at = now + self._bookmark_seconds
+            if now >= plan.deadline:
+                return
+            if plan.feed.read(position)[0]:
+                continue
+            until = min(bookmark_at, plan.deadline) if plan.bookmarks else plan.deadline
+            await plan.feed.arrival(max(0.0, until - loop.time()))
+
+    def _initial(self, plan: _Plan) -> list[JSON]:
+        """Return the events that tell what exists when the watch begins."""
+        call = plan.call
+        found = selected(self._store, call.resource, call.target, call.request.query)
+        events = [{"type": "ADDED", "object": _shape(plan, obj)} for obj in found]
+        if plan.bookmarks and call.asks("sendInitialEvents") == "true":
+            events.append(self._bookmark(plan, {INITIAL_EVENTS_END: "true"}))
+        return events
+
+    def _bookmark(self, plan: _Plan, annotations: JSON | None = None) -> JSON:
+        meta: JSON = {"resourceVersion": str(self._store.revision), "creationTimestamp": None}
+        if annotations:
+            meta["annotations"] = annotations
+        if plan.tabulator:
+            return {"type": "BOOKMARK", "object": plan.tabulator.bookmark(meta)}
+        kind = plan.call.resource.kind
+        body = {"kind": kind.name, "apiVersion": kind.api_version, "metadata": meta}
+        return {"type": "BOOKMARK", "object": body}
+
+
+def _event(plan: _Plan, entry: Entry) -> JSON | None:
+    """Return the event that this watch sees of a change, if it sees any."""
+    namespace = plan.call.target.namespace
+    if namespace and entry.object["metadata"].get("namespace") != namespace:
+        return None
+    before = entry.previous is not None and plan.chosen.matches(entry.previous)
+    after = entry.type != "DELETED" and plan.chosen.matches(entry.object)
+    if not before and not after:
+        return None
+    kind = "MODIFIED" if before and after else "ADDED" if after else "DELETED"
+    return {"type": kind, "object": _shape(plan, entry.object)}
+
+
+def _shape(plan: _Plan, obj: FrozenJSON) -> JSON:
+    shown = presented(obj, plan.call.resource)
+    return plan.tabulator.event(shown) if plan.tabulator else shown
+
+
+async def _send(response: web.StreamResponse, events: list[JSON]) -> None:
+    if events:
+        await response.write("".join(dumps(event) + "\n" for event in events).encode())
