@@ -1,0 +1,226 @@
+"""
+One kind's objects as last seen, and the feed of what changed.
+
+Objects are plain JSON without `metadata.managedFields`, and, but for Rollouts (whose diff
+a user may ask for), without kubectl's last-applied annotation: both are large and are not
+read. An object handed out is never changed here; a newer one takes its place.
+
+Two sources write here: the watch, and the responses to our own writes, which come earlier
+or later than the watch tells of them. resourceVersions put them in order: they are compared
+as numbers, which every API server's are (and which KEP-5504 made a promise); where one is
+no number, the watch is believed.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+
+from rollouts.kube.merging import owned_fields
+from rollouts.kube.paths import ref_of
+from rollouts.model.kinds import FIELD_MANAGER, JSON, ROLLOUT, FrozenJSON, Kind, Ref
+
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+class KindCache:
+    """The objects of one kind, by namespace and name."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self._objects: dict[str, dict[str, JSON]] = defaultdict(dict)
+        self._owned: dict[tuple[str, str], JSON] = {}
+        self._deleted_uids: dict[str, Ref] = {}
+        self._seen: dict[str, int] = {}
+
+    def get(self, namespace: str, name: str) -> JSON | None:
+        return self._objects.get(namespace, {}).get(name)
+
+    def select(self, namespace: str, labels: Mapping[str, str] | None) -> list[JSON]:
+        """Return a namespace's objects (all for "") whose labels include `labels`."""
+        wanted = (labels or {}).items()
+        return [obj for obj in self._within(namespace) if wanted <= _labels(obj).items()]
+
+    def refs(self) -> list[Ref]:
+        return [ref_of(self.kind, obj) for obj in self._within("")]
+
+    def owned(self, ref: Ref) -> JSON:
+        """Return the fields that we have applied to the object, as `fieldsV1`."""
+        return self._owned.get((ref.namespace, ref.name), {})
+
+    def replace(self, scope: str, objects: Iterable[JSON], version: str) -> list[Ref]:
+        """
+        Make the cache what a list of `scope` (a namespace, or "" for all) at `version` said.
+
+        Returns what differs, deletions included. An object that a write's response has
+        brought after the list was made stays. A list older than what was seen before (the
+        API server was restored from a backup) is believed all the same.
+        """
+        listed_at = _number(version)
+        before_restore = listed_at is not None and listed_at < self._seen.get(scope, 0)
+        differing: list[Ref] = []
+        present: set[tuple[str, str]] = set()
+        uids: set[str] = set()
+        for obj in objects:
+            metadata = obj["metadata"]
+            key = (metadata.get("namespace", ""), metadata["name"])
+            present.add(key)
+            uids.add(metadata.get("uid", ""))
+            if before_restore or not self._newer_than(key, listed_at):
+                differing += self._store(obj)
+        for obj in list(self._within(scope)):
+            ref = ref_of(self.kind, obj)
+            key = (ref.namespace, ref.name)
+            if key not in present and (before_restore or not self._newer_than(key, listed_at)):
+                differing += self._drop(ref)
+        self._deleted_uids = {
+            uid: ref
+            for uid, ref in self._deleted_uids.items()
+            if uid in uids or (scope and ref.namespace != scope)
+        }
+        if listed_at is not None:
+            self._seen[scope] = listed_at
+        return differing
+
+    def watched(self, scope: str, event: str, obj: JSON) -> list[Ref]:
+        """Take over an event (ADDED, MODIFIED or DELETED) of the watch of `scope`."""
+        ref = ref_of(self.kind, obj)
+        version = _version(obj)
+        self.advance(scope, str(obj["metadata"].get("resourceVersion", "")))
+        key = (ref.namespace, ref.name)
+        if event == "DELETED":
+            self._deleted_uids.pop(obj["metadata"].get("uid", ""), None)
+            return [] if self._newer_than(key, version) else self._drop(ref)
+        return [] if self._newer_than(key, version) else self._store(obj)
+
+    def advance(self, scope: str, version: str) -> None:
+        """Note that the watch of `scope` has shown everything up to `version`."""
+        number = _number(version)
+        if number is not None:
+            self._seen[scope] = max(number, self._seen.get(scope, 0))
+
+    def wrote(self, obj: JSON) -> list[Ref]:
+        """Take over the object that a write of ours returned, unless the watch is ahead of it."""
+        ref = ref_of(self.kind, obj)
+        version = _version(obj)
+        seen = max(self._seen.get("", 0), self._seen.get(ref.namespace, 0))
+        if version is not None and version <= seen:
+            return []  # the watch has shown this and perhaps more, such as its deletion
+        if self._newer_than((ref.namespace, ref.name), version):
+            return []
+        return self._store(obj)
+
+    def deleted(self, ref: Ref) -> list[Ref]:
+        """Drop an object that a delete of ours ended; late events of the watch don't bring it back."""
+        obj = self.get(ref.namespace, ref.name)
+        if obj is None:
+            return []
+        self._deleted_uids[obj["metadata"].get("uid", "")] = ref
+        return self._drop(ref)
+
+    def _within(self, scope: str) -> Iterator[JSON]:
+        names = [scope] if scope else list(self._objects)
+        for namespace in names:
+            yield from list(self._objects.get(namespace, {}).values())
+
+    def _newer_than(self, key: tuple[str, str], version: int | None) -> bool:
+        """Return whether the cached object is newer than `version`."""
+        obj = self.get(*key)
+        have = None if obj is None else _version(obj)
+        return have is not None and version is not None and have > version
+
+    def _store(self, obj: JSON) -> list[Ref]:
+        metadata = obj["metadata"]
+        if metadata.get("uid", "-") in self._deleted_uids:
+            return []
+        namespace, name = metadata.get("namespace", ""), metadata["name"]
+        self._note_owned((namespace, name), obj)
+        trimmed = _trimmed(self.kind, obj)
+        before = self._objects[namespace].get(name)
+        self._objects[namespace][name] = trimmed
+        return (
+            []
+            if before is not None and _same(before, trimmed)
+            else [Ref(self.kind, namespace, name)]
+        )
+
+    def _note_owned(self, key: tuple[str, str], obj: FrozenJSON) -> None:
+        if "managedFields" not in obj["metadata"]:
+            return
+        owned = owned_fields(obj, FIELD_MANAGER)
+        if owned:
+            self._owned[key] = owned
+        else:
+            self._owned.pop(key, None)
+
+    def _drop(self, ref: Ref) -> list[Ref]:
+        self._owned.pop((ref.namespace, ref.name), None)
+        gone = self._objects.get(ref.namespace, {}).pop(ref.name, None)
+        return [] if gone is None else [ref]
+
+
+class ChangeFeed:
+    """What one reader of `changes` has still to be told; a reference waits there only once."""
+
+    def __init__(self) -> None:
+        self._pending: dict[Ref, None] = {}
+        self._arrived = asyncio.Event()
+        self._closed = False
+
+    def put(self, refs: Iterable[Ref]) -> None:
+        self._pending.update(dict.fromkeys(refs))
+        if self._pending:
+            self._arrived.set()
+
+    def close(self) -> None:
+        """End the reader after what is pending."""
+        self._closed = True
+        self._arrived.set()
+
+    async def read(self) -> AsyncIterator[Ref]:
+        while True:
+            while self._pending:
+                ref = next(iter(self._pending))
+                del self._pending[ref]
+                yield ref
+            if self._closed:
+                return
+            self._arrived.clear()
+            await self._arrived.wait()
+
+
+def _trimmed(kind: Kind, obj: JSON) -> JSON:
+    """Return the object as the cache keeps it; `obj` is ours alone and may be changed."""
+    metadata = obj["metadata"]
+    metadata.pop("managedFields", None)
+    annotations = metadata.get("annotations")
+    if kind != ROLLOUT and annotations and _LAST_APPLIED in annotations:
+        del annotations[_LAST_APPLIED]
+        if not annotations:
+            del metadata["annotations"]
+    # Items of a list come without what every one of them has in common.
+    obj.setdefault("apiVersion", kind.api_version)
+    obj.setdefault("kind", kind.name)
+    return obj
+
+
+def _same(before: JSON, after: JSON) -> bool:
+    """Return whether the two differ in nothing that anyone could act upon."""
+    if before.keys() != after.keys():
+        return False
+    one, other = dict(before["metadata"]), dict(after["metadata"])
+    one.pop("resourceVersion", None)
+    other.pop("resourceVersion", None)
+    return one == other and all(before[key] == after[key] for key in after if key != "metadata")
+
+
+def _labels(obj: JSON) -> dict[str, str]:
+    labels: dict[str, str] = obj["metadata"].get("labels") or {}
+    return labels
+
+
+def _version(obj: FrozenJSON) -> int | None:
+    return _number(str(obj["metadata"].get("resourceVersion", "")))
+
+
+def _number(version: str) -> int | None:
+    return int(version) if version.isdecimal() else None

@@ -1,0 +1,255 @@
+"""
+The `Cluster` port over an API server: reads from watch caches, writes as requests.
+
+A settled cluster costs no request: reads never make one, and a write is skipped when the
+cache already shows it. For a patch that is when merging it changes nothing; for an apply
+when every field of the body has its value already and we own no field that the body has
+dropped (our `managedFields` entry is remembered for that; where the API server keeps none,
+a dropped field is not noticed). A skipped write can be wrong only about a change that the
+watch has not shown yet; the watch shows it next, and the reconcile that follows decides anew.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+
+import structlog
+
+from rollouts.errors import NotFound, Unavailable
+from rollouts.kube.cache import ChangeFeed, KindCache
+from rollouts.kube.connection import REQUEST_TIMEOUT_SECONDS, Connection
+from rollouts.kube.events import EventRecorder
+from rollouts.kube.merging import covers, disowns, patch_changes
+from rollouts.kube.paths import collection, ref_of, single
+from rollouts.kube.reflector import Pace, Reflector
+from rollouts.model.kinds import FIELD_MANAGER, JSON, FrozenJSON, Kind, Ref
+from rollouts.ports import Apply, Create, Delete, Patch, Record, Write
+
+log = structlog.get_logger(__name__)
+
+SecondsLeft = Callable[[], float]
+
+
+def connect(
+    kubeconfig: Path | None,
+    context: str | None,
+    namespaces: Sequence[str],
+    kinds: Sequence[Kind],
+) -> "KubeCluster":
+    """
+    Return the cluster that a kubeconfig (or the pod we run in) names; nothing is sent yet.
+
+    `namespaces` empty means all of them. `kinds` are those that are watched; others can be
+    written, but not read.
+    """
+    return KubeCluster(Connection(kubeconfig, context), namespaces, kinds)
+
+
+class KubeCluster:
+    """
+    See `rollouts.ports.Cluster`. `start` first; `stop` last.
+
+    `seconds_left` is how long we may still write, such as `Lease.seconds_left`: a write is
+    refused when it is 0, and is given up on before it ends.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        namespaces: Sequence[str],
+        kinds: Sequence[Kind],
+        *,
+        seconds_left: SecondsLeft = lambda: REQUEST_TIMEOUT_SECONDS,
+        pace: Pace | None = None,
+    ) -> None:
+        self.connection = connection
+        self.seconds_left = seconds_left
+        self._caches = {kind: KindCache(kind) for kind in kinds}
+        self._reflectors = [
+            Reflector(connection, cache, namespace, self._tell, pace)
+            for cache in self._caches.values()
+            for namespace in (namespaces or [""])
+        ]
+        self._feeds: list[ChangeFeed] = []
+        self._events = EventRecorder(connection)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """
+        Fill the caches; return when all are filled, or their kind is known not to be served.
+
+        What is unreachable or not permitted is tried again until it succeeds; meanwhile
+        `problems` says why. Acting on a cache that isn't filled would be wrong.
+
+        Raises:
+            UsageError: there is no kubeconfig, or it can't be used.
+        """
+        await self.connection.open()
+        self._tasks = [
+            asyncio.create_task(reflector.run(), name=f"watch {reflector.kind}")
+            for reflector in self._reflectors
+        ]
+        await asyncio.gather(*(reflector.settled.wait() for reflector in self._reflectors))
+
+    async def stop(self) -> None:
+        """End the watches and every reader of `changes`, and close the connection."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        for feed in self._feeds:
+            feed.close()
+        await self.connection.close()
+
+    def problems(self) -> list[str]:
+        """Return what keeps which caches from being up to date, in sentences."""
+        return [f"{each.kind}: {each.problem}" for each in self._reflectors if each.problem]
+
+    def filled(self) -> bool:
+        """Return whether every cache has been filled once."""
+        return all(reflector.settled.is_set() for reflector in self._reflectors)
+
+    def get(self, ref: Ref) -> JSON | None:
+        return self._cache(ref.kind).get(ref.namespace, ref.name)
+
+    def select(
+        self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None
+    ) -> list[JSON]:
+        return self._cache(kind).select(namespace, labels)
+
+    def changes(self) -> AsyncIterator[Ref]:
+        feed = ChangeFeed()
+        for cache in self._caches.values():
+            feed.put(cache.refs())
+        self._feeds.append(feed)
+        return self._read(feed)
+
+    async def write(self, write: Write) -> None:
+        match write:
+            case Create(kind, body):
+                path = collection(kind, ref_of(kind, body).namespace)
+                self._take(kind, await self._request("POST", path, body=_complete(kind, body)))
+            case Apply(kind, body):
+                await self._apply(kind, body)
+            case Patch():
+                await self._patch(write)
+            case Delete(ref, uid):
+                await self._delete(ref, uid)
+            case Record():
+                await self._events.record(write, timeout_seconds=self._timeout_seconds())
+
+    async def _apply(self, kind: Kind, body: FrozenJSON) -> None:
+        ref = ref_of(kind, body)
+        cache = self._caches.get(kind)
+        cached = cache.get(ref.namespace, ref.name) if cache else None
+        if cache and cached is not None and covers(cached, body):
+            owned = {key: value for key, value in cache.owned(ref).items() if key != "f:status"}
+            if not disowns(body, owned):
+                return
+        answer = await self._request(
+            "PATCH",
+            single(ref),
+            query={"fieldManager": FIELD_MANAGER, "force": "true"},
+            body=_complete(kind, body),
+            content_type="application/apply-patch+yaml",  # every JSON document is YAML
+        )
+        self._take(kind, answer)
+
+    async def _patch(self, patch: Patch) -> None:
+        ref = patch.ref
+        cache = self._caches.get(ref.kind)
+        cached = cache.get(ref.namespace, ref.name) if cache else None
+        if cached is not None and not patch_changes(cached, patch.body):
+            return
+        answer = await self._request(
+            "PATCH",
+            single(ref, patch.subresource),
+            query={"fieldManager": FIELD_MANAGER},
+            body=patch.body,
+            content_type="application/merge-patch+json",
+        )
+        if patch.subresource != "scale":
+            self._take(ref.kind, answer)
+        elif cached is not None:
+            self._take(ref.kind, _scaled(cached, answer))
+
+    async def _delete(self, ref: Ref, uid: str) -> None:
+        options: JSON = {"propagationPolicy": "Background"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        try:
+            answer = await self._request("DELETE", single(ref), body=options)
+        except NotFound:
+            answer = {}
+        if _still_there(answer):
+            self._take(ref.kind, answer)
+        elif cache := self._caches.get(ref.kind):
+            self._tell(cache.deleted(ref))
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: FrozenJSON,
+        query: Mapping[str, str | int] | None = None,
+        content_type: str = "application/json",
+    ) -> JSON:
+        return await self.connection.request(
+            method,
+            path,
+            query=query,
+            body=body,
+            content_type=content_type,
+            timeout_seconds=self._timeout_seconds(),
+        )
+
+    def _timeout_seconds(self) -> float:
+        left = self.seconds_left()
+        if left <= 0:
+            raise Unavailable("we do not lead, so that we must not write")
+        return min(left, REQUEST_TIMEOUT_SECONDS)
+
+    def _cache(self, kind: Kind) -> KindCache:
+        cache = self._caches.get(kind)
+        if cache is None:
+            raise LookupError(f"{kind} is not among the kinds that are watched")
+        return cache
+
+    def _take(self, kind: Kind, answer: JSON) -> None:
+        cache = self._caches.get(kind)
+        if cache is not None:
+            self._tell(cache.wrote(answer))
+
+    def _tell(self, refs: list[Ref]) -> None:
+        for feed in self._feeds:
+            feed.put(refs)
+
+    async def _read(self, feed: ChangeFeed) -> AsyncIterator[Ref]:
+        try:
+            async for ref in feed.read():
+                yield ref
+        finally:
+            self._feeds.remove(feed)
+
+
+def _complete(kind: Kind, body: FrozenJSON) -> JSON:
+    """Return the body with the apiVersion and kind that a request has to name."""
+    return {"apiVersion": kind.api_version, "kind": kind.name, **body}
+
+
+def _scaled(cached: FrozenJSON, scale: FrozenJSON) -> JSON:
+    """Return the object as a change of its scale left it; the watch completes the rest."""
+    version = scale["metadata"]["resourceVersion"]
+    return {
+        **cached,
+        "metadata": {**cached["metadata"], "resourceVersion": version},
+        "spec": {**cached["spec"], "replicas": scale["spec"]["replicas"]},
+    }
+
+
+def _still_there(answer: FrozenJSON) -> bool:
+    """Return whether a delete's answer is an object that only has begun to go."""
+    metadata = answer.get("metadata") or {}
+    waits = metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds")
+    return bool(answer.get("kind") != "Status" and metadata.get("deletionTimestamp") and waits)

@@ -1,0 +1,75 @@
+"""
+What an API server's refusals mean to us, as the error tree says it.
+
+A refusal is a Kubernetes `Status` object (or, from a proxy in between, any text).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rollouts.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    InvalidSpec,
+    NotFound,
+    Permanent,
+    RetryLater,
+    RolloutsError,
+    Unavailable,
+)
+
+
+class Expired(RetryLater):
+    """The resourceVersion is older than what the API server remembers (HTTP 410): list again."""
+
+
+def fault(
+    status: int, answer: Mapping[str, Any], *, asked: str, retry_after: str = ""
+) -> RolloutsError:
+    """
+    Return the error for an HTTP `status` that is no success.
+
+    `answer` is the Status object, or empty when the answer was none; `asked` says in words
+    what was requested, and `retry_after` is the header of that name.
+    """
+    reason = str(answer.get("message") or f"HTTP {status}")
+    message = f"{asked}: {reason}"
+    if status == 409:
+        return Conflict(message)
+    if status == 410:
+        return Expired(message)
+    if status == 429 or status >= 500:
+        return Unavailable(message, after_seconds=_after_seconds(answer, retry_after))
+    if status == 404:
+        return NotFound(message)
+    if status == 401:
+        return Forbidden(f"{asked}: the API server does not accept our credentials ({reason})")
+    if status == 403:
+        return Forbidden(f"{asked}: not permitted: {reason}")
+    if status == 422:
+        return InvalidSpec(_field_errors(answer, asked, reason))
+    return Permanent(message)
+
+
+def _after_seconds(answer: Mapping[str, Any], retry_after: str) -> float | None:
+    said = retry_after or _details(answer).get("retryAfterSeconds") or ""
+    try:
+        return float(said)
+    except (TypeError, ValueError):
+        return None  # an HTTP date, which no API server sends
+
+
+def _field_errors(answer: Mapping[str, Any], asked: str, reason: str) -> tuple[FieldError, ...]:
+    causes = _details(answer).get("causes")
+    errors = tuple(
+        FieldError(str(cause.get("field") or asked), str(cause.get("message") or reason))
+        for cause in (causes if isinstance(causes, list) else [])
+        if isinstance(cause, dict)
+    )
+    return errors or (FieldError(asked, reason),)
+
+
+def _details(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    details = answer.get("details")
+    return details if isinstance(details, dict) else {}

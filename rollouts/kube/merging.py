@@ -1,0 +1,77 @@
+"""What a write would change, told from the cached object alone. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rollouts.model.kinds import JSON, FrozenJSON
+
+# Lists that several writers add to; of every other list we expect to be the only writer.
+_SHARED_LISTS = frozenset({"finalizers", "ownerReferences"})
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """Return `target` after the JSON merge patch `patch` (RFC 7386); neither is changed."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+def patch_changes(current: FrozenJSON, patch: FrozenJSON) -> bool:
+    """Return whether the merge patch would change the object."""
+    return bool(merged(current, patch) != current)
+
+
+def covers(current: Any, wanted: Any, *, key: str = "") -> bool:
+    """
+    Return whether every field of `wanted` is in `current` with that value.
+
+    Fields that the API server filled in beside them don't matter. Lists must have the same
+    length and order, except finalizers and ownerReferences, which others add to.
+    """
+    if isinstance(wanted, Mapping):
+        return isinstance(current, Mapping) and all(
+            name in current and covers(current[name], value, key=name)
+            for name, value in wanted.items()
+        )
+    if isinstance(wanted, list | tuple):
+        if not isinstance(current, list | tuple):
+            return False
+        if key in _SHARED_LISTS:
+            return all(any(covers(have, item) for have in current) for item in wanted)
+        return len(current) == len(wanted) and all(map(covers, current, wanted))
+    return bool(current == wanted)
+
+
+def owned_fields(obj: FrozenJSON, manager: str) -> JSON:
+    """Return the `fieldsV1` that `manager` has applied to the object, or {}."""
+    entries: Iterable[FrozenJSON] = obj.get("metadata", {}).get("managedFields") or ()
+    for entry in entries:
+        applied = entry.get("manager") == manager and entry.get("operation") == "Apply"
+        if applied and not entry.get("subresource"):
+            return dict(entry.get("fieldsV1") or {})
+    return {}
+
+
+def disowns(wanted: Any, owned: FrozenJSON) -> bool:
+    """
+    Return whether applying `wanted` would give up a field in `owned` (a `fieldsV1` set).
+
+    Server-side apply removes a field that its manager no longer names, so such an apply
+    changes something although the object has all that is wanted. Items of lists are not
+    looked into: `covers` compares the lists as wholes.
+    """
+    for name, inner in owned.items():
+        if not name.startswith("f:"):
+            continue
+        field = name[2:]
+        if not isinstance(wanted, Mapping) or field not in wanted:
+            return True
+        if disowns(wanted[field], inner) and isinstance(wanted[field], Mapping):
+            return True
+    return False

@@ -1,0 +1,29 @@
+"""Where the API server serves kinds and objects."""
+
+from collections.abc import Mapping
+
+from rollouts.model.kinds import FrozenJSON, Kind, Ref
+
+
+def collection(kind: Kind, namespace: str = "") -> str:
+    """Return the path of a kind's objects, of all namespaces for ""."""
+    root = f"/apis/{kind.group}" if kind.group else "/api"
+    where = f"/namespaces/{namespace}" if namespace else ""
+    return f"{root}/{kind.version}{where}/{kind.plural}"
+
+
+def single(ref: Ref, subresource: str = "") -> str:
+    """Return the path of one object, or of its subresource."""
+    path = f"{collection(ref.kind, ref.namespace)}/{ref.name}"
+    return f"{path}/{subresource}" if subresource else path
+
+
+def ref_of(kind: Kind, body: FrozenJSON) -> Ref:
+    """Return the reference of an object by its own metadata."""
+    metadata = body["metadata"]
+    return Ref(kind, metadata.get("namespace", ""), metadata.get("name", ""))
+
+
+def label_selector(labels: Mapping[str, str]) -> str:
+    """Return the equality selector, in the form that `labelSelector` takes."""
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))

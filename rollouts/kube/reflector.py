@@ -1,0 +1,201 @@
+"""
+Keeps one kind's cache equal to the cluster: list once, then watch, for ever.
+
+The protocol is Kubernetes' own (API concepts, "efficient detection of changes"): a list in
+pages gives a resourceVersion, from which a watch tells of every later change; bookmarks move
+the resourceVersion on; HTTP 410 means that it has been forgotten, and a new list is made,
+whose differences are told. It never gives up, never lists twice at once and never raises.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from rollouts.errors import Forbidden, NotFound, RetryLater, RolloutsError
+from rollouts.kube.cache import KindCache
+from rollouts.kube.connection import Connection
+from rollouts.kube.faults import Expired, fault
+from rollouts.kube.paths import collection
+from rollouts.model.kinds import JSON, Ref
+
+log = structlog.get_logger(__name__)
+
+PAGE_SIZE = 500
+
+Told = Callable[[list[Ref]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a watch lasts, and how long to wait before trying again what has failed."""
+
+    first_delay_seconds: float = 0.2
+    longest_delay_seconds: float = 30.0
+    refused_delay_seconds: float = 60.0
+    shortest_watch_seconds: int = 300
+    longest_watch_seconds: int = 600
+
+    def delay(self, failures: int, random_source: random.Random) -> float:
+        """Return the delay after so many failures in a row: doubling, capped, with jitter."""
+        doubled = self.first_delay_seconds * 2.0 ** min(failures - 1, 20)
+        return min(doubled, self.longest_delay_seconds) * random_source.uniform(0.5, 1.0)
+
+
+class Malformed(RetryLater):
+    """An event of the watch is none; what came before it is not to be trusted either."""
+
+
+class Reflector:
+    """One kind in one namespace (or all, for ""). `problem` says why it is not up to date."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        cache: KindCache,
+        namespace: str,
+        told: Told,
+        pace: Pace | None = None,
+    ) -> None:
+        self.kind = cache.kind
+        self.problem = ""
+        self.settled = asyncio.Event()
+        """Set when the cache is filled, or when the API server has no such kind."""
+        self._connection = connection
+        self._cache = cache
+        self._namespace = namespace
+        self._told = told
+        self._pace = pace or Pace()
+        self._random = random.Random()
+        self._path = collection(cache.kind, namespace)
+        self._version = ""
+        self._failures = 0
+
+    async def run(self) -> None:
+        """List and watch until cancelled."""
+        while True:
+            try:
+                if not self._version:
+                    await self._list()
+                await self._watch()
+            except Expired:
+                log.info("watch expired, listing again", kind=str(self.kind))
+                self._version = ""
+                await self._rest()
+            except RolloutsError as error:
+                self._note(error)
+                await self._rest(error)
+            except Exception as error:
+                log.exception("reflector failed, listing again", kind=str(self.kind))
+                self.problem = f"{type(error).__name__}: {error}"
+                self._version = ""
+                await self._rest()
+
+    def _note(self, error: Exception) -> None:
+        """Say what is wrong, once as long as it stays the same, and decide where to go on."""
+        if str(error) != self.problem:
+            log.warning("watch interrupted", kind=str(self.kind), problem=str(error))
+        self.problem = str(error)
+        if isinstance(error, NotFound):
+            self.settled.set()
+        # A watch that fails again and again may be asking for a resourceVersion that a
+        # restored API server has not reached yet.
+        keeps_version = not isinstance(error, NotFound | Malformed) and self._failures < 5
+        if not keeps_version:
+            self._version = ""
+
+    async def _rest(self, error: Exception | None = None) -> None:
+        self._failures += 1
+        delay = self._pace.delay(self._failures, self._random)
+        if isinstance(error, Forbidden):
+            delay = self._pace.refused_delay_seconds * self._random.uniform(0.5, 1.0)
+        after = getattr(error, "after_seconds", None)
+        await asyncio.sleep(min(max(delay, after or 0.0), self._pace.refused_delay_seconds))
+
+    async def _list(self) -> None:
+        items: list[JSON] = []
+        query: dict[str, str | int] = {"limit": PAGE_SIZE}
+        while True:
+            page = await self._connection.request("GET", self._path, query=query)
+            metadata = page.get("metadata") or {}
+            items += page.get("items") or []
+            if not metadata.get("continue"):
+                break
+            query = {"limit": PAGE_SIZE, "continue": metadata["continue"]}
+        version = str(metadata.get("resourceVersion") or "")
+        if not version:
+            raise Malformed(f"the list of {self.kind.plural} has no resourceVersion")
+        self._told(self._cache.replace(self._namespace, items, version))
+        self._version = version
+        self._restored()
+        self.settled.set()
+
+    async def _watch(self) -> None:
+        """Follow the changes until the API server ends the watch, as it does by the clock."""
+        pace = self._pace
+        seconds = self._random.randint(pace.shortest_watch_seconds, pace.longest_watch_seconds)
+        query: dict[str, str | int] = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self._version,
+            "timeoutSeconds": seconds,
+        }
+        began = asyncio.get_running_loop().time()
+        async with self._connection.stream(
+            self._path, query, longest_seconds=seconds + 30
+        ) as lines:
+            async for line in lines:
+                self._take(line)
+        if asyncio.get_running_loop().time() - began < 1.0:
+            await self._rest()  # an API server that ends every watch at once is not to be pestered
+        else:
+            self._succeeded()
+
+    def _take(self, line: bytes) -> None:
+        event, obj = parse_event(line)
+        version = str(obj["metadata"]["resourceVersion"])
+        if event == "BOOKMARK":
+            self._cache.advance(self._namespace, version)
+        else:
+            self._told(self._cache.watched(self._namespace, event, obj))
+        self._version = version
+        self._succeeded()
+
+    def _restored(self) -> None:
+        if self.problem:
+            log.info("watch restored", kind=str(self.kind))
+        self.problem = ""
+
+    def _succeeded(self) -> None:
+        """Start the back-off anew; a list alone does not, as each watch after it may expire."""
+        self._restored()
+        self._failures = 0
+
+
+def parse_event(line: bytes) -> tuple[str, JSON]:
+    """
+    Return the type and the object of one line of a watch.
+
+    Raises:
+        Malformed: it is no event.
+        RolloutsError: it is an ERROR event, for its status; `Expired` for 410.
+    """
+    try:
+        event = json.loads(line)
+        kind_of_event, obj = event["type"], event["object"]
+        if kind_of_event == "ERROR":
+            raise fault(int(obj.get("code", 500)), obj, asked="watch")
+        metadata = obj["metadata"]
+        well_formed = (
+            kind_of_event in {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"}
+            and isinstance(metadata["resourceVersion"], str)
+            and (kind_of_event == "BOOKMARK" or isinstance(metadata["name"], str))
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Malformed(f"not a watch event: {line[:200]!r}") from error
+    if not well_formed:
+        raise Malformed(f"not a watch event: {line[:200]!r}")
+    return kind_of_event, obj

@@ -1,0 +1,206 @@
+"""
+A tiny scriptable API server, to play the tricks that a well-behaved one never would.
+
+It knows objects by path, a resourceVersion, lists in pages, watches and merge patches, and
+no rule of Kubernetes beyond that. Fidelity is the embedded API server's; this one can cut a
+watch, forget history, send nonsense, or refuse.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+from aiohttp import web
+
+from rollouts.kube.merging import merged
+from rollouts.model.kinds import JSON
+
+Trick = Callable[[web.Request], web.StreamResponse | None]
+
+
+class FakeApiServer:
+    def __init__(self) -> None:
+        self.version = 100
+        self.oldest = 0
+        self.objects: dict[str, JSON] = {}
+        self.requests: list[tuple[str, str]] = []
+        self.queries: list[dict[str, str]] = []
+        self.bodies: list[Any] = []
+        self.served = {"/api/v1/pods", "/api/v1/services", "/api/v1/events"}
+        self.tricks: list[Trick] = []
+        self.history: list[tuple[int, str, JSON]] = []
+        self._watches: list[asyncio.Queue[bytes | None]] = []
+        self._runner: web.AppRunner | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = site.name if not site.name.endswith(":0") else self._address()
+
+    def _address(self) -> str:
+        assert self._runner is not None
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{host}:{port}"
+
+    async def stop(self) -> None:
+        self.cut()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def kubeconfig(self, directory: Path) -> Path:
+        path = directory / "kubeconfig"
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "test",
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "clusters": [{"name": "test", "cluster": {"server": self.url}}],
+            "users": [{"name": "test", "user": {"token": "first"}}],
+        }
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    # What a test does to it.
+
+    def put(self, path: str, obj: JSON) -> JSON:
+        """Store an object as somebody else would, and tell the watches."""
+        self.version += 1
+        event = "MODIFIED" if path in self.objects else "ADDED"
+        *_, namespace, _, name = path.split("/")
+        metadata = {"uid": f"uid-{name}", **obj.get("metadata", {})}
+        metadata |= {"name": name, "namespace": namespace, "resourceVersion": str(self.version)}
+        stored = {**obj, "metadata": metadata}
+        self.objects[path] = stored
+        self._tell(event, stored)
+        return stored
+
+    def drop(self, path: str) -> None:
+        self.version += 1
+        obj = self.objects.pop(path)
+        metadata = {**obj["metadata"], "resourceVersion": str(self.version)}
+        self._tell("DELETED", {**obj, "metadata": metadata})
+
+    def bookmark(self) -> None:
+        self.version += 1
+        mark = {"kind": "Pod", "metadata": {"resourceVersion": str(self.version)}}
+        self.send(json.dumps({"type": "BOOKMARK", "object": mark}).encode() + b"\n")
+
+    def send(self, raw: bytes) -> None:
+        for queue in self._watches:
+            queue.put_nowait(raw)
+
+    def cut(self) -> None:
+        """Break every watch, in the middle of a line."""
+        self.send(b'{"type": "ADD')
+        for queue in self._watches:
+            queue.put_nowait(None)
+
+    def forget_history(self) -> None:
+        self.oldest = self.version
+        self.history.clear()
+
+    @property
+    def watching(self) -> int:
+        return len(self._watches)
+
+    def count(self, method: str, path: str) -> int:
+        return self.requests.count((method, path))
+
+    def _tell(self, event: str, obj: JSON) -> None:
+        self.history.append((self.version, event, obj))
+        self.send(json.dumps({"type": event, "object": obj}).encode() + b"\n")
+
+    # What it answers.
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        method = "WATCH" if request.query.get("watch") else request.method
+        self.requests.append((method, request.path))
+        self.queries.append(dict(request.query))
+        raw = await request.read()
+        self.bodies.append(json.loads(raw) if raw else None)
+        for trick in list(self.tricks):
+            if (answer := trick(request)) is not None:
+                return answer
+        handler = getattr(self, f"_{method.lower()}")
+        result: web.StreamResponse = await handler(request)
+        return result
+
+    async def _get(self, request: web.Request) -> web.Response:
+        if request.path in self.objects:
+            return web.json_response(self.objects[request.path])
+        if request.path not in self.served:
+            return status(404, "the server could not find the requested resource")
+        plural = request.path.rsplit("/", 1)[1]
+        items = [obj for path, obj in sorted(self.objects.items()) if f"/{plural}/" in path]
+        start = int(request.query.get("continue", 0))
+        end = start + int(request.query.get("limit", 500))
+        metadata: JSON = {"resourceVersion": str(self.version)}
+        if end < len(items):
+            metadata["continue"] = str(end)
+        return web.json_response({"metadata": metadata, "items": items[start:end]})
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        since = int(request.query["resourceVersion"])
+        if since < self.oldest:
+            return status(410, "too old resource version")
+        response = web.StreamResponse()
+        await response.prepare(request)
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        for version, event, obj in self.history:
+            if version > since:
+                queue.put_nowait(json.dumps({"type": event, "object": obj}).encode() + b"\n")
+        self._watches.append(queue)
+        try:
+            with suppress(ConnectionError):
+                while (line := await queue.get()) is not None:
+                    await response.write(line)
+        finally:
+            self._watches.remove(queue)
+        if request.transport is not None:
+            request.transport.close()
+        return response
+
+    async def _post(self, request: web.Request) -> web.Response:
+        body = self.bodies[-1]
+        path = f"{request.path}/{body['metadata']['name']}"
+        if path in self.objects:
+            return status(409, "already exists")
+        return web.json_response(self.put(path, body), status=201)
+
+    async def _patch(self, request: web.Request) -> web.Response:
+        body = self.bodies[-1]
+        path = request.path.removesuffix("/status").removesuffix("/scale")
+        current = self.objects.get(path, {})
+        if not current and request.content_type != "application/apply-patch+yaml":
+            return status(404, "not found")
+        version = body.get("metadata", {}).pop("resourceVersion", None)
+        if version not in {None, current["metadata"]["resourceVersion"] if current else None}:
+            return status(409, "the object has been modified")
+        return web.json_response(self.put(path, merged(current, body)))
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        if request.path not in self.objects:
+            return status(404, "not found")
+        self.drop(request.path)
+        return web.json_response({"kind": "Status", "status": "Success"})
+
+
+def status(code: int, message: str, **details: Any) -> web.Response:
+    body = {"kind": "Status", "status": "Failure", "code": code, "message": message}
+    return web.json_response({**body, "details": details}, status=code)
+
+
+async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Return when the condition holds; fail when it still does not after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - a condition may be anything
+            await asyncio.sleep(0.005)
