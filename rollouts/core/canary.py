@@ -178,7 +178,7 @@ def _rest(world: World, move: Move) -> Move:
         )
         status = move.status
     service = world.stable_service
-    problems = world.observed.route.problems
+    problems = world.observed.route.obstacles
     if service is None:
         message = f"Service {world.spec.stable_service} does not exist; create it, or correct stableService"
         return _calm(world, move, "Degraded", message)
@@ -241,7 +241,7 @@ def next_weight(world: World, status: RolloutStatus) -> int:
 
 def may_raise(world: World, status: RolloutStatus) -> bool:
     """Say whether everything is in place to send the canary its desired weight."""
-    if frozen(world.spec, status) or world.observed.route.problems:
+    if frozen(world.spec, status) or world.observed.route.obstacles:
         return False
     if status.drain_until is not None and world.now < status.drain_until:
         return False

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from rollouts.model.route import Problem
 from rollouts.model.status import Condition, RolloutStatus
 
-_ON_WHEN_GOOD = ("Ready",)
+_ON_WHEN_GOOD = ("Ready", "Preflight")
 
 
 def conditions(
-    before: Sequence[Condition], status: RolloutStatus, now: datetime
+    before: Sequence[Condition], status: RolloutStatus, problems: Sequence[Problem], now: datetime
 ) -> list[Condition]:
     """
     Return the conditions that `status` amounts to.
@@ -28,10 +29,25 @@ def conditions(
         "Aborted": status.abort is not None,
         "InvalidSpec": False,
     }
-    return [
+    found = [
         condition(before, kind, holds=holds, reason=reason, message=status.message, now=now)
         for kind, holds in facts.items()
     ]
+    return [*found, _preflight(before, problems, now)]
+
+
+def _preflight(
+    before: Sequence[Condition], problems: Sequence[Problem], now: datetime
+) -> Condition:
+    """Name the traps on the way of the traffic, whether they stop a release or not."""
+    return condition(
+        before,
+        "Preflight",
+        holds=not problems,
+        reason=problems[0].reason if problems else "Passed",
+        message="; ".join(problem.message for problem in problems),
+        now=now,
+    )
 
 
 def condition(

@@ -40,7 +40,7 @@ def decide(
     after = after.having(
         observed_generation=observed.generation,
         step=_step(spec, after),
-        conditions=conditions(status.conditions, after, now),
+        conditions=conditions(status.conditions, after, observed.route.problems, now),
     )
     return Decision(
         status=after,

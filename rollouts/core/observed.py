@@ -90,7 +90,7 @@ class Observed:
     """By hash."""
     services: Mapping[str, Service] = field(default_factory=dict)
     """By name: the stable Service, and the canary Service when it exists."""
-    route: Route = Route()
+    route: Route = field(default_factory=Route)
     command: Command | None = None
     bad_command: str = ""
     """Why the command annotation can't be understood."""

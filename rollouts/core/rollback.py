@@ -133,8 +133,8 @@ def waiting_for(world: World, status: RolloutStatus) -> str:
     """Say what stands between the current step and its end, in words."""
     if world.stable_service is None:
         return f"Service {world.spec.stable_service} does not exist; create it, or correct stableService"
-    if world.observed.route.problems:
-        return world.observed.route.problems[0].message
+    if world.observed.route.obstacles:
+        return world.observed.route.obstacles[0].message
     canary = world.replica_set(status.current_revision)
     wanted = replicas.needed(world.spec, status)
     available = canary.available if canary is not None else 0

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is in the way: a condition's reason, and a sentence with the way out."""
+    """
+    Something that is in the way: a condition's reason, and a sentence with the way out.
+
+    A trap that does not stop a release (`blocking` is False) is only reported.
+    """
 
     reason: str
     message: str
+    blocking: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,12 @@ class Route:
     """
 
     exists: bool = False
-    weight: int | None = None
+    weight: int | None = 0
     highest: int = 0
     intact: bool = True
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def obstacles(self) -> tuple[Problem, ...]:
+        """The problems that no weight may be raised over."""
+        return tuple(problem for problem in self.problems if problem.blocking)

@@ -1,0 +1,164 @@
+"""
+The sequential judge: evidence that may be looked at after every scrape.
+
+An e-process is non-negative and has expectation at most 1, at any stopping time, as long
+as the hypothesis holds; so the probability that it ever reaches 1/alpha is at most alpha
+(Ville's inequality). The one used here is a mixture of likelihood ratios over a grid of
+failure probabilities p_k:
+
+    E = Σ_k π_k · (p_k/p0)^e · ((1-p_k)/(1-p0))^(n-e)
+
+for e failures in n requests. Over p_k > p0 it is evidence against "at most p0 fail",
+and over p_k < p0 evidence against "at least p0 fail", that is, for promotion.
+Ref.: Ramdas, Grünwald, Vovk, Shafer, "Game-theoretic statistics and safe anytime-valid
+inference", Statistical Science 38(4), 2023.
+"""
+
+import math
+from collections.abc import Sequence
+
+from rollouts.model.criteria import Criterion
+from rollouts.model.evidence import Counts, Measurement
+from rollouts.model.status import CriterionStatus, Verdict
+from rollouts.model.units import format_duration, format_fraction
+
+GRID_POINTS = 48
+WIDEST_RATIO = 50.0
+PASS_EVIDENCE = 20.0
+"""Odds at which "meets the limit" is believed: wrong with probability 1/20 at most."""
+_LEAST, _MOST = 1e-9, 0.999
+
+
+def log_evidence(counts: Counts, p0: float, grid: Sequence[float]) -> float:
+    """
+    Return log E for the grid of alternatives, mixed with equal weights.
+
+    Raises:
+        ValueError: p0 is not inside (0, 1), or the counts are impossible.
+    """
+    if not 0 < p0 < 1:
+        raise ValueError(f"p0 must be inside (0, 1), got {p0}")
+    if not 0 <= counts.failures <= counts.requests:
+        raise ValueError(f"{counts.failures} failures in {counts.requests} requests are impossible")
+    good = counts.requests - counts.failures
+    terms = [
+        counts.failures * math.log(p / p0) + good * (math.log1p(-p) - math.log1p(-p0)) for p in grid
+    ]
+    highest = max(terms)
+    return highest + math.log(sum(math.exp(term - highest) for term in terms) / len(terms))
+
+
+def worse_than(p0: float) -> list[float]:
+    """Return a logarithmic grid of failure probabilities above p0: 5 % worse, up to nearly all."""
+    return _log_grid(min(p0 * 1.05, (p0 + 1) / 2), max(_MOST, (p0 + 1) / 2))
+
+
+def better_than(p0: float) -> list[float]:
+    """Return a logarithmic grid of failure probabilities below p0: 5 % better, down to a fiftieth."""
+    return _log_grid(max(p0 / WIDEST_RATIO, _LEAST), p0 * 0.95)
+
+
+def _log_grid(low: float, high: float) -> list[float]:
+    step = math.log(high / low) / (GRID_POINTS - 1)
+    return [low * math.exp(step * index) for index in range(GRID_POINTS)]
+
+
+def judge_sequentially(criterion: Criterion, measurement: Measurement) -> CriterionStatus:
+    """Return the verdict on counts: an absolute limit on failed, or on too slow, requests."""
+    p0, limit = _hypothesis(criterion, measurement)
+    counts = measurement.canary
+    verdict, needed, odds = _verdict(counts, p0, criterion.alpha)
+    return CriterionStatus(
+        name=criterion.name,
+        verdict=verdict,
+        value=measurement.value,
+        limit=limit,
+        requests=counts.requests,
+        failures=counts.failures,
+        stable_requests=measurement.stable.requests,
+        stable_failures=measurement.stable.failures,
+        needed=needed,
+        message=_message(criterion, measurement, verdict, (needed, odds)),
+        checked_at=measurement.at,
+    )
+
+
+def _hypothesis(criterion: Criterion, measurement: Measurement) -> tuple[float, float]:
+    """Return the probability that must not be exceeded, and the limit that people set."""
+    if criterion.latency is not None:
+        return 1 - criterion.latency.quantile, measurement.limit or criterion.latency.max
+    assert criterion.error_rate is not None
+    assert criterion.error_rate.max is not None
+    return criterion.error_rate.max, criterion.error_rate.max
+
+
+def _verdict(counts: Counts, p0: float, alpha: float) -> tuple[Verdict, int | None, float]:
+    """Return the verdict, about how many more requests it needs, and log E against the release."""
+    if counts.requests == 0:
+        return "inconclusive", _needed(counts, p0), 0.0
+    if p0 <= 0:
+        against = math.inf if counts.failures else 0.0
+        # "Nothing may fail" can be refuted, but no sample proves it.
+        return ("fail" if counts.failures else "pass"), None, against
+    if p0 >= 1:
+        return "pass", None, 0.0
+    against = log_evidence(counts, p0, worse_than(p0))
+    if against >= -math.log(alpha):
+        return "fail", None, against
+    if log_evidence(counts, p0, better_than(p0)) >= math.log(PASS_EVIDENCE):
+        return "pass", None, against
+    return "inconclusive", _needed(counts, p0), against
+
+
+def _needed(counts: Counts, p0: float) -> int | None:
+    """
+    Estimate how many more requests show that the limit is met, if failures go on as they do.
+
+    Per request the evidence grows by the Kullback-Leibler divergence of what is seen from p0.
+    """
+    if not 0 < p0 < 1:
+        return None
+    rate = (counts.failures + 0.5) / (counts.requests + 1) if counts.failures else 0.0
+    if rate >= p0:
+        return None
+    growth = math.log((1 - rate) / (1 - p0)) * (1 - rate)
+    growth += rate * math.log(rate / p0) if rate else 0.0
+    reached = log_evidence(counts, p0, better_than(p0)) if counts.requests else 0.0
+    mixture_costs = math.log(3)
+    missing = math.log(PASS_EVIDENCE) - reached + (mixture_costs if reached <= 0 else 0.0)
+    return max(1, math.ceil(missing / growth)) if growth > 1e-12 else None
+
+
+def _message(
+    criterion: Criterion,
+    measurement: Measurement,
+    verdict: Verdict,
+    numbers: tuple[int | None, float],
+) -> str:
+    needed, against = numbers
+    counts = measurement.canary
+    if counts.requests == 0:
+        text = "no canary request yet"
+    elif criterion.latency is not None:
+        limit = format_duration(measurement.limit or criterion.latency.max)
+        text = (
+            f"{format_fraction(counts.failures / counts.requests)} of {counts.requests} canary requests took over"
+            f" {limit}, {format_fraction(1 - criterion.latency.quantile)} may"
+        )
+    else:
+        assert criterion.error_rate is not None
+        text = (
+            f"{format_fraction(counts.failures / counts.requests)} of {counts.requests} canary requests failed,"
+            f" {format_fraction(criterion.error_rate.max or 0)} may"
+        )
+    if verdict == "fail" and math.isfinite(against):
+        text += f" (odds against it {_odds(against)} : 1)"
+    if verdict == "inconclusive":
+        text += (
+            f"; needs about {needed:,} more requests" if needed else "; too near the limit to say"
+        )
+    return f"{text}{'; ' if measurement.note else ''}{measurement.note}"
+
+
+def _odds(log_odds: float) -> str:
+    return f"{math.exp(log_odds):,.0f}" if log_odds < 16 else "over 8 million"
