@@ -1,0 +1,100 @@
+"""
+Keeps nginx equal to the store: Ingresses, Services and EndpointSlices in, routes out.
+
+A change is in force about 20 ms after it is stored; changes that come together are applied
+together. Writes one thing only: our address into an Ingress's status, once.
+"""
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, cast
+
+import structlog
+
+from rollouts.errors import Unavailable
+from rollouts.model.kinds import ENDPOINT_SLICE, INGRESS, JSON, SERVICE
+from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.store import Change, Store
+from rollouts.sandbox.dataplane.ingresses import IngressSettings, is_ours
+from rollouts.sandbox.dataplane.nginx import Nginx
+from rollouts.sandbox.dataplane.table import routing_table
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+log = structlog.get_logger(__name__)
+
+COALESCE_SECONDS = 0.01
+RETRY_SECONDS = 0.2
+
+
+class Configurator:
+    """Runs until cancelled. One per nginx."""
+
+    def __init__(self, store: Store, nginx: Nginx, settings: IngressSettings) -> None:
+        self._store = store
+        self._nginx = nginx
+        self._settings = settings
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Apply the store's state now and after every change."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch())
+            tasks.create_task(self._apply_changes())
+
+    async def apply(self) -> bool:
+        """
+        Bring nginx and the Ingresses' status up to date; return whether routes have changed.
+
+        Raises:
+            Unavailable: nginx did not take the routes.
+        """
+        ingresses = self._store.select(INGRESS)
+        changed = await self._nginx.apply(
+            routing_table(
+                ingresses,
+                self._store.select(SERVICE),
+                self._store.select(ENDPOINT_SLICE),
+                self._settings,
+            )
+        )
+        for ingress in ingresses:
+            self._publish_address(ingress)
+        return changed
+
+    async def _watch(self) -> None:
+        changes = cast(
+            "AsyncGenerator[Change]", self._store.changes(INGRESS, SERVICE, ENDPOINT_SLICE)
+        )
+        async with contextlib.aclosing(changes):
+            async for _change in changes:
+                self._changed.set()
+
+    async def _apply_changes(self) -> None:
+        self._changed.set()
+        while True:
+            await self._changed.wait()
+            await asyncio.sleep(COALESCE_SECONDS)
+            self._changed.clear()
+            try:
+                await self.apply()
+            except Unavailable as error:
+                log.warning("routes not applied, trying again", reason=str(error))
+                self._changed.set()
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _publish_address(self, ingress: JSON) -> None:
+        wanted = [{"ip": self._nginx.listener.address}]
+        status = (ingress.get("status") or {}).get("loadBalancer") or {}
+        if not is_ours(ingress, self._settings) or status.get("ingress") == wanted:
+            return
+        meta = ingress["metadata"]
+        with contextlib.suppress(ApiError):  # it went meanwhile: nothing to say it to
+            self._store.patch(
+                INGRESS,
+                meta.get("namespace", ""),
+                meta["name"],
+                {"status": {"loadBalancer": {"ingress": wanted}}},
+                subresource="status",
+            )

@@ -1,0 +1,61 @@
+"""
+The addresses behind a backend: ready endpoints from EndpointSlices.
+
+Pure. An endpoint counts when it is ready, or does not say; terminating ones have `ready: false`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from rollouts.model.kinds import JSON
+from rollouts.sandbox.dataplane.ingresses import Backend
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+
+
+class Endpoints:
+    """Services and EndpointSlices as of one moment, indexed for `addresses`."""
+
+    def __init__(self, services: Iterable[JSON], slices: Iterable[JSON]) -> None:
+        self._services = {_name(each): each for each in services}
+        self._slices: dict[tuple[str, str], list[JSON]] = {}
+        for each in slices:
+            meta = each["metadata"]
+            service = (meta.get("labels") or {}).get(SERVICE_NAME_LABEL, "")
+            self._slices.setdefault((meta.get("namespace", ""), service), []).append(each)
+
+    def addresses(self, backend: Backend) -> list[str]:
+        """Return `address:port` of each ready endpoint, sorted; none when the Service or port is unknown."""
+        key = (backend.namespace, backend.service)
+        port_name = _port_name(self._services.get(key), backend.port)
+        if port_name is None:
+            return []
+        return sorted(
+            {peer for each in self._slices.get(key, ()) for peer in _peers(each, port_name)}
+        )
+
+
+def _name(item: JSON) -> tuple[str, str]:
+    return (item["metadata"].get("namespace", ""), item["metadata"]["name"])
+
+
+def _port_name(service: JSON | None, port: str) -> str | None:
+    spec: Mapping[str, object] = (service or {}).get("spec") or {}
+    ports = spec.get("ports")
+    for each in ports if isinstance(ports, list) else ():
+        if port in (each.get("name"), str(each.get("port"))):
+            return str(each.get("name") or "")
+    return None
+
+
+def _peers(endpoint_slice: JSON, port_name: str) -> Iterator[str]:
+    numbers = [
+        each["port"]
+        for each in endpoint_slice.get("ports") or ()
+        if (each.get("name") or "") == port_name and each.get("port")
+    ]
+    for endpoint in endpoint_slice.get("endpoints") or ():
+        if (endpoint.get("conditions") or {}).get("ready") is False:
+            continue
+        for address in endpoint.get("addresses") or ():
+            host = f"[{address}]" if ":" in address else address
+            yield from (f"{host}:{number}" for number in numbers)

@@ -1,0 +1,57 @@
+"""A sandbox's own part of loopback, 127.N.0.0/16, so that several run side by side."""
+
+import random
+import socket
+from typing import Self
+
+from rollouts.errors import Permanent
+
+NUMBERS = range(10, 251)
+_LOCK_PORT = 6440  # bound as long as the network is ours, on its first address
+
+
+class Network:
+    """
+    A claim on 127.N.0.0/16, held until `release` or the end of the process.
+
+    Linux has all of 127.0.0.0/8 on loopback: no address has to be added, no privilege is needed.
+    """
+
+    def __init__(self, number: int, lock: socket.socket) -> None:
+        self.number = number
+        self._lock = lock
+
+    @classmethod
+    def claim(cls) -> Self:
+        """
+        Claim a free network, at random.
+
+        Raises:
+            Permanent: all are taken, or loopback has only 127.0.0.1.
+        """
+        reason = "all are taken"
+        for number in random.sample(NUMBERS, len(NUMBERS)):
+            lock = socket.socket()
+            try:
+                lock.bind((f"127.{number}.0.1", _LOCK_PORT))
+            except OSError as error:
+                reason = str(error)
+                lock.close()
+                continue
+            return cls(number, lock)
+        raise Permanent(f"no loopback network is free in 127.10.0.0 to 127.250.0.0: {reason}")
+
+    def release(self) -> None:
+        self._lock.close()
+
+    @property
+    def control_plane(self) -> str:
+        """The address of the API server, Prometheus, the exporter and the controller."""
+        return f"127.{self.number}.0.1"
+
+    @property
+    def ingress(self) -> str:
+        return f"127.{self.number}.0.2"
+
+    def __str__(self) -> str:
+        return f"127.{self.number}.0.0/16"

@@ -1,0 +1,174 @@
+"""A real nginx on the real store, with pods that are small servers in the test's own process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from rollouts.model.kinds import ENDPOINT_SLICE, INGRESS, JSON, SERVICE, Kind
+from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.dataplane.configurator import Configurator
+from rollouts.sandbox.dataplane.exporter import AccessLog, Exporter
+from rollouts.sandbox.dataplane.ingresses import IngressSettings
+from rollouts.sandbox.dataplane.metrics import IngressMetrics
+from rollouts.sandbox.dataplane.nginx import Listener, Nginx
+from rollouts.sandbox.network import Network
+
+Until = Callable[[Callable[[], object]], Awaitable[None]]
+HOST = "shop.example"
+ANNOTATION = "nginx.ingress.kubernetes.io"
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    network = Network.claim()
+    yield network
+    network.release()
+
+
+@dataclass
+class Edge:
+    """The ingress, and what a test does with it."""
+
+    store: Store
+    network: Network
+    nginx: Nginx
+    configurator: Configurator
+    metrics: IngressMetrics
+    metrics_url: str
+    session: aiohttp.ClientSession
+    stack: AsyncExitStack
+    sites: dict[str, web.AppRunner] = field(default_factory=dict)
+
+    async def pod(self, number: int, version: str, status: int = 200) -> str:
+        """Start a pod on 127.N.1.<number> and return its address."""
+        address = f"127.{self.network.number}.1.{number}"
+
+        async def serve(request: web.Request) -> web.Response:
+            body = await request.read()
+            return web.Response(
+                status=status,
+                text=f"{version} {request.method} {request.raw_path} {len(body)}",
+                headers={"x-app-version": version, "x-pod": address},
+            )
+
+        app = web.Application()
+        app.router.add_route("*", "/{rest:.*}", serve)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        self.stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, address, 8080).start()
+        self.sites[address] = runner
+        return address
+
+    def put(self, kind: Kind, body: JSON) -> None:
+        meta = body["metadata"]
+        if self.store.get(kind, meta["namespace"], meta["name"]) is None:
+            self.store.create(kind, body)
+        else:
+            self.store.patch(kind, meta["namespace"], meta["name"], body)
+
+    def service(self, name: str, *addresses: str) -> None:
+        """Make a Service whose ready endpoints are `addresses`."""
+        meta = {"name": name, "namespace": "default"}
+        self.put(
+            SERVICE,
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": meta,
+                "spec": {"ports": [{"name": "http", "port": 80, "targetPort": 8080}]},
+            },
+        )
+        self.put(
+            ENDPOINT_SLICE,
+            {
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "metadata": meta | {"labels": {"kubernetes.io/service-name": name}},
+                "addressType": "IPv4",
+                "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+                "endpoints": [
+                    {"addresses": [each], "conditions": {"ready": True}} for each in addresses
+                ],
+            },
+        )
+
+    def ingress(self, name: str, service: str, **annotations: str | None) -> None:
+        """Make an Ingress for HOST; `canary_weight="5"` is the annotation canary-weight."""
+        named = {f"{ANNOTATION}/{key.replace('_', '-')}": v for key, v in annotations.items()}
+        backend = {"service": {"name": service, "port": {"number": 80}}}
+        path = {"path": "/", "pathType": "Prefix", "backend": backend}
+        self.put(
+            INGRESS,
+            {
+                "apiVersion": "networking.k8s.io/v1",
+                "kind": "Ingress",
+                "metadata": {"name": name, "namespace": "default", "annotations": named},
+                "spec": {"rules": [{"host": HOST, "http": {"paths": [path]}}]},
+            },
+        )
+
+    async def get(
+        self, path: str = "/", headers: Mapping[str, str] | None = None, method: str = "GET"
+    ) -> aiohttp.ClientResponse:
+        url = self.nginx.listener.url + path
+        async with self.session.request(
+            method, url, headers={"Host": HOST} | dict(headers or {}), data=b"x" * 10
+        ) as response:
+            await response.read()
+            return response
+
+    async def version(self, path: str = "/", headers: Mapping[str, str] | None = None) -> str:
+        """Return the version that answered, or the status when no pod did."""
+        response = await self.get(path, headers)
+        return response.headers.get("x-app-version", str(response.status))
+
+    async def scrape(self) -> str:
+        async with self.session.get(self.metrics_url) as response:
+            return await response.text()
+
+
+@pytest.fixture
+def until() -> Until:
+    """Wait until a check holds, at most ten seconds."""
+
+    async def wait(check: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not check():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    return wait
+
+
+@pytest.fixture
+async def edge(tmp_path: Path, network: Network) -> AsyncIterator[Edge]:
+    async with AsyncExitStack() as stack:
+        metrics = IngressMetrics()
+        nginx = Nginx(tmp_path / "nginx", Listener(network.ingress))
+        command = nginx.prepare()
+        access_log = AccessLog(nginx.access_log, metrics)
+        access_log.open()
+        stack.callback(access_log.close)
+        process = await asyncio.create_subprocess_exec(*command)
+        stack.push_async_callback(process.wait)
+        stack.callback(process.terminate)
+        stack.push_async_callback(nginx.close)
+
+        def gave_up() -> str:
+            return "" if process.returncode is None else f"nginx ended: {process.returncode}"
+
+        await nginx.wait_ready(gave_up)
+        exporter = Exporter(access_log, metrics)
+        await exporter.start(network.control_plane, 9113)
+        stack.push_async_callback(exporter.stop)
+        store = Store()
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        configurator = Configurator(store, nginx, IngressSettings())
+        url = f"http://{network.control_plane}:9113/metrics"
+        yield Edge(store, network, nginx, configurator, metrics, url, session, stack)
