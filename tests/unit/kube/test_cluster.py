@@ -21,14 +21,6 @@ QUICK = Pace(first_delay_seconds=0.01, longest_delay_seconds=0.05, refused_delay
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[FakeApiServer]:
-    server = FakeApiServer()
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
 async def cluster(api: FakeApiServer, tmp_path: Path) -> AsyncIterator[KubeCluster]:
     made = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], [POD], pace=QUICK)
     yield made

@@ -1,0 +1,235 @@
+"""
+Who of several controllers may write: leader election by a Lease (coordination.k8s.io/v1).
+
+The promise is that no stale leader writes. A leader counts the time from *before* it sent
+its last successful renewal, on its own monotonic clock, and stops leading after
+`renew_deadline_seconds`; others take the Lease over only after they have themselves seen it
+unchanged for the whole of its longer duration. So clocks need not agree, only run at the
+same speed. What is still being written when leading ends is given up before the Lease can
+be taken (`seconds_left`). Needs the verbs get, create and patch on leases.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from rollouts.errors import Conflict, NotFound, RolloutsError
+from rollouts.kube.connection import Connection
+from rollouts.kube.paths import collection, single
+from rollouts.model.kinds import JSON, Kind, Ref
+
+log = structlog.get_logger(__name__)
+
+LEASE = Kind("coordination.k8s.io", "v1", "leases", "Lease")
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTiming:
+    """Seconds. A leader gives up `renew_deadline` after its last renewal, before `duration` ends."""
+
+    duration_seconds: float = 15.0
+    renew_deadline_seconds: float = 10.0
+    retry_seconds: float = 2.0
+    margin_seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.retry_seconds < self.renew_deadline_seconds < self.duration_seconds:
+            raise ValueError("a lease needs retry < renew deadline < duration")
+
+
+class Lease:
+    """
+    One candidate for the Lease `ref`.
+
+    `async with lease:` waits until it leads, renews in the background, and releases at the
+    end; `await lease.lost()` returns when it leads no more. A candidate that has lost does
+    not try again by itself: its process has state of when it led, and should start anew.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        ref: Ref,
+        *,
+        identity: str = "",
+        timing: LeaseTiming | None = None,
+        monotonic: Callable[[], float] | None = None,
+    ) -> None:
+        self.identity = identity or f"{socket.gethostname()}_{os.getpid()}_{secrets.token_hex(4)}"
+        self._connection = connection
+        self._ref = ref
+        self._timing = timing or LeaseTiming()
+        self._monotonic = monotonic or (lambda: asyncio.get_running_loop().time())
+        self._renewed_at: float | None = None
+        self._holder = ""
+        self._seen_version = ""
+        self._seen_at = 0.0
+        self._lost = asyncio.Event()
+        self._renewing: asyncio.Task[None] | None = None
+
+    def is_leading(self) -> bool:
+        """Return whether we lead now, by our own clock."""
+        if self._renewed_at is None or self._lost.is_set():
+            return False
+        return self._monotonic() - self._renewed_at < self._timing.renew_deadline_seconds
+
+    def seconds_left(self) -> float:
+        """Return how long a write that begins now may take at the most; 0 for no write at all."""
+        if not self.is_leading() or self._renewed_at is None:
+            return 0.0
+        ends_at = self._renewed_at + self._timing.duration_seconds - self._timing.margin_seconds
+        return max(0.0, ends_at - self._monotonic())
+
+    async def __aenter__(self) -> Self:
+        await self.acquire()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        await self.release()
+
+    async def acquire(self) -> None:
+        """Wait until we lead, and keep renewing from then on."""
+        log.info("waiting to lead", lease=str(self._ref), identity=self.identity)
+        while not await self._try():  # noqa: ASYNC110 - the Lease is asked, nothing tells us
+            await asyncio.sleep(self._timing.retry_seconds)
+        log.info("leading", lease=str(self._ref), identity=self.identity)
+        self._renewing = asyncio.create_task(self._renew(), name="renew lease")
+
+    async def lost(self) -> None:
+        """Return when we lead no more."""
+        await self._lost.wait()
+
+    async def release(self) -> None:
+        """Stop leading, and let others lead at once; that it fails is only logged."""
+        held = self.is_leading()
+        self._lost.set()
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
+            self._renewing = None
+        if not held:
+            return
+        try:
+            lease = await self._connection.request("GET", single(self._ref))
+            if lease["spec"].get("holderIdentity") == self.identity:
+                await self._write(lease, {"holderIdentity": "", "leaseDurationSeconds": 1})
+        except RolloutsError as error:
+            log.warning("lease not released", lease=str(self._ref), problem=str(error))
+
+    async def _renew(self) -> None:
+        """Renew until the deadline has passed since the last time that it succeeded."""
+        while self.is_leading():
+            await asyncio.sleep(self._timing.retry_seconds)
+            if not self.is_leading():
+                break
+            left = self._timing.renew_deadline_seconds - self._age_seconds()
+            try:
+                async with asyncio.timeout(max(left, 0.0)):
+                    await self._try()
+            except TimeoutError:
+                break
+            if self._holder not in {"", self.identity}:
+                break
+        self._lost.set()
+        log.error("leading no more", lease=str(self._ref), identity=self.identity)
+
+    async def _try(self) -> bool:
+        """Take or renew the Lease, and return whether it is ours now."""
+        asked_at = self._monotonic()
+        try:
+            taken = await self._take()
+        except RolloutsError as error:
+            log.warning("lease not reached", lease=str(self._ref), problem=str(error))
+            return False
+        if taken:
+            self._holder = self.identity
+            self._renewed_at = asked_at
+        return taken
+
+    async def _take(self) -> bool:
+        try:
+            lease = await self._connection.request("GET", single(self._ref))
+        except NotFound:
+            return await self._create()
+        spec: JSON = lease.get("spec") or {}
+        holder = str(spec.get("holderIdentity") or "")
+        self._note(holder, lease)
+        if holder not in {"", self.identity} and not self._ran_out(spec):
+            return False
+        changes: JSON = {
+            "holderIdentity": self.identity,
+            "leaseDurationSeconds": round(self._timing.duration_seconds) or 1,
+            "renewTime": _now(),
+        }
+        if holder != self.identity:
+            changes["acquireTime"] = changes["renewTime"]
+            changes["leaseTransitions"] = int(spec.get("leaseTransitions") or 0) + 1
+        return await self._write(lease, changes)
+
+    async def _create(self) -> bool:
+        at = _now()
+        spec = {
+            "holderIdentity": self.identity,
+            "leaseDurationSeconds": round(self._timing.duration_seconds) or 1,
+            "acquireTime": at,
+            "renewTime": at,
+            "leaseTransitions": 0,
+        }
+        body = {
+            "apiVersion": LEASE.api_version,
+            "kind": LEASE.name,
+            "metadata": {"namespace": self._ref.namespace, "name": self._ref.name},
+            "spec": spec,
+        }
+        try:
+            await self._connection.request(
+                "POST", collection(LEASE, self._ref.namespace), body=body
+            )
+        except Conflict:
+            return False
+        return True
+
+    async def _write(self, lease: JSON, spec: JSON) -> bool:
+        version = lease["metadata"]["resourceVersion"]
+        try:
+            await self._connection.request(
+                "PATCH",
+                single(self._ref),
+                body={"metadata": {"resourceVersion": version}, "spec": spec},
+                content_type="application/merge-patch+json",
+            )
+        except Conflict:
+            return False  # another candidate was faster
+        return True
+
+    def _note(self, holder: str, lease: JSON) -> None:
+        """Remember who holds the Lease, and since when we have seen it as it is."""
+        self._holder = holder
+        version = str(lease["metadata"].get("resourceVersion"))
+        if self._seen_version != version:
+            self._seen_version, self._seen_at = version, self._monotonic()
+
+    def _ran_out(self, spec: JSON) -> bool:
+        duration = float(spec.get("leaseDurationSeconds") or self._timing.duration_seconds)
+        return self._monotonic() - self._seen_at >= duration
+
+    def _age_seconds(self) -> float:
+        return self._monotonic() - (self._renewed_at or 0.0)
+
+
+def _now() -> str:
+    """Return the present as a Kubernetes MicroTime; for people to read, not compared by us."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
