@@ -153,7 +153,7 @@ def _promote(world: World, move: Move) -> Move:
             applied_at=status.weights.applied_at,
             served=status.weights.served,
         ),
-        retiring=retire(world, status, old.hash, world.spec.canary.scale_down_delay_seconds),
+        retiring=retire(status, old.hash, world.spec.canary.scale_down_delay_seconds),
         phase="Progressing",
     )
     return move.saying(

@@ -18,7 +18,7 @@ from rollouts.core.actions import (
 from rollouts.core.canary import next_weight
 from rollouts.core.observed import ReplicaSet
 from rollouts.core.world import World, frozen, under_way
-from rollouts.model.status import RolloutStatus
+from rollouts.model.status import Retiring, RolloutStatus
 
 
 def retreat(world: World) -> Iterator[Action]:
@@ -79,10 +79,15 @@ def _route_has_ended(world: World, status: RolloutStatus) -> bool:
         return True
     route_is_cut = world.observed.route.highest == 0
     waiting = any(
-        entry.at > world.now and not _selected_by_stable(world, entry.hash)
+        not due(world, entry) and not _selected_by_stable(world, entry.hash)
         for entry in status.retiring
     )
     return route_is_cut and not waiting
+
+
+def due(world: World, entry: Retiring) -> bool:
+    """Say whether a revision that was left has been without requests for long enough."""
+    return entry.at is not None and entry.at <= world.now
 
 
 def _selected_by_stable(world: World, hash_: str) -> bool:
@@ -151,7 +156,7 @@ def _wanted(world: World, status: RolloutStatus) -> dict[str, int]:
     """Return the size of every revision that is to be sized now, by hash; what is absent stays as it is."""
     spec, current, stable = world.spec, status.current_revision, status.stable_revision
     assert current is not None
-    keep = {entry.hash for entry in status.retiring if entry.at > world.now}
+    keep = {entry.hash for entry in status.retiring if not due(world, entry)}
     sizes = {
         hash_: 0
         for hash_ in world.observed.replica_sets

@@ -8,7 +8,7 @@ canary must be stopped, and only then how far it may go.
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rollouts.core.actions import Action, Decision, NameCommand
 from rollouts.core.canary import advance, expose
@@ -79,17 +79,29 @@ def _remember_evidence(world: World, move: Move) -> Move:
 
 
 def _settle(world: World, move: Move) -> Move:
-    """Forget the revisions that have gone, and wake up when the next is due to go."""
+    """Let the revisions that were left go: their time runs from the moment nothing reaches them."""
     staying = []
     for entry in move.status.retiring:
         replica_set = world.observed.replica_sets.get(entry.hash)
-        if replica_set is not None and (
-            entry.at > world.now or replica_set.wanted > 0 or replica_set.existing > 0
-        ):
-            staying.append(entry)
-            if entry.at > world.now:
-                move = move.waking(entry.at)
+        if replica_set is None or (replica_set.wanted == 0 and replica_set.existing == 0):
+            continue
+        at = entry.at
+        if at is None and not _is_reached(world, entry.hash):
+            at = world.now + timedelta(seconds=entry.delay_seconds)
+        staying.append(entry.having(at=at))
+        if at is not None:
+            move = move.waking(at)
     return move.having(retiring=staying)
+
+
+def _is_reached(world: World, hash_: str) -> bool:
+    """Say whether a Service or a route may still send requests to this revision."""
+    stable, canary = world.stable_service, world.canary_service
+    if stable is not None and stable.selected_hash in ("", hash_):
+        return True
+    return world.observed.route.highest > 0 and (
+        canary is None or canary.selected_hash in ("", hash_)
+    )
 
 
 def _numbers(world: World, status: RolloutStatus) -> RolloutStatus:

@@ -36,9 +36,7 @@ def roll_back(world: World, move: Move, *, by: str, reason: str) -> Move:
         canary_scale=None,
         stable_floor=0,
         drain_until=drained if status.weights.applied else status.drain_until,
-        retiring=retire(
-            world, status, current.hash, world.spec.canary.abort_scale_down_delay_seconds
-        ),
+        retiring=retire(status, current.hash, world.spec.canary.abort_scale_down_delay_seconds),
         phase="Degraded",
     )
     sentence = (

@@ -55,10 +55,10 @@ def begin(world: World, move: Move, target: Revision) -> Move:
     return move.retreating() if world.observed.route.highest > 0 else move
 
 
-def retire(world: World, status: RolloutStatus, hash_: str, delay_seconds: float) -> list[Retiring]:
-    """Return `status.retiring` with this revision, which goes after `delay_seconds`."""
+def retire(status: RolloutStatus, hash_: str, delay_seconds: float) -> list[Retiring]:
+    """Return `status.retiring` with this revision, which goes `delay_seconds` after its last request."""
     others = [entry for entry in status.retiring if entry.hash != hash_]
-    return [*others, Retiring(hash=hash_, at=world.now + timedelta(seconds=delay_seconds))]
+    return [*others, Retiring(hash=hash_, delay_seconds=delay_seconds)]
 
 
 def _fresh() -> dict[str, object]:
@@ -123,7 +123,7 @@ def _back_to_stable(world: World, move: Move) -> Move:
 
 def _leaving(world: World, move: Move, hash_: str) -> Move:
     delay = world.spec.canary.abort_scale_down_delay_seconds
-    return move.having(retiring=retire(world, move.status, hash_, delay))
+    return move.having(retiring=retire(move.status, hash_, delay))
 
 
 def _numbered(world: World, status: RolloutStatus) -> Revision:

@@ -121,7 +121,10 @@ class Retiring(Remembered):
     """A revision that has no traffic any more, and goes when its time has come."""
 
     hash: str
-    at: Timestamp
+    delay_seconds: float
+    """How long it stays after its last request."""
+    at: Timestamp | None = None
+    """When it goes; absent until nothing is routed to it any more."""
 
 
 class RolloutStatus(Remembered):

@@ -1,0 +1,194 @@
+"""What a canary promises, whatever happens: thousands of seeded stories in virtual time."""
+
+import random
+
+import pytest
+
+from rollouts.core.observed import Command
+from tests.simulation.simulator import Behaviour, DiedError, Simulation, healthy
+
+SEEDS = range(150)
+VERSIONS = [
+    Behaviour(),
+    Behaviour(ready_after=10),
+    Behaviour(error_rate=0.3),
+    Behaviour(crashes=True),
+    Behaviour(ready_after=100_000),
+    Behaviour(error_rate=0.002),
+]
+VERBS = ["promote", "promote-full", "abort", "retry", "pause", "resume", "nonsense"]
+
+
+def test_a_good_release_is_promoted_and_a_settled_one_writes_nothing() -> None:
+    simulation = healthy(1)
+    new = simulation.release("app:2", Behaviour())
+    status = simulation.settle()
+    assert status.phase == "Healthy", "\n".join(simulation.log)
+    assert status.stable_revision is not None
+    assert status.stable_revision.hash == new
+    assert simulation.services["app"] == new
+    assert simulation.route is None
+    before = simulation.writes
+    simulation.settle(60)
+    assert simulation.writes == before
+
+
+def test_a_bad_release_is_rolled_back_and_its_pods_go() -> None:
+    simulation = healthy(2)
+    old = simulation.services["app"]
+    new = simulation.release("app:2", Behaviour(error_rate=0.3))
+    status = simulation.settle()
+    assert status.phase == "Degraded"
+    assert status.abort is not None
+    assert "errors" in status.abort.reason
+    assert simulation.services == {"app": old, "app-canary": old}
+    assert simulation.replica_sets[new].wanted == 0
+    assert simulation.route is None
+
+
+def test_a_release_that_never_gets_ready_ends_at_the_deadline() -> None:
+    simulation = healthy(3, progressDeadlineSeconds=30)
+    simulation.release("app:2", Behaviour(ready_after=10_000))
+    status = simulation.settle()
+    assert status.abort is not None
+    assert "no progress for 30s" in status.abort.reason
+
+
+def test_a_canary_that_crashes_under_traffic_is_rolled_back_at_once() -> None:
+    simulation = healthy(4)
+    simulation.release("app:2", Behaviour(crashes=True))
+    status = simulation.settle()
+    assert status.abort is not None
+    assert "crash" in status.abort.reason
+
+
+def test_a_template_that_returns_to_stable_needs_no_steps() -> None:
+    simulation = healthy(5)
+    old = simulation.services["app"]
+    simulation.release("app:2", Behaviour())
+    simulation.run_until(lambda it: it.route == 25)
+    simulation.release("app:1", Behaviour())
+    simulation.reconcile()
+    assert simulation.route == 0
+    status = simulation.settle()
+    assert status.phase == "Healthy"
+    assert simulation.services == {"app": old, "app-canary": old}
+
+
+def test_a_newer_template_takes_over_and_traffic_goes_to_stable_first() -> None:
+    simulation = healthy(6)
+    simulation.release("app:2", Behaviour())
+    simulation.run_until(lambda it: it.route == 50)
+    newest = simulation.release("app:3", Behaviour())
+    simulation.reconcile()
+    assert simulation.route == 0
+    status = simulation.settle()
+    assert status.phase == "Healthy"
+    assert simulation.services["app"] == newest
+    assert sum(found.wanted > 0 for found in simulation.replica_sets.values()) == 1
+
+
+def test_blindness_holds_a_release_and_sight_lets_it_go_on() -> None:
+    simulation = healthy(7)
+    simulation.release("app:2", Behaviour())
+    simulation.run_until(lambda it: it.route == 5)
+    simulation.metrics_answer = False
+    status = simulation.settle(120)
+    assert simulation.route == 5
+    assert status.phase == "Paused"
+    assert status.pause is not None
+    assert status.pause.reason == "MetricsUnavailable"
+    simulation.metrics_answer = True
+    assert simulation.settle().phase == "Healthy"
+
+
+def test_inconclusive_at_the_end_of_an_analysis_pauses_until_the_evidence_is_there() -> None:
+    simulation = healthy(8)
+    steps = [{"setWeight": 5}, {"analysis": {"duration": "2s"}}]
+    simulation.raw_spec["strategy"]["canary"]["steps"] = steps
+    simulation.release("app:2", Behaviour())
+    simulation.run_until(lambda it: it.status.phase == "Paused")
+    assert simulation.status.pause is not None
+    assert simulation.status.pause.reason == "Inconclusive"
+    assert "more requests" in simulation.status.message
+    assert simulation.settle(3600).phase == "Healthy"
+
+
+@pytest.mark.parametrize("verb", ["pause", "spec"])
+def test_a_held_release_keeps_its_weight_and_can_still_be_rolled_back(verb: str) -> None:
+    simulation = healthy(9)
+    simulation.release("app:2", Behaviour())
+    simulation.run_until(lambda it: it.route == 5)
+    if verb == "pause":
+        simulation.command = Command(id="", verb="pause")
+    else:
+        simulation.raw_spec["paused"] = True
+    assert simulation.settle(60).phase == "Paused"
+    assert simulation.route == 5
+    simulation.command = Command(id="x", verb="abort", by="me")
+    simulation.reconcile()
+    assert simulation.route == 0
+    assert simulation.status.abort is not None
+    assert "aborted by me" in simulation.status.abort.reason
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_whatever_happens_the_invariants_hold_and_it_ends(seed: int) -> None:
+    """Faults, releases, commands and deaths at random; then peace: it must come to an end."""
+    chance = random.Random(seed)
+    simulation = healthy(seed, progressDeadlineSeconds=60)
+    try:
+        for number in range(chance.randint(20, 200)):
+            _misfortune(simulation, chance, number)
+            simulation.die_after = chance.choice([None, None, None, 0, 1, 2, 3])
+            try:
+                simulation.reconcile()
+            except DiedError:
+                simulation.say("its successor carries on")
+            simulation.tick(chance.choice([0.1, 0.5, 1.0, 5.0]))
+        simulation.die_after, simulation.metrics_answer = None, True
+        simulation.raw_spec["paused"] = False
+        status = simulation.settle(4000)
+        assert status.phase in ("Healthy", "Paused", "Degraded")
+        before = simulation.writes
+        simulation.settle(60)
+        if not simulation.route:  # with traffic, a paused canary's sample goes on growing
+            assert simulation.writes == before, "a settled Rollout writes"
+    except AssertionError:
+        print(f"seed {seed}\n" + "\n".join(simulation.log[-80:]))
+        raise
+
+
+def _misfortune(simulation: Simulation, chance: random.Random, number: int) -> None:
+    event = chance.random()
+    if event < 0.06:
+        image = f"app:{chance.choice([1, 2, 3, number + 10])}"
+        known = simulation.behaviour
+        hash_before = set(known)
+        hash_ = simulation.release(image, chance.choice(VERSIONS))
+        if hash_ in hash_before and hash_ == simulation.services["app"]:
+            simulation.behaviour[hash_] = Behaviour()
+        simulation.say(f"release {image} {hash_} {simulation.behaviour[hash_]}")
+    elif event < 0.16:
+        verb = chance.choice(VERBS)
+        simulation.command = Command(id="" if chance.random() < 0.5 else f"id-{number}", verb=verb)
+        simulation.say(f"command {verb}")
+    elif event < 0.2:
+        simulation.metrics_answer = not simulation.metrics_answer
+    elif event < 0.23:
+        simulation.raw_spec["paused"] = not simulation.raw_spec.get("paused", False)
+    elif event < 0.26:
+        simulation.raw_spec["replicas"] = chance.randint(1, 8)
+    elif event < 0.3:
+        _evict(simulation, chance)
+    elif event < 0.33 and simulation.route is not None:
+        simulation.route = chance.choice([0, 3, None])
+        simulation.say(f"somebody sets the route to {simulation.route}")
+
+
+def _evict(simulation: Simulation, chance: random.Random) -> None:
+    """A node is drained: a pod goes and is made anew, but never a revision's last."""
+    found = chance.choice(list(simulation.replica_sets.values()))
+    if len(found.pods) > 1:
+        found.pods.pop()
+        simulation.fill(found)
