@@ -5,7 +5,7 @@ Open loop: request number i is due at start + i / rate, whatever happened to tho
 it. None is skipped: one that can't be sent when due, because too many are under way, is
 sent late and counted in `behind`.
 
-Who answered is told by the header `x-app-version`, which the demo app puts on every answer,
+Who answered is told by the header `x-version`, which the demo app puts on every answer,
 errors included. So three ends are told apart:
 
 - succeeded: the app answered, below 500;
@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 
 import aiohttp
 
-APP_HEADER = "x-app-version"
+APP_HEADER = "x-version"
 LATE_AFTER_SECONDS = 0.1
 _GROWTH = 1.05  # of latency buckets: quantiles are within 5 %
 _SMALLEST_SECONDS = 0.0001
@@ -70,7 +70,7 @@ class LoadReport:
     The account so far; `sent` is the sum of the three ends and of `in_flight`.
 
     `behind` counts requests sent more than 0.1 s after they were due, `lag_seconds` is the
-    worst. Latencies begin when a request was due. `versions` is by `x-app-version`; answers
+    worst. Latencies begin when a request was due. `versions` is by `x-version`; answers
     without it that are no errors are under "".
     """
 

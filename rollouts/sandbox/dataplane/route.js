@@ -83,7 +83,9 @@ function nextPeer(backend, tried) {
     const all = endpointsOf(backend);
     const fresh = all.filter((peer) => !tried.includes(peer));
     const choice = fresh.length ? fresh : all;
-    return choice.length ? choice[ngx.shared.turns.incr(backend, 1, 0) % choice.length] : '';
+    // A second attempt takes no turn: with a dead pod of two, every request would meet it first.
+    const turn = tried.length ? ngx.shared.turns.get(backend) || 0 : ngx.shared.turns.incr(backend, 1, 0);
+    return choice.length ? choice[turn % choice.length] : '';
 }
 
 function pass(r, tried) {

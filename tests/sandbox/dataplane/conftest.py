@@ -54,7 +54,7 @@ class Edge:
             return web.Response(
                 status=status,
                 text=f"{version} {request.method} {request.raw_path} {len(body)}",
-                headers={"x-app-version": version, "x-pod": address},
+                headers={"x-version": version, "x-pod": address},
             )
 
         app = web.Application()
@@ -127,7 +127,7 @@ class Edge:
     async def version(self, path: str = "/", headers: Mapping[str, str] | None = None) -> str:
         """Return the version that answered, or the status when no pod did."""
         response = await self.get(path, headers)
-        return response.headers.get("x-app-version", str(response.status))
+        return response.headers.get("x-version", str(response.status))
 
     async def scrape(self) -> str:
         async with self.session.get(self.metrics_url) as response:

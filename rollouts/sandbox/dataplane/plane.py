@@ -1,0 +1,93 @@
+"""The data plane as one piece: nginx, its configurator, its access log and its exporter."""
+
+import asyncio
+import contextlib
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.dataplane.configurator import Configurator
+from rollouts.sandbox.dataplane.exporter import AccessLog, Exporter
+from rollouts.sandbox.dataplane.ingresses import IngressSettings
+from rollouts.sandbox.dataplane.metrics import IngressMetrics
+from rollouts.sandbox.dataplane.nginx import Listener, Nginx
+from rollouts.sandbox.processes import Process, Processes
+
+EXPORTER_PORT = 9113
+
+
+class DataPlane:
+    """
+    Serves the store's Ingresses on `listener` from `start` to `stop`.
+
+    The exporter listens on `exporter_address`; `metrics_url` is its page.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        processes: Processes,
+        directory: Path,
+        *,
+        listener: Listener,
+        exporter_address: str,
+        settings: IngressSettings | None = None,
+    ) -> None:
+        self.listener = listener
+        self.metrics = IngressMetrics()
+        self._processes = processes
+        self._exporter_address = exporter_address
+        self._nginx = Nginx(directory, listener)
+        self._configurator = Configurator(store, self._nginx, settings or IngressSettings())
+        self._access_log = AccessLog(self._nginx.access_log, self.metrics)
+        self._stack = AsyncExitStack()
+
+    @property
+    def url(self) -> str:
+        return self.listener.url
+
+    @property
+    def metrics_url(self) -> str:
+        return f"http://{self._exporter_address}:{EXPORTER_PORT}/metrics"
+
+    async def start(self) -> Process:
+        """
+        Return nginx's process when everything answers and the store's routes are in force.
+
+        Raises:
+            Permanent: there is no nginx for this machine.
+            Unavailable: nginx does not get ready; its log says why.
+        """
+        async with AsyncExitStack() as stack:
+            command = self._nginx.prepare()
+            self._access_log.open()
+            stack.callback(self._access_log.close)
+            stack.push_async_callback(self._nginx.close)
+            process = await self._processes.start("nginx", command)
+            stack.push_async_callback(self._processes.stop, process)
+            await self._nginx.wait_ready(lambda: ended(process))
+            exporter = Exporter(self._access_log, self.metrics)
+            await exporter.start(self._exporter_address, EXPORTER_PORT)
+            stack.push_async_callback(exporter.stop)
+            await self._configurator.apply()
+            configuring = asyncio.create_task(self._configurator.run(), name="configurator")
+            stack.push_async_callback(_cancel, configuring)
+            self._stack = stack.pop_all()
+        return process
+
+    async def stop(self) -> None:
+        """Stop all of it; what was logged until then has been counted."""
+        await self._stack.aclose()
+
+
+def ended(process: Process) -> str:
+    """Return "" while the process runs, and else what became of it and where its log is."""
+    if process.returncode is None:
+        return ""
+    return f"{process.name} ended with status {process.returncode}; see {process.log}"
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

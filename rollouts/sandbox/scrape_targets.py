@@ -1,0 +1,76 @@
+"""
+Which pods Prometheus scrapes: those annotated `prometheus.io/scrape: "true"`.
+
+`prometheus.io/port` and `prometheus.io/path` are honoured; without a port it is the first
+containerPort. Each series gets the labels `namespace`, `pod` and, for a Rollout's pod,
+its revision's hash as `revision` and `rollouts_pod_template_hash`.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from rollouts.model.kinds import HASH_LABEL, JSON, POD
+from rollouts.sandbox.apiserver.store import Change, Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+_ANNOTATION = "prometheus.io"
+
+
+def scrape_targets(pods: Iterable[JSON]) -> list[JSON]:
+    """Return Prometheus' file_sd groups for the pods that run and want to be scraped."""
+    return [target for pod in pods if (target := _target(pod))]
+
+
+class ScrapeTargets:
+    """Keeps `path` equal to what `scrape_targets` says of the store's pods."""
+
+    def __init__(self, store: Store, path: Path) -> None:
+        self._store = store
+        self._path = path
+        self._written = ""
+
+    async def run(self) -> None:
+        """Write now and after every change that matters, until cancelled."""
+        self.write()
+        changes = cast("AsyncGenerator[Change]", self._store.changes(POD))
+        async with contextlib.aclosing(changes):
+            async for _change in changes:
+                self.write()
+
+    def write(self) -> None:
+        """Replace the file, in one step, when its content would change."""
+        content = json.dumps(scrape_targets(self._store.select(POD)), indent=1)
+        if content != self._written:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            draft = self._path.with_suffix(".draft")
+            draft.write_text(content)
+            draft.replace(self._path)
+            self._written = content
+
+
+def _target(pod: JSON) -> JSON | None:
+    meta, status = pod["metadata"], pod.get("status") or {}
+    annotations = meta.get("annotations") or {}
+    port = annotations.get(f"{_ANNOTATION}/port") or _first_port(pod)
+    if annotations.get(f"{_ANNOTATION}/scrape") != "true" or not port:
+        return None
+    if status.get("phase") != "Running" or not status.get("podIP"):
+        return None
+    labels = {"namespace": meta.get("namespace", ""), "pod": meta["name"]}
+    revision = (meta.get("labels") or {}).get(HASH_LABEL)
+    if revision:
+        labels |= {"revision": revision, "rollouts_pod_template_hash": revision}
+    if path := annotations.get(f"{_ANNOTATION}/path"):
+        labels["__metrics_path__"] = path
+    return {"targets": [f"{status['podIP']}:{port}"], "labels": labels}
+
+
+def _first_port(pod: JSON) -> int | None:
+    containers = (pod.get("spec") or {}).get("containers") or ()
+    ports = [port["containerPort"] for each in containers for port in each.get("ports") or ()]
+    return ports[0] if ports else None

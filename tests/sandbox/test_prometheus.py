@@ -1,0 +1,105 @@
+"""A real Prometheus on a real target: scraping, labels, and a pause of it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from rollouts.errors import Unavailable
+from rollouts.model.kinds import JSON
+from rollouts.sandbox.network import Network
+from rollouts.sandbox.processes import Processes
+from rollouts.sandbox.prometheus import Job, Prometheus
+from rollouts.sandbox.prometheus_package import find_prometheus
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    network = Network.claim()
+    yield network
+    network.release()
+
+
+@pytest.fixture
+async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
+    processes = Processes(tmp_path / "logs")
+    yield processes
+    await processes.stop_all()
+
+
+@pytest.fixture
+async def target(network: Network) -> AsyncIterator[str]:
+    """Serve a counter whose labels clash with those that scraping adds."""
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(text='hits{namespace="shop",service="web",pod="p"} 7\n')
+
+    app = web.Application()
+    app.router.add_get("/metrics", metrics)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, network.control_plane, 9113).start()
+    yield f"{network.control_plane}:9113"
+    await runner.cleanup()
+
+
+async def series(url: str, promql: str) -> list[JSON]:
+    """Wait until the query has a result and return it."""
+    async with asyncio.timeout(20), aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(f"{url}/api/v1/query", params={"query": promql}) as response:
+                found: list[JSON] = (await response.json())["data"]["result"]
+            if found:
+                return found
+            await asyncio.sleep(0.1)
+
+
+async def test_it_scrapes_keeps_honoured_labels_and_survives_a_restart(
+    tmp_path: Path, network: Network, processes: Processes, target: str
+) -> None:
+    said: list[str] = []
+    program = await find_prometheus(said.append)
+    pods = tmp_path / "pods.json"
+    labels = {"namespace": "of-pod", "pod": "web-1", "revision": "abc"}
+    pods.write_text(json.dumps([{"targets": [target], "labels": labels}]))
+    prometheus = Prometheus(
+        program, processes, tmp_path / "prometheus", address=network.control_plane
+    )
+    prometheus.configure(
+        [
+            Job("ingress-nginx", (target,), honor_labels=True),
+            Job("pods", targets_file=pods),
+        ]
+    )
+    await prometheus.start()
+    (ingress,) = await series(prometheus.url, 'hits{job="ingress-nginx"}')
+    assert ingress["metric"]["namespace"] == "shop"
+    assert ingress["value"][1] == "7"
+    (pod,) = await series(prometheus.url, 'hits{job="pods"}')
+    assert pod["metric"]["namespace"] == "of-pod"
+    assert pod["metric"]["exported_namespace"] == "shop"
+    assert pod["metric"]["revision"] == "abc"
+
+    (before,) = await series(prometheus.url, "timestamp(up{job='ingress-nginx'})")
+    await prometheus.stop()
+    assert not processes.running
+    await prometheus.start()
+    at = before["value"][1]
+    assert await series(prometheus.url, f"up{{job='ingress-nginx'}} @ {at}")
+
+
+async def test_one_that_ends_at_once_is_said_with_its_log(
+    tmp_path: Path, network: Network, processes: Processes
+) -> None:
+    prometheus = Prometheus(
+        Path("/bin/false"), processes, tmp_path / "prometheus", address=network.control_plane
+    )
+    prometheus.configure([])
+    with pytest.raises(Unavailable, match=r"ended with status 1; see .*prometheus\.log"):
+        await prometheus.start()
