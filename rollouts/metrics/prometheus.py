@@ -1,0 +1,225 @@
+"""
+`MetricSource` over Prometheus' HTTP API, by `prometheus-api-client`.
+
+The client blocks (it uses requests), so that each query runs in one of a few threads, for a
+bounded time. Its own retries are off: whoever asks counts errors and asks again anyway.
+Requests, answers and errors are as Prometheus' documentation has them ("HTTP API").
+"""
+
+import asyncio
+import io
+import ipaddress
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from prometheus_api_client import PrometheusConnect
+from requests.auth import HTTPBasicAuth
+from urllib3.util import Retry
+
+from rollouts.errors import Permanent, Unavailable
+from rollouts.ports import Series
+
+_CONCURRENT_QUERIES = 8
+_LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to be let in: `token` as a bearer, `basic_auth` as (user, password), or headers."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    token: str = field(default="", repr=False)
+    basic_auth: tuple[str, str] | None = field(default=None, repr=False)
+    verify_tls: bool | str = True
+    """False trusts every certificate; a string is the path of the authority's certificate."""
+
+
+class PrometheusSource:
+    """The Prometheus (or what speaks its API: Thanos, Mimir, VictoriaMetrics) at `url`."""
+
+    def __init__(
+        self, url: str, *, access: Access | None = None, timeout_seconds: float = 5.0
+    ) -> None:
+        self._where = f"Prometheus at {url.rstrip('/')}"
+        self._timeout_seconds = timeout_seconds
+        self._session = _session(url, access or Access())
+        self._session.hooks["response"] = [self._receive]
+        self._client: Any = PrometheusConnect(
+            url=url.rstrip("/"),
+            session=self._session,
+            retry=Retry(total=0, read=False),
+            timeout=timeout_seconds,
+        )
+        self._threads = ThreadPoolExecutor(_CONCURRENT_QUERIES, thread_name_prefix="prometheus")
+
+    async def close(self) -> None:
+        """Give back connections and threads; what is still being asked runs into its timeout."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._session.close()
+
+    async def samples(
+        self, selector: str, *, until: datetime, window_seconds: float
+    ) -> tuple[Series, ...]:
+        """
+        Return the raw samples in (until - window, until], per series; NaN is left out.
+
+        It is an instant query of a range selector, which gives samples as they were scraped.
+        Prometheus before 3.0 also gives the one at exactly until - window; it is left out
+        here, so that versions agree. The window is rounded to milliseconds.
+
+        Raises:
+            Permanent: Prometheus does not understand the selector.
+            Unavailable: no answer, or nonsense.
+        """
+        window_ms = max(1, round(window_seconds * 1000))
+        result = await self._query(f"{selector}[{window_ms}ms]", until)
+        after_ms = round(until.timestamp() * 1000) - window_ms
+        return self._understand(lambda: tuple(_series(each, after_ms) for each in result))
+
+    async def value(self, promql: str, *, at: datetime) -> float | None:
+        """
+        Return the one number that `promql` evaluates to.
+
+        None for an empty result, and for NaN or an infinity: 0/0 and x/0 mean that there was
+        no traffic to divide by, which is evidence of nothing.
+
+        Raises:
+            Permanent: the expression is wrong, or yields more than one series.
+            Unavailable: no answer, or nonsense.
+        """
+        result = await self._query(promql, at)
+        if not result:
+            return None
+        if not isinstance(result[0], dict):  # a scalar is [time, "value"]
+            return self._understand(lambda: _finite(result[1]))
+        if len(result) > 1:
+            raise Permanent(
+                f"{promql!r} yields {len(result)} series where one number is needed:"
+                " aggregate them, for example with sum(…)"
+            )
+        if "values" in result[0]:
+            raise Permanent(
+                f"{promql!r} yields a range of samples where one number is needed:"
+                " wrap it in a function, for example rate(…)"
+            )
+        return self._understand(lambda: _finite(result[0]["value"][1]))
+
+    async def _query(self, promql: str, at: datetime) -> list[Any]:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._timeout_seconds + 1):
+                return await loop.run_in_executor(self._threads, self._ask, promql, at)
+        except TimeoutError as error:
+            limit = f"{self._timeout_seconds:g} s"
+            raise Unavailable(f"{self._where} did not answer within {limit}") from error
+
+    def _ask(self, promql: str, at: datetime) -> list[Any]:
+        """Ask, in a thread."""
+        params = {"time": f"{at.timestamp():.3f}", "timeout": f"{self._timeout_seconds:g}s"}
+        try:
+            result = self._client.custom_query(promql, params=params)
+        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+            raise TimeoutError from error
+        except requests.exceptions.JSONDecodeError as error:
+            raise Unavailable(f"{self._where} answered something that is not JSON") from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise Unavailable(f"{self._where} can't be reached: {_cause(error)}") from error
+        except (KeyError, TypeError) as error:  # the client takes data.result for granted
+            raise self._nonsense() from error
+        if not isinstance(result, list):
+            raise self._nonsense()
+        return result
+
+    def _receive(self, response: requests.Response, *_: object, **__: object) -> None:
+        """
+        Read the answer within time and bounds, and raise what a refusal means.
+
+        A hook of the session, because the client turns a refusal into text, and because
+        requests' timeout is for two bytes in a row, not for the answer.
+        """
+        until = time.monotonic() + self._timeout_seconds
+        received = io.BytesIO()
+        for chunk in response.raw.stream(65536, decode_content=True):
+            received.write(chunk)
+            if received.tell() > _LARGEST_ANSWER_BYTES:
+                raise Unavailable(f"{self._where} answered more than 64 MiB")
+            if time.monotonic() > until:
+                raise TimeoutError
+        received.seek(0)
+        response.raw = received
+        if response.status_code != 200 and not response.is_redirect:
+            raise self._refusal(response.status_code, received.getvalue())
+
+    def _refusal(self, status: int, body: bytes) -> Permanent | Unavailable:
+        try:
+            answer = json.loads(body)
+            kind, text = str(answer["errorType"]), str(answer["error"])
+        except (ValueError, TypeError, KeyError):
+            return Unavailable(f"{self._where} answered HTTP {status}")
+        if kind in {"bad_data", "execution"}:
+            return Permanent(f"{self._where} refuses the query: {text}")
+        return Unavailable(f"{self._where} answered HTTP {status}: {kind}: {text}")
+
+    def _understand(self, read: Callable[[], _T]) -> _T:
+        try:
+            return read()
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise self._nonsense() from error
+
+    def _nonsense(self) -> Unavailable:
+        return Unavailable(f"{self._where} answered JSON that is no query result")
+
+
+def _session(url: str, access: Access) -> requests.Session:
+    session = requests.Session()
+    session.verify = access.verify_tls
+    session.headers.update(access.headers)
+    if access.token:
+        session.headers["Authorization"] = f"Bearer {access.token}"
+    if access.basic_auth:
+        session.auth = HTTPBasicAuth(*access.basic_auth)
+    session.trust_env = not _is_loopback(url)  # no proxy reaches our own loopback
+    return session
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _series(each: Any, after_ms: int) -> Series:
+    """Return one element of a matrix. A native histogram has no samples that are numbers."""
+    values = each["values"] if "histograms" not in each else each.get("values", [])
+    samples = [(float(at), float(value)) for at, value in values]
+    recent = tuple(
+        (at, value)
+        for at, value in samples
+        if round(at * 1000) > after_ms and not math.isnan(value)
+    )
+    return Series({str(key): str(value) for key, value in each["metric"].items()}, recent)
+
+
+def _finite(text: Any) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost sentence of what requests and urllib3 wrap several times."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    text = str(reason or error)
+    return text.rsplit(": ", 1)[-1] if reason else text

@@ -1,0 +1,106 @@
+"""
+A `Notifier` that posts each notice as JSON to a URL.
+
+The body is {"rollout", "reason", "message", "at", "text"}; `text` is one readable line, which
+makes the same body an incoming message for Slack and for what imitates it.
+"""
+
+import asyncio
+import ipaddress
+import random
+from collections.abc import Awaitable, Callable
+from datetime import UTC
+from urllib.parse import urlsplit
+
+import httpx
+
+from rollouts.errors import Permanent, Unavailable
+from rollouts.ports import Notice
+
+TIMEOUT_SECONDS = 5.0
+ATTEMPTS = 3
+
+_FIRST_DELAY_SECONDS = 0.5
+_LONGEST_DELAY_SECONDS = 10.0
+
+
+class WebhookNotifier:
+    """
+    Posts to `url`, up to three times while nobody answers or the answer is a 5xx or 429.
+
+    `sleep` is what waits between the attempts.
+    """
+
+    def __init__(
+        self, url: str, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._url = url
+        self._where = urlsplit(url).hostname or url  # the path of a webhook is often its secret
+        self._sleep = sleep
+        self._client = httpx.AsyncClient(
+            timeout=TIMEOUT_SECONDS, trust_env=not _is_loopback(self._where)
+        )
+
+    async def notify(self, notice: Notice) -> None:
+        """
+        Deliver the notice.
+
+        Raises:
+            Unavailable: the receiver did not take it in any attempt.
+            Permanent: the receiver refuses it (4xx), or the URL is none.
+        """
+        delay = _FIRST_DELAY_SECONDS
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                await self._post(notice)
+                break
+            except Unavailable as error:
+                if attempt == ATTEMPTS:
+                    raise
+                wanted = max(delay, error.after_seconds or 0.0)
+                await self._sleep(min(wanted, _LONGEST_DELAY_SECONDS) * random.uniform(0.75, 1.0))
+                delay *= 2
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        await self._client.aclose()
+
+    async def _post(self, notice: Notice) -> None:
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):  # httpx's own is between two bytes
+                response = await self._client.post(self._url, json=body_of(notice))
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise Permanent(f"the webhook's URL is wrong: {error}") from error
+        except (httpx.HTTPError, TimeoutError) as error:
+            what = str(error) or type(error).__name__
+            raise Unavailable(f"the webhook at {self._where} did not answer: {what}") from error
+        status = response.status_code
+        if status == 429 or status >= 500:
+            after = _seconds(response.headers.get("Retry-After", ""))
+            raise Unavailable(
+                f"the webhook at {self._where} answered {status}", after_seconds=after
+            )
+        if status >= 300:
+            raise Permanent(f"the webhook at {self._where} refused the notice with {status}")
+
+
+def body_of(notice: Notice) -> dict[str, str]:
+    """Return what is posted."""
+    return {
+        "rollout": notice.rollout,
+        "reason": notice.reason,
+        "message": notice.message,
+        "at": notice.at.astimezone(UTC).isoformat(),
+        "text": f"{notice.rollout}: {notice.message} ({notice.reason})",
+    }
+
+
+def _seconds(retry_after: str) -> float | None:
+    return float(retry_after) if retry_after.isdecimal() else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,269 @@
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from rollouts.errors import Permanent, Unavailable
+from rollouts.metrics.prometheus import Access, PrometheusSource
+from rollouts.ports import MetricSource, Series
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+UNIX = AT.timestamp()
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class FakePrometheus:
+    """Answers as it is told, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.answer: Answer = self.result("vector", [])
+        self.queries: list[dict[str, str]] = []
+        self.headers: list[dict[str, str]] = []
+        self.url = ""
+
+    def result(self, kind: str, result: Any) -> Answer:
+        return self.json({"status": "success", "data": {"resultType": kind, "result": result}})
+
+    def json(self, body: Any, status: int = 200) -> Answer:
+        return self.text(json.dumps(body), status)
+
+    def text(self, body: str, status: int = 200) -> Answer:
+        async def answer(_: web.Request) -> web.StreamResponse:
+            return web.Response(text=body, status=status)
+
+        return answer
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        self.queries.append(dict(request.query))
+        self.headers.append(dict(request.headers))
+        assert request.path == "/prom/api/v1/query"
+        return await self.answer(request)
+
+
+@pytest.fixture
+async def prometheus() -> AsyncIterator[FakePrometheus]:
+    fake = FakePrometheus()
+    app = web.Application()
+    app.router.add_get("/{path:.*}", fake.serve)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}/prom/"
+    yield fake
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def source(prometheus: FakePrometheus) -> AsyncIterator[PrometheusSource]:
+    made = PrometheusSource(prometheus.url, timeout_seconds=2)
+    yield made
+    await made.close()
+
+
+def vector(*values: str) -> list[Any]:
+    return [{"metric": {"i": str(i)}, "value": [UNIX, v]} for i, v in enumerate(values)]
+
+
+async def test_raw_samples_are_asked_for_by_a_range_selector(
+    prometheus: FakePrometheus, source: MetricSource
+) -> None:
+    metric = {"__name__": "requests_total", "canary": ""}
+    values = [[UNIX - 12.5, "1"], [UNIX - 12.4, "2"], [UNIX - 1, "NaN"], [UNIX, "3e2"]]
+    prometheus.answer = prometheus.result("matrix", [{"metric": metric, "values": values}])
+    found = await source.samples('requests_total{canary=""}', until=AT, window_seconds=12.5)
+    assert found == (Series(metric, ((UNIX - 12.4, 2.0), (UNIX, 300.0))),)
+    [asked] = prometheus.queries
+    assert asked["query"] == 'requests_total{canary=""}[12500ms]'
+    assert float(asked["time"]) == UNIX
+
+
+async def test_no_series_is_no_series(prometheus: FakePrometheus, source: MetricSource) -> None:
+    prometheus.answer = prometheus.result("matrix", [])
+    assert await source.samples("x", until=AT, window_seconds=1) == ()
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (vector("0.25"), 0.25),
+        ([UNIX, "7"], 7.0),
+        ([], None),
+        (vector("NaN"), None),
+        (vector("+Inf"), None),
+        (vector("-Inf"), None),
+        ([UNIX, "NaN"], None),
+    ],
+)
+async def test_a_value_is_one_number_or_none(
+    prometheus: FakePrometheus, source: MetricSource, result: Any, expected: float | None
+) -> None:
+    prometheus.answer = prometheus.result("whatever", result)
+    assert await source.value("x", at=AT) == expected
+
+
+async def test_several_series_are_refused_with_advice(
+    prometheus: FakePrometheus, source: MetricSource
+) -> None:
+    prometheus.answer = prometheus.result("vector", vector("1", "2"))
+    with pytest.raises(Permanent, match=r"2 series.*sum"):
+        await source.value("x", at=AT)
+
+
+async def test_a_range_where_a_number_is_needed_is_refused_with_advice(
+    prometheus: FakePrometheus, source: MetricSource
+) -> None:
+    prometheus.answer = prometheus.result("matrix", [{"metric": {}, "values": [[UNIX, "1"]]}])
+    with pytest.raises(Permanent, match="rate"):
+        await source.value("x[1m]", at=AT)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(400, "bad_data"), (422, "execution")])
+async def test_a_wrong_expression_is_told_in_prometheus_own_words(
+    prometheus: FakePrometheus, source: MetricSource, status: int, kind: str
+) -> None:
+    text = '1:5: parse error: unexpected "}"'
+    refusal = {"status": "error", "errorType": kind, "error": text}
+    prometheus.answer = prometheus.json(refusal, status)
+    with pytest.raises(Permanent, match="1:5: parse error"):
+        await source.value("x }", at=AT)
+
+
+async def test_a_query_that_prometheus_gave_up_is_unavailable(
+    prometheus: FakePrometheus, source: MetricSource
+) -> None:
+    refusal = {"status": "error", "errorType": "timeout", "error": "query timed out"}
+    prometheus.answer = prometheus.json(refusal, 503)
+    with pytest.raises(Unavailable, match="503: timeout: query timed out"):
+        await source.value("x", at=AT)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 502, 503, 204])
+async def test_what_is_in_front_of_prometheus_may_refuse(
+    prometheus: FakePrometheus, source: MetricSource, status: int
+) -> None:
+    prometheus.answer = prometheus.text("<html>no</html>", status)
+    with pytest.raises(Unavailable, match=rf"127\.0\.0\.1.*HTTP {status}"):
+        await source.value("x", at=AT)
+
+
+NONSENSE = [
+    "",
+    "<html></html>",
+    "null",
+    "[]",
+    "3",
+    "{}",
+    '{"status": "success"}',
+    '{"data": []}',
+    '{"data": {"result": null}}',
+    '{"data": {"result": {}}}',
+    '{"data": {"result": [3]}}',
+    '{"data": {"result": [{}]}}',
+    '{"data": {"result": [[1]]}}',
+    '{"data": {"result": [{"metric": {}, "value": [1]}]}}',
+    '{"data": {"result": [{"metric": {}, "value": [1, "many"]}]}}',
+    '{"data": {"result": [{"metric": {}, "value": [1, null]}]}}',
+]
+
+
+@pytest.mark.parametrize("body", NONSENSE)
+async def test_nonsense_is_no_value(
+    prometheus: FakePrometheus, source: MetricSource, body: str
+) -> None:
+    prometheus.answer = prometheus.text(body)
+    with pytest.raises(Unavailable, match=r"Prometheus at http://127\.0\.0\.1.*answered"):
+        await source.value("x", at=AT)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *NONSENSE,
+        '{"data": {"result": [{"metric": 3, "values": []}]}}',
+        '{"data": {"result": [{"metric": {}, "values": 3}]}}',
+        '{"data": {"result": [{"metric": {}, "values": [[1, "x"]]}]}}',
+        '{"data": {"result": [{"metric": {}, "values": [[1, 2, 3]]}]}}',
+    ],
+)
+async def test_nonsense_is_no_samples(
+    prometheus: FakePrometheus, source: MetricSource, body: str
+) -> None:
+    prometheus.answer = prometheus.text(body)
+    with pytest.raises(Unavailable, match="answered"):
+        await source.samples("x", until=AT, window_seconds=5)
+
+
+async def test_nobody_there_is_unavailable_in_one_sentence() -> None:
+    source = PrometheusSource("http://127.0.0.1:1", timeout_seconds=1)
+    with pytest.raises(Unavailable) as error:
+        await source.value("x", at=AT)
+    assert "http://127.0.0.1:1 can't be reached: " in str(error.value)
+    assert "refused" in str(error.value)
+    assert len(str(error.value)) < 120
+    await source.close()
+
+
+async def test_an_answer_that_never_comes_is_waited_for_a_bounded_time(
+    prometheus: FakePrometheus,
+) -> None:
+    async def never(_: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    prometheus.answer = never
+    source = PrometheusSource(prometheus.url, timeout_seconds=0.2)
+    with pytest.raises(Unavailable, match=r"within 0\.2 s"):
+        await source.value("x", at=AT)
+    await source.close()
+
+
+async def test_an_answer_that_trickles_is_given_up(prometheus: FakePrometheus) -> None:
+    async def trickle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b" ")
+            await asyncio.sleep(0.05)
+
+    prometheus.answer = trickle
+    source = PrometheusSource(prometheus.url, timeout_seconds=0.2)
+    with pytest.raises(Unavailable, match=r"within 0\.2 s"):
+        await source.value("x", at=AT)
+    await source.close()
+
+
+async def test_a_connection_cut_in_the_middle_is_unavailable(
+    prometheus: FakePrometheus, source: MetricSource
+) -> None:
+    async def cut(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b'{"status": "succ')
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    prometheus.answer = cut
+    with pytest.raises(Unavailable, match="can't be reached"):
+        await source.value("x", at=AT)
+
+
+async def test_credentials_are_sent_and_not_shown(prometheus: FakePrometheus) -> None:
+    access = Access(headers={"X-Scope-OrgID": "shop"}, token="secret-token")
+    source = PrometheusSource(prometheus.url, access=access)
+    await source.value("x", at=AT)
+    assert prometheus.headers[-1]["Authorization"] == "Bearer secret-token"
+    assert prometheus.headers[-1]["X-Scope-OrgID"] == "shop"
+    assert "secret" not in repr(access)
+    await source.close()
+    source = PrometheusSource(prometheus.url, access=Access(basic_auth=("me", "word")))
+    await source.value("x", at=AT)
+    expected = base64.b64encode(b"me:word").decode()
+    assert prometheus.headers[-1]["Authorization"] == f"Basic {expected}"
+    await source.close()

@@ -1,0 +1,106 @@
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+import respx
+
+from rollouts.errors import Permanent, Unavailable
+from rollouts.notify.silent import SilentNotifier
+from rollouts.notify.webhook import WebhookNotifier
+from rollouts.ports import Notice, Notifier
+
+URL = "https://hooks.example.com/T0/secret"
+NOTICE = Notice("shop/checkout", "RolledBack", "8 % errors", datetime(2026, 1, 2, tzinfo=UTC))
+
+
+class Sleeps:
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+@pytest.fixture
+def sleeps() -> Sleeps:
+    return Sleeps()
+
+
+@pytest.fixture
+async def notifier(sleeps: Sleeps) -> AsyncIterator[Notifier]:
+    made = WebhookNotifier(URL, sleep=sleeps)
+    yield made
+    await made.close()
+
+
+@respx.mock
+async def test_a_notice_is_posted_as_json_that_slack_shows_too(notifier: Notifier) -> None:
+    route = respx.post(URL).respond(200)
+    await notifier.notify(NOTICE)
+    assert json.loads(route.calls.last.request.content) == {
+        "rollout": "shop/checkout",
+        "reason": "RolledBack",
+        "message": "8 % errors",
+        "at": "2026-01-02T00:00:00+00:00",
+        "text": "shop/checkout: 8 % errors (RolledBack)",
+    }
+
+
+@respx.mock
+async def test_what_passes_is_tried_again_after_longer_and_longer_waits(
+    notifier: Notifier, sleeps: Sleeps
+) -> None:
+    answers: list[httpx.Response | Exception] = [
+        httpx.ConnectError("refused"),
+        httpx.Response(503),
+        httpx.Response(200),
+    ]
+    route = respx.post(URL).mock(side_effect=answers)
+    await notifier.notify(NOTICE)
+    assert route.call_count == 3
+    assert 0 < sleeps.seconds[0] < sleeps.seconds[1] <= 1.0
+
+
+@respx.mock
+async def test_a_receiver_that_is_down_is_given_up_without_showing_its_path(
+    notifier: Notifier,
+) -> None:
+    route = respx.post(URL).mock(side_effect=httpx.ReadTimeout(""))
+    with pytest.raises(Unavailable, match=r"hooks\.example\.com.*ReadTimeout") as error:
+        await notifier.notify(NOTICE)
+    assert "secret" not in str(error.value)
+    assert route.call_count == 3
+
+
+@respx.mock
+async def test_how_long_to_wait_is_the_receivers_to_say_within_bounds(
+    notifier: Notifier, sleeps: Sleeps
+) -> None:
+    later = httpx.Response(429, headers={"Retry-After": "3600"})
+    respx.post(URL).mock(side_effect=[later, httpx.Response(200)])
+    await notifier.notify(NOTICE)
+    assert 7 < sleeps.seconds[0] <= 10
+
+
+@respx.mock
+@pytest.mark.parametrize("status", [302, 400, 404, 410])
+async def test_a_refusal_is_not_repeated(notifier: Notifier, status: int) -> None:
+    route = respx.post(URL).respond(status)
+    with pytest.raises(Permanent, match=str(status)):
+        await notifier.notify(NOTICE)
+    assert route.call_count == 1
+
+
+async def test_a_url_that_is_none_is_permanent() -> None:
+    notifier = WebhookNotifier("ftp//nothing")
+    with pytest.raises(Permanent, match="URL"):
+        await notifier.notify(NOTICE)
+    await notifier.close()
+
+
+async def test_the_silent_one_tells_nobody() -> None:
+    notifier: Notifier = SilentNotifier()
+    await notifier.notify(NOTICE)
+    await notifier.close()
