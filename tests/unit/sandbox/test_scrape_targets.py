@@ -1,0 +1,55 @@
+"""Which pods Prometheus is told to scrape."""
+
+import json
+from pathlib import Path
+
+from rollouts.model.kinds import HASH_LABEL, JSON
+from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.scrape_targets import ScrapeTargets, scrape_targets
+
+
+def pod(phase: str = "Running", labels: dict[str, str] | None = None, **annotations: str) -> JSON:
+    return {
+        "metadata": {
+            "name": "web-1",
+            "namespace": "shop",
+            "labels": labels or {},
+            "annotations": {f"prometheus.io/{key}": value for key, value in annotations.items()},
+        },
+        "spec": {"containers": [{"ports": [{"containerPort": 8080}]}]},
+        "status": {"phase": phase, "podIP": "127.10.1.1"},
+    }
+
+
+def test_a_pod_is_scraped_on_its_first_port_and_carries_its_revision() -> None:
+    assert scrape_targets([pod(labels={HASH_LABEL: "abc"}, scrape="true")]) == [
+        {
+            "targets": ["127.10.1.1:8080"],
+            "labels": {
+                "namespace": "shop",
+                "pod": "web-1",
+                "revision": "abc",
+                "rollouts_pod_template_hash": "abc",
+            },
+        }
+    ]
+
+
+def test_port_and_path_can_be_said() -> None:
+    (target,) = scrape_targets([pod(scrape="true", port="9000", path="/m")])
+    assert target["targets"] == ["127.10.1.1:9000"]
+    assert target["labels"]["__metrics_path__"] == "/m"
+
+
+def test_pods_that_do_not_want_it_or_do_not_run_are_left_alone() -> None:
+    assert scrape_targets([pod(), pod(scrape="false"), pod("Pending", scrape="true")]) == []
+
+
+def test_the_file_is_written_again_only_when_it_would_differ(tmp_path: Path) -> None:
+    path = tmp_path / "pods.json"
+    targets = ScrapeTargets(Store(), path)
+    targets.write()
+    assert json.loads(path.read_text()) == []
+    path.unlink()
+    targets.write()
+    assert not path.exists()
