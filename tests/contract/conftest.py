@@ -1,0 +1,162 @@
+"""The worlds that the contract of `Cluster` holds in: a fake, the embedded and a real API server."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+import yaml
+
+from rollouts.kube.cluster import KubeCluster
+from rollouts.kube.connection import Connection
+from rollouts.kube.reflector import Pace
+from rollouts.kube.requests import KubeRequests
+from rollouts.model.crd import crd
+from rollouts.model.kinds import (
+    EVENT,
+    JSON,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+    FrozenJSON,
+    Kind,
+    Ref,
+)
+from rollouts.ports import Cluster
+from rollouts.sandbox.apiserver.server import ApiServer
+from rollouts.sandbox.apiserver.store import Store
+from tests.fakes.api_server import until
+from tests.fakes.cluster import FakeCluster
+
+KINDS = (ROLLOUT, REPLICA_SET, SERVICE, EVENT)
+NAMESPACE = Kind("", "v1", "namespaces", "Namespace")
+CRD = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
+
+
+class World(Protocol):
+    """A cluster under test, its namespace, and somebody else who changes things in it."""
+
+    cluster: Cluster
+    namespace: str
+
+    async def create(self, kind: Kind, body: FrozenJSON) -> None: ...
+    async def patch(self, ref: Ref, body: FrozenJSON) -> None: ...
+    async def delete(self, ref: Ref) -> None: ...
+
+
+class FakeWorld:
+    def __init__(self) -> None:
+        self.fake = FakeCluster()
+        self.cluster: Cluster = self.fake
+        self.namespace = "shop"
+
+    async def create(self, kind: Kind, body: FrozenJSON) -> None:
+        self.fake.put(kind, body)
+
+    async def patch(self, ref: Ref, body: FrozenJSON) -> None:
+        self.fake.edit(ref, body)
+
+    async def delete(self, ref: Ref) -> None:
+        self.fake.drop(ref)
+
+
+class KubeWorld:
+    """An API server that a kubeconfig names, in a namespace of its own for each test."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.namespace = f"contract-{uuid.uuid4().hex[:8]}"
+        self.kube = KubeCluster(
+            Connection(kubeconfig), [self.namespace], KINDS, pace=Pace(first_delay_seconds=0.05)
+        )
+        self.cluster: Cluster = self.kube
+        self._others = KubeRequests(kubeconfig)
+
+    async def start(self) -> None:
+        definition = crd()
+        await self._others.apply(CRD, definition)
+        name = definition["metadata"]["name"]
+        async for seen in self._others.watch(Ref(CRD, "", name)):
+            if _established(seen):
+                break
+        await self._others.create(NAMESPACE, {"metadata": {"name": self.namespace}})
+        await self.kube.start()
+        await until(lambda: not self.kube.problems())
+
+    async def stop(self) -> None:
+        await self.kube.stop()
+        await self._others.delete(Ref(NAMESPACE, "", self.namespace))
+        await self._others.connection.close()
+
+    async def create(self, kind: Kind, body: FrozenJSON) -> None:
+        named = {"apiVersion": kind.api_version, "kind": kind.name, **body}
+        await self._others.create(kind, named)
+
+    async def patch(self, ref: Ref, body: FrozenJSON) -> None:
+        await self._others.connection.request(
+            "PATCH",
+            f"/api/v1/namespaces/{ref.namespace}/{ref.kind.plural}/{ref.name}",
+            query={"fieldManager": "somebody-else"},
+            body=body,
+            content_type="application/merge-patch+json",
+        )
+
+    async def delete(self, ref: Ref) -> None:
+        await self._others.delete(ref)
+
+
+def _established(definition: JSON | None) -> bool:
+    conditions = (definition or {}).get("status", {}).get("conditions") or []
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+
+
+def write_kubeconfig(url: str, directory: Path) -> Path:
+    path = directory / "kubeconfig"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "current-context": "test",
+                "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+                "clusters": [{"name": "test", "cluster": {"server": url}}],
+                "users": [{"name": "test", "user": {}}],
+            }
+        )
+    )
+    return path
+
+
+@pytest.fixture
+async def api_server() -> AsyncIterator[ApiServer]:
+    """The embedded API server."""
+    server = ApiServer(Store())
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def embedded(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[KubeWorld]:
+    world = KubeWorld(write_kubeconfig(api_server.url, tmp_path))
+    await world.start()
+    yield world
+    await world.stop()
+
+
+@pytest.fixture
+async def real() -> AsyncIterator[KubeWorld]:
+    kubeconfig = os.environ.get("ROLLOUTS_TEST_KUBECONFIG")
+    if not kubeconfig:
+        pytest.skip("ROLLOUTS_TEST_KUBECONFIG names no cluster")
+    world = KubeWorld(Path(kubeconfig))
+    await world.start()
+    yield world
+    await world.stop()
+
+
+@pytest.fixture(params=["fake", "embedded", pytest.param("real", marks=pytest.mark.control_plane)])
+def world(request: pytest.FixtureRequest) -> World:
+    if request.param == "fake":
+        return FakeWorld()
+    found: World = request.getfixturevalue(request.param)
+    return found

@@ -1,0 +1,187 @@
+"""
+An in-memory `Cluster`, for tests of what talks to one.
+
+It passes the contract suite in `tests/contract`; what the suite does not ask for, such as
+defaults, validation and garbage collection, it does not do. `put`, `edit` and `drop` are
+somebody else's changes. `writes` are those that would have been requests, in order; a test
+may put errors into `failures`, which the next writes raise instead.
+"""
+
+import copy
+import re
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rollouts.errors import Conflict, FieldError, InvalidSpec, NotFound
+from rollouts.kube.cache import ChangeFeed
+from rollouts.kube.events import event_for
+from rollouts.kube.merging import covers, merged
+from rollouts.kube.paths import ref_of
+from rollouts.model.kinds import EVENT, JSON, FrozenJSON, Kind, Ref
+from rollouts.ports import Apply, Create, Delete, Patch, Record, Write
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_SERVERS_OWN = ("uid", "resourceVersion", "generation", "creationTimestamp")
+
+
+class FakeCluster:
+    def __init__(self) -> None:
+        self.writes: list[Write] = []
+        self.failures: list[Exception] = []
+        self._objects: dict[Ref, JSON] = {}
+        self._applied: dict[Ref, JSON] = {}
+        self._version = 0
+        self._feeds: list[ChangeFeed] = []
+
+    # The port.
+
+    def get(self, ref: Ref) -> JSON | None:
+        return self._objects.get(ref)
+
+    def select(
+        self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None
+    ) -> list[JSON]:
+        wanted = (labels or {}).items()
+        return [
+            obj
+            for ref, obj in self._objects.items()
+            if ref.kind == kind
+            and namespace in {"", ref.namespace}
+            and wanted <= (obj["metadata"].get("labels") or {}).items()
+        ]
+
+    async def write(self, write: Write) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        match write:
+            case Create(kind, body):
+                self._create(write, ref_of(kind, body), body)
+            case Apply(kind, body):
+                self._apply(write, ref_of(kind, body), body)
+            case Patch():
+                self._patch(write)
+            case Delete(ref, uid):
+                self._delete(write, ref, uid)
+            case Record():
+                self._record(write)
+
+    def changes(self) -> AsyncIterator[Ref]:
+        feed = ChangeFeed()
+        feed.put(self._objects)
+        self._feeds.append(feed)
+        return feed.read()
+
+    # What a test does as somebody else.
+
+    def put(self, kind: Kind, body: FrozenJSON) -> JSON:
+        """Store an object, status included."""
+        ref = ref_of(kind, body)
+        before = self._objects.get(ref)
+        return self._store(ref, merged({} if before is None else before, body))
+
+    def edit(self, ref: Ref, patch: FrozenJSON) -> JSON:
+        """Merge-patch an object, status included."""
+        return self._store(ref, merged(self._objects[ref], patch))
+
+    def drop(self, ref: Ref) -> None:
+        del self._objects[ref]
+        self._applied.pop(ref, None)
+        self._tell(ref)
+
+    # How it does it.
+
+    def _create(self, write: Write, ref: Ref, body: FrozenJSON) -> None:
+        if ref in self._objects:
+            raise Conflict(f"{ref} exists")
+        self._check(ref)
+        self.writes.append(write)
+        self._store(ref, {key: value for key, value in body.items() if key != "status"})
+
+    def _apply(self, write: Write, ref: Ref, body: FrozenJSON) -> None:
+        self._check(ref)
+        current = self._objects.get(ref)
+        kept = _without(current or {}, _dropped(self._applied.get(ref, {}), body))
+        result = merged(kept, body)
+        if current is None or kept != current or not covers(current, body):
+            self.writes.append(write)
+            self._store(ref, result)
+        self._applied[ref] = copy.deepcopy(dict(body))
+
+    def _patch(self, patch: Patch) -> None:
+        current = self._objects.get(patch.ref)
+        if current is None:
+            raise NotFound(f"{patch.ref} not found")
+        body = dict(patch.body)
+        version = body.get("metadata", {}).get("resourceVersion")
+        if version not in {None, current["metadata"]["resourceVersion"]}:
+            raise Conflict(f"{patch.ref} has been modified")
+        if patch.subresource == "status":
+            body = {"status": body.get("status")}
+        else:
+            body.pop("status", None)
+        result = merged(current, body)
+        if result != current:
+            self.writes.append(patch)
+            self._store(patch.ref, result)
+
+    def _delete(self, write: Write, ref: Ref, uid: str) -> None:
+        current = self._objects.get(ref)
+        if current is None:
+            return
+        if uid not in {"", current["metadata"]["uid"]}:
+            raise Conflict(f"{ref} is another one")
+        self.writes.append(write)
+        self.drop(ref)
+
+    def _record(self, record: Record) -> None:
+        event = event_for(record, datetime.now(UTC))
+        ref = ref_of(EVENT, event)
+        before = self._objects.get(ref)
+        event["count"] = 1 if before is None else before["count"] + 1
+        self.writes.append(record)
+        self._store(ref, event)
+
+    def _check(self, ref: Ref) -> None:
+        if not _NAME.fullmatch(ref.name):
+            raise InvalidSpec((FieldError("metadata.name", f"{ref.name!r} is no name"),))
+
+    def _store(self, ref: Ref, body: FrozenJSON) -> JSON:
+        self._version += 1
+        before = self._objects.get(ref)
+        obj: JSON = copy.deepcopy({**body, "metadata": {**body["metadata"]}})
+        obj |= {"apiVersion": ref.kind.api_version, "kind": ref.kind.name}
+        metadata = obj["metadata"]
+        metadata["namespace"] = ref.namespace
+        if before is None:
+            metadata |= {"uid": f"uid-{self._version}", "generation": 1}
+            metadata["creationTimestamp"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        else:
+            metadata |= {key: before["metadata"][key] for key in _SERVERS_OWN}
+            metadata["generation"] += before.get("spec") != obj.get("spec")
+        metadata["resourceVersion"] = str(self._version)
+        self._objects[ref] = obj
+        self._tell(ref)
+        return obj
+
+    def _tell(self, ref: Ref) -> None:
+        for feed in self._feeds:
+            feed.put([ref])
+
+
+def _dropped(before: Any, now: Any) -> JSON:
+    """Return the merge patch that removes what an apply no longer names."""
+    patch: JSON = {}
+    for key, value in before.items():
+        if key not in now:
+            patch[key] = None
+        elif isinstance(value, Mapping) and isinstance(now[key], Mapping):
+            inner = _dropped(value, now[key])
+            if inner:
+                patch[key] = inner
+    return patch
+
+
+def _without(current: FrozenJSON, removal: FrozenJSON) -> JSON:
+    result: JSON = merged(current, removal)
+    return result
