@@ -15,6 +15,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
+from rollouts.kube.label_index import LabelIndex
 from rollouts.kube.merging import owned_fields
 from rollouts.kube.paths import ref_of
 from rollouts.model.kinds import FIELD_MANAGER, JSON, ROLLOUT, FrozenJSON, Kind, Ref
@@ -28,6 +29,7 @@ class KindCache:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self._objects: dict[str, dict[str, JSON]] = defaultdict(dict)
+        self._index = LabelIndex()
         self._owned: dict[tuple[str, str], JSON] = {}
         self._deleted_uids: dict[str, Ref] = {}
         self._seen: dict[str, int] = {}
@@ -37,8 +39,15 @@ class KindCache:
 
     def select(self, namespace: str, labels: Mapping[str, str] | None) -> list[JSON]:
         """Return a namespace's objects (all for "") whose labels include `labels`."""
-        wanted = (labels or {}).items()
-        return [obj for obj in self._within(namespace) if wanted <= _labels(obj).items()]
+        if not labels:
+            return list(self._within(namespace))
+        found: Iterable[JSON]
+        if namespace:
+            keys = self._index.candidates(namespace, labels)
+            found = (self._objects[key[0]][key[1]] for key in keys)
+        else:
+            found = self._within("")
+        return [obj for obj in found if labels.items() <= _labels(obj).items()]
 
     def refs(self) -> list[Ref]:
         return [ref_of(self.kind, obj) for obj in self._within("")]
@@ -136,6 +145,9 @@ class KindCache:
         self._note_owned((namespace, name), obj)
         trimmed = _trimmed(self.kind, obj)
         before = self._objects[namespace].get(name)
+        if before is not None:
+            self._index.remove((namespace, name), _labels(before))
+        self._index.add((namespace, name), _labels(trimmed))
         self._objects[namespace][name] = trimmed
         return (
             []
@@ -155,7 +167,10 @@ class KindCache:
     def _drop(self, ref: Ref) -> list[Ref]:
         self._owned.pop((ref.namespace, ref.name), None)
         gone = self._objects.get(ref.namespace, {}).pop(ref.name, None)
-        return [] if gone is None else [ref]
+        if gone is None:
+            return []
+        self._index.remove((ref.namespace, ref.name), _labels(gone))
+        return [ref]
 
 
 class ChangeFeed:

@@ -21,7 +21,12 @@ from rollouts.errors import (
 
 
 class Expired(RetryLater):
-    """The resourceVersion is older than what the API server remembers (HTTP 410): list again."""
+    """
+    The API server knows nothing of the resourceVersion: list again.
+
+    It is older than what it remembers (HTTP 410), or, after a restore from a backup, younger
+    than anything it has (HTTP 504 with the cause ResourceVersionTooLarge).
+    """
 
 
 def fault(
@@ -37,7 +42,7 @@ def fault(
     message = f"{asked}: {reason}"
     if status == 409:
         return Conflict(message)
-    if status == 410:
+    if status == 410 or "ResourceVersionTooLarge" in _cause_types(answer):
         return Expired(message)
     if status == 429 or status >= 500:
         return Unavailable(message, after_seconds=_after_seconds(answer, retry_after))
@@ -61,13 +66,20 @@ def _after_seconds(answer: Mapping[str, Any], retry_after: str) -> float | None:
 
 
 def _field_errors(answer: Mapping[str, Any], asked: str, reason: str) -> tuple[FieldError, ...]:
-    causes = _details(answer).get("causes")
     errors = tuple(
         FieldError(str(cause.get("field") or asked), str(cause.get("message") or reason))
-        for cause in (causes if isinstance(causes, list) else [])
-        if isinstance(cause, dict)
+        for cause in _causes(answer)
     )
     return errors or (FieldError(asked, reason),)
+
+
+def _cause_types(answer: Mapping[str, Any]) -> list[Any]:
+    return [cause.get("reason") or cause.get("type") for cause in _causes(answer)]
+
+
+def _causes(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    causes = _details(answer).get("causes")
+    return [each for each in causes if isinstance(each, dict)] if isinstance(causes, list) else []
 
 
 def _details(answer: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,0 +1,141 @@
+"""What a `KubeCluster` does about its API server: how it asks, and what it survives."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from rollouts.kube.cluster import KubeCluster
+from rollouts.kube.connection import Connection
+from rollouts.kube.lease import LEASE, Lease
+from rollouts.kube.reflector import Pace
+from rollouts.model.kinds import INGRESS, JSON, SERVICE, Ref
+from rollouts.ports import Apply, Create, Patch, Write
+from rollouts.sandbox.apiserver.server import ApiServer
+from tests.contract.conftest import write_kubeconfig
+from tests.fakes.api_server import until
+
+WEB = Ref(SERVICE, "default", "web")
+
+
+@pytest.fixture
+async def cluster(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[KubeCluster]:
+    kubeconfig = write_kubeconfig(api_server.url, tmp_path)
+    pace = Pace(first_delay_seconds=0.02)
+    made = KubeCluster(Connection(kubeconfig), [], [SERVICE, INGRESS], pace=pace)
+    await made.start()
+    await until(lambda: verbs(api_server).count("watch") == 2)
+    yield made
+    await made.stop()
+
+
+def verbs(api_server: ApiServer) -> list[str]:
+    return [entry.verb for entry in api_server.audit]
+
+
+def service(name: str = "web") -> JSON:
+    spec = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
+    return {"metadata": {"name": name, "namespace": "default"}, "spec": spec}
+
+
+def ingress() -> JSON:
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    paths = [{"path": "/", "pathType": "Prefix", "backend": backend}]
+    rules = [{"host": "web.example", "http": {"paths": paths}}]
+    return {"metadata": {"name": "web", "namespace": "default"}, "spec": {"rules": rules}}
+
+
+async def test_each_kind_is_listed_and_watched_once(
+    api_server: ApiServer, cluster: KubeCluster
+) -> None:
+    assert sorted(verbs(api_server)) == ["list", "list", "watch", "watch"]
+
+
+async def test_what_is_so_already_costs_no_request_defaults_or_not(
+    api_server: ApiServer, cluster: KubeCluster
+) -> None:
+    wanted: list[Write] = [
+        Apply(SERVICE, service()),
+        Apply(INGRESS, ingress()),
+        Patch(WEB, {"spec": {"selector": {"app": "web"}}}),
+    ]
+    for write in wanted:
+        await cluster.write(write)
+    before = len(api_server.audit)
+    for write in wanted:
+        await cluster.write(write)
+    assert len(api_server.audit) == before
+
+
+async def test_what_happened_while_the_watch_was_cut_is_told_without_a_list(
+    api_server: ApiServer, cluster: KubeCluster
+) -> None:
+    await cluster.write(Create(SERVICE, service()))
+    await cluster.write(Create(SERVICE, service("other")))
+    changes = cluster.changes()
+    assert {await anext(changes), await anext(changes)} == set(map(_ref, ("web", "other")))
+    api_server.cut_watches()
+    api_server.store.delete(SERVICE, "default", "web")
+    api_server.store.create(SERVICE, service("new"))
+    async with asyncio.timeout(20):
+        told = {await anext(changes), await anext(changes)}
+    assert told == {WEB, _ref("new")}
+    assert cluster.get(WEB) is None
+    assert cluster.get(_ref("new")) is not None
+    assert verbs(api_server).count("list") == 2
+
+
+async def test_what_happened_in_a_forgotten_past_is_told_after_one_list(
+    api_server: ApiServer, cluster: KubeCluster
+) -> None:
+    await cluster.write(Create(SERVICE, service()))
+    await cluster.write(Create(SERVICE, service("other")))
+    changes = cluster.changes()
+    await anext(changes)
+    await anext(changes)
+    api_server.cut_watches()
+    api_server.store.delete(SERVICE, "default", "web")
+    api_server.store.create(SERVICE, service("new"))
+    api_server.store.compact()
+    async with asyncio.timeout(20):
+        told = {await anext(changes), await anext(changes)}
+    assert told == {WEB, _ref("new")}
+    lists = [entry for entry in api_server.audit if entry.verb == "list"]
+    assert [entry.resource for entry in lists].count("services") == 2
+
+
+async def test_an_api_server_that_comes_back_empty_is_believed(
+    api_server: ApiServer, cluster: KubeCluster
+) -> None:
+    """Its resourceVersions begin anew, below those that we have seen."""
+    await cluster.write(Create(SERVICE, service()))
+    port = int(api_server.url.rsplit(":", 1)[1])
+    await api_server.stop()
+    successor = ApiServer(type(api_server.store)(), port=port)
+    await successor.start()
+    await until(lambda: cluster.get(WEB) is None)
+    await cluster.write(Create(SERVICE, service()))
+    assert cluster.get(WEB) is not None
+    await successor.stop()
+
+
+async def test_a_lease_is_passed_on(
+    api_server: ApiServer, cluster: KubeCluster, tmp_path: Path
+) -> None:
+    name = Ref(LEASE, "default", "rollouts")
+    first = Lease(cluster.connection, name, identity="one")
+    second = Lease(cluster.connection, name, identity="two")
+    async with first:
+        cluster.seconds_left = first.seconds_left
+        await cluster.write(Create(SERVICE, service()))
+    async with second:
+        assert second.is_leading()
+        assert not first.is_leading()
+        lease = api_server.store.get(LEASE, "default", "rollouts")
+        assert lease is not None
+        assert lease["spec"]["holderIdentity"] == "two"
+
+
+def _ref(name: str) -> Ref:
+    return Ref(SERVICE, "default", name)
