@@ -73,7 +73,7 @@ def _route_has_ended(world: World, status: RolloutStatus) -> bool:
     stable, service = status.stable_revision, world.stable_service
     if stable is None or service is None or service.selected_hash != stable.hash:
         return False
-    if service.ready_endpoints.get(stable.hash, 0) == 0:
+    if service.ready_endpoints.get(stable.hash, 0) == 0 and world.spec.replicas > 0:
         return False
     if _canary_service_is_stable(world, status):
         return True
@@ -99,7 +99,9 @@ def _services(world: World, status: RolloutStatus) -> Iterator[Action]:
     if stable is None or stable_service is None:
         return
     serving = world.observed.replica_sets.get(stable.hash)
-    if serving is not None and serving.ready > 0 and stable_service.selected_hash != stable.hash:
+    # Without replicas nobody is ready, because the user wants none.
+    stands = serving is not None and (serving.ready > 0 or world.spec.replicas == 0)
+    if stands and stable_service.selected_hash != stable.hash:
         yield SelectRevision(stable_service.name, stable.hash)
     canary_service = world.canary_service
     if under_way(status):

@@ -284,7 +284,8 @@ class Simulation:
     def _check_selects(self, hash_: str) -> None:
         found = self.replica_sets.get(hash_)
         assert found is not None, f"a Service would select {hash_}, which does not exist"
-        assert any(pod.ready(self.now) for pod in found.pods), (
+        ready = any(pod.ready(self.now) for pod in found.pods)
+        assert ready or not self.raw_spec["replicas"], (
             f"a Service would select {hash_}: no pod is ready"
         )
 
@@ -306,7 +307,8 @@ class Simulation:
     def _check_removal(self) -> None:
         stable = self.services["app"]
         assert stable in self.replica_sets
-        assert any(pod.ready(self.now) for pod in self.replica_sets[stable].pods)
+        ready = any(pod.ready(self.now) for pod in self.replica_sets[stable].pods)
+        assert ready or not self.raw_spec["replicas"]
         assert not self.route or self.services.get("app-canary") == stable, (
             "live canary traffic is cut off"
         )
