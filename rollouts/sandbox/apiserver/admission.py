@@ -3,10 +3,30 @@
 from typing import TYPE_CHECKING
 
 from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.sandbox.apiserver import custom_resources, validation
+from rollouts.sandbox.apiserver.builtins import CRD
+from rollouts.sandbox.apiserver.defaults import defaulted_object
+from rollouts.sandbox.apiserver.errors import ApiError, Cause, invalid
+from rollouts.sandbox.apiserver.names import metadata_causes
+from rollouts.sandbox.apiserver.objects import timestamp, without_nulls
 from rollouts.sandbox.apiserver.registry import Resource
+from rollouts.sandbox.apiserver.rules import rule_violations
+from rollouts.sandbox.apiserver.schema import defaulted, pruned, violations
 
 if TYPE_CHECKING:
     from rollouts.sandbox.apiserver.store import Store
+
+_BLOCKING = {
+    "FieldValueRequired",
+    "FieldValueTooLong",
+    "FieldValueTooMany",
+    "FieldValueTypeInvalid",
+}
+_UNCHECKED = Cause(
+    "<nil>",
+    "Invalid value: null: some validation rules were not checked because the object was "
+    "invalid; correct the existing errors to complete validation",
+)
 
 
 class Admission:
@@ -22,11 +42,60 @@ class Admission:
         Complete `obj` with defaults, in place, and refuse it when it is invalid.
 
         Raises:
-            ApiError: 422, with a cause per field.
+            ApiError: 422, with a cause per field; 400, it has the wrong structure altogether.
         """
+        causes = list(metadata_causes(obj))
+        if resource.custom is not None:
+            causes += _custom(resource.custom.schema, obj, current)
+        else:
+            causes += self._builtin(resource, obj, current, subresource)
+        if causes:
+            kind = resource.kind
+            raise invalid(kind.name, kind.group, obj["metadata"]["name"], causes)
+
+    def _builtin(
+        self, resource: Resource, obj: JSON, current: FrozenJSON | None, subresource: str
+    ) -> list[Cause]:
+        complete = without_nulls(obj)
+        obj.clear()
+        obj.update(complete)
+        if resource.kind == CRD:
+            causes = custom_resources.definition_causes(obj)
+            if not causes:
+                custom_resources.completed(obj, timestamp(self._store.now()))
+            return causes
+        try:
+            defaulted_object(obj, current, self._store.new_address)
+            return validation.object_causes(obj, current) if subresource != "status" else []
+        except (AttributeError, TypeError, KeyError) as error:
+            kind = resource.kind
+            message = (
+                f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: '
+                f"json: a field has the wrong type ({error})"
+            )
+            raise ApiError(400, message) from error
 
     def admitted(self, resource: Resource, obj: FrozenJSON) -> None:
-        """Follow what has been stored."""
+        """Follow what has been stored: a definition's kind is served from now on."""
+        if resource.kind == CRD:
+            registry = self._store.registry
+            registry.uninstall(obj["spec"]["group"], obj["spec"]["names"]["plural"])
+            for defined in custom_resources.resources_of(obj):
+                registry.install(defined)
 
     def removed(self, resource: Resource, obj: FrozenJSON) -> None:
-        """Follow what has been removed."""
+        """Follow what has been removed: a definition's kind goes with all of its objects."""
+        if resource.kind == CRD:
+            for defined in custom_resources.resources_of(obj)[:1]:
+                self._store.purge(defined)
+            self._store.registry.uninstall(obj["spec"]["group"], obj["spec"]["names"]["plural"])
+
+
+def _custom(schema: JSON, obj: JSON, current: FrozenJSON | None) -> list[Cause]:
+    pruned(obj, schema)
+    defaulted(obj, schema)
+    body = {key: value for key, value in obj.items() if key != "metadata"}
+    causes = violations(body, schema)
+    if any(cause.reason in _BLOCKING for cause in causes):
+        return [*causes, _UNCHECKED]
+    return causes + rule_violations(obj, current, schema)

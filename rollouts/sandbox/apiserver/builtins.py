@@ -31,13 +31,20 @@ CLUSTER_ROLE_BINDING = Kind(*_RBAC, "clusterrolebindings", "ClusterRoleBinding")
 ROLE = Kind(*_RBAC, "roles", "Role")
 ROLE_BINDING = Kind(*_RBAC, "rolebindings", "RoleBinding")
 
+_REVIEW = ("authorization.k8s.io", "v1")
+SELF_ACCESS_REVIEW = Kind(*_REVIEW, "selfsubjectaccessreviews", "SelfSubjectAccessReview")
+ACCESS_REVIEW = Kind(*_REVIEW, "subjectaccessreviews", "SubjectAccessReview")
+SELF_RULES_REVIEW = Kind(*_REVIEW, "selfsubjectrulesreviews", "SelfSubjectRulesReview")
+SELF_REVIEW = Kind("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview")
+REVIEWS = (SELF_ACCESS_REVIEW, ACCESS_REVIEW, SELF_RULES_REVIEW, SELF_REVIEW)
+
 _ALL = ("all",)
 _SELECTED = ScalePaths(selector="spec.selector")
 
 BUILTIN: tuple[Resource, ...] = (
     Resource(NAMESPACE, namespaced=False, short_names=("ns",), status=True),
     Resource(NODE, namespaced=False, short_names=("no",), status=True),
-    Resource(POD, short_names=("po",), categories=_ALL, status=True),
+    Resource(POD, short_names=("po",), categories=_ALL, status=True, extra=("log",)),
     Resource(SERVICE, short_names=("svc",), categories=_ALL, status=True),
     Resource(SERVICE_ACCOUNT, short_names=("sa",)),
     Resource(CONFIG_MAP, short_names=("cm",)),
@@ -79,4 +86,5 @@ BUILTIN: tuple[Resource, ...] = (
     Resource(CLUSTER_ROLE_BINDING, namespaced=False),
     Resource(ROLE),
     Resource(ROLE_BINDING),
+    *(Resource(kind, namespaced=False, verbs=("create",)) for kind in REVIEWS),
 )

@@ -33,7 +33,7 @@ class Resource:
     """
     One kind, as it is served under one version.
 
-    `storage` names the kind under which objects are kept: versions of one kind share it.
+    `extra` are subresources besides status and scale. `storage` names the kind under which objects are kept: versions of one kind share it.
     `generation` is true when a change of the spec counts up metadata.generation.
     `custom` is the served version's schema for a custom resource, None for a built-in kind.
     """
@@ -46,6 +46,7 @@ class Resource:
     status: bool = False
     generation: bool = False
     scale: ScalePaths | None = None
+    extra: tuple[str, ...] = ()
     storage: Kind = field(default=None)  # type: ignore[assignment]
     list_kind: str = ""
     custom: Version | None = None
@@ -63,7 +64,7 @@ class Resource:
     @property
     def subresources(self) -> tuple[str, ...]:
         found = ("status",) if self.status else ()
-        return found + (("scale",) if self.scale else ())
+        return found + (("scale",) if self.scale else ()) + self.extra
 
 
 class Registry:

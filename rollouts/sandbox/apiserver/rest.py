@@ -6,17 +6,15 @@ from aiohttp import web
 
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.answers import answer, success, wants_table
-from rollouts.sandbox.apiserver.errors import ApiError, conflict
+from rollouts.sandbox.apiserver.bodies import checked_fields, named, writer_of
+from rollouts.sandbox.apiserver.errors import ApiError, Cause, conflict, invalid
 from rollouts.sandbox.apiserver.listing import page, presented, selected
 from rollouts.sandbox.apiserver.objects import key_of
-from rollouts.sandbox.apiserver.ownership import Writer
-from rollouts.sandbox.apiserver.patches import json_patch, merge_patch
+from rollouts.sandbox.apiserver.patching import Patching
 from rollouts.sandbox.apiserver.requests import Call, body_of
+from rollouts.sandbox.apiserver.scale import scale_of, scaled
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.apiserver.tables import Tabulator
-
-MERGE = "application/merge-patch+json"
-JSON_PATCH = "application/json-patch+json"
 
 
 class Rest:
@@ -24,6 +22,7 @@ class Rest:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._patching = Patching(store)
 
     async def serve(self, call: Call) -> web.StreamResponse:
         """
@@ -43,7 +42,7 @@ class Rest:
         if call.verb == "update":
             return self._update(call, body)
         if call.verb == "patch":
-            return self._patch(call, body)
+            return self._patching.serve(call, body)
         if call.verb == "delete":
             return self._delete(call, body or {})
         if call.verb == "deletecollection":
@@ -51,39 +50,45 @@ class Rest:
         raise ApiError(405, "the server does not allow this method on the requested resource")
 
     def _formed(self, call: Call, body: JSON) -> web.Response:
-        return answer(Tabulator(call).listing(body) if wants_table(call.request) else body)
+        if wants_table(call.request):
+            body = Tabulator(call).of(body, self._store.now())
+        return answer(body)
 
     def _get(self, call: Call) -> JSON:
         stored = self._store.stored(call.resource, call.target.namespace, call.target.name)
+        if call.target.subresource == "scale":
+            return scale_of(stored, call.resource)
         return presented(stored, call.resource)
 
     def _create(self, call: Call, body: Any) -> web.Response:
-        obj = self._named(call, body)
-        return answer(self._store.create(call.resource.kind, obj, self._writer(call)), 201)
+        if call.target.name:
+            raise ApiError(405, "the server does not allow this method on the requested resource")
+        obj = named(call, body)
+        warnings = checked_fields(call, obj)
+        created = self._store.create(call.resource.kind, obj, writer_of(call))
+        return answer(created, 201, warnings)
 
     def _update(self, call: Call, body: Any) -> web.Response:
-        obj = self._named(call, body)
-        if obj["metadata"].get("name") != call.target.name:
+        kind, subresource = call.resource.kind, call.target.subresource
+        if subresource == "scale":
+            stored = self._store.stored(call.resource, call.target.namespace, call.target.name)
+            obj = scaled(stored, call.resource, body)
+            updated = self._store.replace(kind, obj, subresource, writer_of(call))
+            return answer(scale_of(updated, call.resource))
+        obj = named(call, body)
+        name = obj["metadata"].get("name")
+        if name != call.target.name:
             raise ApiError(
                 400,
-                f"the name of the object ({obj['metadata'].get('name')}) does not match the name on the URL ({call.target.name})",
+                f"the name of the object ({name}) does not match the name on the URL ({call.target.name})",
             )
-        kind, subresource = call.resource.kind, call.target.subresource
-        return answer(self._store.replace(kind, obj, subresource, self._writer(call)))
-
-    def _patch(self, call: Call, body: Any) -> web.Response:
-        current = self._get(call)
-        if call.request.content_type == MERGE:
-            obj = merge_patch(current, body)
-        elif call.request.content_type == JSON_PATCH:
-            obj = json_patch(current, body)
-        else:
-            raise ApiError(
-                415,
-                f"the body of the request was in an unknown format - accepted media types include: {JSON_PATCH}, {MERGE}",
-            )
-        kind, subresource = call.resource.kind, call.target.subresource
-        return answer(self._store.replace(kind, obj, subresource, self._writer(call)))
+        if call.resource.custom and not obj["metadata"].get("resourceVersion"):
+            message = "Invalid value: 0: must be specified for an update"
+            cause = Cause("metadata.resourceVersion", message)
+            raise invalid(kind.name, kind.group, name, [cause])
+        warnings = checked_fields(call, obj)
+        updated = self._store.replace(kind, obj, subresource, writer_of(call))
+        return answer(updated, 200, warnings)
 
     def _delete(self, call: Call, options: JSON) -> web.Response:
         kind, target = call.resource.kind, call.target
@@ -124,29 +129,3 @@ class Rest:
             if wanted.get(field) and wanted[field] != meta[field]:
                 why = f"Precondition failed: {word} in precondition: {wanted[field]}, {word} in object meta: {meta[field]}"
                 raise conflict(kind.plural, kind.group, meta["name"], why)
-
-    def _named(self, call: Call, body: Any) -> JSON:
-        """Return the body as an object of the call's kind, in the call's namespace."""
-        kind, target = call.resource.kind, call.target
-        if not isinstance(body, dict):
-            raise ApiError(400, "the body of the request is no object")
-        if (body.get("kind") or kind.name) != kind.name or (
-            body.get("apiVersion") or kind.api_version
-        ) != kind.api_version:
-            raise ApiError(
-                400,
-                f"the API version in the data ({body.get('apiVersion')}) does not match the expected API version ({kind.api_version})",
-            )
-        meta = dict(body.get("metadata") or {})
-        given = meta.get("namespace") or target.namespace
-        if given != target.namespace and call.resource.namespaced:
-            raise ApiError(
-                400,
-                "the namespace of the provided object does not match the namespace sent on the request",
-            )
-        if call.resource.namespaced:
-            meta["namespace"] = target.namespace
-        return body | {"metadata": meta}
-
-    def _writer(self, call: Call) -> Writer:
-        return Writer(call.manager, dry_run=call.dry_run)

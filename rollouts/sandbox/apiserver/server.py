@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from rollouts.sandbox.apiserver.answers import answer, refusal
+from rollouts.sandbox.apiserver.answers import refusal
 from rollouts.sandbox.apiserver.audit import AuditEntry, as_lines
-from rollouts.sandbox.apiserver.errors import ApiError, no_such_path
+from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.frontdoor import answered
 from rollouts.sandbox.apiserver.requests import Call, Target, target_of, verb_of
 from rollouts.sandbox.apiserver.rest import Rest
 from rollouts.sandbox.apiserver.store import Store
@@ -95,13 +96,9 @@ class ApiServer:
         return await self._rest.serve(call)
 
     def _answer_other(self, request: web.Request) -> web.Response:
-        if request.path in ("/healthz", "/livez", "/readyz"):
-            return web.Response(text="ok")
         if request.path == "/debug/audit":
             return web.Response(text=as_lines(self.audit), content_type="application/jsonl")
-        if request.path == "/version":
-            return answer({"major": "1", "minor": "37", "gitVersion": "v1.37.1+sandbox"})
-        raise no_such_path()
+        return answered(request, self.store.registry)
 
     def _record(
         self, request: web.Request, user: User, verb: str, target: Target, status: int

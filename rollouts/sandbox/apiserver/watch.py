@@ -111,7 +111,9 @@ class Watches:
             except ApiError as error:
                 await _send(response, [{"type": "ERROR", "object": error.status()}])
                 return
-            await _send(response, [event for entry in entries if (event := _event(plan, entry))])
+            await _send(
+                response, [event for entry in entries if (event := self._event(plan, entry))]
+            )
             transport = plan.call.request.transport
             if transport is None or transport.is_closing():
                 return
@@ -130,7 +132,7 @@ class Watches:
         """Return the events that tell what exists when the watch begins."""
         call = plan.call
         found = selected(self._store, call.resource, call.target, call.request.query)
-        events = [{"type": "ADDED", "object": _shape(plan, obj)} for obj in found]
+        events = [{"type": "ADDED", "object": self._shape(plan, obj)} for obj in found]
         if plan.bookmarks and call.asks("sendInitialEvents") == "true":
             events.append(self._bookmark(plan, {INITIAL_EVENTS_END: "true"}))
         return events
@@ -145,23 +147,21 @@ class Watches:
         body = {"kind": kind.name, "apiVersion": kind.api_version, "metadata": meta}
         return {"type": "BOOKMARK", "object": body}
 
+    def _event(self, plan: _Plan, entry: Entry) -> JSON | None:
+        """Return the event that this watch sees of a change, if it sees any."""
+        namespace = plan.call.target.namespace
+        if namespace and entry.object["metadata"].get("namespace") != namespace:
+            return None
+        before = entry.previous is not None and plan.chosen.matches(entry.previous)
+        after = entry.type != "DELETED" and plan.chosen.matches(entry.object)
+        if not before and not after:
+            return None
+        kind = "MODIFIED" if before and after else "ADDED" if after else "DELETED"
+        return {"type": kind, "object": self._shape(plan, entry.object)}
 
-def _event(plan: _Plan, entry: Entry) -> JSON | None:
-    """Return the event that this watch sees of a change, if it sees any."""
-    namespace = plan.call.target.namespace
-    if namespace and entry.object["metadata"].get("namespace") != namespace:
-        return None
-    before = entry.previous is not None and plan.chosen.matches(entry.previous)
-    after = entry.type != "DELETED" and plan.chosen.matches(entry.object)
-    if not before and not after:
-        return None
-    kind = "MODIFIED" if before and after else "ADDED" if after else "DELETED"
-    return {"type": kind, "object": _shape(plan, entry.object)}
-
-
-def _shape(plan: _Plan, obj: FrozenJSON) -> JSON:
-    shown = presented(obj, plan.call.resource)
-    return plan.tabulator.event(shown) if plan.tabulator else shown
+    def _shape(self, plan: _Plan, obj: FrozenJSON) -> JSON:
+        shown = presented(obj, plan.call.resource)
+        return plan.tabulator.event(shown, self._store.now()) if plan.tabulator else shown
 
 
 async def _send(response: web.StreamResponse, events: list[JSON]) -> None:

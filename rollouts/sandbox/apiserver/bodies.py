@@ -1,0 +1,71 @@
+"""Bodies of writes: do they fit the request, and the schema's field names?"""
+
+from typing import Any
+
+from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.sandbox.apiserver.errors import ApiError, Cause, invalid, shown
+from rollouts.sandbox.apiserver.objects import clone
+from rollouts.sandbox.apiserver.ownership import Writer
+from rollouts.sandbox.apiserver.requests import Call
+from rollouts.sandbox.apiserver.schema import pruned
+
+
+def writer_of(call: Call) -> Writer:
+    return Writer(call.manager, dry_run=call.dry_run)
+
+
+def named(call: Call, body: Any) -> JSON:
+    """
+    Return the body as an object of the call's kind, in the call's namespace.
+
+    Raises:
+        ApiError: 400, it is an object of another kind, version or namespace.
+    """
+    kind, target = call.resource.kind, call.target
+    if not isinstance(body, dict):
+        raise ApiError(400, "the body of the request is no object")
+    version = body.get("apiVersion") or kind.api_version
+    if version != kind.api_version or (body.get("kind") or kind.name) != kind.name:
+        raise ApiError(
+            400,
+            f"the API version in the data ({version}, Kind={body.get('kind')}) does not match the "
+            f"expected API version ({kind.api_version}, Kind={kind.name})",
+        )
+    if not isinstance(body.get("metadata") or {}, dict):
+        raise ApiError(
+            400, "json: cannot unmarshal into Go struct field .metadata of type v1.ObjectMeta"
+        )
+    meta = dict(body.get("metadata") or {})
+    if call.resource.namespaced:
+        if (meta.get("namespace") or target.namespace) != target.namespace:
+            raise ApiError(
+                400,
+                "the namespace of the provided object does not match the namespace sent on the request",
+            )
+        meta["namespace"] = target.namespace
+    return body | {"metadata": meta}
+
+
+def checked_fields(call: Call, obj: FrozenJSON, patch: Any = None) -> list[str]:
+    """
+    Return a warning per field that the schema of a custom resource does not have.
+
+    Raises:
+        ApiError: with fieldValidation=Strict; 400, or 422 when the fields came by `patch`.
+    """
+    mode = call.asks("fieldValidation") or "Warn"
+    if call.resource.custom is None or mode == "Ignore":
+        return []
+    unknown = pruned(clone(obj), call.resource.custom.schema)
+    texts = [f'unknown field "{path}"' for path in unknown]
+    if not texts or mode == "Warn":
+        return texts
+    error = f"strict decoding error: {', '.join(texts)}"
+    if patch is not None:
+        raise invalid(
+            "", "", "", [Cause("patch", f"Invalid value: {shown(shown(patch))}: {error}")]
+        )
+    kind = call.resource.kind
+    raise ApiError(
+        400, f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: {error}'
+    )

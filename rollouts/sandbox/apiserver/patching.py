@@ -1,0 +1,107 @@
+"""The patch verb, in its four languages."""
+
+import dataclasses
+from typing import Any
+
+from aiohttp import web
+
+from rollouts.model.kinds import JSON
+from rollouts.sandbox.apiserver.answers import answer
+from rollouts.sandbox.apiserver.apply import Application, applied
+from rollouts.sandbox.apiserver.bodies import checked_fields, named, writer_of
+from rollouts.sandbox.apiserver.errors import ApiError, Cause, invalid
+from rollouts.sandbox.apiserver.listing import presented
+from rollouts.sandbox.apiserver.patches import json_patch, merge_patch
+from rollouts.sandbox.apiserver.requests import Call
+from rollouts.sandbox.apiserver.scale import scale_of, scaled
+from rollouts.sandbox.apiserver.shapes import shape_of
+from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.apiserver.strategic import strategic_merge
+
+MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY_YAML = "application/apply-patch+yaml"
+
+
+class Patching:
+    """Applies patches to what the store has."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def serve(self, call: Call, body: Any) -> web.Response:
+        """
+        Apply the patch and answer with the result.
+
+        Raises:
+            ApiError: the refusal; 415 for a language that the kind does not understand.
+        """
+        if call.request.content_type == APPLY_YAML:
+            return self._apply(call, body)
+        stored = self._store.stored(call.resource, call.target.namespace, call.target.name)
+        if call.target.subresource == "scale":
+            wanted = self._patched(call, scale_of(stored, call.resource), body)
+            obj = scaled(stored, call.resource, wanted)
+        else:
+            obj = self._patched(call, presented(stored, call.resource), body)
+        if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict):
+            raise ApiError(400, "the patch leaves no object")
+        warnings = checked_fields(call, obj, body)
+        kind, subresource = call.resource.kind, call.target.subresource
+        result = self._store.replace(kind, named(call, obj), subresource, writer_of(call))
+        if subresource == "scale":
+            result = scale_of(result, call.resource)
+        return answer(result, 200, warnings)
+
+    def _patched(self, call: Call, current: JSON, patch: Any) -> Any:
+        media = call.request.content_type
+        if media == MERGE and isinstance(patch, dict):
+            return merge_patch(current, patch)
+        if media == JSON_PATCH:
+            return json_patch(current, patch)
+        if media == STRATEGIC and call.resource.patchable_strategically:
+            return strategic_merge(current, patch, shape_of(call.resource))
+        known = [JSON_PATCH, MERGE, APPLY_YAML]
+        if call.resource.patchable_strategically:
+            known.append(STRATEGIC)
+        if media in known:
+            raise ApiError(400, "the patch is no object")
+        raise ApiError(
+            415,
+            "the body of the request was in an unknown format - accepted media types include: "
+            + ", ".join(sorted(known)),
+        )
+
+    def _apply(self, call: Call, body: Any) -> web.Response:
+        self._check_apply(call, body)
+        target, kind = call.target, call.resource.kind
+        config = named(call, body)
+        config["metadata"].setdefault("name", target.name)
+        application = Application(
+            call.resource, config, call.manager, call.asks("force") == "true", target.subresource
+        )
+        writer = dataclasses.replace(writer_of(call), applied=True)
+        found = self._store.get(kind, target.namespace, target.name)
+        if found is None:
+            obj = applied(application, None, self._store.now())
+            return answer(self._store.create(kind, obj, writer), 201)
+        obj = applied(application, found, self._store.now())
+        return answer(self._store.replace(kind, obj, target.subresource, writer))
+
+    def _check_apply(self, call: Call, body: Any) -> None:
+        if not call.asks("fieldManager"):
+            message = "Required value: is required for apply patch"
+            cause = Cause("fieldManager", message, "FieldValueRequired")
+            raise invalid("PatchOptions", "meta.k8s.io", "", [cause])
+        if not isinstance(body, dict) or not body.get("apiVersion") or not body.get("kind"):
+            raise ApiError(400, "apply patch: apiVersion and kind must be set")
+        meta = body.get("metadata") or {}
+        if meta.get("managedFields"):
+            raise ApiError(400, "metadata.managedFields must be nil")
+        if meta.get("name") not in (None, call.target.name):
+            raise ApiError(
+                400,
+                f"the name of the object ({meta['name']}) does not match the name on the URL "
+                f"({call.target.name})",
+            )
