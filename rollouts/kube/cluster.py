@@ -2,11 +2,9 @@
 The `Cluster` port over an API server: reads from watch caches, writes as requests.
 
 A settled cluster costs no request: reads never make one, and a write is skipped when the
-cache already shows it. For a patch that is when merging it changes nothing; for an apply
-when every field of the body has its value already and we own no field that the body has
-dropped (our `managedFields` entry is remembered for that; where the API server keeps none,
-a dropped field is not noticed). A skipped write can be wrong only about a change that the
-watch has not shown yet; the watch shows it next, and the reconcile that follows decides anew.
+cache already shows it: a patch that merging would change nothing by, and an apply as
+`rollouts.kube.applied` says. A skipped write can be wrong only about a change that the watch
+has not shown yet; the watch shows it next, and the reconcile that follows decides anew.
 """
 
 import asyncio
@@ -16,10 +14,11 @@ from pathlib import Path
 import structlog
 
 from rollouts.errors import NotFound, Unavailable
+from rollouts.kube.applied import Applied
 from rollouts.kube.cache import ChangeFeed, KindCache
 from rollouts.kube.connection import REQUEST_TIMEOUT_SECONDS, Connection
 from rollouts.kube.events import EventRecorder
-from rollouts.kube.merging import covers, disowns, patch_changes
+from rollouts.kube.merging import patch_changes
 from rollouts.kube.paths import collection, ref_of, single
 from rollouts.kube.reflector import Pace, Reflector
 from rollouts.model.kinds import FIELD_MANAGER, JSON, FrozenJSON, Kind, Ref
@@ -72,6 +71,7 @@ class KubeCluster:
         ]
         self._feeds: list[ChangeFeed] = []
         self._events = EventRecorder(connection)
+        self._applied = Applied()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -142,10 +142,8 @@ class KubeCluster:
         ref = ref_of(kind, body)
         cache = self._caches.get(kind)
         cached = cache.get(ref.namespace, ref.name) if cache else None
-        if cache and cached is not None and covers(cached, body):
-            owned = {key: value for key, value in cache.owned(ref).items() if key != "f:status"}
-            if not disowns(body, owned):
-                return
+        if cache and cached and self._applied.shows(ref, body, cached, cache.owned(ref)):
+            return
         answer = await self._request(
             "PATCH",
             single(ref),
@@ -154,6 +152,7 @@ class KubeCluster:
             content_type="application/apply-patch+yaml",  # every JSON document is YAML
         )
         self._take(kind, answer)
+        self._applied.note(ref, body, answer)
 
     async def _patch(self, patch: Patch) -> None:
         ref = patch.ref

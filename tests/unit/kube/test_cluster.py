@@ -288,6 +288,32 @@ async def test_an_apply_that_drops_a_field_of_ours_is_made(
     assert len(api.requests) == before + 1
 
 
+async def test_a_value_that_the_server_writes_in_another_way_is_applied_once(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    await started(cluster, api)
+    metadata = {"name": "a", "namespace": "shop"}
+
+    def normalise(request: web.Request) -> web.Response | None:
+        if request.method != "PATCH":
+            return None
+        return web.json_response(api.put(A, {"spec": {"cpu": "1"}, "status": {"x": api.version}}))
+
+    api.tricks.append(normalise)
+    write = Apply(POD, {"metadata": metadata, "spec": {"cpu": "1000m"}})
+    await cluster.write(write)
+    before = len(api.requests)
+    await cluster.write(write)
+    api.put(A, {"spec": {"cpu": "1"}, "status": {"ready": True}})
+    await until(lambda: (cluster.get(pod("a")) or {}).get("status") == {"ready": True})
+    await cluster.write(write)
+    assert len(api.requests) == before
+    api.put(A, {"spec": {"cpu": "2"}})
+    await until(lambda: (cluster.get(pod("a")) or {}).get("spec") == {"cpu": "2"})
+    await cluster.write(write)
+    assert len(api.requests) == before + 1
+
+
 async def test_a_patch_of_scale_is_in_the_cache_though_the_answer_is_a_scale(
     api: FakeApiServer, cluster: KubeCluster
 ) -> None:

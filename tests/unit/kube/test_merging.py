@@ -1,0 +1,78 @@
+from typing import Any
+
+import pytest
+
+from rollouts.kube.merging import covers, disowns, merged, owned_fields, patch_changes
+
+# The examples of RFC 7386, appendix A.
+RFC = [
+    ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+    ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+    ({"a": "b"}, {"a": None}, {}),
+    ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+    ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+    ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+    ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+    ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+    (["a", "b"], ["c", "d"], ["c", "d"]),
+    ({"a": "b"}, ["c"], ["c"]),
+    ({"a": "foo"}, None, None),
+    ({"a": "foo"}, "bar", "bar"),
+    ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+    ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
+    ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+]
+
+
+@pytest.mark.parametrize(("target", "patch", "result"), RFC)
+def test_merging_is_that_of_the_rfc(target: Any, patch: Any, result: Any) -> None:
+    assert merged(target, patch) == result
+
+
+def test_a_patch_that_removes_what_is_not_there_changes_nothing() -> None:
+    assert not patch_changes({"a": {"b": 1}}, {"a": {"c": None}, "d": None})
+    assert patch_changes({"a": {"b": 1}}, {"a": {"b": None}})
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "covered"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1}, True),
+        ({"a": 1}, {"a": 1, "b": 2}, False),
+        ({"a": None}, {"a": None}, True),
+        ({}, {"a": None}, False),
+        ({"ports": [{"port": 80, "protocol": "TCP"}]}, {"ports": [{"port": 80}]}, True),
+        ({"ports": [{"port": 80}, {"port": 81}]}, {"ports": [{"port": 80}]}, False),
+        ({"ports": [{"port": 81}, {"port": 80}]}, {"ports": [{"port": 80}, {"port": 81}]}, False),
+        ({"finalizers": ["theirs", "ours"]}, {"finalizers": ["ours"]}, True),
+        ({"finalizers": ["theirs"]}, {"finalizers": ["ours"]}, False),
+        ({"a": "x"}, {"a": {"b": 1}}, False),
+        ({"a": "x"}, {"a": ["x"]}, False),
+    ],
+)
+def test_an_object_covers_what_it_has_all_of(current: Any, wanted: Any, covered: bool) -> None:
+    assert covers(current, wanted) is covered
+
+
+def test_our_own_applied_fields_are_found_among_the_managers() -> None:
+    ours: Any = {"f:spec": {"f:x": {}}}
+    entries = [
+        {"manager": "rollouts", "operation": "Update", "fieldsV1": {"f:spec": {"f:y": {}}}},
+        {"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:spec": {"f:z": {}}}},
+        {"manager": "rollouts", "operation": "Apply", "subresource": "status", "fieldsV1": {}},
+        {"manager": "rollouts", "operation": "Apply", "fieldsV1": ours},
+    ]
+    assert owned_fields({"metadata": {"managedFields": entries}}, "rollouts") == ours
+    assert owned_fields({"metadata": {}}, "rollouts") == {}
+
+
+def test_a_body_disowns_what_it_no_longer_names() -> None:
+    owned: Any = {
+        "f:metadata": {"f:labels": {".": {}, "f:a": {}}},
+        "f:spec": {"f:ports": {"k:{}": {}}},
+    }
+    body: Any = {"metadata": {"name": "x", "labels": {"a": "1"}}, "spec": {"ports": [{}]}}
+    assert not disowns(body, owned)
+    assert disowns({"metadata": {"labels": {}}, "spec": {"ports": []}}, owned)
+    assert disowns({"metadata": {"labels": {"a": "1"}}, "spec": {}}, owned)
+    assert disowns({"metadata": {"labels": {"a": "1"}}}, owned)
