@@ -9,10 +9,11 @@ from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.answers import answer
 from rollouts.sandbox.apiserver.apply import Application, applied
 from rollouts.sandbox.apiserver.bodies import checked_fields, named, writer_of
-from rollouts.sandbox.apiserver.errors import ApiError, Cause, invalid
+from rollouts.sandbox.apiserver.errors import ApiError, Cause, invalid, not_found
 from rollouts.sandbox.apiserver.listing import presented
 from rollouts.sandbox.apiserver.patches import json_patch, merge_patch
-from rollouts.sandbox.apiserver.requests import Call
+from rollouts.sandbox.apiserver.rbac import Authorizer
+from rollouts.sandbox.apiserver.requests import Call, attempt_of
 from rollouts.sandbox.apiserver.scale import scale_of, scaled
 from rollouts.sandbox.apiserver.shapes import shape_of
 from rollouts.sandbox.apiserver.store import Store
@@ -27,8 +28,9 @@ APPLY_YAML = "application/apply-patch+yaml"
 class Patching:
     """Applies patches to what the store has."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, authorizer: Authorizer) -> None:
         self._store = store
+        self._authorizer = authorizer
 
     def serve(self, call: Call, body: Any) -> web.Response:
         """
@@ -84,6 +86,9 @@ class Patching:
         writer = dataclasses.replace(writer_of(call), applied=True)
         found = self._store.get(kind, target.namespace, target.name)
         if found is None:
+            if target.subresource:
+                raise not_found(kind.plural, kind.group, target.name)
+            self._authorizer.require(call.user, attempt_of("create", target))
             obj = applied(application, None, self._store.now())
             return answer(self._store.create(kind, obj, writer), 201)
         obj = applied(application, found, self._store.now())

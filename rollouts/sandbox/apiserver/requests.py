@@ -8,6 +8,7 @@ import yaml
 from aiohttp import web
 
 from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.rbac import Attempt
 from rollouts.sandbox.apiserver.registry import Resource
 from rollouts.sandbox.apiserver.users import User
 
@@ -79,6 +80,19 @@ def verb_of(request: web.Request, target: Target) -> str:
     if request.query.get("watch", "").lower() in ("true", "1"):
         return "watch"
     return "get" if target.name else "list"
+
+
+def attempt_of(verb: str, target: Target) -> Attempt:
+    """Return what a request attempts, as RBAC is asked about it."""
+    namespaces = target.plural == "namespaces" and not target.group
+    return Attempt(
+        verb,
+        target.group,
+        target.plural,
+        target.subresource,
+        target.name if namespaces else target.namespace,
+        target.name,
+    )
 
 
 class _Loader(yaml.SafeLoader):

@@ -11,6 +11,7 @@ from rollouts.sandbox.apiserver.errors import ApiError, Cause, conflict, invalid
 from rollouts.sandbox.apiserver.listing import page, presented, selected
 from rollouts.sandbox.apiserver.objects import key_of
 from rollouts.sandbox.apiserver.patching import Patching
+from rollouts.sandbox.apiserver.rbac import Authorizer
 from rollouts.sandbox.apiserver.requests import Call, body_of
 from rollouts.sandbox.apiserver.scale import scale_of, scaled
 from rollouts.sandbox.apiserver.store import Store
@@ -20,9 +21,9 @@ from rollouts.sandbox.apiserver.tables import Tabulator
 class Rest:
     """Serves get, list, create, update, patch, delete and deletecollection of every kind."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, authorizer: Authorizer) -> None:
         self._store = store
-        self._patching = Patching(store)
+        self._patching = Patching(store, authorizer)
 
     async def serve(self, call: Call) -> web.StreamResponse:
         """

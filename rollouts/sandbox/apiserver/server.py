@@ -2,17 +2,32 @@
 
 from collections.abc import Mapping
 
+import structlog
 from aiohttp import web
 
-from rollouts.sandbox.apiserver.answers import refusal
+from rollouts.sandbox.apiserver.answers import answer, refusal
 from rollouts.sandbox.apiserver.audit import AuditEntry, as_lines
-from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.builtins import REVIEWS
+from rollouts.sandbox.apiserver.errors import ApiError, no_such_path
+from rollouts.sandbox.apiserver.faults import Faults
 from rollouts.sandbox.apiserver.frontdoor import answered
-from rollouts.sandbox.apiserver.requests import Call, Target, target_of, verb_of
+from rollouts.sandbox.apiserver.logs import serve_log
+from rollouts.sandbox.apiserver.rbac import Attempt, Authorizer
+from rollouts.sandbox.apiserver.requests import (
+    Call,
+    Target,
+    attempt_of,
+    body_of,
+    target_of,
+    verb_of,
+)
 from rollouts.sandbox.apiserver.rest import Rest
+from rollouts.sandbox.apiserver.reviews import reviewed
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.apiserver.users import User, Users
 from rollouts.sandbox.apiserver.watch import Watches
+
+log = structlog.get_logger()
 
 _MAX_BODY_BYTES = 3 * 1024 * 1024
 
@@ -23,7 +38,7 @@ class ApiServer:
 
     `tokens` maps bearer tokens to user names (`kubernetes-admin` may do everything, everybody
     else what RBAC objects in the store say); without it everybody is the admin. Port 0 takes
-    a free one. `audit` has an entry per request.
+    a free one. `audit` has an entry per request; `faults` are what tests order to go wrong.
     """
 
     def __init__(
@@ -38,7 +53,9 @@ class ApiServer:
         self._host = host
         self._port = port
         self._users = Users(tokens)
-        self._rest = Rest(store)
+        self.faults = Faults()
+        self._authorizer = Authorizer(store)
+        self._rest = Rest(store, self._authorizer)
         self._watches = Watches(store)
         self._runner: web.AppRunner | None = None
 
@@ -69,31 +86,66 @@ class ApiServer:
         """Break every watch, as a restart of the API server does."""
         self._watches.cut()
 
+    def compact(self) -> None:
+        """Forget the past, as etcd does: who watches from before now is answered 410."""
+        self.store.compact()
+
+    @property
+    def open_watches(self) -> int:
+        """How many watches are open now."""
+        return len(self._watches)
+
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         target = target_of(request.path)
         verb = verb_of(request, target)
         user = User("system:anonymous")
+        response: web.StreamResponse
         try:
             user = self._users.authenticate(request.headers.get("Authorization", ""))
+            await self.faults.strike(verb, target)
             if verb == "watch":
-                self._record(request, user, verb, target, 200)
-                return await self._answer(request, user, verb, target)
+                return await self._serve_watch(request, user, target)
             response = await self._answer(request, user, verb, target)
         except ApiError as error:
             response = refusal(error)
+        except Exception:
+            log.exception("request failed", method=request.method, path=request.path)
+            response = refusal(ApiError(500, "Internal error occurred: see the server's log"))
         self._record(request, user, verb, target, response.status)
         return response
+
+    async def _serve_watch(
+        self, request: web.Request, user: User, target: Target
+    ) -> web.StreamResponse:
+        call = self._call(request, user, "watch", target)
+        if "watch" not in call.resource.verbs:
+            raise no_such_path()
+        begun = self._watches.begin(call)
+        self._record(request, user, "watch", target, 200)
+        return await self._watches.serve(begun)
 
     async def _answer(
         self, request: web.Request, user: User, verb: str, target: Target
     ) -> web.StreamResponse:
         if not target.plural:
+            attempt = Attempt(request.method.lower(), path=request.path)
+            self._authorizer.require(user, attempt)
             return self._answer_other(request)
-        resource = self.store.registry.find(target.group, target.version, target.plural)
-        call = Call(request, user, verb, target, resource)
-        if verb == "watch":
-            return await self._watches.serve(call)
+        call = self._call(request, user, verb, target)
+        if target.subresource and target.subresource not in call.resource.subresources:
+            raise no_such_path()
+        if call.resource.kind in REVIEWS:
+            return answer(reviewed(call, await body_of(request), self._authorizer), 201)
+        if target.subresource == "log":
+            return await serve_log(call, self.store)
         return await self._rest.serve(call)
+
+    def _call(self, request: web.Request, user: User, verb: str, target: Target) -> Call:
+        self._authorizer.require(user, attempt_of(verb, target))
+        resource = self.store.registry.find(target.group, target.version, target.plural)
+        if bool(target.namespace) > resource.namespaced:
+            raise no_such_path()
+        return Call(request, user, verb, target, resource)
 
     def _answer_other(self, request: web.Request) -> web.Response:
         if request.path == "/debug/audit":

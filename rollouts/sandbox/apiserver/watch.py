@@ -40,6 +40,15 @@ class _Plan:
     deadline: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A watch that has begun, at a position in the log, and what it tells first."""
+
+    plan: _Plan
+    position: int
+    initial: list[JSON]
+
+
 class Watches:
     """All watches that are open now."""
 
@@ -59,23 +68,26 @@ class Watches:
         for resource in self._store.registry:
             self._store.feed(resource).wake()
 
-    async def serve(self, call: Call) -> web.StreamResponse:
+    def begin(self, call: Call) -> _Begun:
         """
-        Stream the watch until its timeout, its client's end, or a cut.
+        Return a watch that has begun: nothing that happens from now on escapes it.
 
         Raises:
-            ApiError: 400 or 410 before anything is streamed.
+            ApiError: 400, a parameter makes no sense; 410, the revision is too old.
         """
         plan = self._plan(call)
         revision = check_revision(self._store, call.asks("resourceVersion"))
-        begin = self._store.revision if plan.initial else revision
-        position = plan.feed.position_after(begin)
-        initial = self._initial(plan) if plan.initial else []
+        position = plan.feed.position_after(self._store.revision if plan.initial else revision)
+        return _Begun(plan, position, self._initial(plan) if plan.initial else [])
+
+    async def serve(self, begun: _Begun) -> web.StreamResponse:
+        """Stream a watch until its timeout, its client's end, or a cut."""
+        plan = begun.plan
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(call.request)
-        with self._tracked(call.request), suppress(ConnectionError):
-            await _send(response, initial)
-            await self._stream(plan, response, position)
+        await response.prepare(plan.call.request)
+        with self._tracked(plan.call.request), suppress(ConnectionError):
+            await _send(response, begun.initial)
+            await self._stream(plan, response, begun.position)
             await response.write_eof()
         return response
 
