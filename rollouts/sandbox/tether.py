@@ -1,0 +1,39 @@
+"""
+Run a program that the kernel kills when the process that started it dies.
+
+    python -I -S tether.py PARENT_PID PROGRAM [ARGUMENT…]
+
+Between fork and exec nothing of ours runs in the child (no `preexec_fn`): this small
+program asks for the signal in its own name and then becomes PROGRAM; the request outlives
+exec (prctl(2), PR_SET_PDEATHSIG). That the parent is still there is looked at after asking,
+so there is no moment in which its death goes unnoticed. Only the standard library is used,
+and little of it: it takes about 10 ms.
+
+Exit status, when PROGRAM can't be run, as a shell's: 127 not found, 126 not executable.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(parent: int, argv: list[str]) -> int:
+    """Become `argv`; return an exit status only when that is impossible."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
+        sys.stderr.write(f"prctl: {os.strerror(ctypes.get_errno())}\n")
+        return 125
+    if os.getppid() != parent:
+        return 128 + signal.SIGKILL
+    try:
+        os.execvp(argv[0], argv)  # noqa: S606 -- becoming the program is the point
+    except OSError as error:
+        sys.stderr.write(f"cannot run {argv[0]}: {error.strerror}\n")
+        return 127 if isinstance(error, FileNotFoundError) else 126
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
