@@ -55,3 +55,22 @@ class Network:
 
     def __str__(self) -> str:
         return f"127.{self.number}.0.0/16"
+
+
+def free_port(address: str, preferred: int) -> int:
+    """
+    Return `preferred`, or another free port where that is taken on `address`.
+
+    It is taken on every loopback address as soon as anything listens on it for all
+    addresses, as servers on people's machines often do.
+    """
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+                probe.listen()  # only listeners are in each other's way with SO_REUSEADDR
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise Permanent(f"no port is free on {address}")

@@ -5,7 +5,7 @@ Its data lives in the sandbox's directory and outlives `stop`, so a restart show
 not a new beginning. Runs with Prometheus 2.24 (Debian 11) and newer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,11 +34,15 @@ class Job:
 
 
 class Prometheus:
-    """One Prometheus, with its configuration and data in `directory`."""
+    """
+    One Prometheus, with its configuration and data in `directory`.
+
+    `find` returns its program; it is asked at the first `start`.
+    """
 
     def __init__(
         self,
-        program: Path,
+        find: Callable[[], Awaitable[Path]],
         processes: Processes,
         directory: Path,
         *,
@@ -47,7 +51,8 @@ class Prometheus:
         scrape_seconds: float = 1.0,
     ) -> None:
         self.scrape_seconds = scrape_seconds
-        self._program = program
+        self._find = find
+        self._program: Path | None = None
         self._processes = processes
         self._directory = directory
         self._listen = f"{address}:{port}"
@@ -77,11 +82,13 @@ class Prometheus:
         Return its process when it is ready to answer queries. Nothing happens when it runs.
 
         Raises:
+            Permanent: there is no Prometheus, and none can be had.
             Unavailable: it does not get ready; its log says why.
         """
         if self._process and self._process.returncode is None:
             return self._process
-        process = await self._processes.start("prometheus", self._command())
+        self._program = self._program or await self._find()
+        process = await self._processes.start("prometheus", self._command(self._program))
         self._process = process
         await until_answered(
             f"{self.url}/-/ready",
@@ -96,9 +103,9 @@ class Prometheus:
         if process:
             await self._processes.stop(process, 10)
 
-    def _command(self) -> list[str]:
+    def _command(self, program: Path) -> list[str]:
         return [
-            str(self._program),
+            str(program),
             f"--config.file={self._directory / 'prometheus.yml'}",
             f"--storage.tsdb.path={self._directory / 'data'}",
             "--storage.tsdb.retention.time=6h",

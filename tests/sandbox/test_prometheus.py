@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -64,12 +65,14 @@ async def test_it_scrapes_keeps_honoured_labels_and_survives_a_restart(
     tmp_path: Path, network: Network, processes: Processes, target: str
 ) -> None:
     said: list[str] = []
-    program = await find_prometheus(said.append)
     pods = tmp_path / "pods.json"
     labels = {"namespace": "of-pod", "pod": "web-1", "revision": "abc"}
     pods.write_text(json.dumps([{"targets": [target], "labels": labels}]))
     prometheus = Prometheus(
-        program, processes, tmp_path / "prometheus", address=network.control_plane
+        partial(find_prometheus, said.append),
+        processes,
+        tmp_path / "prometheus",
+        address=network.control_plane,
     )
     prometheus.configure(
         [
@@ -97,9 +100,11 @@ async def test_it_scrapes_keeps_honoured_labels_and_survives_a_restart(
 async def test_one_that_ends_at_once_is_said_with_its_log(
     tmp_path: Path, network: Network, processes: Processes
 ) -> None:
-    prometheus = Prometheus(
-        Path("/bin/false"), processes, tmp_path / "prometheus", address=network.control_plane
-    )
+
+    async def find() -> Path:
+        return Path("/bin/false")
+
+    prometheus = Prometheus(find, processes, tmp_path / "prometheus", address=network.control_plane)
     prometheus.configure([])
     with pytest.raises(Unavailable, match=r"ended with status 1; see .*prometheus\.log"):
         await prometheus.start()

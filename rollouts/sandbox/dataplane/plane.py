@@ -13,14 +13,12 @@ from rollouts.sandbox.dataplane.metrics import IngressMetrics
 from rollouts.sandbox.dataplane.nginx import Listener, Nginx
 from rollouts.sandbox.processes import Process, Processes
 
-EXPORTER_PORT = 9113
-
 
 class DataPlane:
     """
     Serves the store's Ingresses on `listener` from `start` to `stop`.
 
-    The exporter listens on `exporter_address`; `metrics_url` is its page.
+    The exporter listens on the address and port `exporter`; `metrics_url` is its page.
     """
 
     def __init__(
@@ -30,13 +28,13 @@ class DataPlane:
         directory: Path,
         *,
         listener: Listener,
-        exporter_address: str,
+        exporter: tuple[str, int],
         settings: IngressSettings | None = None,
     ) -> None:
         self.listener = listener
         self.metrics = IngressMetrics()
         self._processes = processes
-        self._exporter_address = exporter_address
+        self._exporter_at = exporter
         self._nginx = Nginx(directory, listener)
         self._configurator = Configurator(store, self._nginx, settings or IngressSettings())
         self._access_log = AccessLog(self._nginx.access_log, self.metrics)
@@ -48,7 +46,8 @@ class DataPlane:
 
     @property
     def metrics_url(self) -> str:
-        return f"http://{self._exporter_address}:{EXPORTER_PORT}/metrics"
+        address, port = self._exporter_at
+        return f"http://{address}:{port}/metrics"
 
     async def start(self) -> Process:
         """
@@ -67,7 +66,7 @@ class DataPlane:
             stack.push_async_callback(self._processes.stop, process)
             await self._nginx.wait_ready(lambda: ended(process))
             exporter = Exporter(self._access_log, self.metrics)
-            await exporter.start(self._exporter_address, EXPORTER_PORT)
+            await exporter.start(*self._exporter_at)
             stack.push_async_callback(exporter.stop)
             await self._configurator.apply()
             configuring = asyncio.create_task(self._configurator.run(), name="configurator")

@@ -1,0 +1,320 @@
+"""
+The embedded cluster as one thing: started in order, described, and ended without a trace.
+
+One asyncio process holds the API server, the workload controllers, nginx's configurator and
+the exporter; its children are nginx, Prometheus, the pods and the rollouts controller. All
+of it listens in a loopback network of its own, so several sandboxes run side by side.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rollouts.errors import Permanent
+from rollouts.model.kinds import JSON
+from rollouts.sandbox.apiserver.server import ApiServer
+from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.credentials import Credentials, write_kubeconfig
+from rollouts.sandbox.dataplane.nginx import Listener
+from rollouts.sandbox.dataplane.plane import DataPlane, ended
+from rollouts.sandbox.network import Network, free_port
+from rollouts.sandbox.processes import Process, Processes, Sweeper
+from rollouts.sandbox.prometheus import Job, Prometheus
+from rollouts.sandbox.prometheus_package import Say, find_prometheus
+from rollouts.sandbox.readiness import until_answered
+from rollouts.sandbox.scrape_targets import ScrapeTargets
+from rollouts.sandbox.state import SandboxState, member
+from rollouts.sandbox.workloads import Addresses, Workloads
+
+CONTROLLER_READY_WITHIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What the controller of a sandbox has to know; it answers /readyz on `address`:`port`."""
+
+    kubeconfig: Path
+    prometheus_url: str
+    address: str
+    port: int
+    scrape_seconds: float
+
+
+ControllerCommand = Callable[[Seat], Sequence[str]]
+
+
+def controller_command(seat: Seat) -> list[str]:
+    """Return the command of the real controller."""
+    return [
+        *(sys.executable, "-m", "rollouts", "controller"),
+        f"--kubeconfig={seat.kubeconfig}",
+        f"--prometheus={seat.prometheus_url}",
+        f"--address={seat.address}",
+        f"--port={seat.port}",
+        f"--interval={seat.scrape_seconds:g}s",
+    ]
+
+
+class Sandbox:
+    """
+    One embedded cluster in `directory`, which must be new or empty, and is removed at the end.
+
+        async with Sandbox(directory, manifests=…) as sandbox: …
+
+    `manifests` (the CRD, the controller's service account and its permissions) are stored
+    before anything runs. `controller` returns the controller's command, None starts none.
+    `say` is told what takes time.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        manifests: Sequence[JSON] = (),
+        controller: ControllerCommand | None = controller_command,
+        scrape_seconds: float = 1.0,
+        say: Say = lambda _: None,
+    ) -> None:
+        self.directory = directory.absolute()
+        self.scrape_seconds = scrape_seconds
+        self.network = Network.claim()
+        self.store = Store()
+        self._manifests = manifests
+        self._controller_command = controller
+        self._credentials = Credentials(manifests)
+        self._sweeper = Sweeper(self.directory)
+        self._processes = Processes(self.directory / "logs", self._sweeper)
+        self._controller: Process | None = None
+        self._nginx: Process | None = None
+        self._ready = False
+        self._stack = AsyncExitStack()
+        here, edge = self.network.control_plane, self.network.ingress
+        self.api = ApiServer(
+            self.store, here, free_port(here, 6443), tokens=self._credentials.tokens
+        )
+        self.data_plane = DataPlane(
+            self.store,
+            self._processes,
+            self.directory / "nginx",
+            listener=Listener(edge, free_port(edge, 8080), free_port(edge, 8079)),
+            exporter=(here, free_port(here, 9113)),
+        )
+        self.prometheus = Prometheus(
+            lambda: find_prometheus(say),
+            self._processes,
+            self.directory / "prometheus",
+            address=here,
+            port=free_port(here, 9090),
+            scrape_seconds=scrape_seconds,
+        )
+        self.workloads = Workloads(self.store, Addresses(self.network.number), self._processes)
+        self.seat = Seat(
+            kubeconfig=self.directory / "controller.kubeconfig",
+            prometheus_url=self.prometheus.url,
+            address=here,
+            port=free_port(here, 8081),
+            scrape_seconds=scrape_seconds,
+        )
+
+    # -- where things are --------------------------------------------------------------------
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The admin's kubeconfig, for people, kubectl and tests."""
+        return self.directory / "kubeconfig"
+
+    @property
+    def ingress_url(self) -> str:
+        return self.data_plane.url
+
+    @property
+    def prometheus_url(self) -> str:
+        return self.prometheus.url
+
+    @property
+    def controller_url(self) -> str:
+        return f"http://{self.seat.address}:{self.seat.port}"
+
+    def describe(self) -> SandboxState:
+        """Return what runs where, now; the same is in `sandbox.json`."""
+        running = {"nginx": self._nginx, "prometheus": self.prometheus.process}
+        running["controller"] = self._controller
+        processes = [
+            member(name, process.pid)
+            for name, process in running.items()
+            if process and process.returncode is None
+        ]
+        return SandboxState(
+            owner=member("sandbox", os.getpid()),
+            ready=self._ready,
+            network=str(self.network),
+            kubeconfig=str(self.kubeconfig),
+            urls={
+                "api-server": self.api.url,
+                "ingress": self.ingress_url,
+                "prometheus": self.prometheus_url,
+                "exporter": self.data_plane.metrics_url,
+                "controller": self.controller_url,
+            },
+            scrape_seconds=self.scrape_seconds,
+            processes=processes,
+        )
+
+    # -- from beginning to end ----------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """
+        Return when everything answers. When something fails, all is ended before that is raised.
+
+        Raises:
+            UsageError: the directory holds something that is not a sandbox's.
+            Permanent: nginx or Prometheus can't be had here.
+            Unavailable: a part did not get ready; the message names its log.
+        """
+        async with AsyncExitStack() as stack:
+            stack.callback(self.network.release)
+            self._sweeper.start()
+            stack.push_async_callback(self._sweeper.stop)
+            stack.push_async_callback(self._processes.stop_all)
+            self._publish()
+            await self._start_api_server(stack)
+            await self.workloads.start()
+            stack.push_async_callback(self.workloads.stop)
+            self._nginx = await self.data_plane.start()
+            stack.push_async_callback(self.data_plane.stop)
+            await self._start_metrics(stack)
+            if self._controller_command:
+                await self.start_controller()
+                stack.push_async_callback(self._stop_controller)
+            self._ready = True
+            self._publish()
+            self._stack = stack.pop_all()
+
+    async def stop(self) -> None:
+        """End every process and remove the directory. Stopping again does nothing."""
+        self._ready = False
+        await self._stack.aclose()
+
+    # -- faults that tests make ---------------------------------------------------------------
+
+    async def start_controller(self) -> None:
+        """
+        Start the controller and return when it is ready. Nothing happens when it runs.
+
+        Raises:
+            Unavailable: it does not get ready; its log says why.
+            Permanent: this sandbox was made without one.
+        """
+        if self._controller_command is None:
+            raise Permanent("this sandbox has no controller: it was started without one")
+        if self._controller and self._controller.returncode is None:
+            return
+        process = await self._processes.start(
+            "controller", list(self._controller_command(self.seat))
+        )
+        self._controller = process
+        self._publish()
+        await until_answered(
+            f"{self.controller_url}/readyz",
+            within_seconds=CONTROLLER_READY_WITHIN_SECONDS,
+            gave_up=lambda: ended(process),
+        )
+
+    async def kill_controller(self) -> None:
+        """Kill the controller (SIGKILL) and return when it is dead."""
+        await self._stop_controller(grace_seconds=0)
+
+    async def stop_prometheus(self) -> None:
+        """Stop Prometheus and keep its data."""
+        await self.prometheus.stop()
+        self._publish()
+
+    async def start_prometheus(self) -> None:
+        """Start Prometheus again, and return when it answers."""
+        await self.prometheus.start()
+        self._publish()
+
+    # -- the parts ------------------------------------------------------------------------------
+
+    async def _start_api_server(self, stack: AsyncExitStack) -> None:
+        for manifest in self._manifests:
+            _store(self.store, manifest)
+        await self.api.start()
+        stack.push_async_callback(self.api.stop)
+        write_kubeconfig(self.kubeconfig, self.api.url)
+        write_kubeconfig(
+            self.seat.kubeconfig, self.api.url, token=self._credentials.controller_token
+        )
+
+    async def _start_metrics(self, stack: AsyncExitStack) -> None:
+        pods = self.directory / "prometheus" / "pods.json"
+        targets = ScrapeTargets(self.store, pods)
+        targets.write()
+        following = asyncio.create_task(targets.run(), name="scrape targets")
+        stack.push_async_callback(_cancel, following)
+        self.prometheus.configure(
+            [
+                Job("ingress-nginx", (_authority(self.data_plane.metrics_url),), honor_labels=True),
+                Job("rollouts", (_authority(self.controller_url),)),
+                Job("pods", targets_file=pods),
+            ]
+        )
+        await self.prometheus.start()
+        stack.push_async_callback(self.prometheus.stop)
+
+    async def _stop_controller(self, grace_seconds: float = 5.0) -> None:
+        if self._controller:
+            await self._processes.stop(self._controller, grace_seconds)
+            self._publish()
+
+    def _publish(self) -> None:
+        self.describe().write(self.directory)
+
+
+def _store(store: Store, manifest: JSON) -> None:
+    """
+    Store a manifest as `kubectl create` would.
+
+    Raises:
+        Permanent: nothing of that kind is served.
+    """
+    for resource in store.registry:
+        if (resource.kind.api_version, resource.kind.name) == (
+            manifest.get("apiVersion"),
+            manifest.get("kind"),
+        ):
+            store.create(resource.kind, manifest)
+            return
+    raise Permanent(
+        f"the sandbox's API server has no kind {manifest.get('kind')} ({manifest.get('apiVersion')})"
+    )
+
+
+def _authority(url: str) -> str:
+    """Return the address:port of a URL."""
+    return url.split("/")[2]
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
