@@ -1,0 +1,204 @@
+"""
+The only wiring: which implementation goes behind which port.
+
+Everything heavy is imported inside the functions, so that naming this module costs nothing.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from rollouts.controller.settings import Settings
+from rollouts.errors import UsageError
+
+if TYPE_CHECKING:
+    from rollouts.controller.loop import Controller
+    from rollouts.kube.cluster import KubeCluster
+    from rollouts.kube.lease import Lease
+    from rollouts.metrics.prometheus import PrometheusSource
+    from rollouts.ports import MetricSource, Notifier
+
+LEASE_NAME = "rollouts-controller"
+STOPPED, LOST_LEADERSHIP = 0, 1
+
+
+def run_controller(settings: Settings) -> int:
+    """
+    Run the controller until it is told to stop; return the exit status.
+
+    0 after SIGTERM or SIGINT; 1 when another took over the lead, so that the process has
+    to start anew.
+
+    Raises:
+        UsageError: a setting can't be used.
+    """
+    configure_logging(settings)
+    return asyncio.run(_run_until_signal(settings))
+
+
+async def _run_until_signal(settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return await controller(settings, stop)
+
+
+async def controller(settings: Settings, stop: asyncio.Event) -> int:
+    """Run the controller until `stop` is set; return the exit status, as `run_controller`."""
+    from rollouts.controller.clock import SystemClock
+    from rollouts.controller.loop import WATCHED, Controller
+    from rollouts.controller.web import Endpoints
+    from rollouts.kube.cluster import connect
+
+    cluster = connect(settings.kubeconfig, settings.context, settings.namespaces, WATCHED)
+    source, close_source = _metrics(settings)
+    running = Controller(cluster, source, _notifier(settings), SystemClock(), settings)
+    endpoints = Endpoints(running.telemetry.render, lambda: _problems(cluster))
+    try:
+        await endpoints.start(settings.address, settings.port)
+    except OSError as error:
+        where = f"{settings.address}:{settings.port}"
+        raise UsageError(f"can't listen on {where}: {error.strerror or error}") from error
+    try:
+        await _unless(stop, cluster.start())
+        return await _lead(settings, cluster, running, stop)
+    finally:
+        await cluster.stop()
+        await close_source()
+        await endpoints.stop()
+
+
+async def _lead(
+    settings: Settings, cluster: "KubeCluster", running: "Controller", stop: asyncio.Event
+) -> int:
+    """Run as the leader, if there is an election at all; release the lead at the end."""
+    lease = _lease(settings, cluster)
+    if stop.is_set():
+        return STOPPED
+    if lease is None:
+        running.telemetry.leading.set(1)
+        await running.run(stop)
+        return STOPPED
+    cluster.seconds_left = lease.seconds_left
+    try:
+        await _unless(stop, lease.acquire())
+        if stop.is_set():
+            return STOPPED
+        running.telemetry.leading.set_function(lambda: float(lease.is_leading()))
+        over = asyncio.Event()
+        waiting = [
+            asyncio.create_task(_then(stop.wait(), over)),
+            asyncio.create_task(_then(lease.lost(), over)),
+        ]
+        try:
+            await running.run(over)
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        return STOPPED if stop.is_set() else LOST_LEADERSHIP
+    finally:
+        await lease.release()
+
+
+def _lease(settings: Settings, cluster: "KubeCluster") -> "Lease | None":
+    from rollouts.kube.lease import LEASE, Lease
+    from rollouts.model.kinds import Ref
+
+    in_cluster = settings.kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ
+    if not (in_cluster if settings.leader_elect is None else settings.leader_elect):
+        return None
+    namespace = settings.lease_namespace or cluster.connection.namespace
+    return Lease(cluster.connection, Ref(LEASE, namespace, LEASE_NAME))
+
+
+def _problems(cluster: "KubeCluster") -> list[str]:
+    return [] if cluster.filled() else (cluster.problems() or ["the caches are being filled"])
+
+
+def _metrics(settings: Settings) -> "tuple[MetricSource, Callable[[], Awaitable[None]]]":
+    from rollouts.controller.measure import NoSource
+
+    if not settings.prometheus_url:
+        return NoSource(), _nothing_to_close
+    source = prometheus(settings)
+    return source, source.close
+
+
+def prometheus(settings: Settings) -> "PrometheusSource":
+    """
+    Return the Prometheus that the settings name.
+
+    Raises:
+        UsageError: its token can't be read.
+    """
+    from rollouts.metrics.prometheus import Access, PrometheusSource
+
+    token = ""
+    if settings.prometheus_token_file is not None:
+        try:
+            token = settings.prometheus_token_file.read_text().strip()
+        except OSError as error:
+            raise UsageError(f"the token of Prometheus can't be read: {error}") from error
+    access = Access(headers=settings.prometheus_headers, token=token)
+    return PrometheusSource(settings.prometheus_url, access=access)
+
+
+def _notifier(settings: Settings) -> "Notifier":
+    from rollouts.notify.silent import SilentNotifier
+    from rollouts.notify.webhook import WebhookNotifier
+
+    return WebhookNotifier(settings.notify_webhook) if settings.notify_webhook else SilentNotifier()
+
+
+def configure_logging(settings: Settings) -> None:
+    """Make every log line of this process one JSON object (or readable text) on stderr."""
+    import logging
+    import sys
+
+    import structlog
+
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    details = [structlog.processors.dict_tracebacks] if settings.log_format == "json" else []
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *details,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[settings.log_level.upper()]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> None:
+    """Wait for `work`, but no longer than until `stop`."""
+    working, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+
+
+async def _then(first: Awaitable[object], event: asyncio.Event) -> None:
+    await first
+    event.set()
+
+
+async def _nothing_to_close() -> None:
+    """Close what is not there."""

@@ -1,0 +1,77 @@
+"""The objects that we make: pure functions from the Rollout to a ReplicaSet or a Service."""
+
+import copy
+
+from rollouts.controller.objects import owner_reference
+from rollouts.model.kinds import (
+    HASH_LABEL,
+    JSON,
+    MANAGED_BY_LABEL,
+    REPLICA_SET,
+    REVISION_LABEL,
+    SERVICE,
+    FrozenJSON,
+)
+from rollouts.model.spec import RolloutSpec
+
+_PORT_FIELDS = ("name", "port", "protocol", "targetPort", "appProtocol")
+
+
+def replica_set(
+    rollout: FrozenJSON, spec: RolloutSpec, *, hash_: str, revision: int, replicas: int
+) -> JSON:
+    """Return the ReplicaSet of the Rollout's template, named and labelled by its hash."""
+    metadata = rollout["metadata"]
+    template = copy.deepcopy(dict(spec.template or {}))
+    template.setdefault("metadata", {}).setdefault("labels", {})[HASH_LABEL] = hash_
+    assert spec.selector is not None
+    selector = spec.selector.model_dump(by_alias=True, exclude_defaults=True)
+    selector["matchLabels"] = {**spec.selector.match_labels, HASH_LABEL: hash_}
+    return {
+        "apiVersion": REPLICA_SET.api_version,
+        "kind": REPLICA_SET.name,
+        "metadata": {
+            "namespace": metadata["namespace"],
+            "name": f"{metadata['name']}-{hash_}",
+            "labels": {
+                **template["metadata"]["labels"],
+                REVISION_LABEL: str(revision),
+                MANAGED_BY_LABEL: metadata["name"],
+            },
+            "ownerReferences": [owner_reference(rollout)],
+        },
+        "spec": {
+            "replicas": replicas,
+            "minReadySeconds": spec.min_ready_seconds,
+            "selector": selector,
+            "template": template,
+        },
+    }
+
+
+def canary_service(rollout: FrozenJSON, stable: FrozenJSON, *, name: str, hash_: str) -> JSON:
+    """
+    Return the canary Service: the stable one's ports and selector, for one revision.
+
+    Nothing that is the stable one's alone is copied: no addresses, no node ports, no load
+    balancer, none of its annotations.
+    """
+    metadata, spec = rollout["metadata"], stable["spec"]
+    return {
+        "apiVersion": SERVICE.api_version,
+        "kind": SERVICE.name,
+        "metadata": {
+            "namespace": metadata["namespace"],
+            "name": name,
+            "labels": {MANAGED_BY_LABEL: metadata["name"]},
+            "ownerReferences": [owner_reference(rollout)],
+        },
+        "spec": {
+            "type": "ClusterIP",
+            "ports": [
+                {field: port[field] for field in _PORT_FIELDS if field in port}
+                for port in spec.get("ports") or ()
+            ],
+            "selector": {**(spec.get("selector") or {}), HASH_LABEL: hash_},
+        },
+    }

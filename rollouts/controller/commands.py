@@ -1,0 +1,63 @@
+"""The command annotation: `{"id", "verb", "revision", "by", "at"}`, or the bare verb."""
+
+import hashlib
+import json
+import re
+from datetime import datetime
+
+from rollouts.core.observed import Command
+from rollouts.model.base import format_time
+from rollouts.model.kinds import COMMAND_ANNOTATION, FrozenJSON
+
+_VERB = re.compile(r"[a-z][a-z-]{0,62}")
+
+
+def annotation(rollout: FrozenJSON) -> str:
+    """Return the text of the command annotation, empty when there is none."""
+    annotations = rollout["metadata"].get("annotations") or {}
+    return str(annotations.get(COMMAND_ANNOTATION) or "").strip()
+
+
+def read_command(rollout: FrozenJSON) -> tuple[Command | None, str]:
+    """
+    Return the command that the annotation gives, and why it can't be understood.
+
+    One that can't gets an id that follows from its text, so that it is refused once.
+    """
+    text = annotation(rollout)
+    if not text:
+        return None, ""
+    if _VERB.fullmatch(text):
+        return Command(id="", verb=text), ""
+    given, complaint = _parsed(text)
+    if complaint:
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return Command(id=f"unreadable-{digest}", verb="?"), complaint
+    words = {name: str(given.get(name) or "") for name in ("id", "verb", "revision", "by")}
+    return Command(**words), ""
+
+
+def named(rollout: FrozenJSON, *, id_: str, verb: str, at: datetime) -> str:
+    """Return the annotation with the id that it lacks, and everything that it says already."""
+    given, _ = _parsed(annotation(rollout))
+    command = {
+        "id": id_,
+        "verb": verb,
+        "revision": given.get("revision"),
+        "by": given.get("by") or "kubectl",
+        "at": given.get("at") or format_time(at),
+    }
+    return json.dumps({key: value for key, value in command.items() if value is not None})
+
+
+def _parsed(text: str) -> tuple[FrozenJSON, str]:
+    try:
+        given = json.loads(text)
+    except ValueError:
+        return {}, f"{COMMAND_ANNOTATION} is neither a verb nor JSON: {text[:80]!r}"
+    if not isinstance(given, dict):
+        return {}, f"{COMMAND_ANNOTATION} is not a JSON object: {text[:80]!r}"
+    verb = given.get("verb")
+    if not isinstance(verb, str) or not _VERB.fullmatch(verb):
+        return {}, f"{COMMAND_ANNOTATION} has no verb: {text[:80]!r}"
+    return given, ""

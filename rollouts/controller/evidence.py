@@ -1,0 +1,42 @@
+"""From a look at the metrics to what a decision rests on."""
+
+from rollouts.judge import judge
+from rollouts.model.evidence import Evidence, Look
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import CriterionStatus, Exposure, RolloutStatus
+
+
+def weigh(spec: RolloutSpec, status: RolloutStatus, look: Look | None) -> Evidence:
+    """
+    Return the verdicts of the success criteria, in the order of the spec.
+
+    A look that belongs to another attempt is no evidence. `at` is the oldest of the
+    measurements: what counts is since when all criteria have been looked at.
+    """
+    if look is None or look.exposed_at != status.exposed_at:
+        return Evidence()
+    known = {criterion.name: criterion for criterion in status.criteria}
+    judged: list[CriterionStatus] = []
+    moments = [look.at]
+    complete = True
+    for criterion in spec.success_criteria:
+        measurement = look.measurements.get(criterion.name)
+        previous = known.get(criterion.name)
+        if measurement is None:  # new in the spec since the look
+            complete = False
+            judged.append(previous or _unseen(criterion.name))
+            continue
+        judged.append(judge(criterion, measurement, previous))
+        moments.append(measurement.at)
+    return Evidence(
+        at=min(moments) if complete else status.started_at,
+        criteria=tuple(judged),
+        exposure=Exposure(
+            canary_requests=look.canary.requests, canary_failures=look.canary.failures
+        ),
+        served_percent=look.served_percent,
+    )
+
+
+def _unseen(name: str) -> CriterionStatus:
+    return CriterionStatus(name=name, verdict="inconclusive", message="not looked at yet")

@@ -1,0 +1,133 @@
+"""
+The clock of the analysis: one task per exposed canary, which looks at its success criteria
+from the first canary request to the last step, and has the Rollout reconciled after each
+look. It decides nothing, and remembers nothing that Prometheus does not.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from rollouts.controller.keys import Key
+from rollouts.controller.measure import Asking, Measuring
+from rollouts.controller.target import Target
+from rollouts.controller.telemetry import Telemetry
+from rollouts.model.criteria import Criterion
+from rollouts.model.evidence import Look
+from rollouts.ports import Clock, MetricSource
+
+log = structlog.get_logger(__name__)
+
+_SHORTEST_SECONDS = 0.1
+
+
+@dataclass
+class _Watch:
+    """One exposure under observation."""
+
+    measuring: Measuring
+    task: asyncio.Task[None] | None = None
+    latest: Look | None = None
+    looked_at: dict[str, datetime] = field(default_factory=dict)
+
+
+class Looks:
+    """The `Eyes` of a reconciler. `looked` is called with the key after each look."""
+
+    def __init__(
+        self,
+        source: MetricSource,
+        clock: Clock,
+        telemetry: Telemetry,
+        looked: Callable[[Key], None],
+        *,
+        interval_seconds: float,
+    ) -> None:
+        self._asking = Asking(source)
+        self._clock = clock
+        self._telemetry = telemetry
+        self._looked = looked
+        self._interval_seconds = interval_seconds
+        self._watches: dict[Key, _Watch] = {}
+
+    def follow(self, target: Target) -> None:
+        """Look at this canary from now on; a new exposure starts from nothing."""
+        watch = self._watches.get(target.key)
+        if watch is not None and watch.measuring.target.exposed_at == target.exposed_at:
+            watch.measuring.update(target)
+            return
+        self.forget(target.key)
+        measuring = Measuring(target, self._asking, self._interval_seconds)
+        measuring.update(target)
+        watch = _Watch(measuring)
+        watch.task = asyncio.create_task(self._run(watch), name=f"looks at {target.key}")
+        self._watches[target.key] = watch
+
+    def forget(self, key: Key) -> None:
+        """Look at it no more."""
+        watch = self._watches.pop(key, None)
+        if watch is not None and watch.task is not None:
+            watch.task.cancel()
+
+    def latest(self, key: Key) -> Look | None:
+        """Return the last look at it, if there was one."""
+        watch = self._watches.get(key)
+        return watch.latest if watch is not None else None
+
+    async def close(self) -> None:
+        """End all tasks."""
+        tasks = [watch.task for watch in self._watches.values() if watch.task is not None]
+        for task in tasks:
+            task.cancel()
+        self._watches.clear()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, watch: _Watch) -> None:
+        next_at = watch.measuring.target.exposed_at
+        while True:
+            tick = timedelta(seconds=self._tick_seconds(watch.measuring.target))
+            now = self._clock.now()
+            # In step with the exposure's beginning; what was missed is not made up for.
+            next_at += tick * max(1, -((next_at - now) // tick))
+            if watch.latest is None and now - watch.measuring.target.exposed_at > tick:
+                next_at = now  # after a restart: nothing is known, so look at once
+            await self._clock.sleep(max(0.0, (next_at - now).total_seconds()))
+            await self._look(watch)
+
+    async def _look(self, watch: _Watch) -> None:
+        target, began = watch.measuring.target, self._clock.now()
+        at = began.replace(microsecond=began.microsecond // 1000 * 1000)  # as status keeps it
+        due = [each for each in target.spec.success_criteria if self._is_due(watch, each, at)]
+        try:
+            look = await watch.measuring.look(at, due)
+        except Exception:
+            log.exception("look failed", rollout=str(target.key))
+            self._telemetry.look_errors.inc()
+            return
+        watch.looked_at |= dict.fromkeys((each.name for each in due), at)
+        watch.latest = look
+        errors = {name: found.error for name, found in look.measurements.items() if found.error}
+        if errors:
+            self._telemetry.look_errors.inc(len(errors))
+            log.warning("look without an answer", rollout=str(target.key), errors=errors)
+        self._telemetry.look_seconds.observe((self._clock.now() - began).total_seconds())
+        self._looked(target.key)
+
+    def _is_due(self, watch: _Watch, criterion: Criterion, at: datetime) -> bool:
+        before = watch.looked_at.get(criterion.name)
+        if before is None:
+            return True
+        # A little early is in time: the ticks of the task are what is kept.
+        return (at - before).total_seconds() >= 0.9 * self._every(criterion)
+
+    def _every(self, criterion: Criterion) -> float:
+        every = criterion.interval if criterion.interval is not None else self._interval_seconds
+        return max(_SHORTEST_SECONDS, every)
+
+    def _tick_seconds(self, target: Target) -> float:
+        """Return how often to look: as often as the most impatient criterion wants."""
+        wishes = [self._every(criterion) for criterion in target.spec.success_criteria]
+        return min(wishes, default=max(_SHORTEST_SECONDS, self._interval_seconds))

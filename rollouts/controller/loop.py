@@ -1,0 +1,129 @@
+"""
+All of the controller, running: changes in, reconciles out, until it is told to stop.
+
+One Rollout that is invalid, or whose reconcile raises, never disturbs another.
+"""
+
+import asyncio
+from collections import Counter
+
+import structlog
+
+from rollouts.controller.index import Index
+from rollouts.controller.keys import Key
+from rollouts.controller.looks import Looks
+from rollouts.controller.notices import Notices
+from rollouts.controller.queue import Backoff, WorkQueue
+from rollouts.controller.reconcile import Reconciler
+from rollouts.controller.settings import Settings
+from rollouts.controller.telemetry import Telemetry
+from rollouts.errors import Conflict, Permanent, RetryLater
+from rollouts.model.kinds import (
+    ENDPOINT_SLICE,
+    INGRESS,
+    POD,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+)
+from rollouts.ports import Clock, Cluster, MetricSource, Notifier
+
+log = structlog.get_logger(__name__)
+
+WATCHED = (ROLLOUT, REPLICA_SET, POD, SERVICE, ENDPOINT_SLICE, INGRESS)
+"""The kinds that a controller has to have in its caches."""
+
+
+class Controller:
+    """A controller over the four ports. Its caches are filled when `run` is called."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        metrics: MetricSource,
+        notifier: Notifier,
+        clock: Clock,
+        settings: Settings,
+        *,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.telemetry = Telemetry()
+        self._cluster = cluster
+        self._workers = settings.workers
+        self._queue = WorkQueue(backoff)
+        self._index = Index(cluster)
+        self._notices = Notices(notifier)
+        self._looks = Looks(
+            metrics,
+            clock,
+            self.telemetry,
+            self._queue.add,
+            interval_seconds=settings.interval_seconds,
+        )
+        self._reconciler = Reconciler(
+            cluster, clock, self._looks, self._notices, self.telemetry, settings.quiet_seconds
+        )
+        self.telemetry.watch(lambda: len(self._queue), self._phases)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; then finish what is in hand, and return."""
+        feeding = asyncio.create_task(self._feed(), name="changes")
+        working = asyncio.create_task(
+            self._queue.work(self._handle, self._workers), name="reconciles"
+        )
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            await asyncio.wait([feeding, working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._queue.close()
+            feeding.cancel()
+            stopping.cancel()
+            await asyncio.gather(feeding, stopping, return_exceptions=True)
+            await self._looks.close()
+            await asyncio.gather(working, return_exceptions=True)
+            await self._notices.close()
+        for task in (feeding, working):
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    async def _feed(self) -> None:
+        async for ref in self._cluster.changes():
+            for key in self._index.rollouts(ref):
+                self._queue.add(key)
+
+    async def _handle(self, key: Key) -> None:
+        """Reconcile one Rollout; whatever happens stays with it."""
+        with self.telemetry.reconcile_seconds.time():
+            outcome = await self._reconcile(key)
+        self.telemetry.reconciles.labels(outcome).inc()
+
+    async def _reconcile(self, key: Key) -> str:
+        try:
+            result = await self._reconciler.reconcile(key)
+        except Conflict as error:
+            # The newer object is on its way through the watch, and brings the key back at once.
+            self._queue.retry(key)
+            log.debug("conflict, observing again", rollout=str(key), problem=str(error))
+            return "conflict"
+        except RetryLater as error:
+            delay = self._queue.retry(key, error.after_seconds)
+            log.warning("reconcile delayed", rollout=str(key), seconds=delay, problem=str(error))
+            return "retry"
+        except Permanent as error:
+            delay = self._queue.retry(key)
+            log.error("reconcile refused", rollout=str(key), seconds=delay, problem=str(error))
+            return "permanent"
+        except Exception:
+            delay = self._queue.retry(key)
+            log.exception("reconcile failed", rollout=str(key), seconds=delay)
+            return "bug"
+        self._queue.succeeded(key)
+        if result.requeue_after_seconds is not None:
+            self._queue.after(key, result.requeue_after_seconds)
+        return "done"
+
+    def _phases(self) -> Counter[str]:
+        return Counter(
+            str((rollout.get("status") or {}).get("phase") or "Progressing")
+            for rollout in self._cluster.select(ROLLOUT, "")
+        )

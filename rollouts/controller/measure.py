@@ -1,0 +1,226 @@
+"""
+One look at one exposed canary: every criterion measured, nothing judged.
+
+That a source does not answer, or refuses a query, is an error of that measurement, never a
+number. Each question has a limited time, and only so many are asked at once.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Iterable
+from datetime import datetime
+from typing import TypeVar
+
+import structlog
+
+from rollouts.controller.ingress_counters import (
+    BUCKETS,
+    LEAST_LOOK_BACK_SECONDS,
+    REQUESTS,
+    Reading,
+    Tally,
+)
+from rollouts.controller.target import Target
+from rollouts.errors import RolloutsError, Unavailable
+from rollouts.judge.counters import boundary, quantile
+from rollouts.model.criteria import Criterion, Latency
+from rollouts.model.evidence import Counts, Look, Measurement
+from rollouts.model.units import format_duration
+from rollouts.model.validation import VARIABLE
+from rollouts.ports import MetricSource, Series
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_SECONDS = 5.0
+AT_ONCE = 8
+_NO_SOURCE = "no Prometheus is named; start the controller with --prometheus URL"
+
+_T = TypeVar("_T")
+
+
+class NoSource:
+    """A `MetricSource` for a controller that was told of none: it says so when asked."""
+
+    async def samples(
+        self,
+        selector: str,  # noqa: ARG002 - the port's names
+        *,
+        until: datetime,  # noqa: ARG002
+        window_seconds: float,  # noqa: ARG002
+    ) -> tuple[Series, ...]:
+        raise Unavailable(_NO_SOURCE)
+
+    async def value(
+        self,
+        promql: str,  # noqa: ARG002
+        *,
+        at: datetime,  # noqa: ARG002
+    ) -> float | None:
+        raise Unavailable(_NO_SOURCE)
+
+
+class Asking:
+    """A `MetricSource` that is asked by many: each for a limited time, so many at once."""
+
+    def __init__(self, source: MetricSource, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self.source = source
+        self._patience_seconds = patience_seconds
+        self._free = asyncio.Semaphore(AT_ONCE)
+
+    async def answer(self, question: Awaitable[_T]) -> _T:
+        """
+        Return the answer.
+
+        Raises:
+            RolloutsError: there is none, or not in time.
+        """
+        async with self._free:
+            try:
+                async with asyncio.timeout(self._patience_seconds):
+                    return await question
+            except TimeoutError:
+                limit = format_duration(self._patience_seconds)
+                raise Unavailable(f"no answer within {limit}") from None
+            except RolloutsError:
+                raise
+            except Exception as error:
+                log.exception("metric source failed")
+                raise Unavailable(f"{type(error).__name__}: {error}") from error
+
+
+class Measuring:
+    """Measures one exposure, from its beginning to its end."""
+
+    def __init__(self, target: Target, asking: Asking, interval_seconds: float) -> None:
+        self.target = target
+        self._asking = asking
+        look_back = max(LEAST_LOOK_BACK_SECONDS, 4 * interval_seconds)
+        self._requests = Reading(REQUESTS, target, look_back)
+        self._buckets = Reading(BUCKETS, target, look_back)
+        self._last: dict[str, Measurement] = {}
+
+    def update(self, target: Target) -> None:
+        """Go on with what has changed: the spec, or when the weight was applied."""
+        self.target = target
+        if target.applied_at is not None:
+            self._requests.applied(target.applied_at)
+
+    async def look(self, at: datetime, due: Iterable[Criterion]) -> Look:
+        """Return what is known at `at`, with the criteria in `due` measured anew."""
+        due = list(due)
+        trouble = dict(
+            zip(
+                ("requests", "buckets"),
+                await asyncio.gather(
+                    self._read(self._requests, at),
+                    self._read(self._buckets, at)
+                    if any(criterion.latency for criterion in due)
+                    else _nothing(),
+                ),
+                strict=True,
+            )
+        )
+        measured = await asyncio.gather(*(self._measure(each, at, trouble) for each in due))
+        known = {criterion.name for criterion in self.target.spec.success_criteria}
+        self._last |= {each.name: found for each, found in zip(due, measured, strict=True)}
+        self._last = {name: found for name, found in self._last.items() if name in known}
+        total, recent = self._requests.total, self._requests.recent
+        return Look(
+            at=at,
+            exposed_at=self.target.exposed_at,
+            measurements=dict(self._last),
+            canary=total.arm(canary=True),
+            stable=total.arm(canary=False),
+            served_percent=None if trouble["requests"] else _served(recent),
+        )
+
+    async def _read(self, reading: Reading, at: datetime) -> str:
+        """Bring the counters up to date; returns why that was not possible, or nothing."""
+        try:
+            await self._asking.answer(reading.read(self._asking.source, self.target, at))
+        except RolloutsError as error:
+            return str(error)
+        return ""
+
+    async def _measure(
+        self, criterion: Criterion, at: datetime, trouble: dict[str, str]
+    ) -> Measurement:
+        if criterion.query is not None:
+            return await self._ask(criterion.query.promql, at)
+        error = trouble["buckets" if criterion.latency is not None else "requests"]
+        if error:
+            return Measurement(at=at, error=error)
+        if criterion.latency is not None:
+            return latency(criterion.latency, self._buckets.total, at)
+        counted = self._requests.total
+        canary = counted.arm(canary=True)
+        value = canary.failures / canary.requests if canary.requests else None
+        return Measurement(at=at, canary=canary, stable=counted.arm(canary=False), value=value)
+
+    async def _ask(self, promql: str, at: datetime) -> Measurement:
+        filled = fill(promql, self.target)
+        try:
+            value = await self._asking.answer(self._asking.source.value(filled, at=at))
+        except RolloutsError as error:
+            return Measurement(at=at, error=str(error))
+        counted = self._requests.total
+        return Measurement(
+            at=at,
+            canary=counted.arm(canary=True),
+            stable=counted.arm(canary=False),
+            value=value if value is not None and math.isfinite(value) else None,
+        )
+
+
+async def _nothing() -> str:
+    return ""
+
+
+def fill(promql: str, target: Target) -> str:
+    """Return the expression with its `{{ }}` variables filled in."""
+    variables = target.variables()
+    return VARIABLE.sub(lambda match: variables.get(match[1], match[0]), promql)
+
+
+def latency(criterion: Latency, tally: Tally, at: datetime) -> Measurement:
+    """
+    Return how many requests were slower than the limit, and the quantile itself.
+
+    "Slower than" is a yes or no only at a bucket's bound, so that the next one at or above
+    the limit is what is measured, and said.
+    """
+    buckets = tally.buckets(canary=True)
+    bounds = {**buckets, **tally.buckets(canary=False)}
+    if not bounds:
+        return Measurement(at=at)
+    limit = boundary(bounds, criterion.max)
+    if limit is None:
+        most = max((bound for bound in bounds if math.isfinite(bound)), default=0.0)
+        wanted = format_duration(criterion.max)
+        return Measurement(
+            at=at,
+            error=f"the histogram can't tell: {wanted} is above its largest bound, {format_duration(most)}",
+        )
+    note = ""
+    if limit != criterion.max:
+        note = f"judged at {format_duration(limit)}, the histogram's next bound"
+    return Measurement(
+        at=at,
+        canary=_slower(buckets, limit),
+        stable=_slower(tally.buckets(canary=False), limit),
+        value=quantile(criterion.quantile, buckets),
+        limit=limit,
+        note=note,
+    )
+
+
+def _slower(buckets: dict[float, float], limit: float) -> Counts:
+    requests = round(buckets.get(math.inf, 0.0))
+    return Counts(requests, max(0, requests - round(buckets.get(limit, 0.0))))
+
+
+def _served(tally: Tally) -> float | None:
+    """Return the canary's share of the requests, in percent; None when there were none."""
+    canary, stable = tally.arm(canary=True).requests, tally.arm(canary=False).requests
+    everyone = canary + stable
+    return round(100 * canary / everyone, 1) if everyone else None

@@ -1,0 +1,251 @@
+"""
+From the caches to what a decision sees. Reads only; makes no request and no decision.
+
+What is counted is counted carefully: a terminating pod does not exist, a pod is available
+only when the ReplicaSet's status says so too, and an endpoint counts for a revision only
+when its pod is known to be of that revision.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from rollouts.controller.commands import read_command
+from rollouts.controller.objects import controller_of, labels_of, parse_time, refers_to
+from rollouts.core import revision
+from rollouts.core.observed import Observed, Pod, ReplicaSet, Service
+from rollouts.model.kinds import (
+    ENDPOINT_SLICE,
+    HASH_LABEL,
+    INGRESS,
+    MANAGED_BY_LABEL,
+    POD,
+    REPLICA_SET,
+    REVISION_LABEL,
+    ROLLOUT,
+    SERVICE,
+    FrozenJSON,
+    Ref,
+)
+from rollouts.model.route import Problem
+from rollouts.model.spec import LabelSelector, RolloutSpec
+from rollouts.ports import Cluster
+from rollouts.traffic import nginx
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+_NO_PROBLEM = frozenset({"", "ContainerCreating", "PodInitializing"})
+
+
+def observe(
+    cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, *, quiet_seconds: float
+) -> Observed:
+    """Return what is known about a Rollout, whose spec is `spec`, and everything that is its."""
+    metadata = rollout["metadata"]
+    namespace = metadata["namespace"]
+    template = spec.template or {}
+    hash_ = revision.template_hash(template)
+    services = dict(_services(cluster, rollout, spec))
+    ingresses = {each["metadata"]["name"]: each for each in cluster.select(INGRESS, namespace)}
+    route = nginx.observe(spec, rollout, ingresses)
+    collisions = tuple(_collisions(cluster, rollout, spec, hash_))
+    command, bad_command = read_command(rollout)
+    return Observed(
+        namespace=namespace,
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=int(metadata.get("generation") or 0),
+        resource_version=str(metadata.get("resourceVersion", "")),
+        template_hash=hash_,
+        images=revision.images(template),
+        replica_sets=_replica_sets(cluster, rollout, spec),
+        services=services,
+        route=replace(route, problems=(*route.problems, *collisions)),
+        command=command,
+        bad_command=bad_command,
+        selector=notation(spec.selector) if spec.selector is not None else "",
+        template=template,
+        quiet_seconds=quiet_seconds,
+    )
+
+
+def _replica_sets(
+    cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec
+) -> dict[str, ReplicaSet]:
+    """Return the Rollout's ReplicaSets by hash: those it owns, and those that only lost their owner."""
+    namespace = rollout["metadata"]["namespace"]
+    match = spec.selector.match_labels if spec.selector is not None else {}
+    pods = defaultdict(list)
+    for pod in cluster.select(POD, namespace, match):
+        owner = controller_of(pod)
+        if owner is not None and not pod["metadata"].get("deletionTimestamp"):
+            pods[owner.get("uid")].append(pod)
+    found = {}
+    for replica_set in cluster.select(REPLICA_SET, namespace, match):
+        owned = is_owned(replica_set, rollout)
+        if owned or is_orphan(replica_set, rollout):
+            seen = _replica_set(replica_set, pods[replica_set["metadata"]["uid"]], owned=owned)
+            found[seen.hash] = seen
+    return found
+
+
+def is_owned(obj: FrozenJSON, rollout: FrozenJSON) -> bool:
+    """Say whether the Rollout is the controlling owner of `obj`, which carries a hash and stays."""
+    return (
+        bool(labels_of(obj).get(HASH_LABEL))
+        and not obj["metadata"].get("deletionTimestamp")
+        and refers_to(controller_of(obj), rollout)
+    )
+
+
+def is_orphan(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
+    """Say whether it is the Rollout's by name and labels, and nobody's by reference, as after a restore."""
+    metadata = replica_set["metadata"]
+    hash_ = labels_of(replica_set).get(HASH_LABEL)
+    return (
+        bool(hash_)
+        and metadata["name"] == f"{rollout['metadata']['name']}-{hash_}"
+        and controller_of(replica_set) is None
+        and not metadata.get("deletionTimestamp")
+    )
+
+
+def _replica_set(replica_set: FrozenJSON, pods: Sequence[FrozenJSON], *, owned: bool) -> ReplicaSet:
+    metadata, spec = replica_set["metadata"], replica_set.get("spec") or {}
+    status = replica_set.get("status") or {}
+    labels = labels_of(replica_set)
+    seen = tuple(_pod(pod) for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["name"])))
+    ready = sum(pod.ready for pod in seen)
+    number = labels.get(REVISION_LABEL, "")
+    wanted = spec.get("replicas")
+    return ReplicaSet(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        hash=labels[HASH_LABEL],
+        revision=int(number) if number.isdecimal() else 0,
+        images=revision.images(spec.get("template") or {}),
+        wanted=1 if wanted is None else int(wanted),
+        existing=len(seen),
+        ready=ready,
+        available=min(ready, int(status.get("availableReplicas") or 0)),
+        created_at=parse_time(metadata.get("creationTimestamp")),
+        owned=owned,
+        pods=seen,
+    )
+
+
+def _pod(pod: FrozenJSON) -> Pod:
+    status = pod.get("status") or {}
+    containers = [
+        *(status.get("initContainerStatuses") or ()),
+        *(status.get("containerStatuses") or ()),
+    ]
+    return Pod(
+        name=pod["metadata"]["name"],
+        ready=is_ready(pod),
+        created_at=parse_time(pod["metadata"].get("creationTimestamp")),
+        restarts=sum(int(container.get("restartCount") or 0) for container in containers),
+        problem=_problem(containers),
+    )
+
+
+def is_ready(pod: FrozenJSON) -> bool:
+    """Say whether the pod's Ready condition is true."""
+    conditions: Iterable[FrozenJSON] = (pod.get("status") or {}).get("conditions") or ()
+    return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+
+
+def _problem(containers: Iterable[FrozenJSON]) -> str:
+    """Return what a container waits for that is a problem; a crash loop before all others."""
+    reasons = {_waiting_reason(container) for container in containers} - _NO_PROBLEM
+    return "CrashLoopBackOff" if "CrashLoopBackOff" in reasons else min(reasons, default="")
+
+
+def _waiting_reason(container: FrozenJSON) -> str:
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    return str(waiting.get("reason") or "")
+
+
+def _services(
+    cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec
+) -> Iterator[tuple[str, Service]]:
+    namespace = rollout["metadata"]["namespace"]
+    for name in (spec.stable_service, spec.canary_service):
+        service = cluster.get(Ref(SERVICE, namespace, name))
+        if service is None or service["metadata"].get("deletionTimestamp"):
+            continue
+        selector: Mapping[str, str] = (service.get("spec") or {}).get("selector") or {}
+        yield (
+            name,
+            Service(
+                name=name,
+                uid=service["metadata"]["uid"],
+                selected_hash=selector.get(HASH_LABEL, ""),
+                ours=refers_to(controller_of(service), rollout),
+                ready_endpoints=_ready_endpoints(cluster, namespace, name),
+            ),
+        )
+
+
+def _ready_endpoints(cluster: Cluster, namespace: str, service: str) -> dict[str, int]:
+    """Return how many ready endpoints the Service has, by revision; a pod with two addresses is one."""
+    ready = {
+        endpoint["targetRef"]["name"]
+        for each in cluster.select(ENDPOINT_SLICE, namespace, {SERVICE_NAME_LABEL: service})
+        for endpoint in each.get("endpoints") or ()
+        if (endpoint.get("conditions") or {}).get("ready") is not False
+        and (endpoint.get("targetRef") or {}).get("kind") == "Pod"
+    }
+    pods = (cluster.get(Ref(POD, namespace, name)) for name in ready)
+    hashes = (labels_of(pod).get(HASH_LABEL, "") for pod in pods if pod is not None)
+    return dict(Counter(hash_ for hash_ in hashes if hash_))
+
+
+def _collisions(
+    cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, hash_: str
+) -> Iterator[Problem]:
+    """Name what has the name of something of ours, and belongs to somebody else."""
+    metadata = rollout["metadata"]
+    name = f"{metadata['name']}-{hash_}"
+    replica_set = cluster.get(Ref(REPLICA_SET, metadata["namespace"], name))
+    if replica_set is not None and is_foreign(replica_set, rollout):
+        yield Problem(
+            "ReplicaSetNotOurs",
+            f"ReplicaSet {name} exists and is not this Rollout's; delete it, so that the revision can be made",
+        )
+    service = cluster.get(Ref(SERVICE, metadata["namespace"], spec.canary_service))
+    owner = controller_of(service) if service is not None else None
+    if owner is None or owner.get("kind") != ROLLOUT.name:
+        return
+    if owner.get("name") != metadata["name"]:
+        yield Problem(
+            "ServiceNotOurs",
+            f"Service {spec.canary_service} belongs to Rollout {owner.get('name')};"
+            " name another one in canaryService",
+        )
+
+
+def is_foreign(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
+    """Say whether a ReplicaSet with a name of ours is somebody else's, or made by hand."""
+    owner = controller_of(replica_set)
+    if owner is not None:
+        ours = (
+            owner.get("kind") == ROLLOUT.name and owner.get("name") == rollout["metadata"]["name"]
+        )
+        return not ours  # a Rollout of the same name that is gone: its own go with it
+    return MANAGED_BY_LABEL not in labels_of(replica_set) and not is_orphan(replica_set, rollout)
+
+
+def notation(selector: LabelSelector) -> str:
+    """Return the selector as `/scale` and kubectl write it: `app=a,tier in (b,c),!d`."""
+    parts = [f"{key}={value}" for key, value in sorted(selector.match_labels.items())]
+    for each in selector.match_expressions:
+        values = f"({','.join(sorted(each.values))})"
+        parts.append(
+            {
+                "In": f"{each.key} in {values}",
+                "NotIn": f"{each.key} notin {values}",
+                "Exists": each.key,
+                "DoesNotExist": f"!{each.key}",
+            }[each.operator]
+        )
+    return ",".join(parts)

@@ -1,0 +1,128 @@
+"""
+One work queue for all Rollouts.
+
+A key is worked on by one worker at a time. Added while it waits, it still counts once;
+added while it is worked on, it is worked on again after. A key that fails comes back after
+a delay that doubles, with jitter; a change of its objects brings it back at once.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from rollouts.controller.keys import Key
+
+Handler = Callable[[Key], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long a key that has failed `n` times in a row waits: doubling, capped, with jitter."""
+
+    base_seconds: float = 0.5
+    cap_seconds: float = 60.0
+
+    def delay(self, failures: int, source: random.Random) -> float:
+        """Return the delay after so many failures in a row, at least one."""
+        doubled = self.base_seconds * 2.0 ** min(failures - 1, 30)
+        return min(doubled, self.cap_seconds) * source.uniform(0.5, 1.0)
+
+
+class WorkQueue:
+    """See the module. Belongs to one event loop."""
+
+    def __init__(self, backoff: Backoff | None = None) -> None:
+        self._backoff = backoff or Backoff()
+        self._random = random.Random()
+        self._ready: dict[Key, None] = {}
+        self._busy: set[Key] = set()
+        self._again: set[Key] = set()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    def __len__(self) -> int:
+        """Return how many keys wait for a worker now."""
+        return len(self._ready) + len(self._again)
+
+    def add(self, key: Key) -> None:
+        """Have `key` worked on as soon as a worker is free."""
+        if self._closed:
+            return
+        if key in self._busy:
+            self._again.add(key)
+            return
+        self._ready[key] = None
+        self._changed.set()
+
+    def after(self, key: Key, seconds: float) -> None:
+        """Add `key` after `seconds`; of several such wishes the earliest wins."""
+        if self._closed:
+            return
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        due = loop.time() + max(0.0, seconds)
+        if timer is not None:
+            if timer.when() <= due:
+                return
+            timer.cancel()
+        self._timers[key] = loop.call_at(due, self._ring, key)
+
+    def retry(self, key: Key, at_least_seconds: float | None = None) -> float:
+        """Add `key` after a back-off, and return its seconds."""
+        self._failures[key] = self._failures.get(key, 0) + 1
+        delay = self._backoff.delay(self._failures[key], self._random)
+        delay = max(delay, min(at_least_seconds or 0.0, self._backoff.cap_seconds))
+        self.after(key, delay)
+        return delay
+
+    def succeeded(self, key: Key) -> None:
+        """Forget that `key` ever failed."""
+        self._failures.pop(key, None)
+
+    async def work(self, handle: Handler, workers: int) -> None:
+        """Hand out keys to `workers` at once until `close`; then return when they have finished."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(workers):
+                group.create_task(self._worker(handle), name=f"worker {number}")
+
+    def close(self) -> None:
+        """Hand out no more keys: what is in hand is finished, the rest is dropped."""
+        self._closed = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._ready.clear()
+        self._again.clear()
+        self._changed.set()
+
+    async def _worker(self, handle: Handler) -> None:
+        while (key := await self._next()) is not None:
+            self._busy.add(key)
+            # What is decided now says anew when to look again.
+            timer = self._timers.pop(key, None)
+            if timer is not None:
+                timer.cancel()
+            try:
+                await handle(key)
+            finally:
+                self._busy.discard(key)
+                if key in self._again:
+                    self._again.discard(key)
+                    self.add(key)
+
+    async def _next(self) -> Key | None:
+        while not self._ready:
+            if self._closed:
+                return None
+            self._changed.clear()
+            await self._changed.wait()
+        key = next(iter(self._ready))
+        del self._ready[key]
+        return key
+
+    def _ring(self, key: Key) -> None:
+        self._timers.pop(key, None)
+        self.add(key)

@@ -1,0 +1,203 @@
+"""
+One reconcile: observe, decide, apply, write status, tell.
+
+The contract of `Reconciler.reconcile`:
+
+- it returns: all is as it was decided to be; look again after `requeue_after_seconds`, if given;
+- `Conflict`: somebody wrote first; observe again;
+- `RetryLater`, `Permanent`: something did not succeed, which status says where it can be
+  written; again after a back-off;
+- anything else is a bug, and for the caller the same.
+
+It may be cut off between any two writes, and the next one carries on: status is the only
+memory, and what was moved forward was written down before it was done.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from rollouts.controller.apply import Applier
+from rollouts.controller.evidence import weigh
+from rollouts.controller.keys import Key
+from rollouts.controller.memory import recall, refused, restored, status_patch
+from rollouts.controller.notices import Notices
+from rollouts.controller.observe import observe
+from rollouts.controller.target import Target, target_of
+from rollouts.controller.telemetry import Telemetry
+from rollouts.core.actions import Decision, NameCommand, Occurrence
+from rollouts.core.decide import decide
+from rollouts.core.refresh import due_at, worth_writing
+from rollouts.errors import Conflict, InvalidSpec, RolloutsError
+from rollouts.model.evidence import Look
+from rollouts.model.kinds import FrozenJSON
+from rollouts.model.status import RolloutStatus
+from rollouts.model.validation import parse_rollout
+from rollouts.ports import Clock, Cluster, Notice, Patch, Record, Write
+
+log = structlog.get_logger(__name__)
+
+
+class Eyes(Protocol):
+    """The clock of the analysis, as a reconcile uses it."""
+
+    def follow(self, target: Target) -> None:
+        """Look at this canary from now on, or know what has changed about it."""
+        ...
+
+    def forget(self, key: Key) -> None:
+        """Look at it no more."""
+        ...
+
+    def latest(self, key: Key) -> Look | None:
+        """Return the last look at it, if there was one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a reconcile that succeeded leaves to do: look again after this, or only on a change."""
+
+    requeue_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """Brings one Rollout at a time nearer to what it should be."""
+
+    cluster: Cluster
+    clock: Clock
+    eyes: Eyes
+    notices: Notices
+    telemetry: Telemetry
+    quiet_seconds: float
+
+    async def reconcile(self, key: Key) -> Outcome:
+        """
+        Do what is to be done about `key` now; see the module.
+
+        Raises:
+            RolloutsError: something did not succeed.
+        """
+        rollout = self.cluster.get(key.ref)
+        if rollout is None or rollout["metadata"].get("deletionTimestamp"):
+            self.eyes.forget(key)
+            return Outcome()
+        now = self._now()
+        status = recall(rollout)
+        if status is None:
+            log.warning("status unreadable, starting from what the Service selects", rollout=key)
+            status = RolloutStatus()
+        try:
+            spec = parse_rollout(rollout)
+        except InvalidSpec as error:
+            self.eyes.forget(key)
+            return await self._refuse(rollout, status, error, now)
+        seen = observe(self.cluster, rollout, spec, quiet_seconds=self.quiet_seconds)
+        evidence = weigh(spec, status, self.eyes.latest(key))
+        decision = decide(spec, restored(status), seen, evidence, now)
+        applier = Applier(self.cluster, self.clock, self._write, rollout, spec)
+        failure = await self._act(applier, decision)
+        outcome = await self._settle(rollout, status, decision, failure, now)
+        target = target_of(key, spec, decision.status)
+        if target is not None:
+            self.eyes.follow(target)
+        else:
+            self.eyes.forget(key)
+        for action in decision.actions:
+            if isinstance(action, NameCommand):
+                await applier.carry_out(action)
+        if failure is not None:
+            raise failure
+        return outcome
+
+    async def _act(self, applier: Applier, decision: Decision) -> RolloutsError | None:
+        """
+        Carry out the actions, and return what stopped them.
+
+        Raises:
+            Conflict: nothing must be written about a state that is not so.
+        """
+        for action in decision.actions:
+            if isinstance(action, NameCommand):
+                continue  # last of all: it changes the Rollout that the status is bound to
+            try:
+                await applier.carry_out(action)
+            except Conflict:
+                raise
+            except RolloutsError as error:
+                return error
+        return None
+
+    async def _settle(
+        self,
+        rollout: FrozenJSON,
+        before: RolloutStatus,
+        decision: Decision,
+        failure: RolloutsError | None,
+        now: datetime,
+    ) -> Outcome:
+        """Write status if it is worth a write, and tell what happened."""
+        after, occurrences = decision.status, decision.occurrences
+        if failure is not None:
+            text = str(failure)
+            if text not in before.message:
+                occurrences = (*occurrences, Occurrence("Warning", "WriteFailed", text))
+            if text not in after.message:
+                after = after.having(message=f"{after.message}; {text}".removeprefix("; "))
+        requeue = decision.requeue_after_seconds
+        if worth_writing(before, after, now):
+            await self._remember(rollout, after, now)
+            await self._tell(rollout, occurrences, now)
+        elif (due := due_at(before, after, now)) is not None:
+            wait = (due - now).total_seconds()
+            requeue = wait if requeue is None else min(requeue, wait)
+        return Outcome(requeue)
+
+    async def _refuse(
+        self, rollout: FrozenJSON, before: RolloutStatus, error: InvalidSpec, now: datetime
+    ) -> Outcome:
+        """Say what is wrong with the spec, and do nothing else until it changes."""
+        after = refused(rollout, before, error, now)
+        if worth_writing(before, after, now):
+            await self._remember(rollout, after, now)
+            await self._tell(rollout, (Occurrence("Warning", "InvalidSpec", str(error)),), now)
+            return Outcome()
+        due = due_at(before, after, now)
+        return Outcome((due - now).total_seconds() if due is not None else None)
+
+    async def _remember(self, rollout: FrozenJSON, status: RolloutStatus, now: datetime) -> None:
+        body = status_patch(rollout, status.having(refreshed_at=now))
+        await self._write(Patch(_key(rollout).ref, body, "status"))
+
+    async def _tell(
+        self, rollout: FrozenJSON, occurrences: tuple[Occurrence, ...], now: datetime
+    ) -> None:
+        """Say it in the log, to people, and as Events; none of which can fail a reconcile."""
+        key = _key(rollout)
+        for each in occurrences:
+            log.info("decided", rollout=str(key), reason=each.reason, message=each.message)
+            self.telemetry.decided(each.reason)
+            self.notices.send(Notice(str(key), each.reason, each.message, now))
+        for each in occurrences:
+            try:
+                await self._write(Record(rollout, each.type, each.reason, each.message))
+            except RolloutsError as error:
+                log.warning(
+                    "event not recorded", rollout=str(key), reason=each.reason, problem=str(error)
+                )
+
+    async def _write(self, write: Write) -> None:
+        await self.cluster.write(write)
+        self.telemetry.wrote(write)
+
+    def _now(self) -> datetime:
+        """Return the present in milliseconds, as status keeps it."""
+        now = self.clock.now()
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def _key(rollout: FrozenJSON) -> Key:
+    return Key(rollout["metadata"]["namespace"], rollout["metadata"]["name"])

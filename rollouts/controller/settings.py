@@ -1,0 +1,40 @@
+"""What can be set on a controller, with the defaults that the chart and the CLI show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that `rollouts controller` can be told."""
+
+    kubeconfig: Path | None = None
+    """None: what kubectl would use, else the service account of the pod."""
+    context: str | None = None
+    namespaces: tuple[str, ...] = ()
+    """Empty: all."""
+    prometheus_url: str = ""
+    """Empty: success criteria can't be measured, and say so."""
+    prometheus_headers: Mapping[str, str] = field(default_factory=dict)
+    prometheus_token_file: Path | None = None
+    interval_seconds: float = 15.0
+    """How often success criteria are looked at; the scrape interval is a good choice."""
+    address: str = "0.0.0.0"
+    port: int = 8080
+    """Of /healthz, /readyz and /metrics."""
+    leader_elect: bool | None = None
+    """None: yes in a cluster, no with a kubeconfig."""
+    lease_namespace: str = ""
+    """Empty: the controller's own namespace."""
+    workers: int = 8
+    """How many Rollouts are reconciled at once."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "text"] = "json"
+    notify_webhook: str = ""
+
+    @property
+    def quiet_seconds(self) -> float:
+        """How long counters of a canary may still move after its last request: two looks."""
+        return 2 * self.interval_seconds

@@ -1,0 +1,44 @@
+"""What the clock of the analysis has to know of a release to measure it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from rollouts.controller.keys import Key
+from rollouts.core.world import under_way
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import Revision, RolloutStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One exposed canary: evidence counts since `exposed_at`, the served share since `applied_at`."""
+
+    key: Key
+    spec: RolloutSpec
+    exposed_at: datetime
+    applied_at: datetime | None
+    canary: Revision
+    stable: Revision
+
+    def variables(self) -> Mapping[str, str]:
+        """Return what `{{ }}` in a query may name (`rollouts.model.validation.PROMQL_VARIABLES`)."""
+        return {
+            "rollout": self.key.name,
+            "namespace": self.key.namespace,
+            "canary.hash": self.canary.hash,
+            "canary.revision": str(self.canary.number),
+            "canary.service": self.spec.canary_service,
+            "stable.hash": self.stable.hash,
+            "stable.revision": str(self.stable.number),
+            "stable.service": self.spec.stable_service,
+        }
+
+
+def target_of(key: Key, spec: RolloutSpec, status: RolloutStatus) -> Target | None:
+    """Return what is to be measured, or None while no canary is exposed."""
+    canary, stable = status.current_revision, status.stable_revision
+    if not under_way(status) or status.exposed_at is None or canary is None or stable is None:
+        return None
+    weights = status.weights
+    return Target(key, spec, status.exposed_at, weights.applied_at, canary, stable)

@@ -1,0 +1,185 @@
+"""
+What a cluster does by itself, on a `FakeCluster`: ReplicaSets make pods, Services find them.
+
+Pods are ready at once unless their image says otherwise (`broken`: never; `crashing`: in a
+crash loop). Nothing happens until `settle`.
+"""
+
+from typing import Any
+
+from rollouts.model.kinds import (
+    ENDPOINT_SLICE,
+    HASH_LABEL,
+    INGRESS,
+    JSON,
+    POD,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+    Ref,
+)
+from tests.fakes.cluster import FakeCluster
+
+
+class Kubernetes:
+    def __init__(self, cluster: FakeCluster, namespace: str = "shop") -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        self._pods_made = 0
+
+    def settle(self) -> None:
+        for replica_set in self.cluster.select(REPLICA_SET, self.namespace):
+            self._pods_of(replica_set)
+        for service in self.cluster.select(SERVICE, self.namespace):
+            self._endpoints_of(service)
+
+    def _pods_of(self, replica_set: JSON) -> None:
+        name, uid = replica_set["metadata"]["name"], replica_set["metadata"]["uid"]
+        pods = [
+            pod
+            for pod in self.cluster.select(POD, self.namespace)
+            if pod["metadata"]["ownerReferences"][0]["uid"] == uid
+        ]
+        wanted = replica_set["spec"]["replicas"]
+        for pod in pods[wanted:]:
+            self.cluster.drop(Ref(POD, self.namespace, pod["metadata"]["name"]))
+        pods = pods[:wanted]
+        while len(pods) < wanted:
+            pods.append(self._pod(replica_set))
+        ready = sum(_is_ready(pod) for pod in pods)
+        status = {"replicas": wanted, "readyReplicas": ready, "availableReplicas": ready}
+        if replica_set.get("status") != status:
+            self.cluster.edit(Ref(REPLICA_SET, self.namespace, name), {"status": status})
+
+    def _pod(self, replica_set: JSON) -> JSON:
+        self._pods_made += 1
+        template = replica_set["spec"]["template"]
+        image = template["spec"]["containers"][0]["image"]
+        metadata = {
+            "namespace": self.namespace,
+            "name": f"{replica_set['metadata']['name']}-{self._pods_made}",
+            "labels": template["metadata"]["labels"],
+            "ownerReferences": [
+                {
+                    "apiVersion": "apps/v1",
+                    "kind": "ReplicaSet",
+                    "name": replica_set["metadata"]["name"],
+                    "uid": replica_set["metadata"]["uid"],
+                    "controller": True,
+                }
+            ],
+        }
+        return self.cluster.put(POD, {"metadata": metadata, "status": pod_status(image)})
+
+    def _endpoints_of(self, service: JSON) -> None:
+        name = service["metadata"]["name"]
+        selector = service["spec"].get("selector") or {}
+        endpoints = [
+            {
+                "addresses": ["10.0.0.1"],
+                "conditions": {"ready": _is_ready(pod)},
+                "targetRef": {"kind": "Pod", "name": pod["metadata"]["name"]},
+            }
+            for pod in self.cluster.select(POD, self.namespace, selector)
+        ]
+        ref = Ref(ENDPOINT_SLICE, self.namespace, f"{name}-abcde")
+        before = self.cluster.get(ref)
+        if before is None or before["endpoints"] != endpoints:
+            labels = {"kubernetes.io/service-name": name}
+            metadata = {"namespace": ref.namespace, "name": ref.name, "labels": labels}
+            self.cluster.put(ENDPOINT_SLICE, {"metadata": metadata, "endpoints": endpoints})
+
+
+def pod_status(image: str) -> JSON:
+    if image.startswith("broken"):
+        return _status("False", "ImagePullBackOff", 0)
+    if image.startswith("crashing"):
+        return _status("False", "CrashLoopBackOff", 4)
+    return {
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"name": "web", "restartCount": 0, "state": {"running": {}}}],
+    }
+
+
+def _status(ready: str, reason: str, restarts: int) -> JSON:
+    waiting = {"waiting": {"reason": reason}}
+    return {
+        "conditions": [{"type": "Ready", "status": ready}],
+        "containerStatuses": [{"name": "web", "restartCount": restarts, "state": waiting}],
+    }
+
+
+def _is_ready(pod: JSON) -> bool:
+    return any(
+        condition["type"] == "Ready" and condition["status"] == "True"
+        for condition in pod["status"]["conditions"]
+    )
+
+
+def rollout(steps: list[Any], image: str = "shop:1", replicas: int = 4, **spec: Any) -> JSON:
+    """Return a Rollout `checkout` in namespace `shop`."""
+    return {
+        "apiVersion": ROLLOUT.api_version,
+        "kind": ROLLOUT.name,
+        "metadata": {"namespace": "shop", "name": "checkout"},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": "checkout"}},
+            "template": template(image),
+            "strategy": {
+                "canary": {
+                    "stableService": "checkout",
+                    "trafficRouting": {"nginx": {"stableIngresses": ["checkout"]}},
+                    "steps": steps,
+                    "scaleDownDelaySeconds": 5,
+                    "abortScaleDownDelaySeconds": 5,
+                }
+            },
+            **spec,
+        },
+    }
+
+
+def template(image: str) -> JSON:
+    return {
+        "metadata": {"labels": {"app": "checkout"}},
+        "spec": {"containers": [{"name": "web", "image": image}]},
+    }
+
+
+def service() -> JSON:
+    return {
+        "metadata": {"namespace": "shop", "name": "checkout", "annotations": {"owner": "me"}},
+        "spec": {
+            "type": "LoadBalancer",
+            "clusterIP": "10.0.0.9",
+            "selector": {"app": "checkout"},
+            "ports": [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": 30080}],
+        },
+    }
+
+
+def ingress() -> JSON:
+    backend = {"service": {"name": "checkout", "port": {"number": 80}}}
+    path = {"path": "/", "pathType": "Prefix", "backend": backend}
+    return {
+        "metadata": {"namespace": "shop", "name": "checkout"},
+        "spec": {
+            "ingressClassName": "nginx",
+            "rules": [{"host": "shop.test", "http": {"paths": [path]}}],
+        },
+    }
+
+
+def selected(cluster: FakeCluster, name: str) -> str:
+    """Return the revision that a Service selects."""
+    found = cluster.get(Ref(SERVICE, "shop", name))
+    return str(found["spec"]["selector"].get(HASH_LABEL, "")) if found else ""
+
+
+def canary_weight(cluster: FakeCluster) -> int | None:
+    """Return what the canary Ingress says, or None when there is none."""
+    found = cluster.get(Ref(INGRESS, "shop", "checkout-checkout-canary"))
+    if found is None:
+        return None
+    return int(found["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"])

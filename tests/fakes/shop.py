@@ -1,0 +1,159 @@
+"""A shop with one Rollout, a reconciler, and hands on its clock and its eyes."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from rollouts.controller.keys import Key
+from rollouts.controller.notices import Notices
+from rollouts.controller.reconcile import Reconciler
+from rollouts.controller.target import Target
+from rollouts.controller.telemetry import Telemetry, verb_and_kind
+from rollouts.errors import Conflict, RolloutsError
+from rollouts.model.evidence import Counts, Look, Measurement
+from rollouts.model.kinds import INGRESS, JSON, ROLLOUT, SERVICE, Ref
+from rollouts.ports import Notice
+from tests.fakes.clock import HandClock
+from tests.fakes.cluster import FakeCluster
+from tests.fakes.kubernetes import Kubernetes, ingress, rollout, service, template
+
+KEY = Key("shop", "checkout")
+STEPS = [
+    {"setWeight": 25},
+    {"pause": {"duration": 10}},
+    {"setWeight": 50},
+    {"pause": {"duration": 10}},
+]
+CRITERIA = [{"name": "errors", "errorRate": {"max": "1%"}}]
+
+
+class Eyes:
+    """Sees, at every glance, as many canary requests as a test wants, and as many failures."""
+
+    def __init__(self, clock: HandClock) -> None:
+        self.clock = clock
+        self.requests, self.failures = 1000, 0
+        self.error = ""
+        self.targets: dict[Key, Target] = {}
+        self._looks: dict[Key, Look] = {}
+
+    def follow(self, target: Target) -> None:
+        self.targets[target.key] = target
+
+    def forget(self, key: Key) -> None:
+        self.targets.pop(key, None)
+        self._looks.pop(key, None)
+
+    def latest(self, key: Key) -> Look | None:
+        return self._looks.get(key)
+
+    def look(self) -> None:
+        at = self.clock.now()
+        for key, target in self.targets.items():
+            canary = Counts(self.requests, self.failures)
+            value = self.failures / self.requests if self.requests else None
+            found = Measurement(at=at, canary=canary, value=value, error=self.error)
+            names = [criterion.name for criterion in target.spec.success_criteria]
+            measured = dict.fromkeys(names, found)
+            self._looks[key] = Look(at, target.exposed_at, measured, canary, served_percent=25.0)
+
+
+class Told:
+    def __init__(self) -> None:
+        self.notices: list[Notice] = []
+
+    async def notify(self, notice: Notice) -> None:
+        self.notices.append(notice)
+
+    async def close(self) -> None:
+        pass
+
+
+class Shop:
+    """One Rollout and all that it needs; `run` lets time pass until nothing happens any more."""
+
+    def __init__(self) -> None:
+        self.cluster = FakeCluster()
+        self.kubernetes = Kubernetes(self.cluster)
+        self.clock = HandClock()
+        self.eyes = Eyes(self.clock)
+        self.told = Told()
+        self.cluster.put(SERVICE, service())
+        self.cluster.put(INGRESS, ingress())
+        self.reconciler = self.new_reconciler()
+        self.after_write: Callable[[], None] = lambda: None
+
+    def new_reconciler(self) -> Reconciler:
+        return Reconciler(
+            self.cluster, self.clock, self.eyes, Notices(self.told), Telemetry(), quiet_seconds=2
+        )
+
+    @property
+    def rollout(self) -> JSON:
+        found = self.cluster.get(KEY.ref)
+        assert found is not None
+        return found
+
+    @property
+    def status(self) -> JSON:
+        return dict(self.rollout.get("status") or {})
+
+    def apply(self, **changes: Any) -> None:
+        self.cluster.put(ROLLOUT, rollout(STEPS, **({"successCriteria": CRITERIA} | changes)))
+
+    def release(self, image: str) -> None:
+        self.cluster.edit(KEY.ref, {"spec": {"template": template(image)}})
+
+    def edit(self, patch: JSON) -> None:
+        self.cluster.edit(KEY.ref, patch)
+
+    def command(self, text: str | None) -> None:
+        self.edit({"metadata": {"annotations": {"rollouts.dev/command": text}}})
+
+    async def round(self) -> float | None:
+        """Let the cluster act and reconcile until nothing changes; return the requeue."""
+        for _ in range(50):
+            self.kubernetes.settle()
+            before = len(self.cluster.writes)
+            try:
+                outcome = await self.reconciler.reconcile(KEY)
+            except Conflict:
+                continue
+            if len(self.cluster.writes) == before:
+                return outcome.requeue_after_seconds
+        raise AssertionError("it never comes to rest")
+
+    async def run(self, seconds: float = 120.0, tick: float = 1.0) -> None:
+        """Let time pass in ticks, with a look at the metrics in each."""
+        passed = 0.0
+        while passed < seconds:
+            await self.round()
+            self.clock.move(tick)
+            passed += tick
+            self.eyes.look()
+        await self.round()
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 120.0) -> None:
+        for _ in range(int(seconds)):
+            if condition():
+                return
+            await self.run(1.0)
+        raise AssertionError(f"never came: {self.status}")
+
+    async def deployed(self, **changes: Any) -> "Shop":
+        """Deploy the first version."""
+        self.apply(**changes)
+        await self.until(lambda: self.status.get("phase") == "Healthy")
+        return self
+
+    def writes(self) -> Counter[tuple[str, str]]:
+        return Counter(verb_and_kind(write) for write in self.cluster.writes)
+
+    def reasons(self) -> list[str]:
+        return [entry["reason"] for entry in self.status["history"]]
+
+    def fail_next(self, error: RolloutsError) -> None:
+        self.cluster.failures.append(error)
+
+    def get(self, ref: Ref) -> JSON | None:
+        return self.cluster.get(ref)
