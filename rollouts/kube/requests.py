@@ -4,6 +4,7 @@ Requests without caches, for a command line that looks at a few objects and goes
 Each method is one request (a list may take several pages); errors are our own tree.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -17,6 +18,8 @@ from rollouts.kube.reflector import PAGE_SIZE, Malformed, parse_event
 from rollouts.model.kinds import FIELD_MANAGER, JSON, FrozenJSON, Kind, Ref
 
 WATCH_SECONDS = 300
+
+_PAUSE_SECONDS = 0.5  # between two watches, should an API server end them all at once
 
 
 class KubeRequests:
@@ -109,6 +112,7 @@ class KubeRequests:
                         version = seen
                         if obj is not _BOOKMARK:
                             yield obj
+                await asyncio.sleep(_PAUSE_SECONDS)
             except (Expired, Malformed):
                 version = ""
 

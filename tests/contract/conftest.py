@@ -1,8 +1,14 @@
-"""The worlds that the contract of `Cluster` holds in: a fake, the embedded and a real API server."""
+"""
+The worlds that the contract of `Cluster` holds in: a fake, the embedded and a real API server.
+
+The real one is what ROLLOUTS_TEST_KUBECONFIG names; each test makes and removes a namespace
+there, and the Rollout's CRD is applied.
+"""
 
 import os
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Protocol
 
@@ -77,9 +83,10 @@ class KubeWorld:
         definition = crd()
         await self._others.apply(CRD, definition)
         name = definition["metadata"]["name"]
-        async for seen in self._others.watch(Ref(CRD, "", name)):
-            if _established(seen):
-                break
+        async with aclosing(self._others.watch(Ref(CRD, "", name))) as states:
+            async for seen in states:
+                if _established(seen):
+                    break
         await self._others.create(NAMESPACE, {"metadata": {"name": self.namespace}})
         await self.kube.start()
         await until(lambda: not self.kube.problems())
