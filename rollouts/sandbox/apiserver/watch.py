@@ -130,7 +130,8 @@ class Watches:
             if transport is None or transport.is_closing():
                 return
             now = loop.time()
-            if plan.bookmarks and now >= min(bookmark_at, plan.deadline):
+            told_all = not plan.feed.read(position)[0]  # sending may have taken a while
+            if plan.bookmarks and told_all and now >= min(bookmark_at, plan.deadline):
                 await _send(response, [self._bookmark(plan)])
                 bookmark_at = now + self._bookmark_seconds
             if now >= plan.deadline:
