@@ -1,0 +1,185 @@
+"""promote, abort, retry, pause, resume: a command in an annotation, and the controller's answer."""
+
+import asyncio
+import getpass
+import json
+import os
+import uuid
+from contextlib import aclosing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rollouts.cli.following import fetch, follow
+from rollouts.cli.output import say
+from rollouts.cli.session import RevisionOption, RolloutName, Session, Settings
+from rollouts.errors import Unavailable
+from rollouts.model.kinds import COMMAND_ANNOTATION, JSON
+
+ANSWER_SECONDS = 10.0
+
+NoWaitOption = Annotated[
+    bool, typer.Option("--no-wait", help="Do not wait for the controller's answer.")
+]
+FullOption = Annotated[bool, typer.Option("--full", help="Skip all steps that remain.")]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.")]
+
+
+async def promote(
+    session: Session,
+    name: RolloutName,
+    full: FullOption = False,
+    revision: RevisionOption = "",
+    no_wait: NoWaitOption = False,
+) -> int:
+    """
+    Go past the pause or analysis that holds it.
+
+    \b
+    Examples:
+      rollouts promote checkout               past this pause or analysis
+      rollouts promote checkout --full        past all steps that remain; criteria still count
+      rollouts promote checkout --revision 7  only if 7 is still the current revision
+    """  # noqa: D301 - \b keeps the lines apart
+    verb = "promote-full" if full else "promote"
+    return await _command(session, name, {"verb": verb, "revision": revision}, no_wait=no_wait)
+
+
+async def abort(
+    session: Session,
+    name: RolloutName,
+    reason: ReasonOption = "",
+    revision: RevisionOption = "",
+    no_wait: NoWaitOption = False,
+) -> int:
+    """
+    Send all traffic back to the stable revision, now.
+
+    \b
+    Example:
+      rollouts abort checkout --reason "odd log lines"
+    """  # noqa: D301 - \b keeps the lines apart
+    command = {"verb": "abort", "revision": revision, **({"reason": reason} if reason else {})}
+    return await _command(session, name, command, no_wait=no_wait)
+
+
+async def retry(
+    session: Session,
+    name: RolloutName,
+    revision: RevisionOption = "",
+    no_wait: NoWaitOption = False,
+) -> int:
+    """Try a rolled-back revision again, from step 1."""
+    return await _command(session, name, {"verb": "retry", "revision": revision}, no_wait=no_wait)
+
+
+async def pause(
+    session: Session,
+    name: RolloutName,
+    revision: RevisionOption = "",
+    no_wait: NoWaitOption = False,
+) -> int:
+    """Hold a rollout where it is, until resume.
+
+    A bad release is still rolled back.
+    """
+    return await _command(session, name, {"verb": "pause", "revision": revision}, no_wait=no_wait)
+
+
+async def resume(
+    session: Session,
+    name: RolloutName,
+    revision: RevisionOption = "",
+    no_wait: NoWaitOption = False,
+) -> int:
+    """Let a paused rollout go on."""
+    return await _command(session, name, {"verb": "resume", "revision": revision}, no_wait=no_wait)
+
+
+async def _command(session: Session, name: str, command: JSON, *, no_wait: bool) -> int:
+    """Write the command for the revision that is seen now, and return 1 when it is refused."""
+    ref = session.rollout(name)
+    if not command["revision"]:
+        rollout = await fetch(session.requests, ref)
+        current = (rollout.get("status") or {}).get("currentRevision") or {}
+        command["revision"] = current.get("hash", "")
+    command = {
+        "id": str(uuid.uuid4()),
+        **command,
+        "by": user_of(session.settings),
+        "at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+    }
+    annotations = {COMMAND_ANNOTATION: json.dumps(command)}
+    await session.requests.patch(ref, {"metadata": {"annotations": annotations}})
+    if no_wait:
+        say(f"{name}: {command['verb']} is asked for")
+        return 0
+    answer = await _answer(session, name, command["id"])
+    verb = answer.get("verb", command["verb"])
+    if answer.get("accepted"):
+        print(f"{name}: {verb}: {answer.get('message', '')}")
+        return 0
+    say(f"{name}: {verb} is refused: {answer.get('message', '')}")
+    return 1
+
+
+async def _answer(session: Session, name: str, command_id: str) -> JSON:
+    """
+    Return what the controller answers.
+
+    Raises:
+        Unavailable: no controller did, in time.
+    """
+    try:
+        async with (
+            asyncio.timeout(ANSWER_SECONDS),
+            aclosing(follow(session.requests, session.rollout(name))) as states,
+        ):
+            async for rollout in states:
+                last: JSON = (rollout.get("status") or {}).get("lastCommand") or {}
+                if last.get("id") == command_id:
+                    return last
+    except TimeoutError:
+        pass
+    raise Unavailable(
+        f"no controller answered within {ANSWER_SECONDS:g} s. The command is written and will be"
+        " obeyed when one runs; look at it with `kubectl get pods -A -l app.kubernetes.io/name=rollouts`"
+    )
+
+
+def user_of(settings: Settings) -> str:
+    """Return who we are: the kubeconfig's user, else the user of this machine."""
+    named = _kubeconfig_user(settings)
+    if named:
+        return named
+    try:
+        return os.environ.get("USER") or getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def _kubeconfig_user(settings: Settings) -> str:
+    import yaml  # noqa: PLC0415 - only who writes a command needs it
+
+    paths = (
+        [settings.kubeconfig]
+        if settings.kubeconfig
+        else [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
+        or [Path.home() / ".kube" / "config"]
+    )
+    merged: dict[str, Any] = {"contexts": []}
+    for path in paths:
+        try:
+            read = yaml.safe_load(path.read_text())
+        except (OSError, ValueError, yaml.YAMLError):
+            continue
+        if isinstance(read, dict):
+            merged["contexts"] += read.get("contexts") or []
+            merged.setdefault("current", read.get("current-context") or None)
+    wanted = settings.context or merged.get("current")
+    for entry in merged["contexts"]:
+        if isinstance(entry, dict) and entry.get("name") == wanted:
+            return str((entry.get("context") or {}).get("user") or "")
+    return ""

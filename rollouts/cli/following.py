@@ -1,0 +1,63 @@
+"""Following one Rollout through cuts of the connection."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from rollouts.cli.output import say
+from rollouts.cli.session import Requests
+from rollouts.errors import NotFound, Unavailable
+from rollouts.model.kinds import JSON, Ref
+
+_FIRST_DELAY_SECONDS = 0.5
+_LONGEST_DELAY_SECONDS = 5.0
+
+
+async def follow(requests: Requests, ref: Ref) -> AsyncGenerator[JSON]:
+    """
+    Yield the object now and after each change, for ever; cuts are waited out.
+
+    Raises:
+        NotFound: it does not exist, or was deleted.
+        Unavailable: the cluster did not answer the first request.
+    """
+    seen, delay_seconds = False, _FIRST_DELAY_SECONDS
+    while True:
+        try:
+            async with aclosing(requests.watch(ref)) as states:
+                async for state in states:
+                    if state is None:
+                        raise missing(ref, deleted=seen)
+                    seen, delay_seconds = True, _FIRST_DELAY_SECONDS
+                    yield state
+        except Unavailable as error:
+            if not seen:
+                raise
+            say(f"the cluster does not answer, trying again: {error}")
+        await asyncio.sleep(delay_seconds)
+        delay_seconds = min(2 * delay_seconds, _LONGEST_DELAY_SECONDS)
+
+
+def missing(ref: Ref, *, deleted: bool = False) -> NotFound:
+    """Return the error for a Rollout that is not there, with the way out."""
+    if deleted:
+        return NotFound(f"Rollout {ref.name} in namespace {ref.namespace} was deleted")
+    return NotFound(
+        f"there is no Rollout {ref.name} in namespace {ref.namespace};"
+        " `rollouts list --all-namespaces` shows those that exist"
+    )
+
+
+async def fetch(requests: Requests, ref: Ref) -> JSON:
+    """
+    Return the Rollout.
+
+    Raises:
+        NotFound: with the way out.
+    """
+    try:
+        return await requests.get(ref)
+    except NotFound as error:
+        raise (
+            missing(ref) if ref.name in str(error) and "not found" in str(error) else error
+        ) from None

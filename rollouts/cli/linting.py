@@ -1,0 +1,172 @@
+"""`lint`: everything that is wrong in files, with its line, before a cluster sees them."""
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollouts.cli.output import ReportFormat, ReportOutputOption, emit
+from rollouts.errors import UsageError
+from rollouts.model.kinds import GROUP, VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rollouts.cli.positions import Document
+
+LONGEST_NAME = 242
+"""A ReplicaSet is called <name>-<hash>, and no name is longer than 253."""
+
+FilesArgument = Annotated[
+    list[str],
+    typer.Argument(help="YAML files; - is stdin.", metavar="FILE", show_default=False),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a lint report."""
+
+    file: str
+    line: int
+    column: int
+    severity: str
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        field = f"{self.field}: " if self.field else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.severity}: {field}{self.reason}"
+
+
+def lint(files: FilesArgument, output: ReportOutputOption = ReportFormat.TEXT) -> None:
+    """
+    Find what is wrong in YAML files, with line and field.
+
+    Services and Ingresses in the same files are checked against the Rollouts that name them.
+    Exit status: 1 when there is an error, 0 when there are warnings at most.
+
+    \b
+    Examples:
+      rollouts lint deploy/*.yaml
+      helm template shop | rollouts lint -
+    """  # noqa: D301 - \b keeps the lines apart
+    findings = findings_in({file: _text(file) for file in files})
+    errors = sum(finding.severity == "error" for finding in findings)
+    warnings = sum(finding.severity == "warning" for finding in findings)
+    if output is ReportFormat.JSON:
+        listed = [asdict(finding) for finding in findings]
+        emit({"errors": errors, "warnings": warnings, "findings": listed}, "json")
+    else:
+        for finding in findings:
+            print(finding)
+        print(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}")
+    if errors:
+        raise typer.Exit(1)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def _text(file: str) -> str:
+    try:
+        if file == "-":
+            return sys.stdin.read()
+        return Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: not UTF-8 ({error.reason} at byte {error.start})") from None
+
+
+def findings_in(texts: dict[str, str]) -> list[Finding]:
+    """Return what is to be said about these files (text by name), in their order."""
+    from rollouts.cli.positions import read  # noqa: PLC0415 - brings yaml
+
+    documents: list[Document] = []
+    findings: list[Finding] = []
+    for file, text in texts.items():
+        name = "<stdin>" if file == "-" else file
+        read_here, faults = read(text, name)
+        documents += read_here
+        findings += [
+            Finding(
+                name, fault.position.line, fault.position.column, "error", fault.field, fault.reason
+            )
+            for fault in faults
+        ]
+        if not read_here and not faults:
+            findings.append(Finding(name, 1, 1, "note", "", "there is no document in it"))
+    for document in documents:
+        findings += _about(document, documents)
+    order = {name: index for index, name in enumerate(texts)}
+    findings.sort(key=lambda found: (order.get(found.file, -1), found.line, found.column))
+    return findings
+
+
+def _about(document: "Document", documents: "Sequence[Document]") -> "Iterator[Finding]":
+    from rollouts.cli.crosschecks import Remark, cross_check  # noqa: PLC0415 - brings pydantic
+    from rollouts.errors import InvalidSpec  # noqa: PLC0415 - as above
+    from rollouts.model.validation import parse_rollout  # noqa: PLC0415 - as above
+
+    content = document.content
+    remarks: list[Remark] = []
+    if not isinstance(content, dict) or not isinstance(content.get("kind"), str):
+        remarks = [Remark("error", "kind", "is missing: this is no Kubernetes object")]
+    elif content["kind"] != "Rollout" or _foreign(content.get("apiVersion")):
+        what = f"{content.get('apiVersion')} {content['kind']}"
+        remarks = [Remark("note", "kind", f"{what} is not checked by itself")]
+    else:
+        remarks = [Remark("error", field, reason) for field, reason in _head(content)]
+        try:
+            spec = parse_rollout(content)
+        except InvalidSpec as invalid:
+            remarks += [Remark("error", error.field, error.reason) for error in invalid.errors]
+        else:
+            remarks += cross_check(documents, content, spec)
+    for remark in remarks:
+        at = document.position(remark.field)
+        yield Finding(
+            document.file, at.line, at.column, remark.severity, remark.field, remark.reason
+        )
+
+
+def _foreign(api_version: object) -> bool:
+    """Say whether a Rollout is somebody else's, such as Argo's."""
+    return (
+        isinstance(api_version, str)
+        and "/" in api_version
+        and api_version.split("/")[0] != GROUP
+        and not api_version.startswith("rollout")
+    )
+
+
+def _head(content: dict[str, object]) -> "Iterator[tuple[str, str]]":
+    """Yield what is wrong outside the spec."""
+    import difflib  # noqa: PLC0415 - only when linting
+
+    wanted = f"{GROUP}/{VERSION}"
+    if content.get("apiVersion") != wanted:
+        yield "apiVersion", f"expected {wanted}, got {content.get('apiVersion')!r}"
+    known = ("apiVersion", "kind", "metadata", "spec", "status")
+    for key in content:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            yield str(key), f"unknown field; {hint}"
+    metadata = content.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if not isinstance(name, str) or not name:
+        yield "metadata.name", "is missing, or is no text"
+    elif len(name) > LONGEST_NAME or not _is_dns_name(name):
+        text = "must be lower-case letters, digits, - and ., beginning and ending with one of the first two"
+        yield "metadata.name", f"{text}, {LONGEST_NAME} at most; got {name!r}"
+
+
+def _is_dns_name(name: str) -> bool:
+    import re  # noqa: PLC0415 - as above
+
+    return re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", name) is not None

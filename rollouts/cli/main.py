@@ -1,0 +1,130 @@
+"""
+The command line: which verbs there are, and what becomes of their errors.
+
+A user's mistake, or a cluster that does not answer, is one sentence on stderr with the way
+out: exit status 2 for wrong usage, else 1. Only a bug of ours has a traceback, and that with
+`--debug` alone.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from rollouts.cli import acting, images, linting, printing, reading, waiting
+from rollouts.cli.output import say
+from rollouts.cli.session import (
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    Settings,
+    cluster_verb,
+)
+from rollouts.errors import Forbidden, NotFound, RolloutsError, Unavailable, UsageError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+@app.callback()
+def rollouts(
+    ctx: typer.Context,
+    namespace: NamespaceOption = "",
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = "",
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a bug.")] = False,
+) -> None:
+    """
+    Progressive delivery for Kubernetes: canaries judged by evidence, promoted or rolled back.
+
+    \b
+    rollouts demo                             see it work, on this machine
+    rollouts lint rollout.yaml                find mistakes before a cluster does
+    rollouts get checkout --watch             watch a release, live
+    rollouts set-image checkout web=shop:2 --wait --timeout 15m
+    rollouts promote checkout                 go past a pause
+    rollouts abort checkout --reason "odd logs"
+
+    Installed as `kubectl-rollouts` too: `kubectl rollouts get checkout`.
+    """  # noqa: D301 - \b keeps the lines apart
+    settings = ctx.ensure_object(Settings)
+    settings.override(namespace, kubeconfig, context)
+    settings.debug = settings.debug or debug
+
+
+for name, verb in (
+    ("list", reading.list_rollouts),
+    ("get", reading.get),
+    ("wait", waiting.wait),
+    ("promote", acting.promote),
+    ("abort", acting.abort),
+    ("retry", acting.retry),
+    ("pause", acting.pause),
+    ("resume", acting.resume),
+    ("set-image", images.set_image),
+):
+    app.command(name)(cluster_verb(verb))
+app.command("lint")(linting.lint)
+app.command("crd")(printing.crd)
+app.command("version")(printing.version)
+
+
+def main() -> None:
+    """Run the verb that the command line names, and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Unicode gets "?"
+    sys.exit(run(sys.argv[1:], Settings(), program=program_name(sys.argv[0])))
+
+
+def program_name(path: str) -> str:
+    """Return what the user has typed: kubectl finds `kubectl-rollouts`, and runs it."""
+    name = os.path.basename(path)  # noqa: PTH119 - no need of pathlib before a verb is known
+    if name == "kubectl-rollouts":
+        return "kubectl rollouts"
+    return "python -m rollouts" if name == "__main__.py" else "rollouts"
+
+
+def run(arguments: Sequence[str], settings: Settings, *, program: str = "rollouts") -> int:
+    """Run one verb, and return its exit status."""
+    try:
+        app(list(arguments), prog_name=program, obj=settings)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except RolloutsError as error:
+        say(f"{program}: {advice(error)}")
+        return 2 if isinstance(error, UsageError) else 1
+    except BrokenPipeError:
+        # The reader has seen enough; Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except Exception as bug:
+        if settings.debug:
+            raise
+        say(f"{program}: a bug of ours: {type(bug).__name__}: {bug}")
+        say(f"Please run it again as `{program} --debug …` and report what it prints.")
+        return 1
+    return 0
+
+
+def advice(error: RolloutsError) -> str:
+    """Return the error as one sentence, with what to do about it."""
+    text = " ".join(str(error).split())
+    if isinstance(error, NotFound) and "requested resource" in text:
+        return f"{text}. The cluster does not know Rollouts: `rollouts crd | kubectl apply -f -`"
+    if isinstance(error, UsageError) and text.startswith("no kubeconfig"):
+        return "no kubeconfig: set KUBECONFIG or give --kubeconfig; `rollouts sandbox up` makes a cluster to try"
+    if isinstance(error, Forbidden):
+        return f"{text}. Ask for the permission, or use another --context"
+    if isinstance(error, Unavailable) and text.startswith(("GET ", "PATCH ")):
+        return f"the cluster does not answer: {text}. Is it up, and is --context the right one?"
+    return text

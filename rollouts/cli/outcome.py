@@ -1,0 +1,168 @@
+"""
+What became of one revision: pure, from the Rollout object alone.
+
+A revision is meant by its hash or number. Without one, it is the revision that the
+object's present template is, whether or not a controller has seen it yet.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from rollouts.core.revision import template_hash
+from rollouts.model.kinds import HASH_LABEL, REVISION_LABEL, FrozenJSON
+from rollouts.model.status import Revision, RolloutStatus
+
+HASH_LENGTH = 10
+
+
+class Exit(IntEnum):
+    """The exit statuses of `wait`: documented, and never given another meaning."""
+
+    PROMOTED = 0
+    FAILED = 1
+    USAGE = 2
+    TIMED_OUT = 3
+    PAUSED = 4
+    SUPERSEDED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it ended, in one word and one sentence."""
+
+    exit: Exit
+    word: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The revision that is waited for: `hash`, `number`, or both."""
+
+    hash: str = ""
+    number: int | None = None
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    """Numbers of revisions by hash, from the ReplicaSets that exist."""
+
+    def __str__(self) -> str:
+        return f"revision {self.number if self.number is not None else self.hash}"
+
+
+def parse_revision(text: str, replica_sets: list[dict[str, object]]) -> Wanted:
+    """Return the revision that `text` means: digits are a number, unless there are as many as in a hash."""
+    numbers = dict(_numbered(replica_set) for replica_set in replica_sets)
+    if text.isdigit() and len(text) < HASH_LENGTH:
+        return Wanted(number=int(text), numbers=numbers)
+    return Wanted(hash=text, numbers=numbers)
+
+
+def _numbered(replica_set: FrozenJSON) -> tuple[str, int]:
+    metadata = replica_set.get("metadata") or {}
+    labels = metadata.get("labels") or {}
+    told = {**(metadata.get("annotations") or {}), **labels}
+    number = str(told.get(REVISION_LABEL, ""))
+    return str(labels.get(HASH_LABEL, "")), int(number) if number.isdigit() else 0
+
+
+def present_revision(rollout: FrozenJSON) -> Wanted:
+    """Return the revision that the object's present generation means."""
+    template = (rollout.get("spec") or {}).get("template")
+    return Wanted(hash=template_hash(template)) if template else Wanted()
+
+
+def status_of(rollout: FrozenJSON) -> RolloutStatus:
+    """Return the status, empty when there is none yet."""
+    return RolloutStatus.model_validate(rollout.get("status") or {})
+
+
+def is_observed(rollout: FrozenJSON) -> bool:
+    """Say whether a controller has seen the object's present generation."""
+    generation = int((rollout.get("metadata") or {}).get("generation") or 0)
+    return status_of(rollout).observed_generation >= generation
+
+
+def pin(rollout: FrozenJSON, wanted: Wanted) -> Wanted:
+    """Return `wanted` with the number (and hash) that it has, once it is seen to be the current one."""
+    current = status_of(rollout).current_revision
+    if current is None or not _means(wanted, current, observed=is_observed(rollout)):
+        return wanted
+    return Wanted(current.hash, current.number, wanted.numbers)
+
+
+def _means(wanted: Wanted, current: Revision, *, observed: bool) -> bool:
+    if wanted.hash:
+        return wanted.hash == current.hash
+    if wanted.number is not None:
+        return wanted.number == current.number
+    return observed  # whatever the present generation means
+
+
+def outcome(rollout: FrozenJSON, wanted: Wanted, *, fail_on_pause: bool = False) -> Outcome | None:
+    """Return what became of the revision, or None as long as that is open."""
+    status, observed = status_of(rollout), is_observed(rollout)
+    current = status.current_revision
+    if current is not None and _means(wanted, current, observed=observed):
+        return _of_current(rollout, status, fail_on_pause=fail_on_pause)
+    if not observed:
+        asked_for_now = wanted.hash == present_revision(rollout).hash
+        return None if asked_for_now else _of_past(status, wanted)
+    invalid = _invalid(status)
+    if invalid is not None:
+        return Outcome(Exit.FAILED, "invalid", invalid)
+    if current is None or (wanted.number is not None and wanted.number > current.number):
+        return None
+    if wanted.hash and wanted.numbers and wanted.hash not in wanted.numbers:
+        known = ", ".join(f"{number} ({hash_})" for hash_, number in wanted.numbers.items())
+        text = f"there is no revision {wanted.hash}; those that exist: {known}"
+        return Outcome(Exit.USAGE, "unknown", text)
+    newer = f"revision {current.number} ({', '.join(current.images) or current.hash})"
+    return _of_past(status, wanted) or Outcome(
+        Exit.SUPERSEDED, "superseded", f"{wanted} was superseded by {newer}"
+    )
+
+
+def _of_current(
+    rollout: FrozenJSON, status: RolloutStatus, *, fail_on_pause: bool
+) -> Outcome | None:
+    current = status.current_revision
+    assert current is not None
+    name = f"revision {current.number} ({', '.join(current.images) or current.hash})"
+    if status.abort is not None:
+        return Outcome(Exit.FAILED, "rolled-back", f"{name} was rolled back: {status.abort.reason}")
+    if not is_observed(rollout):
+        return None
+    invalid = _invalid(status)
+    if invalid is not None:
+        return Outcome(Exit.FAILED, "invalid", invalid)
+    if status.phase == "Degraded":
+        return Outcome(Exit.FAILED, "degraded", f"{name} is degraded: {status.message}")
+    stable = status.stable_revision
+    if status.phase == "Healthy" and stable is not None and stable.hash == current.hash:
+        return Outcome(Exit.PROMOTED, "promoted", f"{name} is promoted")
+    if fail_on_pause and status.pause is not None:
+        return Outcome(Exit.PAUSED, "paused", f"{name} is paused: {status.message}")
+    return None
+
+
+def _of_past(status: RolloutStatus, wanted: Wanted) -> Outcome | None:
+    """Return what is remembered of a revision that is not the current one."""
+    number = wanted.number if wanted.number is not None else wanted.numbers.get(wanted.hash)
+    stable = status.stable_revision
+    if stable is not None and (stable.hash == wanted.hash or stable.number == number):
+        return Outcome(Exit.PROMOTED, "promoted", f"{wanted} is the stable one")
+    for entry in reversed(status.history):
+        if number is None or entry.revision != number:
+            continue
+        if entry.reason == "Promoted":
+            return Outcome(Exit.PROMOTED, "promoted", entry.message)
+        if entry.reason == "RolledBack":
+            return Outcome(Exit.FAILED, "rolled-back", entry.message)
+    return None
+
+
+def _invalid(status: RolloutStatus) -> str | None:
+    for condition in status.conditions:
+        if condition.type == "InvalidSpec" and condition.status == "True":
+            return f"the spec is invalid: {condition.message}"
+    return None

@@ -1,0 +1,88 @@
+"""Where words go: documents and tables to stdout, progress and complaints to stderr."""
+
+import json
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rollouts.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Format(StrEnum):
+    """A machine's format, or a person's."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+
+
+class ListFormat(StrEnum):
+    """As `Format`, and a wider table."""
+
+    TEXT = "text"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+
+
+class ReportFormat(StrEnum):
+    """For what is no Kubernetes object."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+_OUTPUT_HELP = "How to print it."
+OutputOption = Annotated[Format, typer.Option("--output", "-o", help=_OUTPUT_HELP)]
+ListOutputOption = Annotated[ListFormat, typer.Option("--output", "-o", help=_OUTPUT_HELP)]
+ReportOutputOption = Annotated[ReportFormat, typer.Option("--output", "-o", help=_OUTPUT_HELP)]
+
+
+def emit(document: Any, output: str) -> None:
+    """Print one document to stdout, as JSON or YAML."""
+    if output == "json":
+        print(json.dumps(document, indent=2))
+        return
+    import yaml  # noqa: PLC0415 - JSON needs none of it
+
+    print(yaml.safe_dump(document, sort_keys=False, width=100, allow_unicode=True), end="")
+
+
+def say(text: str) -> None:
+    """Print one line about progress, or a complaint, to stderr at once."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def stdout_console(*, at_least: int = 0) -> "Console":
+    """
+    Return a console that obeys NO_COLOR, and prints no control codes into a pipe.
+
+    `at_least` is a width in cells: what does not fit the terminal is then wrapped by it, not cut.
+    """
+    from rich.console import Console  # noqa: PLC0415 - takes a tenth of a second
+
+    console = Console(highlight=False)
+    console.width = max(console.width, at_least)
+    return console
+
+
+def duration_option(text: str) -> float | None:
+    """
+    Return the seconds that an option such as 90s or 5m means, None for none.
+
+    Raises:
+        UsageError: it is no duration.
+    """
+    from rollouts.model.units import parse_duration  # noqa: PLC0415 - brings pydantic
+
+    if not text:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--timeout: {error}") from None

@@ -1,0 +1,134 @@
+"""
+YAML documents as plain JSON, and where each field stands in its file.
+
+Reads YAML as the Kubernetes tools do: a date is text, a key that is there twice is an error.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Both counted from 1."""
+
+    line: int = 1
+    column: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What makes the file no YAML, or a field ambiguous."""
+
+    position: Position
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document (or one item of a List), and its nodes."""
+
+    file: str
+    content: Any
+    node: yaml.Node
+
+    def position(self, field: str) -> Position:
+        """Return where `field` stands, or the nearest that exists around it."""
+        node, found = self.node, _start(self.node)
+        for name, index in _PART.findall(field):
+            if index and isinstance(node, yaml.SequenceNode) and int(index) < len(node.value):
+                node = node.value[int(index)]
+                found = _start(node)
+                continue
+            entry = _entry(node, name) if name else None
+            if entry is None:
+                return found
+            found, node = _start(entry[0]), entry[1]
+        return found
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader, without dates."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read(text: str, file: str) -> tuple[list[Document], list[Fault]]:
+    """Return the documents up to the first syntax error, items of a List one by one, and the faults."""
+    documents: list[Document] = []
+    faults: list[Fault] = []
+    loader: _Loader | None = None
+    try:
+        loader = _Loader(text)
+        while loader.check_node():
+            node = loader.get_node()
+            assert node is not None  # check_node says so
+            faults.extend(_twice(node))
+            content = loader.construct_document(node)
+            if content is not None:
+                documents.extend(_items(Document(file, content, node)))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = Position(mark.line + 1, mark.column + 1) if mark else Position()
+        reason = ", ".join(part for part in (error.context, error.problem) if part)
+        faults.append(Fault(where, "", f"no YAML: {reason}"))
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        faults.append(Fault(Position(line, 1), "", f"no YAML: {error.reason}"))
+    except RecursionError:
+        faults.append(Fault(Position(), "", "no YAML for us: it is nested too deeply"))
+    finally:
+        if loader is not None:
+            loader.dispose()
+    return documents, faults
+
+
+def _items(document: Document) -> list[Document]:
+    content = document.content
+    if not isinstance(content, dict) or content.get("kind") != "List":
+        return [document]
+    entry = _entry(document.node, "items")
+    if entry is None or not isinstance(entry[1], yaml.SequenceNode):
+        return []
+    return [
+        Document(document.file, item, node)
+        for item, node in zip(content["items"], entry[1].value, strict=True)
+    ]
+
+
+def _twice(node: yaml.Node, path: str = "") -> Iterator[Fault]:
+    """Yield keys that stand twice in one mapping: the first would be lost silently."""
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _twice(item, f"{path}[{index}]")
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: set[str] = set()
+    for key, value in node.value:
+        field = f"{path}.{key.value}" if path else str(key.value)
+        if isinstance(key, yaml.ScalarNode):
+            if key.value in seen and key.value != "<<":
+                yield Fault(_start(key), field, "stands here twice; only one may")
+            seen.add(key.value)
+        yield from _twice(value, field)
+
+
+def _entry(node: yaml.Node, name: str) -> tuple[yaml.Node, yaml.Node] | None:
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    return next(((key, value) for key, value in node.value if key.value == name), None)
+
+
+def _start(node: yaml.Node) -> Position:
+    return Position(node.start_mark.line + 1, node.start_mark.column + 1)

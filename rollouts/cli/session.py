@@ -1,0 +1,188 @@
+"""
+What every verb is given: the settings of this call, and a connection to the cluster.
+
+`--namespace`, `--kubeconfig` and `--context` may stand before or after the verb, as with
+kubectl; the decorator `cluster_verb` gives them to a verb without adding to its parameters.
+"""
+
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, ParamSpec, Protocol
+
+import typer
+
+from rollouts.model.kinds import JSON, ROLLOUT, FrozenJSON, Kind, Ref
+
+P = ParamSpec("P")
+
+NamespaceOption = Annotated[
+    str,
+    typer.Option(
+        "--namespace",
+        "-n",
+        help="The namespace. Default: the kubeconfig context's.",
+        metavar="NAME",
+    ),
+]
+KubeconfigOption = Annotated[
+    Path | None,
+    typer.Option("--kubeconfig", help="The kubeconfig. Default: $KUBECONFIG, else ~/.kube/config."),
+]
+ContextOption = Annotated[
+    str, typer.Option("--context", help="The kubeconfig's context to use.", metavar="NAME")
+]
+
+
+class Requests(Protocol):
+    """The requests that verbs make, one by one and uncached."""
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the kubeconfig's context."""
+        ...
+
+    async def get(self, ref: Ref) -> JSON: ...
+
+    async def select(
+        self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None
+    ) -> list[JSON]: ...
+
+    async def patch(self, ref: Ref, body: FrozenJSON, subresource: str = "") -> JSON: ...
+
+    def watch(self, ref: Ref) -> AsyncGenerator[JSON | None]:
+        """Yield the object (None: it is not there) now and after each change."""
+        ...
+
+
+@dataclass(slots=True)
+class Settings:
+    """The global options of one call."""
+
+    namespace: str = ""
+    kubeconfig: Path | None = None
+    context: str = ""
+    debug: bool = False
+    connect: "Callable[[Settings], AbstractAsyncContextManager[Requests]]" = field(
+        default_factory=lambda: _connect
+    )
+
+    def override(self, namespace: str, kubeconfig: Path | None, context: str) -> None:
+        """Take over what is given; what is not keeps its value."""
+        self.namespace = namespace or self.namespace
+        self.kubeconfig = kubeconfig or self.kubeconfig
+        self.context = context or self.context
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A connection, and the namespace that the verb is about."""
+
+    requests: Requests
+    namespace: str
+    settings: Settings
+
+    def rollout(self, name: str) -> Ref:
+        """Return the reference of the Rollout that `NAME` or `rollout/NAME` means."""
+        return Ref(ROLLOUT, self.namespace, name.rpartition("/")[2])
+
+
+ClusterVerb = Callable[Concatenate[Session, P], Awaitable[int | None]]
+
+
+def cluster_verb(verb: ClusterVerb[P]) -> Callable[..., None]:
+    """
+    Return `verb` as Typer takes it: connected, with the options that say to what.
+
+    What the coroutine returns is the exit status; None is 0.
+    """
+
+    def run(ctx: typer.Context, **given: Any) -> None:
+        settings = ctx.ensure_object(Settings)
+        settings.override(*(given.pop(name) for name in ("namespace", "kubeconfig", "context")))
+        code = run_verb(verb, settings, given)
+        if code:
+            raise typer.Exit(code)
+
+    own = list(inspect.signature(verb).parameters.values())[1:]
+    run.__name__, run.__doc__ = verb.__name__, verb.__doc__
+    parameters = [
+        inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
+        *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own),
+        _option("namespace", "", NamespaceOption),
+        _option("kubeconfig", None, KubeconfigOption),
+        _option("context", "", ContextOption),
+    ]
+    vars(run)["__signature__"] = inspect.Signature(parameters)
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _option(name: str, default: object, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
+
+
+def run_verb(verb: ClusterVerb[...], settings: Settings, given: Mapping[str, Any]) -> int:
+    """Connect, run the coroutine, and return its exit status."""
+    import asyncio  # noqa: PLC0415 - only verbs that need it pay for it
+
+    async def connected() -> int:
+        async with settings.connect(settings) as requests:
+            namespace = settings.namespace or requests.namespace
+            return await verb(Session(requests, namespace, settings), **given) or 0
+
+    return asyncio.run(connected())
+
+
+def _connect(settings: Settings) -> AbstractAsyncContextManager[Requests]:
+    from rollouts.kube.requests import KubeRequests  # noqa: PLC0415 - takes most of a second
+
+    return KubeRequests(settings.kubeconfig, settings.context or None)
+
+
+def complete_rollout(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of Rollouts that begin so; nothing when the cluster does not answer."""
+    import asyncio  # noqa: PLC0415 - as above
+
+    async def names(session: Session) -> int:
+        async with asyncio.timeout(2):
+            found.extend(
+                rollout["metadata"]["name"]
+                for rollout in await session.requests.select(ROLLOUT, session.namespace)
+            )
+        return 0
+
+    found: list[str] = []
+    settings = ctx.find_object(Settings) or Settings()
+    given = ctx.params
+    settings.override(
+        given.get("namespace") or "", given.get("kubeconfig"), given.get("context") or ""
+    )
+    try:
+        run_verb(names, settings, {})
+    except Exception:  # noqa: BLE001 - a completion must never disturb the line being typed
+        return []
+    return sorted(name for name in found if name.startswith(incomplete))
+
+
+RolloutName = Annotated[
+    str,
+    typer.Argument(
+        help="The Rollout's name.",
+        metavar="NAME",
+        show_default=False,
+        autocompletion=complete_rollout,
+    ),
+]
+RevisionOption = Annotated[
+    str,
+    typer.Option(
+        "--revision",
+        metavar="R",
+        help="The revision that is meant: its number or hash.",
+    ),
+]

@@ -1,0 +1,153 @@
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Ran
+
+Run = Callable[..., Ran]
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+CANARY = (EXAMPLES / "canary-nginx.yaml").read_text()
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_examples_have_no_errors_and_no_warnings(rollouts: Run, example: Path) -> None:
+    ran = rollouts("lint", example)
+    assert ran.code == 0, ran.out
+    assert ran.out.endswith("no errors, no warnings\n"), ran.out
+
+
+def line_of(words: str, text: str = CANARY) -> int:
+    """Return the number of the first line that has these words."""
+    return next(n for n, line in enumerate(text.splitlines(), 1) if words in line)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "reason"),
+    [
+        (
+            "setWeight: 25",
+            "setWeigth: 25",
+            "spec.strategy.canary.steps[2].setWeigth",
+            "did you mean setWeight?",
+        ),
+        ("setWeight: 25", "setWeight: 130", "spec.strategy.canary.steps[2].setWeight", "130"),
+        ("replicas: 4", "replicas: many", "spec.replicas", "valid integer"),
+        (
+            "max: 1%",
+            "max: 1 apple",
+            "spec.successCriteria[0].errorRate.max",
+            "expected a percentage",
+        ),
+        (
+            "duration: 3s",
+            "duration: soon",
+            "spec.strategy.canary.steps[1].pause.duration",
+            "expected a duration",
+        ),
+        (
+            "stableService: checkout",
+            "stableServce: checkout",
+            "spec.strategy.canary.stableServce",
+            "did you mean stableService?",
+        ),
+        (
+            "stableService: checkout",
+            "stableService: chekout",
+            "spec.strategy.canary.stableService",
+            "did you mean checkout?",
+        ),
+        (
+            "[checkout]",
+            "[chekout]",
+            "spec.strategy.canary.trafficRouting.nginx.stableIngresses[0]",
+            "did you mean checkout?",
+        ),
+        (
+            "rollouts.dev/v1alpha1",
+            "rollouts.dev/v1",
+            "apiVersion",
+            "expected rollouts.dev/v1alpha1",
+        ),
+        ("  replicas: 4", "  replicas: 4\n  replicas: 5", "spec.replicas", "twice"),
+    ],
+)
+def test_a_mistake_is_found_where_it_stands(
+    rollouts: Run, tmp_path: Path, *, old: str, new: str, field: str, reason: str
+) -> None:
+    text = CANARY.replace(old, new, 1)
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    ran = rollouts("lint", file, "--output", "json")
+    report = json.loads(ran.out)
+    found = [entry for entry in report["findings"] if entry["severity"] != "note"]
+    assert (field, True) in [(entry["field"], reason in entry["reason"]) for entry in found], found
+    entry = next(entry for entry in found if entry["field"] == field)
+    assert entry["line"] == line_of(new.splitlines()[-1], text)
+    assert ran.code == (1 if report["errors"] else 0)
+
+
+def test_the_form_of_a_line(rollouts: Run, tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(CANARY.replace("setWeight: 25", "setWeight: 130"))
+    ran = rollouts("lint", file)
+    line = line_of("setWeight: 25")
+    assert f"{file}:{line}:11: error: spec.strategy.canary.steps[2].setWeight: " in ran.out
+    assert ran.out.endswith("1 error, no warnings\n")
+
+
+def test_objects_in_other_files_are_checked_against_the_rollout(
+    rollouts: Run, tmp_path: Path
+) -> None:
+    service, ingress, rollout = CANARY.split("\n---\n")
+    (tmp_path / "service.yaml").write_text(service.replace("app: checkout", "app: cart"))
+    (tmp_path / "ingress.yaml").write_text(
+        ingress.replace("name: checkout\n                port", "name: cart\n                port")
+    )
+    (tmp_path / "rollout.yaml").write_text(rollout)
+    out = rollouts("lint", *sorted(tmp_path.glob("*.yaml"))).out
+    assert "error: spec.strategy.canary.stableService: Service checkout selects app: cart" in out
+    assert "stableIngresses[0]: Ingress checkout has no rule for Service checkout" in out
+
+
+def test_what_is_unwise_is_a_warning(rollouts: Run, tmp_path: Path) -> None:
+    rollout = (EXAMPLES / "minimal.yaml").read_text()
+    start, end = rollout.index("  successCriteria"), rollout.index("  template:")
+    file = tmp_path / "x.yaml"
+    file.write_text(rollout[:start] + rollout[end:].split("          readinessProbe")[0])
+    ran = rollouts("lint", file)
+    assert ran.code == 0
+    assert "warning: spec.successCriteria: there are none" in ran.out
+    assert "no container has a readinessProbe" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [b\nc: d", "2:2: error: no YAML"),
+        ("- 1\n- 2\n", "1:1: error: kind: is missing"),
+        ("a: \x01", "error: no YAML"),
+        ("", "note: there is no document in it"),
+        (
+            "kind: Rollout\napiVersion: argoproj.io/v1alpha1\n",
+            "note: kind: argoproj.io/v1alpha1 Rollout",
+        ),
+        ("kind: Rollout\napiVersion: rollouts.dev/v1alpha1\nspec: 3\n", "error: spec: is missing"),
+        ("kind: Rollout\nmetadata: {name: A_b}\n", "error: metadata.name"),
+        ("kind: List\nitems:\n- kind: Rollout\n  spec: {}\n", "4:3: error: spec.strategy"),
+    ],
+)
+def test_what_is_no_rollout(
+    rollouts: Run, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    assert words in rollouts("lint", "-").out
+
+
+def test_a_file_that_is_not_there_is_wrong_usage(rollouts: Run) -> None:
+    ran = rollouts("lint", "nowhere.yaml")
+    assert ran.code == 2
+    assert "nowhere.yaml: No such file" in ran.err

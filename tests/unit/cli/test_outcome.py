@@ -1,0 +1,107 @@
+import pytest
+
+from rollouts.cli.outcome import Exit, Wanted, outcome, parse_revision, pin, present_revision
+from rollouts.model.kinds import JSON
+from tests.unit.cli.objects import (
+    ago,
+    changed,
+    hash_of,
+    healthy,
+    history,
+    progressing,
+    replica_set,
+    rolled_back,
+    rollout,
+)
+
+PAUSED = progressing(3, phase="Paused", pause={"reason": "PauseStep", "at": ago(5)})
+PROMOTED_THEN_4 = {
+    **progressing(4),
+    "history": [history("Promoted", 3, 90), history("RolloutStarted", 4, 60)],
+}
+OPEN = None
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "revision", "expected"),
+    [
+        pytest.param(3, healthy(3), "", Exit.PROMOTED, id="the present one is promoted"),
+        pytest.param(3, progressing(3), "", OPEN, id="on its way"),
+        pytest.param(3, rolled_back(3), "", Exit.FAILED, id="rolled back"),
+        pytest.param(3, healthy(2), "", OPEN, id="an older success is not ours"),
+        pytest.param(3, rolled_back(2), "", OPEN, id="an older failure is not ours"),
+        pytest.param(3, None, "", OPEN, id="no controller has seen it"),
+        pytest.param(3, progressing(3, phase="Degraded"), "", Exit.FAILED, id="degraded"),
+        pytest.param(3, PAUSED, "", OPEN, id="a pause is waited out"),
+        pytest.param(3, healthy(3), "3", Exit.PROMOTED, id="by number"),
+        pytest.param(3, healthy(3), hash_of(3), Exit.PROMOTED, id="by hash"),
+        pytest.param(4, PROMOTED_THEN_4, "3", Exit.PROMOTED, id="promoted, then superseded"),
+        pytest.param(
+            4, PROMOTED_THEN_4, hash_of(3), Exit.PROMOTED, id="the same by hash, from ReplicaSets"
+        ),
+        pytest.param(
+            4,
+            {**progressing(4), "stableRevision": {"number": 2, "hash": hash_of(2)}, "history": []},
+            "3",
+            Exit.SUPERSEDED,
+            id="superseded before it was promoted",
+        ),
+        pytest.param(
+            4,
+            {**healthy(4), "history": [history("RolledBack", 3, 90)]},
+            "3",
+            Exit.FAILED,
+            id="rolled back, then superseded",
+        ),
+        pytest.param(3, healthy(3), "9", OPEN, id="a number that is still to come"),
+        pytest.param(3, healthy(3), "nosuchhash", Exit.USAGE, id="an unknown hash"),
+    ],
+)
+def test_what_became_of_a_revision(
+    version: int, status: JSON | None, revision: str, expected: Exit | None
+) -> None:
+    sets = [replica_set(number, 0) for number in (1, 2, 3, 4)]
+    obj = rollout(version, status)
+    wanted = parse_revision(revision, sets) if revision else present_revision(obj)
+    found = outcome(obj, wanted)
+    assert (found.exit if found else None) == expected
+
+
+def test_a_pause_ends_the_wait_only_when_asked() -> None:
+    obj = rollout(3, PAUSED)
+    found = outcome(obj, present_revision(obj), fail_on_pause=True)
+    assert found is not None
+    assert found.exit == Exit.PAUSED
+
+
+def test_another_template_before_a_controller_saw_ours_is_superseded() -> None:
+    wanted = present_revision(rollout(3, healthy(2)))
+    newer = progressing(4, stableRevision={"number": 2, "hash": hash_of(2)})
+    found = outcome(rollout(4, newer), wanted)
+    assert found is not None
+    assert found.exit == Exit.SUPERSEDED
+
+
+def test_a_revision_that_was_seen_is_remembered_by_number() -> None:
+    obj = rollout(3, progressing(3))
+    assert pin(obj, present_revision(obj)).number == 3
+    assert pin(rollout(3, healthy(2)), Wanted(hash_of(3))).number is None
+
+
+def test_an_unpromoted_size_change_waits_for_the_controller() -> None:
+    obj = rollout(3, healthy(3), generation=4)
+    assert outcome(obj, present_revision(obj)) is None
+
+
+def test_an_invalid_spec_is_a_failure_that_names_the_field() -> None:
+    invalid = {
+        "type": "InvalidSpec",
+        "status": "True",
+        "message": "spec.replicas: too many",
+        "lastTransitionTime": ago(1),
+    }
+    obj = changed(rollout(3, healthy(2)), observedGeneration=3, conditions=[invalid])
+    found = outcome(obj, present_revision(obj))
+    assert found is not None
+    assert found.exit == Exit.FAILED
+    assert "spec.replicas: too many" in found.message
