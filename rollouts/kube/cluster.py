@@ -19,7 +19,7 @@ from rollouts.kube.cache import ChangeFeed, KindCache
 from rollouts.kube.connection import REQUEST_TIMEOUT_SECONDS, Connection
 from rollouts.kube.events import EventRecorder
 from rollouts.kube.merging import patch_changes
-from rollouts.kube.paths import collection, ref_of, single
+from rollouts.kube.paths import collection, complete, ref_of, single
 from rollouts.kube.reflector import Pace, Reflector
 from rollouts.model.kinds import FIELD_MANAGER, JSON, FrozenJSON, Kind, Ref
 from rollouts.ports import Apply, Create, Delete, Patch, Record, Write
@@ -128,7 +128,7 @@ class KubeCluster:
         match write:
             case Create(kind, body):
                 path = collection(kind, ref_of(kind, body).namespace)
-                self._take(kind, await self._request("POST", path, body=_complete(kind, body)))
+                self._take(kind, await self._request("POST", path, body=complete(kind, body)))
             case Apply(kind, body):
                 await self._apply(kind, body)
             case Patch():
@@ -148,7 +148,7 @@ class KubeCluster:
             "PATCH",
             single(ref),
             query={"fieldManager": FIELD_MANAGER, "force": "true"},
-            body=_complete(kind, body),
+            body=complete(kind, body),
             content_type="application/apply-patch+yaml",  # every JSON document is YAML
         )
         self._take(kind, answer)
@@ -230,11 +230,6 @@ class KubeCluster:
                 yield ref
         finally:
             self._feeds.remove(feed)
-
-
-def _complete(kind: Kind, body: FrozenJSON) -> JSON:
-    """Return the body with the apiVersion and kind that a request has to name."""
-    return {"apiVersion": kind.api_version, "kind": kind.name, **body}
 
 
 def _scaled(cached: FrozenJSON, scale: FrozenJSON) -> JSON:

@@ -1,8 +1,8 @@
-"""Where the API server serves kinds and objects."""
+"""Where the API server serves kinds and objects, and what a request must name of them."""
 
 from collections.abc import Mapping
 
-from rollouts.model.kinds import FrozenJSON, Kind, Ref
+from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 
 
 def collection(kind: Kind, namespace: str = "") -> str:
@@ -22,6 +22,11 @@ def ref_of(kind: Kind, body: FrozenJSON) -> Ref:
     """Return the reference of an object by its own metadata."""
     metadata = body["metadata"]
     return Ref(kind, metadata.get("namespace", ""), metadata.get("name", ""))
+
+
+def complete(kind: Kind, body: FrozenJSON) -> JSON:
+    """Return the body with the apiVersion and kind that a request has to name."""
+    return {"apiVersion": kind.api_version, "kind": kind.name, **body}
 
 
 def label_selector(labels: Mapping[str, str]) -> str:

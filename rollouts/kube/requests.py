@@ -13,7 +13,7 @@ from typing import Self
 
 from rollouts.kube.connection import Connection
 from rollouts.kube.faults import Expired
-from rollouts.kube.paths import collection, label_selector, ref_of, single
+from rollouts.kube.paths import collection, complete, label_selector, ref_of, single
 from rollouts.kube.reflector import PAGE_SIZE, Malformed, parse_event
 from rollouts.model.kinds import FIELD_MANAGER, JSON, FrozenJSON, Kind, Ref
 
@@ -64,7 +64,7 @@ class KubeRequests:
     async def create(self, kind: Kind, body: FrozenJSON) -> JSON:
         """Create the object. Raises `Conflict` when it exists."""
         path = collection(kind, ref_of(kind, body).namespace)
-        return await self.connection.request("POST", path, body=body)
+        return await self.connection.request("POST", path, body=complete(kind, body))
 
     async def apply(self, kind: Kind, body: FrozenJSON) -> JSON:
         """Server-side apply the object with our field manager."""
@@ -72,7 +72,7 @@ class KubeRequests:
             "PATCH",
             single(ref_of(kind, body)),
             query={"fieldManager": FIELD_MANAGER, "force": "true"},
-            body={"apiVersion": kind.api_version, "kind": kind.name, **body},
+            body=complete(kind, body),
             content_type="application/apply-patch+yaml",
         )
 

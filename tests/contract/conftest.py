@@ -97,8 +97,7 @@ class KubeWorld:
         await self._others.connection.close()
 
     async def create(self, kind: Kind, body: FrozenJSON) -> None:
-        named = {"apiVersion": kind.api_version, "kind": kind.name, **body}
-        await self._others.create(kind, named)
+        await self._others.create(kind, body)
 
     async def patch(self, ref: Ref, body: FrozenJSON) -> None:
         await self._others.connection.request(

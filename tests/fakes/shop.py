@@ -30,9 +30,9 @@ CRITERIA = [{"name": "errors", "errorRate": {"max": "1%"}}]
 class Eyes:
     """Sees, at every glance, as many canary requests as a test wants, and as many failures."""
 
-    def __init__(self, clock: HandClock) -> None:
+    def __init__(self, clock: HandClock, requests: int = 1000, failures: int = 0) -> None:
         self.clock = clock
-        self.requests, self.failures = 1000, 0
+        self.requests, self.failures = requests, failures
         self.error = ""
         self.targets: dict[Key, Target] = {}
         self._looks: dict[Key, Look] = {}
@@ -81,7 +81,6 @@ class Shop:
         self.cluster.put(SERVICE, service())
         self.cluster.put(INGRESS, ingress())
         self.reconciler = self.new_reconciler()
-        self.after_write: Callable[[], None] = lambda: None
 
     def new_reconciler(self) -> Reconciler:
         return Reconciler(
