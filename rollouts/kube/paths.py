@@ -1,8 +1,19 @@
 """Where the API server serves kinds and objects, and what a request must name of them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
+from rollouts.model.kinds import ENDPOINT_SLICE, JSON, FrozenJSON, Kind, Ref
+
+EARLIER_VERSIONS = {ENDPOINT_SLICE: "v1beta1"}
+"""Where a kind was served before: Kubernetes 1.20 has EndpointSlices, of the same shape, as v1beta1."""
+
+
+def collections(kind: Kind, namespace: str = "") -> list[str]:
+    """Return the paths where a kind's objects may be served, the best first."""
+    earlier = EARLIER_VERSIONS.get(kind)
+    kinds = [kind, *([replace(kind, version=earlier)] if earlier else [])]
+    return [collection(each, namespace) for each in kinds]
 
 
 def collection(kind: Kind, namespace: str = "") -> str:

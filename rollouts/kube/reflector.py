@@ -19,7 +19,7 @@ from rollouts.errors import Forbidden, NotFound, RetryLater, RolloutsError
 from rollouts.kube.cache import KindCache
 from rollouts.kube.connection import Connection
 from rollouts.kube.faults import Expired, fault
-from rollouts.kube.paths import collection
+from rollouts.kube.paths import collections
 from rollouts.model.kinds import JSON, Ref
 
 log = structlog.get_logger(__name__)
@@ -70,7 +70,8 @@ class Reflector:
         self._told = told
         self._pace = pace or Pace()
         self._random = random.Random()
-        self._path = collection(cache.kind, namespace)
+        self._paths = collections(cache.kind, namespace)
+        self._untried = len(self._paths) - 1
         self._version = ""
         self._failures = 0
 
@@ -100,7 +101,10 @@ class Reflector:
             log.warning("watch interrupted", kind=str(self.kind), problem=str(error))
         self.problem = str(error)
         if isinstance(error, NotFound):
-            self.settled.set()
+            self._paths = [*self._paths[1:], self._paths[0]]
+            if self._untried == 0:
+                self.settled.set()
+            self._untried = max(0, self._untried - 1)
         # A watch that fails again and again may be asking for a resourceVersion that a
         # restored API server has not reached yet.
         keeps_version = not isinstance(error, NotFound | Malformed) and self._failures < 5
@@ -119,7 +123,7 @@ class Reflector:
         items: list[JSON] = []
         query: dict[str, str | int] = {"limit": PAGE_SIZE}
         while True:
-            page = await self._connection.request("GET", self._path, query=query)
+            page = await self._connection.request("GET", self._paths[0], query=query)
             metadata = page.get("metadata") or {}
             items += page.get("items") or []
             if not metadata.get("continue"):
@@ -145,7 +149,7 @@ class Reflector:
         }
         began = asyncio.get_running_loop().time()
         async with self._connection.stream(
-            self._path, query, longest_seconds=seconds + 30
+            self._paths[0], query, longest_seconds=seconds + 30
         ) as lines:
             async for line in lines:
                 self._take(line)

@@ -10,7 +10,7 @@ from rollouts.errors import Conflict, Forbidden, InvalidSpec, NotFound, Unavaila
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
 from rollouts.kube.reflector import Pace
-from rollouts.model.kinds import JSON, POD, ROLLOUT, SERVICE, Ref
+from rollouts.model.kinds import ENDPOINT_SLICE, JSON, POD, ROLLOUT, SERVICE, Ref
 from rollouts.ports import Apply, Create, Delete, Patch, Record
 from tests.fakes.api_server import FakeApiServer, status, until
 
@@ -188,6 +188,21 @@ async def test_a_kind_that_is_not_served_is_reported_and_found_later(
     api.put("/apis/rollouts.dev/v1alpha1/namespaces/shop/rollouts/r", {})
     await until(lambda: cluster.get(Ref(ROLLOUT, "shop", "r")))
     await until(lambda: not cluster.problems())
+    await cluster.stop()
+
+
+async def test_endpoint_slices_are_read_where_kubernetes_1_20_serves_them(
+    api: FakeApiServer, tmp_path: Path
+) -> None:
+    root = "/apis/discovery.k8s.io/v1beta1"
+    api.served.add(f"{root}/endpointslices")
+    api.put(f"{root}/namespaces/shop/endpointslices/web-1", {"endpoints": []})
+    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], [ENDPOINT_SLICE], pace=QUICK)
+    async with asyncio.timeout(10):
+        await cluster.start()
+    await until(lambda: cluster.get(Ref(ENDPOINT_SLICE, "shop", "web-1")))
+    assert cluster.filled()
+    assert not cluster.problems()
     await cluster.stop()
 
 
