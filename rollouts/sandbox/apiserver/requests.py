@@ -8,6 +8,7 @@ import yaml
 from aiohttp import web
 
 from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.protobuf import decoded
 from rollouts.sandbox.apiserver.rbac import Attempt
 from rollouts.sandbox.apiserver.registry import Resource
 from rollouts.sandbox.apiserver.users import User
@@ -107,20 +108,23 @@ _Loader.yaml_implicit_resolvers = {
 
 async def body_of(request: web.Request) -> Any:
     """
-    Return the request's body, from JSON or YAML; None when it is empty.
+    Return the request's body, from JSON, YAML or protobuf; None when it is empty.
 
     Raises:
-        ApiError: 400 when it can't be parsed, 415 when it is protobuf or CBOR.
+        ApiError: 400 when it can't be parsed, 415 when it is in another language.
     """
     content_type = request.content_type
-    if "protobuf" in content_type or "cbor" in content_type:
-        raise ApiError(
-            415,
-            f"the body of the request was in an unknown format - accepted media types include: application/json, application/yaml: {content_type}",
-        )
     raw = await request.read()
     if not raw.strip():
         return None
+    if "protobuf" in content_type:
+        return decoded(raw)
+    if "cbor" in content_type:
+        raise ApiError(
+            415,
+            "the body of the request was in an unknown format - accepted media types include: "
+            "application/json, application/yaml, application/vnd.kubernetes.protobuf",
+        )
     try:
         return json.loads(raw)
     except ValueError as error:
