@@ -18,7 +18,9 @@ def obey(world: World, move: Move) -> Move:
     if command is None or not command.id or (last is not None and last.id == command.id):
         return move
     handler = HANDLERS.get(command.verb)
-    if handler is None:
+    if world.observed.bad_command:
+        done, accepted, answer = move, False, world.observed.bad_command
+    elif handler is None:
         known = ", ".join(HANDLERS)
         done, accepted, answer = move, False, f"unknown verb {command.verb!r}; known are {known}"
     elif (complaint := _meant_for_another(command, move.status)) is not None:

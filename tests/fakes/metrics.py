@@ -1,0 +1,75 @@
+"""An in-memory `MetricSource`: counters that a test scrapes by hand."""
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from rollouts.ports import Series
+
+_SELECTOR = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<matchers>.*)\})?", re.DOTALL)
+_MATCHER = re.compile(r'(?P<label>\w+)(?P<how>=~|=|!=)"(?P<value>(?:[^"\\]|\\.)*)"')
+
+
+class FakeMetrics:
+    """`count` moves counters; `scrape` takes a sample of each. `failures` are raised first."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[tuple[str, str], ...], float] = {}
+        self.failures: list[Exception] = []
+        self.answers: dict[str, float | Exception | None] = {}
+        self.asked: list[str] = []
+        self._samples: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = {}
+
+    def count(self, name: str, by: float = 1.0, **labels: str) -> None:
+        key = tuple(sorted({"__name__": name, **labels}.items()))
+        self.values[key] = self.values.get(key, 0.0) + by
+
+    def reset(self) -> None:
+        """Let every exporter start again: its series begin anew."""
+        self.values = {key: 0.0 for key in self.values if dict(key)["__name__"] != "up"}
+
+    def scrape(self, at: datetime) -> None:
+        for key, value in self.values.items():
+            self._samples.setdefault(key, []).append((at.timestamp(), value))
+
+    async def samples(
+        self, selector: str, *, until: datetime, window_seconds: float
+    ) -> tuple[Series, ...]:
+        self.asked.append(selector)
+        if self.failures:
+            raise self.failures.pop(0)
+        found = []
+        end = until.timestamp()
+        for key, samples in self._samples.items():
+            labels = dict(key)
+            inside = tuple(each for each in samples if end - window_seconds < each[0] <= end)
+            if inside and matches(selector, labels):
+                found.append(Series(labels, inside))
+        return tuple(found)
+
+    async def value(self, promql: str, *, at: datetime) -> float | None:
+        self.asked.append(promql)
+        answer = self.answers.get(promql, math.nan)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def matches(selector: str, labels: Mapping[str, str]) -> bool:
+    """Say whether a PromQL selector selects a series, as Prometheus would."""
+    parsed = _SELECTOR.fullmatch(selector)
+    assert parsed is not None, selector
+    if parsed["name"] != labels["__name__"]:
+        return False
+    for matcher in _MATCHER.finditer(parsed["matchers"] or ""):
+        value = re.sub(r"\\(.)", r"\1", matcher["value"])
+        have = labels.get(matcher["label"], "")
+        holds = {
+            "=": have == value,
+            "!=": have != value,
+            "=~": matcher["how"] == "=~" and re.fullmatch(value, have) is not None,
+        }[matcher["how"]]
+        if not holds:
+            return False
+    return True

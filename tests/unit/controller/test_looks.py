@@ -1,0 +1,359 @@
+"""The clock of the analysis, on counters that the test scrapes and a clock that it moves."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rollouts.controller.ingress_counters import BUCKETS, REQUESTS
+from rollouts.controller.keys import Key
+from rollouts.controller.looks import Looks
+from rollouts.controller.target import Target
+from rollouts.controller.telemetry import Telemetry
+from rollouts.errors import Permanent, Unavailable
+from rollouts.model.evidence import Counts, Look, Measurement
+from rollouts.model.status import Revision
+from rollouts.model.validation import parse_rollout
+from tests.fakes.clock import HandClock
+from tests.fakes.kubernetes import rollout
+from tests.fakes.metrics import FakeMetrics
+
+KEY = Key("shop", "checkout")
+ARM = {"canary": "shop-checkout-canary-80", "stable": ""}
+ERRORS = {"name": "errors", "errorRate": {"max": "1%"}}
+P90 = {"name": "p90", "latency": {"quantile": 0.9, "max": "400ms"}}
+QUERY = {
+    "name": "sales",
+    "query": {"promql": 'sales{hash="{{ canary.hash }}",n="{{namespace}}"}', "min": 1},
+}
+
+
+class Bench:
+    """Counters of nginx, scraped every 5 s, and what the looks at them say."""
+
+    def __init__(self, *criteria: dict[str, Any], exported: bool = False) -> None:
+        self.clock = HandClock()
+        self.metrics = FakeMetrics()
+        self.exported = exported
+        self.looked: list[Key] = []
+        self.looks = self.new_looks()
+        self.criteria = criteria
+        self.target = Target(
+            KEY,
+            parse_rollout(rollout([{"setWeight": 25}], successCriteria=list(criteria))),
+            self.clock.now(),
+            None,
+            Revision(number=2, hash="canaryhash"),
+            Revision(number=1, hash="stablehash"),
+        )
+        self.metrics.count("up", job="nginx", instance="a")
+
+    def new_looks(self) -> Looks:
+        return Looks(self.metrics, self.clock, Telemetry(), self.looked.append, interval_seconds=15)
+
+    def serve(self, arm: str, requests: int = 1, status: str = "200", **labels: str) -> None:
+        prefix = "exported_" if self.exported else ""
+        facts = {
+            "job": "nginx",
+            "instance": "a",
+            "ingress": "checkout",
+            f"{prefix}namespace": "shop",
+            f"{prefix}service": "checkout",
+            "canary": ARM[arm],
+            "status": status,
+        }
+        if self.exported:
+            facts |= {"namespace": "monitoring", "service": "nginx-metrics"}
+        self.metrics.count(REQUESTS, requests, **{**facts, **labels})
+
+    def slow(self, arm: str, requests: int, seconds: float) -> None:
+        for bound in (0.1, 0.5, 1.0, float("inf")):
+            le = "+Inf" if bound == float("inf") else f"{bound:g}"
+            self.serve_bucket(arm, requests if seconds <= bound else 0, le)
+
+    def serve_bucket(self, arm: str, requests: int, le: str) -> None:
+        facts = {"job": "nginx", "ingress": "checkout", "namespace": "shop", "le": le}
+        facts |= {"service": "checkout", "canary": ARM[arm], "status": "200"}
+        self.metrics.count(BUCKETS, requests, **facts)
+
+    async def wait(self, seconds: float, *, scraping: bool = True) -> None:
+        for _ in range(int(seconds / 5)):
+            self.clock.move(5)
+            if scraping:
+                self.metrics.scrape(self.clock.now())
+            await settle()
+
+    def expose(self) -> None:
+        self.target = replace(self.target, exposed_at=self.clock.now())
+        self.looks.follow(self.target)
+
+    @property
+    def look(self) -> Look:
+        look = self.looks.latest(KEY)
+        assert look is not None
+        return look
+
+    def measured(self, name: str = "errors") -> Measurement:
+        return self.look.measurements[name]
+
+
+async def settle() -> None:
+    """Let every task go on until all of them wait."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    made = Bench(ERRORS)
+    yield made
+    await made.looks.close()
+
+
+async def test_only_requests_since_the_exposure_count(bench: Bench) -> None:
+    bench.serve("stable", 1000)
+    bench.serve("canary", 500, "500")  # of an earlier release: the series stays, flat
+    await bench.wait(20)
+    bench.expose()
+    bench.serve("stable", 75)
+    bench.serve("canary", 20)
+    bench.serve("canary", 5, "503")  # a new series: its first failures count
+    await bench.wait(15)
+
+    assert bench.measured().canary == Counts(25, 5)
+    assert bench.measured().stable == Counts(75, 0)
+    assert bench.measured().value == 0.2
+    assert bench.look.canary == Counts(25, 5)
+    assert bench.looked == [KEY]
+
+
+async def test_looks_go_on_and_add_up(bench: Bench) -> None:
+    await bench.wait(20)
+    bench.expose()
+    for _ in range(8):
+        bench.serve("canary", 10)
+        await bench.wait(15)
+
+    assert bench.measured().canary == Counts(80, 0)
+    assert len(bench.looked) == 8
+
+
+async def test_a_controller_pod_that_restarts_loses_nothing(bench: Bench) -> None:
+    bench.serve("canary", 100)
+    await bench.wait(20)
+    bench.expose()
+    bench.serve("canary", 30)
+    await bench.wait(15)
+    bench.metrics.reset()
+    bench.serve("canary", 7)
+    await bench.wait(15)
+
+    assert bench.measured().canary == Counts(37, 0)
+
+
+async def test_a_new_controller_reads_the_whole_exposure_again(bench: Bench) -> None:
+    bench.serve("canary", 100)
+    await bench.wait(20)
+    bench.expose()
+    for _ in range(10):
+        bench.serve("canary", 10)
+        bench.serve("canary", 1, "500")
+        await bench.wait(15)
+    before = bench.look
+    await bench.looks.close()
+
+    bench.looks = bench.new_looks()
+    bench.looks.follow(bench.target)
+    await settle()
+
+    assert bench.look.canary == before.canary == Counts(110, 10)
+    await bench.looks.close()
+
+
+async def test_labels_that_prometheus_renamed_are_understood() -> None:
+    bench = Bench(ERRORS, exported=True)
+    await bench.wait(20)
+    bench.serve("stable", 3)
+    await bench.wait(5)
+    bench.expose()
+    bench.serve("canary", 4)
+    await bench.wait(15)
+
+    assert bench.measured().canary == Counts(4, 0)
+    await bench.looks.close()
+
+
+async def test_a_prometheus_that_starts_late_knows_no_beginning(bench: Bench) -> None:
+    bench.serve("canary", 500, "500")  # counted long ago, and never scraped
+    await bench.wait(20, scraping=False)
+    bench.expose()
+    await bench.wait(15)
+    assert bench.measured().canary == Counts(0, 0)
+
+    bench.serve("canary", 2)
+    bench.serve("canary", 1, "500")
+    await bench.wait(15)
+
+    assert bench.measured().canary.failures == 1
+
+
+async def test_a_gap_in_the_scrapes_loses_nothing(bench: Bench) -> None:
+    bench.serve("canary", 1)
+    await bench.wait(20)
+    bench.expose()
+    await bench.wait(15)
+    bench.serve("canary", 50)
+    await bench.wait(30, scraping=False)
+    bench.serve("canary", 9, "500")
+    await bench.wait(15)
+
+    assert bench.measured().canary == Counts(59, 9)
+
+
+async def test_a_source_that_does_not_answer_is_an_error_and_forgets_nothing(bench: Bench) -> None:
+    await bench.wait(20)
+    bench.expose()
+    bench.serve("canary", 10)
+    await bench.wait(15)
+    bench.metrics.failures = [Unavailable("Prometheus can't be reached")]
+    bench.serve("canary", 10)
+    await bench.wait(15)
+
+    assert bench.measured().error == "Prometheus can't be reached"
+    assert bench.look.canary == Counts(10, 0)
+    assert bench.look.served_percent is None
+    await bench.wait(15)
+    assert bench.measured().error == ""
+    assert bench.measured().canary == Counts(20, 0)
+
+
+async def test_a_source_that_raises_a_bug_does_not_end_the_looks(bench: Bench) -> None:
+    await bench.wait(20)
+    bench.expose()
+    bench.metrics.failures = [KeyError("data")]
+    bench.serve("canary", 10)
+    await bench.wait(15)
+    assert "KeyError" in bench.measured().error
+
+    await bench.wait(15)
+
+    assert bench.measured().canary == Counts(10, 0)
+
+
+async def test_no_requests_are_no_value(bench: Bench) -> None:
+    await bench.wait(20)
+    bench.expose()
+    await bench.wait(15)
+
+    assert bench.measured().value is None
+    assert bench.measured().error == ""
+    assert bench.look.served_percent is None
+
+
+async def test_the_served_share_is_that_since_the_weight_was_applied(bench: Bench) -> None:
+    bench.serve("stable", 1000)
+    await bench.wait(20)
+    bench.expose()
+    bench.serve("stable", 100)
+    await bench.wait(15)
+    bench.looks.follow(replace(bench.target, applied_at=bench.clock.now()))
+    bench.serve("stable", 60)
+    bench.serve("canary", 20)
+    await bench.wait(15)
+
+    assert bench.look.served_percent == 25.0
+    assert bench.look.stable == Counts(160, 0)
+
+
+async def test_latency_is_judged_at_the_next_bound() -> None:
+    bench = Bench(P90)
+    await bench.wait(20)
+    bench.slow("stable", 1, 0.01)
+    await bench.wait(5)
+    bench.expose()
+    bench.slow("canary", 80, 0.05)
+    bench.slow("canary", 15, 0.3)
+    bench.slow("canary", 5, 0.7)
+    await bench.wait(15)
+
+    found = bench.measured("p90")
+    assert found.canary == Counts(100, 5)
+    assert found.limit == 0.5
+    assert found.value == pytest.approx(0.1 + 0.4 * 10 / 15)
+    assert "judged at 500ms" in found.note
+    await bench.looks.close()
+
+
+async def test_a_limit_beyond_the_histogram_is_an_error() -> None:
+    bench = Bench({"name": "p90", "latency": {"quantile": 0.9, "max": "20s"}})
+    bench.slow("canary", 1, 0.01)
+    await bench.wait(20)
+    bench.expose()
+    await bench.wait(15)
+
+    assert "above its largest bound" in bench.measured("p90").error
+    await bench.looks.close()
+
+
+async def test_a_query_is_filled_in_and_asked() -> None:
+    bench = Bench(QUERY)
+    filled = 'sales{hash="canaryhash",n="shop"}'
+    bench.expose()
+    bench.metrics.answers[filled] = 3.0
+    await bench.wait(15)
+    assert bench.measured("sales").value == 3.0
+
+    bench.metrics.answers[filled] = None
+    await bench.wait(15)
+    assert bench.measured("sales").value is None
+    assert bench.measured("sales").error == ""
+
+    bench.metrics.answers[filled] = float("nan")
+    await bench.wait(15)
+    assert bench.measured("sales").value is None
+
+    bench.metrics.answers[filled] = Permanent("parse error")
+    await bench.wait(15)
+    assert bench.measured("sales").error == "parse error"
+    await bench.looks.close()
+
+
+async def test_each_criterion_has_its_own_interval() -> None:
+    bench = Bench({**ERRORS, "interval": 5}, {**QUERY, "interval": "30s"})
+    bench.expose()
+    await bench.wait(60)
+
+    assert len(bench.looked) == 12
+    assert sum("sales" in asked for asked in bench.metrics.asked) == 2
+    assert bench.look.measurements.keys() == {"errors", "sales"}
+    await bench.looks.close()
+
+
+async def test_another_exposure_starts_from_nothing(bench: Bench) -> None:
+    await bench.wait(20)
+    bench.expose()
+    bench.serve("canary", 10, "500")
+    await bench.wait(15)
+    bench.target = replace(bench.target, exposed_at=bench.clock.now() + timedelta(seconds=1))
+    bench.looks.follow(bench.target)
+
+    assert bench.looks.latest(KEY) is None
+    bench.serve("canary", 3)
+    await bench.wait(20)
+
+    assert bench.look.canary == Counts(3, 0)
+
+
+async def test_what_is_forgotten_is_not_looked_at(bench: Bench) -> None:
+    bench.expose()
+    await bench.wait(15)
+    bench.looks.forget(KEY)
+    bench.looked.clear()
+
+    await bench.wait(60)
+
+    assert bench.looked == []
+    assert bench.looks.latest(KEY) is None
