@@ -1,0 +1,105 @@
+"""The few questions that several controllers ask of an object's JSON. Pure."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import cast
+
+from rollouts.model.kinds import JSON, FrozenJSON
+
+
+def uid_of(obj: FrozenJSON) -> str:
+    return cast("str", obj["metadata"]["uid"])
+
+
+def controller_of(obj: FrozenJSON) -> JSON | None:
+    """Return the owner reference that is marked as controller."""
+    for reference in obj["metadata"].get("ownerReferences") or ():
+        if reference.get("controller"):
+            return cast("JSON", reference)
+    return None
+
+
+def is_controlled_by(obj: FrozenJSON, owner: FrozenJSON) -> bool:
+    reference = controller_of(obj)
+    return reference is not None and reference["uid"] == uid_of(owner)
+
+
+def controller_reference(owner: FrozenJSON) -> JSON:
+    """Return the reference by which `owner` controls another object."""
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": uid_of(owner),
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def adopted(obj: FrozenJSON, owner: FrozenJSON) -> JSON:
+    """Return the patch that makes `owner` the controller of `obj`."""
+    references = [*(obj["metadata"].get("ownerReferences") or ()), controller_reference(owner)]
+    return {"metadata": {"ownerReferences": references}}
+
+
+def released(obj: FrozenJSON, owner: FrozenJSON) -> JSON:
+    """Return the patch that takes `owner` out of the owners of `obj`."""
+    references = obj["metadata"].get("ownerReferences") or ()
+    kept = [reference for reference in references if reference["uid"] != uid_of(owner)]
+    return {"metadata": {"ownerReferences": kept or None}}
+
+
+def is_going(obj: FrozenJSON) -> bool:
+    """Return whether the object is being deleted."""
+    return "deletionTimestamp" in obj["metadata"]
+
+
+def condition(obj: FrozenJSON, name: str) -> JSON | None:
+    """Return the condition of that type in the object's status."""
+    for found in (obj.get("status") or {}).get("conditions") or ():
+        if found["type"] == name:
+            return cast("JSON", found)
+    return None
+
+
+def is_true(obj: FrozenJSON, name: str) -> bool:
+    found = condition(obj, name)
+    return found is not None and found["status"] == "True"
+
+
+def parsed(moment: str) -> datetime:
+    """Return a timestamp of the API as an aware time in UTC."""
+    return datetime.fromisoformat(moment).astimezone(UTC)
+
+
+def ready_since(pod: FrozenJSON) -> datetime | None:
+    """Return when the pod became ready; None when it is not, or is being deleted."""
+    found = condition(pod, "Ready")
+    if found is None or found["status"] != "True" or is_going(pod):
+        return None
+    return parsed(found["lastTransitionTime"])
+
+
+def is_active(pod: FrozenJSON) -> bool:
+    """Return whether the pod counts as a replica: it neither has ended nor is going."""
+    phase = (pod.get("status") or {}).get("phase")
+    return not is_going(pod) and phase not in ("Succeeded", "Failed")
+
+
+def includes(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    return wanted.items() <= labels.items()
+
+
+def merged_conditions(present: Iterable[FrozenJSON], ours: Iterable[JSON], now: str) -> list[JSON]:
+    """
+    Return the conditions with ours put in; others' stay.
+
+    `lastTransitionTime` is `now` only where the status differs from what is present.
+    """
+    before = {found["type"]: dict(found) for found in present}
+    for new in ours:
+        old = before.get(new["type"])
+        same = old is not None and old["status"] == new["status"]
+        since = old["lastTransitionTime"] if old and same else now
+        before[new["type"]] = {**new, "lastTransitionTime": since}
+    return list(before.values())

@@ -1,0 +1,176 @@
+"""
+The ReplicaSet controller: as many pods as `spec.replicas` says, and a status that counts them.
+
+Pods that the selector selects and nobody controls are adopted; pods that it no longer
+selects are released. When there are too many, those go first that are worth least: not yet
+bound, not ready, younger.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from rollouts.model.kinds import JSON, POD, REPLICA_SET, FrozenJSON, Kind
+from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.objects import dig, labels_of, timestamp
+from rollouts.sandbox.apiserver.selectors import labels_match
+from rollouts.sandbox.apiserver.store import Change, Store
+from rollouts.sandbox.workloads.control_loop import Key
+from rollouts.sandbox.workloads.objects import (
+    adopted,
+    condition,
+    controller_of,
+    controller_reference,
+    includes,
+    is_active,
+    is_controlled_by,
+    is_going,
+    ready_since,
+    released,
+)
+from rollouts.sandbox.workloads.recorder import Recorder
+
+_RETRY_CREATE_SECONDS = 1.0
+
+
+class ReplicaSets:
+    """See the module's promise."""
+
+    name = "replicaset-controller"
+    kinds: tuple[Kind, ...] = (REPLICA_SET, POD)
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._events = Recorder(store, self.name)
+
+    def keys(self, change: Change) -> Iterable[Key]:
+        obj = change.object
+        namespace = obj["metadata"]["namespace"]
+        if change.kind == REPLICA_SET:
+            return [(namespace, obj["metadata"]["name"])]
+        owner = controller_of(obj)
+        if owner is not None:
+            return [(namespace, owner["name"])] if owner["kind"] == REPLICA_SET.name else []
+        labels = labels_of(obj)
+        return [
+            (namespace, found["metadata"]["name"])
+            for found in self._store.select(REPLICA_SET, namespace)
+            if labels_match(found["spec"]["selector"], labels)
+        ]
+
+    def reconcile(self, key: Key) -> float | None:
+        owner = self._store.get(REPLICA_SET, *key)
+        if owner is None or is_going(owner):
+            return None
+        pods = [pod for pod in self._claim(owner) if is_active(pod)]
+        failure = self._scale(owner, pods)
+        pods = [pod for pod in self._owned(owner) if is_active(pod)]
+        now = self._store.now()
+        self._write_status(owner, pods, failure)
+        again = soonest_available(owner, pods, now)
+        return _RETRY_CREATE_SECONDS if failure else again
+
+    def _owned(self, owner: FrozenJSON) -> list[JSON]:
+        pods = self._store.select(POD, owner["metadata"]["namespace"])
+        return [pod for pod in pods if is_controlled_by(pod, owner)]
+
+    def _claim(self, owner: FrozenJSON) -> list[JSON]:
+        """Adopt and release; return the pods that are the ReplicaSet's own then."""
+        namespace = owner["metadata"]["namespace"]
+        claimed = []
+        for pod in self._store.select(POD, namespace):
+            wanted = labels_match(owner["spec"]["selector"], labels_of(pod))
+            name = pod["metadata"]["name"]
+            if is_controlled_by(pod, owner):
+                if wanted:
+                    claimed.append(pod)
+                else:
+                    self._store.patch(POD, namespace, name, released(pod, owner))
+            elif wanted and controller_of(pod) is None and is_active(pod):
+                claimed.append(self._store.patch(POD, namespace, name, adopted(pod, owner)))
+        return claimed
+
+    def _scale(self, owner: FrozenJSON, pods: list[JSON]) -> str:
+        """Create or delete pods; return why one could not be created."""
+        missing = owner["spec"].get("replicas", 1) - len(pods)
+        for _ in range(missing):
+            try:
+                pod = self._store.create(POD, new_pod(owner))
+            except ApiError as error:
+                self._events.warning(owner, "FailedCreate", f"Error creating: {error.message}")
+                return error.message
+            message = f"Created pod: {pod['metadata']['name']}"
+            self._events.normal(owner, "SuccessfulCreate", message)
+        for pod in sorted(pods, key=worth)[: max(-missing, 0)]:
+            name = pod["metadata"]["name"]
+            self._store.delete(POD, pod["metadata"]["namespace"], name)
+            self._events.normal(owner, "SuccessfulDelete", f"Deleted pod: {name}")
+        return ""
+
+    def _write_status(self, owner: FrozenJSON, pods: list[JSON], failure: str) -> None:
+        now = self._store.now()
+        status = counted(owner, pods, now)
+        if failure:
+            status["conditions"] = [_replica_failure(owner, failure, now)]
+        meta = {key: value for key, value in owner["metadata"].items() if key != "resourceVersion"}
+        self._store.replace(REPLICA_SET, {**owner, "metadata": meta, "status": status}, "status")
+
+
+def new_pod(owner: FrozenJSON) -> JSON:
+    """Return a pod made from a ReplicaSet's template."""
+    template = owner["spec"]["template"]
+    meta = template.get("metadata") or {}
+    return {
+        "metadata": {
+            "generateName": f"{owner['metadata']['name']}-",
+            "namespace": owner["metadata"]["namespace"],
+            "labels": meta.get("labels") or {},
+            "annotations": meta.get("annotations") or {},
+            "ownerReferences": [controller_reference(owner)],
+        },
+        "spec": template["spec"],
+    }
+
+
+def worth(pod: FrozenJSON) -> tuple[bool, bool, float]:
+    """Return what pods are sorted by when some have to go: the first goes first."""
+    bound = bool(dig(pod, "spec.nodeName"))
+    ready = ready_since(pod)
+    born = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+    return bound, ready is not None, -born.timestamp()
+
+
+def counted(owner: FrozenJSON, pods: list[JSON], now: datetime) -> JSON:
+    """Return the numbers of a ReplicaSet's status; as in Kubernetes, a zero is left out."""
+    labels = dig(owner, "spec.template.metadata.labels", {})
+    wait = owner["spec"].get("minReadySeconds", 0)
+    ready = [since for pod in pods if (since := ready_since(pod)) is not None]
+    numbers = {
+        "fullyLabeledReplicas": sum(includes(labels_of(pod), labels) for pod in pods),
+        "readyReplicas": len(ready),
+        "availableReplicas": sum((now - since).total_seconds() >= wait for since in ready),
+    }
+    status: JSON = {name: number for name, number in numbers.items() if number}
+    generation = owner["metadata"].get("generation", 1)
+    return {"replicas": len(pods), "observedGeneration": generation, **status}
+
+
+def soonest_available(owner: FrozenJSON, pods: list[JSON], now: datetime) -> float | None:
+    """Return in how many seconds the next ready pod will have been ready long enough."""
+    wait = owner["spec"].get("minReadySeconds", 0)
+    left = [
+        wait - (now - since).total_seconds()
+        for pod in pods
+        if (since := ready_since(pod)) is not None
+    ]
+    return min((seconds for seconds in left if seconds > 0), default=None)
+
+
+def _replica_failure(owner: FrozenJSON, failure: str, now: datetime) -> JSON:
+    before = condition(owner, "ReplicaFailure")
+    return {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": "FailedCreate",
+        "message": failure,
+        "lastTransitionTime": before["lastTransitionTime"] if before else timestamp(now),
+    }
