@@ -10,13 +10,9 @@ import contextlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from rollouts.model.kinds import HASH_LABEL, JSON, POD
-from rollouts.sandbox.apiserver.store import Change, Store
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+from rollouts.sandbox.apiserver.store import Store
 
 _ANNOTATION = "prometheus.io"
 
@@ -37,7 +33,7 @@ class ScrapeTargets:
     async def run(self) -> None:
         """Write now and after every change that matters, until cancelled."""
         self.write()
-        changes = cast("AsyncGenerator[Change]", self._store.changes(POD))
+        changes = self._store.changes(POD)
         async with contextlib.aclosing(changes):
             async for _change in changes:
                 self.write()

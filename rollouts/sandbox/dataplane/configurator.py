@@ -7,20 +7,16 @@ together. Writes one thing only: our address into an Ingress's status, once.
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, cast
 
 import structlog
 
 from rollouts.errors import Unavailable
 from rollouts.model.kinds import ENDPOINT_SLICE, INGRESS, JSON, SERVICE
 from rollouts.sandbox.apiserver.errors import ApiError
-from rollouts.sandbox.apiserver.store import Change, Store
+from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.dataplane.ingresses import IngressSettings, is_ours
 from rollouts.sandbox.dataplane.nginx import Nginx
 from rollouts.sandbox.dataplane.table import routing_table
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
 
 log = structlog.get_logger(__name__)
 
@@ -64,9 +60,7 @@ class Configurator:
         return changed
 
     async def _watch(self) -> None:
-        changes = cast(
-            "AsyncGenerator[Change]", self._store.changes(INGRESS, SERVICE, ENDPOINT_SLICE)
-        )
+        changes = self._store.changes(INGRESS, SERVICE, ENDPOINT_SLICE)
         async with contextlib.aclosing(changes):
             async for _change in changes:
                 self._changed.set()
