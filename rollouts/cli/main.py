@@ -14,7 +14,17 @@ from typing import Annotated
 
 import typer
 
-from rollouts.cli import acting, images, linting, printing, reading, waiting
+from rollouts.cli import (
+    acting,
+    controlling,
+    demonstrating,
+    images,
+    linting,
+    printing,
+    reading,
+    sandboxing,
+    waiting,
+)
 from rollouts.cli.output import say
 from rollouts.cli.session import (
     ContextOption,
@@ -72,6 +82,9 @@ for name, verb in (
 ):
     app.command(name)(cluster_verb(verb))
 app.command("lint")(linting.lint)
+app.add_typer(sandboxing.app, name="sandbox")
+app.command("demo")(demonstrating.demo)
+app.command("controller")(controlling.controller)
 app.command("crd")(printing.crd)
 app.command("version")(printing.version)
 

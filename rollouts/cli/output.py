@@ -73,16 +73,24 @@ def stdout_console(*, at_least: int = 0) -> "Console":
 
 def duration_option(text: str) -> float | None:
     """
-    Return the seconds that an option such as 90s or 5m means, None for none.
+    Return the seconds that --timeout means, None when it is not given.
+
+    Raises:
+        UsageError: it is no duration.
+    """
+    return parse_seconds("--timeout", text) if text else None
+
+
+def parse_seconds(option: str, text: str) -> float:
+    """
+    Return the seconds that an option such as 90s or 5m means.
 
     Raises:
         UsageError: it is no duration.
     """
     from rollouts.model.units import parse_duration  # noqa: PLC0415 - brings pydantic
 
-    if not text:
-        return None
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise UsageError(f"--timeout: {error}") from None
+        raise UsageError(f"{option}: {error}") from None

@@ -10,7 +10,7 @@ import asyncio
 import dataclasses
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -111,7 +111,7 @@ class Store:
         for resource in self.registry:
             self.feed(resource).compact(self._revision)
 
-    async def changes(self, *kinds: Kind) -> AsyncIterator[Change]:
+    async def changes(self, *kinds: Kind) -> AsyncGenerator[Change]:
         """Yield what exists as ADDED, then every change as it happens, for ever."""
         resources = {self.registry.of(kind).storage: self.registry.of(kind) for kind in kinds}
         queue: asyncio.Queue[Entry] = asyncio.Queue()

@@ -1,0 +1,193 @@
+"""`sandbox up`, `sandbox down`, `sandbox load`: the embedded cluster, from a terminal."""
+
+import asyncio
+import math
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollouts.cli.output import ReportFormat, ReportOutputOption, emit, parse_seconds, say
+from rollouts.errors import UsageError
+
+if TYPE_CHECKING:
+    from rollouts.sandbox.environment import Sandbox
+    from rollouts.sandbox.load import Load, LoadReport
+    from rollouts.sandbox.state import SandboxState
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="A small cluster on this machine: real nginx, real Prometheus, pods as processes.",
+)
+
+DirOption = Annotated[
+    Path | None,
+    typer.Option("--dir", metavar="D", help="Where it keeps everything, and nothing else is."),
+]
+DetachOption = Annotated[
+    bool, typer.Option("--detach", "-d", help="Leave it running; `sandbox down` ends it.")
+]
+HostOption = Annotated[str, typer.Option("--host", help="The host that is asked for.")]
+RateOption = Annotated[float, typer.Option("--rate", min=0.1, help="Requests per second.")]
+DurationOption = Annotated[
+    str, typer.Option("--duration", metavar="T", help="How long. Default: until Ctrl-C.")
+]
+
+
+@app.command("up")
+def up(directory: DirOption = None, detach: DetachOption = False) -> None:
+    """
+    Start a sandbox, say what runs where, and end it with Ctrl-C.
+
+    \b
+    Examples:
+      rollouts sandbox up
+      rollouts sandbox up --detach --dir /tmp/shop
+    """  # noqa: D301 - \b keeps the lines apart
+    chosen = directory or Path(tempfile.mkdtemp(prefix="rollouts-sandbox-"))
+    if detach:
+        from rollouts.sandbox import updown  # noqa: PLC0415 - brings the whole sandbox
+
+        say("starting; the first time Prometheus may have to be fetched")
+        print(_guide(updown.up(chosen), chosen, detached=True))
+        return
+    asyncio.run(_stand(chosen))
+
+
+async def _stand(directory: Path) -> None:
+    from rollouts.sandbox.updown import stand  # noqa: PLC0415 - brings the whole sandbox
+
+    await stand(
+        embedded(directory),
+        lambda state: print(_guide(state, directory, detached=False), flush=True),
+    )
+    say("the sandbox has ended")
+
+
+def embedded(directory: Path) -> "Sandbox":
+    """Return a sandbox, not started yet, with the CRD and the controller's permissions in it."""
+    from rollouts.model.crd import crd  # noqa: PLC0415 - brings the whole sandbox
+    from rollouts.sandbox.environment import Sandbox  # noqa: PLC0415 - as above
+
+    return Sandbox(directory, manifests=[crd()], say=say)
+
+
+def _guide(state: "SandboxState", directory: Path, *, detached: bool) -> str:
+    names = {
+        "api-server": "API server",
+        "ingress": "ingress (nginx)",
+        "prometheus": "Prometheus",
+        "exporter": "nginx metrics",
+        "controller": "controller",
+    }
+    lines = [f"The sandbox is up, on {state.network}.", ""]
+    lines += [f"  {names.get(name, name):<16} {url}" for name, url in state.urls.items()]
+    lines += [
+        f"  {'logs':<16} {directory.absolute() / 'logs'}",
+        "",
+        "Use it, in another terminal:",
+        "",
+    ]
+    down = f"rollouts sandbox down --dir {directory}"
+    lines += [
+        f"  export KUBECONFIG={state.kubeconfig}",
+        "  kubectl apply -f examples/canary-nginx.yaml",
+        "  rollouts get checkout --watch",
+        "  rollouts sandbox load",
+        "",
+        f"`{down}` ends it." if detached else f"Ctrl-C (or `{down}`) ends it.",
+    ]
+    return "\n".join(lines)
+
+
+@app.command("down")
+def down(directory: DirOption = None) -> None:
+    """End a sandbox: no process and no file is left."""
+    from rollouts.sandbox import updown  # noqa: PLC0415 - brings the whole sandbox
+
+    chosen = _directory(directory)
+    if not updown.down(chosen):
+        raise UsageError(f"there is no sandbox in {chosen}")
+    print(f"The sandbox in {chosen} is gone.")
+
+
+@app.command("load")
+def load(
+    directory: DirOption = None,
+    host: HostOption = "checkout.example",
+    rate: RateOption = 50.0,
+    duration: DurationOption = "",
+    output: ReportOutputOption = ReportFormat.TEXT,
+) -> None:
+    """
+    Send steady traffic through a sandbox's ingress, and say what came back.
+
+    \b
+    Example:
+      rollouts sandbox load --rate 50 --duration 30s
+    """  # noqa: D301 - \b keeps the lines apart
+    from rollouts.sandbox.load import Load, Target  # noqa: PLC0415 - brings aiohttp
+    from rollouts.sandbox.state import SandboxState  # noqa: PLC0415 - as above
+
+    chosen = _directory(directory)
+    state = SandboxState.read(chosen)
+    if state is None or not state.owner.alive:
+        raise UsageError(f"no sandbox runs in {chosen}; `rollouts sandbox up` starts one")
+    target = Target(state.urls["ingress"], host)
+    seconds = parse_seconds("--duration", duration) if duration else math.inf
+    report = asyncio.run(_send(Load(target, rate, duration_seconds=seconds)))
+    if output is ReportFormat.JSON:
+        document = asdict(report)
+        del document["seconds"]
+        emit(_plain(document), "json")
+    else:
+        print(_account(report))
+
+
+async def _send(load: "Load") -> "LoadReport":
+    """Send until the end or Ctrl-C, with a line about each second on stderr."""
+    import signal  # noqa: PLC0415 - only here
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, load.stop)
+    sending = asyncio.create_task(load.run())
+    while not sending.done():
+        await asyncio.wait([sending], timeout=1)
+        say(_account(load.report()))
+    return await sending
+
+
+def _account(report: "LoadReport") -> str:
+    versions = ", ".join(
+        f"{name or '?'}: {count.responses} ({count.failed} failed)"
+        for name, count in sorted(report.versions.items())
+    )
+    return (
+        f"{report.duration_seconds:5.0f} s  {report.sent} sent, {report.failed} failed,"
+        f" {report.lost} lost, p99 {report.p99_seconds * 1000:.0f} ms  [{versions}]"
+    )
+
+
+def _plain(value: object) -> object:
+    """Return what JSON can hold: times as text."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return value if isinstance(value, str | int | float | None) else str(value)
+
+
+def _directory(given: Path | None) -> Path:
+    """
+    Return the sandbox's directory: the one given, or the one of the kubeconfig in use.
+
+    Raises:
+        UsageError: neither says it.
+    """
+    if given is not None:
+        return given.absolute()
+    kubeconfig = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    if kubeconfig and (Path(kubeconfig).parent / "sandbox.json").exists():
+        return Path(kubeconfig).parent
+    raise UsageError("which sandbox? Give --dir, or set KUBECONFIG to the sandbox's")
