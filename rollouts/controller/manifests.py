@@ -1,0 +1,195 @@
+"""
+What has to be in a cluster for the controller to run there, as plain JSON.
+
+The rules are exactly the verbs that the code uses; the chart says the same in YAML, and a
+test says when the two differ. Knows no cluster and does no I/O.
+"""
+
+from dataclasses import dataclass
+
+from rollouts.model.crd import crd
+from rollouts.model.kinds import GROUP, JSON
+
+_RBAC_GROUP = "rbac.authorization.k8s.io"
+_RBAC = f"{_RBAC_GROUP}/v1"
+_PORT = 8080
+
+CLUSTER_RULES: list[JSON] = [
+    {"apiGroups": [GROUP], "resources": ["rollouts"], "verbs": ["list", "watch", "patch"]},
+    {"apiGroups": [GROUP], "resources": ["rollouts/status"], "verbs": ["patch"]},
+    # Where OwnerReferencesPermissionEnforcement is on, an owner that blocks deletion needs it.
+    {"apiGroups": [GROUP], "resources": ["rollouts/finalizers"], "verbs": ["update"]},
+    {
+        "apiGroups": ["apps"],
+        "resources": ["replicasets"],
+        "verbs": ["list", "watch", "create", "patch", "delete"],
+    },
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
+    {
+        "apiGroups": [""],
+        "resources": ["services"],
+        "verbs": ["list", "watch", "create", "patch"],
+    },
+    {
+        "apiGroups": ["discovery.k8s.io"],
+        "resources": ["endpointslices"],
+        "verbs": ["list", "watch"],
+    },
+    {
+        "apiGroups": ["networking.k8s.io"],
+        "resources": ["ingresses"],
+        "verbs": ["list", "watch", "create", "patch", "delete"],
+    },
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["get", "create", "patch"]},
+]
+LEASE_RULES: list[JSON] = [
+    {
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "verbs": ["get", "create", "patch"],
+    },
+]
+EDIT_RULES: list[JSON] = [
+    {
+        "apiGroups": [GROUP],
+        "resources": ["rollouts"],
+        "verbs": ["create", "update", "patch", "delete", "deletecollection"],
+    },
+    {"apiGroups": [GROUP], "resources": ["rollouts/scale"], "verbs": ["update", "patch"]},
+]
+VIEW_RULES: list[JSON] = [
+    {"apiGroups": [GROUP], "resources": ["rollouts"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [GROUP], "resources": ["rollouts/status"], "verbs": ["get"]},
+    {"apiGroups": [GROUP], "resources": ["rollouts/scale"], "verbs": ["get"]},
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What can be chosen about an installation."""
+
+    name: str = "rollouts"
+    namespace: str = "rollouts"
+    image: str = "rollouts:0.1.0"
+    prometheus_url: str = "http://prometheus-server.monitoring"
+    interval: str = "15s"
+    replicas: int = 1
+
+    @property
+    def labels(self) -> JSON:
+        return {"app.kubernetes.io/name": "rollouts", "app.kubernetes.io/instance": self.name}
+
+
+def manifests(installation: Installation | None = None) -> list[JSON]:
+    """Return everything, in the order in which it can be applied."""
+    here = installation or Installation()
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": here.namespace}}
+    return [namespace, crd(), *permissions(here), *user_roles(here), deployment(here)]
+
+
+def permissions(installation: Installation | None = None) -> list[JSON]:
+    """Return the controller's service account, and what it may do."""
+    here = installation or Installation()
+    lease = f"{here.name}-lease"
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(here, here.name)},
+        _role("ClusterRole", _metadata(here, here.name, namespaced=False), CLUSTER_RULES),
+        _binding(here, here.name, "ClusterRole"),
+        _role("Role", _metadata(here, lease), LEASE_RULES),
+        _binding(here, lease, "Role"),
+    ]
+
+
+def user_roles(installation: Installation | None = None) -> list[JSON]:
+    """Return what adds Rollouts to the cluster's own view, edit and admin roles."""
+    here = installation or Installation()
+    aggregated = {
+        "edit": (EDIT_RULES, ("admin", "edit")),
+        "view": (VIEW_RULES, ("admin", "edit", "view")),
+    }
+    roles = []
+    for suffix, (rules, into) in aggregated.items():
+        metadata = _metadata(here, f"{here.name}-{suffix}", namespaced=False)
+        labels = {f"{_RBAC_GROUP}/aggregate-to-{role}": "true" for role in into}
+        metadata["labels"] = {**metadata["labels"], **labels}
+        roles.append(_role("ClusterRole", metadata, rules))
+    return roles
+
+
+def deployment(installation: Installation | None = None) -> JSON:
+    """Return the controller's Deployment."""
+    here = installation or Installation()
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(here, here.name),
+        "spec": {
+            "replicas": here.replicas,
+            "selector": {"matchLabels": here.labels},
+            "template": {
+                "metadata": {"labels": here.labels},
+                "spec": {
+                    "serviceAccountName": here.name,
+                    "securityContext": {
+                        "runAsNonRoot": True,
+                        "runAsUser": 65532,
+                        "seccompProfile": {"type": "RuntimeDefault"},
+                    },
+                    "terminationGracePeriodSeconds": 30,
+                    "containers": [_container(here)],
+                },
+            },
+        },
+    }
+
+
+def _container(here: Installation) -> JSON:
+    return {
+        "name": "controller",
+        "image": here.image,
+        "args": [
+            "controller",
+            f"--prometheus={here.prometheus_url}",
+            f"--interval={here.interval}",
+            f"--port={_PORT}",
+            "--leader-elect",
+        ],
+        "ports": [{"name": "http", "containerPort": _PORT}],
+        "livenessProbe": _probe("/healthz", 20),
+        "readinessProbe": _probe("/readyz", 5),
+        "resources": {
+            "requests": {"cpu": "50m", "memory": "128Mi"},
+            "limits": {"memory": "512Mi"},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+
+
+def _probe(path: str, period_seconds: int) -> JSON:
+    return {"httpGet": {"path": path, "port": "http"}, "periodSeconds": period_seconds}
+
+
+def _metadata(here: Installation, name: str, *, namespaced: bool = True) -> JSON:
+    where = {"namespace": here.namespace} if namespaced else {}
+    return {"name": name, **where, "labels": here.labels}
+
+
+def _role(kind: str, metadata: JSON, rules: list[JSON]) -> JSON:
+    return {"apiVersion": _RBAC, "kind": kind, "metadata": metadata, "rules": rules}
+
+
+def _binding(here: Installation, name: str, kind: str) -> JSON:
+    """Return what gives the service account the role of that name."""
+    return {
+        "apiVersion": _RBAC,
+        "kind": f"{kind}Binding",
+        "metadata": _metadata(here, name, namespaced=kind == "Role"),
+        "roleRef": {"apiGroup": _RBAC_GROUP, "kind": kind, "name": name},
+        "subjects": [
+            {"kind": "ServiceAccount", "name": here.name, "namespace": here.namespace},
+        ],
+    }

@@ -1,0 +1,108 @@
+"""The chart says what `rollouts manifests` says, and its CRD is that of the models."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rollouts.controller.manifests import Installation, manifests
+from rollouts.model.crd import crd
+from rollouts.model.kinds import JSON
+
+CHART = Path(__file__).parents[2] / "charts" / "rollouts"
+RELEASE = {"Name": "canaries", "Namespace": "delivery"}
+_TRIM = re.compile(r"\s*\{\{-")
+_BLOCK = re.compile(r"\{\{ (if|with) (\S+) \}\}(.*?)\{\{ end \}\}", re.DOTALL)
+_YAML = re.compile(r"\{\{ toYaml (\S+) \| nindent (\d+) \}\}")
+_VALUE = re.compile(r"\{\{ (\S+) \}\}")
+
+
+def render(text: str, scope: JSON) -> list[JSON]:
+    """Return the objects of a template. Knows of Helm just what our templates use."""
+
+    def look_up(path: str) -> Any:
+        found: Any = scope
+        for part in filter(None, path.split(".")):
+            found = found[part]
+        return found
+
+    def block(match: re.Match[str]) -> str:
+        value = look_up(match[2])
+        if match[1] == "with":
+            return match[3].replace("toYaml . ", f"toYaml {match[2]} ") if value else ""
+        return match[3] if value else ""
+
+    def inserted(match: re.Match[str]) -> str:
+        lines = yaml.safe_dump(look_up(match[1]), sort_keys=False).splitlines()
+        return "".join(f"\n{' ' * int(match[2])}{line}" for line in lines)
+
+    text = _TRIM.sub("{{", text)
+    text = _BLOCK.sub(block, text)
+    text = _YAML.sub(inserted, text)
+    text = _VALUE.sub(lambda match: str(look_up(match[1])), text)
+    assert "{{" not in text
+    return [each for each in yaml.safe_load_all(text) if each]
+
+
+def rendered(**values: Any) -> list[JSON]:
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+    scope = {"Values": defaults | values, "Release": RELEASE}
+    return [
+        each
+        for template in sorted((CHART / "templates").iterdir())
+        for each in render(template.read_text(), scope)
+    ]
+
+
+def by_name(objects: list[JSON]) -> dict[tuple[str, str], JSON]:
+    return {(each["kind"], each["metadata"]["name"]): each for each in objects}
+
+
+def test_the_crd_of_the_chart_is_that_of_the_models() -> None:
+    written = (CHART / "crds" / "rollouts.yaml").read_text()
+
+    assert written == yaml.safe_dump(crd(), sort_keys=False, width=100), "run `make crd`"
+
+
+def test_the_chart_and_the_manifests_are_the_same() -> None:
+    here = Installation(name="canaries", namespace="delivery")
+    plain = [
+        each
+        for each in manifests(here)
+        if each["kind"] not in {"Namespace", "CustomResourceDefinition"}
+    ]
+
+    assert by_name(rendered()) == by_name(plain)
+
+
+def test_values_reach_the_deployment() -> None:
+    objects = rendered(
+        extraArgs=["--workers=4"],
+        prometheus={"url": "http://thanos:9090"},
+        replicas=2,
+        metricsService=True,
+    )
+
+    found = by_name(objects)
+    spec = found["Deployment", "canaries"]["spec"]
+    arguments = spec["template"]["spec"]["containers"][0]["args"]
+    assert spec["replicas"] == 2
+    assert "--workers=4" in arguments
+    assert "--prometheus=http://thanos:9090" in arguments
+    assert ("Service", "canaries") in found
+
+
+def test_manifests_are_plain_json_without_shared_parts() -> None:
+    objects = manifests()
+
+    assert json.loads(json.dumps(objects)) == objects
+    assert "&id" not in yaml.safe_dump_all(json.loads(json.dumps(objects)))
+
+
+@pytest.mark.parametrize("values", [{}, {"metricsService": True}])
+def test_every_object_names_what_it_belongs_to(values: JSON) -> None:
+    for each in rendered(**values):
+        assert each["metadata"]["labels"]["app.kubernetes.io/instance"] == "canaries"
