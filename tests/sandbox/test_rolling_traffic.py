@@ -1,6 +1,7 @@
 """Requests through the whole sandbox while pods come and go: none is lost."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -102,3 +103,21 @@ async def test_a_rolling_update_and_scaling_lose_no_request(sandbox: Sandbox) ->
     assert report.failed == 0
     assert report.succeeded == report.sent
     assert set(report.versions) == {"v1", "v2"}
+
+
+async def test_a_killed_pod_loses_no_request_that_may_be_sent_twice(sandbox: Sandbox) -> None:
+    sandbox.store.create(SERVICE, service())
+    sandbox.store.create(INGRESS, ingress())
+    sandbox.store.create(DEPLOYMENT, deployment("v1"))
+    await until(lambda: rolled_out(sandbox, 3))
+    load = Load(Target(sandbox.ingress_url, HOST), 100)
+    sending = asyncio.create_task(load.run())
+    await until(lambda: load.report().succeeded > 20)
+    victim = next(each for each in sandbox._processes.running if "web" in each.name)
+    victim.signal(signal.SIGKILL)
+    killed_at = load.report().sent
+    await until(lambda: load.report().sent > killed_at + 150)
+    load.stop()
+    report = await sending
+    assert report.lost == 0, report.lost_reasons
+    assert report.succeeded == report.sent
