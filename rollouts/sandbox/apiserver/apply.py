@@ -162,14 +162,14 @@ def _merged_list(live: list[Any], config: list[Any], shape: Shape) -> list[Any]:
 
 def _remove(obj: JSON, paths: Iterable[Path], kept: set[Path], shape: Shape) -> None:
     """Take `paths` out of `obj`, but nothing that holds a path of `kept`."""
-    for path in sorted(paths, key=len, reverse=True):
+    for path in sorted(paths, key=len):
         if not any(other[: len(path)] == path for other in kept):
             _take_out(obj, path, shape)
             _drop_empty(obj, path[:-1], kept, shape)
 
 
 def _drop_empty(obj: JSON, path: Path, kept: set[Path], shape: Shape) -> None:
-    while len(path) > 1 and path not in kept and path[-1].startswith("f:"):
+    while path and path != ("f:metadata",) and path not in kept and path[-1].startswith("f:"):
         holder, _ = _holder(obj, path, shape)
         if holder is None or holder.get(path[-1][2:]) not in ({}, []):
             return
@@ -194,8 +194,14 @@ def _take_out(obj: JSON, path: Path, shape: Shape) -> None:
     holder, shape = _holder(obj, path, shape)
     part = path[-1]
     if isinstance(holder, dict) and part.startswith("f:"):
-        holder.pop(part[2:], None)
+        if not _names_item(path):
+            holder.pop(part[2:], None)
     elif isinstance(holder, list) and part.startswith("k:"):
         holder[:] = [item for item in holder if f"k:{shape.key(item)}" != part]
     elif isinstance(holder, list):
         holder[:] = [item for item in holder if f"v:{canonical(item)}" != part]
+
+
+def _names_item(path: Path) -> bool:
+    """Return whether a path is a key of the list item that it is in: that stays with the item."""
+    return len(path) > 1 and path[-2].startswith("k:") and path[-1][2:] in json.loads(path[-2][2:])
