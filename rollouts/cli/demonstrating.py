@@ -95,29 +95,29 @@ def _view(show: "Demo", console: "Console") -> "RenderableType":
     from rollouts.cli.snapshot import compose  # noqa: PLC0415 - as above
     from rollouts.cli.tree import render  # noqa: PLC0415 - as above
 
-    head = Text(f"{show.stage}\n", style="bold magenta")
-    head.append_text(_traffic(show.traffic.report))
+    head = Text(show.stage, style="bold magenta")
+    traffic = _traffic(show.traffic.report)
     rollout, replica_sets, pods = show.objects()
     if rollout is None:
-        return head
+        return Group(head, traffic)
     snapshot = compose(rollout, replica_sets, pods)
-    tree = render(snapshot, datetime.now(UTC), console, height=console.height - 4)
-    return Group(head, tree)
+    tree = render(snapshot, datetime.now(UTC), console, height=console.height - 3)
+    return Group(head, traffic, tree)
 
 
 def _traffic(report: "LoadReport") -> Any:
     """Return one line: the last seconds, how they ended, and who answered."""
     from rich.text import Text  # noqa: PLC0415 - only verbs that need it pay for it
 
-    last = report.seconds[-21:-1]
-    line = Text("Traffic ", style="bold")
+    last = report.seconds[-17:-1]
+    line = Text("Traffic ", style="bold", no_wrap=True, overflow="ellipsis")
     if not last:
         return line.append("none yet", style="not bold dim")
     for second in last:
         bad = second.failed + second.lost
         spark = _SPARKS[min(bad, 7)] if bad else "▁"
         line.append(spark, style="not bold red" if bad else "not bold green")
-    line.append(f" {last[-1].sent}/s, {report.sent} sent, ", style="not bold")
+    line.append(f" {last[-1].sent}/s, {report.sent:,} sent, ", style="not bold")
     line.append(f"{report.failed} failed", style="not bold red" if report.failed else "not bold")
     line.append(", ", style="not bold")
     line.append(f"{report.lost} lost", style="bold red" if report.lost else "not bold green")
@@ -178,7 +178,7 @@ def result_table(releases: "Sequence[Release]") -> "Table":
         [f"{each.stable_requests:,}, {each.stable_failed_requests:,}" for each in releases],
     )
     row("first bad request to weight 0", [_seconds(each.rollback_seconds) for each in releases])
-    row("  the later of these", [each.rollback_measured_by or "–" for each in releases])
+    row("  told by", [each.rollback_measured_by or "–" for each in releases])
     row("  failed requests in it", [_count(each.rollback_failed_requests) for each in releases])
     row(
         "lost because of the rollout",

@@ -86,6 +86,7 @@ app.add_typer(sandboxing.app, name="sandbox")
 app.command("demo")(demonstrating.demo)
 app.command("controller")(controlling.controller)
 app.command("crd")(printing.crd)
+app.command("manifests")(printing.manifests)
 app.command("version")(printing.version)
 
 

@@ -1,5 +1,22 @@
 """`crd`, `manifests`, `version`: what is known without a cluster."""
 
+from typing import Annotated
+
+import typer
+
+from rollouts.cli.session import Settings
+
+ImageOption = Annotated[str, typer.Option("--image", help="The controller's image.")]
+InstallNamespaceOption = Annotated[
+    str, typer.Option("--namespace", "-n", metavar="NAME", help="Where the controller is to run.")
+]
+PrometheusOption = Annotated[
+    str, typer.Option("--prometheus", metavar="URL", help="Where success criteria are measured.")
+]
+IntervalOption = Annotated[
+    str, typer.Option("--interval", metavar="T", help="How often criteria are looked at.")
+]
+
 
 def crd() -> None:
     """
@@ -14,6 +31,37 @@ def crd() -> None:
     from rollouts.model.crd import crd as definition  # noqa: PLC0415 - brings pydantic
 
     print(yaml.safe_dump(definition(), sort_keys=False, width=100), end="")
+
+
+def manifests(
+    ctx: typer.Context,
+    namespace: InstallNamespaceOption = "",
+    image: ImageOption = "",
+    prometheus: PrometheusOption = "",
+    interval: IntervalOption = "",
+) -> None:
+    """
+    Print all that a cluster needs to run the controller.
+
+    The CRD, a namespace, a service account with the least permissions, a Deployment.
+
+    \b
+    Example:
+      rollouts manifests --prometheus http://prometheus.monitoring:9090 | kubectl apply -f -
+    """  # noqa: D301 - \b keeps the lines apart
+    import yaml  # noqa: PLC0415 - only verbs that need it pay for it
+
+    from rollouts.controller.manifests import Installation  # noqa: PLC0415 - as above
+    from rollouts.controller.manifests import manifests as all_of  # noqa: PLC0415 - as above
+
+    usual = Installation()
+    installation = Installation(
+        namespace=namespace or ctx.ensure_object(Settings).namespace or usual.namespace,
+        image=image or usual.image,
+        prometheus_url=prometheus or usual.prometheus_url,
+        interval=interval or usual.interval,
+    )
+    print(yaml.safe_dump_all(all_of(installation), sort_keys=False, width=100), end="")
 
 
 def version() -> None:

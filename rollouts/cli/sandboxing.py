@@ -70,10 +70,12 @@ async def _stand(directory: Path) -> None:
 
 def embedded(directory: Path) -> "Sandbox":
     """Return a sandbox, not started yet, with the CRD and the controller's permissions in it."""
-    from rollouts.model.crd import crd  # noqa: PLC0415 - brings the whole sandbox
-    from rollouts.sandbox.environment import Sandbox  # noqa: PLC0415 - as above
+    from rollouts.controller.manifests import manifests  # noqa: PLC0415 - brings the models
+    from rollouts.sandbox.environment import Sandbox  # noqa: PLC0415 - brings the whole sandbox
 
-    return Sandbox(directory, manifests=[crd()], say=say)
+    # All but the Deployment: here the controller is a process, not a pod.
+    installed = [each for each in manifests() if each["kind"] != "Deployment"]
+    return Sandbox(directory, manifests=installed, say=say)
 
 
 def _guide(state: "SandboxState", directory: Path, *, detached: bool) -> str:

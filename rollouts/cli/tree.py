@@ -222,14 +222,13 @@ def _revision(view: RevisionView) -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{view.number} {view.role}", style=f"bold {style}")
     text.append(f"  {', '.join(view.images)}")
-    if view.wanted or view.pods:
-        full = view.ready >= view.wanted
-        text.append(f"  {view.ready}/{view.wanted} ready", style="" if full else "yellow")
-        leaving = sum(pod.state == "Terminating" for pod in view.pods)
-        if leaving:
-            text.append(f", {leaving} leaving", style="dim")
-    else:
-        text.append("  no pods", style="dim")
+    full = view.ready >= view.wanted
+    leaving = sum(pod.state == "Terminating" for pod in view.pods)
+    if view.wanted or not view.pods:
+        counted = f"  {view.ready}/{view.wanted} ready" if view.wanted else "  no pods"
+        text.append(counted, style="" if view.wanted and full else "yellow" if not full else "dim")
+    if leaving:
+        text.append(f"  {leaving} leaving", style="dim")
     text.append(f"  {view.name}", style="dim")
     return text
 

@@ -134,7 +134,7 @@ class Demo:
         measured = Measured(plan, before, at_end, self.traffic.report)
         return measured.release(
             outcome,
-            status.abort.reason if status.abort is not None else status.message,
+            _words(status, outcome),
             (ended_at - began_at).total_seconds(),
             self.traffic.weight_zero_at,
         )
@@ -222,6 +222,14 @@ def _is_over(status: RolloutStatus, generation: int) -> bool:
     if status.observed_generation < generation or stable is None or current is None:
         return False
     return status.abort is not None or (status.phase == "Healthy" and stable.hash == current.hash)
+
+
+def _words(status: RolloutStatus, outcome: Result) -> str:
+    """Return the controller's own sentence about the outcome."""
+    if status.abort is not None:
+        return status.abort.reason
+    said = [entry.message for entry in status.history if entry.reason == "Promoted"]
+    return said[-1] if said and outcome == "promoted" else status.message
 
 
 def _status(rollout: FrozenJSON | None) -> RolloutStatus:

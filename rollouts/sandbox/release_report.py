@@ -38,7 +38,8 @@ class Release:
     """
     What one release did to the traffic, from the change of the template until its pods have settled.
 
-    `canary_*` are answers of the new version until the outcome, `stable_*` those of the old.
+    `canary_*` are answers of the new version until it was promoted (or to the last one after a
+    rollback), `stable_*` those of the old.
     `lost_requests` were refused, reset, timed out or answered by nginx itself: the rollout's
     own doing. The `rollback_*` fields are None unless it was rolled back.
     """
@@ -83,8 +84,10 @@ class Measured:
     ) -> Release:
         """Return what the release did to the traffic."""
         before, after, version = self.before, self.after, self.plan.version
-        canary, canary_failed = _answers(before, self.at_end, lambda name: name == version)
-        stable, stable_failed = _answers(before, self.at_end, lambda name: name != version)
+        # After a rollback the last answers still come; after a promotion nobody is a canary.
+        until = after if outcome == "rolled-back" else self.at_end
+        canary, canary_failed = _answers(before, until, lambda name: name == version)
+        stable, stable_failed = _answers(before, until, lambda name: name != version)
         lost = {
             reason: count - before.lost_reasons.get(reason, 0)
             for reason, count in after.lost_reasons.items()
