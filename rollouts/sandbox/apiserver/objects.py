@@ -9,22 +9,27 @@ from rollouts.model.kinds import JSON, FrozenJSON
 Key = tuple[str, str]
 
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
 def clone(value: Any) -> Any:
     """Return a deep copy of a JSON value."""
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is dict or isinstance(value, Mapping):
         return {key: clone(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [clone(item) for item in value]
-    return value
+    return [clone(item) for item in value]
 
 
 def without_nulls(value: Any) -> Any:
     """Return a copy in which no mapping has a null: an absent field and a null one are the same."""
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is dict or isinstance(value, Mapping):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [without_nulls(item) for item in value]
-    return value
+    return [without_nulls(item) for item in value]
 
 
 def timestamp(moment: datetime) -> str:
