@@ -33,7 +33,9 @@ def read_command(rollout: FrozenJSON) -> tuple[Command | None, str]:
     if complaint:
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         return Command(id=f"unreadable-{digest}", verb="?"), complaint
-    words = {name: str(given.get(name) or "") for name in ("id", "verb", "revision", "by")}
+    words = {
+        name: str(given.get(name) or "") for name in ("id", "verb", "revision", "by", "reason")
+    }
     return Command(**words), ""
 
 
@@ -45,6 +47,7 @@ def named(rollout: FrozenJSON, *, id_: str, verb: str, at: datetime) -> str:
         "verb": verb,
         "revision": given.get("revision"),
         "by": given.get("by") or "kubectl",
+        "reason": given.get("reason"),
         "at": given.get("at") or format_time(at),
     }
     return json.dumps({key: value for key, value in command.items() if value is not None})

@@ -73,7 +73,7 @@ def _abort(world: World, move: Move, command: Command) -> tuple[Move, bool, str]
         return move, True, "already rolled back"
     if not under_way(move.status):
         return move, False, "no rollout is under way"
-    reason = f"aborted{_by(command)}"
+    reason = f"aborted{_by(command)}{f': {command.reason}' if command.reason else ''}"
     return (
         roll_back(world, move, by=command.by or "command", reason=reason),
         True,

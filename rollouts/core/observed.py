@@ -73,6 +73,7 @@ class Command:
     verb: str
     revision: str = ""
     by: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
