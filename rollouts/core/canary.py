@@ -25,12 +25,27 @@ def advance(world: World, move: Move) -> Move:
     steps = world.spec.canary.steps
     index = move.status.current_step_index or 0
     while index < len(steps):
+        unseen = _unseen(world, move.status, index)
+        if unseen is not None:
+            return _stay(world, move, unseen)
         move = _enter(world, move, index)
         found = state(world, move.status, steps[index], index)
         if not isinstance(found, Done):
             return _stay(world, move, found)
         index += 1
+    unseen = _unseen(world, move.status, index)
+    if unseen is not None:
+        return _stay(world, move, unseen)
     return _promote(world, _enter(world, move, index))
+
+
+def _unseen(world: World, status: RolloutStatus, index: int) -> Waiting | None:
+    """Return what has to be seen before step `index` may be entered: nothing, unless it raises the weight."""
+    steps = world.spec.canary.steps
+    weight = steps[index].set_weight if index < len(steps) else 100
+    if index == status.current_step_index or weight is None or weight <= status.weights.applied:
+        return None
+    return blind(world, status)
 
 
 def _confirm(world: World, move: Move) -> Move:
@@ -147,6 +162,7 @@ def _promote(world: World, move: Move) -> Move:
         stable_floor=0,
         canary_scale=None,
         pause=None,
+        drain_until=world.now + timedelta(seconds=world.observed.quiet_seconds),
         weights=Weights(
             desired=100,
             applied=100,
@@ -226,17 +242,12 @@ def next_weight(world: World, status: RolloutStatus) -> int:
     Return the weight that the routes may say now.
 
     Size before weight: it rises only onto canary pods that are available and whose
-    endpoints are in the canary Service, with the stable Service bound to stable, and
-    only after status remembers since when evidence counts.
+    endpoints are in the canary Service, with the stable Service bound to stable.
     """
     weights = status.weights
     if weights.desired <= weights.applied:
         return weights.desired
-    return (
-        weights.desired
-        if may_raise(world, status) and status.exposed_at is not None
-        else weights.applied
-    )
+    return weights.desired if may_raise(world, status) else weights.applied
 
 
 def may_raise(world: World, status: RolloutStatus) -> bool:
@@ -260,12 +271,3 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
         and service.ready_endpoints.get(canary.hash, 0) >= wanted
         and stable_service.selected_hash == stable.hash
     )
-
-
-def expose(world: World, move: Move) -> Move:
-    """Write down that the canary is about to get its first request: evidence counts from here."""
-    status = move.status
-    first = under_way(status) and status.exposed_at is None and status.weights.desired > 0
-    if first and may_raise(world, status):
-        return move.having(exposed_at=world.now)
-    return move

@@ -23,7 +23,7 @@ from rollouts.model.status import Retiring, RolloutStatus
 
 def retreat(world: World) -> Iterator[Action]:
     """Yield what takes all traffic from the canary at once."""
-    if world.observed.route.exists:
+    if world.observed.route.exists and world.observed.route.highest > 0:
         yield SetWeight(0, cut_off=True)
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rollouts.core.actions import Action, Decision, NameCommand
-from rollouts.core.canary import advance, expose
+from rollouts.core.canary import advance
 from rollouts.core.commands import obey
 from rollouts.core.conditions import conditions
 from rollouts.core.converge import converge, retreat
@@ -31,7 +31,7 @@ def decide(
     """Return what to do next. Pure: the same inputs give the same Decision."""
     world = World(spec, observed, evidence, now)
     move = _remember_evidence(world, Move(status))
-    for step in (retarget, obey, guard, advance, expose, _settle):
+    for step in (retarget, obey, guard, advance, _settle):
         move = step(world, move)
         if move.status.started_at != status.started_at:
             # A new attempt: what was measured of the last one says nothing about it.
@@ -57,7 +57,11 @@ def _actions(world: World, before: RolloutStatus, move: Move) -> list[Action]:
     A retreat is made now; a move forward is only written down now, and made by the next
     decision, which finds it in status: whoever makes that decision.
     """
-    actions = list(retreat(world) if move.retreat else converge(world, before))
+    same = (before.started_at, before.abort) == (move.status.started_at, move.status.abort)
+    if move.retreat or not same:
+        actions = list(retreat(world))  # what was on its way forward is not wanted any more
+    else:
+        actions = list(converge(world, before.having(held_by=move.status.held_by)))
     command = world.observed.command
     if command is not None and not command.id:
         # The resource version makes the id unique, and the same for whoever decides again.

@@ -10,7 +10,6 @@ of writes more than one that takes a minute.
 from datetime import datetime, timedelta
 from typing import Any
 
-from rollouts.core.world import under_way
 from rollouts.model.status import CriterionStatus, RolloutStatus
 
 COUNTS_EVERY = timedelta(seconds=5)
@@ -43,7 +42,7 @@ def due_at(old: RolloutStatus, new: RolloutStatus, now: datetime) -> datetime | 
     """Return when counts that differ may be written; None when that is now or they do not differ."""
     if _counts(old) == _counts(new) and old.message == new.message:
         return None
-    if not under_way(new) or old.refreshed_at is None:
+    if old.refreshed_at is None:
         return None
     due = old.refreshed_at + COUNTS_EVERY
     return due if due > now else None

@@ -44,7 +44,7 @@ def state(world: World, status: RolloutStatus, step: Step, index: int) -> State:
     if step.set_weight is not None or step.set_canary_scale is not None:
         if not settled(world, status):
             return Waiting(waiting_for(world, status), until=_next_moment(world, status))
-        return blind(world, status) or Done()
+        return Done()
     if skipped:
         return Done()
     if step.pause is not None:
@@ -87,7 +87,7 @@ def _pause(world: World, status: RolloutStatus, duration_seconds: float | None) 
     end = _end(world, status, duration_seconds)
     if world.now < end:
         return Waiting(f"holds for {format_duration(duration_seconds)}", until=end)
-    return blind(world, status) or Done()
+    return Done()
 
 
 def _analysis(world: World, status: RolloutStatus, analysis: Analysis) -> State:

@@ -28,16 +28,17 @@ def begin(world: World, move: Move, target: Revision) -> Move:
     """Begin an attempt at `target` at step 0: no evidence, no weight, nothing remembered of the last."""
     status = move.status
     stable = world.replica_set(status.stable_revision)
-    drain_until = None
+    drained = status.drain_until or world.now
     if world.observed.route.highest > 0:
-        drain_until = world.now + timedelta(seconds=world.observed.quiet_seconds)
+        drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
     move = move.having(
         **_fresh(),
         current_revision=target,
         current_step_index=0 if status.stable_revision is not None else None,
         step_started_at=world.now,
         started_at=world.now,
-        drain_until=drain_until or status.drain_until,
+        drain_until=drained,
+        exposed_at=max(world.now, drained),
         stable_floor=max(world.spec.replicas, stable.wanted) if stable is not None else 0,
         retiring=[entry for entry in status.retiring if entry.hash != target.hash],
         phase="Progressing",
@@ -63,7 +64,6 @@ def retire(status: RolloutStatus, hash_: str, delay_seconds: float) -> list[Reti
 
 def _fresh() -> dict[str, object]:
     return {
-        "exposed_at": None,
         "promoted_through": 0,
         "weights": Weights(),
         "canary_scale": None,

@@ -144,7 +144,7 @@ class RolloutStatus(Remembered):
     started_at: Timestamp | None = None
     """When this attempt at the current revision began."""
     exposed_at: Timestamp | None = None
-    """When the canary got its first traffic: evidence counts from here."""
+    """Since when requests to the canary Service are this attempt's: evidence counts from here."""
     drain_until: Timestamp | None = None
     """No traffic before this: failures of a superseded canary must not count against the next."""
     promoted_through: int = 0
