@@ -21,19 +21,23 @@ async def follow(requests: Requests, ref: Ref) -> AsyncGenerator[JSON]:
         NotFound: it does not exist, or was deleted.
         Unavailable: the cluster did not answer the first request.
     """
-    seen, delay_seconds = False, _FIRST_DELAY_SECONDS
+    seen, told, delay_seconds = False, False, _FIRST_DELAY_SECONDS
     while True:
         try:
             async with aclosing(requests.watch(ref)) as states:
                 async for state in states:
                     if state is None:
                         raise missing(ref, deleted=seen)
-                    seen, delay_seconds = True, _FIRST_DELAY_SECONDS
+                    if told:
+                        say("the cluster answers again")
+                    seen, told, delay_seconds = True, False, _FIRST_DELAY_SECONDS
                     yield state
         except Unavailable as error:
             if not seen:
                 raise
-            say(f"the cluster does not answer, trying again: {error}")
+            if not told:
+                say(f"the cluster does not answer, trying again: {error}")
+            told = True
         await asyncio.sleep(delay_seconds)
         delay_seconds = min(2 * delay_seconds, _LONGEST_DELAY_SECONDS)
 

@@ -158,6 +158,8 @@ def _of_past(status: RolloutStatus, wanted: Wanted) -> Outcome | None:
             return Outcome(Exit.PROMOTED, "promoted", entry.message)
         if entry.reason == "RolledBack":
             return Outcome(Exit.FAILED, "rolled-back", entry.message)
+        if entry.reason == "RolloutStarted":
+            return None  # its last attempt came to no end
     return None
 
 

@@ -53,6 +53,16 @@ OPEN = None
             Exit.FAILED,
             id="rolled back, then superseded",
         ),
+        pytest.param(
+            4,
+            {
+                **healthy(4),
+                "history": [history("RolledBack", 3, 90), history("RolloutStarted", 3, 80)],
+            },
+            "3",
+            Exit.SUPERSEDED,
+            id="rolled back, tried again, then superseded",
+        ),
         pytest.param(3, healthy(3), "9", OPEN, id="a number that is still to come"),
         pytest.param(3, healthy(3), "nosuchhash", Exit.USAGE, id="an unknown hash"),
     ],
