@@ -1,0 +1,255 @@
+"""What the documentation says exists: files, commands, fields, reasons."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import typer.main
+import yaml
+
+from rollouts.cli.main import app
+from rollouts.core.commands import HANDLERS
+from rollouts.model.criteria import Criterion
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import PauseReason, Phase
+from rollouts.model.strategy import CanaryStrategy, NginxRouting
+from rollouts.model.validation import PROMQL_VARIABLES, parse_rollout
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted(
+    page
+    for page in (
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "charts").rglob("*.md"),
+    )
+    if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
+)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+WORD = re.compile(r"[A-Z][A-Za-z]+")
+
+
+def of_page(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def section(name: str, heading: str) -> str:
+    """Return what stands below a heading, up to the next of its rank or a higher one."""
+    text = text_of(name)
+    assert f"\n{heading}\n" in text, f"{name} has no section {heading}"
+    rank = len(heading.split(maxsplit=1)[0])
+    return re.split(rf"\n#{{1,{rank}}} ", text.split(f"\n{heading}\n", 1)[1], maxsplit=1)[0]
+
+
+def first_column(table: str) -> set[str]:
+    """Return the words in backticks of each row's first cell."""
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")]
+    return {word for row in rows for word in re.findall(r"`([^`]+)`", row)}
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=of_page)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        if link.startswith(("http:", "https:", "mailto:")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{of_page(page)} links to {link}"
+        if anchor:
+            assert anchor in anchors(target), f"{of_page(page)} links to {link}"
+
+
+def test_examples_and_yaml_in_pages_are_valid_rollouts() -> None:
+    blocks = [
+        (of_page(page), body)
+        for page in PAGES
+        for language, body in FENCE.findall(page.read_text(encoding="utf-8"))
+        if language == "yaml"
+    ]
+    blocks += [
+        (of_page(file), file.read_text(encoding="utf-8"))
+        for file in sorted((ROOT / "examples").rglob("*.yaml"))
+    ]
+    found = 0
+    for name, body in blocks:
+        for document in yaml.safe_load_all(body):
+            if isinstance(document, dict) and document.get("kind") == "Rollout":
+                parse_rollout(document)
+                found += 1
+            elif isinstance(document, dict) and "successCriteria" in document:
+                for criterion in document["successCriteria"]:
+                    Criterion.model_validate(criterion)
+            assert document is not None, name
+    assert found
+
+
+def code_in(page: Path) -> str:
+    """Return everything that a page sets as code."""
+    text = page.read_text(encoding="utf-8")
+    blocks = [body for _, body in FENCE.findall(text)]
+    return "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", FENCE.sub("", text))])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=of_page)
+def test_make_targets_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
+    mentioned = set(re.findall(r"^make ([a-z-]+)", code_in(page), re.MULTILINE))
+    assert mentioned <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=of_page)
+def test_verbs_and_their_options_exist(page: Path) -> None:
+    command = typer.main.get_command(app)
+    for line in code_in(page).splitlines():
+        for call in re.split(r"\|\||&&|[|;]", line.split(" #")[0]):
+            words = call.split()
+            if words[:2] == ["kubectl", "rollouts"]:
+                words = words[1:]
+            if len(words) < 2 or words[0] != "rollouts" or not re.match(r"[a-z-]+$", words[1]):
+                continue
+            check_call(command, words[1:], call)
+
+
+def check_call(command: object, words: list[str], call: str) -> None:
+    """Follow the words into the registry of verbs, and look up each long option."""
+    while words and (below := getattr(command, "commands", None)) is not None:
+        if words[0].startswith("--"):
+            break
+        assert words[0] in below, f"there is no such verb: {call}"
+        command = below[words.pop(0)]
+    options = {name for each in getattr(command, "params", ()) for name in each.opts}
+    for word in words:
+        if word.startswith("--"):
+            assert word.split("=")[0] in options | {"--help"}, f"there is no such option: {call}"
+
+
+def test_every_verb_is_described() -> None:
+    page = section("docs/commands.md", "## The command line")
+    described = {word.split()[1] for word in first_column(page) if word.startswith("rollouts ")}
+    command = typer.main.get_command(app)
+    assert described == set(getattr(command, "commands", ()))
+
+
+def test_every_command_of_the_annotation_is_described() -> None:
+    assert first_column(section("docs/commands.md", "### Verbs")) == set(HANDLERS)
+
+
+def test_phases_are_those_of_the_code() -> None:
+    assert first_column(section("docs/conditions.md", "## Phases")) == set(get_args(Phase))
+
+
+def test_event_reasons_are_those_of_the_code() -> None:
+    said = set(reasons("saying", 1)) | set(reasons("Occurrence", 1))
+    assert first_column(section("docs/conditions.md", "## Events")) == said
+
+
+def test_traps_are_those_of_the_code() -> None:
+    traps = set(reasons("Problem", 0))
+    assert first_column(section("docs/conditions.md", "## Preflight")) == traps
+
+
+def test_condition_reasons_are_those_of_the_code() -> None:
+    tree = parsed("rollouts/core/conditions.py")
+    (function,) = (each for each in ast.walk(tree) if is_function(each, "_reason"))
+    expected = set(words_in(function)) - set(get_args(Phase)) | set(get_args(PauseReason))
+    expected |= {"Passed", "InvalidSpec"}
+    assert first_column(section("docs/conditions.md", "## Reasons of conditions")) == expected
+
+
+def parsed(name: str) -> ast.Module:
+    return ast.parse(text_of(name))
+
+
+def is_function(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name == name
+
+
+def words_in(node: ast.AST) -> Iterator[str]:
+    for each in ast.walk(node):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str):
+            yield from WORD.findall(each.value) if WORD.fullmatch(each.value) else ()
+
+
+def reasons(called: str, position: int) -> Iterator[str]:
+    """Yield the reasons that are given to calls of `called`, as the argument at `position`."""
+    for path in sorted((ROOT / "rollouts").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                for call in ast.walk(function):
+                    if isinstance(call, ast.Call) and name_of(call.func) == called:
+                        yield from values(call.args[position], function)
+
+
+def name_of(function: ast.expr) -> str:
+    return str(getattr(function, "attr", "") or getattr(function, "id", ""))
+
+
+def values(argument: ast.expr, function: ast.AST) -> Iterator[str]:
+    """Yield the words that an argument may be: itself, what its variable got, or a pause's reason."""
+    if isinstance(argument, ast.Constant):
+        yield str(argument.value)
+    elif isinstance(argument, ast.IfExp):
+        yield from values(argument.body, function)
+        yield from values(argument.orelse, function)
+    elif isinstance(argument, ast.Attribute) and argument.attr == "pause":
+        yield from set(waits()) - {"PauseStep"}
+    elif isinstance(argument, ast.Name):
+        for node in ast.walk(function):
+            if isinstance(node, ast.Assign):
+                yield from assigned(node, argument.id, function)
+
+
+def assigned(node: ast.Assign, name: str, function: ast.AST) -> Iterator[str]:
+    for target in node.targets:
+        if isinstance(target, ast.Name) and target.id == name:
+            yield from values(node.value, function)
+        elif isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+            for each, value in zip(target.elts, node.value.elts, strict=True):
+                if isinstance(each, ast.Name) and each.id == name:
+                    yield from values(value, function)
+
+
+def waits() -> Iterator[str]:
+    """Yield the reasons for which a step can pause."""
+    words = set(words_in(parsed("rollouts/core/steps.py")))
+    yield from words & set(get_args(PauseReason))
+
+
+def field_names(model: type[object]) -> set[str]:
+    fields = getattr(model, "model_fields", {})
+    return {str(field.alias or name) for name, field in fields.items()}
+
+
+def test_every_field_is_described() -> None:
+    spec = first_column(section("docs/canary-nginx.md", "## Fields of the spec"))
+    assert {name.split(".")[0] for name in spec} == field_names(RolloutSpec) - {"workloadRef"}
+    canary = first_column(section("docs/canary-nginx.md", "## Fields of the canary"))
+    assert {name.split(".")[0] for name in canary} == field_names(CanaryStrategy)
+    routing = {name.split(".")[-1] for name in canary if ".nginx." in name}
+    assert routing == field_names(NginxRouting)
+    criteria = first_column(section("docs/success-criteria.md", "## All fields"))
+    assert {name.split(".")[0] for name in criteria} >= field_names(Criterion)
+
+
+def test_every_variable_of_a_query_is_described() -> None:
+    text = section("docs/success-criteria.md", "### Queries")
+    assert set(re.findall(r"\{\{ ([\w.]+) \}\}", text)) == PROMQL_VARIABLES
+
+
+def test_every_decision_is_in_the_list_of_decisions() -> None:
+    listed = set(LINK.findall(text_of("docs/adr/README.md")))
+    assert listed == {file.name for file in (ROOT / "docs/adr").glob("0*.md")}
