@@ -221,6 +221,7 @@ class DemoApp:
     async def _ask_to_close(self, _: web.Request, response: web.StreamResponse) -> None:
         if self.draining:
             response.force_close()
+            response.headers["Connection"] = "close"
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")

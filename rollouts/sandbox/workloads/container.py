@@ -281,6 +281,8 @@ class Container:
         self._changed()
 
     def _unhealthy(self, which: str, finding: Finding) -> None:
+        if self._retired.is_set():
+            return  # not ready while draining is as it should be
         self._event("Unhealthy", f"{which} probe failed: {finding.message}", warning=True)
 
     def _event(self, reason: str, message: str, *, warning: bool = False) -> None:
