@@ -206,6 +206,8 @@ class Connection:
             return str(self._kubeconfig)
         named = os.environ.get("KUBECONFIG")
         if named:
+            if not any(Path(part).is_file() for part in named.split(os.pathsep) if part):
+                raise UsageError(f"there is no kubeconfig at {named}, which KUBECONFIG names")
             return named
         usual = Path.home() / ".kube" / "config"
         return str(usual) if usual.is_file() else None

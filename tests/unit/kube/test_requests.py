@@ -78,9 +78,14 @@ async def test_a_cut_while_watching_is_told(api: FakeApiServer, kube: KubeReques
         await cutting
 
 
-async def test_a_missing_or_broken_kubeconfig_is_wrong_usage(tmp_path: Path) -> None:
+async def test_a_missing_or_broken_kubeconfig_is_wrong_usage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(UsageError, match="no kubeconfig at"):
         await KubeRequests(tmp_path / "absent").get(POD_A)
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'absent'}:{tmp_path / 'neither'}")
+    with pytest.raises(UsageError, match="which KUBECONFIG names"):
+        await KubeRequests().get(POD_A)
     broken = tmp_path / "broken"
     broken.write_text("clusters: {}\n")
     with pytest.raises(UsageError, match="broken"):
