@@ -56,13 +56,18 @@ def _deciding(status: RolloutStatus) -> dict[str, Any]:
     }
     facts["weights"] = (status.weights.desired, status.weights.applied)
     facts["command"] = status.last_command.id if status.last_command else None
-    facts["verdicts"] = [_deciding_criterion(criterion) for criterion in status.criteria]
+    facts["verdicts"] = [_deciding_criterion(each) for each in status.criteria if _tells(each)]
     facts["conditions"] = [(entry.type, entry.status, entry.reason) for entry in status.conditions]
     return facts
 
 
 def _deciding_criterion(criterion: CriterionStatus) -> tuple[str, str, int, int]:
     return criterion.name, criterion.verdict, criterion.failed_looks, criterion.errors
+
+
+def _tells(criterion: CriterionStatus) -> bool:
+    """Say whether it says anything yet: inconclusive is what everybody assumes of the first looks."""
+    return criterion.verdict != "inconclusive" or bool(criterion.failed_looks or criterion.errors)
 
 
 def _counts(status: RolloutStatus) -> tuple[int, ...]:
