@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rollouts.bootstrap import manifests
+from rollouts.controller.manifests import manifests
 from rollouts.model.kinds import INGRESS, JSON, ROLLOUT, SERVICE
 from rollouts.sandbox.environment import Sandbox
 from rollouts.sandbox.load import Load, Target
@@ -137,7 +137,8 @@ async def run(arguments: argparse.Namespace) -> tuple[list[Trial], JSON]:
     """Return the trials, and the account of the load over all of them."""
     with tempfile.TemporaryDirectory() as parent:
         directory = Path(parent) / "sandbox"
-        async with Sandbox(directory, manifests=manifests(), say=_say) as sandbox:
+        installed = [each for each in manifests() if each["kind"] != "Deployment"]
+        async with Sandbox(directory, manifests=installed, say=_say) as sandbox:
             for kind, body in app(arguments.weight):
                 sandbox.store.create(kind, body)  # type: ignore[arg-type]
             await until(lambda: status(sandbox).get("phase") == "Healthy", "first deploy")
