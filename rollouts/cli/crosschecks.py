@@ -61,6 +61,7 @@ def cross_check(documents: Sequence[Document], rollout: JSON, spec: RolloutSpec)
     return [
         *_services(neighbours, spec),
         *_ingresses(neighbours, spec),
+        *_environment(spec),
         *_probes(spec),
         *_criteria(spec),
     ]
@@ -117,6 +118,17 @@ def _backends(ingress: JSON) -> Iterator[str]:
         for path in _list(_mapping(_mapping(rule).get("http")).get("paths")):
             service = _mapping(_mapping(_mapping(path).get("backend")).get("service"))
             yield str(service.get("name"))
+
+
+def _environment(spec: RolloutSpec) -> Iterator[Remark]:
+    """Yield values that look like text and are none: the API server refuses pods with them."""
+    containers = ((spec.template or {}).get("spec") or {}).get("containers") or []
+    for index, container in enumerate(containers):
+        for number, variable in enumerate(_list(container.get("env"))):
+            value = _mapping(variable).get("value", "")
+            if not isinstance(value, str):
+                field = f"spec.template.spec.containers[{index}].env[{number}].value"
+                yield Remark("error", field, f'expected text, got {value!r}; put it in quotes: "…"')
 
 
 def _probes(spec: RolloutSpec) -> Iterator[Remark]:

@@ -27,7 +27,7 @@ _SPARKS = "▁▂▃▄▅▆▇█"
 
 def demo(output: ReportOutputOption = ReportFormat.TEXT) -> None:
     """
-    Release a good and a bad version on this machine, and watch what happens.
+    Release a good and a bad version here, and watch it live.
 
     Starts a sandbox, sends 50 requests per second, releases a version that is promoted step by
     step, then one that fails 8 % of its requests and is rolled back. Takes about two minutes.

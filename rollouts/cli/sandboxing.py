@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="A small cluster on this machine: real nginx, real Prometheus, pods as processes.",
+    help="A small cluster on this machine, to try things on.",
 )
 
 DirOption = Annotated[
@@ -108,7 +108,7 @@ def _guide(state: "SandboxState", directory: Path, *, detached: bool) -> str:
 
 @app.command("down")
 def down(directory: DirOption = None) -> None:
-    """End a sandbox: no process and no file is left."""
+    """End a sandbox: nothing of it is left."""
     from rollouts.sandbox import updown  # noqa: PLC0415 - brings the whole sandbox
 
     chosen = _directory(directory)
@@ -126,7 +126,9 @@ def load(
     output: ReportOutputOption = ReportFormat.TEXT,
 ) -> None:
     """
-    Send steady traffic through a sandbox's ingress, and say what came back.
+    Send steady traffic through a sandbox's ingress.
+
+    Says what came back, who answered, and what was lost.
 
     \b
     Example:

@@ -73,6 +73,12 @@ def line_of(words: str, text: str = CANARY) -> int:
             "expected rollouts.dev/v1alpha1",
         ),
         ("  replicas: 4", "  replicas: 4\n  replicas: 5", "spec.replicas", "twice"),
+        (
+            'value: "1.0"',
+            "value: 1.0",
+            "spec.template.spec.containers[0].env[0].value",
+            "put it in quotes",
+        ),
     ],
 )
 def test_a_mistake_is_found_where_it_stands(
