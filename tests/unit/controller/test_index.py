@@ -1,0 +1,127 @@
+"""Which Rollouts hear of a change."""
+
+import pytest
+
+from rollouts.controller.index import Index
+from rollouts.controller.keys import Key
+from rollouts.model.kinds import (
+    ENDPOINT_SLICE,
+    HASH_LABEL,
+    INGRESS,
+    JSON,
+    POD,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+    Kind,
+    Ref,
+)
+from tests.fakes.cluster import FakeCluster
+from tests.fakes.kubernetes import rollout
+from tests.fakes.shop import KEY
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    made = FakeCluster()
+    made.put(ROLLOUT, rollout([{"setWeight": 50}]))
+    return made
+
+
+@pytest.fixture
+def index(cluster: FakeCluster) -> Index:
+    made = Index(cluster)
+    made.rollouts(KEY.ref)
+    return made
+
+
+def put(cluster: FakeCluster, kind: Kind, name: str, **metadata: object) -> Ref:
+    cluster.put(kind, {"metadata": {"namespace": "shop", "name": name, **metadata}})
+    return Ref(kind, "shop", name)
+
+
+def owned_by(kind: str, name: str) -> list[JSON]:
+    return [{"kind": kind, "name": name, "uid": "u", "controller": True}]
+
+
+def test_a_rollout_concerns_itself_also_when_it_is_gone(cluster: FakeCluster, index: Index) -> None:
+    assert index.rollouts(KEY.ref) == {KEY}
+    cluster.drop(KEY.ref)
+    assert index.rollouts(KEY.ref) == {KEY}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "concerned"),
+    [
+        (SERVICE, "checkout", True),
+        (SERVICE, "checkout-canary", True),
+        (SERVICE, "basket", False),
+        (INGRESS, "checkout", True),
+        (INGRESS, "another", True),  # it may be a canary of the same host
+    ],
+)
+def test_services_and_ingresses_concern_whoever_names_them(
+    index: Index, kind: Kind, name: str, *, concerned: bool
+) -> None:
+    assert index.rollouts(Ref(kind, "shop", name)) == ({KEY} if concerned else set())
+    assert index.rollouts(Ref(kind, "elsewhere", name)) == set()
+
+
+def test_a_service_that_is_named_no_more_concerns_nobody(
+    cluster: FakeCluster, index: Index
+) -> None:
+    change = {"spec": {"strategy": {"canary": {"stableService": "till"}}}}
+    cluster.edit(KEY.ref, change)
+    index.rollouts(KEY.ref)
+
+    assert index.rollouts(Ref(SERVICE, "shop", "checkout")) == set()
+    assert index.rollouts(Ref(SERVICE, "shop", "till")) == {KEY}
+
+
+def test_a_pod_concerns_the_rollout_of_its_replica_set(cluster: FakeCluster, index: Index) -> None:
+    put(cluster, REPLICA_SET, "checkout-aa", ownerReferences=owned_by("Rollout", "checkout"))
+    pod = put(cluster, POD, "checkout-aa-1", ownerReferences=owned_by("ReplicaSet", "checkout-aa"))
+
+    assert index.rollouts(pod) == {KEY}
+    cluster.drop(pod)
+    assert index.rollouts(pod) == {KEY}
+    assert index.rollouts(pod) == set()
+
+
+def test_pods_of_others_concern_nobody(cluster: FakeCluster, index: Index) -> None:
+    put(cluster, REPLICA_SET, "web-aa", ownerReferences=owned_by("Deployment", "web"))
+    pod = put(cluster, POD, "web-aa-1", ownerReferences=owned_by("ReplicaSet", "web-aa"))
+    bare = put(cluster, POD, "bare")
+
+    assert index.rollouts(pod) == set()
+    assert index.rollouts(bare) == set()
+
+
+def test_a_replica_set_without_an_owner_concerns_whom_its_name_says(
+    cluster: FakeCluster, index: Index
+) -> None:
+    orphan = put(cluster, REPLICA_SET, "checkout-aa", labels={HASH_LABEL: "aa"})
+
+    assert index.rollouts(orphan) == {KEY}
+
+
+def test_endpoints_concern_whoever_names_their_service(cluster: FakeCluster, index: Index) -> None:
+    labels = {"kubernetes.io/service-name": "checkout"}
+    endpoints = put(cluster, ENDPOINT_SLICE, "checkout-x1", labels=labels)
+
+    assert index.rollouts(endpoints) == {KEY}
+    cluster.drop(endpoints)
+    assert index.rollouts(endpoints) == {KEY}
+
+
+@pytest.mark.parametrize(
+    "spec", [None, "nonsense", {"strategy": 3}, {"strategy": {"canary": {"stableService": 7}}}]
+)
+def test_a_spec_that_is_nonsense_still_hears_of_its_own_change(
+    cluster: FakeCluster, spec: object
+) -> None:
+    index = Index(cluster)
+    ref = Key("shop", "odd").ref
+    cluster.put(ROLLOUT, {"metadata": {"namespace": "shop", "name": "odd"}, "spec": spec})
+
+    assert index.rollouts(ref) == {Key("shop", "odd")}

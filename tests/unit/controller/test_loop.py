@@ -1,0 +1,160 @@
+"""The whole controller on fakes: it starts, keeps Rollouts apart, and stops."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from rollouts.controller.clock import SystemClock
+from rollouts.controller.keys import Key
+from rollouts.controller.loop import Controller
+from rollouts.controller.measure import NoSource
+from rollouts.controller.queue import Backoff
+from rollouts.controller.settings import Settings
+from rollouts.controller.web import Endpoints
+from rollouts.errors import Unavailable
+from rollouts.model.kinds import INGRESS, JSON, ROLLOUT, SERVICE
+from rollouts.ports import MetricSource, Patch, Write
+from tests.fakes.cluster import FakeCluster
+from tests.fakes.kubernetes import Kubernetes, ingress, rollout, service, template
+from tests.fakes.metrics import FakeMetrics
+from tests.fakes.shop import KEY, Told
+
+
+class Running:
+    """A controller at work, and a cluster that acts a hundred times a second."""
+
+    def __init__(self, source: MetricSource | None = None) -> None:
+        self.cluster = FakeCluster()
+        self.cluster.put(SERVICE, service())
+        self.cluster.put(INGRESS, ingress())
+        self.told = Told()
+        settings = Settings(interval_seconds=0.1, workers=2)
+        self.controller = Controller(
+            self.cluster,
+            source or FakeMetrics(),
+            self.told,
+            SystemClock(),
+            settings,
+            backoff=Backoff(0.01, 0.05),
+        )
+        self._kubernetes = Kubernetes(self.cluster)
+
+    def put(self, name: str = "checkout", **changes: Any) -> None:
+        body = rollout([{"setWeight": 50}], replicas=2, **changes)
+        body["metadata"]["name"] = name
+        self.cluster.put(ROLLOUT, body)
+
+    def status(self, key: Key = KEY) -> JSON:
+        found = self.cluster.get(key.ref)
+        return dict((found or {}).get("status") or {})
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not condition():
+                self._kubernetes.settle()
+                await asyncio.sleep(0.01)
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        task = asyncio.create_task(self.controller.run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            async with asyncio.timeout(10):
+                await task
+
+
+async def test_a_release_goes_through_by_changes_alone() -> None:
+    running = Running()
+    running.put()
+    async with running.at_work():
+        await running.until(lambda: running.status().get("phase") == "Healthy")
+        running.cluster.edit(KEY.ref, {"spec": {"template": template("shop:2")}})
+        await running.until(
+            lambda: (
+                running.status()["phase"] == "Healthy"
+                and running.status()["stableRevision"]["number"] == 2
+            )
+        )
+
+    assert [notice.reason for notice in running.told.notices] == [
+        "FirstDeploy",
+        "RolloutStarted",
+        "Promoted",
+    ]
+
+
+async def test_an_invalid_rollout_and_one_that_raises_disturb_nobody() -> None:
+    running = Running()
+    do_write = running.cluster.write
+
+    async def cursed(write: Write) -> None:
+        if isinstance(write, Patch) and write.ref.name == "cursed":
+            raise ZeroDivisionError
+        await do_write(write)
+
+    running.cluster.write = cursed  # type: ignore[method-assign]
+    running.put("invalid", replicaz=3)
+    running.put("cursed")
+    running.put()
+    async with running.at_work():
+        await running.until(lambda: running.status().get("phase") == "Healthy")
+        await running.until(lambda: running.status(Key("shop", "invalid")) != {})
+
+    metrics = running.controller.telemetry.render().decode()
+    assert 'rollouts_reconciles_total{outcome="bug"}' in metrics
+    assert 'rollouts{phase="Healthy"} 1.0' in metrics
+
+
+async def test_an_api_server_that_is_away_for_a_while_is_asked_again() -> None:
+    running = Running()
+    running.cluster.failures = [Unavailable("away")] * 5
+    running.put()
+    async with running.at_work():
+        await running.until(lambda: running.status().get("phase") == "Healthy")
+
+    metrics = running.controller.telemetry.render().decode()
+    assert 'rollouts_reconciles_total{outcome="retry"}' in metrics
+
+
+async def test_without_a_prometheus_criteria_say_so_and_nobody_is_promoted() -> None:
+    running = Running(NoSource())
+    running.put(successCriteria=[{"name": "errors", "errorRate": {"max": "1%"}, "errorLimit": 0}])
+    async with running.at_work():
+        await running.until(lambda: running.status().get("phase") == "Healthy")
+        running.cluster.edit(KEY.ref, {"spec": {"template": template("shop:2")}})
+        await running.until(lambda: running.status()["phase"] == "Paused")
+
+    assert running.status()["pause"]["reason"] == "MetricsUnavailable"
+    assert "no Prometheus is named" in running.status()["criteria"][0]["message"]
+
+
+@pytest.fixture
+async def endpoints(unused_tcp_port: int) -> AsyncIterator[tuple[str, list[str]]]:
+    problems: list[str] = []
+    made = Endpoints(lambda: b"rollouts_is_leader 1.0\n", lambda: problems)
+    await made.start("127.0.0.1", unused_tcp_port)
+    yield f"http://127.0.0.1:{unused_tcp_port}", problems
+    await made.stop()
+
+
+async def test_the_endpoints_answer(endpoints: tuple[str, list[str]]) -> None:
+    url, problems = endpoints
+    async with aiohttp.ClientSession() as session:
+
+        async def get(path: str) -> tuple[int, str]:
+            async with session.get(url + path) as response:
+                return response.status, await response.text()
+
+        assert await get("/healthz") == (200, "ok\n")
+        assert await get("/readyz") == (200, "ok\n")
+        assert await get("/metrics") == (200, "rollouts_is_leader 1.0\n")
+        problems.append("Ingress: not permitted")
+        assert await get("/readyz") == (503, "Ingress: not permitted\n")
+        assert (await get("/healthz"))[0] == 200

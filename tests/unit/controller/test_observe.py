@@ -1,0 +1,122 @@
+"""What is counted, and what is not."""
+
+from typing import Any
+
+import pytest
+
+from rollouts.controller.observe import notation, observe
+from rollouts.core.observed import Observed
+from rollouts.model.kinds import ENDPOINT_SLICE, HASH_LABEL, JSON, POD, REPLICA_SET, Ref
+from rollouts.model.spec import LabelSelector
+from rollouts.model.validation import parse_rollout
+from tests.fakes.shop import Shop
+
+
+@pytest.fixture
+async def deployed(shop: Shop) -> Shop:
+    return await shop.deployed()
+
+
+def seen(shop: Shop) -> Observed:
+    spec = parse_rollout(shop.rollout)
+    return observe(shop.cluster, shop.rollout, spec, quiet_seconds=2)
+
+
+def stable_hash(shop: Shop) -> str:
+    return str(shop.status["stableRevision"]["hash"])
+
+
+def a_pod(shop: Shop) -> Ref:
+    pod = shop.cluster.select(POD, "shop", {HASH_LABEL: stable_hash(shop)})[0]
+    return Ref(POD, "shop", pod["metadata"]["name"])
+
+
+def waiting(reason: str, where: str = "containerStatuses") -> JSON:
+    status = {"name": "web", "restartCount": 2, "state": {"waiting": {"reason": reason}}}
+    return {"status": {"containerStatuses": [], where: [status]}}
+
+
+async def test_a_terminating_pod_does_not_exist(deployed: Shop) -> None:
+    deployed.cluster.edit(
+        a_pod(deployed), {"metadata": {"deletionTimestamp": "2030-01-01T00:00:00Z"}}
+    )
+
+    found = seen(deployed).replica_sets[stable_hash(deployed)]
+
+    assert (found.existing, found.ready, found.available, found.wanted) == (3, 3, 3, 4)
+
+
+async def test_available_is_what_pods_and_status_agree_on(deployed: Shop) -> None:
+    ref = Ref(REPLICA_SET, "shop", f"checkout-{stable_hash(deployed)}")
+    deployed.cluster.edit(ref, {"status": {"availableReplicas": 2}})
+
+    found = seen(deployed).replica_sets[stable_hash(deployed)]
+
+    assert (found.ready, found.available) == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("reason", "problem"),
+    [("CrashLoopBackOff", "CrashLoopBackOff"), ("ContainerCreating", ""), ("ErrImagePull",) * 2],
+)
+@pytest.mark.parametrize("where", ["containerStatuses", "initContainerStatuses"])
+async def test_what_containers_wait_for_is_a_problem(
+    deployed: Shop, reason: str, problem: str, where: str
+) -> None:
+    ref = a_pod(deployed)
+    deployed.cluster.edit(ref, waiting(reason, where))
+
+    pods = seen(deployed).replica_sets[stable_hash(deployed)].pods
+
+    (pod,) = [pod for pod in pods if pod.name == ref.name]
+    assert pod.problem == problem
+    assert pod.restarts == 2
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "ready"),
+    [
+        ({"conditions": {"ready": False}}, 3),
+        ({"conditions": {}}, 4),
+        ({"conditions": {"ready": None}}, 4),
+        ({"conditions": {"ready": True}, "targetRef": {"kind": "Pod", "name": "unknown"}}, 3),
+        ({"conditions": {"ready": True}, "targetRef": None}, 3),
+    ],
+)
+async def test_only_ready_endpoints_of_known_pods_count(
+    deployed: Shop, endpoint: dict[str, Any], ready: int
+) -> None:
+    ref = Ref(ENDPOINT_SLICE, "shop", "checkout-abcde")
+    found = deployed.cluster.get(ref)
+    assert found is not None
+    first, *others = found["endpoints"]
+    deployed.cluster.edit(ref, {"endpoints": [{**first, **endpoint}, *others]})
+
+    service = seen(deployed).services["checkout"]
+
+    assert service.ready_endpoints == {stable_hash(deployed): ready}
+
+
+async def test_a_pod_with_two_addresses_is_one_endpoint(deployed: Shop) -> None:
+    first = deployed.cluster.get(Ref(ENDPOINT_SLICE, "shop", "checkout-abcde"))
+    assert first is not None
+    metadata = {**first["metadata"], "name": "checkout-ipv6"}
+    deployed.cluster.put(ENDPOINT_SLICE, {**first, "metadata": metadata})
+
+    assert seen(deployed).services["checkout"].ready_endpoints == {stable_hash(deployed): 4}
+
+
+def test_a_selector_is_written_as_kubectl_does() -> None:
+    selector = LabelSelector.model_validate(
+        {
+            "matchLabels": {"b": "2", "a": "1"},
+            "matchExpressions": [
+                {"key": "tier", "operator": "In", "values": ["y", "x"]},
+                {"key": "zone", "operator": "NotIn", "values": ["z"]},
+                {"key": "up", "operator": "Exists"},
+                {"key": "down", "operator": "DoesNotExist"},
+            ],
+        }
+    )
+
+    assert notation(selector) == "a=1,b=2,tier in (x,y),zone notin (z),up,!down"
