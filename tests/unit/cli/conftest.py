@@ -132,6 +132,7 @@ def rollouts(
         printed = capsys.readouterr()
         return Ran(code, printed.out, printed.err)
 
+    vars(call)["connect"] = connect
     return call
 
 

@@ -1,0 +1,83 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from rollouts.cli.snapshot import Snapshot, compose
+from rollouts.cli.tree import age, render, step_label
+from rollouts.model.kinds import JSON
+from tests.unit.cli.objects import (
+    NOW,
+    healthy,
+    pod,
+    progressing,
+    replica_set,
+    rolled_back,
+    rollout,
+)
+
+
+def snapshot(status: JSON | None) -> Snapshot:
+    sets = [replica_set(1, 0), replica_set(2, 4), replica_set(3, 2)]
+    pods = [pod(2, suffix) for suffix in ("aaaaa", "bbbbb", "ccccc", "ddddd")]
+    pods += [pod(3, "eeeee"), pod(3, "fffff", problem="CrashLoopBackOff", restarts=4)]
+    return compose(rollout(3, status), sets, pods)
+
+
+def drawn(status: JSON | None, *, width: int = 80, height: int | None = None) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, highlight=False, no_color=True)
+    console.print(render(snapshot(status), NOW, console, height=height))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("status", [progressing(3), rolled_back(3), healthy(3), None])
+def test_no_line_is_wider_than_the_terminal(status: JSON | None, width: int) -> None:
+    assert max(len(line) for line in drawn(status, width=width)) <= width
+
+
+@pytest.mark.parametrize("height", [23, 18, 16])
+def test_it_fits_the_height_and_keeps_what_matters_most(height: int) -> None:
+    lines = drawn(progressing(3), height=height)
+    assert len(lines) <= height
+    text = "\n".join(lines)
+    for words in ("● Progressing", "▶ analysis 5m", "25 % canary", "CrashLoopBackOff", "? errors"):
+        assert words in text
+
+
+def test_a_promotion_under_way_and_a_rollback_look_different() -> None:
+    promoting = "\n".join(drawn(progressing(3, currentStepIndex=7)))
+    assert "▶ promotion" in promoting
+    stopped = "\n".join(drawn(rolled_back(3)))
+    assert "✗ analysis 5m" in stopped
+    assert "3 rolled back" in stopped
+    assert "✗ errors" in stopped
+
+
+def test_what_no_controller_has_seen_is_new() -> None:
+    assert "● New" in drawn(None)[0]
+
+
+@pytest.mark.parametrize(
+    ("step", "label"),
+    [
+        ({"setWeight": 5}, "5 %"),
+        ({"pause": {}}, "pause until promoted"),
+        ({"pause": {"duration": 90}}, "pause 1m30s"),
+        ({"analysis": {"duration": "5m"}}, "analysis 5m"),
+        ({"setCanaryScale": {"replicas": 3}}, "3 pods"),
+        ({"setCanaryScale": {"weight": 50}}, "size 50 %"),
+        ({"setCanaryScale": {"matchTrafficWeight": True}}, "size as weight"),
+        ({"pause": {"duration": "soon"}}, "pause soon"),
+        ({}, "?"),
+    ],
+)
+def test_a_step_in_a_few_words(step: JSON, label: str) -> None:
+    assert step_label(step) == label
+
+
+def test_ages_are_in_one_unit() -> None:
+    view = snapshot(progressing(3)).revisions[0].pods[0]
+    assert age(NOW, view.created_at) == "70s"
+    assert age(NOW, None) == "–"
