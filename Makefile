@@ -28,7 +28,7 @@ format: .venv/.installed ## Format the code and mend what can be mended by itsel
 	@ruff format .
 	@ruff check --fix .
 
-crd: .venv/.installed ## Write the CRD and the plain manifests that the models and the chart say
+crd: .venv/.installed ## Write the CRD that the models say into the chart
 	@rollouts crd > charts/rollouts/crds/rollouts.yaml
 
 lock: ## Pin the newest versions, with hashes (needs uv)
