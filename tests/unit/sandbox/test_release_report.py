@@ -52,7 +52,7 @@ def test_only_what_happened_in_the_release_counts() -> None:
     at_end = account({"1.0": count(180, 3), "2.0": count(20)}, lost={"timed out": 1})
     after = account({"1.0": count(180, 3), "2.0": count(90)}, lost={"timed out": 1})
     made = Measured(GOOD, before, at_end, after).release("promoted", "fine", 25.46, None)
-    assert (made.requests, made.failed_requests, made.lost_requests) == (150, 0, 0)
+    assert (made.requests, made.failed_requests, made.lost_requests) == (170, 0, 0)
     assert (made.canary_requests, made.stable_requests) == (20, 80)
     assert made.duration_seconds == 25.5
     assert made.as_planned
