@@ -6,7 +6,7 @@ from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver import custom_resources, validation
 from rollouts.sandbox.apiserver.builtins import CRD
 from rollouts.sandbox.apiserver.defaults import defaulted_object
-from rollouts.sandbox.apiserver.errors import ApiError, Cause, invalid
+from rollouts.sandbox.apiserver.errors import Cause, invalid
 from rollouts.sandbox.apiserver.names import metadata_causes
 from rollouts.sandbox.apiserver.objects import timestamp, without_nulls
 from rollouts.sandbox.apiserver.registry import Resource
@@ -42,7 +42,7 @@ class Admission:
         Complete `obj` with defaults, in place, and refuse it when it is invalid.
 
         Raises:
-            ApiError: 422, with a cause per field; 400, it has the wrong structure altogether.
+            ApiError: 422, with a cause per field.
         """
         causes = list(metadata_causes(obj))
         if resource.custom is not None:
@@ -64,16 +64,8 @@ class Admission:
             if not causes:
                 custom_resources.completed(obj, timestamp(self._store.now()))
             return causes
-        try:
-            defaulted_object(obj, current, self._store.new_address)
-            return validation.object_causes(obj, current) if subresource != "status" else []
-        except (AttributeError, TypeError, KeyError) as error:
-            kind = resource.kind
-            message = (
-                f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: '
-                f"json: a field has the wrong type ({error})"
-            )
-            raise ApiError(400, message) from error
+        defaulted_object(obj, current, self._store.new_address)
+        return validation.object_causes(obj, current) if subresource != "status" else []
 
     def admitted(self, resource: Resource, obj: FrozenJSON) -> None:
         """Follow what has been stored: a definition's kind is served from now on."""

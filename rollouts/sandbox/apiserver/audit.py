@@ -7,7 +7,11 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One answered request; a watch is written down when it begins."""
+    """
+    One answered request; a watch is written down when it begins.
+
+    `name` of a creation is the name that the object got.
+    """
 
     at: datetime
     user: str

@@ -2,24 +2,22 @@
 
 import base64
 import json
-from collections.abc import Mapping
 
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver.conversion import converted
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import clone, key_of
 from rollouts.sandbox.apiserver.registry import Resource
-from rollouts.sandbox.apiserver.requests import Target
+from rollouts.sandbox.apiserver.requests import Call
 from rollouts.sandbox.apiserver.selectors import selection
 from rollouts.sandbox.apiserver.store import Store
 
 
-def selected(
-    store: Store, resource: Resource, target: Target, query: Mapping[str, str]
-) -> list[FrozenJSON]:
+def selected(store: Store, call: Call) -> list[FrozenJSON]:
     """Return the stored objects that a list, watch or deletecollection is about."""
-    chosen = selection(query, resource.kind.plural, target.name)
-    return [obj for obj in store.scan(resource, target.namespace) if chosen.matches(obj)]
+    target = call.target
+    chosen = selection(call.request.query, call.resource.kind.plural, target.name)
+    return [obj for obj in store.scan(call.resource, target.namespace) if chosen.matches(obj)]
 
 
 def presented(obj: FrozenJSON, resource: Resource) -> JSON:
@@ -27,15 +25,16 @@ def presented(obj: FrozenJSON, resource: Resource) -> JSON:
     return converted(clone(obj), resource)
 
 
-def page(store: Store, resource: Resource, target: Target, query: Mapping[str, str]) -> JSON:
+def page(store: Store, call: Call) -> JSON:
     """
-    Return the list object for a query: labelSelector, fieldSelector, limit, continue.
+    Return the list object that a call asks for: labelSelector, fieldSelector, limit, continue.
 
     Raises:
         ApiError: 400 for a selector or token that makes no sense, 504 for a future revision.
     """
+    resource, query = call.resource, call.request.query
     check_revision(store, query.get("resourceVersion", ""))
-    found = selected(store, resource, target, query)
+    found = selected(store, call)
     revision = str(store.revision)
     if query.get("continue"):
         revision, start = _read_token(query["continue"])
@@ -45,7 +44,7 @@ def page(store: Store, resource: Resource, target: Target, query: Mapping[str, s
         "apiVersion": resource.kind.api_version,
         "metadata": {"resourceVersion": revision},
     }
-    limit = int(query.get("limit") or 0)
+    limit = int(call.number("limit") or 0)
     if limit and len(found) > limit:
         listed["metadata"]["continue"] = _token(revision, found[limit - 1])
         listed["metadata"]["remainingItemCount"] = len(found) - limit

@@ -33,6 +33,8 @@ def json_patch(target: FrozenJSON, operations: Any) -> JSON:
             400, "error decoding patch: json: cannot unmarshal object into a list of operations"
         )
     for operation in operations:
+        if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
+            raise ApiError(400, "error decoding patch: an operation needs op and path")
         document = _operate(document, operation)
     return document  # type: ignore[no-any-return]
 
@@ -51,7 +53,7 @@ def _operate(document: Any, operation: JSON) -> Any:
             raise _unfit(f"testing value {operation.get('path')} failed")
         return document
     if op in ("move", "copy"):
-        origin = _tokens(operation.get("from", ""))
+        origin = _tokens(str(operation.get("from", "")))
         value = clone(_find(document, origin))
         document = _remove(document, origin) if op == "move" else document
         return _add(document, path, value)

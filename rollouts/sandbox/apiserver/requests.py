@@ -1,6 +1,7 @@
 """What a request asks for: its place in the API, its verb, and its body."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,20 @@ class Call:
     def asks(self, parameter: str) -> str:
         """Return a query parameter, "" when it is not there."""
         return self.request.query.get(parameter, "")
+
+    def number(self, parameter: str) -> float | None:
+        """
+        Return a query parameter as a number, None when it is not there.
+
+        Raises:
+            ApiError: 400, it is no number from 0.
+        """
+        text = self.asks(parameter)
+        if not text:
+            return None
+        if not re.fullmatch(r"\d+(\.\d+)?", text):
+            raise ApiError(400, f'{parameter}: Invalid value: "{text}": invalid syntax')
+        return float(text)
 
     @property
     def manager(self) -> str:

@@ -33,10 +33,12 @@ class Rest:
             ApiError: the refusal to answer with.
         """
         body = await body_of(call.request)
+        if call.verb.startswith("delete"):
+            body = _options(body)
         if call.verb == "get":
             return self._formed(call, self._get(call))
         if call.verb == "list":
-            listed = page(self._store, call.resource, call.target, call.request.query)
+            listed = page(self._store, call)
             return self._formed(call, listed)
         if call.verb == "create":
             return self._create(call, body)
@@ -45,9 +47,9 @@ class Rest:
         if call.verb == "patch":
             return self._patching.serve(call, body)
         if call.verb == "delete":
-            return self._delete(call, body or {})
+            return self._delete(call, body)
         if call.verb == "deletecollection":
-            return self._delete_collection(call, body or {})
+            return self._delete_collection(call, body)
         raise ApiError(405, "the server does not allow this method on the requested resource")
 
     def _formed(self, call: Call, body: JSON) -> web.Response:
@@ -104,13 +106,13 @@ class Rest:
         return answer(success(kind.plural, kind.group, target.name, uid))
 
     def _delete_collection(self, call: Call, options: JSON) -> web.Response:
-        listed = page(self._store, call.resource, call.target, call.request.query)
-        for obj in selected(self._store, call.resource, call.target, call.request.query):
+        listed = page(self._store, call)
+        for obj in selected(self._store, call):
             self._remove(call, *key_of(obj), options)
         return answer(listed)
 
     def _remove(self, call: Call, namespace: str, name: str, options: JSON) -> None:
-        grace = options.get("gracePeriodSeconds", call.asks("gracePeriodSeconds") or None)
+        grace = options.get("gracePeriodSeconds", call.number("gracePeriodSeconds"))
         policy = options.get("propagationPolicy") or call.asks("propagationPolicy")
         if options.get("orphanDependents"):
             policy = "Orphan"
@@ -130,3 +132,18 @@ class Rest:
             if wanted.get(field) and wanted[field] != meta[field]:
                 why = f"Precondition failed: {word} in precondition: {wanted[field]}, {word} in object meta: {meta[field]}"
                 raise conflict(kind.plural, kind.group, meta["name"], why)
+
+
+def _options(body: Any) -> JSON:
+    """
+    Return the options of a deletion.
+
+    Raises:
+        ApiError: 400, they make no sense.
+    """
+    options = {} if body is None else body
+    seconds = options.get("gracePeriodSeconds") if isinstance(options, dict) else "none"
+    preconditions = options.get("preconditions") if isinstance(options, dict) else None
+    if not isinstance(seconds, int | None) or not isinstance(preconditions, dict | None):
+        raise ApiError(400, "json: cannot unmarshal the body into Go value of type DeleteOptions")
+    return dict(options)

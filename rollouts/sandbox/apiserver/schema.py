@@ -218,7 +218,9 @@ def _duplicate_causes(value: list[Any], schema: JSON, path: str) -> Iterator[Cau
     keys = schema.get("x-kubernetes-list-map-keys") or ()
     seen: list[Any] = []
     for number, item in enumerate(value):
-        name = {key: item.get(key) for key in keys if key in item} if kind == "map" else item
+        name = item
+        if kind == "map" and isinstance(item, dict):
+            name = {key: item[key] for key in keys if key in item}
         if name in seen:
             message = f"Duplicate value: {shown(name)}"
             yield Cause(f"{path}[{number}]", message, "FieldValueDuplicate")

@@ -1,5 +1,7 @@
 """The HTTP server: who is it, what do they want, may they; then answer, and write it down."""
 
+import dataclasses
+import json
 from collections.abc import Mapping
 
 import structlog
@@ -111,6 +113,8 @@ class ApiServer:
         except Exception:
             log.exception("request failed", method=request.method, path=request.path)
             response = refusal(ApiError(500, "Internal error occurred: see the server's log"))
+        if verb == "create" and isinstance(response, web.Response):
+            target = dataclasses.replace(target, name=_created_name(response))
         self._record(request, user, verb, target, response.status)
         return response
 
@@ -169,3 +173,11 @@ class ApiServer:
                 status=status,
             )
         )
+
+
+def _created_name(response: web.Response) -> str:
+    """Return the name that a created object got, "" when nothing was created."""
+    if response.status != 201:
+        return ""
+    body = json.loads(response.text or "{}")
+    return str(body.get("metadata", {}).get("name", ""))

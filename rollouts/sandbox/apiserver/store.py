@@ -27,6 +27,7 @@ from rollouts.sandbox.apiserver.objects import Key, clone, key_of, labels_of, me
 from rollouts.sandbox.apiserver.ownership import Ownership, Writer
 from rollouts.sandbox.apiserver.patches import merge_patch
 from rollouts.sandbox.apiserver.registry import Registry, Resource
+from rollouts.sandbox.apiserver.structures import check_structure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,6 +143,7 @@ class Store:
             ApiError: 409 it exists, 404 its namespace does not, 422 it is invalid.
         """
         resource = self.registry.of(kind)
+        check_structure(resource, body)
         obj = stored_form(lifecycle.newborn(self, resource, clone(body)), resource)
         self._admission.admit(resource, obj, None)
         name = obj["metadata"]["name"]
@@ -165,6 +167,7 @@ class Store:
                 404 it is not there, 422 it would be invalid.
         """
         resource = self.registry.of(kind)
+        check_structure(resource, body)
         current = self.stored(resource, *key_of(body))
         self._check_preconditions(resource, current, metadata(body))
         obj = lifecycle.successor(

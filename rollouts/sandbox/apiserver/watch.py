@@ -94,7 +94,7 @@ class Watches:
     def _plan(self, call: Call) -> _Plan:
         query = call.request.query
         all_events = call.asks("sendInitialEvents")
-        seconds = float(call.asks("timeoutSeconds") or random.uniform(1800, 3600))
+        seconds = call.number("timeoutSeconds") or random.uniform(1800, 3600)
         return _Plan(
             call=call,
             feed=self._store.feed(call.resource),
@@ -144,7 +144,7 @@ class Watches:
     def _initial(self, plan: _Plan) -> list[JSON]:
         """Return the events that tell what exists when the watch begins."""
         call = plan.call
-        found = selected(self._store, call.resource, call.target, call.request.query)
+        found = selected(self._store, call)
         events = [{"type": "ADDED", "object": self._shape(plan, obj)} for obj in found]
         if plan.bookmarks and call.asks("sendInitialEvents") == "true":
             events.append(self._bookmark(plan, {INITIAL_EVENTS_END: "true"}))
