@@ -1,0 +1,177 @@
+"""The controller as it is wired, against an API server that enforces its permissions."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from rollouts.bootstrap import LOST_LEADERSHIP, STOPPED, controller, prometheus
+from rollouts.controller.manifests import manifests
+from rollouts.controller.settings import Settings
+from rollouts.errors import UsageError
+from rollouts.kube.lease import LEASE
+from rollouts.model.kinds import REPLICA_SET
+from rollouts.sandbox.apiserver.server import ApiServer
+from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.credentials import Credentials, write_kubeconfig
+from tests.fakes.kubernetes import ingress, rollout, service
+
+
+class Cluster:
+    """An API server with the manifests in it, and controllers that come with their token only."""
+
+    def __init__(self, directory: Path) -> None:
+        installed = [each for each in manifests() if each["kind"] != "Deployment"]
+        credentials = Credentials(installed)
+        self.store = Store()
+        self.api = ApiServer(self.store, tokens=credentials.tokens)
+        self.user = credentials.controller_user
+        self.kubeconfig = directory / "kubeconfig"
+        self._token = credentials.controller_token
+        self._installed = installed
+
+    async def start(self) -> None:
+        await self.api.start()
+        write_kubeconfig(self.kubeconfig, self.api.url, self._token)
+        async with aiohttp.ClientSession() as session:
+            for each in [*self._installed, *self._shop()]:
+                async with session.post(self.api.url + path_of(each), json=each) as response:
+                    assert response.status in (201, 409), await response.text()
+
+    def _shop(self) -> list[dict[str, object]]:
+        return [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
+            {"apiVersion": "v1", "kind": "Service", **service()},
+            {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", **ingress()},
+            rollout([{"setWeight": 50}]),
+        ]
+
+    def refused(self) -> list[object]:
+        return [each for each in self.api.audit if each.user == self.user and each.status == 403]
+
+    def replica_sets(self) -> int:
+        return len(self.store.select(REPLICA_SET, "shop"))
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(15):
+            while not condition():  # noqa: ASYNC110 - nothing tells us
+                await asyncio.sleep(0.02)
+
+
+def path_of(body: dict[str, object]) -> str:
+    kinds = {
+        "Namespace": "/api/v1/namespaces",
+        "Service": "/api/v1/namespaces/shop/services",
+        "ServiceAccount": "/api/v1/namespaces/rollouts/serviceaccounts",
+        "Ingress": "/apis/networking.k8s.io/v1/namespaces/shop/ingresses",
+        "Rollout": "/apis/rollouts.dev/v1alpha1/namespaces/shop/rollouts",
+        "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+        "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+        "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+        "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/rollouts/roles",
+        "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/rollouts/rolebindings",
+    }
+    return kinds[str(body["kind"])]
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    made = Cluster(tmp_path)
+    await made.start()
+    yield made
+    await made.api.stop()
+
+
+@pytest.fixture
+def settings(cluster: Cluster, unused_tcp_port: int) -> Settings:
+    return Settings(
+        kubeconfig=cluster.kubeconfig,
+        address="127.0.0.1",
+        port=unused_tcp_port,
+        lease_namespace="rollouts",
+    )
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[asyncio.Task[int]]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(controller(settings, stop))
+    try:
+        yield task
+    finally:
+        stop.set()
+        async with asyncio.timeout(15):
+            await task
+
+
+async def test_it_works_with_exactly_the_permissions_of_the_manifests(
+    cluster: Cluster, settings: Settings
+) -> None:
+    async with running(replace(settings, leader_elect=True)) as task:
+        await cluster.until(lambda: cluster.replica_sets() == 1)
+        url = f"http://127.0.0.1:{settings.port}"
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"{url}/readyz") as response:
+                assert response.status == 200
+            async with session.get(f"{url}/metrics") as response:
+                assert "rollouts_is_leader 1.0" in await response.text()
+
+    assert task.result() == STOPPED
+    assert cluster.refused() == []
+    lease = cluster.store.get(LEASE, "rollouts", "rollouts-controller")
+    assert lease is not None
+    assert lease["spec"]["holderIdentity"] == ""
+
+
+async def test_of_two_controllers_one_works(
+    cluster: Cluster, settings: Settings, unused_tcp_port_factory: Callable[[], int]
+) -> None:
+    leader = replace(settings, leader_elect=True)
+    standby = replace(leader, port=unused_tcp_port_factory())
+    async with running(leader) as first:
+        await cluster.until(lambda: cluster.replica_sets() == 1)
+        async with running(standby):
+            cluster.store.patch(
+                LEASE, "rollouts", "rollouts-controller", {"spec": {"holderIdentity": "another"}}
+            )
+            await cluster.until(first.done)
+
+    assert first.result() == LOST_LEADERSHIP
+
+
+async def test_a_port_that_is_taken_is_a_mistake_of_the_user(
+    cluster: Cluster, settings: Settings
+) -> None:
+    async with running(settings):
+        await cluster.until(lambda: cluster.replica_sets() == 1)
+        with pytest.raises(UsageError, match="can't listen"):
+            await controller(settings, asyncio.Event())
+
+
+async def test_a_missing_kubeconfig_is_a_mistake_of_the_user(settings: Settings) -> None:
+    missing = replace(settings, kubeconfig=Path("/nowhere/kubeconfig"))
+
+    with pytest.raises(UsageError, match="no kubeconfig"):
+        await controller(missing, asyncio.Event())
+
+
+def test_a_token_that_cannot_be_read_is_a_mistake_of_the_user(tmp_path: Path) -> None:
+    settings = Settings(prometheus_url="http://x", prometheus_token_file=tmp_path / "absent")
+
+    with pytest.raises(UsageError, match="token"):
+        prometheus(settings)
+
+
+def test_naming_the_wiring_costs_nothing() -> None:
+    heavy = ["aiohttp", "kubernetes", "pydantic", "httpx", "prometheus_api_client", "structlog"]
+    code = "import sys, json, rollouts.bootstrap; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+
+    assert not set(heavy) & set(json.loads(done.stdout))
