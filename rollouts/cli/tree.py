@@ -109,7 +109,7 @@ def _traffic(status: RolloutStatus) -> list[RenderableType]:
     text.append(f" {weights.applied} % canary", style="not bold")
     if weights.desired != weights.applied:
         text.append(f", {weights.desired} % wanted", style="not bold yellow")
-    if weights.served is not None:
+    if weights.served is not None and weights.applied:
         text.append(f", {weights.served:.1f} % served", style="not bold")
     return [text]
 
