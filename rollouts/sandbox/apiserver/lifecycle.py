@@ -9,7 +9,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rollouts.model.kinds import JSON, POD, FrozenJSON
-from rollouts.sandbox.apiserver.builtins import INGRESS_CLASS, NAMESPACE, NODE, SERVICE_ACCOUNT
+from rollouts.sandbox.apiserver.builtins import (
+    CLUSTER_ROLE,
+    INGRESS_CLASS,
+    NAMESPACE,
+    NODE,
+    SERVICE_ACCOUNT,
+)
 from rollouts.sandbox.apiserver.errors import ApiError, Cause, invalid, not_found
 from rollouts.sandbox.apiserver.objects import clone, dig, metadata, timestamp, without_nulls
 from rollouts.sandbox.apiserver.registry import Resource
@@ -44,6 +50,8 @@ def furnish(store: "Store") -> None:
         NODE, {"metadata": {"name": NODE_NAME, "labels": {"kubernetes.io/hostname": NODE_NAME}}}
     )
     store.patch(NODE, "", NODE_NAME, {"status": {"conditions": [ready]}}, "status")
+    everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+    store.create(CLUSTER_ROLE, {"metadata": {"name": "cluster-admin"}, "rules": [everything]})
     store.create(
         INGRESS_CLASS,
         {"metadata": {"name": "nginx"}, "spec": {"controller": "k8s.io/ingress-nginx"}},

@@ -14,11 +14,13 @@ from typing import Any
 import cel
 
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.apiserver.errors import Cause
-from rollouts.sandbox.apiserver.schema import join
+from rollouts.sandbox.apiserver.errors import Cause, shown
+from rollouts.sandbox.apiserver.schema import INT_OR_STRING, join
 
 RULES = "x-kubernetes-validations"
 _OLD = re.compile(r"\boldSelf\b")
+_FIELD = re.compile(r"\b(?:self|oldSelf)\.([A-Za-z][A-Za-z0-9]*)\b(?!\()")
+_ROOT = frozenset({"apiVersion", "kind", "metadata"})
 _REASONS = {
     "FieldValueForbidden": "Forbidden: ",
     "FieldValueRequired": "Required value: ",
@@ -102,17 +104,38 @@ def _same_item(item: Any, old: Any, schema: JSON) -> Any:
     return next((before for before in old if [before.get(key) for key in keys] == name), None)
 
 
-def malformed_rules(schema: JSON, path: str) -> Iterator[Cause]:
-    """Yield a cause for every rule below `schema` that can't be compiled."""
+def malformed_rules(schema: JSON, path: str, *, same: bool = True) -> Iterator[Cause]:
+    """
+    Yield a cause for every rule below `schema` that a server refuses to take.
+
+    `same` is false below a list without keys: nothing there has an old value.
+    """
     for number, rule in enumerate(schema.get(RULES) or ()):
-        try:
-            compiled(rule.get("rule", ""))
-        except ValueError as error:
-            text = f"compilation failed: {error}"
-            where = f"{path}.{RULES}[{number}].rule"
-            yield Cause(where, f'Invalid value: "{rule.get("rule", "")}": {text}')
+        where = f"{path}.{RULES}[{number}].rule"
+        expression = rule.get("rule", "")
+        why = _fault(expression, schema, same=same)
+        if why:
+            yield Cause(where, f"Invalid value: {shown(expression)}: {why}")
     for name, part in (schema.get("properties") or {}).items():
-        yield from malformed_rules(part, f"{path}.properties[{name}]")
-    for name in ("items", "additionalProperties"):
-        if isinstance(schema.get(name), dict):
-            yield from malformed_rules(schema[name], f"{path}.{name}")
+        yield from malformed_rules(part, f"{path}.properties[{name}]", same=same)
+    if isinstance(schema.get("additionalProperties"), dict):
+        extra = schema["additionalProperties"]
+        yield from malformed_rules(extra, f"{path}.additionalProperties", same=same)
+    if isinstance(schema.get("items"), dict):
+        keyed = same and schema.get("x-kubernetes-list-type") == "map"
+        yield from malformed_rules(schema["items"], f"{path}.items", same=keyed)
+
+
+def _fault(expression: str, schema: JSON, *, same: bool) -> str:
+    try:
+        compiled(expression)
+    except ValueError as error:
+        return f"compilation failed: {error}"
+    if not same and _OLD.search(expression):
+        return "oldSelf cannot be used on the uncorrelatable portion of the schema"
+    known = schema.get("properties") or {}
+    for name in _FIELD.findall(expression) if known else ():
+        declared = name in known and bool(known[name].get("type") or known[name].get(INT_OR_STRING))
+        if not declared and name not in _ROOT:
+            return f"compilation failed: undefined field '{name}'"
+    return ""

@@ -155,7 +155,7 @@ def _string_causes(value: str, schema: JSON, path: str) -> Iterator[Cause]:
     if shortest is not None and len(value) < shortest:
         yield _should(path, value, f"be at least {shortest} chars long")
     pattern = schema.get("pattern")
-    if pattern and not re.search(pattern, value):
+    if pattern and not re.search(pattern, value, re.ASCII):  # as RE2 reads \d and \w
         yield _should(path, value, f"match '{pattern}'")
     if schema.get("format") == "date-time" and not _is_moment(value):
         message = f"Invalid value: {shown(value)}: {path} in body must be of type date-time: {shown(value)}"

@@ -96,6 +96,24 @@ def test_transition_rules_see_the_old_value(gadgets: Store) -> None:
     [
         ({"type": ""}, "spec.versions[0].schema.openAPIV3Schema.properties[spec].type"),
         ({"x-kubernetes-validations": [{"rule": "self.("}]}, "x-kubernetes-validations[0].rule"),
+        (
+            {"x-kubernetes-validations": [{"rule": "self.nowhere > 1"}]},
+            "x-kubernetes-validations[0].rule",
+        ),
+        (
+            {
+                "properties": {
+                    "a": {
+                        "type": "array",
+                        "items": {
+                            "type": "string",
+                            "x-kubernetes-validations": [{"rule": "self == oldSelf"}],
+                        },
+                    }
+                }
+            },
+            "properties[a].items.x-kubernetes-validations[0]",
+        ),
         ({"properties": {"a": {"type": "array"}}}, "properties[spec].properties[a].items"),
         ({"anyOf": [{"type": "object"}]}, "properties[spec].anyOf[0].type"),
     ],
