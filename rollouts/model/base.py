@@ -27,10 +27,15 @@ def exactly_one(*names: str) -> str:
 
 
 class Written(BaseModel):
-    """What a user writes: frozen, camelCase in YAML, and unknown fields are errors."""
+    """
+    What a user writes: frozen, camelCase in YAML, and unknown fields are errors.
+
+    Strict, as an API server is: a number in quotes is no number.
+    """
 
     model_config = ConfigDict(
         frozen=True,
+        strict=True,
         extra="forbid",
         alias_generator=to_camel,
         populate_by_name=True,

@@ -34,9 +34,9 @@ class Query(Written):
     The expression. Variables: rollout, namespace, canary.hash, canary.revision, canary.service,
     stable.hash, stable.revision, stable.service.
     """
-    min: float | None = None
+    min: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """The least that is good."""
-    max: float | None = None
+    max: Annotated[float, Field(allow_inf_nan=False)] | None = None
     """The most that is good."""
 
     @model_validator(mode="after")
@@ -79,7 +79,7 @@ class Criterion(Written):
     """threshold: how many failed looks are tolerated; one more is a failure."""
     consecutive: bool = True
     """threshold: count failed looks only in a row."""
-    min_requests: Annotated[int, Field(ge=1)] = 100
+    min_requests: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100
     """threshold on errorRate or latency: with fewer canary requests it says nothing."""
     error_limit: Annotated[int, Field(ge=0, le=1000)] = 4
     """How many looks in a row may go without an answer before the release is paused."""

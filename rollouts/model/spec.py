@@ -72,7 +72,7 @@ class RolloutSpec(Written):
     ] = None
     """The PodTemplateSpec; a change of it is a new revision."""
     workload_ref: WorkloadRef | None = None
-    min_ready_seconds: Annotated[int, Field(ge=0)] = 0
+    min_ready_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
     """How long a pod must have been ready to count as available."""
     revision_history_limit: Annotated[int, Field(ge=0, le=1000)] = 10
     """How many old ReplicaSets are kept."""

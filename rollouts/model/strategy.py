@@ -134,7 +134,7 @@ class BlueGreenStrategy(Written):
 
     active_service: Name
     preview_service: Name | None = None
-    preview_replica_count: Annotated[int, Field(ge=0)] | None = None
+    preview_replica_count: Annotated[int, Field(ge=0, le=100_000)] | None = None
     auto_promotion_enabled: bool = True
     auto_promotion_seconds: Duration = 0
     pre_promotion_analysis: Analysis | None = None

@@ -9,29 +9,38 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
-_DURATION_PATTERN = r"^(\d+h)?(\d+m)?(\d+(\.\d+)?s)?(\d+ms)?$"
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+LONGEST_SECONDS = 31_536_000
+"""A year: no wait of a release is longer, and every sum of times stays inside the calendar."""
+_DURATION = re.compile(
+    r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?", re.ASCII
+)
+_DURATION_PATTERN = r"^(\d+|(\d+h)?(\d+m)?(\d+(\.\d+)?s)?(\d+(\.\d+)?ms)?)$"
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
 
 
 def parse_duration(value: object) -> float:
     """
-    Return the seconds that `value` means: `90s`, `5m`, `1h30m`, `500ms`, or a number of seconds.
+    Return the seconds that `value` means: `90s`, `5m`, `1h30m`, `500ms`, or whole seconds.
 
     Raises:
-        ValueError: it is none of these, or negative.
+        ValueError: it is none of these, negative, or longer than a year.
     """
-    if isinstance(value, bool):
-        raise ValueError("expected a duration such as 90s, 5m or 1h30m, got a boolean")
-    if isinstance(value, int | float):
-        if not 0 <= value < float("inf"):
-            raise ValueError(f"expected a duration of 0 s or more, got {value}")
-        return float(value)
-    if isinstance(value, str) and value.strip().isdigit():
-        return float(value)
-    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"expected a duration such as 90s, 5m or 1h30m, got {_shown(value)}")
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError(f"expected whole seconds, or a text such as 500ms or 1.5s, got {value}")
+    seconds = _seconds(value) if isinstance(value, str) else value
+    if not 0 <= seconds <= LONGEST_SECONDS:
+        raise ValueError(f"expected a duration of 0 s to a year (8760h), got {_shown(value)}")
+    return float(seconds)
+
+
+def _seconds(text: str) -> float:
+    if text.isascii() and text.isdigit():
+        return float(text)
+    match = _DURATION.fullmatch(text)
     if match is None or not any(match.groups()):
-        raise ValueError(f"expected a duration such as 90s, 5m or 1h30m, got {value!r}")
+        raise ValueError(f"expected a duration such as 90s, 5m or 1h30m, got {_shown(text)}")
     hours, minutes, seconds, milliseconds = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
 
@@ -43,23 +52,36 @@ def parse_fraction(value: object) -> float:
     Raises:
         ValueError: it is neither, or outside 0..1.
     """
-    if isinstance(value, str) and (match := _PERCENT.fullmatch(value.strip())):
+    number: float
+    if isinstance(value, str) and (match := _PERCENT.fullmatch(value)):
         number = float(match[1]) / 100
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        number = float(value)
+        number = value
     else:
         raise ValueError(
-            f"expected a percentage such as 1% or a fraction such as 0.01, got {value!r}"
+            f"expected a percentage such as 1% or a fraction such as 0.01, got {_shown(value)}"
         )
     if not 0 <= number <= 1:
-        raise ValueError(f"expected 0% to 100% (or a fraction 0 to 1), got {value}")
-    return number
+        raise ValueError(f"expected 0% to 100% (or a fraction 0 to 1), got {_shown(value)}")
+    return float(number)
+
+
+def _shown(value: object) -> str:
+    """Return `value` as an error shows it: short, whatever it is."""
+    if isinstance(value, dict | list):
+        return "a map" if isinstance(value, dict) else "a list"
+    text = f"{value:.4g}" if isinstance(value, float) else _text(value)
+    return text if len(text) <= 40 else f"{text[:37]}…"
+
+
+def _text(value: object) -> str:
+    return "a huge number" if isinstance(value, int) and abs(value) > 10**18 else repr(value)
 
 
 def format_duration(seconds: float) -> str:
     """Return `seconds` as people write it: `1h30m`, `45s`, `1.5s`, `500ms`."""
-    if 0 < seconds < 1:
-        return f"{seconds * 1000:.0f}ms"
+    if 0 < seconds < 0.9995:
+        return f"{seconds * 1000:.3g}ms"
     if seconds < 60:
         return f"{seconds:.3g}s"
     whole = round(seconds)
@@ -78,6 +100,8 @@ _DURATION_SCHEMA: dict[str, Any] = {
     "anyOf": [{"type": "integer"}, {"type": "string"}],
     "pattern": _DURATION_PATTERN,
     "minimum": 0,
+    "maximum": LONGEST_SECONDS,
+    "minLength": 1,
     "maxLength": 32,
 }
 # A number or a string: the only way to say that in a structural schema is to leave the

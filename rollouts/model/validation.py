@@ -41,7 +41,7 @@ def parse_rollout(rollout: FrozenJSON) -> RolloutSpec:
             )
         )
     try:
-        parsed = RolloutSpec.model_validate(spec)
+        parsed = RolloutSpec.model_validate(spec, by_alias=True, by_name=False)
     except ValidationError as error:
         raise InvalidSpec(tuple(_field_errors(error))) from None
     errors = tuple(_beyond_the_schema(parsed))
