@@ -3,7 +3,7 @@ When a new status is worth a write.
 
 What decides (phase, step, weights, revisions, verdicts, commands, history) is written at
 once. Numbers that only inform are not: counts of pods at most every few seconds, and
-evidence when its sample has doubled, so that a release that takes a day costs a handful
+evidence when its sample has tripled, so that a release that takes a day costs a handful
 of writes more than one that takes a minute.
 """
 
@@ -13,7 +13,8 @@ from typing import Any
 from rollouts.model.status import CriterionStatus, RolloutStatus
 
 COUNTS_EVERY = timedelta(seconds=5)
-FIRST_SAMPLE = 32
+FIRST_SAMPLE = 8
+GROWTH = 3
 _NUMBERS = {
     "criteria",
     "exposure",
@@ -31,7 +32,7 @@ def worth_writing(old: RolloutStatus, new: RolloutStatus, now: datetime) -> bool
     """Say whether `new` should replace `old` in the API server now."""
     if _deciding(old) != _deciding(new):
         return True
-    if _sample_has_doubled(old, new):
+    if _sample_has_grown(old, new):
         return True
     if _counts(old) == _counts(new) and old.message == new.message:
         return False
@@ -79,6 +80,6 @@ def _counts(status: RolloutStatus) -> tuple[int, ...]:
     )
 
 
-def _sample_has_doubled(old: RolloutStatus, new: RolloutStatus) -> bool:
+def _sample_has_grown(old: RolloutStatus, new: RolloutStatus) -> bool:
     before, after = old.exposure.canary_requests, new.exposure.canary_requests
-    return after >= FIRST_SAMPLE and after >= 2 * before
+    return after >= FIRST_SAMPLE and after >= GROWTH * before

@@ -35,11 +35,11 @@ def test_what_decides_is_written_at_once() -> None:
     assert worth_writing(UNDER_WAY, UNDER_WAY.having(criteria=criteria), NOW)
 
 
-def test_evidence_is_written_when_its_sample_has_doubled() -> None:
+def test_evidence_is_written_when_its_sample_has_tripled() -> None:
     some = UNDER_WAY.having(exposure=Exposure(canary_requests=100))
 
-    assert not worth_writing(some, some.having(exposure=Exposure(canary_requests=150)), NOW)
-    assert worth_writing(some, some.having(exposure=Exposure(canary_requests=200)), NOW)
+    assert not worth_writing(some, some.having(exposure=Exposure(canary_requests=299)), NOW)
+    assert worth_writing(some, some.having(exposure=Exposure(canary_requests=300)), NOW)
 
 
 def test_the_first_status_is_written() -> None:
