@@ -21,6 +21,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO, Protocol
 
 from rollouts.errors import UsageError
 from rollouts.sandbox import sweep, tether
@@ -30,10 +31,28 @@ _TETHER = str(Path(tether.__file__))
 _SWEEP = str(Path(sweep.__file__))
 
 
+Streams = tuple[int | IO[bytes], int | IO[bytes], int | IO[bytes]]
+"""Standard input, output and error, as subprocess takes them."""
+
+
+class Child(Protocol):
+    """What is asked of a process; asyncio's own have it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    async def wait(self) -> int: ...
+
+    def send_signal(self, signal: int, /) -> None: ...
+
+
 class Process:
     """One child: `pid` is also its process group; `log` is where its output goes."""
 
-    def __init__(self, name: str, log: Path, child: asyncio.subprocess.Process) -> None:
+    def __init__(self, name: str, log: Path, child: Child) -> None:
         self.name = name
         self.log = log
         self.pid = child.pid
@@ -157,21 +176,22 @@ class Processes:
 
         A program that can't be run is a process that ends with 127 or 126.
         """
-        path = log or self._logs / f"{name}.log"
+        path = log or self.log_of(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as output:
-            child = await asyncio.create_subprocess_exec(
-                *_ISOLATED_PYTHON,
-                _TETHER,
-                str(os.getpid()),
-                *argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=asyncio.subprocess.STDOUT,
-                env=_environment(env or {}),
-                start_new_session=True,
-            )
-        process = Process(name, path, child)
+            streams = (subprocess.DEVNULL, output, subprocess.STDOUT)
+            child = await spawn(argv, environment(env or {}), streams)
+        return self.adopt(name, path, child)
+
+    def log_of(self, name: str) -> Path:
+        """Return where the output of a process of that name goes; its directory is there."""
+        path = self._logs / f"{name}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def adopt(self, name: str, log: Path, child: Child) -> Process:
+        """Look after a process that somebody else started, in a session of its own."""
+        process = Process(name, log, child)
         self._sweeper.watch(process)
         self._running[process] = asyncio.create_task(self._follow(process), name=f"follow {name}")
         return process
@@ -200,7 +220,23 @@ class Processes:
         del self._running[process]
 
 
-def _environment(env: Mapping[str, str]) -> dict[str, str]:
+async def spawn(
+    argv: Sequence[str], env: Mapping[str, str], streams: Streams
+) -> asyncio.subprocess.Process:
+    """Start a program in a session of its own, tied to this process's life."""
+    stdin, stdout, stderr = streams
+    return await asyncio.create_subprocess_exec(
+        *(*_ISOLATED_PYTHON, _TETHER, str(os.getpid()), *argv),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        env=env,
+        start_new_session=True,
+    )
+
+
+def environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a child: `env`, and the little that it inherits."""
     inherited = {key: os.environ[key] for key in ("HOME", "LANG", "TMPDIR") if key in os.environ}
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
     return {"PATH": path, **inherited, **env}

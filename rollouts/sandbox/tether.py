@@ -13,6 +13,7 @@ Exit status, when PROGRAM can't be run, as a shell's: 127 not found, 126 not exe
 """
 
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -20,15 +21,24 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def main(parent: int, argv: list[str]) -> int:
-    """Become `argv`; return an exit status only when that is impossible."""
+def die_with(parent: int) -> None:
+    """
+    Have the kernel kill this process when `parent`, which started it, dies.
+
+    Raises:
+        OSError: the kernel refuses, or the parent is dead already.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
-        sys.stderr.write(f"prctl: {os.strerror(ctypes.get_errno())}\n")
-        return 125
+        raise OSError(ctypes.get_errno(), "prctl: " + os.strerror(ctypes.get_errno()))
     if os.getppid() != parent:
-        return 128 + signal.SIGKILL
+        raise ProcessLookupError(errno.ESRCH, "whoever started this is gone")
+
+
+def main(parent: int, argv: list[str]) -> int:
+    """Become `argv`; return an exit status only when that is impossible."""
     try:
+        die_with(parent)
         os.execvp(argv[0], argv)  # noqa: S606 -- becoming the program is the point
     except OSError as error:
         sys.stderr.write(f"cannot run {argv[0]}: {error.strerror}\n")

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from rollouts.sandbox.apiserver.builtins import CONFIG_MAP
 from rollouts.sandbox.apiserver.objects import dig
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.network import Network
-from rollouts.sandbox.processes import Processes
+from rollouts.sandbox.processes import Process, Processes
 from rollouts.sandbox.workloads import Addresses, BackOff, Workloads
 from rollouts.sandbox.workloads.objects import is_true
 
@@ -69,6 +70,10 @@ class Cluster:
 
     def events(self) -> set[str]:
         return {event["reason"] for event in self.store.select(EVENT, "default")}
+
+    def running(self) -> list[Process]:
+        """Return the processes of pods."""
+        return [each for each in self.processes.running if each.name.startswith("pods/")]
 
     def log(self, name: str = "web") -> str:
         path = self.store.logs.get(("default", name, "app"))
@@ -168,9 +173,9 @@ async def test_a_deleted_pod_leaves_the_service_before_its_process_ends(cluster:
     await cluster.until(cluster.ready_addresses)
     cluster.store.delete(POD, "default", "web")
     await cluster.until(lambda: not cluster.ready_addresses())
-    assert len(cluster.processes.running) == 1
+    assert len(cluster.running()) == 1
     await cluster.until(lambda: not cluster.pod())
-    assert cluster.processes.running == []
+    assert cluster.running() == []
     assert "Killing" in cluster.events()
 
 
@@ -179,7 +184,7 @@ async def test_a_forced_deletion_kills_at_once(cluster: Cluster) -> None:
     await cluster.until(cluster.is_ready)
     cluster.store.delete(POD, "default", "web", grace_seconds=0)
     assert not cluster.pod()
-    await cluster.until(lambda: not cluster.processes.running, seconds=2)
+    await cluster.until(lambda: not cluster.running(), seconds=2)
 
 
 async def test_a_crashing_container_is_restarted_ever_more_slowly(cluster: Cluster) -> None:
@@ -211,11 +216,20 @@ async def test_a_crash_under_traffic_takes_the_pod_out_until_it_is_back(cluster:
     assert cluster.container()["restartCount"] == 1
 
 
+async def test_pods_survive_the_death_of_what_forks_them(cluster: Cluster) -> None:
+    cluster.create_pod()
+    await cluster.until(cluster.is_ready)
+    (server,) = (each for each in cluster.processes.running if each.name == "fork-server")
+    server.signal(signal.SIGKILL)
+    await cluster.until(lambda: cluster.container()["restartCount"] == 1 and cluster.is_ready())
+    assert dig(cluster.container(), "lastState.terminated.exitCode") == 137
+
+
 async def test_an_image_that_is_not_there_never_starts(cluster: Cluster) -> None:
     cluster.create_pod(image="shop/does-not-exist:v1")
     await cluster.until(lambda: cluster.waiting() == "ImagePullBackOff")
     assert dig(cluster.pod(), "status.phase") == "Pending"
-    assert cluster.processes.running == []
+    assert cluster.running() == []
     assert "Failed" in cluster.events()
     cluster.store.delete(POD, "default", "web")
     await cluster.until(lambda: not cluster.pod())
@@ -263,7 +277,7 @@ async def test_what_does_not_end_in_its_grace_period_is_killed(cluster: Cluster)
     await cluster.until(lambda: "up" in cluster.log())
     cluster.store.delete(POD, "default", "web")
     await cluster.until(lambda: not cluster.pod(), seconds=5)
-    assert cluster.processes.running == []
+    assert cluster.running() == []
 
 
 async def test_a_pre_stop_sleep_comes_before_sigterm(cluster: Cluster) -> None:

@@ -46,6 +46,7 @@ class Workloads:
     async def start(self) -> None:
         """Start every controller; they begin with what the store already has."""
         self._kubelet = Kubelet(self._store, self._addresses, self._processes, self._back_off)
+        await self._kubelet.start()
         controllers: tuple[Controller, ...] = (
             EndpointSlices(self._store),
             self._kubelet,

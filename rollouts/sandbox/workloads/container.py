@@ -14,8 +14,16 @@ from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver.builtins import CONFIG_MAP, SECRET
 from rollouts.sandbox.apiserver.objects import timestamp
 from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.forks import DemoApps
 from rollouts.sandbox.processes import Process, Processes
-from rollouts.sandbox.workloads.launch import ConfigError, Launch, decoded, is_missing, launch
+from rollouts.sandbox.workloads.launch import (
+    DEMO_APP,
+    ConfigError,
+    Launch,
+    decoded,
+    is_missing,
+    launch,
+)
 from rollouts.sandbox.workloads.pod_status import ContainerState, waiting
 from rollouts.sandbox.workloads.probes import Finding, Rhythm, Target, carry_out, findings
 from rollouts.sandbox.workloads.recorder import Recorder
@@ -43,6 +51,7 @@ class Equipment:
 
     store: Store
     processes: Processes
+    demo_apps: DemoApps
     events: Recorder
     http: aiohttp.ClientSession
     back_off: BackOff
@@ -119,7 +128,10 @@ class Container:
     async def _start(self, what: Launch) -> Process:
         meta = self._pod["metadata"]
         name = f"pods/{meta['namespace']}_{meta['name']}_{self.state.name}"
-        process = await self._equipment.processes.start(name, what.argv, what.env)
+        if what.argv == list(DEMO_APP):
+            process = await self._equipment.demo_apps.start(name, what.env)
+        else:
+            process = await self._equipment.processes.start(name, what.argv, what.env)
         key = (meta["namespace"], meta["name"], self.state.name)
         self._equipment.store.logs[key] = process.log
         return process
@@ -157,7 +169,8 @@ class Container:
         if ran_seconds >= 10 * self._delay:
             self._delay = back_off.first_seconds
         delay, self._delay = self._delay, min(self._delay * 2, back_off.longest_seconds)
-        if "terminated" in self.state.state:
+        crashed = "terminated" in self.state.state
+        if crashed:
             name, pod = self.state.name, self._pod["metadata"]["name"]
             self.state.last_state = self.state.state
             message = f"back-off {delay:g}s restarting failed container={name} pod={pod}"
@@ -165,10 +178,10 @@ class Container:
             self._event(
                 "BackOff", f"Back-off restarting failed container {name} in pod {pod}", warning=True
             )
-            self.state.restarts += 1
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._retired.wait()
+        self.state.restarts += not self._retired.is_set() and crashed
 
     # -- the end --------------------------------------------------------------------------------
 

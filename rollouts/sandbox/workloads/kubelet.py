@@ -14,6 +14,7 @@ import structlog
 from rollouts.model.kinds import JSON, POD, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.objects import dig
 from rollouts.sandbox.apiserver.store import Change, Store
+from rollouts.sandbox.forks import DemoApps
 from rollouts.sandbox.processes import Processes
 from rollouts.sandbox.workloads.addresses import Addresses
 from rollouts.sandbox.workloads.container import BackOff, Equipment
@@ -41,7 +42,8 @@ class Kubelet:
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         self._http = aiohttp.ClientSession(connector=connector)
         events = Recorder(store, self.name)
-        self._equipment = Equipment(store, processes, events, self._http, back_off)
+        self._demo_apps = DemoApps(processes)
+        self._equipment = Equipment(store, processes, self._demo_apps, events, self._http, back_off)
         self._runs: dict[str, PodRun] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -61,12 +63,17 @@ class Kubelet:
             self._begin(pod)
         return None
 
+    async def start(self) -> None:
+        """Get ready to start pods."""
+        await self._demo_apps.open()
+
     async def stop(self) -> None:
         """Kill every pod's processes and forget the pods; their objects stay as they are."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._demo_apps.stop()
         await self._http.close()
 
     def _begin(self, pod: JSON) -> None:
