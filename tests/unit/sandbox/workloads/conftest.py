@@ -1,7 +1,6 @@
 """A store with its controllers, settled step by step, and pods that become ready when told."""
 
 import datetime as dt
-from collections.abc import Callable
 
 import pytest
 
@@ -42,12 +41,16 @@ class World:
         """Reconcile everything until nothing changes any more."""
         for _ in range(100):
             before = self.store.revision
-            for kind, controller in self._controllers:
-                for obj in self.store.select(kind, NAMESPACE):
-                    controller.reconcile((NAMESPACE, obj["metadata"]["name"]))
+            self.reconcile()
             if self.store.revision == before:
                 return
         raise AssertionError("the controllers never come to rest")
+
+    def reconcile(self) -> None:
+        """Reconcile everything once."""
+        for kind, controller in self._controllers:
+            for obj in self.store.select(kind, NAMESPACE):
+                controller.reconcile((NAMESPACE, obj["metadata"]["name"]))
 
     def later(self, seconds: float) -> None:
         self.now += dt.timedelta(seconds=seconds)
@@ -104,9 +107,6 @@ class World:
         label = {"kubernetes.io/service-name": service}
         found = self.store.select(ENDPOINT_SLICE, NAMESPACE, label)
         return [endpoint for each in found for endpoint in each["endpoints"]]
-
-
-Template = Callable[..., JSON]
 
 
 @pytest.fixture

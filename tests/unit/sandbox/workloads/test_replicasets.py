@@ -99,7 +99,7 @@ def test_a_pod_that_is_refused_is_said_until_it_is_not(
     world.store.create(REPLICA_SET, replica_set(1))
     with monkeypatch.context() as patch:
         patch.setattr(world.store, "create", without_pods)
-        world.settle()
+        world.reconcile()
         (condition,) = status_of(world)["conditions"]
         assert (condition["type"], condition["status"]) == ("ReplicaFailure", "True")
         assert condition["message"] == "exceeded quota"
