@@ -1,8 +1,13 @@
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from rollouts.kube.cluster import KubeCluster
+from rollouts.kube.connection import Connection
+from rollouts.model.kinds import POD
 from tests.fakes.api_server import FakeApiServer
+from tests.fakes.watched import QUICK
 
 
 @pytest.fixture
@@ -11,3 +16,10 @@ async def api() -> AsyncIterator[FakeApiServer]:
     await server.start()
     yield server
     await server.stop()
+
+
+@pytest.fixture
+async def cluster(api: FakeApiServer, tmp_path: Path) -> AsyncIterator[KubeCluster]:
+    made = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], [POD], pace=QUICK)
+    yield made
+    await made.stop()
