@@ -78,7 +78,9 @@ class Cluster(Protocol):
         """Return the object as last seen, or None. The caller must not change it."""
         ...
 
-    def select(self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None) -> list[JSON]:
+    def select(
+        self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None
+    ) -> list[JSON]:
         """Return the namespace's objects (all namespaces for "") whose labels include `labels`."""
         ...
 
@@ -116,7 +118,9 @@ class Series:
 class MetricSource(Protocol):
     """Where measurements come from. Every method raises `Unavailable` when it can't say."""
 
-    async def samples(self, selector: str, *, until: datetime, window_seconds: float) -> tuple[Series, ...]:
+    async def samples(
+        self, selector: str, *, until: datetime, window_seconds: float
+    ) -> tuple[Series, ...]:
         """Return the raw samples of `selector` in (until - window, until], per series."""
         ...
 
