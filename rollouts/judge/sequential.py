@@ -15,6 +15,7 @@ inference", Statistical Science 38(4), 2023.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from rollouts.model.criteria import Criterion
@@ -26,7 +27,10 @@ GRID_POINTS = 48
 WIDEST_RATIO = 50.0
 PASS_EVIDENCE = 20.0
 """Odds at which "meets the limit" is believed: wrong with probability 1/20 at most."""
+MOST_NEEDED = 1_000_000_000
+"""An estimate beyond this is none."""
 _LEAST, _MOST = 1e-9, 0.999
+"""A limit nearer to 0 is taken for the former; grids above it end at the latter."""
 
 
 def log_evidence(counts: Counts, p0: float, grid: Sequence[float]) -> float:
@@ -40,10 +44,11 @@ def log_evidence(counts: Counts, p0: float, grid: Sequence[float]) -> float:
         raise ValueError(f"p0 must be inside (0, 1), got {p0}")
     if not 0 <= counts.failures <= counts.requests:
         raise ValueError(f"{counts.failures} failures in {counts.requests} requests are impossible")
-    good = counts.requests - counts.failures
-    terms = [
-        counts.failures * math.log(p / p0) + good * (math.log1p(-p) - math.log1p(-p0)) for p in grid
-    ]
+    return _log_mixture(counts.failures, counts.requests - counts.failures, p0, grid)
+
+
+def _log_mixture(failed: float, good: float, p0: float, grid: Sequence[float]) -> float:
+    terms = [failed * math.log(p / p0) + good * (math.log1p(-p) - math.log1p(-p0)) for p in grid]
     highest = max(terms)
     return highest + math.log(sum(math.exp(term - highest) for term in terms) / len(terms))
 
@@ -55,7 +60,7 @@ def worse_than(p0: float) -> list[float]:
 
 def better_than(p0: float) -> list[float]:
     """Return a logarithmic grid of failure probabilities below p0: 5 % better, down to a fiftieth."""
-    return _log_grid(max(p0 / WIDEST_RATIO, _LEAST), p0 * 0.95)
+    return _log_grid(p0 / WIDEST_RATIO, p0 * 0.95)
 
 
 def _log_grid(low: float, high: float) -> list[float]:
@@ -66,6 +71,7 @@ def _log_grid(low: float, high: float) -> list[float]:
 def judge_sequentially(criterion: Criterion, measurement: Measurement) -> CriterionStatus:
     """Return the verdict on counts: an absolute limit on failed, or on too slow, requests."""
     p0, limit = _hypothesis(criterion, measurement)
+    p0 = max(p0, _LEAST) if 0 < p0 < 1 - _LEAST else round(p0)  # 0 and 1 are judged apart
     counts = measurement.canary
     verdict, needed, odds = _verdict(counts, p0, criterion.alpha)
     return CriterionStatus(
@@ -112,21 +118,25 @@ def _verdict(counts: Counts, p0: float, alpha: float) -> tuple[Verdict, int | No
 
 def _needed(counts: Counts, p0: float) -> int | None:
     """
-    Estimate how many more requests show that the limit is met, if failures go on as they do.
+    Return about how many more requests show that the limit is met, if failures go on as they do.
 
-    Per request the evidence grows by the Kullback-Leibler divergence of what is seen from p0.
+    None when they never would: the failure rate is at the limit, or too near to it.
     """
-    if not 0 < p0 < 1:
-        return None
     rate = (counts.failures + 0.5) / (counts.requests + 1) if counts.failures else 0.0
-    if rate >= p0:
+    if not 0 < p0 < 1 or rate >= p0:
         return None
-    growth = math.log((1 - rate) / (1 - p0)) * (1 - rate)
-    growth += rate * math.log(rate / p0) if rate else 0.0
-    reached = log_evidence(counts, p0, better_than(p0)) if counts.requests else 0.0
-    mixture_costs = math.log(3)
-    missing = math.log(PASS_EVIDENCE) - reached + (mixture_costs if reached <= 0 else 0.0)
-    return max(1, math.ceil(missing / growth)) if growth > 1e-12 else None
+    grid, good = better_than(p0), counts.requests - counts.failures
+
+    def shown(more: int) -> bool:
+        reached = _log_mixture(counts.failures + rate * more, good + (1 - rate) * more, p0, grid)
+        return reached >= math.log(PASS_EVIDENCE)
+
+    enough = 1
+    while not shown(enough) and enough < MOST_NEEDED:
+        enough *= 2
+    if enough >= MOST_NEEDED:
+        return None
+    return bisect_left(range(enough), True, lo=1, key=shown)  # noqa: FBT003 - what is sought
 
 
 def _message(

@@ -1,5 +1,7 @@
 """The threshold judge: each look compares a value with a limit; several failed looks are a failure."""
 
+import math
+
 from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import Measurement
 from rollouts.model.status import CriterionStatus, Verdict
@@ -11,13 +13,14 @@ def judge_by_threshold(
 ) -> CriterionStatus:
     """Return the verdict on one value: more than `failureLimit` failed looks fail."""
     value, counts = measurement.value, measurement.canary
+    value = value if value is None or math.isfinite(value) else None
     limit, breach = _breach(criterion, measurement)
     before = previous.failed_looks if previous is not None else 0
     enough = criterion.query is not None or counts.requests >= criterion.min_requests
     if value is None or not enough:
         verdict: Verdict = "inconclusive"
         failed = before
-        more = max(1, criterion.min_requests - counts.requests) if criterion.query is None else None
+        more = None if enough else criterion.min_requests - counts.requests
         message = f"needs about {more} more requests" if more else "no data"
     elif breach:
         fresh = (
