@@ -40,12 +40,20 @@ def worth_writing(old: RolloutStatus, new: RolloutStatus, now: datetime) -> bool
 
 
 def due_at(old: RolloutStatus, new: RolloutStatus, now: datetime) -> datetime | None:
-    """Return when counts that differ may be written; None when that is now or they do not differ."""
+    """
+    Return when counts, or a message, that differ may be written; None when that is now or they do not.
+
+    A message alone waits as long again as the step has lasted: one that counts requests would
+    cost a write every few seconds for as long as nobody promotes.
+    """
     if _counts(old) == _counts(new) and old.message == new.message:
         return None
     if old.refreshed_at is None:
         return None
-    due = old.refreshed_at + COUNTS_EVERY
+    patience = COUNTS_EVERY
+    if _counts(old) == _counts(new) and old.step_started_at is not None:
+        patience = max(patience, old.refreshed_at - old.step_started_at)
+    due = old.refreshed_at + patience
     return due if due > now else None
 
 

@@ -23,6 +23,19 @@ def test_counts_are_written_every_few_seconds_at_most(before: RolloutStatus) -> 
     assert due_at(before, after, NOW + COUNTS_EVERY) is None
 
 
+def test_a_message_alone_is_written_ever_more_rarely() -> None:
+    status = UNDER_WAY.having(step_started_at=NOW)
+    writes = 0
+    for second in range(24 * 3600):
+        now = NOW + timedelta(seconds=second)
+        seen = status.having(message=f"{second} requests")
+        if worth_writing(status, seen, now):
+            status = seen.having(refreshed_at=now)
+            writes += 1
+
+    assert writes < 20
+
+
 def test_nothing_new_is_not_worth_a_write() -> None:
     assert not worth_writing(SETTLED, SETTLED, NOW + timedelta(days=1))
     assert due_at(SETTLED, SETTLED, NOW) is None
