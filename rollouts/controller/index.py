@@ -46,7 +46,7 @@ class Index:
             return frozenset([key])
         now = frozenset(self._concerns(ref, obj))
         before = self._concerned.pop(ref, frozenset())
-        if obj is not None and now and ref.kind in (REPLICA_SET, POD, ENDPOINT_SLICE):
+        if obj is not None and now and _is_remembered(ref, obj):
             self._concerned[ref] = now
         return now | before
 
@@ -64,15 +64,16 @@ class Index:
             self._names_of.pop(key, None)
 
     def _concerns(self, ref: Ref, obj: FrozenJSON | None) -> Iterator[Key]:
+        owner = _owning_rollout(obj) if obj is not None else None
         if ref.kind in (SERVICE, INGRESS):
             named = self._named_by.get((ref.kind, ref.namespace, ref.name))
             if named:
                 yield from named
-            elif ref.kind == INGRESS:  # it may be a canary of the same host and path
+            elif ref.kind == INGRESS and owner is None and ref not in self._concerned:
+                # Nobody's: it may be a canary of anybody's host and path.
                 yield from (key for key in self._names_of if key.namespace == ref.namespace)
         if obj is None:
             return
-        owner = _owning_rollout(obj)
         if owner is not None:
             yield Key(ref.namespace, owner)
         if ref.kind == REPLICA_SET:
@@ -95,6 +96,13 @@ class Index:
             yield from self._concerns(replica_set, found)
         else:
             yield from self._concerned.get(replica_set, ())
+
+
+def _is_remembered(ref: Ref, obj: FrozenJSON) -> bool:
+    """Say whether whom it concerns can't be told from its name alone once it is gone."""
+    if ref.kind == INGRESS:
+        return _owning_rollout(obj) is not None
+    return ref.kind in (REPLICA_SET, POD, ENDPOINT_SLICE)
 
 
 def _owning_rollout(obj: FrozenJSON) -> str | None:

@@ -94,7 +94,9 @@ class Looks:
             next_at += tick * max(1, -((next_at - now) // tick))
             if watch.latest is None and now - watch.measuring.target.exposed_at > tick:
                 next_at = now  # after a restart: nothing is known, so look at once
-            await self._clock.sleep(max(0.0, (next_at - now).total_seconds()))
+            # Never longer than a tick, even if somebody sets the clock back.
+            wait = min(tick, max(timedelta(0), next_at - now))
+            await self._clock.sleep(wait.total_seconds())
             await self._look(watch)
 
     async def _look(self, watch: _Watch) -> None:

@@ -125,3 +125,16 @@ def test_a_spec_that_is_nonsense_still_hears_of_its_own_change(
     cluster.put(ROLLOUT, {"metadata": {"namespace": "shop", "name": "odd"}, "spec": spec})
 
     assert index.rollouts(ref) == {Key("shop", "odd")}
+
+
+def test_a_canary_ingress_concerns_its_owner_alone(cluster: FakeCluster, index: Index) -> None:
+    other = rollout([{"setWeight": 50}])
+    other["metadata"]["name"] = "basket"
+    cluster.put(ROLLOUT, other)
+    index.rollouts(Key("shop", "basket").ref)
+    canary = put(cluster, INGRESS, "x-checkout", ownerReferences=owned_by("Rollout", "checkout"))
+
+    assert index.rollouts(canary) == {KEY}
+    cluster.drop(canary)
+    assert index.rollouts(canary) == {KEY}
+    assert index.rollouts(Ref(INGRESS, "shop", "strange")) == {KEY, Key("shop", "basket")}
