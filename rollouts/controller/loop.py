@@ -90,6 +90,7 @@ class Controller:
         async for ref in self._cluster.changes():
             for key in self._index.rollouts(ref):
                 self._queue.add(key)
+            await asyncio.sleep(0)  # the first changes are all that there is: let others work
 
     async def _handle(self, key: Key) -> None:
         """Reconcile one Rollout; whatever happens stays with it."""

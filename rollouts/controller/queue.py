@@ -107,6 +107,8 @@ class WorkQueue:
                 timer.cancel()
             try:
                 await handle(key)
+                # Thousands of keys with nothing to do must not keep the loop from all else.
+                await asyncio.sleep(0)
             finally:
                 self._busy.discard(key)
                 if key in self._again:
