@@ -16,11 +16,13 @@ from pydantic_core import ErrorDetails
 from rollouts.errors import FieldError, InvalidSpec
 from rollouts.model.kinds import GROUP, HASH_LABEL, FrozenJSON
 from rollouts.model.spec import LabelSelector, RolloutSpec
+from rollouts.model.strategy import NginxRouting
 
 PROMQL_VARIABLES = frozenset(
     ["rollout", "namespace"]
     + [f"{arm}.{what}" for arm in ("canary", "stable") for what in ("hash", "revision", "service")]
 )
+_OUR_ANNOTATIONS = ("canary", "canary-weight", "canary-weight-total")
 VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 
@@ -127,6 +129,7 @@ def _beyond_the_schema(spec: RolloutSpec) -> Iterator[FieldError]:
             yield FieldError(
                 "spec.strategy.canary.canaryService", "must be another Service than stableService"
             )
+        yield from _annotations_of_ours(canary.traffic_routing.nginx)
     for index, criterion in enumerate(spec.success_criteria):
         if criterion.query is None:
             continue
@@ -162,6 +165,15 @@ def _unsupported(spec: RolloutSpec) -> Iterator[FieldError]:
         yield FieldError(f"{path}.smi", "is not carried out by this version; use nginx")
     elif routing.gateway_api is not None:
         yield FieldError(f"{path}.gatewayAPI", "is not carried out by this version; use nginx")
+
+
+def _annotations_of_ours(nginx: NginxRouting) -> Iterator[FieldError]:
+    for key in nginx.canary_ingress_annotations:
+        if key.removeprefix(f"{nginx.annotation_prefix}/") in _OUR_ANNOTATIONS:
+            yield FieldError(
+                f"spec.strategy.canary.trafficRouting.nginx.canaryIngressAnnotations.{key}",
+                "is set by us; use the steps' setWeight, which is in percent",
+            )
 
 
 def _template(spec: RolloutSpec) -> Iterator[FieldError]:

@@ -10,6 +10,7 @@ and other annotations of a canary Ingress are ignored in favour of the main Ingr
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from rollouts.model.kinds import INGRESS, JSON, MANAGED_BY_LABEL, FrozenJSON
@@ -17,6 +18,7 @@ from rollouts.model.route import Problem, Route
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.strategy import NginxRouting
 
+_WHOLE_PERCENTAGE = re.compile(r"\d{1,2}|100", re.ASCII)
 _LEGACY_CLASS = "kubernetes.io/ingress.class"
 
 
@@ -25,7 +27,7 @@ def name(ingress: str, rollout: str) -> str:
     full = f"{ingress}-{rollout}-canary"
     if len(full) <= 253:
         return full
-    return f"{full[:242]}-{hashlib.sha256(full.encode()).hexdigest()[:10]}"
+    return f"{full[:242].rstrip('-.')}-{hashlib.sha256(full.encode()).hexdigest()[:10]}"
 
 
 def render(
@@ -41,35 +43,29 @@ def render(
 
     `ingresses` are the namespace's, by name; a stable Ingress that is absent, or has no
     rule for the stable Service, has no canary. `cut_off` leaves header and cookie rules
-    out, so that nobody at all reaches the canary.
+    out, so that nobody at all reaches the canary. Of a canary Ingress whose stable one is
+    gone the rules stay; one that the spec no longer asks for is cut off.
     """
     rendered = []
-    for stable in spec.nginx.stable_ingresses:
-        ingress = ingresses.get(stable)
+    annotations = _annotations(spec.nginx, percent, cut_off)
+    for own_name, stable in _expected(spec, rollout).items():
+        ingress, ours = ingresses.get(stable), ingresses.get(own_name)
         rules = list(_rules(ingress, spec)) if ingress is not None else []
         if ingress is not None and rules:
-            rendered.append(
-                _canary(rollout, ingress, rules, _annotations(spec.nginx, percent, cut_off))
-            )
-        elif (ours := ingresses.get(name(stable, _name(rollout)))) is not None and _is_ours(
-            ours, rollout
-        ):
-            # What it was made from is gone: it can still be told to send nothing.
-            kept = list(ours["spec"].get("rules") or [])
-            rendered.append(
-                _canary(
-                    rollout,
-                    ours | {"metadata": {"name": stable}},
-                    kept,
-                    _annotations(spec.nginx, percent, cut_off),
-                )
-            )
+            rendered.append(_canary(rollout, own_name, ingress, rules, annotations))
+        elif ours is not None and _is_ours(ours, rollout):
+            rendered.append(_canary(rollout, own_name, ours, _kept_rules(ours), annotations))
+    nothing = _annotations(spec.nginx, 0, cut_off=True)
+    for stray in owned(spec, rollout, ingresses):
+        if stray not in _expected(spec, rollout):
+            ours = ingresses[stray]
+            rendered.append(_canary(rollout, stray, ours, _kept_rules(ours), nothing))
     return rendered
 
 
 def owned(spec: RolloutSpec, rollout: FrozenJSON, ingresses: Mapping[str, JSON]) -> list[str]:
     """Return the names of the canary Ingresses that exist and are this Rollout's, strays included."""
-    names = {name(stable, _name(rollout)) for stable in spec.nginx.stable_ingresses}
+    names = _expected(spec, rollout)
     return sorted(
         found
         for found, ingress in ingresses.items()
@@ -80,20 +76,18 @@ def owned(spec: RolloutSpec, rollout: FrozenJSON, ingresses: Mapping[str, JSON])
 
 def observe(spec: RolloutSpec, rollout: FrozenJSON, ingresses: Mapping[str, JSON]) -> Route:
     """Return what the canary Ingresses say now, and every trap that can be seen in the Ingresses."""
-    expected = [name(stable, _name(rollout)) for stable in spec.nginx.stable_ingresses]
+    expected = _expected(spec, rollout)
     ours = {
         found: ingresses[found]
         for found in owned(spec, rollout, ingresses)
         if not _is_going(ingresses[found])
     }
-    weights = [_weight(ingress, spec.nginx) for ingress in ours.values()]
-    agreed: int | None = 0
-    if ours:
-        complete = all(found in ours for found in expected)
-        agreed = weights[0] if complete and len(set(weights)) == 1 else None
+    weights = {_weight(ours[found], spec.nginx) if found in ours else None for found in expected}
+    if not any(found in ours for found in expected):
+        weights = {0}
     return Route(
         exists=bool(ours),
-        weight=agreed,
+        weight=weights.pop() if len(weights) == 1 else None,
         highest=max((_reach(ingress, spec.nginx) for ingress in ours.values()), default=0),
         intact=all(_intact(spec, rollout, ingresses, ingress) for ingress in ours.values()),
         problems=tuple(_problems(spec, rollout, ingresses)),
@@ -104,16 +98,26 @@ def _name(rollout: FrozenJSON) -> str:
     return str(rollout["metadata"]["name"])
 
 
+def _expected(spec: RolloutSpec, rollout: FrozenJSON) -> dict[str, str]:
+    """Return the stable Ingress that each of our canary Ingresses is made from, by the latter's name."""
+    return {name(stable, _name(rollout)): stable for stable in spec.nginx.stable_ingresses}
+
+
+def _kept_rules(ours: FrozenJSON) -> list[JSON]:
+    return list((ours.get("spec") or {}).get("rules") or [])
+
+
 def _canary(
     rollout: FrozenJSON,
+    own_name: str,
     ingress: FrozenJSON,
     rules: list[JSON],
     annotations: dict[str, str],
 ) -> JSON:
+    """Return the canary Ingress of this name, of the same class as `ingress`."""
     metadata = rollout["metadata"]
     legacy_class = (ingress["metadata"].get("annotations") or {}).get(_LEGACY_CLASS)
-    if legacy_class is not None:
-        annotations = {**annotations, _LEGACY_CLASS: legacy_class}
+    legacy = {_LEGACY_CLASS: legacy_class} if legacy_class is not None else {}
     body: JSON = {"rules": rules}
     if (ingress.get("spec") or {}).get("ingressClassName") is not None:
         body["ingressClassName"] = ingress["spec"]["ingressClassName"]
@@ -121,10 +125,10 @@ def _canary(
         "apiVersion": INGRESS.api_version,
         "kind": INGRESS.name,
         "metadata": {
-            "name": name(ingress["metadata"]["name"], metadata["name"]),
+            "name": own_name,
             "namespace": metadata["namespace"],
             "labels": {MANAGED_BY_LABEL: metadata["name"]},
-            "annotations": annotations,
+            "annotations": {**annotations, **legacy},
             "ownerReferences": [
                 {
                     "apiVersion": rollout["apiVersion"],
@@ -205,9 +209,9 @@ def _is_canary(ingress: FrozenJSON, prefix: str) -> bool:
 def _weight(ingress: FrozenJSON, routing: NginxRouting) -> int | None:
     """Return its weight; None when it is no whole percentage, or not marked as a canary."""
     text = _annotation(ingress, routing.annotation_prefix, "canary-weight")
-    if not _is_canary(ingress, routing.annotation_prefix) or text is None or not text.isdigit():
+    if not _is_canary(ingress, routing.annotation_prefix) or text is None:
         return None
-    return int(text) if int(text) <= 100 else None
+    return int(text) if _WHOLE_PERCENTAGE.fullmatch(text) else None
 
 
 def _reach(ingress: FrozenJSON, routing: NginxRouting) -> int:
@@ -248,7 +252,8 @@ def _same(wanted: FrozenJSON, found: FrozenJSON, prefix: str) -> bool:
     ).items()
     return (
         wanted["spec"]["rules"] == found["spec"].get("rules")
-        and wanted["spec"].get("ingressClassName") == found["spec"].get("ingressClassName")
+        # An API server gives a class to an Ingress without one; the stable one may be older than that.
+        and wanted["spec"].get("ingressClassName") in (None, found["spec"].get("ingressClassName"))
         and canary_annotations(wanted) == canary_annotations(found)
         and extra_kept
     )

@@ -109,6 +109,15 @@ WRONG: list[tuple[str, Any, str, str]] = [
         f"{CANARY}.trafficRouting.gatewayAPI",
         "not carried out by this version; use nginx",
     ),
+    *(
+        (
+            f"{CANARY}.trafficRouting.nginx.canaryIngressAnnotations",
+            {key: "50"},
+            f"{CANARY}.trafficRouting.nginx.canaryIngressAnnotations.{key}",
+            "set by us",
+        )
+        for key in ("canary", "canary-weight-total", "nginx.ingress.kubernetes.io/canary-weight")
+    ),
     (
         "strategy",
         {"blueGreen": {"activeService": "a"}},

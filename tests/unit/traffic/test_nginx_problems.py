@@ -1,0 +1,138 @@
+"""Traps on the way of the traffic: found before they bite, each with the way out."""
+
+from typing import Any
+
+import pytest
+
+from rollouts.model.kinds import JSON
+from rollouts.model.route import Problem
+from rollouts.traffic import nginx
+from tests.unit.traffic.ingresses import (
+    CANARY,
+    PREFIX,
+    Ingresses,
+    ingress,
+    path,
+    rollout,
+    rule,
+    spec_of,
+    stored,
+)
+
+MARKED = {f"{PREFIX}/canary": "true", f"{PREFIX}/canary-weight": "10"}
+
+
+def problems(ingresses: Ingresses, obj: JSON | None = None) -> tuple[Problem, ...]:
+    obj = obj or rollout()
+    return nginx.observe(spec_of(obj), obj, ingresses).problems
+
+
+def only(ingresses: Ingresses, obj: JSON | None = None) -> Problem:
+    (found,) = problems(ingresses, obj)
+    return found
+
+
+def test_a_good_ingress_has_no_problem() -> None:
+    assert problems(ingress()) == ()
+    assert problems(ingress() | ingress(rule(path("cart")), name="cart")) == ()
+
+
+@pytest.mark.parametrize("going", [True, False])
+def test_an_ingress_that_is_not_there(going: bool) -> None:
+    found = ingress() if going else {}
+    if going:
+        found["web"]["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z"
+    assert only(found) == Problem(
+        "IngressNotFound", "Ingress web does not exist; create it, or correct stableIngresses"
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (ingress(rule(path("cart"))), "has no rule for Service checkout: it leads to cart"),
+        (ingress({"host": "a.test"}), "it leads to no Service"),
+        (
+            ingress(rule({"backend": {"resource": {"name": "bucket"}}})),
+            "it leads to no Service",
+        ),
+        (
+            ingress({"host": "a.test"}, defaultBackend={"service": {"name": "checkout"}}),
+            "only as its default backend; give it a rule with a path",
+        ),
+    ],
+)
+def test_an_ingress_without_a_rule_for_the_service(found: Ingresses, words: str) -> None:
+    problem = only(found)
+    assert (problem.reason, problem.blocking) == ("NoRuleForService", True)
+    assert words in problem.message
+
+
+@pytest.mark.parametrize("owners", [[], [{"uid": "another"}], None])
+def test_a_canary_ingress_of_the_same_name_that_is_not_ours(owners: Any) -> None:
+    found = ingress() | ingress(rule(path("other"), host="b.test"), name=CANARY)
+    found[CANARY]["metadata"]["ownerReferences"] = owners
+    problem = only(found)
+    assert (problem.reason, problem.blocking) == ("CanaryIngressNotOurs", True)
+    assert (
+        problem.message == f"Ingress {CANARY} exists and is not this Rollout's; remove or rename it"
+    )
+    seen = nginx.observe(spec_of(rollout()), rollout(), found)
+    assert (seen.exists, seen.highest) == (False, 0)
+
+
+def test_a_second_canary_of_the_same_host_and_path() -> None:
+    web = rule(path(), host="a.test")
+    problem = only(ingress(web) | ingress(web, name="theirs", annotations=MARKED))
+    assert (problem.reason, problem.blocking) == ("SecondCanary", True)
+    assert "Ingress theirs already is a canary of a.test/" in problem.message
+    for other in (rule(path(), host="b.test"), rule(path(at="/x"), host="a.test")):
+        assert problems(ingress(web) | ingress(other, name="theirs", annotations=MARKED)) == ()
+
+
+def test_a_second_canary_for_every_host() -> None:
+    assert only(ingress() | ingress(name="theirs", annotations=MARKED)).reason == "SecondCanary"
+
+
+def test_our_own_canary_and_one_that_goes_are_no_second_canary() -> None:
+    obj = rollout()
+    found = ingress() | stored(nginx.render(spec_of(obj), obj, ingress(), 5))
+    assert problems(found) == ()
+    found |= ingress(name="theirs", annotations=MARKED)
+    found["theirs"]["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z"
+    assert problems(found) == ()
+
+
+@pytest.mark.parametrize(
+    ("annotations", "reasons"),
+    [
+        ({f"{PREFIX}/affinity": "cookie"}, ["CookieAffinity"]),
+        ({f"{PREFIX}/affinity": "cookie", f"{PREFIX}/affinity-canary-behavior": "legacy"}, []),
+        (
+            {f"{PREFIX}/affinity": "cookie", f"{PREFIX}/affinity-canary-behavior": "sticky"},
+            ["CookieAffinity"],
+        ),
+        ({"other.example/affinity": "cookie"}, []),
+    ],
+)
+def test_cookie_affinity_is_told_and_blocks_nothing(annotations: Any, reasons: list[str]) -> None:
+    found = problems(ingress(annotations=annotations))
+    assert [problem.reason for problem in found] == reasons
+    assert not any(problem.blocking for problem in found)
+    assert all("affinity-canary-behavior: legacy" in problem.message for problem in found)
+
+
+def test_another_ingress_to_the_same_service_is_told_and_blocks_nothing() -> None:
+    found = ingress() | ingress(rule(path(), host="internal.test"), name="internal")
+    problem = only(found)
+    assert (problem.reason, problem.blocking) == ("ServiceShared", False)
+    assert "name it in stableIngresses if it should" in problem.message
+    assert problems(found, rollout(("web", "internal"))) == ()
+
+
+def test_several_problems_are_all_named_and_only_obstacles_stop_a_release() -> None:
+    found = ingress(annotations={f"{PREFIX}/affinity": "cookie"})
+    obj = rollout(("web", "gone"))
+    route = nginx.observe(spec_of(obj), obj, found)
+    assert [problem.reason for problem in route.problems] == ["CookieAffinity", "IngressNotFound"]
+    assert [problem.reason for problem in route.obstacles] == ["IngressNotFound"]
