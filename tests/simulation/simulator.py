@@ -341,7 +341,10 @@ class Simulation:
             before = self.writes
             decision = self.reconcile()
             done = self.writes == before and decision.requeue_after_seconds is None
-            quiet = quiet + 1 if done else 0
+            pause = decision.status.pause
+            # More evidence is on its way, and may come without a write for long.
+            open_question = pause is not None and pause.reason == "Inconclusive"
+            quiet = quiet + 1 if done and not open_question else 0
             self.tick(0.5)
         return self.status
 
