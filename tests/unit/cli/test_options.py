@@ -10,6 +10,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from rollouts.cli import main
 from rollouts.cli.controlling import OPTIONS, controller_settings
 from rollouts.cli.demonstrating import problems, result_table
 from rollouts.cli.main import program_name
@@ -178,3 +179,15 @@ def test_a_demo_that_went_wrong_says_how() -> None:
         "release good is timed-out: waits",
         "release bad lost 2 requests: 2 × HTTP 502 not from the app",
     ]
+
+
+def test_an_installation_without_the_sandbox_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def sandbox(*_: object, **__: object) -> None:
+        raise ModuleNotFoundError("No module named 'cel'", name="cel")
+
+    monkeypatch.setattr("rollouts.sandbox.environment.Sandbox", sandbox)
+    code = main.run(["sandbox", "up", "--dir", str(tmp_path)], Settings())
+    assert code == 1
+    assert "needs the extra rollouts[sandbox]" in capsys.readouterr().err
