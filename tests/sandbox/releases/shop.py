@@ -1,0 +1,239 @@
+"""A shop: a Rollout with its Service, its Ingress and its customers, in words for tests."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from rollouts.model.kinds import (
+    COMMAND_ANNOTATION,
+    EVENT,
+    INGRESS,
+    JSON,
+    POD,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+    Kind,
+)
+from rollouts.sandbox.load import Load, Target
+from tests.sandbox.releases import goods
+
+if TYPE_CHECKING:
+    from tests.sandbox.releases.town import Ended, Town
+
+PATIENCE_SECONDS = 60.0
+
+
+class Shop:
+    """Given, when and then about the Rollout `web` in one namespace."""
+
+    def __init__(self, town: "Town", namespace: str) -> None:
+        self.town = town
+        self.sandbox = town.sandbox
+        self.store = town.sandbox.store
+        self.namespace = namespace
+        self.host = f"{namespace}.example"
+
+    # Given.
+
+    async def opens(self, steps: list[JSON] | None = None, **spec: Any) -> None:
+        """Deploy version 1, and wait until it is Healthy."""
+        self.create(SERVICE, goods.service(self.namespace))
+        self.create(INGRESS, goods.ingress(self.namespace))
+        self.create(ROLLOUT, self.rollout_body(steps, **spec))
+        await self.is_healthy()
+
+    def rollout_body(self, steps: list[JSON] | None = None, **spec: Any) -> JSON:
+        return goods.rollout(self.namespace, goods.FOUR_STEPS if steps is None else steps, **spec)
+
+    def create(self, kind: Kind, body: JSON) -> JSON:
+        return self.store.create(kind, body)
+
+    @asynccontextmanager
+    async def customers(
+        self, rate: float = 30.0, headers: dict[str, str] | None = None
+    ) -> AsyncIterator[Load]:
+        """Send steady traffic."""
+        target = Target(self.sandbox.ingress_url, self.host, headers=headers or {})
+        load = Load(target, rate)
+        task = asyncio.create_task(load.run())
+        try:
+            yield load
+        finally:
+            load.stop()
+            await task
+
+    # When.
+
+    def releases(self, version: str, **environment: str) -> None:
+        self.edits(
+            ROLLOUT, goods.NAME, {"spec": {"template": goods.template(version, **environment)}}
+        )
+
+    def edits(self, kind: Kind, name: str, patch: JSON) -> None:
+        """Merge-patch an object, as somebody would by hand."""
+        self.store.patch(kind, self.namespace, name, patch)
+
+    def has_steps(self, steps: list[JSON]) -> None:
+        """Change the steps."""
+        self.edits(ROLLOUT, goods.NAME, {"spec": {"strategy": goods.strategy(steps)}})
+
+    def commands(self, verb: str) -> None:
+        """Annotate the bare verb, as kubectl does."""
+        annotations = {COMMAND_ANNOTATION: verb}
+        self.edits(ROLLOUT, goods.NAME, {"metadata": {"annotations": annotations}})
+
+    def removes(self, kind: Kind, name: str) -> None:
+        self.store.delete(kind, self.namespace, name)
+
+    def closes(self) -> None:
+        """Remove what the shop has, so that its pods go."""
+        for kind, name in ((ROLLOUT, goods.NAME), (SERVICE, goods.STABLE), (INGRESS, goods.NAME)):
+            if self.get(kind, name) is not None:
+                self.removes(kind, name)
+
+    async def rollouts(self, verb: str, *arguments: str) -> "Ended":
+        return await self.town.rollouts(verb, goods.NAME, "-n", self.namespace, *arguments)
+
+    async def kubectl(self, *arguments: str, given: JSON | None = None) -> "Ended":
+        text = yaml.safe_dump(given) if given is not None else ""
+        return await self.town.kubectl("-n", self.namespace, *arguments, given=text)
+
+    # Then.
+
+    def get(self, kind: Kind, name: str) -> JSON | None:
+        return self.store.get(kind, self.namespace, name)
+
+    @property
+    def rollout(self) -> JSON:
+        return self.get(ROLLOUT, goods.NAME) or {}
+
+    @property
+    def status(self) -> JSON:
+        return dict(self.rollout.get("status") or {})
+
+    @property
+    def message(self) -> str:
+        return str(self.status.get("message", ""))
+
+    @property
+    def phase(self) -> str:
+        return str(self.status.get("phase", ""))
+
+    @property
+    def paused_for(self) -> str:
+        return str((self.status.get("pause") or {}).get("reason", ""))
+
+    @property
+    def stable(self) -> int:
+        """The number of the stable revision; 0 when there is none."""
+        return int((self.status.get("stableRevision") or {}).get("number", 0))
+
+    def criterion(self, name: str) -> JSON:
+        found = self.status.get("criteria") or []
+        return next((dict(each) for each in found if each["name"] == name), {"verdict": ""})
+
+    def condition(self, kind: str) -> JSON:
+        found = self.status.get("conditions") or []
+        return next((dict(each) for each in found if each["type"] == kind), {"status": ""})
+
+    @property
+    def weight(self) -> int:
+        """What the canary Ingress says; 0 when there is none."""
+        annotations = self.canary_annotations
+        return int(annotations.get(f"{goods.ANNOTATION}/canary-weight", 0))
+
+    @property
+    def canary_annotations(self) -> dict[str, str]:
+        found = self.get(INGRESS, goods.CANARY_INGRESS)
+        return dict(found["metadata"].get("annotations") or {}) if found else {}
+
+    def selects(self, service: str) -> dict[str, str]:
+        """Return the Service's selector; empty when it does not exist."""
+        found = self.get(SERVICE, service)
+        return dict(found["spec"].get("selector") or {}) if found else {}
+
+    def pods(self) -> list[JSON]:
+        return self.store.select(POD, self.namespace)
+
+    def replica_sets(self) -> list[JSON]:
+        return self.store.select(REPLICA_SET, self.namespace)
+
+    def events(self, reason: str) -> list[str]:
+        """Return what the events about the Rollout with this reason say."""
+        return [
+            str(event.get("message", ""))
+            for event in self.store.select(EVENT, self.namespace)
+            if event.get("reason") == reason
+            and event.get("involvedObject", {}).get("kind") == ROLLOUT.name
+        ]
+
+    async def until(
+        self, condition: Callable[[], object], what: str = "", seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        """Wait for a condition; when it does not come, say what the Rollout says."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition():  # noqa: ASYNC110 - anything may make it true
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"{what or 'it'} never came; {self.account()}") from None
+
+    async def is_healthy(self) -> None:
+        await self.until(
+            lambda: (
+                self.phase == "Healthy" and self.status["observedGeneration"] == self.generation
+            ),
+            "Healthy",
+        )
+
+    async def is_at(self, weight: int) -> None:
+        """Wait until the weight is confirmed."""
+        await self.until(
+            lambda: self.weight == weight == self.status["weights"]["applied"], f"{weight} %"
+        )
+
+    async def is_promoted(self, revision: int = 2) -> None:
+        await self.until(lambda: self.stable == revision, f"promotion of {revision}")
+        await self.is_over()
+
+    async def is_rolled_back(self) -> str:
+        """Wait until the canary has no traffic and no pods; return why."""
+        await self.until(lambda: self.status.get("abort"), "rollback")
+        assert self.weight == 0, "traffic first, status after"
+        await self.is_over()
+        return str(self.status["abort"]["reason"])
+
+    async def is_over(self) -> None:
+        """Wait until only the stable revision has pods and nothing routes to a canary."""
+        await self.until(self._is_over, "the end")
+
+    def _is_over(self) -> bool:
+        hash_ = (self.status.get("stableRevision") or {}).get("hash", "?")
+        return (
+            self.phase in ("Healthy", "Degraded")
+            and not self.status.get("retiring")
+            and self.get(INGRESS, goods.CANARY_INGRESS) is None
+            and all(hash_ in pod["metadata"]["name"] for pod in self.pods())
+        )
+
+    @property
+    def generation(self) -> int:
+        return int(self.rollout["metadata"]["generation"])
+
+    def account(self) -> str:
+        """Return all that helps to understand a failure."""
+        status = self.status
+        history = [f"  {each['at']} {each['message']}" for each in status.pop("history", [])]
+        status.pop("conditions", None)
+        log = [line for line in self.town.controller_log().splitlines() if self.namespace in line]
+        ours = [
+            f"  {each['metadata']['name']} {(each.get('status') or {}).get('phase')}"
+            for each in self.pods()
+        ]
+        return "\n".join(
+            [f"weight {self.weight}", yaml.safe_dump(status), *history, *ours, *log[-10:]]
+        )

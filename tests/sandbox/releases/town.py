@@ -1,0 +1,111 @@
+"""One sandbox for many shops: each has a namespace and a host of its own."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollouts.controller.manifests import manifests
+from rollouts.model.kinds import JSON
+from rollouts.sandbox.apiserver.audit import AuditEntry
+from rollouts.sandbox.apiserver.builtins import NAMESPACE
+from rollouts.sandbox.environment import Sandbox, Seat, controller_command
+from tests.sandbox.releases.gate import Gate
+from tests.sandbox.releases.shop import Shop
+
+CONTROLLER = "rollouts:rollouts"
+READS = {"get", "list", "watch"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Audit(list[AuditEntry]):
+    """The API server's audit log, which tells `heard` of each entry before its answer is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: Callable[[AuditEntry], None] = lambda _: None
+
+    def append(self, entry: AuditEntry) -> None:
+        super().append(entry)
+        self.heard(entry)
+
+    def writes(self, namespace: str, begin: int = 0) -> list[AuditEntry]:
+        """Return what the controller has tried to write there."""
+        return [each for each in self[begin:] if is_write(each) and each.namespace == namespace]
+
+
+def is_write(entry: AuditEntry) -> bool:
+    return CONTROLLER in entry.user and entry.verb not in READS
+
+
+class Town:
+    """A whole sandbox; its controller asks Prometheus through `gate`."""
+
+    def __init__(self, directory: Path) -> None:
+        installed = [each for each in manifests() if each["kind"] != "Deployment"]
+        self.gate = Gate()
+        self.sandbox = Sandbox(directory, manifests=installed, controller=self._controller)
+        self.audit = Audit()
+        self.sandbox.api.audit = self.audit
+
+    async def start(self) -> None:
+        await self.gate.start()
+        await self.sandbox.start()
+
+    async def stop(self) -> None:
+        await self.sandbox.stop()
+        await self.gate.stop()
+
+    def shop(self, namespace: str) -> Shop:
+        """Return a shop in a namespace that is new."""
+        body: JSON = {"metadata": {"name": namespace}}
+        self.sandbox.store.create(NAMESPACE, body)
+        return Shop(self, namespace)
+
+    def kill_controller(self) -> None:
+        """Kill the controller before it can do anything more."""
+        process = self.sandbox._controller
+        assert process is not None
+        os.killpg(process.pid, 9)
+
+    def controller_log(self) -> str:
+        return (self.sandbox.directory / "logs" / "controller.log").read_text()
+
+    async def kubectl(self, *arguments: str, given: str = "") -> Ended:
+        program = Path(sys.executable).with_name("kubectl")
+        return await self._call([str(program), *arguments], given)
+
+    async def rollouts(self, *arguments: str) -> Ended:
+        return await self._call([sys.executable, "-m", "rollouts", *arguments])
+
+    async def _call(self, command: list[str], given: str = "") -> Ended:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            env={**os.environ, "KUBECONFIG": str(self.sandbox.kubeconfig), "COLUMNS": "200"},
+        )
+        async with asyncio.timeout(120):
+            out, err = await process.communicate(given.encode())
+        assert process.returncode is not None
+        return Ended(process.returncode, out.decode(), err.decode())
+
+    def _controller(self, seat: Seat) -> Sequence[str]:
+        self.gate.prometheus_url = seat.prometheus_url
+        command = controller_command(seat)
+        return [
+            f"--prometheus={self.gate.url}" if part.startswith("--prometheus=") else part
+            for part in command
+        ]
