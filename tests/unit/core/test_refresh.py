@@ -1,59 +1,132 @@
-from datetime import UTC, datetime, timedelta
+"""Which changes of status are worth a write, and when."""
+
+from typing import Any
 
 import pytest
 
-from rollouts.core.refresh import COUNTS_EVERY, due_at, worth_writing
-from rollouts.model.status import CriterionStatus, Exposure, Revision, RolloutStatus
-
-NOW = datetime(2030, 1, 1, tzinfo=UTC)
-ONE, TWO = Revision(number=1, hash="aaaa"), Revision(number=2, hash="bbbb")
-SETTLED = RolloutStatus(
-    phase="Healthy", stable_revision=ONE, current_revision=ONE, refreshed_at=NOW, replicas=3
+from rollouts.core.refresh import COUNTS_EVERY, FIRST_SAMPLE, GROWTH, due_at, worth_writing
+from rollouts.model.status import (
+    Condition,
+    CriterionStatus,
+    Exposure,
+    HandledCommand,
+    RolloutStatus,
+    Weights,
 )
-UNDER_WAY = SETTLED.having(phase="Progressing", current_revision=TWO)
+from tests.unit.core.worlds import at, under_way
+
+OLD = (
+    under_way(25)
+    .decide()
+    .status.having(
+        refreshed_at=at(-1),
+        step_started_at=at(-3),
+        exposure=Exposure(canary_requests=100),
+        criteria=[CriterionStatus(name="errors", verdict="inconclusive", requests=100)],
+    )
+)
+SOON = at(-1) + COUNTS_EVERY
+COMMAND = HandledCommand(id="1", verb="abort", accepted=True, message="", at=at(0))
 
 
-@pytest.mark.parametrize("before", [SETTLED, UNDER_WAY])
-def test_counts_are_written_every_few_seconds_at_most(before: RolloutStatus) -> None:
-    after = before.having(replicas=4)
+def criterion(**facts: Any) -> list[CriterionStatus]:
+    return [OLD.criteria[0].having(**facts)]
 
-    assert not worth_writing(before, after, NOW + timedelta(seconds=1))
-    assert due_at(before, after, NOW + timedelta(seconds=1)) == NOW + COUNTS_EVERY
-    assert worth_writing(before, after, NOW + COUNTS_EVERY)
-    assert due_at(before, after, NOW + COUNTS_EVERY) is None
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"phase": "Degraded"},
+        {"current_step_index": 2},
+        {"step": "2/3"},
+        {"weights": Weights(desired=50, applied=25)},
+        {"weights": Weights(desired=25, applied=0)},
+        {"stable_revision": OLD.current_revision},
+        {"stable_floor": 9},
+        {"pause": None},
+        {"exposed_at": at(0)},
+        {"observed_generation": 8},
+        {"last_command": COMMAND},
+        {"criteria": criterion(verdict="pass")},
+        {"criteria": criterion(failed_looks=1)},
+        {"criteria": criterion(errors=1)},
+        {"history": []},
+        {"retiring": [], "selector": "app=other"},
+        {
+            "conditions": [
+                *OLD.conditions,
+                Condition(type="New", status="True", last_transition_time=at(0)),
+            ]
+        },
+    ],
+)
+def test_what_decides_is_written_at_once(changes: Any) -> None:
+    assert worth_writing(OLD, OLD.having(**changes), at(0))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"exposure": Exposure(canary_requests=120)},
+        {"criteria": criterion(requests=120, message="0 of 120")},
+        {"weights": OLD.weights.having(served=24.7)},
+        {"refreshed_at": at(0)},
+        {"conditions": [entry.having(message="other words") for entry in OLD.conditions]},
+    ],
+)
+def test_numbers_that_only_inform_are_not(changes: Any) -> None:
+    new = OLD.having(**changes)
+    assert not worth_writing(OLD, new, at(0))
+    assert not worth_writing(OLD, new, at(10_000))
+    assert due_at(OLD, new, at(0)) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["replicas", "ready_replicas", "available_replicas", "updated_replicas"]
+)
+def test_counts_of_pods_wait_a_few_seconds(name: str) -> None:
+    new = OLD.having(**{name: 99})
+    assert not worth_writing(OLD, new, at(0))
+    assert due_at(OLD, new, at(0)) == SOON
+    assert worth_writing(OLD, new, SOON)
+    assert due_at(OLD, new, SOON) is None
 
 
 def test_a_message_alone_is_written_ever_more_rarely() -> None:
-    status = UNDER_WAY.having(step_started_at=NOW)
-    writes = 0
-    for second in range(24 * 3600):
-        now = NOW + timedelta(seconds=second)
-        seen = status.having(message=f"{second} requests")
-        if worth_writing(status, seen, now):
-            status = seen.having(refreshed_at=now)
-            writes += 1
-
-    assert writes < 20
+    new = OLD.having(message="other words")
+    assert due_at(OLD, new, at(0)) == SOON
+    assert worth_writing(OLD, new, SOON)
+    long = OLD.having(step_started_at=at(-3601))
+    assert due_at(long, long.having(message="other words"), at(0)) == at(3599)
 
 
-def test_nothing_new_is_not_worth_a_write() -> None:
-    assert not worth_writing(SETTLED, SETTLED, NOW + timedelta(days=1))
-    assert due_at(SETTLED, SETTLED, NOW) is None
+def test_what_was_never_written_is_written() -> None:
+    never = OLD.having(refreshed_at=None)
+    assert worth_writing(never, never.having(message="other words"), at(0))
 
 
-def test_what_decides_is_written_at_once() -> None:
-    assert worth_writing(UNDER_WAY, UNDER_WAY.having(phase="Degraded"), NOW)
-    assert worth_writing(UNDER_WAY, UNDER_WAY.having(current_step_index=3), NOW)
-    criteria = [CriterionStatus(name="errors", verdict="pass")]
-    assert worth_writing(UNDER_WAY, UNDER_WAY.having(criteria=criteria), NOW)
+@pytest.mark.parametrize(
+    ("before", "after", "worth"),
+    [
+        (0, FIRST_SAMPLE - 1, False),
+        (0, FIRST_SAMPLE, True),
+        (100, 100 * GROWTH - 1, False),
+        (100, 100 * GROWTH, True),
+    ],
+)
+def test_evidence_is_written_when_its_sample_has_grown(
+    before: int, after: int, worth: bool
+) -> None:
+    old = OLD.having(exposure=Exposure(canary_requests=before))
+    new = OLD.having(exposure=Exposure(canary_requests=after))
+    assert worth_writing(old, new, at(0)) is worth
 
 
-def test_evidence_is_written_when_its_sample_has_tripled() -> None:
-    some = UNDER_WAY.having(exposure=Exposure(canary_requests=100))
-
-    assert not worth_writing(some, some.having(exposure=Exposure(canary_requests=299)), NOW)
-    assert worth_writing(some, some.having(exposure=Exposure(canary_requests=300)), NOW)
-
-
-def test_the_first_status_is_written() -> None:
-    assert worth_writing(RolloutStatus(), SETTLED, NOW)
+def test_a_day_of_traffic_costs_a_handful_of_writes() -> None:
+    status, writes = RolloutStatus(), 0
+    for requests in range(0, 4_000_000, 500):
+        new = status.having(exposure=Exposure(canary_requests=requests))
+        if worth_writing(status, new, at(requests / 50)):
+            status, writes = new, writes + 1
+    assert writes < 12

@@ -1,0 +1,172 @@
+"""How a release begins: first sight, a new template, the way back; and what must not look like one."""
+
+import pytest
+
+from rollouts.core import actions as act
+from rollouts.model.evidence import Evidence
+from rollouts.model.route import Route
+from rollouts.model.status import RolloutStatus, Weights
+from tests.unit.core.worlds import (
+    CRITERIA,
+    NEW,
+    OLD,
+    Scene,
+    at,
+    evidence,
+    observed,
+    replica_set,
+    revision,
+    rolled_back,
+    service,
+    settled,
+    spec_of,
+    told,
+    under_way,
+)
+
+
+def new_rollout(**facts: object) -> Scene:
+    return Scene(spec_of(), RolloutStatus(), observed(NEW, **facts))
+
+
+def test_a_first_deploy_has_no_steps_and_protects_nothing() -> None:
+    empty = {"checkout": service("checkout", "")}
+    scene = new_rollout(replica_sets={}, services=empty)
+    decision = scene.decide()
+    assert told(decision) == ["FirstDeploy"]
+    assert decision.actions == ()
+    scene = scene.after(decision)
+    decision = scene.decide()
+    assert decision.actions == (act.CreateReplicaSet(NEW, 1, 4),)
+    status = scene.having(replica_set(NEW, 4, 3)).decide().status
+    assert (status.phase, status.stable_revision) == ("Progressing", None)
+    assert status.message == "first deploy: 3 of 4 pods are available"
+    decision = scene.having(replica_set(NEW, 4)).decide()
+    assert decision.status.stable_revision == decision.status.current_revision
+    assert decision.status.weights.applied == 100
+
+
+def test_a_first_deploy_that_does_not_come_up_says_why_and_stalls() -> None:
+    scene = new_rollout(replica_sets={}, services={"checkout": service("checkout", "")})
+    scene = scene.after(scene.decide())
+    scene = scene.having(replica_set(NEW, 4, 0, problem="ImagePullBackOff", revision=1))
+    early, late = scene.decide(), scene.with_(now=at(601)).decide()
+    assert early.status.phase == "Progressing"
+    assert early.requeue_after_seconds == pytest.approx(599)
+    assert "0 of 4 pods are available (ImagePullBackOff)" in early.status.message
+    assert late.status.phase == "Degraded"
+    assert told(late) == ["Blocked"]
+    assert late.actions == ()
+
+
+@pytest.mark.parametrize("template", [OLD, NEW])
+def test_after_a_restore_the_revision_that_the_service_selects_is_stable(template: str) -> None:
+    """Status is empty and the cluster is not: traffic stays where it is."""
+    scene = Scene(spec_of(), RolloutStatus(), observed(template))
+    decision = scene.decide()
+    status = decision.status
+    assert status.stable_revision is not None
+    assert status.stable_revision.hash == OLD
+    assert decision.actions == ()
+    assert told(decision) == (["StableFound"] if template == OLD else ["RolloutStarted"])
+    assert status.weights == (
+        Weights(desired=100, applied=100) if template == OLD else Weights(desired=25)
+    )
+    following = scene.after(decision).decide().actions
+    moved = (act.SelectRevision, act.SetWeight, act.RemoveRoute, act.ScaleReplicaSet)
+    assert not any(isinstance(action, moved) for action in following)
+
+
+def test_after_a_restore_into_the_middle_of_a_rollout_traffic_goes_to_stable_first() -> None:
+    """A route with weight is left over from the life before: its canary is begun anew."""
+    scene = under_way().with_(status=RolloutStatus())
+    decision = scene.decide()
+    assert decision.actions == (act.SetWeight(0, cut_off=True),)
+    assert decision.status.current_step_index == 0
+    assert decision.status.weights.applied == 0
+    assert decision.status.drain_until == at(2)
+
+
+def test_a_service_that_selects_a_revision_without_pods_protects_nothing() -> None:
+    scene = new_rollout(replica_sets={OLD: replica_set(OLD, 0)})
+    assert told(scene.decide()) == ["FirstDeploy"]
+
+
+def test_a_replica_set_that_nobody_owns_is_adopted() -> None:
+    scene = settled().having(replica_set(OLD, 4, owned=False))
+    assert scene.decide().actions == (act.AdoptReplicaSet("checkout-oldhash"),)
+    assert settled().decide().actions == ()
+
+
+def test_a_new_template_is_a_new_revision_at_step_0_with_nothing_remembered() -> None:
+    scene = settled(spec_of(successCriteria=CRITERIA), template_hash=NEW, images=("shop:new",))
+    decision = scene.decide()
+    status = decision.status
+    assert told(decision) == ["RolloutStarted"]
+    assert status.message == "step 1/3 at 0 %: 0 of 1 canary pods are available"
+    assert status.history[-1].message == (
+        "revision 2 (shop:new) is to replace revision 1 (shop:oldhash) in 3 steps"
+    )
+    assert (status.current_step_index, status.step) == (0, "0/3")
+    assert status.current_revision is not None
+    assert (status.current_revision.number, status.current_revision.hash) == (2, NEW)
+    assert (status.criteria, status.exposure.canary_requests) == ([], 0)
+    assert decision.actions == ()
+    assert scene.after(decision).decide().actions == (act.CreateReplicaSet(NEW, 2, 1),)
+
+
+def test_a_revision_that_comes_back_is_numbered_anew_and_not_made_twice() -> None:
+    old = replica_set(NEW, 0, revision=1)
+    scene = settled(template_hash=NEW).having(old, replica_set(OLD, 4, revision=5))
+    scene = scene.after(scene.decide())
+    assert scene.decide().actions == (
+        act.NumberReplicaSet("checkout-newhash", 6),
+        act.ScaleReplicaSet("checkout-newhash", 1),
+    )
+
+
+def test_a_newer_template_sends_traffic_back_first_and_retires_the_canary() -> None:
+    scene = under_way(template_hash="newest")
+    decision = scene.decide()
+    assert decision.actions == (act.SetWeight(0, cut_off=True),)
+    status = decision.status
+    assert [entry.hash for entry in status.retiring] == [NEW]
+    assert (status.current_step_index, status.weights.applied) == (0, 0)
+    assert (status.drain_until, status.exposed_at) == (at(2), at(2))
+    cut = scene.after(decision).with_(route=Route(exists=True, weight=0, highest=0))
+    assert act.SetWeight(25) not in cut.decide().actions
+
+
+@pytest.mark.parametrize("verdict", ["fail", "pass"])
+def test_evidence_of_an_older_attempt_is_never_judged(verdict: str) -> None:
+    """The look was made at the canary that has just been replaced, or is tried again."""
+    spec = spec_of(successCriteria=CRITERIA)
+    replaced = under_way(spec=spec, template_hash="newest", evidence=evidence(verdict)).decide()
+    retried = rolled_back(spec=spec, evidence=evidence(verdict)).commanded("retry", "id-2").decide()
+    for decision in (replaced, retried):
+        assert decision.status.abort is None
+        assert decision.status.criteria == []
+        assert decision.status.current_step_index == 0
+
+
+def test_the_stable_template_again_needs_no_steps() -> None:
+    decision = under_way(template_hash=OLD).decide()
+    assert decision.actions == (act.SetWeight(0, cut_off=True),)
+    status = decision.status
+    assert told(decision)[0] == "BackToStable"
+    assert status.current_revision == status.stable_revision == revision(OLD)
+    assert status.current_step_index is None
+    assert [entry.hash for entry in status.retiring] == [NEW]
+
+
+def test_the_stable_template_again_ends_a_rollback() -> None:
+    decision = rolled_back(template_hash=OLD).decide()
+    assert decision.status.abort is None
+    assert decision.status.phase == "Healthy"
+    assert told(decision) == ["BackToStable"]
+
+
+def test_evidence_is_not_remembered_when_no_rollout_is_under_way() -> None:
+    decision = settled(evidence=evidence("fail")).decide()
+    assert (decision.status.criteria, decision.actions, decision.occurrences) == ([], (), ())
+    assert settled(evidence=Evidence()).decide().status == decision.status
