@@ -1,6 +1,7 @@
-"""One sandbox for all tests of releases; a module's scenarios run at the same time."""
+"""One sandbox for most tests of releases, whose scenarios run at the same time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -17,17 +18,20 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     await made.stop()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def running(town: Town, request: pytest.FixtureRequest) -> AsyncIterator[Running]:
-    """The scenarios of this module that were asked for, under way."""
-    begun = Running(town)
-    begun.begin(
-        item.callspec.params["scenario"]
-        for item in request.session.items
-        if isinstance(item, pytest.Function)
-        and item.path == request.path
-        and hasattr(item, "callspec")
-        and "scenario" in item.callspec.params
-    )
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running(
+    town: Town, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
+    """All scenarios that were asked for, under way."""
+    begun = Running(town, tmp_path_factory.mktemp("towns"))
+    begun.begin(asked_for(request))
     yield begun
     await begun.end()
+
+
+def asked_for(request: pytest.FixtureRequest) -> Iterator[Any]:
+    for item in request.session.items:
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+            scenario = item.callspec.params.get("scenario")
+            if scenario is not None:
+                yield scenario

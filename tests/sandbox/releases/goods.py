@@ -48,7 +48,7 @@ def ingress(namespace: str, *rules: JSON, name: str = NAME) -> JSON:
 
 
 def container(version: str, **environment: str) -> JSON:
-    wanted = {"VERSION": version, "DRAIN_SECONDS": "1s", **environment}
+    wanted = {"VERSION": version, **environment}
     return {
         "name": "app",
         "image": f"demo/{NAME}:{version}",

@@ -2,7 +2,6 @@
 
 import pytest
 
-from rollouts.model.kinds import JSON
 from rollouts.sandbox.load import LoadReport
 from tests.sandbox.releases import goods
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
@@ -21,13 +20,8 @@ def share_of(version: str, before: LoadReport, after: LoadReport) -> float:
 
 
 async def a_good_release_gets_the_traffic_that_is_configured_and_is_promoted(shop: Shop) -> None:
-    steps: list[JSON] = [
-        {"setWeight": 20},
-        {"pause": {"duration": "6s"}},
-        {"setWeight": 60},
-        {"pause": {"duration": "6s"}},
-    ]
-    await shop.opens(steps)
+    held = {"pause": {"duration": "6s"}}
+    await shop.opens([{"setWeight": 20}, held, {"setWeight": 60}, held])
     async with shop.customers(50) as load:
         shop.releases("2")
         for weight in (20, 60):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rollouts.controller.manifests import manifests
-from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.audit import AuditEntry
 from rollouts.sandbox.apiserver.builtins import NAMESPACE
 from rollouts.sandbox.environment import Sandbox, Seat, controller_command
@@ -68,8 +67,7 @@ class Town:
 
     def shop(self, namespace: str) -> Shop:
         """Return a shop in a namespace that is new."""
-        body: JSON = {"metadata": {"name": namespace}}
-        self.sandbox.store.create(NAMESPACE, body)
+        self.sandbox.store.create(NAMESPACE, {"metadata": {"name": namespace}})
         return Shop(self, namespace)
 
     def kill_controller(self) -> None:

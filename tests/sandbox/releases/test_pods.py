@@ -1,0 +1,73 @@
+"""Pods that do not start, or fail only once they have traffic: rolled back, and nobody waits for them."""
+
+import pytest
+
+from rollouts.model.kinds import INGRESS
+from tests.sandbox.releases import goods
+from tests.sandbox.releases.scenarios import Running, Scenario, name_of
+from tests.sandbox.releases.shop import Shop
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def an_image_that_never_gets_ready_is_rolled_back_without_any_traffic(shop: Shop) -> None:
+    await shop.opens(progressDeadlineSeconds=4)
+    async with shop.customers() as load:
+        shop.releases("2", NEVER_READY="true")
+        reason = await shop.is_rolled_back()
+    assert reason == "step 1 made no progress for 4s: 0 of 1 canary pods are available"
+    assert set(load.report().versions) == {"1"}
+    assert load.report().lost_reasons == {}
+    assert [
+        each for each in shop.town.audit.writes(shop.namespace) if each.resource == INGRESS.plural
+    ] == []
+
+
+async def an_image_that_does_not_exist_is_named_in_the_reason(shop: Shop) -> None:
+    await shop.opens(progressDeadlineSeconds=4)
+    shop.releases("missing")
+    await shop.until(lambda: "ImagePullBackOff" in shop.message)
+    assert "ImagePullBackOff" in await shop.is_rolled_back()
+
+
+async def without_an_abort_at_the_deadline_it_is_degraded_until_the_next_template(
+    shop: Shop,
+) -> None:
+    await shop.opens(progressDeadlineSeconds=3, progressDeadlineAbort=False)
+    async with shop.customers() as load:
+        shop.releases("2", NEVER_READY="true")
+        await shop.until(lambda: shop.phase == "Degraded")
+        assert "abort" not in shop.status
+        shop.releases("3")
+        await shop.is_promoted(3)
+    assert set(load.report().versions) == {"1", "3"}
+    assert load.report().lost_reasons == {}
+
+
+async def pods_that_crash_under_traffic_only_are_rolled_back_at_once(shop: Shop) -> None:
+    """Without success criteria: what the pods do is enough."""
+    await shop.opens(goods.UNTIL_PROMOTED, successCriteria=[])
+    async with shop.customers() as load:
+        shop.releases("2", CRASH_AFTER_REQUESTS="5")
+        reason = await shop.is_rolled_back()
+        before = load.report()
+        await shop.until(lambda: load.report().sent >= before.sent + 60)
+    assert "ready" in reason or "crash again and again" in reason
+    after = load.report()
+    assert after.versions["2"].responses < 20
+    assert after.lost == before.lost, "nothing is lost once it is rolled back"
+    assert after.versions["1"].failed == 0
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        an_image_that_never_gets_ready_is_rolled_back_without_any_traffic,
+        an_image_that_does_not_exist_is_named_in_the_reason,
+        without_an_abort_at_the_deadline_it_is_degraded_until_the_next_template,
+        pods_that_crash_under_traffic_only_are_rolled_back_at_once,
+    ],
+    ids=name_of,
+)
+async def test(scenario: Scenario, running: Running) -> None:
+    await running.result(scenario)
