@@ -53,11 +53,13 @@ def _confirm(world: World, move: Move) -> Move:
     route, status = world.observed.route, move.status
     if not under_way(status) and status.abort is None:
         return move
+    move = _bound_again(world, move)
     weights = status.weights
     if (
         route.weight is not None
         and route.weight == weights.desired
         and weights.applied != weights.desired
+        and (weights.desired < weights.applied or _reaches_canary(world, status))
     ):
         applied = Weights(desired=weights.desired, applied=weights.desired, applied_at=world.now)
         move = move.having(weights=applied)
@@ -76,6 +78,31 @@ def _confirm(world: World, move: Move) -> Move:
             f"the canary's route {seen}; it is put back to {weights.applied} %",
             "Warning",
         )
+    return move
+
+
+def _reaches_canary(world: World, status: RolloutStatus) -> bool:
+    """Say whether what the routes send arrives at the current revision, not at one before it."""
+    service, current = world.canary_service, status.current_revision
+    return service is not None and current is not None and service.selected_hash == current.hash
+
+
+def _bound_again(world: World, move: Move) -> Move:
+    """Say which Service somebody pointed at another revision while the canary has traffic."""
+    status = move.status
+    if move.retreat or not under_way(status) or status.weights.applied == 0:
+        return move
+    pairs = (
+        (world.stable_service, status.stable_revision),
+        (world.canary_service, status.current_revision),
+    )
+    for service, wanted in pairs:
+        if service is None or wanted is None or not world.stands(wanted):
+            continue
+        if service.selected_hash != wanted.hash:
+            seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
+            text = f"{seen}; it is put back to {wanted.hash}"
+            move = move.saying(world, "PutBack", text, "Warning")
     return move
 
 

@@ -98,30 +98,37 @@ def _services(world: World, status: RolloutStatus) -> Iterator[Action]:
     stable, stable_service = status.stable_revision, world.stable_service
     if stable is None or stable_service is None:
         return
-    serving = world.observed.replica_sets.get(stable.hash)
-    # Without replicas nobody is ready, because the user wants none.
-    stands = serving is not None and (serving.ready > 0 or world.spec.replicas == 0)
+    stands = world.stands(stable)
     if stands and stable_service.selected_hash != stable.hash:
         yield SelectRevision(stable_service.name, stable.hash)
     canary_service = world.canary_service
     if under_way(status):
-        canary = world.replica_set(status.current_revision)
-        due = (
-            canary is not None
-            and 0 < max(1, replicas.needed(world.spec, status)) <= canary.available
-        )
-        if canary is None or not due or frozen(world.spec, status):
-            return
-        if canary_service is None:
-            yield CreateService(world.spec.canary_service, canary.hash)
-        elif canary_service.selected_hash != canary.hash and world.observed.route.highest == 0:
-            yield SelectRevision(canary_service.name, canary.hash)
+        yield from _canary_service(world, status)
     elif (
-        canary_service is not None
+        stands
+        and canary_service is not None
         and canary_service.selected_hash != stable.hash
         and not world.observed.route.exists
     ):
         yield SelectRevision(canary_service.name, stable.hash)
+
+
+def _canary_service(world: World, status: RolloutStatus) -> Iterator[Action]:
+    service, canary = world.canary_service, world.replica_set(status.current_revision)
+    if canary is None or (service is not None and service.selected_hash == canary.hash):
+        return
+    if status.weights.applied > 0:  # somebody else pointed it away
+        if service is not None and world.stands(status.current_revision):
+            yield SelectRevision(service.name, canary.hash)
+        return
+    due = 0 < max(1, replicas.needed(world.spec, status)) <= canary.available
+    if not due or frozen(world.spec, status):
+        return
+    if service is None:
+        yield CreateService(world.spec.canary_service, canary.hash)
+    elif world.observed.route.highest == 0:
+        # Traffic that is on its way to a superseded canary must not reach this one.
+        yield SelectRevision(service.name, canary.hash)
 
 
 def _replica_sets(world: World, status: RolloutStatus) -> Iterator[Action]:

@@ -26,6 +26,11 @@ class World:
         """Return the ReplicaSet of `revision`, if there is one."""
         return self.observed.replica_sets.get(revision.hash) if revision is not None else None
 
+    def stands(self, revision: Revision | None) -> bool:
+        """Say whether a Service may select `revision`: it has a ready pod, or nobody wants any."""
+        found = self.replica_set(revision)
+        return found is not None and (found.ready > 0 or self.spec.replicas == 0)
+
     @property
     def stable_service(self) -> Service | None:
         return self.observed.services.get(self.spec.stable_service)

@@ -336,6 +336,33 @@ def test_a_change_of_the_route_by_somebody_else_is_put_back_and_said(
     )
 
 
+@pytest.mark.parametrize(
+    ("arm", "selected", "hash_"),
+    [("stable", NEW, OLD), ("stable", "", OLD), ("canary", OLD, NEW), ("canary", "", NEW)],
+)
+def test_a_service_that_somebody_points_elsewhere_is_put_back_and_said(
+    arm: str, selected: str, hash_: str
+) -> None:
+    name = "checkout" if arm == "stable" else "checkout-canary"
+    scene = under_way(25, current_step_index=1)
+    decision = scene.serving(**{arm: service(name, selected, oldhash=4, newhash=1)}).decide()
+    assert decision.actions == (act.SelectRevision(name, hash_),)
+    assert "PutBack" in told(decision)
+    assert decision.status.abort is None
+    held = scene.with_(held_by=Pause(reason="Command", at=at(-5)))
+    held = held.serving(**{arm: service(name, selected, oldhash=4, newhash=1)})
+    assert held.decide().actions == (act.SelectRevision(name, hash_),), "a hold does not hold this"
+
+
+def test_weight_that_still_reaches_a_superseded_canary_is_not_this_one_s() -> None:
+    """Somebody opens the route by hand before the canary Service was switched."""
+    before = service("checkout-canary", "before", newhash=1)
+    scene = under_way(25, weights=WANTS_25).serving(canary=before)
+    decision = scene.decide()
+    assert decision.status.weights.applied == 0
+    assert decision.actions == (act.SetWeight(0),)
+
+
 def test_routes_that_differ_for_a_moment_are_nobody_s_change() -> None:
     moving = Route(exists=True, weight=None, highest=25)
     assert "PutBack" not in told(under_way(25, route=moving).decide())
