@@ -33,8 +33,8 @@ from rollouts.model.kinds import (
 from rollouts.ports import Cluster
 from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store
-from tests.fakes.api_server import until
 from tests.fakes.cluster import FakeCluster
+from tests.waiting import until
 
 KINDS = (ROLLOUT, REPLICA_SET, SERVICE, EVENT)
 NAMESPACE = Kind("", "v1", "namespaces", "Namespace")

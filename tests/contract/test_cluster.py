@@ -9,7 +9,7 @@ from rollouts.errors import Conflict, InvalidSpec, NotFound
 from rollouts.model.kinds import EVENT, JSON, REPLICA_SET, ROLLOUT, SERVICE, Kind, Ref
 from rollouts.ports import Apply, Create, Delete, Patch, Record
 from tests.contract.conftest import World
-from tests.fakes.api_server import until
+from tests.waiting import until
 
 
 def service(world: World, name: str = "web", **selector: str) -> JSON:

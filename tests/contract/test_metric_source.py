@@ -1,6 +1,5 @@
 """What a `MetricSource` promises, on a real Prometheus that scrapes a real counter."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,6 +14,7 @@ from rollouts.sandbox.network import Network
 from rollouts.sandbox.processes import Processes
 from rollouts.sandbox.prometheus import Job, Prometheus
 from rollouts.sandbox.prometheus_package import find_prometheus
+from tests.waiting import answer
 
 pytestmark = pytest.mark.sandbox
 
@@ -63,12 +63,13 @@ async def prometheus(network: Network, target: str, tmp_path: Path) -> AsyncIter
 
 async def scraped(source: PrometheusSource, times: int) -> datetime:
     """Return the present, when the canary's counter has been scraped so often."""
-    async with asyncio.timeout(20):
-        while True:
-            now = datetime.now(UTC)
-            if (await source.value('max(hits{arm="canary"})', at=now) or 0) >= times:
-                return now
-            await asyncio.sleep(0.05)  # the scrapes' own rhythm
+
+    async def present() -> datetime | None:
+        now = datetime.now(UTC)
+        hits = await source.value('max(hits{arm="canary"})', at=now) or 0
+        return now if hits >= times else None
+
+    return await answer(present, 20)
 
 
 async def test_the_contract_of_a_metric_source(prometheus: Prometheus) -> None:

@@ -14,7 +14,7 @@ from rollouts.model.kinds import INGRESS, JSON, SERVICE, Ref
 from rollouts.ports import Apply, Create, Patch, Write
 from rollouts.sandbox.apiserver.server import ApiServer
 from tests.contract.conftest import write_kubeconfig
-from tests.fakes.api_server import until
+from tests.waiting import until
 
 WEB = Ref(SERVICE, "default", "web")
 

@@ -197,10 +197,3 @@ class FakeApiServer:
 def status(code: int, message: str, **details: Any) -> web.Response:
     body = {"kind": "Status", "status": "Failure", "code": code, "message": message}
     return web.json_response({**body, "details": details}, status=code)
-
-
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Return when the condition holds; fail when it still does not after `seconds`."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - a condition may be anything
-            await asyncio.sleep(0.005)

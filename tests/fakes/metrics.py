@@ -50,10 +50,16 @@ class FakeMetrics:
 
     async def value(self, promql: str, *, at: datetime) -> float | None:
         self.asked.append(promql)
+        if promql.startswith("max(timestamp(up"):
+            return self._last_scrape(at.timestamp())
         answer = self.answers.get(promql, math.nan)
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def _last_scrape(self, until: float) -> float | None:
+        up = [found for key, found in self._samples.items() if ("__name__", "up") in key]
+        return max((at for found in up for at, _ in found if at <= until), default=None)
 
 
 def matches(selector: str, labels: Mapping[str, str]) -> bool:

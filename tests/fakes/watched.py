@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.reflector import Pace
 from rollouts.model.kinds import POD, Ref
-from tests.fakes.api_server import FakeApiServer, until
+from tests.fakes.api_server import FakeApiServer
+from tests.waiting import until
 
 PODS = "/api/v1/pods"
 A = "/api/v1/namespaces/shop/pods/a"

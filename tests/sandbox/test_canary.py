@@ -18,6 +18,7 @@ from rollouts.controller.manifests import CLUSTER_RULES, manifests
 from rollouts.model.kinds import INGRESS, JSON, MANAGED_BY_LABEL, POD, ROLLOUT, SERVICE, Kind, Ref
 from rollouts.sandbox.environment import Sandbox
 from rollouts.sandbox.load import Load, LoadReport, Target
+from tests.waiting import until
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(240)]
 
@@ -79,12 +80,7 @@ class Street:
         self.sandbox.store.patch(*_where(REF), {"spec": {"template": template}})
 
     async def until(self, condition: Callable[[], bool], seconds: float = 90) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                while not condition():  # noqa: ASYNC110 - anything may make it true
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            raise AssertionError(f"never came: {self.status.get('message')}") from None
+        await until(condition, seconds, account=lambda: self.status.get("message"))
 
     def settled(self) -> bool:
         """Say whether the release is over, and only the stable revision has pods."""

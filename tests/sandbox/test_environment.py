@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from rollouts.model.kinds import JSON, SERVICE
 from rollouts.sandbox.environment import Sandbox, Seat
 from rollouts.sandbox.state import Member, SandboxState
 from rollouts.sandbox.updown import down, stand, up
+from tests.waiting import comes_true
 
 pytestmark = pytest.mark.sandbox
 
@@ -65,12 +65,11 @@ def processes_of(directory: Path) -> list[str]:
 
 def gone(directory: Path, owner: Member | None = None) -> bool:
     """Wait until the directory, its owner and every process that names it are gone."""
-    deadline = time.monotonic() + 20
-    while directory.exists() or processes_of(directory) or (owner and owner.alive):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+
+    def nothing_left() -> bool:
+        return not (directory.exists() or processes_of(directory) or (owner and owner.alive))
+
+    return comes_true(nothing_left, 20)
 
 
 async def test_everything_answers_and_nothing_is_left(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from rollouts.sandbox.load import Load, Target
+from tests.waiting import until
 
 pytestmark = pytest.mark.sandbox
 
@@ -115,9 +116,7 @@ async def test_what_can_not_be_sent_in_time_is_sent_late_and_said(server: Server
 async def test_it_can_be_watched_and_stopped(server: Server) -> None:
     load = Load(Target(await server(answer(200, "v1"))), 100)
     running = asyncio.create_task(load.run())
-    async with asyncio.timeout(10):
-        while load.report().succeeded < 5:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: load.report().succeeded >= 5)
     load.stop()
     report = await running
     assert report.sent == report.succeeded >= 5

@@ -1,6 +1,5 @@
 """A real Prometheus on a real target: scraping, labels, and a pause of it."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -16,6 +15,7 @@ from rollouts.sandbox.network import Network
 from rollouts.sandbox.processes import Processes
 from rollouts.sandbox.prometheus import Job, Prometheus
 from rollouts.sandbox.prometheus_package import find_prometheus
+from tests.waiting import answer
 
 pytestmark = pytest.mark.sandbox
 
@@ -52,13 +52,14 @@ async def target(network: Network) -> AsyncIterator[str]:
 
 async def series(url: str, promql: str) -> list[JSON]:
     """Wait until the query has a result and return it."""
-    async with asyncio.timeout(20), aiohttp.ClientSession() as session:
-        while True:
+    async with aiohttp.ClientSession() as session:
+
+        async def result() -> list[JSON]:
             async with session.get(f"{url}/api/v1/query", params={"query": promql}) as response:
                 found: list[JSON] = (await response.json())["data"]["result"]
-            if found:
                 return found
-            await asyncio.sleep(0.1)
+
+        return await answer(result, 20)
 
 
 async def test_it_scrapes_keeps_honoured_labels_and_survives_a_restart(

@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from rollouts.model.kinds import DEPLOYMENT, INGRESS, JSON, POD, SERVICE
 from rollouts.sandbox.environment import Sandbox
 from rollouts.sandbox.load import Load, LoadReport, Target
+from tests import waiting
 
 pytestmark = pytest.mark.sandbox
 HOST = "shop.example"
@@ -62,10 +64,7 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
         yield sandbox
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+until = partial(waiting.until, seconds=60)
 
 
 def rolled_out(sandbox: Sandbox, replicas: int) -> bool:

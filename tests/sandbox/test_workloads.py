@@ -27,6 +27,7 @@ from rollouts.sandbox.network import Network
 from rollouts.sandbox.processes import Process, Processes
 from rollouts.sandbox.workloads import Addresses, BackOff, Workloads
 from rollouts.sandbox.workloads.objects import is_true
+from tests.waiting import until
 
 pytestmark = pytest.mark.sandbox
 
@@ -44,9 +45,7 @@ class Cluster:
 
     async def until(self, holds: Callable[[], object], seconds: float = 20) -> None:
         """Wait for a change of anything after which the condition holds."""
-        async with asyncio.timeout(seconds):
-            while not holds():  # noqa: ASYNC110 -- a condition may be about processes too
-                await asyncio.sleep(0.01)
+        await until(holds, seconds)
 
     def pod(self, name: str = "web") -> JSON:
         return self.store.get(POD, "default", name) or {}

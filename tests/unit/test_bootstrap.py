@@ -22,6 +22,7 @@ from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.credentials import Credentials, write_kubeconfig
 from tests.fakes.kubernetes import ingress, rollout, service
+from tests.waiting import until
 
 
 class Cluster:
@@ -60,9 +61,7 @@ class Cluster:
         return len(self.store.select(REPLICA_SET, "shop"))
 
     async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(15):
-            while not condition():  # noqa: ASYNC110 - nothing tells us
-                await asyncio.sleep(0.02)
+        await until(condition, 15)
 
 
 def path_of(body: dict[str, object]) -> str:

@@ -18,6 +18,7 @@ from rollouts.sandbox.dataplane.ingresses import IngressSettings
 from rollouts.sandbox.dataplane.metrics import IngressMetrics
 from rollouts.sandbox.dataplane.nginx import Listener, Nginx
 from rollouts.sandbox.network import Network
+from tests import waiting
 
 Until = Callable[[Callable[[], object]], Awaitable[None]]
 HOST = "shop.example"
@@ -138,12 +139,7 @@ class Edge:
 def until() -> Until:
     """Wait until a check holds, at most ten seconds."""
 
-    async def wait(check: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
-            while not check():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-
-    return wait
+    return waiting.until
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from rollouts.model.kinds import (
 )
 from rollouts.sandbox.load import Load, Target
 from tests.sandbox.releases import goods
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.sandbox.releases.town import Ended, Town
@@ -175,12 +176,7 @@ class Shop:
         self, condition: Callable[[], object], what: str = "", seconds: float = PATIENCE_SECONDS
     ) -> None:
         """Wait for a condition; when it does not come, say what the Rollout says."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not condition():  # noqa: ASYNC110 - anything may make it true
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            raise AssertionError(f"{what or 'it'} never came; {self.account()}") from None
+        await until(condition, seconds, account=lambda: f"{what}: {self.account()}")
 
     async def is_healthy(self) -> None:
         await self.until(

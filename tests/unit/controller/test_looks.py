@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rollouts.controller.evidence import weigh
 from rollouts.controller.ingress_counters import BUCKETS, REQUESTS
 from rollouts.controller.keys import Key
 from rollouts.controller.looks import Looks
@@ -15,7 +16,7 @@ from rollouts.controller.target import Target
 from rollouts.controller.telemetry import Telemetry
 from rollouts.errors import Permanent, Unavailable
 from rollouts.model.evidence import Counts, Look, Measurement
-from rollouts.model.status import Revision
+from rollouts.model.status import Revision, RolloutStatus
 from rollouts.model.validation import parse_rollout
 from tests.fakes.clock import HandClock
 from tests.fakes.kubernetes import rollout
@@ -211,6 +212,38 @@ async def test_a_gap_in_the_scrapes_loses_nothing(bench: Bench) -> None:
     await bench.wait(15)
 
     assert bench.measured().canary == Counts(59, 9)
+
+
+async def test_a_prometheus_that_is_back_and_has_not_scraped_yet_has_seen_nothing(
+    bench: Bench,
+) -> None:
+    """It answers with what it knew before it went: that says nothing about the canary."""
+    bench.serve("stable", 50)
+    await bench.wait(20)
+    known_at = bench.clock.now()
+    await bench.wait(15, scraping=False)
+    bench.expose()
+    exposed_at = bench.clock.now()
+    bench.serve("canary", 10, "500")
+    await bench.wait(15, scraping=False)
+    assert known_at < exposed_at
+    assert bench.look.seen_at == exposed_at < bench.look.at
+    assert weigh(bench.target.spec, RolloutStatus(exposed_at=exposed_at), bench.look).at == (
+        exposed_at
+    )
+
+    await bench.wait(15)
+    assert bench.look.seen_at == bench.look.at
+    assert bench.measured().canary == Counts(10, 10)
+
+
+async def test_scrapes_count_where_nobody_asks_for_anything(bench: Bench) -> None:
+    """No traffic is not the same as no look: the releases of an idle service go on."""
+    await bench.wait(20)
+    bench.expose()
+    await bench.wait(15)
+    assert bench.look.seen_at == bench.look.at
+    assert bench.measured().canary == Counts(0, 0)
 
 
 async def test_a_source_that_does_not_answer_is_an_error_and_forgets_nothing(bench: Bench) -> None:

@@ -22,6 +22,7 @@ from tests.fakes.cluster import FakeCluster
 from tests.fakes.kubernetes import Kubernetes, ingress, rollout, service, template
 from tests.fakes.metrics import FakeMetrics
 from tests.fakes.shop import KEY, Told
+from tests.waiting import until
 
 
 class Running:
@@ -53,10 +54,11 @@ class Running:
         return dict((found or {}).get("status") or {})
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
-            while not condition():
-                self._kubernetes.settle()
-                await asyncio.sleep(0.01)
+        def settled() -> bool:
+            self._kubernetes.settle()
+            return condition()
+
+        await until(settled, 20)
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:

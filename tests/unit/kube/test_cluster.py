@@ -8,8 +8,9 @@ from aiohttp import web
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
 from rollouts.model.kinds import ENDPOINT_SLICE, POD, ROLLOUT, Ref
-from tests.fakes.api_server import FakeApiServer, status, until
+from tests.fakes.api_server import FakeApiServer, status
 from tests.fakes.watched import PODS, QUICK, A, B, pod, started
+from tests.waiting import until
 
 
 async def test_caches_are_filled_in_pages_and_changes_tell_all_that_exists(

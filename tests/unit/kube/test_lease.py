@@ -7,7 +7,8 @@ import pytest
 from rollouts.kube.connection import Connection
 from rollouts.kube.lease import LEASE, Lease, LeaseTiming
 from rollouts.model.kinds import Ref
-from tests.fakes.api_server import FakeApiServer, status, until
+from tests.fakes.api_server import FakeApiServer, status
+from tests.waiting import until
 
 PATH = "/apis/coordination.k8s.io/v1/namespaces/ops/leases/rollouts"
 REF = Ref(LEASE, "ops", "rollouts")

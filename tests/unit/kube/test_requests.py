@@ -10,7 +10,8 @@ import pytest
 from rollouts.errors import NotFound, Unavailable, UsageError
 from rollouts.kube.requests import KubeRequests
 from rollouts.model.kinds import POD, Ref
-from tests.fakes.api_server import FakeApiServer, until
+from tests.fakes.api_server import FakeApiServer
+from tests.waiting import until
 
 A = "/api/v1/namespaces/shop/pods/a"
 POD_A = Ref(POD, "shop", "a")

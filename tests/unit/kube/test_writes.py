@@ -9,8 +9,9 @@ from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
 from rollouts.model.kinds import JSON, POD, SERVICE, Ref
 from rollouts.ports import Apply, Create, Delete, Patch, Record
-from tests.fakes.api_server import FakeApiServer, status, until
+from tests.fakes.api_server import FakeApiServer, status
 from tests.fakes.watched import A, B, pod, started
+from tests.waiting import until
 
 
 async def test_what_a_write_returned_is_in_the_cache_at_once_and_told_once(

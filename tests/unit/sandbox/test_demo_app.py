@@ -15,7 +15,7 @@ from rollouts.sandbox.demo_app import behaviour, duration, share
 from rollouts.sandbox.network import Network
 from rollouts.sandbox.processes import Process, Processes
 from rollouts.sandbox.workloads.launch import DEMO_APP
-from tests.fakes.api_server import until
+from tests.waiting import until
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from rollouts.sandbox import sweep
 from rollouts.sandbox.forks import DemoApps
 from rollouts.sandbox.processes import Process, Processes
-from tests.fakes.api_server import until
+from tests.waiting import until
 
 BAD = {"PORT": "none"}
 """Makes the app say one line and end."""

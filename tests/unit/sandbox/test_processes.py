@@ -13,7 +13,7 @@ import pytest
 from rollouts.errors import UsageError
 from rollouts.sandbox import sweep
 from rollouts.sandbox.processes import Process, Processes, Sweeper
-from tests.fakes.api_server import until
+from tests.waiting import until
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 WITH_CHILD = "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"

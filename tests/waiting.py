@@ -1,0 +1,57 @@
+"""
+The one place where tests wait: for a condition, with a deadline, and never for a length of time.
+
+What a test waits for is in other processes, or in tasks that tell nobody; so it is asked again
+and again, at short intervals.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+PATIENCE_SECONDS = 10.0
+Answer = TypeVar("Answer")
+
+
+async def until(
+    condition: Callable[[], object],
+    seconds: float = PATIENCE_SECONDS,
+    *,
+    account: Callable[[], object] = str,
+) -> None:
+    """
+    Return when the condition holds.
+
+    Raises:
+        TimeoutError: it still does not after `seconds`; `account` says what there is instead.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110 - a condition may be anything
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise TimeoutError(f"it never came within {seconds} s; {account()}") from None
+
+
+async def answer(
+    ask: Callable[[], Awaitable[Answer | None]], seconds: float = PATIENCE_SECONDS
+) -> Answer:
+    """Return the first answer that is true; raises as `until`."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not (given := await ask()):  # noqa: ASYNC110 - nothing tells us
+                await asyncio.sleep(0.02)
+            return given
+    except TimeoutError:
+        raise TimeoutError(f"no answer within {seconds} s") from None
+
+
+def comes_true(condition: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> bool:
+    """Say whether the condition holds before `seconds` are over; blocks, for tests without a loop."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
