@@ -11,13 +11,14 @@ def weigh(spec: RolloutSpec, status: RolloutStatus, look: Look | None) -> Eviden
     Return the verdicts of the success criteria, in the order of the spec.
 
     A look that belongs to another attempt is no evidence. `at` is the oldest of the
-    measurements: what counts is since when all criteria have been looked at.
+    measurements, and of the scrape that they rest on: what counts is since when all
+    criteria have been looked at.
     """
     if look is None or look.exposed_at != status.exposed_at:
         return Evidence()
     known = {criterion.name: criterion for criterion in status.criteria}
     judged: list[CriterionStatus] = []
-    moments = [look.at]
+    moments = [look.at, look.seen_at or look.at]
     complete = True
     for criterion in spec.success_criteria:
         measurement = look.measurements.get(criterion.name)

@@ -12,7 +12,7 @@ those that were retried.
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from rollouts.controller.target import Target
 from rollouts.judge.counters import Counter, advance
@@ -78,6 +78,8 @@ class Reading:
         self.recent = Tally(target.exposed_at.timestamp())
         self._metric = metric
         self._look_back_seconds = look_back_seconds
+        self.seen_at: datetime | None = None
+        """When what was read last had been scraped, or when there was last a scrape to find more."""
         self._read_until: datetime | None = None
         self._exported: bool | None = None
         self._scraped: dict[str, bool] = {}
@@ -100,12 +102,13 @@ class Reading:
         window = (until - begin).total_seconds()
         found = await self._series(source, target, until, window)
         scraped = await self._scraped_before(source, target, found)
+        seen_at = await self._scraped_at(source, target, found, until)
         for series in found:
             labels = tuple(sorted(series.labels.items()))
             born_at_zero = scraped(series)
             self.total.add(labels, series, born_at_zero=born_at_zero)
             self.recent.add(labels, series, born_at_zero=born_at_zero)
-        self._read_until = until
+        self.seen_at, self._read_until = seen_at, until
 
     async def _series(
         self, source: MetricSource, target: Target, until: datetime, window: float
@@ -143,6 +146,23 @@ class Reading:
             self._scraped[job] = await self._was_up(source, target, job)
         return lambda series: self._scraped.get(series.labels.get("job", ""), False)
 
+    async def _scraped_at(
+        self, source: MetricSource, target: Target, found: Iterable[Series], until: datetime
+    ) -> datetime:
+        """
+        Return when there was last a scrape: the newest sample's time, or else that of `up`.
+
+        A Prometheus that was away answers before it has scraped again. What it says then
+        is true of the time before it went.
+        """
+        newest = max((at for each in found for at, _ in each.samples), default=0.0)
+        if newest < self.recent.since:
+            jobs = _any_of(sorted({each.labels.get("job", "") for each in found} - {""}))
+            value = await source.value(last_scrape(jobs), at=until)
+            newest = max(newest, value or 0.0)
+        seen = datetime.fromtimestamp(newest, UTC)
+        return max(seen, target.exposed_at, self.seen_at or seen)
+
     async def _was_up(self, source: MetricSource, target: Target, job: str) -> bool:
         wanted = f"up{{job={quoted(job)}}}" if job else "up"
         found = await source.samples(
@@ -167,6 +187,12 @@ def selector(metric: str, target: Target, *, exported: bool) -> str:
         f"ingress=~{quoted(_any_of(spec.nginx.stable_ingresses))},"
         f"canary=~{quoted('|' + re.escape(canary) + '-.+')}}}"
     )
+
+
+def last_scrape(jobs: str) -> str:
+    """Return the PromQL for when a target of these jobs (a regular expression; "" is any) last answered."""
+    up = f"up{{job=~{quoted(jobs)}}}" if jobs else "up"
+    return f"max(timestamp({up}) and {up} == 1)"
 
 
 def _any_of(names: Collection[str]) -> str:

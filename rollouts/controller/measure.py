@@ -132,6 +132,7 @@ class Measuring:
             canary=total.arm(canary=True),
             stable=total.arm(canary=False),
             served_percent=None if trouble["requests"] else _served(recent),
+            seen_at=self._requests.seen_at,
         )
 
     async def _read(self, reading: Reading, at: datetime) -> str:

@@ -45,6 +45,8 @@ class Look:
     stable: Counts = Counts()
     served_percent: float | None = None
     """The canary's share of the requests since the applied weight was applied."""
+    seen_at: datetime | None = None
+    """When what is counted had last been scraped; None: it was no later than `at`, as far as is known."""
 
 
 @dataclass(frozen=True, slots=True)
