@@ -62,7 +62,7 @@ class Gate:
         except aiohttp.ClientError:
             if request.transport is not None:
                 request.transport.abort()  # as if nobody listened
-            raise
+            return web.Response(status=502)
 
 
 def slow(seconds: float) -> Trick:

@@ -33,7 +33,7 @@ async def a_good_release_gets_the_traffic_that_is_configured_and_is_promoted(sho
         await shop.is_promoted()
     assert load.report().lost_reasons == {}
     assert load.report().failed == 0
-    assert shop.events("Promoted")
+    await shop.until(lambda: shop.events("Promoted"), "the event")
     assert shop.criterion("errors")["failures"] == 0
 
 
@@ -45,7 +45,7 @@ async def a_bad_release_is_rolled_back(shop: Shop) -> None:
     report = load.report()
     assert reason.startswith("errors: ")
     assert shop.status["abort"]["by"] == "rollouts"
-    assert shop.events("RolledBack")
+    await shop.until(lambda: shop.events("RolledBack"), "the event")
     assert shop.phase == "Degraded"
     assert shop.stable == 1
     assert report.lost_reasons == {}
