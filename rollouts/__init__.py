@@ -1,0 +1,1 @@
+"""Progressive delivery for Kubernetes: canaries judged by evidence, promoted or rolled back."""
