@@ -66,6 +66,18 @@ class Record:
 Write = Create | Apply | Patch | Delete | Record
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """
+    What the caches hold of one kind: the objects that carry `label`, and of each these `fields`.
+
+    A field is a path such as `status.conditions`. Empty means all.
+    """
+
+    label: str = ""
+    fields: tuple[str, ...] = ()
+
+
 class Cluster(Protocol):
     """
     The cluster: reads come from watch caches and cost no request, writes go to the API server.

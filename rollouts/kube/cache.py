@@ -5,6 +5,10 @@ Objects are plain JSON without `metadata.managedFields`, and, but for Rollouts (
 a user may ask for), without kubectl's last-applied annotation: both are large and are not
 read. An object handed out is never changed here; a newer one takes its place.
 
+A scope may narrow it further, to the objects that carry a label and to some of their fields.
+One that loses the label is gone from here: the watch says so itself (a DELETED event), and
+the response to a write of ours is held against the label here.
+
 Two sources write here: the watch, and the responses to our own writes, which come earlier
 or later than the watch tells of them. resourceVersions put them in order: they are compared
 as numbers, which every API server's are (and which KEP-5504 made a promise); where one is
@@ -19,15 +23,17 @@ from rollouts.kube.label_index import LabelIndex
 from rollouts.kube.merging import owned_fields
 from rollouts.kube.paths import ref_of
 from rollouts.model.kinds import FIELD_MANAGER, JSON, ROLLOUT, FrozenJSON, Kind, Ref
+from rollouts.ports import Scope
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class KindCache:
-    """The objects of one kind, by namespace and name."""
+    """The objects of one kind that are within `kept`, by namespace and name."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, kept: Scope | None = None) -> None:
         self.kind = kind
+        self.kept = kept or Scope()
         self._objects: dict[str, dict[str, JSON]] = defaultdict(dict)
         self._index = LabelIndex()
         self._owned: dict[tuple[str, str], JSON] = {}
@@ -142,8 +148,10 @@ class KindCache:
         if metadata.get("uid", "-") in self._deleted_uids:
             return []
         namespace, name = metadata.get("namespace", ""), metadata["name"]
+        if self.kept.label and self.kept.label not in _labels(obj):
+            return self._drop(Ref(self.kind, namespace, name))
         self._note_owned((namespace, name), obj)
-        trimmed = _trimmed(self.kind, obj)
+        trimmed = _narrowed(_trimmed(self.kind, obj), self.kept.fields)
         before = self._objects[namespace].get(name)
         if before is not None:
             self._index.remove((namespace, name), _labels(before))
@@ -216,6 +224,22 @@ def _trimmed(kind: Kind, obj: JSON) -> JSON:
     obj.setdefault("apiVersion", kind.api_version)
     obj.setdefault("kind", kind.name)
     return obj
+
+
+def _narrowed(obj: JSON, fields: Iterable[str]) -> JSON:
+    """Return what the object has of `fields`, beside what says which object it is; all for none."""
+    if not fields:
+        return obj
+    kept: JSON = {"apiVersion": obj["apiVersion"], "kind": obj["kind"]}
+    for path in fields:
+        *parents, field = path.split(".")
+        source, target = obj, kept
+        for parent in parents:
+            source = source.get(parent) or {}
+            target = target.setdefault(parent, {})
+        if field in source:
+            target[field] = source[field]
+    return kept
 
 
 def _same(before: JSON, after: JSON) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from rollouts.errors import NotFound, Unavailable
+from rollouts.errors import Conflict, NotFound, Permanent, Unavailable
 from rollouts.kube.applied import Applied
 from rollouts.kube.cache import ChangeFeed, KindCache
 from rollouts.kube.connection import REQUEST_TIMEOUT_SECONDS, Connection
@@ -22,9 +22,12 @@ from rollouts.kube.merging import patch_changes
 from rollouts.kube.paths import collection, complete, ref_of, single
 from rollouts.kube.reflector import Pace, Reflector
 from rollouts.model.kinds import FIELD_MANAGER, JSON, FrozenJSON, Kind, Ref
-from rollouts.ports import Apply, Create, Delete, Patch, Record, Write
+from rollouts.ports import Apply, Create, Delete, Patch, Record, Scope, Write
 
 log = structlog.get_logger(__name__)
+
+UNSEEN_SECONDS = 3.0
+"""How long the watch may take to show what a create has run into."""
 
 SecondsLeft = Callable[[], float]
 
@@ -33,13 +36,13 @@ def connect(
     kubeconfig: Path | None,
     context: str | None,
     namespaces: Sequence[str],
-    kinds: Sequence[Kind],
+    kinds: Mapping[Kind, Scope],
 ) -> "KubeCluster":
     """
     Return the cluster that a kubeconfig (or the pod we run in) names; nothing is sent yet.
 
-    `namespaces` empty means all of them. `kinds` are those that are watched; others can be
-    written, but not read.
+    `namespaces` empty means all of them. `kinds` are those that are watched, and how much
+    of each; others can be written, but not read.
     """
     return KubeCluster(Connection(kubeconfig, context), namespaces, kinds)
 
@@ -56,14 +59,14 @@ class KubeCluster:
         self,
         connection: Connection,
         namespaces: Sequence[str],
-        kinds: Sequence[Kind],
+        kinds: Mapping[Kind, Scope],
         *,
         seconds_left: SecondsLeft = lambda: REQUEST_TIMEOUT_SECONDS,
         pace: Pace | None = None,
     ) -> None:
         self.connection = connection
         self.seconds_left = seconds_left
-        self._caches = {kind: KindCache(kind) for kind in kinds}
+        self._caches = {kind: KindCache(kind, kept) for kind, kept in kinds.items()}
         self._reflectors = [
             Reflector(connection, cache, namespace, self._tell, pace)
             for cache in self._caches.values()
@@ -72,6 +75,7 @@ class KubeCluster:
         self._feeds: list[ChangeFeed] = []
         self._events = EventRecorder(connection)
         self._applied = Applied()
+        self._taken_names: dict[Ref, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -127,8 +131,7 @@ class KubeCluster:
     async def write(self, write: Write) -> None:
         match write:
             case Create(kind, body):
-                path = collection(kind, ref_of(kind, body).namespace)
-                self._take(kind, await self._request("POST", path, body=complete(kind, body)))
+                await self._create(kind, body)
             case Apply(kind, body):
                 await self._apply(kind, body)
             case Patch():
@@ -137,6 +140,35 @@ class KubeCluster:
                 await self._delete(ref, uid)
             case Record():
                 await self._events.record(write, timeout_seconds=self._timeout_seconds())
+
+    async def _create(self, kind: Kind, body: FrozenJSON) -> None:
+        ref = ref_of(kind, body)
+        path = collection(kind, ref.namespace)
+        try:
+            answer = await self._request("POST", path, body=complete(kind, body))
+        except Conflict as error:
+            self._note_taken_name(ref, error)
+            raise
+        self._taken_names.pop(ref, None)
+        self._take(kind, answer)
+
+    def _note_taken_name(self, ref: Ref, error: Conflict) -> None:
+        """
+        Tell a name that another object has from an object that the watch is about to show.
+
+        Raises:
+            Permanent: the object has stayed unseen, so it is outside of what we watch.
+        """
+        cache = self._caches.get(ref.kind)
+        if cache is None or not cache.kept.label or cache.get(ref.namespace, ref.name):
+            self._taken_names.pop(ref, None)
+            return
+        now = asyncio.get_running_loop().time()
+        if now - self._taken_names.setdefault(ref, now) >= UNSEEN_SECONDS:
+            raise Permanent(
+                f"{ref} exists already and has no label {cache.kept.label}, so it is somebody"
+                " else's; delete it, so that ours can be made"
+            ) from error
 
     async def _apply(self, kind: Kind, body: FrozenJSON) -> None:
         ref = ref_of(kind, body)
@@ -221,6 +253,8 @@ class KubeCluster:
             self._tell(cache.wrote(answer))
 
     def _tell(self, refs: list[Ref]) -> None:
+        for ref in refs:
+            self._taken_names.pop(ref, None)
         for feed in self._feeds:
             feed.put(refs)
 

@@ -71,6 +71,9 @@ class Reflector:
         self._pace = pace or Pace()
         self._random = random.Random()
         self._paths = collections(cache.kind, namespace)
+        self._about: dict[str, str | int] = (
+            {"labelSelector": cache.kept.label} if cache.kept.label else {}
+        )
         self._untried = len(self._paths) - 1
         self._version = ""
         self._failures = 0
@@ -121,14 +124,14 @@ class Reflector:
 
     async def _list(self) -> None:
         items: list[JSON] = []
-        query: dict[str, str | int] = {"limit": PAGE_SIZE}
+        query: dict[str, str | int] = {**self._about, "limit": PAGE_SIZE}
         while True:
             page = await self._connection.request("GET", self._paths[0], query=query)
             metadata = page.get("metadata") or {}
             items += page.get("items") or []
             if not metadata.get("continue"):
                 break
-            query = {"limit": PAGE_SIZE, "continue": metadata["continue"]}
+            query = {**self._about, "limit": PAGE_SIZE, "continue": metadata["continue"]}
         version = str(metadata.get("resourceVersion") or "")
         if not version:
             raise Malformed(f"the list of {self.kind.plural} has no resourceVersion")
@@ -142,6 +145,7 @@ class Reflector:
         pace = self._pace
         seconds = self._random.randint(pace.shortest_watch_seconds, pace.longest_watch_seconds)
         query: dict[str, str | int] = {
+            **self._about,
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": self._version,

@@ -30,13 +30,13 @@ from rollouts.model.kinds import (
     Kind,
     Ref,
 )
-from rollouts.ports import Cluster
+from rollouts.ports import Cluster, Scope
 from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store
 from tests.fakes.cluster import FakeCluster
 from tests.waiting import until
 
-KINDS = (ROLLOUT, REPLICA_SET, SERVICE, EVENT)
+KINDS = dict.fromkeys((ROLLOUT, REPLICA_SET, SERVICE, EVENT), Scope())
 NAMESPACE = Kind("", "v1", "namespaces", "Namespace")
 CRD = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
 

@@ -11,7 +11,7 @@ from rollouts.kube.connection import Connection
 from rollouts.kube.lease import LEASE, Lease
 from rollouts.kube.reflector import Pace
 from rollouts.model.kinds import INGRESS, JSON, SERVICE, Ref
-from rollouts.ports import Apply, Create, Patch, Write
+from rollouts.ports import Apply, Create, Patch, Scope, Write
 from rollouts.sandbox.apiserver.server import ApiServer
 from tests.contract.conftest import write_kubeconfig
 from tests.waiting import until
@@ -23,7 +23,7 @@ WEB = Ref(SERVICE, "default", "web")
 async def cluster(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[KubeCluster]:
     kubeconfig = write_kubeconfig(api_server.url, tmp_path)
     pace = Pace(first_delay_seconds=0.02)
-    made = KubeCluster(Connection(kubeconfig), [], [SERVICE, INGRESS], pace=pace)
+    made = KubeCluster(Connection(kubeconfig), [], {SERVICE: Scope(), INGRESS: Scope()}, pace=pace)
     await made.start()
     await until(lambda: verbs(api_server).count("watch") == 2)
     yield made

@@ -15,9 +15,10 @@ import pytest
 from rollouts.bootstrap import LOST_LEADERSHIP, STOPPED, controller, prometheus
 from rollouts.controller.manifests import manifests
 from rollouts.controller.settings import Settings
+from rollouts.core.revision import template_hash
 from rollouts.errors import UsageError
 from rollouts.kube.lease import LEASE
-from rollouts.model.kinds import REPLICA_SET
+from rollouts.model.kinds import REPLICA_SET, ROLLOUT
 from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.credentials import Credentials, write_kubeconfig
@@ -143,6 +144,27 @@ async def test_of_two_controllers_one_works(
             await cluster.until(first.done)
 
     assert first.result() == LOST_LEADERSHIP
+
+
+async def test_a_replica_set_of_somebody_else_is_named_and_not_fought_over(
+    cluster: Cluster, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the name that ours needs, but not the label by which the caches know ours."""
+    monkeypatch.setattr("rollouts.kube.cluster.UNSEEN_SECONDS", 0.2)
+    wanted = rollout([{"setWeight": 50}])
+    name = f"checkout-{template_hash(wanted['spec']['template'])}"
+    body = {"metadata": {"namespace": "shop", "name": name}, "spec": wanted["spec"]}
+    cluster.store.create(REPLICA_SET, body)
+
+    def message() -> str:
+        found = cluster.store.get(ROLLOUT, "shop", "checkout") or {}
+        return str((found.get("status") or {}).get("message"))
+
+    async with running(settings):
+        await cluster.until(lambda: f"{name} exists already" in message())
+
+    creates = [each for each in cluster.api.audit if (each.verb, each.status) == ("create", 409)]
+    assert 1 < len(creates) < 8
 
 
 async def test_a_port_that_is_taken_is_a_mistake_of_the_user(

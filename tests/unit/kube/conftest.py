@@ -6,6 +6,7 @@ import pytest
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
 from rollouts.model.kinds import POD
+from rollouts.ports import Scope
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.watched import QUICK
 
@@ -20,6 +21,6 @@ async def api() -> AsyncIterator[FakeApiServer]:
 
 @pytest.fixture
 async def cluster(api: FakeApiServer, tmp_path: Path) -> AsyncIterator[KubeCluster]:
-    made = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], [POD], pace=QUICK)
+    made = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], {POD: Scope()}, pace=QUICK)
     yield made
     await made.stop()

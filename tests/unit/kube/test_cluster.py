@@ -8,6 +8,7 @@ from aiohttp import web
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
 from rollouts.model.kinds import ENDPOINT_SLICE, POD, ROLLOUT, Ref
+from rollouts.ports import Scope
 from tests.fakes.api_server import FakeApiServer, status
 from tests.fakes.watched import PODS, QUICK, A, B, pod, started
 from tests.waiting import until
@@ -151,7 +152,8 @@ async def test_errors_of_the_server_are_waited_out(
 async def test_a_kind_that_is_not_served_is_reported_and_found_later(
     api: FakeApiServer, tmp_path: Path
 ) -> None:
-    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], [POD, ROLLOUT], pace=QUICK)
+    kinds = {POD: Scope(), ROLLOUT: Scope()}
+    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, pace=QUICK)
     async with asyncio.timeout(10):
         await cluster.start()
     assert cluster.select(ROLLOUT, "") == []
@@ -169,7 +171,8 @@ async def test_endpoint_slices_are_read_where_kubernetes_1_20_serves_them(
     root = "/apis/discovery.k8s.io/v1beta1"
     api.served.add(f"{root}/endpointslices")
     api.put(f"{root}/namespaces/shop/endpointslices/web-1", {"endpoints": []})
-    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], [ENDPOINT_SLICE], pace=QUICK)
+    kinds = {ENDPOINT_SLICE: Scope()}
+    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, pace=QUICK)
     async with asyncio.timeout(10):
         await cluster.start()
     await until(lambda: cluster.get(Ref(ENDPOINT_SLICE, "shop", "web-1")))

@@ -189,7 +189,7 @@ async def test_equal_events_are_counted_up_also_by_a_new_process(
     said = Record(about, "Normal", "Promoted", "revision 2 is stable")
     await cluster.write(said)
     await cluster.write(said)
-    successor = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], [])
+    successor = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], {})
     await successor.write(said)
     await successor.stop()
     [event] = [obj for path, obj in api.objects.items() if "/events/" in path]
