@@ -130,6 +130,16 @@ class Lease:
             log.warning("lease not released", lease=str(self._ref), problem=str(error))
 
     async def _renew(self) -> None:
+        """Renew as long as that is possible; however it ends, `lost` returns then."""
+        try:
+            await self._renew_until_lost()
+        except Exception:
+            log.exception("lease not renewed", lease=str(self._ref), identity=self.identity)
+        finally:
+            self._lost.set()
+        log.error("leading no more", lease=str(self._ref), identity=self.identity)
+
+    async def _renew_until_lost(self) -> None:
         """Renew until the deadline has passed since the last time that it succeeded."""
         while self.is_leading():
             await asyncio.sleep(self._timing.retry_seconds)
@@ -143,8 +153,6 @@ class Lease:
                 break
             if self._holder not in {"", self.identity}:
                 break
-        self._lost.set()
-        log.error("leading no more", lease=str(self._ref), identity=self.identity)
 
     async def _try(self) -> bool:
         """Take or renew the Lease, and return whether it is ours now."""

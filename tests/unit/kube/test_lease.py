@@ -3,10 +3,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from rollouts.kube.connection import Connection
 from rollouts.kube.lease import LEASE, Lease, LeaseTiming
-from rollouts.model.kinds import Ref
+from rollouts.model.kinds import JSON, Ref
 from tests.fakes.api_server import FakeApiServer, status
 from tests.waiting import until
 
@@ -105,6 +106,22 @@ async def test_a_leader_whose_lease_was_taken_stops_at_once(
     assert not lease.is_leading()
     await lease.release()
     assert holder(api) == "thief"
+
+
+@pytest.mark.parametrize("nonsense", [{"spec": {"leaseTransitions": 1}}, {"metadata": None}])
+async def test_a_renewal_that_breaks_ends_leading(
+    api: FakeApiServer, connection: Connection, hand: Hand, nonsense: JSON
+) -> None:
+    lease = candidate(connection, "one", hand)
+    await lease.acquire()
+    answer = web.json_response(nonsense)
+    api.tricks.append(lambda request: answer if request.method == "GET" else None)
+    async with asyncio.timeout(10):
+        await lease.lost()
+    assert not lease.is_leading()
+    assert lease.seconds_left() == 0
+    api.tricks.clear()
+    await lease.release()
 
 
 async def test_a_hiccup_does_not_end_leading(
