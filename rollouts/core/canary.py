@@ -6,7 +6,15 @@ from rollouts.core import replicas, revision
 from rollouts.core.rollback import deadline, roll_back, settled, waiting_for
 from rollouts.core.steps import Done, Refused, State, Waiting, blind, state
 from rollouts.core.target import retire
-from rollouts.core.world import Move, World, frozen, under_way
+from rollouts.core.world import (
+    Move,
+    World,
+    frozen,
+    put_back_lately,
+    quarrel_ends,
+    under_way,
+    waived,
+)
 from rollouts.model.status import Pause, RolloutStatus, Weights
 
 
@@ -33,7 +41,7 @@ def advance(world: World, move: Move) -> Move:
         if not isinstance(found, Done):
             return _stay(world, move, found)
         index += 1
-    unseen = _unseen(world, move.status, index)
+    unseen = _unseen(world, move.status, index) or _unproven(world, move.status)
     if unseen is not None:
         return _stay(world, move, unseen)
     return _promote(world, _enter(world, move, index))
@@ -45,7 +53,27 @@ def _unseen(world: World, status: RolloutStatus, index: int) -> Waiting | None:
     weight = steps[index].set_weight if index < len(steps) else 100
     if index == status.current_step_index or weight is None or weight <= status.weights.applied:
         return None
-    return blind(world, status)
+    return None if waived(world.spec, status) else blind(world, status)
+
+
+def _unproven(world: World, status: RolloutStatus) -> Waiting | None:
+    """
+    Return what nothing at all was measured of, where that means waiting for a person.
+
+    Few requests are no reason not to promote, but none at all are: as a rule the metrics
+    are not scraped, or are looked for under another name.
+    """
+    if waived(world.spec, status) or status.weights.applied == 0:
+        return None
+    known = {criterion.name: criterion for criterion in world.evidence.criteria}
+    for spec in world.spec.success_criteria:
+        found = known.get(spec.name)
+        if spec.on_inconclusive != "proceed" and (found is None or found.value is None):
+            why = (
+                f"nothing was measured for {spec.name}; see that its metrics are there, or promote"
+            )
+            return Waiting(why, pause="Inconclusive")
+    return None
 
 
 def _confirm(world: World, move: Move) -> Move:
@@ -70,7 +98,8 @@ def _confirm(world: World, move: Move) -> Move:
         return move
     gone = weights.applied > 0 and not route.exists
     changed = route.weight not in (None, weights.applied, weights.desired)
-    if not move.retreat and (gone or changed or not route.intact):
+    calm = quarrel_ends(status, world.now) is None
+    if calm and not move.retreat and (gone or changed or not route.intact):
         seen = "is gone" if gone else f"says {route.weight} %" if changed else "was changed"
         move = move.saying(
             world,
@@ -91,6 +120,8 @@ def _bound_again(world: World, move: Move) -> Move:
     """Say which Service somebody pointed at another revision while the canary has traffic."""
     status = move.status
     if move.retreat or not under_way(status) or status.weights.applied == 0:
+        return move
+    if quarrel_ends(status, world.now) is not None or world.claimed:
         return move
     pairs = (
         (world.stable_service, status.stable_revision),
@@ -174,7 +205,7 @@ def _promote(world: World, move: Move) -> Move:
         return _stay(
             world, move, Waiting(waiting_for(world, status), until=deadline(world, status))
         )
-    unseen = blind(world, status)
+    unseen = None if waived(world.spec, status) else blind(world, status)
     if unseen is not None:
         return _stay(world, move, unseen)
     old, new = status.stable_revision, status.current_revision
@@ -186,7 +217,6 @@ def _promote(world: World, move: Move) -> Move:
         stable_revision=new,
         current_step_index=None,
         step_started_at=world.now,
-        stable_floor=0,
         canary_scale=None,
         pause=None,
         drain_until=world.now + timedelta(seconds=world.observed.quiet_seconds),
@@ -231,7 +261,11 @@ def _rest(world: World, move: Move) -> Move:
         return _calm(world, move, "Progressing", f"{available} of {wanted} pods are available")
     assert status.stable_revision is not None
     if service.selected_hash != status.stable_revision.hash:
-        if status.phase == "Healthy":
+        quarrel = quarrel_ends(status, world.now)
+        if quarrel is not None:
+            text = f"somebody else keeps changing the selector of Service {service.name}"
+            return _calm(world, move.waking(quarrel), "Degraded", text)
+        if status.phase == "Healthy" or put_back_lately(status, world.now):
             seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
             text = f"{seen}; it is put back to {status.stable_revision.hash}"
             return move.saying(world, "PutBack", text, "Warning")

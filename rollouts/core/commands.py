@@ -9,6 +9,8 @@ from rollouts.core.target import begin
 from rollouts.core.world import Move, World, under_way
 from rollouts.model.status import HandledCommand, Pause, RolloutStatus
 
+_WANTS_EVIDENCE = ("Inconclusive", "MetricsUnavailable")
+
 Handler = Callable[[World, Move, Command], tuple[Move, bool, str]]
 
 
@@ -91,6 +93,15 @@ def _promote(world: World, move: Move, _command: Command) -> tuple[Move, bool, s
         if index >= status.current_step_index
         and (step.pause is not None or step.analysis is not None)
     ]
+    last = status.current_step_index >= len(world.spec.canary.steps) - 1
+    if last and status.pause is not None and status.pause.reason in _WANTS_EVIDENCE:
+        # It waits before the promotion itself, for evidence that a person does without.
+        full = len(world.spec.canary.steps) + 1
+        return (
+            move.having(promoted_through=full, pause=None),
+            True,
+            "promoted without more evidence",
+        )
     if not holds and status.held_by is None:
         return move, False, "no pause or analysis is left to skip; the rollout ends by itself"
     through = max(status.promoted_through, holds[0] + 1 if holds else 0)
@@ -104,7 +115,7 @@ def _promote_full(world: World, move: Move, _command: Command) -> tuple[Move, bo
         return move, False, _nothing_to_promote(status)
     steps = len(world.spec.canary.steps)
     move = move.having(
-        promoted_through=steps,
+        promoted_through=steps + 1,
         current_step_index=steps,
         step_started_at=world.now,
         held_by=None,

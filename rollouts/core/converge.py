@@ -17,7 +17,7 @@ from rollouts.core.actions import (
 )
 from rollouts.core.canary import next_weight
 from rollouts.core.observed import ReplicaSet
-from rollouts.core.world import World, frozen, under_way
+from rollouts.core.world import World, frozen, quarrel_ends, under_way
 from rollouts.model.status import Retiring, RolloutStatus
 
 
@@ -43,9 +43,12 @@ def converge(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 def _routes(world: World, status: RolloutStatus) -> Iterator[Action]:
     route = world.observed.route
+    if world.claimed:
+        return
     if under_way(status):
         percent = next_weight(world, status)
-        if percent == 0 and not route.exists:
+        quarrel = quarrel_ends(status, world.now) is not None and percent >= route.highest
+        if quarrel or (percent == 0 and not route.exists):
             return
         if route.weight != percent or not route.intact:
             yield SetWeight(percent)
@@ -96,7 +99,9 @@ def _selected_by_stable(world: World, hash_: str) -> bool:
 
 def _services(world: World, status: RolloutStatus) -> Iterator[Action]:
     stable, stable_service = status.stable_revision, world.stable_service
-    if stable is None or stable_service is None:
+    if stable is None or stable_service is None or world.claimed:
+        return
+    if quarrel_ends(status, world.now) is not None:
         return
     stands = world.stands(stable)
     if stands and stable_service.selected_hash != stable.hash:
@@ -174,7 +179,7 @@ def _wanted(world: World, status: RolloutStatus) -> dict[str, int]:
     if stable is not None:
         sizes[stable.hash] = replicas.stable_replicas(spec, status)
     if stable is None or stable.hash == current.hash:
-        sizes[current.hash] = spec.replicas
+        sizes[current.hash] = replicas.stable_replicas(spec, status)
     elif status.abort is None:
         sizes[current.hash] = _canary_size(world, status)
     elif current.hash in keep:

@@ -16,9 +16,9 @@ from rollouts.core.commands import obey
 from rollouts.core.conditions import conditions
 from rollouts.core.converge import converge, retreat
 from rollouts.core.observed import Observed
-from rollouts.core.rollback import guard
+from rollouts.core.rollback import deadline, guard, settled
 from rollouts.core.target import retarget
-from rollouts.core.world import Move, World, under_way
+from rollouts.core.world import Move, World, frozen, under_way
 from rollouts.model.evidence import Evidence
 from rollouts.model.kinds import HASH_LABEL
 from rollouts.model.spec import RolloutSpec
@@ -36,6 +36,7 @@ def decide(
         if move.status.started_at != status.started_at:
             # A new attempt: what was measured of the last one says nothing about it.
             world = replace(world, evidence=Evidence())
+    move = _time_progress(world, status, move)
     after = _numbers(world, move.status)
     after = after.having(
         observed_generation=observed.generation,
@@ -95,7 +96,26 @@ def _settle(world: World, move: Move) -> Move:
         staying.append(entry.having(at=at))
         if at is not None:
             move = move.waking(at)
-    return move.having(retiring=staying)
+    move = move.having(retiring=staying)
+    if not under_way(move.status) and not staying:
+        # Only now: while the other revision may still be needed, none of the two is made smaller.
+        move = move.having(stable_floor=0)
+    return move
+
+
+def _time_progress(world: World, before: RolloutStatus, move: Move) -> Move:
+    """
+    Keep the clock of the progress deadline: it runs while a step waits for pods or routes.
+
+    Each step has its own time, and a pod that is replaced late in a long pause has all of it.
+    """
+    status = move.status
+    if not under_way(status) or frozen(world.spec, status) or settled(world, status):
+        return move.having(unsettled_since=None)
+    since = before.unsettled_since if before.step_started_at == status.step_started_at else None
+    move = move.having(unsettled_since=since or world.now)
+    late = deadline(world, move.status)
+    return move.waking(late) if late is not None else move
 
 
 def _is_reached(world: World, hash_: str) -> bool:

@@ -34,7 +34,6 @@ def roll_back(world: World, move: Move, *, by: str, reason: str) -> Move:
         pause=None,
         held_by=None,
         canary_scale=None,
-        stable_floor=0,
         drain_until=drained if status.weights.applied else status.drain_until,
         retiring=retire(status, current.hash, world.spec.canary.abort_scale_down_delay_seconds),
         phase="Degraded",
@@ -110,11 +109,9 @@ def _deadline(world: World, status: RolloutStatus) -> Iterator[str]:
 
 def deadline(world: World, status: RolloutStatus) -> datetime | None:
     """Return until when the current step may wait for pods and routes; None when it waits for neither."""
-    if frozen(world.spec, status) or status.pause is not None or status.step_started_at is None:
+    if frozen(world.spec, status) or status.unsettled_since is None or settled(world, status):
         return None
-    if settled(world, status):
-        return None
-    return status.step_started_at + timedelta(seconds=world.spec.progress_deadline_seconds)
+    return status.unsettled_since + timedelta(seconds=world.spec.progress_deadline_seconds)
 
 
 def settled(world: World, status: RolloutStatus) -> bool:

@@ -1,6 +1,6 @@
 """Which revision is wanted: the first deploy, a new template, and the way back to stable."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from rollouts.core import revision
 from rollouts.core.observed import ReplicaSet
@@ -28,9 +28,7 @@ def begin(world: World, move: Move, target: Revision) -> Move:
     """Begin an attempt at `target` at step 0: no evidence, no weight, nothing remembered of the last."""
     status = move.status
     stable = world.replica_set(status.stable_revision)
-    drained = status.drain_until or world.now
-    if world.observed.route.highest > 0:
-        drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
+    drained = _drained(world, status)
     move = move.having(
         **_fresh(),
         current_revision=target,
@@ -39,7 +37,8 @@ def begin(world: World, move: Move, target: Revision) -> Move:
         started_at=world.now,
         drain_until=drained,
         exposed_at=max(world.now, drained),
-        stable_floor=max(world.spec.replicas, stable.wanted) if stable is not None else 0,
+        unsettled_since=None,
+        stable_floor=_floor(world, status, stable),
         retiring=[entry for entry in status.retiring if entry.hash != target.hash],
         phase="Progressing",
     )
@@ -54,6 +53,24 @@ def begin(world: World, move: Move, target: Revision) -> Move:
         f" in {len(world.spec.canary.steps)} steps",
     )
     return move.retreating() if world.observed.route.highest > 0 else move
+
+
+def _floor(world: World, status: RolloutStatus, stable: ReplicaSet | None) -> int:
+    """Return what stable keeps at least: what it has now, or had while the last rollout was under way."""
+    return max(world.spec.replicas, stable.wanted, status.stable_floor) if stable is not None else 0
+
+
+def _drained(world: World, status: RolloutStatus) -> datetime:
+    """
+    Return from when on what the canary's counters count can't be the last canary's.
+
+    Status is asked, too: after a conflict, or a crash, the routes may have been cut already.
+    """
+    stable, current = status.stable_revision, status.current_revision
+    another = stable is not None and current is not None and stable.hash != current.hash
+    if world.observed.route.highest > 0 or (another and status.weights.applied > 0):
+        return world.now + timedelta(seconds=world.observed.quiet_seconds)
+    return max(world.now, status.drain_until or world.now)
 
 
 def retire(status: RolloutStatus, hash_: str, delay_seconds: float) -> list[Retiring]:
@@ -110,7 +127,7 @@ def _back_to_stable(world: World, move: Move) -> Move:
         current_revision=stable,
         current_step_index=None,
         step_started_at=None,
-        stable_floor=0,
+        drain_until=_drained(world, status),
         phase="Progressing",
     )
     move = move.saying(

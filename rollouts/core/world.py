@@ -1,7 +1,7 @@
 """The inputs of one decision, the move it makes, and how a move is put into words."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from rollouts.core.actions import Occurrence
@@ -11,6 +11,9 @@ from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import HistoryEntry, Revision, RolloutStatus
 
 HISTORY_LENGTH = 20
+QUARREL_ROUNDS = 3
+QUARREL_WITHIN = timedelta(seconds=60)
+QUARREL_PAUSE = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,11 @@ class World:
     @property
     def stable_service(self) -> Service | None:
         return self.observed.services.get(self.spec.stable_service)
+
+    @property
+    def claimed(self) -> bool:
+        """Say whether another Rollout has our Services: then they are not ours to write."""
+        return any(each.reason == "ServiceClaimed" for each in self.observed.route.obstacles)
 
     @property
     def canary_service(self) -> Service | None:
@@ -95,3 +103,31 @@ def under_way(status: RolloutStatus) -> bool:
 def frozen(spec: RolloutSpec, status: RolloutStatus) -> bool:
     """Say whether steps, and every raise of the weight, are held by a person."""
     return spec.paused or status.held_by is not None
+
+
+def waived(spec: RolloutSpec, status: RolloutStatus) -> bool:
+    """Say whether a person takes the promotion upon themselves: evidence may then be missing, not bad."""
+    return status.promoted_through > len(spec.canary.steps)
+
+
+def put_back_lately(status: RolloutStatus, now: datetime) -> list[datetime]:
+    """Return when something was put back in the last minute."""
+    return [
+        entry.at
+        for entry in status.history
+        if entry.reason == "PutBack" and now - entry.at < QUARREL_WITHIN
+    ]
+
+
+def quarrel_ends(status: RolloutStatus, now: datetime) -> datetime | None:
+    """
+    Return until when to keep our hands off what somebody else keeps changing; None for now.
+
+    Putting back at once is right for a slip of the hand. Against another program it would
+    be a war of writes, so after a few rounds in a minute it is done now and then.
+    """
+    rounds = put_back_lately(status, now)
+    if len(rounds) < QUARREL_ROUNDS:
+        return None
+    ends = rounds[-1] + QUARREL_PAUSE
+    return ends if ends > now else None

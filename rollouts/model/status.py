@@ -145,6 +145,8 @@ class RolloutStatus(Remembered):
     """When this attempt at the current revision began."""
     exposed_at: Timestamp | None = None
     """Since when requests to the canary Service are this attempt's: evidence counts from here."""
+    unsettled_since: Timestamp | None = None
+    """Since when the step has been waiting for pods or routes; the progress deadline runs from here."""
     drain_until: Timestamp | None = None
     """No traffic before this: failures of a superseded canary must not count against the next."""
     promoted_through: int = 0

@@ -8,7 +8,7 @@ makes a run is all that is needed to see it again.
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -79,6 +79,7 @@ class Simulation:
         self.counts: dict[str, Counts] = {}
         self.command: Command | None = None
         self.metrics_answer = True
+        self.blind = False
         self.die_after: int | None = None
         self.steps_seen: tuple[datetime | None, int] = (None, 0)
         self.log: list[str] = []
@@ -195,6 +196,8 @@ class Simulation:
         if status.exposed_at is None or status.current_revision is None:
             return Evidence()
         counts = self.counts.get(status.current_revision.hash, Counts())
+        if self.blind:
+            counts = Counts()
         value = counts.failures / counts.requests if counts.requests else None
         measurement = Measurement(
             at=self.now,
@@ -266,7 +269,7 @@ class Simulation:
 
     def _resize(self, replica_set: SimReplicaSet, count: int) -> None:
         if count < len(replica_set.pods):
-            self._check_may_go(replica_set)
+            self._check_may_go(replica_set, count)
         replica_set.wanted = count
         self.fill(replica_set)
         del replica_set.pods[count:]
@@ -313,10 +316,13 @@ class Simulation:
             "live canary traffic is cut off"
         )
 
-    def _check_may_go(self, replica_set: SimReplicaSet) -> None:
+    def _check_may_go(self, replica_set: SimReplicaSet, count: int) -> None:
         served = replica_set.served_at
         stable = self.status.stable_revision
-        if served is None or (stable is not None and stable.hash == replica_set.hash):
+        if stable is not None and stable.hash == replica_set.hash:
+            assert count >= self.status.stable_floor, "stable is smaller than at the start"
+            return
+        if served is None:
             return
         quiet = (self.now - served).total_seconds()
         assert quiet >= 5.0, f"pods of {replica_set.hash} go {quiet} s after they served"
@@ -390,8 +396,3 @@ def healthy(seed: int, **changes: Any) -> Simulation:
     simulation.release("app:1", Behaviour())
     assert simulation.settle().phase == "Healthy", "\n".join(simulation.log)
     return simulation
-
-
-def with_route(observed: Observed, route: Route) -> Observed:
-    """Return what is seen, with another route."""
-    return replace(observed, route=route)

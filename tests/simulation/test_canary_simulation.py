@@ -1,6 +1,7 @@
 """What a canary promises, whatever happens: thousands of seeded stories in virtual time."""
 
 import random
+from datetime import timedelta
 
 import pytest
 
@@ -142,6 +143,54 @@ def test_a_held_release_keeps_its_weight_and_can_still_be_rolled_back(verb: str)
     assert simulation.route == 0
     assert simulation.status.abort is not None
     assert "aborted by me" in simulation.status.abort.reason
+
+
+def test_a_pod_that_is_replaced_late_in_a_long_pause_stops_nothing() -> None:
+    simulation = healthy(11, progressDeadlineSeconds=60)
+    steps = [{"setWeight": 50}, {"pause": {"duration": "10m"}}]
+    simulation.raw_spec["strategy"]["canary"]["steps"] = steps
+    new = simulation.release("app:2", Behaviour())
+    simulation.run_until(lambda it: it.status.current_step_index == 1)
+    end = simulation.now + timedelta(minutes=5)
+    simulation.run_until(lambda it: it.now >= end)
+    simulation.replica_sets[new].pods.pop()
+    simulation.fill(simulation.replica_sets[new])
+    assert simulation.settle().phase == "Healthy"
+    assert simulation.services["app"] == new
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_an_autoscaler_makes_neither_revision_smaller_before_the_other_has_gone(
+    good: bool,
+) -> None:
+    simulation = healthy(12, replicas=8)
+    simulation.release("app:2", Behaviour(error_rate=0.0 if good else 0.05))
+    simulation.run_until(lambda it: it.route == (50 if good else 5))
+    simulation.raw_spec["replicas"] = 2
+    status = simulation.settle()
+    assert status.phase == ("Healthy" if good else "Degraded")
+    stable = simulation.replica_sets[simulation.services["app"]]
+    assert stable.wanted == 2
+
+
+def test_what_somebody_keeps_changing_is_not_fought_over() -> None:
+    simulation = healthy(13)
+    before = simulation.writes
+    for _ in range(300):
+        simulation.services["app"] = "elsewhere"
+        simulation.reconcile()
+        simulation.tick(0.1)
+    assert simulation.writes - before < 30
+
+
+def test_a_release_that_nothing_was_measured_of_waits_for_a_person() -> None:
+    simulation = healthy(14)
+    simulation.blind = True
+    simulation.release("app:2", Behaviour())
+    assert simulation.settle().phase == "Paused"
+    assert "nothing was measured for errors" in simulation.status.message
+    simulation.command = Command(id="go", verb="promote")
+    assert simulation.settle().phase == "Healthy"
 
 
 @pytest.mark.parametrize("seed", SEEDS)

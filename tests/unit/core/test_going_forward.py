@@ -212,7 +212,7 @@ def test_promotion_makes_it_stable_and_keeps_the_old_one_for_a_while() -> None:
     status = decision.status
     assert told(decision) == ["Promoted"]
     assert status.stable_revision == status.current_revision
-    assert (status.current_step_index, status.stable_floor) == (None, 0)
+    assert (status.current_step_index, status.stable_floor) == (None, 4)
     assert [(entry.hash, entry.at) for entry in status.retiring] == [(OLD, None)]
     assert decision.actions == ()
     scene = scene.after(decision)
@@ -309,10 +309,12 @@ def test_an_autoscaler_may_raise_stable_in_mid_rollout_and_never_lower_it(
     assert scales.get("checkout-oldhash", 4) == wanted
 
 
-def test_the_floor_is_what_stable_had_at_the_start_and_goes_with_the_rollout() -> None:
+def test_the_floor_is_what_stable_had_at_the_start_and_goes_with_the_canary() -> None:
     fresh = under_way(25, template_hash="newest").having(replica_set(OLD, 9))
     assert fresh.decide().status.stable_floor == 9
-    assert fresh.with_(template_hash=OLD).decide().status.stable_floor == 0
+    back = fresh.with_(template_hash=OLD, stable_floor=9)
+    assert back.decide().status.stable_floor == 9, "the canary is still there"
+    assert back.without(NEW).decide().status.stable_floor == 0
 
 
 @pytest.mark.parametrize(

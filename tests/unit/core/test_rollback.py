@@ -145,11 +145,11 @@ def stuck(**changes: object) -> Scene:
     spec = changes.pop("spec", spec_of(progressDeadlineSeconds=60))
     scene = under_way(25, spec, weights=Weights(desired=25), route=Route())  # type: ignore[arg-type]
     scene = scene.having(replica_set(NEW, 1, 0, problem="ImagePullBackOff"))
-    return scene.with_(**{"step_started_at": at(-60), **changes})
+    return scene.with_(**{"unsettled_since": at(-60), **changes})
 
 
 def test_the_deadline_ends_it_by_default() -> None:
-    early = stuck(step_started_at=at(-59))
+    early = stuck(unsettled_since=at(-59))
     assert early.decide().requeue_after_seconds == 1
     assert early.decide().status.abort is None
     decision = stuck().decide()
@@ -170,7 +170,7 @@ def test_a_deadline_that_does_not_abort_is_told_as_stalled() -> None:
     route = Route(exists=True, weight=25, highest=25)
     healed = stuck(spec=spec, route=route).having(replica_set(NEW, 1)).decide()
     assert healed.status.phase == "Paused", "step 2 waits for a person"
-    assert stuck(spec=spec, step_started_at=at(-59)).decide().status.phase == "Progressing"
+    assert stuck(spec=spec, unsettled_since=at(-59)).decide().status.phase == "Progressing"
 
 
 @pytest.mark.parametrize(
