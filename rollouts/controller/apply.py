@@ -71,9 +71,31 @@ class Applier:
             except RolloutsError as caught:
                 if not isinstance(action, SetWeight):
                     raise
+                if action.percent == 0 and await self._taken_away(write):
+                    continue
                 error = error or caught
         if error is not None:
             raise error
+
+    async def _taken_away(self, write: Write) -> bool:
+        """
+        Delete a canary Ingress whose weight can't be lowered; say whether it is gone.
+
+        Creations and updates of Ingresses pass an admission webhook, which may be down
+        just when traffic has to go back. Deletions do not.
+        """
+        if not isinstance(write, Apply):
+            return False
+        present = self.cluster.get(self._ref(INGRESS, write.body["metadata"]["name"]))
+        if present is None:
+            return True
+        try:
+            await self.write(
+                Delete(self._ref(INGRESS, present["metadata"]["name"]), present["metadata"]["uid"])
+            )
+        except RolloutsError:
+            return False
+        return True
 
     def writes(self, action: Action) -> Sequence[Write]:  # noqa: C901 - one line per action
         """Return the writes of one action."""

@@ -64,15 +64,42 @@ def refused(
 ) -> RolloutStatus:
     """Return the status of a Rollout whose spec is invalid: it says why, and keeps all else."""
     message = str(error)
-    after = status.having(
-        phase="Degraded",
-        message=message,
-        observed_generation=int(rollout["metadata"].get("generation") or 0),
-    )
+    generation = int(rollout["metadata"].get("generation") or 0)
+    after = status.having(phase="Degraded", message=message, observed_generation=generation)
+    return _marked(after, status, error, now)
+
+
+def held(
+    rollout: FrozenJSON,
+    before: RolloutStatus,
+    after: RolloutStatus,
+    error: InvalidSpec,
+    now: Any,
+) -> RolloutStatus:
+    """
+    Return the status of a release whose spec has become invalid on its way.
+
+    It is held by the last valid spec, under which it may still be rolled back.
+    """
+    if after.abort is None:
+        after = refused(rollout, after, error, now)
+        after = after.having(message=f"{after.message}; held by the last valid spec")
+    return _marked(after, before, error, now)
+
+
+def _marked(
+    after: RolloutStatus, before: RolloutStatus, error: InvalidSpec, now: Any
+) -> RolloutStatus:
+    """Return `after` with the condition that names the error, and the others as they follow."""
     invalid = condition(
-        status.conditions, "InvalidSpec", holds=True, reason="InvalidSpec", message=message, now=now
+        before.conditions,
+        "InvalidSpec",
+        holds=True,
+        reason="InvalidSpec",
+        message=str(error),
+        now=now,
     )
-    others = conditions(status.conditions, after, (), now)
+    others = conditions(before.conditions, after, (), now)
     return after.having(
         conditions=[invalid if each.type == invalid.type else each for each in others]
     )

@@ -13,7 +13,7 @@ It may be cut off between any two writes, and the next one carries on: status is
 memory, and what was moved forward was written down before it was done.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -22,7 +22,7 @@ import structlog
 from rollouts.controller.apply import Applier
 from rollouts.controller.evidence import weigh
 from rollouts.controller.keys import Key
-from rollouts.controller.memory import recall, refused, restored, status_patch
+from rollouts.controller.memory import held, recall, refused, restored, status_patch
 from rollouts.controller.notices import Notices
 from rollouts.controller.observe import observe
 from rollouts.controller.target import Target, target_of
@@ -30,9 +30,11 @@ from rollouts.controller.telemetry import Telemetry
 from rollouts.core.actions import Decision, NameCommand, Occurrence
 from rollouts.core.decide import decide
 from rollouts.core.refresh import due_at, worth_writing
+from rollouts.core.world import under_way
 from rollouts.errors import Conflict, InvalidSpec, RolloutsError
 from rollouts.model.evidence import Look
 from rollouts.model.kinds import FrozenJSON
+from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout
 from rollouts.ports import Clock, Cluster, Notice, Patch, Record, Write
@@ -73,6 +75,8 @@ class Reconciler:
     notices: Notices
     telemetry: Telemetry
     quiet_seconds: float
+    valid: dict[Key, RolloutSpec] = field(default_factory=dict)
+    """The last valid spec of each release that is under way, for as long as we run."""
 
     async def reconcile(self, key: Key) -> Outcome:
         """
@@ -84,28 +88,39 @@ class Reconciler:
         rollout = self.cluster.get(key.ref)
         if rollout is None or rollout["metadata"].get("deletionTimestamp"):
             self.eyes.forget(key)
+            self.valid.pop(key, None)
             return Outcome()
         now = self._now()
         status = recall(rollout)
         if status is None:
             log.warning("status unreadable, starting from what the Service selects", rollout=key)
             status = RolloutStatus()
+        invalid: InvalidSpec | None = None
         try:
             spec = parse_rollout(rollout)
         except InvalidSpec as error:
-            self.eyes.forget(key)
-            return await self._refuse(rollout, status, error, now)
+            known = self.valid.get(key)
+            if known is None or not under_way(status):
+                self.eyes.forget(key)
+                return await self._refuse(rollout, status, error, now)
+            # Its criteria are still watched, and abort still works; nothing goes forward.
+            spec, invalid = known.model_copy(update={"paused": True}), error
         seen = observe(self.cluster, rollout, spec, quiet_seconds=self.quiet_seconds)
         evidence = weigh(spec, status, self.eyes.latest(key))
         decision = decide(spec, restored(status), seen, evidence, now)
+        if invalid is not None:
+            told = held(rollout, status, decision.status, invalid, now)
+            decision = replace(decision, status=told)
         applier = Applier(self.cluster, self.clock, self._write, rollout, spec)
         failure = await self._act(applier, decision)
         outcome = await self._settle(rollout, status, decision, failure, now)
         target = target_of(key, spec, decision.status)
         if target is not None:
             self.eyes.follow(target)
+            self.valid[key] = self.valid[key] if invalid is not None else spec
         else:
             self.eyes.forget(key)
+            self.valid.pop(key, None)
         for action in decision.actions:
             if isinstance(action, NameCommand):
                 await applier.carry_out(action)

@@ -100,6 +100,7 @@ async def test_a_rollback_tries_every_route_before_it_complains(shop: Shop) -> N
     shop.eyes.failures = 80
     shop.eyes.look()
     shop.fail_next(Forbidden("not this one"))
+    shop.fail_next(Forbidden("nor its deletion"))
 
     with pytest.raises(Forbidden, match="not this one"):
         await shop.reconciler.reconcile(KEY)
@@ -138,23 +139,18 @@ async def test_a_status_that_somebody_else_wrote_is_observed_again(shop: Shop) -
     await shop.until(lambda: "Promoted" in shop.reasons())
 
 
-async def test_an_invalid_spec_is_said_once_and_touches_no_traffic(shop: Shop) -> None:
+async def test_a_weight_that_cannot_be_lowered_is_taken_away(shop: Shop) -> None:
     await shop.deployed()
     shop.release("shop:2")
     await shop.until(lambda: canary_weight(shop.cluster) == 25)
-    shop.cluster.writes.clear()
-    shop.edit({"spec": {"replicaz": 3}})
+    shop.eyes.failures = 80
+    shop.eyes.look()
+    shop.fail_next(Unavailable("failed calling webhook"))
 
-    await shop.run(60)
+    await shop.reconciler.reconcile(KEY)
 
-    conditions = {each["type"]: each for each in shop.status["conditions"]}
-    assert conditions["InvalidSpec"]["status"] == "True"
-    assert "spec.replicaz: unknown field; did you mean replicas?" in shop.status["message"]
-    assert shop.status["phase"] == "Degraded"
-    assert canary_weight(shop.cluster) == 25
-    assert len(shop.cluster.writes) == 2  # status and event
-    shop.edit({"spec": {"replicaz": None}})
-    await shop.until(lambda: "Promoted" in shop.reasons())
+    assert shop.cluster.get(Ref(INGRESS, "shop", "checkout-checkout-canary")) is None
+    assert shop.status["abort"]["by"] == "rollouts"
 
 
 async def test_a_refused_write_is_shown_and_does_not_hide_the_next(shop: Shop) -> None:
