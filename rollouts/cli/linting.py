@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from rollouts.cli.positions import Document
 
-LONGEST_NAME = 242
-"""A ReplicaSet is called <name>-<hash>, and no name is longer than 253."""
-
 FilesArgument = Annotated[
     list[str],
     typer.Argument(help="YAML files; - is stdin.", metavar="FILE", show_default=False),
@@ -161,12 +158,3 @@ def _head(content: dict[str, object]) -> "Iterator[tuple[str, str]]":
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if not isinstance(name, str) or not name:
         yield "metadata.name", "is missing, or is no text"
-    elif len(name) > LONGEST_NAME or not _is_dns_name(name):
-        text = "must be lower-case letters, digits, - and ., beginning and ending with one of the first two"
-        yield "metadata.name", f"{text}, {LONGEST_NAME} at most; got {name!r}"
-
-
-def _is_dns_name(name: str) -> bool:
-    import re  # noqa: PLC0415 - as above
-
-    return re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", name) is not None

@@ -74,3 +74,9 @@ Weight = Annotated[int, Field(ge=0, le=100)]
 Name = Annotated[
     str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 ]
+ServiceName = Annotated[
+    str, Field(min_length=1, max_length=63, pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
+]
+"""What an API server takes as the name of a Service: a label of the DNS that begins with a letter."""
+LONGEST_ROLLOUT_NAME = 52
+"""With a revision's hash behind it a name is a label's value still, which has 63 characters."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from rollouts.model.base import LONGEST_ROLLOUT_NAME, rule
 from rollouts.model.kinds import GROUP, JSON, VERSION
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
@@ -89,6 +90,12 @@ def _version() -> JSON:
                 "type": "object",
                 "description": "A release strategy, and the release that is under way.",
                 "required": ["spec"],
+                "x-kubernetes-validations": [
+                    rule(
+                        f"self.metadata.name.size() <= {LONGEST_ROLLOUT_NAME}",
+                        f"a Rollout's name has {LONGEST_ROLLOUT_NAME} characters at most",
+                    ),
+                ],
                 "properties": {
                     "apiVersion": {"type": "string"},
                     "kind": {"type": "string"},

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from rollouts.model.base import Name, Weight, Written, exactly_one, rule
+from rollouts.model.base import Name, ServiceName, Weight, Written, exactly_one, rule
 from rollouts.model.units import Duration
 
 STEP_KINDS = ("setWeight", "pause", "analysis", "setCanaryScale")
@@ -95,7 +95,7 @@ class NginxRouting(Written):
 class SMIRouting(Written):
     """Weights in an SMI TrafficSplit. Not carried out by this version."""
 
-    root_service: Name | None = None
+    root_service: ServiceName | None = None
     traffic_split_name: Name | None = None
 
 
@@ -117,9 +117,9 @@ class TrafficRouting(Written):
 class CanaryStrategy(Written):
     """The new revision gets its share of the traffic step by step."""
 
-    stable_service: Name | None = None
+    stable_service: ServiceName | None = None
     """The Service that users' requests reach today."""
-    canary_service: Name | None = None
+    canary_service: ServiceName | None = None
     """Made from stableService, and owned by us, when it does not exist; default <stableService>-canary."""
     traffic_routing: TrafficRouting | None = None
     steps: Annotated[list[Step], Field(max_length=100)] = Field(default_factory=list)
@@ -132,8 +132,8 @@ class CanaryStrategy(Written):
 class BlueGreenStrategy(Written):
     """The Service switches from the old revision to the new at once. Not carried out by this version."""
 
-    active_service: Name
-    preview_service: Name | None = None
+    active_service: ServiceName
+    preview_service: ServiceName | None = None
     preview_replica_count: Annotated[int, Field(ge=0, le=100_000)] | None = None
     auto_promotion_enabled: bool = True
     auto_promotion_seconds: Duration = 0

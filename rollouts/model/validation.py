@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rollouts.errors import FieldError, InvalidSpec
+from rollouts.model.base import LONGEST_ROLLOUT_NAME
 from rollouts.model.kinds import GROUP, HASH_LABEL, FrozenJSON
 from rollouts.model.spec import LabelSelector, RolloutSpec
 from rollouts.model.strategy import NginxRouting
@@ -22,7 +23,9 @@ PROMQL_VARIABLES = frozenset(
     ["rollout", "namespace"]
     + [f"{arm}.{what}" for arm in ("canary", "stable") for what in ("hash", "revision", "service")]
 )
+_LONGEST_SERVICE_NAME = 63
 _OUR_ANNOTATIONS = ("canary", "canary-weight", "canary-weight-total")
+_DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 
@@ -33,10 +36,12 @@ def parse_rollout(rollout: FrozenJSON) -> RolloutSpec:
     Raises:
         InvalidSpec: with one error per wrong field.
     """
+    misnamed = tuple(_name(rollout))
     spec = rollout.get("spec")
     if not isinstance(spec, Mapping):
         raise InvalidSpec(
             (
+                *misnamed,
                 FieldError(
                     "spec", "is missing; a Rollout needs at least template, selector and strategy"
                 ),
@@ -45,11 +50,31 @@ def parse_rollout(rollout: FrozenJSON) -> RolloutSpec:
     try:
         parsed = RolloutSpec.model_validate(spec, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise InvalidSpec(tuple(_field_errors(error))) from None
-    errors = tuple(_beyond_the_schema(parsed))
+        raise InvalidSpec((*misnamed, *_field_errors(error))) from None
+    errors = (*misnamed, *_beyond_the_schema(parsed))
     if errors:
         raise InvalidSpec(errors)
     return parsed
+
+
+def _name(rollout: FrozenJSON) -> Iterator[FieldError]:
+    """Say what is wrong with a name that is given; whether there is one is the API server's to ask."""
+    metadata = rollout.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    if not isinstance(name, str) or not name:
+        return
+    if len(name) > LONGEST_ROLLOUT_NAME:
+        yield FieldError(
+            "metadata.name",
+            f"has {len(name)} characters, and {LONGEST_ROLLOUT_NAME} at most leave room for the"
+            " hash in the names and labels of its ReplicaSets",
+        )
+    if not _DNS_NAME.fullmatch(name):
+        yield FieldError(
+            "metadata.name",
+            "must be lower-case letters, digits, - and ., beginning and ending with one of the"
+            f" first two; got {name!r}",
+        )
 
 
 def _field_errors(error: ValidationError) -> Iterator[FieldError]:
@@ -128,6 +153,12 @@ def _beyond_the_schema(spec: RolloutSpec) -> Iterator[FieldError]:
         elif spec.canary_service == canary.stable_service:
             yield FieldError(
                 "spec.strategy.canary.canaryService", "must be another Service than stableService"
+            )
+        elif len(spec.canary_service) > _LONGEST_SERVICE_NAME:
+            yield FieldError(
+                "spec.strategy.canary.canaryService",
+                f"is missing, and {spec.canary_service} is longer than the"
+                f" {_LONGEST_SERVICE_NAME} characters of a Service's name; give a shorter one",
             )
         yield from _annotations_of_ours(canary.traffic_routing.nginx)
     for index, criterion in enumerate(spec.success_criteria):

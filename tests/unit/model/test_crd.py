@@ -122,7 +122,7 @@ def test_what_the_chart_installs_is_what_the_models_say() -> None:
 
 def test_every_rule_compiles_and_says_what_to_do() -> None:
     rules = [rule for _, schema in nodes(SCHEMA) for rule in schema.get(RULES) or ()]
-    assert len(rules) == 7
+    assert len(rules) == 8
     for rule in rules:
         cel.compile(rule["rule"])
         assert len(rule["message"]) > 20
@@ -200,6 +200,15 @@ def test_rules_refuse_bad_objects(path: str, value: JSON, old: JSON | None, mess
     assert message in said[0]
 
 
+@pytest.mark.parametrize(("length", "said"), [(52, []), (53, ["52 characters at most"])])
+def test_a_name_leaves_room_for_the_hash(length: int, said: list[str]) -> None:
+    obj = rollout([])
+    obj["metadata"]["name"] = "n" * length
+    refused = refused_by_schema(obj)
+    assert len(refused) == len(said)
+    assert all(words in refused[0] for words in said)
+
+
 # What no schema and no affordable rule can say: the model alone refuses these.
 BEYOND_THE_SCHEMA = (
     "not carried out",
@@ -212,6 +221,7 @@ BEYOND_THE_SCHEMA = (
     "missing",
     "name the Service",
     "another Service",
+    "longer than",
     "two criteria named",
     "needs max",
     "does not judge",
@@ -243,7 +253,8 @@ RIGHT: list[tuple[str, Any]] = [
     ("progressDeadlineSeconds", "1.5ms"),
     (f"{CANARY}.steps", []),
     (f"{CANARY}.steps", [{"pause": {"duration": 5}}, {"setCanaryScale": {"weight": 7}}]),
-    (f"{CANARY}.canaryService", "x.y-z"),
+    (f"{CANARY}.canaryService", "x-y-z"),
+    (f"{CANARY}.stableService", "s" * 56),
     (f"{CANARY}.trafficRouting.nginx.canaryIngressAnnotations", {"canary-by-header": "X"}),
     ("successCriteria", [ERRORS | {"errorRate": {"max": 0.01}, "alpha": 0.5, "interval": "5s"}]),
     ("successCriteria", [ERRORS | {"errorRate": {"max": 0}, "judge": "threshold"}]),

@@ -87,6 +87,16 @@ WRONG: list[tuple[str, Any, str, str]] = [
         "exactly one of replicas, weight and matchTrafficWeight",
     ),
     (f"{CANARY}.stableService", "Shop!", f"{CANARY}.stableService", "pattern"),
+    *(
+        (f"{CANARY}.{field}", name, f"{CANARY}.{field}", words)
+        for field in ("stableService", "canaryService")
+        for name, words in (
+            ("my.shop", "pattern"),
+            ("1shop", "pattern"),
+            ("s" * 64, "at most 63 characters"),
+        )
+    ),
+    (f"{CANARY}.stableService", "s" * 57, f"{CANARY}.canaryService", "is longer than the 63"),
     (f"{CANARY}.stableService", MISSING, f"{CANARY}.stableService", "name the Service"),
     (f"{CANARY}.canaryService", "checkout", f"{CANARY}.canaryService", "must be another Service"),
     (f"{CANARY}.trafficRouting", MISSING, f"{CANARY}.trafficRouting", "nginx: {stableIngresses"),
@@ -239,6 +249,25 @@ def test_workload_ref_is_refused_clearly() -> None:
     assert errors_of(obj) == {
         "spec.workloadRef": "is not carried out by this version; use template and selector"
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("n" * 53, "has 53 characters, and 52 at most"), ("Shop", "lower-case"), ("a..b", "one of")],
+)
+def test_a_name_that_no_replica_set_could_carry_is_refused(name: str, words: str) -> None:
+    obj = rollout([])
+    obj["metadata"]["name"] = name
+    assert words in errors_of(obj)["metadata.name"]
+    del obj["spec"]["strategy"]
+    assert errors_of(obj).keys() == {"metadata.name", "spec.strategy"}
+
+
+@pytest.mark.parametrize("name", ["n" * 52, "shop-2", "shop.web"])
+def test_a_name_that_leaves_room_for_the_hash_is_accepted(name: str) -> None:
+    obj = rollout([])
+    obj["metadata"]["name"] = name
+    parse_rollout(obj)
 
 
 def test_every_wrong_field_is_named_at_once() -> None:
