@@ -98,7 +98,7 @@ def _confirm(world: World, move: Move) -> Move:
         return move
     gone = weights.applied > 0 and not route.exists
     changed = route.weight not in (None, weights.applied, weights.desired)
-    calm = quarrel_ends(status, world.now) is None
+    calm = quarrel_ends(status, world.now) is None and not may_have_retreated(world, status)
     if calm and not move.retreat and (gone or changed or not route.intact):
         seen = "is gone" if gone else f"says {route.weight} %" if changed else "was changed"
         move = move.saying(
@@ -108,6 +108,18 @@ def _confirm(world: World, move: Move) -> Move:
             "Warning",
         )
     return move
+
+
+def may_have_retreated(world: World, status: RolloutStatus) -> bool:
+    """
+    Say whether a predecessor may have taken traffic back, and died before it wrote down why.
+
+    Then the routes send less than status says. It may as well be somebody's change: the
+    next look at the success criteria tells, and until then nothing is given back.
+    """
+    weight = world.observed.route.weight
+    less = weight is None or weight < min(status.weights.applied, status.weights.desired)
+    return less and blind(world, status) is not None
 
 
 def _reaches_canary(world: World, status: RolloutStatus) -> bool:

@@ -15,7 +15,7 @@ from rollouts.core.actions import (
     SelectRevision,
     SetWeight,
 )
-from rollouts.core.canary import next_weight
+from rollouts.core.canary import may_have_retreated, next_weight
 from rollouts.core.observed import ReplicaSet
 from rollouts.core.world import World, frozen, quarrel_ends, under_way
 from rollouts.model.status import Retiring, RolloutStatus
@@ -49,6 +49,8 @@ def _routes(world: World, status: RolloutStatus) -> Iterator[Action]:
         percent = next_weight(world, status)
         quarrel = quarrel_ends(status, world.now) is not None and percent >= route.highest
         if quarrel or (percent == 0 and not route.exists):
+            return
+        if percent > 0 and may_have_retreated(world, status):
             return
         if route.weight != percent or not route.intact:
             yield SetWeight(percent)

@@ -246,3 +246,27 @@ def test_a_service_that_is_missing_is_named_and_nothing_is_done() -> None:
         decision.status.message
     )
     assert not any(isinstance(action, act.SetWeight) for action in decision.actions)
+
+
+@pytest.mark.parametrize(
+    "lowered",
+    [
+        pytest.param(Route(exists=True, weight=0, highest=0), id="to nothing"),
+        pytest.param(Route(exists=False), id="removed"),
+        pytest.param(Route(exists=True, weight=None, highest=25), id="on one of two routes"),
+        pytest.param(Route(exists=True, weight=0, highest=0, intact=False), id="and changed"),
+    ],
+)
+def test_traffic_that_a_dead_predecessor_took_back_is_not_given_back_unseen(lowered: Route) -> None:
+    """It dies between the write that takes the traffic away and the status that says why."""
+    scene = under_way(25, JUDGED, route=lowered)
+    for blind in (scene.decide(), scene.with_(evidence=evidence("error")).decide()):
+        assert blind.actions == ()
+        assert "PutBack" not in told(blind)
+
+    failed = scene.with_(evidence=FAILED).decide()
+    assert failed.status.abort is not None
+    assert act.SetWeight(25) not in failed.actions
+
+    innocent = scene.with_(evidence=evidence("inconclusive")).decide()
+    assert innocent.actions == (act.SetWeight(25),), "it was somebody else: it is put back"
