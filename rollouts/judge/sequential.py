@@ -10,6 +10,18 @@ failure probabilities p_k:
 
 for e failures in n requests. Over p_k > p0 it is evidence against "at most p0 fail",
 and over p_k < p0 evidence against "at least p0 fail", that is, for promotion.
+
+Over all requests since the exposure, a long good past outweighs an outage that begins late.
+So the evidence against a release is a mixture once more, with processes E_j that begin anew
+at moments j = 1, 2, … of a grid that is fixed before anything is seen:
+
+    E = ½·E_all + ½·Σ_j E_j / (j·(j+1))
+
+The weights sum to 1, and a process that has not begun is worth 1, so E is an e-process too.
+Of those that have begun only the last few are kept: what is left out is not negative, so
+that E is only smaller for it, and the promise holds. The price is a factor of 2 for a
+canary that is bad from the start, and 2·j·(j+1) for one that turns bad at the j-th moment:
+about 15 failures more in an outage of 5 % after a day, and 3 when everything fails.
 Ref.: Ramdas, Grünwald, Vovk, Shafer, "Game-theoretic statistics and safe anytime-valid
 inference", Statistical Science 38(4), 2023.
 """
@@ -17,6 +29,7 @@ inference", Statistical Science 38(4), 2023.
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import Counts, Measurement
@@ -31,6 +44,16 @@ MOST_NEEDED = 1_000_000_000
 """An estimate beyond this is none."""
 _LEAST, _MOST = 1e-9, 0.999
 """A limit nearer to 0 is taken for the former; grids above it end at the latter."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The numbers of a message: of all requests, or of the last ones, when those tell."""
+
+    counts: Counts
+    needed: int | None
+    against: float
+    which: str = ""
 
 
 def log_evidence(counts: Counts, p0: float, grid: Sequence[float]) -> float:
@@ -73,7 +96,11 @@ def judge_sequentially(criterion: Criterion, measurement: Measurement) -> Criter
     p0, limit = _hypothesis(criterion, measurement)
     p0 = max(p0, _LEAST) if 0 < p0 < 1 - _LEAST else round(p0)  # 0 and 1 are judged apart
     counts = measurement.canary
-    verdict, needed, odds = _verdict(counts, p0, criterion.alpha)
+    against, telling = _against(measurement, p0)
+    verdict, needed = _verdict(counts, p0, criterion.alpha, against)
+    shown = _Shown(counts, needed, against)
+    if verdict == "fail" and telling:
+        shown = _Shown(dict(measurement.restarts)[telling], needed, against, " the last")
     return CriterionStatus(
         name=criterion.name,
         verdict=verdict,
@@ -84,7 +111,7 @@ def judge_sequentially(criterion: Criterion, measurement: Measurement) -> Criter
         stable_requests=measurement.stable.requests,
         stable_failures=measurement.stable.failures,
         needed=needed,
-        message=_message(criterion, measurement, verdict, (needed, odds)),
+        message=_message(criterion, measurement, verdict, shown),
         checked_at=measurement.at,
     )
 
@@ -98,22 +125,44 @@ def _hypothesis(criterion: Criterion, measurement: Measurement) -> tuple[float, 
     return criterion.error_rate.max, criterion.error_rate.max
 
 
-def _verdict(counts: Counts, p0: float, alpha: float) -> tuple[Verdict, int | None, float]:
-    """Return the verdict, about how many more requests it needs, and log E against the release."""
-    if counts.requests == 0:
-        return "inconclusive", _needed(counts, p0), 0.0
+def _against(measurement: Measurement, p0: float) -> tuple[float, int]:
+    """
+    Return log E against the release, and where what tells most begins: 0 is the exposure.
+
+    With a limit of nothing one failure is enough, and with one of all none is.
+    """
+    counts = measurement.canary
     if p0 <= 0:
-        against = math.inf if counts.failures else 0.0
+        return (math.inf if counts.failures else 0.0), 0
+    if p0 >= 1 or not counts.requests:
+        return 0.0, 0
+    grid = worse_than(p0)
+    latest = max((number for number, _ in measurement.restarts), default=0)
+    terms = {0: log_evidence(counts, p0, grid)}
+    for number, later in measurement.restarts:
+        terms[number] = log_evidence(later, p0, grid) - math.log(number * (number + 1))
+    telling = max(terms, key=lambda number: terms[number])
+    highest = max(terms[telling], 0.0)
+    # The weights of those that have not begun sum to 1/(latest+1).
+    total = sum(math.exp(term - highest) for term in terms.values())
+    total += math.exp(-highest) / (latest + 1)
+    return highest + math.log(total / 2), telling
+
+
+def _verdict(counts: Counts, p0: float, alpha: float, against: float) -> tuple[Verdict, int | None]:
+    """Return the verdict, and about how many more requests it needs."""
+    if counts.requests == 0:
+        return "inconclusive", _needed(counts, p0)
+    if p0 <= 0:
         # "Nothing may fail" can be refuted, but no sample proves it.
-        return ("fail" if counts.failures else "pass"), None, against
+        return ("fail" if counts.failures else "pass"), None
     if p0 >= 1:
-        return "pass", None, 0.0
-    against = log_evidence(counts, p0, worse_than(p0))
+        return "pass", None
     if against >= -math.log(alpha):
-        return "fail", None, against
+        return "fail", None
     if log_evidence(counts, p0, better_than(p0)) >= math.log(PASS_EVIDENCE):
-        return "pass", None, against
-    return "inconclusive", _needed(counts, p0), against
+        return "pass", None
+    return "inconclusive", _needed(counts, p0)
 
 
 def _needed(counts: Counts, p0: float) -> int | None:
@@ -143,22 +192,21 @@ def _message(
     criterion: Criterion,
     measurement: Measurement,
     verdict: Verdict,
-    numbers: tuple[int | None, float],
+    shown: _Shown,
 ) -> str:
-    needed, against = numbers
-    counts = measurement.canary
+    counts, needed, against = shown.counts, shown.needed, shown.against
     if counts.requests == 0:
         text = "no canary request yet"
     elif criterion.latency is not None:
         limit = format_duration(measurement.limit or criterion.latency.max)
         text = (
-            f"{format_fraction(counts.failures / counts.requests)} of {counts.requests} canary requests took over"
+            f"{format_fraction(counts.failures / counts.requests)} of{shown.which} {counts.requests} canary requests took over"
             f" {limit}, {format_fraction(1 - criterion.latency.quantile)} may"
         )
     else:
         assert criterion.error_rate is not None
         text = (
-            f"{format_fraction(counts.failures / counts.requests)} of {counts.requests} canary requests failed,"
+            f"{format_fraction(counts.failures / counts.requests)} of{shown.which} {counts.requests} canary requests failed,"
             f" {format_fraction(criterion.error_rate.max or 0)} may"
         )
     if verdict == "fail" and math.isfinite(against):

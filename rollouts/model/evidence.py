@@ -32,6 +32,12 @@ class Measurement:
     limit: float | None = None
     note: str = ""
     error: str = ""
+    restarts: tuple[tuple[int, Counts], ...] = ()
+    """
+    The canary's counts since later moments on a fixed grid, by their number (from 1) on it.
+
+    The latest that has begun is among them; earlier ones may be left out.
+    """
 
 
 @dataclass(frozen=True, slots=True)
