@@ -10,59 +10,20 @@ those that were retried.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
+from rollouts.controller.births import Births, by_one_job, labels_of, quoted
+from rollouts.controller.tally import Tally
 from rollouts.controller.target import Target
-from rollouts.judge.counters import Counter, advance
-from rollouts.model.evidence import Counts
+from rollouts.model.units import format_duration
 from rollouts.ports import MetricSource, Series
 
 REQUESTS = "nginx_ingress_controller_request_duration_seconds_count"
 BUCKETS = "nginx_ingress_controller_request_duration_seconds_bucket"
 LEAST_LOOK_BACK_SECONDS = 60.0
-
-_Labels = tuple[tuple[str, str], ...]
-
-
-@dataclass
-class Tally:
-    """Counters since one moment, by their labels."""
-
-    since: float
-    counters: dict[_Labels, Counter] = field(default_factory=dict)
-
-    def add(self, labels: _Labels, series: Series, *, born_at_zero: bool) -> None:
-        known = self.counters.get(labels)
-        counter = advance(known, series.samples, since=self.since, born_at_zero=born_at_zero)
-        if counter is not None:
-            self.counters[labels] = counter
-
-    def later(self, since: float) -> "Tally":
-        """Return a tally that begins at a later moment, with what is known of every series."""
-        begun = {labels: Counter(each.at, each.value) for labels, each in self.counters.items()}
-        return Tally(since, begun)
-
-    def arm(self, *, canary: bool) -> Counts:
-        """Return the requests of one arm, and those of them that the server answered with 5xx."""
-        requests = failures = 0.0
-        for labels, counter in self.counters.items():
-            facts = dict(labels)
-            if bool(facts.get("canary")) == canary:
-                requests += counter.total
-                failures += counter.total if facts.get("status", "").startswith("5") else 0.0
-        return Counts(round(requests), round(failures))
-
-    def buckets(self, *, canary: bool) -> dict[float, float]:
-        """Return one arm's cumulative counts by upper bound, in seconds."""
-        sums: dict[float, float] = {}
-        for labels, counter in self.counters.items():
-            facts = dict(labels)
-            if bool(facts.get("canary")) == canary and "le" in facts:
-                bound = float(facts["le"])
-                sums[bound] = sums.get(bound, 0.0) + counter.total
-        return sums
+MOST_SECONDS_AT_ONCE = 15 * 60.0
 
 
 class Reading:
@@ -71,80 +32,115 @@ class Reading:
 
     Each read reaches back to the last one and a little further; the first, also after a
     restart, to before the exposure: Prometheus remembers, so that nothing has to be kept.
+    A long exposure is caught up with in several reads.
     """
 
-    def __init__(self, metric: str, target: Target, look_back_seconds: float) -> None:
+    def __init__(self, metric: str, target: Target, interval_seconds: float) -> None:
         self.total = Tally(target.exposed_at.timestamp())
         self.recent = Tally(target.exposed_at.timestamp())
-        self._metric = metric
-        self._look_back_seconds = look_back_seconds
+        self.restarts: dict[int, Tally] = {}
+        """The last two tallies that begin anew, by their number: at j times a fixed length."""
         self.seen_at: datetime | None = None
         """When what was read last had been scraped, or when there was last a scrape to find more."""
-        self._read_until: datetime | None = None
+        self._metric = metric
+        self._interval_seconds = interval_seconds
+        self._look_back_seconds = max(LEAST_LOOK_BACK_SECONDS, 8 * interval_seconds)
+        self._restart_seconds = max(60.0, 20 * interval_seconds)
+        self._exposed_at = self._read_until = target.exposed_at
+        self._newest = 0.0
+        self._spacing_seconds = 0.0
         self._exported: bool | None = None
-        self._scraped: dict[str, bool] = {}
+        self._jobs: dict[str, str] = {}
+        self._births = Births(target.exposed_at, self._look_back_seconds)
 
     def applied(self, at: datetime) -> None:
         """Count the recent part since `at`, when the present weight was applied."""
         if at.timestamp() != self.recent.since:
             self.recent = self.total.later(at.timestamp())
 
+    def behind(self, at: datetime) -> bool:
+        """Say whether more has to be read to know what had been scraped at `at`."""
+        return self._read_until < at
+
+    def trouble(self, at: datetime) -> str:
+        """Return why what was read does not tell how the canary does at `at`, or nothing."""
+        if self.behind(at):
+            read, of = (_length(self._exposed_at, until) for until in (self._read_until, at))
+            return f"catching up: {read} of {of} read"
+        silent = at.timestamp() - self._newest
+        if self._newest and silent > self._patience_seconds():
+            since = format_duration(round(silent))
+            return f"no new samples of {self._metric} for {since}: is ingress-nginx still scraped?"
+        return ""
+
+    def note(self) -> str:
+        """Return what whoever set the interval should know, or nothing."""
+        if self._spacing_seconds <= 1.5 * self._interval_seconds:
+            return ""
+        spacing, interval = format_duration(self._spacing_seconds), self._interval_seconds
+        return (
+            f"scraped every {spacing}, looked at every {format_duration(interval)};"
+            " set --interval to the scrape interval"
+        )
+
     async def read(self, source: MetricSource, target: Target, until: datetime) -> None:
         """
-        Take in what has been scraped up to `until`.
+        Take in what has been scraped up to `until`, or as much of it as one answer should hold.
 
         Raises:
             RolloutsError: the source did not answer; nothing is changed then.
         """
-        begin = target.exposed_at - timedelta(seconds=self._look_back_seconds)
-        if self._read_until is not None:
-            begin = max(begin, self._read_until - timedelta(seconds=self._look_back_seconds))
+        until = min(until, self._read_until + timedelta(seconds=MOST_SECONDS_AT_ONCE))
+        begin = self._read_until - timedelta(seconds=self._look_back_seconds)
         window = (until - begin).total_seconds()
-        found = await self._series(source, target, until, window)
-        scraped = await self._scraped_before(source, target, found)
+        jobs = dict(self._jobs)
+        answered = await self._series(source, target, until, window)
+        found = by_one_job(answered, jobs, self.total.counters)
+        at_zero = await self._births.at_zero(source, found, self.total.counters, until)
         seen_at = await self._scraped_at(source, target, found, until)
+        self._begin_anew(until)
         for series in found:
-            labels = tuple(sorted(series.labels.items()))
-            born_at_zero = scraped(series)
-            self.total.add(labels, series, born_at_zero=born_at_zero)
-            self.recent.add(labels, series, born_at_zero=born_at_zero)
-        self.seen_at, self._read_until = seen_at, until
+            labels = labels_of(series)
+            for tally in (self.total, self.recent, *self.restarts.values()):
+                tally.add(labels, series, born_at_zero=labels in at_zero)
+        self.seen_at, self._jobs = seen_at, jobs
+        self._read_until = max(until, self._read_until)
+        self._newest = max(self._newest, newest(found))
+        self._spacing_seconds = _spacing(found) or self._spacing_seconds
+        if not found or until.timestamp() - self._newest > self._patience_seconds():
+            self._exported = None  # perhaps Prometheus renames labels differently by now
+
+    def _patience_seconds(self) -> float:
+        """Return after how long without a sample the canary is not watched any more."""
+        return max(10.0, 5 * self._interval_seconds, 3 * self._spacing_seconds)
+
+    def _begin_anew(self, until: datetime) -> None:
+        """
+        Have a tally from the last two moments of the fixed grid that are not after `until`.
+
+        Called before samples up to `until` are added: the new one begins with what was last seen.
+        """
+        length = self._restart_seconds
+        latest = int((until - self._exposed_at).total_seconds() // length)
+        self.restarts = {
+            number: self.restarts.get(number)
+            or self.total.later(self._exposed_at.timestamp() + number * length)
+            for number in (latest - 1, latest)
+            if number >= 1
+        }
 
     async def _series(
         self, source: MetricSource, target: Target, until: datetime, window: float
     ) -> tuple[Series, ...]:
-        """Return the series, under whichever names Prometheus gave the labels."""
+        """Return the series, under whichever names Prometheus gives the labels now."""
         tries = (False, True) if self._exported is None else (self._exported,)
+        best: tuple[Series, ...] = ()
         for exported in tries:
             wanted = selector(self._metric, target, exported=exported)
-            found = await source.samples(wanted, until=until, window_seconds=window)
-            if found:
-                self._exported = exported
-                return found
-        return ()
-
-    async def _scraped_before(
-        self, source: MetricSource, target: Target, found: Iterable[Series]
-    ) -> Callable[[Series], bool]:
-        """
-        Return whether a series' job was being scraped before the exposure began.
-
-        Only then is a series without a sample from before known to be new. A job that
-        Prometheus met later may have counted for days.
-        """
-        newborn = [
-            series
-            for series in found
-            if tuple(sorted(series.labels.items())) not in self.total.counters
-            and not _before(series, self.total.since)
-        ]
-        jobs = {
-            series.labels.get("job", "") for series in found if _before(series, self.total.since)
-        }
-        self._scraped.update(dict.fromkeys(jobs, True))
-        for job in {series.labels.get("job", "") for series in newborn} - self._scraped.keys():
-            self._scraped[job] = await self._was_up(source, target, job)
-        return lambda series: self._scraped.get(series.labels.get("job", ""), False)
+            found = await source.samples(wanted, until=until, window_seconds=max(0.001, window))
+            if found and (not best or newest(found) > newest(best)):
+                best, self._exported = found, exported
+        return best
 
     async def _scraped_at(
         self, source: MetricSource, target: Target, found: Iterable[Series], until: datetime
@@ -155,24 +151,28 @@ class Reading:
         A Prometheus that was away answers before it has scraped again. What it says then
         is true of the time before it went.
         """
-        newest = max((at for each in found for at, _ in each.samples), default=0.0)
-        if newest < self.recent.since:
+        last = newest(found)
+        if last < self.recent.since:
             jobs = _any_of(sorted({each.labels.get("job", "") for each in found} - {""}))
             value = await source.value(last_scrape(jobs), at=until)
-            newest = max(newest, value or 0.0)
-        seen = datetime.fromtimestamp(newest, UTC)
+            last = max(last, value or 0.0)
+        seen = datetime.fromtimestamp(last, UTC)
         return max(seen, target.exposed_at, self.seen_at or seen)
 
-    async def _was_up(self, source: MetricSource, target: Target, job: str) -> bool:
-        wanted = f"up{{job={quoted(job)}}}" if job else "up"
-        found = await source.samples(
-            wanted, until=target.exposed_at, window_seconds=self._look_back_seconds
-        )
-        return any(value == 1 for series in found for _, value in series.samples)
+
+def newest(found: Iterable[Series]) -> float:
+    """Return the time of the newest sample; 0 without any."""
+    return max((at for each in found for at, _ in each.samples), default=0.0)
 
 
-def _before(series: Series, moment: float) -> bool:
-    return any(at <= moment for at, _ in series.samples)
+def _spacing(found: Iterable[Series]) -> float:
+    """Return how far apart scrapes are; 0 as long as nobody can know."""
+    times = max((sorted(at for at, _ in each.samples) for each in found), key=len, default=[])
+    return min((after - before for before, after in pairwise(times)), default=0.0)
+
+
+def _length(begin: datetime, end: datetime) -> str:
+    return format_duration(round(max(0.0, (end - begin).total_seconds())))
 
 
 def selector(metric: str, target: Target, *, exported: bool) -> str:
@@ -197,9 +197,3 @@ def last_scrape(jobs: str) -> str:
 
 def _any_of(names: Collection[str]) -> str:
     return "|".join(re.escape(name) for name in names)
-
-
-def quoted(text: str) -> str:
-    """Return `text` as a PromQL string."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'

@@ -15,11 +15,10 @@ import structlog
 
 from rollouts.controller.ingress_counters import (
     BUCKETS,
-    LEAST_LOOK_BACK_SECONDS,
     REQUESTS,
     Reading,
-    Tally,
 )
+from rollouts.controller.tally import Tally
 from rollouts.controller.target import Target
 from rollouts.errors import RolloutsError, Unavailable
 from rollouts.judge.counters import boundary, quantile
@@ -32,6 +31,8 @@ from rollouts.ports import MetricSource, Series
 log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS = 5.0
+CATCH_UP_SECONDS = 5.0
+"""How long one look goes on reading what is long past, after which the next one continues."""
 AT_ONCE = 8
 _NO_SOURCE = "no Prometheus is named; start the controller with --prometheus URL"
 
@@ -94,9 +95,8 @@ class Measuring:
     def __init__(self, target: Target, asking: Asking, interval_seconds: float) -> None:
         self.target = target
         self._asking = asking
-        look_back = max(LEAST_LOOK_BACK_SECONDS, 4 * interval_seconds)
-        self._requests = Reading(REQUESTS, target, look_back)
-        self._buckets = Reading(BUCKETS, target, look_back)
+        self._requests = Reading(REQUESTS, target, interval_seconds)
+        self._buckets = Reading(BUCKETS, target, interval_seconds)
         self._last: dict[str, Measurement] = {}
 
     def update(self, target: Target) -> None:
@@ -137,11 +137,15 @@ class Measuring:
 
     async def _read(self, reading: Reading, at: datetime) -> str:
         """Bring the counters up to date; returns why that was not possible, or nothing."""
+        present = asyncio.get_running_loop().time
+        until = present() + CATCH_UP_SECONDS
         try:
             await self._asking.answer(reading.read(self._asking.source, self.target, at))
+            while reading.behind(at) and present() < until:
+                await self._asking.answer(reading.read(self._asking.source, self.target, at))
         except RolloutsError as error:
             return str(error)
-        return ""
+        return reading.trouble(at)
 
     async def _measure(
         self, criterion: Criterion, at: datetime, trouble: dict[str, str]
@@ -152,11 +156,19 @@ class Measuring:
         if error:
             return Measurement(at=at, error=error)
         if criterion.latency is not None:
-            return latency(criterion.latency, self._buckets.total, at)
+            return latency(criterion.latency, self._buckets, at)
         counted = self._requests.total
         canary = counted.arm(canary=True)
         value = canary.failures / canary.requests if canary.requests else None
-        return Measurement(at=at, canary=canary, stable=counted.arm(canary=False), value=value)
+        restarts = self._requests.restarts.items()
+        return Measurement(
+            at=at,
+            canary=canary,
+            stable=counted.arm(canary=False),
+            value=value,
+            note=self._requests.note(),
+            restarts=tuple((number, tally.arm(canary=True)) for number, tally in restarts),
+        )
 
     async def _ask(self, promql: str, at: datetime) -> Measurement:
         filled = fill(promql, self.target)
@@ -183,13 +195,14 @@ def fill(promql: str, target: Target) -> str:
     return VARIABLE.sub(lambda match: variables.get(match[1], match[0]), promql)
 
 
-def latency(criterion: Latency, tally: Tally, at: datetime) -> Measurement:
+def latency(criterion: Latency, reading: Reading, at: datetime) -> Measurement:
     """
     Return how many requests were slower than the limit, and the quantile itself.
 
     "Slower than" is a yes or no only at a bucket's bound, so that the next one at or above
     the limit is what is measured, and said.
     """
+    tally = reading.total
     buckets = tally.buckets(canary=True)
     bounds = {**buckets, **tally.buckets(canary=False)}
     if not bounds:
@@ -202,16 +215,20 @@ def latency(criterion: Latency, tally: Tally, at: datetime) -> Measurement:
             at=at,
             error=f"the histogram can't tell: {wanted} is above its largest bound, {format_duration(most)}",
         )
-    note = ""
+    notes = [reading.note()]
     if limit != criterion.max:
-        note = f"judged at {format_duration(limit)}, the histogram's next bound"
+        notes.insert(0, f"judged at {format_duration(limit)}, the histogram's next bound")
     return Measurement(
         at=at,
         canary=_slower(buckets, limit),
         stable=_slower(tally.buckets(canary=False), limit),
         value=quantile(criterion.quantile, buckets),
         limit=limit,
-        note=note,
+        note="; ".join(filter(None, notes)),
+        restarts=tuple(
+            (number, _slower(later.buckets(canary=True), limit))
+            for number, later in reading.restarts.items()
+        ),
     )
 
 
