@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from rollouts.controller.keys import Key
-from rollouts.controller.objects import controller_of, labels_of
+from rollouts.controller.objects import controller_of, labels_of, named_services
 from rollouts.controller.observe import SERVICE_NAME_LABEL
 from rollouts.model.kinds import (
     ENDPOINT_SLICE,
@@ -42,13 +42,19 @@ class Index:
         obj = self._cluster.get(ref)
         if ref.kind == ROLLOUT:
             key = Key(ref.namespace, ref.name)
+            rivals = self._rivals(key)
             self._learn(key, obj)
-            return frozenset([key])
+            return frozenset([key]) | rivals | self._rivals(key)
         now = frozenset(self._concerns(ref, obj))
         before = self._concerned.pop(ref, frozenset())
         if obj is not None and now and _is_remembered(ref, obj):
             self._concerned[ref] = now
         return now | before
+
+    def _rivals(self, key: Key) -> frozenset[Key]:
+        """Return the Rollouts that name a Service that this one names; it is one of them itself."""
+        services = (name for name in self._names_of.get(key, ()) if name[0] == SERVICE)
+        return frozenset().union(*(self._named_by.get(name, ()) for name in services))
 
     def _learn(self, key: Key, rollout: FrozenJSON | None) -> None:
         names = frozenset(_names(key, rollout)) if rollout is not None else frozenset()
@@ -114,10 +120,8 @@ def _names(key: Key, rollout: FrozenJSON) -> Iterator[_Named]:
     """Yield the Services and Ingresses that a Rollout's spec names, however wrong it is."""
     spec = _mapping(rollout.get("spec"))
     canary = _mapping(_mapping(spec.get("strategy")).get("canary"))
-    stable = canary.get("stableService")
-    if isinstance(stable, str):
-        yield SERVICE, key.namespace, stable
-        yield SERVICE, key.namespace, str(canary.get("canaryService") or f"{stable}-canary")
+    for service in named_services(rollout):
+        yield SERVICE, key.namespace, service
     nginx = _mapping(_mapping(canary.get("trafficRouting")).get("nginx"))
     ingresses = nginx.get("stableIngresses")
     for name in ingresses if isinstance(ingresses, list) else ():

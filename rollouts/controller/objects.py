@@ -1,5 +1,6 @@
 """How to read plain JSON objects of Kubernetes: owners, labels, times."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from rollouts.model.kinds import ROLLOUT, FrozenJSON
@@ -33,6 +34,17 @@ def owner_reference(rollout: FrozenJSON) -> FrozenJSON:
         "controller": True,
         "blockOwnerDeletion": True,
     }
+
+
+def named_services(rollout: FrozenJSON) -> tuple[str, ...]:
+    """Return the stable and the canary Service that a Rollout's spec names, however wrong it is."""
+    canary: object = rollout
+    for field in ("spec", "strategy", "canary"):
+        canary = canary.get(field) if isinstance(canary, Mapping) else None
+    stable = canary.get("stableService") if isinstance(canary, Mapping) else None
+    if not isinstance(canary, Mapping) or not isinstance(stable, str):
+        return ()
+    return stable, str(canary.get("canaryService") or f"{stable}-canary")
 
 
 def parse_time(text: object) -> datetime:

@@ -9,9 +9,16 @@ when its pod is known to be of that revision.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from rollouts.controller.commands import read_command
-from rollouts.controller.objects import controller_of, labels_of, parse_time, refers_to
+from rollouts.controller.objects import (
+    controller_of,
+    labels_of,
+    named_services,
+    parse_time,
+    refers_to,
+)
 from rollouts.core import revision
 from rollouts.core.observed import Observed, Pod, ReplicaSet, Service
 from rollouts.model.kinds import (
@@ -212,6 +219,7 @@ def _collisions(
             "ReplicaSetNotOurs",
             f"ReplicaSet {name} exists and is not this Rollout's; delete it, so that the revision can be made",
         )
+    yield from _claims(cluster, rollout)
     service = cluster.get(Ref(SERVICE, metadata["namespace"], spec.canary_service))
     owner = controller_of(service) if service is not None else None
     if owner is None or owner.get("kind") != ROLLOUT.name:
@@ -222,6 +230,28 @@ def _collisions(
             f"Service {spec.canary_service} belongs to Rollout {owner.get('name')};"
             " name another one in canaryService",
         )
+
+
+def _claims(cluster: Cluster, rollout: FrozenJSON) -> Iterator[Problem]:
+    """Name the Services that an older Rollout releases: of two that fight, one has to stand back."""
+    services, mine = named_services(rollout), _seniority(rollout)
+    claims = sorted(
+        (_seniority(other), service)
+        for other in cluster.select(ROLLOUT, rollout["metadata"]["namespace"])
+        for service in set(services).intersection(named_services(other))
+        if not other["metadata"].get("deletionTimestamp")
+    )
+    for (since, name), service in claims:
+        if (since, name) < mine:
+            yield Problem(
+                "ServiceClaimed",
+                f"Rollout {name} already releases Service {service}; each Service has one Rollout",
+            )
+
+
+def _seniority(rollout: FrozenJSON) -> tuple[datetime, str]:
+    metadata = rollout["metadata"]
+    return parse_time(metadata.get("creationTimestamp")), str(metadata["name"])
 
 
 def is_foreign(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:

@@ -67,6 +67,23 @@ def test_services_and_ingresses_concern_whoever_names_them(
     assert index.rollouts(Ref(kind, "elsewhere", name)) == set()
 
 
+def test_rollouts_that_name_the_same_service_hear_of_each_other(
+    cluster: FakeCluster, index: Index
+) -> None:
+    rival, stranger = (Key("shop", name) for name in ("rival", "stranger"))
+    for key, stable in ((rival, "checkout-canary"), (stranger, "till")):
+        body = rollout([])
+        body["metadata"]["name"] = key.name
+        body["spec"]["strategy"]["canary"]["stableService"] = stable
+        cluster.put(ROLLOUT, body)
+    assert index.rollouts(stranger.ref) == {stranger}
+    assert index.rollouts(rival.ref) == {rival, KEY}
+    assert index.rollouts(KEY.ref) == {rival, KEY}
+    cluster.drop(KEY.ref)
+    assert index.rollouts(KEY.ref) == {rival, KEY}
+    assert index.rollouts(rival.ref) == {rival}
+
+
 def test_a_service_that_is_named_no_more_concerns_nobody(
     cluster: FakeCluster, index: Index
 ) -> None:

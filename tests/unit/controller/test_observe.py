@@ -6,9 +6,10 @@ import pytest
 
 from rollouts.controller.observe import notation, observe
 from rollouts.core.observed import Observed
-from rollouts.model.kinds import ENDPOINT_SLICE, HASH_LABEL, JSON, POD, REPLICA_SET, Ref
+from rollouts.model.kinds import ENDPOINT_SLICE, HASH_LABEL, JSON, POD, REPLICA_SET, ROLLOUT, Ref
 from rollouts.model.spec import LabelSelector
 from rollouts.model.validation import parse_rollout
+from tests.fakes.kubernetes import rollout
 from tests.fakes.shop import Shop
 
 
@@ -120,3 +121,62 @@ def test_a_selector_is_written_as_kubectl_does() -> None:
     )
 
     assert notation(selector) == "a=1,b=2,tier in (x,y),zone notin (z),up,!down"
+
+
+def made_at(shop: Shop, name: str, created: str) -> None:
+    """Set the time that is the API server's own to set."""
+    found = shop.cluster.get(Ref(ROLLOUT, "shop", name))
+    assert found is not None
+    found["metadata"]["creationTimestamp"] = created
+
+
+def rival(shop: Shop, name: str, created: str, **canary: str) -> None:
+    body = rollout([])
+    body["metadata"]["name"] = name
+    body["spec"]["strategy"]["canary"] |= canary
+    shop.cluster.put(ROLLOUT, body)
+    made_at(shop, name, created)
+
+
+def claims(shop: Shop) -> list[str]:
+    problems = seen(shop).route.obstacles
+    return [each.message for each in problems if each.reason == "ServiceClaimed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "created", "canary", "claimed"),
+    [
+        ("old", "2000-01-01T00:00:00Z", {}, ["checkout", "checkout-canary"]),
+        ("old", "2000-01-01T00:00:00Z", {"stableService": "checkout-canary"}, ["checkout-canary"]),
+        (
+            "old",
+            "2000-01-01T00:00:00Z",
+            {"stableService": "till", "canaryService": "checkout"},
+            ["checkout"],
+        ),
+        ("old", "2000-01-01T00:00:00Z", {"stableService": "till"}, []),
+        ("young", "2100-01-01T00:00:00Z", {}, []),
+        ("a-namesake", "2030-01-01T00:00:00Z", {}, ["checkout", "checkout-canary"]),
+        ("z-namesake", "2030-01-01T00:00:00Z", {}, []),
+    ],
+)
+def test_a_service_is_the_older_rollouts(
+    shop: Shop, name: str, created: str, canary: dict[str, str], claimed: list[str]
+) -> None:
+    shop.apply()
+    made_at(shop, "checkout", "2030-01-01T00:00:00Z")
+    rival(shop, name, created, **canary)
+
+    assert claims(shop) == [
+        f"Rollout {name} already releases Service {service}; each Service has one Rollout"
+        for service in claimed
+    ]
+
+
+def test_a_rollout_that_is_being_deleted_claims_nothing(shop: Shop) -> None:
+    shop.apply()
+    rival(shop, "old", "2000-01-01T00:00:00Z")
+    old = Ref(ROLLOUT, "shop", "old")
+    shop.cluster.edit(old, {"metadata": {"deletionTimestamp": "2030-01-01T00:00:00Z"}})
+
+    assert claims(shop) == []
