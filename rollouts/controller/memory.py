@@ -87,6 +87,14 @@ def held(
     return _marked(after, before, error, now)
 
 
+def is_news(before: RolloutStatus, error: InvalidSpec) -> bool:
+    """Say whether status does not know yet that the spec is invalid in this way."""
+    return not any(
+        each.type == "InvalidSpec" and each.status == "True" and each.message == str(error)
+        for each in before.conditions
+    )
+
+
 def _marked(
     after: RolloutStatus, before: RolloutStatus, error: InvalidSpec, now: Any
 ) -> RolloutStatus:

@@ -22,7 +22,7 @@ import structlog
 from rollouts.controller.apply import Applier
 from rollouts.controller.evidence import weigh
 from rollouts.controller.keys import Key
-from rollouts.controller.memory import held, recall, refused, restored, status_patch
+from rollouts.controller.memory import held, is_news, recall, refused, restored, status_patch
 from rollouts.controller.notices import Notices
 from rollouts.controller.observe import observe
 from rollouts.controller.target import Target, target_of
@@ -110,7 +110,8 @@ class Reconciler:
         decision = decide(spec, restored(status), seen, evidence, now)
         if invalid is not None:
             told = held(rollout, status, decision.status, invalid, now)
-            decision = replace(decision, status=told)
+            said = (_complaint(invalid),) if is_news(status, invalid) else ()
+            decision = replace(decision, status=told, occurrences=(*decision.occurrences, *said))
         applier = Applier(self.cluster, self.clock, self._write, rollout, spec)
         failure = await self._act(applier, decision)
         outcome = await self._settle(rollout, status, decision, failure, now)
@@ -178,7 +179,7 @@ class Reconciler:
         after = refused(rollout, before, error, now)
         if worth_writing(before, after, now):
             await self._remember(rollout, after, now)
-            await self._tell(rollout, (Occurrence("Warning", "InvalidSpec", str(error)),), now)
+            await self._tell(rollout, (_complaint(error),), now)
             return Outcome()
         due = due_at(before, after, now)
         return Outcome((due - now).total_seconds() if due is not None else None)
@@ -212,6 +213,10 @@ class Reconciler:
         """Return the present in milliseconds, as status keeps it."""
         now = self.clock.now()
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def _complaint(error: InvalidSpec) -> Occurrence:
+    return Occurrence("Warning", "InvalidSpec", str(error))
 
 
 def _key(rollout: FrozenJSON) -> Key:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from rollouts.model.kinds import EVENT
 from tests.fakes.kubernetes import canary_weight
 from tests.fakes.shop import Shop
 
@@ -21,6 +22,11 @@ async def test_an_invalid_spec_is_said_once_and_touches_no_traffic(shop: Shop) -
     assert shop.status["phase"] == "Degraded"
     assert canary_weight(shop.cluster) == 25
     assert len(shop.cluster.writes) <= 3  # status and events
+    (said,) = [
+        each for each in shop.cluster.select(EVENT, "shop") if each["reason"] == "InvalidSpec"
+    ]
+    assert (said["type"], said["count"]) == ("Warning", 1)
+    assert "spec.replicaz" in said["message"]
     shop.edit({"spec": {"replicaz": None}})
     await shop.until(lambda: "Promoted" in shop.reasons())
 
