@@ -84,7 +84,7 @@ async def what_slips_past_the_schema_is_said_and_stops_nothing_else(shop: Shop) 
         assert any("InvalidSpec" in line and shop.namespace in line for line in log.splitlines())
 
         neighbour = shop.town.shop("undisturbed")
-        await neighbour.opens([{"setWeight": 50}])
+        await neighbour.opens([{"setWeight": 50}], successCriteria=[])
         neighbour.releases("2")
         await neighbour.is_promoted()
         neighbour.closes()
@@ -114,7 +114,7 @@ async def a_missing_stable_service_is_waited_for(shop: Shop) -> None:
 
 async def an_ingress_without_a_rule_for_the_service_holds_a_release(shop: Shop) -> None:
     host, path = {"host": shop.host}, goods.path("other")
-    await shop.opens(progressDeadlineSeconds=600)
+    await shop.opens(successCriteria=[])
     shop.edits(INGRESS, goods.NAME, {"spec": {"rules": [{**host, "http": {"paths": [path]}}]}})
     await shop.until(lambda: shop.condition("Preflight")["status"] == "False")
     assert shop.condition("Preflight")["reason"] == "NoRuleForService"
@@ -172,7 +172,7 @@ async def an_ingress_with_nothing_but_resources_is_said(shop: Shop) -> None:
 async def a_foreign_ingress_of_the_canary_s_name_is_never_written(shop: Shop) -> None:
     foreign = goods.ingress(shop.namespace, name=goods.CANARY_INGRESS)
     foreign["spec"]["rules"][0]["host"] = f"foreign.{shop.host}"
-    await shop.opens()
+    await shop.opens(successCriteria=[])
     shop.create(INGRESS, foreign)
     shop.releases("2")
     says = "Ingress web-web-canary exists and is not this Rollout's; remove or rename it"

@@ -31,7 +31,7 @@ async def a_rollout_deleted_in_the_middle_takes_with_it_what_it_made(shop: Shop)
 
 
 async def a_stable_service_that_was_deleted_and_made_again_is_bound_again(shop: Shop) -> None:
-    await shop.opens(goods.FOUR_STEPS)
+    await shop.opens(goods.FOUR_STEPS, successCriteria=[])
     shop.releases("2")
     await shop.is_at(25)
     shop.removes(SERVICE, goods.STABLE)

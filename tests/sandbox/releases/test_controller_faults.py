@@ -1,0 +1,163 @@
+"""The controller dies, is cut off, or is refused: releases go on as if nothing had been."""
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+
+import pytest
+
+from rollouts.errors import Unavailable
+from rollouts.model.kinds import INGRESS, JSON
+from rollouts.sandbox.apiserver.audit import AuditEntry
+from tests.sandbox.releases import goods
+from tests.sandbox.releases.scenarios import Running, Scenario, name_of
+from tests.sandbox.releases.shop import Shop
+from tests.sandbox.releases.town import CONTROLLER, Town, is_write
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
+
+SHOPS = 3
+EVERY = 3
+QUICK: list[JSON] = [
+    {"setWeight": 25},
+    {"pause": {"duration": "1s"}},
+    {"setWeight": 50},
+    {"pause": {"duration": "1s"}},
+]
+
+
+class Assassin:
+    """
+    Kills the controller right after some of its writes, before it hears that they were made.
+
+    Of the shop number i those writes are i, i + EVERY, i + 2 * EVERY, …: together all.
+    """
+
+    def __init__(self, town: Town, namespaces: list[str]) -> None:
+        self._town = town
+        self._points = {each: range(i + 1, 1000, EVERY) for i, each in enumerate(namespaces)}
+        self._writes: Counter[str] = Counter()
+        self._dead = asyncio.Event()
+        self.killed_after: list[str] = []
+        town.audit.heard = self._hear
+
+    def _hear(self, entry: AuditEntry) -> None:
+        if not is_write(entry) or entry.namespace not in self._points or self._dead.is_set():
+            return
+        self._writes[entry.namespace] += 1
+        if self._writes[entry.namespace] in self._points[entry.namespace]:
+            where = "/".join(filter(None, [entry.resource, entry.subresource]))
+            self.killed_after.append(f"{entry.verb} {where}")
+            self._town.kill_controller()
+            self._dead.set()
+
+    async def let_live(self) -> None:
+        """Start a successor after each death, until cancelled."""
+        while True:
+            await self._dead.wait()
+            await self._town.sandbox.kill_controller()  # it is dead: this waits for its end
+            self._dead.clear()
+            with suppress(Unavailable):  # killed before it had said that it is ready
+                await self._town.sandbox.start_controller()
+
+
+async def killed_after_each_of_its_writes_it_loses_nothing(town: Town) -> None:
+    shops = [town.shop(f"shop-{number}") for number in range(SHOPS)]
+    await asyncio.gather(*(shop.opens(QUICK) for shop in shops))
+    assassin = Assassin(town, [shop.namespace for shop in shops])
+    reviving = asyncio.create_task(assassin.let_live())
+
+    async def release(shop: Shop, version: str, **environment: str) -> None:
+        async with shop.customers(20) as load:
+            shop.releases(version, **environment)
+            if environment:
+                assert (await shop.is_rolled_back()).startswith("errors: ")
+            else:
+                await shop.is_promoted()
+        assert load.report().lost_reasons == {}
+        assert load.report().versions["1"].failed == 0
+
+    try:
+        *good, bad = shops
+        await asyncio.gather(
+            *(release(shop, "2") for shop in good), release(bad, "2", ERROR_RATE="40%")
+        )
+    finally:
+        reviving.cancel()
+        await asyncio.gather(reviving, return_exceptions=True)
+    print(f"killed {len(assassin.killed_after)} times: {Counter(assassin.killed_after)}")
+    assert len(assassin.killed_after) >= 10
+    assert any("ingresses" in each for each in assassin.killed_after)
+    assert any("rollouts/status" in each for each in assassin.killed_after)
+    assert {shop.stable for shop in good} == {2}
+    assert bad.stable == 1
+
+
+async def cut_off_refused_and_told_that_the_past_is_gone_it_goes_on(town: Town) -> None:
+    good, bad = town.shop("good"), town.shop("bad")
+    await asyncio.gather(good.opens(goods.FOUR_STEPS), bad.opens(goods.FOUR_STEPS))
+    api = town.sandbox.api
+
+    async def trouble() -> None:
+        for code in (409, 500, 503, 409, 500):
+            api.faults.clear()  # what nobody has met: it would add up
+            api.faults.fail_writes("", code=code)
+            api.faults.fail_writes(INGRESS.plural, code=500)
+            api.faults.fail("list", code=503)
+            api.compact()
+            api.cut_watches()
+            await asyncio.sleep(1.3)  # not in step with the looks at metrics
+        api.faults.clear()
+        while True:
+            api.compact()
+            api.cut_watches()
+            await asyncio.sleep(1.3)
+
+    begin = len(town.audit)
+    troubling = asyncio.create_task(trouble())
+    try:
+        async with good.customers() as load, bad.customers() as bad_load:
+            good.releases("2")
+            bad.releases("2", ERROR_RATE="30%")
+            reason = await bad.is_rolled_back()
+            await good.is_promoted()
+    finally:
+        troubling.cancel()
+        await asyncio.gather(troubling, return_exceptions=True)
+        api.faults.clear()
+    ours = [each for each in town.audit[begin:] if CONTROLLER in each.user]
+    refused = Counter(each.status for each in ours if each.status >= 400)
+    print(f"refused: {refused}; lists: {sum(each.verb == 'list' for each in ours)}")
+    assert reason.startswith("errors: ")
+    assert {409, 410, 500} <= set(refused)
+    assert load.report().lost_reasons == bad_load.report().lost_reasons == {}
+    assert load.report().failed == bad_load.report().versions["1"].failed == 0
+    assert "Traceback" not in town.controller_log()
+
+
+async def an_api_server_that_does_not_answer_is_waited_for(town: Town) -> None:
+    shop = town.shop("patient")
+    await shop.opens(goods.FOUR_STEPS)
+    async with shop.customers() as load:
+        shop.releases("2")
+        await shop.is_at(25)
+        town.sandbox.api.faults.hang()
+        sent = load.report().sent
+        await shop.until(lambda: load.report().sent > sent + 150)
+        assert shop.weight == 25
+        town.sandbox.api.faults.resume()
+        await shop.is_promoted()
+    assert load.report().lost_reasons == {}
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        killed_after_each_of_its_writes_it_loses_nothing,
+        cut_off_refused_and_told_that_the_past_is_gone_it_goes_on,
+        an_api_server_that_does_not_answer_is_waited_for,
+    ],
+    ids=name_of,
+)
+async def test(scenario: Scenario, running: Running) -> None:
+    await running.result(scenario)

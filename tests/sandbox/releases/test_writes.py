@@ -1,0 +1,81 @@
+"""What a release costs the API server, and that rest costs nothing."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from rollouts.controller.manifests import CLUSTER_RULES
+from tests.sandbox.releases import goods
+from tests.sandbox.releases.scenarios import Running, Scenario, name_of
+from tests.sandbox.releases.shop import Shop
+from tests.sandbox.releases.town import CONTROLLER, Town
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
+
+MOST_WRITES = 30
+REST_SECONDS = 10
+
+
+async def a_four_step_canary_costs_few_writes_and_rest_costs_nothing(town: Town) -> None:
+    shop = town.shop("thrifty")
+    await shop.opens(goods.FOUR_STEPS)
+    begin = len(town.audit)
+    async with shop.customers(50) as load:
+        shop.releases("2")
+        await shop.is_promoted()
+    print_table(shop, begin)
+    assert load.report().lost_reasons == {}
+    assert load.report().failed == 0
+    assert len(town.audit.writes(shop.namespace, begin)) <= MOST_WRITES
+    await stays_quiet(town)
+    uses_what_it_may(town)
+
+
+def print_table(shop: Shop, begin: int) -> None:
+    writes = Counter(
+        (each.user.rpartition(":")[2], each.verb, each.resource, each.subresource, each.status)
+        for each in shop.town.audit.writes(shop.namespace, begin)
+    )
+    for (user, verb, resource, subresource, status), count in sorted(writes.items()):
+        print(
+            f"{count:4}  {user}  {verb:7} {resource}{'/' * bool(subresource)}{subresource} {status}"
+        )
+    print(f"{writes.total():4}  in all")
+
+
+async def stays_quiet(town: Town) -> None:
+    """See that the controller asks for nothing: its watches were opened before."""
+    begin = len(town.audit)
+    await asyncio.sleep(REST_SECONDS)  # what does not happen has no condition to wait for
+    asked = [each for each in town.audit[begin:] if CONTROLLER in each.user]
+    assert asked == []
+    assert town.sandbox.api.open_watches >= 6
+
+
+def uses_what_it_may(town: Town) -> None:
+    """See that it was refused nothing, and may do hardly anything that it does not."""
+    assert [each for each in town.audit if each.status == 403] == []
+    used = {(each.group, each.resource, each.verb) for each in town.audit if each.status < 400}
+    allowed = {
+        (group, resource, verb)
+        for rule in CLUSTER_RULES
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        if "/" not in resource
+    }
+    assert allowed - used <= {
+        ("apps", "replicasets", "delete"),  # beyond revisionHistoryLimit
+        ("", "events", "get"),  # to count up one that an earlier controller wrote
+        ("", "events", "patch"),
+        ("networking.k8s.io", "ingresses", "create"),  # an apply that creates is audited as patch
+        ("rollouts.dev", "rollouts", "patch"),  # to give a bare command an id
+    }
+
+
+@pytest.mark.parametrize(
+    "scenario", [a_four_step_canary_costs_few_writes_and_rest_costs_nothing], ids=name_of
+)
+async def test(scenario: Scenario, running: Running) -> None:
+    await running.result(scenario)
