@@ -16,7 +16,7 @@ from rollouts.controller.queue import Backoff
 from rollouts.controller.settings import Settings
 from rollouts.controller.web import Endpoints
 from rollouts.errors import Unavailable
-from rollouts.model.kinds import INGRESS, JSON, ROLLOUT, SERVICE
+from rollouts.model.kinds import INGRESS, JSON, ROLLOUT, SERVICE, Ref
 from rollouts.ports import MetricSource, Patch, Write
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.kubernetes import Kubernetes, ingress, rollout, service, template
@@ -112,6 +112,28 @@ async def test_an_invalid_rollout_and_one_that_raises_disturb_nobody() -> None:
     metrics = running.controller.telemetry.render().decode()
     assert 'rollouts_reconciles_total{outcome="bug"}' in metrics
     assert 'rollouts{phase="Healthy"} 1.0' in metrics
+
+
+async def test_of_two_rollouts_with_one_service_the_younger_waits_for_the_older_to_go() -> None:
+    running, late = Running(), Key("shop", "late")
+    running.put()
+    async with running.at_work():
+        await running.until(lambda: running.status().get("phase") == "Healthy")
+        running.put("late")
+        claimed = "Rollout checkout already releases Service checkout;"
+        await running.until(lambda: claimed in str(running.status(late).get("conditions")))
+        before = len(running.cluster.writes)
+        running.cluster.edit(KEY.ref, {"spec": {"template": template("shop:2")}})
+        await running.until(
+            lambda: running.status().get("stableRevision", {}).get("number") == 2,
+        )
+        assert len(running.cluster.writes) - before < 60
+        running.cluster.drop(KEY.ref)
+        for kind in (SERVICE, INGRESS):  # its own go with it
+            for each in running.cluster.select(kind, "shop"):
+                if each["metadata"].get("ownerReferences"):
+                    running.cluster.drop(Ref(kind, "shop", each["metadata"]["name"]))
+        await running.until(lambda: running.status(late).get("phase") == "Healthy")
 
 
 async def test_an_api_server_that_is_away_for_a_while_is_asked_again() -> None:
