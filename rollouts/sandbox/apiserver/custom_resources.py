@@ -69,7 +69,18 @@ def definition_causes(crd: FrozenJSON) -> list[Cause]:
             found.append(Cause(path, "Required value: schemas are required", "FieldValueRequired"))
         else:
             found += [*_unstructural(schema, path), *malformed_rules(schema, path)]
+        found += _pathless(version, f"spec.versions[{number}].subresources.scale")
     return found
+
+
+def _pathless(version: JSON, path: str) -> Iterator[Cause]:
+    """Yield what a scale subresource needs and does not name."""
+    scale = (version.get("subresources") or {}).get("scale")
+    if scale is None:
+        return
+    for name in ("specReplicasPath", "statusReplicasPath"):
+        if not scale.get(name):
+            yield Cause(f"{path}.{name}", "Required value", "FieldValueRequired")
 
 
 def _unstructural(schema: JSON, path: str) -> Iterator[Cause]:

@@ -127,6 +127,16 @@ def test_schemas_that_no_server_takes(store: Store, change: JSON, field: str) ->
     assert any(field in cause["field"] for cause in refusal.value.details["causes"])
 
 
+@pytest.mark.parametrize("scale", [{}, {"name": 7}])
+def test_a_scale_without_its_paths_is_refused(store: Store, scale: JSON) -> None:
+    crd = crd_body()
+    crd["spec"]["versions"][0]["subresources"] = {"scale": scale}
+    with pytest.raises(ApiError) as refusal:
+        store.create(CRD, crd)
+    fields = [cause["field"].rsplit(".", 1)[1] for cause in refusal.value.details["causes"]]
+    assert fields == ["specReplicasPath", "statusReplicasPath"]
+
+
 def test_our_own_definition_is_accepted(store: Store) -> None:
 
     store.create(CRD, crd())
