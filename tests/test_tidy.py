@@ -36,7 +36,7 @@ EXCEPTIONS: dict[str, str] = {
     "tests/sandbox/test_load.py sleep": "an app that is slow",
     "tests/unit/metrics/test_prometheus.py sleep": "an answer that trickles",
     "tests/sandbox/releases/test_metrics.py sleep": "an outage lasts as long as it lasts",
-    "tests/sandbox/test_canary.py sleep": "what must not happen has no condition to wait for",
+    "tests/sandbox/releases/test_writes.py sleep": "what must not happen has no condition to wait for",
 }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.sandbox.releases.town import Town
 
-AT_ONCE = 6
+AT_ONCE = 8
 
 Scenario = Callable[[Any], Awaitable[None]]
 

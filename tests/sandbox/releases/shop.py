@@ -55,7 +55,7 @@ class Shop:
 
     @asynccontextmanager
     async def customers(
-        self, rate: float = 30.0, headers: dict[str, str] | None = None
+        self, rate: float = 20.0, headers: dict[str, str] | None = None
     ) -> AsyncIterator[Load]:
         """Send steady traffic."""
         target = Target(self.sandbox.ingress_url, self.host, headers=headers or {})
@@ -177,6 +177,11 @@ class Shop:
     ) -> None:
         """Wait for a condition; when it does not come, say what the Rollout says."""
         await until(condition, seconds, account=lambda: f"{what}: {self.account()}")
+
+    async def serves(self, load: Load, requests: int) -> None:
+        """Wait until so many more requests were sent."""
+        goal = load.report().sent + requests
+        await self.until(lambda: load.report().sent >= goal, f"{goal} requests")
 
     async def is_healthy(self) -> None:
         await self.until(

@@ -49,7 +49,7 @@ async def a_deleted_canary_service_means_rollback(shop: Shop) -> None:
     shop.removes(SERVICE, goods.CANARY)
     assert await shop.is_rolled_back() == "Service web-canary is gone while it has traffic"
     async with shop.customers() as load:
-        await shop.until(lambda: load.report().sent > 30)
+        await shop.serves(load, 30)
     assert set(load.report().versions) == {"1"}
     assert load.report().lost_reasons == {}
 

@@ -9,6 +9,7 @@ import pytest
 from rollouts.errors import Unavailable
 from rollouts.model.kinds import INGRESS, JSON
 from rollouts.sandbox.apiserver.audit import AuditEntry
+from rollouts.sandbox.load import Load
 from tests.sandbox.releases import goods
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
 from tests.sandbox.releases.shop import Shop
@@ -98,7 +99,7 @@ async def cut_off_refused_and_told_that_the_past_is_gone_it_goes_on(town: Town) 
     await asyncio.gather(good.opens(goods.FOUR_STEPS), bad.opens(goods.FOUR_STEPS))
     api = town.sandbox.api
 
-    async def trouble() -> None:
+    async def trouble(load: Load) -> None:
         for code in (409, 500, 503, 409, 500):
             api.faults.clear()  # what nobody has met: it would add up
             api.faults.fail_writes("", code=code)
@@ -106,25 +107,25 @@ async def cut_off_refused_and_told_that_the_past_is_gone_it_goes_on(town: Town) 
             api.faults.fail("list", code=503)
             api.compact()
             api.cut_watches()
-            await asyncio.sleep(1.3)  # not in step with the looks at metrics
+            await good.serves(load, 27)  # 1.35 s: not in step with the looks at metrics
         api.faults.clear()
         while True:
             api.compact()
             api.cut_watches()
-            await asyncio.sleep(1.3)
+            await good.serves(load, 27)
 
     begin = len(town.audit)
-    troubling = asyncio.create_task(trouble())
-    try:
-        async with good.customers() as load, bad.customers() as bad_load:
-            good.releases("2")
-            bad.releases("2", ERROR_RATE="30%")
+    async with good.customers() as load, bad.customers() as bad_load:
+        troubling = asyncio.create_task(trouble(load))
+        good.releases("2")
+        bad.releases("2", ERROR_RATE="30%")
+        try:
             reason = await bad.is_rolled_back()
             await good.is_promoted()
-    finally:
-        troubling.cancel()
-        await asyncio.gather(troubling, return_exceptions=True)
-        api.faults.clear()
+        finally:
+            troubling.cancel()
+            await asyncio.gather(troubling, return_exceptions=True)
+            api.faults.clear()
     ours = [each for each in town.audit[begin:] if CONTROLLER in each.user]
     refused = Counter(each.status for each in ours if each.status >= 400)
     print(f"refused: {refused}; lists: {sum(each.verb == 'list' for each in ours)}")
@@ -142,8 +143,7 @@ async def an_api_server_that_does_not_answer_is_waited_for(town: Town) -> None:
         shop.releases("2")
         await shop.is_at(25)
         town.sandbox.api.faults.hang()
-        sent = load.report().sent
-        await shop.until(lambda: load.report().sent > sent + 150)
+        await shop.serves(load, 100)
         assert shop.weight == 25
         town.sandbox.api.faults.resume()
         await shop.is_promoted()

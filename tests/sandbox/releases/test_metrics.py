@@ -84,8 +84,7 @@ async def counters_that_begin_anew_lose_nothing_and_count_nothing_twice(shop: Sh
         shop.releases("2")
         await shop.until(lambda: shop.criterion("errors").get("requests", 0) >= 20)
         forget_counters(shop)
-        forgotten_at = load.report().sent
-        await shop.until(lambda: load.report().sent >= forgotten_at + 150)
+        await shop.serves(load, 120)
         shop.commands("promote")
         await shop.until(lambda: shop.weight == 100)
         before = load.report().versions["2"].responses

@@ -51,7 +51,7 @@ async def pods_that_crash_under_traffic_only_are_rolled_back_at_once(shop: Shop)
         shop.releases("2", CRASH_AFTER_REQUESTS="5")
         reason = await shop.is_rolled_back()
         before = load.report()
-        await shop.until(lambda: load.report().sent >= before.sent + 60)
+        await shop.serves(load, 60)
     assert "ready" in reason or "crash again and again" in reason
     after = load.report()
     assert after.versions["2"].responses < 20

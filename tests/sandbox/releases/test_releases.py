@@ -27,7 +27,7 @@ async def a_good_release_gets_the_traffic_that_is_configured_and_is_promoted(sho
         for weight in (20, 60):
             await shop.is_at(weight)
             before = load.report()
-            await shop.until(lambda before=before: load.report().sent >= before.sent + 260)  # type: ignore[misc]
+            await shop.serves(load, 260)
             assert share_of("2", before, load.report()) == pytest.approx(weight, abs=12)
         assert shop.status["weights"]["served"] == pytest.approx(60, abs=15)
         await shop.is_promoted()
@@ -92,7 +92,7 @@ async def a_rollback_cuts_off_testers_with_a_header(shop: Shop) -> None:
         shop.commands("abort")
         assert "aborted" in await shop.is_rolled_back()
         ended = load.report()
-        await shop.until(lambda: load.report().sent >= ended.sent + 20)
+        await shop.serves(load, 20)
         assert load.report().versions["2"].last_at == ended.versions["2"].last_at
         assert load.report().versions["1"].last_at > first
     assert load.report().lost_reasons == {}
