@@ -149,7 +149,7 @@ def _print_table(releases: "Sequence[Release]") -> None:
     console = Console(highlight=False)
     console.print(result_table(releases))
     for release in releases:
-        console.print(f"{release.name}: {release.message}")
+        console.print(f"{release.name}: {release.message}", markup=False)
 
 
 def result_table(releases: "Sequence[Release]") -> "Table":

@@ -50,7 +50,16 @@ def lint(files: FilesArgument, output: ReportOutputOption = ReportFormat.TEXT) -
       rollouts lint deploy/*.yaml
       helm template shop | rollouts lint -
     """  # noqa: D301 - \b keeps the lines apart
-    findings = findings_in({file: _text(file) for file in files})
+    texts: dict[str, str] = {}
+    unreadable = []
+    for file in files:
+        try:
+            texts[file] = _text(file)
+        except UsageError as error:
+            unreadable.append(
+                Finding(file, 1, 1, "error", "", str(error).removeprefix(f"{file}: "))
+            )
+    findings = [*unreadable, *findings_in(texts)]
     errors = sum(finding.severity == "error" for finding in findings)
     warnings = sum(finding.severity == "warning" for finding in findings)
     if output is ReportFormat.JSON:
@@ -116,6 +125,8 @@ def _about(document: "Document", documents: "Sequence[Document]") -> "Iterator[F
     elif content["kind"] != "Rollout" or _foreign(content.get("apiVersion")):
         what = f"{content.get('apiVersion')} {content['kind']}"
         remarks = [Remark("note", "kind", f"{what} is not checked by itself")]
+        if _is_nearly_ours(content):
+            remarks = [Remark("warning", "kind", f"{what} is not checked; did you mean Rollout?")]
     else:
         remarks = [Remark("error", field, reason) for field, reason in _head(content)]
         try:
@@ -129,6 +140,14 @@ def _about(document: "Document", documents: "Sequence[Document]") -> "Iterator[F
         yield Finding(
             document.file, at.line, at.column, remark.severity, remark.field, remark.reason
         )
+
+
+def _is_nearly_ours(content: dict[str, object]) -> bool:
+    """Say whether a kind is a slip of the pen away from Rollout."""
+    import difflib  # noqa: PLC0415 - only when linting
+
+    kind = str(content["kind"])
+    return kind != "Rollout" and bool(difflib.get_close_matches(kind.lower(), ["rollout"], 1, 0.85))
 
 
 def _foreign(api_version: object) -> bool:

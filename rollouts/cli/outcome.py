@@ -154,13 +154,22 @@ def _of_past(status: RolloutStatus, wanted: Wanted) -> Outcome | None:
     for entry in reversed(status.history):
         if number is None or entry.revision != number:
             continue
-        if entry.reason == "Promoted":
+        if entry.reason in ("Promoted", "StableFound"):
             return Outcome(Exit.PROMOTED, "promoted", entry.message)
         if entry.reason == "RolledBack":
             return Outcome(Exit.FAILED, "rolled-back", entry.message)
+        if entry.reason == "FirstDeploy" and _became_stable(status, number):
+            return Outcome(Exit.PROMOTED, "promoted", f"{wanted} was the first, and stable")
         if entry.reason == "RolloutStarted":
             return None  # its last attempt came to no end
     return None
+
+
+def _became_stable(status: RolloutStatus, first: int) -> bool:
+    """Say whether a first deploy came to its end: only then the next revision is a rollout."""
+    begun = [each for each in status.history if each.reason in ("FirstDeploy", "RolloutStarted")]
+    after = [each.reason for each in begun if each.revision is not None and each.revision > first]
+    return after[:1] == ["RolloutStarted"]
 
 
 def _invalid(status: RolloutStatus) -> str | None:

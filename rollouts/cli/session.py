@@ -6,6 +6,7 @@ kubectl; the decorator `cluster_verb` gives them to a verb without adding to its
 """
 
 import inspect
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -14,9 +15,13 @@ from typing import Annotated, Any, Concatenate, ParamSpec, Protocol
 
 import typer
 
-from rollouts.model.kinds import JSON, ROLLOUT, FrozenJSON, Kind, Ref
+from rollouts.errors import UsageError
+from rollouts.model.kinds import GROUP, JSON, ROLLOUT, FrozenJSON, Kind, Ref
 
 P = ParamSpec("P")
+
+_KINDS = ("rollout", "rollouts", "ro", f"rollouts.{GROUP}")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 NamespaceOption = Annotated[
     str,
@@ -85,8 +90,19 @@ class Session:
     settings: Settings
 
     def rollout(self, name: str) -> Ref:
-        """Return the reference of the Rollout that `NAME` or `rollout/NAME` means."""
-        return Ref(ROLLOUT, self.namespace, name.rpartition("/")[2])
+        """
+        Return the reference of the Rollout that `NAME` or `rollout/NAME` means.
+
+        Raises:
+            UsageError: it names something else, or nothing.
+        """
+        kind, _, own = name.rpartition("/")
+        if kind not in ("", *_KINDS):
+            raise UsageError(f"{name} is no Rollout: give NAME or rollout/NAME")
+        for what, value in (("Rollout", own), ("namespace", self.namespace)):
+            if not _NAME.fullmatch(value):
+                raise UsageError(f"{value!r} is no name of a {what}: letters a-z, digits, - and .")
+        return Ref(ROLLOUT, self.namespace, own)
 
 
 ClusterVerb = Callable[Concatenate[Session, P], Awaitable[int | None]]

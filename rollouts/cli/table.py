@@ -25,7 +25,8 @@ def rollouts_table(rollouts: Sequence[JSON], *, namespaces: bool, wide: bool) ->
         table.add_column("MESSAGE", no_wrap=True)
     now = datetime.now(UTC)
     for rollout in sorted(rollouts, key=_key):
-        table.add_row(*_row(rollout, now, namespaces=namespaces, wide=wide))
+        cells = _row(rollout, now, namespaces=namespaces, wide=wide)
+        table.add_row(*(each if isinstance(each, Text) else _plain(each) for each in cells))
     return table
 
 
@@ -53,6 +54,11 @@ def _row(rollout: JSON, now: datetime, *, namespaces: bool, wide: bool) -> list[
         current = status.current_revision
         row += [", ".join(current.images) if current else "–", status.message]
     return row
+
+
+def _plain(text: str) -> Text:
+    """Return the text as it is: brackets are no markup, and nothing in it steers a terminal."""
+    return Text("".join(each if each.isprintable() else " " for each in text))
 
 
 def _number(revision: Revision | None) -> str:

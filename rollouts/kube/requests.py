@@ -15,11 +15,14 @@ from rollouts.kube.connection import Connection
 from rollouts.kube.faults import Expired
 from rollouts.kube.paths import collection, complete, label_selector, ref_of, single
 from rollouts.kube.reflector import PAGE_SIZE, Malformed, parse_event
-from rollouts.model.kinds import FIELD_MANAGER, JSON, FrozenJSON, Kind, Ref
+from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 
 WATCH_SECONDS = 300
 
 _PAUSE_SECONDS = 0.5  # between two watches, should an API server end them all at once
+
+CLI_FIELD_MANAGER = "rollouts-cli"
+"""A person's writes, to be told from the controller's."""
 
 
 class KubeRequests:
@@ -71,7 +74,7 @@ class KubeRequests:
         return await self.connection.request(
             "PATCH",
             single(ref_of(kind, body)),
-            query={"fieldManager": FIELD_MANAGER, "force": "true"},
+            query={"fieldManager": CLI_FIELD_MANAGER, "force": "true"},
             body=complete(kind, body),
             content_type="application/apply-patch+yaml",
         )
@@ -81,7 +84,7 @@ class KubeRequests:
         return await self.connection.request(
             "PATCH",
             single(ref, subresource),
-            query={"fieldManager": FIELD_MANAGER},
+            query={"fieldManager": CLI_FIELD_MANAGER},
             body=body,
             content_type="application/merge-patch+json",
         )

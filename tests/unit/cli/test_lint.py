@@ -153,7 +153,12 @@ def test_what_is_no_rollout(
     assert words in rollouts("lint", "-").out
 
 
-def test_a_file_that_is_not_there_is_wrong_usage(rollouts: Run) -> None:
-    ran = rollouts("lint", "nowhere.yaml")
-    assert ran.code == 2
-    assert "nowhere.yaml: No such file" in ran.err
+def test_a_file_that_is_not_there_is_an_error_and_the_others_are_looked_at(
+    rollouts: Run, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text("kind: Rolout\n")
+    ran = rollouts("lint", "nowhere.yaml", str(other))
+    assert ran.code == 1
+    assert "nowhere.yaml:1:1: error: No such file" in ran.out
+    assert "did you mean Rollout?" in ran.out

@@ -41,6 +41,27 @@ OPEN = None
         ),
         pytest.param(
             4,
+            {
+                **progressing(4),
+                "history": [history("FirstDeploy", 3, 90), history("RolloutStarted", 4, 60)],
+            },
+            "3",
+            Exit.PROMOTED,
+            id="the first, then superseded",
+        ),
+        pytest.param(
+            4,
+            {
+                **progressing(4),
+                "stableRevision": None,
+                "history": [history("FirstDeploy", 3, 90), history("FirstDeploy", 4, 60)],
+            },
+            "3",
+            Exit.SUPERSEDED,
+            id="a first one that never became stable",
+        ),
+        pytest.param(
+            4,
             {**progressing(4), "stableRevision": {"number": 2, "hash": hash_of(2)}, "history": []},
             "3",
             Exit.SUPERSEDED,

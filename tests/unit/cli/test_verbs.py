@@ -316,3 +316,10 @@ def test_wrong_usage(rollouts: Run) -> None:
 def test_crd_and_version_need_no_cluster(rollouts: Run) -> None:
     assert "kind: CustomResourceDefinition" in rollouts("crd").out
     assert rollouts("version").out[0].isdigit()
+
+
+@pytest.mark.parametrize("name", ["", "deployment/checkout", "../x", "a b", "Ünicode"])
+def test_a_name_of_no_rollout_is_wrong_usage(rollouts: Run, name: str) -> None:
+    ran = rollouts("get", name)
+    assert ran.code == 2
+    assert "a bug of ours" not in ran.err
