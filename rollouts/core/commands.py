@@ -1,8 +1,10 @@
 """What people and CI ask for through the command annotation, and what they are answered."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from rollouts.core import revision
+from rollouts.core.actions import Occurrence
 from rollouts.core.observed import Command
 from rollouts.core.rollback import roll_back
 from rollouts.core.target import begin
@@ -42,14 +44,12 @@ def obey(world: World, move: Move) -> Move:
     done = done.having(last_command=handled)
     if accepted and done.status.history != move.status.history:
         return done
-    message, reason = done.status.message, "Command" if accepted else "CommandRefused"
-    done = done.saying(
-        world,
-        reason,
-        f"{command.verb}{_by(command)}: {answer}",
-        "Normal" if accepted else "Warning",
-    )
-    return done.having(message=message)
+    message, text = done.status.message, f"{command.verb}{_by(command)}: {answer}"
+    if accepted:
+        return done.saying(world, "Command", text).having(message=message)
+    # No decision, so not for history: a script that repeats itself would wash the decisions out.
+    refusal = Occurrence("Warning", "CommandRefused", text)
+    return replace(done, occurrences=(*done.occurrences, refusal))
 
 
 def _meant_for_another(command: Command, status: RolloutStatus) -> str | None:

@@ -234,8 +234,7 @@ async def test_a_command_that_nobody_understands_is_put_on_record_once(
     await shop.run(30)
 
     assert shop.status["lastCommand"]["accepted"] is False
-    assert shop.reasons()[-1] == "CommandRefused"
-    assert shop.reasons().count("CommandRefused") == 1
+    assert "CommandRefused" not in shop.reasons(), "history is for decisions"
     assert len(shop.cluster.writes) == 2  # status and event
 
 
