@@ -71,7 +71,14 @@ async def retry(
     revision: RevisionOption = "",
     no_wait: NoWaitOption = False,
 ) -> int:
-    """Try a rolled-back revision again, from step 1."""
+    """
+    Try a rolled-back revision again, from step 1.
+
+    \b
+    Examples:
+      rollouts retry checkout
+      rollouts retry checkout --revision 4
+    """  # noqa: D301 - \b keeps the lines apart
     return await _command(session, name, {"verb": "retry", "revision": revision}, no_wait=no_wait)
 
 
@@ -81,10 +88,13 @@ async def pause(
     revision: RevisionOption = "",
     no_wait: NoWaitOption = False,
 ) -> int:
-    """Hold a rollout where it is, until resume.
-
-    A bad release is still rolled back.
     """
+    Hold a rollout where it is, until resume. A bad release is still rolled back.
+
+    \b
+    Examples:
+      rollouts pause checkout
+    """  # noqa: D301 - \b keeps the lines apart
     return await _command(session, name, {"verb": "pause", "revision": revision}, no_wait=no_wait)
 
 
@@ -94,7 +104,13 @@ async def resume(
     revision: RevisionOption = "",
     no_wait: NoWaitOption = False,
 ) -> int:
-    """Let a paused rollout go on."""
+    """
+    Let a paused rollout go on.
+
+    \b
+    Examples:
+      rollouts resume checkout
+    """  # noqa: D301 - \b keeps the lines apart
     return await _command(session, name, {"verb": "resume", "revision": revision}, no_wait=no_wait)
 
 

@@ -32,7 +32,12 @@ def demo(output: ReportOutputOption = ReportFormat.TEXT) -> None:
     Starts a sandbox, sends 50 requests per second, releases a version that is promoted step by
     step, then one that fails 8 % of its requests and is rolled back. Takes about two minutes.
     Exit status: 0 only when both ended so, and no request was lost because of a rollout.
-    """
+
+    \b
+    Examples:
+      rollouts demo
+      rollouts demo --output json > report.json
+    """  # noqa: D301 - \b keeps the lines apart
     try:
         releases = asyncio.run(_until_told(_run(live=output is ReportFormat.TEXT)))
     except asyncio.CancelledError:

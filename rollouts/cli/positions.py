@@ -64,6 +64,10 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+MOST_NODES = 200_000
+"""More than this no object of Kubernetes has; a few lines of aliases can stand for billions."""
+
+
 def read(text: str, file: str) -> tuple[list[Document], list[Fault]]:
     """Return the documents up to the first syntax error, items of a List one by one, and the faults."""
     documents: list[Document] = []
@@ -74,6 +78,10 @@ def read(text: str, file: str) -> tuple[list[Document], list[Fault]]:
         while loader.check_node():
             node = loader.get_node()
             assert node is not None  # check_node says so
+            if _expanded(node, {}) > MOST_NODES:
+                why = "no YAML for us: its aliases stand for too much"
+                faults.append(Fault(_start(node), "", why))
+                break
             faults.extend(_twice(node))
             content = loader.construct_document(node)
             if content is not None:
@@ -92,6 +100,18 @@ def read(text: str, file: str) -> tuple[list[Document], list[Fault]]:
         if loader is not None:
             loader.dispose()
     return documents, faults
+
+
+def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return how many nodes it stands for, every alias counted as what it names."""
+    if id(node) not in known:
+        children: list[yaml.Node] = []
+        if isinstance(node, yaml.SequenceNode):
+            children = node.value
+        elif isinstance(node, yaml.MappingNode):
+            children = [part for pair in node.value for part in pair]
+        known[id(node)] = 1 + sum(_expanded(child, known) for child in children)
+    return known[id(node)]
 
 
 def _items(document: Document) -> list[Document]:

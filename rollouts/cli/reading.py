@@ -40,7 +40,14 @@ async def list_rollouts(
     all_namespaces: AllOption = False,
     output: ListOutputOption = ListFormat.TEXT,
 ) -> None:
-    """List Rollouts: phase, step, weight and revision."""
+    """
+    List Rollouts: phase, step, weight and revision.
+
+    \b
+    Examples:
+      rollouts list
+      rollouts list --all-namespaces --output wide
+    """  # noqa: D301 - \b keeps the lines apart
     namespace = "" if all_namespaces else session.namespace
     found = await session.requests.select(ROLLOUT, namespace)
     if output in (ListFormat.JSON, ListFormat.YAML):

@@ -108,12 +108,21 @@ def _guide(state: "SandboxState", directory: Path, *, detached: bool) -> str:
 
 @app.command("down")
 def down(directory: DirOption = None) -> None:
-    """End a sandbox: nothing of it is left."""
+    """
+    End a sandbox: nothing of it is left. Without --dir the one whose kubeconfig $KUBECONFIG is.
+
+    \b
+    Examples:
+      rollouts sandbox down --dir /tmp/shop
+    """  # noqa: D301 - \b keeps the lines apart
     from rollouts.sandbox import updown  # noqa: PLC0415 - brings the whole sandbox
 
     chosen = _directory(directory)
     if not updown.down(chosen):
-        raise UsageError(f"there is no sandbox in {chosen}")
+        if chosen.exists():
+            raise UsageError(f"there is no sandbox in {chosen}")
+        print(f"There is no sandbox in {chosen} any more.")
+        return
     print(f"The sandbox in {chosen} is gone.")
 
 

@@ -162,3 +162,17 @@ def test_a_file_that_is_not_there_is_an_error_and_the_others_are_looked_at(
     assert ran.code == 1
     assert "nowhere.yaml:1:1: error: No such file" in ran.out
     assert "did you mean Rollout?" in ran.out
+
+
+def test_aliases_that_stand_for_billions_are_an_error_and_no_wait(
+    rollouts: Run, tmp_path: Path
+) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    for level in range(1, 10):
+        aliases = ", ".join([f"*a{level - 1}"] * 9)
+        lines.append(f"a{level}: &a{level} [{aliases}]")
+    bomb = tmp_path / "bomb.yaml"
+    bomb.write_text("\n".join(lines))
+    ran = rollouts("lint", str(bomb))
+    assert ran.code == 1
+    assert "aliases stand for too much" in ran.out
