@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from rollouts.cli.following import fetch, follow
-from rollouts.cli.output import say
+from rollouts.cli.output import plain, say
 from rollouts.cli.session import RevisionOption, RolloutName, Session, Settings
 from rollouts.errors import Unavailable
 from rollouts.model.kinds import COMMAND_ANNOTATION, JSON
@@ -135,7 +135,7 @@ async def _command(session: Session, name: str, command: JSON, *, no_wait: bool)
     answer = await _answer(session, name, command["id"])
     verb = answer.get("verb", command["verb"])
     if answer.get("accepted"):
-        print(f"{name}: {verb}: {answer.get('message', '')}")
+        print(plain(f"{name}: {verb}: {answer.get('message', '')}"))
         return 0
     say(f"{name}: {verb} is refused: {answer.get('message', '')}")
     return 1

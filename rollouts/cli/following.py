@@ -13,15 +13,20 @@ _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 5.0
 
 
-async def follow(requests: Requests, ref: Ref) -> AsyncGenerator[JSON]:
+async def follow(
+    requests: Requests, ref: Ref, silence: asyncio.Event | None = None
+) -> AsyncGenerator[JSON]:
     """
     Yield the object now and after each change, for ever; cuts are waited out.
+
+    `silence` is set as long as the cluster does not answer.
 
     Raises:
         NotFound: it does not exist, or was deleted.
         Unavailable: the cluster did not answer the first request.
     """
     seen, told, delay_seconds = False, False, _FIRST_DELAY_SECONDS
+    silence = silence or asyncio.Event()
     while True:
         try:
             async with aclosing(requests.watch(ref)) as states:
@@ -31,6 +36,7 @@ async def follow(requests: Requests, ref: Ref) -> AsyncGenerator[JSON]:
                     if told:
                         say("the cluster answers again")
                     seen, told, delay_seconds = True, False, _FIRST_DELAY_SECONDS
+                    silence.clear()
                     yield state
         except Unavailable as error:
             if not seen:
@@ -38,6 +44,7 @@ async def follow(requests: Requests, ref: Ref) -> AsyncGenerator[JSON]:
             if not told:
                 say(f"the cluster does not answer, trying again: {error}")
             told = True
+            silence.set()
         await asyncio.sleep(delay_seconds)
         delay_seconds = min(2 * delay_seconds, _LONGEST_DELAY_SECONDS)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollouts.cli.output import ReportFormat, ReportOutputOption, emit
+from rollouts.cli.output import ReportFormat, ReportOutputOption, emit, plain
 from rollouts.errors import UsageError
 from rollouts.model.kinds import GROUP, VERSION
 
@@ -67,7 +67,7 @@ def lint(files: FilesArgument, output: ReportOutputOption = ReportFormat.TEXT) -
         emit({"errors": errors, "warnings": warnings, "findings": listed}, "json")
     else:
         for finding in findings:
-            print(finding)
+            print(plain(str(finding)))
         print(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}")
     if errors:
         raise typer.Exit(1)

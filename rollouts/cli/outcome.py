@@ -46,7 +46,8 @@ class Wanted:
     """Numbers of revisions by hash, from the ReplicaSets that exist."""
 
     def __str__(self) -> str:
-        return f"revision {self.number if self.number is not None else self.hash}"
+        named = self.number if self.number is not None else self.hash
+        return f"revision {named}" if named != "" else "the revision"
 
 
 def parse_revision(text: str, replica_sets: list[dict[str, object]]) -> Wanted:
@@ -116,10 +117,23 @@ def outcome(rollout: FrozenJSON, wanted: Wanted, *, fail_on_pause: bool = False)
         known = ", ".join(f"{number} ({hash_})" for hash_, number in wanted.numbers.items())
         text = f"there is no revision {wanted.hash}; those that exist: {known}"
         return Outcome(Exit.USAGE, "unknown", text)
+    return _of_past(status, wanted) or _superseded(status, wanted, current)
+
+
+def _superseded(status: RolloutStatus, wanted: Wanted, current: Revision) -> Outcome:
+    """Return that it is not the current one any more, and no more than is known."""
     newer = f"revision {current.number} ({', '.join(current.images) or current.hash})"
-    return _of_past(status, wanted) or Outcome(
-        Exit.SUPERSEDED, "superseded", f"{wanted} was superseded by {newer}"
-    )
+    number, stable = _number_of(wanted), status.stable_revision
+    forgotten = not any(number is not None and each.revision == number for each in status.history)
+    if forgotten and stable is not None and (number is None or number < stable.number):
+        text = f"what became of {wanted} is not known any more; {newer} is the current one"
+    else:
+        text = f"{wanted} was superseded by {newer}"
+    return Outcome(Exit.SUPERSEDED, "superseded", text)
+
+
+def _number_of(wanted: Wanted) -> int | None:
+    return wanted.number if wanted.number is not None else wanted.numbers.get(wanted.hash)
 
 
 def _of_current(
@@ -147,8 +161,7 @@ def _of_current(
 
 def _of_past(status: RolloutStatus, wanted: Wanted) -> Outcome | None:
     """Return what is remembered of a revision that is not the current one."""
-    number = wanted.number if wanted.number is not None else wanted.numbers.get(wanted.hash)
-    stable = status.stable_revision
+    number, stable = _number_of(wanted), status.stable_revision
     if stable is not None and (stable.hash == wanted.hash or stable.number == number):
         return Outcome(Exit.PROMOTED, "promoted", f"{wanted} is the stable one")
     for entry in reversed(status.history):

@@ -53,9 +53,23 @@ def emit(document: Any, output: str) -> None:
     print(yaml.safe_dump(document, sort_keys=False, width=100, allow_unicode=True), end="")
 
 
+def plain(text: str) -> str:
+    """Return the text as one line in which nothing steers a terminal: a blank for each such sign."""
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
+def plain_object(value: Any) -> Any:
+    """Return a copy of a JSON value with every text in it plain."""
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, dict):
+        return {key: plain_object(part) for key, part in value.items()}
+    return [plain_object(part) for part in value] if isinstance(value, list) else value
+
+
 def say(text: str) -> None:
     """Print one line about progress, or a complaint, to stderr at once."""
-    print(text, file=sys.stderr, flush=True)
+    print(plain(text), file=sys.stderr, flush=True)
 
 
 def stdout_console(*, at_least: int = 0) -> "Console":

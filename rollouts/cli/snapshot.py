@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from rollouts.cli.output import plain_object
 from rollouts.cli.session import Requests
 from rollouts.model.kinds import HASH_LABEL, JSON, POD, REPLICA_SET, REVISION_LABEL, FrozenJSON, Ref
 from rollouts.model.status import RolloutStatus
@@ -74,7 +75,9 @@ async def gather_by_name(requests: Requests, ref: Ref) -> Snapshot:
 
 
 def compose(rollout: JSON, replica_sets: Sequence[JSON], pods: Sequence[JSON]) -> Snapshot:
-    """Return the snapshot of these objects, newest revision first."""
+    """Return the snapshot of these objects, newest revision first; every text in it is plain."""
+    rollout = plain_object(rollout)
+    replica_sets, pods = plain_object(list(replica_sets)), plain_object(list(pods))
     status = RolloutStatus.model_validate(rollout.get("status") or {})
     views = [_revision(entry, status, pods) for entry in replica_sets]
     views.sort(key=lambda view: (view.number, view.name), reverse=True)

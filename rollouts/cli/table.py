@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from rich.table import Table
 from rich.text import Text
 
+from rollouts.cli.output import plain
 from rollouts.cli.snapshot import parse_time
-from rollouts.cli.tree import PHASE_STYLES, age
+from rollouts.cli.tree import PHASE_STYLES, age, under_way
 from rollouts.model.kinds import JSON
 from rollouts.model.status import Revision, RolloutStatus
 
@@ -26,7 +27,7 @@ def rollouts_table(rollouts: Sequence[JSON], *, namespaces: bool, wide: bool) ->
     now = datetime.now(UTC)
     for rollout in sorted(rollouts, key=_key):
         cells = _row(rollout, now, namespaces=namespaces, wide=wide)
-        table.add_row(*(each if isinstance(each, Text) else _plain(each) for each in cells))
+        table.add_row(*(each if isinstance(each, Text) else Text(plain(each)) for each in cells))
     return table
 
 
@@ -43,7 +44,7 @@ def _row(rollout: JSON, now: datetime, *, namespaces: bool, wide: bool) -> list[
     row += [
         metadata["name"],
         Text(status.phase, style=PHASE_STYLES[status.phase]) if seen else "–",
-        status.step or "–",
+        _step(status),
         f"{status.weights.applied} %" if seen else "–",
         _number(status.current_revision),
         _number(status.stable_revision),
@@ -56,9 +57,12 @@ def _row(rollout: JSON, now: datetime, *, namespaces: bool, wide: bool) -> list[
     return row
 
 
-def _plain(text: str) -> Text:
-    """Return the text as it is: brackets are no markup, and nothing in it steers a terminal."""
-    return Text("".join(each if each.isprintable() else " " for each in text))
+def _step(status: RolloutStatus) -> str:
+    """Return the step that runs, counted from 1 as in the message; else how many have passed."""
+    total = status.step.rpartition("/")[2]
+    if not under_way(status) or status.current_step_index is None or not total.isdigit():
+        return status.step or "–"
+    return f"{min(status.current_step_index + 1, int(total))}/{total}"
 
 
 def _number(revision: Revision | None) -> str:

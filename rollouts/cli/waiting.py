@@ -8,12 +8,17 @@ import typer
 
 from rollouts.cli.following import follow
 from rollouts.cli.output import Format as OutputFormat
-from rollouts.cli.output import OutputOption, duration_option, emit, say
+from rollouts.cli.output import OutputOption, duration_option, emit, plain, say
 from rollouts.cli.session import RevisionOption, RolloutName, Session
 from rollouts.model.kinds import REPLICA_SET, FrozenJSON, Ref
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rollouts.cli.outcome import Outcome, Wanted
+
+FIRST_LOOK_SECONDS = 5.0
+"""So long the first look may take, however short the timeout: before it, nothing can be said."""
 
 TimeoutOption = Annotated[
     str,
@@ -84,8 +89,13 @@ async def wait_for(
 
     ref = session.rollout(name)
     watcher = _Watcher(session, ref, revision)
+    first_seconds, end = None, None
+    if timeout_seconds is not None:
+        first_seconds = max(timeout_seconds, FIRST_LOOK_SECONDS)
+        end = asyncio.get_running_loop().time() + timeout_seconds
     try:
-        async with asyncio.timeout(timeout_seconds):
+        async with asyncio.timeout(first_seconds) as limit:
+            watcher.looked = lambda: limit.reschedule(end)
             return await watcher.run(fail_on_pause=fail_on_pause), watcher.wanted
     except TimeoutError:
         text = f"{watcher.wanted} is not promoted after {timeout_seconds:g} s: {watcher.last_words}"
@@ -95,7 +105,7 @@ async def wait_for(
 def report(name: str, found: "Outcome", wanted: "Wanted", output: OutputFormat) -> None:
     """Print how it ended: one line, or one document."""
     if output is OutputFormat.TEXT:
-        print(f"{name}: {found.message}")
+        print(plain(f"{name}: {found.message}"))
         return
     document = {
         "rollout": name,
@@ -119,12 +129,23 @@ class _Watcher:
         self._revision = revision
         self._told: set[tuple[str, str]] = set()
         self.wanted = Wanted()
-        self.last_words = "the cluster did not answer"
+        self.looked: Callable[[], None] = lambda: None
+        self._silence = asyncio.Event()
+        self._state = ""
+
+    @property
+    def last_words(self) -> str:
+        """What is known at the end, and whether that is still so."""
+        if not self._state:
+            return "the cluster did not answer in time"
+        if self._silence.is_set():
+            return f"the cluster has stopped answering; the last it said: {self._state}"
+        return self._state
 
     async def run(self, *, fail_on_pause: bool) -> "Outcome":
         from rollouts.cli.outcome import outcome, pin  # noqa: PLC0415 - brings pydantic
 
-        async with aclosing(follow(self._session.requests, self._ref)) as states:
+        async with aclosing(follow(self._session.requests, self._ref, self._silence)) as states:
             first = True
             async for rollout in states:
                 if first:
@@ -135,6 +156,7 @@ class _Watcher:
                 found = outcome(rollout, self.wanted, fail_on_pause=fail_on_pause)
                 if found is not None:
                     return found
+                self.looked()
         raise AssertionError("following never ends by itself")
 
     async def _meant(self, rollout: FrozenJSON) -> "Wanted":
@@ -162,8 +184,8 @@ class _Watcher:
         from rollouts.cli.outcome import is_observed, status_of  # noqa: PLC0415 - brings pydantic
 
         status = status_of(rollout)
-        self.last_words = (
-            status.message
+        self._state = (
+            status.message or "no controller has said anything"
             if is_observed(rollout)
             else "no controller has seen the present spec; does one run?"
         )

@@ -136,3 +136,10 @@ def test_an_invalid_spec_is_a_failure_that_names_the_field() -> None:
     assert found is not None
     assert found.exit == Exit.FAILED
     assert "spec.replicas: too many" in found.message
+
+
+def test_what_history_has_forgotten_is_not_said_to_be_superseded() -> None:
+    found = outcome(rollout(9, healthy(9)), Wanted(number=2))
+    assert found is not None
+    assert found.exit == Exit.SUPERSEDED
+    assert "what became of revision 2 is not known any more" in found.message

@@ -225,7 +225,7 @@ def test_list_is_a_table_and_a_document(rollouts: Run, cluster: FakeRequests) ->
     cluster.add("Rollout", rollout(3, progressing(3)), other, rollout(1, name="new"))
     here = rollouts("list").out.splitlines()
     assert [line.split()[0] for line in here] == ["NAME", "checkout", "new"]
-    assert here[1].split()[:7] == ["checkout", "Progressing", "3/7", "25", "%", "3", "2"]
+    assert here[1].split()[:7] == ["checkout", "Progressing", "4/7", "25", "%", "3", "2"]
     everywhere = rollouts("list", "-A", "--output", "wide").out
     assert "other" in everywhere
     assert "IMAGES" in everywhere
@@ -323,3 +323,47 @@ def test_a_name_of_no_rollout_is_wrong_usage(rollouts: Run, name: str) -> None:
     ran = rollouts("get", name)
     assert ran.code == 2
     assert "a bug of ours" not in ran.err
+
+
+# -- what a new user stumbled over ---------------------------------------------------------
+
+
+def test_a_timeout_of_nothing_still_takes_one_look(rollouts: Run, cluster: FakeRequests) -> None:
+    cluster.add("Rollout", rollout(3, healthy(3)))
+    assert rollouts("wait", "checkout", "--timeout", "0s").code == 0
+    cluster.objects.clear()
+    cluster.add("Rollout", rollout(3, progressing(3)))
+    ran = rollouts("wait", "checkout", "--timeout", "0s")
+    assert ran.code == 3
+    assert ran.out.startswith("checkout: revision 3 is not promoted after 0 s: step 4/7")
+
+
+def test_a_wait_that_ends_in_silence_says_so(
+    rollouts: Run, cluster: FakeRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rollouts.cli.following._FIRST_DELAY_SECONDS", 10.0)
+    cluster.add("Rollout", rollout(3, progressing(3)))
+    cluster.script = [Unavailable("cut")]
+    ran = rollouts("wait", "checkout", "--timeout", "0.1s")
+    assert ran.code == 3
+    assert "the cluster has stopped answering; the last it said: step 4/7" in ran.out
+
+
+def test_the_list_shows_brackets_as_they_are_and_the_step_that_runs(
+    rollouts: Run, cluster: FakeRequests
+) -> None:
+    cluster.add("Rollout", rollout(3, progressing(3, message="[/red] odd [bold]\x1b[31m\nx")))
+    out = rollouts("list", "-o", "wide").out
+    assert "[/red] odd [bold] [31m x" in out
+    assert "\x1b" not in out
+    assert " 4/7 " in out
+
+
+def test_nothing_from_the_cluster_steers_the_terminal(rollouts: Run, cluster: FakeRequests) -> None:
+    cluster.add("Rollout", rollout(3, {**rolled_back(3), "message": "a\x1b[2Jb\x07\nc"}))
+    out = rollouts("get", "checkout").out
+    assert "a [2Jb  c" in out
+    cluster.objects["Rollout"][0]["status"]["abort"]["reason"] = "x\x1b]0;owned\x07y"
+    for arguments in (["get", "checkout"], ["wait", "checkout"]):
+        ran = rollouts(*arguments)
+        assert not {"\x1b", "\x07"} & set(ran.out + ran.err)
