@@ -5,7 +5,7 @@ Objects themselves are plain JSON everywhere outside the Rollout's own model: wi
 thousands of Rollouts in mind, no model object is made per event.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,11 @@ class Kind:
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
 
+    @property
+    def crd_name(self) -> str:
+        """The name of the CustomResourceDefinition that defines it, if one does."""
+        return f"{self.plural}.{self.group}"
+
     def __str__(self) -> str:
         return self.name
 
@@ -47,6 +52,15 @@ SERVICE = Kind("", "v1", "services", "Service")
 EVENT = Kind("", "v1", "events", "Event")
 ENDPOINT_SLICE = Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 INGRESS = Kind("networking.k8s.io", "v1", "ingresses", "Ingress")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
+GRPC_ROUTE = Kind("gateway.networking.k8s.io", "v1", "grpcroutes", "GRPCRoute")
+TRAFFIC_SPLIT = Kind("split.smi-spec.io", "v1alpha4", "trafficsplits", "TrafficSplit")
+TRAFFIC_SPLIT_VERSIONS = ("v1alpha4", "v1alpha3", "v1alpha2", "v1alpha1")
+"""What a cluster may serve of TrafficSplits, the best first."""
+CRD = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
+AUTOSCALER = Kind("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+SCALED_OBJECT = Kind("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject")
+DISRUPTION_BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -59,3 +73,20 @@ class Ref:
 
     def __str__(self) -> str:
         return f"{self.kind.name} {self.namespace}/{self.name}"
+
+
+def served_version(crd: FrozenJSON, preferred: Sequence[str]) -> str | None:
+    """
+    Return the first of `preferred` that a CustomResourceDefinition serves, or None.
+
+    One that is not Established yet, or is being deleted, serves nothing.
+    """
+    conditions = (crd.get("status") or {}).get("conditions") or ()
+    established = any(
+        each.get("type") == "Established" and each.get("status") == "True" for each in conditions
+    )
+    if not established or crd["metadata"].get("deletionTimestamp"):
+        return None
+    versions = (crd.get("spec") or {}).get("versions") or ()
+    served = {each.get("name") for each in versions if each.get("served")}
+    return next((version for version in preferred if version in served), None)
