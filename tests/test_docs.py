@@ -15,7 +15,8 @@ from rollouts.core.commands import HANDLERS
 from rollouts.model.criteria import Criterion
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import PauseReason, Phase
-from rollouts.model.strategy import CanaryStrategy, NginxRouting
+from rollouts.model.routing import NginxRouting
+from rollouts.model.strategy import CanaryStrategy
 from rollouts.model.validation import PROMQL_VARIABLES, parse_rollout
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -30,7 +30,7 @@ def advance(world: World, move: Move) -> Move:
     if move.status.pause is not None and move.status.pause.reason in ("SpecPaused", "Command"):
         # The clock of a step stands still while a person holds it.
         move = move.having(pause=None, step_started_at=world.now)
-    steps = world.spec.canary.steps
+    steps = world.spec.steps
     index = move.status.current_step_index or 0
     while index < len(steps):
         unseen = _unseen(world, move.status, index)
@@ -49,7 +49,7 @@ def advance(world: World, move: Move) -> Move:
 
 def _unseen(world: World, status: RolloutStatus, index: int) -> Waiting | None:
     """Return what has to be seen before step `index` may be entered: nothing, unless it raises the weight."""
-    steps = world.spec.canary.steps
+    steps = world.spec.steps
     weight = steps[index].set_weight if index < len(steps) else 100
     if index == status.current_step_index or weight is None or weight <= status.weights.applied:
         return None
@@ -152,7 +152,7 @@ def _bound_again(world: World, move: Move) -> Move:
 def _enter(world: World, move: Move, index: int) -> Move:
     """Make step `index` the current one, unless it is already."""
     status = move.status
-    steps = world.spec.canary.steps
+    steps = world.spec.steps
     same = status.current_step_index == index and status.step_started_at is not None
     weight = steps[index].set_weight if index < len(steps) else 100
     desired = status.weights.desired if weight is None else weight
@@ -203,7 +203,7 @@ def _held(world: World, move: Move) -> Move:
 
 
 def _place(world: World, status: RolloutStatus) -> str:
-    steps = world.spec.canary.steps
+    steps = world.spec.steps
     index = status.current_step_index or 0
     if index >= len(steps):
         return "promotion"
@@ -238,7 +238,7 @@ def _promote(world: World, move: Move) -> Move:
             applied_at=status.weights.applied_at,
             served=status.weights.served,
         ),
-        retiring=retire(status, old.hash, world.spec.canary.scale_down_delay_seconds),
+        retiring=retire(status, old.hash, world.spec.way.scale_down_delay_seconds),
         phase="Progressing",
     )
     return move.saying(

@@ -89,14 +89,14 @@ def _promote(world: World, move: Move, _command: Command) -> tuple[Move, bool, s
         return move, False, _nothing_to_promote(status)
     holds = [
         index
-        for index, step in enumerate(world.spec.canary.steps)
+        for index, step in enumerate(world.spec.steps)
         if index >= status.current_step_index
         and (step.pause is not None or step.analysis is not None)
     ]
-    last = status.current_step_index >= len(world.spec.canary.steps) - 1
+    last = status.current_step_index >= len(world.spec.steps) - 1
     if last and status.pause is not None and status.pause.reason in _WANTS_EVIDENCE:
         # It waits before the promotion itself, for evidence that a person does without.
-        full = len(world.spec.canary.steps) + 1
+        full = len(world.spec.steps) + 1
         return (
             move.having(promoted_through=full, pause=None),
             True,
@@ -113,7 +113,7 @@ def _promote_full(world: World, move: Move, _command: Command) -> tuple[Move, bo
     status = move.status
     if not under_way(status) or status.current_step_index is None:
         return move, False, _nothing_to_promote(status)
-    steps = len(world.spec.canary.steps)
+    steps = len(world.spec.steps)
     move = move.having(
         promoted_through=steps + 1,
         current_step_index=steps,

@@ -149,7 +149,7 @@ def _with_hash(selector: str, hash_: str) -> str:
 
 
 def _step(spec: RolloutSpec, status: RolloutStatus) -> str:
-    steps = len(spec.canary.steps)
+    steps = len(spec.steps)
     if status.current_step_index is None:
         return f"{steps}/{steps}" if status.stable_revision == status.current_revision else ""
     return f"{min(status.current_step_index, steps)}/{steps}"

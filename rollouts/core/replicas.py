@@ -44,7 +44,7 @@ def needed(spec: RolloutSpec, status: RolloutStatus) -> int:
 
 def scale_of(spec: RolloutSpec, status: RolloutStatus, index: int) -> int | None:
     """Return the canary size that the last setCanaryScale at or before step `index` sets, or None."""
-    for step in reversed(spec.canary.steps[: index + 1]):
+    for step in reversed(spec.steps[: index + 1]):
         scale = step.set_canary_scale
         if scale is None:
             continue

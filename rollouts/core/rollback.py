@@ -35,7 +35,7 @@ def roll_back(world: World, move: Move, *, by: str, reason: str) -> Move:
         held_by=None,
         canary_scale=None,
         drain_until=drained if status.weights.applied else status.drain_until,
-        retiring=retire(status, current.hash, world.spec.canary.abort_scale_down_delay_seconds),
+        retiring=retire(status, current.hash, world.spec.way.abort_scale_down_delay_seconds),
         phase="Degraded",
     )
     sentence = (

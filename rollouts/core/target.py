@@ -50,7 +50,7 @@ def begin(world: World, move: Move, target: Revision) -> Move:
         world,
         "RolloutStarted",
         f"{revision.describe(target)} is to replace {revision.describe(status.stable_revision)}"
-        f" in {len(world.spec.canary.steps)} steps",
+        f" in {len(world.spec.steps)} steps",
     )
     return move.retreating() if world.observed.route.highest > 0 else move
 
@@ -139,7 +139,7 @@ def _back_to_stable(world: World, move: Move) -> Move:
 
 
 def _leaving(world: World, move: Move, hash_: str) -> Move:
-    delay = world.spec.canary.abort_scale_down_delay_seconds
+    delay = world.spec.way.abort_scale_down_delay_seconds
     return move.having(retiring=retire(move.status, hash_, delay))
 
 

@@ -107,7 +107,7 @@ def frozen(spec: RolloutSpec, status: RolloutStatus) -> bool:
 
 def waived(spec: RolloutSpec, status: RolloutStatus) -> bool:
     """Say whether a person takes the promotion upon themselves: evidence may then be missing, not bad."""
-    return status.promoted_through > len(spec.canary.steps)
+    return status.promoted_through > len(spec.steps)
 
 
 def put_back_lately(status: RolloutStatus, now: datetime) -> list[datetime]:

@@ -1,6 +1,9 @@
-"""What the routing objects say now, whichever router wrote them."""
+"""What routing objects are to say, what they say now, and what a router wants written; whichever router."""
 
 from dataclasses import dataclass
+
+from rollouts.model.kinds import FrozenJSON, Kind, Ref
+from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,19 +20,72 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """
+    What every route is to say: the canary's percentage, and which requests go to it besides.
+
+    A split of nothing at all cuts the canary off: nobody can reach it any more.
+    """
+
+    percent: int = 0
+    headers: tuple[SetHeaderRoute, ...] = ()
+    mirrors: tuple[SetMirrorRoute, ...] = ()
+    cut_off: bool = False
+    """End also what a user's own annotations send to the canary."""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its header and mirror routes."""
+        return [*(each.name for each in self.headers), *(each.name for each in self.mirrors)]
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Have this object, which is our own, say this."""
+
+    kind: Kind
+    body: FrozenJSON
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """
+    Merge this (RFC 7386) into an object that is the user's.
+
+    A `metadata.resourceVersion` in `body` makes sure that nobody's change is lost.
+    """
+
+    ref: Ref
+    body: FrozenJSON
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove an object that is our own."""
+
+    ref: Ref
+    uid: str
+
+
+RoutingWrite = Keep | Change | Remove
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """
     The routing objects, as one.
 
     `weight` is what all of them say (0 when none exists), or None when they differ or some
     are absent; `highest` is the most that any of them may be sending to the canary now.
-    `intact` is False when someone changed what we wrote.
+    `shaped` is False when header and mirror routes are not those that were asked about;
+    `intact` is False when someone changed anything else of what we wrote.
     """
 
     exists: bool = False
     weight: int | None = 0
     highest: int = 0
     intact: bool = True
+    shaped: bool = True
     problems: tuple[Problem, ...] = ()
 
     @property

@@ -6,7 +6,8 @@ from pydantic import ConfigDict, Field, model_validator
 
 from rollouts.model.base import Name, Written, exactly_one, rule
 from rollouts.model.criteria import Criterion
-from rollouts.model.strategy import CanaryStrategy, NginxRouting, Strategy
+from rollouts.model.routing import NginxRouting, TrafficRouting
+from rollouts.model.strategy import BlueGreenStrategy, CanaryStrategy, Step, Strategy
 from rollouts.model.units import Duration
 
 
@@ -32,12 +33,23 @@ class LabelSelector(Written):
 
 
 class WorkloadRef(Written):
-    """A Deployment whose template is used. Not carried out by this version."""
+    """A Deployment that keeps the template, and whose pods are replaced by ours."""
 
-    api_version: str = "apps/v1"
+    api_version: Literal["apps/v1"] = "apps/v1"
     kind: Literal["Deployment"] = "Deployment"
     name: Name
     scale_down: Literal["onSuccess", "progressively", "never"] = "onSuccess"
+    """
+    When its own pods go: once ours have all the traffic, one by one as ours become available,
+    or never.
+    """
+
+
+class RollbackWindow(Written):
+    """How far back a revision counts as known to be good."""
+
+    revisions: Annotated[int, Field(ge=1, le=1000)]
+    """Going back to one of so many revisions before the stable one skips all steps."""
 
 
 class RolloutSpec(Written):
@@ -82,6 +94,9 @@ class RolloutSpec(Written):
     """Roll back when the deadline has passed."""
     paused: bool = False
     """Freezes the steps; never blocks a rollback."""
+    rollback_window: RollbackWindow | None = None
+    revert_on_deletion: bool = False
+    """With workloadRef: give everything back to the Deployment before the Rollout goes."""
     strategy: Strategy
     success_criteria: Annotated[list[Criterion], Field(max_length=32)] = Field(default_factory=list)
 
@@ -102,25 +117,53 @@ class RolloutSpec(Written):
         return self
 
     @property
-    def canary(self) -> CanaryStrategy:
-        """The canary strategy; only asked of a spec that was accepted by `parse_rollout`."""
-        assert self.strategy.canary is not None
-        return self.strategy.canary
-
-    @property
     def nginx(self) -> NginxRouting:
-        """The nginx router; only asked of a spec that was accepted by `parse_rollout`."""
-        assert self.canary.traffic_routing is not None
-        assert self.canary.traffic_routing.nginx is not None
-        return self.canary.traffic_routing.nginx
+        """The nginx router; only asked of a spec that names it."""
+        assert self.routing is not None
+        assert self.routing.nginx is not None
+        return self.routing.nginx
 
     @property
-    def stable_service(self) -> str:
-        """The name of the stable Service."""
-        assert self.canary.stable_service is not None
-        return self.canary.stable_service
+    def routing(self) -> TrafficRouting | None:
+        """The routers, or None for blue-green and for a canary whose pods are its weight."""
+        return self.strategy.canary.traffic_routing if self.strategy.canary is not None else None
 
     @property
-    def canary_service(self) -> str:
-        """The name of the canary Service."""
-        return self.canary.canary_service or f"{self.stable_service}-canary"
+    def blue_green(self) -> BlueGreenStrategy | None:
+        return self.strategy.blue_green
+
+    @property
+    def by_replicas(self) -> bool:
+        """Whether a revision's share of the pods is its weight."""
+        return self.strategy.canary is not None and self.routing is None
+
+    @property
+    def way(self) -> CanaryStrategy | BlueGreenStrategy:
+        """The strategy, whichever it is."""
+        way = self.strategy.canary or self.strategy.blue_green
+        assert way is not None
+        return way
+
+    @property
+    def steps(self) -> list[Step]:
+        """The steps on the way to promotion."""
+        return self.way.steps
+
+    @property
+    def stable_service(self) -> str | None:
+        """The Service that users' requests reach; None where the pods' share is the weight."""
+        if self.blue_green is not None:
+            return self.blue_green.active_service
+        assert self.strategy.canary is not None
+        return None if self.by_replicas else self.strategy.canary.stable_service
+
+    @property
+    def canary_service(self) -> str | None:
+        """The Service of the new revision alone; None where there is none."""
+        if self.blue_green is not None:
+            return self.blue_green.preview_service
+        canary = self.strategy.canary
+        assert canary is not None
+        if self.by_replicas:
+            return None
+        return canary.canary_service or f"{canary.stable_service}-canary"

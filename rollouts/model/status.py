@@ -45,6 +45,8 @@ class Weights(Remembered):
     """Since when `applied` has been what it is."""
     served: float | None = None
     """What was measured from request counters since `appliedAt`; absent when nothing was."""
+    routes: list[str] = Field(default_factory=list)
+    """The header and mirror routes that the routing objects have, confirmed, by name."""
 
 
 class Pause(Remembered):
@@ -61,6 +63,23 @@ class Abort(Remembered):
     at: Timestamp
     by: str
     reason: str
+
+
+class Pinned(Remembered):
+    """A past revision that runs in place of what the template says, until either changes."""
+
+    hash: str
+    instead_of: str
+    """The hash of the template that it runs in place of."""
+    at: Timestamp
+    by: str = ""
+
+
+class Restart(Remembered):
+    """Pods that are older than `at` are replaced, by evictions."""
+
+    at: Timestamp
+    by: str = ""
 
 
 class CriterionStatus(Remembered):
@@ -168,6 +187,10 @@ class RolloutStatus(Remembered):
     held_by: Pause | None = None
     """The pause command, until resume."""
     abort: Abort | None = None
+    pinned: Pinned | None = None
+    restart: Restart | None = None
+    previous_revision: Revision | None = None
+    """blueGreen: the revision that was switched away from, for as long as it is kept warm."""
     criteria: list[CriterionStatus] = Field(default_factory=list)
     exposure: Exposure = Field(default_factory=Exposure)
     retiring: Annotated[list[Retiring], Field(max_length=100)] = Field(default_factory=list)

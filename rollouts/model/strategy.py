@@ -4,10 +4,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from rollouts.model.base import Name, ServiceName, Weight, Written, exactly_one, rule
-from rollouts.model.units import Duration
+from rollouts.model.base import ServiceName, Weight, Written, exactly_one, rule
+from rollouts.model.placement import AntiAffinity, PodMetadata
+from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute, TrafficRouting
+from rollouts.model.units import Amount, Duration
 
-STEP_KINDS = ("setWeight", "pause", "analysis", "setCanaryScale")
+STEP_KINDS = (
+    "setWeight",
+    "pause",
+    "analysis",
+    "setCanaryScale",
+    "setHeaderRoute",
+    "setMirrorRoute",
+)
 
 
 class Pause(Written):
@@ -71,50 +80,35 @@ class Step(Written):
     pause: Pause | None = None
     analysis: Analysis | None = None
     set_canary_scale: SetCanaryScale | None = None
+    set_header_route: SetHeaderRoute | None = None
+    set_mirror_route: SetMirrorRoute | None = None
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
-        parts = (self.set_weight, self.pause, self.analysis, self.set_canary_scale)
+        parts = (
+            self.set_weight,
+            self.pause,
+            self.analysis,
+            self.set_canary_scale,
+            self.set_header_route,
+            self.set_mirror_route,
+        )
         if sum(part is not None for part in parts) != 1:
             raise ValueError(f"set exactly one of {', '.join(STEP_KINDS)}")
         return self
 
 
-class NginxRouting(Written):
-    """Weights in canary annotations of ingress-nginx (also Traefik from 3.7, and Higress)."""
+class Placement(Written):
+    """What pods of a release have besides their template, whatever the strategy."""
 
-    stable_ingresses: Annotated[list[Name], Field(min_length=1, max_length=32)]
-    """The Ingresses that route to stableService today; all move together."""
-    annotation_prefix: Annotated[str, Field(min_length=1, max_length=253)] = (
-        "nginx.ingress.kubernetes.io"
-    )
-    canary_ingress_annotations: dict[str, str] = Field(default_factory=dict)
-    """More annotations for the canary Ingress; a key without a slash gets the prefix."""
+    canary_metadata: PodMetadata | None = None
+    """For the pods of a revision that is on its way."""
+    stable_metadata: PodMetadata | None = None
+    """For the pods of the stable revision."""
+    anti_affinity: AntiAffinity | None = None
 
 
-class SMIRouting(Written):
-    """Weights in an SMI TrafficSplit. Not carried out by this version."""
-
-    root_service: ServiceName | None = None
-    traffic_split_name: Name | None = None
-
-
-class GatewayRouting(Written):
-    """Weights in HTTPRoutes and GRPCRoutes. Not carried out by this version."""
-
-    http_routes: Annotated[list[Name], Field(max_length=32)] = Field(default_factory=list)
-    grpc_routes: Annotated[list[Name], Field(max_length=32)] = Field(default_factory=list)
-
-
-class TrafficRouting(Written):
-    """Which router moves the traffic."""
-
-    nginx: NginxRouting | None = None
-    smi: SMIRouting | None = None
-    gateway_api: Annotated[GatewayRouting | None, Field(alias="gatewayAPI")] = None
-
-
-class CanaryStrategy(Written):
+class CanaryStrategy(Placement):
     """The new revision gets its share of the traffic step by step."""
 
     stable_service: ServiceName | None = None
@@ -122,25 +116,58 @@ class CanaryStrategy(Written):
     canary_service: ServiceName | None = None
     """Made from stableService, and owned by us, when it does not exist; default <stableService>-canary."""
     traffic_routing: TrafficRouting | None = None
+    """Without it, the canary's share of the pods is its weight."""
     steps: Annotated[list[Step], Field(max_length=100)] = Field(default_factory=list)
+    max_surge: Amount = "25%"
+    """Without trafficRouting: how many pods there may be beyond spec.replicas; rounded up."""
+    max_unavailable: Amount = "25%"
+    """Without trafficRouting: how many of spec.replicas may be missing; rounded down."""
+    dynamic_stable_scale: bool = False
+    """Make stable smaller as the canary takes over its traffic, and larger again before it goes back."""
     scale_down_delay_seconds: Duration = 30
     """How long the old revision stays after a promotion, so that nothing in flight is lost."""
     abort_scale_down_delay_seconds: Duration = 30
     """How long the canary stays after a rollback, for the same reason."""
 
 
-class BlueGreenStrategy(Written):
-    """The Service switches from the old revision to the new at once. Not carried out by this version."""
+class BlueGreenStrategy(Placement):
+    """The Service switches from the old revision to the new at once."""
 
     active_service: ServiceName
+    """The Service that users' requests reach."""
     preview_service: ServiceName | None = None
-    preview_replica_count: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """A Service for a look at the new revision before it is active."""
+    preview_replica_count: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """How many pods the new revision has before it is switched to; default: all."""
     auto_promotion_enabled: bool = True
+    """False: wait for promote before the switch."""
     auto_promotion_seconds: Duration = 0
+    """Wait this long before the switch, unless someone promotes earlier."""
     pre_promotion_analysis: Analysis | None = None
+    """Hold before the switch until the success criteria have been met this long."""
     post_promotion_analysis: Analysis | None = None
+    """Bake: hold after the switch; the old revision stays as it was."""
     scale_down_delay_seconds: Duration = 30
+    """How long the old revision stays after that; the success criteria are still watched."""
     abort_scale_down_delay_seconds: Duration = 30
+    """How long the new revision stays after a rollback."""
+
+    @property
+    def steps(self) -> list[Step]:
+        """The same as the steps of a canary, whose only weights are none and all."""
+        count = self.preview_replica_count
+        size = SetCanaryScale(weight=100) if count is None else SetCanaryScale(replicas=count)
+        steps = [Step(set_canary_scale=size)]
+        if self.pre_promotion_analysis is not None:
+            steps.append(Step(analysis=self.pre_promotion_analysis))
+        if self.auto_promotion_seconds > 0:
+            steps.append(Step(pause=Pause(duration=self.auto_promotion_seconds)))
+        elif not self.auto_promotion_enabled:
+            steps.append(Step(pause=Pause()))
+        steps.append(Step(set_weight=100))
+        if self.post_promotion_analysis is not None:
+            steps.append(Step(analysis=self.post_promotion_analysis))
+        return steps
 
 
 class Strategy(Written):

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+MOST_PODS = 100_000
 LONGEST_SECONDS = 31_536_000
 """A year: no wait of a release is longer, and every sum of times stays inside the calendar."""
 _DURATION = re.compile(
     r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?", re.ASCII
 )
 _DURATION_PATTERN = r"^(\d+|(\d+h)?(\d+m)?(\d+(\.\d+)?s)?(\d+(\.\d+)?ms)?)$"
+_WHOLE_PERCENT = re.compile(r"(\d{1,3})%", re.ASCII)
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
 
 
@@ -64,6 +66,32 @@ def parse_fraction(value: object) -> float:
     if not 0 <= number <= 1:
         raise ValueError(f"expected 0% to 100% (or a fraction 0 to 1), got {_shown(value)}")
     return float(number)
+
+
+def parse_amount(value: object) -> int | str:
+    """
+    Return a number of pods, or a percentage of them such as `25%`, as it was written.
+
+    Raises:
+        ValueError: it is neither, or the percentage is above 100%.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_PODS:
+        return value
+    if (
+        isinstance(value, str)
+        and (match := _WHOLE_PERCENT.fullmatch(value))
+        and int(match[1]) <= 100
+    ):
+        return value
+    raise ValueError(f"expected a number of pods, or a percentage such as 25%, got {_shown(value)}")
+
+
+def amount_of(amount: int | str, total: int, *, round_up: bool) -> int:
+    """Return how many of `total` an amount is."""
+    if isinstance(amount, int):
+        return amount
+    hundredths = int(amount.removesuffix("%")) * total
+    return -(-hundredths // 100) if round_up else hundredths // 100
 
 
 def _shown(value: object) -> str:
@@ -119,3 +147,14 @@ Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DUR
 
 Fraction = Annotated[float, BeforeValidator(parse_fraction), WithJsonSchema(_FRACTION_SCHEMA)]
 """0..1; written `1%` or 0.01."""
+
+_AMOUNT_SCHEMA: dict[str, Any] = {
+    "x-kubernetes-int-or-string": True,
+    "anyOf": [{"type": "integer"}, {"type": "string"}],
+    "pattern": r"^(100|\d{1,2})%$",
+    "minimum": 0,
+    "maximum": MOST_PODS,
+    "maxLength": 4,
+}
+Amount = Annotated[int | str, BeforeValidator(parse_amount), WithJsonSchema(_AMOUNT_SCHEMA)]
+"""A number of pods, or a percentage of spec.replicas such as `25%`."""

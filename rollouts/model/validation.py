@@ -16,15 +16,13 @@ from pydantic_core import ErrorDetails
 from rollouts.errors import FieldError, InvalidSpec
 from rollouts.model.base import LONGEST_ROLLOUT_NAME
 from rollouts.model.kinds import GROUP, HASH_LABEL, FrozenJSON
+from rollouts.model.misfits import misfits
 from rollouts.model.spec import LabelSelector, RolloutSpec
-from rollouts.model.strategy import NginxRouting
 
 PROMQL_VARIABLES = frozenset(
     ["rollout", "namespace"]
     + [f"{arm}.{what}" for arm in ("canary", "stable") for what in ("hash", "revision", "service")]
 )
-_LONGEST_SERVICE_NAME = 63
-_OUR_ANNOTATIONS = ("canary", "canary-weight", "canary-weight-total")
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
@@ -137,30 +135,8 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _beyond_the_schema(spec: RolloutSpec) -> Iterator[FieldError]:
-    yield from _unsupported(spec)
+    yield from misfits(spec)
     yield from _template(spec)
-    canary = spec.strategy.canary
-    if (
-        canary is not None
-        and canary.traffic_routing is not None
-        and canary.traffic_routing.nginx is not None
-    ):
-        if canary.stable_service is None:
-            yield FieldError(
-                "spec.strategy.canary.stableService",
-                "is missing; name the Service that the stable Ingresses use",
-            )
-        elif spec.canary_service == canary.stable_service:
-            yield FieldError(
-                "spec.strategy.canary.canaryService", "must be another Service than stableService"
-            )
-        elif len(spec.canary_service) > _LONGEST_SERVICE_NAME:
-            yield FieldError(
-                "spec.strategy.canary.canaryService",
-                f"is missing, and {spec.canary_service} is longer than the"
-                f" {_LONGEST_SERVICE_NAME} characters of a Service's name; give a shorter one",
-            )
-        yield from _annotations_of_ours(canary.traffic_routing.nginx)
     for index, criterion in enumerate(spec.success_criteria):
         if criterion.query is None:
             continue
@@ -170,41 +146,6 @@ def _beyond_the_schema(spec: RolloutSpec) -> Iterator[FieldError]:
                     f"spec.successCriteria[{index}].query.promql",
                     f"unknown variable {name!r}; known are {', '.join(sorted(PROMQL_VARIABLES))}",
                 )
-
-
-def _unsupported(spec: RolloutSpec) -> Iterator[FieldError]:
-    """Say what the schema knows but this version does not carry out, instead of half doing it."""
-    if spec.workload_ref is not None:
-        yield FieldError(
-            "spec.workloadRef", "is not carried out by this version; use template and selector"
-        )
-    canary = spec.strategy.canary
-    if canary is None:
-        yield FieldError(
-            "spec.strategy.blueGreen", "is not carried out by this version; use canary"
-        )
-        return
-    routing = canary.traffic_routing
-    path = "spec.strategy.canary.trafficRouting"
-    if routing is None or (
-        routing.nginx is None and routing.smi is None and routing.gateway_api is None
-    ):
-        yield FieldError(
-            path, "is missing; this version routes with nginx: {stableIngresses: [<Ingress>]}"
-        )
-    elif routing.smi is not None:
-        yield FieldError(f"{path}.smi", "is not carried out by this version; use nginx")
-    elif routing.gateway_api is not None:
-        yield FieldError(f"{path}.gatewayAPI", "is not carried out by this version; use nginx")
-
-
-def _annotations_of_ours(nginx: NginxRouting) -> Iterator[FieldError]:
-    for key in nginx.canary_ingress_annotations:
-        if key.removeprefix(f"{nginx.annotation_prefix}/") in _OUR_ANNOTATIONS:
-            yield FieldError(
-                f"spec.strategy.canary.trafficRouting.nginx.canaryIngressAnnotations.{key}",
-                "is set by us; use the steps' setWeight, which is in percent",
-            )
 
 
 def _template(spec: RolloutSpec) -> Iterator[FieldError]:

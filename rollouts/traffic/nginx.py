@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from rollouts.model.kinds import INGRESS, JSON, MANAGED_BY_LABEL, FrozenJSON
 from rollouts.model.route import Problem, Route
+from rollouts.model.routing import NginxRouting
 from rollouts.model.spec import RolloutSpec
-from rollouts.model.strategy import NginxRouting
 
 _WHOLE_PERCENTAGE = re.compile(r"\d{1,2}|100", re.ASCII)
 _LEGACY_CLASS = "kubernetes.io/ingress.class"
