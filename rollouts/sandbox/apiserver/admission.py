@@ -9,7 +9,7 @@ from rollouts.sandbox.apiserver.defaults import defaulted_object
 from rollouts.sandbox.apiserver.errors import Cause, invalid
 from rollouts.sandbox.apiserver.names import metadata_causes
 from rollouts.sandbox.apiserver.objects import timestamp, without_nulls
-from rollouts.sandbox.apiserver.registry import Resource
+from rollouts.sandbox.apiserver.registry import Resource, Version
 from rollouts.sandbox.apiserver.rules import rule_violations
 from rollouts.sandbox.apiserver.schema import defaulted, pruned, violations
 
@@ -46,7 +46,7 @@ class Admission:
         """
         causes = list(metadata_causes(obj))
         if resource.custom is not None:
-            causes += _custom(resource.custom.schema, obj, current)
+            causes += _custom(resource.custom, obj, current)
         else:
             causes += self._builtin(resource, obj, current, subresource)
         if causes:
@@ -60,7 +60,7 @@ class Admission:
         obj.clear()
         obj.update(complete)
         if resource.kind == CRD:
-            causes = custom_resources.definition_causes(obj)
+            causes = custom_resources.definition_causes(obj, current)
             if not causes:
                 custom_resources.completed(obj, timestamp(self._store.now()))
             return causes
@@ -70,24 +70,32 @@ class Admission:
     def admitted(self, resource: Resource, obj: FrozenJSON) -> None:
         """Follow what has been stored: a definition's kind is served from now on."""
         if resource.kind == CRD:
-            registry = self._store.registry
-            registry.uninstall(obj["spec"]["group"], obj["spec"]["names"]["plural"])
-            for defined in custom_resources.resources_of(obj):
-                registry.install(defined)
+            self._define(obj, custom_resources.resources_of(obj))
 
     def removed(self, resource: Resource, obj: FrozenJSON) -> None:
-        """Follow what has been removed: a definition's kind goes with all of its objects."""
+        """Follow what has been removed: what a definition defined is served no more."""
         if resource.kind == CRD:
-            for defined in custom_resources.resources_of(obj)[:1]:
-                self._store.purge(defined)
-            self._store.registry.uninstall(obj["spec"]["group"], obj["spec"]["names"]["plural"])
+            self._define(obj, [])
+
+    def _define(self, crd: FrozenJSON, versions: list[Resource]) -> None:
+        """Serve these versions of a kind; watches of others, or of changed ones, end."""
+        spec = crd["spec"]
+        known = self._store.registry.define(spec["group"], spec["names"]["plural"], versions)
+        feed = self._store.feed(custom_resources.stored_resource(crd))
+        if versions and not known:
+            feed.compact(self._store.revision)  # what was once under this name is another kind
+        feed.wake()
 
 
-def _custom(schema: JSON, obj: JSON, current: FrozenJSON | None) -> list[Cause]:
+def _custom(version: Version, obj: JSON, current: FrozenJSON | None) -> list[Cause]:
+    schema = version.schema
     pruned(obj, schema)
     defaulted(obj, schema)
     body = {key: value for key, value in obj.items() if key != "metadata"}
     causes = violations(body, schema)
     if any(cause.reason in _BLOCKING for cause in causes):
         return [*causes, _UNCHECKED]
-    return causes + rule_violations(obj, current, schema)
+    causes += rule_violations(obj, current, schema)
+    if version.stored_schema is not schema:
+        pruned(obj, version.stored_schema)
+    return causes

@@ -6,7 +6,12 @@ from typing import Any
 from rollouts.model.kinds import JSON, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.errors import Cause, shown
 from rollouts.sandbox.apiserver.objects import dig
-from rollouts.sandbox.apiserver.registry import Resource, ScalePaths, Version
+from rollouts.sandbox.apiserver.registry import (
+    Resource,
+    ScalePaths,
+    Version,
+    custom_place,
+)
 from rollouts.sandbox.apiserver.rules import malformed_rules
 from rollouts.sandbox.apiserver.schema import INT_OR_STRING, PRESERVE
 
@@ -35,6 +40,14 @@ def completed(crd: JSON, now: str) -> None:
         ]
 
 
+def terminating(crd: JSON, now: str) -> None:
+    """Say in a definition's status, in place, that it goes as soon as its objects have gone."""
+    conditions = crd.setdefault("status", {}).setdefault("conditions", [])
+    if not any(each["type"] == "Terminating" for each in conditions):
+        message = "CustomResource deletion is in progress"
+        conditions.append(_condition("Terminating", "InstanceDeletionInProgress", message, now))
+
+
 def _condition(kind: str, reason: str, message: str, now: str) -> JSON:
     return {
         "type": kind,
@@ -45,8 +58,8 @@ def _condition(kind: str, reason: str, message: str, now: str) -> JSON:
     }
 
 
-def definition_causes(crd: FrozenJSON) -> list[Cause]:
-    """Return what is wrong with a definition."""
+def definition_causes(crd: FrozenJSON, current: FrozenJSON | None = None) -> list[Cause]:
+    """Return what is wrong with a definition that replaces `current`."""
     spec = crd.get("spec") or {}
     required = ("group", "scope", "names", "versions")
     missing = [name for name in required if not spec.get(name)]
@@ -62,6 +75,7 @@ def definition_causes(crd: FrozenJSON) -> list[Cause]:
     if sum(1 for version in spec["versions"] if version.get("storage")) != 1:
         message = f"Invalid value: {shown(spec['versions'])}: must have exactly one version marked as storage version"
         found.append(Cause("spec.versions", message))
+    found += [*_unusable(crd), *_moved(crd, current or crd)]
     for number, version in enumerate(spec["versions"]):
         path = f"spec.versions[{number}].schema.openAPIV3Schema"
         schema = dig(version, "schema.openAPIV3Schema")
@@ -71,6 +85,33 @@ def definition_causes(crd: FrozenJSON) -> list[Cause]:
             found += [*_unstructural(schema, path), *malformed_rules(schema, path)]
         found += _pathless(version, f"spec.versions[{number}].subresources.scale")
     return found
+
+
+def _unusable(crd: FrozenJSON) -> Iterator[Cause]:
+    """Yield what is wrong with the versions as a whole, and with how they are converted."""
+    spec = crd["spec"]
+    versions = [version.get("name") for version in spec["versions"]]
+    if len(set(versions)) < len(versions):
+        message = f"Invalid value: {shown(versions)}: must contain unique version names"
+        yield Cause("spec.versions", message)
+    strategy = dig(spec, "conversion.strategy", "None")
+    if strategy != "None":  # a real server takes Webhook too
+        message = f'Unsupported value: {shown(strategy)}: supported values: "None"'
+        yield Cause("spec.conversion.strategy", message, "FieldValueNotSupported")
+    for number, stored in enumerate(dig(crd, "status.storedVersions", [])):
+        if stored not in versions:
+            where = f"status.storedVersions[{number}]"
+            message = f"Invalid value: {shown(stored)}: missing from spec.versions; "
+            message += f"{stored} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in {stored} and removes {stored} from status.storedVersions"
+            yield Cause(where, message)
+
+
+def _moved(crd: FrozenJSON, current: FrozenJSON) -> Iterator[Cause]:
+    """Yield what may not change once a definition is established."""
+    for name in ("group", "scope", "names.plural", "names.kind"):
+        value = dig(crd["spec"], name)
+        if value != dig(current["spec"], name):
+            yield Cause(f"spec.{name}", f"Invalid value: {shown(value)}: field is immutable")
 
 
 def _pathless(version: JSON, path: str) -> Iterator[Cause]:
@@ -121,11 +162,18 @@ def _typed_alternatives(schema: JSON, path: str) -> Iterator[Cause]:
 
 def resources_of(crd: FrozenJSON) -> list[Resource]:
     """Return what a definition makes the server serve: a resource per served version."""
-    spec = crd["spec"]
-    return [_resource(crd, version) for version in spec["versions"] if version.get("served")]
+    versions = crd["spec"]["versions"]
+    stored = next(version for version in versions if version.get("storage"))
+    return [_resource(crd, version, stored) for version in versions if version.get("served")]
 
 
-def _resource(crd: FrozenJSON, version: JSON) -> Resource:
+def stored_resource(crd: FrozenJSON) -> Resource:
+    """Return the kind in the version in which its objects are kept, served or not."""
+    stored = next(version for version in crd["spec"]["versions"] if version.get("storage"))
+    return _resource(crd, stored, stored)
+
+
+def _resource(crd: FrozenJSON, version: JSON, stored: JSON) -> Resource:
     spec, names = crd["spec"], crd["spec"]["names"]
     subresources = version.get("subresources") or {}
     group, plural, kind = spec["group"], names["plural"], names["kind"]
@@ -138,11 +186,13 @@ def _resource(crd: FrozenJSON, version: JSON) -> Resource:
         status="status" in subresources,
         generation=True,
         scale=_scale(subresources.get("scale")),
-        storage=Kind(group, crd["status"]["storedVersions"][0], plural, kind),
+        storage=custom_place(group, plural),
         list_kind=names["listKind"],
         custom=Version(
             version["schema"]["openAPIV3Schema"],
             tuple(version.get("additionalPrinterColumns") or ()),
+            f"{group}/{stored['name']}",
+            stored["schema"]["openAPIV3Schema"],
         ),
     )
 

@@ -1,5 +1,6 @@
 """
-What goes when something else has gone: dependents of an owner, the content of a namespace.
+What goes when something else has gone: dependents of an owner, the content of a namespace,
+the objects of a kind that is defined no more.
 
 Owners are known by uid. A dependent goes when the last of its owners is gone.
 """
@@ -9,9 +10,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rollouts.model.kinds import JSON, FrozenJSON
-from rollouts.sandbox.apiserver.builtins import NAMESPACE, SERVICE_ACCOUNT
+from rollouts.sandbox.apiserver.builtins import CRD, NAMESPACE, SERVICE_ACCOUNT
+from rollouts.sandbox.apiserver.custom_resources import resources_of, stored_resource
 from rollouts.sandbox.apiserver.errors import ApiError
-from rollouts.sandbox.apiserver.lifecycle import FOREGROUND, ORPHAN
+from rollouts.sandbox.apiserver.lifecycle import CLEANUP, FOREGROUND, ORPHAN
 from rollouts.sandbox.apiserver.objects import clone, key_of, metadata
 from rollouts.sandbox.apiserver.registry import Resource
 
@@ -45,6 +47,8 @@ class Garbage:
         finalizers = metadata(obj).get("finalizers") or []
         if resource.kind == NAMESPACE:
             self._empty(obj["metadata"]["name"])
+        if resource.kind == CRD:
+            self._empty_kind(obj)
         if ORPHAN in finalizers:
             for child_resource, child in self._dependents(obj):
                 self._disown(child_resource, child, obj["metadata"]["uid"])
@@ -65,6 +69,8 @@ class Garbage:
                 self._finish_foreground(owner_resource, owner)
         if resource.namespaced:
             self._finish_namespace(obj["metadata"]["namespace"])
+        if resource.custom is not None:
+            self._finish_kind(resource)
 
     def _has_owner(self, obj: FrozenJSON) -> bool:
         return any(owner.get("uid") in self._uids for owner in owners_of(obj))
@@ -93,8 +99,13 @@ class Garbage:
         return [found for found in self._everything() if found[1]["metadata"]["uid"] in uids]
 
     def _delete(self, resource: Resource, obj: FrozenJSON, propagation: str) -> None:
-        if "deletionTimestamp" not in metadata(obj):
+        if "deletionTimestamp" in metadata(obj):
+            return
+        try:
             self._store.delete(resource.kind, *key_of(obj), propagation=propagation)
+        except ApiError as error:  # it went with its owner a moment ago
+            if error.code != 404:
+                raise
 
     def _later(self, resource: Resource, obj: FrozenJSON) -> None:
         """Delete an object that was born after its owners had gone, as soon as nobody is looking."""
@@ -143,13 +154,25 @@ class Garbage:
 
     def _empty(self, namespace: str) -> None:
         for resource, obj in list(self._everything(namespace)):
-            if "deletionTimestamp" not in metadata(obj):
-                try:
-                    self._delete(resource, obj, "Background")
-                except ApiError as error:  # it went with its owner a moment ago
-                    if error.code != 404:
-                        raise
+            self._delete(resource, obj, "Background")
         self._finish_namespace(namespace)
+
+    def _empty_kind(self, definition: FrozenJSON) -> None:
+        served = resources_of(definition)
+        if not served:  # nobody can be asked to let go of its finalizers
+            self._store.purge(stored_resource(definition))
+        for resource in served[:1]:
+            for obj in self._store.scan(resource):
+                self._delete(resource, obj, "Background")
+        self._finish_kind(stored_resource(definition))
+
+    def _finish_kind(self, resource: Resource) -> None:
+        definitions = self._store.registry.of(CRD)
+        name = ("", resource.kind.crd_name)
+        found = next((crd for crd in self._store.scan(definitions) if key_of(crd) == name), None)
+        dying = found is not None and "deletionTimestamp" in metadata(found)
+        if found is not None and dying and not self._store.scan(resource):
+            self._drop_finalizer(definitions, found, CLEANUP)
 
     def _finish_namespace(self, name: str) -> None:
         namespace = self._store.get(NAMESPACE, "", name)

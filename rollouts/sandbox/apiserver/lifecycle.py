@@ -9,8 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rollouts.model.kinds import JSON, POD, FrozenJSON
+from rollouts.sandbox.apiserver import custom_resources
 from rollouts.sandbox.apiserver.builtins import (
     CLUSTER_ROLE,
+    CRD,
     INGRESS_CLASS,
     NAMESPACE,
     NODE,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 NODE_NAME = "sandbox"
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 DEFAULT_GRACE_SECONDS = 30
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _FIXED_AT_BIRTH = (
@@ -67,6 +70,7 @@ def newborn(store: "Store", resource: Resource, body: JSON) -> JSON:
     """
     meta = without_nulls(body.get("metadata") or {})
     _check_namespace(store, resource, meta)
+    _check_definition(store, resource)
     if not meta.get("name") and meta.get("generateName"):
         suffix = "".join(random.choices(_ALPHABET, k=5))
         meta["name"] = meta["generateName"] + suffix
@@ -116,10 +120,19 @@ def _check_namespace(store: "Store", resource: Resource, meta: JSON) -> None:
         )
 
 
+def _check_definition(store: "Store", resource: Resource) -> None:
+    if resource.custom is None:
+        return
+    definition = store.stored(store.registry.of(CRD), "", resource.kind.crd_name)
+    if "deletionTimestamp" in definition["metadata"]:
+        why = "create not allowed while custom resource definition is terminating"
+        raise ApiError(405, why, reason="MethodNotAllowed")
+
+
 def successor(resource: Resource, current: FrozenJSON, body: JSON, subresource: str) -> JSON:
     """Return the next version of `current`: `body`, except for what it may not change."""
     if subresource == "status":
-        obj: JSON = clone(current)
+        obj: JSON = {**clone(current), "apiVersion": body["apiVersion"]}
         obj.pop("status", None)
         if body.get("status") is not None:
             obj["status"] = body["status"]
@@ -136,7 +149,7 @@ def successor(resource: Resource, current: FrozenJSON, body: JSON, subresource: 
             meta[field] = old[field]
     if "managedFields" not in meta and "managedFields" in old:
         meta["managedFields"] = clone(old["managedFields"])
-    body |= {"apiVersion": current["apiVersion"], "kind": current["kind"], "metadata": meta}
+    body |= {"kind": current["kind"], "metadata": meta}
     if resource.status:
         body.pop("status", None)
         if "status" in current:
@@ -194,7 +207,10 @@ def doomed(
     elif before and seconds < before:
         meta["deletionTimestamp"] = timestamp(store.now() + timedelta(seconds=seconds))
         meta["deletionGracePeriodSeconds"] = seconds
-    finalizers = [name for name in meta.get("finalizers", ()) if name not in (FOREGROUND, ORPHAN)]
+    dropped = (FOREGROUND, ORPHAN, CLEANUP)
+    finalizers = [name for name in meta.get("finalizers", ()) if name not in dropped]
+    if resource.kind == CRD:
+        finalizers.append(CLEANUP)
     extra = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN]}.get(propagation, [])
     if finalizers + extra:
         meta["finalizers"] = finalizers + extra
@@ -202,6 +218,8 @@ def doomed(
         meta.pop("finalizers", None)
     if resource.kind == NAMESPACE:
         obj.setdefault("status", {})["phase"] = "Terminating"
+    elif resource.kind == CRD:
+        custom_resources.terminating(obj, timestamp(store.now()))
     return obj
 
 

@@ -19,7 +19,7 @@ from rollouts.model.kinds import JSON, FrozenJSON, Kind
 from rollouts.sandbox.apiserver import lifecycle
 from rollouts.sandbox.apiserver.admission import Admission
 from rollouts.sandbox.apiserver.builtins import BUILTIN
-from rollouts.sandbox.apiserver.conversion import converted, stored_form
+from rollouts.sandbox.apiserver.conversion import as_served, converted, stored_form
 from rollouts.sandbox.apiserver.errors import already_exists, conflict, not_found
 from rollouts.sandbox.apiserver.feed import ChangeType, Entry, Feed
 from rollouts.sandbox.apiserver.garbage import Garbage
@@ -97,7 +97,10 @@ class Store:
 
     def scan(self, resource: Resource, namespace: str = "") -> list[FrozenJSON]:
         """Return the stored objects themselves, by namespace and name. Not to be changed."""
-        bucket = self._bucket(resource)
+        return self._kept(resource.storage, namespace)
+
+    def _kept(self, place: Kind, namespace: str = "") -> list[FrozenJSON]:
+        bucket = self._objects.get(place, {})
         keys = sorted(key for key in bucket if not namespace or key[0] == namespace)
         return [bucket[key] for key in keys]
 
@@ -113,23 +116,28 @@ class Store:
             self.feed(resource).compact(self._revision)
 
     async def changes(self, *kinds: Kind) -> AsyncGenerator[Change]:
-        """Yield what exists as ADDED, then every change as it happens, for ever."""
-        resources = {self.registry.of(kind).storage: self.registry.of(kind) for kind in kinds}
+        """
+        Yield what exists as ADDED, then every change as it happens, for ever.
+
+        A kind may come and go with its definition. While its version is not served, its
+        objects come in the version in which they are kept.
+        """
+        places = {self.registry.place(kind): kind for kind in kinds}
         queue: asyncio.Queue[Entry] = asyncio.Queue()
-        subscription = (frozenset(resources), queue)
+        subscription = (frozenset(places), queue)
         self._subscribers.append(subscription)
         existing = [
-            Change("ADDED", resource.kind, converted(clone(obj), resource))
-            for resource in resources.values()
-            for obj in self.scan(resource)
+            Change("ADDED", kind, as_served(clone(obj), kind, self.registry))
+            for place, kind in places.items()
+            for obj in self._kept(place)
         ]
         try:
             for change in existing:
                 yield change
             while True:
                 entry = await queue.get()
-                resource = resources[entry.kind]
-                yield Change(entry.type, resource.kind, converted(clone(entry.object), resource))
+                kind = places[entry.kind]
+                yield Change(entry.type, kind, as_served(clone(entry.object), kind, self.registry))
         finally:
             self._subscribers.remove(subscription)
 

@@ -3,7 +3,8 @@ Watches: the stream of changes of one kind, from a revision on.
 
 A watch begins at a revision that is still in the log, or is told 410 Gone; from then on it
 sees every change that its selector is about, once and in order. An object that leaves the
-selection is reported as DELETED, one that enters it as ADDED.
+selection is reported as DELETED, one that enters it as ADDED. The watch of a custom kind ends
+when its definition changes or goes.
 """
 
 import asyncio
@@ -126,6 +127,8 @@ class Watches:
             await _send(
                 response, [event for entry in entries if (event := self._event(plan, entry))]
             )
+            if not self._store.registry.serves(plan.call.resource):
+                return
             transport = plan.call.request.transport
             if transport is None or transport.is_closing():
                 return
