@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.model.kinds import CRD, JSON, FrozenJSON
 from rollouts.sandbox.apiserver import custom_resources, validation
-from rollouts.sandbox.apiserver.builtins import CRD
 from rollouts.sandbox.apiserver.defaults import defaulted_object
 from rollouts.sandbox.apiserver.errors import Cause, invalid
 from rollouts.sandbox.apiserver.names import metadata_causes

@@ -23,7 +23,10 @@ def answer(body: Any, status: int = 200, warnings: list[str] | None = None) -> w
 
 
 def refusal(error: ApiError) -> web.Response:
-    return answer(error.status(), error.code)
+    response = answer(error.status(), error.code)
+    if "retryAfterSeconds" in error.details:
+        response.headers["Retry-After"] = str(error.details["retryAfterSeconds"])
+    return response
 
 
 def wants_table(request: web.Request) -> bool:

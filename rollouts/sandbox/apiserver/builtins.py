@@ -1,7 +1,10 @@
 """The table of built-in kinds."""
 
 from rollouts.model.kinds import (
+    AUTOSCALER,
+    CRD,
     DEPLOYMENT,
+    DISRUPTION_BUDGET,
     ENDPOINT_SLICE,
     EVENT,
     INGRESS,
@@ -21,9 +24,6 @@ ENDPOINTS = Kind("", "v1", "endpoints", "Endpoints")
 NEW_EVENT = Kind("events.k8s.io", "v1", "events", "Event")
 INGRESS_CLASS = Kind("networking.k8s.io", "v1", "ingressclasses", "IngressClass")
 LEASE = Kind("coordination.k8s.io", "v1", "leases", "Lease")
-AUTOSCALER = Kind("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
-DISRUPTION_BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
-CRD = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
 
 _RBAC = ("rbac.authorization.k8s.io", "v1")
 CLUSTER_ROLE = Kind(*_RBAC, "clusterroles", "ClusterRole")
@@ -44,7 +44,7 @@ _SELECTED = ScalePaths(selector="spec.selector")
 BUILTIN: tuple[Resource, ...] = (
     Resource(NAMESPACE, namespaced=False, short_names=("ns",), status=True),
     Resource(NODE, namespaced=False, short_names=("no",), status=True),
-    Resource(POD, short_names=("po",), categories=_ALL, status=True, extra=("log",)),
+    Resource(POD, short_names=("po",), categories=_ALL, status=True, extra=("eviction", "log")),
     Resource(SERVICE, short_names=("svc",), categories=_ALL, status=True),
     Resource(SERVICE_ACCOUNT, short_names=("sa",)),
     Resource(CONFIG_MAP, short_names=("cm",)),

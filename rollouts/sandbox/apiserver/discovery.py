@@ -6,7 +6,10 @@ from rollouts.sandbox.apiserver.registry import Registry, Resource
 AGGREGATED = "as=APIGroupDiscoveryList"
 AGGREGATED_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 SCALE = Kind("autoscaling", "v1", "scales", "Scale")
+EVICTION = Kind("policy", "v1", "evictions", "Eviction")
+_ANSWERS = {"scale": SCALE, "eviction": EVICTION}
 _WRITE = ("get", "patch", "update")
+_SUBRESOURCE_VERBS = {"status": _WRITE, "scale": _WRITE, "eviction": ("create",)}
 
 VERSION: JSON = {
     "major": "1",
@@ -104,8 +107,8 @@ def _subresources(resource: Resource) -> list[tuple[str, Kind, tuple[str, ...]]]
     return [
         (
             name,
-            SCALE if name == "scale" else resource.kind,
-            _WRITE if name in ("status", "scale") else ("get",),
+            _ANSWERS.get(name, resource.kind),
+            _SUBRESOURCE_VERBS.get(name, ("get",)),
         )
         for name in resource.subresources
     ]

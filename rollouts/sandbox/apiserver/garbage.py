@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rollouts.model.kinds import JSON, FrozenJSON
-from rollouts.sandbox.apiserver.builtins import CRD, NAMESPACE, SERVICE_ACCOUNT
+from rollouts.model.kinds import CRD, JSON, FrozenJSON
+from rollouts.sandbox.apiserver.builtins import NAMESPACE, SERVICE_ACCOUNT
 from rollouts.sandbox.apiserver.custom_resources import resources_of, stored_resource
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.lifecycle import CLEANUP, FOREGROUND, ORPHAN

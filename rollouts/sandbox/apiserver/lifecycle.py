@@ -8,11 +8,10 @@ import random
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rollouts.model.kinds import JSON, POD, FrozenJSON
+from rollouts.model.kinds import CRD, JSON, POD, FrozenJSON
 from rollouts.sandbox.apiserver import custom_resources
 from rollouts.sandbox.apiserver.builtins import (
     CLUSTER_ROLE,
-    CRD,
     INGRESS_CLASS,
     NAMESPACE,
     NODE,

@@ -6,8 +6,8 @@ is not the same as absent. Source: generated.proto of k8s.io/api and k8s.io/apim
 """
 
 KINDS = (
-    "ClusterRole", "ClusterRoleBinding", "ConfigMap", "DeleteOptions", "Deployment", "Ingress",
-    "Namespace", "Pod", "Role", "RoleBinding", "Secret", "SelfSubjectAccessReview",
+    "ClusterRole", "ClusterRoleBinding", "ConfigMap", "DeleteOptions", "Deployment",
+    "Eviction", "HorizontalPodAutoscaler", "Ingress", "Namespace", "Pod", "PodDisruptionBudget", "Role", "RoleBinding", "Secret", "SelfSubjectAccessReview",
     "SelfSubjectReview", "SelfSubjectRulesReview", "Service", "ServiceAccount",
     "SubjectAccessReview",
 )  # fmt: skip
@@ -77,6 +77,23 @@ MESSAGES: dict[str, dict[int, str]] = {
     },
     "DeploymentStrategy": {1: "type", 2: "rollingUpdate:RollingUpdateDeployment"},
     "RollingUpdateDeployment": {1: "maxUnavailable:IntOrString!", 2: "maxSurge:IntOrString!"},
+    "Eviction": {**_META, 2: "deleteOptions:DeleteOptions"},
+    "PodDisruptionBudget": {**_META, 2: "spec:PodDisruptionBudgetSpec", 3: "status:Empty"},
+    "PodDisruptionBudgetSpec": {
+        1: "minAvailable:IntOrString", 2: "selector:LabelSelector", 3: "maxUnavailable:IntOrString",
+        4: "unhealthyPodEvictionPolicy",
+    },
+    "HorizontalPodAutoscaler": {**_META, 2: "spec:HorizontalPodAutoscalerSpec", 3: "status:Empty"},
+    "HorizontalPodAutoscalerSpec": {
+        1: "scaleTargetRef:CrossVersionObjectReference", 2: "minReplicas:int", 3: "maxReplicas:int",
+        4: "metrics:[]MetricSpec",
+    },
+    "CrossVersionObjectReference": {1: "kind", 2: "name", 3: "apiVersion"},
+    "MetricSpec": {1: "type", 4: "resource:ResourceMetricSource"},
+    "ResourceMetricSource": {1: "name", 2: "target:MetricTarget"},
+    "MetricTarget": {
+        1: "type", 2: "value:Quantity", 3: "averageValue:Quantity", 4: "averageUtilization:int",
+    },
     "LabelSelector": {1: "matchLabels:{}", 2: "matchExpressions:[]LabelSelectorRequirement"},
     "LabelSelectorRequirement": {1: "key", 2: "operator", 3: "values:[]"},
     "Service": {**_META, 2: "spec:ServiceSpec", 3: "status:ServiceStatus"},

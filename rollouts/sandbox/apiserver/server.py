@@ -11,6 +11,7 @@ from rollouts.sandbox.apiserver.answers import answer, refusal
 from rollouts.sandbox.apiserver.audit import AuditEntry, as_lines
 from rollouts.sandbox.apiserver.builtins import REVIEWS
 from rollouts.sandbox.apiserver.errors import ApiError, no_such_path
+from rollouts.sandbox.apiserver.eviction import evicted
 from rollouts.sandbox.apiserver.faults import Faults
 from rollouts.sandbox.apiserver.frontdoor import answered
 from rollouts.sandbox.apiserver.logs import serve_log
@@ -140,6 +141,8 @@ class ApiServer:
             raise no_such_path()
         if call.resource.kind in REVIEWS:
             return answer(reviewed(call, await body_of(request), self._authorizer), 201)
+        if target.subresource == "eviction":
+            return answer(evicted(call, await body_of(request), self.store), 201)
         if target.subresource == "log":
             return await serve_log(call, self.store)
         return await self._rest.serve(call)

@@ -5,6 +5,7 @@ Fields that are not looked at here are kept as they came: the built-in kinds hav
 schema in this server.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -206,6 +207,21 @@ def _binding(obj: FrozenJSON, current: FrozenJSON | None) -> Causes:
         yield _wrong("roleRef", obj["roleRef"], "cannot change roleRef")
 
 
+def _budget(obj: FrozenJSON, _current: FrozenJSON | None) -> Causes:
+    spec = obj.get("spec") or {}
+    limits = {name: spec[name] for name in ("minAvailable", "maxUnavailable") if name in spec}
+    if len(limits) > 1:
+        yield _wrong("spec", limits, "minAvailable and maxUnavailable cannot be both set")
+    for name, value in limits.items():
+        yield from _not_negative(f"spec.{name}", value)
+        if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,2}%|100%", value):
+            yield _wrong(
+                f"spec.{name}",
+                value,
+                "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+            )
+
+
 _CHECKS: dict[str, Callable[[FrozenJSON, FrozenJSON | None], Causes]] = {
     "Pod": _pod,
     "Deployment": _workload,
@@ -214,6 +230,7 @@ _CHECKS: dict[str, Callable[[FrozenJSON, FrozenJSON | None], Causes]] = {
     "Ingress": _ingress,
     "EndpointSlice": _endpoint_slice,
     "Event": _event,
+    "PodDisruptionBudget": _budget,
     "ClusterRoleBinding": _binding,
     "RoleBinding": _binding,
 }

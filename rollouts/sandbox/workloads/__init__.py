@@ -13,6 +13,7 @@ from rollouts.sandbox.workloads.addresses import Addresses
 from rollouts.sandbox.workloads.container import BackOff
 from rollouts.sandbox.workloads.control_loop import Controller, ControlLoop
 from rollouts.sandbox.workloads.deployments import Deployments
+from rollouts.sandbox.workloads.disruptions import Disruptions
 from rollouts.sandbox.workloads.endpoints import EndpointSlices
 from rollouts.sandbox.workloads.kubelet import Kubelet
 from rollouts.sandbox.workloads.replicasets import ReplicaSets
@@ -22,7 +23,7 @@ __all__ = ["Addresses", "BackOff", "Workloads"]
 
 class Workloads:
     """
-    ReplicaSets, Deployments, EndpointSlices and pods, kept as their specs say.
+    ReplicaSets, Deployments, EndpointSlices, PodDisruptionBudgets and pods, kept as their specs say.
 
     `processes` runs the pods, at addresses from `addresses`; `back_off` is how long a
     container that ended waits to be started again.
@@ -52,6 +53,7 @@ class Workloads:
             self._kubelet,
             ReplicaSets(self._store),
             Deployments(self._store),
+            Disruptions(self._store),
         )
         self._tasks = [
             asyncio.create_task(ControlLoop(self._store, controller).run(), name=controller.name)

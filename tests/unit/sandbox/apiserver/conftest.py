@@ -11,8 +11,7 @@ import aiohttp
 import pytest
 import yaml
 
-from rollouts.model.kinds import JSON
-from rollouts.sandbox.apiserver.builtins import CRD
+from rollouts.model.kinds import CRD, JSON
 from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store
 

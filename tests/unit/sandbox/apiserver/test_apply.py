@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.model.kinds import DEPLOYMENT, JSON, Kind
+from rollouts.model.kinds import CRD, DEPLOYMENT, JSON, Kind
 from rollouts.sandbox.apiserver.apply import Application, applied
-from rollouts.sandbox.apiserver.builtins import BUILTIN, CONFIG_MAP, CRD
+from rollouts.sandbox.apiserver.builtins import BUILTIN, CONFIG_MAP
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.fieldsets import fields_of, fields_v1, paths_of
 from rollouts.sandbox.apiserver.ownership import Writer, shares_of

@@ -3,8 +3,7 @@
 import pytest
 
 from rollouts.model.crd import crd
-from rollouts.model.kinds import JSON, Kind
-from rollouts.sandbox.apiserver.builtins import CRD
+from rollouts.model.kinds import CRD, JSON, Kind
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.store import Store
 from tests.unit.sandbox.apiserver.conftest import crd_body, gadget

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rollouts.model.kinds import DEPLOYMENT, EVENT, INGRESS, JSON, POD, Kind
-from rollouts.sandbox.apiserver.builtins import CRD
+from rollouts.model.kinds import CRD, DEPLOYMENT, EVENT, INGRESS, JSON, POD, Kind
 from rollouts.sandbox.apiserver.store import Store
 from tests.unit.sandbox.apiserver.conftest import KUBECTL, Kubectl, crd_body, deployment, gadget
 

@@ -6,6 +6,7 @@ import pytest
 
 from rollouts.model.kinds import (
     DEPLOYMENT,
+    DISRUPTION_BUDGET,
     ENDPOINT_SLICE,
     EVENT,
     JSON,
@@ -17,6 +18,7 @@ from rollouts.model.kinds import (
 from rollouts.sandbox.apiserver.objects import timestamp
 from rollouts.sandbox.apiserver.store import Change, Store
 from rollouts.sandbox.workloads.deployments import Deployments
+from rollouts.sandbox.workloads.disruptions import Disruptions
 from rollouts.sandbox.workloads.endpoints import EndpointSlices
 from rollouts.sandbox.workloads.objects import is_active
 from rollouts.sandbox.workloads.replicasets import ReplicaSets
@@ -35,6 +37,7 @@ class World:
             (REPLICA_SET, ReplicaSets(self.store)),
             (DEPLOYMENT, Deployments(self.store)),
             (SERVICE, self._slices),
+            (DISRUPTION_BUDGET, Disruptions(self.store)),
         )
 
     def settle(self) -> None:
