@@ -186,10 +186,25 @@ async def test_a_forced_deletion_kills_at_once(cluster: Cluster) -> None:
     await cluster.until(lambda: not cluster.running(), seconds=2)
 
 
-async def test_a_crashing_container_is_restarted_ever_more_slowly(cluster: Cluster) -> None:
+async def test_a_crashing_container_is_restarted_at_once_and_then_ever_more_slowly(
+    cluster: Cluster,
+) -> None:
+    seen: list[str] = []
+
+    async def follow() -> None:
+        async for change in cluster.store.changes(POD):
+            for each in dig(change.object, "status.containerStatuses", []):
+                state, more = next(iter(each["state"].items()))
+                seen.append(f"{each['restartCount']} {more.get('reason', state)}")
+
+    following = asyncio.create_task(follow())
     cluster.create_pod(command=["sh", "-c", "exit 3"])
     await cluster.until(lambda: cluster.container().get("restartCount", 0) >= 2)
     await cluster.until(lambda: cluster.waiting() == "CrashLoopBackOff")
+    following.cancel()
+    states = [state for state in dict.fromkeys(seen) if not state.endswith("ContainerCreating")]
+    assert states[:4] == ["0 running", "0 Error", "1 running", "1 Error"]
+    assert states[4] == "1 CrashLoopBackOff"
     assert dig(cluster.container(), "lastState.terminated.exitCode") == 3
     assert dig(cluster.container(), "lastState.terminated.reason") == "Error"
     await cluster.until(

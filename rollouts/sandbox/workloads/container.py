@@ -36,9 +36,10 @@ _log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class BackOff:
     """
-    How long a container that ended waits: `first_seconds`, doubling, up to `longest_seconds`.
+    How long a container that ended waits to be started again.
 
-    Back to the first after a run of ten times the present wait.
+    Not at all the first time; then `first_seconds`, doubling, up to `longest_seconds`. A run
+    of ten times the present wait makes the next end a first time again.
     """
 
     first_seconds: float = 1.0
@@ -74,7 +75,7 @@ class Container:
         self._changed = changed
         self._retired = asyncio.Event()
         self._process: Process | None = None
-        self._delay = equipment.back_off.first_seconds
+        self._delay = 0.0
 
     # -- life -----------------------------------------------------------------------------------
 
@@ -165,14 +166,14 @@ class Container:
         return policy == "Always" or (policy == "OnFailure" and status != 0)
 
     async def _wait_before_restart(self, ran_seconds: float) -> None:
-        back_off = self._equipment.back_off
-        if ran_seconds >= 10 * self._delay:
-            self._delay = back_off.first_seconds
-        delay, self._delay = self._delay, min(self._delay * 2, back_off.longest_seconds)
-        crashed = "terminated" in self.state.state
-        if crashed:
+        delay = self._next_delay(ran_seconds)
+        ended = self.state.state if "terminated" in self.state.state else None
+        if ended is not None:
+            self.state.last_state = ended
+        elif not delay:  # it could not even be made: nothing has changed at once
+            delay = self._next_delay(0)
+        if ended is not None and delay:
             name, pod = self.state.name, self._pod["metadata"]["name"]
-            self.state.last_state = self.state.state
             message = f"back-off {delay:g}s restarting failed container={name} pod={pod}"
             self._set(waiting("CrashLoopBackOff", message))
             self._event(
@@ -181,7 +182,15 @@ class Container:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._retired.wait()
-        self.state.restarts += not self._retired.is_set() and crashed
+        self.state.restarts += not self._retired.is_set() and ended is not None
+
+    def _next_delay(self, ran_seconds: float) -> float:
+        """Return how long to wait now, and remember how long next time."""
+        back_off = self._equipment.back_off
+        delay = 0.0 if ran_seconds >= 10 * self._delay else self._delay
+        longer = min(delay * 2, back_off.longest_seconds)
+        self._delay = max(longer, back_off.first_seconds)
+        return delay
 
     # -- the end --------------------------------------------------------------------------------
 

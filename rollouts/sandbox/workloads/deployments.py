@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable
 
 from rollouts.model.kinds import DEPLOYMENT, JSON, POD, REPLICA_SET, FrozenJSON, Kind
+from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import clone, dig, labels_of
 from rollouts.sandbox.apiserver.selectors import labels_match
 from rollouts.sandbox.apiserver.store import Change, Store
@@ -23,6 +24,7 @@ from rollouts.sandbox.workloads.objects import (
     controller_reference,
     is_controlled_by,
     is_going,
+    released,
     uid_of,
 )
 from rollouts.sandbox.workloads.recorder import Recorder
@@ -65,7 +67,7 @@ class Deployments:
         sets = self._claim(owner)
         new = _current(owner, sets)
         if new is None and not owner["spec"].get("paused"):
-            new = self._create_set(owner, sets)
+            new = self._create_set(owner)
             sets = self._claim(owner)
         if new is not None:
             self._number(owner, new, sets)
@@ -75,29 +77,32 @@ class Deployments:
         return _POLL_SECONDS if dig(owner, "spec.strategy.type") == "Recreate" and again else again
 
     def _claim(self, owner: FrozenJSON) -> list[JSON]:
-        """Adopt orphans; return the Deployment's ReplicaSets, oldest revision first."""
+        """Adopt and release; return the Deployment's ReplicaSets, oldest revision first."""
         namespace = owner["metadata"]["namespace"]
         claimed = []
         for found in self._store.select(REPLICA_SET, namespace):
+            wanted = labels_match(owner["spec"]["selector"], labels_of(found))
+            name = found["metadata"]["name"]
             if is_controlled_by(found, owner):
-                claimed.append(found)
-            elif (
-                controller_of(found) is None
-                and not is_going(found)
-                and labels_match(owner["spec"]["selector"], labels_of(found))
-            ):
-                name = found["metadata"]["name"]
+                if wanted:
+                    claimed.append(found)
+                else:
+                    self._store.patch(REPLICA_SET, namespace, name, released(found, owner))
+            elif wanted and controller_of(found) is None and not is_going(found):
                 patch = adopted(found, owner)
                 claimed.append(self._store.patch(REPLICA_SET, namespace, name, patch))
         return sorted(claimed, key=revision_of)
 
-    def _create_set(self, owner: FrozenJSON, sets: list[JSON]) -> JSON:
-        taken = {found["metadata"]["name"] for found in sets}
+    def _create_set(self, owner: FrozenJSON) -> JSON:
+        """Create a ReplicaSet under a name that nobody has, whoever it may be."""
         collisions = 0
         while True:
             body = new_replica_set(owner, template_hash(owner["spec"]["template"], collisions))
-            if body["metadata"]["name"] not in taken:
+            try:
                 return self._store.create(REPLICA_SET, body)
+            except ApiError as error:
+                if error.reason != "AlreadyExists":
+                    raise
             collisions += 1
 
     def _number(self, owner: FrozenJSON, new: FrozenJSON, sets: list[JSON]) -> None:

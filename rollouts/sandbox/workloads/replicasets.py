@@ -3,9 +3,11 @@ The ReplicaSet controller: as many pods as `spec.replicas` says, and a status th
 
 Pods that the selector selects and nobody controls are adopted; pods that it no longer
 selects are released. When there are too many, those go first that are worth least: not yet
-bound, not ready, younger.
+bound, not running, not ready, of a low pod-deletion-cost, ready for less long, restarted more
+often, younger.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -24,11 +26,14 @@ from rollouts.sandbox.workloads.objects import (
     is_active,
     is_controlled_by,
     is_going,
+    parsed,
     ready_since,
     released,
 )
 from rollouts.sandbox.workloads.recorder import Recorder
 
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+_PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 _RETRY_CREATE_SECONDS = 1.0
 
 
@@ -131,12 +136,29 @@ def new_pod(owner: FrozenJSON) -> JSON:
     }
 
 
-def worth(pod: FrozenJSON) -> tuple[bool, bool, float]:
-    """Return what pods are sorted by when some have to go: the first goes first."""
-    bound = bool(dig(pod, "spec.nodeName"))
+def worth(pod: FrozenJSON) -> tuple[float, ...]:
+    """
+    Return what pods are sorted by when some have to go: the first goes first.
+
+    Source: the order that ReplicaSet's page in the Kubernetes documentation gives. There is
+    one node, so nothing is spread; and times are compared as they are, not by magnitude.
+    """
     ready = ready_since(pod)
-    born = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
-    return bound, ready is not None, -born.timestamp()
+    restarts = [each.get("restartCount", 0) for each in dig(pod, "status.containerStatuses", [])]
+    return (
+        bool(dig(pod, "spec.nodeName")),
+        _PHASES.get(dig(pod, "status.phase", ""), 1),
+        ready is not None,
+        _deletion_cost(pod),
+        -ready.timestamp() if ready else 0,
+        -max(restarts, default=0),
+        -parsed(pod["metadata"]["creationTimestamp"]).timestamp(),
+    )
+
+
+def _deletion_cost(pod: FrozenJSON) -> int:
+    text = (pod["metadata"].get("annotations") or {}).get(DELETION_COST, "0")
+    return int(text) if re.fullmatch(r"-?\d{1,10}", text) else 0
 
 
 def counted(owner: FrozenJSON, pods: list[JSON], now: datetime) -> JSON:

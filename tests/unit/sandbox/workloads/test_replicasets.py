@@ -114,3 +114,31 @@ def test_a_settled_replica_set_is_not_written(world: World) -> None:
     before = world.store.revision
     world.later(3600)
     assert world.store.revision == before
+
+
+def test_scaling_down_goes_by_the_cost_of_deletion_before_age(world: World) -> None:
+    """A pod that is dear stays, be it young; one that is not ready goes however dear it is."""
+    world.store.create(REPLICA_SET, replica_set(4))
+    world.all_ready()
+    unready, cheap, plain, dear = world.names(POD)
+    for name, cost in ((unready, "99"), (cheap, "-5"), (plain, "many"), (dear, "5")):
+        annotations = {"controller.kubernetes.io/pod-deletion-cost": cost}
+        world.store.patch(POD, "default", name, {"metadata": {"annotations": annotations}})
+    world.set_ready(unready, ready=False)
+    left = []
+    for replicas in (3, 2, 1):
+        world.store.patch(REPLICA_SET, "default", "web", {"spec": {"replicas": replicas}})
+        world.settle()
+        left.append({found["metadata"]["name"] for found in world.pods()})
+    assert left == [{cheap, plain, dear}, {plain, dear}, {dear}]
+
+
+def test_of_two_that_are_ready_the_one_that_restarted_more_goes(world: World) -> None:
+    world.store.create(REPLICA_SET, replica_set(2))
+    world.all_ready()
+    steady, shaky = world.names(POD)
+    restarted = {"containerStatuses": [{"name": "web", "restartCount": 3}]}
+    world.store.patch(POD, "default", shaky, {"status": restarted}, "status")
+    world.store.patch(REPLICA_SET, "default", "web", {"spec": {"replicas": 1}})
+    world.settle()
+    assert [found["metadata"]["name"] for found in world.pods()] == [steady]
