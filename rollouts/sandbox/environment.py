@@ -21,6 +21,7 @@ from rollouts.errors import Permanent
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.crds import definitions
 from rollouts.sandbox.credentials import Credentials, write_kubeconfig
 from rollouts.sandbox.dataplane.nginx import Listener
 from rollouts.sandbox.dataplane.plane import DataPlane, ended
@@ -69,7 +70,7 @@ class Sandbox:
         async with Sandbox(directory, manifests=…) as sandbox: …
 
     `manifests` (the CRD, the controller's service account and its permissions) are stored
-    before anything runs. `controller` returns the controller's command, None starts none.
+    before anything runs, beside the kinds of SMI and the Gateway API. `controller` returns the controller's command, None starts none.
     `say` is told what takes time.
     """
 
@@ -256,7 +257,7 @@ class Sandbox:
     # -- the parts ------------------------------------------------------------------------------
 
     async def _start_api_server(self, stack: AsyncExitStack) -> None:
-        for manifest in self._manifests:
+        for manifest in (*definitions(), *self._manifests):
             _store(self.store, manifest)
         await self.api.start()
         stack.push_async_callback(self.api.stop)

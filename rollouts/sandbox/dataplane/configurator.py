@@ -1,5 +1,5 @@
 """
-Keeps nginx equal to the store: Ingresses, Services and EndpointSlices in, routes out.
+Keeps nginx equal to the store: Ingresses, TrafficSplits, Services and EndpointSlices in, routes out.
 
 A change is in force about 20 ms after it is stored; changes that come together are applied
 together. Writes one thing only: our address into an Ingress's status, once.
@@ -7,15 +7,17 @@ together. Writes one thing only: our address into an Ingress's status, once.
 
 import asyncio
 import contextlib
+from collections.abc import Collection
 
 import structlog
 
 from rollouts.errors import Unavailable
-from rollouts.model.kinds import ENDPOINT_SLICE, INGRESS, JSON, SERVICE
+from rollouts.model.kinds import INGRESS, JSON, Kind
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.dataplane.ingresses import IngressSettings, is_ours
 from rollouts.sandbox.dataplane.nginx import Nginx
+from rollouts.sandbox.dataplane.snapshot import snapshot, watched
 from rollouts.sandbox.dataplane.table import routing_table
 
 log = structlog.get_logger(__name__)
@@ -46,24 +48,24 @@ class Configurator:
         Raises:
             Unavailable: nginx did not take the routes.
         """
-        ingresses = self._store.select(INGRESS)
-        changed = await self._nginx.apply(
-            routing_table(
-                ingresses,
-                self._store.select(SERVICE),
-                self._store.select(ENDPOINT_SLICE),
-                self._settings,
-            )
-        )
-        for ingress in ingresses:
+        seen = snapshot(self._store)
+        changed = await self._nginx.apply(routing_table(seen, self._settings))
+        for ingress in seen.ingresses:
             self._publish_address(ingress)
         return changed
 
     async def _watch(self) -> None:
-        changes = self._store.changes(INGRESS, SERVICE, ENDPOINT_SLICE)
+        while True:
+            await self._watch_kinds(watched(self._store))
+
+    async def _watch_kinds(self, kinds: Collection[Kind]) -> None:
+        """Take note of changes until other kinds are served than `kinds`."""
+        changes = self._store.changes(*kinds)
         async with contextlib.aclosing(changes):
             async for _change in changes:
                 self._changed.set()
+                if watched(self._store) != kinds:
+                    return
 
     async def _apply_changes(self) -> None:
         self._changed.set()

@@ -33,18 +33,38 @@ class Endpoints:
             {peer for each in self._slices.get(key, ()) for peer in _peers(each, port_name)}
         )
 
+    def has(self, namespace: str, service: str) -> bool:
+        """Say whether there is such a Service."""
+        return (namespace, service) in self._services
+
+    def port_number(self, backend: Backend) -> str:
+        """Return the port's number; of an unknown Service or port, what the backend names."""
+        service = self._services.get((backend.namespace, backend.service))
+        return next(
+            (
+                str(each.get("port"))
+                for each in _ports(service)
+                if backend.port in (each.get("name"), str(each.get("port")))
+            ),
+            backend.port,
+        )
+
 
 def _name(item: JSON) -> tuple[str, str]:
     return (item["metadata"].get("namespace", ""), item["metadata"]["name"])
 
 
 def _port_name(service: JSON | None, port: str) -> str | None:
-    spec: Mapping[str, object] = (service or {}).get("spec") or {}
-    ports = spec.get("ports")
-    for each in ports if isinstance(ports, list) else ():
+    for each in _ports(service):
         if port in (each.get("name"), str(each.get("port"))):
             return str(each.get("name") or "")
     return None
+
+
+def _ports(service: JSON | None) -> list[JSON]:
+    spec: Mapping[str, object] = (service or {}).get("spec") or {}
+    ports = spec.get("ports")
+    return ports if isinstance(ports, list) else []
 
 
 def _peers(endpoint_slice: JSON, port_name: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rollouts.model.kinds import JSON
+from rollouts.sandbox.dataplane.age import age
 
 EXACT, PREFIX = "Exact", "Prefix"
 
@@ -107,16 +108,7 @@ def is_ours(ingress: JSON, settings: IngressSettings) -> bool:
 
 def _ours(ingresses: Iterable[JSON], settings: IngressSettings) -> list[JSON]:
     """Return our Ingresses, oldest first."""
-    return sorted((each for each in ingresses if is_ours(each, settings)), key=_age)
-
-
-def _age(ingress: JSON) -> tuple[str, str, str]:
-    meta = ingress["metadata"]
-    return (
-        str(meta.get("creationTimestamp", "")),
-        str(meta.get("namespace", "")),
-        str(meta["name"]),
-    )
+    return sorted((each for each in ingresses if is_ours(each, settings)), key=age)
 
 
 def _specificity(route: Route) -> tuple[str, bool, int, bool]:

@@ -23,6 +23,7 @@ from rollouts.sandbox.readiness import until_answered
 
 READY_WITHIN_SECONDS = 15.0
 _UPDATE_TIMEOUT = aiohttp.ClientTimeout(total=5)
+_SCRIPTS = ("route.js", "ingress.js", "lookup.js")
 _TEMPORARY = ("body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
@@ -72,7 +73,8 @@ class Nginx:
         for name in _TEMPORARY:
             (self.directory / "temp" / name).mkdir(parents=True, exist_ok=True)
         files = resources.files("rollouts.sandbox.dataplane")
-        (self.directory / "route.js").write_text(files.joinpath("route.js").read_text())
+        for name in _SCRIPTS:
+            (self.directory / name).write_text(files.joinpath(name).read_text())
         template = files.joinpath("nginx.conf").read_text()
         (self.directory / "nginx.conf").write_text(_configuration(template, self.listener))
         prefix = str(self.directory.resolve())

@@ -1,7 +1,7 @@
 """
-The routing table that `route.js` reads: text keys and text values.
+The routing table that nginx reads for each request: text keys and text values.
 
-Pure. Keys are `host:…`, `canary:…` and `endpoints:…`; see the top of `route.js`.
+Pure. Keys and what is under them: see the top of `lookup.js`.
 """
 
 import json
@@ -18,6 +18,8 @@ from rollouts.sandbox.dataplane.ingresses import (
     canaries,
     routes,
 )
+from rollouts.sandbox.dataplane.snapshot import Snapshot
+from rollouts.sandbox.dataplane.splits import Splits
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +33,38 @@ class Change:
         return bool(self.set or self.delete)
 
 
-def routing_table(
-    ingresses: Iterable[JSON],
-    services: Iterable[JSON],
-    slices: Iterable[JSON],
-    settings: IngressSettings,
-) -> dict[str, str]:
+def routing_table(seen: Snapshot, settings: IngressSettings) -> dict[str, str]:
     """Return the whole table for these objects."""
-    listed = list(ingresses)
-    main = routes(listed, settings)
-    canary_of = canaries(listed, main, settings)
-    endpoints = Endpoints(services, slices)
+    main = routes(seen.ingresses, settings)
+    canary_of = canaries(seen.ingresses, main, settings)
+    endpoints = Endpoints(seen.services, seen.slices)
+    splits = Splits(seen.traffic_splits, endpoints)
     backends: set[Backend] = {route.backend for route in main}
     backends |= {canary.backend for canary in canary_of.values()}
-    table = {
-        f"endpoints:{backend}": " ".join(addresses)
-        for backend in sorted(backends)
-        if (addresses := endpoints.addresses(backend))
-    }
-    table |= {f"canary:{main}": _canary(canary) for main, canary in canary_of.items()}
-    for host in {route.host for route in main}:
-        listed_routes = [_route(route) for route in main if route.host == host]
-        table[f"host:{host}"] = json.dumps(listed_routes, separators=(",", ":"))
+    table = _hosts(main) | _destinations(backends, splits, endpoints)
+    return table | {f"canary:{main}": _canary(canary) for main, canary in canary_of.items()}
+
+
+def _hosts(main: Iterable[Route]) -> dict[str, str]:
+    by_host: dict[str, list[JSON]] = {}
+    for route in main:
+        by_host.setdefault(route.host, []).append(_route(route))
+    return {f"host:{host}": _compact(listed) for host, listed in by_host.items()}
+
+
+def _destinations(
+    backends: Iterable[Backend], splits: Splits, endpoints: Endpoints
+) -> dict[str, str]:
+    """Return where each backend's requests end: the shares of its split, and everybody's addresses."""
+    table: dict[str, str] = {}
+    for backend in sorted(backends):
+        shares = splits.shares(backend)
+        if shares:
+            pairs = [[str(share.backend), share.weight] for share in shares]
+            table[f"split:{backend}"] = _compact(pairs)
+        for each in (backend, *(share.backend for share in shares)):
+            if addresses := endpoints.addresses(each):
+                table[f"endpoints:{each}"] = " ".join(addresses)
     return table
 
 
@@ -77,7 +89,7 @@ def _route(route: Route) -> JSON:
 
 
 def _canary(canary: Canary) -> str:
-    return json.dumps(
+    return _compact(
         {
             "backend": str(canary.backend),
             "weight": canary.weight,
@@ -86,6 +98,9 @@ def _canary(canary: Canary) -> str:
             "headerValue": canary.header_value,
             "headerPattern": canary.header_pattern,
             "cookie": canary.cookie,
-        },
-        separators=(",", ":"),
+        }
     )
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -10,8 +10,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from rollouts.model.kinds import ENDPOINT_SLICE, INGRESS, JSON, SERVICE, Kind
+from rollouts.model.kinds import CRD, ENDPOINT_SLICE, INGRESS, JSON, SERVICE, TRAFFIC_SPLIT, Kind
 from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.crds import definitions
 from rollouts.sandbox.dataplane.configurator import Configurator
 from rollouts.sandbox.dataplane.exporter import AccessLog, Exporter
 from rollouts.sandbox.dataplane.ingresses import IngressSettings
@@ -115,6 +116,20 @@ class Edge:
             },
         )
 
+    def split(self, version: str, root: str, weights: Mapping[str, int | str]) -> None:
+        """Make a TrafficSplit of the version over the root Service."""
+        kind = Kind(TRAFFIC_SPLIT.group, version, TRAFFIC_SPLIT.plural, TRAFFIC_SPLIT.name)
+        backends = [{"service": name, "weight": weight} for name, weight in weights.items()]
+        self.put(
+            kind,
+            {
+                "apiVersion": kind.api_version,
+                "kind": kind.name,
+                "metadata": {"name": root, "namespace": "default"},
+                "spec": {"service": root, "backends": backends},
+            },
+        )
+
     async def get(
         self, path: str = "/", headers: Mapping[str, str] | None = None, method: str = "GET"
     ) -> aiohttp.ClientResponse:
@@ -164,6 +179,8 @@ async def edge(tmp_path: Path, network: Network) -> AsyncIterator[Edge]:
         await exporter.start(network.control_plane, 9113)
         stack.push_async_callback(exporter.stop)
         store = Store()
+        for definition in definitions():
+            store.create(CRD, definition)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         configurator = Configurator(store, nginx, IngressSettings())
         url = f"http://{network.control_plane}:9113/metrics"
