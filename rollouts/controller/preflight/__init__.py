@@ -1,0 +1,35 @@
+"""
+Traps that can be seen before a release starts, from the caches alone. Costs no request.
+
+The condition `Preflight` and `rollouts lint --live` both say what is found here. Nothing
+that changes by the second is looked at: a trap is there, or it isn't, for as long as nobody
+changes an object. What a router's own objects show is found by the router (`rollouts.traffic`).
+"""
+
+from collections.abc import Iterator
+
+from rollouts.controller.preflight.autoscalers import autoscaler_traps
+from rollouts.controller.preflight.budgets import budget_traps
+from rollouts.controller.preflight.owners import owner_traps
+from rollouts.controller.preflight.place import Place, Reads
+from rollouts.controller.preflight.pods import pod_traps
+from rollouts.controller.preflight.services import service_traps
+from rollouts.model.kinds import FrozenJSON
+from rollouts.model.route import Problem
+from rollouts.model.spec import RolloutSpec
+
+__all__ = ["Place", "Reads", "traps"]
+
+
+def traps(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> tuple[Problem, ...]:
+    """Return every trap around a Rollout, each said once, always in the same order."""
+    place = Place.of(cluster, rollout, spec)
+    return tuple(dict.fromkeys(_found(place)))
+
+
+def _found(place: Place) -> Iterator[Problem]:
+    yield from service_traps(place)
+    yield from pod_traps(place)
+    yield from autoscaler_traps(place)
+    yield from budget_traps(place)
+    yield from owner_traps(place)

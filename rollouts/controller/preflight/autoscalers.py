@@ -1,0 +1,182 @@
+"""
+Traps in what scales: HorizontalPodAutoscalers and KEDA's ScaledObjects.
+
+An autoscaler has to scale the Rollout, which has a scale subresource. What it does to a
+Deployment that was adopted, or to a ReplicaSet of ours, is undone, or undoes a release.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rollouts.controller.objects import controller_of, refers_to
+from rollouts.controller.preflight.place import Place, items, listed, mapping, name_of
+from rollouts.model.kinds import (
+    AUTOSCALER,
+    DEPLOYMENT,
+    GROUP,
+    REPLICA_SET,
+    ROLLOUT,
+    SCALED_OBJECT,
+    FrozenJSON,
+)
+from rollouts.model.route import Problem
+
+_KEDA_DEFAULTS = (0, 100)
+_RESOURCES = ("cpu", "memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Scaler:
+    """One autoscaler of either kind."""
+
+    title: str
+    group: str
+    kind: str
+    name: str
+    """What it scales: the API group, kind and name."""
+    least: int
+    most: int
+    demands: tuple[tuple[str, str], ...]
+    """The resources whose use it compares with the pods' requests; of one container, or ""."""
+
+    def scales(self, place: Place) -> bool:
+        return (self.group, self.kind, self.name) == (GROUP, ROLLOUT.name, place.name)
+
+
+def bounds(place: Place) -> tuple[int, int] | None:
+    """Return how few and how many pods an autoscaler may choose; None when none scales the Rollout."""
+    ours = [scaler for scaler in _scalers(place) if scaler.scales(place)]
+    if not ours:
+        return None
+    return min(each.least for each in ours), max(each.most for each in ours)
+
+
+def autoscaler_traps(place: Place) -> Iterator[Problem]:
+    """Yield the autoscalers that can't work, or that work against each other or against us."""
+    scalers = list(_scalers(place))
+    for scaler in scalers:
+        wrong = _misdirected(place, scaler)
+        if wrong:
+            yield Problem(
+                "AutoscalerMisdirected",
+                f"{scaler.title} scales {wrong}; its scaleTargetRef has to be apiVersion"
+                f" {ROLLOUT.api_version}, kind Rollout, name {place.name}",
+                blocking=False,
+            )
+    ours = [scaler for scaler in scalers if scaler.scales(place)]
+    for scaler in ours:
+        if scaler.least > scaler.most:
+            yield Problem(
+                "AutoscalerLimits",
+                f"{scaler.title} wants at least {scaler.least} pods and at most {scaler.most}, which is"
+                " nothing; correct the two",
+                blocking=False,
+            )
+        yield from _unrequested(place, scaler)
+    if len(ours) > 1:
+        yield Problem(
+            "SeveralAutoscalers",
+            f"{listed([scaler.title for scaler in ours])} all scale this Rollout and undo each other; keep one",
+            blocking=False,
+        )
+
+
+def _misdirected(place: Place, scaler: Scaler) -> str:
+    """Return what it scales, when that is a mistake for this Rollout."""
+    target = f"{scaler.kind} {scaler.name}"
+    reference = place.spec.workload_ref
+    if (scaler.group, scaler.kind) == (DEPLOYMENT.group, DEPLOYMENT.name):
+        adopted = reference is not None and reference.name == scaler.name
+        return f"{target}, whose pods this Rollout replaces" if adopted else ""
+    if (scaler.group, scaler.kind) == (REPLICA_SET.group, REPLICA_SET.name):
+        found = place.get(REPLICA_SET, scaler.name)
+        ours = found is not None and refers_to(controller_of(found), place.rollout)
+        return f"{target}, which is one revision of this Rollout" if ours else ""
+    if (scaler.kind, scaler.name) == (ROLLOUT.name, place.name) and scaler.group != GROUP:
+        return f"{target} of {scaler.group or 'the core group'}, which is another kind"
+    return ""
+
+
+def _unrequested(place: Place, scaler: Scaler) -> Iterator[Problem]:
+    for resource, container in scaler.demands:
+        without = [
+            str(each.get("name"))
+            for each in place.containers
+            if container in ("", each.get("name")) and not _requests(each, resource)
+        ]
+        if without:
+            yield Problem(
+                "AutoscalerNeedsRequests",
+                f"{scaler.title} measures {resource} against what the pods request, and {listed(without)}"
+                f" {'requests' if len(without) == 1 else 'request'} none;"
+                f" set resources.requests.{resource}",
+                blocking=False,
+            )
+
+
+def _requests(container: FrozenJSON, resource: str) -> bool:
+    """Say whether it requests the resource; a limit alone is a request too."""
+    resources = mapping(container.get("resources"))
+    return any(resource in mapping(resources.get(part)) for part in ("requests", "limits"))
+
+
+def _scalers(place: Place) -> Iterator[Scaler]:
+    """Yield every autoscaler of the namespace; one that KEDA made counts as its ScaledObject."""
+    for found in place.all(AUTOSCALER):
+        maker = controller_of(found)
+        if maker is None or maker.get("kind") != SCALED_OBJECT.name:
+            yield _autoscaler(found)
+    for found in place.all(SCALED_OBJECT):
+        yield _scaled_object(found)
+
+
+def _autoscaler(found: FrozenJSON) -> Scaler:
+    spec = mapping(found.get("spec"))
+    target = mapping(spec.get("scaleTargetRef"))
+    least = _number(spec.get("minReplicas"), 1)
+    demands = []
+    for metric in items(spec.get("metrics")):
+        field = {"Resource": "resource", "ContainerResource": "containerResource"}.get(
+            str(metric.get("type")), ""
+        )
+        source = mapping(metric.get(field))
+        if mapping(source.get("target")).get("type") == "Utilization":
+            demands.append((str(source.get("name")), str(source.get("container") or "")))
+    return Scaler(
+        f"{AUTOSCALER} {name_of(found)}",
+        _group(target.get("apiVersion")),
+        str(target.get("kind")),
+        str(target.get("name")),
+        least,
+        _number(spec.get("maxReplicas"), least),
+        tuple(demands),
+    )
+
+
+def _scaled_object(found: FrozenJSON) -> Scaler:
+    spec = mapping(found.get("spec"))
+    target = mapping(spec.get("scaleTargetRef"))
+    least, most = _KEDA_DEFAULTS
+    triggers = items(spec.get("triggers"))
+    demands = [
+        (str(each["type"]), str(mapping(each.get("metadata")).get("containerName") or ""))
+        for each in triggers
+        if each.get("type") in _RESOURCES and each.get("metricType", "Utilization") == "Utilization"
+    ]
+    return Scaler(
+        f"{SCALED_OBJECT} {name_of(found)}",
+        _group(target.get("apiVersion") or DEPLOYMENT.api_version),
+        str(target.get("kind") or DEPLOYMENT.name),
+        str(target.get("name")),
+        _number(spec.get("minReplicaCount"), least),
+        _number(spec.get("maxReplicaCount"), most),
+        tuple(demands),
+    )
+
+
+def _group(api_version: object) -> str:
+    return str(api_version or "").rpartition("/")[0]
+
+
+def _number(value: object, default: int) -> int:
+    return value if isinstance(value, int) else default

@@ -1,0 +1,117 @@
+"""
+Fields that we have to write, and that somebody else owns by server-side apply.
+
+Such a tool puts its own value back when it next synchronises. That is so for a Service's
+selector, an atomic map: our key in it goes; for the rules of a route, an atomic list; and for
+the replicas of a Deployment that was adopted. A tool that applies by patches from the last
+applied manifest leaves our key alone, and is not named in `metadata.managedFields` as one
+that applies.
+
+A tool that has applied a selector with our key in it has been told to leave it alone: no
+other value can have been applied, or it would not own the field.
+
+Facts, from the tools' documentation: Argo CD's `ignoreDifferences` is heeded at a sync only
+with `RespectIgnoreDifferences=true`; Flux' `ssa: Merge` does not help with atomic fields,
+`IfNotPresent` does, and so do the `ignore` rules of a Kustomization where Flux has them.
+"""
+
+from collections.abc import Iterator
+
+from rollouts.controller.preflight.place import Place, is_bound, items, listed, mapping, name_of
+from rollouts.model.kinds import (
+    DEPLOYMENT,
+    FIELD_MANAGER,
+    GRPC_ROUTE,
+    HTTP_ROUTE,
+    SERVICE,
+    FrozenJSON,
+    Kind,
+)
+from rollouts.model.route import Problem
+
+_FLUX_ANNOTATION = "kustomize.toolkit.fluxcd.io/ssa"
+_LEFT_ALONE = ("ifnotpresent", "ignore")
+
+
+def owner_traps(place: Place) -> Iterator[Problem]:
+    """Yield the fields of other people's objects that we write and a tool would put back."""
+    for kind, obj, field in _written(place):
+        owners = appliers(obj, field)
+        if owners and not _is_left_alone(obj):
+            ways = dict.fromkeys(_way_out(owner, kind, field) for owner in owners)
+            yield Problem(
+                "AppliedByTool",
+                f"{field} of {kind} {name_of(obj)} is owned by {listed(owners)} (server-side apply), which"
+                f" puts it back at its next sync; {'; '.join(ways)}",
+                blocking=False,
+            )
+
+
+def _written(place: Place) -> Iterator[tuple[Kind, FrozenJSON, str]]:
+    """Yield the objects that somebody else made and we write to, and which field of each."""
+    for service, _ in place.services():
+        if not is_bound(service):
+            yield SERVICE, service, "spec.selector"
+    routing = place.spec.routing
+    routes = routing.gateway_api if routing is not None else None
+    if routes is not None:
+        for kind, names in ((HTTP_ROUTE, routes.http_routes), (GRPC_ROUTE, routes.grpc_routes)):
+            for name in names:
+                route = place.get(kind, name)
+                if route is not None:
+                    yield kind, route, "spec.rules"
+    reference = place.spec.workload_ref
+    if reference is not None and reference.scale_down != "never":
+        deployment = place.get(DEPLOYMENT, reference.name)
+        if deployment is not None and mapping(deployment.get("spec")).get("replicas") != 0:
+            yield DEPLOYMENT, deployment, "spec.replicas"
+
+
+def _is_left_alone(obj: FrozenJSON) -> bool:
+    """Say whether an annotation has Flux create the object, and not change it afterwards."""
+    annotations = mapping(obj["metadata"].get("annotations"))
+    return str(annotations.get(_FLUX_ANNOTATION, "")).lower() in _LEFT_ALONE
+
+
+def _way_out(owner: str, kind: Kind, field: str) -> str:
+    pointer = "/" + field.replace(".", "/")
+    if owner.startswith("argocd"):
+        return (
+            f"in the Application, add {pointer} of this {kind} to ignoreDifferences and set the sync option"
+            " RespectIgnoreDifferences=true"
+        )
+    if owner == "kustomize-controller":
+        merge = " (Merge does not help: the field is atomic)" if kind != DEPLOYMENT else ""
+        return (
+            f"in the Flux Kustomization, add {pointer} of this {kind} to spec.ignore, or annotate the {kind}"
+            f" with {_FLUX_ANNOTATION}: IfNotPresent{merge}"
+        )
+    if owner == "helm-controller":
+        return f"in the HelmRelease, add {pointer} of this {kind} to spec.driftDetection.ignore"
+    if owner == "kubectl" and kind == SERVICE:
+        return "apply it without --server-side, which leaves our key in it alone"
+    return f"tell {owner} to ignore that field"
+
+
+def appliers(obj: FrozenJSON, field: str) -> list[str]:
+    """Return who owns `field`, such as spec.selector, by server-side apply, besides us; sorted."""
+    entries = items(obj["metadata"].get("managedFields"))
+    return sorted(
+        {
+            str(entry.get("manager"))
+            for entry in entries
+            if entry.get("operation") == "Apply"
+            and entry.get("manager") != FIELD_MANAGER
+            and not entry.get("subresource")
+            and _owns(entry.get("fieldsV1"), field)
+        }
+    )
+
+
+def _owns(fields: object, path: str) -> bool:
+    """Say whether a set of fields in the form FieldsV1 has `path` in it."""
+    for name in path.split("."):
+        if not isinstance(fields, dict) or f"f:{name}" not in fields:
+            return False
+        fields = fields[f"f:{name}"]
+    return True

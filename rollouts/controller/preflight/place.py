@@ -1,0 +1,148 @@
+"""
+Where traps are looked for: a Rollout, and the objects of its namespace.
+
+Objects are read leniently: of those that come from a file nobody has checked the shape.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from rollouts.controller.objects import controller_of, refers_to
+from rollouts.model.kinds import (
+    DEPLOYMENT,
+    GROUP,
+    HASH_LABEL,
+    JSON,
+    SERVICE,
+    FrozenJSON,
+    Kind,
+    Ref,
+)
+from rollouts.model.placement import PodMetadata
+from rollouts.model.spec import RolloutSpec
+
+
+class Reads(Protocol):
+    """The half of a cluster that is looked at."""
+
+    def get(self, ref: Ref) -> JSON | None:
+        """Return the object, or None."""
+        ...
+
+    def select(
+        self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None
+    ) -> list[JSON]:
+        """Return the namespace's objects whose labels include `labels`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One Rollout, and what is around it."""
+
+    cluster: Reads
+    rollout: FrozenJSON
+    spec: RolloutSpec
+    template: FrozenJSON
+    """The pods' template: its own, or that of the Deployment that workloadRef names."""
+
+    @classmethod
+    def of(cls, cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> Self:
+        """Return the place of a Rollout; its template is empty while its Deployment is not there."""
+        template: FrozenJSON | None = spec.template
+        if spec.workload_ref is not None:
+            namespace = rollout["metadata"]["namespace"]
+            deployment = cluster.get(Ref(DEPLOYMENT, namespace, spec.workload_ref.name))
+            template = mapping(mapping(mapping(deployment).get("spec")).get("template"))
+        return cls(cluster, rollout, spec, template or {})
+
+    @property
+    def name(self) -> str:
+        return str(self.rollout["metadata"]["name"])
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that all of its pods have, whichever revision they are of."""
+        labels = mapping(mapping(self.template.get("metadata")).get("labels"))
+        return {key: str(value) for key, value in labels.items()}
+
+    @property
+    def containers(self) -> list[FrozenJSON]:
+        """Its containers that stay, sidecars among the init containers included."""
+        pod = mapping(self.template.get("spec"))
+        sidecars = [
+            each
+            for each in items(pod.get("initContainers"))
+            if each.get("restartPolicy") == "Always"
+        ]
+        return [*items(pod.get("containers")), *sidecars]
+
+    def get(self, kind: Kind, name: str | None) -> FrozenJSON | None:
+        """Return an object of the namespace that is there to stay, or None."""
+        if not name:
+            return None
+        found = self.cluster.get(Ref(kind, self.rollout["metadata"]["namespace"], name))
+        return found if found is not None and _stays(found) else None
+
+    def all(self, kind: Kind) -> list[JSON]:
+        """Return the namespace's objects that are there to stay, by name."""
+        found = self.cluster.select(kind, self.rollout["metadata"]["namespace"])
+        return sorted((each for each in found if _stays(each)), key=name_of)
+
+    def services(self) -> Iterator[tuple[FrozenJSON, dict[str, str]]]:
+        """
+        Yield the user's Services that it releases, and the labels of the pods they are to select.
+
+        A canary Service that it made itself is as its stable Service is.
+        """
+        for name, metadata in (
+            (self.spec.stable_service, self.spec.way.stable_metadata),
+            (self.spec.canary_service, self.spec.way.canary_metadata),
+        ):
+            service = self.get(SERVICE, name)
+            if service is not None and not refers_to(controller_of(service), self.rollout):
+                yield service, {**self.labels, **_added(metadata)}
+
+
+def _added(metadata: PodMetadata | None) -> dict[str, str]:
+    return dict(metadata.labels) if metadata is not None else {}
+
+
+def _stays(obj: FrozenJSON) -> bool:
+    return not obj["metadata"].get("deletionTimestamp")
+
+
+def name_of(obj: FrozenJSON) -> str:
+    return str(obj["metadata"]["name"])
+
+
+def users_selector(service: FrozenJSON) -> dict[str, str]:
+    """Return a Service's selector without the keys that are ours."""
+    selector = mapping(mapping(service.get("spec")).get("selector"))
+    return {key: str(value) for key, value in selector.items() if not is_ours(key)}
+
+
+def is_bound(service: FrozenJSON) -> bool:
+    """Say whether the Service selects one revision only."""
+    return HASH_LABEL in mapping(mapping(service.get("spec")).get("selector"))
+
+
+def is_ours(key: str) -> bool:
+    """Say whether a label's key is one that we set."""
+    return key.startswith(f"{GROUP}/")
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    """Return what should be a map, as one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def items(value: object) -> list[Mapping[str, object]]:
+    """Return the maps in what should be a list of maps."""
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def listed(words: list[str]) -> str:
+    """Return the words as a sentence has them: `a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

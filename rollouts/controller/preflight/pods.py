@@ -1,0 +1,76 @@
+"""Traps in the pods themselves: probes, and how many there are."""
+
+from collections.abc import Iterator
+
+from rollouts.controller.preflight.autoscalers import bounds
+from rollouts.controller.preflight.place import Place, items, listed, mapping
+from rollouts.core.replicas import ratio, shares
+from rollouts.model.kinds import FrozenJSON
+from rollouts.model.route import Problem
+
+
+def pod_traps(place: Place) -> Iterator[Problem]:
+    """Yield what makes a pod get requests too early, and what too few pods do to a release."""
+    blind = [str(each.get("name")) for each in _serving(place) if not each.get("readinessProbe")]
+    if blind:
+        yield Problem(
+            "NoReadinessProbe",
+            f"{'container' if len(blind) == 1 else 'containers'} {listed(blind)}"
+            f" {'has' if len(blind) == 1 else 'have'} no readinessProbe: a pod counts as ready, and gets"
+            " requests, before it can answer; add one",
+            blocking=False,
+        )
+    limits = bounds(place)
+    count = limits[0] if limits is not None else place.spec.replicas
+    whose = "the autoscaler may go down to 1 pod" if limits is not None else "spec.replicas is 1"
+    if count == 1:
+        yield _single(place, whose)
+    elif count > 1 and place.spec.by_replicas:
+        yield from _rounded(place, count)
+
+
+def _serving(place: Place) -> list[FrozenJSON]:
+    """Return the containers that get requests: those that a Service leads to, else all with ports."""
+    targets = {
+        port.get("targetPort") or port.get("port")
+        for service, _ in place.services()
+        for port in items(mapping(service.get("spec")).get("ports"))
+    }
+    open_ = [each for each in place.containers if items(each.get("ports"))]
+    led_to = [
+        each
+        for each in open_
+        if any(
+            {port.get("name"), port.get("containerPort")} & targets for port in items(each["ports"])
+        )
+    ]
+    return led_to or open_ or place.containers[:1]
+
+
+def _single(place: Place, whose: str) -> Problem:
+    if place.spec.by_replicas:
+        return Problem(
+            "OneReplica",
+            f"{whose}: one pod has no shares, so that a weight without trafficRouting means one pod of each"
+            " revision, or nothing; use more pods, or a router",
+            blocking=False,
+        )
+    return Problem(
+        "OneReplica",
+        f"{whose}: when its node goes, nobody serves until a new pod is ready; use 2 or more",
+        blocking=False,
+    )
+
+
+def _rounded(place: Place, count: int) -> Iterator[Problem]:
+    """Name the weights that so many pods can't show."""
+    weights = [step.set_weight for step in place.spec.steps if step.set_weight is not None]
+    had = {weight: ratio(*shares(place.spec, count, weight)) for weight in weights}
+    wrong = [f"{weight} % is {share} %" for weight, share in had.items() if weight != share]
+    if wrong:
+        yield Problem(
+            "RoundedWeights",
+            f"with {count} pods and no trafficRouting not every weight can be had: {listed(wrong)};"
+            " change setWeight or spec.replicas, or use a router",
+            blocking=False,
+        )

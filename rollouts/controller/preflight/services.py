@@ -1,0 +1,108 @@
+"""Traps in the Services that a Rollout releases: whom they select, and on which port."""
+
+from collections.abc import Iterator, Mapping
+
+from rollouts.controller.preflight.place import (
+    Place,
+    is_bound,
+    items,
+    listed,
+    mapping,
+    name_of,
+    users_selector,
+)
+from rollouts.model.kinds import DEPLOYMENT, ROLLOUT, FrozenJSON
+from rollouts.model.route import Problem
+
+
+def service_traps(place: Place) -> Iterator[Problem]:
+    """Yield what keeps the Rollout's Services from leading to its pods, and to nobody else's."""
+    for service, labels in place.services():
+        spec, name = mapping(service.get("spec")), name_of(service)
+        if spec.get("type") == "ExternalName":
+            yield Problem(
+                "ExternalName",
+                f"Service {name} is of type ExternalName, which leads to a DNS name and never to pods;"
+                " give it the type ClusterIP and a selector",
+            )
+            continue
+        yield from _selection(place, service, labels)
+        if spec.get("clusterIP") == "None" and _is_balanced_by_clients(place):
+            yield Problem(
+                "HeadlessService",
+                f"Service {name} is headless (clusterIP: None): clients look its pods up by DNS and keep"
+                " to them, so that no weight and no switch reaches them; use a Service with a cluster IP",
+                blocking=False,
+            )
+        yield from _ports(place, service)
+
+
+def _is_balanced_by_clients(place: Place) -> bool:
+    """Say whether clients call the Service by its address; an Ingress looks up endpoints itself."""
+    routing = place.spec.routing
+    return place.spec.blue_green is not None or (routing is not None and routing.smi is not None)
+
+
+def _selection(place: Place, service: FrozenJSON, labels: Mapping[str, str]) -> Iterator[Problem]:
+    name, selector = name_of(service), users_selector(service)
+    if not selector:
+        if not is_bound(service):
+            yield Problem(
+                "NoSelector",
+                f"Service {name} has no selector, so that somebody else keeps its endpoints and they stay"
+                " beside ours; give it spec.selector with the template's labels",
+                blocking=False,
+            )
+        return
+    wrong = [
+        f"{key}: {value}" for key, value in sorted(selector.items()) if labels.get(key) != value
+    ]
+    if wrong and labels:
+        yield Problem(
+            "SelectsNoPods",
+            f"Service {name} selects {', '.join(wrong)}, which the template's labels do not have, so that it"
+            " selects none of the pods; correct spec.selector or the template's labels",
+            blocking=False,
+        )
+    others = sorted(_others(place, selector)) if not is_bound(service) else []
+    if others:
+        yield Problem(
+            "SelectsOthers",
+            f"Service {name} selects the pods of {listed(others)} too, which get no more requests once it is"
+            " bound to a revision; give it a selector of its own",
+            blocking=False,
+        )
+
+
+def _others(place: Place, selector: Mapping[str, str]) -> Iterator[str]:
+    """Yield the other workloads of the namespace whose pods such a selector selects."""
+    reference = place.spec.workload_ref
+    adopted = {reference.name} if reference is not None else set()
+    for kind, ours in ((ROLLOUT, {place.name}), (DEPLOYMENT, adopted)):
+        for workload in place.all(kind):
+            spec = mapping(workload.get("spec"))
+            labels = mapping(mapping(mapping(spec.get("template")).get("metadata")).get("labels"))
+            selected = selector.items() <= labels.items()
+            if selected and spec.get("replicas") != 0 and name_of(workload) not in ours:
+                yield f"{kind} {name_of(workload)}"
+
+
+def _ports(place: Place, service: FrozenJSON) -> Iterator[Problem]:
+    known = [
+        str(port["name"])
+        for container in place.containers
+        for port in items(container.get("ports"))
+        if port.get("name")
+    ]
+    for port in items(mapping(service.get("spec")).get("ports")):
+        target = port.get("targetPort")
+        if isinstance(target, str) and not target.isdecimal() and target not in known:
+            names = f"it has {', '.join(known)}" if known else "no container names a port"
+            if place.containers:
+                yield Problem(
+                    "TargetPortUnknown",
+                    f"Service {name_of(service)} leads to the port {target}, and the template has none of"
+                    f" that name ({names}): requests on port {port.get('port')} get no answer;"
+                    " correct targetPort or the container's ports",
+                    blocking=False,
+                )
