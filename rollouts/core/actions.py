@@ -1,8 +1,12 @@
 """The closed union of what a decision may ask for, and the decision itself."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
+from rollouts.core.dress import Dress
+from rollouts.core.workload import ReleaseService, RestoreWorkload, ScaleWorkload, SetFinalizers
+from rollouts.model.route import Split
 from rollouts.model.status import RolloutStatus
 
 
@@ -13,6 +17,8 @@ class CreateReplicaSet:
     hash: str
     revision: int
     replicas: int
+    dress: Dress = field(default_factory=Dress)
+    """What the role of the revision gives to its pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,38 @@ class ScaleReplicaSet:
 
     name: str
     replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetMinReady:
+    """Set how long its pods have to be ready to count as available."""
+
+    name: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class DressReplicaSet:
+    """Give the pods that it makes from now on what a role gives."""
+
+    name: str
+    dress: Dress
+
+
+@dataclass(frozen=True, slots=True)
+class DressPod:
+    """Give a living pod what its role gives; None takes something away. That it has gone is fine."""
+
+    name: str
+    labels: Mapping[str, str | None]
+    annotations: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class EvictPod:
+    """Ask a pod to go, as far as PodDisruptionBudgets allow it now."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +102,14 @@ class SelectRevision:
 
 @dataclass(frozen=True, slots=True)
 class SetWeight:
-    """Send this percentage to the canary on every route; makes the routing objects when absent."""
+    """Have every route say this; makes the routing objects that are absent."""
 
-    percent: int
-    cut_off: bool = False
-    """Also end header and cookie routes: nobody at all may reach the canary."""
+    split: Split
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveRoute:
-    """Remove the routing objects that we own."""
+    """Remove the routing objects that we own, and what we put into those of the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +125,20 @@ Action = (
     | AdoptReplicaSet
     | NumberReplicaSet
     | ScaleReplicaSet
+    | SetMinReady
+    | DressReplicaSet
+    | DressPod
+    | EvictPod
     | DeleteReplicaSet
     | CreateService
     | SelectRevision
     | SetWeight
     | RemoveRoute
     | NameCommand
+    | ScaleWorkload
+    | RestoreWorkload
+    | ReleaseService
+    | SetFinalizers
 )
 
 

@@ -3,28 +3,23 @@
 from datetime import timedelta
 
 from rollouts.core import replicas, revision
+from rollouts.core.confirm import confirm
+from rollouts.core.rest import rest
 from rollouts.core.rollback import deadline, roll_back, settled, waiting_for
 from rollouts.core.steps import Done, Refused, State, Waiting, blind, state
 from rollouts.core.target import retire
-from rollouts.core.world import (
-    Move,
-    World,
-    frozen,
-    put_back_lately,
-    quarrel_ends,
-    under_way,
-    waived,
-)
+from rollouts.core.world import Move, World, frozen, under_way, waived
 from rollouts.model.status import Pause, RolloutStatus, Weights
+from rollouts.model.strategy import Step
 
 
 def advance(world: World, move: Move) -> Move:
     """Go as far as the evidence, the clock and the cluster allow, and say what it waits for."""
-    move = _confirm(world, move)
+    move = confirm(world, move)
     if move.status.abort is not None:
         return move
     if not under_way(move.status):
-        return _rest(world, move)
+        return rest(world, move)
     if frozen(world.spec, move.status):
         return _held(world, move)
     if move.status.pause is not None and move.status.pause.reason in ("SpecPaused", "Command"):
@@ -65,6 +60,8 @@ def _unproven(world: World, status: RolloutStatus) -> Waiting | None:
     """
     if waived(world.spec, status) or status.weights.applied == 0:
         return None
+    if world.spec.blue_green is not None:
+        return None  # whether to wait for evidence is what its two analyses say
     known = {criterion.name: criterion for criterion in world.evidence.criteria}
     for spec in world.spec.success_criteria:
         found = known.get(spec.name)
@@ -76,96 +73,35 @@ def _unproven(world: World, status: RolloutStatus) -> Waiting | None:
     return None
 
 
-def _confirm(world: World, move: Move) -> Move:
-    """Take over the weight that all routes agree on, and notice what somebody else changed."""
-    route, status = world.observed.route, move.status
-    if not under_way(status) and status.abort is None:
-        return move
-    move = _bound_again(world, move)
-    weights = status.weights
-    if (
-        route.weight is not None
-        and route.weight == weights.desired
-        and weights.applied != weights.desired
-        and (weights.desired < weights.applied or _reaches_canary(world, status))
-    ):
-        applied = Weights(desired=weights.desired, applied=weights.desired, applied_at=world.now)
-        move = move.having(weights=applied)
-        if applied.applied > 0:
-            move = move.saying(
-                world, "WeightSet", f"the canary has {applied.applied} % of the traffic"
-            )
-        return move
-    gone = weights.applied > 0 and not route.exists
-    changed = route.weight not in (None, weights.applied, weights.desired)
-    calm = quarrel_ends(status, world.now) is None and not may_have_retreated(world, status)
-    if calm and not move.retreat and (gone or changed or not route.intact):
-        seen = "is gone" if gone else f"says {route.weight} %" if changed else "was changed"
-        move = move.saying(
-            world,
-            "PutBack",
-            f"the canary's route {seen}; it is put back to {weights.applied} %",
-            "Warning",
-        )
-    return move
-
-
-def may_have_retreated(world: World, status: RolloutStatus) -> bool:
-    """
-    Say whether a predecessor may have taken traffic back, and died before it wrote down why.
-
-    Then the routes send less than status says. It may as well be somebody's change: the
-    next look at the success criteria tells, and until then nothing is given back.
-    """
-    weight = world.observed.route.weight
-    less = weight is None or weight < min(status.weights.applied, status.weights.desired)
-    return less and blind(world, status) is not None
-
-
-def _reaches_canary(world: World, status: RolloutStatus) -> bool:
-    """Say whether what the routes send arrives at the current revision, not at one before it."""
-    service, current = world.canary_service, status.current_revision
-    return service is not None and current is not None and service.selected_hash == current.hash
-
-
-def _bound_again(world: World, move: Move) -> Move:
-    """Say which Service somebody pointed at another revision while the canary has traffic."""
-    status = move.status
-    if move.retreat or not under_way(status) or status.weights.applied == 0:
-        return move
-    if quarrel_ends(status, world.now) is not None or world.claimed:
-        return move
-    pairs = (
-        (world.stable_service, status.stable_revision),
-        (world.canary_service, status.current_revision),
-    )
-    for service, wanted in pairs:
-        if service is None or wanted is None or not world.stands(wanted):
-            continue
-        if service.selected_hash != wanted.hash:
-            seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
-            text = f"{seen}; it is put back to {wanted.hash}"
-            move = move.saying(world, "PutBack", text, "Warning")
-    return move
-
-
 def _enter(world: World, move: Move, index: int) -> Move:
     """Make step `index` the current one, unless it is already."""
     status = move.status
     steps = world.spec.steps
     same = status.current_step_index == index and status.step_started_at is not None
-    weight = steps[index].set_weight if index < len(steps) else 100
+    step = steps[index] if index < len(steps) else None
+    weight = step.set_weight if step is not None else 100
     desired = status.weights.desired if weight is None else weight
+    if weight is not None:
+        desired = replicas.attainable(world.spec, status, weight)
     scale = replicas.scale_of(world.spec, status, index) if index < len(steps) else None
     if same and desired == status.weights.desired and scale == status.canary_scale:
         return move
     return move.having(
         current_step_index=index,
         step_started_at=status.step_started_at if same else world.now,
-        weights=status.weights.having(desired=desired),
+        weights=status.weights.having(
+            desired=desired,
+            routes=status.weights.routes if same else _still_open(status, step),
+        ),
         canary_scale=scale,
         pause=status.pause if same else None,
     )
+
+
+def _still_open(status: RolloutStatus, step: Step | None) -> list[str]:
+    """Return the routes that stay confirmed when `step` is entered: not the one that it sets anew."""
+    route = (step.set_header_route or step.set_mirror_route) if step is not None else None
+    return [each for each in status.weights.routes if route is None or each != route.name]
 
 
 def _stay(world: World, move: Move, found: State) -> Move:
@@ -207,7 +143,10 @@ def _place(world: World, status: RolloutStatus) -> str:
     index = status.current_step_index or 0
     if index >= len(steps):
         return "promotion"
-    return f"step {index + 1}/{len(steps)} at {status.weights.applied} %"
+    where = f"step {index + 1}/{len(steps)}"
+    if world.spec.blue_green is not None:
+        return f"{where} {'after' if status.weights.applied else 'before'} the switch"
+    return f"{where} at {status.weights.applied} %"
 
 
 def _promote(world: World, move: Move) -> Move:
@@ -223,6 +162,7 @@ def _promote(world: World, move: Move) -> Move:
     old, new = status.stable_revision, status.current_revision
     assert old is not None
     assert new is not None
+    is_switch = world.spec.blue_green is not None
     seconds = (world.now - (status.started_at or world.now)).total_seconds()
     exposure = status.exposure
     move = move.having(
@@ -238,6 +178,8 @@ def _promote(world: World, move: Move) -> Move:
             applied_at=status.weights.applied_at,
             served=status.weights.served,
         ),
+        previous_revision=old if is_switch else None,
+        past=[old, *(each for each in status.past if each.hash not in (old.hash, new.hash))][:20],
         retiring=retire(status, old.hash, world.spec.way.scale_down_delay_seconds),
         phase="Progressing",
     )
@@ -246,101 +188,4 @@ def _promote(world: World, move: Move) -> Move:
         "Promoted",
         f"{revision.describe(new)} is promoted after {seconds:.0f} s and {exposure.canary_requests} canary requests,"
         f" {exposure.canary_failures} of them failed",
-    )
-
-
-def _rest(world: World, move: Move) -> Move:
-    """No rollout is under way: bring the only revision to full size, and call that healthy."""
-    status = move.status
-    running = world.replica_set(status.current_revision)
-    available = running.available if running is not None else 0
-    wanted = world.spec.replicas
-    if status.stable_revision is None:
-        if available < wanted or running is None:
-            return _first_deploy_waits(world, move)
-        move = move.having(
-            stable_revision=status.current_revision, weights=Weights(desired=100, applied=100)
-        )
-        status = move.status
-    service = world.stable_service
-    problems = world.observed.route.obstacles
-    if service is None:
-        message = f"Service {world.spec.stable_service} does not exist; create it, or correct stableService"
-        return _calm(world, move, "Degraded", message)
-    if problems:
-        return _calm(world, move, "Degraded", problems[0].message)
-    if available < wanted:
-        return _calm(world, move, "Progressing", f"{available} of {wanted} pods are available")
-    assert status.stable_revision is not None
-    if service.selected_hash != status.stable_revision.hash:
-        quarrel = quarrel_ends(status, world.now)
-        if quarrel is not None:
-            text = f"somebody else keeps changing the selector of Service {service.name}"
-            return _calm(world, move.waking(quarrel), "Degraded", text)
-        if status.phase == "Healthy" or put_back_lately(status, world.now):
-            seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
-            text = f"{seen}; it is put back to {status.stable_revision.hash}"
-            return move.saying(world, "PutBack", text, "Warning")
-        return _calm(world, move, "Progressing", f"Service {service.name} is being switched")
-    return _calm(world, move, "Healthy", f"{revision.describe(status.stable_revision)} is stable")
-
-
-def _calm(world: World, move: Move, phase: str, message: str) -> Move:
-    status = move.status
-    if phase == "Degraded" and (status.phase != "Degraded" or status.message != message):
-        return move.having(phase=phase).saying(world, "Blocked", message, "Warning")
-    cleared = {"step_started_at": None} if phase == "Healthy" else {}
-    return move.having(phase=phase, message=message, pause=None, **cleared)
-
-
-def _first_deploy_waits(world: World, move: Move) -> Move:
-    status = move.status
-    running = world.replica_set(status.current_revision)
-    trouble = (
-        sorted({pod.problem for pod in running.pods if pod.problem}) if running is not None else []
-    )
-    available = running.available if running is not None else 0
-    text = f"first deploy: {available} of {world.spec.replicas} pods are available"
-    text += f" ({', '.join(trouble)})" if trouble else ""
-    due = (status.step_started_at or world.now) + timedelta(
-        seconds=world.spec.progress_deadline_seconds
-    )
-    if world.now >= due:
-        return _calm(world, move, "Degraded", f"{text}; progressDeadlineSeconds has passed")
-    return _calm(world, move.waking(due), "Progressing", text)
-
-
-def next_weight(world: World, status: RolloutStatus) -> int:
-    """
-    Return the weight that the routes may say now.
-
-    Size before weight: it rises only onto canary pods that are available and whose
-    endpoints are in the canary Service, with the stable Service bound to stable.
-    """
-    weights = status.weights
-    if weights.desired <= weights.applied:
-        return weights.desired
-    return weights.desired if may_raise(world, status) else weights.applied
-
-
-def may_raise(world: World, status: RolloutStatus) -> bool:
-    """Say whether everything is in place to send the canary its desired weight."""
-    if frozen(world.spec, status) or world.observed.route.obstacles:
-        return False
-    if status.drain_until is not None and world.now < status.drain_until:
-        return False
-    canary = world.replica_set(status.current_revision)
-    stable, service, stable_service = (
-        status.stable_revision,
-        world.canary_service,
-        world.stable_service,
-    )
-    if canary is None or service is None or stable_service is None or stable is None:
-        return False
-    wanted = max(1, replicas.needed(world.spec, status))
-    return (
-        canary.available >= wanted
-        and service.selected_hash == canary.hash
-        and service.ready_endpoints.get(canary.hash, 0) >= wanted
-        and stable_service.selected_hash == stable.hash
     )

@@ -6,10 +6,10 @@ from dataclasses import replace
 from rollouts.core import revision
 from rollouts.core.actions import Occurrence
 from rollouts.core.observed import Command
-from rollouts.core.rollback import roll_back
-from rollouts.core.target import begin
-from rollouts.core.world import Move, World, under_way
-from rollouts.model.status import HandledCommand, Pause, RolloutStatus
+from rollouts.core.rollback import go_back, roll_back
+from rollouts.core.target import begin, leaving, numbered
+from rollouts.core.world import Move, World, is_warm, under_way
+from rollouts.model.status import HandledCommand, Pause, Pinned, Revision, RolloutStatus
 
 _WANTS_EVIDENCE = ("Inconclusive", "MetricsUnavailable")
 
@@ -73,14 +73,66 @@ def _by(command: Command) -> str:
 def _abort(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
     if move.status.abort is not None:
         return move, True, "already rolled back"
-    if not under_way(move.status):
-        return move, False, "no rollout is under way"
-    reason = f"aborted{_by(command)}{f': {command.reason}' if command.reason else ''}"
-    return (
-        roll_back(world, move, by=command.by or "command", reason=reason),
-        True,
-        "traffic goes back to stable",
+    by, why = command.by or "command", f": {command.reason}" if command.reason else ""
+    if under_way(move.status):
+        moved = roll_back(world, move, by=by, reason=f"aborted{_by(command)}{why}")
+        return moved, True, "traffic goes back to stable"
+    if is_warm(world, move.status):
+        moved = go_back(world, move, by=by, reason=f"aborted{_by(command)}{why}")
+        return moved, True, "traffic goes back to the revision before, which is still warm"
+    return move, False, "no rollout is under way"
+
+
+def _rollback(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
+    """Go back to a revision that was stable before: at once while it is warm, else without steps."""
+    status, by = move.status, command.by or "command"
+    stable, before = status.stable_revision, status.past[0] if status.past else None
+    if under_way(status) and (not command.to or _is(stable, command.to)):
+        return _abort(world, move, command)
+    wanted = command.to or (before.hash if before is not None else "")
+    found = _past(world, status, wanted)
+    if found is None:
+        return move, False, _no_such_revision(world, status, wanted)
+    previous = status.previous_revision
+    if previous is not None and previous.hash == found.hash and is_warm(world, status):
+        moved = go_back(world, move, by=by, reason=f"rolled back{_by(command)}")
+        return moved, True, f"traffic goes back to {revision.describe(found)}, which is still warm"
+    pinned = Pinned(
+        hash=found.hash, instead_of=world.observed.template_hash, at=world.now, by=command.by
     )
+    move = move.having(pinned=pinned)
+    target = numbered(world, move.status, found.hash)
+    left = status.current_revision if under_way(status) else None
+    moved = begin(world, move, target, skipping=True)
+    if left is not None:
+        moved = leaving(world, moved, left.hash)
+    return moved, True, f"goes back to {revision.describe(found)}, as {revision.describe(target)}"
+
+
+def _is(known: Revision | None, name: str) -> bool:
+    return known is not None and name in (str(known.number), known.hash)
+
+
+def _past(world: World, status: RolloutStatus, name: str) -> Revision | None:
+    """Return the revision of this number or hash, if it is not the stable one and still exists."""
+    stable = status.stable_revision
+    for found in world.observed.replica_sets.values():
+        known = Revision(number=found.revision, hash=found.hash, images=list(found.images))
+        if name and _is(known, name) and (stable is None or stable.hash != found.hash):
+            return known
+    return None
+
+
+def _no_such_revision(world: World, status: RolloutStatus, name: str) -> str:
+    stable = status.stable_revision
+    known = sorted(
+        each.revision
+        for each in world.observed.replica_sets.values()
+        if stable is None or each.hash != stable.hash
+    )
+    wanted = f"revision {name} is not there" if name else "no revision was stable before"
+    there = f"; there are {', '.join(map(str, known))}" if known else "; no other is kept"
+    return wanted + there
 
 
 def _promote(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
@@ -134,6 +186,10 @@ def _nothing_to_promote(status: RolloutStatus) -> str:
 
 def _retry(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
     current = move.status.current_revision
+    if move.status.pinned is not None:
+        move = move.having(pinned=None)
+        template = numbered(world, move.status, world.observed.template_hash)
+        return begin(world, move, template), True, "begins again with the template"
     if move.status.abort is None or current is None:
         return move, False, "only a rollout that was rolled back can be tried again"
     return begin(world, move, current), True, "begins again at step 1"
@@ -161,4 +217,5 @@ HANDLERS: dict[str, Handler] = {
     "retry": _retry,
     "pause": _pause,
     "resume": _resume,
+    "rollback": _rollback,
 }

@@ -15,16 +15,32 @@ from rollouts.core.actions import (
     SelectRevision,
     SetWeight,
 )
-from rollouts.core.canary import may_have_retreated, next_weight
+from rollouts.core.confirm import may_have_retreated
 from rollouts.core.observed import ReplicaSet
+from rollouts.core.routes import bearable, next_split, next_weight, stable_size
 from rollouts.core.world import World, frozen, quarrel_ends, under_way
+from rollouts.model.route import Split
 from rollouts.model.status import Retiring, RolloutStatus
 
 
-def retreat(world: World) -> Iterator[Action]:
-    """Yield what takes all traffic from the canary at once."""
-    if world.observed.route.exists and world.observed.route.highest > 0:
-        yield SetWeight(0, cut_off=True)
+def retreat(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """Yield what takes all traffic from the canary at once; `status` is the one to be written."""
+    if world.spec.blue_green is not None:
+        active, stable = world.stable_service, status.stable_revision
+        if active is None or stable is None or active.selected_hash == stable.hash:
+            return
+        if world.stands(stable):
+            yield SelectRevision(active.name, stable.hash)
+    elif world.spec.by_replicas:
+        yield from _sizes_by_weight(world, status)
+    elif world.observed.route.exists and world.observed.route.highest > 0:
+        yield SetWeight(_back(world, status))
+
+
+def _back(world: World, status: RolloutStatus) -> Split:
+    """Return the least that the canary may have now: nothing, or what stable can't bear yet."""
+    percent = bearable(world, status)
+    return Split(percent=percent, cut_off=percent == 0)
 
 
 def converge(world: World, status: RolloutStatus) -> Iterator[Action]:
@@ -42,25 +58,43 @@ def converge(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 
 def _routes(world: World, status: RolloutStatus) -> Iterator[Action]:
-    route = world.observed.route
     if world.claimed:
         return
-    if under_way(status):
-        percent = next_weight(world, status)
-        quarrel = quarrel_ends(status, world.now) is not None and percent >= route.highest
-        if quarrel or (percent == 0 and not route.exists):
-            return
-        if percent > 0 and may_have_retreated(world, status):
-            return
-        if route.weight != percent or not route.intact:
-            yield SetWeight(percent)
+    if world.spec.blue_green is not None:
+        yield from _switch(world, status)
+    elif world.spec.routing is not None and under_way(status):
+        yield from _split(world, status)
+    elif world.observed.route.exists:
+        route = world.observed.route
+        loose = route.highest > 0 or not route.intact
+        if _route_has_ended(world, status):
+            yield RemoveRoute()
+        elif not _canary_service_is_stable(world, status) and loose:
+            yield SetWeight(_back(world, status))
+
+
+def _switch(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """Point the active Service at the revision that is to have all the traffic: one write."""
+    active, new = world.stable_service, status.current_revision
+    if active is None or new is None or not under_way(status) or next_weight(world, status) == 0:
+        return  # stable is to be active, which `_services` sees to
+    if quarrel_ends(status, world.now) is not None or may_have_retreated(world, status):
         return
-    if not route.exists:
+    if active.selected_hash != new.hash and world.stands(new):
+        yield SelectRevision(active.name, new.hash)
+
+
+def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
+    route, split = world.observed.route, next_split(world, status)
+    percent, opens = split.percent, bool(split.names)
+    quarrel = quarrel_ends(status, world.now) is not None and percent >= route.highest
+    if quarrel or (percent == 0 and not opens and not route.exists):
         return
-    if _route_has_ended(world, status):
-        yield RemoveRoute()
-    elif not _canary_service_is_stable(world, status) and (route.highest > 0 or not route.intact):
-        yield SetWeight(0, cut_off=True)
+    if (percent > 0 or opens) and may_have_retreated(world, status):
+        return
+    pending = not route.shaped and tuple(split.names) == world.asked
+    if route.weight != percent or not route.intact or pending:
+        yield SetWeight(split)
 
 
 def _canary_service_is_stable(world: World, status: RolloutStatus) -> bool:
@@ -106,7 +140,10 @@ def _services(world: World, status: RolloutStatus) -> Iterator[Action]:
     if quarrel_ends(status, world.now) is not None:
         return
     stands = world.stands(stable)
-    if stands and stable_service.selected_hash != stable.hash:
+    switched = world.spec.blue_green is not None and (
+        under_way(status) and next_weight(world, status) > 0
+    )
+    if stands and not switched and stable_service.selected_hash != stable.hash:
         yield SelectRevision(stable_service.name, stable.hash)
     canary_service = world.canary_service
     if under_way(status):
@@ -124,6 +161,8 @@ def _canary_service(world: World, status: RolloutStatus) -> Iterator[Action]:
     service, canary = world.canary_service, world.replica_set(status.current_revision)
     if canary is None or (service is not None and service.selected_hash == canary.hash):
         return
+    if world.spec.canary_service is None:
+        return
     if status.weights.applied > 0:  # somebody else pointed it away
         if service is not None and world.stands(status.current_revision):
             yield SelectRevision(service.name, canary.hash)
@@ -133,7 +172,7 @@ def _canary_service(world: World, status: RolloutStatus) -> Iterator[Action]:
         return
     if service is None:
         yield CreateService(world.spec.canary_service, canary.hash)
-    elif world.observed.route.highest == 0:
+    elif world.spec.blue_green is not None or world.observed.route.highest == 0:
         # Traffic that is on its way to a superseded canary must not reach this one.
         yield SelectRevision(service.name, canary.hash)
 
@@ -147,7 +186,8 @@ def _replica_sets(world: World, status: RolloutStatus) -> Iterator[Action]:
     target = world.replica_set(current)
     wanted = _wanted(world, status)
     if target is None:
-        if stable is None or stable.hash == current.hash or _stable_is_bound(world, status):
+        bound = stable is None or stable.hash == current.hash or _is_bound(world, status)
+        if bound and current.hash == world.observed.template_hash:
             yield CreateReplicaSet(current.hash, current.number, wanted.get(current.hash, 0))
     elif target.revision != current.number:
         yield NumberReplicaSet(target.name, current.number)
@@ -162,16 +202,59 @@ def _replica_sets(world: World, status: RolloutStatus) -> Iterator[Action]:
     yield from _forget_old(world, status)
 
 
-def _stable_is_bound(world: World, status: RolloutStatus) -> bool:
-    """Say whether the stable Service selects stable alone, so that new pods get nothing by accident."""
-    service, stable = world.stable_service, status.stable_revision
-    return service is not None and stable is not None and service.selected_hash == stable.hash
+def _is_bound(world: World, status: RolloutStatus) -> bool:
+    """Say whether the stable Service selects one revision alone, so that new pods get nothing by accident."""
+    if world.spec.by_replicas:
+        return True  # there is no such Service, and new pods are to get their share
+    service, stable, current = (
+        world.stable_service,
+        status.stable_revision,
+        status.current_revision,
+    )
+    if service is None or stable is None or current is None:
+        return False
+    switched = world.spec.blue_green is not None and service.selected_hash == current.hash
+    return switched or service.selected_hash == stable.hash
+
+
+def _sizes_by_weight(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """Yield the next sizes of a canary whose share of the pods is its weight."""
+    sizes = _balanced(world, status)
+    for hash_, replica_set in world.observed.replica_sets.items():
+        if sizes.get(hash_, replica_set.wanted) != replica_set.wanted:
+            yield ScaleReplicaSet(replica_set.name, sizes[hash_])
+
+
+def _balanced(world: World, status: RolloutStatus) -> dict[str, int]:
+    stable, current = status.stable_revision, status.current_revision
+    assert stable is not None
+    assert current is not None
+    total = replicas.stable_replicas(world.spec, status)
+    percent = next_weight(world, status) if under_way(status) else 0
+    canary_goal, stable_goal = replicas.shares(world.spec, total, percent)
+    goals = {current.hash: canary_goal, stable.hash: stable_goal}
+    if stable.hash == current.hash:
+        goals = {stable.hash: total}
+    fleets = {
+        hash_: replicas.Fleet(
+            wanted=each.wanted,
+            available=each.available,
+            goal=goals.get(hash_, 0),
+            urgent=hash_ == stable.hash and percent == 0,
+        )
+        for hash_, each in world.observed.replica_sets.items()
+    }
+    if current.hash not in fleets:
+        fleets[current.hash] = replicas.Fleet(0, 0, canary_goal)
+    return replicas.next_sizes(world.spec, total, fleets)
 
 
 def _wanted(world: World, status: RolloutStatus) -> dict[str, int]:
     """Return the size of every revision that is to be sized now, by hash; what is absent stays as it is."""
     spec, current, stable = world.spec, status.current_revision, status.stable_revision
     assert current is not None
+    if spec.by_replicas and stable is not None:
+        return _balanced(world, status)
     keep = {entry.hash for entry in status.retiring if not due(world, entry)}
     sizes = {
         hash_: 0
@@ -179,7 +262,7 @@ def _wanted(world: World, status: RolloutStatus) -> dict[str, int]:
         if hash_ not in keep and not (stable is None and not _is_full(world, status))
     }
     if stable is not None:
-        sizes[stable.hash] = replicas.stable_replicas(spec, status)
+        sizes[stable.hash] = stable_size(world, status)
     if stable is None or stable.hash == current.hash:
         sizes[current.hash] = replicas.stable_replicas(spec, status)
     elif status.abort is None:
@@ -208,7 +291,7 @@ def _canary_size(world: World, status: RolloutStatus) -> int:
 def _may_resize(world: World, status: RolloutStatus, replica_set: ReplicaSet, count: int) -> bool:
     """Say whether pods may go: never those of a revision that a Service or a live route still sends to."""
     if count >= replica_set.wanted:
-        bound = status.stable_revision is None or _stable_is_bound(world, status)
+        bound = status.stable_revision is None or _is_bound(world, status)
         current = status.current_revision
         is_canary = current is not None and replica_set.hash == current.hash and under_way(status)
         return bound or not is_canary

@@ -16,9 +16,10 @@ from rollouts.core.commands import obey
 from rollouts.core.conditions import conditions
 from rollouts.core.converge import converge, retreat
 from rollouts.core.observed import Observed
+from rollouts.core.replicas import split_of
 from rollouts.core.rollback import deadline, guard, settled
 from rollouts.core.target import retarget
-from rollouts.core.world import Move, World, frozen, under_way
+from rollouts.core.world import Move, World, frozen, is_warm, under_way
 from rollouts.model.evidence import Evidence
 from rollouts.model.kinds import HASH_LABEL
 from rollouts.model.spec import RolloutSpec
@@ -29,7 +30,7 @@ def decide(
     spec: RolloutSpec, status: RolloutStatus, observed: Observed, evidence: Evidence, now: datetime
 ) -> Decision:
     """Return what to do next. Pure: the same inputs give the same Decision."""
-    world = World(spec, observed, evidence, now)
+    world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names))
     move = _remember_evidence(world, Move(status))
     for step in (retarget, obey, guard, advance, _settle):
         move = step(world, move)
@@ -60,7 +61,9 @@ def _actions(world: World, before: RolloutStatus, move: Move) -> list[Action]:
     """
     same = (before.started_at, before.abort) == (move.status.started_at, move.status.abort)
     if move.retreat or not same:
-        actions = list(retreat(world))  # what was on its way forward is not wanted any more
+        actions = list(
+            retreat(world, move.status)
+        )  # what was on its way forward is not wanted any more
     else:
         actions = list(converge(world, before.having(held_by=move.status.held_by)))
     command = world.observed.command
@@ -74,7 +77,7 @@ def _actions(world: World, before: RolloutStatus, move: Move) -> list[Action]:
 
 def _remember_evidence(world: World, move: Move) -> Move:
     evidence = world.evidence
-    if evidence.at is None or not under_way(move.status):
+    if evidence.at is None or not (under_way(move.status) or is_warm(world, move.status)):
         return move
     return move.having(
         criteria=list(evidence.criteria),
@@ -97,6 +100,9 @@ def _settle(world: World, move: Move) -> Move:
         if at is not None:
             move = move.waking(at)
     move = move.having(retiring=staying)
+    previous = move.status.previous_revision
+    if previous is not None and all(entry.hash != previous.hash for entry in staying):
+        move = move.having(previous_revision=None)
     if not under_way(move.status) and not staying:
         # Only now: while the other revision may still be needed, none of the two is made smaller.
         move = move.having(stable_floor=0)
@@ -123,6 +129,8 @@ def _is_reached(world: World, hash_: str) -> bool:
     stable, canary = world.stable_service, world.canary_service
     if stable is not None and stable.selected_hash in ("", hash_):
         return True
+    if world.spec.routing is None:
+        return False
     return world.observed.route.highest > 0 and (
         canary is None or canary.selected_hash in ("", hash_)
     )

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from rollouts.core.workload import Workload
+from rollouts.core.dress import Worn
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.route import Route
 
@@ -18,6 +20,8 @@ class Pod:
     restarts: int = 0
     problem: str = ""
     """What its containers wait for, such as `CrashLoopBackOff` or `ImagePullBackOff`, or empty."""
+    mark: str = ""
+    """The digest of what it has of its revision's role; empty for nothing."""
 
     @property
     def crash_looping(self) -> bool:
@@ -44,6 +48,9 @@ class ReplicaSet:
     owned: bool = True
     """False: it carries our labels and nobody owns it, as after a restore; it is to be adopted."""
     pods: tuple[Pod, ...] = ()
+    min_ready_seconds: int = 0
+    worn: Worn = field(default_factory=Worn)
+    """What a role put into its template."""
 
     @property
     def crash_looping(self) -> tuple[Pod, ...]:
@@ -63,6 +70,8 @@ class Service:
     """This Rollout made it."""
     ready_endpoints: Mapping[str, int] = field(default_factory=dict)
     """Ready endpoints by revision hash."""
+    other_endpoints: int = 0
+    """Ready endpoints that are no revision's pods, such as a Deployment's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,8 @@ class Command:
     revision: str = ""
     by: str = ""
     reason: str = ""
+    to: str = ""
+    """rollback: the revision to go back to, by number or hash; empty for the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +101,7 @@ class Observed:
     replica_sets: Mapping[str, ReplicaSet] = field(default_factory=dict)
     """By hash."""
     services: Mapping[str, Service] = field(default_factory=dict)
-    """By name: the stable Service, and the canary Service when it exists."""
+    """By name: the stable (or active) and the canary (or preview) Service, when they exist."""
     route: Route = field(default_factory=Route)
     command: Command | None = None
     bad_command: str = ""
@@ -100,3 +111,9 @@ class Observed:
     template: FrozenJSON = field(default_factory=dict)
     quiet_seconds: float = 0.0
     """How long after a superseded canary's last request its counters may still move."""
+    workload: Workload | None = None
+    """The Deployment of workloadRef; its template is `template` here, its selector `selector`."""
+    leaving: bool = False
+    """The Rollout is being deleted, and stays until everything is given back."""
+    finalizers: tuple[str, ...] = ()
+    """Those of ours (`rollouts.core.workload.FINALIZERS`) that the Rollout has."""

@@ -1,7 +1,14 @@
 """How many pods each revision has to have."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rollouts.model.route import Split
+from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
+from rollouts.model.strategy import Step
+from rollouts.model.units import amount_of
 
 
 def canary_replicas(total: int, weight_percent: int) -> int:
@@ -34,12 +41,22 @@ def needed(spec: RolloutSpec, status: RolloutStatus) -> int:
     """
     Return how many canary pods have to be available before the desired weight may be applied.
 
-    A canary size that was set by hand (setCanaryScale) counts instead of the weight's.
+    A canary size that was set by hand (setCanaryScale) counts instead of the weight's; a
+    header or mirror route needs a pod like any weight.
     """
-    by_weight = canary_replicas(stable_replicas(spec, status), status.weights.desired)
-    if status.canary_scale is not None and status.weights.desired < 100:
-        return max(status.canary_scale, 1 if status.weights.desired else 0)
-    return by_weight
+    total, desired = stable_replicas(spec, status), status.weights.desired
+    if spec.by_replicas:
+        return shares(spec, total, desired)[0]
+    least = 1 if desired or split_of(spec, status).names else 0
+    if status.canary_scale is not None and desired < 100:
+        return max(status.canary_scale, least)
+    return max(canary_replicas(total, desired), least)
+
+
+def serving(spec: RolloutSpec, status: RolloutStatus) -> int:
+    """Return how many canary pods the weight needs that is applied."""
+    total, applied = stable_replicas(spec, status), status.weights.applied
+    return shares(spec, total, applied)[0] if spec.by_replicas else canary_replicas(total, applied)
 
 
 def scale_of(spec: RolloutSpec, status: RolloutStatus, index: int) -> int | None:
@@ -54,3 +71,122 @@ def scale_of(spec: RolloutSpec, status: RolloutStatus, index: int) -> int | None
             return scale.replicas
         return canary_replicas(stable_replicas(spec, status), scale.weight or 0)
     return None
+
+
+def split_of(spec: RolloutSpec, status: RolloutStatus) -> Split:
+    """
+    Return what the routes are to say at the current step, once everything is in place.
+
+    Header and mirror routes hold from their step to the one that ends them, or to the
+    promotion, where all requests go to the canary anyway.
+    """
+    index, steps = status.current_step_index, spec.steps
+    if index is None or index >= len(steps) or status.abort is not None:
+        return Split(percent=status.weights.desired)
+    return Split(status.weights.desired, _headers(steps[: index + 1]), _mirrors(steps[: index + 1]))
+
+
+def _headers(steps: Sequence[Step]) -> tuple[SetHeaderRoute, ...]:
+    """Return the header routes that hold after these steps."""
+    holding = {}
+    for route in (step.set_header_route for step in steps):
+        if route is not None:
+            holding.pop(route.name, None)
+            if route.match:
+                holding[route.name] = route
+    return tuple(holding.values())
+
+
+def _mirrors(steps: Sequence[Step]) -> tuple[SetMirrorRoute, ...]:
+    """Return the mirror routes that hold after these steps."""
+    holding = {}
+    for route in (step.set_mirror_route for step in steps):
+        if route is not None:
+            holding.pop(route.name, None)
+            if route.match or route.percentage:
+                holding[route.name] = route
+    return tuple(holding.values())
+
+
+def shares(spec: RolloutSpec, total: int, percent: int) -> tuple[int, int]:
+    """
+    Return how many canary and how many stable pods are nearest to a weight without a router.
+
+    Rounded to the nearest whole pod, but neither side is empty between 1 and 99 percent; of
+    a single pod there is then one of each, if maxSurge allows a second.
+    """
+    if percent in (0, 100) or total == 0:
+        return total * percent // 100, total - total * percent // 100
+    if total == 1:
+        return (1, 1) if _surge(spec, total) else (0, 1)
+    canary = min(max(1, (2 * total * percent + 100) // 200), total - 1)
+    return canary, total - canary
+
+
+def attainable(spec: RolloutSpec, status: RolloutStatus, percent: int) -> int:
+    """Return the weight that is had when `percent` is asked for: the same, but without a router."""
+    if not spec.by_replicas:
+        return percent
+    canary, stable = shares(spec, stable_replicas(spec, status), percent)
+    return ratio(canary, stable)
+
+
+def ratio(canary: int, stable: int) -> int:
+    """Return the canary's share of the pods in percent, never 0 or 100 while both have some."""
+    if canary == 0 or stable == 0:
+        return 100 if canary else 0
+    return min(99, max(1, round(100 * canary / (canary + stable))))
+
+
+def _surge(spec: RolloutSpec, total: int) -> int:
+    assert spec.strategy.canary is not None
+    return amount_of(spec.strategy.canary.max_surge, total, round_up=True)
+
+
+def _least_available(spec: RolloutSpec, total: int) -> int:
+    assert spec.strategy.canary is not None
+    missing = amount_of(spec.strategy.canary.max_unavailable, total, round_up=False)
+    if missing == 0 and _surge(spec, total) == 0:
+        missing = 1  # both rounded to nothing: as a Deployment does, so that it moves at all
+    return max(0, total - missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """One revision's pods on the way to `goal`."""
+
+    wanted: int
+    available: int
+    goal: int
+    urgent: bool = False
+    """It may grow at once, whatever maxSurge says: traffic comes back to it."""
+
+
+def next_sizes(spec: RolloutSpec, total: int, fleets: Mapping[str, Fleet]) -> dict[str, int]:
+    """
+    Return the next sizes on the way to all goals, by hash, as a rolling update goes.
+
+    There are never more than maxSurge pods beyond `total` because of us, nor fewer than
+    `total` - maxUnavailable available ones; pods that are not available go first.
+    """
+    sizes = {hash_: fleet.wanted for hash_, fleet in fleets.items()}
+    room = total + _surge(spec, total) - sum(sizes.values())
+    for hash_, fleet in fleets.items():
+        more = max(0, fleet.goal - fleet.wanted)
+        grown = more if fleet.urgent else min(more, max(0, room))
+        sizes[hash_] += grown
+        room -= grown
+    spare = sum(fleet.available for fleet in fleets.values()) - _least_available(spec, total)
+    for hash_, fleet in fleets.items():
+        over = max(0, fleet.wanted - fleet.goal)
+        broken = max(0, fleet.wanted - fleet.available)
+        cut = min(over, broken + max(0, spare))
+        sizes[hash_] -= cut
+        spare -= max(0, cut - broken)
+    return sizes
+
+
+def stable_share(spec: RolloutSpec, status: RolloutStatus, percent: int) -> int:
+    """Return how many stable pods the traffic needs that a canary of `percent` leaves: at least one."""
+    total = stable_replicas(spec, status)
+    return min(total, max(1, -(-total * (100 - percent) // 100)))

@@ -5,18 +5,42 @@ from datetime import datetime, timedelta
 
 from rollouts.core import replicas, revision
 from rollouts.core.observed import ReplicaSet
+from rollouts.core.routes import is_reachable, route
 from rollouts.core.target import retire
-from rollouts.core.world import Move, World, frozen, under_way
+from rollouts.core.world import Move, World, frozen, is_warm, under_way
 from rollouts.model.status import Abort, RolloutStatus, Weights
 from rollouts.model.units import format_duration
 
 
 def guard(world: World, move: Move) -> Move:
     """Roll back, in this very decision, when there is a reason to."""
-    if move.retreat or not under_way(move.status):
+    if move.retreat:
+        return move
+    if is_warm(world, move.status):
+        reason = next(_failed(world), None)
+        return go_back(world, move, by="rollouts", reason=reason) if reason is not None else move
+    if not under_way(move.status):
         return move
     reason = next(reasons(world, move.status), None)
     return roll_back(world, move, by="rollouts", reason=reason) if reason is not None else move
+
+
+def go_back(world: World, move: Move, *, by: str, reason: str) -> Move:
+    """Switch back to the revision before, which is still warm; only `is_warm` asks for it."""
+    status = move.status
+    previous = status.previous_revision
+    assert previous is not None
+    return roll_back(
+        world,
+        move.having(
+            stable_revision=previous,
+            previous_revision=None,
+            past=[each for each in status.past if each.hash != previous.hash],
+            retiring=[entry for entry in status.retiring if entry.hash != previous.hash],
+        ),
+        by=by,
+        reason=reason,
+    )
 
 
 def roll_back(world: World, move: Move, *, by: str, reason: str) -> Move:
@@ -46,12 +70,16 @@ def roll_back(world: World, move: Move, *, by: str, reason: str) -> Move:
 
 def reasons(world: World, status: RolloutStatus) -> Iterator[str]:
     """Yield why the canary must not go on, most telling first."""
+    yield from _failed(world)
+    if status.weights.applied > 0 or route(world, status).highest > 0:
+        yield from _pods_that_fail_under_traffic(world, status)
+    yield from _deadline(world, status)
+
+
+def _failed(world: World) -> Iterator[str]:
     for criterion in world.evidence.criteria:
         if criterion.verdict == "fail":
             yield f"{criterion.name}: {criterion.message}"
-    if status.weights.applied > 0 or world.observed.route.highest > 0:
-        yield from _pods_that_fail_under_traffic(world, status)
-    yield from _deadline(world, status)
 
 
 def _pods_that_fail_under_traffic(world: World, status: RolloutStatus) -> Iterator[str]:
@@ -59,7 +87,7 @@ def _pods_that_fail_under_traffic(world: World, status: RolloutStatus) -> Iterat
     if canary is None:
         yield "the canary's ReplicaSet is gone while it has traffic"
         return
-    if world.canary_service is None:
+    if world.spec.routing is not None and world.canary_service is None:
         yield f"Service {world.spec.canary_service} is gone while it has traffic"
         return
     if canary.crash_looping:
@@ -69,10 +97,8 @@ def _pods_that_fail_under_traffic(world: World, status: RolloutStatus) -> Iterat
         yield f"canary pods crash again and again: {names}"
     if canary.ready == 0:
         yield "no canary pod is ready while it has traffic"
-    wanted = replicas.canary_replicas(
-        replicas.stable_replicas(world.spec, status), status.weights.applied
-    )
-    if status.canary_scale is not None:
+    wanted = replicas.serving(world.spec, status)
+    if status.canary_scale is not None and world.spec.blue_green is None:
         wanted = min(wanted, max(1, status.canary_scale))
     failing = _failing(canary, status.weights.applied_at)
     if failing and canary.ready < wanted:
@@ -121,13 +147,15 @@ def settled(world: World, status: RolloutStatus) -> bool:
     return (
         available >= replicas.needed(world.spec, status)
         and status.weights.applied == status.weights.desired
+        and status.weights.routes == replicas.split_of(world.spec, status).names
+        and (world.spec.blue_green is None or is_reachable(world, status, 1))
     )
 
 
 def waiting_for(world: World, status: RolloutStatus) -> str:
     """Say what stands between the current step and its end, in words."""
-    if world.stable_service is None:
-        return f"Service {world.spec.stable_service} does not exist; create it, or correct stableService"
+    if world.lacking:
+        return world.lacking
     if world.observed.route.obstacles:
         return world.observed.route.obstacles[0].message
     canary = world.replica_set(status.current_revision)
@@ -139,4 +167,17 @@ def waiting_for(world: World, status: RolloutStatus) -> str:
         )
         because = f" ({', '.join(sorted(trouble))})" if trouble else ""
         return f"{available} of {wanted} canary pods are available{because}"
+    if world.spec.blue_green is not None:
+        return _waiting_for_services(world, status)
+    if world.spec.by_replicas:
+        return f"{status.weights.desired} % of the pods are not the canary's yet"
+    if status.weights.applied == status.weights.desired:
+        return "the header and mirror routes are not confirmed yet"
     return f"weight {status.weights.desired} % is not confirmed by the routes yet"
+
+
+def _waiting_for_services(world: World, status: RolloutStatus) -> str:
+    preview, active = world.spec.canary_service, world.spec.stable_service
+    if not is_reachable(world, status, 1):
+        return f"Service {preview} does not lead to the new revision's ready pods yet"
+    return f"Service {active} is not switched yet"

@@ -41,7 +41,7 @@ State = Done | Waiting | Refused
 def state(world: World, status: RolloutStatus, step: Step, index: int) -> State:
     """Return whether `step`, which is the current one, is done."""
     skipped = index < status.promoted_through
-    if step.set_weight is not None or step.set_canary_scale is not None:
+    if step.pause is None and step.analysis is None:
         if not settled(world, status):
             return Waiting(waiting_for(world, status), until=_next_moment(world, status))
         return Done()

@@ -4,13 +4,16 @@ from datetime import datetime, timedelta
 
 from rollouts.core import revision
 from rollouts.core.observed import ReplicaSet
+from rollouts.core.routes import route
 from rollouts.core.world import Move, World, under_way
 from rollouts.model.status import Exposure, Retiring, Revision, RolloutStatus, Weights
 
 
 def retarget(world: World, move: Move) -> Move:
     """Notice a template that is not the current revision's, and begin whatever that means."""
-    status, wanted = move.status, world.observed.template_hash
+    move = _unpinned(world, move)
+    status = move.status
+    wanted = status.pinned.hash if status.pinned is not None else world.observed.template_hash
     if status.current_revision is None and status.stable_revision is None:
         return _first_sight(world, move)
     if status.current_revision is not None and status.current_revision.hash == wanted:
@@ -18,16 +21,22 @@ def retarget(world: World, move: Move) -> Move:
     superseded = status.current_revision if under_way(status) or status.abort else None
     if status.stable_revision is not None and status.stable_revision.hash == wanted:
         return _back_to_stable(world, move)
-    move = begin(world, move, _numbered(world, status))
+    known = _is_known_good(world, status, wanted)
+    move = begin(world, move, numbered(world, status, wanted), skipping=known)
     if superseded is None or status.stable_revision is None:
         return move
-    return _leaving(world, move, superseded.hash)
+    return leaving(world, move, superseded.hash)
 
 
-def begin(world: World, move: Move, target: Revision) -> Move:
-    """Begin an attempt at `target` at step 0: no evidence, no weight, nothing remembered of the last."""
+def begin(world: World, move: Move, target: Revision, *, skipping: bool = False) -> Move:
+    """
+    Begin an attempt at `target` at step 0: no evidence, no weight, nothing remembered of the last.
+
+    `skipping` all steps, it goes to all the traffic as soon as it has its full size.
+    """
     status = move.status
     stable = world.replica_set(status.stable_revision)
+    traffic = route(world, status)
     drained = _drained(world, status)
     move = move.having(
         **_fresh(),
@@ -42,6 +51,11 @@ def begin(world: World, move: Move, target: Revision) -> Move:
         retiring=[entry for entry in status.retiring if entry.hash != target.hash],
         phase="Progressing",
     )
+    steps = len(world.spec.steps)
+    if status.stable_revision is not None and skipping:
+        move = move.having(
+            current_step_index=steps, promoted_through=steps + 1, weights=Weights(desired=100)
+        )
     if status.stable_revision is None:
         return move.saying(
             world, "FirstDeploy", f"{revision.describe(target)} is the first: no traffic to protect"
@@ -50,9 +64,36 @@ def begin(world: World, move: Move, target: Revision) -> Move:
         world,
         "RolloutStarted",
         f"{revision.describe(target)} is to replace {revision.describe(status.stable_revision)}"
-        f" in {len(world.spec.steps)} steps",
+        f" {_how(world, skipping=skipping)}",
     )
-    return move.retreating() if world.observed.route.highest > 0 else move
+    return move.retreating() if traffic.highest > 0 else move
+
+
+def _how(world: World, *, skipping: bool) -> str:
+    if skipping:
+        return "without steps: it was stable before"
+    return f"in {len(world.spec.steps)} steps" if world.spec.steps else "at once"
+
+
+def _unpinned(world: World, move: Move) -> Move:
+    """Let go of a past revision when the template has changed, or the revision is gone."""
+    pinned = move.status.pinned
+    if pinned is None or (
+        pinned.instead_of == world.observed.template_hash
+        and pinned.hash in world.observed.replica_sets
+    ):
+        return move
+    return move.having(pinned=None)
+
+
+def _is_known_good(world: World, status: RolloutStatus, hash_: str) -> bool:
+    """Say whether a revision was stable so lately that rollbackWindow lets it skip the steps."""
+    if status.pinned is not None:
+        return True
+    window = world.spec.rollback_window
+    if window is None or hash_ not in world.observed.replica_sets:
+        return False
+    return hash_ in [each.hash for each in status.past[: window.revisions]]
 
 
 def _floor(world: World, status: RolloutStatus, stable: ReplicaSet | None) -> int:
@@ -68,6 +109,8 @@ def _drained(world: World, status: RolloutStatus) -> datetime:
     """
     stable, current = status.stable_revision, status.current_revision
     another = stable is not None and current is not None and stable.hash != current.hash
+    if world.spec.routing is None:
+        return world.now  # each pod counts for itself: nothing is mixed up
     if world.observed.route.highest > 0 or (another and status.weights.applied > 0):
         return world.now + timedelta(seconds=world.observed.quiet_seconds)
     return max(world.now, status.drain_until or world.now)
@@ -87,6 +130,7 @@ def _fresh() -> dict[str, object]:
         "pause": None,
         "held_by": None,
         "abort": None,
+        "previous_revision": None,
         "criteria": [],
         "exposure": Exposure(),
     }
@@ -99,12 +143,9 @@ def _first_sight(world: World, move: Move) -> Move:
     That is not a first deploy by itself: after a restore, or when Git made the object
     again, the revision that the stable Service selects is the stable one and keeps its traffic.
     """
-    service = world.stable_service
-    serving = (
-        world.observed.replica_sets.get(service.selected_hash) if service is not None else None
-    )
+    serving = _serving(world)
     if serving is None or serving.existing == 0:
-        return begin(world, move, _numbered(world, move.status))
+        return begin(world, move, numbered(world, move.status, world.observed.template_hash))
     stable = _of(serving)
     move = move.having(stable_revision=stable, weights=Weights(desired=100, applied=100))
     if serving.hash == world.observed.template_hash:
@@ -112,9 +153,18 @@ def _first_sight(world: World, move: Move) -> Move:
         return move.saying(
             world,
             "StableFound",
-            f"{revision.describe(stable)} is what the Service selects: it is stable",
+            f"{revision.describe(stable)} is what has the traffic: it is stable",
         )
-    return begin(world, move, _numbered(world, move.status))
+    return begin(world, move, numbered(world, move.status, world.observed.template_hash))
+
+
+def _serving(world: World) -> ReplicaSet | None:
+    """Return the revision that has the users' traffic, as far as objects alone tell."""
+    if not world.spec.by_replicas:
+        service = world.stable_service
+        return world.observed.replica_sets.get(service.selected_hash) if service else None
+    running = [each for each in world.observed.replica_sets.values() if each.existing > 0]
+    return min(running, key=lambda each: each.revision, default=None)
 
 
 def _back_to_stable(world: World, move: Move) -> Move:
@@ -135,25 +185,29 @@ def _back_to_stable(world: World, move: Move) -> Move:
         "BackToStable",
         f"the template is that of {revision.describe(stable)} again: no steps needed",
     )
-    return _leaving(world, move, left.hash).retreating() if left is not None else move
+    return leaving(world, move, left.hash).retreating() if left is not None else move
 
 
-def _leaving(world: World, move: Move, hash_: str) -> Move:
+def leaving(world: World, move: Move, hash_: str) -> Move:
+    """Let a revision that was on its way go, some time after nothing reaches it any more."""
     delay = world.spec.way.abort_scale_down_delay_seconds
     return move.having(retiring=retire(move.status, hash_, delay))
 
 
-def _numbered(world: World, status: RolloutStatus) -> Revision:
+def numbered(world: World, status: RolloutStatus, hash_: str) -> Revision:
+    """Return the revision of this hash with the number that it has when it begins now."""
     known = [replica_set.revision for replica_set in world.observed.replica_sets.values()]
     known += [
         entry.number
         for entry in (status.stable_revision, status.current_revision)
         if entry is not None
     ]
+    found = world.observed.replica_sets.get(hash_)
+    there = found.images if found is not None else ()
     return Revision(
         number=revision.next_number(known),
-        hash=world.observed.template_hash,
-        images=list(world.observed.images),
+        hash=hash_,
+        images=list(world.observed.images if hash_ == world.observed.template_hash else there),
     )
 
 

@@ -24,6 +24,8 @@ class World:
     observed: Observed
     evidence: Evidence
     now: datetime
+    asked: tuple[str, ...] = ()
+    """The header and mirror routes that the routing objects were asked about."""
 
     def replica_set(self, revision: Revision | None) -> ReplicaSet | None:
         """Return the ReplicaSet of `revision`, if there is one."""
@@ -36,7 +38,17 @@ class World:
 
     @property
     def stable_service(self) -> Service | None:
-        return self.observed.services.get(self.spec.stable_service)
+        """The Service that users' requests reach, if one is named and exists."""
+        return self.observed.services.get(self.spec.stable_service or "")
+
+    @property
+    def lacking(self) -> str:
+        """What is said of a Service that is named, and does not exist; or nothing."""
+        name = self.spec.stable_service
+        if name is None or name in self.observed.services:
+            return ""
+        field = "stableService" if self.spec.blue_green is None else "activeService"
+        return f"Service {name} does not exist; create it, or correct {field}"
 
     @property
     def claimed(self) -> bool:
@@ -45,7 +57,8 @@ class World:
 
     @property
     def canary_service(self) -> Service | None:
-        return self.observed.services.get(self.spec.canary_service)
+        """The Service of the new revision alone, if one is named and exists."""
+        return self.observed.services.get(self.spec.canary_service or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +121,18 @@ def frozen(spec: RolloutSpec, status: RolloutStatus) -> bool:
 def waived(spec: RolloutSpec, status: RolloutStatus) -> bool:
     """Say whether a person takes the promotion upon themselves: evidence may then be missing, not bad."""
     return status.promoted_through > len(spec.steps)
+
+
+def is_warm(world: "World", status: RolloutStatus) -> bool:
+    """Say whether the revision that was switched away from is still there, in full, to go back to."""
+    previous = world.replica_set(status.previous_revision)
+    if previous is None or under_way(status) or status.abort is not None:
+        return False
+    kept = any(
+        entry.hash == previous.hash and (entry.at is None or entry.at > world.now)
+        for entry in status.retiring
+    )
+    return kept and previous.ready > 0
 
 
 def put_back_lately(status: RolloutStatus, now: datetime) -> list[datetime]:

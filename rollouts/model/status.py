@@ -76,10 +76,30 @@ class Pinned(Remembered):
 
 
 class Restart(Remembered):
-    """Pods that are older than `at` are replaced, by evictions."""
+    """Pods that are not younger than `at` are replaced, by evictions."""
 
     at: Timestamp
     by: str = ""
+    going: Annotated[list[str], Field(max_length=50)] = Field(default_factory=list)
+    """The pods that are being evicted: no others are before these have gone."""
+
+
+class Adoption(Remembered):
+    """A Deployment whose place is taken by the Rollout."""
+
+    name: str
+    uid: str
+    replicas: int
+    """How many pods it had; at least so many it has again when it is given back."""
+    at: Timestamp
+    idle_since: Timestamp | None = None
+    """Since when no Service that is named here selects its pods."""
+    scaled_down: bool = False
+    """Its own pods have gone, as spec.workloadRef.scaleDown says."""
+    restored_at: Timestamp | None = None
+    """When it was given its pods again; absent while the Rollout stays."""
+    released_at: Timestamp | None = None
+    """Since when the Services lead to its pods again."""
 
 
 class CriterionStatus(Remembered):
@@ -189,6 +209,10 @@ class RolloutStatus(Remembered):
     abort: Abort | None = None
     pinned: Pinned | None = None
     restart: Restart | None = None
+    adoption: Adoption | None = None
+    """workloadRef: what the Deployment was, and how far its place is taken, or given back."""
+    past: Annotated[list[Revision], Field(max_length=20)] = Field(default_factory=list)
+    """The revisions that were stable before, the latest first."""
     previous_revision: Revision | None = None
     """blueGreen: the revision that was switched away from, for as long as it is kept warm."""
     criteria: list[CriterionStatus] = Field(default_factory=list)

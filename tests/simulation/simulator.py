@@ -20,7 +20,7 @@ from rollouts.core.revision import template_hash
 from rollouts.core.world import under_way
 from rollouts.judge import judge
 from rollouts.model.evidence import Counts, Evidence, Measurement
-from rollouts.model.route import Route
+from rollouts.model.route import Route, Split
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import Exposure, RolloutStatus
 
@@ -256,7 +256,7 @@ class Simulation:
             case act.CreateService(name, hash_) | act.SelectRevision(name, hash_):
                 self._check_selects(hash_)
                 self.services[name] = hash_
-            case act.SetWeight(percent):
+            case act.SetWeight(Split(percent=percent)):
                 self._check_raise(percent)
                 self.route = percent
             case act.RemoveRoute():

@@ -14,7 +14,7 @@ from rollouts.core import actions as act
 from rollouts.core.observed import Command
 from rollouts.core.world import under_way as is_under_way
 from rollouts.model.evidence import Evidence
-from rollouts.model.route import Problem, Route
+from rollouts.model.route import Problem, Route, Split
 from rollouts.model.status import Abort, Pause, Retiring, Revision, RolloutStatus, Weights
 from tests.unit.core.worlds import (
     CRITERIA,
@@ -126,7 +126,7 @@ def test_any_world_has_a_decision_and_it_is_a_safe_one(
     decision = Scene(spec, status, seen, looks, NOW).decide()
     for action in decision.actions:
         match action:
-            case act.SetWeight(percent):
+            case act.SetWeight(Split(percent=percent)):
                 rises = percent > seen.route.highest
                 assert not (rises and status.abort is not None), "no weight rises after a rollback"
                 new = rises and status.weights.applied < percent

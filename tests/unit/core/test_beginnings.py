@@ -4,7 +4,7 @@ import pytest
 
 from rollouts.core import actions as act
 from rollouts.model.evidence import Evidence
-from rollouts.model.route import Route
+from rollouts.model.route import Route, Split
 from rollouts.model.status import RolloutStatus, Weights
 from tests.unit.core.worlds import (
     CRITERIA,
@@ -81,7 +81,7 @@ def test_after_a_restore_into_the_middle_of_a_rollout_traffic_goes_to_stable_fir
     """A route with weight is left over from the life before: its canary is begun anew."""
     scene = under_way().with_(status=RolloutStatus())
     decision = scene.decide()
-    assert decision.actions == (act.SetWeight(0, cut_off=True),)
+    assert decision.actions == (act.SetWeight(Split(0, cut_off=True)),)
     assert decision.status.current_step_index == 0
     assert decision.status.weights.applied == 0
     assert decision.status.drain_until == at(2)
@@ -128,13 +128,13 @@ def test_a_revision_that_comes_back_is_numbered_anew_and_not_made_twice() -> Non
 def test_a_newer_template_sends_traffic_back_first_and_retires_the_canary() -> None:
     scene = under_way(template_hash="newest")
     decision = scene.decide()
-    assert decision.actions == (act.SetWeight(0, cut_off=True),)
+    assert decision.actions == (act.SetWeight(Split(0, cut_off=True)),)
     status = decision.status
     assert [entry.hash for entry in status.retiring] == [NEW]
     assert (status.current_step_index, status.weights.applied) == (0, 0)
     assert (status.drain_until, status.exposed_at) == (at(2), at(2))
     cut = scene.after(decision).with_(route=Route(exists=True, weight=0, highest=0))
-    assert act.SetWeight(25) not in cut.decide().actions
+    assert act.SetWeight(Split(25)) not in cut.decide().actions
 
 
 @pytest.mark.parametrize("verdict", ["fail", "pass"])
@@ -151,7 +151,7 @@ def test_evidence_of_an_older_attempt_is_never_judged(verdict: str) -> None:
 
 def test_the_stable_template_again_needs_no_steps() -> None:
     decision = under_way(template_hash=OLD).decide()
-    assert decision.actions == (act.SetWeight(0, cut_off=True),)
+    assert decision.actions == (act.SetWeight(Split(0, cut_off=True)),)
     status = decision.status
     assert told(decision)[0] == "BackToStable"
     assert status.current_revision == status.stable_revision == revision(OLD)

@@ -4,7 +4,7 @@ import pytest
 
 from rollouts.core import actions as act
 from rollouts.core.replicas import canary_replicas, needed, scale_of
-from rollouts.model.route import Problem, Route
+from rollouts.model.route import Problem, Route, Split
 from rollouts.model.status import Pause, RolloutStatus, Weights
 from tests.unit.core.worlds import (
     CRITERIA,
@@ -31,12 +31,13 @@ def about_to_rise(**changes: object) -> Scene:
 
 def raises(scene: Scene) -> bool:
     return any(
-        isinstance(action, act.SetWeight) and action.percent for action in scene.decide().actions
+        isinstance(action, act.SetWeight) and action.split.percent
+        for action in scene.decide().actions
     )
 
 
 def test_the_weight_rises_when_size_service_and_stable_are_in_place() -> None:
-    assert about_to_rise().decide().actions == (act.SetWeight(25),)
+    assert about_to_rise().decide().actions == (act.SetWeight(Split(25)),)
 
 
 OBSTACLE = Problem("SecondCanary", "somebody else is there")
@@ -118,7 +119,7 @@ def test_a_bigger_step_is_written_down_before_it_is_made() -> None:
     )
     assert bigger.decide().actions == (), "the second pod is not in the Service yet"
     ready = bigger.serving(canary=service("checkout-canary", NEW, newhash=2))
-    assert ready.decide().actions == (act.SetWeight(50),)
+    assert ready.decide().actions == (act.SetWeight(Split(50)),)
 
 
 def test_a_pause_without_duration_waits_for_a_person() -> None:
@@ -330,7 +331,7 @@ def test_a_change_of_the_route_by_somebody_else_is_put_back_and_said(
 ) -> None:
     decision = under_way(25, current_step_index=1, route=route).decide()
     assert "PutBack" in told(decision)
-    assert decision.actions == (act.SetWeight(25),)
+    assert decision.actions == (act.SetWeight(Split(25)),)
     (said,) = [each for each in decision.occurrences if each.reason == "PutBack"]
     assert (said.type, said.message) == (
         "Warning",
@@ -362,7 +363,7 @@ def test_weight_that_still_reaches_a_superseded_canary_is_not_this_one_s() -> No
     scene = under_way(25, weights=WANTS_25).serving(canary=before)
     decision = scene.decide()
     assert decision.status.weights.applied == 0
-    assert decision.actions == (act.SetWeight(0),)
+    assert decision.actions == (act.SetWeight(Split(0)),)
 
 
 def test_routes_that_differ_for_a_moment_are_nobody_s_change() -> None:

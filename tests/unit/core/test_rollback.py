@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rollouts.core import actions as act
-from rollouts.model.route import Problem, Route
+from rollouts.model.route import Problem, Route, Split
 from rollouts.model.status import Pause, Weights
 from tests.unit.core.worlds import (
     CRITERIA,
@@ -24,7 +24,7 @@ from tests.unit.core.worlds import (
 )
 
 JUDGED = spec_of(successCriteria=CRITERIA)
-CUT = act.SetWeight(0, cut_off=True)
+CUT = act.SetWeight(Split(0, cut_off=True))
 FAILED = evidence("fail", message="8% of 60 canary requests failed, 1% may")
 
 
@@ -266,7 +266,7 @@ def test_traffic_that_a_dead_predecessor_took_back_is_not_given_back_unseen(lowe
 
     failed = scene.with_(evidence=FAILED).decide()
     assert failed.status.abort is not None
-    assert act.SetWeight(25) not in failed.actions
+    assert act.SetWeight(Split(25)) not in failed.actions
 
     innocent = scene.with_(evidence=evidence("inconclusive")).decide()
-    assert innocent.actions == (act.SetWeight(25),), "it was somebody else: it is put back"
+    assert innocent.actions == (act.SetWeight(Split(25)),), "it was somebody else: it is put back"

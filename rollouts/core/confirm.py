@@ -1,0 +1,130 @@
+"""What the routes have confirmed, and what somebody else changed about them."""
+
+from rollouts.core.replicas import split_of
+from rollouts.core.routes import bearable, route
+from rollouts.core.steps import blind
+from rollouts.core.world import Move, World, quarrel_ends, under_way
+from rollouts.model.route import Route
+from rollouts.model.status import RolloutStatus, Weights
+
+
+def confirm(world: World, move: Move) -> Move:
+    """Take over the weight that all routes agree on, and notice what somebody else changed."""
+    status = move.status
+    if not under_way(status) and status.abort is None:
+        return move
+    move = _bound_again(world, move)
+    now, weights = route(world, status), status.weights
+    if (
+        now.weight is not None
+        and now.weight == weights.desired
+        and weights.applied != weights.desired
+        and (weights.desired < weights.applied or _reaches_canary(world, status))
+    ):
+        applied = Weights(
+            desired=weights.desired,
+            applied=weights.desired,
+            applied_at=world.now,
+            routes=_routes(world, status, now),
+        )
+        move = move.having(weights=applied)
+        return move.saying(world, *_told(world, status)) if applied.applied > 0 else move
+    if _routes(world, status, now) != weights.routes:
+        return _confirm_routes(world, move, _routes(world, status, now))
+    return _put_back(world, move, now)
+
+
+def _routes(world: World, status: RolloutStatus, now: Route) -> list[str]:
+    """Return the header and mirror routes that are known to be there."""
+    wanted = split_of(world.spec, status).names
+    if now.shaped and now.exists and tuple(wanted) == world.asked:
+        return wanted
+    return [each for each in status.weights.routes if each in wanted]
+
+
+def _confirm_routes(world: World, move: Move, names: list[str]) -> Move:
+    weights = move.status.weights
+    new = [each for each in names if each not in weights.routes]
+    move = move.having(
+        weights=weights.having(routes=names, applied_at=weights.applied_at or world.now)
+    )
+    if not new:
+        return move
+    return move.saying(world, "RouteSet", f"requests reach the canary by {', '.join(new)}")
+
+
+def _told(world: World, status: RolloutStatus) -> tuple[str, str]:
+    """Return the reason and the words for a weight that is applied now."""
+    percent, total = status.weights.desired, status.current_revision
+    if world.spec.blue_green is not None:
+        hash_ = total.hash if total is not None else ""
+        return "Switched", f"Service {world.spec.stable_service} has switched to {hash_}"
+    if world.spec.by_replicas:
+        return "WeightSet", f"the canary has {percent} % of the pods"
+    return "WeightSet", f"the canary has {percent} % of the traffic"
+
+
+def _put_back(world: World, move: Move, now: Route) -> Move:
+    """Say what somebody else changed, unless it may have been ourselves."""
+    status, weights = move.status, move.status.weights
+    if move.retreat or world.spec.by_replicas or quarrel_ends(status, world.now) is not None:
+        return move
+    if may_have_retreated(world, status) or now.highest <= bearable(world, status) != 0:
+        return move
+    gone = weights.applied > 0 and not now.exists
+    changed = now.weight not in (None, weights.applied, weights.desired)
+    reshaped = not now.shaped and tuple(weights.routes) == world.asked != ()
+    if not (gone or changed or reshaped or not now.intact):
+        return move
+    seen = "is gone" if gone else f"says {now.weight} %" if changed else "was changed"
+    text = f"the canary's route {seen}; it is put back to {weights.applied} %"
+    if world.spec.blue_green is not None:
+        service = world.stable_service
+        text = f"Service {world.spec.stable_service} selected {service.selected_hash if service else ''}"
+        text += "; it is put back to the revision that is active"
+    return move.saying(world, "PutBack", text, "Warning")
+
+
+def may_have_retreated(world: World, status: RolloutStatus) -> bool:
+    """
+    Say whether a predecessor may have taken traffic back, and died before it wrote down why.
+
+    Then the routes send less than status says. It may as well be somebody's change: the
+    next look at the success criteria tells, and until then nothing is given back.
+    """
+    now = route(world, status)
+    weight = now.weight
+    less = weight is None or weight < min(status.weights.applied, status.weights.desired)
+    closed = bool(status.weights.routes) and not now.shaped
+    return (less or closed) and blind(world, status) is not None
+
+
+def _reaches_canary(world: World, status: RolloutStatus) -> bool:
+    """Say whether what the routes send arrives at the current revision, not at one before it."""
+    if world.spec.routing is None:
+        return True
+    service, current = world.canary_service, status.current_revision
+    return service is not None and current is not None and service.selected_hash == current.hash
+
+
+def _bound_again(world: World, move: Move) -> Move:
+    """Say which Service somebody pointed at another revision while the canary has traffic."""
+    status = move.status
+    if move.retreat or not under_way(status) or status.weights.applied == 0:
+        return move
+    if world.spec.routing is None:
+        return move
+    if quarrel_ends(status, world.now) is not None or world.claimed:
+        return move
+    pairs = (
+        (world.stable_service, status.stable_revision),
+        (world.canary_service, status.current_revision),
+    )
+    for service, wanted in pairs:
+        if service is None or wanted is None or not world.stands(wanted):
+            continue
+        if service.selected_hash != wanted.hash:
+            seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
+            text = f"{seen}; it is put back to {wanted.hash}"
+            move = move.saying(world, "PutBack", text, "Warning")
+    return move

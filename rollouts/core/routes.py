@@ -1,0 +1,175 @@
+"""What the traffic does now, whichever way it is moved, and what it may do next."""
+
+from dataclasses import replace
+
+from rollouts.core import replicas
+from rollouts.core.world import World, frozen, under_way
+from rollouts.model.route import Route, Split
+from rollouts.model.status import RolloutStatus
+
+LEAST_SAMPLE = 20
+"""With fewer canary requests than this a share that was measured says nothing."""
+
+
+def route(world: World, status: RolloutStatus) -> Route:
+    """Return what the routes say: a router's objects, the active Service, or the pods themselves."""
+    if world.spec.blue_green is not None:
+        return _active(world, status)
+    if world.spec.by_replicas:
+        return _pods(world, status)
+    return world.observed.route
+
+
+def _active(world: World, status: RolloutStatus) -> Route:
+    """Return blue-green's route: the active Service selects one revision, and so has all or nothing."""
+    service, problems = world.stable_service, world.observed.route.problems
+    stable, current = status.stable_revision, status.current_revision
+    if service is None or stable is None or current is None or stable.hash == current.hash:
+        return Route(problems=problems)
+    if service.selected_hash == stable.hash:
+        return Route(exists=True, problems=problems)
+    sure = service.selected_hash == current.hash
+    return Route(exists=True, weight=100 if sure else None, highest=100, problems=problems)
+
+
+def _pods(world: World, status: RolloutStatus) -> Route:
+    """Return a replica-weighted canary's route: its share of the pods, once they are all there."""
+    problems = world.observed.route.problems
+    stable, canary = (
+        world.replica_set(status.stable_revision),
+        world.replica_set(status.current_revision),
+    )
+    if stable is None or stable is canary:
+        return Route(problems=problems)
+    others = sum(
+        each.existing
+        for each in world.observed.replica_sets.values()
+        if each is not stable and each is not canary
+    )
+    ready, wanted = (canary.ready, canary.wanted) if canary is not None else (0, 0)
+    arrived = canary is None or (canary.available >= wanted and canary.existing <= wanted)
+    still = arrived and others == 0 and stable.existing <= stable.wanted
+    return Route(
+        exists=True,
+        weight=replicas.ratio(wanted, stable.wanted) if still else None,
+        highest=max(replicas.ratio(ready, stable.ready), 1 if others else 0),
+        problems=problems,
+    )
+
+
+def next_split(world: World, status: RolloutStatus) -> Split:
+    """Return what the routes may say now: header and mirror routes open like a weight rises."""
+    wanted = replicas.split_of(world.spec, status)
+    percent = next_weight(world, status)
+    known = set(status.weights.routes)
+    if set(wanted.names) <= known or may_raise(world, status):
+        return replace(wanted, percent=percent)
+    return Split(
+        percent=percent,
+        headers=tuple(each for each in wanted.headers if each.name in known),
+        mirrors=tuple(each for each in wanted.mirrors if each.name in known),
+    )
+
+
+def next_weight(world: World, status: RolloutStatus) -> int:
+    """
+    Return the weight that the routes may say now.
+
+    Size before weight: it rises only onto canary pods that are available and whose
+    endpoints are in the canary Service, with the stable Service bound to stable; and it
+    falls only as far as stable can bear what comes back.
+    """
+    weights = status.weights
+    wanted = weights.desired
+    if weights.desired > weights.applied and not may_raise(world, status):
+        wanted = weights.applied
+    return max(wanted, bearable(world, status))
+
+
+def bearable(world: World, status: RolloutStatus) -> int:
+    """
+    Return the least weight that leaves stable no more traffic than it has pods for.
+
+    0 unless dynamicStableScale made stable smaller; and 0 when no canary pod is ready:
+    then any answer is better than none.
+    """
+    canary = world.spec.strategy.canary
+    stable, highest = world.replica_set(status.stable_revision), world.observed.route.highest
+    if canary is None or not canary.dynamic_stable_scale or stable is None or highest == 0:
+        return 0
+    service = world.canary_service
+    serving = world.observed.replica_sets.get(service.selected_hash) if service else None
+    if serving is None or serving.ready == 0 or serving.hash == stable.hash:
+        return 0
+    total = replicas.stable_replicas(world.spec, status)
+    # What is broken is not waited for, only what is starting.
+    broken = sum(not pod.ready and (pod.restarts > 0 or bool(pod.problem)) for pod in stable.pods)
+    able = min(total, stable.available + broken)
+    return min(highest, 100 - 100 * able // total) if total else 0
+
+
+def stable_size(world: World, status: RolloutStatus) -> int:
+    """
+    Return how many pods stable is to have now.
+
+    All of them, unless dynamicStableScale gives up those whose traffic the canary has taken:
+    that was measured, not only configured. Before a weight falls they are there again.
+    """
+    total = replicas.stable_replicas(world.spec, status)
+    canary, stable = world.spec.strategy.canary, world.replica_set(status.stable_revision)
+    if canary is None or not canary.dynamic_stable_scale or stable is None:
+        return total
+    if not under_way(status):
+        return total
+    weights = status.weights
+    least = replicas.stable_share(world.spec, status, min(weights.applied, weights.desired))
+    taken = (
+        weights.served is not None
+        and weights.served >= 0.8 * weights.applied
+        and status.exposure.canary_requests >= LEAST_SAMPLE
+    )
+    return least if taken else max(least, min(stable.wanted, total))
+
+
+def may_raise(world: World, status: RolloutStatus) -> bool:
+    """Say whether everything is in place to send the canary its desired weight."""
+    spec = world.spec
+    if frozen(spec, status) or world.observed.route.obstacles:
+        return False
+    if spec.by_replicas:
+        return not _others_are_left(world, status)
+    if status.drain_until is not None and world.now < status.drain_until:
+        return False
+    canary, stable = world.replica_set(status.current_revision), status.stable_revision
+    stable_service = world.stable_service
+    if canary is None or stable_service is None or stable is None:
+        return False
+    wanted = max(1, replicas.needed(spec, status))
+    return (
+        canary.available >= wanted
+        and stable_service.selected_hash == stable.hash
+        and is_reachable(world, status, wanted)
+    )
+
+
+def is_reachable(world: World, status: RolloutStatus, least: int) -> bool:
+    """Say whether the canary Service, where there has to be one, has so many ready canary pods."""
+    canary, service = status.current_revision, world.canary_service
+    if world.spec.canary_service is None:
+        return True
+    return (
+        canary is not None
+        and service is not None
+        and service.selected_hash == canary.hash
+        and service.ready_endpoints.get(canary.hash, 0) >= least
+    )
+
+
+def _others_are_left(world: World, status: RolloutStatus) -> bool:
+    """Say whether pods of a superseded revision still share the traffic."""
+    named = {each.hash for each in (status.stable_revision, status.current_revision) if each}
+    return any(
+        each.existing > 0 or each.wanted > 0
+        for each in world.observed.replica_sets.values()
+        if each.hash not in named
+    )
