@@ -20,6 +20,11 @@ HASH_LABEL = f"{GROUP}/pod-template-hash"
 REVISION_LABEL = f"{GROUP}/revision"
 MANAGED_BY_LABEL = f"{GROUP}/managed-by"
 COMMAND_ANNOTATION = f"{GROUP}/command"
+ROLE_METADATA = f"{GROUP}/role-metadata"
+"""
+On a ReplicaSet, an annotation: what its role put into its template. On a pod, a label: a
+digest of what it has of that, so that a look at the label tells whether it is up to date.
+"""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,0 +1,115 @@
+"""What a role puts into templates and onto pods can always be taken out again."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollouts.core.dress import Dress, Worn, born, redressed, undressed, worn
+from rollouts.kube.merging import merged
+from rollouts.model.kinds import HASH_LABEL, JSON, ROLE_METADATA
+
+CANARY = Dress({"role": "canary"}, {"note": "on its way"})
+STABLE = Dress({"role": "stable", "tier": "gold"})
+
+
+def replica_set(**metadata: Any) -> JSON:
+    """Return a ReplicaSet as it is made, before anything is put on it."""
+    own = {"labels": {"app": "web", HASH_LABEL: "abc", **metadata.pop("labels", {})}, **metadata}
+    template = {"metadata": own, "spec": {"containers": [{"name": "web", "image": "web:1"}]}}
+    return {
+        "metadata": {"name": "web-abc", "labels": {"app": "web"}},
+        "spec": {"template": template},
+    }
+
+
+def metadata_of(obj: JSON) -> JSON:
+    found: JSON = obj["spec"]["template"]["metadata"]
+    return found
+
+
+def test_a_replica_set_is_born_in_its_dress_and_says_so() -> None:
+    made = born(replica_set(), CANARY)
+    assert metadata_of(made) == {
+        "labels": {"app": "web", HASH_LABEL: "abc", "role": "canary", ROLE_METADATA: CANARY.mark},
+        "annotations": {"note": "on its way"},
+    }
+    assert worn(made).dress == CANARY
+    assert made["metadata"]["labels"] == {"app": "web"}
+
+
+def test_without_a_dress_nothing_is_added() -> None:
+    assert born(replica_set(), Dress()) == replica_set()
+
+
+def test_another_role_takes_away_what_is_not_its_own() -> None:
+    made = born(replica_set(), CANARY)
+    changed = merged(made, redressed(made, STABLE))
+    assert metadata_of(changed)["labels"] == {
+        "app": "web",
+        HASH_LABEL: "abc",
+        "role": "stable",
+        "tier": "gold",
+        ROLE_METADATA: STABLE.mark,
+    }
+    assert not metadata_of(changed)["annotations"]
+
+
+def test_what_the_template_says_itself_comes_back() -> None:
+    plain = replica_set(labels={"tier": "bronze"})
+    made = merged(plain, redressed(plain, STABLE))
+    assert metadata_of(made)["labels"]["tier"] == "gold"
+    bare = merged(made, redressed(made, Dress()))
+    assert metadata_of(bare)["labels"] == {"app": "web", HASH_LABEL: "abc", "tier": "bronze"}
+
+
+def test_a_pod_that_missed_a_change_of_dress_still_gets_rid_of_the_first() -> None:
+    made = born(replica_set(), CANARY)
+    pod = {"metadata": copy.deepcopy(metadata_of(made))}
+    made = merged(made, redressed(made, STABLE))
+    made = merged(made, redressed(made, Dress({"shelf": "top"})))
+    pod = merged(pod, {"metadata": worn(made).patch()})
+    mark = worn(made).dress.mark
+    assert pod["metadata"]["labels"] == {
+        "app": "web",
+        HASH_LABEL: "abc",
+        "shelf": "top",
+        ROLE_METADATA: mark,
+    }
+    assert pod["metadata"]["annotations"] == {}
+
+
+def test_the_same_words_have_the_same_mark_and_none_has_none() -> None:
+    assert Dress({"a": "1", "b": "2"}).mark == Dress({"b": "2", "a": "1"}).mark
+    assert Dress({"a": "1"}).mark != Dress({}, {"a": "1"}).mark
+    assert Dress().mark == ""
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", '"x"', '{"labels": 3}', "null"])
+def test_a_record_that_cannot_be_read_is_none(text: str) -> None:
+    obj = replica_set()
+    obj["metadata"]["annotations"] = {ROLE_METADATA: text}
+    assert worn(obj) == Worn()
+
+
+words = st.dictionaries(st.sampled_from(["role", "tier", "zone"]), st.text("xyz", max_size=2))
+dresses = st.builds(Dress, words, words)
+
+
+@given(words, words, st.lists(dresses, max_size=5))
+def test_the_template_is_always_found_again(
+    labels: dict[str, str], annotations: dict[str, str], worn_in_turn: list[Dress]
+) -> None:
+    plain = replica_set(labels=labels, annotations=annotations)
+    made = born(plain, worn_in_turn[0]) if worn_in_turn else plain
+    for dress in worn_in_turn[1:]:
+        made = merged(made, redressed(made, dress))
+        assert json.loads(worn(made).text)
+        assert worn(made).dress == dress
+    found = undressed(made)
+    assert found["metadata"]["labels"] == {"app": "web", **labels}
+    assert found["metadata"].get("annotations", {}) == annotations
+    assert found["spec"] == plain["spec"]["template"]["spec"]
