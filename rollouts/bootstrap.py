@@ -49,7 +49,8 @@ async def _run_until_signal(settings: Settings) -> int:
 async def controller(settings: Settings, stop: asyncio.Event) -> int:
     """Run the controller until `stop` is set; return the exit status, as `run_controller`."""
     from rollouts.controller.clock import SystemClock
-    from rollouts.controller.loop import WATCHED, Controller
+    from rollouts.controller.loop import Controller
+    from rollouts.controller.watched import WATCHED
     from rollouts.controller.web import Endpoints
     from rollouts.kube.cluster import connect
 

@@ -54,6 +54,18 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Evict:
+    """
+    Ask the pod to go, as far as PodDisruptionBudgets allow it now. Absent is success.
+
+    Raises `RetryLater` with the budget's reason when one does not. The watch tells when the
+    pod begins to go.
+    """
+
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Record a Kubernetes Event about `regarding`; equal ones are counted up, not repeated."""
 
@@ -63,7 +75,7 @@ class Record:
     message: str
 
 
-Write = Create | Apply | Patch | Delete | Record
+Write = Create | Apply | Patch | Delete | Evict | Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +83,42 @@ class Scope:
     """
     What the caches hold of one kind: the objects that carry `label`, and of each these `fields`.
 
-    A field is a path such as `status.conditions`. Empty means all.
+    A field is a path such as `status.conditions`; one that leads through a list means that
+    field of every item. Empty means all.
     """
 
     label: str = ""
     fields: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    """Only the objects of these names; each is watched by itself. Empty means all."""
+    versions: tuple[str, ...] = ()
+    """
+    The kind comes with a CRD, and is read at the first of these versions that the CRD serves.
+
+    While it serves none, there are no objects. Needs the kind CRD among the kinds watched.
+    """
+    owners: tuple[str, ...] = ()
+    """
+    The fields of which the objects say who else owns them by server-side apply.
+
+    `metadata.managedFields` then has one entry `{manager, operation, fieldsV1}` for each such
+    manager, whose `fieldsV1` names those of these paths that it owns, and nothing below them.
+    Without an owner, and for the empty default, there is no `managedFields`.
+    """
+    needed: bool = True
+    """
+    Whether the caches count as filled only with it.
+
+    When it may not be read, one that is not needed is as good as not served, until it may.
+    """
 
 
 class Cluster(Protocol):
     """
     The cluster: reads come from watch caches and cost no request, writes go to the API server.
+
+    A kind that comes with a CRD keeps its name, whichever version is served: what is read says
+    in its `apiVersion` which one that is, a body that is written goes to the one that it names.
 
     What a write returned is in the cache when `write` returns, so that a reconcile
     never acts on a state that is older than its own last write.
@@ -102,7 +140,7 @@ class Cluster(Protocol):
 
         Raises:
             Conflict: it exists already, or somebody wrote in between.
-            NotFound: the object to patch is gone.
+            NotFound: the object to patch is gone, or its kind is not served.
             Forbidden: a permission is missing.
             Unavailable: the API server did not answer in time.
             InvalidSpec: the API server refused the body (422).

@@ -18,48 +18,10 @@ from rollouts.controller.reconcile import Reconciler
 from rollouts.controller.settings import Settings
 from rollouts.controller.telemetry import Telemetry
 from rollouts.errors import Conflict, Permanent, RetryLater
-from rollouts.model.kinds import (
-    ENDPOINT_SLICE,
-    HASH_LABEL,
-    INGRESS,
-    POD,
-    REPLICA_SET,
-    ROLLOUT,
-    SERVICE,
-)
-from rollouts.ports import Clock, Cluster, MetricSource, Notifier, Scope
+from rollouts.model.kinds import ROLLOUT
+from rollouts.ports import Clock, Cluster, MetricSource, Notifier
 
 log = structlog.get_logger(__name__)
-
-WATCHED = {
-    ROLLOUT: Scope(),
-    REPLICA_SET: Scope(HASH_LABEL),
-    POD: Scope(
-        HASH_LABEL,
-        (
-            "metadata.namespace",
-            "metadata.name",
-            "metadata.uid",
-            "metadata.resourceVersion",
-            "metadata.labels",
-            "metadata.ownerReferences",
-            "metadata.creationTimestamp",
-            "metadata.deletionTimestamp",
-            "status.conditions",
-            "status.initContainerStatuses",
-            "status.containerStatuses",
-        ),
-    ),
-    SERVICE: Scope(),
-    ENDPOINT_SLICE: Scope(),
-    INGRESS: Scope(),
-}
-"""
-The kinds that a controller has to have in its caches, and how much of each.
-
-Of a cluster's pods and ReplicaSets only Rollouts' own carry the label, orphans included; all
-the others would cost memory for nothing.
-"""
 
 
 class Controller:

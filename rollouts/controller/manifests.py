@@ -5,42 +5,55 @@ The rules are exactly the verbs that the code uses; the chart says the same in Y
 test says when the two differ. Knows no cluster and does no I/O.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rollouts.controller.watched import WATCHED
 from rollouts.model.crd import crd
-from rollouts.model.kinds import GROUP, JSON
+from rollouts.model.kinds import (
+    AUTOSCALER,
+    CRD,
+    DISRUPTION_BUDGET,
+    GROUP,
+    HTTP_ROUTE,
+    JSON,
+    SCALED_OBJECT,
+    TRAFFIC_SPLIT,
+)
 
 _RBAC_GROUP = "rbac.authorization.k8s.io"
 _RBAC = f"{_RBAC_GROUP}/v1"
 _PORT = 8080
 
+_READ = ("list", "watch")
+_KEEP = (*_READ, "create", "patch", "delete")
+
+
+def _rule(group: str, resources: str, verbs: Sequence[str], *names: str) -> JSON:
+    """Return the rule that grants the verbs on space-separated resources, of these names only."""
+    rule: JSON = {"apiGroups": [group], "resources": resources.split(), "verbs": list(verbs)}
+    return rule | ({"resourceNames": list(names)} if names else {})
+
+
 CLUSTER_RULES: list[JSON] = [
-    {"apiGroups": [GROUP], "resources": ["rollouts"], "verbs": ["list", "watch", "patch"]},
-    {"apiGroups": [GROUP], "resources": ["rollouts/status"], "verbs": ["patch"]},
+    _rule(GROUP, "rollouts", (*_READ, "patch")),
+    _rule(GROUP, "rollouts/status", ("patch",)),
     # Where OwnerReferencesPermissionEnforcement is on, an owner that blocks deletion needs it.
-    {"apiGroups": [GROUP], "resources": ["rollouts/finalizers"], "verbs": ["update"]},
-    {
-        "apiGroups": ["apps"],
-        "resources": ["replicasets"],
-        "verbs": ["list", "watch", "create", "patch", "delete"],
-    },
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
-    {
-        "apiGroups": [""],
-        "resources": ["services"],
-        "verbs": ["list", "watch", "create", "patch"],
-    },
-    {
-        "apiGroups": ["discovery.k8s.io"],
-        "resources": ["endpointslices"],
-        "verbs": ["list", "watch"],
-    },
-    {
-        "apiGroups": ["networking.k8s.io"],
-        "resources": ["ingresses"],
-        "verbs": ["list", "watch", "create", "patch", "delete"],
-    },
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["get", "create", "patch"]},
+    _rule(GROUP, "rollouts/finalizers", ("update",)),
+    _rule("apps", "replicasets", _KEEP),
+    _rule("apps", "deployments", (*_READ, "patch")),
+    _rule("", "pods", (*_READ, "patch")),
+    _rule("", "pods/eviction", ("create",)),
+    _rule("", "services", _KEEP),
+    _rule("discovery.k8s.io", "endpointslices", _READ),
+    _rule("networking.k8s.io", "ingresses", _KEEP),
+    _rule(HTTP_ROUTE.group, "httproutes grpcroutes", _KEEP),
+    _rule(TRAFFIC_SPLIT.group, "trafficsplits", _KEEP),
+    _rule(CRD.group, CRD.plural, _READ, *WATCHED[CRD].names),
+    _rule(AUTOSCALER.group, AUTOSCALER.plural, _READ),
+    _rule(DISRUPTION_BUDGET.group, DISRUPTION_BUDGET.plural, _READ),
+    _rule(SCALED_OBJECT.group, SCALED_OBJECT.plural, _READ),
+    _rule("", "events", ("get", "create", "patch")),
 ]
 LEASE_RULES: list[JSON] = [
     {

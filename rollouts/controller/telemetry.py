@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from rollouts.model.kinds import EVENT
 from rollouts.model.status import Phase
-from rollouts.ports import Apply, Create, Delete, Patch, Record, Write
+from rollouts.ports import Apply, Create, Delete, Evict, Patch, Record, Write
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -106,5 +106,7 @@ def verb_and_kind(write: Write) -> tuple[str, str]:
             return "patch", f"{ref.kind.name}/{subresource}" if subresource else ref.kind.name
         case Delete(ref, _):
             return "delete", ref.kind.name
+        case Evict(ref):
+            return "evict", ref.kind.name
         case Record():
             return "record", EVENT.name

@@ -7,6 +7,7 @@ package costs nothing; take what you need from its modules:
 
     connection   one API server: credentials, requests, streams, errors by consequence
     cluster      `KubeCluster`, the `Cluster` port: caches and writes
+    watches      which kinds are read, and at which version
     reflector    keeps one kind's cache equal to the cluster by list and watch
     requests     `KubeRequests`, uncached requests for the command line
     lease        who of several controllers may write

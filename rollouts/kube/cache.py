@@ -1,9 +1,10 @@
 """
 One kind's objects as last seen, and the feed of what changed.
 
-Objects are plain JSON without `metadata.managedFields`, and, but for Rollouts (whose diff
-a user may ask for), without kubectl's last-applied annotation: both are large and are not
-read. An object handed out is never changed here; a newer one takes its place.
+Objects are plain JSON without `metadata.managedFields` (but for what `Scope.owners` asks for),
+and, but for Rollouts (whose diff a user may ask for), without kubectl's last-applied annotation:
+both are large and are not read. An object handed out is never changed here; a newer one takes
+its place.
 
 A scope may narrow it further, to the objects that carry a label and to some of their fields.
 One that loses the label is gone from here: the watch says so itself (a DELETED event), and
@@ -18,10 +19,11 @@ no number, the watch is believed.
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import Any
 
 from rollouts.kube.label_index import LabelIndex
-from rollouts.kube.merging import owned_fields
-from rollouts.kube.paths import ref_of
+from rollouts.kube.merging import merged, other_owners, owned_fields
+from rollouts.kube.paths import Part, ref_of
 from rollouts.model.kinds import FIELD_MANAGER, JSON, ROLLOUT, FrozenJSON, Kind, Ref
 from rollouts.ports import Scope
 
@@ -38,7 +40,8 @@ class KindCache:
         self._index = LabelIndex()
         self._owned: dict[tuple[str, str], JSON] = {}
         self._deleted_uids: dict[str, Ref] = {}
-        self._seen: dict[str, int] = {}
+        self._seen: dict[Part, int] = {}
+        self._fields = _tree(self.kept.fields)
 
     def get(self, namespace: str, name: str) -> JSON | None:
         return self._objects.get(namespace, {}).get(name)
@@ -46,32 +49,32 @@ class KindCache:
     def select(self, namespace: str, labels: Mapping[str, str] | None) -> list[JSON]:
         """Return a namespace's objects (all for "") whose labels include `labels`."""
         if not labels:
-            return list(self._within(namespace))
+            return list(self._within(Part(namespace)))
         found: Iterable[JSON]
         if namespace:
             keys = self._index.candidates(namespace, labels)
             found = (self._objects[key[0]][key[1]] for key in keys)
         else:
-            found = self._within("")
+            found = self._within(Part())
         return [obj for obj in found if labels.items() <= _labels(obj).items()]
 
     def refs(self) -> list[Ref]:
-        return [ref_of(self.kind, obj) for obj in self._within("")]
+        return [ref_of(self.kind, obj) for obj in self._within(Part())]
 
     def owned(self, ref: Ref) -> JSON:
         """Return the fields that we have applied to the object, as `fieldsV1`."""
         return self._owned.get((ref.namespace, ref.name), {})
 
-    def replace(self, scope: str, objects: Iterable[JSON], version: str) -> list[Ref]:
+    def replace(self, part: Part, objects: Iterable[JSON], version: str) -> list[Ref]:
         """
-        Make the cache what a list of `scope` (a namespace, or "" for all) at `version` said.
+        Make the cache what a list of `part` at `version` said.
 
         Returns what differs, deletions included. An object that a write's response has
         brought after the list was made stays. A list older than what was seen before (the
         API server was restored from a backup) is believed all the same.
         """
         listed_at = _number(version)
-        before_restore = listed_at is not None and listed_at < self._seen.get(scope, 0)
+        before_restore = listed_at is not None and listed_at < self._seen.get(part, 0)
         differing: list[Ref] = []
         present: set[tuple[str, str]] = set()
         uids: set[str] = set()
@@ -82,7 +85,7 @@ class KindCache:
             uids.add(metadata.get("uid", ""))
             if before_restore or not self._newer_than(key, listed_at):
                 differing += self._store(obj)
-        for obj in list(self._within(scope)):
+        for obj in list(self._within(part)):
             ref = ref_of(self.kind, obj)
             key = (ref.namespace, ref.name)
             if key not in present and (before_restore or not self._newer_than(key, listed_at)):
@@ -90,34 +93,43 @@ class KindCache:
         self._deleted_uids = {
             uid: ref
             for uid, ref in self._deleted_uids.items()
-            if uid in uids or (scope and ref.namespace != scope)
+            if uid in uids or not part.holds(ref)
         }
         if listed_at is not None:
-            self._seen[scope] = listed_at
+            self._seen[part] = listed_at
         return differing
 
-    def watched(self, scope: str, event: str, obj: JSON) -> list[Ref]:
-        """Take over an event (ADDED, MODIFIED or DELETED) of the watch of `scope`."""
+    def clear(self) -> list[Ref]:
+        """Forget all, since the kind is not served any more. Returns what is gone."""
+        gone = self.refs()
+        for ref in gone:
+            self._drop(ref)
+        self._deleted_uids.clear()
+        self._seen.clear()
+        return gone
+
+    def watched(self, part: Part, event: str, obj: JSON) -> list[Ref]:
+        """Take over an event (ADDED, MODIFIED or DELETED) of the watch of `part`."""
         ref = ref_of(self.kind, obj)
         version = _version(obj)
-        self.advance(scope, str(obj["metadata"].get("resourceVersion", "")))
+        self.advance(part, str(obj["metadata"].get("resourceVersion", "")))
         key = (ref.namespace, ref.name)
         if event == "DELETED":
             self._deleted_uids.pop(obj["metadata"].get("uid", ""), None)
             return [] if self._newer_than(key, version) else self._drop(ref)
         return [] if self._newer_than(key, version) else self._store(obj)
 
-    def advance(self, scope: str, version: str) -> None:
-        """Note that the watch of `scope` has shown everything up to `version`."""
+    def advance(self, part: Part, version: str) -> None:
+        """Note that the watch of `part` has shown everything up to `version`."""
         number = _number(version)
         if number is not None:
-            self._seen[scope] = max(number, self._seen.get(scope, 0))
+            self._seen[part] = max(number, self._seen.get(part, 0))
 
     def wrote(self, obj: JSON) -> list[Ref]:
         """Take over the object that a write of ours returned, unless the watch is ahead of it."""
         ref = ref_of(self.kind, obj)
         version = _version(obj)
-        seen = max(self._seen.get("", 0), self._seen.get(ref.namespace, 0))
+        seen = max((number for part, number in self._seen.items() if part.holds(ref)), default=0)
         if version is not None and version <= seen:
             return []  # the watch has shown this and perhaps more, such as its deletion
         if self._newer_than((ref.namespace, ref.name), version):
@@ -132,10 +144,14 @@ class KindCache:
         self._deleted_uids[obj["metadata"].get("uid", "")] = ref
         return self._drop(ref)
 
-    def _within(self, scope: str) -> Iterator[JSON]:
-        names = [scope] if scope else list(self._objects)
-        for namespace in names:
-            yield from list(self._objects.get(namespace, {}).values())
+    def _within(self, part: Part) -> Iterator[JSON]:
+        namespaces = [part.namespace] if part.namespace else list(self._objects)
+        for namespace in namespaces:
+            objects = self._objects.get(namespace, {})
+            if not part.name:
+                yield from list(objects.values())
+            elif part.name in objects:
+                yield objects[part.name]
 
     def _newer_than(self, key: tuple[str, str], version: int | None) -> bool:
         """Return whether the cached object is newer than `version`."""
@@ -151,7 +167,7 @@ class KindCache:
         if self.kept.label and self.kept.label not in _labels(obj):
             return self._drop(Ref(self.kind, namespace, name))
         self._note_owned((namespace, name), obj)
-        trimmed = _narrowed(_trimmed(self.kind, obj), self.kept.fields)
+        trimmed = self._trimmed(obj)
         before = self._objects[namespace].get(name)
         if before is not None:
             self._index.remove((namespace, name), _labels(before))
@@ -162,6 +178,24 @@ class KindCache:
             if before is not None and _same(before, trimmed)
             else [Ref(self.kind, namespace, name)]
         )
+
+    def _trimmed(self, obj: JSON) -> JSON:
+        """Return the object as it is kept; `obj` is ours alone and may be changed."""
+        metadata = obj["metadata"]
+        owners = other_owners(obj, FIELD_MANAGER, self.kept.owners) if self.kept.owners else []
+        metadata.pop("managedFields", None)
+        if owners:
+            metadata["managedFields"] = owners
+        annotations = metadata.get("annotations")
+        if self.kind != ROLLOUT and annotations and _LAST_APPLIED in annotations:
+            del annotations[_LAST_APPLIED]
+            if not annotations:
+                del metadata["annotations"]
+        # Items of a list come without what every one of them has in common.
+        obj.setdefault("apiVersion", self.kind.api_version)
+        obj.setdefault("kind", self.kind.name)
+        narrowed: JSON = _narrowed(obj, self._fields)
+        return narrowed
 
     def _note_owned(self, key: tuple[str, str], obj: FrozenJSON) -> None:
         if "managedFields" not in obj["metadata"]:
@@ -211,35 +245,24 @@ class ChangeFeed:
             await self._arrived.wait()
 
 
-def _trimmed(kind: Kind, obj: JSON) -> JSON:
-    """Return the object as the cache keeps it; `obj` is ours alone and may be changed."""
-    metadata = obj["metadata"]
-    metadata.pop("managedFields", None)
-    annotations = metadata.get("annotations")
-    if kind != ROLLOUT and annotations and _LAST_APPLIED in annotations:
-        del annotations[_LAST_APPLIED]
-        if not annotations:
-            del metadata["annotations"]
-    # Items of a list come without what every one of them has in common.
-    obj.setdefault("apiVersion", kind.api_version)
-    obj.setdefault("kind", kind.name)
-    return obj
-
-
-def _narrowed(obj: JSON, fields: Iterable[str]) -> JSON:
-    """Return what the object has of `fields`, beside what says which object it is; all for none."""
-    if not fields:
-        return obj
-    kept: JSON = {"apiVersion": obj["apiVersion"], "kind": obj["kind"]}
+def _tree(fields: Iterable[str]) -> JSON:
+    """Return the paths as a tree, with what says which object it is; empty for no paths."""
+    tree: JSON = {}
     for path in fields:
-        *parents, field = path.split(".")
-        source, target = obj, kept
-        for parent in parents:
-            source = source.get(parent) or {}
-            target = target.setdefault(parent, {})
-        if field in source:
-            target[field] = source[field]
-    return kept
+        branch: JSON = {}
+        for field in reversed(path.split(".")):
+            branch = {field: branch}
+        tree = merged(tree, branch)
+    return {"apiVersion": {}, "kind": {}, **tree} if tree else {}
+
+
+def _narrowed(value: Any, tree: FrozenJSON) -> Any:
+    """Return what the value has of the tree's fields, of every item of a list; all for no tree."""
+    if tree and isinstance(value, dict):
+        return {key: _narrowed(value[key], tree[key]) for key in tree if key in value}
+    if tree and isinstance(value, list):
+        return [_narrowed(each, tree) for each in value]
+    return value
 
 
 def _same(before: JSON, after: JSON) -> bool:

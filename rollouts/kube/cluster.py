@@ -9,6 +9,8 @@ has not shown yet; the watch shows it next, and the reconcile that follows decid
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -19,10 +21,11 @@ from rollouts.kube.cache import ChangeFeed, KindCache
 from rollouts.kube.connection import REQUEST_TIMEOUT_SECONDS, Connection
 from rollouts.kube.events import EventRecorder
 from rollouts.kube.merging import patch_changes
-from rollouts.kube.paths import collection, complete, ref_of, single
-from rollouts.kube.reflector import Pace, Reflector
+from rollouts.kube.paths import collection, complete, named_by, ref_of, single
+from rollouts.kube.reflector import Pace
+from rollouts.kube.watches import Watches
 from rollouts.model.kinds import FIELD_MANAGER, JSON, FrozenJSON, Kind, Ref
-from rollouts.ports import Apply, Create, Delete, Patch, Record, Scope, Write
+from rollouts.ports import Apply, Create, Delete, Evict, Patch, Record, Scope, Write
 
 log = structlog.get_logger(__name__)
 
@@ -67,51 +70,40 @@ class KubeCluster:
         self.connection = connection
         self.seconds_left = seconds_left
         self._caches = {kind: KindCache(kind, kept) for kind, kept in kinds.items()}
-        self._reflectors = [
-            Reflector(connection, cache, namespace, self._tell, pace)
-            for cache in self._caches.values()
-            for namespace in (namespaces or [""])
-        ]
+        self._watches = Watches(connection, self._caches, namespaces, self._tell, pace or Pace())
         self._feeds: list[ChangeFeed] = []
         self._events = EventRecorder(connection)
         self._applied = Applied()
         self._taken_names: dict[Ref, float] = {}
-        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """
         Fill the caches; return when all are filled, or their kind is known not to be served.
 
         What is unreachable or not permitted is tried again until it succeeds; meanwhile
-        `problems` says why. Acting on a cache that isn't filled would be wrong.
+        `problems` says why. Acting on a cache that isn't filled would be wrong; only a kind
+        that is not needed does not hold up the others when it is not permitted.
 
         Raises:
             UsageError: there is no kubeconfig, or it can't be used.
         """
         await self.connection.open()
-        self._tasks = [
-            asyncio.create_task(reflector.run(), name=f"watch {reflector.kind}")
-            for reflector in self._reflectors
-        ]
-        await asyncio.gather(*(reflector.settled.wait() for reflector in self._reflectors))
+        await self._watches.start()
 
     async def stop(self) -> None:
         """End the watches and every reader of `changes`, and close the connection."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        await self._watches.stop()
         for feed in self._feeds:
             feed.close()
         await self.connection.close()
 
     def problems(self) -> list[str]:
         """Return what keeps which caches from being up to date, in sentences."""
-        return [f"{each.kind}: {each.problem}" for each in self._reflectors if each.problem]
+        return self._watches.problems()
 
     def filled(self) -> bool:
         """Return whether every cache has been filled once."""
-        return all(reflector.settled.is_set() for reflector in self._reflectors)
+        return self._watches.filled
 
     def get(self, ref: Ref) -> JSON | None:
         return self._cache(ref.kind).get(ref.namespace, ref.name)
@@ -138,12 +130,14 @@ class KubeCluster:
                 await self._patch(write)
             case Delete(ref, uid):
                 await self._delete(ref, uid)
+            case Evict(ref):
+                await self._evict(ref)
             case Record():
                 await self._events.record(write, timeout_seconds=self._timeout_seconds())
 
     async def _create(self, kind: Kind, body: FrozenJSON) -> None:
         ref = ref_of(kind, body)
-        path = collection(kind, ref.namespace)
+        path = collection(named_by(kind, body), ref.namespace)
         try:
             answer = await self._request("POST", path, body=complete(kind, body))
         except Conflict as error:
@@ -178,7 +172,7 @@ class KubeCluster:
             return
         answer = await self._request(
             "PATCH",
-            single(ref),
+            single(replace(ref, kind=named_by(kind, body))),
             query={"fieldManager": FIELD_MANAGER, "force": "true"},
             body=complete(kind, body),
             content_type="application/apply-patch+yaml",  # every JSON document is YAML
@@ -194,7 +188,7 @@ class KubeCluster:
             return
         answer = await self._request(
             "PATCH",
-            single(ref, patch.subresource),
+            self._path(ref, patch.subresource),
             query={"fieldManager": FIELD_MANAGER},
             body=patch.body,
             content_type="application/merge-patch+json",
@@ -209,13 +203,23 @@ class KubeCluster:
         if uid:
             options["preconditions"] = {"uid": uid}
         try:
-            answer = await self._request("DELETE", single(ref), body=options)
+            answer = await self._request("DELETE", self._path(ref), body=options)
         except NotFound:
             answer = {}
         if _still_there(answer):
             self._take(ref.kind, answer)
         elif cache := self._caches.get(ref.kind):
             self._tell(cache.deleted(ref))
+
+    async def _evict(self, ref: Ref) -> None:
+        metadata = {"namespace": ref.namespace, "name": ref.name}
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+        with suppress(NotFound):
+            await self._request("POST", single(ref, "eviction"), body=body)
+
+    def _path(self, ref: Ref, subresource: str = "") -> str:
+        """Return the path of an object at the version that it is read at."""
+        return single(replace(ref, kind=self._watches.read(ref.kind) or ref.kind), subresource)
 
     async def _request(
         self,
@@ -248,9 +252,8 @@ class KubeCluster:
         return cache
 
     def _take(self, kind: Kind, answer: JSON) -> None:
-        cache = self._caches.get(kind)
-        if cache is not None:
-            self._tell(cache.wrote(answer))
+        if self._watches.read(kind):  # otherwise no watch would ever correct it
+            self._tell(self._caches[kind].wrote(answer))
 
     def _tell(self, refs: list[Ref]) -> None:
         for ref in refs:

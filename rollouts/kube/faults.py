@@ -44,6 +44,9 @@ def fault(
         return Conflict(message)
     if status == 410 or "ResourceVersionTooLarge" in _cause_types(answer):
         return Expired(message)
+    if status == 429 and "DisruptionBudget" in _cause_types(answer):
+        said = [str(cause.get("message") or "") for cause in _causes(answer)]
+        return RetryLater(" ".join([reason, *filter(None, said)]))
     if status == 429 or status >= 500:
         return Unavailable(message, after_seconds=_after_seconds(answer, retry_after))
     if status == 404:

@@ -58,6 +58,33 @@ def owned_fields(obj: FrozenJSON, manager: str) -> JSON:
     return {}
 
 
+def other_owners(obj: FrozenJSON, manager: str, paths: Iterable[str]) -> list[JSON]:
+    """Return who but `manager` has applied which fields at `paths`, as `managedFields` cut to these."""
+    entries: Iterable[FrozenJSON] = obj["metadata"].get("managedFields") or ()
+    owners = []
+    for entry in entries:
+        if entry.get("manager") == manager or entry.get("operation") != "Apply":
+            continue
+        if owned := _owned_of(paths, entry.get("fieldsV1") or {}):
+            theirs = {"manager": entry.get("manager", ""), "operation": "Apply", "fieldsV1": owned}
+            owners.append(theirs)
+    return owners
+
+
+def _owned_of(paths: Iterable[str], owned: FrozenJSON) -> JSON:
+    kept: JSON = {}
+    for path in paths:
+        wanted: JSON = {}
+        inner: Any = owned
+        for name in reversed(path.split(".")):
+            wanted = {f"f:{name}": wanted}
+        for name in path.split("."):
+            inner = inner.get(f"f:{name}") if isinstance(inner, Mapping) else None
+        if inner is not None:
+            kept = merged(kept, wanted)
+    return kept
+
+
 def disowns(wanted: Any, owned: FrozenJSON) -> bool:
     """
     Return whether applying `wanted` would give up a field in `owned` (a `fieldsV1` set).

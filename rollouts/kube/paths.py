@@ -1,12 +1,45 @@
 """Where the API server serves kinds and objects, and what a request must name of them."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from rollouts.model.kinds import ENDPOINT_SLICE, JSON, FrozenJSON, Kind, Ref
+from rollouts.model.kinds import (
+    AUTOSCALER,
+    CRD,
+    DISRUPTION_BUDGET,
+    ENDPOINT_SLICE,
+    JSON,
+    FrozenJSON,
+    Kind,
+    Ref,
+)
 
-EARLIER_VERSIONS = {ENDPOINT_SLICE: "v1beta1"}
-"""Where a kind was served before: Kubernetes 1.20 has EndpointSlices, of the same shape, as v1beta1."""
+EARLIER_VERSIONS = {
+    ENDPOINT_SLICE: "v1beta1",
+    AUTOSCALER: "v2beta2",
+    DISRUPTION_BUDGET: "v1beta1",
+}
+"""Where a kind was served, in the same shape, before: on Kubernetes 1.20 as these versions."""
+
+CLUSTER_SCOPED = frozenset({CRD})
+"""The kinds whose objects have no namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of a kind that one watch shows: a namespace and a name, of which "" means all."""
+
+    namespace: str = ""
+    name: str = ""
+
+    def holds(self, ref: Ref) -> bool:
+        return self.namespace in {"", ref.namespace} and self.name in {"", ref.name}
+
+
+def parts(kind: Kind, namespaces: Sequence[str], names: Sequence[str]) -> list[Part]:
+    """Return the parts that make up these names of a kind in these namespaces, () for all."""
+    within = () if kind in CLUSTER_SCOPED else namespaces
+    return [Part(namespace, name) for namespace in within or ("",) for name in names or ("",)]
 
 
 def collections(kind: Kind, namespace: str = "") -> list[str]:
@@ -33,6 +66,12 @@ def ref_of(kind: Kind, body: FrozenJSON) -> Ref:
     """Return the reference of an object by its own metadata."""
     metadata = body["metadata"]
     return Ref(kind, metadata.get("namespace", ""), metadata.get("name", ""))
+
+
+def named_by(kind: Kind, body: FrozenJSON) -> Kind:
+    """Return the kind at the version that the body names; as it is when it names none."""
+    version = str(body.get("apiVersion") or kind.api_version).rpartition("/")[2]
+    return replace(kind, version=version)
 
 
 def complete(kind: Kind, body: FrozenJSON) -> JSON:

@@ -19,8 +19,8 @@ from rollouts.errors import Forbidden, NotFound, RetryLater, RolloutsError
 from rollouts.kube.cache import KindCache
 from rollouts.kube.connection import Connection
 from rollouts.kube.faults import Expired, fault
-from rollouts.kube.paths import collections
-from rollouts.model.kinds import JSON, Ref
+from rollouts.kube.paths import Part, collections
+from rollouts.model.kinds import JSON, Kind, Ref
 
 log = structlog.get_logger(__name__)
 
@@ -50,36 +50,56 @@ class Malformed(RetryLater):
 
 
 class Reflector:
-    """One kind in one namespace (or all, for ""). `problem` says why it is not up to date."""
+    """
+    One part of a kind, read as `read` says: the kind at the version that is served.
+
+    `problem` says why it is not up to date.
+    """
 
     def __init__(
         self,
         connection: Connection,
         cache: KindCache,
-        namespace: str,
+        read: Kind,
+        part: Part,
         told: Told,
-        pace: Pace | None = None,
+        *,
+        pace: Pace,
     ) -> None:
         self.kind = cache.kind
         self.problem = ""
         self.settled = asyncio.Event()
-        """Set when the cache is filled, or when the API server has no such kind."""
+        """
+        Set when there is nothing to wait for.
+
+        The cache is filled, the API server has no such kind, it is not for us and not needed,
+        or nobody reads it any more.
+        """
         self._connection = connection
         self._cache = cache
-        self._namespace = namespace
+        self._read = read
+        self._part = part
         self._told = told
-        self._pace = pace or Pace()
+        self._pace = pace
         self._random = random.Random()
-        self._paths = collections(cache.kind, namespace)
-        self._about: dict[str, str | int] = (
-            {"labelSelector": cache.kept.label} if cache.kept.label else {}
-        )
+        self._paths = collections(read, part.namespace)
+        self._about: dict[str, str | int] = {}
+        if cache.kept.label:
+            self._about["labelSelector"] = cache.kept.label
+        if part.name:
+            self._about["fieldSelector"] = f"metadata.name={part.name}"
         self._untried = len(self._paths) - 1
         self._version = ""
         self._failures = 0
 
     async def run(self) -> None:
         """List and watch until cancelled."""
+        try:
+            await self._follow()
+        finally:
+            self.settled.set()
+
+    async def _follow(self) -> None:
         while True:
             try:
                 if not self._version:
@@ -108,6 +128,8 @@ class Reflector:
             if self._untried == 0:
                 self.settled.set()
             self._untried = max(0, self._untried - 1)
+        if isinstance(error, Forbidden) and not self._cache.kept.needed:
+            self.settled.set()
         # A watch that fails again and again may be asking for a resourceVersion that a
         # restored API server has not reached yet.
         keeps_version = not isinstance(error, NotFound | Malformed) and self._failures < 5
@@ -135,7 +157,9 @@ class Reflector:
         version = str(metadata.get("resourceVersion") or "")
         if not version:
             raise Malformed(f"the list of {self.kind.plural} has no resourceVersion")
-        self._told(self._cache.replace(self._namespace, items, version))
+        for item in items:
+            item.setdefault("apiVersion", self._read.api_version)
+        self._told(self._cache.replace(self._part, items, version))
         self._version = version
         self._restored()
         self.settled.set()
@@ -166,9 +190,9 @@ class Reflector:
         event, obj = parse_event(line)
         version = str(obj["metadata"]["resourceVersion"])
         if event == "BOOKMARK":
-            self._cache.advance(self._namespace, version)
+            self._cache.advance(self._part, version)
         else:
-            self._told(self._cache.watched(self._namespace, event, obj))
+            self._told(self._cache.watched(self._part, event, obj))
         self._version = version
         self._succeeded()
 

@@ -8,24 +8,32 @@ there, and the Rollout's CRD is applied.
 import os
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 import yaml
 
+from rollouts.controller.watched import WATCHED
+from rollouts.errors import NotFound
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
+from rollouts.kube.paths import single
 from rollouts.kube.reflector import Pace
 from rollouts.kube.requests import KubeRequests
 from rollouts.model.crd import crd
 from rollouts.model.kinds import (
+    CRD,
+    DISRUPTION_BUDGET,
     EVENT,
     JSON,
+    POD,
     REPLICA_SET,
     ROLLOUT,
     SERVICE,
+    TRAFFIC_SPLIT,
     FrozenJSON,
     Kind,
     Ref,
@@ -36,9 +44,12 @@ from rollouts.sandbox.apiserver.store import Store
 from tests.fakes.cluster import FakeCluster
 from tests.waiting import until
 
-KINDS = dict.fromkeys((ROLLOUT, REPLICA_SET, SERVICE, EVENT), Scope())
+KINDS = {
+    **dict.fromkeys((ROLLOUT, REPLICA_SET, SERVICE, EVENT, POD, DISRUPTION_BUDGET), Scope()),
+    CRD: replace(WATCHED[CRD], names=(TRAFFIC_SPLIT.crd_name,)),
+    TRAFFIC_SPLIT: WATCHED[TRAFFIC_SPLIT],
+}
 NAMESPACE = Kind("", "v1", "namespaces", "Namespace")
-CRD = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
 
 
 class World(Protocol):
@@ -48,7 +59,7 @@ class World(Protocol):
     namespace: str
 
     async def create(self, kind: Kind, body: FrozenJSON) -> None: ...
-    async def patch(self, ref: Ref, body: FrozenJSON) -> None: ...
+    async def patch(self, ref: Ref, body: FrozenJSON, subresource: str = "") -> None: ...
     async def delete(self, ref: Ref) -> None: ...
 
 
@@ -61,7 +72,7 @@ class FakeWorld:
     async def create(self, kind: Kind, body: FrozenJSON) -> None:
         self.fake.put(kind, body)
 
-    async def patch(self, ref: Ref, body: FrozenJSON) -> None:
+    async def patch(self, ref: Ref, body: FrozenJSON, subresource: str = "") -> None:
         self.fake.edit(ref, body)
 
     async def delete(self, ref: Ref) -> None:
@@ -94,15 +105,17 @@ class KubeWorld:
     async def stop(self) -> None:
         await self.kube.stop()
         await self._others.delete(Ref(NAMESPACE, "", self.namespace))
+        with suppress(NotFound):
+            await self._others.delete(Ref(CRD, "", TRAFFIC_SPLIT.crd_name))
         await self._others.connection.close()
 
     async def create(self, kind: Kind, body: FrozenJSON) -> None:
         await self._others.create(kind, body)
 
-    async def patch(self, ref: Ref, body: FrozenJSON) -> None:
+    async def patch(self, ref: Ref, body: FrozenJSON, subresource: str = "") -> None:
         await self._others.connection.request(
             "PATCH",
-            f"/api/v1/namespaces/{ref.namespace}/{ref.kind.plural}/{ref.name}",
+            single(ref, subresource),
             query={"fieldManager": "somebody-else"},
             body=body,
             content_type="application/merge-patch+json",

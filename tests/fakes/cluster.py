@@ -3,23 +3,26 @@ An in-memory `Cluster`, for tests of what talks to one.
 
 It passes the contract suite in `tests/contract`; what the suite does not ask for, such as
 defaults, validation and garbage collection, it does not do. `put`, `edit` and `drop` are
-somebody else's changes. `writes` are those that would have been requests, in order; a test
+somebody else's changes. A kind that comes with a CRD is served as `tests.fakes.definitions`
+says, so a test has to `put` its CRD first. `writes` are those that would have been requests, in order; a test
 may put errors into `failures`, which the next writes raise instead.
 """
 
 import copy
 import re
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from rollouts.errors import Conflict, FieldError, InvalidSpec, NotFound
+from rollouts.errors import Conflict, FieldError, InvalidSpec, NotFound, RetryLater
 from rollouts.kube.cache import ChangeFeed
 from rollouts.kube.events import event_for
 from rollouts.kube.merging import covers, merged
 from rollouts.kube.paths import ref_of
-from rollouts.model.kinds import EVENT, JSON, FrozenJSON, Kind, Ref
-from rollouts.ports import Apply, Create, Delete, Patch, Record, Write
+from rollouts.model.kinds import CRD, DISRUPTION_BUDGET, EVENT, JSON, FrozenJSON, Kind, Ref
+from rollouts.ports import Apply, Create, Delete, Evict, Patch, Record, Write
+from tests.fakes.definitions import established, read_version, serves
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _SERVERS_OWN = ("uid", "resourceVersion", "generation", "creationTimestamp")
@@ -37,7 +40,7 @@ class FakeCluster:
     # The port.
 
     def get(self, ref: Ref) -> JSON | None:
-        return self._objects.get(ref)
+        return self._objects.get(ref) if self._read(ref.kind) else None
 
     def select(
         self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None
@@ -46,7 +49,8 @@ class FakeCluster:
         return [
             obj
             for ref, obj in self._objects.items()
-            if ref.kind == kind
+            if self._read(kind)
+            and ref.kind == kind
             and namespace in {"", ref.namespace}
             and wanted <= (obj["metadata"].get("labels") or {}).items()
         ]
@@ -56,19 +60,23 @@ class FakeCluster:
             raise self.failures.pop(0)
         match write:
             case Create(kind, body):
+                self._require(kind, body)
                 self._create(write, ref_of(kind, body), body)
             case Apply(kind, body):
+                self._require(kind, body)
                 self._apply(write, ref_of(kind, body), body)
             case Patch():
                 self._patch(write)
             case Delete(ref, uid):
                 self._delete(write, ref, uid)
+            case Evict(ref):
+                self._evict(write, ref)
             case Record():
                 self._record(write)
 
     def changes(self) -> AsyncIterator[Ref]:
         feed = ChangeFeed()
-        feed.put(self._objects)
+        feed.put(ref for ref in self._objects if self._read(ref.kind))
         self._feeds.append(feed)
         return feed.read()
 
@@ -77,6 +85,7 @@ class FakeCluster:
     def put(self, kind: Kind, body: FrozenJSON) -> JSON:
         """Store an object, status included."""
         ref = ref_of(kind, body)
+        self._require(kind, {})
         before = self._objects.get(ref)
         return self._store(ref, merged({} if before is None else before, body))
 
@@ -88,6 +97,9 @@ class FakeCluster:
         del self._objects[ref]
         self._applied.pop(ref, None)
         self._tell(ref)
+        if ref.kind == CRD:
+            for each in self._defined_by(ref):
+                self.drop(each)
 
     # How it does it.
 
@@ -109,7 +121,7 @@ class FakeCluster:
         self._applied[ref] = copy.deepcopy(dict(body))
 
     def _patch(self, patch: Patch) -> None:
-        current = self._objects.get(patch.ref)
+        current = self.get(patch.ref)
         if current is None:
             raise NotFound(f"{patch.ref} not found")
         body = dict(patch.body)
@@ -126,11 +138,25 @@ class FakeCluster:
             self._store(patch.ref, result)
 
     def _delete(self, write: Write, ref: Ref, uid: str) -> None:
-        current = self._objects.get(ref)
+        current = self.get(ref)
         if current is None:
             return
         if uid not in {"", current["metadata"]["uid"]}:
             raise Conflict(f"{ref} is another one")
+        self.writes.append(write)
+        self.drop(ref)
+
+    def _evict(self, write: Write, ref: Ref) -> None:
+        pod = self._objects.get(ref)
+        if pod is None:
+            return
+        labels = (pod["metadata"].get("labels") or {}).items()
+        for budget in self.select(DISRUPTION_BUDGET, ref.namespace):
+            spends = budget["spec"]["selector"]["matchLabels"].items() <= labels
+            if spends and not (budget.get("status") or {}).get("disruptionsAllowed"):
+                raise RetryLater(
+                    "Cannot evict pod as it would violate the pod's disruption budget."
+                )
         self.writes.append(write)
         self.drop(ref)
 
@@ -142,6 +168,19 @@ class FakeCluster:
         self.writes.append(record)
         self._store(ref, event)
 
+    def _read(self, kind: Kind) -> str | None:
+        """Return the version that a kind is read at; None when it is not served."""
+        return read_version(kind, self._objects.get(Ref(CRD, "", kind.crd_name)))
+
+    def _require(self, kind: Kind, body: FrozenJSON) -> None:
+        """Raise `NotFound` unless the version that the body names is served."""
+        definition = self._objects.get(Ref(CRD, "", kind.crd_name))
+        if not serves(kind, definition, body.get("apiVersion")):
+            raise NotFound(f"the server could not find {kind.plural} at {body.get('apiVersion')}")
+
+    def _defined_by(self, definition: Ref) -> list[Ref]:
+        return [ref for ref in self._objects if ref.kind.crd_name == definition.name]
+
     def _check(self, ref: Ref) -> None:
         if not _NAME.fullmatch(ref.name):
             raise InvalidSpec((FieldError("metadata.name", f"{ref.name!r} is no name"),))
@@ -150,9 +189,13 @@ class FakeCluster:
         self._version += 1
         before = self._objects.get(ref)
         obj: JSON = copy.deepcopy({**body, "metadata": {**body["metadata"]}})
-        obj |= {"apiVersion": ref.kind.api_version, "kind": ref.kind.name}
+        kind = replace(ref.kind, version=self._read(ref.kind) or ref.kind.version)
+        obj |= {"apiVersion": kind.api_version, "kind": kind.name}
         metadata = obj["metadata"]
-        metadata["namespace"] = ref.namespace
+        if ref.namespace:
+            metadata["namespace"] = ref.namespace
+        if ref.kind == CRD:
+            obj = established(obj)
         if before is None:
             metadata |= {"uid": f"uid-{self._version}", "generation": 1}
             metadata["creationTimestamp"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -162,7 +205,17 @@ class FakeCluster:
         metadata["resourceVersion"] = str(self._version)
         self._objects[ref] = obj
         self._tell(ref)
+        if ref.kind == CRD:
+            self._convert(ref)
         return obj
+
+    def _convert(self, definition: Ref) -> None:
+        """Read what a CRD defines as it says now."""
+        for ref in self._defined_by(definition):
+            if self._read(ref.kind):
+                self._store(ref, self._objects[ref])
+            else:
+                self._tell(ref)
 
     def _tell(self, ref: Ref) -> None:
         for feed in self._feeds:

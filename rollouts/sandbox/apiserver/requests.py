@@ -98,8 +98,16 @@ def verb_of(request: web.Request, target: Target) -> str:
     return "get" if target.name else "list"
 
 
-def attempt_of(verb: str, target: Target) -> Attempt:
-    """Return what a request attempts, as RBAC is asked about it."""
+_ONE_NAME = re.compile(r"metadata\.name==?([^,=]+)")
+
+
+def attempt_of(verb: str, target: Target, field_selector: str = "") -> Attempt:
+    """
+    Return what a request attempts, as RBAC is asked about it.
+
+    A list or a watch of one name alone is allowed to who may see just this one.
+    """
+    only = _ONE_NAME.fullmatch(field_selector)
     namespaces = target.plural == "namespaces" and not target.group
     return Attempt(
         verb,
@@ -107,7 +115,7 @@ def attempt_of(verb: str, target: Target) -> Attempt:
         target.plural,
         target.subresource,
         target.name if namespaces else target.namespace,
-        target.name,
+        target.name or (only[1] if only else ""),
     )
 
 

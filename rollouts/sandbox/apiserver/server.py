@@ -148,7 +148,9 @@ class ApiServer:
         return await self._rest.serve(call)
 
     def _call(self, request: web.Request, user: User, verb: str, target: Target) -> Call:
-        self._authorizer.require(user, attempt_of(verb, target))
+        self._authorizer.require(
+            user, attempt_of(verb, target, request.query.get("fieldSelector", ""))
+        )
         resource = self.store.registry.find(target.group, target.version, target.plural)
         if bool(target.namespace) > resource.namespaced:
             raise no_such_path()
