@@ -1,0 +1,141 @@
+"""Autoscalers that can't work."""
+
+from typing import Any
+
+import pytest
+
+from rollouts.model.kinds import DEPLOYMENT, JSON, REPLICA_SET
+from tests.unit.controller.preflight.town import (
+    ADOPTED,
+    UID,
+    autoscaler,
+    message,
+    named,
+    problems,
+    reasons,
+    rollout,
+    scaled_object,
+    template,
+)
+
+
+def utilization(resource: str, container: str = "") -> JSON:
+    kind = "ContainerResource" if container else "Resource"
+    field = kind[0].lower() + kind[1:]
+    source = {"name": resource, "target": {"type": "Utilization", "averageUtilization": 50}}
+    return {"type": kind, field: {**source, **({"container": container} if container else {})}}
+
+
+def legacy() -> JSON:
+    return named(DEPLOYMENT, "legacy", {"replicas": 0, "template": template()})
+
+
+def revision() -> JSON:
+    reference = {"kind": "Rollout", "name": "checkout", "uid": UID, "controller": True}
+    return named(REPLICA_SET, "checkout-abc", ownerReferences=[reference])
+
+
+def at(api_version: str, kind: str, name: str) -> JSON:
+    return {"apiVersion": api_version, "kind": kind, "name": name}
+
+
+@pytest.mark.parametrize("make", [autoscaler, scaled_object])
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (
+            at("apps/v1", "Deployment", "legacy"),
+            "Deployment legacy, whose pods this Rollout replaces",
+        ),
+        (at("apps/v1", "ReplicaSet", "checkout-abc"), "which is one revision of this Rollout"),
+        (
+            at("argoproj.io/v1alpha1", "Rollout", "checkout"),
+            "of argoproj.io, which is another kind",
+        ),
+        (at("apps/v1", "Deployment", "cart"), ""),
+        (at("rollouts.dev/v1alpha1", "Rollout", "cart"), ""),
+        (at("rollouts.dev/v1", "Rollout", "checkout"), ""),
+    ],
+)
+def test_an_autoscaler_has_to_scale_the_rollout(make: Any, target: JSON, words: str) -> None:
+    around = [make(target=target), legacy(), revision()]
+    if words:
+        told = message("AutoscalerMisdirected", *around, of=rollout(ADOPTED))
+        assert words in told
+        assert "apiVersion rollouts.dev/v1alpha1, kind Rollout, name checkout" in told
+    else:
+        assert reasons(*around, of=rollout(ADOPTED)) == []
+
+
+def test_keda_scales_a_deployment_unless_it_is_told() -> None:
+    told = message(
+        "AutoscalerMisdirected",
+        scaled_object(target={"name": "legacy"}),
+        legacy(),
+        of=rollout(ADOPTED),
+    )
+    assert told.startswith("ScaledObject keda scales Deployment legacy")
+
+
+def test_limits_that_leave_nothing() -> None:
+    assert reasons(autoscaler(minReplicas=5, maxReplicas=4)) == ["AutoscalerLimits"]
+    assert reasons(scaled_object(minReplicaCount=101)) == ["AutoscalerLimits"]
+    assert reasons(autoscaler(minReplicas=4, maxReplicas=4)) == []
+
+
+@pytest.mark.parametrize(
+    ("metric", "without"),
+    [
+        (utilization("cpu"), "proxy requests none"),
+        (utilization("memory"), "web and proxy request none"),
+        (utilization("cpu", "web"), ""),
+        (utilization("cpu", "proxy"), "proxy requests none"),
+        (
+            {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "AverageValue"}}},
+            "",
+        ),
+        ({"type": "External", "external": {}}, ""),
+    ],
+)
+def test_use_is_measured_against_requests(metric: JSON, without: str) -> None:
+    body = template()
+    body["spec"]["containers"].append({"name": "proxy", "image": "proxy:1"})
+    scaled = rollout(template=body)
+    if without:
+        assert without in message(
+            "AutoscalerNeedsRequests", autoscaler(metrics=[metric]), of=scaled
+        )
+    else:
+        assert reasons(autoscaler(metrics=[metric]), of=scaled) == []
+
+
+def test_a_limit_is_a_request_too() -> None:
+    limited = rollout(template=template(resources={"limits": {"cpu": 1}}))
+    assert reasons(autoscaler(metrics=[utilization("cpu")]), of=limited) == []
+
+
+def test_keda_measures_against_requests_too() -> None:
+    trigger: JSON = {"type": "memory", "metadata": {"value": "50"}}
+    assert reasons(scaled_object(triggers=[trigger])) == ["AutoscalerNeedsRequests"]
+    average = {**trigger, "metricType": "AverageValue"}
+    assert reasons(scaled_object(triggers=[average, {"type": "prometheus"}])) == []
+
+
+def test_two_autoscalers_undo_each_other() -> None:
+    told = message("SeveralAutoscalers", autoscaler("b"), autoscaler("a"), scaled_object())
+    assert told.startswith(
+        "HorizontalPodAutoscaler a, HorizontalPodAutoscaler b and ScaledObject keda all scale"
+    )
+
+
+def test_the_autoscaler_that_keda_makes_is_its_own() -> None:
+    owner = {"kind": "ScaledObject", "name": "keda", "controller": True}
+    made = autoscaler("keda-hpa-keda")
+    made["metadata"]["ownerReferences"] = [owner]
+    assert reasons(made, scaled_object()) == []
+
+
+def test_none_of_it_stops_a_release() -> None:
+    found = problems(autoscaler("a", minReplicas=9, maxReplicas=2), autoscaler("b"))
+    assert found
+    assert not any(problem.blocking for problem in found)

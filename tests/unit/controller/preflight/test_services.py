@@ -1,0 +1,148 @@
+"""Services that lead elsewhere."""
+
+from typing import Any
+
+import pytest
+
+from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, ROLLOUT
+from tests.unit.controller.preflight.town import (
+    ADOPTED,
+    CANARY,
+    UID,
+    message,
+    named,
+    problems,
+    reasons,
+    rollout,
+    service,
+    template,
+    with_metadata,
+)
+
+SMI = {**CANARY, "trafficRouting": {"smi": {}}}
+BLUE_GREEN = {"blueGreen": {"activeService": "checkout"}}
+
+
+def test_nothing_is_wrong_where_nothing_is_wrong() -> None:
+    assert reasons() == []
+    assert reasons(of=rollout(strategy=BLUE_GREEN)) == []
+    assert reasons(of=rollout(strategy={"canary": {"steps": []}})) == []
+
+
+def test_services_that_are_not_there_are_not_looked_at() -> None:
+    assert reasons(service("another", selector={"app": "another"})) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "words"),
+    [
+        ({"type": "ExternalName"}, "ExternalName", "give it the type ClusterIP"),
+        ({"selector": None}, "NoSelector", "Service checkout has no selector"),
+        ({"selector": {"app": "chekcout"}}, "SelectsNoPods", "selects app: chekcout, which"),
+        ({"selector": {"app": "checkout", "x": "1"}}, "SelectsNoPods", "selects x: 1, which"),
+        (
+            {"ports": [{"port": 80, "targetPort": "web"}]},
+            "TargetPortUnknown",
+            "leads to the port web, and the template has none of that name (it has http)",
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["checkout", "checkout-canary"])
+def test_a_service_that_leads_nowhere(changes: JSON, expected: str, words: str, name: str) -> None:
+    found = message(expected, service(name, **changes))
+    assert words.replace("Service checkout", f"Service {name}") in found
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"selector": {"app": "checkout", HASH_LABEL: "abc"}},
+        {"selector": {HASH_LABEL: "abc"}},
+        {"ports": [{"port": 80, "targetPort": 9999}]},
+        {"ports": [{"port": 8080}]},
+        {"ports": [{"port": 80, "targetPort": "8080"}]},
+        {"clusterIP": "None"},
+        {"type": "LoadBalancer"},
+    ],
+)
+def test_a_service_that_is_unusual_and_right(changes: JSON) -> None:
+    assert reasons(service(**changes)) == []
+
+
+def test_only_what_stops_a_release_is_blocking() -> None:
+    (blocking,) = problems(service(type="ExternalName"))
+    (telling,) = problems(service(selector={"app": "x"}))
+    assert (blocking.blocking, telling.blocking) == (True, False)
+
+
+@pytest.mark.parametrize("strategy", [{"canary": SMI}, BLUE_GREEN])
+def test_clients_of_a_headless_service_choose_their_pods_themselves(strategy: JSON) -> None:
+    found = message("HeadlessService", service(clusterIP="None"), of=rollout(strategy=strategy))
+    assert "use a Service with a cluster IP" in found
+
+
+def test_labels_that_pods_have_by_their_role_count() -> None:
+    roles: dict[str, Any] = {
+        "stableMetadata": {"labels": {"role": "stable"}},
+        "canaryMetadata": {"labels": {"role": "canary"}},
+    }
+    stable = service(selector={"app": "checkout", "role": "stable"})
+    canary = service("checkout-canary", selector={"app": "checkout", "role": "stable"})
+    told = message(
+        "SelectsNoPods", stable, canary, of=rollout(strategy={"canary": {**CANARY, **roles}})
+    )
+    assert "Service checkout-canary selects role: stable" in told
+
+
+def test_a_canary_service_of_ours_is_as_its_stable_service_is() -> None:
+    wrong = service(selector={"app": "x"})
+    ours = service("checkout-canary", selector={"app": "x"})
+    owner = {"kind": "Rollout", "name": "checkout", "uid": UID, "controller": True}
+    assert len(problems(wrong, with_metadata(ours, ownerReferences=[owner]))) == 1
+
+
+def test_ports_of_sidecars_count() -> None:
+    body = template(ports=[])
+    sidecar = {"name": "proxy", "ports": [{"name": "http", "containerPort": 1}]}
+    body["spec"]["initContainers"] = [{**sidecar, "restartPolicy": "Always", "readinessProbe": {}}]
+    assert "TargetPortUnknown" not in reasons(of=rollout(template=body))
+    body["spec"]["initContainers"] = [sidecar]
+    assert "TargetPortUnknown" in reasons(of=rollout(template=body))
+
+
+def workload(name: str, labels: dict[str, str], replicas: int = 2) -> JSON:
+    body = {**template(), "metadata": {"labels": labels}}
+    return named(DEPLOYMENT, name, {"replicas": replicas, "template": body})
+
+
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        (workload("legacy", {"app": "checkout", "tier": "x"}), ["SelectsOthers"]),
+        (workload("legacy", {"app": "checkout"}, replicas=0), []),
+        (workload("legacy", {"app": "cart"}), []),
+        ({**rollout(), "metadata": {"namespace": "shop", "name": "copy"}}, ["SelectsOthers"]),
+    ],
+)
+def test_a_service_that_selects_the_pods_of_others(other: JSON, found: list[str]) -> None:
+    assert reasons(other, service()) == found
+    bound = service(selector={"app": "checkout", HASH_LABEL: "abc"})
+    assert reasons(other, bound) == []
+
+
+def test_the_deployment_that_is_adopted_is_no_other() -> None:
+    adopted = workload("legacy", {"app": "checkout"})
+    assert reasons(adopted, of=rollout(ADOPTED)) == []
+    told = message(
+        "SelectsOthers", adopted, workload("a", {"app": "checkout"}), of=rollout(ADOPTED)
+    )
+    assert "the pods of Deployment a too" in told
+
+
+def test_what_a_file_says_may_have_any_shape() -> None:
+    odd = [
+        service(selector=["x"], ports="none"),
+        named(ROLLOUT, "odd", {"template": 3}),
+        named(DEPLOYMENT, "odd", {"template": {"metadata": {"labels": ["a"]}}}),
+    ]
+    assert reasons(*odd) == ["NoSelector"]
