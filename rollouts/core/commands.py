@@ -6,6 +6,7 @@ from dataclasses import replace
 from rollouts.core import revision
 from rollouts.core.actions import Occurrence
 from rollouts.core.observed import Command
+from rollouts.core.restart import begin_restart, stop_restart
 from rollouts.core.rollback import go_back, roll_back
 from rollouts.core.target import begin, leaving, numbered
 from rollouts.core.world import Move, World, is_warm, under_way
@@ -80,6 +81,8 @@ def _abort(world: World, move: Move, command: Command) -> tuple[Move, bool, str]
     if is_warm(world, move.status):
         moved = go_back(world, move, by=by, reason=f"aborted{_by(command)}{why}")
         return moved, True, "traffic goes back to the revision before, which is still warm"
+    if move.status.restart is not None:
+        return stop_restart(world, move, command)
     return move, False, "no rollout is under way"
 
 
@@ -218,4 +221,5 @@ HANDLERS: dict[str, Handler] = {
     "pause": _pause,
     "resume": _resume,
     "rollback": _rollback,
+    "restart": begin_restart,
 }

@@ -16,7 +16,10 @@ from rollouts.core.actions import (
     SetWeight,
 )
 from rollouts.core.confirm import may_have_retreated
+from rollouts.core.dress import Dress
 from rollouts.core.observed import ReplicaSet
+from rollouts.core.restart import evictions
+from rollouts.core.roles import dress_of, placing
 from rollouts.core.routes import bearable, next_split, next_weight, stable_size
 from rollouts.core.world import World, frozen, quarrel_ends, under_way
 from rollouts.model.route import Split
@@ -48,13 +51,15 @@ def converge(world: World, status: RolloutStatus) -> Iterator[Action]:
     Yield the writes that are missing between the cluster and `status`.
 
     Routes first (a lower weight is the most urgent write there is), then Services, then
-    pods. Nothing is yielded when all is as it should be.
+    sizes, then what can wait. Nothing is yielded when all is as it should be.
     """
     if status.current_revision is None:
         return
     yield from _routes(world, status)
     yield from _services(world, status)
     yield from _replica_sets(world, status)
+    yield from placing(world, status)
+    yield from evictions(world, status)
 
 
 def _routes(world: World, status: RolloutStatus) -> Iterator[Action]:
@@ -188,7 +193,9 @@ def _replica_sets(world: World, status: RolloutStatus) -> Iterator[Action]:
     if target is None:
         bound = stable is None or stable.hash == current.hash or _is_bound(world, status)
         if bound and current.hash == world.observed.template_hash:
-            yield CreateReplicaSet(current.hash, current.number, wanted.get(current.hash, 0))
+            dress = dress_of(world.spec, status, current.hash) or Dress()
+            size = wanted.get(current.hash, 0)
+            yield CreateReplicaSet(current.hash, current.number, size, dress)
     elif target.revision != current.number:
         yield NumberReplicaSet(target.name, current.number)
     for hash_, replica_set in world.observed.replica_sets.items():

@@ -17,6 +17,7 @@ from rollouts.core.conditions import conditions
 from rollouts.core.converge import converge, retreat
 from rollouts.core.observed import Observed
 from rollouts.core.replicas import split_of
+from rollouts.core.restart import go_on
 from rollouts.core.rollback import deadline, guard, settled
 from rollouts.core.target import retarget
 from rollouts.core.world import Move, World, frozen, is_warm, under_way
@@ -32,7 +33,7 @@ def decide(
     """Return what to do next. Pure: the same inputs give the same Decision."""
     world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names))
     move = _remember_evidence(world, Move(status))
-    for step in (retarget, obey, guard, advance, _settle):
+    for step in (retarget, obey, guard, advance, go_on, _settle):
         move = step(world, move)
         if move.status.started_at != status.started_at:
             # A new attempt: what was measured of the last one says nothing about it.

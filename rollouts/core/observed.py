@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from rollouts.core.workload import Workload
 from rollouts.core.dress import Worn
+from rollouts.core.workload import Workload
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.route import Route
 

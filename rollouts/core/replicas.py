@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rollouts.core.pace import surge
 from rollouts.model.route import Split
 from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.spec import RolloutSpec
@@ -32,9 +33,9 @@ def stable_replicas(spec: RolloutSpec, status: RolloutStatus) -> int:
     Return how many pods the stable revision has to have.
 
     While a rollout is under way that is at least what it had at the start: traffic may
-    come back at any moment.
+    come back at any moment. A restart may need one more.
     """
-    return max(spec.replicas, status.stable_floor)
+    return max(spec.replicas, status.stable_floor) + surge(spec, status)
 
 
 def needed(spec: RolloutSpec, status: RolloutStatus) -> int:
