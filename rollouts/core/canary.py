@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from rollouts.core import replicas, revision
+from rollouts.core.adoption import is_missing
 from rollouts.core.confirm import confirm
 from rollouts.core.rest import rest
 from rollouts.core.rollback import deadline, roll_back, settled, waiting_for
@@ -129,6 +130,8 @@ def _held(world: World, move: Move) -> Move:
     by = status.held_by
     reason = "Command" if by is not None else "SpecPaused"
     who = f"a command{f' of {by.by}' if by.by else ''}" if by is not None else "spec.paused"
+    if by is None and is_missing(world):
+        who = f"the lack of a template: {world.observed.route.obstacles[0].message}"
     where = f"{_place(world, status)}: held by {who}"
     if status.pause is not None and status.pause.reason == reason:
         return move.having(phase="Paused", message=where)

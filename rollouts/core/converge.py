@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rollouts.core import replicas
+from rollouts.core import adoption, replicas
 from rollouts.core.actions import (
     Action,
     AdoptReplicaSet,
@@ -35,7 +35,8 @@ def retreat(world: World, status: RolloutStatus) -> Iterator[Action]:
         if world.stands(stable):
             yield SelectRevision(active.name, stable.hash)
     elif world.spec.by_replicas:
-        yield from _sizes_by_weight(world, status)
+        if status.stable_revision is not None:
+            yield from _sizes_by_weight(world, status)
     elif world.observed.route.exists and world.observed.route.highest > 0:
         yield SetWeight(_back(world, status))
 
@@ -58,6 +59,7 @@ def converge(world: World, status: RolloutStatus) -> Iterator[Action]:
     yield from _routes(world, status)
     yield from _services(world, status)
     yield from _replica_sets(world, status)
+    yield from adoption.converge(world, status)
     yield from placing(world, status)
     yield from evictions(world, status)
 
@@ -148,7 +150,8 @@ def _services(world: World, status: RolloutStatus) -> Iterator[Action]:
     switched = world.spec.blue_green is not None and (
         under_way(status) and next_weight(world, status) > 0
     )
-    if stands and not switched and stable_service.selected_hash != stable.hash:
+    narrow = stands and adoption.may_narrow(world, status, stable_service)
+    if narrow and not switched and stable_service.selected_hash != stable.hash:
         yield SelectRevision(stable_service.name, stable.hash)
     canary_service = world.canary_service
     if under_way(status):
@@ -157,6 +160,7 @@ def _services(world: World, status: RolloutStatus) -> Iterator[Action]:
         stands
         and canary_service is not None
         and canary_service.selected_hash != stable.hash
+        and adoption.may_narrow(world, status, canary_service)
         and not world.observed.route.exists
     ):
         yield SelectRevision(canary_service.name, stable.hash)

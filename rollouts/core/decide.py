@@ -7,9 +7,11 @@ Moves in order of urgency: which revision is wanted, what a person asks for, whe
 canary must be stopped, and only then how far it may go.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from rollouts.core import adoption, revert
 from rollouts.core.actions import Action, Decision, NameCommand
 from rollouts.core.canary import advance
 from rollouts.core.commands import obey
@@ -32,8 +34,9 @@ def decide(
 ) -> Decision:
     """Return what to do next. Pure: the same inputs give the same Decision."""
     world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names))
+    world = adoption.warned(world, status)
     move = _remember_evidence(world, Move(status))
-    for step in (retarget, obey, guard, advance, go_on, _settle):
+    for step in _course(world, status):
         move = step(world, move)
         if move.status.started_at != status.started_at:
             # A new attempt: what was measured of the last one says nothing about it.
@@ -43,7 +46,7 @@ def decide(
     after = after.having(
         observed_generation=observed.generation,
         step=_step(spec, after),
-        conditions=conditions(status.conditions, after, observed.route.problems, now),
+        conditions=conditions(status.conditions, after, world.observed.route.problems, now),
     )
     return Decision(
         status=after,
@@ -53,6 +56,16 @@ def decide(
     )
 
 
+def _course(world: World, status: RolloutStatus) -> tuple[Callable[[World, Move], Move], ...]:
+    """Return what a decision goes through: usually all of it."""
+    if world.observed.leaving:
+        ends = revert.is_home(world, status)
+        return (revert.give_back,) if ends else (revert.stop, advance, _settle)
+    if adoption.obstacle(world, status):
+        return (adoption.remember, adoption.held)
+    return (retarget, obey, guard, advance, go_on, _settle, adoption.remember)
+
+
 def _actions(world: World, before: RolloutStatus, move: Move) -> list[Action]:
     """
     Return the writes of this decision.
@@ -60,6 +73,10 @@ def _actions(world: World, before: RolloutStatus, move: Move) -> list[Action]:
     A retreat is made now; a move forward is only written down now, and made by the next
     decision, which finds it in status: whoever makes that decision.
     """
+    if world.observed.leaving and revert.is_home(world, before):
+        return list(revert.giving(world, before))
+    if adoption.obstacle(world, before):
+        return []
     same = (before.started_at, before.abort) == (move.status.started_at, move.status.abort)
     if move.retreat or not same:
         actions = list(

@@ -1,0 +1,180 @@
+"""
+Giving a Deployment its place back, without a request lost.
+
+The order is that of taking it, from the end: all traffic to the stable revision, the
+Deployment's pods again, of that revision's template, the Services as they were before us, and
+when the data plane has had time to know the Deployment's pods, the finalizer goes, and with
+the Rollout all that it owns. Every part is seen before the next one begins, so that it may be
+cut off anywhere and carried on by whoever comes next.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from rollouts.core import revision
+from rollouts.core.actions import Action, RemoveRoute
+from rollouts.core.rollback import roll_back
+from rollouts.core.routes import route
+from rollouts.core.workload import (
+    FINALIZERS,
+    ReleaseService,
+    RestoreWorkload,
+    SetFinalizers,
+    Workload,
+)
+from rollouts.core.world import Move, World, under_way
+from rollouts.model.status import Adoption, RolloutStatus
+
+Turn = tuple[Move, tuple[Action, ...]]
+
+
+def is_home(world: World, status: RolloutStatus) -> bool:
+    """Say whether no request goes to another revision than the stable one, as far as one can tell."""
+    stable, service = status.stable_revision, world.stable_service
+    if stable is None:
+        return True
+    if under_way(status) or route(world, status).highest > 0:
+        return False
+    bound = service is None or service.selected_hash in ("", stable.hash)
+    return bound or not world.stands(stable)
+
+
+def stop(world: World, move: Move) -> Move:
+    """End the release that is under way: a canary must not be promoted by the way out."""
+    if not under_way(move.status):
+        return move
+    reason = "the Rollout is being deleted, and gives everything back to its Deployment"
+    return roll_back(world, move, by="rollouts", reason=reason)
+
+
+def give_back(world: World, move: Move) -> Move:
+    """Go on with giving everything back, once all traffic `is_home`."""
+    return _turn(world, move)[0]
+
+
+def giving(world: World, status: RolloutStatus) -> tuple[Action, ...]:
+    """Return the writes of that, in a safe order; nothing while something is waited for."""
+    return _turn(world, Move(status))[1]
+
+
+def _turn(world: World, move: Move) -> Turn:
+    status, workload = move.status, world.observed.workload
+    begun = status.current_revision is not None or bool(world.observed.replica_sets)
+    if workload is None or not begun:
+        return _gone(move)
+    if not workload.exists:
+        text = (
+            f"Deployment {workload.name} does not exist, so nothing can be given back to it: create"
+            f" it, or delete all the same by removing the finalizers {' and '.join(FINALIZERS)}"
+        )
+        return _waits(world, move, text), ()
+    if status.adoption is None:
+        adoption = Adoption(
+            name=workload.name, uid=workload.uid, replicas=workload.replicas, at=world.now
+        )
+        move = move.having(adoption=adoption)
+    if _has_to_be_restored(world, move.status, workload):
+        return _restored(world, move, workload)
+    if not workload.serves:
+        trouble = f" ({workload.trouble})" if workload.trouble else ""
+        text = (
+            f"Deployment {workload.name} is given its pods again: {workload.available} of"
+            f" {workload.replicas} are available{trouble}"
+        )
+        return _waits(world, move, text), ()
+    releases = tuple(_releases(world))
+    if releases:
+        text = f"the Services lead to the pods of Deployment {workload.name} again"
+        return _waits(world, move, text), releases
+    return _end(world, move, workload)
+
+
+def _has_to_be_restored(world: World, status: RolloutStatus, workload: Workload) -> bool:
+    """Say whether the Deployment is not yet what it is to be; what others do to it later is theirs."""
+    adoption = status.adoption
+    if adoption is None or adoption.restored_at is None or adoption.uid != workload.uid:
+        return True
+    return workload.replicas == 0 and _replicas(world, status) > 0
+
+
+def _restored(world: World, move: Move, workload: Workload) -> Turn:
+    status, stable = move.status, move.status.stable_revision
+    assert status.adoption is not None
+    kept = world.replica_set(stable)
+    differs = (
+        stable is not None and kept is not None and world.observed.template_hash != stable.hash
+    )
+    replicas = max(workload.replicas, _replicas(world, status))
+    adoption = status.adoption.having(
+        uid=workload.uid, restored_at=world.now, released_at=None, scaled_down=False
+    )
+    move = move.having(adoption=adoption, phase="Progressing", pause=None)
+    text = f"everything is given back to Deployment {workload.name}: it is to have {replicas} pods"
+    move = move.saying(world, "Reverting", text)
+    if differs and stable is not None:
+        text = (
+            f"the template of Deployment {workload.name} was not that of"
+            f" {revision.describe(stable)}, which is stable; it is made so, since what was not"
+            " promoted must not be released by the way out"
+        )
+        move = move.saying(world, "TemplateGivenBack", text, "Warning")
+    if not differs and replicas == workload.replicas:
+        return move, ()
+    return move, (RestoreWorkload(replicas, stable.hash if differs and stable else ""),)
+
+
+def _replicas(world: World, status: RolloutStatus) -> int:
+    """Return how many pods the Deployment gets: what it had, or what its place has now, if that is more."""
+    stable = world.replica_set(status.stable_revision)
+    remembered = status.adoption.replicas if status.adoption is not None else 0
+    if stable is None:
+        return remembered
+    return max(remembered, world.spec.replicas, stable.wanted)
+
+
+def _releases(world: World) -> Iterator[ReleaseService]:
+    for service in world.observed.services.values():
+        if service.selected_hash and not service.ours:
+            yield ReleaseService(service.name)
+
+
+def _end(world: World, move: Move, workload: Workload) -> Turn:
+    """Give the data plane its time with the Deployment's pods, then go."""
+    adoption, service = move.status.adoption, world.stable_service
+    assert adoption is not None
+    arrived = service.other_endpoints if service is not None else workload.replicas
+    if arrived < workload.replicas:
+        text = (
+            f"waits until the {workload.replicas} pods of Deployment {workload.name} are among the"
+            f" endpoints of Service {world.spec.stable_service}: {arrived} are"
+        )
+        return _waits(world, move.having(adoption=adoption.having(released_at=None)), text), ()
+    since = adoption.released_at or world.now
+    due = since + timedelta(seconds=world.spec.way.scale_down_delay_seconds)
+    move = move.having(adoption=adoption.having(released_at=since))
+    if world.observed.route.exists:
+        return _waits(world, move, "the routes are cleared"), (RemoveRoute(),)
+    if world.now < due:
+        text = f"Deployment {workload.name} serves; our own pods go in a moment"
+        return _waits(world, move.waking(due), text), ()
+    text = (
+        f"Deployment {workload.name} serves with {workload.available} pods, as before the Rollout"
+    )
+    return _gone(move.saying(world, "Reverted", text))
+
+
+def _gone(move: Move) -> Turn:
+    return move, (SetFinalizers(()),)
+
+
+def _waits(world: World, move: Move, text: str) -> Move:
+    """Say what it waits for; on record once only when it needs somebody."""
+    workload = world.observed.workload
+    stuck = workload is not None and (not workload.exists or bool(workload.trouble))
+    if not stuck:
+        return move.having(phase="Progressing", message=text, pause=None)
+    if move.status.phase == "Degraded" and move.status.message == text:
+        return move
+    if move.status.phase == "Degraded" and workload is not None and workload.exists:
+        return move.having(message=text)
+    return move.having(phase="Degraded", pause=None).saying(world, "Blocked", text, "Warning")
