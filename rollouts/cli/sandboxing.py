@@ -82,6 +82,7 @@ def _guide(state: "SandboxState", directory: Path, *, detached: bool) -> str:
     names = {
         "api-server": "API server",
         "ingress": "ingress (nginx)",
+        "gateway": "Gateway (nginx)",
         "prometheus": "Prometheus",
         "exporter": "nginx metrics",
         "controller": "controller",

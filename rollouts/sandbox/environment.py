@@ -21,6 +21,7 @@ from rollouts.errors import Permanent
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.autoscaling import Autoscaling
 from rollouts.sandbox.crds import definitions
 from rollouts.sandbox.credentials import Credentials, write_kubeconfig
 from rollouts.sandbox.dataplane.nginx import Listener
@@ -104,7 +105,9 @@ class Sandbox:
             self.store,
             self._processes,
             self.directory / "nginx",
-            listener=Listener(edge, free_port(edge, 8080), free_port(edge, 8079)),
+            listener=Listener(
+                edge, free_port(edge, 8080), free_port(edge, 8079), free_port(edge, 8088)
+            ),
             exporter=(here, free_port(here, 9113)),
         )
         self.prometheus = Prometheus(
@@ -116,6 +119,7 @@ class Sandbox:
             scrape_seconds=scrape_seconds,
         )
         self.workloads = Workloads(self.store, Addresses(self.network.number), self._processes)
+        self.autoscaling = Autoscaling(self.store, self.prometheus.url)
         self.seat = Seat(
             kubeconfig=self.directory / "controller.kubeconfig",
             prometheus_url=self.prometheus.url,
@@ -134,6 +138,11 @@ class Sandbox:
     @property
     def ingress_url(self) -> str:
         return self.data_plane.url
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the Gateways are served alone; at `ingress_url` they are served beside Ingresses."""
+        return self.data_plane.listener.gateway_url
 
     @property
     def prometheus_url(self) -> str:
@@ -160,6 +169,7 @@ class Sandbox:
             urls={
                 "api-server": self.api.url,
                 "ingress": self.ingress_url,
+                "gateway": self.gateway_url,
                 "prometheus": self.prometheus_url,
                 "exporter": self.data_plane.metrics_url,
                 "controller": self.controller_url,
@@ -203,6 +213,8 @@ class Sandbox:
             self._nginx = await self.data_plane.start()
             stack.push_async_callback(self.data_plane.stop)
             await self._start_metrics(stack)
+            autoscaling = asyncio.create_task(self.autoscaling.run(), name="autoscaling")
+            stack.push_async_callback(_cancel, autoscaling)
             if self._controller_command:
                 await self.start_controller()
                 stack.push_async_callback(self._stop_controller)

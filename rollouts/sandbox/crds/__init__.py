@@ -1,5 +1,6 @@
 """
-The custom kinds that every sandbox serves: TrafficSplit of SMI, and the Gateway API's four.
+The custom kinds that every sandbox serves: TrafficSplit of SMI, the Gateway API's four, and
+KEDA's ScaledObject.
 
 The definitions are our own and compact: they hold the fields that a route is made of, with
 the defaults, limits and list types that users of the real ones know, and keep what they do
@@ -13,7 +14,7 @@ import yaml
 
 from rollouts.model.kinds import JSON
 
-FILES = ("smi.yaml", "gateway-api.yaml")
+FILES = ("smi.yaml", "gateway-api.yaml", "keda.yaml")
 
 
 def definitions() -> list[JSON]:

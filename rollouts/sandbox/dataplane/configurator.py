@@ -1,8 +1,9 @@
 """
-Keeps nginx equal to the store: Ingresses, TrafficSplits, Services and EndpointSlices in, routes out.
+Keeps nginx equal to the store: Ingresses, TrafficSplits and routes of a Gateway in, nginx's table out.
 
 A change is in force about 20 ms after it is stored; changes that come together are applied
-together. Writes one thing only: our address into an Ingress's status, once.
+together. Of the store, it writes the status of what it serves; and the sandbox's Gateway,
+when its kind comes.
 """
 
 import asyncio
@@ -12,12 +13,13 @@ from collections.abc import Collection
 import structlog
 
 from rollouts.errors import Unavailable
-from rollouts.model.kinds import INGRESS, JSON, Kind
-from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.model.kinds import Kind
 from rollouts.sandbox.apiserver.store import Store
-from rollouts.sandbox.dataplane.ingresses import IngressSettings, is_ours
+from rollouts.sandbox.dataplane import house_gateway
+from rollouts.sandbox.dataplane.ingresses import IngressSettings
 from rollouts.sandbox.dataplane.nginx import Nginx
 from rollouts.sandbox.dataplane.snapshot import snapshot, watched
+from rollouts.sandbox.dataplane.statuses import Statuses
 from rollouts.sandbox.dataplane.table import routing_table
 
 log = structlog.get_logger(__name__)
@@ -33,6 +35,7 @@ class Configurator:
         self._store = store
         self._nginx = nginx
         self._settings = settings
+        self._statuses = Statuses(store, nginx.listener.address, settings)
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -43,20 +46,21 @@ class Configurator:
 
     async def apply(self) -> bool:
         """
-        Bring nginx and the Ingresses' status up to date; return whether routes have changed.
+        Bring nginx and then what we say of it up to date; return whether routes have changed.
 
         Raises:
             Unavailable: nginx did not take the routes.
         """
         seen = snapshot(self._store)
         changed = await self._nginx.apply(routing_table(seen, self._settings))
-        for ingress in seen.ingresses:
-            self._publish_address(ingress)
+        self._statuses.publish(seen)
         return changed
 
     async def _watch(self) -> None:
         while True:
-            await self._watch_kinds(watched(self._store))
+            kinds = watched(self._store)
+            house_gateway.furnish(self._store)
+            await self._watch_kinds(kinds)
 
     async def _watch_kinds(self, kinds: Collection[Kind]) -> None:
         """Take note of changes until other kinds are served than `kinds`."""
@@ -79,18 +83,3 @@ class Configurator:
                 log.warning("routes not applied, trying again", reason=str(error))
                 self._changed.set()
                 await asyncio.sleep(RETRY_SECONDS)
-
-    def _publish_address(self, ingress: JSON) -> None:
-        wanted = [{"ip": self._nginx.listener.address}]
-        status = (ingress.get("status") or {}).get("loadBalancer") or {}
-        if not is_ours(ingress, self._settings) or status.get("ingress") == wanted:
-            return
-        meta = ingress["metadata"]
-        with contextlib.suppress(ApiError):  # it went meanwhile: nothing to say it to
-            self._store.patch(
-                INGRESS,
-                meta.get("namespace", ""),
-                meta["name"],
-                {"status": {"loadBalancer": {"ingress": wanted}}},
-                subresource="status",
-            )

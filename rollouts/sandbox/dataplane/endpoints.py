@@ -7,7 +7,7 @@ Pure. An endpoint counts when it is ready, or does not say; terminating ones hav
 from collections.abc import Iterable, Iterator, Mapping
 
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.dataplane.ingresses import Backend
+from rollouts.sandbox.dataplane.backend import Backend
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
@@ -36,6 +36,13 @@ class Endpoints:
     def has(self, namespace: str, service: str) -> bool:
         """Say whether there is such a Service."""
         return (namespace, service) in self._services
+
+    def has_port(self, backend: Backend) -> bool:
+        """Say whether the Service has the port."""
+        return (
+            _port_name(self._services.get((backend.namespace, backend.service)), backend.port)
+            is not None
+        )
 
     def port_number(self, backend: Backend) -> str:
         """Return the port's number; of an unknown Service or port, what the backend names."""

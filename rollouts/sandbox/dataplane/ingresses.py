@@ -9,16 +9,20 @@ Pure. The rules, as ingress-nginx has them (its controller and its balancer):
   same Service and port gets the canary too, whatever its host.
 - A backend has one canary, the oldest Ingress's; a backend that some route uses as its
   main one is never a canary.
+- `mirror-target` holds for all requests of its Ingress's routes, whichever arm they take;
+  on a canary Ingress it does nothing.
 
 Left out: TLS, regular expressions, rewriting, cookie affinity, `service-upstream`, ExternalName.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.dataplane.age import age
+from rollouts.sandbox.dataplane.backend import Backend
+from rollouts.sandbox.dataplane.mirrors import Mirror, mirror
 
 EXACT, PREFIX = "Exact", "Prefix"
 
@@ -31,18 +35,6 @@ class IngressSettings:
     annotation_prefix: str = "nginx.ingress.kubernetes.io"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Backend:
-    """A Service's port, as an Ingress names it: by number or by name."""
-
-    namespace: str
-    service: str
-    port: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}-{self.service}-{self.port}"
-
-
 @dataclass(frozen=True, slots=True)
 class Route:
     """Requests for `host` (empty for any, `*.x.y` for a wildcard) and `path` go to `backend`."""
@@ -52,6 +44,7 @@ class Route:
     path_type: str
     ingress: str
     backend: Backend
+    mirror: Mirror | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +65,10 @@ def routes(ingresses: Iterable[JSON], settings: IngressSettings) -> list[Route]:
     found: dict[tuple[str, str, str], Route] = {}
     for ingress in _ours(ingresses, settings):
         if not _is_canary(ingress, settings):
-            for route in _claims(ingress):
+            target = _annotations(ingress).get(f"{settings.annotation_prefix}/mirror-target", "")
+            host = _annotations(ingress).get(f"{settings.annotation_prefix}/mirror-host", "")
+            for claim in _claims(ingress):
+                route = replace(claim, mirror=mirror(target, host))
                 found.setdefault((route.host, route.path, route.path_type), route)
     return sorted(found.values(), key=_specificity)
 

@@ -54,7 +54,9 @@ class IngressMetrics:
         }
 
     def count(self, entry: Mapping[str, str]) -> None:
-        """Count one line of the access log."""
+        """Count one line of the access log; a request that a Gateway's route has is not ingress-nginx's."""
+        if entry.get("route"):
+            return
         labels = tuple(entry.get(name, "") for name in LABELS)
         self._requests[labels] = self._requests.get(labels, 0) + 1
         for name, series in self._durations.items():

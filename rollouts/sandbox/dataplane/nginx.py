@@ -23,21 +23,30 @@ from rollouts.sandbox.readiness import until_answered
 
 READY_WITHIN_SECONDS = 15.0
 _UPDATE_TIMEOUT = aiohttp.ClientTimeout(total=5)
-_SCRIPTS = ("route.js", "ingress.js", "lookup.js")
+_SCRIPTS = ("route.js", "ingress.js", "gateway.js", "mirroring.js", "lookup.js")
 _TEMPORARY = ("body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Where nginx listens: for traffic on `port`, for new routes on `control_port`."""
+    """
+    Where nginx listens: for traffic on `port`, for new routes on `control_port`.
+
+    On `gateway_port` it is a Gateway and nothing else: there are no Ingresses.
+    """
 
     address: str
     port: int = 8080
     control_port: int = 8079
+    gateway_port: int = 8088
 
     @property
     def url(self) -> str:
         return f"http://{self.address}:{self.port}"
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://{self.address}:{self.gateway_port}"
 
     @property
     def control_url(self) -> str:
@@ -143,6 +152,7 @@ def _configuration(template: str, listener: Listener) -> str:
         "address": listener.address,
         "port": str(listener.port),
         "control_port": str(listener.control_port),
+        "gateway_port": str(listener.gateway_port),
         "open_files": str(limit),
         "connections": str(limit // 2),
         # As root, nginx would otherwise drop to a user that can't write in our directory.

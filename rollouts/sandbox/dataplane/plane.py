@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.dataplane import house_gateway
 from rollouts.sandbox.dataplane.configurator import Configurator
 from rollouts.sandbox.dataplane.exporter import AccessLog, Exporter
 from rollouts.sandbox.dataplane.ingresses import IngressSettings
@@ -16,7 +17,7 @@ from rollouts.sandbox.processes import Process, Processes
 
 class DataPlane:
     """
-    Serves the store's Ingresses on `listener` from `start` to `stop`.
+    Serves the store's Ingresses, HTTPRoutes and GRPCRoutes on `listener` from `start` to `stop`.
 
     The exporter listens on the address and port `exporter`; `metrics_url` is its page.
     """
@@ -32,6 +33,7 @@ class DataPlane:
         settings: IngressSettings | None = None,
     ) -> None:
         self.listener = listener
+        self._store = store
         self.metrics = IngressMetrics()
         self._processes = processes
         self._exporter_at = exporter
@@ -68,6 +70,7 @@ class DataPlane:
             exporter = Exporter(self._access_log, self.metrics)
             await exporter.start(*self._exporter_at)
             stack.push_async_callback(exporter.stop)
+            house_gateway.furnish(self._store)
             await self._configurator.apply()
             configuring = asyncio.create_task(self._configurator.run(), name="configurator")
             stack.push_async_callback(_cancel, configuring)

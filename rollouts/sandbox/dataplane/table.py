@@ -7,17 +7,21 @@ Pure. Keys and what is under them: see the top of `lookup.js`.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rollouts.model.kinds import JSON
+from rollouts.sandbox.dataplane.backend import Backend
 from rollouts.sandbox.dataplane.endpoints import Endpoints
+from rollouts.sandbox.dataplane.gateways import Gateways
 from rollouts.sandbox.dataplane.ingresses import (
-    Backend,
     Canary,
     IngressSettings,
     Route,
     canaries,
     routes,
 )
+from rollouts.sandbox.dataplane.mirrors import Mirror
+from rollouts.sandbox.dataplane.route_rules import Match, matches, targets, unsupported
 from rollouts.sandbox.dataplane.snapshot import Snapshot
 from rollouts.sandbox.dataplane.splits import Splits
 
@@ -41,7 +45,17 @@ def routing_table(seen: Snapshot, settings: IngressSettings) -> dict[str, str]:
     splits = Splits(seen.traffic_splits, endpoints)
     backends: set[Backend] = {route.backend for route in main}
     backends |= {canary.backend for canary in canary_of.values()}
-    table = _hosts(main) | _destinations(backends, splits, endpoints)
+    backends |= {route.mirror.backend for route in main if route.mirror and route.mirror.backend}
+    gateways = Gateways(seen)
+    served = [route for route in (*seen.http_routes, *seen.grpc_routes) if not unsupported(route)]
+    backends |= {
+        target.backend
+        for route in served
+        for target in targets(route, endpoints)
+        if target.resolved.ok
+    }
+    table = _gateway(served, gateways, endpoints)
+    table |= _hosts(main) | _destinations(backends, splits, endpoints)
     return table | {f"canary:{main}": _canary(canary) for main, canary in canary_of.items()}
 
 
@@ -50,6 +64,23 @@ def _hosts(main: Iterable[Route]) -> dict[str, str]:
     for route in main:
         by_host.setdefault(route.host, []).append(_route(route))
     return {f"host:{host}": _compact(listed) for host, listed in by_host.items()}
+
+
+def _gateway(served: Iterable[JSON], gateways: Gateways, endpoints: Endpoints) -> dict[str, str]:
+    by_host: dict[str, list[Match]] = {}
+    for route in served:
+        found = list(matches(route, endpoints))
+        hosts = {host for each in gateways.attach(route) for host in each.hosts}
+        for host in hosts:
+            by_host.setdefault(host, []).extend(found)
+    return {
+        f"gateway:{host}": _compact([each.text for each in sorted(listed, key=_place)])
+        for host, listed in by_host.items()
+    }
+
+
+def _place(match: Match) -> Any:
+    return match.place
 
 
 def _destinations(
@@ -85,7 +116,13 @@ def _route(route: Route) -> JSON:
         "ingress": route.ingress,
         "service": route.backend.service,
         "backend": str(route.backend),
+        "mirror": _mirror(route.mirror) if route.mirror else None,
     }
+
+
+def _mirror(mirror: Mirror) -> JSON:
+    backend = {"backend": str(mirror.backend)} if mirror.backend else {"peer": mirror.peer}
+    return backend | {"uri": mirror.uri, "host": mirror.host}
 
 
 def _canary(canary: Canary) -> str:

@@ -9,10 +9,21 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
-from rollouts.model.kinds import CRD, ENDPOINT_SLICE, INGRESS, JSON, SERVICE, TRAFFIC_SPLIT, Kind
+from rollouts.model.kinds import (
+    CRD,
+    ENDPOINT_SLICE,
+    HTTP_ROUTE,
+    INGRESS,
+    JSON,
+    SERVICE,
+    TRAFFIC_SPLIT,
+    Kind,
+)
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.crds import definitions
+from rollouts.sandbox.dataplane import house_gateway
 from rollouts.sandbox.dataplane.configurator import Configurator
 from rollouts.sandbox.dataplane.exporter import AccessLog, Exporter
 from rollouts.sandbox.dataplane.ingresses import IngressSettings
@@ -33,6 +44,17 @@ def network() -> Iterator[Network]:
     network.release()
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A request as a pod got it."""
+
+    version: str
+    method: str
+    uri: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
 @dataclass
 class Edge:
     """The ingress, and what a test does with it."""
@@ -46,13 +68,19 @@ class Edge:
     session: aiohttp.ClientSession
     stack: AsyncExitStack
     sites: dict[str, web.AppRunner] = field(default_factory=dict)
+    asked: list[Asked] = field(default_factory=list)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def pod(self, number: int, version: str, status: int = 200) -> str:
-        """Start a pod on 127.N.1.<number> and return its address."""
+        """Start a pod on 127.N.1.<number> and return its address; "slow" answers when `released`."""
         address = f"127.{self.network.number}.1.{number}"
 
         async def serve(request: web.Request) -> web.Response:
             body = await request.read()
+            headers = {key.lower(): value for key, value in request.headers.items()}
+            self.asked.append(Asked(version, request.method, request.raw_path, headers, body))
+            if version == "slow":
+                await self.released.wait()
             return web.Response(
                 status=status,
                 text=f"{version} {request.method} {request.raw_path} {len(body)}",
@@ -130,12 +158,29 @@ class Edge:
             },
         )
 
+    def route(
+        self, name: str, *rules: JSON, hostnames: tuple[str, ...] = (HOST,), kind: Kind = HTTP_ROUTE
+    ) -> None:
+        """Make an HTTPRoute (or a GRPCRoute) on the sandbox's Gateway."""
+        parents = [{"name": "sandbox"}]
+        self.put(
+            kind,
+            {
+                "apiVersion": kind.api_version,
+                "kind": kind.name,
+                "metadata": {"name": name, "namespace": "default"},
+                "spec": {"parentRefs": parents, "hostnames": [*hostnames], "rules": [*rules]},
+            },
+        )
+
     async def get(
         self, path: str = "/", headers: Mapping[str, str] | None = None, method: str = "GET"
     ) -> aiohttp.ClientResponse:
-        url = self.nginx.listener.url + path
+        """Ask for a path of HOST, or for a whole URL."""
+        url = path if path.startswith("http") else self.nginx.listener.url + path
+        given = {"Host": HOST} | dict(headers or {})
         async with self.session.request(
-            method, url, headers={"Host": HOST} | dict(headers or {}), data=b"x" * 10
+            method, URL(url, encoded=True), headers=given, data=b"x" * 10, allow_redirects=False
         ) as response:
             await response.read()
             return response
@@ -181,6 +226,7 @@ async def edge(tmp_path: Path, network: Network) -> AsyncIterator[Edge]:
         store = Store()
         for definition in definitions():
             store.create(CRD, definition)
+        house_gateway.furnish(store)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         configurator = Configurator(store, nginx, IngressSettings())
         url = f"http://{network.control_plane}:9113/metrics"

@@ -3,8 +3,8 @@
 import pytest
 
 from rollouts.model.kinds import JSON
+from rollouts.sandbox.dataplane.backend import Backend
 from rollouts.sandbox.dataplane.ingresses import (
-    Backend,
     Canary,
     IngressSettings,
     Route,

@@ -3,8 +3,8 @@
 import pytest
 
 from rollouts.model.kinds import JSON
+from rollouts.sandbox.dataplane.backend import Backend
 from rollouts.sandbox.dataplane.endpoints import Endpoints
-from rollouts.sandbox.dataplane.ingresses import Backend
 from rollouts.sandbox.dataplane.splits import Share, Splits, milli
 
 WEB = Backend("ns", "web", "http")

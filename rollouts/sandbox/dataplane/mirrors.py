@@ -1,0 +1,54 @@
+"""
+Where the annotation `mirror-target` sends copies: a URL, with nginx's variables in it.
+
+Pure. A Service's name of the cluster's DNS (`<service>.<namespace>.svc[.cluster.local]`) is
+its endpoints; any other host has to be an address, for the sandbox resolves no names.
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from rollouts.sandbox.dataplane.backend import Backend
+
+_TARGET = re.compile(r"http://(?P<host>[^/:$]+)(?::(?P<port>\d+))?(?P<uri>[/$].*)?")
+_SERVICE = re.compile(r"(?P<name>[^.]+)\.(?P<namespace>[^.]+)\.svc(\.cluster\.local)?\.?")
+DEFAULT_PORT = "80"
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A copy goes to a Service or to an address; `uri` is empty for the request's own."""
+
+    backend: Backend | None
+    peer: str
+    uri: str
+    host: str
+
+
+def mirror(target: str, host: str = "") -> Mirror | None:
+    """
+    Return what the annotation asks for; None when it can't be followed.
+
+    `host` is the annotation `mirror-host`; without it the copy's Host is the target's.
+    """
+    found = _TARGET.fullmatch(target.strip())
+    if not found:
+        return None
+    port = found["port"] or DEFAULT_PORT
+    named = host or found["host"] + (f":{found['port']}" if found["port"] else "")
+    service = _SERVICE.fullmatch(found["host"])
+    if service:
+        backend = Backend(service["namespace"], service["name"], port)
+        return Mirror(backend, "", found["uri"] or "", named)
+    if not _is_address(found["host"]):
+        return None
+    return Mirror(None, f"{found['host']}:{port}", found["uri"] or "", named)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
