@@ -9,7 +9,6 @@ has not shown yet; the watch shows it next, and the reconcile that follows decid
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +30,9 @@ log = structlog.get_logger(__name__)
 
 UNSEEN_SECONDS = 3.0
 """How long the watch may take to show what a create has run into."""
+
+EVICTIONS = tuple(Kind("policy", each, "evictions", "Eviction") for each in ("v1", "v1beta1"))
+"""What asks a pod to go, the best first: before 1.22, Kubernetes refuses a v1 as unknown (400)."""
 
 SecondsLeft = Callable[[], float]
 
@@ -213,9 +215,18 @@ class KubeCluster:
 
     async def _evict(self, ref: Ref) -> None:
         metadata = {"namespace": ref.namespace, "name": ref.name}
-        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-        with suppress(NotFound):
-            await self._request("POST", single(ref, "eviction"), body=body)
+        for eviction in EVICTIONS:
+            body = complete(eviction, {"metadata": metadata})
+            try:
+                await self._request("POST", single(ref, "eviction"), body=body)
+            except NotFound:
+                return
+            except Permanent as error:
+                unknown = type(error) is Permanent and eviction != EVICTIONS[-1]
+                if not unknown:
+                    raise
+            else:
+                return
 
     def _path(self, ref: Ref, subresource: str = "") -> str:
         """Return the path of an object at the version that it is read at."""

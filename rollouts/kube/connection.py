@@ -115,6 +115,9 @@ class Connection:
             raise fault(response.status, answer or {}, asked=asked, retry_after=retry_after)
         if answer is None:
             raise Unavailable(f"{asked}: {self.host} answered something that is not a JSON object")
+        if answer.get("kind") == "Status" and answer.get("status") == "Failure":
+            # Such as of an eviction (HTTP 201) where two PodDisruptionBudgets are about the pod.
+            raise fault(int(answer.get("code") or 500), answer, asked=asked)
         return answer
 
     @asynccontextmanager

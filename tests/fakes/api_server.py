@@ -75,9 +75,11 @@ class FakeApiServer:
         """Store an object as somebody else would, and tell the watches."""
         self.version += 1
         event = "MODIFIED" if path in self.objects else "ADDED"
-        *_, namespace, _, name = path.split("/")
+        *_, namespaces, namespace, _, name = path.split("/")
         metadata = {"uid": f"uid-{name}", **obj.get("metadata", {})}
-        metadata |= {"name": name, "namespace": namespace, "resourceVersion": str(self.version)}
+        metadata |= {"name": name, "resourceVersion": str(self.version)}
+        if namespaces == "namespaces":
+            metadata["namespace"] = namespace
         stored = {**obj, "metadata": metadata}
         self.objects[path] = stored
         self._tell(event, stored)

@@ -58,6 +58,20 @@ async def test_managed_fields_and_kubectls_copy_are_not_kept(
     assert (found["kind"], found["apiVersion"]) == ("Pod", "v1")
 
 
+async def test_of_managed_fields_the_owners_are_kept_that_a_scope_asks_for(
+    api: FakeApiServer, tmp_path: Path
+) -> None:
+    theirs = {"manager": "argocd", "operation": "Apply", "fieldsV1": {"f:spec": {"f:x": {}}}}
+    api.put(A, {"metadata": {"managedFields": [theirs]}})
+    api.put(B, {"metadata": {"managedFields": [theirs | {"operation": "Update"}]}})
+    kinds = {POD: Scope(owners=("spec.x",))}
+    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, pace=QUICK)
+    await cluster.start()
+    kept = [each["metadata"].get("managedFields") for each in cluster.select(POD, "shop")]
+    assert kept == [[theirs], None]
+    await cluster.stop()
+
+
 async def test_a_cut_watch_goes_on_where_it_was_without_a_list(
     api: FakeApiServer, cluster: KubeCluster
 ) -> None:

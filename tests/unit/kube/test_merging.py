@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.kube.merging import covers, disowns, merged, owned_fields, patch_changes
+from rollouts.kube.merging import covers, disowns, merged, other_owners, owned_fields, patch_changes
 
 # The examples of RFC 7386, appendix A.
 RFC = [
@@ -76,3 +76,19 @@ def test_a_body_disowns_what_it_no_longer_names() -> None:
     assert disowns({"metadata": {"labels": {}}, "spec": {"ports": []}}, owned)
     assert disowns({"metadata": {"labels": {"a": "1"}}, "spec": {}}, owned)
     assert disowns({"metadata": {"labels": {"a": "1"}}}, owned)
+
+
+def test_others_who_apply_a_field_are_named_with_that_field_alone() -> None:
+    selector: Any = {"f:spec": {"f:selector": {}, "f:ports": {"k:{}": {}}}}
+    entries: Any = [
+        {"manager": "argocd", "operation": "Apply", "time": "now", "fieldsV1": selector},
+        {"manager": "kubectl", "operation": "Update", "fieldsV1": selector},
+        {"manager": "rollouts", "operation": "Apply", "fieldsV1": selector},
+        {"manager": "mesh", "operation": "Apply", "fieldsV1": {"f:spec": {"f:type": {}}}},
+    ]
+    owned: Any = {"f:spec": {"f:selector": {}}}
+    found = other_owners(
+        {"metadata": {"managedFields": entries}}, "rollouts", ["spec.selector", "spec.rules.x"]
+    )
+    assert found == [{"manager": "argocd", "operation": "Apply", "fieldsV1": owned}]
+    assert other_owners({"metadata": {}}, "rollouts", ["spec.selector"]) == []

@@ -4,11 +4,19 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from rollouts.errors import Conflict, Forbidden, InvalidSpec, NotFound, Unavailable
+from rollouts.errors import (
+    Conflict,
+    Forbidden,
+    InvalidSpec,
+    NotFound,
+    Permanent,
+    RetryLater,
+    Unavailable,
+)
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
 from rollouts.model.kinds import JSON, POD, SERVICE, Ref
-from rollouts.ports import Apply, Create, Delete, Patch, Record
+from rollouts.ports import Apply, Create, Delete, Evict, Patch, Record
 from tests.fakes.api_server import FakeApiServer, status
 from tests.fakes.watched import A, B, pod, started
 from tests.waiting import until
@@ -170,6 +178,41 @@ async def test_fields_and_times_in_a_refusal_are_carried_on(
     with pytest.raises(Unavailable) as slow:
         await cluster.write(Patch(pod("a"), {"spec": {"x": 2}}))
     assert slow.value.after_seconds == 7
+
+
+async def test_an_eviction_that_a_budget_forbids_says_by_how_much(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    await started(cluster, api)
+    causes = [{"reason": "DisruptionBudget", "message": "web needs 2 healthy pods and has 2"}]
+    api.tricks.append(lambda _: status(429, "Cannot evict pod.", causes=causes))
+    with pytest.raises(RetryLater) as forbidden:
+        await cluster.write(Evict(pod("a")))
+    assert str(forbidden.value) == "Cannot evict pod. web needs 2 healthy pods and has 2"
+    assert not isinstance(forbidden.value, Unavailable)
+
+
+async def test_an_eviction_that_failed_with_http_201_has_failed(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    await started(cluster, api)
+    failure = {"kind": "Status", "status": "Failure", "code": 500, "message": "two budgets"}
+    api.tricks.append(lambda _: web.json_response(failure, status=201))
+    with pytest.raises(RetryLater, match="two budgets"):
+        await cluster.write(Evict(pod("a")))
+
+
+async def test_an_eviction_is_made_as_an_older_cluster_knows_it(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    await started(cluster, api)
+    answers = [web.json_response({"kind": "Status"}), status(400, "no kind Eviction in policy/v1")]
+    api.tricks.append(lambda _: answers.pop())
+    await cluster.write(Evict(pod("a")))
+    assert [body["apiVersion"] for body in api.bodies[-2:]] == ["policy/v1", "policy/v1beta1"]
+    api.tricks[:] = [lambda _: status(400, "broken")]
+    with pytest.raises(Permanent, match="broken"):
+        await cluster.write(Evict(pod("a")))
 
 
 async def test_who_does_not_lead_does_not_write(api: FakeApiServer, cluster: KubeCluster) -> None:

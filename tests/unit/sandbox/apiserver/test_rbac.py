@@ -13,6 +13,7 @@ from rollouts.sandbox.apiserver.builtins import (
     ROLE_BINDING,
 )
 from rollouts.sandbox.apiserver.rbac import Attempt, Authorizer
+from rollouts.sandbox.apiserver.requests import Target, attempt_of
 from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.apiserver.users import service_account_user, user_named
@@ -124,3 +125,13 @@ async def test_one_may_ask_what_one_may(guarded: ApiServer, store: Store) -> Non
                 assert response.status == 201
                 answers.append((await response.json())["status"]["allowed"])
     assert answers == [True, False]
+
+
+def test_who_may_see_one_may_list_and_watch_that_one(store: Store) -> None:
+    rule = {"apiGroups": [""], "resources": ["services"], "resourceNames": ["web"]}
+    grant(store, {**rule, "verbs": ["list"]})
+    authorizer, user = Authorizer(store), user_named(WORKER)
+    services = Target("", "v1", "services", "default")
+    assert authorizer.allows(user, attempt_of("list", services, "metadata.name=web"))
+    for selector in ("", "metadata.name=api", "metadata.name!=web", "spec.type=web"):
+        assert not authorizer.allows(user, attempt_of("list", services, selector))

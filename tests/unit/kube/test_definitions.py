@@ -1,0 +1,113 @@
+"""Kinds that come with a CRD, where the API server does not tell us of CRDs, or late."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from rollouts.kube.cluster import KubeCluster
+from rollouts.kube.connection import Connection
+from rollouts.model.kinds import AUTOSCALER, CRD, JSON, POD, TRAFFIC_SPLIT, Ref
+from rollouts.ports import Scope
+from tests.fakes.api_server import FakeApiServer, status
+from tests.fakes.definitions import definition, established
+from tests.fakes.watched import QUICK, A, pod
+from tests.waiting import until
+
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+SPLITS = "/apis/split.smi-spec.io/v1alpha2/namespaces/shop/trafficsplits"
+KINDS = {
+    POD: Scope(),
+    CRD: Scope(names=(TRAFFIC_SPLIT.crd_name,), needed=False),
+    TRAFFIC_SPLIT: Scope(versions=("v1alpha4", "v1alpha2"), needed=False),
+}
+
+
+@pytest.fixture
+def cluster(api: FakeApiServer, tmp_path: Path) -> KubeCluster:
+    api.put(A, {})
+    api.put(f"{CRDS}/{TRAFFIC_SPLIT.crd_name}", established(definition(TRAFFIC_SPLIT, "v1alpha2")))
+    api.put(f"{SPLITS}/web", {"spec": {"service": "web"}})
+    api.served |= {CRDS, SPLITS, "/api/v1/namespaces/shop/pods"}
+    return KubeCluster(Connection(api.kubeconfig(tmp_path)), ["shop"], KINDS, pace=QUICK)
+
+
+def refuse(api: FakeApiServer, plural: str) -> None:
+    def forbidden(request: web.Request) -> web.Response | None:
+        return status(403, f"{plural} is forbidden") if plural in request.path else None
+
+    api.tricks.append(forbidden)
+
+
+async def start(cluster: KubeCluster) -> None:
+    async with asyncio.timeout(10):
+        await cluster.start()
+    assert cluster.filled()
+
+
+async def test_what_is_served_at_the_start_is_read_before_the_start_is_over(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    await start(cluster)
+    found = cluster.get(Ref(TRAFFIC_SPLIT, "shop", "web"))
+    assert found is not None
+    assert found["apiVersion"] == "split.smi-spec.io/v1alpha2"
+    asked = dict(zip([path for _, path in api.requests], api.queries, strict=True))
+    assert asked[CRDS]["fieldSelector"] == f"metadata.name={TRAFFIC_SPLIT.crd_name}"
+    assert asked[SPLITS] is not None
+    await cluster.stop()
+
+
+async def test_who_may_not_see_definitions_is_told_and_works_without_them(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    refuse(api, "customresourcedefinitions")
+    await start(cluster)
+    assert cluster.get(pod("a")) is not None
+    assert cluster.select(TRAFFIC_SPLIT, "") == []
+    [problem] = cluster.problems()
+    assert "customresourcedefinitions is forbidden" in problem
+    api.tricks.clear()
+    await until(lambda: cluster.select(TRAFFIC_SPLIT, "shop"))
+    await until(lambda: not cluster.problems())
+    await cluster.stop()
+
+
+async def test_a_kind_that_is_installed_but_not_for_us_holds_up_nothing(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    refuse(api, "trafficsplits")
+    await start(cluster)
+    assert cluster.get(pod("a")) is not None
+    assert "trafficsplits is forbidden" in " ".join(cluster.problems())
+    await cluster.stop()
+
+
+async def test_a_definition_that_is_ahead_of_its_api_is_caught_up_with(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    """An API server may say Established a moment before it answers."""
+    api.served.remove(SPLITS)
+    await start(cluster)
+    assert cluster.select(TRAFFIC_SPLIT, "shop") == []
+    api.served.add(SPLITS)
+    await until(lambda: cluster.select(TRAFFIC_SPLIT, "shop"))
+    await cluster.stop()
+
+
+async def test_what_is_built_in_is_read_at_the_version_of_an_older_cluster(
+    api: FakeApiServer, tmp_path: Path
+) -> None:
+    older = "/apis/autoscaling/v2beta2"
+    api.served.add(f"{older}/horizontalpodautoscalers")
+    fields = ("metadata.name", "metadata.namespace", "spec.metrics.type")
+    spec: JSON = {"metrics": [{"type": "Resource", "resource": {}}], "maxReplicas": 3}
+    api.put(f"{older}/namespaces/shop/horizontalpodautoscalers/web", {"spec": spec})
+    kinds = {AUTOSCALER: Scope(fields=fields)}
+    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, pace=QUICK)
+    await start(cluster)
+    await until(lambda: cluster.select(AUTOSCALER, "shop"))
+    [found] = cluster.select(AUTOSCALER, "shop")
+    assert found["spec"] == {"metrics": [{"type": "Resource"}]}
+    await cluster.stop()
