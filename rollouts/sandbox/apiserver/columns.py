@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from rollouts.model.kinds import JSON, FrozenJSON
-from rollouts.sandbox.apiserver import pod_columns
+from rollouts.sandbox.apiserver import autoscalers, pod_columns
 from rollouts.sandbox.apiserver.durations import age, ago
 from rollouts.sandbox.apiserver.jsonpath import find
 from rollouts.sandbox.apiserver.objects import dig
@@ -251,7 +251,8 @@ _TABLES: dict[str, tuple[Column, ...]] = {
     "RoleBinding": (NAME, Column("Role", _role), AGE),
     "HorizontalPodAutoscaler": (
         NAME,
-        Column("Reference", lambda obj, _now: "/".join(dig(obj, f"spec.scaleTargetRef.{key}", "") for key in ("kind", "name"))),
+        Column("Reference", autoscalers.reference),
+        Column("Targets", autoscalers.targets),
         Column("MinPods", _at("spec.minReplicas", "<unset>")),
         Column("MaxPods", _count("spec.maxReplicas"), "integer"),
         Column("Replicas", _count("status.currentReplicas"), "integer"),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.sandbox.apiserver import autoscalers
 
 Address = Callable[[], str]
 
@@ -164,10 +165,6 @@ def _endpoint_slice(obj: JSON) -> None:
         _fill(port, name="", protocol="TCP")
 
 
-def _autoscaler(obj: JSON) -> None:
-    _fill(obj.setdefault("spec", {}), minReplicas=1)
-
-
 _DEFAULTS: dict[str, Callable[[JSON], None]] = {
     "Pod": _pod,
     "ReplicaSet": _replica_set,
@@ -176,5 +173,5 @@ _DEFAULTS: dict[str, Callable[[JSON], None]] = {
     "Secret": _secret,
     "Ingress": _ingress,
     "EndpointSlice": _endpoint_slice,
-    "HorizontalPodAutoscaler": _autoscaler,
+    "HorizontalPodAutoscaler": autoscalers.defaulted,
 }

@@ -129,6 +129,21 @@ _SCHEMA: Fields = {
     ],
 }  # fmt: skip
 
+_METRIC: Fields = {
+    "name": "string",
+    "metric": {"name": "string", "selector": _SELECTOR},
+    "target": {
+        "type": "string",
+        "averageUtilization": "integer",
+        "averageValue": "integer or string",
+        "value": "integer or string",
+    },
+}
+_RULES: Fields = {
+    "stabilizationWindowSeconds": "integer",
+    "selectPolicy": "string",
+    "policies": [{"type": "string", "value": "integer", "periodSeconds": "integer"}],
+}
 _KINDS: dict[str, Fields] = {
     "Pod": {"spec": _POD_SPEC, "status": {"phase": "string", "containerStatuses": ["object"]}},
     "ReplicaSet": {"spec": _REPLICATED, "status": {"replicas": "integer"}},
@@ -174,8 +189,24 @@ _KINDS: dict[str, Fields] = {
         "spec": {"group": "string", "scope": "string", "names": _NAMES, "versions": [_VERSION]},
         "status": _CONDITIONS | {"storedVersions": ["string"]},
     },
-    "HorizontalPodAutoscaler": {"spec": {"scaleTargetRef": "object"}, "status": "object"},
-    "PodDisruptionBudget": {"spec": {"selector": _SELECTOR}, "status": _CONDITIONS},
+    "HorizontalPodAutoscaler": {
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "string", "kind": "string", "name": "string"},
+            "minReplicas": "integer",
+            "maxReplicas": "integer",
+            "metrics": [{"type": "string", "resource": _METRIC, "external": _METRIC}],
+            "behavior": {"scaleUp": _RULES, "scaleDown": _RULES},
+        },
+        "status": _CONDITIONS,
+    },
+    "PodDisruptionBudget": {
+        "spec": {
+            "selector": _SELECTOR,
+            "minAvailable": "integer or string",
+            "maxUnavailable": "integer or string",
+        },
+        "status": _CONDITIONS,
+    },
     "IngressClass": {"spec": {"controller": "string", "parameters": "object"}},
     "Lease": {"spec": {"holderIdentity": "string"}},
 }  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rollouts.model.kinds import JSON, FrozenJSON
-from rollouts.sandbox.apiserver import names
+from rollouts.sandbox.apiserver import autoscalers, names
 from rollouts.sandbox.apiserver.errors import Cause, shown
 from rollouts.sandbox.apiserver.objects import dig
 from rollouts.sandbox.apiserver.selectors import labels_match
@@ -230,6 +230,7 @@ _CHECKS: dict[str, Callable[[FrozenJSON, FrozenJSON | None], Causes]] = {
     "Ingress": _ingress,
     "EndpointSlice": _endpoint_slice,
     "Event": _event,
+    "HorizontalPodAutoscaler": autoscalers.causes,
     "PodDisruptionBudget": _budget,
     "ClusterRoleBinding": _binding,
     "RoleBinding": _binding,

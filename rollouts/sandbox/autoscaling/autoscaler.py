@@ -1,0 +1,192 @@
+"""
+The HorizontalPodAutoscaler controller: it sets a target's size to what its metrics ask for.
+
+It works like the real one: of several metrics the one that asks for most counts; with one
+that says nothing a target does not shrink; one of size 0 is left alone.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from rollouts.model.kinds import AUTOSCALER, JSON, FrozenJSON
+from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.objects import timestamp
+from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.autoscaling.behaviour import Memory, Pace, paced, words
+from rollouts.sandbox.autoscaling.measuring import Measured, Meter, Unmeasured
+from rollouts.sandbox.autoscaling.targets import NoTarget, Target, target_of
+from rollouts.sandbox.workloads.objects import merged_conditions
+from rollouts.sandbox.workloads.recorder import Recorder
+
+_REMEMBERED = timedelta(hours=1)
+_log = structlog.get_logger(__name__)
+Key = tuple[str, str]
+
+
+@dataclass
+class Verdict:
+    """What one look at an autoscaler comes to, piece by piece."""
+
+    conditions: dict[str, JSON] = field(default_factory=dict)
+    metrics: list[JSON] | None = None
+    current: int | None = None
+    desired: int = 0
+    rescaled: bool = False
+
+    def yes(self, kind: str, reason: str, message: str = "") -> None:
+        """A condition holds; a known reason has its own words."""
+        self._say(kind, "True", reason, message or words(reason))
+
+    def no(self, kind: str, reason: str, message: str = "") -> None:
+        """A condition does not hold."""
+        self._say(kind, "False", reason, message or words(reason))
+
+    def _say(self, kind: str, status: str, reason: str, message: str) -> None:
+        said = {"type": kind, "status": status, "reason": reason, "message": message}
+        self.conditions[kind] = said
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A size, and why in the words of the event."""
+
+    replicas: int
+    why: str
+
+
+class Autoscalers:
+    """Every HorizontalPodAutoscaler of a store, looked at whenever `sync` is called."""
+
+    name = "horizontal-pod-autoscaler"
+
+    def __init__(self, store: Store, meter: Meter) -> None:
+        self._store = store
+        self._meter = meter
+        self._events = Recorder(store, self.name)
+        self._memories: dict[str, Memory] = {}
+
+    async def sync(self) -> None:
+        """Look at each one once; one that fails disturbs no other."""
+        found = self._store.select(AUTOSCALER)
+        uids = {each["metadata"]["uid"] for each in found}
+        for uid in self._memories.keys() - uids:
+            del self._memories[uid]
+        for each in found:
+            try:
+                await self._look(each)
+            except ApiError as error:
+                _log.warning("refused", controller=self.name, reason=error.message)
+            except Exception as error:  # noqa: BLE001 -- one object never stops the others
+                _log.error("reconcile failed", controller=self.name, exc_info=error)
+
+    async def _look(self, scaler: FrozenJSON) -> None:
+        verdict = Verdict()
+        try:
+            target = target_of(
+                self._store, scaler["metadata"]["namespace"], scaler["spec"]["scaleTargetRef"]
+            )
+        except NoTarget as error:
+            why = f"the HPA controller was unable to get the target's current scale: {error}"
+            verdict.no("AbleToScale", "FailedGetScale", why)
+            self._events.warning(scaler, "FailedGetScale", str(error))
+            self._write(scaler, verdict)
+            return
+        able = "the HPA controller was able to get the target's current scale"
+        verdict.yes("AbleToScale", "SucceededGetScale", able)
+        verdict.current = verdict.desired = target.wanted
+        wish = await self._wish(scaler, target, verdict)
+        if wish is not None and wish.replicas != target.wanted:
+            self._resize(scaler, target, wish, verdict)
+        self._write(scaler, verdict)
+
+    async def _wish(self, scaler: FrozenJSON, target: Target, verdict: Verdict) -> Wish | None:
+        """Return the size that the target should have; None leaves it as it is."""
+        spec = scaler["spec"]
+        highest, lowest = spec["maxReplicas"], spec.get("minReplicas", 1)
+        if target.wanted == 0 and lowest != 0:
+            why = "scaling is disabled since the replica count of the target is zero"
+            verdict.no("ScalingActive", "ScalingDisabled", why)
+            return None
+        if target.wanted > highest:
+            return Wish(highest, "Current number of replicas above Spec.MaxReplicas")
+        if target.wanted < lowest:
+            return Wish(lowest, "Current number of replicas below Spec.MinReplicas")
+        if not target.selector:
+            why = "the HPA target's scale is missing a selector"
+            verdict.no("ScalingActive", "InvalidSelector", why)
+            self._events.warning(scaler, "SelectorRequired", "selector is required")
+            return None
+        most = await self._most(scaler, target, verdict)
+        if most is None:
+            return None
+        pace = self._pace(scaler, target, most.replicas)
+        verdict.yes("AbleToScale", pace.able)
+        limited = verdict.yes if pace.limited else verdict.no
+        limited("ScalingLimited", pace.limit)
+        up = pace.replicas > target.wanted
+        return Wish(
+            pace.replicas, f"{most.name} above target" if up else "All metrics below target"
+        )
+
+    async def _most(self, scaler: FrozenJSON, target: Target, verdict: Verdict) -> Measured | None:
+        """Return what the metric says that asks for most; None when nothing may be concluded."""
+        measured: list[Measured] = []
+        failure: Unmeasured | None = None
+        for metric in scaler["spec"].get("metrics") or ():
+            try:
+                measured.append(await self._meter.measure(metric, target))
+            except Unmeasured as error:
+                failure = failure or error
+        most = max(measured, key=lambda each: each.replicas, default=None)
+        if failure is not None and (most is None or most.replicas < target.wanted):
+            why = f"the HPA was unable to compute the replica count: {failure}"
+            verdict.no("ScalingActive", failure.reason, why)
+            self._events.warning(scaler, failure.reason, str(failure))
+            return None
+        verdict.metrics = [each.status for each in measured]
+        if most is not None:
+            why = f"the HPA was able to successfully calculate a replica count from {most.name}"
+            verdict.yes("ScalingActive", "ValidMetricFound", why)
+        return most
+
+    def _pace(self, scaler: FrozenJSON, target: Target, wish: int) -> Pace:
+        now, uid = self._store.now(), scaler["metadata"]["uid"]
+        memory = self._memories.setdefault(uid, Memory([(now, target.wanted)]))
+        memory.forget(now - _REMEMBERED)
+        return paced(scaler["spec"], memory, target.wanted, wish, now)
+
+    def _resize(self, scaler: FrozenJSON, target: Target, wish: Wish, verdict: Verdict) -> None:
+        news = f"New size: {wish.replicas}; reason: {wish.why}"
+        try:
+            target.resize(self._store, wish.replicas)
+        except ApiError as error:
+            why = f"the HPA controller was unable to update the target scale: {error.message}"
+            verdict.no("AbleToScale", "FailedUpdateScale", why)
+            self._events.warning(scaler, "FailedRescale", f"{news}; error: {error.message}")
+            return
+        why = f"the HPA controller was able to update the target scale to {wish.replicas}"
+        verdict.yes("AbleToScale", "SucceededRescale", why)
+        self._events.normal(scaler, "SuccessfulRescale", news)
+        verdict.desired, verdict.rescaled = wish.replicas, True
+        memory = self._memories.setdefault(scaler["metadata"]["uid"], Memory())
+        memory.resized(target.wanted, wish.replicas, self._store.now())
+
+    def _write(self, scaler: FrozenJSON, verdict: Verdict) -> None:
+        """Write the status when something of it is new."""
+        meta = scaler["metadata"]
+        found = self._store.get(AUTOSCALER, meta["namespace"], meta["name"])
+        if found is None or found["metadata"]["uid"] != meta["uid"]:
+            return
+        now, before = timestamp(self._store.now()), found.get("status") or {}
+        said = merged_conditions(before.get("conditions") or (), verdict.conditions.values(), now)
+        status: JSON = {**before, "conditions": said, "desiredReplicas": verdict.desired}
+        if verdict.current is not None:
+            status["currentReplicas"] = verdict.current
+        if verdict.metrics is not None:
+            status["currentMetrics"] = verdict.metrics
+        if verdict.rescaled:
+            status["lastScaleTime"] = now
+        del found["metadata"]["resourceVersion"]
+        self._store.replace(AUTOSCALER, {**found, "status": status}, "status")

@@ -1,0 +1,172 @@
+"""What each metric of a HorizontalPodAutoscaler says now, and how many replicas it asks for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.selectors import selector_string
+from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.autoscaling.external import Numbers, promql
+from rollouts.sandbox.autoscaling.quantities import number, quantity
+from rollouts.sandbox.autoscaling.recommendation import (
+    Goal,
+    NoMetrics,
+    Reading,
+    Recommendation,
+    by_average,
+    by_pods,
+    by_value,
+)
+from rollouts.sandbox.autoscaling.targets import Target
+from rollouts.sandbox.autoscaling.usage import CpuUsage
+from rollouts.sandbox.workloads.objects import condition, is_going, is_true, parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """
+    How an autoscaler looks at the world, with the names that its real one's flags have.
+
+    A real one's sync period is 15 s, and it ignores the CPU of pods that have just started
+    for up to 5 minutes, and that of those not ready since their start for 30 s.
+    """
+
+    sync_seconds: float = 1.0
+    tolerance: float = 0.1
+    cpu_window_seconds: float = 5.0
+    cpu_initialization_seconds: float = 300.0
+    initial_readiness_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one metric asks for: its name in words, and its part of status.currentMetrics."""
+
+    replicas: int
+    name: str
+    status: JSON
+
+
+class Unmeasured(Exception):
+    """A metric that says nothing; `reason` is the condition's."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Meter:
+    """Measures metrics of the kinds Resource (cpu) and External."""
+
+    def __init__(self, store: Store, numbers: Numbers, cpu: CpuUsage, timing: Timing) -> None:
+        self._store = store
+        self._numbers = numbers
+        self._cpu = cpu
+        self._timing = timing
+
+    async def measure(self, metric: FrozenJSON, target: Target) -> Measured:
+        """
+        Return what a metric says of a target.
+
+        Raises:
+            Unmeasured: it says nothing now.
+        """
+        kind = metric["type"]
+        try:
+            if kind == "Resource":
+                return self._resource(metric["resource"], target)
+            if kind == "External":
+                return await self._external(metric["external"], target)
+        except (NoMetrics, ValueError) as error:
+            raise Unmeasured(f"FailedGet{kind}Metric", str(error)) from error
+        raise Unmeasured("InvalidMetricSourceType", f'unknown metric source type "{kind}"')
+
+    # -- resources ----------------------------------------------------------------------------
+
+    def _resource(self, source: FrozenJSON, target: Target) -> Measured:
+        name, wanted = source["name"], source["target"]
+        pods = target.pods(self._store)
+        if name != "cpu":
+            raise NoMetrics(f"unable to get metrics for resource {name}: only cpu is measured here")
+        if not pods:
+            raise NoMetrics("no pods returned by selector while calculating replica count")
+        utilisation = wanted["type"] == "Utilization"
+        readings = [each for pod in pods if (each := self._reading(pod, asked=utilisation))]
+        limit = wanted["averageUtilization"] if utilisation else number(wanted["averageValue"])
+        goal = Goal(limit, utilisation, self._timing.tolerance)
+        found = by_pods(target.wanted, readings, goal)
+        known = [each.usage for each in readings if each.usage is not None and not each.unready]
+        current: JSON = {"averageValue": quantity(sum(known) / len(known))}
+        if utilisation:
+            current["averageUtilization"] = int(found.level)
+        kind = "utilization (percentage of request)" if utilisation else "usage"
+        status = {"type": "Resource", "resource": {"name": name, "current": current}}
+        return Measured(found.replicas, f"{name} resource {kind}", status)
+
+    def _reading(self, pod: FrozenJSON, *, asked: bool) -> Reading | None:
+        """Return what is known of a pod's CPU; None for one that does not count at all."""
+        phase, name = dig(pod, "status.phase"), pod["metadata"]["name"]
+        usage = self._cpu.cores(pod)
+        if is_going(pod) or phase in ("Failed", "Succeeded"):
+            return None
+        request = _cpu_request(pod) if asked else 0.0
+        if phase == "Pending":
+            return Reading(name, None, request, unready=True)
+        return Reading(name, usage, request, unready=usage is not None and self._unready(pod))
+
+    def _unready(self, pod: FrozenJSON) -> bool:
+        """Return whether the pod's CPU says nothing yet: it is starting."""
+        found, began = condition(pod, "Ready"), dig(pod, "status.startTime")
+        if found is None or began is None:
+            return True
+        now, since, born = self._store.now(), parsed(found["lastTransitionTime"]), parsed(began)
+        ready = found["status"] == "True"
+        if now - born < timedelta(seconds=self._timing.cpu_initialization_seconds):
+            return not ready or self._is_fresh(since, now)
+        patience = timedelta(seconds=self._timing.initial_readiness_seconds)
+        return not ready and since - born < patience
+
+    def _is_fresh(self, since: datetime, now: datetime) -> bool:
+        return now - since < timedelta(seconds=self._timing.cpu_window_seconds)
+
+    # -- external -----------------------------------------------------------------------------
+
+    async def _external(self, source: FrozenJSON, target: Target) -> Measured:
+        metric, wanted = source["metric"], source["target"]
+        name = f"external metric {metric['name']}({selector_string(metric.get('selector'))})"
+        values = await self._numbers.ask(promql(self._store, target.namespace, metric))
+        if not values:
+            raise NoMetrics(f"no metrics returned from external metrics API for {metric['name']}")
+        found, field = self._asked(wanted, sum(values), target)
+        current = {field: quantity(found.level)}
+        status = {"type": "External", "external": {"metric": metric, "current": current}}
+        return Measured(found.replicas, name, status)
+
+    def _asked(
+        self, wanted: Mapping[str, Any], total: float, target: Target
+    ) -> tuple[Recommendation, str]:
+        if wanted["type"] == "AverageValue":
+            goal = Goal(number(wanted["averageValue"]), tolerance=self._timing.tolerance)
+            return by_average(target.present, total, goal), "averageValue"
+        goal = Goal(number(wanted["value"]), tolerance=self._timing.tolerance)
+        pods = target.pods(self._store)
+        ready = sum(is_true(pod, "Ready") and not is_going(pod) for pod in pods)
+        return by_value(target.wanted, ready, total, goal), "value"
+
+
+def _cpu_request(pod: FrozenJSON) -> float:
+    """Return what a pod's containers ask for; a limit counts where no request is given."""
+    total = 0.0
+    for container in pod["spec"]["containers"]:
+        resources = container.get("resources") or {}
+        asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}.get("cpu")
+        if asked is None:
+            name = pod["metadata"]["name"]
+            raise NoMetrics(
+                f"missing request for cpu in container {container['name']} of Pod {name}"
+            )
+        total += number(asked)
+    return total

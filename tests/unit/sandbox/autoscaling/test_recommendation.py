@@ -1,0 +1,91 @@
+"""What metrics ask for: the documented algorithm, with what is not known and not ready held back."""
+
+import pytest
+
+from rollouts.sandbox.autoscaling.quantities import number, quantity
+from rollouts.sandbox.autoscaling.recommendation import (
+    Goal,
+    NoMetrics,
+    Reading,
+    by_average,
+    by_pods,
+    by_value,
+)
+
+HALF = Goal(50, utilisation=True)
+
+
+def readings(*usages: float | None, unready: int = 0) -> list[Reading]:
+    """Pods that asked for one core each; the last `unready` of them have just started."""
+    first = len(usages) - unready
+    return [
+        Reading(f"pod-{number}", usage, 1.0, unready=number >= first)
+        for number, usage in enumerate(usages)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("usages", "unready", "replicas"),
+    [
+        ((1.0, 1.0), 0, 4),  # twice the target
+        ((0.5, 0.5), 0, 2),
+        ((0.54, 0.54), 0, 2),  # within the tolerance
+        ((0.56, 0.56), 0, 3),
+        ((0.45, 0.45), 0, 2),
+        ((0.1, 0.1, 0.1, 0.1), 0, 1),
+        ((0.0, 0.0), 0, 0),
+        ((1.0, 1.0, None), 0, 4),  # of the third nothing is known: it uses nothing
+        ((0.8, None), 0, 2),  # and so the change is lost
+        ((0.1, 0.1, None, None), 0, 4),  # when shrinking, it uses all it asked for
+        ((0.1, 0.1, 0.1, None), 0, 3),
+        ((1.0, 1.0, 1.0), 1, 4),  # one that has just started does not count yet
+        ((0.1, 0.1, 1.0), 1, 1),  # and does not hold back when shrinking
+    ],
+)
+def test_utilisation(usages: tuple[float | None, ...], unready: int, replicas: int) -> None:
+    found = by_pods(len(usages), readings(*usages, unready=unready), HALF)
+    assert found.replicas == replicas
+
+
+def test_average_value() -> None:
+    found = by_pods(2, readings(0.3, 0.5), Goal(0.2))
+    assert (found.replicas, found.level) == (4, 0.4)
+
+
+def test_nothing_is_known_of_anybody_who_is_ready() -> None:
+    with pytest.raises(NoMetrics, match="did not receive metrics for any ready pods"):
+        by_pods(2, readings(None, 1.0, unready=1), HALF)
+
+
+@pytest.mark.parametrize(
+    ("present", "total", "replicas"),
+    [(2, 300, 3), (3, 310, 3), (3, 50, 1), (0, 250, 3), (4, 0, 0)],
+)
+def test_a_number_that_pods_share(present: int, total: float, replicas: int) -> None:
+    assert by_average(present, total, Goal(100)).replicas == replicas
+
+
+@pytest.mark.parametrize(
+    ("current", "ready", "total", "replicas"),
+    [(2, 2, 200, 4), (2, 1, 200, 2), (2, 2, 105, 2), (0, 0, 250, 3)],
+)
+def test_a_number_for_all(current: int, ready: int, total: float, replicas: int) -> None:
+    assert by_value(current, ready, total, Goal(100)).replicas == replicas
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("250m", 0.25), ("1", 1), (3, 3), ("1.5", 1.5), ("2Ki", 2048), ("5M", 5e6), ("10n", 1e-8)],
+)
+def test_quantities_are_read(text: object, value: float) -> None:
+    assert number(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.25, "250m"), (3.0, "3"), (0.0001, "1m"), (0, "0")])
+def test_quantities_are_written(value: float, text: str) -> None:
+    assert quantity(value) == text
+
+
+def test_what_is_no_quantity() -> None:
+    with pytest.raises(ValueError, match="no quantity"):
+        number("many")
