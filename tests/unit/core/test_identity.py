@@ -1,0 +1,66 @@
+"""A Deployment's template is a revision by what it means."""
+
+import copy
+
+import pytest
+
+from rollouts.core.identity import identify, meaning
+from rollouts.core.revision import template_hash
+from rollouts.model.kinds import HASH_LABEL, JSON
+
+TEMPLATE: JSON = {
+    "metadata": {"labels": {"app": "shop"}},
+    "spec": {"containers": [{"name": "web", "image": "shop:1"}]},
+}
+
+
+def replica_set(hash_: str, template: JSON) -> JSON:
+    labelled = copy.deepcopy(template)
+    labelled["metadata"]["labels"][HASH_LABEL] = hash_
+    return {"metadata": {"labels": {HASH_LABEL: hash_}}, "spec": {"template": labelled}}
+
+
+def defaulted(template: JSON) -> JSON:
+    """Return it as a newer API server shows it."""
+    result = copy.deepcopy(template)
+    result["spec"]["newField"] = "NewDefault"
+    return result
+
+
+def test_a_template_that_nobody_has_is_hashed() -> None:
+    assert identify(TEMPLATE, {}, []) == template_hash(TEMPLATE)
+    other = defaulted(TEMPLATE)
+    assert identify(TEMPLATE, {}, [replica_set("one", other)]) == template_hash(TEMPLATE)
+
+
+def test_a_new_default_everywhere_is_no_new_revision() -> None:
+    before = template_hash(TEMPLATE)
+    after = defaulted(TEMPLATE)
+    assert template_hash(after) != before
+    assert identify(after, {}, [replica_set(before, after)]) == before
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"metadata": {"labels": {"app": "shop"}, "annotations": {}, "creationTimestamp": None}},
+        {"spec": {**TEMPLATE["spec"], "tolerations": [], "volumes": None}},
+    ],
+)
+def test_absence_has_several_ways_to_be_written(same: JSON) -> None:
+    assert meaning({**TEMPLATE, **same}) == meaning(TEMPLATE)
+
+
+def test_an_empty_object_may_mean_something() -> None:
+    term = {"topologyKey": "zone", "namespaceSelector": {}}
+    anywhere = {**TEMPLATE, "spec": {**TEMPLATE["spec"], "term": term}}
+    here = {**TEMPLATE, "spec": {**TEMPLATE["spec"], "term": {"topologyKey": "zone"}}}
+    assert meaning(anywhere) != meaning(here)
+
+
+def test_of_several_the_current_revision_comes_first() -> None:
+    sets = [replica_set(name, TEMPLATE) for name in ("a", "b", "c")]
+    status = {"stableRevision": {"hash": "b"}, "currentRevision": {"hash": "c"}}
+    assert identify(TEMPLATE, {"status": status}, sets) == "c"
+    assert identify(TEMPLATE, {"status": {"stableRevision": {"hash": "b"}}}, sets) == "b"
+    assert identify(TEMPLATE, {}, sets) == "a"

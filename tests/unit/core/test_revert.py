@@ -1,0 +1,188 @@
+"""Giving a Deployment its place back: each part waits for the one before, whoever makes it."""
+
+from dataclasses import replace
+from typing import Any
+
+from rollouts.core import actions as act
+from rollouts.core.workload import (
+    DETACH,
+    ReleaseService,
+    RestoreWorkload,
+    SetFinalizers,
+    Workload,
+)
+from rollouts.model.route import Route, Split
+from rollouts.model.status import RolloutStatus
+from tests.unit.core.test_adoption import adopting, both, deployment, taken
+from tests.unit.core.worlds import (
+    NEW,
+    OLD,
+    Scene,
+    at,
+    observed,
+    replica_set,
+    service,
+    told,
+    under_way,
+)
+
+LEAVING = {"leaving": True, "finalizers": (DETACH,)}
+
+
+def leaving(**changes: Any) -> Scene:
+    """Return the scene of a Rollout that runs a Deployment's pods, and is being deleted."""
+    scene = taken(now=at(100), workload=deployment(0))
+    return scene.after(scene.decide()).with_(**{**LEAVING, **changes})
+
+
+def restored(**changes: Any) -> Scene:
+    """Return the scene after the Deployment was given its pods again, none of which is there yet."""
+    scene = leaving()
+    scene = scene.after(scene.decide())
+    return scene.with_(**{"workload": deployment(4, available=0, existing=0), **changes})
+
+
+def released(**changes: Any) -> Scene:
+    """Return the scene in which the Service leads to both, and the Deployment's are all there."""
+    scene = restored(workload=deployment(4), services=both(4, 4))
+    return scene.with_(**changes)
+
+
+def test_it_goes_from_part_to_part() -> None:
+    scene = leaving()
+    decision = scene.decide()
+    assert decision.actions == (RestoreWorkload(4),)
+    assert told(decision) == ["Reverting"]
+
+    scene = restored()
+    decision = scene.decide()
+    assert decision.actions == ()
+    assert decision.status.message == (
+        "Deployment shop is given its pods again: 0 of 4 are available"
+    )
+    scene = restored(workload=deployment(4))
+    assert scene.decide().actions == (ReleaseService("checkout"),)
+
+    waits = released(services=both(4, 3)).decide()
+    assert waits.actions == ()
+    assert "are among the endpoints of Service checkout: 3 are" in waits.status.message
+
+    scene = released()
+    decision = scene.decide()
+    assert decision.actions == ()
+    delay = scene.spec.way.scale_down_delay_seconds
+    assert decision.requeue_after_seconds == delay
+    last = scene.after(decision, seconds=delay).decide()
+    assert told(last) == ["Reverted"]
+    assert last.actions == (SetFinalizers(()),)
+
+
+def test_nothing_is_done_twice_when_the_status_was_not_written() -> None:
+    """The writes were made, and whoever made them died before it wrote them down."""
+    scene = leaving(workload=deployment(4, available=0, existing=0))
+    decision = scene.decide()
+    assert decision.actions == ()
+    assert decision.status.adoption is not None
+    assert decision.status.adoption.restored_at == scene.now
+
+
+def test_a_release_under_way_is_stopped_and_its_template_is_not_given_back() -> None:
+    scene = under_way(25, adopting()).with_(workload=deployment(0), **LEAVING)
+    decision = scene.decide()
+    assert told(decision) == ["RolledBack"]
+    assert decision.actions == (act.SetWeight(Split(cut_off=True)),)
+
+    cut = scene.after(decision).with_(route=Route(exists=True))
+    decision = cut.decide()
+    assert decision.actions == (RestoreWorkload(4, OLD),)
+    assert told(decision) == ["Reverting", "TemplateGivenBack"]
+    both_there = {
+        **both(4, 4),
+        "checkout-canary": replace(service("checkout-canary", NEW), ours=True),
+    }
+    ends = cut.after(decision).with_(workload=deployment(4), services=both_there, template_hash=OLD)
+    assert ends.decide().actions == (act.RemoveRoute(),)
+
+
+def test_its_pods_come_back_as_many_as_the_rollout_has() -> None:
+    grown = leaving(spec=adopting(replicas=9)).having(replica_set(OLD, 7))
+    assert grown.decide().actions == (RestoreWorkload(9),)
+    many = leaving().having(replica_set(OLD, 12))
+    assert many.decide().actions == (RestoreWorkload(12),)
+
+
+def test_a_service_on_a_canary_that_was_switched_to_goes_to_stable_first() -> None:
+    scene = leaving(services={"checkout": service("checkout", NEW, newhash=2)})
+    scene = scene.having(replica_set(NEW, 2))
+    assert act.SelectRevision("checkout", OLD) in scene.decide().actions
+    dead = scene.having(replica_set(OLD, 4, 0))
+    assert dead.decide().actions == (RestoreWorkload(4),)
+
+
+def test_a_users_own_canary_service_is_released_and_ours_is_left_to_go() -> None:
+    theirs = service("checkout-canary", OLD, oldhash=4)
+    scene = restored(workload=deployment(4))
+    scene = scene.serving(canary=theirs)
+    releases = {ReleaseService("checkout"), ReleaseService("checkout-canary")}
+    assert set(scene.decide().actions) == releases
+    ours = scene.serving(canary=replace(theirs, ours=True))
+    assert ours.decide().actions == (ReleaseService("checkout"),)
+
+
+def test_a_missing_deployment_is_waited_for_and_said() -> None:
+    scene = leaving(workload=Workload("shop"))
+    decision = scene.decide()
+    assert decision.actions == ()
+    assert told(decision) == ["Blocked"]
+    assert "removing the finalizers rollouts.dev/revert and rollouts.dev/detach" in (
+        decision.status.message
+    )
+    again = scene.after(decision)
+    assert told(again.decide()) == []
+    back = again.with_(workload=Workload("shop", "another", 1))
+    assert back.decide().actions == (RestoreWorkload(4),)
+
+
+def test_a_deployment_that_does_not_come_up_is_said_once() -> None:
+    stuck = deployment(4, available=1, trouble="it is paused")
+    scene = restored(workload=stuck)
+    decision = scene.decide()
+    assert told(decision) == ["Blocked"]
+    assert "1 of 4 are available (it is paused)" in decision.status.message
+    more = scene.after(decision).with_(workload=replace(stuck, available=2))
+    assert told(more.decide()) == []
+    assert "2 of 4" in more.decide().status.message
+
+
+def test_one_that_was_scaled_to_nothing_again_gets_its_pods_again() -> None:
+    scene = released(workload=deployment(0))
+    assert scene.decide().actions == (RestoreWorkload(4),)
+
+
+def test_one_that_was_made_smaller_meanwhile_is_its_owners_affair() -> None:
+    scene = released(workload=deployment(2), services=both(4, 2))
+    assert scene.after(scene.decide(), 1000).decide().actions == (SetFinalizers(()),)
+
+
+def test_a_first_deploy_that_is_not_over_leaves_the_deployment_as_it_is() -> None:
+    status = RolloutStatus(current_revision=taken().status.current_revision)
+    seen = observed(
+        OLD,
+        workload=deployment(3),
+        replica_sets={OLD: replica_set(OLD, 4, 1)},
+        services=both(1, 3),
+        **LEAVING,
+    )
+    scene = Scene(adopting(), status, seen)
+    decision = scene.decide()
+    assert decision.actions == ()
+    assert scene.after(decision).decide().status.adoption is not None
+
+
+def test_what_has_nothing_to_give_back_just_goes() -> None:
+    seen = observed(OLD, workload=Workload("shop"), replica_sets={}, **LEAVING)
+    assert Scene(adopting(), RolloutStatus(), seen).decide().actions == (SetFinalizers(()),)
+    plain = under_way(25).with_(**LEAVING)
+    assert told(plain.decide()) == ["RolledBack"]
+    cut = plain.after(plain.decide()).with_(route=Route(exists=True))
+    assert cut.decide().actions == (SetFinalizers(()),)
