@@ -13,11 +13,12 @@ import yaml
 from rollouts.cli.main import app
 from rollouts.core.commands import HANDLERS
 from rollouts.model.criteria import Criterion
+from rollouts.model.routing import NginxRouting
+from rollouts.model.sources import PROMQL_VARIABLES
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import PauseReason, Phase
-from rollouts.model.routing import NginxRouting
 from rollouts.model.strategy import CanaryStrategy
-from rollouts.model.validation import PROMQL_VARIABLES, parse_rollout
+from rollouts.model.validation import parse_rollout
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(

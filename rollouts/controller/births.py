@@ -10,7 +10,8 @@ process that is scraped, whose series always come together, in one scrape:
 - Others were seen before, and all are gone when it appears: Prometheus calls them otherwise
   now, or the process began again. It is new only if the process says that it started since.
 - None was seen before: it is new if the process was scraped just before counting began, and
-  so had no such series then, or if it says that it started since.
+  so had no such series then, or if it says that it started since. One that is made for the
+  release (a pod of the canary) is also new if nobody tried to scrape it then, while others were.
 
 In doubt the first sample is where counting begins.
 """
@@ -18,29 +19,19 @@ In doubt the first sample is where counting begins.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from rollouts.controller.counted import Labels, Metric, labels_of, quoted, selector
 from rollouts.judge.counters import Counter
 from rollouts.ports import MetricSource, Series
 
-Labels = tuple[tuple[str, str], ...]
 _Place = tuple[str, str]
-
-
-def labels_of(series: Series) -> Labels:
-    """Return the labels of a series as a key."""
-    return tuple(sorted(series.labels.items()))
-
-
-def process(labels: Mapping[str, str]) -> str:
-    """Return what tells one ingress controller's process from others, whoever scrapes it."""
-    pod = labels.get("controller_pod")
-    if pod:
-        return f"pod {labels.get('controller_namespace', '')}/{pod}"
-    instance = labels.get("instance")
-    return f"instance {instance}" if instance else f"job {labels.get('job', '')}"
+TWICE = 2
 
 
 def by_one_job(
-    found: Iterable[Series], chosen: dict[str, str], counters: Mapping[Labels, Counter]
+    metric: Metric,
+    found: Iterable[Series],
+    chosen: dict[str, str],
+    counters: Mapping[Labels, Counter],
 ) -> list[Series]:
     """
     Return each process' series of one job only: two that scrape it count everything twice.
@@ -50,7 +41,7 @@ def by_one_job(
     """
     jobs: dict[str, dict[str, list[Series]]] = {}
     for series in found:
-        of_process = jobs.setdefault(process(series.labels), {})
+        of_process = jobs.setdefault(metric.process(series.labels), {})
         of_process.setdefault(series.labels.get("job", ""), []).append(series)
     result: list[Series] = []
     for name, of_process in jobs.items():
@@ -62,13 +53,11 @@ def by_one_job(
         if best == before:
             result += of_process[best]
         else:
-            result += _after(of_process[best], _last_seen(name, counters))
+            seen = (
+                each.at for labels, each in counters.items() if metric.process(dict(labels)) == name
+            )
+            result += _after(of_process[best], max(seen, default=0.0))
     return result
-
-
-def _last_seen(name: str, counters: Mapping[Labels, Counter]) -> float:
-    seen = (each.at for labels, each in counters.items() if process(dict(labels)) == name)
-    return max(seen, default=0.0)
 
 
 def _after(found: Iterable[Series], moment: float) -> list[Series]:
@@ -82,10 +71,13 @@ def _after(found: Iterable[Series], moment: float) -> list[Series]:
 class Births:
     """Who is new, since one moment."""
 
-    def __init__(self, since: datetime, look_back_seconds: float) -> None:
+    def __init__(self, metric: Metric, since: datetime, look_back_seconds: float) -> None:
+        self._metric = metric
         self._since = since
         self._look_back_seconds = look_back_seconds
-        self._was_up: dict[str, set[_Place]] = {}
+        self._before: dict[str, dict[_Place, bool]] = {}
+        """Per job: who was a target just before counting began, and whether it answered."""
+        self._scraping: bool | None = None
 
     async def at_zero(
         self,
@@ -108,14 +100,15 @@ class Births:
             and each.samples
             and not any(at <= since for at, _ in each.samples)
         }
-        spans = _spans(found, counters) if new else {}
+        spans = _spans(self._metric, found, counters) if new else {}
         sure: set[Labels] = set()
         started_after: dict[Labels, float] = {}
         strangers: list[Labels] = []
         for labels, series in new.items():
             born = min(at for at, _ in series.samples)
             last = max(
-                (end for start, end in spans[process(series.labels)] if start < born), default=None
+                (end for start, end in spans[self._metric.process(series.labels)] if start < born),
+                default=None,
             )
             if last is None:
                 strangers.append(labels)
@@ -123,29 +116,43 @@ class Births:
                 sure.add(labels)
             else:
                 started_after[labels] = last
-        sure |= await self._scraped_before(source, strangers)
+        sure |= await self._known_before(source, strangers)
         started_after |= {labels: since for labels in strangers if labels not in sure}
         return frozenset(sure | await self._started(source, started_after, until))
 
-    async def _scraped_before(
-        self, source: MetricSource, strangers: Iterable[Labels]
-    ) -> set[Labels]:
-        """Return those whose process answered a scrape shortly before counting began."""
+    async def _known_before(self, source: MetricSource, strangers: Iterable[Labels]) -> set[Labels]:
+        """Return those that did not exist shortly before counting began, by who was scraped then."""
         result = set()
         for labels in strangers:
-            place = _place(dict(labels))
-            if place[0] not in self._was_up:
-                ups = await source.samples(
-                    _of_job("up", place[0]),
-                    until=self._since,
-                    window_seconds=self._look_back_seconds,
-                )
-                self._was_up[place[0]] = {
-                    _place(up.labels) for up in ups if any(value == 1 for _, value in up.samples)
-                }
-            if place in self._was_up[place[0]]:
+            facts = dict(labels)
+            place = _place(facts)
+            if place[0] not in self._before:
+                self._before[place[0]] = await self._targets(source, place[0])
+            answered = self._before[place[0]].get(place)
+            if answered or (
+                answered is None
+                and self._metric.meaning(facts).young
+                and await self._was_scraping(source)
+            ):
                 result.add(labels)
         return result
+
+    async def _targets(self, source: MetricSource, job: str) -> dict[_Place, bool]:
+        ups = await source.samples(
+            self._of_job("up", job), until=self._since, window_seconds=self._look_back_seconds
+        )
+        return {_place(up.labels): any(value == 1 for _, value in up.samples) for up in ups}
+
+    def _of_job(self, metric: str, job: str) -> str:
+        of_job = f"job={quoted(job)}" if job else ""
+        return selector(metric, self._metric.question.places, of_job)
+
+    async def _was_scraping(self, source: MetricSource) -> bool:
+        """Say whether any target was scraped twice then: if so, every target was at least once."""
+        if self._scraping is None:
+            value = await source.value(scraped(self._look_back_seconds), at=self._since)
+            self._scraping = (value or 0) >= TWICE
+        return self._scraping
 
     async def _started(
         self, source: MetricSource, after: Mapping[Labels, float], until: datetime
@@ -154,7 +161,7 @@ class Births:
         started: dict[_Place, float] = {}
         for job in sorted({_place(dict(labels))[0] for labels in after}):
             for each in await source.samples(
-                _of_job("process_start_time_seconds", job),
+                self._of_job("process_start_time_seconds", job),
                 until=until,
                 window_seconds=self._look_back_seconds,
             ):
@@ -167,7 +174,7 @@ class Births:
 
 
 def _spans(
-    found: Iterable[Series], counters: Mapping[Labels, Counter]
+    metric: Metric, found: Iterable[Series], counters: Mapping[Labels, Counter]
 ) -> dict[str, list[tuple[float, float]]]:
     """Return, per process, from when to when each of its series was seen."""
     spans = {labels: (each.at, each.at) for labels, each in counters.items()}
@@ -178,7 +185,7 @@ def _spans(
             spans[labels] = (min(seen), max(seen))
     result: dict[str, list[tuple[float, float]]] = {}
     for labels, span in spans.items():
-        result.setdefault(process(dict(labels)), []).append(span)
+        result.setdefault(metric.process(dict(labels)), []).append(span)
     # Of those that began together, the one that is seen longest tells all.
     return {
         name: list({start: (start, end) for start, end in sorted(each)}.values())
@@ -192,11 +199,6 @@ def _place(labels: Mapping[str, str]) -> _Place:
     return labels.get("job", ""), next((labels[name] for name in names if labels.get(name)), "")
 
 
-def _of_job(metric: str, job: str) -> str:
-    return f"{metric}{{job={quoted(job)}}}" if job else metric
-
-
-def quoted(text: str) -> str:
-    """Return `text` as a PromQL string."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+def scraped(window_seconds: float) -> str:
+    """Return the PromQL for how often the target that was scraped most was scraped in a window."""
+    return f"max(count_over_time(up[{round(window_seconds * 1000)}ms]))"

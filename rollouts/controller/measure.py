@@ -8,25 +8,26 @@ number. Each question has a limited time, and only so many are asked at once.
 import asyncio
 import math
 from collections.abc import Awaitable, Iterable
+from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from rollouts.controller.ingress_counters import (
-    BUCKETS,
-    REQUESTS,
-    Reading,
-)
-from rollouts.controller.tally import Tally
+from rollouts.controller.metrics import metric_of, requests_of
+from rollouts.controller.readings import Reading
+from rollouts.controller.silence import silence
 from rollouts.controller.target import Target
 from rollouts.errors import RolloutsError, Unavailable
 from rollouts.judge.counters import boundary, quantile
 from rollouts.model.criteria import Criterion, Latency
 from rollouts.model.evidence import Counts, Look, Measurement
+from rollouts.model.sources import VARIABLE
 from rollouts.model.units import format_duration
-from rollouts.model.validation import VARIABLE
 from rollouts.ports import MetricSource, Series
+
+if TYPE_CHECKING:
+    from rollouts.controller.counted import Metric
 
 log = structlog.get_logger(__name__)
 
@@ -95,44 +96,51 @@ class Measuring:
     def __init__(self, target: Target, asking: Asking, interval_seconds: float) -> None:
         self.target = target
         self._asking = asking
-        self._requests = Reading(REQUESTS, target, interval_seconds)
-        self._buckets = Reading(BUCKETS, target, interval_seconds)
+        self._interval_seconds = interval_seconds
+        self._readings: dict[Metric, Reading] = {}
         self._last: dict[str, Measurement] = {}
 
     def update(self, target: Target) -> None:
         """Go on with what has changed: the spec, or when the weight was applied."""
         self.target = target
-        if target.applied_at is not None:
-            self._requests.applied(target.applied_at)
+        for reading in self._readings.values():
+            self._applied(reading)
+
+    def _applied(self, reading: Reading) -> None:
+        if self.target.applied_at is not None:
+            reading.applied(self.target.applied_at)
+
+    def _reading(self, metric: "Metric") -> Reading:
+        if metric not in self._readings:
+            reading = Reading(metric, self.target.exposed_at, self._interval_seconds)
+            self._readings[metric] = reading
+            self._applied(reading)
+        return self._readings[metric]
 
     async def look(self, at: datetime, due: Iterable[Criterion]) -> Look:
         """Return what is known at `at`, with the criteria in `due` measured anew."""
-        due = list(due)
-        trouble = dict(
-            zip(
-                ("requests", "buckets"),
-                await asyncio.gather(
-                    self._read(self._requests, at),
-                    self._read(self._buckets, at)
-                    if any(criterion.latency for criterion in due)
-                    else _nothing(),
-                ),
-                strict=True,
-            )
-        )
+        due, criteria = list(due), self.target.spec.success_criteria
+        main = self._reading(requests_of(self.target))
+        wanted = {main.metric, *(metric_of(self.target, each) for each in criteria)}
+        # One of another name, after an edit of the spec, is read from the exposure on.
+        self._readings = {each: found for each, found in self._readings.items() if each in wanted}
+        asked = (metric_of(self.target, each) for each in due if each.query is None)
+        readings = list(dict.fromkeys((main, *map(self._reading, asked))))
+        troubles = await asyncio.gather(*(self._read(each, at) for each in readings))
+        trouble = dict(zip(readings, troubles, strict=True))
         measured = await asyncio.gather(*(self._measure(each, at, trouble) for each in due))
-        known = {criterion.name for criterion in self.target.spec.success_criteria}
         self._last |= {each.name: found for each, found in zip(due, measured, strict=True)}
+        known = {criterion.name for criterion in criteria}
         self._last = {name: found for name, found in self._last.items() if name in known}
-        total, recent = self._requests.total, self._requests.recent
+        seen = [each.seen_at for each in self._readings.values() if each.seen_at is not None]
         return Look(
             at=at,
             exposed_at=self.target.exposed_at,
             measurements=dict(self._last),
-            canary=total.arm(canary=True),
-            stable=total.arm(canary=False),
-            served_percent=None if trouble["requests"] else _served(recent),
-            seen_at=self._requests.seen_at,
+            canary=main.total.arm(canary=True),
+            stable=main.total.arm(canary=False),
+            served_percent=None if trouble[main] else _served(main),
+            seen_at=min(seen, default=None),
         )
 
     async def _read(self, reading: Reading, at: datetime) -> str:
@@ -140,35 +148,26 @@ class Measuring:
         present = asyncio.get_running_loop().time
         until = present() + CATCH_UP_SECONDS
         try:
-            await self._asking.answer(reading.read(self._asking.source, self.target, at))
+            await self._asking.answer(reading.read(self._asking.source, at))
             while reading.behind(at) and present() < until:
-                await self._asking.answer(reading.read(self._asking.source, self.target, at))
+                await self._asking.answer(reading.read(self._asking.source, at))
         except RolloutsError as error:
             return str(error)
         return reading.trouble(at)
 
     async def _measure(
-        self, criterion: Criterion, at: datetime, trouble: dict[str, str]
+        self, criterion: Criterion, at: datetime, trouble: dict[Reading, str]
     ) -> Measurement:
         if criterion.query is not None:
             return await self._ask(criterion.query.promql, at)
-        error = trouble["buckets" if criterion.latency is not None else "requests"]
-        if error:
-            return Measurement(at=at, error=error)
+        reading = self._reading(metric_of(self.target, criterion))
+        if trouble[reading]:
+            return Measurement(at=at, error=trouble[reading])
+        requests = self._readings.get(requests_of(self.target, criterion), reading)
+        quiet = silence(reading, requests, self.target)
         if criterion.latency is not None:
-            return latency(criterion.latency, self._buckets, at)
-        counted = self._requests.total
-        canary = counted.arm(canary=True)
-        value = canary.failures / canary.requests if canary.requests else None
-        restarts = self._requests.restarts.items()
-        return Measurement(
-            at=at,
-            canary=canary,
-            stable=counted.arm(canary=False),
-            value=value,
-            note=self._requests.note(),
-            restarts=tuple((number, tally.arm(canary=True)) for number, tally in restarts),
-        )
+            return replace(latency(criterion.latency, reading, at), silence=quiet)
+        return replace(errors(reading, at), silence=quiet)
 
     async def _ask(self, promql: str, at: datetime) -> Measurement:
         filled = fill(promql, self.target)
@@ -176,7 +175,7 @@ class Measuring:
             value = await self._asking.answer(self._asking.source.value(filled, at=at))
         except RolloutsError as error:
             return Measurement(at=at, error=str(error))
-        counted = self._requests.total
+        counted = self._reading(requests_of(self.target)).total
         return Measurement(
             at=at,
             canary=counted.arm(canary=True),
@@ -185,14 +184,25 @@ class Measuring:
         )
 
 
-async def _nothing() -> str:
-    return ""
-
-
 def fill(promql: str, target: Target) -> str:
     """Return the expression with its `{{ }}` variables filled in."""
     variables = target.variables()
     return VARIABLE.sub(lambda match: variables.get(match[1], match[0]), promql)
+
+
+def errors(reading: Reading, at: datetime) -> Measurement:
+    """Return how many requests failed, and their share."""
+    canary = reading.total.arm(canary=True)
+    return Measurement(
+        at=at,
+        canary=canary,
+        stable=reading.total.arm(canary=False),
+        value=canary.failures / canary.requests if canary.requests else None,
+        note=reading.note(),
+        restarts=tuple(
+            (number, tally.arm(canary=True)) for number, tally in reading.restarts.items()
+        ),
+    )
 
 
 def latency(criterion: Latency, reading: Reading, at: datetime) -> Measurement:
@@ -237,8 +247,9 @@ def _slower(buckets: dict[float, float], limit: float) -> Counts:
     return Counts(requests, max(0, requests - round(buckets.get(limit, 0.0))))
 
 
-def _served(tally: Tally) -> float | None:
-    """Return the canary's share of the requests, in percent; None when there were none."""
+def _served(reading: Reading) -> float | None:
+    """Return the canary's share of the requests, in percent; None when that can't be known."""
+    tally = reading.recent
     canary, stable = tally.arm(canary=True).requests, tally.arm(canary=False).requests
     everyone = canary + stable
-    return round(100 * canary / everyone, 1) if everyone else None
+    return round(100 * canary / everyone, 1) if everyone and reading.sees_both else None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from rollouts.controller.births import Labels
+from rollouts.controller.counted import Labels, Meaning
 from rollouts.judge.counters import Counter, advance
 from rollouts.model.evidence import Counts
 from rollouts.ports import Series
@@ -14,6 +14,8 @@ class Tally:
 
     since: float
     counters: dict[Labels, Counter] = field(default_factory=dict)
+    meanings: dict[Labels, Meaning] = field(default_factory=dict)
+    """What the counters say; tallies of one reading share it."""
 
     def add(self, labels: Labels, series: Series, *, born_at_zero: bool) -> None:
         known = self.counters.get(labels)
@@ -24,24 +26,34 @@ class Tally:
     def later(self, since: float) -> "Tally":
         """Return a tally that begins at a later moment, with what is known of every series."""
         begun = {labels: Counter(each.at, each.value) for labels, each in self.counters.items()}
-        return Tally(since, begun)
+        return Tally(since, begun, self.meanings)
+
+    def knows(self, *, canary: bool) -> bool:
+        """Say whether any series of this arm was seen."""
+        return any(self.meanings[labels].canary == canary for labels in self.counters)
+
+    def counts(self, *, canary: bool) -> bool:
+        """Say whether anything of this arm was counted."""
+        return any(
+            counter.total and self.meanings[labels].canary == canary
+            for labels, counter in self.counters.items()
+        )
 
     def arm(self, *, canary: bool) -> Counts:
         """Return the requests of one arm, and those of them that the server answered with 5xx."""
         requests = failures = 0.0
         for labels, counter in self.counters.items():
-            facts = dict(labels)
-            if bool(facts.get("canary")) == canary:
+            meaning = self.meanings[labels]
+            if meaning.canary == canary:
                 requests += counter.total
-                failures += counter.total if facts.get("status", "").startswith("5") else 0.0
+                failures += counter.total if meaning.failed else 0.0
         return Counts(round(requests), round(failures))
 
     def buckets(self, *, canary: bool) -> dict[float, float]:
         """Return one arm's cumulative counts by upper bound, in seconds."""
         sums: dict[float, float] = {}
         for labels, counter in self.counters.items():
-            facts = dict(labels)
-            if bool(facts.get("canary")) == canary and "le" in facts:
-                bound = float(facts["le"])
-                sums[bound] = sums.get(bound, 0.0) + counter.total
+            meaning = self.meanings[labels]
+            if meaning.canary == canary and meaning.bound is not None:
+                sums[meaning.bound] = sums.get(meaning.bound, 0.0) + counter.total
         return sums

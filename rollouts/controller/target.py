@@ -20,10 +20,12 @@ class Target:
     applied_at: datetime | None
     canary: Revision
     stable: Revision
+    weight_percent: int | None = None
+    """The share of the traffic that the routes give the canary; None: it is not known."""
 
     def variables(self) -> Mapping[str, str]:
         """Return what `{{ }}` in a query may name (`rollouts.model.validation.PROMQL_VARIABLES`)."""
-        return {
+        filled = {
             "rollout": self.key.name,
             "namespace": self.key.namespace,
             "canary.hash": self.canary.hash,
@@ -33,6 +35,7 @@ class Target:
             "stable.revision": str(self.stable.number),
             "stable.service": self.spec.stable_service,
         }
+        return {name: value for name, value in filled.items() if value is not None}
 
 
 def target_of(key: Key, spec: RolloutSpec, status: RolloutStatus) -> Target | None:
@@ -41,4 +44,12 @@ def target_of(key: Key, spec: RolloutSpec, status: RolloutStatus) -> Target | No
     if not under_way(status) or status.exposed_at is None or canary is None or stable is None:
         return None
     weights = status.weights
-    return Target(key, spec, status.exposed_at, weights.applied_at, canary, stable)
+    return Target(
+        key,
+        spec,
+        status.exposed_at,
+        weights.applied_at,
+        canary,
+        stable,
+        weight_percent=weights.applied,
+    )

@@ -196,7 +196,7 @@ def _message(
 ) -> str:
     counts, needed, against = shown.counts, shown.needed, shown.against
     if counts.requests == 0:
-        text = "no canary request yet"
+        text = measurement.silence or "no canary request yet"
     elif criterion.latency is not None:
         limit = format_duration(measurement.limit or criterion.latency.max)
         text = (

@@ -21,7 +21,8 @@ def judge_by_threshold(
         verdict: Verdict = "inconclusive"
         failed = before
         more = None if enough else criterion.min_requests - counts.requests
-        message = f"needs about {more} more requests" if more else "no data"
+        lacks = f"needs about {more} more requests" if more else ""
+        message = "; ".join(filter(None, (measurement.silence, lacks))) or "no data"
     elif breach:
         fresh = (
             previous is None or previous.checked_at is None or measurement.at > previous.checked_at

@@ -7,6 +7,8 @@ from pydantic import ConfigDict, Field, model_validator
 from rollouts.model.base import Written, exactly_one, rule
 from rollouts.model.units import Duration, Fraction
 
+Source = Literal["ingress", "app"]
+
 
 class ErrorRate(Written):
     """The fraction of requests that the server answered with 5xx."""
@@ -56,6 +58,10 @@ class Criterion(Written):
                     exactly_one("errorRate", "latency", "query"),
                     "set exactly one of errorRate, latency and query",
                 ),
+                rule(
+                    "!has(self.query) || !has(self.source)",
+                    "a query names its metrics itself; leave source out",
+                ),
             ]
         }
     )
@@ -65,6 +71,11 @@ class Criterion(Written):
     error_rate: ErrorRate | None = None
     latency: Latency | None = None
     query: Query | None = None
+    source: Source | None = None
+    """
+    Whose counters: the ingress' (ingress-nginx), or those of the app's own pods (spec.appMetrics).
+    By default ingress where nginx is the only router, else app.
+    """
     interval: Duration | None = None
     """How often to look; by default the controller's --interval, which is the scrape interval."""
     judge: Literal["sequential", "threshold"] | None = None
@@ -90,6 +101,8 @@ class Criterion(Written):
     def _is_one_thing(self) -> Self:
         if sum(part is not None for part in (self.error_rate, self.latency, self.query)) != 1:
             raise ValueError("set exactly one of errorRate, latency and query")
+        if self.query is not None and self.source is not None:
+            raise ValueError("a query names its metrics itself; leave source out")
         if self.query is not None and self.judge == "sequential":
             raise ValueError("a query has no request counts, so its judge is threshold")
         if self.error_rate is not None and self.error_rate.max is None:

@@ -32,6 +32,8 @@ class Measurement:
     limit: float | None = None
     note: str = ""
     error: str = ""
+    silence: str = ""
+    """Why nothing was counted of the canary, in words, as far as it can be told."""
     restarts: tuple[tuple[int, Counts], ...] = ()
     """
     The canary's counts since later moments on a fixed grid, by their number (from 1) on it.

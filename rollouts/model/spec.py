@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from rollouts.model.app_metrics import AppMetrics
 from rollouts.model.base import Name, Written, exactly_one, rule
 from rollouts.model.criteria import Criterion
 from rollouts.model.routing import NginxRouting, TrafficRouting
@@ -99,6 +100,8 @@ class RolloutSpec(Written):
     """With workloadRef: give everything back to the Deployment before the Rollout goes."""
     strategy: Strategy
     success_criteria: Annotated[list[Criterion], Field(max_length=32)] = Field(default_factory=list)
+    app_metrics: AppMetrics = Field(default_factory=AppMetrics)
+    """What the app calls its own metrics, for criteria whose source is app."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -17,14 +17,10 @@ from rollouts.errors import FieldError, InvalidSpec
 from rollouts.model.base import LONGEST_ROLLOUT_NAME
 from rollouts.model.kinds import GROUP, HASH_LABEL, FrozenJSON
 from rollouts.model.misfits import misfits
+from rollouts.model.sources import unmeasurable
 from rollouts.model.spec import LabelSelector, RolloutSpec
 
-PROMQL_VARIABLES = frozenset(
-    ["rollout", "namespace"]
-    + [f"{arm}.{what}" for arm in ("canary", "stable") for what in ("hash", "revision", "service")]
-)
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 
 def parse_rollout(rollout: FrozenJSON) -> RolloutSpec:
@@ -137,15 +133,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 def _beyond_the_schema(spec: RolloutSpec) -> Iterator[FieldError]:
     yield from misfits(spec)
     yield from _template(spec)
-    for index, criterion in enumerate(spec.success_criteria):
-        if criterion.query is None:
-            continue
-        for name in VARIABLE.findall(criterion.query.promql):
-            if name not in PROMQL_VARIABLES:
-                yield FieldError(
-                    f"spec.successCriteria[{index}].query.promql",
-                    f"unknown variable {name!r}; known are {', '.join(sorted(PROMQL_VARIABLES))}",
-                )
+    yield from unmeasurable(spec)
 
 
 def _template(spec: RolloutSpec) -> Iterator[FieldError]:

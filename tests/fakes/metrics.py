@@ -8,7 +8,7 @@ from datetime import datetime
 from rollouts.ports import Series
 
 _SELECTOR = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<matchers>.*)\})?", re.DOTALL)
-_MATCHER = re.compile(r'(?P<label>\w+)(?P<how>=~|=|!=)"(?P<value>(?:[^"\\]|\\.)*)"')
+_MATCHER = re.compile(r'(?P<label>\w+)(?P<how>=~|!~|=|!=)"(?P<value>(?:[^"\\]|\\.)*)"')
 
 
 class FakeMetrics:
@@ -52,6 +52,9 @@ class FakeMetrics:
         self.asked.append(promql)
         if promql.startswith("max(timestamp(up"):
             return self._last_scrape(at.timestamp())
+        if promql.startswith("max(count_over_time(up["):
+            seconds = float(promql.split("[")[1].split("ms]", maxsplit=1)[0]) / 1000
+            return self._scrapes(at.timestamp() - seconds, at.timestamp())
         answer = self.answers.get(promql, math.nan)
         if isinstance(answer, Exception):
             raise answer
@@ -60,6 +63,10 @@ class FakeMetrics:
     def _last_scrape(self, until: float) -> float | None:
         up = [found for key, found in self._samples.items() if ("__name__", "up") in key]
         return max((at for found in up for at, _ in found if at <= until), default=None)
+
+    def _scrapes(self, after: float, until: float) -> float | None:
+        up = [found for key, found in self._samples.items() if ("__name__", "up") in key]
+        return max((sum(after < at <= until for at, _ in found) for found in up), default=None)
 
 
 def matches(selector: str, labels: Mapping[str, str]) -> bool:
@@ -75,6 +82,7 @@ def matches(selector: str, labels: Mapping[str, str]) -> bool:
             "=": have == value,
             "!=": have != value,
             "=~": matcher["how"] == "=~" and re.fullmatch(value, have) is not None,
+            "!~": matcher["how"] == "!~" and re.fullmatch(value, have) is None,
         }[matcher["how"]]
         if not holds:
             return False

@@ -1,0 +1,208 @@
+"""
+One metric of a canary and its stable twin, read little by little and added up.
+
+Raw samples, as they were scraped: differences are added up per series, and nothing is
+estimated. Who counts, and which arm a series belongs to, is the metric's to say (`counted`).
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from rollouts.controller.births import Births, by_one_job
+from rollouts.controller.counted import Meaning, Metric, any_of, labels_of, newest, quoted, selector
+from rollouts.controller.tally import Tally
+from rollouts.model.units import format_duration
+from rollouts.ports import MetricSource, Series
+
+LEAST_LOOK_BACK_SECONDS = 60.0
+MOST_SECONDS_AT_ONCE = 15 * 60.0
+
+
+class Reading:
+    """
+    One metric of one exposure, read little by little.
+
+    Each read reaches back to the last one and a little further; the first, also after a
+    restart, to before the exposure: Prometheus remembers, so that nothing has to be kept.
+    A long exposure is caught up with in several reads.
+    """
+
+    def __init__(self, metric: Metric, exposed_at: datetime, interval_seconds: float) -> None:
+        self.metric = metric
+        self.total = Tally(exposed_at.timestamp())
+        self.recent = self.total.later(self.total.since)
+        self.restarts: dict[int, Tally] = {}
+        """The last two tallies that begin anew, by their number: at j times a fixed length."""
+        self.seen_at: datetime | None = None
+        """When what was read last had been scraped, or when there was last a scrape to find more."""
+        self._interval_seconds = interval_seconds
+        self._look_back_seconds = max(LEAST_LOOK_BACK_SECONDS, 8 * interval_seconds)
+        self._restart_seconds = max(60.0, 20 * interval_seconds)
+        self._exposed_at = self._read_until = exposed_at
+        self._newest = 0.0
+        self._scraped: dict[bool, float] = {}
+        self._spacing_seconds = 0.0
+        self._selector = ""
+        self._jobs: dict[str, str] = {}
+        self._births = Births(metric, exposed_at, self._look_back_seconds)
+
+    def applied(self, at: datetime) -> None:
+        """Count the recent part since `at`, when the present weight was applied."""
+        if at.timestamp() != self.recent.since:
+            self.recent = self.total.later(at.timestamp())
+
+    def behind(self, at: datetime) -> bool:
+        """Say whether more has to be read to know what had been scraped at `at`."""
+        return self._read_until < at
+
+    def trouble(self, at: datetime) -> str:
+        """Return why what was read does not tell how the canary does at `at`, or nothing."""
+        if self.behind(at):
+            read, of = (_length(self._exposed_at, until) for until in (self._read_until, at))
+            return f"catching up: {read} of {of} read"
+        silent = at.timestamp() - self._newest
+        if self._newest and silent > self._patience_seconds():
+            since = format_duration(round(silent))
+            asked = self.metric.question
+            return f"no new samples of {asked.name} for {since}: {asked.doubt}"
+        return ""
+
+    def note(self) -> str:
+        """Return what whoever set the interval should know, or nothing."""
+        if self._spacing_seconds <= 1.5 * self._interval_seconds:
+            return ""
+        spacing, interval = format_duration(self._spacing_seconds), self._interval_seconds
+        return (
+            f"scraped every {spacing}, looked at every {format_duration(interval)};"
+            " set --interval to the scrape interval"
+        )
+
+    def was_scraped(self, *, canary: bool) -> bool:
+        """Say whether any process of this arm is known to have been scraped since the exposure."""
+        return self._scraped.get(canary, 0.0) > self.total.since
+
+    @property
+    def sees_both(self) -> bool:
+        """Whether the requests of both arms are seen, so that their shares mean something."""
+        if not self.metric.question.places:
+            return True
+        return all(self._scraped.get(arm, 0.0) > self.recent.since for arm in (True, False))
+
+    async def read(self, source: MetricSource, until: datetime) -> None:
+        """
+        Take in what has been scraped up to `until`, or as much of it as one answer should hold.
+
+        Raises:
+            RolloutsError: the source did not answer; nothing is changed then.
+        """
+        until = min(until, self._read_until + timedelta(seconds=MOST_SECONDS_AT_ONCE))
+        begin = self._read_until - timedelta(seconds=self._look_back_seconds)
+        window = max(0.001, (until - begin).total_seconds())
+        jobs = dict(self._jobs)
+        answered = await self._series(source, until, window)
+        scrapes = await self._scrapes(source, until, window)
+        found = by_one_job(self.metric, answered, jobs, self.total.counters)
+        at_zero = await self._births.at_zero(source, found, self.total.counters, until)
+        telling = [each for each in (*found, *scrapes) if self._means(each).tells]
+        seen_at = await self._scraped_at(source, telling, until)
+        self._begin_anew(until)
+        for series in found:
+            labels = labels_of(series)
+            self.total.meanings[labels] = self._means(series)
+            for tally in (self.total, self.recent, *self.restarts.values()):
+                tally.add(labels, series, born_at_zero=labels in at_zero)
+        self.seen_at, self._jobs = seen_at, jobs
+        self._read_until = max(until, self._read_until)
+        self._note_scrapes((*found, *scrapes))
+        self._newest = max(self._newest, newest(telling))
+        if not found or until.timestamp() - self._newest > self._patience_seconds():
+            self._selector = ""  # perhaps Prometheus renames labels differently by now
+
+    def _note_scrapes(self, seen: Iterable[Series]) -> None:
+        seen = list(seen)
+        self._spacing_seconds = _spacing(seen) or self._spacing_seconds
+        for each in seen:
+            arm = self._means(each).canary
+            self._scraped[arm] = max(self._scraped.get(arm, 0.0), newest([each]))
+
+    def _means(self, series: Series) -> Meaning:
+        known = self.total.meanings.get(labels_of(series))
+        return known or self.metric.meaning(series.labels)
+
+    def _patience_seconds(self) -> float:
+        """Return after how long without a sample the canary is not watched any more."""
+        return max(10.0, 5 * self._interval_seconds, 3 * self._spacing_seconds)
+
+    def _begin_anew(self, until: datetime) -> None:
+        """
+        Have a tally from the last two moments of the fixed grid that are not after `until`.
+
+        Called before samples up to `until` are added: the new one begins with what was last seen.
+        """
+        length = self._restart_seconds
+        latest = int((until - self._exposed_at).total_seconds() // length)
+        self.restarts = {
+            number: self.restarts.get(number)
+            or self.total.later(self._exposed_at.timestamp() + number * length)
+            for number in (latest - 1, latest)
+            if number >= 1
+        }
+
+    async def _series(
+        self, source: MetricSource, until: datetime, window: float
+    ) -> tuple[Series, ...]:
+        """Return the series, under whichever names Prometheus gives the labels now."""
+        tries = (self._selector,) if self._selector else self.metric.question.selectors
+        best: tuple[Series, ...] = ()
+        for each in tries:
+            found = await source.samples(each, until=until, window_seconds=window)
+            if found and (not best or newest(found) > newest(best)):
+                best, self._selector = found, each
+        return best
+
+    async def _scrapes(
+        self, source: MetricSource, until: datetime, window: float
+    ) -> tuple[Series, ...]:
+        """Return when the processes were scraped, as far as that can be known: samples of 1."""
+        places = self.metric.question.places
+        if not places:
+            return ()
+        ups = await source.samples(selector("up", places), until=until, window_seconds=window)
+        return tuple(
+            Series(each.labels, tuple(sample for sample in each.samples if sample[1] == 1))
+            for each in ups
+        )
+
+    async def _scraped_at(
+        self, source: MetricSource, found: Iterable[Series], until: datetime
+    ) -> datetime:
+        """
+        Return when there was last a scrape: the newest sample's time, or else that of `up`.
+
+        A Prometheus that was away answers before it has scraped again. What it says then
+        is true of the time before it went.
+        """
+        last = newest(found)
+        if last < self.recent.since:
+            jobs = any_of(sorted({each.labels.get("job", "") for each in found} - {""}))
+            value = await source.value(last_scrape(jobs), at=until)
+            last = max(last, value or 0.0)
+        seen = datetime.fromtimestamp(last, UTC)
+        return max(seen, self._exposed_at, self.seen_at or seen)
+
+
+def _spacing(found: Iterable[Series]) -> float:
+    """Return how far apart scrapes are; 0 as long as nobody can know."""
+    times = max((sorted(at for at, _ in each.samples) for each in found), key=len, default=[])
+    return min((after - before for before, after in pairwise(times)), default=0.0)
+
+
+def _length(begin: datetime, end: datetime) -> str:
+    return format_duration(round(max(0.0, (end - begin).total_seconds())))
+
+
+def last_scrape(jobs: str) -> str:
+    """Return the PromQL for when a target of these jobs (a regular expression; "" is any) last answered."""
+    up = selector("up", f"job=~{quoted(jobs)}" if jobs else "")
+    return f"max(timestamp({up}) and {up} == 1)"

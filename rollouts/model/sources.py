@@ -1,0 +1,64 @@
+"""Where the counts of a criterion come from, and what no source could ever answer."""
+
+import re
+from collections.abc import Iterator
+
+from rollouts.errors import FieldError
+from rollouts.model.criteria import Criterion, Source
+from rollouts.model.spec import RolloutSpec
+
+PROMQL_VARIABLES = frozenset(
+    ["rollout", "namespace"]
+    + [f"{arm}.{what}" for arm in ("canary", "stable") for what in ("hash", "revision", "service")]
+)
+VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+
+
+def source_of(spec: RolloutSpec, criterion: Criterion | None = None) -> Source:
+    """
+    Return where a criterion's counts come from; without one, those of the traffic as a whole.
+
+    By default the ingress where all of the weighted traffic passes it: ingress-nginx alone. Beside
+    another router it sees a part, and of other strategies nothing: the app itself sees all.
+    """
+    if criterion is not None and criterion.source is not None:
+        return criterion.source
+    routing = spec.routing
+    if routing is None or routing.nginx is None:
+        return "app"
+    return "ingress" if routing.smi is None and routing.gateway_api is None else "app"
+
+
+def unmeasurable(spec: RolloutSpec) -> Iterator[FieldError]:
+    """Yield what is wrong with the sources of the criteria, and with the variables of queries."""
+    for index, criterion in enumerate(spec.success_criteria):
+        where = f"spec.successCriteria[{index}]"
+        if criterion.query is not None:
+            for name in VARIABLE.findall(criterion.query.promql):
+                wrong = _variable(spec, name)
+                if wrong:
+                    yield FieldError(f"{where}.query.promql", wrong)
+        elif criterion.source == "ingress" and (spec.routing is None or spec.routing.nginx is None):
+            way = (
+                "blueGreen has"
+                if spec.blue_green is not None
+                else "without the router nginx, there is"
+            )
+            yield FieldError(
+                f"{where}.source",
+                f"{way} no canary at an ingress to tell apart; use app: the pods' own metrics",
+            )
+
+
+def _variable(spec: RolloutSpec, name: str) -> str:
+    if name not in PROMQL_VARIABLES:
+        return f"unknown variable {name!r}; known are {', '.join(sorted(PROMQL_VARIABLES))}"
+    known = {"canary.service": spec.canary_service, "stable.service": spec.stable_service}
+    if name in known and known[name] is None:
+        arm = name.removesuffix(".service")
+        missing = "previewService" if spec.blue_green is not None else "trafficRouting"
+        return (
+            f"there is no {arm} Service without {missing}, so {name!r} is nothing;"
+            f" use {arm}.hash, which is in the names of the pods"
+        )
+    return ""

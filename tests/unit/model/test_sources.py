@@ -1,0 +1,98 @@
+"""Where the counts of a criterion come from, and which sources there can't be."""
+
+from typing import Any
+
+import pytest
+
+from rollouts.model.kinds import JSON
+from rollouts.model.sources import source_of
+from rollouts.model.validation import parse_rollout
+from tests.fakes.kubernetes import rollout
+from tests.unit.model.test_validation import ERRORS, QUERY, changed, errors_of
+
+NGINX = {"nginx": {"stableIngresses": ["checkout"]}}
+GATEWAY = {"gatewayAPI": {"httpRoutes": ["checkout"]}}
+SMI: JSON = {"smi": {}}
+APP = {**ERRORS, "source": "app"}
+INGRESS = {**ERRORS, "source": "ingress"}
+BLUE_GREEN = {"blueGreen": {"activeService": "a"}}
+
+
+def with_strategy(strategy: JSON, *criteria: JSON, **spec: Any) -> JSON:
+    return changed(rollout([], successCriteria=list(criteria), **spec), "strategy", strategy)
+
+
+def routed(routing: JSON) -> JSON:
+    return {"canary": {"stableService": "checkout", "trafficRouting": routing}}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "source"),
+    [
+        (routed(NGINX), "ingress"),
+        (routed({**NGINX, **GATEWAY}), "app"),
+        (routed({**NGINX, **SMI}), "app"),
+        (routed(GATEWAY), "app"),
+        (routed(SMI), "app"),
+        ({"canary": {}}, "app"),
+        (BLUE_GREEN, "app"),
+    ],
+)
+def test_the_source_is_what_sees_all_of_the_traffic(strategy: JSON, source: str) -> None:
+    spec = parse_rollout(with_strategy(strategy, ERRORS, {**APP, "name": "app"}))
+    assert source_of(spec) == source_of(spec, spec.success_criteria[0]) == source
+    assert source_of(spec, spec.success_criteria[1]) == "app"
+
+
+@pytest.mark.parametrize("routing", [NGINX, {**NGINX, **GATEWAY}])
+def test_an_ingress_can_be_asked_where_there_is_one(routing: JSON) -> None:
+    spec = parse_rollout(with_strategy(routed(routing), INGRESS))
+    assert source_of(spec, spec.success_criteria[0]) == "ingress"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [
+        (BLUE_GREEN, "blueGreen has no canary at an ingress"),
+        ({"canary": {}}, "without the router nginx, there is no canary at an ingress"),
+        (routed(GATEWAY), "without the router nginx"),
+    ],
+)
+def test_an_ingress_that_sees_no_canary_is_refused(strategy: JSON, words: str) -> None:
+    said = errors_of(with_strategy(strategy, INGRESS))
+    assert said.keys() == {"spec.successCriteria[0].source"}
+    assert words in said["spec.successCriteria[0].source"]
+    assert "use app" in said["spec.successCriteria[0].source"]
+
+
+def test_a_query_has_no_source() -> None:
+    said = errors_of(with_strategy({"canary": {}}, {**QUERY, "source": "app"}))
+    assert "leave source out" in said["spec.successCriteria[0]"]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "name", "words"),
+    [
+        ({"canary": {}}, "canary.service", "use canary.hash"),
+        ({"canary": {}}, "stable.service", "no stable Service without trafficRouting"),
+        (BLUE_GREEN, "canary.service", "no canary Service without previewService"),
+    ],
+)
+def test_a_service_that_there_is_not_is_no_variable(strategy: JSON, name: str, words: str) -> None:
+    query = {"name": "q", "query": {"promql": f'up{{s="{{{{ {name} }}}}"}}', "max": 1}}
+    said = errors_of(with_strategy(strategy, query))
+    assert words in said["spec.successCriteria[0].query.promql"]
+
+
+def test_a_service_that_there_is_may_be_asked_for() -> None:
+    query = {"name": "q", "query": {"promql": 'up{s="{{ stable.service }}"}', "max": 1}}
+    assert parse_rollout(with_strategy(BLUE_GREEN, query)).success_criteria[0].query
+
+
+def test_names_of_metrics_are_checked() -> None:
+    wrong = {"requests": "a b", "codeLabel": "a-b", "exclude": {"a-b": ["x"]}}
+    said = errors_of(with_strategy({"canary": {}}, ERRORS, appMetrics=wrong))
+    assert said.keys() == {"spec.appMetrics.requests", "spec.appMetrics.codeLabel"}
+    wrong = {"exclude": {"a-b": ["x"]}}
+    said = errors_of(with_strategy({"canary": {}}, ERRORS, appMetrics=wrong))
+    assert "'a-b' can't be the name of a label" in said["spec.appMetrics"]
