@@ -60,8 +60,17 @@ def _told(world: World, status: RolloutStatus) -> tuple[str, str]:
         hash_ = total.hash if total is not None else ""
         return "Switched", f"Service {world.spec.stable_service} has switched to {hash_}"
     if world.spec.by_replicas:
-        return "WeightSet", f"the canary has {percent} % of the pods"
+        return "WeightSet", f"the canary has {percent} % of the pods{_rounded(world, status)}"
     return "WeightSet", f"the canary has {percent} % of the traffic"
+
+
+def _rounded(world: World, status: RolloutStatus) -> str:
+    """Say what was asked for, where whole pods can't be had to that."""
+    steps, index = world.spec.steps, status.current_step_index
+    weights = [step.set_weight for step in steps[: (index or 0) + 1] if step.set_weight is not None]
+    if index is None or index >= len(steps) or not weights or weights[-1] == status.weights.desired:
+        return ""
+    return f", the nearest to {weights[-1]} % that whole pods can be"
 
 
 def _put_back(world: World, move: Move, now: Route) -> Move:

@@ -81,9 +81,19 @@ def next_weight(world: World, status: RolloutStatus) -> int:
     """
     weights = status.weights
     wanted = weights.desired
-    if weights.desired > weights.applied and not may_raise(world, status):
+    if weights.desired > weights.applied and not (
+        _has_switched(world, status) or may_raise(world, status)
+    ):
         wanted = weights.applied
     return max(wanted, bearable(world, status))
+
+
+def _has_switched(world: World, status: RolloutStatus) -> bool:
+    """Say whether the active Service was switched, and only status does not say so yet."""
+    if world.spec.blue_green is None or route(world, status).weight != status.weights.desired:
+        return False
+    new = world.replica_set(status.current_revision)
+    return new is not None and new.available >= replicas.needed(world.spec, status)
 
 
 def bearable(world: World, status: RolloutStatus) -> int:

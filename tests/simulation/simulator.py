@@ -77,6 +77,7 @@ class Simulation:
         self.route: int | None = None
         self.behaviour: dict[str, Behaviour] = {}
         self.counts: dict[str, Counts] = {}
+        self.counted_from: dict[tuple[datetime | None, str], Counts] = {}
         self.command: Command | None = None
         self.metrics_answer = True
         self.blind = False
@@ -115,25 +116,29 @@ class Simulation:
                     pod.crash_looping, pod.restarts = True, 2
         self._serve(seconds)
 
+    def shares(self) -> dict[str, float]:
+        """Return each revision's share of the requests, of those that get any."""
+        stable, target = self.services.get("app", ""), self.services.get("app-canary", "")
+        percent = self.route or 0
+        found = dict.fromkeys([stable] if stable else self.replica_sets, 1 - percent / 100)
+        if percent:
+            found[target] = found.get(target, 0) + percent / 100
+        return {hash_: share for hash_, share in found.items() if hash_ in self.replica_sets}
+
     def _serves(self, hash_: str) -> bool:
-        if self.services.get("app") in ("", hash_):
-            return True
-        return bool(self.route) and self.services.get("app-canary") == hash_
+        return hash_ in self.shares()
 
     def _serve(self, seconds: float, rate: float = 50.0) -> None:
-        for hash_, replica_set in self.replica_sets.items():
-            if self._serves(hash_):
-                replica_set.served_at = self.now
-        target = self.services.get("app-canary")
-        if not self.route or target not in self.replica_sets:
-            return
-        requests = round(rate * seconds * self.route / 100)
-        error_rate = self.behaviour[target].error_rate
-        failures = sum(self.random.random() < error_rate for _ in range(requests))
-        if not any(pod.ready(self.now) for pod in self.replica_sets[target].pods):
-            failures = requests
-        before = self.counts.get(target, Counts())
-        self.counts[target] = Counts(before.requests + requests, before.failures + failures)
+        for hash_, share in self.shares().items():
+            replica_set = self.replica_sets[hash_]
+            replica_set.served_at = self.now
+            requests = round(rate * seconds * share)
+            error_rate = self.behaviour[hash_].error_rate
+            failures = sum(self.random.random() < error_rate for _ in range(requests))
+            if not any(pod.ready(self.now) for pod in replica_set.pods):
+                failures = requests
+            before = self.counts.get(hash_, Counts())
+            self.counts[hash_] = Counts(before.requests + requests, before.failures + failures)
 
     # --- what is seen
 
@@ -149,13 +154,14 @@ class Simulation:
             images=(template["spec"]["containers"][0]["image"],),
             replica_sets={hash_: self._seen(found) for hash_, found in self.replica_sets.items()},
             services={name: self._service(name, hash_) for name, hash_ in self.services.items()},
-            route=Route(
-                exists=self.route is not None, weight=self.route or 0, highest=self.route or 0
-            ),
+            route=self._route(),
             command=self.command,
             selector="app=app",
             quiet_seconds=2.0,
         )
+
+    def _route(self) -> Route:
+        return Route(exists=self.route is not None, weight=self.route or 0, highest=self.route or 0)
 
     def _seen(self, found: SimReplicaSet) -> ReplicaSet:
         ready = sum(pod.ready(self.now) for pod in found.pods)
@@ -195,7 +201,7 @@ class Simulation:
         status = self.status
         if status.exposed_at is None or status.current_revision is None:
             return Evidence()
-        counts = self.counts.get(status.current_revision.hash, Counts())
+        counts = self._counted(status.current_revision.hash)
         if self.blind:
             counts = Counts()
         value = counts.failures / counts.requests if counts.requests else None
@@ -214,7 +220,17 @@ class Simulation:
             at=self.now,
             criteria=judged,
             exposure=Exposure(canary_requests=counts.requests, canary_failures=counts.failures),
+            served_percent=100 * self.shares().get(status.current_revision.hash, 0.0),
         )
+
+    def _counted(self, hash_: str) -> Counts:
+        """Return what was counted of a revision since its present attempt began."""
+        total = self.counts.get(hash_, Counts())
+        attempt = (self.status.started_at, hash_)
+        if attempt not in self.counted_from:
+            self.counted_from = {attempt: total}
+        before = self.counted_from[attempt]
+        return Counts(total.requests - before.requests, total.failures - before.failures)
 
     # --- what is done
 
@@ -254,7 +270,7 @@ class Simulation:
             case act.DeleteReplicaSet(name, _):
                 assert not self.replica_sets.pop(name.removeprefix("app-")).pods
             case act.CreateService(name, hash_) | act.SelectRevision(name, hash_):
-                self._check_selects(hash_)
+                self._check_selects(name, hash_)
                 self.services[name] = hash_
             case act.SetWeight(Split(percent=percent)):
                 self._check_raise(percent)
@@ -269,6 +285,8 @@ class Simulation:
 
     def _resize(self, replica_set: SimReplicaSet, count: int) -> None:
         if count < len(replica_set.pods):
+            # Those that are not ready go first, as the ReplicaSet controller has it.
+            replica_set.pods.sort(key=lambda pod: not pod.ready(self.now))
             self._check_may_go(replica_set, count)
         replica_set.wanted = count
         self.fill(replica_set)
@@ -284,7 +302,7 @@ class Simulation:
 
     # --- what must never happen
 
-    def _check_selects(self, hash_: str) -> None:
+    def _check_selects(self, _name: str, hash_: str) -> None:
         found = self.replica_sets.get(hash_)
         assert found is not None, f"a Service would select {hash_}, which does not exist"
         ready = any(pod.ready(self.now) for pod in found.pods)
@@ -361,38 +379,3 @@ class Simulation:
             assert self.now < end, "it never happened:\n" + "\n".join(self.log)
             self.reconcile()
             self.tick(0.5)
-
-
-def canary_spec(**changes: Any) -> dict[str, Any]:
-    """Return a spec of four weights with short pauses, delays of 5 s and one criterion."""
-    spec: dict[str, Any] = {
-        "replicas": 4,
-        "selector": {"matchLabels": {"app": "app"}},
-        "strategy": {
-            "canary": {
-                "stableService": "app",
-                "trafficRouting": {"nginx": {"stableIngresses": ["app"]}},
-                "scaleDownDelaySeconds": 5,
-                "abortScaleDownDelaySeconds": 5,
-                "steps": [
-                    {"setWeight": 5},
-                    {"pause": {"duration": "5s"}},
-                    {"setWeight": 25},
-                    {"pause": {"duration": "5s"}},
-                    {"setWeight": 50},
-                    {"pause": {"duration": "5s"}},
-                ],
-            }
-        },
-        "successCriteria": [{"name": "errors", "errorRate": {"max": "1%"}}],
-    }
-    spec.update(changes)
-    return spec
-
-
-def healthy(seed: int, **changes: Any) -> Simulation:
-    """Return a simulation whose first version is deployed and stable."""
-    simulation = Simulation(canary_spec(**changes), seed)
-    simulation.release("app:1", Behaviour())
-    assert simulation.settle().phase == "Healthy", "\n".join(simulation.log)
-    return simulation
