@@ -1,4 +1,4 @@
-"""promote, abort, retry, pause, resume: a command in an annotation, and the controller's answer."""
+"""promote, abort, retry, pause, resume, restart: a command in an annotation, and the controller's answer."""
 
 import asyncio
 import getpass
@@ -112,6 +112,26 @@ async def resume(
       rollouts resume checkout
     """  # noqa: D301 - \b keeps the lines apart
     return await _command(session, name, {"verb": "resume", "revision": revision}, no_wait=no_wait)
+
+
+async def restart(
+    session: Session,
+    name: RolloutName,
+    revision: RevisionOption = "",
+    no_wait: NoWaitOption = False,
+) -> int:
+    """
+    Replace the stable revision's pods by new ones, a few at a time.
+
+    By evictions: PodDisruptionBudgets are respected, and nothing else is changed.
+
+    \b
+    Examples:
+      rollouts restart checkout
+      rollouts get checkout --watch   how far it is
+      rollouts abort checkout         no more pods are replaced
+    """  # noqa: D301 - \b keeps the lines apart
+    return await _command(session, name, {"verb": "restart", "revision": revision}, no_wait=no_wait)
 
 
 async def _command(session: Session, name: str, command: JSON, *, no_wait: bool) -> int:

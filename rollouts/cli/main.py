@@ -81,6 +81,7 @@ for name, verb in (
     ("retry", acting.retry),
     ("pause", acting.pause),
     ("resume", acting.resume),
+    ("restart", acting.restart),
     ("set-image", images.set_image),
 ):
     app.command(name)(cluster_verb(verb))

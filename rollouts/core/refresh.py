@@ -44,14 +44,14 @@ def due_at(old: RolloutStatus, new: RolloutStatus, now: datetime) -> datetime | 
     Return when counts, or a message, that differ may be written; None when that is now or they do not.
 
     A message alone waits as long again as the step has lasted: one that counts requests would
-    cost a write every few seconds for as long as nobody promotes.
+    cost a write every few seconds for as long as nobody promotes. That of a restart does not.
     """
     if _counts(old) == _counts(new) and old.message == new.message:
         return None
     if old.refreshed_at is None:
         return None
     patience = COUNTS_EVERY
-    if _counts(old) == _counts(new) and old.step_started_at is not None:
+    if _counts(old) == _counts(new) and old.step_started_at is not None and old.restart is None:
         patience = max(patience, old.refreshed_at - old.step_started_at)
     due = old.refreshed_at + patience
     return due if due > now else None

@@ -47,13 +47,15 @@ def go_on(world: World, move: Move) -> Move:
     stable = world.replica_set(status.stable_revision)
     if under_way(status):
         left = len(_old(stable, wish)) if stable is not None else 0
-        return _ended(world, move, "RestartEnded", f"a rollout began; {left} old pods were left")
+        text = f"the restart has ended, because a rollout began; {left} old pods were left"
+        return _without_restart(move.saying(world, "RestartEnded", text), status.message)
     if stable is None or _is_blocked(status):
         return move
     measure, old = pace(world.spec, status), _old(stable, wish)
     available = _available(world, stable)
     if not old and available >= measure.size + measure.surge:
-        return _ended(world, move, "Restarted", "all pods that were there are replaced")
+        text = f"{measure.size} pods are replaced: the restart has ended"
+        return _without_restart(move.saying(world, "Restarted", text), status.message)
     begins = wish.at.replace(microsecond=0) + timedelta(seconds=1)
     if world.now < begins:
         move, going = move.waking(begins), wish.going
@@ -85,8 +87,8 @@ def evictions(world: World, status: RolloutStatus) -> Iterator[Action]:
 def stop_restart(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
     """Answer the command to abort while a restart is all that goes on."""
     who = f" by {command.by}" if command.by else ""
-    move = _ended(world, move, "RestartEnded", f"it was aborted{who}")
-    return move, True, "no more pods are replaced"
+    said = move.saying(world, "RestartEnded", f"the restart was aborted{who}")
+    return _without_restart(said, move.status.message), True, "no more pods are replaced"
 
 
 def _is_blocked(status: RolloutStatus) -> bool:
@@ -94,11 +96,9 @@ def _is_blocked(status: RolloutStatus) -> bool:
     return status.phase == "Degraded" and status.abort is None and status.pinned is None
 
 
-def _ended(world: World, move: Move, reason: str, why: str) -> Move:
-    """Put the end on record; what the Rollout waits for, if anything, is said by others."""
-    message = _without_progress(move.status.message)
-    text = f"the restart has ended: {why}"
-    return move.having(restart=None).saying(world, reason, text).having(message=message)
+def _without_restart(move: Move, message: str) -> Move:
+    """Return the move with no restart, and the message that it had, less how far the restart was."""
+    return move.having(restart=None, message=_without_progress(message))
 
 
 def _without_progress(message: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from rollouts.errors import FieldError
+from rollouts.model.misplaced import misplaced
 from rollouts.model.routing import NginxRouting, SetHeaderRoute, SetMirrorRoute, TrafficRouting
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.strategy import BlueGreenStrategy, CanaryStrategy
@@ -25,6 +26,7 @@ def misfits(spec: RolloutSpec) -> Iterator[FieldError]:
             "spec.revertOnDeletion",
             "needs workloadRef: without it there is no Deployment to give anything back to",
         )
+    yield from misplaced(spec)
     if spec.blue_green is not None:
         yield from _blue_green(spec.blue_green)
     canary = spec.strategy.canary

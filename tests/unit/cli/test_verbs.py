@@ -132,6 +132,7 @@ def test_a_timeout_that_is_none_is_wrong_usage(rollouts: Run) -> None:
         (["retry"], "retry"),
         (["pause"], "pause"),
         (["resume"], "resume"),
+        (["restart"], "restart"),
     ],
 )
 def test_a_command_names_who_and_which_revision_and_prints_the_answer(

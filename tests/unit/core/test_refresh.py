@@ -10,6 +10,7 @@ from rollouts.model.status import (
     CriterionStatus,
     Exposure,
     HandledCommand,
+    Restart,
     RolloutStatus,
     Weights,
 )
@@ -99,6 +100,11 @@ def test_a_message_alone_is_written_ever_more_rarely() -> None:
     assert worth_writing(OLD, new, SOON)
     long = OLD.having(step_started_at=at(-3601))
     assert due_at(long, long.having(message="other words"), at(0)) == at(3599)
+
+
+def test_how_far_a_restart_is_does_not_wait_for_long() -> None:
+    old = OLD.having(step_started_at=at(-3601), restart=Restart(at=at(-60)))
+    assert due_at(old, old.having(message="other words"), at(0)) == SOON
 
 
 def test_what_was_never_written_is_written() -> None:
