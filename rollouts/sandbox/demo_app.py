@@ -22,8 +22,8 @@ A "bad release" is a pod template with other values here; no image has to be bui
 | DRAIN_SECONDS | 2s | how long it goes on serving after SIGTERM |
 
 `/healthz` is alive, `/ready` is ready (200 or 503), `/metrics` is for Prometheus
-(`http_requests_total{code,revision}`, `http_request_duration_seconds{revision}`); every
-other path is the app itself. Probes and metrics are not counted.
+(`http_requests_total{code,method,revision}`, `http_request_duration_seconds{revision}`); every
+other path is the app itself. Probes and metrics are not counted: they are no user's requests.
 
 On SIGTERM it is no longer ready but serves on, new connections too, for DRAIN_SECONDS:
 that is how long a proxy may take to hear of it. Answers ask the client to close the
@@ -44,6 +44,7 @@ from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
 from aiohttp import web
+from aiohttp.hdrs import METH_ALL
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -195,7 +196,10 @@ class DemoApp:
         self.draining = False
         self._registry = CollectorRegistry()
         self._count = Counter(
-            "http_requests", "Requests answered.", ["code", "revision"], registry=self._registry
+            "http_requests",
+            "Requests answered.",
+            ["code", "method", "revision"],
+            registry=self._registry,
         )
         self._seconds = Histogram(
             "http_request_duration_seconds",
@@ -237,7 +241,7 @@ class DemoApp:
         body = generate_latest(self._registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    async def _root(self, _: web.Request) -> web.Response:
+    async def _root(self, request: web.Request) -> web.Response:
         began = time.perf_counter()
         self._requests += 1
         if self._requests >= self._wanted.crash_after_requests:
@@ -245,7 +249,8 @@ class DemoApp:
         code = self._code()
         await self._take_time()
         self._seconds.observe(time.perf_counter() - began)
-        self._count.labels(str(code), self._wanted.revision).inc()
+        method = request.method if request.method in METH_ALL else "other"
+        self._count.labels(str(code), method, self._wanted.revision).inc()
         said = {200: "hello", 500: "error", 503: "starting"}[code]
         wanted = self._wanted
         return web.Response(

@@ -1,8 +1,9 @@
 """
-Which pods Prometheus scrapes: those annotated `prometheus.io/scrape: "true"`.
+Which pods Prometheus scrapes: those annotated `prometheus.io/scrape: "true"`, and those with a
+port named `metrics`, unless they are annotated otherwise.
 
-`prometheus.io/port` and `prometheus.io/path` are honoured; without a port it is the first
-containerPort. Each series gets the labels `namespace`, `pod` and, for a Rollout's pod,
+`prometheus.io/port` and `prometheus.io/path` are honoured; without a port it is the one named
+`metrics`, or else the first containerPort. Each series gets the labels `namespace`, `pod` and, for a Rollout's pod,
 its revision's hash as `revision` and `rollouts_pod_template_hash`.
 """
 
@@ -15,6 +16,7 @@ from rollouts.model.kinds import HASH_LABEL, JSON, POD
 from rollouts.sandbox.apiserver.store import Store
 
 _ANNOTATION = "prometheus.io"
+_PORT = "metrics"
 
 
 def scrape_targets(pods: Iterable[JSON]) -> list[JSON]:
@@ -52,8 +54,11 @@ class ScrapeTargets:
 def _target(pod: JSON) -> JSON | None:
     meta, status = pod["metadata"], pod.get("status") or {}
     annotations = meta.get("annotations") or {}
-    port = annotations.get(f"{_ANNOTATION}/port") or _first_port(pod)
-    if annotations.get(f"{_ANNOTATION}/scrape") != "true" or not port:
+    ports = _ports(pod)
+    wish = annotations.get(f"{_ANNOTATION}/scrape", "true" if _PORT in ports else "")
+    first = next(iter(ports.values()), None)
+    port = annotations.get(f"{_ANNOTATION}/port") or ports.get(_PORT, first)
+    if wish != "true" or not port:
         return None
     if status.get("phase") != "Running" or not status.get("podIP"):
         return None
@@ -66,7 +71,8 @@ def _target(pod: JSON) -> JSON | None:
     return {"targets": [f"{status['podIP']}:{port}"], "labels": labels}
 
 
-def _first_port(pod: JSON) -> int | None:
+def _ports(pod: JSON) -> dict[str, int]:
+    """Return the containers' ports in their order; one without a name by its number."""
     containers = (pod.get("spec") or {}).get("containers") or ()
-    ports = [port["containerPort"] for each in containers for port in each.get("ports") or ()]
-    return ports[0] if ports else None
+    ports = [port for each in containers for port in each.get("ports") or ()]
+    return {port.get("name") or str(port["containerPort"]): port["containerPort"] for port in ports}

@@ -114,7 +114,7 @@ async def test_errors_are_as_many_as_asked_for_and_counted(
     async with http.get(f"{url}/metrics") as answer:
         text = await answer.text()
     errors = float(seen.count(500))
-    assert f'http_requests_total{{code="500",revision="abc"}} {errors}' in text
+    assert f'http_requests_total{{code="500",method="GET",revision="abc"}} {errors}' in text
     assert 'http_request_duration_seconds_count{revision="abc"} 60.0' in text
 
 

@@ -41,6 +41,15 @@ def test_port_and_path_can_be_said() -> None:
     assert target["labels"]["__metrics_path__"] == "/m"
 
 
+def test_a_port_named_metrics_is_scraped_unless_somebody_says_no() -> None:
+    body = pod()
+    body["spec"]["containers"][0]["ports"].append({"name": "metrics", "containerPort": 9090})
+    (target,) = scrape_targets([body])
+    assert target["targets"] == ["127.10.1.1:9090"]
+    body["metadata"]["annotations"] = {"prometheus.io/scrape": "false"}
+    assert scrape_targets([body]) == []
+
+
 def test_pods_that_do_not_want_it_or_do_not_run_are_left_alone() -> None:
     assert scrape_targets([pod(), pod(scrape="false"), pod("Pending", scrape="true")]) == []
 
