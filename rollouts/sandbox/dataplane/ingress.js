@@ -1,5 +1,6 @@
 // What Ingresses say of a request: its path, and whether the canary gets it.
 
+import affinity from 'affinity.js';
 import lookup from 'lookup.js';
 
 function matches(route, uri) {
@@ -40,22 +41,27 @@ function wantsCanary(r, canary) {
 }
 
 // A canary without endpoints gets nothing, and a backend without endpoints none by its canary.
-function canaryOf(r, backend) {
-    const canary = lookup.read(`canary:${backend}`);
-    const possible = canary && lookup.isServed(backend) && lookup.isServed(canary.backend);
-    return possible && wantsCanary(r, canary) ? canary.backend : '';
+// Who has a cookie of one of the two stays there, whatever header, cookie and weight say.
+function canaryOf(r, hit) {
+    const canary = lookup.read(`canary:${hit.backend}`);
+    if (!canary || !lookup.isServed(hit.backend) || !lookup.isServed(canary.backend)) {
+        return '';
+    }
+    const pinned = hit.pins ? [hit.backend, canary.backend].find((each) => affinity.keyOf(r, hit.affinity, each)) : undefined;
+    const wanted = pinned ? pinned === canary.backend : wantsCanary(r, canary);
+    return wanted ? canary.backend : '';
 }
 
-// Returns {backend, mirrors}, and says in the log's variables whose request it is.
+// Returns {backend, mirrors, affinity}, and says in the log's variables whose request it is.
 function chosen(r, hit) {
-    const canary = canaryOf(r, hit.backend);
+    const canary = canaryOf(r, hit);
     r.variables.rollouts_namespace = hit.namespace;
     r.variables.rollouts_ingress = hit.ingress;
     r.variables.rollouts_service = hit.service;
     r.variables.rollouts_path = hit.path;
     r.variables.rollouts_host = hit.host;
     r.variables.rollouts_canary = canary;
-    return {backend: canary || hit.backend, mirrors: hit.mirror ? [hit.mirror] : []};
+    return {backend: canary || hit.backend, mirrors: hit.mirror ? [hit.mirror] : [], affinity: hit.affinity};
 }
 
 export default {chosen, matches};

@@ -11,8 +11,10 @@ Pure. The rules, as ingress-nginx has them (its controller and its balancer):
   main one is never a canary.
 - `mirror-target` holds for all requests of its Ingress's routes, whichever arm they take;
   on a canary Ingress it does nothing.
+- With `affinity: cookie`, a client stays with the arm that it met first, before any header,
+  cookie or weight is looked at; not with `affinity-canary-behavior: legacy`.
 
-Left out: TLS, regular expressions, rewriting, cookie affinity, `service-upstream`, ExternalName.
+Left out: TLS, regular expressions, rewriting, `service-upstream`, ExternalName.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +27,7 @@ from rollouts.sandbox.dataplane.backend import Backend
 from rollouts.sandbox.dataplane.mirrors import Mirror, mirror
 
 EXACT, PREFIX = "Exact", "Prefix"
+DEFAULT_COOKIE = "INGRESSCOOKIE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,20 @@ class IngressSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """
+    What an Ingress's annotations say beside its routes.
+
+    `affinity` is the name of the cookie that ties a client to a pod, or "". `pins` says that
+    it also ties a client to the stable or the canary backend.
+    """
+
+    mirror: Mirror | None = None
+    affinity: str = ""
+    pins: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """Requests for `host` (empty for any, `*.x.y` for a wildcard) and `path` go to `backend`."""
 
@@ -44,7 +61,7 @@ class Route:
     path_type: str
     ingress: str
     backend: Backend
-    mirror: Mirror | None = None
+    policy: Policy = Policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +82,9 @@ def routes(ingresses: Iterable[JSON], settings: IngressSettings) -> list[Route]:
     found: dict[tuple[str, str, str], Route] = {}
     for ingress in _ours(ingresses, settings):
         if not _is_canary(ingress, settings):
-            target = _annotations(ingress).get(f"{settings.annotation_prefix}/mirror-target", "")
-            host = _annotations(ingress).get(f"{settings.annotation_prefix}/mirror-host", "")
+            policy = _policy(ingress, settings)
             for claim in _claims(ingress):
-                route = replace(claim, mirror=mirror(target, host))
+                route = replace(claim, policy=policy)
                 found.setdefault((route.host, route.path, route.path_type), route)
     return sorted(found.values(), key=_specificity)
 
@@ -87,7 +103,7 @@ def canaries(
         for claim in _claims(ingress):
             if claim.backend in primaries:
                 continue
-            policy = policies.setdefault(claim.backend, _policy(ingress, claim.backend, settings))
+            policy = policies.setdefault(claim.backend, _canary(ingress, claim.backend, settings))
             primary = where.get((claim.host, claim.path, claim.path_type))
             if primary is not None:
                 found.setdefault(primary, policy)
@@ -154,9 +170,24 @@ def _is_canary(ingress: JSON, settings: IngressSettings) -> bool:
     return _annotations(ingress).get(f"{settings.annotation_prefix}/canary") == "true"
 
 
-def _policy(ingress: JSON, backend: Backend, settings: IngressSettings) -> Canary:
+def _text(ingress: JSON, name: str, settings: IngressSettings) -> str:
+    return str(_annotations(ingress).get(f"{settings.annotation_prefix}/{name}", ""))
+
+
+def _policy(ingress: JSON, settings: IngressSettings) -> Policy:
+    cookie = _text(ingress, "session-cookie-name", settings) or DEFAULT_COOKIE
+    return Policy(
+        mirror=mirror(
+            _text(ingress, "mirror-target", settings), _text(ingress, "mirror-host", settings)
+        ),
+        affinity=cookie if _text(ingress, "affinity", settings) == "cookie" else "",
+        pins=_text(ingress, "affinity-canary-behavior", settings) != "legacy",
+    )
+
+
+def _canary(ingress: JSON, backend: Backend, settings: IngressSettings) -> Canary:
     def text(name: str) -> str:
-        return str(_annotations(ingress).get(f"{settings.annotation_prefix}/{name}", ""))
+        return _text(ingress, name, settings)
 
     return Canary(
         backend=backend,

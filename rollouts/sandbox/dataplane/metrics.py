@@ -11,6 +11,10 @@ Facts, from ingress-nginx's `internal/ingress/metric/collectors/socket.go` and `
 
 One difference: Ingresses without a host are counted (with `host="_"`), where ingress-nginx
 leaves them out unless it is told otherwise.
+
+Beside them is one counter of the sandbox's own, `sandbox_requests_total`: every request, that
+of an HTTPRoute too, by `route` (`<kind>/<namespace>/<name>`), by the `backend` that it ended at
+(`<namespace>-<service>-<port>`, after a TrafficSplit) and by `status`.
 """
 
 from bisect import bisect_left
@@ -19,6 +23,8 @@ from dataclasses import dataclass, field
 
 PREFIX = "nginx_ingress_controller_"
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+OWN_COUNTER = "sandbox_requests_total"
+OWN_LABELS = ("route", "backend", "status")
 CONSTANT_LABELS = (
     ("controller_class", "k8s.io/ingress-nginx"),
     ("controller_namespace", "ingress-nginx"),
@@ -49,12 +55,16 @@ class IngressMetrics:
 
     def __init__(self) -> None:
         self._requests: dict[tuple[str, ...], int] = {}
+        self._ends: dict[tuple[str, ...], int] = {}
         self._durations: dict[str, dict[tuple[str, ...], _Histogram]] = {
             name: {} for name in DURATIONS
         }
 
     def count(self, entry: Mapping[str, str]) -> None:
         """Count one line of the access log; a request that a Gateway's route has is not ingress-nginx's."""
+        route = entry.get("route") or f"Ingress/{entry.get('namespace')}/{entry.get('ingress')}"
+        ends = (route, entry.get("backend", ""), entry.get("status", ""))
+        self._ends[ends] = self._ends.get(ends, 0) + 1
         if entry.get("route"):
             return
         labels = tuple(entry.get(name, "") for name in LABELS)
@@ -80,6 +90,16 @@ class IngressMetrics:
             yield f"# TYPE {name} histogram"
             for labels, histogram in self._durations[key].items():
                 yield from _histogram_lines(name, _render(labels), histogram)
+        yield from _own_lines(self._ends)
+
+
+def _own_lines(ends: Mapping[tuple[str, ...], int]) -> Iterator[str]:
+    yield f"# HELP {OWN_COUNTER} Requests by the route that had them and the Service that answered"
+    yield f"# TYPE {OWN_COUNTER} counter"
+    for values, count in ends.items():
+        pairs = zip(OWN_LABELS, values, strict=True)
+        rendered = ",".join(f'{name}="{_escape(value)}"' for name, value in pairs)
+        yield f"{OWN_COUNTER}{{{rendered}}} {count}"
 
 
 def _histogram_lines(name: str, labels: str, histogram: _Histogram) -> Iterator[str]:

@@ -23,7 +23,7 @@ from rollouts.sandbox.readiness import until_answered
 
 READY_WITHIN_SECONDS = 15.0
 _UPDATE_TIMEOUT = aiohttp.ClientTimeout(total=5)
-_SCRIPTS = ("route.js", "ingress.js", "gateway.js", "mirroring.js", "lookup.js")
+_SCRIPTS = ("route.js", "ingress.js", "gateway.js", "mirroring.js", "affinity.js", "lookup.js")
 _TEMPORARY = ("body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 

@@ -1,5 +1,6 @@
 // Chooses, for each request, the pod that answers it; and takes new routes without a reload.
 
+import affinity from 'affinity.js';
 import gateway from 'gateway.js';
 import ingress from 'ingress.js';
 import lookup from 'lookup.js';
@@ -16,22 +17,28 @@ function answer(r, status) {
     r.return(status, `${status} ${REASONS[status] || 'Error'} (nginx)\n`);
 }
 
-function nextPeer(backend, tried) {
+function nextPeer(r, backend, tried) {
     const all = lookup.endpointsOf(backend);
     const fresh = all.filter((peer) => !tried.includes(peer));
     const choice = fresh.length ? fresh : all;
+    if (r.variables.rollouts_key && choice.length) {
+        return affinity.pick(r.variables.rollouts_key, choice);
+    }
     // A second attempt takes no turn: with a dead pod of two, every request would meet it first.
     const turn = tried.length ? ngx.shared.turns.get(backend) || 0 : ngx.shared.turns.incr(backend, 1, 0);
     return choice.length ? choice[turn % choice.length] : '';
 }
 
 function pass(r, tried) {
-    const peer = nextPeer(r.variables.rollouts_backend, tried);
+    const peer = nextPeer(r, r.variables.rollouts_backend, tried);
     if (!peer) {
         return answer(r, 503);
     }
     r.variables.rollouts_peer = peer;
     r.variables.rollouts_tried = tried.concat(peer).join(' ');
+    if ((r.headersIn['Content-Type'] || '').startsWith('application/grpc')) {
+        return r.internalRedirect('@grpc');
+    }
     return r.internalRedirect(r.variables.rollouts_headers ? '@changed' : '@pod');
 }
 
@@ -66,6 +73,9 @@ function route(r) {
     }
     found.mirrors.forEach((each) => mirroring.send(r, each));
     r.variables.rollouts_backend = lookup.leafOf(r, found.backend);
+    if (found.affinity) {
+        affinity.tie(r, found.affinity, found.backend);
+    }
     r.variables.rollouts_response = found.response && found.response.length ? JSON.stringify(found.response) : '';
     if (found.request && found.request.length) {
         r.variables.rollouts_headers = block(r, found.request);
@@ -81,6 +91,9 @@ function block(r, modifiers) {
 }
 
 function respond(r) {
+    if (r.variables.rollouts_cookie) {
+        r.headersOut['Set-Cookie'] = [].concat(r.headersOut['Set-Cookie'] || [], r.variables.rollouts_cookie);
+    }
     if (!r.variables.rollouts_response) {
         return;
     }

@@ -45,7 +45,8 @@ def routing_table(seen: Snapshot, settings: IngressSettings) -> dict[str, str]:
     splits = Splits(seen.traffic_splits, endpoints)
     backends: set[Backend] = {route.backend for route in main}
     backends |= {canary.backend for canary in canary_of.values()}
-    backends |= {route.mirror.backend for route in main if route.mirror and route.mirror.backend}
+    mirrors = [route.policy.mirror for route in main if route.policy.mirror]
+    backends |= {mirror.backend for mirror in mirrors if mirror.backend}
     gateways = Gateways(seen)
     served = [route for route in (*seen.http_routes, *seen.grpc_routes) if not unsupported(route)]
     backends |= {
@@ -116,7 +117,9 @@ def _route(route: Route) -> JSON:
         "ingress": route.ingress,
         "service": route.backend.service,
         "backend": str(route.backend),
-        "mirror": _mirror(route.mirror) if route.mirror else None,
+        "mirror": _mirror(route.policy.mirror) if route.policy.mirror else None,
+        "affinity": route.policy.affinity,
+        "pins": route.policy.pins,
     }
 
 

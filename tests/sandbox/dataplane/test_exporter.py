@@ -14,11 +14,14 @@ pytestmark = pytest.mark.sandbox
 HOST = "shop.example"
 
 
-def counts(page: str, **labels: str) -> int:
-    """Return the sum of nginx_ingress_controller_requests over the series with `labels`."""
+REQUESTS = "nginx_ingress_controller_requests"
+
+
+def counts(page: str, metric: str = REQUESTS, /, **labels: str) -> int:
+    """Return the sum of a counter over the series with `labels`."""
     total = 0
     for line in page.splitlines():
-        found = re.fullmatch(r"nginx_ingress_controller_requests\{(.*)\} (\d+)", line)
+        found = re.fullmatch(metric + r"\{(.*)\} (\d+)", line)
         has = dict(re.findall(r'(\w+)="([^"]*)"', found[1])) if found else {}
         if found and labels.items() <= has.items():
             total += int(found[2])

@@ -46,7 +46,10 @@ async def test_weights_are_shares_of_requests_and_not_ingress_nginx_s(edge: "Edg
     # Mean 300, standard deviation 15: five of them on each side.
     assert 225 <= seen["v2"] <= 375
     assert seen["v1"] + seen["v2"] == 1200
-    assert counts(await edge.scrape()) == 0
+    page = await edge.scrape()
+    assert counts(page) == 0
+    answered = {"route": "HTTPRoute/default/web", "backend": "default-v2-80", "status": "200"}
+    assert counts(page, "sandbox_requests_total", **answered) == seen["v2"]
 
 
 @pytest.mark.parametrize(
