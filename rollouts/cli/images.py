@@ -34,7 +34,7 @@ async def set_image(
     output: OutputOption = Format.TEXT,
 ) -> int:
     """
-    Change images in the template: a new revision.
+    Change images in the template: a new revision. With workloadRef it is the Deployment's.
 
     Prints the revision's hash, which `wait --revision` takes.
 
@@ -43,18 +43,25 @@ async def set_image(
       rollouts set-image checkout web=shop/checkout:1.4
       rollouts set-image checkout web=shop/checkout:1.4 --wait --timeout 15m
     """  # noqa: D301 - \b keeps the lines apart
-    from rollouts.cli.outcome import Wanted  # noqa: PLC0415 - brings pydantic
-    from rollouts.core.revision import template_hash  # noqa: PLC0415 - brings pydantic
+    from rollouts.cli.outcome import present_revision  # noqa: PLC0415 - brings pydantic
+    from rollouts.cli.workloads import home_of, meant_by  # noqa: PLC0415 - brings pydantic
 
     seconds = duration_option(timeout)
     if seconds is not None and not wait:
         raise UsageError("--timeout says how long to wait; add --wait")
     wanted = parse_images(images)
-    rollout, changed = await _change(session, session.rollout(name), wanted)
-    hash_ = template_hash(rollout["spec"]["template"])
+    ref = session.rollout(name)
+    home = home_of(rollout := await fetch(session.requests, ref), ref)
+    written, changed = await _change(session, home, wanted)
+    now = (
+        present_revision(written)
+        if home == ref
+        else await meant_by(session.requests, rollout, written)
+    )
+    hash_ = now.hash
     if wait:
         say(f"{name}: revision {hash_} is wanted")
-        found, meant = await wait_for(session, name, Wanted(hash_), seconds)
+        found, meant = await wait_for(session, name, now, seconds)
         report(name, found, meant, output)
         return int(found.exit)
     if output is Format.TEXT:
@@ -90,13 +97,13 @@ async def _change(session: Session, ref: Ref, wanted: dict[str, str]) -> tuple[J
     A merge patch replaces the whole list of containers, so it carries the resourceVersion.
     """
     for attempt in range(_ATTEMPTS):
-        rollout = await fetch(session.requests, ref)
-        pod = ((rollout.get("spec") or {}).get("template") or {}).get("spec") or {}
+        present = await session.requests.get(ref)
+        pod = ((present.get("spec") or {}).get("template") or {}).get("spec") or {}
         changed = with_images(pod, wanted)
         if not changed:
-            return rollout, False
+            return present, False
         body = {
-            "metadata": {"resourceVersion": rollout["metadata"]["resourceVersion"]},
+            "metadata": {"resourceVersion": present["metadata"]["resourceVersion"]},
             "spec": {"template": {"spec": changed}},
         }
         try:

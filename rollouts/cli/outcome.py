@@ -6,7 +6,7 @@ object's present template is, whether or not a controller has seen it yet.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from rollouts.core.revision import template_hash
@@ -44,6 +44,8 @@ class Wanted:
     number: int | None = None
     numbers: Mapping[str, int] = field(default_factory=dict)
     """Numbers of revisions by hash, from the ReplicaSets that exist."""
+    generation: int = 0
+    """Of a Deployment that has the template: no status speaks of it that has seen less."""
 
     def __str__(self) -> str:
         named = self.number if self.number is not None else self.hash
@@ -77,18 +79,23 @@ def status_of(rollout: FrozenJSON) -> RolloutStatus:
     return RolloutStatus.model_validate(rollout.get("status") or {})
 
 
-def is_observed(rollout: FrozenJSON) -> bool:
-    """Say whether a controller has seen the object's present generation."""
+def is_observed(rollout: FrozenJSON, wanted: Wanted | None = None) -> bool:
+    """Say whether a controller has seen the object's present generation, and what is wanted."""
     generation = int((rollout.get("metadata") or {}).get("generation") or 0)
-    return status_of(rollout).observed_generation >= generation
+    status = status_of(rollout)
+    if wanted is not None and wanted.generation:
+        seen = status.adoption.observed_generation if status.adoption is not None else 0
+        if seen < wanted.generation:
+            return False
+    return status.observed_generation >= generation
 
 
 def pin(rollout: FrozenJSON, wanted: Wanted) -> Wanted:
     """Return `wanted` with the number (and hash) that it has, once it is seen to be the current one."""
     current = status_of(rollout).current_revision
-    if current is None or not _means(wanted, current, observed=is_observed(rollout)):
+    if current is None or not _means(wanted, current, observed=is_observed(rollout, wanted)):
         return wanted
-    return Wanted(current.hash, current.number, wanted.numbers)
+    return replace(wanted, hash=current.hash, number=current.number)
 
 
 def _means(wanted: Wanted, current: Revision, *, observed: bool) -> bool:
@@ -101,12 +108,12 @@ def _means(wanted: Wanted, current: Revision, *, observed: bool) -> bool:
 
 def outcome(rollout: FrozenJSON, wanted: Wanted, *, fail_on_pause: bool = False) -> Outcome | None:
     """Return what became of the revision, or None as long as that is open."""
-    status, observed = status_of(rollout), is_observed(rollout)
+    status, observed = status_of(rollout), is_observed(rollout, wanted)
     current = status.current_revision
     if current is not None and _means(wanted, current, observed=observed):
         return _of_current(rollout, status, fail_on_pause=fail_on_pause)
     if not observed:
-        asked_for_now = wanted.hash == present_revision(rollout).hash
+        asked_for_now = wanted.generation > 0 or wanted.hash == present_revision(rollout).hash
         return None if asked_for_now else _of_past(status, wanted)
     invalid = _invalid(status)
     if invalid is not None:

@@ -41,8 +41,8 @@ ContextOption = Annotated[
 ]
 
 
-class Requests(Protocol):
-    """The requests that verbs make, one by one and uncached."""
+class Reads(Protocol):
+    """The requests of verbs that only look, one by one and uncached."""
 
     @property
     def namespace(self) -> str:
@@ -55,10 +55,18 @@ class Requests(Protocol):
         self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None
     ) -> list[JSON]: ...
 
-    async def patch(self, ref: Ref, body: FrozenJSON, subresource: str = "") -> JSON: ...
-
     def watch(self, ref: Ref) -> AsyncGenerator[JSON | None]:
         """Yield the object (None: it is not there) now and after each change."""
+        ...
+
+
+class Requests(Reads, Protocol):
+    """The requests that verbs make."""
+
+    async def patch(self, ref: Ref, body: FrozenJSON, subresource: str = "") -> JSON: ...
+
+    async def delete(self, ref: Ref) -> None:
+        """Delete the object, in the background; raise `NotFound` when it is not there."""
         ...
 
 
@@ -106,6 +114,7 @@ class Session:
 
 
 ClusterVerb = Callable[Concatenate[Session, P], Awaitable[int | None]]
+SettingsVerb = Callable[Concatenate[Settings, P], int | None]
 
 
 def cluster_verb(verb: ClusterVerb[P]) -> Callable[..., None]:
@@ -114,11 +123,19 @@ def cluster_verb(verb: ClusterVerb[P]) -> Callable[..., None]:
 
     What the coroutine returns is the exit status; None is 0.
     """
+    return _with_options(verb, lambda settings, **given: run_verb(verb, settings, given))
 
+
+def settings_verb(verb: SettingsVerb[P]) -> Callable[..., None]:
+    """As `cluster_verb`, for a verb that connects by itself, and only if it has to."""
+    return _with_options(verb, verb)
+
+
+def _with_options(verb: Callable[..., Any], call: Callable[..., int | None]) -> Callable[..., None]:
     def run(ctx: typer.Context, **given: Any) -> None:
         settings = ctx.ensure_object(Settings)
         settings.override(*(given.pop(name) for name in ("namespace", "kubeconfig", "context")))
-        code = run_verb(verb, settings, given)
+        code = call(settings, **given)
         if code:
             raise typer.Exit(code)
 

@@ -160,12 +160,13 @@ class _Watcher:
         raise AssertionError("following never ends by itself")
 
     async def _meant(self, rollout: FrozenJSON) -> "Wanted":
-        from rollouts.cli.outcome import parse_revision, present_revision  # noqa: PLC0415
+        from rollouts.cli.outcome import parse_revision  # noqa: PLC0415 - brings pydantic
+        from rollouts.cli.workloads import wanted_now  # noqa: PLC0415 - brings pydantic
 
         if not isinstance(self._revision, str):
             return self._revision
         if not self._revision:
-            return present_revision(rollout)
+            return await wanted_now(self._session.requests, rollout, self._ref)
         uid = (rollout.get("metadata") or {}).get("uid")
         replica_sets = await self._session.requests.select(REPLICA_SET, self._ref.namespace)
         return parse_revision(
@@ -186,7 +187,7 @@ class _Watcher:
         status = status_of(rollout)
         self._state = (
             status.message or "no controller has said anything"
-            if is_observed(rollout)
+            if is_observed(rollout, self.wanted)
             else "no controller has seen the present spec; does one run?"
         )
         for entry in status.history:

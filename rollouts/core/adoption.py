@@ -128,6 +128,7 @@ def remember(world: World, move: Move) -> Move:
         adoption = Adoption(
             name=workload.name, uid=workload.uid, replicas=workload.replicas, at=world.now
         )
+    adoption = adoption.having(observed_generation=workload.generation)
     if status.stable_revision is None:
         size = _size(world, status, workload)
         return move.having(adoption=adoption.having(replicas=size, scaled_down=False))

@@ -18,6 +18,7 @@ class Workload:
     """Empty: it does not exist."""
     replicas: int = 0
     """spec.replicas."""
+    generation: int = 0
     existing: int = 0
     """Its pods, whatever their template."""
     available: int = 0

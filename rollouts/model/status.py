@@ -92,6 +92,8 @@ class Adoption(Remembered):
     replicas: int
     """How many pods it had; at least so many it has again when it is given back."""
     at: Timestamp
+    observed_generation: int = 0
+    """The Deployment's generation that this status speaks of."""
     idle_since: Timestamp | None = None
     """Since when no Service that is named here selects its pods."""
     scaled_down: bool = False

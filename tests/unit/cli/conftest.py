@@ -77,6 +77,15 @@ class FakeRequests:
             self.on_patch(found)
         return copy.deepcopy(found)
 
+    async def delete(self, ref: Ref) -> None:
+        found = self.find(ref)
+        if found is None:
+            await self.get(ref)
+        elif found["metadata"].get("finalizers"):
+            found["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
+        else:
+            self.objects[ref.kind.name].remove(found)
+
     async def watch(self, ref: Ref) -> AsyncGenerator[JSON | None]:
         self.watches += 1
         if self.broken:
