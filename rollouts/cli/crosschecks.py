@@ -6,25 +6,15 @@ An object that is not in the files may still be in the cluster: that is a warnin
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
+from rollouts.cli.containers import container_remarks, probe_remarks
 from rollouts.cli.positions import Document
+from rollouts.cli.remarks import Remark, as_list, as_mapping
 from rollouts.model.kinds import GROUP, JSON
 from rollouts.model.spec import RolloutSpec
 
-Severity = Literal["error", "warning", "note"]
 _CANARY = "spec.strategy.canary"
-_INGRESSES = f"{_CANARY}.trafficRouting.nginx.stableIngresses"
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """One thing to say about a field of a Rollout."""
-
-    severity: Severity
-    field: str
-    reason: str
+_ROUTING = f"{_CANARY}.trafficRouting"
 
 
 class Neighbours:
@@ -35,7 +25,7 @@ class Neighbours:
         for document in documents:
             content = document.content
             if isinstance(content, dict) and _namespace(content) == namespace:
-                name = _mapping(content.get("metadata")).get("name")
+                name = as_mapping(content.get("metadata")).get("name")
                 self._objects.setdefault(str(content.get("kind")), {})[str(name)] = content
 
     def of_kind(self, kind: str) -> dict[str, JSON]:
@@ -43,40 +33,47 @@ class Neighbours:
 
 
 def _namespace(content: JSON) -> str:
-    return str(_mapping(content.get("metadata")).get("namespace") or "")
-
-
-def _mapping(value: object) -> JSON:
-    """Return what should be a map, as one: nobody has validated a neighbour."""
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
+    return str(as_mapping(content.get("metadata")).get("namespace") or "")
 
 
 def cross_check(documents: Sequence[Document], rollout: JSON, spec: RolloutSpec) -> list[Remark]:
     """Return everything to be said about a Rollout whose spec was accepted."""
     neighbours = Neighbours(documents, _namespace(rollout))
+    probes = probe_remarks(spec.template) if spec.template is not None else ()
     return [
         *_services(neighbours, spec),
-        *_ingresses(neighbours, spec),
-        *_environment(spec),
-        *_probes(spec),
-        *_criteria(spec),
+        *_routes(neighbours, spec),
+        *probes,
+        *unwise(spec),
     ]
+
+
+def unwise(spec: RolloutSpec) -> Iterator[Remark]:
+    """Yield what is to be said about a spec by itself."""
+    yield from container_remarks(spec.template or {})
+    yield from _falling(spec)
+    yield from _unused(spec)
+    yield from _criteria(spec)
 
 
 def _services(neighbours: Neighbours, spec: RolloutSpec) -> Iterator[Remark]:
     services = neighbours.of_kind("Service")
-    stable = services.get(spec.stable_service)
-    field = f"{_CANARY}.stableService"
-    if stable is None:
-        if services:
-            yield _absent("Service", spec.stable_service, services, field)
+    if spec.stable_service is None or not services:
         return
-    labels = ((spec.template or {}).get("metadata") or {}).get("labels") or {}
-    selector = _mapping(_mapping(stable.get("spec")).get("selector"))
+    blue_green = spec.blue_green is not None
+    field = "spec.strategy.blueGreen.activeService" if blue_green else f"{_CANARY}.stableService"
+    stable = services.get(spec.stable_service)
+    if stable is None:
+        yield _absent("Service", spec.stable_service, services, field)
+        return
+    selector = as_mapping(as_mapping(stable.get("spec")).get("selector"))
+    if not selector:
+        yield Remark("error", field, f"Service {spec.stable_service} has no selector")
+    if spec.template is None:
+        return
+    labels = as_mapping(as_mapping(spec.template.get("metadata")).get("labels"))
+    metadata = spec.way.stable_metadata
+    labels = {**labels, **(metadata.labels if metadata is not None else {})}
     wrong = [
         f"{key}: {value}"
         for key, value in selector.items()
@@ -85,8 +82,6 @@ def _services(neighbours: Neighbours, spec: RolloutSpec) -> Iterator[Remark]:
     if wrong:
         text = f"Service {spec.stable_service} selects {', '.join(wrong)}, which the template's labels do not have"
         yield Remark("error", field, text)
-    if not selector:
-        yield Remark("error", field, f"Service {spec.stable_service} has no selector")
 
 
 def _absent(kind: str, name: str, known: Iterable[str], field: str) -> Remark:
@@ -100,45 +95,64 @@ def _absent(kind: str, name: str, known: Iterable[str], field: str) -> Remark:
     )
 
 
-def _ingresses(neighbours: Neighbours, spec: RolloutSpec) -> Iterator[Remark]:
-    ingresses = neighbours.of_kind("Ingress")
-    for index, name in enumerate(spec.nginx.stable_ingresses):
-        field = f"{_INGRESSES}[{index}]"
-        ingress = ingresses.get(name)
-        if ingress is None:
-            if ingresses:
-                yield _absent("Ingress", name, ingresses, field)
-        elif spec.stable_service not in set(_backends(ingress)):
-            text = f"Ingress {name} has no rule for Service {spec.stable_service}"
-            yield Remark("error", field, text)
+def _routes(neighbours: Neighbours, spec: RolloutSpec) -> Iterator[Remark]:
+    """Yield the Ingresses and routes that are missing, or do not lead to the stable Service."""
+    routing = spec.routing
+    nginx = routing.nginx if routing is not None else None
+    gateway = routing.gateway_api if routing is not None else None
+    for kind, field, names in (
+        ("Ingress", "nginx.stableIngresses", nginx.stable_ingresses if nginx else []),
+        ("HTTPRoute", "gatewayAPI.httpRoutes", gateway.http_routes if gateway else []),
+        ("GRPCRoute", "gatewayAPI.grpcRoutes", gateway.grpc_routes if gateway else []),
+    ):
+        known = neighbours.of_kind(kind)
+        for index, name in enumerate(names if known else []):
+            where = f"{_ROUTING}.{field}[{index}]"
+            if name not in known:
+                yield _absent(kind, name, known, where)
+            elif spec.stable_service not in set(_backends(known[name])):
+                text = f"{kind} {name} has no rule for Service {spec.stable_service}"
+                yield Remark("error", where, text)
 
 
-def _backends(ingress: JSON) -> Iterator[str]:
-    for rule in _list(_mapping(ingress.get("spec")).get("rules")):
-        for path in _list(_mapping(_mapping(rule).get("http")).get("paths")):
-            service = _mapping(_mapping(_mapping(path).get("backend")).get("service"))
+def _backends(route: JSON) -> Iterator[str]:
+    """Yield the Services that an Ingress or a route of the Gateway API leads to."""
+    for rule in as_list(as_mapping(route.get("spec")).get("rules")):
+        for path in as_list(as_mapping(as_mapping(rule).get("http")).get("paths")):
+            service = as_mapping(as_mapping(as_mapping(path).get("backend")).get("service"))
             yield str(service.get("name"))
+        for backend in as_list(as_mapping(rule).get("backendRefs")):
+            if as_mapping(backend).get("kind", "Service") == "Service":
+                yield str(as_mapping(backend).get("name"))
 
 
-def _environment(spec: RolloutSpec) -> Iterator[Remark]:
-    """Yield values that look like text and are none: the API server refuses pods with them."""
-    containers = ((spec.template or {}).get("spec") or {}).get("containers") or []
-    for index, container in enumerate(containers):
-        for number, variable in enumerate(_list(container.get("env"))):
-            value = _mapping(variable).get("value", "")
-            if not isinstance(value, str):
-                field = f"spec.template.spec.containers[{index}].env[{number}].value"
-                yield Remark("error", field, f'expected text, got {value!r}; put it in quotes: "…"')
+def _falling(spec: RolloutSpec) -> Iterator[Remark]:
+    canary = spec.strategy.canary
+    before = 0
+    for index, step in enumerate(canary.steps if canary is not None else []):
+        if step.set_weight is None:
+            continue
+        if step.set_weight < before:
+            yield Remark(
+                "warning",
+                f"{_CANARY}.steps[{index}].setWeight",
+                f"falls from {before} to {step.set_weight}: traffic goes back to stable before it goes on",
+            )
+        before = step.set_weight
 
 
-def _probes(spec: RolloutSpec) -> Iterator[Remark]:
-    containers = ((spec.template or {}).get("spec") or {}).get("containers") or []
-    if not any(container.get("readinessProbe") for container in containers):
-        yield Remark(
-            "warning",
-            "spec.template.spec.containers[0]",
-            "no container has a readinessProbe: traffic may reach a pod before it can answer",
-        )
+def _unused(spec: RolloutSpec) -> Iterator[Remark]:
+    canary = spec.strategy.canary
+    if canary is None or canary.traffic_routing is None:
+        return
+    for attribute, name in (("max_surge", "maxSurge"), ("max_unavailable", "maxUnavailable")):
+        if attribute in canary.model_fields_set:
+            yield Remark(
+                "warning",
+                f"{_CANARY}.{name}",
+                "is not used with trafficRouting, where stable keeps its size and the canary comes on top;"
+                " leave it out",
+            )
 
 
 def _criteria(spec: RolloutSpec) -> Iterator[Remark]:

@@ -1,13 +1,14 @@
-"""`lint`: everything that is wrong in files, with its line, before a cluster sees them."""
+"""`lint`: everything that is wrong in files, with its line, and around a Rollout in the cluster."""
 
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rollouts.cli.output import ReportFormat, ReportOutputOption, emit, plain
+from rollouts.cli.session import Session, Settings, complete_rollout, run_verb
 from rollouts.errors import UsageError
 from rollouts.model.kinds import GROUP, VERSION
 
@@ -17,14 +18,32 @@ if TYPE_CHECKING:
     from rollouts.cli.positions import Document
 
 FilesArgument = Annotated[
-    list[str],
-    typer.Argument(help="YAML files; - is stdin.", metavar="FILE", show_default=False),
+    list[str] | None,
+    typer.Argument(help="YAML files; - is stdin.", metavar="[FILE]...", show_default=False),
+]
+MoreFilesOption = Annotated[
+    list[str] | None,
+    typer.Option("--filename", "-f", help="As FILE.", metavar="FILE", show_default=False),
+]
+LiveOption = Annotated[
+    str,
+    typer.Option(
+        "--live",
+        help="Look for traps around this Rollout in the cluster, too.",
+        metavar="NAME",
+        autocompletion=complete_rollout,
+    ),
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a lint report."""
+    """
+    One line of a lint report.
+
+    One about the cluster has no line: `file` is the Rollout, and `field` the reason that the
+    condition Preflight has for it.
+    """
 
     file: str
     line: int
@@ -35,31 +54,50 @@ class Finding:
 
     def __str__(self) -> str:
         field = f"{self.field}: " if self.field else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.severity}: {field}{self.reason}"
+        at = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{at}: {self.severity}: {field}{self.reason}"
 
 
-def lint(files: FilesArgument, output: ReportOutputOption = ReportFormat.TEXT) -> None:
+def lint(
+    settings: Settings,
+    files: FilesArgument = None,
+    filename: MoreFilesOption = None,
+    live: LiveOption = "",
+    output: ReportOutputOption = ReportFormat.TEXT,
+) -> int:
     """
-    Find what is wrong in YAML files, with line and field.
+    Find what is wrong in YAML files, and what is in the way in the cluster.
 
     Services and Ingresses in the same files are checked against the Rollouts that name them.
+    With --live the cluster is looked at for everything that would get in the way of a release:
+    as it is, or as it will be once these files are applied. Nothing is written.
     Exit status: 1 when there is an error, 0 when there are warnings at most.
 
     \b
     Examples:
       rollouts lint deploy/*.yaml
       helm template shop | rollouts lint -
+      rollouts lint --live checkout
+      rollouts lint --live checkout -f new-rollout.yaml
     """  # noqa: D301 - \b keeps the lines apart
+    named = [*(files or ()), *(filename or ())]
+    if not named and not live:
+        raise UsageError("nothing to look at: give a FILE, or --live NAME")
     texts: dict[str, str] = {}
-    unreadable = []
-    for file in files:
+    findings = []
+    for file in named:
         try:
             texts[file] = _text(file)
         except UsageError as error:
-            unreadable.append(
-                Finding(file, 1, 1, "error", "", str(error).removeprefix(f"{file}: "))
-            )
-    findings = [*unreadable, *findings_in(texts)]
+            findings.append(Finding(file, 1, 1, "error", "", str(error).removeprefix(f"{file}: ")))
+    findings += findings_in(texts)
+    if live:
+        findings += _live_findings(settings, live, texts)
+    return _report(findings, output)
+
+
+def _report(findings: list[Finding], output: ReportFormat) -> int:
+    """Print the findings, and return the exit status."""
     errors = sum(finding.severity == "error" for finding in findings)
     warnings = sum(finding.severity == "warning" for finding in findings)
     if output is ReportFormat.JSON:
@@ -69,8 +107,28 @@ def lint(files: FilesArgument, output: ReportOutputOption = ReportFormat.TEXT) -
         for finding in findings:
             print(plain(str(finding)))
         print(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}")
-    if errors:
-        raise typer.Exit(1)
+    return 1 if errors else 0
+
+
+def _live_findings(settings: Settings, name: str, texts: dict[str, str]) -> list[Finding]:
+    """Return what is to be said about a Rollout in the cluster, with the files' objects laid over it."""
+    from rollouts.cli.looking import look  # noqa: PLC0415 - brings pydantic
+    from rollouts.cli.positions import read  # noqa: PLC0415 - brings yaml
+
+    written = [document.content for file in texts for document in read(texts[file], file)[0]]
+    found: list[Finding] = []
+
+    async def looked(session: Session, **_: Any) -> int:
+        ref = session.rollout(name)
+        where = f"{ref.namespace}/{ref.name}"
+        found.extend(
+            Finding(where, 0, 0, remark.severity, remark.field, remark.reason)
+            for remark in await look(session.requests, ref, written)
+        )
+        return 0
+
+    run_verb(looked, settings, {})
+    return found
 
 
 def _count(number: int, noun: str) -> str:
@@ -114,7 +172,8 @@ def findings_in(texts: dict[str, str]) -> list[Finding]:
 
 
 def _about(document: "Document", documents: "Sequence[Document]") -> "Iterator[Finding]":
-    from rollouts.cli.crosschecks import Remark, cross_check  # noqa: PLC0415 - brings pydantic
+    from rollouts.cli.crosschecks import cross_check  # noqa: PLC0415 - brings pydantic
+    from rollouts.cli.remarks import Remark  # noqa: PLC0415 - as above
     from rollouts.errors import InvalidSpec  # noqa: PLC0415 - as above
     from rollouts.model.validation import parse_rollout  # noqa: PLC0415 - as above
 

@@ -18,6 +18,7 @@ from rollouts.cli import (
     acting,
     controlling,
     demonstrating,
+    detaching,
     images,
     linting,
     printing,
@@ -32,6 +33,7 @@ from rollouts.cli.session import (
     NamespaceOption,
     Settings,
     cluster_verb,
+    settings_verb,
 )
 from rollouts.errors import Forbidden, NotFound, RolloutsError, Unavailable, UsageError
 
@@ -83,9 +85,10 @@ for name, verb in (
     ("resume", acting.resume),
     ("restart", acting.restart),
     ("set-image", images.set_image),
+    ("detach", detaching.detach),
 ):
     app.command(name)(cluster_verb(verb))
-app.command("lint")(linting.lint)
+app.command("lint")(settings_verb(linting.lint))
 app.add_typer(sandboxing.app, name="sandbox")
 app.command("demo")(demonstrating.demo)
 app.command("controller")(controlling.controller)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.unit.cli.conftest import Ran
 
@@ -176,3 +177,84 @@ def test_aliases_that_stand_for_billions_are_an_error_and_no_wait(
     ran = rollouts("lint", str(bomb))
     assert ran.code == 1
     assert "aliases stand for too much" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "severity", "field", "words"),
+    [
+        (
+            "setWeight: 50",
+            "setWeight: 5",
+            "warning",
+            "strategy.canary.steps[2].setWeight",
+            "falls from 10",
+        ),
+        (
+            "  steps:",
+            "  maxSurge: 1\n      steps:",
+            "warning",
+            "strategy.canary.maxSurge",
+            "not used",
+        ),
+        ("example/shop:1.0", '""', "error", "template.spec.containers[0].image", "is empty"),
+        (
+            "containerPort: 8080",
+            "containerPort: 80800",
+            "error",
+            "template.spec.containers[0].ports[0].containerPort",
+            "from 1 to 65535, got 80800",
+        ),
+        (
+            "port: 8080}",
+            "port: http}",
+            "error",
+            "template.spec.containers[0].readinessProbe.httpGet.port",
+            "has no port http (it names none)",
+        ),
+    ],
+)
+def test_what_is_valid_and_does_not_do(  # noqa: PLR0917 - a table
+    rollouts: Run, tmp_path: Path, before: str, after: str, severity: str, field: str, words: str
+) -> None:
+    text = (EXAMPLES / "minimal.yaml").read_text()
+    assert before in text
+    file = tmp_path / "changed.yaml"
+    file.write_text(text.replace(before, after, 1))
+    ran = rollouts("lint", file)
+    assert f": {severity}: spec.{field}: " in ran.out
+    assert words in ran.out
+    assert ran.code == (1 if severity == "error" else 0)
+
+
+BLUE_GREEN = {"blueGreen": {"activeService": "shop"}}
+GATEWAY = {
+    "canary": {"stableService": "shop", "trafficRouting": {"gatewayAPI": {"httpRoutes": ["shop"]}}}
+}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [
+        ({"canary": {"steps": []}}, "no errors"),
+        (
+            BLUE_GREEN,
+            "error: spec.strategy.blueGreen.activeService: Service shop selects app: cart",
+        ),
+        (GATEWAY, "gatewayAPI.httpRoutes[0]: HTTPRoute shop has no rule for Service shop"),
+    ],
+)
+def test_every_strategy_is_checked_against_its_neighbours(
+    rollouts: Run, tmp_path: Path, strategy: object, words: str
+) -> None:
+    rollout = yaml.safe_load((EXAMPLES / "minimal.yaml").read_text())
+    rollout["spec"]["strategy"] = strategy
+    service = {
+        "kind": "Service",
+        "metadata": {"name": "shop"},
+        "spec": {"selector": {"app": "cart"}},
+    }
+    rules = [{"backendRefs": [{"name": "cart"}, {"kind": "Other", "name": "shop"}]}]
+    route = {"kind": "HTTPRoute", "metadata": {"name": "shop"}, "spec": {"rules": rules}}
+    file = tmp_path / "all.yaml"
+    file.write_text(yaml.safe_dump_all([rollout, service, route]))
+    assert words in rollouts("lint", file).out

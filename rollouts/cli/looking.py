@@ -1,0 +1,131 @@
+"""
+The traps around one Rollout, as the cluster is at this moment. Reads only, each kind once.
+
+What is found is what the controller finds for the condition Preflight, by the same functions;
+besides, what a condition does not say because it changes by the second.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from rollouts.cli.crosschecks import unwise
+from rollouts.cli.remarks import Remark, Severity
+from rollouts.cli.session import Requests
+from rollouts.controller.memory import recall
+from rollouts.controller.observe import observe
+from rollouts.controller.preflight import Place, traps
+from rollouts.controller.preflight.moment import idle_services
+from rollouts.controller.preflight.standstill import Standstill
+from rollouts.controller.watched import WATCHED
+from rollouts.errors import Forbidden, InvalidSpec, NotFound
+from rollouts.kube.merging import merged
+from rollouts.model.base import format_time
+from rollouts.model.kinds import CRD, JSON, ROLLOUT, FrozenJSON, Kind, Ref
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import RolloutStatus
+from rollouts.model.validation import parse_rollout
+
+
+async def look(requests: Requests, ref: Ref, written: Iterable[Any]) -> list[Remark]:
+    """
+    Return what is in the way of the Rollout's next release.
+
+    `written` are objects from files, as if they had been applied, which leaves alone what they
+    do not name. The Rollout itself may be one of them, and need not be in the cluster.
+
+    Raises:
+        NotFound: it is neither in the cluster nor in the files.
+        RolloutsError: the cluster does not answer.
+    """
+    cluster, hidden = await _read(requests, ref.namespace)
+    if ROLLOUT in hidden:
+        with suppress(NotFound):
+            cluster.add(ROLLOUT, [await requests.get(ref)])
+    for kind, obj in _of_namespace(written, ref.namespace):
+        before = cluster.get(Ref(kind, ref.namespace, obj["metadata"]["name"]))
+        after = merged(_unborn() if before is None else before, obj)
+        cluster.add(kind, [{**after, "spec": obj.get("spec")} if kind == ROLLOUT else after])
+    rollout = cluster.get(ref) or await requests.get(ref)
+    remarks = [
+        Remark("note", "", f"could not look at {kind.plural}: {why}")
+        for kind, why in sorted(hidden.items())
+    ]
+    try:
+        spec = parse_rollout(rollout)
+    except InvalidSpec as invalid:
+        return [*remarks, *(Remark("error", each.field, each.reason) for each in invalid.errors)]
+    return [*remarks, *_problems(cluster, rollout, spec, hidden), *unwise(spec)]
+
+
+def _problems(
+    cluster: Standstill, rollout: FrozenJSON, spec: RolloutSpec, hidden: Mapping[Kind, str]
+) -> Iterator[Remark]:
+    status = recall(rollout) or RolloutStatus()
+    seen = observe(cluster, rollout, spec, status, quiet_seconds=0)
+    found = [
+        *seen.route.problems,
+        *traps(cluster, rollout, spec),
+        *idle_services(Place.of(cluster, rollout, spec)),
+    ]
+    for problem in sorted(dict.fromkeys(found), key=lambda each: not each.blocking):
+        if not any(problem.reason.startswith(kind.name) for kind in hidden):
+            severity: Severity = "error" if problem.blocking else "warning"
+            yield Remark(severity, problem.reason, problem.message)
+
+
+async def _read(requests: Requests, namespace: str) -> tuple[Standstill, dict[Kind, str]]:
+    """Return the namespace's objects, and the kinds that may not be read, with the reason."""
+    kinds = [kind for kind in WATCHED if kind != CRD]
+    answers = await asyncio.gather(*(_select(requests, kind, namespace) for kind in kinds))
+    cluster, hidden = Standstill(), {}
+    for kind, (version, objects, why) in zip(kinds, answers, strict=True):
+        cluster.add(kind, objects)
+        if why:
+            hidden[kind] = why
+        elif version and WATCHED[kind].versions:
+            cluster.add(CRD, [_definition(kind, version)])
+    return cluster, hidden
+
+
+async def _select(requests: Requests, kind: Kind, namespace: str) -> tuple[str, list[JSON], str]:
+    """Return the version at which a kind is served, if it is, its objects, or why they can't be read."""
+    for version in WATCHED[kind].versions or (kind.version,):
+        at = Kind(kind.group, version, kind.plural, kind.name)
+        try:
+            return version, await requests.select(at, namespace), ""
+        except NotFound:
+            continue
+        except Forbidden as error:
+            return "", [], str(error)
+    return "", [], ""
+
+
+def _definition(kind: Kind, version: str) -> JSON:
+    """Return what a CustomResourceDefinition says of a version that has just been read."""
+    return {
+        "metadata": {"name": kind.crd_name},
+        "spec": {"versions": [{"name": version, "served": True}]},
+        "status": {"conditions": [{"type": "Established", "status": "True"}]},
+    }
+
+
+def _unborn() -> JSON:
+    """Return what an object has that is created now: it is the youngest, and owns nothing yet."""
+    return {"metadata": {"uid": "", "creationTimestamp": format_time(datetime.now(UTC))}}
+
+
+def _of_namespace(written: Iterable[Any], namespace: str) -> Iterator[tuple[Kind, JSON]]:
+    """Yield the objects from files that are of a kind that counts, and go into the namespace."""
+    kinds = {(kind.group, kind.name): kind for kind in WATCHED if kind != CRD}
+    for content in written:
+        if not isinstance(content, dict) or not isinstance(content.get("metadata"), dict):
+            continue
+        group = str(content.get("apiVersion") or "").rpartition("/")[0]
+        kind = kinds.get((group, str(content.get("kind"))))
+        metadata = {**content["metadata"]}
+        metadata["namespace"] = metadata.get("namespace") or namespace
+        if kind is not None and metadata["namespace"] == namespace and metadata.get("name"):
+            yield kind, {**content, "metadata": metadata}
