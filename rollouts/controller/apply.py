@@ -5,27 +5,33 @@ In order, and up to the first that fails; but for a weight, which goes to every 
 will take it before anything is raised: on a retreat each of them counts. Decides nothing.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from rollouts.controller import bodies
+from rollouts.controller import bodies, giving, placing
 from rollouts.controller.commands import annotation, named
-from rollouts.controller.objects import controller_of, owner_reference, refers_to
+from rollouts.controller.objects import owner_reference
 from rollouts.controller.observe import is_foreign
+from rollouts.controller.scenery import scenery
 from rollouts.core.actions import (
     Action,
     AdoptReplicaSet,
     CreateReplicaSet,
     CreateService,
     DeleteReplicaSet,
+    DressPod,
+    DressReplicaSet,
+    EvictPod,
     NameCommand,
     NumberReplicaSet,
     RemoveRoute,
     ScaleReplicaSet,
     SelectRevision,
+    SetMinReady,
     SetWeight,
 )
-from rollouts.errors import Conflict, RolloutsError
+from rollouts.core.workload import ReleaseService, RestoreWorkload, ScaleWorkload, SetFinalizers
+from rollouts.errors import Conflict, NotFound, RolloutsError
 from rollouts.model.kinds import (
     COMMAND_ANNOTATION,
     HASH_LABEL,
@@ -39,9 +45,14 @@ from rollouts.model.kinds import (
     Kind,
     Ref,
 )
+from rollouts.model.route import Change, Keep, Remove, RoutingWrite
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Apply, Clock, Cluster, Create, Delete, Patch, Write
-from rollouts.traffic import nginx
+from rollouts.traffic import routing
+from rollouts.traffic.scene import Scene
+
+_GONE_IS_STABLE = (INGRESS,)
+"""Without these of our routing objects, all the traffic goes to stable."""
 
 Writer = Callable[[Write], Awaitable[None]]
 
@@ -69,9 +80,11 @@ class Applier:
             try:
                 await self.write(write)
             except RolloutsError as caught:
+                if isinstance(action, DressPod) and isinstance(caught, NotFound):
+                    continue  # it had no need of it any more
                 if not isinstance(action, SetWeight):
                     raise
-                if action.percent == 0 and await self._taken_away(write):
+                if action.split.percent == 0 and await self._taken_away(write):
                     continue
                 error = error or caught
         if error is not None:
@@ -79,20 +92,21 @@ class Applier:
 
     async def _taken_away(self, write: Write) -> bool:
         """
-        Delete a canary Ingress whose weight can't be lowered; say whether it is gone.
+        Delete a routing object of ours whose weight can't be lowered; say whether it is gone.
 
         Creations and updates of Ingresses pass an admission webhook, which may be down
         just when traffic has to go back. Deletions do not.
         """
         if not isinstance(write, Apply):
             return False
-        present = self.cluster.get(self._ref(INGRESS, write.body["metadata"]["name"]))
+        ref = self._ref(write.kind, write.body["metadata"]["name"])
+        present = self.cluster.get(ref)
         if present is None:
             return True
+        if ref.kind not in _GONE_IS_STABLE:
+            return False
         try:
-            await self.write(
-                Delete(self._ref(INGRESS, present["metadata"]["name"]), present["metadata"]["uid"])
-            )
+            await self.write(Delete(ref, present["metadata"]["uid"]))
         except RolloutsError:
             return False
         return True
@@ -100,8 +114,8 @@ class Applier:
     def writes(self, action: Action) -> Sequence[Write]:  # noqa: C901 - one line per action
         """Return the writes of one action."""
         match action:
-            case CreateReplicaSet(hash_, revision, replicas):
-                return self._create_replica_set(hash_, revision, replicas)
+            case CreateReplicaSet():
+                return self._create_replica_set(action)
             case AdoptReplicaSet(name):
                 return self._adopt(name)
             case NumberReplicaSet(name, revision):
@@ -109,6 +123,8 @@ class Applier:
                 return [Patch(self._ref(REPLICA_SET, name), {"metadata": {"labels": labels}})]
             case ScaleReplicaSet(name, replicas):
                 return [Patch(self._ref(REPLICA_SET, name), {"spec": {"replicas": replicas}})]
+            case SetMinReady() | DressReplicaSet() | DressPod() | EvictPod():
+                return placing.writes(self.cluster, self.rollout, action)
             case DeleteReplicaSet(name, uid):
                 return [Delete(self._ref(REPLICA_SET, name), uid)]
             case CreateService(name, hash_):
@@ -116,17 +132,17 @@ class Applier:
             case SelectRevision(service, hash_):
                 selector = {"spec": {"selector": {HASH_LABEL: hash_}}}
                 return [Patch(self._ref(SERVICE, service), selector)]
-            case SetWeight(percent, cut_off):
-                return self._set_weight(percent, cut_off=cut_off)
+            case SetWeight(split):
+                return _as_writes(routing.render(self._scene(), split))
             case RemoveRoute():
-                return self._remove_route()
+                return _as_writes(routing.clear(self._scene()))
             case NameCommand(id_, verb):
                 return self._name_command(id_, verb)
+            case ScaleWorkload() | RestoreWorkload() | ReleaseService() | SetFinalizers():
+                return giving.writes(self.cluster, self.rollout, self.spec, action)
 
-    def _create_replica_set(self, hash_: str, revision: int, replicas: int) -> list[Write]:
-        body = bodies.replica_set(
-            self.rollout, self.spec, hash_=hash_, revision=revision, replicas=replicas
-        )
+    def _create_replica_set(self, action: CreateReplicaSet) -> list[Write]:
+        body = bodies.replica_set(self.rollout, self.spec, action)
         present = self.cluster.get(self._ref(REPLICA_SET, body["metadata"]["name"]))
         if present is not None and is_foreign(present, self.rollout):
             return []  # an obstacle by now, which says what to do
@@ -146,28 +162,10 @@ class Applier:
         return [Patch(ref, {"metadata": metadata})]
 
     def _create_service(self, name: str, hash_: str) -> list[Write]:
+        assert self.spec.stable_service is not None
         stable = self._needed(self._ref(SERVICE, self.spec.stable_service))
         body = bodies.canary_service(self.rollout, stable, name=name, hash_=hash_)
         return [Create(SERVICE, body)]
-
-    def _set_weight(self, percent: int, *, cut_off: bool) -> list[Write]:
-        ingresses = self._ingresses()
-        rendered = nginx.render(self.spec, self.rollout, ingresses, percent, cut_off=cut_off)
-        return [
-            Apply(INGRESS, body)
-            for body in rendered
-            if self._is_free_or_ours(ingresses.get(body["metadata"]["name"]))
-        ]
-
-    def _is_free_or_ours(self, ingress: FrozenJSON | None) -> bool:
-        return ingress is None or refers_to(controller_of(ingress), self.rollout)
-
-    def _remove_route(self) -> list[Write]:
-        ingresses = self._ingresses()
-        return [
-            Delete(self._ref(INGRESS, name), ingresses[name]["metadata"]["uid"])
-            for name in nginx.owned(self.spec, self.rollout, ingresses)
-        ]
 
     def _name_command(self, id_: str, verb: str) -> list[Write]:
         """Write the id into the annotation, if it still says what was read, and nobody writes now."""
@@ -182,9 +180,8 @@ class Applier:
         }
         return [Patch(ref, {"metadata": metadata})]
 
-    def _ingresses(self) -> dict[str, JSON]:
-        namespace = self.rollout["metadata"]["namespace"]
-        return {each["metadata"]["name"]: each for each in self.cluster.select(INGRESS, namespace)}
+    def _scene(self) -> Scene:
+        return scenery(self.cluster, self.rollout, self.spec)
 
     def _needed(self, ref: Ref) -> JSON:
         found = self.cluster.get(ref)
@@ -194,3 +191,17 @@ class Applier:
 
     def _ref(self, kind: Kind, name: str) -> Ref:
         return Ref(kind, self.rollout["metadata"]["namespace"], name)
+
+
+def _as_writes(wanted: Iterable[RoutingWrite]) -> list[Write]:
+    """Return what a router wants written as writes to the cluster."""
+    writes: list[Write] = []
+    for each in wanted:
+        match each:
+            case Keep(kind, body):
+                writes.append(Apply(kind, body))
+            case Change(ref, body):
+                writes.append(Patch(ref, body))
+            case Remove(ref, uid):
+                writes.append(Delete(ref, uid))
+    return writes

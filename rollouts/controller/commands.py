@@ -34,7 +34,8 @@ def read_command(rollout: FrozenJSON) -> tuple[Command | None, str]:
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         return Command(id=f"unreadable-{digest}", verb="?"), complaint
     words = {
-        name: str(given.get(name) or "") for name in ("id", "verb", "revision", "by", "reason")
+        name: str(given.get(name) or "")
+        for name in ("id", "verb", "revision", "by", "reason", "to")
     }
     return Command(**words), ""
 
@@ -48,6 +49,7 @@ def named(rollout: FrozenJSON, *, id_: str, verb: str, at: datetime) -> str:
         "revision": given.get("revision"),
         "by": given.get("by") or "kubectl",
         "reason": given.get("reason"),
+        "to": given.get("to"),
         "at": given.get("at") or format_time(at),
     }
     return json.dumps({key: value for key, value in command.items() if value is not None})

@@ -1,25 +1,47 @@
 """Which Rollouts a changed object concerns."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from rollouts.controller.keys import Key
-from rollouts.controller.objects import controller_of, labels_of, named_services
+from rollouts.controller.objects import (
+    controller_of,
+    labels_of,
+    mapping,
+    named_services,
+    named_workload,
+)
 from rollouts.controller.observe import SERVICE_NAME_LABEL
 from rollouts.model.kinds import (
+    CRD,
+    DEPLOYMENT,
     ENDPOINT_SLICE,
+    GRPC_ROUTE,
     HASH_LABEL,
+    HTTP_ROUTE,
     INGRESS,
     POD,
     REPLICA_SET,
     ROLLOUT,
     SERVICE,
+    TRAFFIC_SPLIT,
     FrozenJSON,
     Kind,
     Ref,
 )
 from rollouts.ports import Cluster
 
+ROUTING = frozenset([INGRESS, HTTP_ROUTE, GRPC_ROUTE, TRAFFIC_SPLIT])
+NAMED = frozenset([SERVICE, DEPLOYMENT, CRD]) | ROUTING
+_SHARED_BY_NOBODY = (SERVICE, DEPLOYMENT)
+"""Of these each has one Rollout at most, so that any other that names it has to hear of that one."""
+_LISTS = (
+    (INGRESS, "nginx", "stableIngresses"),
+    (HTTP_ROUTE, "gatewayAPI", "httpRoutes"),
+    (GRPC_ROUTE, "gatewayAPI", "grpcRoutes"),
+)
+_DEFINED = {"smi": (TRAFFIC_SPLIT,), "gatewayAPI": (HTTP_ROUTE, GRPC_ROUTE)}
+"""The kinds that a router needs and that a CRD defines, by the router's field."""
 _Named = tuple[Kind, str, str]
 
 
@@ -52,9 +74,9 @@ class Index:
         return now | before
 
     def _rivals(self, key: Key) -> frozenset[Key]:
-        """Return the Rollouts that name a Service that this one names; it is one of them itself."""
-        services = (name for name in self._names_of.get(key, ()) if name[0] == SERVICE)
-        return frozenset().union(*(self._named_by.get(name, ()) for name in services))
+        """Return the Rollouts that name a Service or Deployment of this one; it is one of them itself."""
+        names = (name for name in self._names_of.get(key, ()) if name[0] in _SHARED_BY_NOBODY)
+        return frozenset().union(*(self._named_by.get(name, ()) for name in names))
 
     def _learn(self, key: Key, rollout: FrozenJSON | None) -> None:
         names = frozenset(_names(key, rollout)) if rollout is not None else frozenset()
@@ -71,12 +93,12 @@ class Index:
 
     def _concerns(self, ref: Ref, obj: FrozenJSON | None) -> Iterator[Key]:
         owner = _owning_rollout(obj) if obj is not None else None
-        if ref.kind in (SERVICE, INGRESS):
+        if ref.kind in NAMED:
             named = self._named_by.get((ref.kind, ref.namespace, ref.name))
             if named:
                 yield from named
-            elif ref.kind == INGRESS and owner is None and ref not in self._concerned:
-                # Nobody's: it may be a canary of anybody's host and path.
+            elif ref.kind in ROUTING and owner is None and ref not in self._concerned:
+                # Nobody's: it may lead to, or be a canary of, what is anybody's.
                 yield from (key for key in self._names_of if key.namespace == ref.namespace)
         if obj is None:
             return
@@ -106,7 +128,7 @@ class Index:
 
 def _is_remembered(ref: Ref, obj: FrozenJSON) -> bool:
     """Say whether whom it concerns can't be told from its name alone once it is gone."""
-    if ref.kind == INGRESS:
+    if ref.kind in ROUTING:
         return _owning_rollout(obj) is not None
     return ref.kind in (REPLICA_SET, POD, ENDPOINT_SLICE)
 
@@ -117,16 +139,22 @@ def _owning_rollout(obj: FrozenJSON) -> str | None:
 
 
 def _names(key: Key, rollout: FrozenJSON) -> Iterator[_Named]:
-    """Yield the Services and Ingresses that a Rollout's spec names, however wrong it is."""
-    spec = _mapping(rollout.get("spec"))
-    canary = _mapping(_mapping(spec.get("strategy")).get("canary"))
+    """Yield what a spec names: Services, a Deployment, routing objects, their CRDs; however wrong it is."""
+    spec = mapping(rollout.get("spec"))
+    canary = mapping(mapping(spec.get("strategy")).get("canary"))
     for service in named_services(rollout):
         yield SERVICE, key.namespace, service
-    nginx = _mapping(_mapping(canary.get("trafficRouting")).get("nginx"))
-    ingresses = nginx.get("stableIngresses")
-    for name in ingresses if isinstance(ingresses, list) else ():
-        yield INGRESS, key.namespace, str(name)
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
+    deployment = named_workload(rollout)
+    if deployment:
+        yield DEPLOYMENT, key.namespace, deployment
+    routing = mapping(canary.get("trafficRouting"))
+    for kind, router, field in _LISTS:
+        names = mapping(routing.get(router)).get(field)
+        for name in names if isinstance(names, list) else ():
+            yield kind, key.namespace, str(name)
+    if "smi" in routing:
+        name = mapping(routing.get("smi")).get("trafficSplitName") or key.name
+        yield TRAFFIC_SPLIT, key.namespace, str(name)
+    for router, kinds in _DEFINED.items():
+        for kind in kinds if router in routing else ():
+            yield CRD, "", kind.crd_name

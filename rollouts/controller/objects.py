@@ -25,26 +25,44 @@ def refers_to(owner: FrozenJSON | None, rollout: FrozenJSON) -> bool:
 
 
 def owner_reference(rollout: FrozenJSON) -> FrozenJSON:
-    """Return the reference that makes the Rollout the controlling owner of an object."""
+    """
+    Return the reference that makes the Rollout the controlling owner of an object.
+
+    One with a Deployment blocks no deletion in the foreground: that would begin with what is
+    owned, while it still serves, and before anything is given back.
+    """
     return {
         "apiVersion": ROLLOUT.api_version,
         "kind": ROLLOUT.name,
         "name": rollout["metadata"]["name"],
         "uid": rollout["metadata"]["uid"],
         "controller": True,
-        "blockOwnerDeletion": True,
+        "blockOwnerDeletion": not named_workload(rollout),
     }
 
 
 def named_services(rollout: FrozenJSON) -> tuple[str, ...]:
-    """Return the stable and the canary Service that a Rollout's spec names, however wrong it is."""
-    canary: object = rollout
-    for field in ("spec", "strategy", "canary"):
-        canary = canary.get(field) if isinstance(canary, Mapping) else None
-    stable = canary.get("stableService") if isinstance(canary, Mapping) else None
-    if not isinstance(canary, Mapping) or not isinstance(stable, str):
+    """Return the Services that a Rollout's spec names, the users' first, however wrong it is."""
+    spec = mapping(rollout.get("spec"))
+    strategy = mapping(spec.get("strategy"))
+    canary, blue_green = mapping(strategy.get("canary")), mapping(strategy.get("blueGreen"))
+    active, preview = blue_green.get("activeService"), blue_green.get("previewService")
+    if isinstance(active, str):
+        return (active, preview) if isinstance(preview, str) else (active,)
+    stable = canary.get("stableService")
+    if not isinstance(stable, str):
         return ()
     return stable, str(canary.get("canaryService") or f"{stable}-canary")
+
+
+def named_workload(rollout: FrozenJSON) -> str:
+    """Return the name of the Deployment that a Rollout's workloadRef names; empty without one."""
+    return str(mapping(mapping(rollout.get("spec")).get("workloadRef")).get("name") or "")
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    """Return a mapping as it is, and an empty one for anything else."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def parse_time(text: object) -> datetime:

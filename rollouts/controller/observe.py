@@ -11,24 +11,31 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from rollouts.controller import workload
 from rollouts.controller.commands import read_command
 from rollouts.controller.objects import (
     controller_of,
     labels_of,
     named_services,
+    named_workload,
     parse_time,
     refers_to,
 )
+from rollouts.controller.scenery import scenery
 from rollouts.core import revision
+from rollouts.core.adoption import CLAIMED
+from rollouts.core.dress import worn
 from rollouts.core.observed import Observed, Pod, ReplicaSet, Service
+from rollouts.core.replicas import split_of
+from rollouts.core.workload import FINALIZERS
 from rollouts.model.kinds import (
     ENDPOINT_SLICE,
     HASH_LABEL,
-    INGRESS,
     MANAGED_BY_LABEL,
     POD,
     REPLICA_SET,
     REVISION_LABEL,
+    ROLE_METADATA,
     ROLLOUT,
     SERVICE,
     FrozenJSON,
@@ -36,24 +43,33 @@ from rollouts.model.kinds import (
 )
 from rollouts.model.route import Problem
 from rollouts.model.spec import LabelSelector, RolloutSpec
+from rollouts.model.status import RolloutStatus
 from rollouts.ports import Cluster
-from rollouts.traffic import nginx
+from rollouts.traffic import routing
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 _NO_PROBLEM = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
 def observe(
-    cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, *, quiet_seconds: float
+    cluster: Cluster,
+    rollout: FrozenJSON,
+    spec: RolloutSpec,
+    status: RolloutStatus,
+    *,
+    quiet_seconds: float,
 ) -> Observed:
-    """Return what is known about a Rollout, whose spec is `spec`, and everything that is its."""
+    """
+    Return what is known about a Rollout, whose spec is `spec`, and everything that is its.
+
+    `status` says which header and mirror routes the routing objects are asked about.
+    """
     metadata = rollout["metadata"]
     namespace = metadata["namespace"]
     template = spec.template or {}
-    hash_ = revision.template_hash(template)
+    hash_ = workload.identity(cluster, rollout, spec)
     services = dict(_services(cluster, rollout, spec))
-    ingresses = {each["metadata"]["name"]: each for each in cluster.select(INGRESS, namespace)}
-    route = nginx.observe(spec, rollout, ingresses)
+    route = routing.observe(scenery(cluster, rollout, spec), split_of(spec, status))
     collisions = tuple(_collisions(cluster, rollout, spec, hash_))
     command, bad_command = read_command(rollout)
     return Observed(
@@ -72,6 +88,9 @@ def observe(
         selector=notation(spec.selector) if spec.selector is not None else "",
         template=template,
         quiet_seconds=quiet_seconds,
+        workload=workload.seen(cluster, rollout, spec),
+        leaving=bool(metadata.get("deletionTimestamp")),
+        finalizers=tuple(each for each in metadata.get("finalizers") or () if each in FINALIZERS),
     )
 
 
@@ -87,7 +106,7 @@ def _replica_sets(
         if owner is not None and not pod["metadata"].get("deletionTimestamp"):
             pods[owner.get("uid")].append(pod)
     found = {}
-    for replica_set in cluster.select(REPLICA_SET, namespace, match):
+    for replica_set in cluster.select(REPLICA_SET, namespace):
         owned = is_owned(replica_set, rollout)
         if owned or is_orphan(replica_set, rollout):
             seen = _replica_set(replica_set, pods[replica_set["metadata"]["uid"]], owned=owned)
@@ -137,6 +156,8 @@ def _replica_set(replica_set: FrozenJSON, pods: Sequence[FrozenJSON], *, owned: 
         created_at=parse_time(metadata.get("creationTimestamp")),
         owned=owned,
         pods=seen,
+        min_ready_seconds=int(spec.get("minReadySeconds") or 0),
+        worn=worn(replica_set),
     )
 
 
@@ -152,6 +173,7 @@ def _pod(pod: FrozenJSON) -> Pod:
         created_at=parse_time(pod["metadata"].get("creationTimestamp")),
         restarts=sum(int(container.get("restartCount") or 0) for container in containers),
         problem=_problem(containers),
+        mark=str(labels_of(pod).get(ROLE_METADATA, "")),
     )
 
 
@@ -177,10 +199,13 @@ def _services(
 ) -> Iterator[tuple[str, Service]]:
     namespace = rollout["metadata"]["namespace"]
     for name in (spec.stable_service, spec.canary_service):
+        if name is None:
+            continue
         service = cluster.get(Ref(SERVICE, namespace, name))
         if service is None or service["metadata"].get("deletionTimestamp"):
             continue
         selector: Mapping[str, str] = (service.get("spec") or {}).get("selector") or {}
+        ready = _ready_endpoints(cluster, namespace, name)
         yield (
             name,
             Service(
@@ -188,13 +213,18 @@ def _services(
                 uid=service["metadata"]["uid"],
                 selected_hash=selector.get(HASH_LABEL, ""),
                 ours=refers_to(controller_of(service), rollout),
-                ready_endpoints=_ready_endpoints(cluster, namespace, name),
+                ready_endpoints={hash_: count for hash_, count in ready.items() if hash_},
+                other_endpoints=ready[""],
             ),
         )
 
 
-def _ready_endpoints(cluster: Cluster, namespace: str, service: str) -> dict[str, int]:
-    """Return how many ready endpoints the Service has, by revision; a pod with two addresses is one."""
+def _ready_endpoints(cluster: Cluster, namespace: str, service: str) -> Counter[str]:
+    """
+    Return how many ready endpoints the Service has, by revision; a pod with two addresses is one.
+
+    A pod that is no revision's, and so may not be in the caches at all, counts under "".
+    """
     ready = {
         endpoint["targetRef"]["name"]
         for each in cluster.select(ENDPOINT_SLICE, namespace, {SERVICE_NAME_LABEL: service})
@@ -203,8 +233,7 @@ def _ready_endpoints(cluster: Cluster, namespace: str, service: str) -> dict[str
         and (endpoint.get("targetRef") or {}).get("kind") == "Pod"
     }
     pods = (cluster.get(Ref(POD, namespace, name)) for name in ready)
-    hashes = (labels_of(pod).get(HASH_LABEL, "") for pod in pods if pod is not None)
-    return dict(Counter(hash_ for hash_ in hashes if hash_))
+    return Counter(labels_of(pod).get(HASH_LABEL, "") if pod is not None else "" for pod in pods)
 
 
 def _collisions(
@@ -220,6 +249,8 @@ def _collisions(
             f"ReplicaSet {name} exists and is not this Rollout's; delete it, so that the revision can be made",
         )
     yield from _claims(cluster, rollout)
+    if spec.canary_service is None:
+        return
     service = cluster.get(Ref(SERVICE, metadata["namespace"], spec.canary_service))
     owner = controller_of(service) if service is not None else None
     if owner is None or owner.get("kind") != ROLLOUT.name:
@@ -228,7 +259,7 @@ def _collisions(
         yield Problem(
             "ServiceNotOurs",
             f"Service {spec.canary_service} belongs to Rollout {owner.get('name')};"
-            " name another one in canaryService",
+            f" name another one in {'canaryService' if spec.routing else 'previewService'}",
         )
 
 
@@ -246,6 +277,18 @@ def _claims(cluster: Cluster, rollout: FrozenJSON) -> Iterator[Problem]:
             yield Problem(
                 "ServiceClaimed",
                 f"Rollout {name} already releases Service {service}; each Service has one Rollout",
+            )
+    deployment = named_workload(rollout)
+    for since, name in sorted(
+        _seniority(other)
+        for other in cluster.select(ROLLOUT, rollout["metadata"]["namespace"])
+        if deployment and named_workload(other) == deployment
+    ):
+        if (since, name) < mine:
+            yield Problem(
+                CLAIMED,
+                f"Rollout {name} already has the place of Deployment {deployment}; each Deployment"
+                " has one Rollout",
             )
 
 

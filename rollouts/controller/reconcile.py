@@ -19,6 +19,7 @@ from typing import Protocol
 
 import structlog
 
+from rollouts.controller import workload
 from rollouts.controller.apply import Applier
 from rollouts.controller.evidence import weigh
 from rollouts.controller.keys import Key
@@ -30,8 +31,9 @@ from rollouts.controller.telemetry import Telemetry
 from rollouts.core.actions import Decision, NameCommand, Occurrence
 from rollouts.core.decide import decide
 from rollouts.core.refresh import due_at, worth_writing
+from rollouts.core.workload import SetFinalizers
 from rollouts.core.world import under_way
-from rollouts.errors import Conflict, InvalidSpec, RolloutsError
+from rollouts.errors import Conflict, InvalidSpec, RetryLater, RolloutsError
 from rollouts.model.evidence import Look
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.spec import RolloutSpec
@@ -40,6 +42,9 @@ from rollouts.model.validation import parse_rollout
 from rollouts.ports import Clock, Cluster, Notice, Patch, Record, Write
 
 log = structlog.get_logger(__name__)
+
+LAST = (NameCommand, SetFinalizers)
+"""These actions come after all others: they change the Rollout that the status is bound to, or end it."""
 
 
 class Eyes(Protocol):
@@ -86,7 +91,7 @@ class Reconciler:
             RolloutsError: something did not succeed.
         """
         rollout = self.cluster.get(key.ref)
-        if rollout is None or rollout["metadata"].get("deletionTimestamp"):
+        if rollout is None or workload.has_left(rollout):
             self.eyes.forget(key)
             self.valid.pop(key, None)
             return Outcome()
@@ -105,7 +110,8 @@ class Reconciler:
                 return await self._refuse(rollout, status, error, now)
             # Its criteria are still watched, and abort still works; nothing goes forward.
             spec, invalid = known.model_copy(update={"paused": True}), error
-        seen = observe(self.cluster, rollout, spec, quiet_seconds=self.quiet_seconds)
+        spec = workload.resolved(self.cluster, rollout, spec)
+        seen = observe(self.cluster, rollout, spec, status, quiet_seconds=self.quiet_seconds)
         evidence = weigh(spec, status, self.eyes.latest(key))
         decision = decide(spec, restored(status), seen, evidence, now)
         if invalid is not None:
@@ -123,7 +129,7 @@ class Reconciler:
             self.eyes.forget(key)
             self.valid.pop(key, None)
         for action in decision.actions:
-            if isinstance(action, NameCommand):
+            if isinstance(action, LAST):
                 await applier.carry_out(action)
         if failure is not None:
             raise failure
@@ -137,8 +143,8 @@ class Reconciler:
             Conflict: nothing must be written about a state that is not so.
         """
         for action in decision.actions:
-            if isinstance(action, NameCommand):
-                continue  # last of all: it changes the Rollout that the status is bound to
+            if isinstance(action, LAST):
+                continue
             try:
                 await applier.carry_out(action)
             except Conflict:
@@ -159,7 +165,8 @@ class Reconciler:
         after, occurrences = decision.status, decision.occurrences
         if failure is not None:
             text = str(failure)
-            if text not in before.message:
+            waits = type(failure) is RetryLater  # as a PodDisruptionBudget says: nothing is wrong
+            if text not in before.message and not waits:
                 occurrences = (*occurrences, Occurrence("Warning", "WriteFailed", text))
             if text not in after.message:
                 after = after.having(message=f"{after.message}; {text}".removeprefix("; "))

@@ -8,6 +8,7 @@ from rollouts.controller.observe import notation, observe
 from rollouts.core.observed import Observed
 from rollouts.model.kinds import ENDPOINT_SLICE, HASH_LABEL, JSON, POD, REPLICA_SET, ROLLOUT, Ref
 from rollouts.model.spec import LabelSelector
+from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout
 from tests.fakes.kubernetes import rollout
 from tests.fakes.shop import Shop
@@ -20,7 +21,7 @@ async def deployed(shop: Shop) -> Shop:
 
 def seen(shop: Shop) -> Observed:
     spec = parse_rollout(shop.rollout)
-    return observe(shop.cluster, shop.rollout, spec, quiet_seconds=2)
+    return observe(shop.cluster, shop.rollout, spec, RolloutStatus(), quiet_seconds=2)
 
 
 def stable_hash(shop: Shop) -> str:
