@@ -7,6 +7,8 @@ from rollouts.model.route import Problem
 from rollouts.model.status import Condition, RolloutStatus
 
 _ON_WHEN_GOOD = ("Ready", "Preflight")
+_MOST_TRAPS = 20
+"""As many are named in a condition; each is a sentence or two."""
 
 
 def conditions(
@@ -39,13 +41,17 @@ def conditions(
 def _preflight(
     before: Sequence[Condition], problems: Sequence[Problem], now: datetime
 ) -> Condition:
-    """Name the traps on the way of the traffic, whether they stop a release or not."""
+    """Name the traps on the way of the traffic: those that stop a release, then the others."""
+    named = sorted(problems, key=lambda problem: not problem.blocking)
+    words = [problem.message for problem in named[:_MOST_TRAPS]]
+    if len(named) > _MOST_TRAPS:
+        words.append(f"and {len(named) - _MOST_TRAPS} more, which rollouts lint --live names")
     return condition(
         before,
         "Preflight",
-        holds=not problems,
-        reason=problems[0].reason if problems else "Passed",
-        message="; ".join(problem.message for problem in problems),
+        holds=not named,
+        reason=named[0].reason if named else "Passed",
+        message="; ".join(words),
         now=now,
     )
 

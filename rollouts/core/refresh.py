@@ -10,7 +10,7 @@ of writes more than one that takes a minute.
 from datetime import datetime, timedelta
 from typing import Any
 
-from rollouts.model.status import CriterionStatus, RolloutStatus
+from rollouts.model.status import Condition, CriterionStatus, RolloutStatus
 
 COUNTS_EVERY = timedelta(seconds=5)
 FIRST_SAMPLE = 8
@@ -66,8 +66,14 @@ def _deciding(status: RolloutStatus) -> dict[str, Any]:
     facts["weights"] = (status.weights.desired, status.weights.applied)
     facts["command"] = status.last_command.id if status.last_command else None
     facts["verdicts"] = [_deciding_criterion(each) for each in status.criteria if _tells(each)]
-    facts["conditions"] = [(entry.type, entry.status, entry.reason) for entry in status.conditions]
+    facts["conditions"] = [_told(entry) for entry in status.conditions]
     return facts
+
+
+def _told(entry: Condition) -> tuple[str, ...]:
+    """Return what somebody acts on: of the traps also the words, which name all of them."""
+    words = (entry.message,) if entry.type == "Preflight" else ()
+    return entry.type, entry.status, entry.reason, *words
 
 
 def _deciding_criterion(criterion: CriterionStatus) -> tuple[str, str, int, int]:

@@ -77,8 +77,15 @@ def test_traps_on_the_way_are_named_whether_they_block_or_not() -> None:
     )
     status = settled(route=Route(problems=problems)).decide().status
     preflight = condition(status, "Preflight")
-    assert (preflight.status, preflight.reason) == ("False", "CookieAffinity")
-    assert preflight.message == "users stay where they are; another is there"
+    assert (preflight.status, preflight.reason) == ("False", "SecondCanary")
+    assert preflight.message == "another is there; users stay where they are"
+
+
+def test_a_condition_names_no_endless_list_of_traps() -> None:
+    problems = [Problem("Trap", f"trap {number}", blocking=False) for number in range(23)]
+    status = settled(route=Route(problems=tuple(problems))).decide().status
+    words = condition(status, "Preflight").message.split("; ")
+    assert words[19:] == ["trap 19", "and 3 more, which rollouts lint --live names"]
 
 
 def test_the_generation_that_was_seen_is_told() -> None:

@@ -34,6 +34,14 @@ def criterion(**facts: Any) -> list[CriterionStatus]:
     return [OLD.criteria[0].having(**facts)]
 
 
+def reworded(kind: str) -> list[Condition]:
+    """Return the conditions with other words in one of them."""
+    return [
+        entry.having(message="other words") if entry.type == kind else entry
+        for entry in OLD.conditions
+    ]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -59,6 +67,7 @@ def criterion(**facts: Any) -> list[CriterionStatus]:
                 Condition(type="New", status="True", last_transition_time=at(0)),
             ]
         },
+        {"conditions": reworded("Preflight")},
     ],
 )
 def test_what_decides_is_written_at_once(changes: Any) -> None:
@@ -73,7 +82,7 @@ def test_what_decides_is_written_at_once(changes: Any) -> None:
         {"criteria": criterion(requests=120, message="0 of 120")},
         {"weights": OLD.weights.having(served=24.7)},
         {"refreshed_at": at(0)},
-        {"conditions": [entry.having(message="other words") for entry in OLD.conditions]},
+        {"conditions": reworded("Ready")},
     ],
 )
 def test_numbers_that_only_inform_are_not(changes: Any) -> None:
