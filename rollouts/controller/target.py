@@ -39,9 +39,17 @@ class Target:
 
 
 def target_of(key: Key, spec: RolloutSpec, status: RolloutStatus) -> Target | None:
-    """Return what is to be measured, or None while no canary is exposed."""
+    """
+    Return what is to be measured, or None while no canary is exposed.
+
+    Blue-green's new revision stays one for as long as the one before it is kept warm.
+    """
     canary, stable = status.current_revision, status.stable_revision
-    if not under_way(status) or status.exposed_at is None or canary is None or stable is None:
+    if status.abort is None and status.previous_revision is not None:
+        stable = status.previous_revision
+    elif not under_way(status):
+        return None
+    if status.exposed_at is None or canary is None or stable is None:
         return None
     weights = status.weights
     return Target(
