@@ -16,7 +16,7 @@ from rollouts.cli.remarks import Remark, Severity
 from rollouts.cli.session import Requests
 from rollouts.controller.memory import recall
 from rollouts.controller.observe import observe
-from rollouts.controller.preflight import Place, traps
+from rollouts.controller.preflight import Place
 from rollouts.controller.preflight.moment import idle_services
 from rollouts.controller.preflight.standstill import Standstill
 from rollouts.controller.watched import WATCHED
@@ -67,10 +67,9 @@ def _problems(
     seen = observe(cluster, rollout, spec, status, quiet_seconds=0)
     found = [
         *seen.route.problems,
-        *traps(cluster, rollout, spec),
         *idle_services(Place.of(cluster, rollout, spec)),
     ]
-    for problem in sorted(dict.fromkeys(found), key=lambda each: not each.blocking):
+    for problem in sorted(found, key=lambda each: not each.blocking):
         if not any(problem.reason.startswith(kind.name) for kind in hidden):
             severity: Severity = "error" if problem.blocking else "warning"
             yield Remark(severity, problem.reason, problem.message)

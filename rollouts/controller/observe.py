@@ -21,6 +21,7 @@ from rollouts.controller.objects import (
     parse_time,
     refers_to,
 )
+from rollouts.controller.preflight import traps
 from rollouts.controller.scenery import scenery
 from rollouts.core import revision
 from rollouts.core.adoption import CLAIMED
@@ -70,7 +71,7 @@ def observe(
     hash_ = workload.identity(cluster, rollout, spec)
     services = dict(_services(cluster, rollout, spec))
     route = routing.observe(scenery(cluster, rollout, spec), split_of(spec, status))
-    collisions = tuple(_collisions(cluster, rollout, spec, hash_))
+    found = (*_collisions(cluster, rollout, spec, hash_), *traps(cluster, rollout, spec))
     command, bad_command = read_command(rollout)
     return Observed(
         namespace=namespace,
@@ -82,7 +83,7 @@ def observe(
         images=revision.images(template),
         replica_sets=_replica_sets(cluster, rollout, spec),
         services=services,
-        route=replace(route, problems=(*route.problems, *collisions)),
+        route=replace(route, problems=(*route.problems, *found)),
         command=command,
         bad_command=bad_command,
         selector=notation(spec.selector) if spec.selector is not None else "",
