@@ -13,8 +13,10 @@ from rollouts.controller.objects import (
 )
 from rollouts.controller.observe import SERVICE_NAME_LABEL
 from rollouts.model.kinds import (
+    AUTOSCALER,
     CRD,
     DEPLOYMENT,
+    DISRUPTION_BUDGET,
     ENDPOINT_SLICE,
     GRPC_ROUTE,
     HASH_LABEL,
@@ -23,6 +25,7 @@ from rollouts.model.kinds import (
     POD,
     REPLICA_SET,
     ROLLOUT,
+    SCALED_OBJECT,
     SERVICE,
     TRAFFIC_SPLIT,
     FrozenJSON,
@@ -32,6 +35,7 @@ from rollouts.model.kinds import (
 from rollouts.ports import Cluster
 
 ROUTING = frozenset([INGRESS, HTTP_ROUTE, GRPC_ROUTE, TRAFFIC_SPLIT])
+SCALERS = (AUTOSCALER, SCALED_OBJECT)
 NAMED = frozenset([SERVICE, DEPLOYMENT, CRD]) | ROUTING
 _SHARED_BY_NOBODY = (SERVICE, DEPLOYMENT)
 """Of these each has one Rollout at most, so that any other that names it has to hear of that one."""
@@ -100,19 +104,37 @@ class Index:
             elif ref.kind in ROUTING and owner is None and ref not in self._concerned:
                 # Nobody's: it may lead to, or be a canary of, what is anybody's.
                 yield from (key for key in self._names_of if key.namespace == ref.namespace)
-        if obj is None:
-            return
         if owner is not None:
             yield Key(ref.namespace, owner)
+        if obj is not None:
+            yield from self._of_content(ref, obj)
+
+    def _of_content(self, ref: Ref, obj: FrozenJSON) -> Iterator[Key]:
+        """Yield whom an object concerns by what it says."""
         if ref.kind == REPLICA_SET:
             hash_ = labels_of(obj).get(HASH_LABEL)
-            if owner is None and hash_ and ref.name.endswith(f"-{hash_}"):
+            if _owning_rollout(obj) is None and hash_ and ref.name.endswith(f"-{hash_}"):
                 yield Key(ref.namespace, ref.name.removesuffix(f"-{hash_}"))
         elif ref.kind == POD:
             yield from self._of_pod(ref, obj)
         elif ref.kind == ENDPOINT_SLICE:
             service = labels_of(obj).get(SERVICE_NAME_LABEL, "")
             yield from self._named_by.get((SERVICE, ref.namespace, service), ())
+        elif ref.kind in SCALERS:
+            yield from self._of_scaler(ref, obj)
+        elif ref.kind == DISRUPTION_BUDGET:
+            # It may select anybody's pods.
+            for rollout in self._cluster.select(ROLLOUT, ref.namespace):
+                yield Key(ref.namespace, rollout["metadata"]["name"])
+
+    def _of_scaler(self, ref: Ref, scaler: FrozenJSON) -> Iterator[Key]:
+        """Yield whom it scales: the Rollout, or, by mistake, what is a Rollout's."""
+        target = mapping(mapping(scaler.get("spec")).get("scaleTargetRef")).get("name")
+        name = str(target or "")
+        yield from self._named_by.get((DEPLOYMENT, ref.namespace, name), ())
+        for candidate in (name, name.rpartition("-")[0]):
+            if candidate and self._cluster.get(Ref(ROLLOUT, ref.namespace, candidate)) is not None:
+                yield Key(ref.namespace, candidate)
 
     def _of_pod(self, ref: Ref, pod: FrozenJSON) -> Iterator[Key]:
         owner = controller_of(pod)
@@ -130,7 +152,7 @@ def _is_remembered(ref: Ref, obj: FrozenJSON) -> bool:
     """Say whether whom it concerns can't be told from its name alone once it is gone."""
     if ref.kind in ROUTING:
         return _owning_rollout(obj) is not None
-    return ref.kind in (REPLICA_SET, POD, ENDPOINT_SLICE)
+    return ref.kind in SCALERS or ref.kind in (REPLICA_SET, POD, ENDPOINT_SLICE, DISRUPTION_BUDGET)
 
 
 def _owning_rollout(obj: FrozenJSON) -> str | None:

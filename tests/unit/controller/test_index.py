@@ -5,6 +5,8 @@ import pytest
 from rollouts.controller.index import Index
 from rollouts.controller.keys import Key
 from rollouts.model.kinds import (
+    AUTOSCALER,
+    DISRUPTION_BUDGET,
     ENDPOINT_SLICE,
     HASH_LABEL,
     INGRESS,
@@ -155,3 +157,36 @@ def test_a_canary_ingress_concerns_its_owner_alone(cluster: FakeCluster, index: 
     cluster.drop(canary)
     assert index.rollouts(canary) == {KEY}
     assert index.rollouts(Ref(INGRESS, "shop", "strange")) == {KEY, Key("shop", "basket")}
+
+
+@pytest.mark.parametrize(
+    ("target", "concerned"),
+    [
+        ("checkout", True),
+        ("checkout-abc", True),
+        ("legacy", True),
+        ("basket", False),
+        (None, False),
+    ],
+)
+def test_an_autoscaler_concerns_whom_it_scales_now_and_before(
+    cluster: FakeCluster, index: Index, target: str | None, concerned: bool
+) -> None:
+    adopting = rollout([])
+    del adopting["spec"]["template"], adopting["spec"]["selector"]
+    cluster.put(ROLLOUT, adopting)
+    cluster.edit(KEY.ref, {"spec": {"workloadRef": {"name": "legacy"}}})
+    index.rollouts(KEY.ref)
+    ref = put(cluster, AUTOSCALER, "hpa")
+    cluster.edit(ref, {"spec": {"scaleTargetRef": {"name": target}}})
+    expected = {KEY} if concerned else set()
+    assert index.rollouts(ref) == expected
+    cluster.drop(ref)
+    assert index.rollouts(ref) == expected
+
+
+def test_a_budget_concerns_everybody_in_its_namespace(cluster: FakeCluster, index: Index) -> None:
+    ref = put(cluster, DISRUPTION_BUDGET, "pdb")
+    assert index.rollouts(ref) == {KEY}
+    cluster.drop(ref)
+    assert index.rollouts(ref) == {KEY}
