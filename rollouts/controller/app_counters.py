@@ -67,7 +67,7 @@ class AppMetric:
         )
 
     def _places(self, prefix: str = "") -> str:
-        pods = "|".join(arm.pattern for arm in self.arms)
+        pods = "|".join(dict.fromkeys(arm.pattern for arm in self.arms))
         return (
             f"{prefix}{self.namespace_label}={quoted(self.namespace)},"
             f"{prefix}{self.pod_label}=~{quoted(pods)}"
