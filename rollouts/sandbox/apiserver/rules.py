@@ -2,8 +2,9 @@
 The CEL rules of a custom resource's schema (x-kubernetes-validations).
 
 A rule that speaks of `oldSelf` is about a change: it is asked only when there was an old
-value that can be told to be the same one, which in a list needs a key. Source: "Validation
-rules" in the Kubernetes documentation of custom resources.
+value that can be told to be the same one, which in a list needs a key. A rule with
+a function or a syntax that is not known here is not asked, and that is logged. Source: "Validation rules" in
+the Kubernetes documentation of custom resources.
 """
 
 import functools
@@ -12,12 +13,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import cel
+import structlog
 
 from rollouts.model.kinds import JSON
+from rollouts.sandbox.apiserver.cel_library import FUNCTIONS, UNKNOWN
 from rollouts.sandbox.apiserver.errors import Cause, shown
 from rollouts.sandbox.apiserver.schema import INT_OR_STRING, join
 
+log = structlog.get_logger()
+
 RULES = "x-kubernetes-validations"
+_UNSUPPORTED = "unsupported syntax"
 _OLD = re.compile(r"\boldSelf\b")
 _FIELD = re.compile(r"\b(?:self|oldSelf)\.([A-Za-z][A-Za-z0-9]*)\b(?!\()")
 _ROOT = frozenset({"apiVersion", "kind", "metadata"})
@@ -39,6 +45,27 @@ def compiled(expression: str) -> Any:
     return cel.compile(expression)
 
 
+@functools.lru_cache(maxsize=1024)
+def is_understood(expression: str) -> bool:
+    """Return whether all that an expression has is known here; when not, it is said once."""
+    try:
+        program = compiled(expression)
+    except ValueError as error:
+        log.warning("rule not evaluated", rule=expression, reason=str(error))
+        return False
+    missing = UNKNOWN & {*program.functions(), *program.variables()}
+    if missing:
+        log.warning("rule not evaluated", rule=expression, functions=sorted(missing))
+    return not missing
+
+
+@functools.lru_cache(maxsize=1024)
+def _library(expression: str) -> JSON:
+    """Return those functions of Kubernetes that an expression calls."""
+    called = set(compiled(expression).functions())
+    return {name: function for name, function in FUNCTIONS.items() if name in called}
+
+
 def rule_violations(value: Any, old: Any, schema: JSON, path: str = "") -> list[Cause]:
     """Return what the rules say against `value`, which was `old` before (None: was not)."""
     found = [
@@ -52,6 +79,8 @@ def rule_violations(value: Any, old: Any, schema: JSON, path: str = "") -> list[
 
 
 def _broken(rule: JSON, value: Any, old: Any, schema: JSON, path: str) -> Cause | None:
+    if not is_understood(rule["rule"]):
+        return None
     names = {"self": value}
     if _OLD.search(rule["rule"]):
         if old is None:
@@ -61,7 +90,7 @@ def _broken(rule: JSON, value: Any, old: Any, schema: JSON, path: str) -> Cause 
     where = where or "<nil>"
     kind = schema.get("type", "object")
     try:
-        holds = compiled(rule["rule"]).execute(names)
+        holds = _evaluated(rule["rule"], names)
     except (RuntimeError, TypeError, ValueError) as error:
         text = f"rule evaluation error: {error}: evaluating rule: {_said(rule, names)}"
         return Cause(where, f'Invalid value: "{kind}": {text}')
@@ -72,10 +101,14 @@ def _broken(rule: JSON, value: Any, old: Any, schema: JSON, path: str) -> Cause 
     return Cause(where, prefix + _said(rule, names), reason)
 
 
+def _evaluated(expression: str, names: JSON) -> Any:
+    return compiled(expression).execute({**_library(expression), **names})
+
+
 def _said(rule: JSON, names: JSON) -> str:
     if "messageExpression" in rule:
         try:
-            text = compiled(rule["messageExpression"]).execute(names)
+            text = _evaluated(rule["messageExpression"], names)
         except (RuntimeError, TypeError, ValueError):
             text = None
         if isinstance(text, str) and text:
@@ -129,8 +162,8 @@ def malformed_rules(schema: JSON, path: str, *, same: bool = True) -> Iterator[C
 def _fault(expression: str, schema: JSON, *, same: bool) -> str:
     try:
         compiled(expression)
-    except ValueError as error:
-        return f"compilation failed: {error}"
+    except ValueError as error:  # of the syntax of optional values nothing is known here
+        return "" if _UNSUPPORTED in str(error) else f"compilation failed: {error}"
     if not same and _OLD.search(expression):
         return "oldSelf cannot be used on the uncorrelatable portion of the schema"
     known = schema.get("properties") or {}

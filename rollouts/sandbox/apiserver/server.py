@@ -115,7 +115,7 @@ class ApiServer:
             log.exception("request failed", method=request.method, path=request.path)
             response = refusal(ApiError(500, "Internal error occurred: see the server's log"))
         if verb == "create" and isinstance(response, web.Response):
-            target = dataclasses.replace(target, name=_created_name(response))
+            target = dataclasses.replace(target, name=_created_name(response) or target.name)
         self._record(request, user, verb, target, response.status)
         return response
 

@@ -73,6 +73,7 @@ class Autoscalers:
         uids = {each["metadata"]["uid"] for each in found}
         for uid in self._memories.keys() - uids:
             del self._memories[uid]
+        self._meter.forget_gone()
         for each in found:
             try:
                 await self._look(each)

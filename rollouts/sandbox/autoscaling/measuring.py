@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.model.kinds import JSON, POD, FrozenJSON
 from rollouts.sandbox.apiserver.objects import dig
 from rollouts.sandbox.apiserver.selectors import selector_string
 from rollouts.sandbox.apiserver.store import Store
@@ -66,6 +66,11 @@ class Meter:
         self._numbers = numbers
         self._cpu = cpu
         self._timing = timing
+
+    def forget_gone(self) -> None:
+        """Drop what is known of pods that are no more."""
+        pods = self._store.scan(self._store.registry.of(POD))
+        self._cpu.forget_others({pod["metadata"]["uid"] for pod in pods})
 
     async def measure(self, metric: FrozenJSON, target: Target) -> Measured:
         """

@@ -83,7 +83,13 @@ async def test_kubectl_makes_and_shows_them(kubectl: Kubectl, store: Store) -> N
     ]
     store.patch(AUTOSCALER, "default", "web", {"spec": {"metrics": metrics}})
     current = [
-        {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 7, "averageValue": "35m"}}},
+        {
+            "type": "Resource",
+            "resource": {
+                "name": "cpu",
+                "current": {"averageUtilization": 7, "averageValue": "35m"},
+            },
+        },
         {"type": "External", "external": {"current": {"averageValue": "112500m"}}},
     ]
     status = {"currentReplicas": 3, "currentMetrics": current}

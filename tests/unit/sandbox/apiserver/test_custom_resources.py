@@ -1,6 +1,7 @@
 """Custom resources: schema, defaults, pruning, rules, in the server's words."""
 
 import pytest
+import structlog
 
 from rollouts.model.crd import crd
 from rollouts.model.kinds import CRD, JSON, Kind
@@ -140,3 +141,43 @@ def test_our_own_definition_is_accepted(store: Store) -> None:
 
     store.create(CRD, crd())
     assert store.select(Kind("rollouts.dev", "v1alpha1", "rollouts", "Rollout")) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "good", "bad"),
+    [
+        ("self.split('/').size() == 2", "a/b", "a"),
+        ("self.split('/', 2)[1].indexOf('b') == 0", "a/b/b", "a/c"),
+        ("self.lowerAscii() == self", "abc", "aBc"),
+        ("self.find('[0-9]+') == '42'", "a42b7", "a7b42"),
+        ("self.findAll('[0-9]+').size() == 2", "1a2", "1a"),
+        ("self.replace('-', '').substring(0, 2) == 'ab'", "a-b", "b-a"),
+        ("self.trim().lastIndexOf('a') == 2", " aba ", "a"),
+        ("self.split(',').map(each, int(each)).sum() == 6", "1,2,3", "1,2"),
+        ("self.split(',').isSorted()", "a,b", "b,a"),
+        ("self.split(',').join('').charAt(1) == 'b'", "a,b", "a,c"),
+    ],
+)
+def test_rules_may_use_the_functions_of_kubernetes(
+    store: Store, rule: str, good: str, bad: str
+) -> None:
+    store.create(CRD, with_rule(rule))
+    assert store.create(GADGET, gadget(steps=[good]))
+    assert "this is the rule" in refusal_of(store, gadget("two", steps=[bad])).message
+
+
+@pytest.mark.parametrize("rule", ["isURL(self)", "self.?other.orValue('a') == 'b'"])
+def test_rules_that_can_not_be_evaluated_let_everything_pass(store: Store, rule: str) -> None:
+    store.create(CRD, with_rule(rule))
+    with structlog.testing.capture_logs() as logged:
+        assert store.create(GADGET, gadget(steps=["any"]))
+        assert store.create(GADGET, gadget("two", steps=["any"]))
+    assert [entry["event"] for entry in logged] == ["rule not evaluated"], "it is said once"
+
+
+def with_rule(rule: str) -> JSON:
+    crd = crd_body()
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    steps = schema["properties"]["spec"]["properties"]["steps"]["items"]
+    steps["x-kubernetes-validations"] = [{"rule": rule, "message": "this is the rule"}]
+    return crd

@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 
 from rollouts.model.kinds import DISRUPTION_BUDGET, JSON, POD
+from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store
 from tests.unit.sandbox.apiserver.conftest import KUBECTL, Kubectl
 
@@ -42,10 +43,14 @@ def is_going(store: Store, name: str) -> bool:
     return found is None or "deletionTimestamp" in found["metadata"]
 
 
-async def test_without_a_budget_it_is_a_deletion(http: aiohttp.ClientSession, store: Store) -> None:
+async def test_without_a_budget_it_is_a_deletion(
+    http: aiohttp.ClientSession, store: Store, server: ApiServer
+) -> None:
     pod(store, "a")
     code, status = await evict(http, "a", gracePeriodSeconds=7)
     assert (code, status["status"]) == (201, "Success")
+    entry = server.audit[-1]
+    assert (entry.verb, entry.subresource, entry.name) == ("create", "eviction", "a")
     found = store.get(POD, "default", "a") or {}
     assert found["metadata"]["deletionGracePeriodSeconds"] == 7
     assert (await evict(http, "b"))[0] == 404
