@@ -1,8 +1,9 @@
 """The objects that we make: pure functions from the Rollout to a ReplicaSet or a Service."""
 
-import copy
-
 from rollouts.controller.objects import owner_reference
+from rollouts.core.actions import CreateReplicaSet
+from rollouts.core.apart import kept_apart
+from rollouts.core.dress import born
 from rollouts.model.kinds import (
     HASH_LABEL,
     JSON,
@@ -17,36 +18,50 @@ from rollouts.model.spec import RolloutSpec
 _PORT_FIELDS = ("name", "port", "protocol", "targetPort", "appProtocol")
 
 
-def replica_set(
-    rollout: FrozenJSON, spec: RolloutSpec, *, hash_: str, revision: int, replicas: int
-) -> JSON:
-    """Return the ReplicaSet of the Rollout's template, named and labelled by its hash."""
-    metadata = rollout["metadata"]
-    template = copy.deepcopy(dict(spec.template or {}))
-    template.setdefault("metadata", {}).setdefault("labels", {})[HASH_LABEL] = hash_
+def replica_set(rollout: FrozenJSON, spec: RolloutSpec, wanted: CreateReplicaSet) -> JSON:
+    """
+    Return the ReplicaSet of the Rollout's template, named and labelled by its hash.
+
+    What the role of its revision puts into the template is on record in an annotation.
+    """
+    metadata, hash_ = rollout["metadata"], wanted.hash
     assert spec.selector is not None
     selector = spec.selector.model_dump(by_alias=True, exclude_defaults=True)
     selector["matchLabels"] = {**spec.selector.match_labels, HASH_LABEL: hash_}
-    return {
+    template = kept_apart(spec.template or {}, spec.way.anti_affinity, selector, hash_)
+    template.setdefault("metadata", {}).setdefault("labels", {})[HASH_LABEL] = hash_
+    body = {
         "apiVersion": REPLICA_SET.api_version,
         "kind": REPLICA_SET.name,
         "metadata": {
             "namespace": metadata["namespace"],
             "name": f"{metadata['name']}-{hash_}",
             "labels": {
-                **template["metadata"]["labels"],
-                REVISION_LABEL: str(revision),
+                **_labels(spec, template),
+                HASH_LABEL: hash_,
+                REVISION_LABEL: str(wanted.revision),
                 MANAGED_BY_LABEL: metadata["name"],
             },
             "ownerReferences": [owner_reference(rollout)],
         },
         "spec": {
-            "replicas": replicas,
+            "replicas": wanted.replicas,
             "minReadySeconds": spec.min_ready_seconds,
             "selector": selector,
             "template": template,
         },
     }
+    return born(body, wanted.dress)
+
+
+def _labels(spec: RolloutSpec, template: FrozenJSON) -> FrozenJSON:
+    """
+    Return the labels of the pods for their ReplicaSet; none beside a Deployment.
+
+    A Deployment takes over every ReplicaSet that its selector matches and that has lost its
+    owner, and would scale it down.
+    """
+    return {} if spec.workload_ref is not None else template["metadata"]["labels"]
 
 
 def canary_service(rollout: FrozenJSON, stable: FrozenJSON, *, name: str, hash_: str) -> JSON:

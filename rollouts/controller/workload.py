@@ -1,0 +1,121 @@
+"""The Deployment that a workloadRef names: its template and selector are the Rollout's."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rollouts.controller.objects import controller_of, labels_of, refers_to
+from rollouts.core import revision
+from rollouts.core.dress import undressed
+from rollouts.core.identity import identify
+from rollouts.core.workload import FINALIZERS, Workload
+from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, REPLICA_SET, FrozenJSON, Ref
+from rollouts.model.spec import LabelSelector, RolloutSpec
+from rollouts.ports import Cluster
+
+
+def seen(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Workload | None:
+    """Return what is known of the Deployment; None for a Rollout that has its own template."""
+    if spec.workload_ref is None:
+        return None
+    deployment = _deployment(cluster, rollout, spec)
+    if deployment is None:
+        return Workload(spec.workload_ref.name)
+    metadata, status = deployment["metadata"], deployment.get("status") or {}
+    wanted = (deployment.get("spec") or {}).get("replicas")
+    known = int(status.get("observedGeneration") or 0) >= int(metadata.get("generation") or 0)
+    counts = (status.get("updatedReplicas"), status.get("availableReplicas"))
+    return Workload(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        replicas=1 if wanted is None else int(wanted),
+        generation=int(metadata.get("generation") or 0),
+        existing=int(status.get("replicas") or 0),
+        available=min(int(count or 0) for count in counts) if known else 0,
+        trouble="; ".join(_troubles(deployment)),
+    )
+
+
+def has_left(rollout: FrozenJSON) -> bool:
+    """Say whether a Rollout is being deleted, and has nothing to give back before."""
+    metadata = rollout["metadata"]
+    stays = set(FINALIZERS).intersection(metadata.get("finalizers") or ())
+    return bool(metadata.get("deletionTimestamp")) and not stays
+
+
+def resolved(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> RolloutSpec:
+    """
+    Return the spec with the Deployment's template and selector.
+
+    Without the Deployment those of the current revision are kept, as its ReplicaSet has them;
+    without that there are none.
+    """
+    if spec.workload_ref is None:
+        return spec
+    deployment = _deployment(cluster, rollout, spec)
+    if deployment is not None:
+        wanted = deployment["spec"]
+        return _with(spec, wanted["template"], wanted["selector"], wanted.get("minReadySeconds"))
+    current = ((rollout.get("status") or {}).get("currentRevision") or {}).get("hash")
+    for replica_set in _replica_sets(cluster, rollout):
+        if labels_of(replica_set)[HASH_LABEL] == current:
+            selector = dict(replica_set["spec"]["selector"])
+            labels = dict(selector.get("matchLabels") or {})
+            labels.pop(HASH_LABEL, None)
+            return _with(spec, undressed(replica_set), {**selector, "matchLabels": labels}, None)
+    return spec
+
+
+def identity(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> str:
+    """
+    Return the hash of the wanted template; without a Deployment the current revision's.
+
+    Empty when there is no template.
+    """
+    if spec.template is None:
+        return ""
+    if spec.workload_ref is None:
+        return revision.template_hash(spec.template)
+    if _deployment(cluster, rollout, spec) is None:
+        return str(((rollout.get("status") or {}).get("currentRevision") or {}).get("hash") or "")
+    return identify(spec.template, rollout, _replica_sets(cluster, rollout))
+
+
+def _with(
+    spec: RolloutSpec, template: FrozenJSON, selector: FrozenJSON, min_ready_seconds: int | None
+) -> RolloutSpec:
+    return spec.model_copy(
+        update={
+            "template": dict(template),
+            "selector": LabelSelector.model_validate(selector),
+            "min_ready_seconds": spec.min_ready_seconds or min_ready_seconds or 0,
+        }
+    )
+
+
+def _deployment(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> JSON | None:
+    """Return the Deployment, unless it is gone, or going."""
+    assert spec.workload_ref is not None
+    ref = Ref(DEPLOYMENT, rollout["metadata"]["namespace"], spec.workload_ref.name)
+    found = cluster.get(ref)
+    if found is None or found["metadata"].get("deletionTimestamp"):
+        return None
+    return found
+
+
+def _replica_sets(cluster: Cluster, rollout: FrozenJSON) -> Sequence[JSON]:
+    return [
+        each
+        for each in cluster.select(REPLICA_SET, rollout["metadata"]["namespace"])
+        if labels_of(each).get(HASH_LABEL) and refers_to(controller_of(each), rollout)
+    ]
+
+
+def _troubles(deployment: FrozenJSON) -> Iterator[str]:
+    """Say what keeps the Deployment from its pods."""
+    if (deployment.get("spec") or {}).get("paused"):
+        yield "it is paused: `kubectl rollout resume` it"
+    conditions: Iterable[FrozenJSON] = (deployment.get("status") or {}).get("conditions") or ()
+    for each in conditions:
+        failed = each.get("type") == "ReplicaFailure" and each.get("status") == "True"
+        late = each.get("type") == "Progressing" and each.get("status") == "False"
+        if failed or late:
+            yield str(each.get("message") or each.get("reason") or each.get("type"))
