@@ -37,6 +37,6 @@ def pace(spec: RolloutSpec, status: RolloutStatus) -> Pace:
 
 def surge(spec: RolloutSpec, status: RolloutStatus) -> int:
     """Return how many pods the stable revision has beyond its size, because of a restart."""
-    if status.restart is None or under_way(status):
+    if status.restart is None or not status.restart.begun or under_way(status):
         return 0
     return pace(spec, status).surge

@@ -5,7 +5,7 @@ By evictions, which PodDisruptionBudgets may forbid for now, and never more at o
 maxUnavailable leaves; where that leaves none, as of a single pod, the revision gets one more
 for the time of the restart. Everything that has to be remembered is when it was asked for
 and which pods are going; which pods are old, their creation tells. That is in whole seconds,
-so the first goes in a later second than the one in which the restart was asked for.
+so nothing happens in the second in which the restart was asked for.
 """
 
 from collections.abc import Iterator, Sequence
@@ -57,14 +57,13 @@ def go_on(world: World, move: Move) -> Move:
         text = f"{measure.size} pods are replaced: the restart has ended"
         return _without_restart(move.saying(world, "Restarted", text), status.message)
     begins = wish.at.replace(microsecond=0) + timedelta(seconds=1)
+    said = f"{_PROGRESS}{max(0, measure.size - len(old))} of {measure.size} pods replaced"
     if world.now < begins:
-        move, going = move.waking(begins), wish.going
+        move = move.waking(begins)
     else:
         going = _going(wish, old, available - measure.keep)
-    said = f"{_PROGRESS}{max(0, measure.size - len(old))} of {measure.size} pods replaced"
-    if not going and world.now >= begins:
-        said += _obstacle(stable, available, measure)
-    move = move.having(restart=wish.having(going=going))
+        said += "" if going else _obstacle(stable, available, measure)
+        move = move.having(restart=wish.having(begun=True, going=going))
     if status.abort is not None:
         return move.having(message=f"{_without_progress(status.message)}; {said}")
     return move if status.pinned is not None else move.having(phase="Progressing", message=said)

@@ -80,6 +80,8 @@ class Restart(Remembered):
 
     at: Timestamp
     by: str = ""
+    begun: bool = False
+    """The second of `at` is over: pods that are made from now on are younger, and tell so."""
     going: Annotated[list[str], Field(max_length=50)] = Field(default_factory=list)
     """The pods that are being evicted: no others are before these have gone."""
 

@@ -10,7 +10,7 @@ may put errors into `failures`, which the next writes raise instead.
 
 import copy
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -28,8 +28,13 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _SERVERS_OWN = ("uid", "resourceVersion", "generation", "creationTimestamp")
 
 
+def present() -> datetime:
+    return datetime.now(UTC)
+
+
 class FakeCluster:
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] = present) -> None:
+        self._now = now
         self.writes: list[Write] = []
         self.failures: list[Exception] = []
         self._objects: dict[Ref, JSON] = {}
@@ -198,7 +203,7 @@ class FakeCluster:
             obj = established(obj)
         if before is None:
             metadata |= {"uid": f"uid-{self._version}", "generation": 1}
-            metadata["creationTimestamp"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            metadata["creationTimestamp"] = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         else:
             metadata |= {key: before["metadata"][key] for key in _SERVERS_OWN}
             metadata["generation"] += before.get("spec") != obj.get("spec")

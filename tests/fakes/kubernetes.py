@@ -59,6 +59,7 @@ class Kubernetes:
             "namespace": self.namespace,
             "name": f"{replica_set['metadata']['name']}-{self._pods_made}",
             "labels": template["metadata"]["labels"],
+            "annotations": template["metadata"].get("annotations") or {},
             "ownerReferences": [
                 {
                     "apiVersion": "apps/v1",

@@ -73,9 +73,9 @@ class Shop:
     """One Rollout and all that it needs; `run` lets time pass until nothing happens any more."""
 
     def __init__(self) -> None:
-        self.cluster = FakeCluster()
-        self.kubernetes = Kubernetes(self.cluster)
         self.clock = HandClock()
+        self.cluster = FakeCluster(self.clock.now)
+        self.kubernetes = Kubernetes(self.cluster)
         self.eyes = Eyes(self.clock)
         self.told = Told()
         self.cluster.put(SERVICE, service())

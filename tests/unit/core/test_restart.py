@@ -30,7 +30,7 @@ from tests.unit.core.worlds import (
 
 def restarting(scene: Scene, *going: str) -> Scene:
     """Return the scene two seconds after a restart was asked for."""
-    wish = Restart(at=at(0), going=list(going))
+    wish = Restart(at=at(0), begun=True, going=list(going))
     return scene.with_(restart=wish, now=at(2))
 
 
@@ -132,10 +132,14 @@ def test_it_is_refused_when_it_makes_no_sense(scene: Scene, why: str) -> None:
 
 
 def test_a_pod_of_the_same_second_as_the_wish_is_not_replaced_twice() -> None:
-    early = restarting(world_of(4)).with_(now=at(0.4))
-    decision = early.decide()
-    assert going(decision) == []
-    assert decision.requeue_after_seconds == pytest.approx(0.6)
+    wish = Restart(at=at(0.1))
+    early = world_of(1).with_(now=at(0.4), restart=wish).decide()
+    assert early.requeue_after_seconds == pytest.approx(0.6)
+    assert early.status.restart == wish
+    assert early.actions == (), "a second pod would be of this second, too"
+    due = world_of(1).with_(now=at(1), restart=wish)
+    assert due.decide().status.restart == wish.having(begun=True)
+    assert due.after(due.decide()).decide().actions == (ScaleReplicaSet(f"checkout-{OLD}", 2),)
 
 
 def test_who_goes_is_written_down_before_it_is_asked_to() -> None:
