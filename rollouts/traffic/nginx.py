@@ -2,154 +2,150 @@
 Weights in canary annotations, as ingress-nginx (and Traefik ≥ 3.7, and Higress) read them.
 
 For each stable Ingress one canary Ingress that we own. It holds only the hosts and paths
-whose backend is the stable Service. All of them move together.
+whose backend is the stable Service. All of them move together. Of the user's own Ingresses
+nothing is ever written but a mirror's target.
 
 Facts, from ingress-nginx's documentation of its annotations: `canary: "true"` marks it,
 `canary-weight` is a whole percentage, header and cookie rules come before the weight,
 and other annotations of a canary Ingress are ignored in favour of the main Ingress's.
 """
 
-import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 
-from rollouts.model.kinds import INGRESS, JSON, MANAGED_BY_LABEL, FrozenJSON
-from rollouts.model.route import Problem, Route
+from rollouts.model.kinds import INGRESS, JSON, FrozenJSON, Ref
+from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
 from rollouts.model.routing import NginxRouting
-from rollouts.model.spec import RolloutSpec
+from rollouts.traffic import nginx_headers, nginx_mirror
+from rollouts.traffic.ingresses import annotation, annotations, is_canary, rules_of, rules_to
+from rollouts.traffic.nginx_problems import problems
+from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of, own_metadata
+from rollouts.traffic.scene import Scene
 
 _WHOLE_PERCENTAGE = re.compile(r"\d{1,2}|100", re.ASCII)
 _LEGACY_CLASS = "kubernetes.io/ingress.class"
+_CUT_OFF = Split(cut_off=True)
 
 
-def name(ingress: str, rollout: str) -> str:
-    """Return the name of the canary Ingress, at most 253 characters long."""
-    full = f"{ingress}-{rollout}-canary"
-    if len(full) <= 253:
-        return full
-    return f"{full[:242].rstrip('-.')}-{hashlib.sha256(full.encode()).hexdigest()[:10]}"
-
-
-def render(
-    spec: RolloutSpec,
-    rollout: FrozenJSON,
-    ingresses: Mapping[str, JSON],
-    percent: int,
-    *,
-    cut_off: bool = False,
-) -> list[JSON]:
-    """
-    Return the canary Ingresses that send `percent` of the requests to the canary Service.
-
-    `ingresses` are the namespace's, by name; a stable Ingress that is absent, or has no
-    rule for the stable Service, has no canary. `cut_off` leaves header and cookie rules
-    out, so that nobody at all reaches the canary. Of a canary Ingress whose stable one is
-    gone the rules stay; one that the spec no longer asks for is cut off.
-    """
-    rendered = []
-    annotations = _annotations(spec.nginx, percent, cut_off)
-    for own_name, stable in _expected(spec, rollout).items():
-        ingress, ours = ingresses.get(stable), ingresses.get(own_name)
-        rules = list(_rules(ingress, spec)) if ingress is not None else []
-        if ingress is not None and rules:
-            rendered.append(_canary(rollout, own_name, ingress, rules, annotations))
-        elif ours is not None and _is_ours(ours, rollout):
-            rendered.append(_canary(rollout, own_name, ours, _kept_rules(ours), annotations))
-    nothing = _annotations(spec.nginx, 0, cut_off=True)
-    for stray in owned(spec, rollout, ingresses):
-        if stray not in _expected(spec, rollout):
-            ours = ingresses[stray]
-            rendered.append(_canary(rollout, stray, ours, _kept_rules(ours), nothing))
-    return rendered
-
-
-def owned(spec: RolloutSpec, rollout: FrozenJSON, ingresses: Mapping[str, JSON]) -> list[str]:
-    """Return the names of the canary Ingresses that exist and are this Rollout's, strays included."""
-    names = _expected(spec, rollout)
-    return sorted(
-        found
-        for found, ingress in ingresses.items()
-        if _is_ours(ingress, rollout)
-        and (found in names or _is_canary(ingress, spec.nginx.annotation_prefix))
-    )
-
-
-def observe(spec: RolloutSpec, rollout: FrozenJSON, ingresses: Mapping[str, JSON]) -> Route:
+def observe(scene: Scene, wanted: Split) -> Route:
     """Return what the canary Ingresses say now, and every trap that can be seen in the Ingresses."""
-    expected = _expected(spec, rollout)
-    ours = {
-        found: ingresses[found]
-        for found in owned(spec, rollout, ingresses)
-        if not _is_going(ingresses[found])
-    }
-    weights = {_weight(ours[found], spec.nginx) if found in ours else None for found in expected}
-    if not any(found in ours for found in expected):
+    expected, routing = _expected(scene), scene.spec.nginx
+    ours = {name: each for name, each in _owned(scene).items() if not is_going(each)}
+    weights = {_weight(ours[name], routing) if name in ours else None for name in expected}
+    if not any(name in ours for name in expected):
         weights = {0}
+    mirrored = nginx_mirror.exists(scene)
     return Route(
-        exists=bool(ours),
+        exists=bool(ours) or mirrored,
         weight=weights.pop() if len(weights) == 1 else None,
-        highest=max((_reach(ingress, spec.nginx) for ingress in ours.values()), default=0),
-        intact=all(_intact(spec, rollout, ingresses, ingress) for ingress in ours.values()),
-        problems=tuple(_problems(spec, rollout, ingresses)),
+        highest=max([int(mirrored), *(_reach(each, routing) for each in ours.values())]),
+        intact=all(_intact(scene, each, wanted) for each in ours.values()),
+        shaped=_shaped(scene, ours, wanted) and nginx_mirror.shaped(scene, wanted),
+        problems=tuple(problems(scene)),
     )
 
 
-def _name(rollout: FrozenJSON) -> str:
-    return str(rollout["metadata"]["name"])
+def render(scene: Scene, split: Split) -> list[RoutingWrite]:
+    """
+    Return the writes after which the canary Ingresses say `split`.
+
+    A stable Ingress that is absent, or has no rule for the stable Service, has no canary.
+    `cut_off` leaves header and cookie rules out, so that nobody at all reaches the canary.
+    Of a canary Ingress whose stable one is gone the rules stay; one that the spec no longer
+    asks for is cut off. One of that name that is somebody else's is left alone.
+    """
+    bodies = list(_canaries(scene, split))
+    keeps = [Keep(INGRESS, body) for body in bodies]
+    extra = (_without_strays(scene, body) for body in bodies)
+    return [*keeps, *(each for each in extra if each), *nginx_mirror.changes(scene, split)]
 
 
-def _expected(spec: RolloutSpec, rollout: FrozenJSON) -> dict[str, str]:
+def clear(scene: Scene) -> list[RoutingWrite]:
+    """Return the writes that leave the user's Ingresses as if no rollout had ever been."""
+    removals = [
+        Remove(Ref(INGRESS, namespace_of(scene.rollout), name), each["metadata"]["uid"])
+        for name, each in _owned(scene).items()
+    ]
+    return [*removals, *nginx_mirror.changes(scene, _CUT_OFF)]
+
+
+def _expected(scene: Scene) -> dict[str, str]:
     """Return the stable Ingress that each of our canary Ingresses is made from, by the latter's name."""
-    return {name(stable, _name(rollout)): stable for stable in spec.nginx.stable_ingresses}
+    names = scene.spec.nginx.stable_ingresses
+    return {canary_name(stable, scene.rollout): stable for stable in names}
 
 
-def _kept_rules(ours: FrozenJSON) -> list[JSON]:
-    return list((ours.get("spec") or {}).get("rules") or [])
+def _owned(scene: Scene) -> dict[str, JSON]:
+    """Return the canary Ingresses that exist and are this Rollout's, strays included."""
+    names, prefix = _expected(scene), scene.spec.nginx.annotation_prefix
+    return {
+        name: each
+        for name, each in sorted(scene.of(INGRESS).items())
+        if is_ours(each, scene.rollout) and (name in names or is_canary(each, prefix))
+    }
+
+
+def _canaries(scene: Scene, split: Split) -> Iterator[JSON]:
+    """Yield the canary Ingresses as they are to be."""
+    ingresses, spec, expected = scene.of(INGRESS), scene.spec, _expected(scene)
+    wanted = _annotations(spec.nginx, split)
+    for name, stable in expected.items():
+        ingress, present = ingresses.get(stable), ingresses.get(name)
+        if present is not None and not is_ours(present, scene.rollout):
+            continue
+        rules = list(_rules(scene, ingress)) if ingress is not None else []
+        if ingress is not None and rules:
+            yield _canary(scene, name, ingress, rules, wanted)
+        elif present is not None:
+            yield _canary(scene, name, present, rules_of(present), wanted)
+    for name, stray in _owned(scene).items():
+        if name not in expected:
+            yield _canary(scene, name, stray, rules_of(stray), _annotations(spec.nginx, _CUT_OFF))
 
 
 def _canary(
-    rollout: FrozenJSON,
-    own_name: str,
-    ingress: FrozenJSON,
-    rules: list[JSON],
-    annotations: dict[str, str],
+    scene: Scene, name: str, like: FrozenJSON, rules: list[JSON], wanted: dict[str, str]
 ) -> JSON:
-    """Return the canary Ingress of this name, of the same class as `ingress`."""
-    metadata = rollout["metadata"]
-    legacy_class = (ingress["metadata"].get("annotations") or {}).get(_LEGACY_CLASS)
+    """Return the canary Ingress of this name, of the same class as `like`."""
+    legacy_class = annotations(like).get(_LEGACY_CLASS)
     legacy = {_LEGACY_CLASS: legacy_class} if legacy_class is not None else {}
     body: JSON = {"rules": rules}
-    if (ingress.get("spec") or {}).get("ingressClassName") is not None:
-        body["ingressClassName"] = ingress["spec"]["ingressClassName"]
+    if (like.get("spec") or {}).get("ingressClassName") is not None:
+        body["ingressClassName"] = like["spec"]["ingressClassName"]
     return {
         "apiVersion": INGRESS.api_version,
         "kind": INGRESS.name,
         "metadata": {
-            "name": own_name,
-            "namespace": metadata["namespace"],
-            "labels": {MANAGED_BY_LABEL: metadata["name"]},
-            "annotations": {**annotations, **legacy},
-            "ownerReferences": [
-                {
-                    "apiVersion": rollout["apiVersion"],
-                    "kind": rollout["kind"],
-                    "name": metadata["name"],
-                    "uid": metadata["uid"],
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            **own_metadata(name, scene.rollout),
+            "annotations": {**wanted, **legacy},
         },
         "spec": body,
     }
 
 
-def _annotations(routing: NginxRouting, percent: int, cut_off: bool) -> dict[str, str]:
-    ours = {
-        f"{routing.annotation_prefix}/canary": "true",
-        f"{routing.annotation_prefix}/canary-weight": str(percent),
+def _rules(scene: Scene, ingress: FrozenJSON) -> Iterator[JSON]:
+    """Yield the rules with the paths that lead to the stable Service, leading to the canary's."""
+    for rule in rules_to(ingress, scene.spec.stable_service):
+        paths = [_to_canary(scene, path) for path in rule["http"]["paths"]]
+        yield {**rule, "http": {"paths": paths}}
+
+
+def _to_canary(scene: Scene, path: FrozenJSON) -> JSON:
+    service = path["backend"]["service"]
+    return {**path, "backend": {"service": {**service, "name": scene.spec.canary_service}}}
+
+
+def _annotations(routing: NginxRouting, split: Split) -> dict[str, str]:
+    prefix = routing.annotation_prefix
+    ours = {f"{prefix}/canary": "true", f"{prefix}/canary-weight": str(split.percent)}
+    if split.cut_off:
+        return ours
+    header = nginx_headers.header_annotations(split.headers)
+    return {
+        **_extra(routing),
+        **{f"{prefix}/{key}": value for key, value in header.items()},
+        **ours,
     }
-    return ours if cut_off else {**_extra(routing), **ours}
 
 
 def _extra(routing: NginxRouting) -> dict[str, str]:
@@ -159,97 +155,89 @@ def _extra(routing: NginxRouting) -> dict[str, str]:
     }
 
 
-def _rules(ingress: FrozenJSON, spec: RolloutSpec) -> Iterator[JSON]:
-    """Yield the rules with the paths that lead to the stable Service, leading to the canary's."""
-    for rule in (ingress.get("spec") or {}).get("rules") or []:
-        paths = [
-            _to_canary(path, spec)
-            for path in _paths(rule)
-            if _service_of(path) == spec.stable_service
-        ]
-        if paths:
-            yield {**({"host": rule["host"]} if rule.get("host") else {}), "http": {"paths": paths}}
+def _without_strays(scene: Scene, body: FrozenJSON) -> Change | None:
+    """
+    Return what takes away canary annotations that are not to be there.
 
-
-def _paths(rule: FrozenJSON) -> list[JSON]:
-    """Return the paths of a rule; a rule may have no `http` at all."""
-    return list((rule.get("http") or {}).get("paths") or [])
-
-
-def _service_of(path: FrozenJSON) -> str | None:
-    """Return the Service that a path leads to; None for a resource backend."""
-    service = ((path.get("backend") or {}).get("service")) or {}
-    found = service.get("name")
-    return str(found) if found is not None else None
-
-
-def _to_canary(path: FrozenJSON, spec: RolloutSpec) -> JSON:
-    service = path["backend"]["service"]
-    return {**path, "backend": {"service": {**service, "name": spec.canary_service}}}
-
-
-def _is_ours(ingress: FrozenJSON, rollout: FrozenJSON) -> bool:
-    owners = ingress["metadata"].get("ownerReferences") or []
-    return any(owner.get("uid") == rollout["metadata"]["uid"] for owner in owners)
-
-
-def _is_going(ingress: FrozenJSON) -> bool:
-    return ingress["metadata"].get("deletionTimestamp") is not None
-
-
-def _annotation(ingress: FrozenJSON, routing_prefix: str, key: str) -> str | None:
-    value = (ingress["metadata"].get("annotations") or {}).get(f"{routing_prefix}/{key}")
-    return str(value) if value is not None else None
-
-
-def _is_canary(ingress: FrozenJSON, prefix: str) -> bool:
-    return _annotation(ingress, prefix, "canary") == "true"
+    A server-side apply would leave those that somebody else wrote.
+    """
+    metadata = body["metadata"]
+    present = scene.of(INGRESS).get(metadata["name"])
+    if present is None:
+        return None
+    prefix = f"{scene.spec.nginx.annotation_prefix}/canary"
+    strays = [
+        key
+        for key in annotations(present)
+        if key.startswith(prefix) and key not in metadata["annotations"]
+    ]
+    if not strays:
+        return None
+    ref = Ref(INGRESS, metadata["namespace"], metadata["name"])
+    return Change(ref, {"metadata": {"annotations": dict.fromkeys(strays)}})
 
 
 def _weight(ingress: FrozenJSON, routing: NginxRouting) -> int | None:
     """Return its weight; None when it is no whole percentage, or not marked as a canary."""
-    text = _annotation(ingress, routing.annotation_prefix, "canary-weight")
-    if not _is_canary(ingress, routing.annotation_prefix) or text is None:
+    text = annotation(ingress, routing.annotation_prefix, "canary-weight")
+    if not is_canary(ingress, routing.annotation_prefix) or text is None:
         return None
     return int(text) if _WHOLE_PERCENTAGE.fullmatch(text) else None
 
 
 def _reach(ingress: FrozenJSON, routing: NginxRouting) -> int:
     """Return the most that it may send to the canary: header and cookie rules count as something."""
-    weight = _weight(ingress, routing)
+    weight, present = _weight(ingress, routing), annotations(ingress)
     if weight is None:
         return 100
-    present = ingress["metadata"].get("annotations") or {}
-    return max(weight, 1) if any(key in present for key in _extra(routing)) else weight
+    rules = {f"{routing.annotation_prefix}/{key}" for key in nginx_headers.RULES}
+    reaching = any(key in present for key in rules | _extra(routing).keys())
+    return max(weight, 1) if reaching else weight
 
 
-def _intact(
-    spec: RolloutSpec, rollout: FrozenJSON, ingresses: Mapping[str, JSON], ingress: FrozenJSON
-) -> bool:
-    """Say whether it is what we would write, at whatever weight it has."""
-    weight = _weight(ingress, spec.nginx)
+def _shaped(scene: Scene, ours: dict[str, JSON], wanted: Split) -> bool:
+    """Say whether those that ought to be there have the header rules of `wanted`, and no others."""
+    prefix = scene.spec.nginx.annotation_prefix
+    asked = _header_rules(_annotations(scene.spec.nginx, wanted), prefix)
+    allowed = [asked] if wanted.headers else [asked, {}]
+    return all(
+        _header_rules(annotations(ours[name]), prefix) in allowed
+        if name in ours
+        else not wanted.headers
+        for name in _expected(scene)
+    )
+
+
+def _header_rules(found: JSON, prefix: str) -> dict[str, str]:
+    """Return the header rules among annotations, by name."""
+    return {key: found[key] for each in nginx_headers.RULES if (key := f"{prefix}/{each}") in found}
+
+
+def _intact(scene: Scene, ingress: FrozenJSON, wanted: Split) -> bool:
+    """Say whether it is what we would write, at whatever weight it has, with a header route or none."""
+    weight = _weight(ingress, scene.spec.nginx)
     if weight is None:
         return False
-    own_name = ingress["metadata"]["name"]
-    for cut_off in (False, True):
-        for wanted in render(spec, rollout, ingresses, weight, cut_off=cut_off):
-            if wanted["metadata"]["name"] == own_name and _same(
-                wanted, ingress, spec.nginx.annotation_prefix
-            ):
-                return True
-    return False
+    name, prefix = ingress["metadata"]["name"], scene.spec.nginx.annotation_prefix
+    routes = [(route,) for route in nginx_headers.header_routes(scene.spec)]
+    shapes = [Split(weight, cut_off=True), Split(weight), Split(weight, wanted.headers)]
+    shapes += [Split(weight, route) for route in routes]
+    return any(
+        body["metadata"]["name"] == name and _same(body, ingress, prefix)
+        for shape in shapes
+        for body in _canaries(scene, shape)
+    )
 
 
 def _same(wanted: FrozenJSON, found: FrozenJSON, prefix: str) -> bool:
     def canary_annotations(ingress: FrozenJSON) -> dict[str, str]:
-        annotations = ingress["metadata"].get("annotations") or {}
         return {
-            key: value for key, value in annotations.items() if key.startswith(f"{prefix}/canary")
+            key: value
+            for key, value in annotations(ingress).items()
+            if key.startswith(f"{prefix}/canary")
         }
 
-    extra_kept = (wanted["metadata"]["annotations"].items()) <= (
-        found["metadata"].get("annotations") or {}
-    ).items()
+    extra_kept = annotations(wanted).items() <= annotations(found).items()
     return (
         wanted["spec"]["rules"] == found["spec"].get("rules")
         # An API server gives a class to an Ingress without one; the stable one may be older than that.
@@ -257,87 +245,3 @@ def _same(wanted: FrozenJSON, found: FrozenJSON, prefix: str) -> bool:
         and canary_annotations(wanted) == canary_annotations(found)
         and extra_kept
     )
-
-
-def _problems(
-    spec: RolloutSpec, rollout: FrozenJSON, ingresses: Mapping[str, JSON]
-) -> Iterator[Problem]:
-    routes: set[tuple[str, str]] = set()
-    for stable in spec.nginx.stable_ingresses:
-        ingress = ingresses.get(stable)
-        if ingress is None or _is_going(ingress):
-            yield Problem(
-                "IngressNotFound",
-                f"Ingress {stable} does not exist; create it, or correct stableIngresses",
-            )
-            continue
-        rules = list(_rules(ingress, spec))
-        if not rules:
-            yield _no_rule(stable, ingress, spec)
-        routes.update(_routes(rules))
-        canary = ingresses.get(name(stable, _name(rollout)))
-        if canary is not None and not _is_ours(canary, rollout):
-            yield Problem(
-                "CanaryIngressNotOurs",
-                f"Ingress {canary['metadata']['name']} exists and is not this Rollout's; remove or rename it",
-            )
-        if _annotation(ingress, spec.nginx.annotation_prefix, "affinity") == "cookie" and (
-            _annotation(ingress, spec.nginx.annotation_prefix, "affinity-canary-behavior")
-            != "legacy"
-        ):
-            yield Problem(
-                "CookieAffinity",
-                f"Ingress {stable} has cookie affinity, which keeps users where they are whatever the weight says;"
-                " set affinity-canary-behavior: legacy",
-                blocking=False,
-            )
-    yield from _others(spec, rollout, ingresses, routes)
-
-
-def _no_rule(stable: str, ingress: FrozenJSON, spec: RolloutSpec) -> Problem:
-    default = _service_of({"backend": (ingress.get("spec") or {}).get("defaultBackend") or {}})
-    if default == spec.stable_service:
-        text = f"Ingress {stable} uses Service {default} only as its default backend; give it a rule with a path"
-    else:
-        services = sorted({service for service in _services(ingress) if service is not None})
-        known = f"it leads to {', '.join(services)}" if services else "it leads to no Service"
-        text = f"Ingress {stable} has no rule for Service {spec.stable_service}: {known}"
-    return Problem("NoRuleForService", text)
-
-
-def _services(ingress: FrozenJSON) -> Iterator[str | None]:
-    for rule in (ingress.get("spec") or {}).get("rules") or []:
-        yield from (_service_of(path) for path in _paths(rule))
-
-
-def _routes(rules: Iterable[FrozenJSON]) -> Iterator[tuple[str, str]]:
-    for rule in rules:
-        for path in _paths(rule):
-            yield str(rule.get("host") or "*"), str(path.get("path") or "/")
-
-
-def _others(
-    spec: RolloutSpec,
-    rollout: FrozenJSON,
-    ingresses: Mapping[str, JSON],
-    routes: set[tuple[str, str]],
-) -> Iterator[Problem]:
-    """Yield what other Ingresses do to our hosts, paths and Service."""
-    for found, ingress in sorted(ingresses.items()):
-        if found in spec.nginx.stable_ingresses or _is_ours(ingress, rollout) or _is_going(ingress):
-            continue
-        if _is_canary(ingress, spec.nginx.annotation_prefix):
-            shared = routes & set(_routes((ingress.get("spec") or {}).get("rules") or []))
-            for host, path in sorted(shared)[:1]:
-                yield Problem(
-                    "SecondCanary",
-                    f"Ingress {found} already is a canary of {host}{path}, and ingress-nginx honours one only;"
-                    " remove it before releasing",
-                )
-        elif spec.stable_service in set(_services(ingress)):
-            yield Problem(
-                "ServiceShared",
-                f"Ingress {found} leads to Service {spec.stable_service} too and gets no canary;"
-                " name it in stableIngresses if it should",
-                blocking=False,
-            )

@@ -1,43 +1,64 @@
-"""All the routers that a Rollout names, as one."""
+"""
+All the routers that a Rollout names, as one: what they say together, and what each has to write.
 
-from rollouts.model.kinds import INGRESS, Ref
-from rollouts.model.route import Keep, Remove, Route, RoutingWrite, Split
+They move together. Forward, a weight counts when all of them have it (the last to confirm
+decides); back, each is written at once. Kinds of router that the spec does not name are
+never looked at.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from rollouts.model.route import Route, RoutingWrite, Split
 from rollouts.traffic import nginx
 from rollouts.traffic.scene import Scene
 
 
+@dataclass(frozen=True, slots=True)
+class Router:
+    """One kind of router; each of these is pure."""
+
+    observe: Callable[[Scene, Split], Route]
+    """What its objects say, and whether they have the header and mirror routes of the split."""
+    render: Callable[[Scene, Split], list[RoutingWrite]]
+    """The writes after which its objects say the split; never to an object of somebody else's."""
+    clear: Callable[[Scene], list[RoutingWrite]]
+    """The writes after which nothing is left of a rollout."""
+
+
+NGINX = Router(nginx.observe, nginx.render, nginx.clear)
+
+
 def observe(scene: Scene, wanted: Split) -> Route:
-    """Return what the routing objects say now."""
-    if scene.spec.routing is None or scene.spec.routing.nginx is None:
-        return Route()
-    return nginx.observe(scene.spec, scene.rollout, scene.of(INGRESS))
+    """Return what all routing objects say now; nothing at all without a router."""
+    routes = [router.observe(scene, wanted) for router in _routers(scene)]
+    if len(routes) < 2:
+        return routes[0] if routes else Route()
+    weights = {route.weight for route in routes}
+    return Route(
+        exists=any(route.exists for route in routes),
+        weight=weights.pop() if len(weights) == 1 else None,
+        highest=max(route.highest for route in routes),
+        intact=all(route.intact for route in routes),
+        shaped=all(route.shaped for route in routes),
+        problems=tuple(problem for route in routes for problem in route.problems),
+    )
 
 
 def render(scene: Scene, split: Split) -> list[RoutingWrite]:
-    """Return the writes after which the routes say `split`."""
-    if scene.spec.routing is None or scene.spec.routing.nginx is None:
-        return []
-    uid = scene.rollout["metadata"]["uid"]
-    bodies = nginx.render(
-        scene.spec, scene.rollout, scene.of(INGRESS), split.percent, cut_off=split.cut_off
-    )
-    found = scene.of(INGRESS)
-    return [
-        Keep(INGRESS, body)
-        for body in bodies
-        if body["metadata"]["name"] not in found
-        or any(
-            owner.get("uid") == uid
-            for owner in found[body["metadata"]["name"]]["metadata"].get("ownerReferences") or ()
-        )
-    ]
+    """Return the writes after which every route says `split`."""
+    return [write for router in _routers(scene) for write in router.render(scene, split)]
 
 
 def clear(scene: Scene) -> list[RoutingWrite]:
-    """Return the writes that take the routing objects away."""
-    namespace = scene.rollout["metadata"]["namespace"]
-    found = scene.of(INGRESS)
-    return [
-        Remove(Ref(INGRESS, namespace, name), found[name]["metadata"]["uid"])
-        for name in nginx.owned(scene.spec, scene.rollout, found)
-    ]
+    """Return the writes after which the routes are as they were before the first rollout."""
+    return [write for router in _routers(scene) for write in router.clear(scene)]
+
+
+def _routers(scene: Scene) -> Iterator[Router]:
+    """Yield those that the spec names; first the one whose writes take effect most certainly."""
+    routing = scene.spec.routing
+    if routing is None:
+        return
+    if routing.nginx is not None:
+        yield NGINX

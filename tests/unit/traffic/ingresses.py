@@ -3,14 +3,17 @@
 import copy
 from typing import Any
 
-from rollouts.model.kinds import INGRESS, JSON
-from rollouts.model.spec import RolloutSpec
+from rollouts.model.kinds import INGRESS, JSON, Kind
+from rollouts.model.route import Keep, Route, Split
 from rollouts.model.validation import parse_rollout
+from rollouts.traffic import nginx
+from rollouts.traffic.scene import Scene
 from tests.fakes import kubernetes
 
 PREFIX = "nginx.ingress.kubernetes.io"
 CANARY = "web-checkout-canary"
 Ingresses = dict[str, JSON]
+NOTHING = Split()
 
 
 def rollout(stable: tuple[str, ...] = ("web",), name: str = "checkout", **routing: Any) -> JSON:
@@ -21,8 +24,29 @@ def rollout(stable: tuple[str, ...] = ("web",), name: str = "checkout", **routin
     return found
 
 
-def spec_of(rollout: JSON) -> RolloutSpec:
-    return parse_rollout(rollout)
+def scene(ingresses: Ingresses, obj: JSON | None = None, **others: dict[Kind, Any]) -> Scene:
+    obj = obj or rollout()
+    return Scene(parse_rollout(obj), obj, {INGRESS: ingresses, **others.get("objects", {})})
+
+
+def observe(
+    ingresses: Ingresses, obj: JSON | None = None, wanted: Split = NOTHING, **others: Any
+) -> Route:
+    return nginx.observe(scene(ingresses, obj, **others), wanted)
+
+
+def render(
+    ingresses: Ingresses,
+    percent: int = 5,
+    *,
+    obj: JSON | None = None,
+    headers: tuple[Any, ...] = (),
+    cut_off: bool = False,
+) -> list[JSON]:
+    """Return the canary Ingresses that are to be kept."""
+    split = Split(percent, headers, cut_off=cut_off)
+    writes = nginx.render(scene(ingresses, obj), split)
+    return [dict(write.body) for write in writes if isinstance(write, Keep)]
 
 
 def path(service: str = "checkout", at: str = "/", port: Any = None) -> JSON:
@@ -48,6 +72,7 @@ def stored(rendered: list[JSON]) -> Ingresses:
     found = copy.deepcopy({body["metadata"]["name"]: body for body in rendered})
     for body in found.values():
         assert body["apiVersion"] == INGRESS.api_version
-        body["metadata"].update(resourceVersion="7", generation=1)
+        metadata = body["metadata"]
+        metadata.update(uid=f"uid-{metadata['name']}", resourceVersion="7", generation=1)
         body["status"] = {"loadBalancer": {}}
     return found

@@ -6,18 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.model.kinds import JSON
-from rollouts.model.route import Route
+from rollouts.model.kinds import INGRESS, JSON, Ref
+from rollouts.model.route import Remove, Route
 from rollouts.traffic import nginx
 from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,
     Ingresses,
     ingress,
+    observe,
     path,
+    render,
     rollout,
     rule,
-    spec_of,
+    scene,
     stored,
 )
 
@@ -25,17 +27,12 @@ WEIGHT = f"{PREFIX}/canary-weight"
 HEADER: dict[str, Any] = {"canaryIngressAnnotations": {"canary-by-header": "X-Canary"}}
 
 
-def observe(ingresses: Ingresses, obj: JSON | None = None) -> Route:
-    obj = obj or rollout()
-    return nginx.observe(spec_of(obj), obj, ingresses)
-
-
 def live(
-    percent: int, ingresses: Ingresses | None = None, obj: JSON | None = None, **how: bool
+    percent: int, ingresses: Ingresses | None = None, obj: JSON | None = None, **how: Any
 ) -> Ingresses:
     """Return the namespace's Ingresses while the canary has this weight."""
     obj, found = obj or rollout(), ingresses or ingress(ingressClassName="nginx")
-    return found | stored(nginx.render(spec_of(obj), obj, found, percent, **how))
+    return found | stored(render(found, percent, obj=obj, **how))
 
 
 def test_no_canary_ingress_is_no_weight() -> None:
@@ -165,13 +162,14 @@ def test_a_canary_that_the_spec_asks_for_no_longer_counts_until_it_sends_nothing
     found = live(25, ingress() | ingress(name="api"), both)
     seen = observe(found, only)
     assert (seen.exists, seen.weight, seen.highest, seen.intact) == (True, 25, 25, False)
-    found |= stored(nginx.render(spec_of(only), only, found, 50))
+    found |= stored(render(found, 50, obj=only))
     seen = observe(found, only)
     assert (seen.exists, seen.weight, seen.highest, seen.intact) == (True, 50, 50, True)
     del found["api-checkout-canary"]
     seen = observe(found, only)
     assert (seen.exists, seen.weight, seen.highest, seen.intact) == (True, 0, 0, True)
-    assert nginx.owned(spec_of(only), only, found) == [CANARY]
+    (removal,) = nginx.clear(scene(found, only))
+    assert removal == Remove(Ref(INGRESS, "shop", CANARY), found[CANARY]["metadata"]["uid"])
 
 
 def test_a_changed_prefix_means_other_annotations() -> None:
@@ -197,16 +195,16 @@ def test_what_is_rendered_is_always_seen_intact_with_its_weight(
     ingresses: Ingresses, routing: Any, percent: int
 ) -> None:
     obj = rollout(("web", "api"), **routing)
-    rendered = nginx.render(spec_of(obj), obj, ingresses, percent)
+    rendered = render(ingresses, percent, obj=obj)
     found = ingresses | stored(rendered)
     seen = observe(found, obj)
     assert seen.intact
     assert seen.exists is bool(rendered)
     expected = percent if len(rendered) == 2 else None if rendered else 0
     assert seen.weight == expected
-    again = nginx.render(spec_of(obj), obj, found, percent)
+    again = render(found, percent, obj=obj)
     assert again == rendered, "a second rendering changes nothing"
-    off = stored(nginx.render(spec_of(obj), obj, found, 0, cut_off=True))
+    off = stored(render(found, 0, obj=obj, cut_off=True))
     seen = observe(ingresses | off, obj)
     assert (seen.highest, seen.intact) == (0, True)
 

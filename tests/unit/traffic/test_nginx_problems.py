@@ -6,16 +6,16 @@ import pytest
 
 from rollouts.model.kinds import JSON
 from rollouts.model.route import Problem
-from rollouts.traffic import nginx
 from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,
     Ingresses,
     ingress,
+    observe,
     path,
+    render,
     rollout,
     rule,
-    spec_of,
     stored,
 )
 
@@ -23,8 +23,7 @@ MARKED = {f"{PREFIX}/canary": "true", f"{PREFIX}/canary-weight": "10"}
 
 
 def problems(ingresses: Ingresses, obj: JSON | None = None) -> tuple[Problem, ...]:
-    obj = obj or rollout()
-    return nginx.observe(spec_of(obj), obj, ingresses).problems
+    return observe(ingresses, obj).problems
 
 
 def only(ingresses: Ingresses, obj: JSON | None = None) -> Problem:
@@ -77,7 +76,7 @@ def test_a_canary_ingress_of_the_same_name_that_is_not_ours(owners: Any) -> None
     assert (
         problem.message == f"Ingress {CANARY} exists and is not this Rollout's; remove or rename it"
     )
-    seen = nginx.observe(spec_of(rollout()), rollout(), found)
+    seen = observe(found)
     assert (seen.exists, seen.highest) == (False, 0)
 
 
@@ -95,8 +94,7 @@ def test_a_second_canary_for_every_host() -> None:
 
 
 def test_our_own_canary_and_one_that_goes_are_no_second_canary() -> None:
-    obj = rollout()
-    found = ingress() | stored(nginx.render(spec_of(obj), obj, ingress(), 5))
+    found = ingress() | stored(render(ingress(), 5))
     assert problems(found) == ()
     found |= ingress(name="theirs", annotations=MARKED)
     found["theirs"]["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z"
@@ -133,6 +131,6 @@ def test_another_ingress_to_the_same_service_is_told_and_blocks_nothing() -> Non
 def test_several_problems_are_all_named_and_only_obstacles_stop_a_release() -> None:
     found = ingress(annotations={f"{PREFIX}/affinity": "cookie"})
     obj = rollout(("web", "gone"))
-    route = nginx.observe(spec_of(obj), obj, found)
+    route = observe(found, obj)
     assert [problem.reason for problem in route.problems] == ["CookieAffinity", "IngressNotFound"]
     assert [problem.reason for problem in route.obstacles] == ["IngressNotFound"]

@@ -5,25 +5,17 @@ import re
 import pytest
 
 from rollouts.model.kinds import JSON
-from rollouts.traffic import nginx
+from rollouts.traffic.ownership import canary_name
 from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,
-    Ingresses,
     ingress,
     path,
+    render,
     rollout,
     rule,
-    spec_of,
     stored,
 )
-
-
-def render(
-    ingresses: Ingresses, percent: int = 5, *, cut_off: bool = False, obj: JSON | None = None
-) -> list[JSON]:
-    obj = obj or rollout()
-    return nginx.render(spec_of(obj), obj, ingresses, percent, cut_off=cut_off)
 
 
 def test_a_canary_ingress_in_full() -> None:
@@ -212,13 +204,13 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
     ],
 )
 def test_names_are_names_however_long(stable: str, name: str) -> None:
-    found = nginx.name(stable, name)
+    found = canary_name(stable, rollout(name=name))
     assert len(found) <= 253
     assert all(LABEL.fullmatch(label) for label in found.split("."))
     assert found.startswith(stable[:200])
 
 
 def test_long_names_that_differ_at_the_end_stay_different() -> None:
-    names = {nginx.name("w" * 250, f"checkout-{number}") for number in range(20)}
+    names = {canary_name("w" * 250, rollout(name=f"checkout-{number}")) for number in range(20)}
     assert len(names) == 20
-    assert nginx.name("web", "checkout") == CANARY
+    assert canary_name("web", rollout()) == CANARY

@@ -1,0 +1,95 @@
+"""Traps on the way of the traffic that can be seen in Ingresses, each with the way out."""
+
+from collections.abc import Iterator
+
+from rollouts.model.kinds import INGRESS, FrozenJSON
+from rollouts.model.route import Problem
+from rollouts.model.spec import RolloutSpec
+from rollouts.traffic import nginx_headers, nginx_mirror
+from rollouts.traffic.ingresses import (
+    annotation,
+    default_service,
+    is_canary,
+    routes,
+    rules_of,
+    rules_to,
+    services,
+)
+from rollouts.traffic.ownership import canary_name, is_going, is_ours
+from rollouts.traffic.scene import Scene
+
+
+def problems(scene: Scene) -> Iterator[Problem]:
+    """Yield them, of the named Ingresses in the order of the spec, then of others."""
+    reached: set[tuple[str, str]] = set()
+    for stable in scene.spec.nginx.stable_ingresses:
+        ingress = scene.of(INGRESS).get(stable)
+        if ingress is None or is_going(ingress):
+            yield Problem(
+                "IngressNotFound",
+                f"Ingress {stable} does not exist; create it, or correct stableIngresses",
+            )
+            continue
+        rules = list(rules_to(ingress, scene.spec.stable_service))
+        if not rules:
+            yield _no_rule(stable, ingress, scene.spec)
+        reached.update(routes(rules))
+        yield from _of_stable(scene, stable, ingress)
+    yield from nginx_headers.problems(scene.spec)
+    yield from nginx_mirror.problems(scene)
+    yield from _others(scene, reached)
+
+
+def _of_stable(scene: Scene, stable: str, ingress: FrozenJSON) -> Iterator[Problem]:
+    prefix = scene.spec.nginx.annotation_prefix
+    canary = scene.of(INGRESS).get(canary_name(stable, scene.rollout))
+    if canary is not None and not is_ours(canary, scene.rollout):
+        yield Problem(
+            "CanaryIngressNotOurs",
+            f"Ingress {canary['metadata']['name']} exists and is not this Rollout's; remove or rename it",
+        )
+    if annotation(ingress, prefix, "affinity") == "cookie" and (
+        annotation(ingress, prefix, "affinity-canary-behavior") != "legacy"
+    ):
+        yield Problem(
+            "CookieAffinity",
+            f"Ingress {stable} has cookie affinity, which keeps users where they are whatever the weight says;"
+            " set affinity-canary-behavior: legacy",
+            blocking=False,
+        )
+
+
+def _no_rule(stable: str, ingress: FrozenJSON, spec: RolloutSpec) -> Problem:
+    default = default_service(ingress)
+    if default is not None and default == spec.stable_service:
+        text = f"Ingress {stable} uses Service {default} only as its default backend; give it a rule with a path"
+    else:
+        found = sorted({service for service in services(ingress) if service is not None})
+        known = f"it leads to {', '.join(found)}" if found else "it leads to no Service"
+        text = f"Ingress {stable} has no rule for Service {spec.stable_service}: {known}"
+    return Problem("NoRuleForService", text)
+
+
+def _others(scene: Scene, reached: set[tuple[str, str]]) -> Iterator[Problem]:
+    """Yield what other Ingresses do to our hosts, paths and Service."""
+    spec = scene.spec
+    for found, ingress in sorted(scene.of(INGRESS).items()):
+        if found in spec.nginx.stable_ingresses or is_ours(ingress, scene.rollout):
+            continue
+        if is_going(ingress):
+            continue
+        if is_canary(ingress, spec.nginx.annotation_prefix):
+            shared = reached & set(routes(rules_of(ingress)))
+            for host, path in sorted(shared)[:1]:
+                yield Problem(
+                    "SecondCanary",
+                    f"Ingress {found} already is a canary of {host}{path}, and ingress-nginx honours one only;"
+                    " remove it before releasing",
+                )
+        elif spec.stable_service in services(ingress):
+            yield Problem(
+                "ServiceShared",
+                f"Ingress {found} leads to Service {spec.stable_service} too and gets no canary;"
+                " name it in stableIngresses if it should",
+                blocking=False,
+            )
