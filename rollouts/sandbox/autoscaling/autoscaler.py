@@ -134,19 +134,22 @@ class Autoscalers:
     async def _most(self, scaler: FrozenJSON, target: Target, verdict: Verdict) -> Measured | None:
         """Return what the metric says that asks for most; None when nothing may be concluded."""
         measured: list[Measured] = []
+        statuses: list[JSON] = []
         failure: Unmeasured | None = None
         for metric in scaler["spec"].get("metrics") or ():
             try:
                 measured.append(await self._meter.measure(metric, target))
+                statuses.append(measured[-1].status)
             except Unmeasured as error:
                 failure = failure or error
+                statuses.append({"type": ""})  # keeps the place, as a real one does
         most = max(measured, key=lambda each: each.replicas, default=None)
         if failure is not None and (most is None or most.replicas < target.wanted):
             why = f"the HPA was unable to compute the replica count: {failure}"
             verdict.no("ScalingActive", failure.reason, why)
             self._events.warning(scaler, failure.reason, str(failure))
             return None
-        verdict.metrics = [each.status for each in measured]
+        verdict.metrics = statuses
         if most is not None:
             why = f"the HPA was able to successfully calculate a replica count from {most.name}"
             verdict.yes("ScalingActive", "ValidMetricFound", why)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kubernetes.aio import client, watch
 
-from rollouts.model.kinds import DEPLOYMENT, Kind
+from rollouts.model.kinds import DEPLOYMENT, POD, Kind
 from rollouts.sandbox.apiserver.builtins import CONFIG_MAP
 from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store
@@ -80,3 +80,31 @@ async def test_watching(api: Any, store: Store) -> None:
         await task
     await stream.close()
     assert seen == [("ADDED", "one"), ("DELETED", "one")]
+
+
+async def test_evictions_budgets_and_autoscalers(api: Any, store: Store) -> None:
+    core: Any = client.CoreV1Api(api)
+    policy: Any = client.PolicyV1Api(api)
+    autoscaling: Any = client.AutoscalingV2Api(api)
+    meta = {"name": "web", "namespace": "default"}
+    container = {"name": "app", "image": "demo:1"}
+    body = {"metadata": meta, "spec": {"containers": [container], "nodeName": "sandbox"}}
+    await core.create_namespaced_pod("default", body)
+    budget = {"metadata": meta, "spec": {"minAvailable": 1, "selector": {}}}
+    await policy.create_namespaced_pod_disruption_budget("default", budget)
+    running = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
+    store.patch(POD, "default", "web", running, "status")
+    eviction = client.V1Eviction(metadata=client.V1ObjectMeta(name="web", namespace="default"))
+    with pytest.raises(client.ApiException) as refusal:
+        await core.create_namespaced_pod_eviction("web", "default", eviction)
+    assert refusal.value.status == 429
+    headers: Any = refusal.value.headers
+    assert headers["Retry-After"] == "10", "nobody has counted yet"
+    await policy.delete_namespaced_pod_disruption_budget("web", "default")
+    await core.create_namespaced_pod_eviction("web", "default", eviction)
+    pod = await core.read_namespaced_pod("web", "default")
+    assert pod.metadata.deletion_timestamp
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    scaler = {"metadata": meta, "spec": {"scaleTargetRef": target, "maxReplicas": 3}}
+    made = await autoscaling.create_namespaced_horizontal_pod_autoscaler("default", scaler)
+    assert made.spec.metrics[0].resource.target.average_utilization == 80

@@ -90,6 +90,7 @@ async def test_with_one_metric_missing_it_may_grow_but_not_shrink(fleet: Fleet) 
     assert (fleet.size, fleet.condition("ScalingActive")) == (4, "False FailedGetExternalMetric")
     await fleet.uses(0.5)
     assert (fleet.size, fleet.condition("ScalingActive")) == (8, "True ValidMetricFound")
+    assert [each["type"] for each in fleet.status()["currentMetrics"]] == ["", "Resource"]
 
 
 async def test_a_target_of_size_0_is_left_alone(fleet: Fleet) -> None:
