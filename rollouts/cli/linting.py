@@ -34,6 +34,14 @@ LiveOption = Annotated[
         autocompletion=complete_rollout,
     ),
 ]
+PrometheusOption = Annotated[
+    str,
+    typer.Option(
+        "--prometheus",
+        help="With --live: ask this Prometheus whether it has what the criteria need.",
+        metavar="URL",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +68,11 @@ class Finding:
 
 def lint(
     settings: Settings,
+    *,
     files: FilesArgument = None,
     filename: MoreFilesOption = None,
     live: LiveOption = "",
+    prometheus: PrometheusOption = "",
     output: ReportOutputOption = ReportFormat.TEXT,
 ) -> int:
     """
@@ -79,10 +89,13 @@ def lint(
       helm template shop | rollouts lint -
       rollouts lint --live checkout
       rollouts lint --live checkout -f new-rollout.yaml
+      rollouts lint --live checkout --prometheus http://prometheus:9090
     """  # noqa: D301 - \b keeps the lines apart
     named = [*(files or ()), *(filename or ())]
     if not named and not live:
         raise UsageError("nothing to look at: give a FILE, or --live NAME")
+    if prometheus and not live:
+        raise UsageError("--prometheus goes with --live NAME: a file alone has no metrics yet")
     texts: dict[str, str] = {}
     findings = []
     for file in named:
@@ -92,7 +105,7 @@ def lint(
             findings.append(Finding(file, 1, 1, "error", "", str(error).removeprefix(f"{file}: ")))
     findings += findings_in(texts)
     if live:
-        findings += _live_findings(settings, live, texts)
+        findings += _live_findings(settings, live, texts, prometheus)
     return _report(findings, output)
 
 
@@ -110,7 +123,9 @@ def _report(findings: list[Finding], output: ReportFormat) -> int:
     return 1 if errors else 0
 
 
-def _live_findings(settings: Settings, name: str, texts: dict[str, str]) -> list[Finding]:
+def _live_findings(
+    settings: Settings, name: str, texts: dict[str, str], prometheus: str
+) -> list[Finding]:
     """Return what is to be said about a Rollout in the cluster, with the files' objects laid over it."""
     from rollouts.cli.looking import look  # noqa: PLC0415 - brings pydantic
     from rollouts.cli.positions import read  # noqa: PLC0415 - brings yaml
@@ -123,7 +138,7 @@ def _live_findings(settings: Settings, name: str, texts: dict[str, str]) -> list
         where = f"{ref.namespace}/{ref.name}"
         found.extend(
             Finding(where, 0, 0, remark.severity, remark.field, remark.reason)
-            for remark in await look(session.requests, ref, written)
+            for remark in await look(session.requests, ref, written, prometheus)
         )
         return 0
 

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rollouts.cli.crosschecks import unwise
-from rollouts.cli.remarks import Remark, Severity
+from rollouts.cli.metrics import metric_remarks
+from rollouts.cli.remarks import Remark, trap
 from rollouts.cli.session import Requests
 from rollouts.controller.memory import recall
 from rollouts.controller.observe import observe
@@ -29,12 +30,15 @@ from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout
 
 
-async def look(requests: Requests, ref: Ref, written: Iterable[Any]) -> list[Remark]:
+async def look(
+    requests: Requests, ref: Ref, written: Iterable[Any], prometheus: str = ""
+) -> list[Remark]:
     """
     Return what is in the way of the Rollout's next release.
 
     `written` are objects from files, as if they had been applied, which leaves alone what they
     do not name. The Rollout itself may be one of them, and need not be in the cluster.
+    `prometheus` is the address of one to ask, if any.
 
     Raises:
         NotFound: it is neither in the cluster nor in the files.
@@ -57,7 +61,8 @@ async def look(requests: Requests, ref: Ref, written: Iterable[Any]) -> list[Rem
         spec = parse_rollout(rollout)
     except InvalidSpec as invalid:
         return [*remarks, *(Remark("error", each.field, each.reason) for each in invalid.errors)]
-    return [*remarks, *_problems(cluster, rollout, spec, hidden), *unwise(spec)]
+    measured = await metric_remarks(prometheus, rollout, spec) if prometheus else []
+    return [*remarks, *_problems(cluster, rollout, spec, hidden), *measured, *unwise(spec)]
 
 
 def _problems(
@@ -71,8 +76,7 @@ def _problems(
     ]
     for problem in sorted(found, key=lambda each: not each.blocking):
         if not any(problem.reason.startswith(kind.name) for kind in hidden):
-            severity: Severity = "error" if problem.blocking else "warning"
-            yield Remark(severity, problem.reason, problem.message)
+            yield trap(problem)
 
 
 async def _read(requests: Requests, namespace: str) -> tuple[Standstill, dict[Kind, str]]:

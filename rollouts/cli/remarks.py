@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rollouts.model.kinds import JSON
+from rollouts.model.route import Problem
 
 Severity = Literal["error", "warning", "note"]
 
@@ -15,6 +16,12 @@ class Remark:
     severity: Severity
     field: str
     reason: str
+
+
+def trap(problem: Problem) -> Remark:
+    """Return what is to be said about a trap: one that stops a release is an error."""
+    severity: Severity = "error" if problem.blocking else "warning"
+    return Remark(severity, problem.reason, problem.message)
 
 
 def as_mapping(value: object) -> JSON:

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 import yaml
 
-from rollouts.errors import Forbidden, NotFound, RolloutsError
+from rollouts.errors import Forbidden, NotFound, Permanent, RolloutsError, Unavailable
 from rollouts.model.kinds import JSON, SCALED_OBJECT, TRAFFIC_SPLIT, Kind
+from tests.fakes.metrics import FakeMetrics
 from tests.unit.cli.conftest import FakeRequests, Ran
 from tests.unit.cli.objects import healthy, rollout
 
 Run = Callable[..., Ran]
+Told = tuple[JSON, str]
+"""What Prometheus answers, and what is said then."""
 PROBE = {"readinessProbe": {"httpGet": {"port": 8080}}}
 PORTS = {"ports": [{"name": "http", "containerPort": 8080}]}
 
@@ -180,3 +183,65 @@ def test_there_has_to_be_something_to_look_at(rollouts: Run) -> None:
     ran = rollouts("lint")
     assert ran.code == 2
     assert "give a FILE, or --live NAME" in ran.err
+
+
+class Measured(FakeMetrics):
+    async def close(self) -> None:
+        """Have nothing to give back."""
+
+
+@pytest.fixture
+def metrics(monkeypatch: pytest.MonkeyPatch) -> Measured:
+    made = Measured()
+    monkeypatch.setattr("rollouts.cli.metrics.prometheus", lambda _: made)
+    return made
+
+
+ASKING = ("lint", "--live", "checkout", "--prometheus", "http://prometheus.test")
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_prometheus_is_asked_for_what_the_criteria_need(rollouts: Run, metrics: Measured) -> None:
+    metrics.answers["x"] = Unavailable("no answer")
+    ran = rollouts(*ASKING)
+    assert "note: could not look at the metrics: no answer" in ran.out
+    assert ran.code == 0
+    metrics.answers["x"] = 1.0
+    ran = rollouts(*ASKING)
+    assert "warning: SeriesAbsent: criterion errors: Prometheus has no" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("promql", "told"),
+    [
+        ("x", ({"x": Permanent("parse error")}, "error: QueryRefused: criterion c: parse error")),
+        (
+            'x{pod="a"}',
+            (
+                {'x{pod="a"}': None, 'x{exported_pod="a"}': 1.0},
+                "warning: LabelsRenamed: criterion c: the query yields nothing",
+            ),
+        ),
+        ("x", ({"x": 1.0}, "no errors, no warnings")),
+    ],
+)
+def test_what_prometheus_says_of_a_query(
+    rollouts: Run, shop: FakeRequests, metrics: Measured, promql: str, told: Told
+) -> None:
+    answers, words = told
+    query = {"name": "c", "query": {"promql": promql, "min": 0}}
+    shop.objects["Rollout"][0]["spec"]["successCriteria"] = [query]
+    metrics.answers |= answers
+    assert words in rollouts(*ASKING).out
+
+
+@pytest.mark.usefixtures("metrics")
+def test_without_a_stable_revision_there_are_no_metrics_yet(
+    rollouts: Run, shop: FakeRequests
+) -> None:
+    del shop.objects["Rollout"][0]["status"]
+    assert "note: there is no stable revision yet" in rollouts(*ASKING).out
+
+
+def test_a_file_alone_has_no_metrics(rollouts: Run) -> None:
+    assert rollouts("lint", "x.yaml", "--prometheus", "http://prometheus.test").code == 2
