@@ -170,7 +170,7 @@ def waiting_for(world: World, status: RolloutStatus) -> str:
     if world.spec.blue_green is not None:
         return _waiting_for_services(world, status)
     if world.spec.by_replicas:
-        return f"{status.weights.desired} % of the pods are not the canary's yet"
+        return f"the canary does not have {status.weights.desired} % of the pods yet"
     if status.weights.applied == status.weights.desired:
         return "the header and mirror routes are not confirmed yet"
     return f"weight {status.weights.desired} % is not confirmed by the routes yet"
