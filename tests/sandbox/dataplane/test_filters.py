@@ -142,6 +142,18 @@ async def test_an_ingress_mirrors_to_its_target(
     assert edge.asked[-1].headers["host"].startswith("v2.default.svc")
 
 
+async def test_requests_of_both_arms_are_mirrored(edge: "Edge", until: "Until") -> None:
+    await two_services(edge)
+    edge.service("copies", await edge.pod(3, "copies"))
+    edge.ingress("web", "v1", mirror_target="http://copies.default.svc$request_uri")
+    edge.ingress("web-canary", "v2", canary="true", canary_by_header="x-canary")
+    await edge.configurator.apply()
+    assert await edge.version("/stable") == "v1"
+    assert await edge.version("/canary", {"x-canary": "always"}) == "v2"
+    await until(lambda: len(asked(edge, "copies")) == 2)
+    assert {uri for _, uri, _ in asked(edge, "copies")} == {"/stable", "/canary"}
+
+
 async def test_a_mirror_that_hangs_fails_or_is_not_there_harms_nobody(
     edge: "Edge", until: "Until"
 ) -> None:

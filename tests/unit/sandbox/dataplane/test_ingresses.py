@@ -7,6 +7,7 @@ from rollouts.sandbox.dataplane.backend import Backend
 from rollouts.sandbox.dataplane.ingresses import (
     Canary,
     IngressSettings,
+    Policy,
     Route,
     canaries,
     routes,
@@ -149,3 +150,19 @@ def test_the_annotation_prefix_is_a_setting() -> None:
     )
     objects = [ingress("web", path("web"), created=""), next_]
     assert canaries(objects, routes(objects, settings), settings)[WEB].weight == 7
+
+
+def test_what_the_annotations_of_a_main_ingress_ask_for() -> None:
+    def policy(**given: str) -> Policy:
+        annotations = {f"{PREFIX}/{key.replace('_', '-')}": value for key, value in given.items()}
+        (route,) = routes([ingress("web", path("web"), annotations=annotations)], SETTINGS)
+        return route.policy
+
+    assert policy() == Policy()
+    assert policy(affinity="cookie") == Policy(affinity="INGRESSCOOKIE")
+    assert policy(affinity="cookie", session_cookie_name="stay").affinity == "stay"
+    assert not policy(affinity="cookie", affinity_canary_behavior="legacy").pins
+    copied = policy(mirror_target="http://next.ns.svc$request_uri").mirror
+    assert copied is not None
+    assert copied.backend == NEXT
+    assert policy(mirror_target="somewhere") == Policy()

@@ -48,3 +48,15 @@ def test_label_values_are_escaped() -> None:
         if line.startswith("nginx_ingress_controller_requests{")
     )
     assert r'path="/a\"b\\c\n"' in series
+
+
+def test_a_request_of_a_route_is_counted_apart_and_is_not_ingress_nginxs() -> None:
+    routed = ENTRY | {"route": "HTTPRoute/ns/web", "backend": "ns-web-80", "ingress": ""}
+    page = lines(routed, routed, ENTRY | {"backend": "ns-next-80"})
+    own = [line for line in page if line.startswith("sandbox_requests_total")]
+    assert own == [
+        'sandbox_requests_total{route="HTTPRoute/ns/web",backend="ns-web-80",status="200"} 2',
+        'sandbox_requests_total{route="Ingress/ns/web",backend="ns-next-80",status="200"} 1',
+    ]
+    (of_ingress,) = [line for line in page if line.startswith("nginx_ingress_controller_requests{")]
+    assert of_ingress.endswith(" 1")
