@@ -52,7 +52,7 @@ function newPath(path, match, sent) {
         return sent;
     }
     if (path.type === 'ReplaceFullPath') {
-        return path.replaceFullPath;
+        return path.replaceFullPath || '/';
     }
     const stem = match.path.endsWith('/') ? match.path.slice(0, -1) : match.path;
     const rest = sent.slice(stem.length).replace(/^\/+/, '');

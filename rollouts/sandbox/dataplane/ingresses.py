@@ -178,7 +178,9 @@ def _policy(ingress: JSON, settings: IngressSettings) -> Policy:
     cookie = _text(ingress, "session-cookie-name", settings) or DEFAULT_COOKIE
     return Policy(
         mirror=mirror(
-            _text(ingress, "mirror-target", settings), _text(ingress, "mirror-host", settings)
+            _text(ingress, "mirror-target", settings),
+            _text(ingress, "mirror-host", settings),
+            body=_text(ingress, "mirror-request-body", settings) != "off",
         ),
         affinity=cookie if _text(ingress, "affinity", settings) == "cookie" else "",
         pins=_text(ingress, "affinity-canary-behavior", settings) != "legacy",

@@ -11,7 +11,7 @@ function filled(r, text) {
     return text.replace(/\$\{?(\w+)\}?/g, (all, name) => r.variables[name] || '');
 }
 
-// {backend or peer, uri, host, numerator, denominator}; what is left out is the request's own.
+// {backend or peer, uri, host, body, numerator, denominator}; what is left out is the request's own.
 function send(r, mirror) {
     if (mirror.denominator && lookup.draw(r, lookup.LOTS.mirror, mirror.denominator) >= mirror.numerator) {
         return;
@@ -28,7 +28,8 @@ function send(r, mirror) {
         method: r.method,
     };
     const args = Object.keys(copy).map((name) => `${name}=${encodeURIComponent(copy[name])}`);
-    r.subrequest('/.sandbox/mirror', {method: r.method, args: args.join('&'), detached: true});
+    const options = {method: r.method, args: args.join('&'), detached: true};
+    r.subrequest('/.sandbox/mirror', mirror.body === false ? Object.assign({body: ''}, options) : options);
 }
 
 function take(r) {

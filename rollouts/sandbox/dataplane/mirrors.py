@@ -18,15 +18,20 @@ DEFAULT_PORT = "80"
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """A copy goes to a Service or to an address; `uri` is empty for the request's own."""
+    """
+    A copy goes to a Service or to an address; `uri` is empty for the request's own.
+
+    `body` says whether the request's body goes along.
+    """
 
     backend: Backend | None
     peer: str
     uri: str
     host: str
+    body: bool = True
 
 
-def mirror(target: str, host: str = "") -> Mirror | None:
+def mirror(target: str, host: str = "", *, body: bool = True) -> Mirror | None:
     """
     Return what the annotation asks for; None when it can't be followed.
 
@@ -40,10 +45,10 @@ def mirror(target: str, host: str = "") -> Mirror | None:
     service = _SERVICE.fullmatch(found["host"])
     if service:
         backend = Backend(service["namespace"], service["name"], port)
-        return Mirror(backend, "", found["uri"] or "", named)
+        return Mirror(backend, "", found["uri"] or "", named, body)
     if not _is_address(found["host"]):
         return None
-    return Mirror(None, f"{found['host']}:{port}", found["uri"] or "", named)
+    return Mirror(None, f"{found['host']}:{port}", found["uri"] or "", named, body)
 
 
 def _is_address(host: str) -> bool:

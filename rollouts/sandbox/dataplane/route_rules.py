@@ -70,9 +70,8 @@ def targets(route: JSON, endpoints: Endpoints) -> Iterator[Target]:
     for rule in _rules(route):
         for backend in rule.get("backendRefs") or ():
             yield target(backend, route, endpoints)
-        for each in _filters(rule):
-            if each.get("type") == MIRROR:
-                yield target(each[_field(MIRROR)]["backendRef"], route, endpoints)
+        for mirror in _mirrors(rule):
+            yield target(mirror["backendRef"], route, endpoints)
 
 
 def target(ref: JSON, route: JSON, endpoints: Endpoints) -> Target:
@@ -119,6 +118,12 @@ def _filters(rule: JSON) -> list[JSON]:
     return rule.get("filters") or []
 
 
+def _mirrors(rule: JSON) -> list[JSON]:
+    """Return what the rule's mirrors say; one that names no backend mirrors nothing."""
+    found = (each.get(_field(MIRROR)) or {} for each in _filters(rule) if each["type"] == MIRROR)
+    return [each for each in found if each.get("backendRef")]
+
+
 def _backend_filters(rule: JSON) -> list[JSON]:
     return [each for ref in rule.get("backendRefs") or () for each in ref.get("filters") or ()]
 
@@ -138,11 +143,7 @@ def _rule(route: JSON, rule: JSON, endpoints: Endpoints) -> JSON:
     text = {
         "route": f"{route['kind']}/{age(route)[1]}/{age(route)[2]}",
         "shares": shares,
-        "mirrors": [
-            _mirror(each[_field(MIRROR)], route, endpoints)
-            for each in _filters(rule)
-            if each["type"] == MIRROR
-        ],
+        "mirrors": [_mirror(mirror, route, endpoints) for mirror in _mirrors(rule)],
     }
     return text | _modifiers(_filters(rule))
 
@@ -161,7 +162,7 @@ def _mirror(mirror: JSON, route: JSON, endpoints: Endpoints) -> JSON:
     fraction = mirror.get("fraction") or {"numerator": mirror.get("percent", 100)}
     return {
         "backend": str(found.backend) if found.resolved.ok else "",
-        "numerator": fraction["numerator"],
+        "numerator": fraction.get("numerator", 0),
         "denominator": fraction.get("denominator", 100),
     }
 

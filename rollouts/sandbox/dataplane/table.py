@@ -125,7 +125,7 @@ def _route(route: Route) -> JSON:
 
 def _mirror(mirror: Mirror) -> JSON:
     backend = {"backend": str(mirror.backend)} if mirror.backend else {"peer": mirror.peer}
-    return backend | {"uri": mirror.uri, "host": mirror.host}
+    return backend | {"uri": mirror.uri, "host": mirror.host, "body": mirror.body}
 
 
 def _canary(canary: Canary) -> str:

@@ -154,6 +154,16 @@ async def test_requests_of_both_arms_are_mirrored(edge: "Edge", until: "Until") 
     assert {uri for _, uri, _ in asked(edge, "copies")} == {"/stable", "/canary"}
 
 
+async def test_a_copy_may_go_without_its_body(edge: "Edge", until: "Until") -> None:
+    await two_services(edge)
+    target = "http://v2.default.svc$request_uri"
+    edge.ingress("web", "v1", mirror_target=target, mirror_request_body="off")
+    await edge.configurator.apply()
+    assert (await edge.get(method="POST")).headers["x-version"] == "v1"
+    await until(lambda: asked(edge, "v2"))
+    assert asked(edge, "v2") == [("POST", "/", b"")]
+
+
 async def test_a_mirror_that_hangs_fails_or_is_not_there_harms_nobody(
     edge: "Edge", until: "Until"
 ) -> None:

@@ -81,3 +81,13 @@ def test_unknown_filters_are_named_once_those_of_backends_too() -> None:
     rule = {"filters": [cors, redirect], "backendRefs": [backend]}
     assert unsupported(route(rule, rule)) == ["CORS", "ExtensionRef"]
     assert unsupported(grpc_route()) == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["RequestMirror", "RequestHeaderModifier", "RequestRedirect", "URLRewrite"],
+)
+def test_a_filter_that_says_nothing_harms_nobody(kind: str) -> None:
+    empty = route({"filters": [{"type": kind}], **matching(path("/"))})
+    assert order(empty) == ["web/"]
+    assert resolved(empty, ENDPOINTS).ok
