@@ -1,4 +1,4 @@
-"""promote, abort, retry, pause, resume, restart: a command in an annotation, and the controller's answer."""
+"""promote, abort, rollback, retry, pause, resume, restart: a command in an annotation, and the controller's answer."""
 
 import asyncio
 import getpass
@@ -24,6 +24,9 @@ NoWaitOption = Annotated[
     bool, typer.Option("--no-wait", help="Do not wait for the controller's answer.")
 ]
 FullOption = Annotated[bool, typer.Option("--full", help="Skip all steps that remain.")]
+ToOption = Annotated[
+    str, typer.Option("--to", metavar="REVISION", help="Which one: a number, or a hash.")
+]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.")]
 
 
@@ -132,6 +135,32 @@ async def restart(
       rollouts abort checkout         no more pods are replaced
     """  # noqa: D301 - \b keeps the lines apart
     return await _command(session, name, {"verb": "restart", "revision": revision}, no_wait=no_wait)
+
+
+async def rollback(
+    session: Session,
+    name: RolloutName,
+    *,
+    to: ToOption = "",
+    reason: ReasonOption = "",
+    revision: RevisionOption = "",
+    no_wait: NoWaitOption = False,
+) -> int:
+    """
+    Go back to a revision that was stable before, without steps.
+
+    In the middle of a rollout that is abort. After it, the revision before takes over: by one
+    write while it is still warm (blueGreen), else as soon as it has its full size. The template
+    is left as it is, so the Rollout stays Degraded until it changes, or until retry.
+
+    \b
+    Examples:
+      rollouts rollback checkout              to the revision that was stable before
+      rollouts rollback checkout --to 3       to revision 3, by its number or hash
+    """  # noqa: D301 - \b keeps the lines apart
+    extra = {key: value for key, value in (("to", to), ("reason", reason)) if value}
+    command = {"verb": "rollback", "revision": revision, **extra}
+    return await _command(session, name, command, no_wait=no_wait)
 
 
 async def _command(session: Session, name: str, command: JSON, *, no_wait: bool) -> int:

@@ -84,6 +84,7 @@ for name, verb in (
     ("pause", acting.pause),
     ("resume", acting.resume),
     ("restart", acting.restart),
+    ("rollback", acting.rollback),
     ("set-image", images.set_image),
     ("detach", detaching.detach),
 ):

@@ -98,7 +98,8 @@ def _rollback(world: World, move: Move, command: Command) -> tuple[Move, bool, s
         return move, False, _no_such_revision(world, status, wanted)
     previous = status.previous_revision
     if previous is not None and previous.hash == found.hash and is_warm(world, status):
-        moved = go_back(world, move, by=by, reason=f"rolled back{_by(command)}")
+        why = f": {command.reason}" if command.reason else ""
+        moved = go_back(world, move, by=by, reason=f"rolled back{_by(command)}{why}")
         return moved, True, f"traffic goes back to {revision.describe(found)}, which is still warm"
     pinned = Pinned(
         hash=found.hash, instead_of=world.observed.template_hash, at=world.now, by=command.by

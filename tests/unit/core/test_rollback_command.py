@@ -1,0 +1,68 @@
+"""`rollback`: which revision it means, and what it is answered when there is none."""
+
+import pytest
+
+from rollouts.core.observed import Command
+from tests.simulation.simulator import Behaviour, Simulation
+from tests.simulation.starts import healthy
+
+
+def released(versions: int) -> Simulation:
+    """Return a simulation that has promoted so many versions, one after the other."""
+    simulation = healthy(1)
+    for number in range(2, versions + 1):
+        simulation.release(f"app:{number}", Behaviour())
+        assert simulation.settle().phase == "Healthy"
+    return simulation
+
+
+@pytest.mark.parametrize("to", ["", "1"])
+def test_it_goes_to_the_revision_before_or_to_the_one_that_is_named(to: str) -> None:
+    simulation = released(2 if not to else 3)
+    first = next(iter(simulation.replica_sets))
+    simulation.command = Command(id="back", verb="rollback", to=to, by="me")
+    status = simulation.settle()
+    assert status.stable_revision is not None
+    assert status.stable_revision.hash == first
+    assert status.phase == "Degraded"
+    assert "rolled back to revision" in status.message
+    assert "by me" in status.message
+
+
+def test_the_template_takes_over_again_when_it_changes() -> None:
+    simulation = released(2)
+    simulation.command = Command(id="back", verb="rollback")
+    simulation.settle()
+    newest = simulation.release("app:9", Behaviour())
+    status = simulation.settle()
+    assert status.phase == "Healthy"
+    assert status.pinned is None
+    assert simulation.services["app"] == newest
+
+
+@pytest.mark.parametrize(
+    ("to", "answer"),
+    [
+        ("", "no revision was stable before; no other is kept"),
+        ("7", "revision 7 is not there; no other is kept"),
+        ("1", "revision 1 is not there; no other is kept"),
+    ],
+)
+def test_without_such_a_revision_it_is_refused_and_says_what_there_is(to: str, answer: str) -> None:
+    simulation = released(1)
+    simulation.command = Command(id="back", verb="rollback", to=to)
+    status = simulation.settle()
+    assert status.last_command is not None
+    assert not status.last_command.accepted
+    assert status.last_command.message == answer
+    assert status.phase == "Healthy"
+
+
+def test_in_the_middle_of_a_rollout_it_is_abort() -> None:
+    simulation = healthy(2)
+    simulation.release("app:2", Behaviour())
+    simulation.run_until(lambda it: it.route == 25)
+    simulation.command = Command(id="back", verb="rollback", by="me")
+    simulation.reconcile()
+    assert simulation.route == 0
+    assert simulation.status.abort is not None
