@@ -8,7 +8,7 @@ changes an object. What a router's own objects show is found by the router (`rol
 
 from collections.abc import Iterator
 
-from rollouts.controller.preflight.autoscalers import autoscaler_traps
+from rollouts.controller.preflight.autoscalers import autoscaler_traps, limits_of, scalers_around
 from rollouts.controller.preflight.budgets import budget_traps
 from rollouts.controller.preflight.owners import owner_traps
 from rollouts.controller.preflight.place import Place, Reads
@@ -28,8 +28,10 @@ def traps(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> tuple[Probl
 
 
 def _found(place: Place) -> Iterator[Problem]:
+    scalers = scalers_around(place)
+    limits = limits_of(place, scalers)
     yield from service_traps(place)
-    yield from pod_traps(place)
-    yield from autoscaler_traps(place)
-    yield from budget_traps(place)
+    yield from pod_traps(place, limits)
+    yield from autoscaler_traps(place, scalers)
+    yield from budget_traps(place, limits)
     yield from owner_traps(place)

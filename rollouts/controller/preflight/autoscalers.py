@@ -5,7 +5,7 @@ An autoscaler has to scale the Rollout, which has a scale subresource. What it d
 Deployment that was adopted, or to a ReplicaSet of ours, is undone, or undoes a release.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rollouts.controller.objects import controller_of, refers_to
@@ -18,6 +18,7 @@ from rollouts.model.kinds import (
     ROLLOUT,
     SCALED_OBJECT,
     FrozenJSON,
+    Kind,
 )
 from rollouts.model.route import Problem
 
@@ -43,17 +44,20 @@ class Scaler:
         return (self.group, self.kind, self.name) == (GROUP, ROLLOUT.name, place.name)
 
 
-def bounds(place: Place) -> tuple[int, int] | None:
-    """Return how few and how many pods an autoscaler may choose; None when none scales the Rollout."""
-    ours = [scaler for scaler in _scalers(place) if scaler.scales(place)]
+Limits = tuple[int, int] | None
+"""How few and how many pods autoscalers may choose; None when none scales the Rollout."""
+
+
+def limits_of(place: Place, scalers: Sequence[Scaler]) -> Limits:
+    """Return how few and how many pods the autoscalers of the Rollout may choose."""
+    ours = [scaler for scaler in scalers if scaler.scales(place)]
     if not ours:
         return None
     return min(each.least for each in ours), max(each.most for each in ours)
 
 
-def autoscaler_traps(place: Place) -> Iterator[Problem]:
+def autoscaler_traps(place: Place, scalers: Sequence[Scaler]) -> Iterator[Problem]:
     """Yield the autoscalers that can't work, or that work against each other or against us."""
-    scalers = list(_scalers(place))
     for scaler in scalers:
         wrong = _misdirected(place, scaler)
         if wrong:
@@ -120,14 +124,30 @@ def _requests(container: FrozenJSON, resource: str) -> bool:
     return any(resource in mapping(resources.get(part)) for part in ("requests", "limits"))
 
 
-def _scalers(place: Place) -> Iterator[Scaler]:
-    """Yield every autoscaler of the namespace; one that KEDA made counts as its ScaledObject."""
-    for found in place.all(AUTOSCALER):
-        maker = controller_of(found)
-        if maker is None or maker.get("kind") != SCALED_OBJECT.name:
-            yield _autoscaler(found)
-    for found in place.all(SCALED_OBJECT):
-        yield _scaled_object(found)
+def scalers_around(place: Place) -> list[Scaler]:
+    """
+    Return the autoscalers that scale something with a name of the Rollout's, by their own names.
+
+    One that KEDA made counts as its ScaledObject.
+    """
+    found = [_autoscaler(each) for each in _named(place, AUTOSCALER) if not _is_kedas(each)]
+    found += [_scaled_object(each) for each in _named(place, SCALED_OBJECT)]
+    return sorted(found, key=lambda scaler: scaler.title)
+
+
+def _named(place: Place, kind: Kind) -> Iterator[FrozenJSON]:
+    """Yield those whose target may be ours by its name: of thousands only these are looked at."""
+    reference = place.spec.workload_ref
+    names = {place.name, reference.name if reference is not None else place.name}
+    for found in place.all(kind):
+        target = mapping(mapping(found.get("spec")).get("scaleTargetRef")).get("name")
+        if target in names or str(target).rpartition("-")[0] == place.name:
+            yield found
+
+
+def _is_kedas(scaler: FrozenJSON) -> bool:
+    maker = controller_of(scaler)
+    return maker is not None and maker.get("kind") == SCALED_OBJECT.name
 
 
 def _autoscaler(found: FrozenJSON) -> Scaler:

@@ -8,26 +8,20 @@ that two budgets select can't be evicted at all.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rollouts.controller.preflight.autoscalers import bounds
+from rollouts.controller.preflight.autoscalers import Limits
 from rollouts.controller.preflight.place import Place, items, listed, mapping, name_of
 from rollouts.model.kinds import DISRUPTION_BUDGET, HASH_LABEL, FrozenJSON
 from rollouts.model.route import Problem
 
 
-def budget_traps(place: Place) -> Iterator[Problem]:
+def budget_traps(place: Place, limits: Limits) -> Iterator[Problem]:
     """Yield the budgets that keep every pod in its place, or that protect the wrong pods."""
-    limits = bounds(place)
     most = max(limits) if limits is not None else place.spec.replicas
     metadata = place.spec.way.stable_metadata
     labels = {**place.labels, **(metadata.labels if metadata is not None else {})}
     protecting = []
-    for budget in place.all(DISRUPTION_BUDGET):
-        selector, title = mapping(budget.get("spec")).get("selector"), name_of(budget)
-        hash_ = _bound_to(selector)
-        if not labels or not selects(
-            selector, {**labels, **({HASH_LABEL: hash_} if hash_ else {})}
-        ):
-            continue
+    for budget, hash_ in sorted(_around(place, labels), key=lambda found: name_of(found[0])):
+        title = name_of(budget)
         protecting.append(title)
         if hash_:
             yield Problem(
@@ -44,6 +38,15 @@ def budget_traps(place: Place) -> Iterator[Problem]:
             " the eviction API refuses a pod with more than one; keep one",
             blocking=False,
         )
+
+
+def _around(place: Place, labels: Mapping[str, str]) -> Iterator[tuple[FrozenJSON, str]]:
+    """Yield the budgets that select our pods, and the revision that each is bound to, if any."""
+    for budget in place.all(DISRUPTION_BUDGET) if labels else ():
+        selector = mapping(budget.get("spec")).get("selector")
+        hash_ = _bound_to(selector)
+        if selects(selector, {**labels, **({HASH_LABEL: hash_} if hash_ else {})}):
+            yield budget, hash_
 
 
 def _forbidding(budget: FrozenJSON, most: int) -> Iterator[Problem]:

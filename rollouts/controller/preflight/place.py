@@ -85,10 +85,10 @@ class Place:
         found = self.cluster.get(Ref(kind, self.rollout["metadata"]["namespace"], name))
         return found if found is not None and _stays(found) else None
 
-    def all(self, kind: Kind) -> list[JSON]:
-        """Return the namespace's objects that are there to stay, by name."""
+    def all(self, kind: Kind) -> Iterator[JSON]:
+        """Yield the namespace's objects that are there to stay, in any order."""
         found = self.cluster.select(kind, self.rollout["metadata"]["namespace"])
-        return sorted((each for each in found if _stays(each)), key=name_of)
+        return (each for each in found if _stays(each))
 
     def services(self) -> Iterator[tuple[FrozenJSON, dict[str, str]]]:
         """
@@ -135,7 +135,7 @@ def is_ours(key: str) -> bool:
 
 def mapping(value: object) -> Mapping[str, object]:
     """Return what should be a map, as one."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict | Mapping) else {}
 
 
 def items(value: object) -> list[Mapping[str, object]]:

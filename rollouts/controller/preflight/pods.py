@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from rollouts.controller.preflight.autoscalers import bounds
+from rollouts.controller.preflight.autoscalers import Limits
 from rollouts.controller.preflight.place import Place, items, listed, mapping
 from rollouts.core.replicas import ratio, shares
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.route import Problem
 
 
-def pod_traps(place: Place) -> Iterator[Problem]:
+def pod_traps(place: Place, limits: Limits) -> Iterator[Problem]:
     """Yield what makes a pod get requests too early, and what too few pods do to a release."""
     blind = [str(each.get("name")) for each in _serving(place) if not each.get("readinessProbe")]
     if blind:
@@ -20,7 +20,6 @@ def pod_traps(place: Place) -> Iterator[Problem]:
             " requests, before it can answer; add one",
             blocking=False,
         )
-    limits = bounds(place)
     count = limits[0] if limits is not None else place.spec.replicas
     whose = "the autoscaler may go down to 1 pod" if limits is not None else "spec.replicas is 1"
     if count == 1:
