@@ -15,7 +15,7 @@ from rollouts.core.observed import Command
 from rollouts.core.world import under_way as is_under_way
 from rollouts.model.evidence import Evidence
 from rollouts.model.route import Problem, Route, Split
-from rollouts.model.status import Abort, Pause, Retiring, Revision, RolloutStatus, Weights
+from rollouts.model.status import Abort, Pause, Restart, Retiring, Revision, RolloutStatus, Weights
 from tests.unit.core.worlds import (
     CRITERIA,
     NEW,
@@ -33,6 +33,7 @@ from tests.unit.core.worlds import (
 
 HASHES = [OLD, NEW, "ghost"]
 TIMES = st.one_of(st.none(), st.sampled_from([at(-1000), at(-3), at(0), at(3)]))
+RESTART = Restart(at=at(-5), begun=True, going=[f"{OLD}-0", "ghost"])
 PERCENT = st.sampled_from([0, 1, 25, 50, 100])
 SPECS = [
     spec_of(),
@@ -61,6 +62,7 @@ STATUSES = st.builds(
     pause=st.sampled_from([None, Pause(reason="PauseStep", at=at(-5))]),
     held_by=st.sampled_from([None, Pause(reason="Command", at=at(-5))]),
     abort=st.sampled_from([None, None, Abort(at=at(-5), by="me", reason="x")]),
+    restart=st.sampled_from([None, RESTART, RESTART.having(at=at(0), going=[])]),
     retiring=st.lists(
         st.builds(
             lambda hash_, at: Retiring(hash=hash_, delay_seconds=5, at=at),
@@ -110,7 +112,9 @@ OBSERVED = st.builds(
         st.builds(
             Command,
             id=st.sampled_from(["", "id-1"]),
-            verb=st.sampled_from(["promote", "promote-full", "abort", "retry", "pause", "x"]),
+            verb=st.sampled_from(
+                ["promote", "promote-full", "abort", "retry", "pause", "restart", "x"]
+            ),
             revision=st.sampled_from(["", "1", "9"]),
         ),
     ),
@@ -138,6 +142,10 @@ def test_any_world_has_a_decision_and_it_is_a_safe_one(
                 assert found.ready or spec.replicas == 0, "no Service selects nothing"
             case act.CreateReplicaSet(hash_):
                 assert hash_ not in seen.replica_sets
+            case act.EvictPod(name):
+                stable = seen.replica_sets[HASHES[0] if name.startswith(OLD) else HASHES[1]]
+                ready = next(pod.ready for pod in stable.pods if pod.name == name)
+                assert not ready or stable.available > 1, "the last pod is never evicted"
             case act.ScaleReplicaSet(name, 0):
                 stable = decision.status.stable_revision
                 kept = stable is not None and name == f"checkout-{stable.hash}"

@@ -97,6 +97,17 @@ def test_blue_green_keeps_three_quarters() -> None:
     assert pace(parse_rollout(rollout), RolloutStatus()).keep == 6
 
 
+def test_by_replicas_it_has_one_more_pod_too() -> None:
+    rollout = kubernetes.rollout(STEPS, replicas=2)
+    rollout["spec"]["strategy"] = {"canary": {"steps": STEPS}}
+    spec = parse_rollout(rollout)
+    scene = restarting(settled(spec, services={}).having(fleet(2)))
+    decision = scene.decide()
+    assert decision.actions == (ScaleReplicaSet(f"checkout-{OLD}", 3),)
+    three = replace(fleet(3), pods=(*fleet(2).pods, Pod("new", ready=True, created_at=at(1))))
+    assert going(restarting(scene.having(three)).decide()) == [f"{OLD}-0"]
+
+
 def test_the_command_is_accepted_and_told() -> None:
     decision = world_of(6).commanded("restart", by="ann").decide()
     assert decision.status.restart == Restart(at=at(0), by="ann")
