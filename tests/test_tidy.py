@@ -29,7 +29,6 @@ SHAPELESS = ("utils", "util", "helpers", "helper", "manager", "common", "misc")
 
 # What does not follow a rule, and why. Don't add to these; make them shorter.
 EXCEPTIONS: dict[str, str] = {
-    "rollouts/cli/session.py Requests": "it is no port: all that verbs ask of an API server",
     "tests/unit/cli/objects.py criterion": "a maker of test objects, with names at every call",
     "tests/waiting.py sleep": "this is the place to wait",
     "tests/sandbox/releases/gate.py sleep": "a Prometheus that is slow",

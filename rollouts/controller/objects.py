@@ -25,19 +25,14 @@ def refers_to(owner: FrozenJSON | None, rollout: FrozenJSON) -> bool:
 
 
 def owner_reference(rollout: FrozenJSON) -> FrozenJSON:
-    """
-    Return the reference that makes the Rollout the controlling owner of an object.
-
-    One with a Deployment blocks no deletion in the foreground: that would begin with what is
-    owned, while it still serves, and before anything is given back.
-    """
+    """Return the reference that makes the Rollout the controlling owner of an object."""
     return {
         "apiVersion": ROLLOUT.api_version,
         "kind": ROLLOUT.name,
         "name": rollout["metadata"]["name"],
         "uid": rollout["metadata"]["uid"],
         "controller": True,
-        "blockOwnerDeletion": not named_workload(rollout),
+        "blockOwnerDeletion": True,
     }
 
 

@@ -24,7 +24,6 @@ from rollouts.controller.objects import (
 from rollouts.controller.preflight import traps
 from rollouts.controller.scenery import scenery
 from rollouts.core import revision
-from rollouts.core.adoption import CLAIMED
 from rollouts.core.dress import worn
 from rollouts.core.observed import Observed, Pod, ReplicaSet, Service
 from rollouts.core.replicas import split_of
@@ -287,7 +286,7 @@ def _claims(cluster: Cluster, rollout: FrozenJSON) -> Iterator[Problem]:
     ):
         if (since, name) < mine:
             yield Problem(
-                CLAIMED,
+                "WorkloadClaimed",
                 f"Rollout {name} already has the place of Deployment {deployment}; each Deployment"
                 " has one Rollout",
             )

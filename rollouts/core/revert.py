@@ -75,6 +75,11 @@ def _turn(world: World, move: Move) -> Turn:
         move = move.having(adoption=adoption)
     if _has_to_be_restored(world, move.status, workload):
         return _restored(world, move, workload)
+    releases = tuple(_releases(world))
+    if releases and (workload.serves or not world.stands(status.stable_revision)):
+        # Where no pod of ours is ready any more, any of the Deployment's is better than none.
+        text = f"the Services lead to the pods of Deployment {workload.name} again"
+        return _waits(world, move, text), releases
     if not workload.serves:
         trouble = f" ({workload.trouble})" if workload.trouble else ""
         text = (
@@ -82,10 +87,6 @@ def _turn(world: World, move: Move) -> Turn:
             f" {workload.replicas} are available{trouble}"
         )
         return _waits(world, move, text), ()
-    releases = tuple(_releases(world))
-    if releases:
-        text = f"the Services lead to the pods of Deployment {workload.name} again"
-        return _waits(world, move, text), releases
     return _end(world, move, workload)
 
 

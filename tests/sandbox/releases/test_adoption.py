@@ -1,9 +1,11 @@
 """A live Deployment becomes a Rollout's, is released, and is given back: no request is lost."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from rollouts.core.workload import DETACH
 from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, INGRESS, JSON, ROLLOUT, SERVICE
@@ -13,6 +15,7 @@ from tests.sandbox.releases.shop import Shop
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 
+EXAMPLE = Path(__file__).parents[3] / "examples" / "adopt-deployment.yaml"
 REPLICAS = 2
 
 
@@ -39,11 +42,20 @@ def adopting(namespace: str, strategy: JSON, scale_down: str = "onSuccess", **sp
     return body
 
 
-async def opens_with_a_deployment(shop: Shop) -> None:
-    shop.create(SERVICE, goods.service(shop.namespace))
-    shop.create(INGRESS, goods.ingress(shop.namespace))
-    applied = await shop.kubectl("apply", "-f", "-", given=deployment(shop.namespace))
-    assert applied.code == 0, applied.err
+def example(shop: Shop) -> dict[str, JSON]:
+    """Return what the example says, by kind, for the shop's host."""
+    found = {each["kind"]: each for each in yaml.safe_load_all(EXAMPLE.read_text())}
+    found["Ingress"]["spec"]["rules"][0]["host"] = shop.host
+    return found
+
+
+async def opens_with_a_deployment(shop: Shop, *given: JSON) -> None:
+    """Have a Service, an Ingress and a Deployment that is reached through them."""
+    ours = deployment(shop.namespace)
+    usual = (goods.service(shop.namespace), goods.ingress(shop.namespace), ours)
+    for each in given or usual:
+        applied = await shop.kubectl("apply", "-f", "-", given=each)
+        assert applied.code == 0, applied.err
     await shop.until(lambda: workload(shop)["status"].get("availableReplicas") == REPLICAS)
     async with shop.customers() as first:
         await shop.until(lambda: first.report().succeeded > 0)
@@ -92,14 +104,16 @@ async def is_as_before(shop: Shop, selector: dict[str, str], image: str) -> None
 
 
 async def a_deployment_is_adopted_released_and_detached_under_traffic(shop: Shop) -> None:
-    await opens_with_a_deployment(shop)
+    """As the example has it."""
+    given = example(shop)
+    await opens_with_a_deployment(
+        shop, *(given[kind] for kind in ("Service", "Ingress", "Deployment"))
+    )
     before = shop.selects(goods.STABLE)
     async with shop.customers(50) as load:
         await shop.serves(load, 50)
-        await is_adopted(shop, adopting(shop.namespace, goods.strategy(goods.FOUR_STEPS)))
+        await is_adopted(shop, given["Rollout"])
         await is_released(shop, "demo/web:2")
-        released = await shop.kubectl("get", "deployment", goods.NAME, "-o", "name")
-        assert released.code == 0
         detached = await shop.rollouts("detach", "--timeout", "60s")
         assert detached.code == 0, detached.err
         assert f"Deployment {goods.NAME} has {REPLICAS} of {REPLICAS} pods" in detached.out

@@ -115,8 +115,18 @@ def test_a_service_on_a_canary_that_was_switched_to_goes_to_stable_first() -> No
     scene = leaving(services={"checkout": service("checkout", NEW, newhash=2)})
     scene = scene.having(replica_set(NEW, 2))
     assert act.SelectRevision("checkout", OLD) in scene.decide().actions
+
+    # Nobody can be sent to a stable revision that has no ready pod.
     dead = scene.having(replica_set(OLD, 4, 0))
     assert dead.decide().actions == (RestoreWorkload(4),)
+
+
+def test_when_ours_have_gone_before_the_services_do_not_wait() -> None:
+    """As after a deletion in the foreground, which begins with the ReplicaSets."""
+    late = restored(workload=deployment(4, available=1, existing=1))
+    assert late.decide().actions == ()
+    gone = late.with_(replica_sets={}, services=both(0, 0, OLD))
+    assert gone.decide().actions == (ReleaseService("checkout"),)
 
 
 def test_a_users_own_canary_service_is_released_and_ours_is_left_to_go() -> None:
