@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from rollouts.model.kinds import DEPLOYMENT, INGRESS, JSON, POD, SERVICE
@@ -75,6 +76,21 @@ def rolled_out(sandbox: Sandbox, replicas: int) -> bool:
     return counts == {replicas} and status["replicas"] == pods == replicas
 
 
+async def is_open(sandbox: Sandbox) -> None:
+    """Deploy three pods, and wait until the ingress, which follows a moment later, knows them."""
+    sandbox.store.create(SERVICE, service())
+    sandbox.store.create(INGRESS, ingress())
+    sandbox.store.create(DEPLOYMENT, deployment("v1"))
+    await until(lambda: rolled_out(sandbox, 3))
+    async with aiohttp.ClientSession() as http:
+
+        async def serves() -> bool:
+            async with http.get(sandbox.ingress_url, headers={"Host": HOST}) as response:
+                return response.status == 200
+
+        await waiting.answer(serves)
+
+
 async def settled(sandbox: Sandbox, body: JSON) -> None:
     """Apply a Deployment and wait until it is rolled out and the old pods are gone."""
     sandbox.store.patch(DEPLOYMENT, "default", "web", body)
@@ -91,10 +107,7 @@ async def under_load(sandbox: Sandbox, *changes: JSON) -> LoadReport:
 
 
 async def test_a_rolling_update_and_scaling_lose_no_request(sandbox: Sandbox) -> None:
-    sandbox.store.create(SERVICE, service())
-    sandbox.store.create(INGRESS, ingress())
-    sandbox.store.create(DEPLOYMENT, deployment("v1"))
-    await until(lambda: rolled_out(sandbox, 3))
+    await is_open(sandbox)
     report = await under_load(
         sandbox, deployment("v2"), deployment("v2", replicas=5), deployment("v2", replicas=1)
     )
@@ -105,10 +118,7 @@ async def test_a_rolling_update_and_scaling_lose_no_request(sandbox: Sandbox) ->
 
 
 async def test_a_killed_pod_loses_no_request_that_may_be_sent_twice(sandbox: Sandbox) -> None:
-    sandbox.store.create(SERVICE, service())
-    sandbox.store.create(INGRESS, ingress())
-    sandbox.store.create(DEPLOYMENT, deployment("v1"))
-    await until(lambda: rolled_out(sandbox, 3))
+    await is_open(sandbox)
     load = Load(Target(sandbox.ingress_url, HOST), 100)
     sending = asyncio.create_task(load.run())
     await until(lambda: load.report().succeeded > 20)
