@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rollouts.model.route import Route, RoutingWrite, Split
-from rollouts.traffic import nginx
+from rollouts.traffic import nginx, smi
 from rollouts.traffic.scene import Scene
 
 
@@ -27,6 +27,7 @@ class Router:
 
 
 NGINX = Router(nginx.observe, nginx.render, nginx.clear)
+SMI = Router(smi.observe, smi.render, smi.clear)
 
 
 def observe(scene: Scene, wanted: Split) -> Route:
@@ -62,3 +63,5 @@ def _routers(scene: Scene) -> Iterator[Router]:
         return
     if routing.nginx is not None:
         yield NGINX
+    if routing.smi is not None:
+        yield SMI

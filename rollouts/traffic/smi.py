@@ -1,0 +1,239 @@
+"""
+Weights in an SMI TrafficSplit, which we own: what clients of a mesh ask of the root Service
+goes to the stable and the canary Service.
+
+Facts, from the SMI specification: the weights are relative to their sum; from v1alpha2 on they
+are whole numbers, and in v1alpha1 quantities. A JSON number is a quantity too, so that whole
+numbers, which are what we write in every version, are read by every implementation: by those
+that ask for thousandths, for integers, and at another version than was written (a CRD without
+conversion hands over what was stored). Clients outside the mesh go to the root Service itself.
+
+What a mesh does without the TrafficSplit decides on what is left at rest. When the root is the
+stable Service, its absence means all for stable, and it is removed. Any other root Service has
+endpoints of its own, as a rule pods of both revisions, and so its absence would be a split by
+pods: the TrafficSplit is there from before the first rollout on, and rests at 100 to 0. It goes
+with the Rollout, or when smi is taken out of the spec by hand.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from rollouts.model.kinds import (
+    JSON,
+    SERVICE,
+    TRAFFIC_SPLIT,
+    TRAFFIC_SPLIT_VERSIONS,
+    FrozenJSON,
+    Ref,
+)
+from rollouts.model.route import Change, Keep, Problem, Remove, Route, RoutingWrite, Split
+from rollouts.model.routing import SMIRouting
+from rollouts.traffic.ownership import is_going, is_ours, namespace_of, own_metadata
+from rollouts.traffic.scene import Scene
+from rollouts.traffic.shares import most_percent, number, percent
+
+_OUR_FIELDS = ("service", "backends")
+
+
+def observe(scene: Scene, wanted: Split) -> Route:
+    """Return what the TrafficSplit says now, and every trap that can be seen."""
+    found, strays = _present(scene), _strays(scene)
+    shaped = not wanted.headers and not wanted.mirrors
+    route = Route(exists=bool(clear(scene)), shaped=shaped, problems=tuple(_problems(scene)))
+    highest = max((_reach(each, scene) for each in strays.values()), default=0)
+    if found is None:
+        if not _needed_at_rest(scene):
+            weight = None if strays else 0
+            return _said(route, weight, highest, intact=not strays)
+        return _said(route, None, max(highest, 1), intact=False)
+    weight = None if strays else _weight(found, scene)
+    intact = weight is not None and _is_as_written(found, scene, weight)
+    return _said(route, weight, max(highest, _reach(found, scene)), intact=intact)
+
+
+def render(scene: Scene, split: Split) -> list[RoutingWrite]:
+    """
+    Return the writes after which the TrafficSplit says `split`; none over one of somebody else's.
+
+    One of ours by another name, which the spec had before, goes after that: of two for one
+    root Service a mesh would follow one.
+    """
+    if not _is_possible(scene):
+        return []
+    writes: list[RoutingWrite] = [Keep(TRAFFIC_SPLIT, _body(scene, split.percent))]
+    found = scene.of(TRAFFIC_SPLIT).get(_name(scene))
+    extra = {key: None for key in (found or {}).get("spec") or {} if key not in _OUR_FIELDS}
+    if extra:  # a server-side apply would leave what somebody else wrote
+        writes.append(Change(_ref(scene, _name(scene)), {"spec": extra}))
+    return [*writes, *_removals(scene, _strays(scene))]
+
+
+def clear(scene: Scene) -> list[RoutingWrite]:
+    """Return the writes after which everything goes to stable, without a TrafficSplit if that will do."""
+    strays = _removals(scene, _strays(scene))
+    if _root(scene) == scene.spec.stable_service:
+        found = _present(scene)
+        return [*(_removals(scene, {_name(scene): found}) if found is not None else []), *strays]
+    if not _is_possible(scene):
+        return strays
+    found = _present(scene)
+    if found is None or not _is_as_written(found, scene, 0):
+        return render(scene, Split())
+    return strays
+
+
+def _said(route: Route, weight: int | None, highest: int, *, intact: bool) -> Route:
+    return Route(route.exists, weight, highest, intact, route.shaped, route.problems)
+
+
+def _routing(scene: Scene) -> SMIRouting:
+    assert scene.spec.routing is not None
+    assert scene.spec.routing.smi is not None
+    return scene.spec.routing.smi
+
+
+def _root(scene: Scene) -> str:
+    return _routing(scene).root_service or str(scene.spec.stable_service)
+
+
+def _name(scene: Scene) -> str:
+    return _routing(scene).traffic_split_name or str(scene.rollout["metadata"]["name"])
+
+
+def _ref(scene: Scene, name: str) -> Ref:
+    return Ref(TRAFFIC_SPLIT, namespace_of(scene.rollout), name)
+
+
+def _present(scene: Scene) -> JSON | None:
+    """Return our TrafficSplit, if it is there to stay."""
+    found = scene.of(TRAFFIC_SPLIT).get(_name(scene))
+    there = found is not None and is_ours(found, scene.rollout) and not is_going(found)
+    return found if there else None
+
+
+def _strays(scene: Scene) -> dict[str, JSON]:
+    """Return those of ours that the spec asks for no longer."""
+    return {
+        name: each
+        for name, each in sorted(scene.of(TRAFFIC_SPLIT).items())
+        if name != _name(scene) and is_ours(each, scene.rollout) and not is_going(each)
+    }
+
+
+def _is_possible(scene: Scene) -> bool:
+    """Say whether a TrafficSplit of that name can be ours."""
+    found = scene.of(TRAFFIC_SPLIT).get(_name(scene))
+    return TRAFFIC_SPLIT in scene.served and (found is None or is_ours(found, scene.rollout))
+
+
+def _needed_at_rest(scene: Scene) -> bool:
+    return _root(scene) != scene.spec.stable_service and _is_possible(scene)
+
+
+def _removals(scene: Scene, found: dict[str, JSON]) -> list[RoutingWrite]:
+    return [Remove(_ref(scene, name), each["metadata"]["uid"]) for name, each in found.items()]
+
+
+def _body(scene: Scene, weight: int) -> JSON:
+    return {
+        "apiVersion": f"{TRAFFIC_SPLIT.group}/{scene.served[TRAFFIC_SPLIT]}",
+        "kind": TRAFFIC_SPLIT.name,
+        "metadata": own_metadata(_name(scene), scene.rollout),
+        "spec": {
+            "service": _root(scene),
+            "backends": [
+                {"service": scene.spec.stable_service, "weight": 100 - weight},
+                {"service": scene.spec.canary_service, "weight": weight},
+            ],
+        },
+    }
+
+
+def _backends(found: FrozenJSON) -> list[tuple[str, Fraction | None]]:
+    spec: JSON = found.get("spec") or {}
+    listed = spec.get("backends") or []
+    return [(str(each.get("service")), number(each.get("weight"))) for each in listed]
+
+
+def _weight(found: FrozenJSON, scene: Scene) -> int | None:
+    """Return the canary's percentage; None when it is not one of what the root is asked."""
+    backends = _backends(found)
+    known = (scene.spec.stable_service, scene.spec.canary_service)
+    total = Fraction(0)
+    for service, weight in backends:
+        if service not in known or weight is None:
+            return None
+        total += weight
+    if (found.get("spec") or {}).get("service") != _root(scene):
+        return None
+    return percent(_of_canary(found, scene), total)
+
+
+def _reach(found: FrozenJSON, scene: Scene) -> int:
+    """Return the most that it may send to the canary, in percent."""
+    total = Fraction(0)
+    for _, weight in _backends(found):
+        if weight is None:
+            return 100
+        total += weight
+    return most_percent(_of_canary(found, scene), total) if total > 0 else 100
+
+
+def _of_canary(found: FrozenJSON, scene: Scene) -> Fraction:
+    canary = scene.spec.canary_service
+    return sum(
+        (weight for service, weight in _backends(found) if service == canary and weight),
+        start=Fraction(0),
+    )
+
+
+def _is_as_written(found: FrozenJSON, scene: Scene, weight: int) -> bool:
+    """Say whether it is as we would write it at this weight; 1 and "1000m" are the same."""
+    spec: JSON = found.get("spec") or {}
+    wanted = [
+        (scene.spec.stable_service, Fraction(100 - weight)),
+        (scene.spec.canary_service, Fraction(weight)),
+    ]
+    return (
+        set(spec) == set(_OUR_FIELDS)
+        and spec["service"] == _root(scene)
+        and _backends(found) == wanted
+    )
+
+
+def _problems(scene: Scene) -> Iterator[Problem]:
+    name, root, spec = _name(scene), _root(scene), scene.spec
+    if TRAFFIC_SPLIT not in scene.served:
+        versions = ", ".join(TRAFFIC_SPLIT_VERSIONS)
+        yield Problem(
+            "TrafficSplitsNotServed",
+            f"the cluster serves no TrafficSplits ({TRAFFIC_SPLIT.group}, {versions}); install the SMI"
+            " extension of the mesh, such as linkerd-smi, or take smi out of trafficRouting",
+        )
+        return
+    found = scene.of(TRAFFIC_SPLIT).get(name)
+    if found is not None and not is_ours(found, scene.rollout):
+        yield Problem(
+            "TrafficSplitNotOurs",
+            f"TrafficSplit {name} exists and is not this Rollout's; remove or rename it, or give another"
+            " trafficSplitName",
+        )
+    for other, each in sorted(scene.of(TRAFFIC_SPLIT).items()):
+        if other == name or is_ours(each, scene.rollout) or is_going(each):
+            continue
+        if str((each.get("spec") or {}).get("service", "")).split(".")[0] == root:
+            yield Problem(
+                "SecondTrafficSplit",
+                f"TrafficSplit {other} splits Service {root} already, and a mesh follows one only;"
+                " remove it before releasing",
+            )
+    if root != spec.stable_service and SERVICE in scene.objects and root not in scene.of(SERVICE):
+        yield Problem(
+            "RootServiceNotFound",
+            f"Service {root} does not exist; create it, or correct rootService",
+        )
+    if root == spec.canary_service:
+        yield Problem(
+            "RootServiceIsCanary",
+            f"Service {root} is the canary's own; name the Service that clients call as rootService",
+        )

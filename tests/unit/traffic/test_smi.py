@@ -1,0 +1,246 @@
+"""TrafficSplits: what is written in each version, what is read, and what stays at rest."""
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollouts.model.kinds import JSON, SERVICE, TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS, Ref
+from rollouts.model.route import Change, Keep, Remove, Route, Split
+from rollouts.model.routing import SetMirrorRoute
+from rollouts.model.validation import parse_rollout
+from rollouts.traffic import smi
+from rollouts.traffic.scene import Scene
+from tests.fakes import kubernetes
+from tests.unit.traffic import upstream
+
+NOTHING = Split()
+ROOT = {"rootService": "checkout-root"}
+SERVICES: dict[str, JSON] = {"checkout-root": {"metadata": {"name": "checkout-root"}}}
+Splits = dict[str, JSON]
+
+
+def rollout(**smi: Any) -> JSON:
+    found = kubernetes.rollout([{"setWeight": 5}])
+    found["spec"]["strategy"]["canary"]["trafficRouting"] = {"smi": smi}
+    found["metadata"]["uid"] = "uid-1"
+    return found
+
+
+def scene(splits: Splits, obj: JSON | None = None, version: str | None = "v1alpha4") -> Scene:
+    obj = obj or rollout()
+    served = {TRAFFIC_SPLIT: version} if version else {}
+    return Scene(parse_rollout(obj), obj, {TRAFFIC_SPLIT: splits, SERVICE: SERVICES}, served)
+
+
+def observe(splits: Splits, obj: JSON | None = None, wanted: Split = NOTHING) -> Route:
+    return smi.observe(scene(splits, obj), wanted)
+
+
+def live(percent: int, obj: JSON | None = None, version: str = "v1alpha4") -> Splits:
+    """Return the namespace's TrafficSplits while the canary has this weight."""
+    (keep,) = smi.render(scene({}, obj, version), Split(percent))
+    assert isinstance(keep, Keep)
+    body = copy.deepcopy(dict(keep.body))
+    body["metadata"].update(uid="uid-2", resourceVersion="7", generation=1)
+    return {body["metadata"]["name"]: body}
+
+
+def foreign(name: str, root: str = "checkout") -> Splits:
+    backends = [{"service": "checkout-canary", "weight": 1}]
+    metadata = {"name": name, "namespace": "shop", "uid": "uid-3"}
+    return {name: {"metadata": metadata, "spec": {"service": root, "backends": backends}}}
+
+
+@pytest.mark.parametrize("version", TRAFFIC_SPLIT_VERSIONS)
+def test_a_traffic_split_in_full(version: str) -> None:
+    (keep,) = smi.render(scene({}, version=version), Split(25))
+    assert keep == Keep(
+        TRAFFIC_SPLIT,
+        {
+            "apiVersion": f"split.smi-spec.io/{version}",
+            "kind": "TrafficSplit",
+            "metadata": {
+                "name": "checkout",
+                "namespace": "shop",
+                "labels": {"rollouts.dev/managed-by": "checkout"},
+                "ownerReferences": [
+                    {
+                        "apiVersion": "rollouts.dev/v1alpha1",
+                        "kind": "Rollout",
+                        "name": "checkout",
+                        "uid": "uid-1",
+                        "controller": True,
+                        "blockOwnerDeletion": True,
+                    }
+                ],
+            },
+            "spec": {
+                "service": "checkout",
+                "backends": [
+                    {"service": "checkout", "weight": 75},
+                    {"service": "checkout-canary", "weight": 25},
+                ],
+            },
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "version"),
+    [
+        ("smi-trafficsplits-v1alpha1-v1alpha2.yaml", "v1alpha1"),
+        ("smi-trafficsplits-v1alpha1-v1alpha2.yaml", "v1alpha2"),
+        *(("smi-trafficsplits-v1alpha4.yaml", f"v1alpha{number}") for number in (2, 3, 4)),
+    ],
+)
+@pytest.mark.parametrize("percent", [0, 5, 100])
+def test_the_originals_take_it(file: str, version: str, percent: int) -> None:
+    crd = upstream.definition(file)
+    (body,) = live(percent, version=version).values()
+    assert upstream.complaints(crd, body) == []
+
+
+def test_the_names_that_the_spec_gives_are_used() -> None:
+    obj = rollout(trafficSplitName="split", **ROOT)
+    (keep,) = smi.render(scene({}, obj), Split(5))
+    assert isinstance(keep, Keep)
+    assert (keep.body["metadata"]["name"], keep.body["spec"]["service"]) == (
+        "split",
+        "checkout-root",
+    )
+
+
+@given(st.integers(0, 100), st.sampled_from(TRAFFIC_SPLIT_VERSIONS), st.booleans())
+def test_what_was_rendered_is_what_is_seen(percent: int, version: str, apart: bool) -> None:
+    obj = rollout(**(ROOT if apart else {}))
+    seen = smi.observe(scene(live(percent, obj, version), obj, version), NOTHING)
+    assert (seen.weight, seen.highest) == (percent, percent)
+    assert (seen.intact, seen.shaped, seen.problems) == (True, True, ())
+    assert seen.exists is (not apart or percent > 0)
+
+
+@pytest.mark.parametrize(
+    ("stable", "canary", "weight", "highest", "intact"),
+    [
+        ("750m", "250m", 25, 25, False),
+        ("75", "25", 25, 25, True),
+        (75.0, 25.0, 25, 25, True),
+        ("75000m", "25", 25, 25, True),
+        (3, 1, 25, 25, False),
+        ("1k", "1e3", 50, 50, False),
+        (2, 1, None, 34, False),
+        (0, 0, None, 100, False),
+        ("x", 1, None, 100, False),
+        (-1, 1, None, 100, False),
+        (None, 1, None, 100, False),
+    ],
+)
+def test_weights_are_shares_whatever_their_notation(
+    stable: Any, canary: Any, weight: int | None, highest: int, intact: bool
+) -> None:
+    found = live(25)
+    backends = found["checkout"]["spec"]["backends"]
+    backends[0]["weight"], backends[1]["weight"] = stable, canary
+    seen = observe(found)
+    assert (seen.weight, seen.highest, seen.intact) == (weight, highest, intact)
+
+
+@pytest.mark.parametrize("part", ["root", "third", "matches", "order", "none"])
+def test_a_change_by_somebody_else_is_noticed_and_put_back(part: str) -> None:
+    found = live(25)
+    spec = found["checkout"]["spec"]
+    match part:
+        case "root":
+            spec["service"] = "other"
+        case "third":
+            spec["backends"].append({"service": "third", "weight": 1})
+        case "matches":
+            spec["matches"] = [{"kind": "HTTPRouteGroup", "name": "beta"}]
+        case "order":
+            spec["backends"].reverse()
+        case "none":
+            del spec["backends"]
+    assert not observe(found).intact
+    keep, *more = smi.render(scene(found), Split(25))
+    assert isinstance(keep, Keep)
+    taken = Change(Ref(TRAFFIC_SPLIT, "shop", "checkout"), {"spec": {"matches": None}})
+    assert more == ([taken] if part == "matches" else [])
+
+
+def test_a_root_that_is_the_stable_service_needs_nothing_at_rest() -> None:
+    assert observe({}) == Route()
+    (removal,) = smi.clear(scene(live(5)))
+    assert removal == Remove(Ref(TRAFFIC_SPLIT, "shop", "checkout"), "uid-2")
+    assert smi.clear(scene({})) == []
+
+
+def test_another_root_is_split_even_at_rest() -> None:
+    """Without it, clients would reach whatever the root Service selects: the canary's pods too."""
+    obj = rollout(**ROOT)
+    seen = observe({}, obj)
+    assert (seen.exists, seen.weight, seen.highest, seen.intact) == (True, None, 1, False)
+    (keep,) = smi.clear(scene({}, obj))
+    assert keep == smi.render(scene({}, obj), Split())[0]
+    assert smi.clear(scene(live(25, obj), obj)) == [keep]
+    assert smi.clear(scene(live(0, obj), obj)) == []
+    assert observe(live(0, obj), obj) == Route()
+
+
+def test_one_that_is_being_deleted_is_gone() -> None:
+    found = live(5)
+    found["checkout"]["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z"
+    assert observe(found) == Route()
+
+
+def test_one_of_ours_by_a_name_that_the_spec_had_before_goes() -> None:
+    found, obj = live(25), rollout(trafficSplitName="split")
+    seen = observe(found, obj)
+    assert (seen.exists, seen.weight, seen.highest) == (True, None, 25)
+    removal = Remove(Ref(TRAFFIC_SPLIT, "shop", "checkout"), "uid-2")
+    assert smi.render(scene(found, obj), Split(5))[1:] == [removal]
+    assert smi.clear(scene(found, obj)) == [removal]
+
+
+def test_one_that_is_not_ours_is_never_written() -> None:
+    for obj in (rollout(), rollout(**ROOT)):
+        theirs = foreign("checkout")
+        (problem,) = observe(theirs, obj).obstacles
+        assert problem.reason == "TrafficSplitNotOurs"
+        seen = observe(theirs, obj)
+        assert (seen.exists, seen.weight, seen.highest) == (False, 0, 0)
+        assert smi.render(scene(theirs, obj), Split(5)) == []
+        assert smi.clear(scene(theirs, obj)) == []
+
+
+def test_a_cluster_without_traffic_splits() -> None:
+    for obj in (rollout(), rollout(**ROOT)):
+        bare = scene({}, obj, None)
+        seen = smi.observe(bare, NOTHING)
+        (problem,) = seen.obstacles
+        assert problem.reason == "TrafficSplitsNotServed"
+        assert "install the SMI extension of the mesh" in problem.message
+        assert (seen.exists, seen.weight, seen.highest) == (False, 0, 0)
+        assert smi.render(bare, Split(5)) == smi.clear(bare) == []
+
+
+@pytest.mark.parametrize("root", ["checkout", "checkout.shop.svc.cluster.local"])
+def test_a_second_split_of_the_root_service(root: str) -> None:
+    (problem,) = observe(foreign("theirs", root)).obstacles
+    assert problem.reason == "SecondTrafficSplit"
+    assert "TrafficSplit theirs splits Service checkout already" in problem.message
+    assert observe(foreign("theirs", "cart")).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("root", "reason"), [("nowhere", "RootServiceNotFound"), ("checkout-canary", "RootService")]
+)
+def test_a_root_service_that_can_t_be_one(root: str, reason: str) -> None:
+    assert observe({}, rollout(rootService=root)).obstacles[0].reason.startswith(reason)
+
+
+def test_mirrors_are_never_there() -> None:
+    wanted = Split(5, mirrors=(SetMirrorRoute(name="shadow", percentage=100),))
+    assert not observe(live(5), wanted=wanted).shaped
