@@ -157,6 +157,41 @@ async def test_a_canary_is_not_promoted_by_the_way_out(shop: AdoptedShop) -> Non
     assert said[-4:] == ["RolledBack", "Reverting", "TemplateGivenBack", "Reverted"]
 
 
+BY_REPLICAS = {
+    "canary": {
+        "steps": [{"setWeight": 50}, {"pause": {}}],
+        "maxUnavailable": 0,
+        "scaleDownDelaySeconds": 5,
+        "abortScaleDownDelaySeconds": 5,
+    }
+}
+BLUE_GREEN = {
+    "blueGreen": {
+        "activeService": "checkout",
+        "postPromotionAnalysis": {"duration": 3600},
+        "scaleDownDelaySeconds": 5,
+        "abortScaleDownDelaySeconds": 5,
+    }
+}
+
+
+@pytest.mark.parametrize("strategy", [BY_REPLICAS, BLUE_GREEN], ids=["replicas", "blue-green"])
+@pytest.mark.parametrize("scale_down", ["onSuccess", "progressively"])
+async def test_whatever_the_strategy_what_is_not_promoted_is_not_given_back(
+    shop: AdoptedShop, strategy: JSON, scale_down: str
+) -> None:
+    await shop.adopted(strategy=strategy, workloadRef={"scaleDown": scale_down})
+    stable = shop.status["stableRevision"]["hash"]
+    assert selected(shop.cluster, "checkout") == ("" if "canary" in strategy else stable)
+    shop.release("shop:2")
+    await shop.until(lambda: shop.status["weights"]["applied"] >= 50)
+    shop.detach()
+    await shop.gone()
+    assert images(shop.workload) == ["shop:1"]
+    assert selected(shop.cluster, "checkout") == ""
+    assert shop.workload["status"]["availableReplicas"] == 4
+
+
 class FragileAdoption(AdoptedShop, FragileShop):
     """One whose controller dies after any write that a test names."""
 
