@@ -33,7 +33,7 @@ _WITH_CRD = {
 WATCHED: dict[Kind, Scope] = {
     ROLLOUT: Scope(),
     REPLICA_SET: Scope(HASH_LABEL),
-    DEPLOYMENT: Scope(fields=("metadata", "spec", "status")),
+    DEPLOYMENT: Scope(fields=("metadata", "spec", "status"), owners=("spec.replicas",)),
     POD: Scope(
         HASH_LABEL,
         (

@@ -10,13 +10,14 @@ import pytest
 import yaml
 
 from rollouts.controller.preflight import traps
+from rollouts.controller.preflight.owners import appliers
 from rollouts.controller.watched import WATCHED
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
 from rollouts.kube.reflector import Pace
 from rollouts.kube.requests import KubeRequests
 from rollouts.model.crd import crd
-from rollouts.model.kinds import CRD, HASH_LABEL, JSON, ROLLOUT, SERVICE, Ref
+from rollouts.model.kinds import CRD, DEPLOYMENT, HASH_LABEL, JSON, ROLLOUT, SERVICE, Ref
 from rollouts.model.route import Problem
 from rollouts.model.validation import parse_rollout
 from rollouts.ports import Patch
@@ -92,6 +93,18 @@ def service(selector: JSON) -> JSON:
     }
 
 
+def deployment() -> JSON:
+    labels = {"app": "legacy"}
+    container = {"name": "web", "image": "web:1"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "legacy", "namespace": "default"},
+        "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template},
+    }
+
+
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
     server = ApiServer(Store())
@@ -145,6 +158,18 @@ async def test_a_client_side_apply_leaves_our_key_alone(town: Town) -> None:
     await town.apply(tier="front")
     assert town.selector() == {"app": "shop", "tier": "front", HASH_LABEL: "abc"}
     assert [trap.reason for trap in town.traps()] == ["SelectsNoPods"]  # by its new tier
+
+
+async def test_a_tool_that_applies_the_replicas_of_a_deployment_is_kept_in_mind(
+    town: Town,
+) -> None:
+    await town.kubectl("apply", *TOOL, "-f", "-", stdin=deployment())
+    ref = Ref(DEPLOYMENT, "default", "legacy")
+    await until(lambda: town.cluster.get(ref) is not None)
+    found = town.cluster.get(ref)
+    assert found is not None
+    assert appliers(found, "spec.replicas") == ["argocd-controller"]
+    assert appliers(found, "spec.template") == []  # of no interest, so not kept
 
 
 async def test_lint_live_says_it_from_the_command_line(town: Town) -> None:

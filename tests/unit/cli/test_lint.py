@@ -180,50 +180,51 @@ def test_aliases_that_stand_for_billions_are_an_error_and_no_wait(
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "severity", "field", "words"),
+    ("before", "after", "told"),
     [
         (
             "setWeight: 50",
             "setWeight: 5",
-            "warning",
-            "strategy.canary.steps[2].setWeight",
-            "falls from 10",
+            "warning: spec.strategy.canary.steps[2].setWeight: falls from 10 to 5",
         ),
         (
             "  steps:",
             "  maxSurge: 1\n      steps:",
-            "warning",
-            "strategy.canary.maxSurge",
-            "not used",
+            "warning: spec.strategy.canary.maxSurge: is not used with trafficRouting",
         ),
-        ("example/shop:1.0", '""', "error", "template.spec.containers[0].image", "is empty"),
+        (
+            "example/shop:1.0",
+            '""',
+            "error: spec.template.spec.containers[0].image: is empty",
+        ),
         (
             "containerPort: 8080",
             "containerPort: 80800",
-            "error",
-            "template.spec.containers[0].ports[0].containerPort",
-            "from 1 to 65535, got 80800",
+            (
+                "error: spec.template.spec.containers[0].ports[0].containerPort: expected a number"
+                " from 1 to 65535, got 80800"
+            ),
         ),
         (
             "port: 8080}",
             "port: http}",
-            "error",
-            "template.spec.containers[0].readinessProbe.httpGet.port",
-            "has no port http (it names none)",
+            (
+                "error: spec.template.spec.containers[0].readinessProbe.httpGet.port: the container"
+                " has no port http (it names none)"
+            ),
         ),
     ],
 )
-def test_what_is_valid_and_does_not_do(  # noqa: PLR0917 - a table
-    rollouts: Run, tmp_path: Path, before: str, after: str, severity: str, field: str, words: str
+def test_what_is_valid_and_does_not_do(
+    rollouts: Run, tmp_path: Path, before: str, after: str, told: str
 ) -> None:
     text = (EXAMPLES / "minimal.yaml").read_text()
     assert before in text
     file = tmp_path / "changed.yaml"
     file.write_text(text.replace(before, after, 1))
     ran = rollouts("lint", file)
-    assert f": {severity}: spec.{field}: " in ran.out
-    assert words in ran.out
-    assert ran.code == (1 if severity == "error" else 0)
+    assert f": {told}" in ran.out
+    assert ran.code == (1 if told.startswith("error") else 0)
 
 
 BLUE_GREEN = {"blueGreen": {"activeService": "shop"}}
