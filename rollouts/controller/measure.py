@@ -202,6 +202,7 @@ def errors(reading: Reading, at: datetime) -> Measurement:
         restarts=tuple(
             (number, tally.arm(canary=True)) for number, tally in reading.restarts.items()
         ),
+        intervals=reading.intervals.failing(),
     )
 
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from rollouts.controller.births import Births, by_one_job
 from rollouts.controller.counted import Meaning, Metric, any_of, labels_of, newest, quoted, selector
+from rollouts.controller.intervals import PER_RESTART, Intervals
 from rollouts.controller.tally import Tally
 from rollouts.model.units import format_duration
 from rollouts.ports import MetricSource, Series
@@ -40,6 +41,7 @@ class Reading:
         self._look_back_seconds = max(LEAST_LOOK_BACK_SECONDS, 8 * interval_seconds)
         self._restart_seconds = max(60.0, 20 * interval_seconds)
         self._exposed_at = self._read_until = exposed_at
+        self.intervals = Intervals(self.total.since, self._restart_seconds / PER_RESTART)
         self._newest = 0.0
         self._scraped: dict[bool, float] = {}
         self._spacing_seconds = 0.0
@@ -108,8 +110,11 @@ class Reading:
         seen_at = await self._scraped_at(source, telling, until)
         self._begin_anew(until)
         for series in found:
-            labels = labels_of(series)
-            self.total.meanings[labels] = self._means(series)
+            labels, meaning = labels_of(series), self._means(series)
+            self.total.meanings[labels] = meaning
+            self.intervals.add(
+                meaning, self.total.news(labels, series, born_at_zero=labels in at_zero)
+            )
             for tally in (self.total, self.recent, *self.restarts.values()):
                 tally.add(labels, series, born_at_zero=labels in at_zero)
         self.seen_at, self._jobs = seen_at, jobs

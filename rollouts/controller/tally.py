@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from rollouts.controller.counted import Labels, Meaning
-from rollouts.judge.counters import Counter, advance
+from rollouts.judge.counters import Counter, Sample, additions, advance
 from rollouts.model.evidence import Counts
 from rollouts.ports import Series
 
@@ -18,10 +18,16 @@ class Tally:
     """What the counters say; tallies of one reading share it."""
 
     def add(self, labels: Labels, series: Series, *, born_at_zero: bool) -> None:
+        """Take in more samples of one series."""
         known = self.counters.get(labels)
         counter = advance(known, series.samples, since=self.since, born_at_zero=born_at_zero)
         if counter is not None:
             self.counters[labels] = counter
+
+    def news(self, labels: Labels, series: Series, *, born_at_zero: bool) -> list[Sample]:
+        """Return what `add` would add, and when."""
+        known = self.counters.get(labels)
+        return additions(known, series.samples, since=self.since, born_at_zero=born_at_zero)
 
     def later(self, since: float) -> "Tally":
         """Return a tally that begins at a later moment, with what is known of every series."""

@@ -5,6 +5,7 @@ No data is inconclusive, never a pass and never a fail. A provider that does not
 is an error, and no verdict at all.
 """
 
+from rollouts.judge.ratio import judge_ratio
 from rollouts.judge.sequential import judge_sequentially
 from rollouts.judge.threshold import judge_by_threshold
 from rollouts.model.criteria import Criterion
@@ -25,6 +26,8 @@ def judge(
     """
     if measurement.error:
         return _unanswered(criterion, measurement, previous)
+    if criterion.error_rate is not None and criterion.error_rate.max_ratio_to_stable is not None:
+        return judge_ratio(criterion, measurement)
     if criterion.judged_by == "sequential":
         return judge_sequentially(criterion, measurement)
     return judge_by_threshold(criterion, measurement, previous)

@@ -13,7 +13,7 @@ canary are missed (prometheus/prometheus issues 1673 and 3886).
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 Sample = tuple[float, float]
@@ -40,6 +40,27 @@ def advance(
     first sample counts in full; otherwise nothing is known of it before that sample.
     Samples that were seen already, and values that are no number, change nothing.
     """
+    last = counter
+    for after in _after_each(counter, samples, since=since, born_at_zero=born_at_zero):
+        last = after
+    return last
+
+
+def additions(
+    counter: Counter | None, samples: Iterable[Sample], *, since: float, born_at_zero: bool
+) -> list[Sample]:
+    """Return what `advance` adds, and when: by the sample that shows it."""
+    total, result = counter.total if counter is not None else 0.0, []
+    for after in _after_each(counter, samples, since=since, born_at_zero=born_at_zero):
+        if after.total > total:
+            result.append((after.at, after.total - total))
+        total = after.total
+    return result
+
+
+def _after_each(
+    counter: Counter | None, samples: Iterable[Sample], *, since: float, born_at_zero: bool
+) -> Iterator[Counter]:
     for at, value in sorted(samples):
         if not math.isfinite(value) or (counter is not None and at <= counter.at):
             continue
@@ -50,7 +71,7 @@ def advance(
         else:
             added = value - counter.value if value >= counter.value else value
             counter = Counter(at, value, counter.total + added)
-    return counter
+        yield counter
 
 
 def quantile(q: float, buckets: Mapping[float, float]) -> float | None:

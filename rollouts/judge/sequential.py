@@ -28,7 +28,7 @@ inference", Statistical Science 38(4), 2023.
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rollouts.model.criteria import Criterion
@@ -71,22 +71,48 @@ def log_evidence(counts: Counts, p0: float, grid: Sequence[float]) -> float:
 
 
 def _log_mixture(failed: float, good: float, p0: float, grid: Sequence[float]) -> float:
-    terms = [failed * math.log(p / p0) + good * (math.log1p(-p) - math.log1p(-p0)) for p in grid]
+    return log_mean(
+        [failed * math.log(p / p0) + good * (math.log1p(-p) - math.log1p(-p0)) for p in grid]
+    )
+
+
+def log_mean(terms: Sequence[float]) -> float:
+    """Return the logarithm of the mean of e to the `terms`."""
     highest = max(terms)
     return highest + math.log(sum(math.exp(term - highest) for term in terms) / len(terms))
 
 
+def begun_anew(terms: Mapping[int, float], latest: int) -> tuple[float, int]:
+    """
+    Return log E of the mixture over the moments at which counting began, and which tells most.
+
+    `terms` has log E_j by the number of its moment; 0 is the exposure. `latest` is the last
+    moment there has been.
+    """
+    weighed = {
+        number: term - (math.log(number * (number + 1)) if number else 0.0)
+        for number, term in terms.items()
+    }
+    telling = max(weighed, key=lambda number: weighed[number])
+    highest = max(weighed[telling], 0.0)
+    # The weights of those that have not begun sum to 1/(latest+1).
+    total = sum(math.exp(term - highest) for term in weighed.values())
+    total += math.exp(-highest) / (latest + 1)
+    return highest + math.log(total / 2), telling
+
+
 def worse_than(p0: float) -> list[float]:
     """Return a logarithmic grid of failure probabilities above p0: 5 % worse, up to nearly all."""
-    return _log_grid(min(p0 * 1.05, (p0 + 1) / 2), max(_MOST, (p0 + 1) / 2))
+    return log_grid(min(p0 * 1.05, (p0 + 1) / 2), max(_MOST, (p0 + 1) / 2))
 
 
 def better_than(p0: float) -> list[float]:
     """Return a logarithmic grid of failure probabilities below p0: 5 % better, down to a fiftieth."""
-    return _log_grid(p0 / WIDEST_RATIO, p0 * 0.95)
+    return log_grid(p0 / WIDEST_RATIO, p0 * 0.95)
 
 
-def _log_grid(low: float, high: float) -> list[float]:
+def log_grid(low: float, high: float) -> list[float]:
+    """Return the grid's points from `low` to `high`, each as many times the one before."""
     step = math.log(high / low) / (GRID_POINTS - 1)
     return [low * math.exp(step * index) for index in range(GRID_POINTS)]
 
@@ -121,7 +147,7 @@ def _hypothesis(criterion: Criterion, measurement: Measurement) -> tuple[float, 
     if criterion.latency is not None:
         return 1 - criterion.latency.quantile, measurement.limit or criterion.latency.max
     assert criterion.error_rate is not None
-    assert criterion.error_rate.max is not None
+    assert criterion.error_rate.max is not None  # a ratio has a judge of its own
     return criterion.error_rate.max, criterion.error_rate.max
 
 
@@ -139,14 +165,8 @@ def _against(measurement: Measurement, p0: float) -> tuple[float, int]:
     grid = worse_than(p0)
     latest = max((number for number, _ in measurement.restarts), default=0)
     terms = {0: log_evidence(counts, p0, grid)}
-    for number, later in measurement.restarts:
-        terms[number] = log_evidence(later, p0, grid) - math.log(number * (number + 1))
-    telling = max(terms, key=lambda number: terms[number])
-    highest = max(terms[telling], 0.0)
-    # The weights of those that have not begun sum to 1/(latest+1).
-    total = sum(math.exp(term - highest) for term in terms.values())
-    total += math.exp(-highest) / (latest + 1)
-    return highest + math.log(total / 2), telling
+    terms |= {number: log_evidence(later, p0, grid) for number, later in measurement.restarts}
+    return begun_anew(terms, latest)
 
 
 def _verdict(counts: Counts, p0: float, alpha: float, against: float) -> tuple[Verdict, int | None]:
@@ -210,7 +230,7 @@ def _message(
             f" {format_fraction(criterion.error_rate.max or 0)} may"
         )
     if verdict == "fail" and math.isfinite(against):
-        text += f" (odds against it {_odds(against)} : 1)"
+        text += f" (odds against it {odds(against)} : 1)"
     if verdict == "inconclusive":
         text += (
             f"; needs about {needed:,} more requests" if needed else "; too near the limit to say"
@@ -218,5 +238,6 @@ def _message(
     return f"{text}{'; ' if measurement.note else ''}{measurement.note}"
 
 
-def _odds(log_odds: float) -> str:
+def odds(log_odds: float) -> str:
+    """Return odds as people read them."""
     return f"{math.exp(log_odds):,.0f}" if log_odds < 16 else "over 8 million"

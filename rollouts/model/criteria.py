@@ -11,12 +11,22 @@ Source = Literal["ingress", "app"]
 
 
 class ErrorRate(Written):
-    """The fraction of requests that the server answered with 5xx."""
+    """The fraction of requests that the server answered with 5xx; one limit of the two."""
 
+    # No rule of the CRD says so: CEL has no fields whose type is open, such as a Fraction's.
     max: Fraction | None = None
     """The most that may fail, such as 1%."""
     max_ratio_to_stable: Annotated[float, Field(gt=0, le=1000)] | None = None
-    """The most times worse than stable, such as 1.5. Not judged by this version."""
+    """The most times worse than stable at the same time, such as 1.5; needs source ingress."""
+
+    @model_validator(mode="after")
+    def _has_one_limit(self) -> Self:
+        if (self.max is None) == (self.max_ratio_to_stable is None):
+            raise ValueError(
+                "set exactly one of max (such as 1%) and maxRatioToStable (such as 1.5); make two"
+                " criteria for both"
+            )
+        return self
 
 
 class Latency(Written):
@@ -105,14 +115,12 @@ class Criterion(Written):
             raise ValueError("a query names its metrics itself; leave source out")
         if self.query is not None and self.judge == "sequential":
             raise ValueError("a query has no request counts, so its judge is threshold")
-        if self.error_rate is not None and self.error_rate.max is None:
-            raise ValueError(
-                "errorRate needs max, such as 1%; this version does not judge maxRatioToStable"
-            )
-        if self.error_rate is not None and self.error_rate.max_ratio_to_stable is not None:
-            raise ValueError(
-                "this version does not judge errorRate.maxRatioToStable; use errorRate.max"
-            )
+        if (
+            self.judge == "threshold"
+            and self.error_rate is not None
+            and self.error_rate.max is None
+        ):
+            raise ValueError("maxRatioToStable is judged by sequential only; leave judge out")
         return self
 
     @property

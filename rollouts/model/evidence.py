@@ -16,6 +16,16 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Interval:
+    """What both arms counted in one short time, in which their shares of the traffic are one."""
+
+    number: int
+    """The moment of the fixed grid (see `Measurement.restarts`) that it comes after; 0: the exposure."""
+    canary: Counts
+    stable: Counts
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """
     One look at one criterion.
@@ -40,6 +50,8 @@ class Measurement:
 
     The latest that has begun is among them; earlier ones may be left out.
     """
+    intervals: tuple[Interval, ...] = ()
+    """Those in which anything failed, for a comparison of the arms."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,12 @@ def unmeasurable(spec: RolloutSpec) -> Iterator[FieldError]:
                 wrong = _variable(spec, name)
                 if wrong:
                     yield FieldError(f"{where}.query.promql", wrong)
-        elif criterion.source == "ingress" and (spec.routing is None or spec.routing.nginx is None):
+            continue
+        if criterion.error_rate is not None and criterion.error_rate.max_ratio_to_stable:
+            wrong = _not_comparable(spec, criterion)
+            if wrong:
+                yield FieldError(f"{where}.errorRate.maxRatioToStable", wrong)
+        if criterion.source == "ingress" and (spec.routing is None or spec.routing.nginx is None):
             way = (
                 "blueGreen has"
                 if spec.blue_green is not None
@@ -48,6 +53,29 @@ def unmeasurable(spec: RolloutSpec) -> Iterator[FieldError]:
                 f"{where}.source",
                 f"{way} no canary at an ingress to tell apart; use app: the pods' own metrics",
             )
+
+
+def _not_comparable(spec: RolloutSpec, criterion: Criterion) -> str:
+    """Return why the canary's users are not a random part of all, counted at the same moments."""
+    if source_of(spec, criterion) != "ingress":
+        return (
+            "needs source ingress, which counts both sides in one scrape: what pods count is read at"
+            " different moments, and a burst that both have would seem to be one side's; use max"
+        )
+    if spec.routing is None or spec.routing.nginx is None:
+        return ""  # said of the source
+    chosen = any(
+        part in key
+        for key in spec.nginx.canary_ingress_annotations
+        for part in ("canary-by-header", "canary-by-cookie")
+    )
+    headers = any(step.set_header_route is not None for step in spec.steps)
+    if chosen or headers:
+        return (
+            "needs users that are assigned at random, and headers and cookies choose other users"
+            " than stable's; use max"
+        )
+    return ""
 
 
 def _variable(spec: RolloutSpec, name: str) -> str:

@@ -69,6 +69,19 @@ async def a_value_beyond_its_limit_fails_after_three_looks(shop: Shop) -> None:
     assert reason == "asked: 0.4 is below 0.5; 3 failed looks in a row, 2 are tolerated"
 
 
+async def errors_that_stable_has_as_well_are_compared(shop: Shop) -> None:
+    beside = {"name": "beside", "errorRate": {"maxRatioToStable": 2}}
+    flawed = goods.template("1", ERROR_RATE="5%")
+    await shop.opens(goods.UNTIL_PROMOTED, template=flawed, successCriteria=[beside])
+    async with shop.customers(40) as load:
+        shop.releases("2", ERROR_RATE="70%")
+        reason = await shop.is_rolled_back()
+    assert reason.startswith("beside: ")
+    assert "2 times may (odds against it" in reason
+    assert shop.criterion("beside")["value"] > 2
+    assert load.report().lost_reasons == {}
+
+
 def forget_counters(shop: Shop) -> None:
     """Let the exporter count a shop's requests from zero, as when ingress-nginx is restarted."""
     metrics = shop.sandbox.data_plane.metrics
@@ -181,6 +194,7 @@ def is_said(shop: Shop, words: str) -> bool:
         an_expression_that_is_wrong_holds_the_weight_until_it_is_corrected,
         nothing_and_nan_are_no_data,
         a_value_beyond_its_limit_fails_after_three_looks,
+        errors_that_stable_has_as_well_are_compared,
         counters_that_begin_anew_lose_nothing_and_count_nothing_twice,
         failures_after_a_reset_are_found,
         a_slow_prometheus_is_waited_for,

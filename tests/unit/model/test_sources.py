@@ -10,7 +10,7 @@ from rollouts.model.validation import parse_rollout
 from tests.fakes.kubernetes import rollout
 from tests.unit.model.test_validation import ERRORS, QUERY, changed, errors_of
 
-NGINX = {"nginx": {"stableIngresses": ["checkout"]}}
+NGINX: JSON = {"nginx": {"stableIngresses": ["checkout"]}}
 GATEWAY = {"gatewayAPI": {"httpRoutes": ["checkout"]}}
 SMI: JSON = {"smi": {}}
 APP = {**ERRORS, "source": "app"}
@@ -96,3 +96,32 @@ def test_names_of_metrics_are_checked() -> None:
     wrong = {"exclude": {"a-b": ["x"]}}
     said = errors_of(with_strategy({"canary": {}}, ERRORS, appMetrics=wrong))
     assert "'a-b' can't be the name of a label" in said["spec.appMetrics"]
+
+
+RATIO: JSON = {"name": "beside", "errorRate": {"maxRatioToStable": 1.5}}
+
+
+def test_a_comparison_needs_both_sides_counted_at_one_moment() -> None:
+    assert parse_rollout(with_strategy(routed(NGINX), RATIO)).success_criteria[0].error_rate
+    for strategy, criterion in (
+        (routed(NGINX), {**RATIO, "source": "app"}),
+        (routed(GATEWAY), RATIO),
+        (BLUE_GREEN, RATIO),
+    ):
+        said = errors_of(with_strategy(strategy, criterion))
+        assert "needs source ingress" in said["spec.successCriteria[0].errorRate.maxRatioToStable"]
+
+
+def test_a_comparison_needs_users_that_are_assigned_at_random() -> None:
+    annotated = {"nginx": {**NGINX["nginx"], "canaryIngressAnnotations": {"canary-by-cookie": "c"}}}
+    match = [{"headerName": "x", "headerValue": {"exact": "y"}}]
+    header = routed(NGINX)
+    header["canary"]["steps"] = [{"setHeaderRoute": {"name": "h", "match": match}}]
+    for strategy in (routed(annotated), header):
+        said = errors_of(with_strategy(strategy, RATIO))
+        assert "at random" in said["spec.successCriteria[0].errorRate.maxRatioToStable"]
+
+
+def test_a_comparison_has_one_judge() -> None:
+    said = errors_of(with_strategy(routed(NGINX), {**RATIO, "judge": "threshold"}))
+    assert "sequential only" in said["spec.successCriteria[0]"]

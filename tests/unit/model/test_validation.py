@@ -187,14 +187,14 @@ WRONG: list[tuple[str, Any, str, str]] = [
     (
         "successCriteria",
         [{"name": "x", "errorRate": {}}],
-        "successCriteria[0]",
-        "errorRate needs max, such as 1%",
+        "successCriteria[0].errorRate",
+        "exactly one of max (such as 1%) and maxRatioToStable",
     ),
     (
         "successCriteria",
         [{"name": "x", "errorRate": {"max": "1%", "maxRatioToStable": 1.5}}],
-        "successCriteria[0]",
-        "does not judge errorRate.maxRatioToStable; use errorRate.max",
+        "successCriteria[0].errorRate",
+        "make two criteria for both",
     ),
     (
         "successCriteria",
