@@ -17,7 +17,7 @@ from rollouts.core.canary import advance
 from rollouts.core.commands import obey
 from rollouts.core.conditions import conditions
 from rollouts.core.converge import converge, retreat
-from rollouts.core.observed import Observed
+from rollouts.core.observed import Observed, ReplicaSet
 from rollouts.core.replicas import split_of
 from rollouts.core.restart import go_on
 from rollouts.core.rollback import deadline, guard, settled
@@ -155,19 +155,36 @@ def _is_reached(world: World, hash_: str) -> bool:
 
 
 def _numbers(world: World, status: RolloutStatus) -> RolloutStatus:
+    current = world.replica_set(status.current_revision)
+    serving, hash_ = _serving(world, status)
+    return status.having(
+        replicas=sum(each.existing for each in serving),
+        ready_replicas=sum(each.ready for each in serving),
+        available_replicas=sum(each.available for each in serving),
+        updated_replicas=current.existing if current is not None else 0,
+        selector=_with_hash(world.observed.selector, hash_),
+    )
+
+
+def _serving(world: World, status: RolloutStatus) -> tuple[list[ReplicaSet], str]:
+    """
+    Return the pods that /scale is about, and the hash that selects them; "" selects all.
+
+    They are stable's: those are always as many as all the traffic needs. Where two revisions
+    share that number, they are both; and after a switch they are those of the active one, as
+    an autoscaler that looks at pods without traffic would ask for the least there may be.
+    """
     stable, current = (
         world.replica_set(status.stable_revision),
         world.replica_set(status.current_revision),
     )
-    serving = stable or current
-    hash_ = serving.hash if serving is not None else ""
-    return status.having(
-        replicas=serving.existing if serving is not None else 0,
-        ready_replicas=serving.ready if serving is not None else 0,
-        available_replicas=serving.available if serving is not None else 0,
-        updated_replicas=current.existing if current is not None else 0,
-        selector=_with_hash(world.observed.selector, hash_),
-    )
+    canary = world.spec.strategy.canary
+    shared = canary is not None and (world.spec.by_replicas or canary.dynamic_stable_scale)
+    if under_way(status) and shared:
+        return [each for each in (stable, current) if each is not None], ""
+    switched = world.spec.blue_green is not None and status.weights.applied == 100
+    serving = (current if switched and under_way(status) else stable) or current
+    return ([serving], serving.hash) if serving is not None else ([], "")
 
 
 def _with_hash(selector: str, hash_: str) -> str:
