@@ -295,7 +295,8 @@ def _number(spec: FrozenJSON, value: float | None) -> str:
     if value is None:
         return "–"
     if "errorRate" in spec:
-        return format_fraction(value)
+        times = "maxRatioToStable" in (spec["errorRate"] or {})
+        return f"{value:.3g} ×" if times else format_fraction(value)
     if "latency" in spec:
         return format_duration(value) or "0s"
     return f"{value:.4g}"

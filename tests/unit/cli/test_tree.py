@@ -55,6 +55,19 @@ def test_a_promotion_under_way_and_a_rollback_look_different() -> None:
     assert "✗ errors" in stopped
 
 
+def test_a_comparison_is_shown_in_times() -> None:
+    body = rollout(3, progressing(3))
+    body["spec"]["successCriteria"][0] = {"name": "errors", "errorRate": {"maxRatioToStable": 1.5}}
+    status = body["status"]["criteria"][0]
+    status |= {"value": 0.96, "limit": 1.5}
+    console = Console(file=io.StringIO(), width=100, no_color=True)
+    console.print(render(compose(body, [replica_set(3, 2)], []), NOW, console))
+    assert isinstance(console.file, io.StringIO)
+    (line,) = (each for each in console.file.getvalue().splitlines() if "? errors" in each)
+    assert "0.96 ×" in line
+    assert "≤ 1.5 ×" in line
+
+
 def test_what_no_controller_has_seen_is_new() -> None:
     assert "● New" in drawn(None)[0]
 
