@@ -34,7 +34,7 @@ async def meant_by(requests: Reads, rollout: FrozenJSON, deployment: FrozenJSON)
         for each in await requests.select(REPLICA_SET, metadata["namespace"])
         if _is_of(each, metadata.get("uid"))
     ]
-    hash_ = identify(deployment["spec"]["template"], rollout, own)
+    hash_ = identify(deployment, rollout, own)
     return Wanted(hash_, generation=int(deployment["metadata"].get("generation") or 0))
 
 

@@ -74,9 +74,10 @@ def identity(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> str:
         return ""
     if spec.workload_ref is None:
         return revision.template_hash(spec.template)
-    if _deployment(cluster, rollout, spec) is None:
+    deployment = _deployment(cluster, rollout, spec)
+    if deployment is None:
         return str(((rollout.get("status") or {}).get("currentRevision") or {}).get("hash") or "")
-    return identify(spec.template, rollout, _replica_sets(cluster, rollout))
+    return identify(deployment, rollout, _replica_sets(cluster, rollout))
 
 
 def _with(

@@ -128,7 +128,9 @@ def remember(world: World, move: Move) -> Move:
         adoption = Adoption(
             name=workload.name, uid=workload.uid, replicas=workload.replicas, at=world.now
         )
-    adoption = adoption.having(observed_generation=workload.generation)
+    adoption = adoption.having(
+        observed_generation=workload.generation, template_hash=world.observed.template_hash
+    )
     if status.stable_revision is None:
         size = _size(world, status, workload)
         return move.having(adoption=adoption.having(replicas=size, scaled_down=False))

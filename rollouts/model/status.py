@@ -96,6 +96,8 @@ class Adoption(Remembered):
     at: Timestamp
     observed_generation: int = 0
     """The Deployment's generation that this status speaks of."""
+    template_hash: str = ""
+    """The revision that its template is, at that generation."""
     idle_since: Timestamp | None = None
     """Since when no Service that is named here selects its pods."""
     scaled_down: bool = False

@@ -20,6 +20,11 @@ def replica_set(hash_: str, template: JSON) -> JSON:
     return {"metadata": {"labels": {HASH_LABEL: hash_}}, "spec": {"template": labelled}}
 
 
+def having(template: JSON, generation: int = 3) -> JSON:
+    """Return the Deployment."""
+    return {"metadata": {"uid": "d", "generation": generation}, "spec": {"template": template}}
+
+
 def defaulted(template: JSON) -> JSON:
     """Return it as a newer API server shows it."""
     result = copy.deepcopy(template)
@@ -28,16 +33,16 @@ def defaulted(template: JSON) -> JSON:
 
 
 def test_a_template_that_nobody_has_is_hashed() -> None:
-    assert identify(TEMPLATE, {}, []) == template_hash(TEMPLATE)
+    assert identify(having(TEMPLATE), {}, []) == template_hash(TEMPLATE)
     other = defaulted(TEMPLATE)
-    assert identify(TEMPLATE, {}, [replica_set("one", other)]) == template_hash(TEMPLATE)
+    assert identify(having(TEMPLATE), {}, [replica_set("one", other)]) == template_hash(TEMPLATE)
 
 
 def test_a_new_default_everywhere_is_no_new_revision() -> None:
     before = template_hash(TEMPLATE)
     after = defaulted(TEMPLATE)
     assert template_hash(after) != before
-    assert identify(after, {}, [replica_set(before, after)]) == before
+    assert identify(having(after), {}, [replica_set(before, after)]) == before
 
 
 @pytest.mark.parametrize(
@@ -61,6 +66,17 @@ def test_an_empty_object_may_mean_something() -> None:
 def test_of_several_the_current_revision_comes_first() -> None:
     sets = [replica_set(name, TEMPLATE) for name in ("a", "b", "c")]
     status = {"stableRevision": {"hash": "b"}, "currentRevision": {"hash": "c"}}
-    assert identify(TEMPLATE, {"status": status}, sets) == "c"
-    assert identify(TEMPLATE, {"status": {"stableRevision": {"hash": "b"}}}, sets) == "b"
-    assert identify(TEMPLATE, {}, sets) == "a"
+    assert identify(having(TEMPLATE), {"status": status}, sets) == "c"
+    assert identify(having(TEMPLATE), {"status": {"stableRevision": {"hash": "b"}}}, sets) == "b"
+    assert identify(having(TEMPLATE), {}, sets) == "a"
+
+
+def test_one_generation_is_looked_at_once() -> None:
+    """So that ReplicaSets as a cache saw them before an upgrade tell nothing wrong."""
+    adoption = {"uid": "d", "observedGeneration": 3, "templateHash": "known"}
+    rollout = {"status": {"adoption": adoption}}
+    sets = [replica_set("one", TEMPLATE)]
+    assert identify(having(defaulted(TEMPLATE)), rollout, sets) == "known"
+    assert identify(having(TEMPLATE, 4), rollout, sets) == "one"
+    again = {"status": {"adoption": {**adoption, "uid": "another"}}}
+    assert identify(having(TEMPLATE), again, sets) == "one"
