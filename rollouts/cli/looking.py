@@ -23,6 +23,7 @@ from rollouts.controller.preflight.standstill import Standstill
 from rollouts.controller.watched import WATCHED
 from rollouts.errors import Forbidden, InvalidSpec, NotFound
 from rollouts.kube.merging import merged
+from rollouts.kube.paths import EARLIER_VERSIONS
 from rollouts.model.base import format_time
 from rollouts.model.kinds import CRD, JSON, ROLLOUT, FrozenJSON, Kind, Ref
 from rollouts.model.spec import RolloutSpec
@@ -95,7 +96,8 @@ async def _read(requests: Requests, namespace: str) -> tuple[Standstill, dict[Ki
 
 async def _select(requests: Requests, kind: Kind, namespace: str) -> tuple[str, list[JSON], str]:
     """Return the version at which a kind is served, if it is, its objects, or why they can't be read."""
-    for version in WATCHED[kind].versions or (kind.version,):
+    earlier = EARLIER_VERSIONS.get(kind)
+    for version in WATCHED[kind].versions or filter(None, (kind.version, earlier)):
         at = Kind(kind.group, version, kind.plural, kind.name)
         try:
             return version, await requests.select(at, namespace), ""

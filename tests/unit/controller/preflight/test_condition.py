@@ -1,0 +1,48 @@
+"""What the condition Preflight says, and when it is written."""
+
+import pytest
+
+from rollouts.model.kinds import AUTOSCALER, DISRUPTION_BUDGET, JSON
+from tests.fakes.shop import Shop
+from tests.unit.controller.preflight.test_budgets import budget
+from tests.unit.controller.preflight.town import autoscaler
+
+
+@pytest.fixture
+async def deployed(shop: Shop) -> Shop:
+    return await shop.deployed(replicas=3)
+
+
+def preflight(shop: Shop) -> JSON:
+    (found,) = [each for each in shop.status["conditions"] if each["type"] == "Preflight"]
+    return dict(found)
+
+
+async def test_a_trap_that_is_added_to_others_is_written_at_once(deployed: Shop) -> None:
+    before = preflight(deployed)
+    assert (before["status"], before["reason"]) == ("False", "NoReadinessProbe")
+    deployed.cluster.put(AUTOSCALER, autoscaler(minReplicas=9, maxReplicas=2))
+    await deployed.round()
+    after = preflight(deployed)
+    assert (after["status"], after["reason"]) == ("False", "NoReadinessProbe")
+    assert "wants at least 9 pods and at most 2" in after["message"]
+    assert after["lastTransitionTime"] == before["lastTransitionTime"]
+    assert deployed.status["phase"] == "Healthy"
+
+
+async def test_traps_that_stay_cost_no_write(deployed: Shop) -> None:
+    deployed.cluster.put(DISRUPTION_BUDGET, budget(maxUnavailable=0))
+    deployed.cluster.put(DISRUPTION_BUDGET, budget("another", maxUnavailable=1))
+    await deployed.round()
+    said, writes = preflight(deployed)["message"], len(deployed.cluster.writes)
+    assert "never lets a pod go" in said
+    await deployed.run(30)
+    assert preflight(deployed)["message"] == said
+    assert len(deployed.cluster.writes) == writes
+
+
+async def test_a_release_goes_on_over_what_does_not_stop_it(deployed: Shop) -> None:
+    deployed.cluster.put(DISRUPTION_BUDGET, budget(maxUnavailable=0))
+    deployed.release("shop:2")
+    await deployed.until(lambda: deployed.reasons()[-1] == "Promoted")
+    assert preflight(deployed)["status"] == "False"
