@@ -110,7 +110,7 @@ def _stay(world: World, move: Move, found: State) -> Move:
         return roll_back(world, move, by="rollouts", reason=found.why)
     assert isinstance(found, Waiting)
     status = move.status
-    where = f"{_place(world, status)}: {found.why}"
+    where = f"{_place(world, status)}: {world.lacking or found.why}"
     if found.until is not None:
         move = move.waking(found.until)
     late = deadline(world, status)

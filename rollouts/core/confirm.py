@@ -80,6 +80,8 @@ def _put_back(world: World, move: Move, now: Route) -> Move:
         return move
     if may_have_retreated(world, status) or now.highest <= bearable(world, status) != 0:
         return move
+    if world.spec.blue_green is not None:
+        return _switched_by_another(world, move, now)
     gone = weights.applied > 0 and not now.exists
     changed = now.weight not in (None, weights.applied, weights.desired)
     reshaped = not now.shaped and tuple(weights.routes) == world.asked != ()
@@ -87,11 +89,17 @@ def _put_back(world: World, move: Move, now: Route) -> Move:
         return move
     seen = "is gone" if gone else f"says {now.weight} %" if changed else "was changed"
     text = f"the canary's route {seen}; it is put back to {weights.applied} %"
-    if world.spec.blue_green is not None:
-        service = world.stable_service
-        text = f"Service {world.spec.stable_service} selected {service.selected_hash if service else ''}"
-        text += "; it is put back to the revision that is active"
     return move.saying(world, "PutBack", text, "Warning")
+
+
+def _switched_by_another(world: World, move: Move, now: Route) -> Move:
+    """Say what the active Service selected, when neither this release nor its end asked for that."""
+    service, weights = world.stable_service, move.status.weights
+    active = move.status.current_revision if weights.applied else move.status.stable_revision
+    if service is None or active is None or now.weight in (weights.applied, weights.desired):
+        return move
+    seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
+    return move.saying(world, "PutBack", f"{seen}; it is put back to {active.hash}", "Warning")
 
 
 def may_have_retreated(world: World, status: RolloutStatus) -> bool:

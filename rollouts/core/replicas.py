@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rollouts.core.pace import surge
 from rollouts.model.route import Split
@@ -89,7 +90,7 @@ def split_of(spec: RolloutSpec, status: RolloutStatus) -> Split:
 
 def _headers(steps: Sequence[Step]) -> tuple[SetHeaderRoute, ...]:
     """Return the header routes that hold after these steps."""
-    holding = {}
+    holding: dict[str, Any] = {}
     for route in (step.set_header_route for step in steps):
         if route is not None:
             holding.pop(route.name, None)
@@ -100,7 +101,7 @@ def _headers(steps: Sequence[Step]) -> tuple[SetHeaderRoute, ...]:
 
 def _mirrors(steps: Sequence[Step]) -> tuple[SetMirrorRoute, ...]:
     """Return the mirror routes that hold after these steps."""
-    holding = {}
+    holding: dict[str, Any] = {}
     for route in (step.set_mirror_route for step in steps):
         if route is not None:
             holding.pop(route.name, None)

@@ -21,15 +21,22 @@ def route(world: World, status: RolloutStatus) -> Route:
 
 
 def _active(world: World, status: RolloutStatus) -> Route:
-    """Return blue-green's route: the active Service selects one revision, and so has all or nothing."""
+    """
+    Return blue-green's route: the active Service selects one revision, and so has all or nothing.
+
+    Without its key it selects the new revision's pods beside the old ones, once there are any.
+    """
     service, problems = world.stable_service, world.observed.route.problems
     stable, current = status.stable_revision, status.current_revision
     if service is None or stable is None or current is None or stable.hash == current.hash:
         return Route(problems=problems)
     if service.selected_hash == stable.hash:
         return Route(exists=True, problems=problems)
-    sure = service.selected_hash == current.hash
-    return Route(exists=True, weight=100 if sure else None, highest=100, problems=problems)
+    if service.selected_hash == current.hash:
+        return Route(exists=True, weight=100, highest=100, problems=problems)
+    new = world.replica_set(current)
+    shared = service.selected_hash == "" and new is not None and new.existing > 0
+    return Route(exists=True, weight=None, highest=100 if shared else 0, problems=problems)
 
 
 def _pods(world: World, status: RolloutStatus) -> Route:
@@ -92,8 +99,7 @@ def _has_switched(world: World, status: RolloutStatus) -> bool:
     """Say whether the active Service was switched, and only status does not say so yet."""
     if world.spec.blue_green is None or route(world, status).weight != status.weights.desired:
         return False
-    new = world.replica_set(status.current_revision)
-    return new is not None and new.available >= replicas.needed(world.spec, status)
+    return world.stands(status.current_revision)
 
 
 def bearable(world: World, status: RolloutStatus) -> int:
