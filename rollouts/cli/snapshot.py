@@ -65,7 +65,7 @@ async def gather(requests: Requests, rollout: JSON) -> Snapshot:
         for replica_set in await requests.select(REPLICA_SET, namespace)
         if _is_owned(replica_set, metadata.get("uid"))
     ]
-    pods = await requests.select(POD, namespace, _labels(rollout)) if replica_sets else []
+    pods = await requests.select(POD, namespace, _labels(replica_sets)) if replica_sets else []
     return compose(rollout, replica_sets, pods)
 
 
@@ -84,10 +84,11 @@ def compose(rollout: JSON, replica_sets: Sequence[JSON], pods: Sequence[JSON]) -
     return Snapshot(rollout, status, tuple(views))
 
 
-def _labels(rollout: FrozenJSON) -> Mapping[str, str]:
-    selector = (rollout.get("spec") or {}).get("selector") or {}
-    labels: Mapping[str, str] = selector.get("matchLabels") or {}
-    return labels
+def _labels(replica_sets: Sequence[FrozenJSON]) -> Mapping[str, str]:
+    """Return what all revisions' pods have in common, which workloadRef leaves to a Deployment."""
+    selectors = [(each.get("spec") or {}).get("selector") or {} for each in replica_sets]
+    labels = [(each.get("matchLabels") or {}).items() for each in selectors]
+    return {key: value for key, value in labels[0] if all((key, value) in each for each in labels)}
 
 
 def _is_owned(obj: FrozenJSON, uid: object) -> bool:

@@ -106,7 +106,9 @@ def _replica_sets(
         if owner is not None and not pod["metadata"].get("deletionTimestamp"):
             pods[owner.get("uid")].append(pod)
     found = {}
-    for replica_set in cluster.select(REPLICA_SET, namespace):
+    if spec.workload_ref is not None:
+        match = {MANAGED_BY_LABEL: rollout["metadata"]["name"]}  # they lack their pods' labels
+    for replica_set in cluster.select(REPLICA_SET, namespace, match):
         owned = is_owned(replica_set, rollout)
         if owned or is_orphan(replica_set, rollout):
             seen = _replica_set(replica_set, pods[replica_set["metadata"]["uid"]], owned=owned)

@@ -7,7 +7,15 @@ from rollouts.core import revision
 from rollouts.core.dress import undressed
 from rollouts.core.identity import identify
 from rollouts.core.workload import FINALIZERS, Workload
-from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, REPLICA_SET, FrozenJSON, Ref
+from rollouts.model.kinds import (
+    DEPLOYMENT,
+    HASH_LABEL,
+    JSON,
+    MANAGED_BY_LABEL,
+    REPLICA_SET,
+    FrozenJSON,
+    Ref,
+)
 from rollouts.model.spec import LabelSelector, RolloutSpec
 from rollouts.ports import Cluster
 
@@ -103,9 +111,11 @@ def _deployment(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> JSO
 
 
 def _replica_sets(cluster: Cluster, rollout: FrozenJSON) -> Sequence[JSON]:
+    metadata = rollout["metadata"]
+    ours = {MANAGED_BY_LABEL: metadata["name"]}
     return [
         each
-        for each in cluster.select(REPLICA_SET, rollout["metadata"]["namespace"])
+        for each in cluster.select(REPLICA_SET, metadata["namespace"], ours)
         if labels_of(each).get(HASH_LABEL) and refers_to(controller_of(each), rollout)
     ]
 

@@ -114,6 +114,8 @@ async def a_deployment_is_adopted_released_and_detached_under_traffic(shop: Shop
         await shop.serves(load, 50)
         await is_adopted(shop, given["Rollout"])
         await is_released(shop, "demo/web:2")
+        shown = await shop.rollouts("get")
+        assert shown.out.count(f"{goods.NAME}-{shop.status['stableRevision']['hash']}") > REPLICAS
         detached = await shop.rollouts("detach", "--timeout", "60s")
         assert detached.code == 0, detached.err
         assert f"Deployment {goods.NAME} has {REPLICAS} of {REPLICAS} pods" in detached.out
