@@ -81,8 +81,13 @@ def is_missing(world: World) -> bool:
 
 
 def may_narrow(world: World, status: RolloutStatus, service: Service) -> bool:
+    """Say whether a Service may select stable alone, as far as the pods go that it selects now."""
+    return not narrowing_waits_for(world, status, service)
+
+
+def narrowing_waits_for(world: World, status: RolloutStatus, service: Service) -> str:
     """
-    Say whether a Service may select stable alone, as far as the pods go that it selects now.
+    Return what a Service waits for before it may select stable alone; or nothing.
 
     One that selects everybody's pods is narrowed when all of ours that are ready are among
     its endpoints: what it has next is then a part of what it has, in whatever order the
@@ -91,11 +96,14 @@ def may_narrow(world: World, status: RolloutStatus, service: Service) -> bool:
     """
     stable = world.replica_set(status.stable_revision)
     if service.selected_hash or stable is None:
-        return True
+        return ""
     workload = world.observed.workload
     beside = workload is not None and workload.replicas > 0
     wanted = max(stable.ready, world.spec.replicas) if beside else stable.ready
-    return service.ready_endpoints.get(stable.hash, 0) >= wanted
+    there = service.ready_endpoints.get(stable.hash, 0)
+    if there >= wanted:
+        return ""
+    return f"{there} of {wanted} pods are endpoints of Service {service.name}, which selects all revisions"
 
 
 def held(world: World, move: Move) -> Move:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from rollouts.core import revision
+from rollouts.core.adoption import narrowing_waits_for
 from rollouts.core.world import Move, World, put_back_lately, quarrel_ends
 from rollouts.model.status import RolloutStatus, Weights
 
@@ -38,7 +39,9 @@ def rest(world: World, move: Move) -> Move:
             seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
             text = f"{seen}; it is put back to {status.stable_revision.hash}"
             return move.saying(world, "PutBack", text, "Warning")
-        return _calm(world, move, "Progressing", f"Service {service.name} is being switched")
+        waits = narrowing_waits_for(world, status, service)
+        text = waits or f"Service {service.name} is being switched"
+        return _calm(world, move, "Progressing", text)
     if status.pinned is not None:
         return _calm(world, move, "Degraded", _pinned(status))
     return _calm(world, move, "Healthy", f"{revision.describe(status.stable_revision)} is stable")
