@@ -105,6 +105,7 @@ def lint(
             findings.append(Finding(file, 1, 1, "error", "", str(error).removeprefix(f"{file}: ")))
     findings += findings_in(texts)
     if live:
+        findings = [each for each in findings if (each.severity, each.field) != ("note", "kind")]
         findings += _live_findings(settings, live, texts, prometheus)
     return _report(findings, output)
 

@@ -44,16 +44,22 @@ class Scaler:
         return (self.group, self.kind, self.name) == (GROUP, ROLLOUT.name, place.name)
 
 
-Limits = tuple[int, int] | None
-"""How few and how many pods autoscalers may choose; None when none scales the Rollout."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How few and how many pods autoscalers may choose, and which of them goes lowest."""
+
+    least: int
+    most: int
+    lowest: str
 
 
-def limits_of(place: Place, scalers: Sequence[Scaler]) -> Limits:
-    """Return how few and how many pods the autoscalers of the Rollout may choose."""
+def limits_of(place: Place, scalers: Sequence[Scaler]) -> Limits | None:
+    """Return the limits of the Rollout's autoscalers; None when there is none."""
     ours = [scaler for scaler in scalers if scaler.scales(place)]
     if not ours:
         return None
-    return min(each.least for each in ours), max(each.most for each in ours)
+    lowest = min(ours, key=lambda scaler: scaler.least)
+    return Limits(lowest.least, max(max(each.most, each.least) for each in ours), lowest.title)
 
 
 def autoscaler_traps(place: Place, scalers: Sequence[Scaler]) -> Iterator[Problem]:

@@ -14,9 +14,9 @@ from rollouts.model.kinds import DISRUPTION_BUDGET, HASH_LABEL, FrozenJSON
 from rollouts.model.route import Problem
 
 
-def budget_traps(place: Place, limits: Limits) -> Iterator[Problem]:
+def budget_traps(place: Place, limits: Limits | None) -> Iterator[Problem]:
     """Yield the budgets that keep every pod in its place, or that protect the wrong pods."""
-    most = max(limits) if limits is not None else place.spec.replicas
+    most = limits.most if limits is not None else place.spec.replicas
     metadata = place.spec.way.stable_metadata
     labels = {**place.labels, **(metadata.labels if metadata is not None else {})}
     protecting = []

@@ -9,7 +9,7 @@ from rollouts.model.kinds import FrozenJSON
 from rollouts.model.route import Problem
 
 
-def pod_traps(place: Place, limits: Limits) -> Iterator[Problem]:
+def pod_traps(place: Place, limits: Limits | None) -> Iterator[Problem]:
     """Yield what makes a pod get requests too early, and what too few pods do to a release."""
     blind = [str(each.get("name")) for each in _serving(place) if not each.get("readinessProbe")]
     if blind:
@@ -20,8 +20,8 @@ def pod_traps(place: Place, limits: Limits) -> Iterator[Problem]:
             " requests, before it can answer; add one",
             blocking=False,
         )
-    count = limits[0] if limits is not None else place.spec.replicas
-    whose = "the autoscaler may go down to 1 pod" if limits is not None else "spec.replicas is 1"
+    count = limits.least if limits is not None else place.spec.replicas
+    whose = f"{limits.lowest} may go down to 1 pod" if limits is not None else "spec.replicas is 1"
     if count == 1:
         yield _single(place, whose)
     elif count > 1 and place.spec.by_replicas:

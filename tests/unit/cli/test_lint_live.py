@@ -157,6 +157,7 @@ def test_a_rollout_that_does_not_exist_yet_is_looked_at_from_a_file(
     assert "shop/checkout: error: ExternalName: Service checkout is of type ExternalName" in ran.out
     assert "shop/checkout: warning: OneReplica: spec.replicas is 1" in ran.out
     assert f"{file}:" in ran.out
+    assert "is not checked by itself" not in ran.out
 
 
 @pytest.mark.usefixtures("shop")

@@ -65,7 +65,7 @@ def test_one_replica() -> None:
 
 def test_an_autoscaler_says_how_few_pods_there_are() -> None:
     one = autoscaler(minReplicas=1)
-    assert "the autoscaler may go down to 1 pod" in message("OneReplica", one)
+    assert "HorizontalPodAutoscaler hpa may go down to 1 pod" in message("OneReplica", one)
     assert reasons(autoscaler(minReplicas=2), of=rollout(replicas=1)) == []
 
 
