@@ -21,14 +21,42 @@ from rollouts.controller.preflight import Place
 from rollouts.controller.preflight.moment import idle_services
 from rollouts.controller.preflight.standstill import Standstill
 from rollouts.controller.watched import WATCHED
+from rollouts.core.adoption import warned
+from rollouts.core.world import World
 from rollouts.errors import Forbidden, InvalidSpec, NotFound
 from rollouts.kube.merging import merged
 from rollouts.kube.paths import EARLIER_VERSIONS
 from rollouts.model.base import format_time
-from rollouts.model.kinds import CRD, JSON, ROLLOUT, FrozenJSON, Kind, Ref
+from rollouts.model.evidence import Evidence
+from rollouts.model.kinds import (
+    CRD,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    GRPC_ROUTE,
+    HTTP_ROUTE,
+    INGRESS,
+    JSON,
+    ROLLOUT,
+    SERVICE,
+    TRAFFIC_SPLIT,
+    FrozenJSON,
+    Kind,
+    Ref,
+)
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout
+
+_ABSENCES = {
+    INGRESS: ("IngressNotFound",),
+    HTTP_ROUTE: ("RouteNotFound", "HTTPRoutesNotServed"),
+    GRPC_ROUTE: ("RouteNotFound", "GRPCRoutesNotServed"),
+    TRAFFIC_SPLIT: ("TrafficSplitsNotServed",),
+    SERVICE: ("RootServiceNotFound",),
+    DEPLOYMENT: ("WorkloadMissing",),
+    ENDPOINT_SLICE: ("NoReadyPods",),
+}
+"""What can't be said of a kind that may not be read: that there is none."""
 
 
 async def look(
@@ -71,12 +99,13 @@ def _problems(
 ) -> Iterator[Remark]:
     status = recall(rollout) or RolloutStatus()
     seen = observe(cluster, rollout, spec, status, quiet_seconds=0)
+    world = warned(World(spec, seen, Evidence(), datetime.now(UTC)), status)
     found = [
-        *seen.route.problems,
+        *world.observed.route.problems,
         *idle_services(Place.of(cluster, rollout, spec)),
     ]
     for problem in sorted(found, key=lambda each: not each.blocking):
-        if not any(problem.reason.startswith(kind.name) for kind in hidden):
+        if not any(problem.reason in _ABSENCES.get(kind, ()) for kind in hidden):
             yield trap(problem)
 
 
