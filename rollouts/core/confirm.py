@@ -35,9 +35,10 @@ def confirm(world: World, move: Move) -> Move:
 
 
 def _routes(world: World, status: RolloutStatus, now: Route) -> list[str]:
-    """Return the header and mirror routes that are known to be there."""
+    """Return the header and mirror routes that are known to be there, and to lead to this canary."""
     wanted = split_of(world.spec, status).names
-    if now.shaped and now.exists and tuple(wanted) == world.asked:
+    asked = tuple(wanted) == world.asked and _reaches_canary(world, status)
+    if now.shaped and now.exists and asked:
         return wanted
     return [each for each in status.weights.routes if each in wanted]
 

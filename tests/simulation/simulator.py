@@ -272,9 +272,8 @@ class Simulation:
             case act.CreateService(name, hash_) | act.SelectRevision(name, hash_):
                 self._check_selects(name, hash_)
                 self.services[name] = hash_
-            case act.SetWeight(Split(percent=percent)):
-                self._check_raise(percent)
-                self.route = percent
+            case act.SetWeight(split):
+                self._set(split)
             case act.RemoveRoute():
                 self._check_removal()
                 self.route = None
@@ -282,6 +281,10 @@ class Simulation:
                 self.command = Command(id=id_, verb=verb)
             case act.AdoptReplicaSet(_):
                 raise AssertionError("nothing to adopt here")
+
+    def _set(self, split: Split) -> None:
+        self._check_raise(split.percent)
+        self.route = split.percent
 
     def _resize(self, replica_set: SimReplicaSet, count: int) -> None:
         if count < len(replica_set.pods):

@@ -3,7 +3,7 @@
 from typing import Any, TypeVar
 
 from tests.simulation.simulator import Behaviour, Simulation
-from tests.simulation.ways import BlueGreen, ByReplicas, Dynamic
+from tests.simulation.ways import BlueGreen, ByReplicas, Dynamic, SeveralRouters
 
 Sim = TypeVar("Sim", bound=Simulation)
 
@@ -70,11 +70,34 @@ def by_replicas_spec(**changes: Any) -> dict[str, Any]:
     return spec | {"strategy": {"canary": canary}}
 
 
+def several_routers_spec(**changes: Any) -> dict[str, Any]:
+    """Return the spec of a canary on two routers, with a header route at first."""
+    spec = canary_spec(**changes)
+    match = [{"headerName": "x-tester", "headerValue": {"exact": "1"}}]
+    canary = dict(spec["strategy"]["canary"])
+    canary["trafficRouting"] = {
+        "nginx": {"stableIngresses": ["app"]},
+        "gatewayAPI": {"httpRoutes": ["app"]},
+    }
+    canary["steps"] = [
+        {"setHeaderRoute": {"name": "testers", "match": match}},
+        {"pause": {"duration": "5s"}},
+        *canary["steps"][:4],
+        {"setHeaderRoute": {"name": "testers"}},
+        *canary["steps"][4:],
+    ]
+    return spec | {"strategy": {"canary": canary}}
+
+
 def dynamic_spec(**changes: Any) -> dict[str, Any]:
     """Return the spec of a canary whose stable revision makes room."""
     spec = canary_spec(replicas=10, **changes)
     canary = spec["strategy"]["canary"] | {"dynamicStableScale": True}
     return spec | {"strategy": {"canary": canary}}
+
+
+def several_routers(seed: int, **changes: Any) -> SeveralRouters:
+    return deployed(SeveralRouters(several_routers_spec(**changes), seed))
 
 
 def blue_green(seed: int, **changes: Any) -> BlueGreen:

@@ -7,11 +7,12 @@ import pytest
 
 from rollouts.core.observed import Command
 from tests.simulation.simulator import Behaviour, DiedError, Simulation
-from tests.simulation.starts import blue_green, by_replicas, dynamic, healthy
+from tests.simulation.starts import blue_green, by_replicas, dynamic, healthy, several_routers
 from tests.simulation.ways import Dynamic
 
 WAYS: dict[str, tuple[Callable[..., Simulation], range]] = {
     "router": (healthy, range(100)),
+    "several routers": (several_routers, range(60)),
     "blue-green": (blue_green, range(60)),
     "replicas": (by_replicas, range(60)),
     "dynamic": (dynamic, range(40)),

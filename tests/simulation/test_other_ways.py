@@ -2,7 +2,7 @@
 
 from rollouts.core.observed import Command
 from tests.simulation.simulator import Behaviour
-from tests.simulation.starts import blue_green, by_replicas, dynamic
+from tests.simulation.starts import blue_green, by_replicas, dynamic, several_routers
 
 
 def test_a_good_release_is_previewed_switched_baked_and_promoted() -> None:
@@ -87,6 +87,18 @@ def test_a_newer_template_in_the_bake_goes_back_first() -> None:
     assert simulation.services["app"] == old
     assert simulation.settle().phase == "Healthy"
     assert simulation.services["app"] == third
+
+
+def test_several_routers_move_together_after_testers_had_a_look() -> None:
+    simulation = several_routers(14)
+    simulation.release("app:2", Behaviour())
+    simulation.run_until(lambda it: it.status.weights.routes == ["testers"])
+    assert simulation.status.weights.applied == 0
+    assert simulation.status.exposure.canary_requests > 0 or simulation.routes is not None
+    simulation.run_until(lambda it: it.status.weights.applied == 50)
+    assert simulation.status.weights.routes == []
+    assert simulation.settle().phase == "Healthy", "\n".join(simulation.log)
+    assert simulation.routes is None
 
 
 def test_the_share_of_the_pods_is_the_weight() -> None:

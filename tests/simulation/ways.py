@@ -1,12 +1,14 @@
 """The other ways that traffic goes, and what must never happen on them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from rollouts.core.replicas import stable_replicas
+from rollouts.core.replicas import split_of, stable_replicas
 from rollouts.core.world import under_way
-from rollouts.model.route import Route
-from tests.simulation.simulator import SimReplicaSet, Simulation
+from rollouts.model.route import Route, Split
+from tests.simulation.simulator import START, SimReplicaSet, Simulation
 
 
 class BlueGreen(Simulation):
@@ -101,3 +103,62 @@ class Dynamic(Simulation):
             assert count >= (100 - (self.route or 0)) / 100 * total, "stable shrinks too far"
             return
         super()._check_may_go(replica_set, count)
+
+
+@dataclass
+class SimRoute:
+    """One of several routing objects: what it says, and since when its router does as it says."""
+
+    percent: int = 0
+    header: bool = False
+    taken_at: datetime = START
+    before: int = 0
+    """What its router did until then."""
+
+    def highest(self, now: datetime) -> int:
+        percent = max(self.percent, 0 if now >= self.taken_at else self.before)
+        return max(percent, int(self.header))
+
+
+class SeveralRouters(Simulation):
+    """Two routing objects that are written one after the other, and taken up by their routers later."""
+
+    routes: tuple[SimRoute, SimRoute] | None = None
+
+    def shares(self) -> dict[str, float]:
+        routes = self.routes or ()
+        self.route = max((each.highest(self.now) for each in routes), default=None)
+        return super().shares()
+
+    def _route(self) -> Route:
+        if self.routes is None:
+            return Route(shaped=not self._wanted())
+        taken = all(self.now >= each.taken_at for each in self.routes)
+        said = {each.percent for each in self.routes}
+        return Route(
+            exists=True,
+            weight=said.pop() if taken and len(said) == 1 else None,
+            highest=max(each.highest(self.now) for each in self.routes),
+            shaped=taken and all(each.header == self._wanted() for each in self.routes),
+        )
+
+    def _wanted(self) -> bool:
+        return bool(split_of(self.spec, self.status).headers)
+
+    def _set(self, split: Split) -> None:
+        """Write both: a controller that dies in between leaves them different."""
+        self._check_raise(max(split.percent, int(bool(split.headers))))
+        self.routes = self.routes or (SimRoute(), SimRoute())
+        for number, each in enumerate(self.routes):
+            if number:
+                self._write()
+            if (each.percent, each.header) == (split.percent, bool(split.headers)):
+                continue
+            each.before = each.highest(self.now)
+            each.percent, each.header = split.percent, bool(split.headers)
+            each.taken_at = self.now + timedelta(seconds=self.random.choice([0.0, 0.3, 3.0]))
+
+    def _check_removal(self) -> None:
+        self.shares()
+        super()._check_removal()
+        self.routes = None
