@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rollouts.model.route import Route, RoutingWrite, Split
-from rollouts.traffic import nginx, smi
+from rollouts.traffic import gateway, nginx, smi
 from rollouts.traffic.scene import Scene
 
 
@@ -28,6 +28,7 @@ class Router:
 
 NGINX = Router(nginx.observe, nginx.render, nginx.clear)
 SMI = Router(smi.observe, smi.render, smi.clear)
+GATEWAY = Router(gateway.observe, gateway.render, gateway.clear)
 
 
 def observe(scene: Scene, wanted: Split) -> Route:
@@ -65,3 +66,5 @@ def _routers(scene: Scene) -> Iterator[Router]:
         yield NGINX
     if routing.smi is not None:
         yield SMI
+    if routing.gateway_api is not None:
+        yield GATEWAY

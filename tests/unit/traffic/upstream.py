@@ -7,7 +7,7 @@ import yaml
 
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.rules import rule_violations
-from rollouts.sandbox.apiserver.schema import pruned, violations
+from rollouts.sandbox.apiserver.schema import defaulted, pruned, violations
 
 FOLDER = Path(__file__).parents[4] / "shared" / "upstream-crds"
 
@@ -25,5 +25,7 @@ def complaints(crd: JSON, body: JSON) -> list[str]:
     version = body["apiVersion"].split("/")[1]
     (found,) = (each for each in crd["spec"]["versions"] if each["name"] == version)
     schema = found["schema"]["openAPIV3Schema"]
+    unknown = pruned(body, schema)
+    defaulted(body, schema)
     found = [*violations(body, schema), *rule_violations(body, None, schema)]
-    return [*pruned(body, schema), *map(str, found)]
+    return [*unknown, *map(str, found)]

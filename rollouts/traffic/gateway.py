@@ -1,0 +1,305 @@
+"""
+Weights in the user's HTTPRoutes and GRPCRoutes (Gateway API v1), in the rules that name stableService.
+
+Of a route that is the user's, only the two arms' weights are written, the canary's backendRef
+where the user has none, a filter that mirrors to the canary, and one annotation that notes how
+the rules were. The rules go as one list, for that is what they are to the API (atomic), with
+the resourceVersion that was read, so that nobody's change is lost. `clear` takes all of it away
+again. Header routes, and mirrors of some requests, are in a route of our own beside it.
+
+A weight counts once every parent of the route has accepted that generation of it. Until then
+the canary may have something, whatever the route says.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, JSON, FrozenJSON, Kind, Ref
+from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
+from rollouts.traffic import gateway_own, gateway_parents
+from rollouts.traffic.gateway_matches import Inexpressible
+from rollouts.traffic.gateway_problems import problems
+from rollouts.traffic.gateway_rules import (
+    Before,
+    before_of,
+    find,
+    mirror_filter,
+    mirroring,
+    mirrors_in,
+    note,
+    parsed,
+    reach,
+    restored,
+    rules_of,
+    said,
+    steered,
+)
+from rollouts.traffic.gateway_scene import arms_of, named, note_key, originals, own_routes
+from rollouts.traffic.ownership import is_going, is_ours, namespace_of
+from rollouts.traffic.scene import Scene
+
+_CUT_OFF = Split(cut_off=True)
+
+
+def observe(scene: Scene, wanted: Split) -> Route:
+    """Return what the routes say now, and every trap that can be seen in them."""
+    found = list(originals(scene))
+    weights = {_weight(scene, each) for each in found}
+    strays = [route for _, route in _strays(scene)]
+    owns = [own for _, own in own_routes(scene)]
+    return Route(
+        exists=bool(clear(scene)),
+        weight=(weights.pop() if len(weights) == 1 else None) if weights else 0,
+        highest=max(
+            (
+                *(_reach(scene, each.route) for each in found),
+                *(_reach(scene, route) for route in strays),
+                *(_own_reach(scene, own) for own in owns),
+            ),
+            default=0,
+        ),
+        intact=all(_intact(scene, each.route) for each in found),
+        shaped=_shaped(scene, wanted, found),
+        problems=tuple(problems(scene)),
+    )
+
+
+def render(scene: Scene, split: Split) -> list[RoutingWrite]:
+    """
+    Return the writes after which the routes say `split`; none to one that says it already.
+
+    First what is the user's, which has most of the requests, then what is our own.
+    """
+    found = list(originals(scene))
+    changes = [write for each in found for write in _change(scene, each.kind, each.route, split)]
+    for kind, route in _strays(scene):
+        changes += _cleared(scene, kind, route)
+    owns = [own for each in found if (own := _own(scene, each, split)) is not None]
+    kept = {_ref(scene, own.kind, own.body["metadata"]["name"]) for own in owns}
+    removals = [
+        Remove(ref, own["metadata"]["uid"])
+        for kind, own in own_routes(scene)
+        if (ref := _ref(scene, kind, own["metadata"]["name"])) not in kept
+    ]
+    return [*changes, *owns, *removals]
+
+
+def clear(scene: Scene) -> list[RoutingWrite]:
+    """Return the writes that leave the user's routes as they were before any rollout."""
+    routes = [(each.kind, each.route) for each in originals(scene)]
+    changes = [
+        write
+        for kind, route in [*routes, *_strays(scene)]
+        for write in _cleared(scene, kind, route)
+    ]
+    removals = [
+        Remove(_ref(scene, kind, own["metadata"]["name"]), own["metadata"]["uid"])
+        for kind, own in own_routes(scene)
+    ]
+    return [*changes, *removals]
+
+
+def _ref(scene: Scene, kind: Kind, name: str) -> Ref:
+    return Ref(kind, namespace_of(scene.rollout), name)
+
+
+def _strays(scene: Scene) -> Iterator[tuple[Kind, JSON]]:
+    """Yield the routes that have our note, and that the spec names no longer."""
+    for kind in (HTTP_ROUTE, GRPC_ROUTE):
+        for name, route in sorted(scene.of(kind).items()):
+            if name not in named(scene, kind) and note_key(scene.rollout) in _annotations(route):
+                yield kind, route
+
+
+def _annotations(route: FrozenJSON) -> JSON:
+    return route["metadata"].get("annotations") or {}
+
+
+def _noted(scene: Scene, route: FrozenJSON) -> str | None:
+    found = _annotations(route).get(note_key(scene.rollout))
+    return str(found) if found is not None else None
+
+
+def _stable_rules(scene: Scene, route: FrozenJSON) -> list[tuple[JSON, Before]]:
+    """Return the rules that name the stable Service, each with how it was before the rollout."""
+    arms, notes = arms_of(scene), parsed(_noted(scene, route))
+    found = [rule for rule in rules_of(route) if find(rule, arms.stable, arms) is not None]
+    notes += [None] * (len(found) - len(notes))
+    return [(rule, before_of(rule, each, arms)) for rule, each in zip(found, notes, strict=False)]
+
+
+def _change(scene: Scene, kind: Kind, route: FrozenJSON, split: Split) -> list[RoutingWrite]:
+    """Return what makes a route of the user's say `split`."""
+    stable = _stable_rules(scene, route)
+    if split.percent == 0 and _noted(scene, route) is None and not _canary_has_some(scene, route):
+        return _written(scene, kind, route, _mirrored(scene, route, split), None)
+    befores = iter([before for _, before in stable])
+    arms = arms_of(scene)
+    rules = [
+        steered(rule, split.percent, next(befores), arms) if find(rule, arms.stable, arms) else rule
+        for rule in _mirrored(scene, route, split)
+    ]
+    return _written(scene, kind, route, rules, note(before for _, before in stable))
+
+
+def _canary_has_some(scene: Scene, route: FrozenJSON) -> bool:
+    return any(reach(rule, arms_of(scene)) > 0 for rule, _ in _stable_rules(scene, route))
+
+
+def _mirrored(scene: Scene, route: FrozenJSON, split: Split) -> list[JSON]:
+    """Return the rules of a route, with the mirrors of all requests that `split` asks for."""
+    arms = arms_of(scene)
+    shares = [] if split.cut_off else gateway_own.everywhere(split.mirrors)
+    return [
+        mirroring(rule, [mirror_filter(rule, share, arms) for share in shares], arms)
+        if find(rule, arms.stable, arms) is not None
+        else rule
+        for rule in rules_of(route)
+    ]
+
+
+def _cleared(scene: Scene, kind: Kind, route: FrozenJSON) -> list[RoutingWrite]:
+    """Return what leaves a route as it was."""
+    befores = iter([before for _, before in _stable_rules(scene, route)])
+    arms = arms_of(scene)
+    changed = _noted(scene, route) is not None or _canary_has_some(scene, route)
+    rules = _mirrored(scene, route, _CUT_OFF)
+    if changed:
+        rules = [
+            restored(rule, next(befores), arms) if find(rule, arms.stable, arms) else rule
+            for rule in rules
+        ]
+    return _written(scene, kind, route, rules, None)
+
+
+def _written(
+    scene: Scene, kind: Kind, route: FrozenJSON, rules: list[JSON], noted: str | None
+) -> list[RoutingWrite]:
+    """Return the change from what a route says to these rules and this note; none if there is none."""
+    body: JSON = {}
+    metadata: JSON = {}
+    if noted != _noted(scene, route):
+        metadata["annotations"] = {note_key(scene.rollout): noted}
+    if rules != rules_of(route):
+        body["spec"] = {"rules": rules}
+    if not metadata and not body:
+        return []
+    if "resourceVersion" in route["metadata"]:
+        metadata["resourceVersion"] = route["metadata"]["resourceVersion"]
+    return [Change(_ref(scene, kind, route["metadata"]["name"]), {"metadata": metadata, **body})]
+
+
+def _own(scene: Scene, original: gateway_own.Original, split: Split) -> Keep | None:
+    """Return our own route beside one of the user's, unless its name is taken."""
+    try:
+        body = gateway_own.body(original, split)
+    except Inexpressible:
+        return None  # a problem, which says so
+    if body is None:
+        return None
+    present = scene.of(original.kind).get(body["metadata"]["name"])
+    free = present is None or is_ours(present, scene.rollout)
+    return Keep(original.kind, body) if free else None
+
+
+def _is_touched(scene: Scene, route: FrozenJSON) -> bool:
+    """Say whether anything of a route may lead to the canary."""
+    arms = arms_of(scene)
+    return _noted(scene, route) is not None or any(
+        find(rule, arms.canary, arms) is not None or mirrors_in(rule, arms)
+        for rule, _ in _stable_rules(scene, route)
+    )
+
+
+def _weight(scene: Scene, original: gateway_own.Original) -> int | None:
+    """Return what all rules of a route say, once its parents have confirmed it."""
+    percent = _percent(scene, original.route)
+    if _is_touched(scene, original.route) and not gateway_parents.confirmed(original.route):
+        return None
+    return percent
+
+
+def _percent(scene: Scene, route: FrozenJSON) -> int | None:
+    arms = arms_of(scene)
+    found = {said(rule, before, arms) for rule, before in _stable_rules(scene, route)}
+    if not found:
+        return 0
+    return found.pop() if len(found) == 1 else None
+
+
+def _reach(scene: Scene, route: FrozenJSON) -> int:
+    """Return the most that a route may be sending to the canary now."""
+    if not _is_touched(scene, route):
+        return 0
+    arms = arms_of(scene)
+    rules = [rule for rule, _ in _stable_rules(scene, route)]
+    copied = any(mirrors_in(rule, arms) for rule in rules)
+    least = int(copied or not gateway_parents.confirmed(route))
+    return max((least, *(reach(rule, arms) for rule in rules)))
+
+
+def _own_reach(scene: Scene, own: FrozenJSON) -> int:
+    """Return the most that a route of our own may be sending: a header route counts as something."""
+    arms = arms_of(scene)
+    split = [rule for rule in rules_of(own) if find(rule, arms.stable, arms) is not None]
+    return max((1, *(reach(rule, arms) for rule in split)))
+
+
+def _intact(scene: Scene, route: FrozenJSON) -> bool:
+    """Say whether the two arms are what we would write at the weight that they have."""
+    arms, noted = arms_of(scene), _noted(scene, route)
+    stable = _stable_rules(scene, route)
+    for rule, before in stable:
+        percent = said(rule, before, arms)
+        if percent is None:
+            return False
+        untouched = noted is None and percent == 0
+        if not untouched and steered(rule, percent, before, arms) != rule:
+            return False
+    return noted is None or noted == note(before for _, before in stable)
+
+
+def _shaped(scene: Scene, wanted: Split, found: Iterable[gateway_own.Original]) -> bool:
+    """Say whether the header and mirror routes are those of `wanted`, and confirmed."""
+    expected: set[Ref] = set()
+    for each in found:
+        percent = _percent(scene, each.route)
+        split = wanted if percent is None else replace(wanted, percent=percent)
+        if _mirrored(scene, each.route, split) != rules_of(each.route):
+            return False
+        copied = any(mirrors_in(rule, arms_of(scene)) for rule in rules_of(each.route))
+        if copied and not gateway_parents.confirmed(each.route):
+            return False
+        try:
+            body = gateway_own.body(each, split)
+        except Inexpressible:
+            return False
+        if body is not None:
+            expected.add(_ref(scene, each.kind, body["metadata"]["name"]))
+            if not _is_there(scene.of(each.kind), body, scene):
+                return False
+    present = {_ref(scene, kind, own["metadata"]["name"]) for kind, own in own_routes(scene)}
+    return present == expected and (bool(expected) or _needs_no_route(scene, wanted))
+
+
+def _needs_no_route(scene: Scene, wanted: Split) -> bool:
+    """Say whether `wanted` holds without any route of our own."""
+    if wanted.cut_off or not wanted.names:
+        return True
+    copied = any(
+        mirrors_in(rule, arms_of(scene))
+        for each in originals(scene)
+        for rule in rules_of(each.route)
+    )
+    return copied and not wanted.headers and not any(each.match for each in wanted.mirrors)
+
+
+def _is_there(routes: Mapping[str, JSON], body: FrozenJSON, scene: Scene) -> bool:
+    own = routes.get(body["metadata"]["name"])
+    return (
+        own is not None
+        and is_ours(own, scene.rollout)
+        and not is_going(own)
+        and gateway_own.is_said(body["spec"], own.get("spec") or {})
+        and gateway_parents.confirmed(own)
+    )

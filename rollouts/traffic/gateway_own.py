@@ -1,0 +1,162 @@
+"""
+Our own route beside a route of the user's: header routes, and mirrors of some requests only.
+
+It has the same parents and host names, and for each of the user's rules that lead to the
+stable Service a rule with narrower matches, and the same filters. By the Gateway API's order
+of precedence (the path first, then the method, then the most headers, whatever route they are
+in) those requests are ours, and all others remain the user's. It exists as long as such a
+header or mirror route does, and is owned by the Rollout.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rollouts.model.kinds import GRPC_ROUTE, JSON, FrozenJSON, Kind
+from rollouts.model.route import Split
+from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
+from rollouts.traffic.gateway_matches import Inexpressible, by_headers, by_request
+from rollouts.traffic.gateway_rules import (
+    WHOLE,
+    Arms,
+    before_of,
+    find,
+    mirror_filter,
+    mirroring,
+    rules_of,
+    steered,
+)
+from rollouts.traffic.ownership import canary_name, own_metadata
+
+_MOST_RULES = 16
+_MOST_MATCHES = 64
+_MOST_MATCHES_IN_ALL = 128
+_PER_RULE = ("name", "matches", "backendRefs")
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A route of the user's, of this Rollout."""
+
+    kind: Kind
+    route: FrozenJSON
+    arms: Arms
+    rollout: FrozenJSON
+
+
+def everywhere(mirrors: tuple[SetMirrorRoute, ...]) -> list[int]:
+    """Return the percentages of the mirror routes for requests of any kind."""
+    return [_percentage(each) for each in mirrors if not each.match and each.percentage != 0]
+
+
+def body(original: Original, split: Split) -> JSON | None:
+    """
+    Return our own route; None when none is needed for `split`.
+
+    Raises:
+        Inexpressible: no route can say it.
+    """
+    mirrors = [each for each in split.mirrors if each.match and each.percentage != 0]
+    if split.cut_off or not (split.headers or mirrors):
+        return None
+    rules = [
+        *(
+            each
+            for rule in _stable_rules(original)
+            for each in _by_header(original, rule, split.headers)
+        ),
+        *(
+            each
+            for mirror in mirrors
+            for rule in _stable_rules(original)
+            for each in _by_mirror(original, rule, mirror, split.percent)
+        ),
+    ]
+    if not rules:
+        return None
+    if (
+        len(rules) > _MOST_RULES
+        or sum(len(each["matches"]) for each in rules) > _MOST_MATCHES_IN_ALL
+    ):
+        raise Inexpressible(
+            f"it takes more than the {_MOST_RULES} rules or {_MOST_MATCHES_IN_ALL} matches that a route may have"
+        )
+    spec = original.route.get("spec") or {}
+    shared = {key: spec[key] for key in ("parentRefs", "hostnames") if key in spec}
+    name = canary_name(original.route["metadata"]["name"], original.rollout)
+    return {
+        "apiVersion": original.kind.api_version,
+        "kind": original.kind.name,
+        "metadata": own_metadata(name, original.rollout),
+        "spec": {**shared, "rules": rules},
+    }
+
+
+def is_said(wanted: Any, found: Any) -> bool:
+    """Say whether `found` says all of `wanted`: an API server may have added defaults."""
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        return all(key in found and is_said(value, found[key]) for key, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(found, list):
+        return len(wanted) == len(found) and all(map(is_said, wanted, found))
+    return bool(wanted == found)
+
+
+def _stable_rules(original: Original) -> list[JSON]:
+    arms = original.arms
+    return [rule for rule in rules_of(original.route) if find(rule, arms.stable, arms) is not None]
+
+
+def _matches(rule: FrozenJSON) -> list[JSON]:
+    return list(rule.get("matches") or [{}])
+
+
+def _by_header(
+    original: Original, rule: JSON, routes: tuple[SetHeaderRoute, ...]
+) -> Iterator[JSON]:
+    arms = original.arms
+    narrowed = [by_headers(match, route.match) for route in routes for match in _matches(rule)]
+    stable = find(rule, arms.stable, arms)
+    assert stable is not None
+    backends = [{**stable, "name": arms.canary, "weight": 1}]
+    yield from _narrow(mirroring(rule, [], arms), narrowed, backends)
+
+
+def _by_mirror(
+    original: Original, rule: JSON, mirror: SetMirrorRoute, percent: int
+) -> Iterator[JSON]:
+    arms, grpc = original.arms, original.kind == GRPC_ROUTE
+    narrowed = [
+        by_request(match, each, grpc=grpc) for each in mirror.match for match in _matches(rule)
+    ]
+    split = steered(rule, percent, before_of(rule, None, arms), arms)
+    copying = mirroring(rule, [mirror_filter(rule, _percentage(mirror), arms)], arms)
+    yield from _narrow(copying, narrowed, split["backendRefs"])
+
+
+def _narrow(rule: JSON, matches: list[JSON | None], backends: list[JSON]) -> Iterator[JSON]:
+    """Yield the rule with these matches and backends, as often as its matches need."""
+    known = [match for match in matches if match is not None]
+    size = 1 if _replaces_prefix(rule) else _MOST_MATCHES
+    others = {key: value for key, value in rule.items() if key not in _PER_RULE}
+    for start in range(0, len(known), size):
+        if size == 1 and known[start].get("path") not in [
+            each.get("path") for each in _matches(rule)
+        ]:
+            raise Inexpressible("a rule replaces the prefix that it matches; match no path")
+        yield {"matches": known[start : start + size], **others, "backendRefs": backends}
+
+
+def _replaces_prefix(rule: FrozenJSON) -> bool:
+    """Say whether a rule rewrites the prefix that it matches: then it has to have one match only."""
+    filters = list(rule.get("filters") or [])
+    for ref in rule.get("backendRefs") or []:
+        filters += ref.get("filters") or []
+    return any(
+        "replacePrefixMatch" in ((each.get(kind) or {}).get("path") or {})
+        for each in filters
+        for kind in ("urlRewrite", "requestRedirect")
+    )
+
+
+def _percentage(mirror: SetMirrorRoute) -> int:
+    return WHOLE if mirror.percentage is None else mirror.percentage

@@ -1,0 +1,146 @@
+"""Traps on the way of the traffic that can be seen in HTTPRoutes and GRPCRoutes, each with the way out."""
+
+from collections.abc import Iterator
+
+from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, FrozenJSON, Kind
+from rollouts.model.route import Problem, Split
+from rollouts.model.spec import RolloutSpec
+from rollouts.traffic import gateway_own, gateway_parents
+from rollouts.traffic.gateway_matches import Inexpressible
+from rollouts.traffic.gateway_own import Original
+from rollouts.traffic.gateway_rules import (
+    WHOLE,
+    before_of,
+    find,
+    is_arm,
+    others_weight,
+    refs_of,
+    rules_of,
+)
+from rollouts.traffic.gateway_scene import KINDS, arms_of, named, own_routes
+from rollouts.traffic.ownership import canary_name, is_going, is_ours
+from rollouts.traffic.scene import Scene
+
+_MOST_BACKENDS = 16
+_FIELDS = {HTTP_ROUTE: "httpRoutes", GRPC_ROUTE: "grpcRoutes"}
+
+
+def problems(scene: Scene) -> Iterator[Problem]:
+    """Yield them, of the named routes in the order of the spec, then of others."""
+    for kind in KINDS:
+        names = named(scene, kind)
+        if names and kind not in scene.served:
+            yield Problem(
+                f"{kind}sNotServed",
+                f"the cluster serves no {kind}s ({kind.api_version}); install the Gateway API, or take"
+                f" {_FIELDS[kind]} out of gatewayAPI",
+            )
+            continue
+        for name in names:
+            route = scene.of(kind).get(name)
+            if route is None or is_going(route):
+                yield Problem(
+                    "RouteNotFound",
+                    f"{kind} {name} does not exist; create it, or correct {_FIELDS[kind]}",
+                )
+            else:
+                yield from _of_route(scene, Original(kind, route, arms_of(scene), scene.rollout))
+        yield from _others(scene, kind)
+    for kind, own in own_routes(scene):
+        yield from gateway_parents.problems(kind, own)
+
+
+def _of_route(scene: Scene, original: Original) -> Iterator[Problem]:
+    kind, route, arms = original.kind, original.route, original.arms
+    name = f"{kind} {route['metadata']['name']}"
+    rules = rules_of(route)
+    if not any(find(rule, arms.stable, arms) is not None for rule in rules):
+        known = sorted({str(ref.get("name")) for rule in rules for ref in refs_of(rule)})
+        leads = f"it leads to {', '.join(known)}" if known else "it leads to no Service"
+        yield Problem("NoRuleForService", f"{name} has no rule for Service {arms.stable}: {leads}")
+    for number, rule in enumerate(rules):
+        yield from _of_rule(f"rule {number} of {name}", rule, original)
+    yield from gateway_parents.problems(kind, route)
+    yield from _of_own(scene, original)
+
+
+def _of_rule(where: str, rule: FrozenJSON, original: Original) -> Iterator[Problem]:
+    arms = original.arms
+    counts = [
+        sum(is_arm(ref, service, arms) for ref in refs_of(rule))
+        for service in (arms.stable, arms.canary)
+    ]
+    if counts[0] == 0:
+        if counts[1] > 0:
+            yield Problem(
+                "CanaryWithoutStable",
+                f"{where} leads to Service {arms.canary} and not to {arms.stable}: its requests reach"
+                " the canary whatever the weight is, also after a rollback",
+                blocking=False,
+            )
+        return
+    if max(counts) > 1:
+        twice = arms.stable if counts[0] > 1 else arms.canary
+        yield Problem(
+            "ServiceListedTwice", f"{where} lists Service {twice} more than once; list it once"
+        )
+    if counts[1] == 0 and len(refs_of(rule)) >= _MOST_BACKENDS:
+        yield Problem(
+            "TooManyBackends",
+            f"{where} has {_MOST_BACKENDS} backends, and there is no room for the canary; take one out",
+        )
+    total = before_of(rule, None, arms).total
+    if others_weight(rule, arms) and total < WHOLE:
+        yield Problem(
+            "WeightsTooSmall",
+            f"{where} gives Service {arms.stable} a weight of {total} among other backends, which can't be"
+            f" split by percent; multiply the weights of the rule, so that it has {WHOLE} at least",
+        )
+
+
+def _of_own(scene: Scene, original: Original) -> Iterator[Problem]:
+    """Yield what is in the way of our own route, if some step needs one."""
+    splits = list(_splits(scene.spec))
+    if not splits:
+        return
+    name = original.route["metadata"]["name"]
+    own_name = canary_name(name, scene.rollout)
+    present = scene.of(original.kind).get(own_name)
+    own_is_needed = False
+    for step, split in splits:
+        try:
+            own_is_needed |= gateway_own.body(original, split) is not None
+        except Inexpressible as why:
+            yield Problem(
+                "RouteNotPossible", f"{step} can't be had on {original.kind} {name}: {why}"
+            )
+    if own_is_needed and present is not None and not is_ours(present, scene.rollout):
+        yield Problem(
+            "CanaryRouteNotOurs",
+            f"{original.kind} {own_name} exists and is not this Rollout's; remove or rename it",
+        )
+
+
+def _splits(spec: RolloutSpec) -> Iterator[tuple[str, Split]]:
+    """Yield every header and mirror route of the steps, by itself, at a weight."""
+    for step in spec.steps:
+        header, mirror = step.set_header_route, step.set_mirror_route
+        if header is not None and header.match:
+            yield f"setHeaderRoute {header.name}", Split(1, headers=(header,))
+        if mirror is not None and (mirror.match or mirror.percentage):
+            yield f"setMirrorRoute {mirror.name}", Split(1, mirrors=(mirror,))
+
+
+def _others(scene: Scene, kind: Kind) -> Iterator[Problem]:
+    """Yield the routes that lead to the stable Service as well, and are not named."""
+    arms = arms_of(scene)
+    for name, route in sorted(scene.of(kind).items()):
+        if name in named(scene, kind) or is_ours(route, scene.rollout) or is_going(route):
+            continue
+        if any(find(rule, arms.stable, arms) is not None for rule in rules_of(route)):
+            yield Problem(
+                "ServiceShared",
+                f"{kind} {name} leads to Service {arms.stable} too and gets no canary; name it in"
+                f" {_FIELDS[kind]} if it should",
+                blocking=False,
+            )

@@ -1,0 +1,213 @@
+"""
+One rule of an HTTPRoute or a GRPCRoute: its two arms, their weights, and how it was before.
+
+Facts, from the Gateway API: weights are relative to the sum of the rule's; one that is absent
+is 1; a backendRef is a Service of the route's namespace unless it says otherwise. In a rule
+with other backends the two arms share what they have together, so that the others' share
+stays as it was. All else of a rule is left as it is.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.traffic.shares import most_percent, percent
+
+MIRROR = "RequestMirror"
+WHOLE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """The two Services, and the namespace that they are in."""
+
+    stable: str
+    canary: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The weights that a rule had before the rollout; None: none was written."""
+
+    stable: int | None
+    canary: int | None
+    listed: bool
+    """Whether the canary was among its backends; else we added it."""
+
+    @property
+    def total(self) -> int:
+        return _or_one(self.stable) + (_or_one(self.canary) if self.listed else 0)
+
+    def noted(self) -> JSON:
+        return {"stable": self.stable, **({"canary": self.canary} if self.listed else {})}
+
+
+def is_arm(ref: FrozenJSON, service: str, arms: Arms) -> bool:
+    """Say whether a backendRef means this Service of the route's own namespace."""
+    return (
+        ref.get("name") == service
+        and not ref.get("group")
+        and (ref.get("kind") or "Service") == "Service"
+        and (ref.get("namespace") or arms.namespace) == arms.namespace
+    )
+
+
+def rules_of(route: FrozenJSON) -> list[JSON]:
+    return list((route.get("spec") or {}).get("rules") or [])
+
+
+def refs_of(rule: FrozenJSON) -> list[JSON]:
+    return list(rule.get("backendRefs") or [])
+
+
+def find(rule: FrozenJSON, service: str, arms: Arms) -> JSON | None:
+    """Return the backendRef to a Service, or None."""
+    return next((ref for ref in refs_of(rule) if is_arm(ref, service, arms)), None)
+
+
+def weight_of(ref: FrozenJSON | None) -> int:
+    """Return the weight that a backendRef has; of none, 0."""
+    return _or_one(ref.get("weight")) if ref is not None else 0
+
+
+def others_weight(rule: FrozenJSON, arms: Arms) -> int:
+    """Return the weight of all backends but the two arms."""
+    arm = (find(rule, arms.stable, arms), find(rule, arms.canary, arms))
+    return sum(weight_of(ref) for ref in refs_of(rule) if not any(ref is each for each in arm))
+
+
+def said(rule: FrozenJSON, before: Before, arms: Arms) -> int | None:
+    """Return the canary's percentage; None when it is none that we would write."""
+    stable = weight_of(find(rule, arms.stable, arms))
+    canary = weight_of(find(rule, arms.canary, arms))
+    if canary == 0:
+        return 0
+    if not others_weight(rule, arms):
+        return percent(Fraction(canary), Fraction(stable + canary))
+    total = before.total
+    found = most_percent(Fraction(canary), Fraction(total))
+    return found if stable + canary == total and canary == total * found // WHOLE else None
+
+
+def reach(rule: FrozenJSON, arms: Arms) -> int:
+    """Return the most that the canary may get of what both arms get, in percent."""
+    stable = weight_of(find(rule, arms.stable, arms))
+    canary = weight_of(find(rule, arms.canary, arms))
+    return most_percent(Fraction(canary), Fraction(stable + canary))
+
+
+def before_of(rule: FrozenJSON, noted: Any, arms: Arms) -> Before:
+    """
+    Return how a rule was before the rollout: as noted, if it still is what that was noted of.
+
+    Somebody who writes his own version of a rule again, without the canary, begins anew.
+    """
+    stable, canary = find(rule, arms.stable, arms), find(rule, arms.canary, arms)
+    if canary is not None and isinstance(noted, dict) and _is_weight(noted.get("stable")):
+        listed = "canary" in noted
+        if not listed or _is_weight(noted["canary"]):
+            return Before(noted.get("stable"), noted.get("canary"), listed)
+    return Before(
+        stable.get("weight") if stable is not None else 0,
+        canary.get("weight") if canary is not None else None,
+        canary is not None,
+    )
+
+
+def steered(rule: JSON, percent: int, before: Before, arms: Arms) -> JSON:
+    """Return the rule with the canary at `percent`; it is added when it is not there yet."""
+    total = before.total if others_weight(rule, arms) else WHOLE
+    canary = total * percent // WHOLE
+    listed = find(rule, arms.canary, arms) is not None
+    if not listed and percent == 0:
+        return rule
+    refs: list[JSON] = []
+    for ref in refs_of(rule):
+        if is_arm(ref, arms.canary, arms):
+            if before.listed:
+                refs.append(_weighing(ref, canary))
+            continue
+        is_stable = is_arm(ref, arms.stable, arms)
+        refs.append(_weighing(ref, total - canary) if is_stable else ref)
+        if is_stable and not before.listed:
+            refs.append({**ref, "name": arms.canary, "weight": canary})
+    return {**rule, "backendRefs": refs}
+
+
+def restored(rule: JSON, before: Before, arms: Arms) -> JSON:
+    """Return the rule with everything at stable: as it was, if the canary had nothing then."""
+    canary = find(rule, arms.canary, arms)
+    if canary is None:
+        return rule
+    as_it_was = not before.listed or before.canary == 0
+    refs: list[JSON] = []
+    for ref in refs_of(rule):
+        if is_arm(ref, arms.canary, arms):
+            refs += [_weighing(ref, 0)] if before.listed else []
+        elif not is_arm(ref, arms.stable, arms):
+            refs.append(ref)
+        elif as_it_was and before.stable is None:
+            refs.append({key: value for key, value in ref.items() if key != "weight"})
+        else:
+            refs.append(_weighing(ref, before.total))
+    return {**rule, "backendRefs": refs}
+
+
+def mirrors_in(rule: FrozenJSON, arms: Arms) -> list[JSON]:
+    """Return the filters that mirror to the canary."""
+    return [each for each in rule.get("filters") or [] if _is_our_mirror(each, arms)]
+
+
+def mirroring(rule: JSON, mirrors: list[JSON], arms: Arms) -> JSON:
+    """Return the rule with exactly these filters that mirror to the canary."""
+    if mirrors_in(rule, arms) == mirrors:
+        return rule
+    kept = [each for each in rule.get("filters") or [] if not _is_our_mirror(each, arms)]
+    without = {key: value for key, value in rule.items() if key != "filters"}
+    filters = [*kept, *mirrors]
+    return {**without, "filters": filters} if filters else without
+
+
+def mirror_filter(rule: FrozenJSON, percent: int, arms: Arms) -> JSON:
+    """Return the filter that mirrors so many percent of a rule's requests to the canary."""
+    stable: JSON = find(rule, arms.stable, arms) or {}
+    port = {"port": stable["port"]} if "port" in stable else {}
+    backend = {"group": "", "kind": "Service", "name": arms.canary, **port}
+    share = {"percent": percent} if percent < WHOLE else {}
+    return {"type": MIRROR, "requestMirror": {"backendRef": backend, **share}}
+
+
+def parsed(text: object) -> list[Any]:
+    """Return what was noted of a route's rules, in order; nothing when it is no note of ours."""
+    try:
+        found = json.loads(text) if isinstance(text, str) else []
+    except ValueError:
+        return []
+    return found if isinstance(found, list) else []
+
+
+def note(befores: Iterator[Before]) -> str:
+    """Return the note of how a route's rules were."""
+    return json.dumps([each.noted() for each in befores], separators=(",", ":"))
+
+
+def _is_our_mirror(filter_: FrozenJSON, arms: Arms) -> bool:
+    if filter_.get("type") != MIRROR:
+        return False
+    return is_arm((filter_.get("requestMirror") or {}).get("backendRef") or {}, arms.canary, arms)
+
+
+def _weighing(ref: JSON, weight: int) -> JSON:
+    return ref if weight_of(ref) == weight else {**ref, "weight": weight}
+
+
+def _is_weight(value: object) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _or_one(weight: Any) -> int:
+    return 1 if weight is None else int(weight)

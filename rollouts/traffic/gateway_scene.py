@@ -1,0 +1,58 @@
+"""The routes of the Gateway API that a Rollout has to do with: those it names, and its own."""
+
+from collections.abc import Iterator
+
+from rollouts.model.kinds import GROUP, GRPC_ROUTE, HTTP_ROUTE, JSON, FrozenJSON, Kind
+from rollouts.model.routing import GatewayRouting
+from rollouts.traffic.gateway_own import Original
+from rollouts.traffic.gateway_rules import Arms
+from rollouts.traffic.ownership import is_going, is_ours, namespace_of
+from rollouts.traffic.scene import Scene
+
+KINDS = (HTTP_ROUTE, GRPC_ROUTE)
+NOTE = f"{GROUP}/weights-"
+"""Before a Rollout's name, the annotation that notes how the rules of a route were."""
+
+
+def note_key(rollout: FrozenJSON) -> str:
+    """Return the name of the annotation; a route may have rules of several Rollouts."""
+    return f"{NOTE}{rollout['metadata']['name']}"
+
+
+def arms_of(scene: Scene) -> Arms:
+    return Arms(
+        str(scene.spec.stable_service),
+        str(scene.spec.canary_service),
+        namespace_of(scene.rollout),
+    )
+
+
+def routing_of(scene: Scene) -> GatewayRouting:
+    assert scene.spec.routing is not None
+    assert scene.spec.routing.gateway_api is not None
+    return scene.spec.routing.gateway_api
+
+
+def named(scene: Scene, kind: Kind) -> list[str]:
+    """Return the names of the routes of this kind that the spec gives."""
+    routing = routing_of(scene)
+    return routing.http_routes if kind == HTTP_ROUTE else routing.grpc_routes
+
+
+def originals(scene: Scene) -> Iterator[Original]:
+    """Yield the routes that the spec names and that are there, even while they are deleted."""
+    for kind in KINDS:
+        if kind not in scene.served:
+            continue
+        for name in named(scene, kind):
+            route = scene.of(kind).get(name)
+            if route is not None and not is_ours(route, scene.rollout):
+                yield Original(kind, route, arms_of(scene), scene.rollout)
+
+
+def own_routes(scene: Scene) -> Iterator[tuple[Kind, JSON]]:
+    """Yield the routes that are the Rollout's own, and there to stay."""
+    for kind in KINDS:
+        for _, route in sorted(scene.of(kind).items()):
+            if is_ours(route, scene.rollout) and not is_going(route):
+                yield kind, route
