@@ -1,0 +1,71 @@
+"""Decisions about an active Service that does not select what it should."""
+
+import pytest
+
+from rollouts.core.actions import CreateReplicaSet, SelectRevision
+from tests.unit.core.worlds import (
+    CRITERIA,
+    NEW,
+    OLD,
+    Scene,
+    evidence,
+    replica_set,
+    service,
+    spec_of,
+    told,
+    under_way,
+)
+
+SPEC = spec_of(
+    strategy={
+        "blueGreen": {
+            "activeService": "checkout",
+            "postPromotionAnalysis": {"duration": "60s"},
+        }
+    },
+    successCriteria=CRITERIA,
+)
+
+
+def baking(selected: str = NEW) -> Scene:
+    """Return a scene after the switch, with an active Service that selects this."""
+    active = service("checkout", selected, newhash=4)
+    scene = under_way(100, SPEC, current_step_index=2).having(replica_set(NEW, 4))
+    return scene.with_(services={"checkout": active}, evidence=evidence())
+
+
+def before_the_switch(selected: str) -> Scene:
+    """Return a scene in which the new revision has no pods, and not even a ReplicaSet."""
+    scene = under_way(0, SPEC).without(NEW)
+    return scene.with_(services={"checkout": service("checkout", selected, oldhash=4)})
+
+
+@pytest.mark.parametrize(("selected", "said"), [("", "all revisions"), ("another", "another")])
+def test_after_the_switch_it_is_put_back_and_said(selected: str, said: str) -> None:
+    decision = baking(selected).decide()
+    assert list(decision.actions) == [SelectRevision("checkout", NEW)]
+    assert told(decision) == ["PutBack"]
+    assert decision.status.history[-1].message == (
+        f"Service checkout selected {said}; it is put back to {NEW}"
+    )
+    assert decision.status.abort is None
+
+
+@pytest.mark.parametrize("selected", ["", "another"])
+def test_before_there_are_new_pods_nobody_has_their_traffic(selected: str) -> None:
+    decision = before_the_switch(selected).decide()
+    assert decision.status.abort is None
+    assert SelectRevision("checkout", OLD) in decision.actions
+    assert not any(isinstance(each, CreateReplicaSet) for each in decision.actions)
+
+
+def test_a_service_that_is_gone_is_waited_for_and_not_put_back() -> None:
+    decision = baking().with_(services={}).decide()
+    assert told(decision) == []
+    assert decision.status.abort is None
+    assert "Service checkout does not exist" in decision.status.message
+
+
+def test_what_is_as_it_should_be_is_left_alone() -> None:
+    decision = baking().decide()
+    assert (list(decision.actions), told(decision)) == ([], [])
