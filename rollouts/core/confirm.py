@@ -1,7 +1,7 @@
 """What the routes have confirmed, and what somebody else changed about them."""
 
 from rollouts.core.replicas import split_of
-from rollouts.core.routes import bearable, route
+from rollouts.core.routes import bearable, reaches_canary, route
 from rollouts.core.steps import blind
 from rollouts.core.world import Move, World, quarrel_ends, under_way
 from rollouts.model.route import Route
@@ -19,7 +19,7 @@ def confirm(world: World, move: Move) -> Move:
         now.weight is not None
         and now.weight == weights.desired
         and weights.applied != weights.desired
-        and (weights.desired < weights.applied or _reaches_canary(world, status))
+        and (weights.desired < weights.applied or reaches_canary(world, status))
     ):
         applied = Weights(
             desired=weights.desired,
@@ -37,7 +37,7 @@ def confirm(world: World, move: Move) -> Move:
 def _routes(world: World, status: RolloutStatus, now: Route) -> list[str]:
     """Return the header and mirror routes that are known to be there, and to lead to this canary."""
     wanted = split_of(world.spec, status).names
-    asked = tuple(wanted) == world.asked and _reaches_canary(world, status)
+    asked = tuple(wanted) == world.asked and reaches_canary(world, status)
     if now.shaped and now.exists and asked:
         return wanted
     return [each for each in status.weights.routes if each in wanted]
@@ -115,14 +115,6 @@ def may_have_retreated(world: World, status: RolloutStatus) -> bool:
     less = weight is None or weight < min(status.weights.applied, status.weights.desired)
     closed = bool(status.weights.routes) and not now.shaped
     return (less or closed) and blind(world, status) is not None
-
-
-def _reaches_canary(world: World, status: RolloutStatus) -> bool:
-    """Say whether what the routes send arrives at the current revision, not at one before it."""
-    if world.spec.routing is None:
-        return True
-    service, current = world.canary_service, status.current_revision
-    return service is not None and current is not None and service.selected_hash == current.hash
 
 
 def _bound_again(world: World, move: Move) -> Move:

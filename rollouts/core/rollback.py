@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from rollouts.core import replicas, revision
 from rollouts.core.observed import ReplicaSet
-from rollouts.core.routes import is_reachable, route
+from rollouts.core.routes import is_reachable, reaches_canary, route
 from rollouts.core.target import retire
 from rollouts.core.world import Move, World, frozen, is_warm, under_way
 from rollouts.model.status import Abort, RolloutStatus, Weights
@@ -71,9 +71,16 @@ def roll_back(world: World, move: Move, *, by: str, reason: str) -> Move:
 def reasons(world: World, status: RolloutStatus) -> Iterator[str]:
     """Yield why the canary must not go on, most telling first."""
     yield from _failed(world)
-    if status.weights.applied > 0 or route(world, status).highest > 0:
+    if _has_traffic(world, status):
         yield from _pods_that_fail_under_traffic(world, status)
     yield from _deadline(world, status)
+
+
+def _has_traffic(world: World, status: RolloutStatus) -> bool:
+    """Say whether requests reach the current revision, or would if its pods and Service were there."""
+    if status.weights.applied > 0 or status.weights.routes:
+        return True
+    return route(world, status).highest > 0 and reaches_canary(world, status)
 
 
 def _failed(world: World) -> Iterator[str]:

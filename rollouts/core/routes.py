@@ -64,6 +64,21 @@ def _pods(world: World, status: RolloutStatus) -> Route:
     )
 
 
+def reaches_canary(world: World, status: RolloutStatus) -> bool:
+    """
+    Say whether what the routes send to a canary arrives at the current revision.
+
+    Right after a newer template it may still be the revision before that has it.
+    """
+    canary = world.replica_set(status.current_revision)
+    if world.spec.by_replicas:
+        return canary is not None and canary.ready > 0
+    if world.spec.routing is None:
+        return True
+    service, current = world.canary_service, status.current_revision
+    return service is not None and current is not None and service.selected_hash == current.hash
+
+
 def next_split(world: World, status: RolloutStatus) -> Split:
     """Return what the routes may say now: header and mirror routes open like a weight rises."""
     wanted = replicas.split_of(world.spec, status)

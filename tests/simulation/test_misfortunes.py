@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -54,6 +55,32 @@ def test_whatever_happens_the_invariants_hold_and_it_ends(way: str, seed: int) -
         simulation.settle(60)
         if status.phase != "Paused":  # with traffic, a held canary's sample goes on growing
             assert simulation.writes == before, "a settled Rollout writes"
+    except AssertionError:
+        print(f"{way} {seed}\n" + "\n".join(simulation.log[-80:]))
+        raise
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("way", WAYS)
+def test_good_releases_that_overtake_each_other_are_never_rolled_back(way: str, seed: int) -> None:
+    """Whenever the next one comes, and whenever the controller dies: only the last is promoted."""
+    chance = random.Random(f"{way} {seed}")
+    simulation = WAYS[way][0](seed)
+    try:
+        for number in range(chance.randint(2, 6)):
+            behaviour = Behaviour(ready_after=chance.choice([0.2, 2.0, 6.0]))
+            last = simulation.release(f"app:{number + 2}", behaviour)
+            simulation.say(f"release {last}")
+            for _ in range(chance.randint(1, 40)):
+                simulation.die_after = chance.choice([None, None, 0, 1, 2])
+                with suppress(DiedError):
+                    simulation.reconcile()
+                assert simulation.status.abort is None, simulation.status.abort
+                simulation.tick(chance.choice([0.1, 0.3, 1.0]))
+        simulation.die_after = None
+        assert simulation.settle().phase == "Healthy"
+        assert simulation.status.stable_revision is not None
+        assert simulation.status.stable_revision.hash == last
     except AssertionError:
         print(f"{way} {seed}\n" + "\n".join(simulation.log[-80:]))
         raise

@@ -130,6 +130,23 @@ def test_what_carries_the_traffic_and_is_gone_ends_it(scene: Scene, words: str) 
     assert words in (reason(scene) or "")
 
 
+def test_testers_without_a_service_end_it_like_a_weight() -> None:
+    scene = under_way(0, weights=Weights(routes=["testers"]), route=Route(exists=True, highest=1))
+    without = scene.with_(services={"checkout": service("checkout", OLD, oldhash=4)})
+    assert reason(without) == "Service checkout-canary is gone while it has traffic"
+
+
+def test_traffic_of_a_superseded_canary_is_not_held_against_the_next() -> None:
+    scene = under_way(0, weights=Weights(desired=25), route=Route(exists=True, weight=5, highest=5))
+    superseded = {
+        "checkout": service("checkout", OLD, oldhash=4),
+        "checkout-canary": service("checkout-canary", "gone", gone=1),
+    }
+    assert reason(scene.without(NEW).with_(services=superseded)) is None
+    starting = scene.having(replica_set(NEW, 1, 0)).with_(services=superseded)
+    assert reason(starting) is None
+
+
 def test_pods_that_are_not_ready_before_any_traffic_are_only_waited_for() -> None:
     scene = under_way(25, weights=Weights(desired=25), route=Route())
     crashing = replica_set(NEW, 1, 0, problem="CrashLoopBackOff")
