@@ -44,7 +44,7 @@ CLUSTER_RULES: list[JSON] = [
     _rule("apps", "deployments", (*_READ, "patch")),
     _rule("", "pods", (*_READ, "patch")),
     _rule("", "pods/eviction", ("create",)),
-    _rule("", "services", _KEEP),
+    _rule("", "services", (*_READ, "create", "patch")),
     _rule("discovery.k8s.io", "endpointslices", _READ),
     _rule("networking.k8s.io", "ingresses", _KEEP),
     _rule(HTTP_ROUTE.group, "httproutes grpcroutes", _KEEP),

@@ -95,7 +95,6 @@ async def test_what_a_release_writes_may_be_written(
         await kube.write(Patch(named(kind), {"metadata": {"labels": {"a": "b"}}}))
         await kube.write(Delete(named(kind)))
     await kube.write(Apply(SERVICE, {**body, "spec": {"ports": [{"port": 80}]}}))
-    await kube.write(Delete(named(SERVICE)))
     template = {"metadata": {"labels": {"app": "web"}}, "spec": _containers()}
     spec = {"selector": {"matchLabels": {"app": "web"}}, "template": template}
     api.store.create(DEPLOYMENT, {**body, "spec": spec})
@@ -105,10 +104,13 @@ async def test_what_a_release_writes_may_be_written(
     await kube.write(Evict(named(POD)))
 
 
-async def test_definitions_may_not_be_written(cluster: tuple[ApiServer, KubeCluster]) -> None:
+@pytest.mark.parametrize("ref", [Ref(CRD, "", TRAFFIC_SPLIT.crd_name), named(SERVICE)], ids=str)
+async def test_what_is_never_deleted_may_not_be(
+    cluster: tuple[ApiServer, KubeCluster], ref: Ref
+) -> None:
     _, kube = cluster
     with pytest.raises(Forbidden):
-        await kube.write(Delete(Ref(CRD, "", TRAFFIC_SPLIT.crd_name)))
+        await kube.write(Delete(ref))
 
 
 def _containers() -> dict[str, object]:

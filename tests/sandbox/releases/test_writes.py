@@ -15,6 +15,8 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 
 MOST_WRITES = 30
 REST_SECONDS = 10
+OF_A_CANARY = ("rollouts", "replicasets", "services", "ingresses", "events")
+"""What is written for a canary on ingress-nginx; the other kinds are other strategies' and routers'."""
 
 
 async def a_four_step_canary_costs_few_writes_and_rest_costs_nothing(town: Town) -> None:
@@ -54,7 +56,7 @@ async def stays_quiet(town: Town) -> None:
 
 
 def uses_what_it_may(town: Town) -> None:
-    """See that it was refused nothing, and may do hardly anything that it does not."""
+    """See that it was refused nothing, and may do hardly more to such a release than it does."""
     assert [each for each in town.audit if each.status == 403] == []
     used = {(each.group, each.resource, each.verb) for each in town.audit if each.status < 400}
     allowed = {
@@ -63,7 +65,7 @@ def uses_what_it_may(town: Town) -> None:
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
-        if "/" not in resource
+        if resource in OF_A_CANARY
     }
     assert allowed - used <= {
         ("apps", "replicasets", "delete"),  # beyond revisionHistoryLimit
