@@ -8,7 +8,10 @@ and again, at short intervals.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import TypeVar
+
+import aiohttp
 
 PATIENCE_SECONDS = 10.0
 Answer = TypeVar("Answer")
@@ -45,6 +48,17 @@ async def answer(
             return given
     except TimeoutError:
         raise TimeoutError(f"no answer within {seconds} s") from None
+
+
+async def served(url: str, host: str) -> None:
+    """Wait until requests find the app: an ingress knows a moment later than its cluster."""
+    async with aiohttp.ClientSession() as http:
+
+        async def serves() -> bool:
+            async with http.get(url, headers={"Host": host}) as response:
+                return response.status == HTTPStatus.OK
+
+        await answer(serves)
 
 
 def comes_true(condition: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from rollouts.model.kinds import DEPLOYMENT, INGRESS, JSON, POD, SERVICE
@@ -82,13 +81,7 @@ async def is_open(sandbox: Sandbox) -> None:
     sandbox.store.create(INGRESS, ingress())
     sandbox.store.create(DEPLOYMENT, deployment("v1"))
     await until(lambda: rolled_out(sandbox, 3))
-    async with aiohttp.ClientSession() as http:
-
-        async def serves() -> bool:
-            async with http.get(sandbox.ingress_url, headers={"Host": HOST}) as response:
-                return response.status == 200
-
-        await waiting.answer(serves)
+    await waiting.served(sandbox.ingress_url, HOST)
 
 
 async def settled(sandbox: Sandbox, body: JSON) -> None:

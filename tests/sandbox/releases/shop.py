@@ -20,7 +20,7 @@ from rollouts.model.kinds import (
 )
 from rollouts.sandbox.load import Load, Target
 from tests.sandbox.releases import goods
-from tests.waiting import until
+from tests.waiting import served, until
 
 if TYPE_CHECKING:
     from tests.sandbox.releases.town import Ended, Town
@@ -41,11 +41,12 @@ class Shop:
     # Given.
 
     async def opens(self, steps: list[JSON] | None = None, **spec: Any) -> None:
-        """Deploy version 1, and wait until it is Healthy."""
+        """Deploy version 1, and wait until it is Healthy and answers."""
         self.create(SERVICE, goods.service(self.namespace))
         self.create(INGRESS, goods.ingress(self.namespace))
         self.create(ROLLOUT, self.rollout_body(steps, **spec))
         await self.is_healthy()
+        await served(self.sandbox.ingress_url, self.host)
 
     def rollout_body(self, steps: list[JSON] | None = None, **spec: Any) -> JSON:
         return goods.rollout(self.namespace, goods.FOUR_STEPS if steps is None else steps, **spec)

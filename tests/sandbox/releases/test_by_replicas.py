@@ -94,11 +94,11 @@ async def aborted_superseded_and_scaled_by_hand_it_loses_nothing(shop: Shop) -> 
         shop.commands("retry")
         await has(shop, 50)
         releases(shop, "3")
-        await shop.until(lambda: shop.status["currentRevision"]["number"] == 4)
+        await shop.until(lambda: shop.status["currentRevision"]["number"] == 3)
         await has(shop, 50)
-        assert pods_of(shop, canary) == []
+        await shop.until(lambda: pods_of(shop, canary) == [], "the end of the superseded pods")
         shop.commands("promote")
-        await shop.is_promoted(4)
+        await shop.is_promoted(3)
         assert in_turn(load, "1", "3") is False, "both share the traffic"
         assert load.report().versions["2"].last_at < load.report().versions["3"].last_at
     assert load.report().lost_reasons == {}
