@@ -22,7 +22,7 @@ from rollouts.core.replicas import split_of
 from rollouts.core.restart import go_on
 from rollouts.core.rollback import deadline, guard, settled
 from rollouts.core.target import retarget
-from rollouts.core.world import Move, World, frozen, is_warm, under_way
+from rollouts.core.world import Move, World, attempt, frozen, is_warm, under_way
 from rollouts.model.evidence import Evidence
 from rollouts.model.kinds import HASH_LABEL
 from rollouts.model.spec import RolloutSpec
@@ -38,7 +38,7 @@ def decide(
     move = _remember_evidence(world, Move(status))
     for step in _course(world, status):
         move = step(world, move)
-        if move.status.started_at != status.started_at:
+        if attempt(move.status) != attempt(status):
             # A new attempt: what was measured of the last one says nothing about it.
             world = replace(world, evidence=Evidence())
     move = _time_progress(world, status, move)
@@ -77,11 +77,11 @@ def _actions(world: World, before: RolloutStatus, move: Move) -> list[Action]:
         return list(revert.giving(world, before))
     if adoption.obstacle(world, before):
         return []
-    same = (before.started_at, before.abort) == (move.status.started_at, move.status.abort)
+    after = move.status
+    same = (attempt(before), before.abort) == (attempt(after), after.abort)
     if move.retreat or not same:
-        actions = list(
-            retreat(world, move.status)
-        )  # what was on its way forward is not wanted any more
+        # What was on its way forward is not wanted any more.
+        actions = list(retreat(world, after))
     else:
         actions = list(converge(world, before.having(held_by=move.status.held_by)))
     command = world.observed.command

@@ -113,6 +113,12 @@ def under_way(status: RolloutStatus) -> bool:
     )
 
 
+def attempt(status: RolloutStatus) -> tuple[datetime | None, str]:
+    """Return what tells one attempt at a revision from every other."""
+    current = status.current_revision
+    return status.started_at, current.hash if current is not None else ""
+
+
 def frozen(spec: RolloutSpec, status: RolloutStatus) -> bool:
     """Say whether steps, and every raise of the weight, are held by a person."""
     return spec.paused or status.held_by is not None

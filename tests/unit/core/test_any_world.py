@@ -35,12 +35,24 @@ HASHES = [OLD, NEW, "ghost"]
 TIMES = st.one_of(st.none(), st.sampled_from([at(-1000), at(-3), at(0), at(3)]))
 RESTART = Restart(at=at(-5), begun=True, going=[f"{OLD}-0", "ghost"])
 PERCENT = st.sampled_from([0, 1, 25, 50, 100])
+HEADER = {"name": "testers", "match": [{"headerName": "x", "headerValue": {"exact": "1"}}]}
+ROUTED = {
+    "stableService": "checkout",
+    "trafficRouting": {"nginx": {"stableIngresses": ["checkout"]}},
+}
+SWITCHED = {"activeService": "checkout", "previewService": "checkout-canary"}
+BAKED = {"postPromotionAnalysis": {"duration": "1s"}, "previewReplicaCount": 1}
 SPECS = [
     spec_of(),
     spec_of([]),
     spec_of(STEPS, successCriteria=CRITERIA, progressDeadlineSeconds=5),
     spec_of([{"setCanaryScale": {"replicas": 2}}, {"analysis": {"duration": "1s"}}], paused=True),
     spec_of([{"setWeight": 100}, {"setWeight": 0}], replicas=0, revisionHistoryLimit=0),
+    spec_of([{"setHeaderRoute": HEADER}, *STEPS]),
+    spec_of(strategy={"canary": {**ROUTED, "steps": STEPS, "dynamicStableScale": True}}),
+    spec_of(strategy={"canary": {"steps": STEPS}}),
+    spec_of(strategy={"blueGreen": SWITCHED}, successCriteria=CRITERIA),
+    spec_of(strategy={"blueGreen": {"activeService": "checkout", **BAKED}}),
 ]
 REVISIONS = st.one_of(
     st.none(), st.sampled_from([Revision(number=1, hash=hash_) for hash_ in HASHES])
@@ -50,12 +62,19 @@ STATUSES = st.builds(
     phase=st.sampled_from(["Healthy", "Progressing", "Paused", "Degraded"]),
     stable_revision=REVISIONS,
     current_revision=REVISIONS,
+    previous_revision=REVISIONS,
     current_step_index=st.sampled_from([None, 0, 1, 3, 99]),
     step_started_at=TIMES,
     started_at=TIMES,
     exposed_at=TIMES,
     drain_until=TIMES,
-    weights=st.builds(Weights, desired=PERCENT, applied=PERCENT, applied_at=TIMES),
+    weights=st.builds(
+        Weights,
+        desired=PERCENT,
+        applied=PERCENT,
+        applied_at=TIMES,
+        routes=st.sampled_from([[], ["testers"]]),
+    ),
     stable_floor=st.sampled_from([0, 4, 9]),
     canary_scale=st.sampled_from([None, 0, 3]),
     promoted_through=st.sampled_from([0, 2, 99]),
@@ -105,6 +124,7 @@ OBSERVED = st.builds(
         weight=st.one_of(st.none(), PERCENT),
         highest=PERCENT,
         intact=st.booleans(),
+        shaped=st.booleans(),
         problems=st.sampled_from([(), (PROBLEM,)]),
     ),
     command=st.one_of(
@@ -113,7 +133,7 @@ OBSERVED = st.builds(
             Command,
             id=st.sampled_from(["", "id-1"]),
             verb=st.sampled_from(
-                ["promote", "promote-full", "abort", "retry", "pause", "restart", "x"]
+                ["promote", "promote-full", "abort", "retry", "pause", "restart", "rollback", "x"]
             ),
             revision=st.sampled_from(["", "1", "9"]),
         ),
@@ -149,7 +169,11 @@ def test_any_world_has_a_decision_and_it_is_a_safe_one(
             case act.ScaleReplicaSet(name, 0):
                 stable = decision.status.stable_revision
                 kept = stable is not None and name == f"checkout-{stable.hash}"
-                assert not kept or spec.replicas == 0, "stable is never emptied"
+                given = spec.by_replicas and 100 in (
+                    status.weights.desired,
+                    status.weights.applied,
+                )
+                assert not kept or given or spec.replicas == 0, "stable is never emptied"
     assert decision.status.step or decision.status.current_step_index is None
     if decision.status.abort is not None:
         assert not is_under_way(decision.status)
