@@ -13,11 +13,19 @@ import yaml
 from rollouts.cli.main import app
 from rollouts.core.commands import HANDLERS
 from rollouts.model.criteria import Criterion
-from rollouts.model.routing import NginxRouting
+from rollouts.model.routing import (
+    GatewayRouting,
+    HeaderMatch,
+    NginxRouting,
+    RequestMatch,
+    SetHeaderRoute,
+    SetMirrorRoute,
+    SMIRouting,
+)
 from rollouts.model.sources import PROMQL_VARIABLES
-from rollouts.model.spec import RolloutSpec
+from rollouts.model.spec import RolloutSpec, WorkloadRef
 from rollouts.model.status import PauseReason, Phase
-from rollouts.model.strategy import CanaryStrategy
+from rollouts.model.strategy import STEP_KINDS, BlueGreenStrategy, CanaryStrategy
 from rollouts.model.validation import parse_rollout
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -193,7 +201,21 @@ def reasons(called: str, position: int) -> Iterator[str]:
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                 for call in ast.walk(function):
                     if isinstance(call, ast.Call) and name_of(call.func) == called:
-                        yield from values(call.args[position], function)
+                        argument = call.args[position]
+                        if isinstance(argument, ast.Starred):
+                            yield from first_returned(argument.value, tree)
+                        else:
+                            yield from values(argument, function)
+
+
+def first_returned(call: ast.expr, tree: ast.Module) -> Iterator[str]:
+    """Yield the first words of the tuples that a function of the same module may return."""
+    assert isinstance(call, ast.Call)
+    for function in ast.walk(tree):
+        if is_function(function, name_of(call.func)):
+            for each in ast.walk(function):
+                if isinstance(each, ast.Return) and isinstance(each.value, ast.Tuple):
+                    yield from values(each.value.elts[0], function)
 
 
 def name_of(function: ast.expr) -> str:
@@ -245,6 +267,43 @@ def test_every_field_is_described() -> None:
     assert routing == field_names(NginxRouting)
     criteria = first_column(section("docs/success-criteria.md", "## All fields"))
     assert {name.split(".")[0] for name in criteria} >= field_names(Criterion)
+
+
+@pytest.mark.parametrize(
+    ("page", "heading", "models"),
+    [
+        ("docs/blue-green.md", "## Fields", (BlueGreenStrategy,)),
+        ("docs/smi.md", "## Fields", (SMIRouting,)),
+        ("docs/gateway-api.md", "## Fields", (GatewayRouting,)),
+        (
+            "docs/header-and-mirror-routes.md",
+            "## Fields",
+            (SetHeaderRoute, HeaderMatch, SetMirrorRoute, RequestMatch),
+        ),
+    ],
+)
+def test_every_field_has_a_row_of_its_own_page(
+    page: str, heading: str, models: tuple[type[object], ...]
+) -> None:
+    described = {
+        name.split(".")[-1].removesuffix("[]") for name in first_column(section(page, heading))
+    }
+    assert described == set().union(*map(field_names, models))
+
+
+def test_every_field_of_a_workload_ref_is_described() -> None:
+    described = first_column(text_of("docs/adopting.md"))
+    assert {f"workloadRef.{name}" for name in field_names(WorkloadRef)} <= described
+
+
+def test_every_kind_of_step_is_described() -> None:
+    steps = first_column(section("docs/canary-nginx.md", "## Steps"))
+    assert {step.split(":")[0] for step in steps} == set(STEP_KINDS)
+
+
+def test_what_a_canary_without_a_router_has_is_described() -> None:
+    described = first_column(section("docs/canary-replicas.md", "## Fields"))
+    assert described == {"steps", "maxSurge", "maxUnavailable"}
 
 
 def test_every_variable_of_a_query_is_described() -> None:
