@@ -40,7 +40,7 @@ def problems(kind: Kind, route: FrozenJSON) -> Iterator[Problem]:
                 if _is_now(each, route, wanted, "False"):
                     reason, message = each.get("reason", ""), each.get("message", "")
                     yield Problem(
-                        f"Route{'NotAccepted' if wanted == 'Accepted' else 'RefsNotResolved'}",
+                        "RouteNotAccepted" if wanted == "Accepted" else "RouteRefsNotResolved",
                         f"{parent[1]} {parent[3]} refuses {name}: {reason}: {message}",
                     )
 

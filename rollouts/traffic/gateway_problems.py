@@ -31,7 +31,7 @@ def problems(scene: Scene) -> Iterator[Problem]:
         names = named(scene, kind)
         if names and kind not in scene.served:
             yield Problem(
-                f"{kind}sNotServed",
+                "HTTPRoutesNotServed" if kind == HTTP_ROUTE else "GRPCRoutesNotServed",
                 f"the cluster serves no {kind}s ({kind.api_version}); install the Gateway API, or take"
                 f" {_FIELDS[kind]} out of gatewayAPI",
             )
