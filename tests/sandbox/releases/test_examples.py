@@ -1,0 +1,175 @@
+"""Every example, applied as it is: a good new version of it is promoted, and no request is lost."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rollouts.model.kinds import AUTOSCALER, JSON, ROLLOUT, SCALED_OBJECT
+from rollouts.model.validation import parse_rollout
+from rollouts.sandbox.load import Load, Target
+from tests.sandbox.releases import goods
+from tests.sandbox.releases.scenarios import Running, Scenario, name_of
+from tests.sandbox.releases.shop import Shop
+from tests.waiting import served
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
+
+RELEASES = Path(__file__).parent
+EXAMPLES = sorted((RELEASES.parents[2] / "examples").rglob("*.yaml"))
+IN_DEPTH = {"adopt-deployment.yaml": "test_adoption.py", "placement.yaml": "test_identity.py"}
+"""Examples that are released by the same rules where more is asked of them."""
+TRAPS_ON_PURPOSE = {"canary-replicas.yaml": "RoundedWeights"}
+HOST = re.compile(r"[\w-]+\.example\b")
+RATE = 20.0
+LONG_SECONDS = 15
+"""A step or a delay that takes longer is not waited for here."""
+
+
+class Example:
+    """What a file says, under the names of a shop."""
+
+    def __init__(self, path: Path, shop: Shop) -> None:
+        text = path.read_text(encoding="utf-8")
+        rollout = next(each for each in yaml.safe_load_all(text) if each["kind"] == ROLLOUT.name)
+        name = rollout["metadata"]["name"]
+        text = HOST.sub(shop.host, text).replace('"default"', f'"{shop.namespace}"')
+        self.text = re.sub(rf"\b{name}\b", goods.NAME, text)
+        self.objects: list[JSON] = list(yaml.safe_load_all(self.text))
+        self.rollout = next(self.of(ROLLOUT.name))
+        self.spec = parse_rollout(self.rollout)
+        self.shop = shop
+
+    def of(self, *kinds: str) -> Iterator[JSON]:
+        return (each for each in self.objects if each["kind"] in kinds)
+
+    @property
+    def least(self) -> int:
+        """The least number of pods that its autoscaler wants; 0 without one."""
+        scalers = [each["spec"] for each in self.of(AUTOSCALER.name, SCALED_OBJECT.name)]
+        return max(
+            (each.get("minReplicas") or each["minReplicaCount"] for each in scalers), default=0
+        )
+
+    def targets(self) -> Iterator[Target]:
+        """Yield whatever users may ask, where it is served."""
+        for ingress in self.of("Ingress"):
+            for rule in ingress["spec"]["rules"]:
+                yield Target(self.shop.sandbox.ingress_url, rule["host"])
+        for route in self.of("HTTPRoute", "GRPCRoute"):
+            for host in route["spec"]["hostnames"]:
+                asked = ("/shop.Cart/Add", "POST") if "GRPC" in route["kind"] else ("/", "GET")
+                yield Target(self.shop.sandbox.gateway_url, host, *asked)
+
+    def new_template(self, version: str) -> JSON:
+        """Return what a release changes: the image, and here also what the app says it is."""
+        template: JSON = self.rollout["spec"]["template"]
+        (container,) = template["spec"]["containers"]
+        others = [each for each in container.get("env", []) if each["name"] != "VERSION"]
+        container |= {
+            "image": f"{container['image'].rpartition(':')[0]}:{version}",
+            "env": [{"name": "VERSION", "value": version}, *others],
+        }
+        return template
+
+    def waits(self) -> str:
+        """Return which step waits for a promotion, and why; nothing when none does."""
+        index = self.shop.status.get("currentStepIndex")
+        if index is None:
+            return ""
+        held = [step.pause or step.analysis for step in self.spec.steps][index : index + 1]
+        is_long = any(each is not None and (each.duration or 0) > LONG_SECONDS for each in held)
+        return f"{index} {self.shop.paused_for}" if is_long or self.shop.paused_for else ""
+
+
+async def applied(example: Example) -> None:
+    shop = example.shop
+    ended = await shop.town.kubectl("-n", shop.namespace, "apply", "-f", "-", given=example.text)
+    assert ended.code == 0, ended.err
+    await shop.is_healthy()
+    await shop.until(lambda: shop.status.get("replicas", 0) >= example.least, "its least size")
+    for each in example.targets():
+        await served(each.url, each.host)
+
+
+@asynccontextmanager
+async def customers(example: Example) -> AsyncIterator[list[Load]]:
+    """Ask everything that can be asked, steadily."""
+    targets = list(example.targets())
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(asking(each, RATE / len(targets))) for each in targets
+        ]
+
+
+@asynccontextmanager
+async def asking(target: Target, rate: float) -> AsyncIterator[Load]:
+    load = Load(target, rate)
+    task = asyncio.create_task(load.run())
+    yield load
+    load.stop()
+    await task
+
+
+async def promoted(example: Example, load: Load) -> None:
+    """Wait until the new version is stable; whatever waits for a person, or for long, is promoted."""
+    shop, passed = example.shop, {""}
+    while shop.stable < 2:
+        await shop.until(lambda: shop.stable == 2 or example.waits() not in passed, "the next step")
+        if shop.stable < 2:
+            passed.add(example.waits())
+            await shop.serves(load, 20)
+            shop.commands("promote")
+    if example.spec.way.scale_down_delay_seconds <= LONG_SECONDS:
+        await shop.is_over()
+    await shop.is_healthy()
+    await shop.serves(load, 20)
+
+
+async def released(example: Example) -> None:
+    shop = example.shop
+    await applied(example)
+    async with customers(example) as loads:
+        shop.edits(ROLLOUT, goods.NAME, {"spec": {"template": example.new_template("2")}})
+        await promoted(example, loads[0])
+    for load in loads:
+        report = load.report()
+        assert report.lost_reasons == {}, shop.account()
+        assert report.failed == 0
+        assert "2" in report.versions
+    assert len(shop.pods()) >= example.least
+
+
+def scenario_of(path: Path) -> Scenario:
+    async def scenario(shop: Shop) -> None:
+        example = Example(path, shop)
+        try:
+            await released(example)
+            expected = TRAPS_ON_PURPOSE.get(path.name, "Passed")
+            assert shop.condition("Preflight")["reason"] == expected
+        finally:
+            await shop.town.kubectl(
+                "-n", shop.namespace, "delete", "--wait=false", "-f", "-", given=example.text
+            )
+
+    scenario.__name__ = f"example_{path.stem}".replace("-", "_")
+    return scenario
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [scenario_of(path) for path in EXAMPLES if path.name not in IN_DEPTH],
+    ids=name_of,
+)
+async def test(scenario: Scenario, running: Running) -> None:
+    await running.result(scenario)
+
+
+@pytest.mark.parametrize(("example", "module"), IN_DEPTH.items())
+async def test_the_others_are_released_elsewhere(example: str, module: str) -> None:
+    assert RELEASES.parents[2] / "examples" / example in EXAMPLES
+    assert example in (RELEASES / module).read_text(encoding="utf-8")
