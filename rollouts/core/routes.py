@@ -144,7 +144,8 @@ def stable_size(world: World, status: RolloutStatus) -> int:
     Return how many pods stable is to have now.
 
     All of them, unless dynamicStableScale gives up those whose traffic the canary has taken:
-    that was measured, not only configured. Before a weight falls they are there again.
+    that was measured, not only configured, and not while copies of requests are counted too.
+    Before a weight falls they are there again.
     """
     total = replicas.stable_replicas(world.spec, status)
     canary, stable = world.spec.strategy.canary, world.replica_set(status.stable_revision)
@@ -158,6 +159,7 @@ def stable_size(world: World, status: RolloutStatus) -> int:
         weights.served is not None
         and weights.served >= 0.8 * weights.applied
         and status.exposure.canary_requests >= LEAST_SAMPLE
+        and not replicas.split_of(world.spec, status).mirrors
     )
     return least if taken else max(least, min(stable.wanted, total))
 

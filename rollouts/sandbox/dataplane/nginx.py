@@ -121,7 +121,8 @@ class Nginx:
                 if response.status != 204:
                     raise Unavailable(f"nginx refused new routes: {response.status}")
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise Unavailable(f"nginx did not take new routes: {error}") from error
+            why = str(error) or "no answer in time"
+            raise Unavailable(f"nginx did not take new routes: {why}") from error
         self._applied = dict(table)
         return True
 
