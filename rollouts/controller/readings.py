@@ -33,6 +33,7 @@ class Reading:
         self.metric = metric
         self.total = Tally(exposed_at.timestamp())
         self.recent = self.total.later(self.total.since)
+        """Since the first scrape after the present weight was applied."""
         self.restarts: dict[int, Tally] = {}
         """The last two tallies that begin anew, by their number: at j times a fixed length."""
         self.seen_at: datetime | None = None
@@ -41,6 +42,7 @@ class Reading:
         self._look_back_seconds = max(LEAST_LOOK_BACK_SECONDS, 8 * interval_seconds)
         self._restart_seconds = max(60.0, 20 * interval_seconds)
         self._exposed_at = self._read_until = exposed_at
+        self._applied_at = self.total.since
         self.intervals = Intervals(self.total.since, self._restart_seconds / PER_RESTART)
         self._newest = 0.0
         self._scraped: dict[bool, float] = {}
@@ -50,9 +52,16 @@ class Reading:
         self._births = Births(metric, exposed_at, self._look_back_seconds)
 
     def applied(self, at: datetime) -> None:
-        """Count the recent part since `at`, when the present weight was applied."""
-        if at.timestamp() != self.recent.since:
-            self.recent = self.total.later(at.timestamp())
+        """
+        Count the recent part anew: `at` is when the present weight was applied.
+
+        The first scrape after that still shows requests from before it, so that counting
+        begins there.
+        """
+        if at.timestamp() != self._applied_at:
+            self._applied_at = at.timestamp()
+            between = self._spacing_seconds or self._interval_seconds
+            self.recent = self.total.later(self._applied_at + between)
 
     def behind(self, at: datetime) -> bool:
         """Say whether more has to be read to know what had been scraped at `at`."""
@@ -89,7 +98,7 @@ class Reading:
         """Whether the requests of both arms are seen, so that their shares mean something."""
         if not self.metric.question.places:
             return True
-        return all(self._scraped.get(arm, 0.0) > self.recent.since for arm in (True, False))
+        return all(self._scraped.get(arm, 0.0) > self._applied_at for arm in (True, False))
 
     async def read(self, source: MetricSource, until: datetime) -> None:
         """
@@ -189,7 +198,7 @@ class Reading:
         is true of the time before it went.
         """
         last = newest(found)
-        if last < self.recent.since:
+        if last < self._applied_at:
             jobs = any_of(sorted({each.labels.get("job", "") for each in found} - {""}))
             value = await source.value(last_scrape(jobs), at=until)
             last = max(last, value or 0.0)

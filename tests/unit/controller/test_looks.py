@@ -190,13 +190,15 @@ async def test_the_served_share_is_that_since_the_weight_was_applied(bench: Benc
     bench.expose()
     bench.serve("stable", 100)
     await bench.wait(15)
+    bench.serve("stable", 50)  # which the next scrape shows, when the weight is in force
     bench.looks.follow(replace(bench.target, applied_at=bench.clock.now()))
+    await bench.wait(5)
     bench.serve("stable", 60)
     bench.serve("canary", 20)
     await bench.wait(15)
 
     assert bench.look.served_percent == 25.0
-    assert bench.look.stable == Counts(160, 0)
+    assert bench.look.stable == Counts(210, 0)
 
 
 async def test_latency_is_judged_at_the_next_bound() -> None:
