@@ -9,6 +9,7 @@ of it listens in a loopback network of its own, so several sandboxes run side by
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -255,6 +256,11 @@ class Sandbox:
     async def kill_controller(self) -> None:
         """Kill the controller (SIGKILL) and return when it is dead."""
         await self._stop_controller(grace_seconds=0)
+
+    def strike_controller(self) -> None:
+        """Kill the controller before it can do anything more; `kill_controller` waits for its end."""
+        if self._controller and self._controller.returncode is None:
+            os.killpg(self._controller.pid, signal.SIGKILL)
 
     async def stop_prometheus(self) -> None:
         """Stop Prometheus and keep its data."""

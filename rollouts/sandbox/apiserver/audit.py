@@ -3,6 +3,10 @@
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,18 @@ class AuditEntry:
     namespace: str
     name: str
     status: int
+
+
+class AuditLog(list[AuditEntry]):
+    """All entries so far; `heard` is told of each before its answer is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: Callable[[AuditEntry], None] = lambda _: None
+
+    def append(self, entry: AuditEntry) -> None:
+        super().append(entry)
+        self.heard(entry)
 
 
 def as_lines(entries: list[AuditEntry]) -> str:

@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 
 from rollouts.sandbox.apiserver.answers import answer, refusal
-from rollouts.sandbox.apiserver.audit import AuditEntry, as_lines
+from rollouts.sandbox.apiserver.audit import AuditEntry, AuditLog, as_lines
 from rollouts.sandbox.apiserver.builtins import REVIEWS
 from rollouts.sandbox.apiserver.errors import ApiError, no_such_path
 from rollouts.sandbox.apiserver.eviction import evicted
@@ -52,7 +52,7 @@ class ApiServer:
         tokens: Mapping[str, str] | None = None,
     ) -> None:
         self.store = store
-        self.audit: list[AuditEntry] = []
+        self.audit = AuditLog()
         self._host = host
         self._port = port
         self._users = Users(tokens)

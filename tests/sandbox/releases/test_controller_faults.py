@@ -2,18 +2,16 @@
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
 
 import pytest
 
-from rollouts.errors import Unavailable
 from rollouts.model.kinds import INGRESS, JSON
-from rollouts.sandbox.apiserver.audit import AuditEntry
+from rollouts.sandbox.assassin import CONTROLLER, Assassin
 from rollouts.sandbox.load import Load
 from tests.sandbox.releases import goods
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
 from tests.sandbox.releases.shop import Shop
-from tests.sandbox.releases.town import CONTROLLER, Town, is_write
+from tests.sandbox.releases.town import Town
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 
@@ -27,45 +25,17 @@ QUICK: list[JSON] = [
 ]
 
 
-class Assassin:
-    """
-    Kills the controller right after some of its writes, before it hears that they were made.
-
-    Of the shop number i those writes are i, i + EVERY, i + 2 * EVERY, …: together all.
-    """
-
-    def __init__(self, town: Town, namespaces: list[str]) -> None:
-        self._town = town
-        self._points = {each: range(i + 1, 1000, EVERY) for i, each in enumerate(namespaces)}
-        self._writes: Counter[str] = Counter()
-        self._dead = asyncio.Event()
-        self.killed_after: list[str] = []
-        town.audit.heard = self._hear
-
-    def _hear(self, entry: AuditEntry) -> None:
-        if not is_write(entry) or entry.namespace not in self._points or self._dead.is_set():
-            return
-        self._writes[entry.namespace] += 1
-        if self._writes[entry.namespace] in self._points[entry.namespace]:
-            where = "/".join(filter(None, [entry.resource, entry.subresource]))
-            self.killed_after.append(f"{entry.verb} {where}")
-            self._town.kill_controller()
-            self._dead.set()
-
-    async def let_live(self) -> None:
-        """Start a successor after each death, until cancelled."""
-        while True:
-            await self._dead.wait()
-            await self._town.sandbox.kill_controller()  # it is dead: this waits for its end
-            self._dead.clear()
-            with suppress(Unavailable):  # killed before it had said that it is ready
-                await self._town.sandbox.start_controller()
-
-
 async def killed_after_each_of_its_writes_it_loses_nothing(town: Town) -> None:
     shops = [town.shop(f"shop-{number}") for number in range(SHOPS)]
     await asyncio.gather(*(shop.opens(QUICK) for shop in shops))
-    assassin = Assassin(town, [shop.namespace for shop in shops])
+    turns = {shop.namespace: number for number, shop in enumerate(shops)}
+
+    def strikes(namespace: str, write: int) -> bool:
+        """Of the shop number i after the writes i + 1, i + 1 + EVERY, …: together after each."""
+        turn = turns.get(namespace)
+        return turn is not None and write % EVERY == (turn + 1) % EVERY
+
+    assassin = Assassin(town.sandbox, strikes)
     reviving = asyncio.create_task(assassin.let_live())
 
     async def release(shop: Shop, version: str, **environment: str) -> None:

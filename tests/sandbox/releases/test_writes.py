@@ -6,10 +6,11 @@ from collections import Counter
 import pytest
 
 from rollouts.controller.manifests import CLUSTER_RULES
+from rollouts.sandbox.assassin import CONTROLLER
 from tests.sandbox.releases import goods
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
 from tests.sandbox.releases.shop import Shop
-from tests.sandbox.releases.town import CONTROLLER, Town
+from tests.sandbox.releases.town import Town
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 

@@ -3,19 +3,17 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rollouts.controller.manifests import manifests
-from rollouts.sandbox.apiserver.audit import AuditEntry
+from rollouts.sandbox.apiserver.audit import AuditEntry, AuditLog
 from rollouts.sandbox.apiserver.builtins import NAMESPACE
+from rollouts.sandbox.assassin import is_write
 from rollouts.sandbox.environment import Sandbox, Seat, controller_command
 from tests.sandbox.releases.gate import Gate
 from tests.sandbox.releases.shop import Shop
-
-CONTROLLER = "rollouts:rollouts"
-READS = {"get", "list", "watch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +25,12 @@ class Ended:
     err: str
 
 
-class Audit(list[AuditEntry]):
-    """The API server's audit log, which tells `heard` of each entry before its answer is sent."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.heard: Callable[[AuditEntry], None] = lambda _: None
-
-    def append(self, entry: AuditEntry) -> None:
-        super().append(entry)
-        self.heard(entry)
+class Audit(AuditLog):
+    """The API server's audit log."""
 
     def writes(self, namespace: str, begin: int = 0) -> list[AuditEntry]:
         """Return what the controller has tried to write there."""
         return [each for each in self[begin:] if is_write(each) and each.namespace == namespace]
-
-
-def is_write(entry: AuditEntry) -> bool:
-    return CONTROLLER in entry.user and entry.verb not in READS
 
 
 class Town:
@@ -69,12 +55,6 @@ class Town:
         """Return a shop in a namespace that is new."""
         self.sandbox.store.create(NAMESPACE, {"metadata": {"name": namespace}})
         return Shop(self, namespace)
-
-    def kill_controller(self) -> None:
-        """Kill the controller before it can do anything more."""
-        process = self.sandbox._controller
-        assert process is not None
-        os.killpg(process.pid, 9)
 
     def controller_log(self) -> str:
         return (self.sandbox.directory / "logs" / "controller.log").read_text()
