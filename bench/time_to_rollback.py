@@ -2,29 +2,29 @@
 How fast is a bad release stopped? Real nginx, real Prometheus, real processes.
 
     python -m bench.time_to_rollback [--trials 30] [--rate 50] [--weight 25] [--error-rate 8%]
+        [--output json]
 
 Each trial releases a version that fails some of its requests, under steady traffic, and
 measures from its first failed response to the moment when the canary's weight is 0, and to
-its last response. Prints the distribution, or one JSON document with --json.
+its last response. Prints the distribution, or one JSON document.
 """
 
 import argparse
 import asyncio
 import json
 import statistics
-import sys
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
-from rollouts.controller.manifests import manifests
-from rollouts.model.kinds import INGRESS, JSON, ROLLOUT, SERVICE
+from bench.app import App, sandbox, say
+from bench.bodies import ERRORS, NAME, Body, ingress, rollout, service
+from rollouts.model.kinds import INGRESS, JSON
 from rollouts.sandbox.environment import Sandbox
 from rollouts.sandbox.load import Load, Target
 
 NAMESPACE = "default"
 HOST = "bench.example"
+P99: JSON = {"name": "p99", "latency": {"quantile": 0.99, "max": "500ms"}}
 
 
 @dataclass(frozen=True)
@@ -38,72 +38,24 @@ class Trial:
     reason: str
 
 
-def app(weight: int) -> list[tuple[object, JSON]]:
+def bodies(weight: int) -> list[Body]:
     """Return the app: a Service, an Ingress and a Rollout with the default criteria."""
-    labels = {"app": "bench"}
-    backend = {"service": {"name": "bench", "port": {"number": 80}}}
-    rule = {
-        "host": HOST,
-        "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]},
-    }
-    meta = {"name": "bench", "namespace": NAMESPACE}
     canary = {
-        "stableService": "bench",
-        "trafficRouting": {"nginx": {"stableIngresses": ["bench"]}},
+        "stableService": NAME,
+        "trafficRouting": {"nginx": {"stableIngresses": [NAME]}},
         "abortScaleDownDelaySeconds": 1,
         "steps": [{"setWeight": weight}, {"pause": {}}],
     }
-    rollout = {
-        "replicas": 2,
-        "selector": {"matchLabels": labels},
-        "template": template("1", "0%"),
-        "strategy": {"canary": canary},
-        "successCriteria": [
-            {"name": "errors", "errorRate": {"max": "1%"}},
-            {"name": "p99", "latency": {"quantile": 0.99, "max": "500ms"}},
-        ],
-    }
-    port = {"name": "http", "port": 80, "targetPort": 8080}
     return [
-        (SERVICE, {"metadata": meta, "spec": {"selector": labels, "ports": [port]}}),
-        (INGRESS, {"metadata": meta, "spec": {"ingressClassName": "nginx", "rules": [rule]}}),
-        (ROLLOUT, {"metadata": meta, "spec": rollout}),
+        service(NAMESPACE),
+        ingress(NAMESPACE, HOST),
+        rollout(NAMESPACE, {"canary": canary}, successCriteria=[ERRORS, P99]),
     ]
-
-
-def template(version: str, error_rate: str) -> JSON:
-    """Return the pod template of one version."""
-    env = [{"name": "VERSION", "value": version}, {"name": "ERROR_RATE", "value": error_rate}]
-    probe = {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1}
-    container = {
-        "name": "web",
-        "image": f"bench:{version}",
-        "ports": [{"containerPort": 8080}],
-        "env": env,
-        "readinessProbe": probe,
-    }
-    return {"metadata": {"labels": {"app": "bench"}}, "spec": {"containers": [container]}}
-
-
-async def until(condition: object, what: str, within_seconds: float = 90.0) -> None:
-    """Return when `condition()` holds."""
-    assert callable(condition)
-    end = asyncio.get_running_loop().time() + within_seconds
-    while not condition():
-        if asyncio.get_running_loop().time() > end:
-            raise TimeoutError(f"{what}: not within {within_seconds} s")
-        await asyncio.sleep(0.01)
-
-
-def status(sandbox: Sandbox) -> JSON:
-    """Return the Rollout's status as it is now."""
-    found = sandbox.store.get(ROLLOUT, NAMESPACE, "bench") or {}
-    return dict(found.get("status") or {})
 
 
 def canary_weight(sandbox: Sandbox) -> int:
     """Return what the canary Ingress says; 0 without one."""
-    ingress = sandbox.store.get(INGRESS, NAMESPACE, "bench-bench-canary")
+    ingress = sandbox.store.get(INGRESS, NAMESPACE, f"{NAME}-{NAME}-canary")
     if ingress is None:
         return 0
     return int(ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"])
@@ -111,16 +63,16 @@ def canary_weight(sandbox: Sandbox) -> int:
 
 async def trial(sandbox: Sandbox, load: Load, version: str, error_rate: str) -> Trial:
     """Release one bad version, and measure how it ends."""
-    rollout = sandbox.store.get(ROLLOUT, NAMESPACE, "bench")
-    assert rollout is not None
-    spec = {**rollout["spec"], "template": template(version, error_rate)}
-    sandbox.store.patch(ROLLOUT, NAMESPACE, "bench", {"spec": {"template": spec["template"]}})
-    await until(lambda: canary_weight(sandbox) > 0, f"version {version} gets traffic")
-    await until(lambda: canary_weight(sandbox) == 0, f"version {version} loses its traffic", 300)
+    app = App(sandbox, NAMESPACE)
+    app.releases(version, error_rate)
+    await app.until(lambda: canary_weight(sandbox) > 0, f"version {version} gets traffic")
+    await app.until(
+        lambda: canary_weight(sandbox) == 0, f"version {version} loses its traffic", 300
+    )
     stopped = datetime.now(UTC)
-    await until(lambda: status(sandbox).get("abort"), "it is remembered")
-    reason = str(status(sandbox)["abort"]["reason"])
-    await until(lambda: not status(sandbox).get("retiring"), "its pods go")
+    await app.until(lambda: app.status.get("abort"), "it is remembered")
+    reason = str(app.status["abort"]["reason"])
+    await app.is_over()
     count = load.report().versions[version]
     first = count.first_failed_at
     assert first is not None
@@ -135,33 +87,26 @@ async def trial(sandbox: Sandbox, load: Load, version: str, error_rate: str) -> 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Trial], JSON]:
     """Return the trials, and the account of the load over all of them."""
-    with tempfile.TemporaryDirectory() as parent:
-        directory = Path(parent) / "sandbox"
-        installed = [each for each in manifests() if each["kind"] != "Deployment"]
-        async with Sandbox(directory, manifests=installed, say=_say) as sandbox:
-            for kind, body in app(arguments.weight):
-                sandbox.store.create(kind, body)  # type: ignore[arg-type]
-            await until(lambda: status(sandbox).get("phase") == "Healthy", "first deploy")
-            load = Load(Target(sandbox.ingress_url, host=HOST), arguments.rate)
-            driving = asyncio.create_task(load.run())
-            trials = []
-            for number in range(arguments.trials):
-                trials.append(await trial(sandbox, load, f"bad-{number}", arguments.error_rate))
-                _say(f"{number + 1}/{arguments.trials}: {trials[-1]}")
-            load.stop()
-            await driving
-            report = load.report()
-            return trials, {
-                "sent": report.sent,
-                "lost": report.lost,
-                "lost_reasons": dict(report.lost_reasons),
-                "behind": report.behind,
-                "p99_seconds": report.p99_seconds,
-            }
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    async with sandbox() as running:
+        app = App(running, NAMESPACE)
+        app.create(bodies(arguments.weight))
+        await app.until(lambda: app.status.get("phase") == "Healthy", "first deploy")
+        load = Load(Target(running.ingress_url, host=HOST), arguments.rate)
+        driving = asyncio.create_task(load.run())
+        trials = []
+        for number in range(arguments.trials):
+            trials.append(await trial(running, load, f"bad-{number}", arguments.error_rate))
+            say(f"{number + 1}/{arguments.trials}: {trials[-1]}")
+        load.stop()
+        await driving
+        report = load.report()
+        return trials, {
+            "sent": report.sent,
+            "lost": report.lost,
+            "lost_reasons": dict(report.lost_reasons),
+            "behind": report.behind,
+            "p99_seconds": report.p99_seconds,
+        }
 
 
 def describe(values: list[float]) -> str:
@@ -183,10 +128,10 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=50.0)
     parser.add_argument("--weight", type=int, default=25)
     parser.add_argument("--error-rate", default="8%")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--output", choices=("text", "json"), default="text")
     arguments = parser.parse_args()
     trials, load = asyncio.run(run(arguments))
-    if arguments.json:
+    if arguments.output == "json":
         print(json.dumps({"trials": [asdict(each) for each in trials], "load": load}, indent=2))
     else:
         print(
