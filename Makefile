@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help demo test check format crd lock bench switches clean
+.PHONY: help demo test check format crd lock bench switches matrix clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench: .venv/.installed ## Measure how fast a bad release is stopped
 
 switches: .venv/.installed ## Count what 20 blue-green switches and 20 ways back lose
 	@python -m bench.switches $(ARGS)
+
+matrix: .venv/.installed ## Count what every strategy, router and ending loses, and measure the splits
+	@python -m bench.matrix $(ARGS)
 
 clean: ## Remove the environment and the caches
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

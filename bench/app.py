@@ -121,6 +121,12 @@ class App:
         found = self._store.get(DEPLOYMENT, self.namespace, NAME) or {}
         return int((found.get("status") or {}).get("availableReplicas", 0))
 
+    @property
+    def put_back(self) -> list[str]:
+        """What the controller says that somebody else changed, and it has put back."""
+        history = self.status.get("history") or ()
+        return [str(each["message"]) for each in history if each["reason"] == "PutBack"]
+
     async def is_over(self) -> None:
         """Wait until the stable revision alone has pods, and everything is as it is to stay."""
         await self.until(self._is_over, "the end")

@@ -1,0 +1,167 @@
+"""
+Is a request lost, and is the split what was configured, whatever releases and however it ends?
+
+    python -m bench.matrix [--only TEXT] [--rate 50] [--answers 400] [--at-once 4] [--seed 7]
+        [--output json]
+
+Every way to release (`bench.ways`) meets every ending (`bench.endings`) in a namespace of its
+own, several at a time, under steady traffic. Wherever a release is held, the share of the new
+version is counted in at least `--answers` answers. The cells in which the controller is killed
+come last, for there is one controller for all: it dies after about every fourth of its
+writes, drawn with `--seed`.
+
+Prints a Markdown table, or one JSON document. Exit status 1 when a request was lost, when
+a split is off by more than 5 standard deviations, or when a release ended otherwise.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+
+from bench.app import App, sandbox, say
+from bench.cells import Cell, complaints, table
+from bench.endings import ENDINGS, KILLED, Sample, Story
+from bench.traffic import Traffic
+from bench.ways import PODS, WAYS, Place, Way
+from rollouts.sandbox.assassin import Assassin
+from rollouts.sandbox.environment import Sandbox
+
+EVERY = 4
+"""Of so many writes, one is the controller's last."""
+BAD_VERSIONS = {"rolled back": "2", KILLED: "3"}
+
+
+@dataclass
+class Matrix:
+    """The cells of one sandbox."""
+
+    sandbox: Sandbox
+    rate: float
+    sample: Sample
+    cells: list[Cell] = field(default_factory=list)
+
+    async def fill(self, pairs: Iterable[tuple[str, str]], at_once: int) -> None:
+        """Measure these cells, so many at a time."""
+        free = asyncio.Semaphore(at_once)
+
+        async def one(name: str, ending: str) -> None:
+            async with free:
+                cell = await self._cell(name, ending)
+            self.cells.append(cell)
+            found = "; ".join(cell.problems) or f"{cell.total.sent} sent, none lost"
+            say(f"{len(self.cells)}: {name}: {ending}: {found} ({cell.seconds:.0f} s)")
+
+        await asyncio.gather(*(one(name, ending) for name, ending in pairs))
+
+    async def _cell(self, name: str, ending: str) -> Cell:
+        begin = time.monotonic()
+        place = Place.of(self.sandbox, re.sub(r"[^a-z]+", "-", f"{name} {ending}".lower()))
+        way = WAYS[name](place)
+        app = App(self.sandbox, place.namespace, adopted=way.adopted)
+        traffic = Traffic(way.streams, self.rate)
+        story = Story(app, way, traffic, self.sample)
+        problems = story.problems
+        try:
+            await self._opens(app, way)
+            async with traffic.flowing():
+                if way.adopted:
+                    await _deploys(app, way)
+                await ENDINGS[ending](story)
+        except TimeoutError as error:
+            problems.append(str(error))
+        problems += [f"nobody changed anything, but: {each}" for each in app.put_back]
+        app.closes()
+        total = traffic.total()
+        problems += complaints(total, story.splits, BAD_VERSIONS.get(ending))
+        return Cell(name, ending, total, story.splits, problems, time.monotonic() - begin)
+
+    async def _opens(self, app: App, way: Way) -> None:
+        """Have version 1 answer wherever it will be asked."""
+        app.opens()
+        app.create(way.before)
+        if way.adopted:
+            await app.until(lambda: app.available == PODS, "the Deployment's pods")
+        else:
+            await _deploys(app, way)
+        first = Traffic(way.streams, self.rate)
+        async with first.flowing():
+            await app.until(
+                lambda: all(first.answers(name)["1"] for name in first.names), "the first answers"
+            )
+
+
+async def _deploys(app: App, way: Way) -> None:
+    app.create([way.rollout])
+    await app.until(lambda: app.status.get("phase") == "Healthy", "first deploy")
+    await app.is_over()
+
+
+@asynccontextmanager
+async def killing(running: Sandbox, seed: int) -> AsyncIterator[Assassin]:
+    """Kill the controller after writes that are drawn by chance: the same for the same seed."""
+    draws: dict[str, random.Random] = {}
+
+    def strikes(namespace: str, _write: int) -> bool:
+        draw = draws.setdefault(namespace, random.Random(f"{seed} {namespace}"))
+        return draw.random() < 1 / EVERY
+
+    assassin = Assassin(running, strikes)
+    reviving = asyncio.create_task(assassin.let_live())
+    try:
+        yield assassin
+    finally:
+        reviving.cancel()
+        await asyncio.gather(reviving, return_exceptions=True)
+
+
+async def run(arguments: argparse.Namespace) -> tuple[list[Cell], Counter[str]]:
+    """Return the cells in the order of the table, and after which writes the controller was killed."""
+    pairs = [
+        (name, ending)
+        for name in WAYS
+        for ending in ENDINGS
+        if arguments.only in f"{name}: {ending}"
+    ]
+    quiet = [pair for pair in pairs if pair[1] != KILLED]
+    async with sandbox() as running:
+        sample = Sample(arguments.answers, arguments.answers // 4)
+        matrix = Matrix(running, arguments.rate, sample)
+        await matrix.fill(quiet, arguments.at_once)
+        async with killing(running, arguments.seed) as assassin:
+            await matrix.fill((pair for pair in pairs if pair not in quiet), arguments.at_once)
+    cells = sorted(matrix.cells, key=lambda cell: pairs.index((cell.way, cell.ending)))
+    return cells, Counter(assassin.killed_after)
+
+
+def main() -> int:
+    """Fill the matrix and print it; exit 1 when anything is not as it should be."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--only", default="", help='cells with this in "WAY: ENDING"')
+    parser.add_argument("--rate", type=float, default=50.0)
+    parser.add_argument("--answers", type=int, default=400)
+    parser.add_argument("--at-once", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=random.randrange(1000))
+    parser.add_argument("--output", choices=("table", "json"), default="table")
+    arguments = parser.parse_args()
+    say(f"seed {arguments.seed}")
+    cells, kills = asyncio.run(run(arguments))
+    if arguments.output == "json":
+        found = {"seed": arguments.seed, "kills": kills, "cells": [asdict(each) for each in cells]}
+        print(json.dumps(found, indent=2))
+    else:
+        print(table(cells))
+        print(f"\nController killed {kills.total()} times, seed {arguments.seed}.")
+    return 1 if any(cell.problems for cell in cells) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
