@@ -1,7 +1,7 @@
 """What the routes have confirmed, and what somebody else changed about them."""
 
 from rollouts.core.replicas import split_of
-from rollouts.core.routes import bearable, reaches_canary, route
+from rollouts.core.routes import reaches_canary, route
 from rollouts.core.steps import blind
 from rollouts.core.world import Move, World, quarrel_ends, under_way
 from rollouts.model.route import Route
@@ -79,7 +79,7 @@ def _put_back(world: World, move: Move, now: Route) -> Move:
     status, weights = move.status, move.status.weights
     if move.retreat or world.spec.by_replicas or quarrel_ends(status, world.now) is not None:
         return move
-    if may_have_retreated(world, status) or now.highest <= bearable(world, status) != 0:
+    if may_have_retreated(world, status) or _falls_in_parts(world, status, now):
         return move
     if world.spec.blue_green is not None:
         return _switched_by_another(world, move, now)
@@ -91,6 +91,17 @@ def _put_back(world: World, move: Move, now: Route) -> Move:
     seen = "is gone" if gone else f"says {now.weight} %" if changed else "was changed"
     text = f"the canary's route {seen}; it is put back to {weights.applied} %"
     return move.saying(world, "PutBack", text, "Warning")
+
+
+def _falls_in_parts(world: World, status: RolloutStatus, now: Route) -> bool:
+    """Say whether stable, which made room, takes its traffic back bit by bit: all of that is our own."""
+    canary, weights = world.spec.strategy.canary, status.weights
+    if canary is None or not canary.dynamic_stable_scale:
+        return False
+    if now.weight is None:
+        return False
+    superseded = not reaches_canary(world, status)
+    return superseded or weights.desired <= now.weight < weights.applied
 
 
 def _switched_by_another(world: World, move: Move, now: Route) -> Move:

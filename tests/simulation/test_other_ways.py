@@ -1,5 +1,7 @@
 """What blue-green, replica-weighted and dynamic canaries promise, in virtual time."""
 
+import pytest
+
 from rollouts.core.observed import Command
 from tests.simulation.simulator import Behaviour
 from tests.simulation.starts import blue_green, by_replicas, dynamic, several_routers
@@ -162,6 +164,20 @@ def test_a_rollback_grows_stable_before_the_traffic_comes_back() -> None:
     assert simulation.settle().phase == "Degraded"
     assert simulation.route is None
     assert simulation.replica_sets[old].wanted == 10
+
+
+@pytest.mark.parametrize("way_back", ["abort", "newer template"])
+def test_traffic_that_comes_back_bit_by_bit_is_nobody_else_s_change(way_back: str) -> None:
+    simulation = dynamic(12)
+    old = simulation.services["app"]
+    simulation.release("app:2", Behaviour())
+    simulation.run_until(lambda it: it.replica_sets[old].wanted == 5)
+    if way_back == "abort":
+        simulation.command = Command(id="x", verb="abort")
+    else:
+        simulation.release("app:3", Behaviour())
+    simulation.settle()
+    assert "PutBack" not in {each.reason for each in simulation.status.history}
 
 
 def test_going_back_within_the_window_skips_the_steps() -> None:
