@@ -58,9 +58,11 @@ def blind(world: World, status: RolloutStatus) -> Waiting | None:
     Return what is missing to see how the canary does, or None.
 
     The weight is never raised without eyes: not before the first look at the weight
-    that is applied now, and not while a metrics provider does not answer.
+    that is applied now, and not while a metrics provider does not answer. Users who are
+    chosen by a header count like a weight.
     """
-    if status.weights.applied == 0 or not world.spec.success_criteria:
+    exposed = status.weights.applied > 0 or status.weights.routes
+    if not exposed or not world.spec.success_criteria:
         return None
     for spec, criterion in zip(world.spec.success_criteria, world.evidence.criteria, strict=False):
         if criterion.verdict == "error":

@@ -287,3 +287,21 @@ def test_traffic_that_a_dead_predecessor_took_back_is_not_given_back_unseen(lowe
 
     innocent = scene.with_(evidence=evidence("inconclusive")).decide()
     assert innocent.actions == (act.SetWeight(Split(25)),), "it was somebody else: it is put back"
+
+
+def test_testers_whom_a_dead_predecessor_took_back_are_not_given_back_unseen() -> None:
+    match = [{"headerName": "x", "headerValue": {"exact": "1"}}]
+    route = {"name": "testers", "match": match}
+    spec = spec_of([{"setHeaderRoute": route}, {"pause": {}}], successCriteria=CRITERIA)
+    weights = Weights(applied_at=at(-20), routes=["testers"])
+    cut = Route(exists=True, shaped=False)
+    scene = under_way(0, spec, current_step_index=1, weights=weights, route=cut)
+    scene = scene.having(replica_set(NEW, 1)).serving(
+        canary=service("checkout-canary", NEW, newhash=1)
+    )
+    assert scene.decide().actions == ()
+    assert "PutBack" not in told(scene.decide())
+    assert scene.with_(evidence=FAILED).decide().status.abort is not None
+    innocent = scene.with_(evidence=evidence("inconclusive")).decide()
+    assert "PutBack" in told(innocent)
+    assert [type(each) for each in innocent.actions] == [act.SetWeight]
