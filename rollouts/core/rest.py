@@ -35,7 +35,7 @@ def rest(world: World, move: Move) -> Move:
         if quarrel is not None:
             text = f"somebody else keeps changing the selector of Service {service.name}"
             return _calm(world, move.waking(quarrel), "Degraded", text)
-        if status.phase == "Healthy" or put_back_lately(status, world.now):
+        if status.phase == "Healthy" or _was_put_back(world, status):
             seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
             text = f"{seen}; it is put back to {status.stable_revision.hash}"
             return move.saying(world, "PutBack", text, "Warning")
@@ -45,6 +45,13 @@ def rest(world: World, move: Move) -> Move:
     if status.pinned is not None:
         return _calm(world, move, "Degraded", _pinned(status))
     return _calm(world, move, "Healthy", f"{revision.describe(status.stable_revision)} is stable")
+
+
+def _was_put_back(world: World, status: RolloutStatus) -> bool:
+    """Say whether somebody changed things lately, and not before a promotion, which switches as well."""
+    promoted = [entry.at for entry in status.history if entry.reason == "Promoted"]
+    lately = put_back_lately(status, world.now)
+    return bool(lately) and (not promoted or lately[-1] > promoted[-1])
 
 
 def _pinned(status: RolloutStatus) -> str:

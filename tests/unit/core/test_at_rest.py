@@ -5,6 +5,7 @@ import pytest
 from rollouts.core import actions as act
 from rollouts.core.refresh import worth_writing
 from rollouts.model.route import Problem, Route
+from rollouts.model.status import HistoryEntry
 from tests.unit.core.worlds import (
     NEW,
     OLD,
@@ -46,6 +47,17 @@ def test_a_selector_that_somebody_changed_is_put_back_and_said(selected: str) ->
     assert decision.actions == (act.SelectRevision("checkout", OLD),)
     assert told(decision) == ["PutBack"]
     assert "it is put back to oldhash" in decision.status.message
+
+
+def test_what_was_put_back_before_a_promotion_is_not_held_against_its_switch() -> None:
+    history = [
+        HistoryEntry(at=at(-30), reason="PutBack", message=""),
+        HistoryEntry(at=at(-1), reason="Promoted", message=""),
+    ]
+    scene = settled().serving(stable=service("checkout", NEW, oldhash=4))
+    decision = scene.with_(phase="Progressing", history=history).decide()
+    assert decision.actions == (act.SelectRevision("checkout", OLD),)
+    assert told(decision) == []
 
 
 def test_a_service_that_is_gone_is_told_once() -> None:
