@@ -84,6 +84,8 @@ def _put_back(world: World, move: Move, now: Route) -> Move:
     if world.spec.blue_green is not None:
         return _switched_by_another(world, move, now)
     gone = weights.applied > 0 and not now.exists
+    if gone and now.obstacles:
+        return _taken(world, move, now)
     changed = now.weight not in (None, weights.applied, weights.desired)
     reshaped = not now.shaped and tuple(weights.routes) == world.asked != ()
     if not (gone or changed or reshaped or not now.intact):
@@ -96,12 +98,17 @@ def _put_back(world: World, move: Move, now: Route) -> Move:
 def _falls_in_parts(world: World, status: RolloutStatus, now: Route) -> bool:
     """Say whether stable, which made room, takes its traffic back bit by bit: all of that is our own."""
     canary, weights = world.spec.strategy.canary, status.weights
-    if canary is None or not canary.dynamic_stable_scale:
-        return False
-    if now.weight is None:
+    if canary is None or not canary.dynamic_stable_scale or now.weight is None:
         return False
     superseded = not reaches_canary(world, status)
     return superseded or weights.desired <= now.weight < weights.applied
+
+
+def _taken(world: World, move: Move, now: Route) -> Move:
+    """Take over that the canary has nothing any more, when something is in the way of giving it back."""
+    weights = Weights(desired=move.status.weights.desired, applied=0, applied_at=world.now)
+    text = f"the canary's route is gone, and with it its traffic: {now.obstacles[0].message}"
+    return move.having(weights=weights).saying(world, "Blocked", text, "Warning")
 
 
 def _switched_by_another(world: World, move: Move, now: Route) -> Move:

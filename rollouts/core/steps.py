@@ -47,6 +47,8 @@ def state(world: World, status: RolloutStatus, step: Step, index: int) -> State:
         return Done()
     if skipped:
         return Done()
+    if status.weights.applied < status.weights.desired:  # somebody took the traffic away
+        return Waiting(waiting_for(world, status), until=_next_moment(world, status))
     if step.pause is not None:
         return _pause(world, status, step.pause.duration)
     assert step.analysis is not None

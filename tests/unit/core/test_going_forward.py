@@ -339,6 +339,17 @@ def test_a_change_of_the_route_by_somebody_else_is_put_back_and_said(
     )
 
 
+def test_a_route_that_is_gone_and_can_not_be_made_again_is_said_and_not_counted() -> None:
+    problem = Problem("TrafficSplitsNotServed", "the cluster serves no TrafficSplits")
+    gone = Route(exists=False, weight=0, highest=0, problems=(problem,))
+    decision = under_way(25, current_step_index=1, route=gone).decide()
+    assert told(decision) == ["Blocked"]
+    assert decision.status.weights.applied == 0
+    assert decision.status.message == f"step 2/3 at 0 %: {problem.message}"
+    again = under_way(25, current_step_index=1, weights=WANTS_25, route=Route()).decide()
+    assert again.actions == (act.SetWeight(Split(25)),)
+
+
 @pytest.mark.parametrize(
     ("arm", "selected", "hash_"),
     [("stable", NEW, OLD), ("stable", "", OLD), ("canary", OLD, NEW), ("canary", "", NEW)],
