@@ -178,9 +178,11 @@ def waiting_for(world: World, status: RolloutStatus) -> str:
         return _waiting_for_services(world, status)
     if world.spec.by_replicas:
         return f"the canary does not have {status.weights.desired} % of the pods yet"
+    waits = "; ".join(world.observed.route.waits)
+    because = f": {waits}" if waits else ""
     if status.weights.applied == status.weights.desired:
-        return "the header and mirror routes are not confirmed yet"
-    return f"weight {status.weights.desired} % is not confirmed by the routes yet"
+        return f"the header and mirror routes are not confirmed yet{because}"
+    return f"weight {status.weights.desired} % is not confirmed by the routes yet{because}"
 
 
 def _waiting_for_services(world: World, status: RolloutStatus) -> str:

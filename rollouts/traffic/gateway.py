@@ -7,8 +7,8 @@ the rules were. The rules go as one list, for that is what they are to the API (
 the resourceVersion that was read, so that nobody's change is lost. `clear` takes all of it away
 again. Header routes, and mirrors of some requests, are in a route of our own beside it.
 
-A weight counts once every parent of the route has accepted that generation of it. Until then
-the canary may have something, whatever the route says.
+A weight counts once every parent of the route has accepted that generation of it. Until those
+that serve the route have answered, the canary may have something, whatever the route says.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -61,6 +61,7 @@ def observe(scene: Scene, wanted: Split) -> Route:
         intact=all(_intact(scene, each.route) for each in found),
         shaped=_shaped(scene, wanted, found),
         problems=tuple(problems(scene)),
+        waits=tuple(_waits(scene, found)),
     )
 
 
@@ -212,11 +213,21 @@ def _is_touched(scene: Scene, route: FrozenJSON) -> bool:
 
 
 def _weight(scene: Scene, original: gateway_own.Original) -> int | None:
-    """Return what all rules of a route say, once its parents have confirmed it."""
-    percent = _percent(scene, original.route)
-    if _is_touched(scene, original.route) and not gateway_parents.confirmed(original.route):
-        return None
-    return percent
+    """Return what all rules of a route say, once its parents have confirmed it; nothing is soon confirmed."""
+    route = original.route
+    percent = _percent(scene, route)
+    if not _is_touched(scene, route) or gateway_parents.confirmed(route):
+        return percent
+    return percent if percent == 0 and not gateway_parents.lags(route) else None
+
+
+def _waits(scene: Scene, found: Iterable[gateway_own.Original]) -> Iterator[str]:
+    """Yield which parents have not confirmed what was written, in words."""
+    for each in found:
+        if _is_touched(scene, each.route):
+            yield from gateway_parents.waits(each.kind, each.route)
+    for kind, own in own_routes(scene):
+        yield from gateway_parents.waits(kind, own)
 
 
 def _percent(scene: Scene, route: FrozenJSON) -> int | None:
@@ -234,7 +245,7 @@ def _reach(scene: Scene, route: FrozenJSON) -> int:
     arms = arms_of(scene)
     rules = [rule for rule, _ in _stable_rules(scene, route)]
     copied = any(mirrors_in(rule, arms) for rule in rules)
-    least = int(copied or not gateway_parents.confirmed(route))
+    least = int(copied or gateway_parents.lags(route))
     return max((least, *(reach(rule, arms) for rule in rules)))
 
 

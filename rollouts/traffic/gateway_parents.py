@@ -26,6 +26,36 @@ def confirmed(route: FrozenJSON) -> bool:
     )
 
 
+def lags(route: FrozenJSON) -> bool:
+    """
+    Say whether some parent may still do what an earlier generation of the route says.
+
+    One that has never said anything of the route does not serve it, and one that refuses this
+    generation knows it: of these nothing is to be feared.
+    """
+    return any(
+        not _is_answered(conditions, route, kind)
+        for _, conditions in _entries(route)
+        for kind in _NEEDED
+    )
+
+
+def waits(kind: Kind, route: FrozenJSON) -> Iterator[str]:
+    """Yield, in words, which parents have not confirmed this generation of the route, and do not refuse it."""
+    name, said = f"{kind} {route['metadata']['name']}", dict(_entries(route))
+    for ref in (route.get("spec") or {}).get("parentRefs") or []:
+        parent = _parent(ref, route)
+        if parent not in said:
+            yield (
+                f"{_title(parent)} says nothing of {name}; see that its controller runs and takes"
+                " routes from here, or take it out of parentRefs"
+            )
+    for parent, conditions in _entries(route):
+        if any(not _is_answered(conditions, route, needed) for needed in _NEEDED):
+            generation = route["metadata"].get("generation")
+            yield f"{_title(parent)} has not confirmed generation {generation} of {name} yet"
+
+
 def problems(kind: Kind, route: FrozenJSON) -> Iterator[Problem]:
     """Yield what parents refuse of this generation of the route."""
     name = f"{kind} {route['metadata']['name']}"
@@ -41,7 +71,7 @@ def problems(kind: Kind, route: FrozenJSON) -> Iterator[Problem]:
                     reason, message = each.get("reason", ""), each.get("message", "")
                     yield Problem(
                         "RouteNotAccepted" if wanted == "Accepted" else "RouteRefsNotResolved",
-                        f"{parent[1]} {parent[3]} refuses {name}: {reason}: {message}",
+                        f"{_title(parent)} refuses {name}: {reason}: {message}",
                     )
 
 
@@ -68,6 +98,18 @@ def _parent(ref: FrozenJSON, route: FrozenJSON) -> _Parent:
         str(ref.get("name")),
         str(ref.get("sectionName") or ""),
         str(ref.get("port") or ""),
+    )
+
+
+def _title(parent: _Parent) -> str:
+    _, kind, _, name, section, _ = parent
+    return f"{kind} {name}{f' ({section})' if section else ''}"
+
+
+def _is_answered(conditions: list[JSON], route: FrozenJSON, kind: str) -> bool:
+    """Say whether a condition is about this generation of the route, true or not."""
+    return any(
+        _is_now(each, route, kind, status) for each in conditions for status in ("True", "False")
     )
 
 

@@ -44,6 +44,7 @@ def observe(scene: Scene, wanted: Split) -> Route:
         intact=all(route.intact for route in routes),
         shaped=all(route.shaped for route in routes),
         problems=tuple(problem for route in routes for problem in route.problems),
+        waits=tuple(each for route in routes for each in route.waits),
     )
 
 

@@ -209,6 +209,14 @@ def test_an_obstacle_is_what_the_deadline_names() -> None:
     assert found.abort.reason.endswith("Ingress x already is a canary")
 
 
+def test_who_has_not_confirmed_is_what_the_deadline_names() -> None:
+    waiting = Route(exists=True, weight=None, highest=25, waits=("Gateway edge says nothing",))
+    found = stuck(route=waiting).having(replica_set(NEW, 1)).decide().status
+    assert found.abort is not None
+    says = "weight 25 % is not confirmed by the routes yet: Gateway edge says nothing"
+    assert found.abort.reason.endswith(says)
+
+
 def test_after_a_rollback_nothing_rises_and_pods_go_after_their_delay() -> None:
     scene = rolled_back()
     status = scene.status

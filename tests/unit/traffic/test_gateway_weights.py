@@ -145,6 +145,35 @@ def test_every_parent_that_is_named_has_to_answer(parents: Any) -> None:
     assert observe(found).weight == 25
 
 
+def test_a_parent_that_never_answers_is_waited_for_forward_and_not_back() -> None:
+    def joined(percent: int) -> Route:
+        found = live(25)
+        parents = found["web"]["spec"]["parentRefs"] + [{"name": "mesh", "sectionName": "http"}]
+        found["web"]["spec"]["parentRefs"] = parents
+        found = after(found, render(found, Split(percent, cut_off=percent == 0)))
+        said = found["web"]["status"]["parents"]
+        found["web"]["status"]["parents"] = [
+            each for each in said if "sectionName" not in str(each)
+        ]
+        return observe(found)
+
+    assert joined(50).weight is None
+    (said,) = joined(50).waits
+    assert said.startswith("Gateway mesh (http) says nothing of HTTPRoute web; see that")
+    assert (joined(0).weight, joined(0).highest) == (0, 0)
+
+
+def test_a_parent_that_is_late_or_refuses_is_waited_for_as_long_as_it_is_late() -> None:
+    late = unconfirmed(0)
+    generation = late["web"]["metadata"]["generation"]
+    says = f"Gateway edge has not confirmed generation {generation} of HTTPRoute web yet"
+    assert observe(late).waits == (says,)
+    late["web"] = accepted(late["web"], "False", ["ResolvedRefs"])
+    refused = observe(late)
+    assert (refused.weight, refused.highest, refused.waits) == (0, 0, ())
+    assert [each.reason for each in refused.problems] == ["RouteRefsNotResolved"]
+
+
 def test_a_parent_that_is_named_no_longer_says_nothing() -> None:
     """Some controllers leave its entry behind."""
     found = live(25)
