@@ -1,7 +1,5 @@
 """The routing objects around a Rollout, as its routers see them. Reads caches only."""
 
-from collections.abc import Iterator
-
 from rollouts.model.kinds import (
     CRD,
     GRPC_ROUTE,
@@ -11,11 +9,9 @@ from rollouts.model.kinds import (
     TRAFFIC_SPLIT,
     TRAFFIC_SPLIT_VERSIONS,
     FrozenJSON,
-    Kind,
     Ref,
     served_version,
 )
-from rollouts.model.routing import TrafficRouting
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Cluster
 from rollouts.traffic.scene import Scene
@@ -29,13 +25,13 @@ VERSIONS = {
 
 
 def scenery(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Scene:
-    """Return the objects of the kinds that the Rollout's routers read and write."""
+    """Return the objects of all the kinds that routers read and write, of those that a spec had before, too."""
     namespace = rollout["metadata"]["namespace"]
-    kinds = set(routing_kinds(spec.routing)) | {SERVICE}
+    kinds = {INGRESS, SERVICE} | VERSIONS.keys()
     served = {}
-    for kind in kinds & VERSIONS.keys():
+    for kind, versions in VERSIONS.items():
         crd = cluster.get(Ref(CRD, "", kind.crd_name))
-        version = served_version(crd, VERSIONS[kind]) if crd is not None else None
+        version = served_version(crd, versions) if crd is not None else None
         if version is not None:
             served[kind] = version
     objects = {
@@ -43,16 +39,3 @@ def scenery(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Scene:
         for kind in kinds
     }
     return Scene(spec, rollout, objects, served)
-
-
-def routing_kinds(routing: TrafficRouting | None) -> Iterator[Kind]:
-    """Yield the kinds of the routing objects that these routers read and write."""
-    if routing is None:
-        return
-    if routing.nginx is not None:
-        yield INGRESS
-    if routing.smi is not None:
-        yield TRAFFIC_SPLIT
-    if routing.gateway_api is not None:
-        yield HTTP_ROUTE
-        yield GRPC_ROUTE

@@ -68,6 +68,8 @@ def _routes(world: World, status: RolloutStatus) -> Iterator[Action]:
     if world.claimed:
         return
     if world.spec.blue_green is not None:
+        if world.observed.route.exists:  # a canary was under way before
+            yield RemoveRoute()
         yield from _switch(world, status)
     elif world.spec.routing is not None and under_way(status):
         yield from _split(world, status)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from rollouts.model.kinds import GROUP, GRPC_ROUTE, HTTP_ROUTE, JSON, FrozenJSON, Kind
-from rollouts.model.routing import GatewayRouting
 from rollouts.traffic.gateway_own import Original
 from rollouts.traffic.gateway_rules import Arms
 from rollouts.traffic.ownership import is_going, is_ours, namespace_of
@@ -27,15 +26,11 @@ def arms_of(scene: Scene) -> Arms:
     )
 
 
-def routing_of(scene: Scene) -> GatewayRouting:
-    assert scene.spec.routing is not None
-    assert scene.spec.routing.gateway_api is not None
-    return scene.spec.routing.gateway_api
-
-
 def named(scene: Scene, kind: Kind) -> list[str]:
-    """Return the names of the routes of this kind that the spec gives."""
-    routing = routing_of(scene)
+    """Return the names of the routes of this kind that the spec gives; none where it has other routers."""
+    routing = scene.spec.routing.gateway_api if scene.spec.routing is not None else None
+    if routing is None:
+        return []
     return routing.http_routes if kind == HTTP_ROUTE else routing.grpc_routes
 
 

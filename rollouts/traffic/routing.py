@@ -2,15 +2,15 @@
 All the routers that a Rollout names, as one: what they say together, and what each has to write.
 
 They move together. Forward, a weight counts when all of them have it (the last to confirm
-decides); back, each is written at once. Kinds of router that the spec does not name are
-never looked at.
+decides); back, each is written at once. Of a kind of router that the spec names no longer
+nothing stays.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rollouts.model.route import Route, RoutingWrite, Split
-from rollouts.traffic import gateway, nginx, smi
+from rollouts.traffic import gateway, left, nginx, smi
 from rollouts.traffic.scene import Scene
 
 
@@ -29,6 +29,7 @@ class Router:
 NGINX = Router(nginx.observe, nginx.render, nginx.clear)
 SMI = Router(smi.observe, smi.render, smi.clear)
 GATEWAY = Router(gateway.observe, gateway.render, gateway.clear)
+LEFT = Router(left.observe, left.render, left.clear)
 
 
 def observe(scene: Scene, wanted: Split) -> Route:
@@ -59,13 +60,13 @@ def clear(scene: Scene) -> list[RoutingWrite]:
 
 
 def _routers(scene: Scene) -> Iterator[Router]:
-    """Yield those that the spec names; first the one whose writes take effect most certainly."""
+    """Yield those that the spec names, the one first whose writes take effect most certainly; and what is left."""
     routing = scene.spec.routing
-    if routing is None:
-        return
-    if routing.nginx is not None:
+    if routing is not None and routing.nginx is not None:
         yield NGINX
-    if routing.smi is not None:
+    if routing is not None and routing.smi is not None:
         yield SMI
-    if routing.gateway_api is not None:
+    if routing is not None and routing.gateway_api is not None:
         yield GATEWAY
+    if left.clear(scene):
+        yield LEFT

@@ -11,8 +11,8 @@ conversion hands over what was stored). Clients outside the mesh go to the root 
 What a mesh does without the TrafficSplit decides on what is left at rest. When the root is the
 stable Service, its absence means all for stable, and it is removed. Any other root Service has
 endpoints of its own, as a rule pods of both revisions, and so its absence would be a split by
-pods: the TrafficSplit is there from before the first rollout on, and rests at 100 to 0. It goes
-with the Rollout, or when smi is taken out of the spec by hand.
+pods: the TrafficSplit is there from before the first rollout on, and rests at 100 to 0, also when
+smi is taken out of the spec. It goes with the Rollout.
 """
 
 from collections.abc import Iterator

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rollouts.core.actions import CreateReplicaSet, SelectRevision
+from rollouts.core.actions import CreateReplicaSet, RemoveRoute, SelectRevision
+from rollouts.model.route import Route
 from tests.unit.core.worlds import (
     CRITERIA,
     NEW,
@@ -31,13 +32,18 @@ def baking(selected: str = NEW) -> Scene:
     """Return a scene after the switch, with an active Service that selects this."""
     active = service("checkout", selected, newhash=4)
     scene = under_way(100, SPEC, current_step_index=2).having(replica_set(NEW, 4))
-    return scene.with_(services={"checkout": active}, evidence=evidence())
+    return scene.with_(services={"checkout": active}, evidence=evidence(), route=Route())
 
 
 def before_the_switch(selected: str) -> Scene:
     """Return a scene in which the new revision has no pods, and not even a ReplicaSet."""
-    scene = under_way(0, SPEC).without(NEW)
+    scene = under_way(0, SPEC, route=Route()).without(NEW)
     return scene.with_(services={"checkout": service("checkout", selected, oldhash=4)})
+
+
+def test_the_routes_of_a_canary_that_was_under_way_before_go() -> None:
+    left = Route(exists=True, weight=None, highest=100)
+    assert RemoveRoute() in baking().with_(route=left).decide().actions
 
 
 @pytest.mark.parametrize(("selected", "said"), [("", "all revisions"), ("another", "another")])
