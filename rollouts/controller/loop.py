@@ -5,6 +5,7 @@ One Rollout that is invalid, or whose reconcile raises, never disturbs another.
 """
 
 import asyncio
+import math
 from collections import Counter
 
 import structlog
@@ -22,6 +23,9 @@ from rollouts.model.kinds import ROLLOUT
 from rollouts.ports import Clock, Cluster, MetricSource, Notifier
 
 log = structlog.get_logger(__name__)
+
+RETREAT_SECONDS = 2.0
+"""The longest that a write which takes traffic from a bad canary waits for its next try."""
 
 
 class Controller:
@@ -93,25 +97,30 @@ class Controller:
             result = await self._reconciler.reconcile(key)
         except Conflict as error:
             # The newer object is on its way through the watch, and brings the key back at once.
-            self._queue.retry(key)
+            self._retry(key)
             log.debug("conflict, observing again", rollout=str(key), problem=str(error))
             return "conflict"
         except RetryLater as error:
-            delay = self._queue.retry(key, error.after_seconds)
+            delay = self._retry(key, error.after_seconds)
             log.warning("reconcile delayed", rollout=str(key), seconds=delay, problem=str(error))
             return "retry"
         except Permanent as error:
-            delay = self._queue.retry(key)
+            delay = self._retry(key)
             log.error("reconcile refused", rollout=str(key), seconds=delay, problem=str(error))
             return "permanent"
         except Exception:
-            delay = self._queue.retry(key)
+            delay = self._retry(key)
             log.exception("reconcile failed", rollout=str(key), seconds=delay)
             return "bug"
         self._queue.succeeded(key)
         if result.requeue_after_seconds is not None:
             self._queue.after(key, result.requeue_after_seconds)
         return "done"
+
+    def _retry(self, key: Key, at_least_seconds: float | None = None) -> float:
+        """Have it tried again after a back-off, which is short while traffic has to go back."""
+        most = RETREAT_SECONDS if self._reconciler.retreats(key) else math.inf
+        return self._queue.retry(key, at_least_seconds, most)
 
     def _phases(self) -> Counter[str]:
         return Counter(

@@ -7,6 +7,7 @@ a delay that doubles, with jitter; a change of its objects brings it back at onc
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -70,11 +71,17 @@ class WorkQueue:
             timer.cancel()
         self._timers[key] = loop.call_at(due, self._ring, key)
 
-    def retry(self, key: Key, at_least_seconds: float | None = None) -> float:
-        """Add `key` after a back-off, and return its seconds."""
+    def retry(
+        self,
+        key: Key,
+        at_least_seconds: float | None = None,
+        at_most_seconds: float = math.inf,
+    ) -> float:
+        """Add `key` after a back-off, and return its seconds; the most wins over the least."""
         self._failures[key] = self._failures.get(key, 0) + 1
         delay = self._backoff.delay(self._failures[key], self._random)
         delay = max(delay, min(at_least_seconds or 0.0, self._backoff.cap_seconds))
+        delay = min(delay, at_most_seconds)
         self.after(key, delay)
         return delay
 

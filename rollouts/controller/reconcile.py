@@ -135,6 +135,14 @@ class Reconciler:
             raise failure
         return outcome
 
+    def retreats(self, key: Key) -> bool:
+        """Say whether a canary that was rolled back may have traffic still: that is not put off for long."""
+        rollout = self.cluster.get(key.ref)
+        status = recall(rollout) if rollout is not None else None
+        if status is None or status.abort is None:
+            return False
+        return status.weights.applied > status.weights.desired
+
     async def _act(self, applier: Applier, decision: Decision) -> RolloutsError | None:
         """
         Carry out the actions, and return what stopped them.

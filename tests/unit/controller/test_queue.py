@@ -156,6 +156,13 @@ async def test_success_starts_the_back_off_anew() -> None:
     queue.close()
 
 
+async def test_what_is_urgent_is_never_put_off_for_long() -> None:
+    queue = WorkQueue(Backoff(base_seconds=1, cap_seconds=1000))
+    for _ in range(8):
+        assert queue.retry(A, 30, at_most_seconds=2) <= 2
+    queue.close()
+
+
 async def test_close_finishes_what_is_in_hand_and_drops_the_rest() -> None:
     queue, recorder = WorkQueue(), Recorder()
     recorder.gates[A] = asyncio.Event()

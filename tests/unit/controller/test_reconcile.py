@@ -153,6 +153,25 @@ async def test_a_weight_that_cannot_be_lowered_is_taken_away(shop: Shop) -> None
     assert shop.status["abort"]["by"] == "rollouts"
 
 
+async def test_a_retreat_that_is_refused_is_known_until_it_is_made(shop: Shop) -> None:
+    await shop.deployed()
+    shop.release("shop:2")
+    await shop.until(lambda: canary_weight(shop.cluster) == 25)
+    assert not shop.reconciler.retreats(KEY)
+    shop.eyes.failures = 80
+    shop.eyes.look()
+    shop.fail_next(Unavailable("failed calling webhook"))
+    shop.fail_next(Unavailable("nor may it be deleted"))
+
+    with pytest.raises(Unavailable):
+        await shop.reconciler.reconcile(KEY)
+
+    assert shop.reconciler.retreats(KEY)
+    await shop.round()
+    assert canary_weight(shop.cluster) == 0
+    assert not shop.reconciler.retreats(KEY)
+
+
 async def test_a_refused_write_is_shown_and_does_not_hide_the_next(shop: Shop) -> None:
     await shop.deployed()
     shop.release("shop:2")
