@@ -86,11 +86,12 @@ def _put_back(world: World, move: Move, now: Route) -> Move:
     gone = weights.applied > 0 and not now.exists
     if gone and now.obstacles:
         return _taken(world, move, now)
-    changed = now.weight not in (None, weights.applied, weights.desired)
+    changed = _strange(now, weights)
     reshaped = not now.shaped and tuple(weights.routes) == world.asked != ()
-    if not (gone or changed or reshaped or not now.intact):
+    if not (gone or changed is not None or reshaped or not now.intact):
         return move
-    seen = "is gone" if gone else f"says {now.weight} %" if changed else "was changed"
+    seen = "was changed" if changed is None else f"says {changed} %"
+    seen = "is gone" if gone else seen
     text = f"the canary's route {seen}; it is put back to {weights.applied} %"
     return move.saying(world, "PutBack", text, "Warning")
 
@@ -102,6 +103,18 @@ def _falls_in_parts(world: World, status: RolloutStatus, now: Route) -> bool:
         return False
     superseded = not reaches_canary(world, status)
     return superseded or weights.desired <= now.weight < weights.applied
+
+
+def _strange(now: Route, weights: Weights) -> int | None:
+    """
+    Return a weight that some route says, and nobody asked for; None when there is none.
+
+    Of routes that differ, or have not confirmed yet, that is only known where all of them can
+    be written.
+    """
+    found = set() if now.weight is None else {now.weight}
+    found |= set() if now.obstacles else now.said
+    return max(found - {weights.applied, weights.desired}, default=None)
 
 
 def _taken(world: World, move: Move, now: Route) -> Move:

@@ -78,8 +78,9 @@ class Route:
     `weight` is what all of them say (0 when none exists), or None when they differ or some
     are absent; `highest` is the most that any of them may be sending to the canary now.
     `shaped` is False when header and mirror routes are not those that were asked about;
-    `intact` is False when someone changed anything else of what we wrote. `waits` says, in
-    words, who has not confirmed yet what was written.
+    `intact` is False when someone changed anything else of what we wrote. Without a
+    `weight`, `said` has those that parts of them say, confirmed or not. `waits` tells, in words, who has not
+    confirmed yet what was written.
     """
 
     exists: bool = False
@@ -88,6 +89,7 @@ class Route:
     intact: bool = True
     shaped: bool = True
     problems: tuple[Problem, ...] = ()
+    said: frozenset[int] = frozenset()
     waits: tuple[str, ...] = ()
 
     @property

@@ -44,12 +44,13 @@ _CUT_OFF = Split(cut_off=True)
 def observe(scene: Scene, wanted: Split) -> Route:
     """Return what the routes say now, and every trap that can be seen in them."""
     found = list(originals(scene))
-    weights = {_weight(scene, each) for each in found}
+    weights = {_weight(scene, each) for each in found} or {0}
+    weight = weights.pop() if len(weights) == 1 else None
     strays = [route for _, route in _strays(scene)]
     owns = [own for _, own in own_routes(scene)]
     return Route(
         exists=bool(clear(scene)),
-        weight=(weights.pop() if len(weights) == 1 else None) if weights else 0,
+        weight=weight,
         highest=max(
             (
                 *(_reach(scene, each.route) for each in found),
@@ -61,6 +62,7 @@ def observe(scene: Scene, wanted: Split) -> Route:
         intact=all(_intact(scene, each.route) for each in found),
         shaped=_shaped(scene, wanted, found),
         problems=tuple(problems(scene)),
+        said=frozenset(_said(scene, found)) if weight is None else frozenset(),
         waits=tuple(_waits(scene, found)),
     )
 
@@ -219,6 +221,16 @@ def _weight(scene: Scene, original: gateway_own.Original) -> int | None:
     if not _is_touched(scene, route) or gateway_parents.confirmed(route):
         return percent
     return percent if percent == 0 and not gateway_parents.lags(route) else None
+
+
+def _said(scene: Scene, found: Iterable[gateway_own.Original]) -> Iterator[int]:
+    """Yield what each rule of each route says of the canary, where we have written something."""
+    for each in found:
+        if _is_touched(scene, each.route):
+            for rule, before in _stable_rules(scene, each.route):
+                percent = said(rule, before, arms_of(scene))
+                if percent is not None:
+                    yield percent
 
 
 def _waits(scene: Scene, found: Iterable[gateway_own.Original]) -> Iterator[str]:

@@ -34,6 +34,7 @@ def observe(scene: Scene, wanted: Split) -> Route:
     weights = {_weight(ours[name], routing) if name in ours else None for name in expected}
     if not any(name in ours for name in expected):
         weights = {0}
+    said = frozenset(each for each in weights if each is not None and len(weights) > 1)
     mirrored = nginx_mirror.exists(scene)
     return Route(
         exists=bool(ours) or mirrored,
@@ -42,6 +43,7 @@ def observe(scene: Scene, wanted: Split) -> Route:
         intact=all(_intact(scene, each, wanted) for each in ours.values()),
         shaped=_shaped(scene, ours, wanted) and nginx_mirror.shaped(scene, wanted),
         problems=tuple(problems(scene)),
+        said=said,
     )
 
 

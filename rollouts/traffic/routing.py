@@ -38,13 +38,16 @@ def observe(scene: Scene, wanted: Split) -> Route:
     if len(routes) < 2:
         return routes[0] if routes else Route()
     weights = {route.weight for route in routes}
+    weight = weights.pop() if len(weights) == 1 else None
+    said = [route.said if route.weight is None else {route.weight} for route in routes]
     return Route(
         exists=any(route.exists for route in routes),
-        weight=weights.pop() if len(weights) == 1 else None,
+        weight=weight,
         highest=max(route.highest for route in routes),
         intact=all(route.intact for route in routes),
         shaped=all(route.shaped for route in routes),
         problems=tuple(problem for route in routes for problem in route.problems),
+        said=frozenset().union(*said) if weight is None else frozenset(),
         waits=tuple(each for route in routes for each in route.waits),
     )
 

@@ -1,5 +1,7 @@
 """Size before weight, weight before the next step, and the promotion at the end."""
 
+from dataclasses import replace
+
 import pytest
 
 from rollouts.core import actions as act
@@ -380,3 +382,15 @@ def test_weight_that_still_reaches_a_superseded_canary_is_not_this_one_s() -> No
 def test_routes_that_differ_for_a_moment_are_nobody_s_change() -> None:
     moving = Route(exists=True, weight=None, highest=25)
     assert "PutBack" not in told(under_way(25, route=moving).decide())
+    moving = replace(moving, said=frozenset({0, 25}))
+    assert "PutBack" not in told(under_way(25, weights=WANTS_25, route=moving).decide())
+
+
+def test_a_change_of_one_of_several_routes_is_said_before_it_is_confirmed() -> None:
+    changed = Route(exists=True, weight=None, highest=25, said=frozenset({0, 25}))
+    decision = under_way(25, current_step_index=1, route=changed).decide()
+    (said,) = [each for each in decision.occurrences if each.reason == "PutBack"]
+    assert said.message == "the canary's route says 0 %; it is put back to 25 %"
+    assert decision.actions == (act.SetWeight(Split(25)),)
+    stuck = replace(changed, problems=(Problem("NotServed", "no kind"),))
+    assert "PutBack" not in told(under_way(25, current_step_index=1, route=stuck).decide())

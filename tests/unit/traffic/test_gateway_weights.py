@@ -129,6 +129,7 @@ def unconfirmed(percent: int, found: Routes | None = None) -> Routes:
 def test_a_weight_counts_once_it_is_accepted_and_until_then_the_canary_may_have_some() -> None:
     seen = observe(unconfirmed(25))
     assert (seen.weight, seen.highest) == (None, 25)
+    assert seen.said == {25}
     seen = observe(unconfirmed(0))
     assert (seen.weight, seen.highest, seen.intact) == (None, 1, True)
     assert render(unconfirmed(0), Split(0, cut_off=True)) == []
