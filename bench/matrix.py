@@ -21,8 +21,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 
 from bench.app import App, sandbox, say
@@ -30,7 +29,8 @@ from bench.cells import Cell, complaints, table
 from bench.endings import ENDINGS, KILLED, Sample, Story
 from bench.traffic import Traffic
 from bench.ways import PODS, WAYS, Place, Way
-from rollouts.sandbox.assassin import Assassin
+from rollouts.sandbox.apiserver.audit import AuditEntry
+from rollouts.sandbox.crashes import crashing
 from rollouts.sandbox.environment import Sandbox
 
 EVERY = 4
@@ -103,22 +103,15 @@ async def _deploys(app: App, way: Way) -> None:
     await app.is_over()
 
 
-@asynccontextmanager
-async def killing(running: Sandbox, seed: int) -> AsyncIterator[Assassin]:
-    """Kill the controller after writes that are drawn by chance: the same for the same seed."""
+def drawn(seed: int) -> Callable[[AuditEntry], bool]:
+    """Choose writes by chance: in each namespace the same for the same seed."""
     draws: dict[str, random.Random] = {}
 
-    def strikes(namespace: str, _write: int) -> bool:
-        draw = draws.setdefault(namespace, random.Random(f"{seed} {namespace}"))
+    def chosen(entry: AuditEntry) -> bool:
+        draw = draws.setdefault(entry.namespace, random.Random(f"{seed} {entry.namespace}"))
         return draw.random() < 1 / EVERY
 
-    assassin = Assassin(running, strikes)
-    reviving = asyncio.create_task(assassin.let_live())
-    try:
-        yield assassin
-    finally:
-        reviving.cancel()
-        await asyncio.gather(reviving, return_exceptions=True)
+    return chosen
 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Cell], Counter[str]]:
@@ -134,10 +127,10 @@ async def run(arguments: argparse.Namespace) -> tuple[list[Cell], Counter[str]]:
         sample = Sample(arguments.answers, arguments.answers // 4)
         matrix = Matrix(running, arguments.rate, sample)
         await matrix.fill(quiet, arguments.at_once)
-        async with killing(running, arguments.seed) as assassin:
+        async with crashing(running, drawn(arguments.seed)) as fatal:
             await matrix.fill((pair for pair in pairs if pair not in quiet), arguments.at_once)
     cells = sorted(matrix.cells, key=lambda cell: pairs.index((cell.way, cell.ending)))
-    return cells, Counter(assassin.killed_after)
+    return cells, Counter(fatal)
 
 
 def main() -> int:

@@ -16,6 +16,7 @@ from typing import Any
 from tests.sandbox.releases.town import Town
 
 AT_ONCE = 8
+TOWNS_AT_ONCE = 4
 
 Scenario = Callable[[Any], Awaitable[None]]
 
@@ -35,6 +36,7 @@ class Running:
         self._town = town
         self._directory = directory
         self._free = asyncio.Semaphore(AT_ONCE)
+        self._lots = asyncio.Semaphore(TOWNS_AT_ONCE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def begin(self, scenarios: Iterable[Scenario]) -> None:
@@ -53,12 +55,13 @@ class Running:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _in_own_town(self, scenario: Scenario) -> None:
-        town = Town(self._directory / name_of(scenario))
-        await town.start()
-        try:
-            await scenario(town)
-        finally:
-            await town.stop()
+        async with self._lots:
+            town = Town(self._directory / name_of(scenario))
+            await town.start()
+            try:
+                await scenario(town)
+            finally:
+                await town.stop()
 
     async def _in_a_shop(self, scenario: Scenario) -> None:
         async with self._free:

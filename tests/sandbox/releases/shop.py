@@ -56,11 +56,11 @@ class Shop:
 
     @asynccontextmanager
     async def customers(
-        self, rate: float = 20.0, headers: dict[str, str] | None = None
+        self, rate: float = 20.0, headers: dict[str, str] | None = None, **target: str
     ) -> AsyncIterator[Load]:
-        """Send steady traffic."""
-        target = Target(self.sandbox.ingress_url, self.host, headers=headers or {})
-        load = Load(target, rate)
+        """Send steady traffic; `target` may say another url, path or method."""
+        usual = {"url": self.sandbox.ingress_url, "host": self.host}
+        load = Load(Target(**{**usual, **target}, headers=headers or {}), rate)
         task = asyncio.create_task(load.run())
         try:
             yield load

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
 from rollouts.model.kinds import INGRESS, JSON
-from rollouts.sandbox.assassin import CONTROLLER, Assassin
+from rollouts.sandbox.apiserver.audit import AuditEntry
+from rollouts.sandbox.crashes import CONTROLLER, crashing
 from rollouts.sandbox.load import Load
 from tests.sandbox.releases import goods
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
@@ -25,18 +27,23 @@ QUICK: list[JSON] = [
 ]
 
 
+def in_turns(namespaces: list[str]) -> Callable[[AuditEntry], bool]:
+    """Choose, of the shop number i, the writes i, i + EVERY, i + 2 * EVERY, …: together all."""
+    points = {each: range(i + 1, 1000, EVERY) for i, each in enumerate(namespaces)}
+    writes: Counter[str] = Counter()
+
+    def chosen(entry: AuditEntry) -> bool:
+        if entry.namespace not in points:
+            return False
+        writes[entry.namespace] += 1
+        return writes[entry.namespace] in points[entry.namespace]
+
+    return chosen
+
+
 async def killed_after_each_of_its_writes_it_loses_nothing(town: Town) -> None:
     shops = [town.shop(f"shop-{number}") for number in range(SHOPS)]
     await asyncio.gather(*(shop.opens(QUICK) for shop in shops))
-    turns = {shop.namespace: number for number, shop in enumerate(shops)}
-
-    def strikes(namespace: str, write: int) -> bool:
-        """Of the shop number i after the writes i + 1, i + 1 + EVERY, …: together after each."""
-        turn = turns.get(namespace)
-        return turn is not None and write % EVERY == (turn + 1) % EVERY
-
-    assassin = Assassin(town.sandbox, strikes)
-    reviving = asyncio.create_task(assassin.let_live())
 
     async def release(shop: Shop, version: str, **environment: str) -> None:
         async with shop.customers(20) as load:
@@ -48,18 +55,16 @@ async def killed_after_each_of_its_writes_it_loses_nothing(town: Town) -> None:
         assert load.report().lost_reasons == {}
         assert load.report().versions["1"].failed == 0
 
-    try:
-        *good, bad = shops
+    *good, bad = shops
+    chosen = in_turns([shop.namespace for shop in shops])
+    async with crashing(town.sandbox, chosen) as fatal:
         await asyncio.gather(
             *(release(shop, "2") for shop in good), release(bad, "2", ERROR_RATE="40%")
         )
-    finally:
-        reviving.cancel()
-        await asyncio.gather(reviving, return_exceptions=True)
-    print(f"killed {len(assassin.killed_after)} times: {Counter(assassin.killed_after)}")
-    assert len(assassin.killed_after) >= 10
-    assert any("ingresses" in each for each in assassin.killed_after)
-    assert any("rollouts/status" in each for each in assassin.killed_after)
+    print(f"killed {len(fatal)} times: {Counter(fatal)}")
+    assert len(fatal) >= 10
+    assert any("ingresses" in each for each in fatal)
+    assert any("rollouts/status" in each for each in fatal)
     assert {shop.stable for shop in good} == {2}
     assert bad.stable == 1
 

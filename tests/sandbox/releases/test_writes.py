@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from rollouts.controller.manifests import CLUSTER_RULES
-from rollouts.sandbox.assassin import CONTROLLER
+from rollouts.sandbox.crashes import CONTROLLER
 from tests.sandbox.releases import goods
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
 from tests.sandbox.releases.shop import Shop

@@ -10,7 +10,7 @@ from pathlib import Path
 from rollouts.controller.manifests import manifests
 from rollouts.sandbox.apiserver.audit import AuditEntry, AuditLog
 from rollouts.sandbox.apiserver.builtins import NAMESPACE
-from rollouts.sandbox.assassin import is_write
+from rollouts.sandbox.crashes import is_write
 from rollouts.sandbox.environment import Sandbox, Seat, controller_command
 from tests.sandbox.releases.gate import Gate
 from tests.sandbox.releases.shop import Shop
