@@ -24,6 +24,7 @@ from rollouts.model.route import Route, Split
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import Exposure, RolloutStatus
 
+QUIET_SECONDS = 45.0
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -69,6 +70,7 @@ class Simulation:
         self.random = random.Random(seed)
         self.now = START
         self.raw_spec = dict(spec)
+        self._said = ""
         self.generation = 1
         self.writes = 0
         self.status = RolloutStatus()
@@ -88,7 +90,10 @@ class Simulation:
 
     @property
     def spec(self) -> RolloutSpec:
-        return RolloutSpec.model_validate(self.raw_spec)
+        said = repr(self.raw_spec)
+        if said != self._said:
+            self._said, self._spec = said, RolloutSpec.model_validate(self.raw_spec)
+        return self._spec
 
     def release(self, image: str, behaviour: Behaviour) -> str:
         """Change the template; return its hash."""
@@ -362,17 +367,17 @@ class Simulation:
 
     def settle(self, seconds: float = 900.0) -> RolloutStatus:
         """Let it run without faults until nothing is left to do; return the status."""
-        end = self.now + timedelta(seconds=seconds)
-        quiet = 0
-        while self.now < end and quiet < 90:
+        end, quiet_since = self.now + timedelta(seconds=seconds), self.now
+        while self.now < end and (self.now - quiet_since).total_seconds() < QUIET_SECONDS:
             before = self.writes
             decision = self.reconcile()
             done = self.writes == before and decision.requeue_after_seconds is None
             pause = decision.status.pause
             # More evidence is on its way, and may come without a write for long.
             open_question = pause is not None and pause.reason == "Inconclusive"
-            quiet = quiet + 1 if done and not open_question else 0
-            self.tick(0.5)
+            self.tick(5.0 if done else 0.5)
+            if not done or open_question:
+                quiet_since = self.now
         return self.status
 
     def run_until(self, condition: Any, seconds: float = 600.0) -> None:
