@@ -56,9 +56,9 @@ def _confirm_routes(world: World, move: Move, names: list[str]) -> Move:
 
 def _told(world: World, status: RolloutStatus) -> tuple[str, str]:
     """Return the reason and the words for a weight that is applied now."""
-    percent, total = status.weights.desired, status.current_revision
+    percent, current = status.weights.desired, status.current_revision
     if world.spec.blue_green is not None:
-        hash_ = total.hash if total is not None else ""
+        hash_ = current.hash if current is not None else ""
         return "Switched", f"Service {world.spec.stable_service} has switched to {hash_}"
     if world.spec.by_replicas:
         return "WeightSet", f"the canary has {percent} % of the pods{_rounded(world, status)}"
