@@ -21,7 +21,7 @@ from rollouts.model.kinds import (
     Ref,
 )
 from rollouts.model.route import Keep, Remove, Route, RoutingWrite, Split
-from rollouts.traffic import gateway
+from rollouts.traffic.gateway import router as gateway
 from rollouts.traffic.ownership import is_going, is_ours, namespace_of, own_metadata
 from rollouts.traffic.scene import Scene
 

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rollouts.model.route import Route, RoutingWrite, Split
-from rollouts.traffic import gateway, left, nginx, smi
+from rollouts.traffic import left, smi
+from rollouts.traffic.gateway import router as gateway
+from rollouts.traffic.nginx import router as nginx
 from rollouts.traffic.scene import Scene
 
 

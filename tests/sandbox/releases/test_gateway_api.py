@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, JSON, ROLLOUT, SERVICE
-from rollouts.traffic.gateway_scene import NOTE
+from rollouts.traffic.gateway.scene import NOTE
 from tests.sandbox.releases import goods
 from tests.sandbox.releases.routed import (
     HTTP,

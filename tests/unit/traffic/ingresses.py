@@ -6,7 +6,7 @@ from typing import Any
 from rollouts.model.kinds import INGRESS, JSON, Kind
 from rollouts.model.route import Keep, Route, Split
 from rollouts.model.validation import parse_rollout
-from rollouts.traffic import nginx
+from rollouts.traffic.nginx import router as nginx
 from rollouts.traffic.scene import Scene
 from tests.fakes import kubernetes
 

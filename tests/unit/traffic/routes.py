@@ -7,7 +7,7 @@ from typing import Any
 from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, JSON, Kind
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
 from rollouts.model.validation import parse_rollout
-from rollouts.traffic import gateway
+from rollouts.traffic.gateway import router as gateway
 from rollouts.traffic.scene import Scene
 from tests.fakes import kubernetes
 

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from rollouts.model.kinds import INGRESS, JSON, FrozenJSON, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
 from rollouts.model.routing import NginxRouting
-from rollouts.traffic import nginx_headers, nginx_mirror
-from rollouts.traffic.ingresses import annotation, annotations, is_canary, rules_of, rules_to
-from rollouts.traffic.nginx_problems import problems
+from rollouts.traffic.nginx import headers, mirror
+from rollouts.traffic.nginx.ingresses import annotation, annotations, is_canary, rules_of, rules_to
+from rollouts.traffic.nginx.problems import problems
 from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of, own_metadata
 from rollouts.traffic.scene import Scene
 
@@ -35,13 +35,13 @@ def observe(scene: Scene, wanted: Split) -> Route:
     if not any(name in ours for name in expected):
         weights = {0}
     said = frozenset(each for each in weights if each is not None and len(weights) > 1)
-    mirrored = nginx_mirror.exists(scene)
+    mirrored = mirror.exists(scene)
     return Route(
         exists=bool(ours) or mirrored,
         weight=weights.pop() if len(weights) == 1 else None,
         highest=max([int(mirrored), *(_reach(each, routing) for each in ours.values())]),
         intact=all(_intact(scene, each, wanted) for each in ours.values()),
-        shaped=_shaped(scene, ours, wanted) and nginx_mirror.shaped(scene, wanted),
+        shaped=_shaped(scene, ours, wanted) and mirror.shaped(scene, wanted),
         problems=tuple(problems(scene)),
         said=said,
     )
@@ -59,7 +59,7 @@ def render(scene: Scene, split: Split) -> list[RoutingWrite]:
     bodies = list(_canaries(scene, split))
     keeps = [Keep(INGRESS, body) for body in bodies]
     extra = (_without_strays(scene, body) for body in bodies)
-    return [*keeps, *(each for each in extra if each), *nginx_mirror.changes(scene, split)]
+    return [*keeps, *(each for each in extra if each), *mirror.changes(scene, split)]
 
 
 def clear(scene: Scene) -> list[RoutingWrite]:
@@ -68,7 +68,7 @@ def clear(scene: Scene) -> list[RoutingWrite]:
         Remove(Ref(INGRESS, namespace_of(scene.rollout), name), each["metadata"]["uid"])
         for name, each in _owned(scene).items()
     ]
-    return [*removals, *nginx_mirror.changes(scene, _CUT_OFF)]
+    return [*removals, *mirror.changes(scene, _CUT_OFF)]
 
 
 def _expected(scene: Scene) -> dict[str, str]:
@@ -142,7 +142,7 @@ def _annotations(routing: NginxRouting, split: Split) -> dict[str, str]:
     ours = {f"{prefix}/canary": "true", f"{prefix}/canary-weight": str(split.percent)}
     if split.cut_off:
         return ours
-    header = nginx_headers.header_annotations(split.headers)
+    header = headers.header_annotations(split.headers)
     return {
         **_extra(routing),
         **{f"{prefix}/{key}": value for key, value in header.items()},
@@ -192,7 +192,7 @@ def _reach(ingress: FrozenJSON, routing: NginxRouting) -> int:
     weight, present = _weight(ingress, routing), annotations(ingress)
     if weight is None:
         return 100
-    rules = {f"{routing.annotation_prefix}/{key}" for key in nginx_headers.RULES}
+    rules = {f"{routing.annotation_prefix}/{key}" for key in headers.RULES}
     reaching = any(key in present for key in rules | _extra(routing).keys())
     return max(weight, 1) if reaching else weight
 
@@ -212,7 +212,7 @@ def _shaped(scene: Scene, ours: dict[str, JSON], wanted: Split) -> bool:
 
 def _header_rules(found: JSON, prefix: str) -> dict[str, str]:
     """Return the header rules among annotations, by name."""
-    return {key: found[key] for each in nginx_headers.RULES if (key := f"{prefix}/{each}") in found}
+    return {key: found[key] for each in headers.RULES if (key := f"{prefix}/{each}") in found}
 
 
 def _intact(scene: Scene, ingress: FrozenJSON, wanted: Split) -> bool:
@@ -221,7 +221,7 @@ def _intact(scene: Scene, ingress: FrozenJSON, wanted: Split) -> bool:
     if weight is None:
         return False
     name, prefix = ingress["metadata"]["name"], scene.spec.nginx.annotation_prefix
-    routes = [(route,) for route in nginx_headers.header_routes(scene.spec)]
+    routes = [(route,) for route in headers.header_routes(scene.spec)]
     shapes = [Split(weight, cut_off=True), Split(weight), Split(weight, wanted.headers)]
     shapes += [Split(weight, route) for route in routes]
     return any(

@@ -16,10 +16,10 @@ from dataclasses import replace
 
 from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, JSON, FrozenJSON, Kind, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
-from rollouts.traffic import gateway_own, gateway_parents
-from rollouts.traffic.gateway_matches import Inexpressible
-from rollouts.traffic.gateway_problems import problems
-from rollouts.traffic.gateway_rules import (
+from rollouts.traffic.gateway import own_route, parents
+from rollouts.traffic.gateway.matches import Inexpressible
+from rollouts.traffic.gateway.problems import problems
+from rollouts.traffic.gateway.rules import (
     Before,
     before_of,
     find,
@@ -34,7 +34,7 @@ from rollouts.traffic.gateway_rules import (
     said,
     steered,
 )
-from rollouts.traffic.gateway_scene import arms_of, named, note_key, originals, own_routes
+from rollouts.traffic.gateway.scene import arms_of, named, note_key, originals, own_routes
 from rollouts.traffic.ownership import is_going, is_ours, namespace_of
 from rollouts.traffic.scene import Scene
 
@@ -152,7 +152,7 @@ def _canary_has_some(scene: Scene, route: FrozenJSON) -> bool:
 def _mirrored(scene: Scene, route: FrozenJSON, split: Split) -> list[JSON]:
     """Return the rules of a route, with the mirrors of all requests that `split` asks for."""
     arms = arms_of(scene)
-    shares = [] if split.cut_off else gateway_own.everywhere(split.mirrors)
+    shares = [] if split.cut_off else own_route.everywhere(split.mirrors)
     return [
         mirroring(rule, [mirror_filter(rule, share, arms) for share in shares], arms)
         if find(rule, arms.stable, arms) is not None
@@ -192,10 +192,10 @@ def _written(
     return [Change(_ref(scene, kind, route["metadata"]["name"]), {"metadata": metadata, **body})]
 
 
-def _own(scene: Scene, original: gateway_own.Original, split: Split) -> Keep | None:
+def _own(scene: Scene, original: own_route.Original, split: Split) -> Keep | None:
     """Return our own route beside one of the user's, unless its name is taken."""
     try:
-        body = gateway_own.body(original, split)
+        body = own_route.body(original, split)
     except Inexpressible:
         return None  # a problem, which says so
     if body is None:
@@ -214,16 +214,16 @@ def _is_touched(scene: Scene, route: FrozenJSON) -> bool:
     )
 
 
-def _weight(scene: Scene, original: gateway_own.Original) -> int | None:
+def _weight(scene: Scene, original: own_route.Original) -> int | None:
     """Return what all rules of a route say, once its parents have confirmed it; nothing is soon confirmed."""
     route = original.route
     percent = _percent(scene, route)
-    if not _is_touched(scene, route) or gateway_parents.confirmed(route):
+    if not _is_touched(scene, route) or parents.confirmed(route):
         return percent
-    return percent if percent == 0 and not gateway_parents.lags(route) else None
+    return percent if percent == 0 and not parents.lags(route) else None
 
 
-def _said(scene: Scene, found: Iterable[gateway_own.Original]) -> Iterator[int]:
+def _said(scene: Scene, found: Iterable[own_route.Original]) -> Iterator[int]:
     """Yield what each rule of each route says of the canary, where we have written something."""
     for each in found:
         if _is_touched(scene, each.route):
@@ -233,13 +233,13 @@ def _said(scene: Scene, found: Iterable[gateway_own.Original]) -> Iterator[int]:
                     yield percent
 
 
-def _waits(scene: Scene, found: Iterable[gateway_own.Original]) -> Iterator[str]:
+def _waits(scene: Scene, found: Iterable[own_route.Original]) -> Iterator[str]:
     """Yield which parents have not confirmed what was written, in words."""
     for each in found:
         if _is_touched(scene, each.route):
-            yield from gateway_parents.waits(each.kind, each.route)
+            yield from parents.waits(each.kind, each.route)
     for kind, own in own_routes(scene):
-        yield from gateway_parents.waits(kind, own)
+        yield from parents.waits(kind, own)
 
 
 def _percent(scene: Scene, route: FrozenJSON) -> int | None:
@@ -257,7 +257,7 @@ def _reach(scene: Scene, route: FrozenJSON) -> int:
     arms = arms_of(scene)
     rules = [rule for rule, _ in _stable_rules(scene, route)]
     copied = any(mirrors_in(rule, arms) for rule in rules)
-    least = int(copied or gateway_parents.lags(route))
+    least = int(copied or parents.lags(route))
     return max((least, *(reach(rule, arms) for rule in rules)))
 
 
@@ -282,7 +282,7 @@ def _intact(scene: Scene, route: FrozenJSON) -> bool:
     return noted is None or noted == note(before for _, before in stable)
 
 
-def _shaped(scene: Scene, wanted: Split, found: Iterable[gateway_own.Original]) -> bool:
+def _shaped(scene: Scene, wanted: Split, found: Iterable[own_route.Original]) -> bool:
     """Say whether the header and mirror routes are those of `wanted`, and confirmed."""
     expected: set[Ref] = set()
     for each in found:
@@ -291,10 +291,10 @@ def _shaped(scene: Scene, wanted: Split, found: Iterable[gateway_own.Original]) 
         if _mirrored(scene, each.route, split) != rules_of(each.route):
             return False
         copied = any(mirrors_in(rule, arms_of(scene)) for rule in rules_of(each.route))
-        if copied and not gateway_parents.confirmed(each.route):
+        if copied and not parents.confirmed(each.route):
             return False
         try:
-            body = gateway_own.body(each, split)
+            body = own_route.body(each, split)
         except Inexpressible:
             return False
         if body is not None:
@@ -323,6 +323,6 @@ def _is_there(routes: Mapping[str, JSON], body: FrozenJSON, scene: Scene) -> boo
         own is not None
         and is_ours(own, scene.rollout)
         and not is_going(own)
-        and gateway_own.is_said(body["spec"], own.get("spec") or {})
-        and gateway_parents.confirmed(own)
+        and own_route.is_said(body["spec"], own.get("spec") or {})
+        and parents.confirmed(own)
     )

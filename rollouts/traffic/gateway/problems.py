@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, FrozenJSON, Kind
 from rollouts.model.route import Problem, Split
 from rollouts.model.spec import RolloutSpec
-from rollouts.traffic import gateway_own, gateway_parents
-from rollouts.traffic.gateway_matches import Inexpressible
-from rollouts.traffic.gateway_own import Original
-from rollouts.traffic.gateway_rules import (
+from rollouts.traffic.gateway import own_route, parents
+from rollouts.traffic.gateway.matches import Inexpressible
+from rollouts.traffic.gateway.own_route import Original
+from rollouts.traffic.gateway.rules import (
     WHOLE,
     before_of,
     find,
@@ -17,7 +17,7 @@ from rollouts.traffic.gateway_rules import (
     refs_of,
     rules_of,
 )
-from rollouts.traffic.gateway_scene import KINDS, arms_of, named, own_routes
+from rollouts.traffic.gateway.scene import KINDS, arms_of, named, own_routes
 from rollouts.traffic.ownership import canary_name, is_going, is_ours
 from rollouts.traffic.scene import Scene
 
@@ -47,7 +47,7 @@ def problems(scene: Scene) -> Iterator[Problem]:
                 yield from _of_route(scene, Original(kind, route, arms_of(scene), scene.rollout))
         yield from _others(scene, kind)
     for kind, own in own_routes(scene):
-        yield from gateway_parents.problems(kind, own)
+        yield from parents.problems(kind, own)
 
 
 def _of_route(scene: Scene, original: Original) -> Iterator[Problem]:
@@ -60,7 +60,7 @@ def _of_route(scene: Scene, original: Original) -> Iterator[Problem]:
         yield Problem("NoRuleForService", f"{name} has no rule for Service {arms.stable}: {leads}")
     for number, rule in enumerate(rules):
         yield from _of_rule(f"rule {number} of {name}", rule, original)
-    yield from gateway_parents.problems(kind, route)
+    yield from parents.problems(kind, route)
     yield from _of_own(scene, original)
 
 
@@ -109,7 +109,7 @@ def _of_own(scene: Scene, original: Original) -> Iterator[Problem]:
     own_is_needed = False
     for step, split in splits:
         try:
-            own_is_needed |= gateway_own.body(original, split) is not None
+            own_is_needed |= own_route.body(original, split) is not None
         except Inexpressible as why:
             yield Problem(
                 "RouteNotPossible", f"{step} can't be had on {original.kind} {name}: {why}"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rollouts.model.kinds import INGRESS, JSON, Ref
 from rollouts.model.route import Remove, Route
-from rollouts.traffic import nginx
+from rollouts.traffic.nginx import router as nginx
 from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,

@@ -15,8 +15,8 @@ from typing import Any
 from rollouts.model.kinds import GRPC_ROUTE, JSON, FrozenJSON, Kind
 from rollouts.model.route import Split
 from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
-from rollouts.traffic.gateway_matches import Inexpressible, by_headers, by_request
-from rollouts.traffic.gateway_rules import (
+from rollouts.traffic.gateway.matches import Inexpressible, by_headers, by_request
+from rollouts.traffic.gateway.rules import (
     WHOLE,
     Arms,
     before_of,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from rollouts.model.kinds import INGRESS, JSON, Ref
 from rollouts.model.route import Change, Split
 from rollouts.model.routing import HeaderMatch, SetHeaderRoute, StringMatch
-from rollouts.traffic import nginx
-from rollouts.traffic.nginx_headers import header_annotations
+from rollouts.traffic.nginx import router as nginx
+from rollouts.traffic.nginx.headers import header_annotations
 from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,

@@ -8,7 +8,7 @@ import pytest
 from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, JSON, Ref
 from rollouts.model.route import Keep, Remove, Split
 from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
-from rollouts.traffic import gateway
+from rollouts.traffic.gateway import router as gateway
 from tests.unit.traffic import upstream
 from tests.unit.traffic.routes import (
     OWN,

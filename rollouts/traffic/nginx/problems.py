@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from rollouts.model.kinds import INGRESS, FrozenJSON
 from rollouts.model.route import Problem
 from rollouts.model.spec import RolloutSpec
-from rollouts.traffic import nginx_headers, nginx_mirror
-from rollouts.traffic.ingresses import (
+from rollouts.traffic.nginx import headers, mirror
+from rollouts.traffic.nginx.ingresses import (
     annotation,
     default_service,
     is_canary,
@@ -35,8 +35,8 @@ def problems(scene: Scene) -> Iterator[Problem]:
             yield _no_rule(stable, ingress, scene.spec)
         reached.update(routes(rules))
         yield from _of_stable(scene, stable, ingress)
-    yield from nginx_headers.problems(scene.spec)
-    yield from nginx_mirror.problems(scene)
+    yield from headers.problems(scene.spec)
+    yield from mirror.problems(scene)
     yield from _others(scene, reached)
 
 

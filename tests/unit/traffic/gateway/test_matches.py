@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rollouts.model.routing import HeaderMatch, RequestMatch, StringMatch
-from rollouts.traffic.gateway_matches import Inexpressible, by_headers, by_request
+from rollouts.traffic.gateway.matches import Inexpressible, by_headers, by_request
 
 
 def path(value: str, kind: str = "PathPrefix") -> dict[str, Any]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, JSON, Ref
 from rollouts.model.route import Change, Route, Split
-from rollouts.traffic import gateway
+from rollouts.traffic.gateway import router as gateway
 from tests.unit.traffic import upstream
 from tests.unit.traffic.routes import (
     NOTE,

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from rollouts.model.kinds import GROUP, GRPC_ROUTE, HTTP_ROUTE, JSON, FrozenJSON, Kind
-from rollouts.traffic.gateway_own import Original
-from rollouts.traffic.gateway_rules import Arms
+from rollouts.traffic.gateway.own_route import Original
+from rollouts.traffic.gateway.rules import Arms
 from rollouts.traffic.ownership import is_going, is_ours, namespace_of
 from rollouts.traffic.scene import Scene
 

@@ -7,7 +7,7 @@ import pytest
 from rollouts.model.kinds import INGRESS, JSON, SERVICE, Ref
 from rollouts.model.route import Change, RoutingWrite, Split
 from rollouts.model.routing import SetMirrorRoute
-from rollouts.traffic import nginx
+from rollouts.traffic.nginx import router as nginx
 from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,

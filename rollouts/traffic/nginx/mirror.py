@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from rollouts.model.kinds import INGRESS, JSON, SERVICE, FrozenJSON, Ref
 from rollouts.model.route import Change, Problem, Split
 from rollouts.model.spec import RolloutSpec
-from rollouts.traffic.ingresses import (
+from rollouts.traffic.nginx.ingresses import (
     annotation,
     default_service,
     is_canary,

@@ -1,0 +1,1 @@
+"""The Gateway API: weights in the user's HTTPRoutes and GRPCRoutes, header routes beside them."""

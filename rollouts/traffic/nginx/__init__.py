@@ -1,0 +1,1 @@
+"""ingress-nginx, and what reads its annotations: canary Ingresses beside the user's own."""
