@@ -23,7 +23,6 @@ from tests.sandbox.releases import goods, switching
 from tests.sandbox.releases.shop import Shop
 from tests.sandbox.releases.test_releases import share_of
 
-TWO_WEIGHTS: list[JSON] = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}]
 QUICK: JSON = {"pause": {"duration": "1s"}}
 QUICK_STEPS: list[JSON] = [{"setWeight": 25}, QUICK, {"setWeight": 50}, QUICK]
 NGINX: JSON = {"nginx": {"stableIngresses": [goods.NAME]}}

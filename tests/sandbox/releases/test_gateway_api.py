@@ -12,7 +12,6 @@ from tests.sandbox.releases.routed import (
     HTTP,
     QUICK_STEPS,
     SANDBOX,
-    TWO_WEIGHTS,
     as_written,
     backend,
     callers,
@@ -30,6 +29,7 @@ from tests.sandbox.releases.routed import (
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
 from tests.sandbox.releases.shop import Shop
 from tests.sandbox.releases.switching import releases
+from tests.sandbox.releases.test_releases import TWO_WEIGHTS
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 

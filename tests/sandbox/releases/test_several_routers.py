@@ -16,7 +16,6 @@ from tests.sandbox.releases.routed import (
     QUICK,
     SANDBOX,
     SMI,
-    TWO_WEIGHTS,
     as_written,
     callers,
     customers,
@@ -33,6 +32,7 @@ from tests.sandbox.releases.routed import (
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
 from tests.sandbox.releases.shop import Shop
 from tests.sandbox.releases.switching import releases
+from tests.sandbox.releases.test_releases import TWO_WEIGHTS
 from tests.sandbox.releases.town import Town
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
@@ -200,6 +200,13 @@ async def is_half_way(shop: Shop, taken: list[int], plural: str) -> None:
 ROUTING = (TRAFFIC_SPLIT.plural, HTTP_ROUTE.plural, GRPC_ROUTE.plural, INGRESS.plural)
 
 
+A_LIFE_AFTER_EACH_WRITE_SECONDS = 180.0
+
+
+def ended(shop: Shop) -> bool:
+    return shop.stable == 2 or "abort" in shop.status
+
+
 def to_a_route(entry: AuditEntry) -> bool:
     return entry.resource in ROUTING
 
@@ -217,6 +224,9 @@ async def killed_after_each_write_to_a_route(town: Town) -> None:
         gateway = {"url": shop.sandbox.gateway_url} if shop is routes else {}
         async with customers(shop, 20, None, **gateway) as load:
             releases(shop, "2", **environment)
+            await shop.until(
+                lambda: ended(shop), "the end", seconds=A_LIFE_AFTER_EACH_WRITE_SECONDS
+            )
             if environment:
                 assert (await shop.is_rolled_back()).startswith("errors: ")
             else:

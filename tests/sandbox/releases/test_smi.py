@@ -7,7 +7,6 @@ from tests.sandbox.releases import goods
 from tests.sandbox.releases.routed import (
     QUICK_STEPS,
     SMI,
-    TWO_WEIGHTS,
     customers,
     gets,
     has,
@@ -20,6 +19,7 @@ from tests.sandbox.releases.routed import (
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
 from tests.sandbox.releases.shop import Shop
 from tests.sandbox.releases.switching import releases
+from tests.sandbox.releases.test_releases import TWO_WEIGHTS
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 
