@@ -32,7 +32,7 @@ async def until(
     try:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - a condition may be anything
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0.02)
     except TimeoutError:
         raise TimeoutError(f"it never came within {seconds} s; {account()}") from None
 

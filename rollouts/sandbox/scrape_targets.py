@@ -12,14 +12,14 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from rollouts.model.kinds import HASH_LABEL, JSON, POD
+from rollouts.model.kinds import HASH_LABEL, JSON, POD, FrozenJSON
 from rollouts.sandbox.apiserver.store import Store
 
 _ANNOTATION = "prometheus.io"
 _PORT = "metrics"
 
 
-def scrape_targets(pods: Iterable[JSON]) -> list[JSON]:
+def scrape_targets(pods: Iterable[FrozenJSON]) -> list[JSON]:
     """Return Prometheus' file_sd groups for the pods that run and want to be scraped."""
     return [target for pod in pods if (target := _target(pod))]
 
@@ -42,7 +42,8 @@ class ScrapeTargets:
 
     def write(self) -> None:
         """Replace the file, in one step, when its content would change."""
-        content = json.dumps(scrape_targets(self._store.select(POD)), indent=1)
+        pods = self._store.scan(self._store.registry.of(POD))
+        content = json.dumps(scrape_targets(pods), indent=1)
         if content != self._written:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             draft = self._path.with_suffix(".draft")
@@ -51,7 +52,7 @@ class ScrapeTargets:
             self._written = content
 
 
-def _target(pod: JSON) -> JSON | None:
+def _target(pod: FrozenJSON) -> JSON | None:
     meta, status = pod["metadata"], pod.get("status") or {}
     annotations = meta.get("annotations") or {}
     ports = _ports(pod)
@@ -71,7 +72,7 @@ def _target(pod: JSON) -> JSON | None:
     return {"targets": [f"{status['podIP']}:{port}"], "labels": labels}
 
 
-def _ports(pod: JSON) -> dict[str, int]:
+def _ports(pod: FrozenJSON) -> dict[str, int]:
     """Return the containers' ports in their order; one without a name by its number."""
     containers = (pod.get("spec") or {}).get("containers") or ()
     ports = [port for each in containers for port in each.get("ports") or ()]
