@@ -90,8 +90,12 @@ def _rollback(world: World, move: Move, command: Command) -> tuple[Move, bool, s
     """Go back to a revision that was stable before: at once while it is warm, else without steps."""
     status, by = move.status, command.by or "command"
     stable, before = status.stable_revision, status.past[0] if status.past else None
-    if under_way(status) and (not command.to or _is(stable, command.to)):
+    stopped = under_way(status) or status.abort is not None
+    if stopped and (not command.to or _is(stable, command.to)):
         return _abort(world, move, command)
+    if not command.to and status.pinned is not None:
+        # Pressed twice, it must not go one further back, nor to what it came from.
+        return move, True, "already rolled back; name another revision to go to that"
     wanted = command.to or (before.hash if before is not None else "")
     found = _past(world, status, wanted)
     if found is None:
@@ -101,10 +105,9 @@ def _rollback(world: World, move: Move, command: Command) -> tuple[Move, bool, s
         why = f": {command.reason}" if command.reason else ""
         moved = go_back(world, move, by=by, reason=f"rolled back{_by(command)}{why}")
         return moved, True, f"traffic goes back to {revision.describe(found)}, which is still warm"
-    pinned = Pinned(
-        hash=found.hash, instead_of=world.observed.template_hash, at=world.now, by=command.by
-    )
-    move = move.having(pinned=pinned)
+    template = world.observed.template_hash
+    pinned = Pinned(hash=found.hash, instead_of=template, at=world.now, by=command.by)
+    move = move.having(pinned=pinned if found.hash != template else None)
     target = numbered(world, move.status, found.hash)
     left = status.current_revision if under_way(status) else None
     moved = begin(world, move, target, skipping=True)
@@ -118,24 +121,31 @@ def _is(known: Revision | None, name: str) -> bool:
 
 
 def _past(world: World, status: RolloutStatus, name: str) -> Revision | None:
-    """Return the revision of this number or hash, if it is not the stable one and still exists."""
-    stable = status.stable_revision
-    for found in world.observed.replica_sets.values():
-        known = Revision(number=found.revision, hash=found.hash, images=list(found.images))
-        if name and _is(known, name) and (stable is None or stable.hash != found.hash):
-            return known
-    return None
+    """Return the revision of this number or hash, if it was stable before and still exists."""
+    return next((each for each in _once_stable(world, status) if name and _is(each, name)), None)
+
+
+def _once_stable(world: World, status: RolloutStatus) -> list[Revision]:
+    """Return the revisions that were stable before and still exist, by their present numbers."""
+    stable, past = status.stable_revision, {each.hash for each in status.past}
+    found = [
+        Revision(number=each.revision, hash=each.hash, images=list(each.images))
+        for each in world.observed.replica_sets.values()
+        if each.hash in past and (stable is None or stable.hash != each.hash)
+    ]
+    return sorted(found, key=lambda each: each.number)
 
 
 def _no_such_revision(world: World, status: RolloutStatus, name: str) -> str:
-    stable = status.stable_revision
-    known = sorted(
-        each.revision
-        for each in world.observed.replica_sets.values()
-        if stable is None or each.hash != stable.hash
-    )
-    wanted = f"revision {name} is not there" if name else "no revision was stable before"
-    there = f"; there are {', '.join(map(str, known))}" if known else "; no other is kept"
+    others = world.observed.replica_sets.values()
+    if _is(status.stable_revision, name):
+        return f"revision {name} is stable already"
+    if any(name in (str(each.revision), each.hash) for each in others):
+        wanted = f"revision {name} was never stable; release it by its template, step by step"
+    else:
+        wanted = f"revision {name} is not there" if name else "no revision was stable before"
+    known = [str(each.number) for each in _once_stable(world, status)]
+    there = f"; there are {', '.join(known)}" if known else "; no other is kept"
     return wanted + there
 
 

@@ -170,20 +170,18 @@ def _serving(world: World, status: RolloutStatus) -> tuple[list[ReplicaSet], str
     """
     Return the pods that /scale is about, and the hash that selects them; "" selects all.
 
-    They are stable's: those are always as many as all the traffic needs. Where two revisions
-    share that number, they are both; and after a switch they are those of the active one, as
-    an autoscaler that looks at pods without traffic would ask for the least there may be.
+    They are those that users' requests reach, together: an autoscaler works out from all of them
+    how many pods the traffic needs, and `spec.replicas` is that number. Of blue-green's two
+    one has everything, and the other would only be idle.
     """
     stable, current = (
         world.replica_set(status.stable_revision),
         world.replica_set(status.current_revision),
     )
-    canary = world.spec.strategy.canary
-    shared = canary is not None and (world.spec.by_replicas or canary.dynamic_stable_scale)
-    if under_way(status) and shared:
+    if under_way(status) and world.spec.blue_green is None:
         return [each for each in (stable, current) if each is not None], ""
-    switched = world.spec.blue_green is not None and status.weights.applied == 100
-    serving = (current if switched and under_way(status) else stable) or current
+    switched = under_way(status) and status.weights.applied == 100
+    serving = (current if switched else stable) or current
     return ([serving], serving.hash) if serving is not None else ([], "")
 
 

@@ -16,6 +16,7 @@ from tests.unit.core.worlds import (
     at,
     evidence,
     replica_set,
+    rolled_back,
     service,
     spec_of,
     told,
@@ -394,3 +395,12 @@ def test_a_change_of_one_of_several_routes_is_said_before_it_is_confirmed() -> N
     assert decision.actions == (act.SetWeight(Split(25)),)
     stuck = replace(changed, problems=(Problem("NotServed", "no kind"),))
     assert "PutBack" not in told(under_way(25, current_step_index=1, route=stuck).decide())
+
+
+def test_an_autoscaler_sees_all_pods_that_share_the_traffic() -> None:
+    status = under_way(25).decide().status
+    assert status.replicas == 4 + 1
+    assert status.selector == "app=checkout"
+    stopped = rolled_back().decide().status
+    assert stopped.replicas == 4
+    assert stopped.selector == "app=checkout,rollouts.dev/pod-template-hash=oldhash"

@@ -45,7 +45,7 @@ def test_the_template_takes_over_again_when_it_changes() -> None:
     [
         ("", "no revision was stable before; no other is kept"),
         ("7", "revision 7 is not there; no other is kept"),
-        ("1", "revision 1 is not there; no other is kept"),
+        ("1", "revision 1 is stable already"),
     ],
 )
 def test_without_such_a_revision_it_is_refused_and_says_what_there_is(to: str, answer: str) -> None:
@@ -66,3 +66,55 @@ def test_in_the_middle_of_a_rollout_it_is_abort() -> None:
     simulation.reconcile()
     assert simulation.route == 0
     assert simulation.status.abort is not None
+
+
+@pytest.mark.parametrize("again", ["", "stable"])
+def test_pressed_again_it_goes_no_further_back(again: str) -> None:
+    simulation = released(2)
+    stable = simulation.services["app"]
+    simulation.release("app:bad", Behaviour())
+    simulation.run_until(lambda it: it.route == 25)
+    for number in (1, 2):
+        to = stable if again else ""
+        simulation.command = Command(id=f"back-{number}", verb="rollback", to=to)
+        simulation.settle()
+        assert simulation.status.last_command is not None
+        assert simulation.status.last_command.accepted
+    assert simulation.services["app"] == stable
+
+
+def test_after_a_release_it_does_not_go_back_and_forth() -> None:
+    simulation = released(3)
+    for number in (1, 2):
+        simulation.command = Command(id=f"back-{number}", verb="rollback")
+        status = simulation.settle()
+    assert status.stable_revision is not None
+    assert status.stable_revision.images != ["app:3"]
+    assert status.last_command is not None
+    assert status.last_command.message.startswith("already rolled back")
+
+
+def test_what_was_never_stable_has_to_take_its_steps() -> None:
+    simulation = released(2)
+    bad = simulation.release("app:bad", Behaviour())
+    simulation.run_until(lambda it: it.route == 25)
+    simulation.command = Command(id="stop", verb="abort")
+    simulation.settle()
+    simulation.command = Command(id="back", verb="rollback", to=bad)
+    status = simulation.settle()
+    assert status.last_command is not None
+    assert not status.last_command.accepted
+    assert "was never stable; release it by its template" in status.last_command.message
+    assert simulation.services["app"] != bad
+
+
+def test_a_past_revision_that_the_template_names_is_pinned_by_nothing() -> None:
+    simulation = released(3)
+    latest = simulation.services["app"]
+    simulation.command = Command(id="back", verb="rollback")
+    simulation.settle()
+    simulation.command = Command(id="forth", verb="rollback", to=latest)
+    status = simulation.settle()
+    assert simulation.services["app"] == latest
+    assert status.pinned is None
+    assert status.phase == "Healthy"
