@@ -41,7 +41,8 @@ class Town:
         self.cluster = KubeCluster(
             Connection(kubeconfig), [], WATCHED, pace=Pace(first_delay_seconds=0.05)
         )
-        self.rollout: JSON = yaml.safe_load(EXAMPLE.read_text())
+        documents = yaml.safe_load_all(EXAMPLE.read_text())
+        self.rollout: JSON = next(each for each in documents if each["kind"] == "Rollout")
 
     async def settle(self) -> None:
         async with KubeRequests(self.kubeconfig) as others:

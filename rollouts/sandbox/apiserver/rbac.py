@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollouts.model.kinds import JSON, Kind
+from rollouts.model.kinds import JSON, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.builtins import (
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
@@ -71,11 +71,11 @@ class Authorizer:
 
     def rules(self, user: User, namespace: str) -> Iterator[JSON]:
         """Yield every rule that is bound to the user, cluster-wide or in the namespace."""
-        for binding in self._store.select(CLUSTER_ROLE_BINDING):
+        for binding in self._store.scan(self._store.registry.of(CLUSTER_ROLE_BINDING)):
             if _binds(binding, user):
                 yield from self._rules_of(binding["roleRef"], "")
         if namespace:
-            for binding in self._store.select(ROLE_BINDING, namespace):
+            for binding in self._store.scan(self._store.registry.of(ROLE_BINDING), namespace):
                 if _binds(binding, user):
                     yield from self._rules_of(binding["roleRef"], namespace)
 
@@ -86,7 +86,7 @@ class Authorizer:
         return (role or {}).get("rules") or []
 
 
-def _binds(binding: JSON, user: User) -> bool:
+def _binds(binding: FrozenJSON, user: User) -> bool:
     for subject in binding.get("subjects") or ():
         kind, name = subject.get("kind"), subject.get("name")
         if kind == "User" and name == user.name:

@@ -40,6 +40,7 @@ async def the_share_of_the_pods_is_the_share_of_the_traffic(shop: Shop) -> None:
             await has(shop, weight)
             assert ready(pods_of(shop, hash_of(shop, "currentRevision"))) == weight // 25
             assert len(shop.pods()) <= 5, "maxSurge is 25 % of 4"
+            await shop.until(lambda: "2" in load.report().versions, "the first answer")
             before = load.report()
             await shop.serves(load, 150)
             assert share_of("2", before, load.report()) == pytest.approx(weight, abs=12)

@@ -49,6 +49,7 @@ def set_by_steps(shop: Shop) -> Callable[[], bool]:
 
 async def only(shop: Shop, load: Load, *versions: str) -> None:
     """See that these versions answer, and no others, once what was under way has been answered."""
+    await shop.until(lambda: {*versions} <= set(load.report().versions), "the first answer")
     await shop.serves(load, 10)
     before = load.report().versions
     await shop.serves(load, 40)

@@ -247,7 +247,8 @@ GATEWAY = {
 def test_every_strategy_is_checked_against_its_neighbours(
     rollouts: Run, tmp_path: Path, strategy: object, words: str
 ) -> None:
-    rollout = yaml.safe_load((EXAMPLES / "minimal.yaml").read_text())
+    documents = yaml.safe_load_all((EXAMPLES / "minimal.yaml").read_text())
+    rollout = next(each for each in documents if each["kind"] == "Rollout")
     rollout["spec"]["strategy"] = strategy
     service = {
         "kind": "Service",
