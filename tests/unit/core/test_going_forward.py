@@ -16,7 +16,6 @@ from tests.unit.core.worlds import (
     at,
     evidence,
     replica_set,
-    rolled_back,
     service,
     spec_of,
     told,
@@ -299,28 +298,6 @@ def test_within_an_attempt_the_canary_never_shrinks_by_itself() -> None:
     assert scene.decide().actions == ()
 
 
-@pytest.mark.parametrize(("replicas", "wanted"), [(2, 4), (4, 4), (8, 8)])
-def test_an_autoscaler_may_raise_stable_in_mid_rollout_and_never_lower_it(
-    replicas: int, wanted: int
-) -> None:
-    scene = under_way(25, spec_of(replicas=replicas))
-    assert scene.status.stable_floor == 4
-    scales = {
-        action.name: action.replicas
-        for action in scene.decide().actions
-        if isinstance(action, act.ScaleReplicaSet)
-    }
-    assert scales.get("checkout-oldhash", 4) == wanted
-
-
-def test_the_floor_is_what_stable_had_at_the_start_and_goes_with_the_canary() -> None:
-    fresh = under_way(25, template_hash="newest").having(replica_set(OLD, 9))
-    assert fresh.decide().status.stable_floor == 9
-    back = fresh.with_(template_hash=OLD, stable_floor=9)
-    assert back.decide().status.stable_floor == 9, "the canary is still there"
-    assert back.without(NEW).decide().status.stable_floor == 0
-
-
 @pytest.mark.parametrize(
     ("route", "words"),
     [
@@ -395,12 +372,3 @@ def test_a_change_of_one_of_several_routes_is_said_before_it_is_confirmed() -> N
     assert decision.actions == (act.SetWeight(Split(25)),)
     stuck = replace(changed, problems=(Problem("NotServed", "no kind"),))
     assert "PutBack" not in told(under_way(25, current_step_index=1, route=stuck).decide())
-
-
-def test_an_autoscaler_sees_all_pods_that_share_the_traffic() -> None:
-    status = under_way(25).decide().status
-    assert status.replicas == 4 + 1
-    assert status.selector == "app=checkout"
-    stopped = rolled_back().decide().status
-    assert stopped.replicas == 4
-    assert stopped.selector == "app=checkout,rollouts.dev/pod-template-hash=oldhash"
