@@ -16,7 +16,7 @@ from rollouts.cli.following import fetch, follow
 from rollouts.cli.output import plain, say
 from rollouts.cli.session import RevisionOption, RolloutName, Session, Settings
 from rollouts.errors import Unavailable
-from rollouts.model.kinds import COMMAND_ANNOTATION, JSON
+from rollouts.model.kinds import COMMAND_ANNOTATION, JSON, FrozenJSON
 
 ANSWER_SECONDS = 10.0
 
@@ -197,6 +197,7 @@ async def _answer(session: Session, name: str, command_id: str) -> JSON:
     Raises:
         Unavailable: no controller did, in time.
     """
+    invalid = ""
     try:
         async with (
             asyncio.timeout(ANSWER_SECONDS),
@@ -206,12 +207,22 @@ async def _answer(session: Session, name: str, command_id: str) -> JSON:
                 last: JSON = (rollout.get("status") or {}).get("lastCommand") or {}
                 if last.get("id") == command_id:
                     return last
+                invalid = _complaint(rollout)
     except TimeoutError:
         pass
+    if invalid:
+        raise Unavailable(f"the spec is invalid, and has to be corrected first: {invalid}")
     raise Unavailable(
         f"no controller answered within {ANSWER_SECONDS:g} s. The command is written and will be"
         " obeyed when one runs; look at it with `kubectl get pods -A -l app.kubernetes.io/name=rollouts`"
     )
+
+
+def _complaint(rollout: FrozenJSON) -> str:
+    """Return what the controller says is wrong with the spec, or nothing."""
+    conditions = (rollout.get("status") or {}).get("conditions") or ()
+    held = (each for each in conditions if each.get("type") == "InvalidSpec")
+    return next((str(each.get("message")) for each in held if each.get("status") == "True"), "")
 
 
 def user_of(settings: Settings) -> str:

@@ -166,6 +166,17 @@ def test_without_a_controller_a_command_says_so(
     ran = rollouts("promote", "checkout")
     assert ran.code == 1
     assert "no controller answered" in ran.err
+
+
+def test_a_spec_that_has_to_be_corrected_first_is_named(
+    rollouts: Run, cluster: FakeRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rollouts.cli.acting.ANSWER_SECONDS", 0.05)
+    held = {"type": "InvalidSpec", "status": "True", "message": "spec.steps: no such thing"}
+    cluster.add("Rollout", rollout(3, {**progressing(3), "conditions": [held]}))
+    ran = rollouts("abort", "checkout")
+    assert ran.code == 1
+    assert "the spec is invalid, and has to be corrected first: spec.steps: no such" in ran.err
     assert rollouts("promote", "checkout", "--no-wait", "--revision", "7").code == 0
     command = json.loads(cluster.patches[-1]["metadata"]["annotations"][COMMAND_ANNOTATION])
     assert command["revision"] == "7"
