@@ -52,7 +52,7 @@ _ABSENCES = {
     HTTP_ROUTE: ("RouteNotFound", "HTTPRoutesNotServed"),
     GRPC_ROUTE: ("RouteNotFound", "GRPCRoutesNotServed"),
     TRAFFIC_SPLIT: ("TrafficSplitsNotServed",),
-    SERVICE: ("RootServiceNotFound",),
+    SERVICE: ("ServiceNotFound", "RootServiceNotFound"),
     DEPLOYMENT: ("WorkloadMissing",),
     ENDPOINT_SLICE: ("NoReadyPods",),
 }

@@ -11,12 +11,13 @@ from rollouts.controller.preflight.place import (
     name_of,
     users_selector,
 )
-from rollouts.model.kinds import DEPLOYMENT, ROLLOUT, FrozenJSON
+from rollouts.model.kinds import DEPLOYMENT, ROLLOUT, SERVICE, FrozenJSON
 from rollouts.model.route import Problem
 
 
 def service_traps(place: Place) -> Iterator[Problem]:
     """Yield what keeps the Rollout's Services from leading to its pods, and to nobody else's."""
+    yield from _absent(place)
     for service, labels in place.services():
         spec, name = mapping(service.get("spec")), name_of(service)
         if spec.get("type") == "ExternalName":
@@ -35,6 +36,16 @@ def service_traps(place: Place) -> Iterator[Problem]:
                 blocking=False,
             )
         yield from _ports(place, service)
+
+
+def _absent(place: Place) -> Iterator[Problem]:
+    """Yield that the stable Service is not there, in the words of `World.lacking`."""
+    name = place.spec.stable_service
+    if name is not None and place.get(SERVICE, name) is None:
+        field = "stableService" if place.spec.blue_green is None else "activeService"
+        yield Problem(
+            "ServiceNotFound", f"Service {name} does not exist; create it, or correct {field}"
+        )
 
 
 def _is_balanced_by_clients(place: Place) -> bool:

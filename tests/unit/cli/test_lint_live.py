@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from rollouts.errors import Forbidden, NotFound, Permanent, RolloutsError, Unavailable
-from rollouts.model.kinds import DEPLOYMENT, JSON, SCALED_OBJECT, TRAFFIC_SPLIT, Kind
+from rollouts.model.kinds import DEPLOYMENT, JSON, SCALED_OBJECT, SERVICE, TRAFFIC_SPLIT, Kind
 from tests.fakes.metrics import FakeMetrics
 from tests.unit.cli.conftest import FakeRequests, Ran
 from tests.unit.cli.objects import healthy, rollout
@@ -126,6 +126,17 @@ def test_kinds_that_may_not_be_read_are_said_and_nothing_is_made_of_them(
             "no errors, no warnings\n"
         ),
     )
+
+
+def test_a_service_that_is_released_has_to_be_there(
+    rollouts: Run, shop: FakeRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.objects["Service"] = []
+    ran = rollouts("lint", "--live", "checkout")
+    assert ran.code == 1
+    assert "error: ServiceNotFound: Service checkout does not exist; create it" in ran.out
+    refuse(monkeypatch, shop, {SERVICE: Forbidden("not permitted")})
+    assert "ServiceNotFound" not in rollouts("lint", "--live", "checkout").out
 
 
 def test_a_deployment_that_is_to_be_adopted_has_to_be_there(

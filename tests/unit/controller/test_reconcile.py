@@ -311,8 +311,21 @@ async def test_a_missing_stable_service_is_named(shop: Shop) -> None:
 
     await shop.run(10)
 
-    assert "Service checkout does not exist" in shop.status["message"]
-    assert shop.status["phase"] == "Degraded"
+    says = "Service checkout does not exist; create it, or correct stableService"
+    assert (shop.status["message"], shop.status["phase"]) == (says, "Degraded")
+    preflight = next(each for each in shop.status["conditions"] if each["type"] == "Preflight")
+    assert (preflight["status"], preflight["reason"]) == ("False", "ServiceNotFound")
+    assert says in preflight["message"]
+
+
+async def test_a_stable_service_deleted_under_traffic_is_waited_for(shop: Shop) -> None:
+    await shop.deployed()
+    shop.release("shop:2")
+    await shop.until(lambda: canary_weight(shop.cluster) == 25)
+    shop.cluster.drop(Ref(SERVICE, "shop", "checkout"))
+    await shop.round()
+    says = "Service checkout does not exist; create it, or correct stableService"
+    assert shop.status["message"].endswith(says)
 
 
 async def test_a_deleted_rollout_is_forgotten(shop: Shop) -> None:

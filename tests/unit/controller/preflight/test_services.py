@@ -29,8 +29,24 @@ def test_nothing_is_wrong_where_nothing_is_wrong() -> None:
     assert reasons(of=rollout(strategy={"canary": {"steps": []}})) == []
 
 
-def test_services_that_are_not_there_are_not_looked_at() -> None:
-    assert reasons(service("another", selector={"app": "another"})) == []
+@pytest.mark.parametrize("going", [True, False])
+@pytest.mark.parametrize(
+    ("strategy", "field"), [({"canary": CANARY}, "stableService"), (BLUE_GREEN, "activeService")]
+)
+def test_a_service_that_is_not_there(strategy: JSON, field: str, going: bool) -> None:
+    found = service() if going else service("another", selector={"app": "another"})
+    if going:
+        found = with_metadata(found, deletionTimestamp="2030-01-01T00:00:00Z")
+    (problem,) = problems(found, of=rollout(strategy=strategy))
+    assert (problem.reason, problem.blocking) == ("ServiceNotFound", True)
+    assert problem.message == f"Service checkout does not exist; create it, or correct {field}"
+
+
+def test_only_the_service_of_the_users_has_to_be_there() -> None:
+    """We make a canary Service ourselves, and a canary by replicas needs none at all."""
+    assert reasons(service()) == []
+    other = service("another", selector={"app": "another"})
+    assert reasons(other, of=rollout(strategy={"canary": {"steps": []}})) == []
 
 
 @pytest.mark.parametrize(
@@ -49,7 +65,8 @@ def test_services_that_are_not_there_are_not_looked_at() -> None:
 )
 @pytest.mark.parametrize("name", ["checkout", "checkout-canary"])
 def test_a_service_that_leads_nowhere(changes: JSON, expected: str, words: str, name: str) -> None:
-    found = message(expected, service(name, **changes))
+    others = [service()] if name != "checkout" else []
+    found = message(expected, *others, service(name, **changes))
     assert words.replace("Service checkout", f"Service {name}") in found
 
 
