@@ -53,7 +53,7 @@ _ABSENCES = {
     GRPC_ROUTE: ("RouteNotFound", "GRPCRoutesNotServed"),
     TRAFFIC_SPLIT: ("TrafficSplitsNotServed",),
     SERVICE: ("ServiceNotFound", "RootServiceNotFound"),
-    DEPLOYMENT: ("WorkloadMissing",),
+    DEPLOYMENT: ("WorkloadMissing", "AutoscalerMisdirected"),
     ENDPOINT_SLICE: ("NoReadyPods",),
 }
 """What can't be said of a kind that may not be read: that there is none."""

@@ -30,7 +30,8 @@ _RESOURCES = ("cpu", "memory")
 class Scaler:
     """One autoscaler of either kind."""
 
-    title: str
+    sort: str
+    called: str
     group: str
     kind: str
     name: str
@@ -39,6 +40,10 @@ class Scaler:
     most: int
     demands: tuple[tuple[str, str], ...]
     """The resources whose use it compares with the pods' requests; of one container, or ""."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.sort} {self.called}"
 
     def scales(self, place: Place) -> bool:
         return (self.group, self.kind, self.name) == (GROUP, ROLLOUT.name, place.name)
@@ -97,7 +102,11 @@ def _misdirected(place: Place, scaler: Scaler) -> str:
     reference = place.spec.workload_ref
     if (scaler.group, scaler.kind) == (DEPLOYMENT.group, DEPLOYMENT.name):
         adopted = reference is not None and reference.name == scaler.name
-        return f"{target}, whose pods this Rollout replaces" if adopted else ""
+        if adopted:
+            return f"{target}, whose pods this Rollout replaces"
+        meant = place.name in (scaler.name, scaler.called)
+        absent = meant and place.get(DEPLOYMENT, scaler.name) is None
+        return f"{target}, which does not exist" if absent else ""
     if (scaler.group, scaler.kind) == (REPLICA_SET.group, REPLICA_SET.name):
         found = place.get(REPLICA_SET, scaler.name)
         ours = found is not None and refers_to(controller_of(found), place.rollout)
@@ -132,7 +141,7 @@ def _requests(container: FrozenJSON, resource: str) -> bool:
 
 def scalers_around(place: Place) -> list[Scaler]:
     """
-    Return the autoscalers that scale something with a name of the Rollout's, by their own names.
+    Return the autoscalers that have, or whose target has, a name of the Rollout's; by their names.
 
     One that KEDA made counts as its ScaledObject.
     """
@@ -142,12 +151,16 @@ def scalers_around(place: Place) -> list[Scaler]:
 
 
 def _named(place: Place, kind: Kind) -> Iterator[FrozenJSON]:
-    """Yield those whose target may be ours by its name: of thousands only these are looked at."""
+    """Yield those that may be meant for us by a name: of thousands only these are looked at."""
     reference = place.spec.workload_ref
     names = {place.name, reference.name if reference is not None else place.name}
     for found in place.all(kind):
         target = mapping(mapping(found.get("spec")).get("scaleTargetRef")).get("name")
-        if target in names or str(target).rpartition("-")[0] == place.name:
+        if (
+            target in names
+            or name_of(found) == place.name
+            or str(target).rpartition("-")[0] == place.name
+        ):
             yield found
 
 
@@ -169,7 +182,8 @@ def _autoscaler(found: FrozenJSON) -> Scaler:
         if mapping(source.get("target")).get("type") == "Utilization":
             demands.append((str(source.get("name")), str(source.get("container") or "")))
     return Scaler(
-        f"{AUTOSCALER} {name_of(found)}",
+        AUTOSCALER.name,
+        name_of(found),
         _group(target.get("apiVersion")),
         str(target.get("kind")),
         str(target.get("name")),
@@ -190,7 +204,8 @@ def _scaled_object(found: FrozenJSON) -> Scaler:
         if each.get("type") in _RESOURCES and each.get("metricType", "Utilization") == "Utilization"
     ]
     return Scaler(
-        f"{SCALED_OBJECT} {name_of(found)}",
+        SCALED_OBJECT.name,
+        name_of(found),
         _group(target.get("apiVersion") or DEPLOYMENT.api_version),
         str(target.get("kind") or DEPLOYMENT.name),
         str(target.get("name")),

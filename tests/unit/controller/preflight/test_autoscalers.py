@@ -77,6 +77,33 @@ def test_keda_scales_a_deployment_unless_it_is_told() -> None:
     assert told.startswith("ScaledObject keda scales Deployment legacy")
 
 
+@pytest.mark.parametrize(
+    ("scaler", "target"),
+    [
+        (autoscaler(target=at("apps/v1", "Deployment", "checkout")), "checkout"),
+        (autoscaler("checkout", target=at("apps/v1", "Deployment", "web")), "web"),
+        (scaled_object(target={"name": "checkout"}), "checkout"),
+        (scaled_object("checkout", target={"name": "web"}), "web"),
+    ],
+)
+def test_an_autoscaler_of_a_deployment_that_the_rollout_has_replaced(
+    scaler: JSON, target: str
+) -> None:
+    told = message("AutoscalerMisdirected", scaler)
+    assert f"scales Deployment {target}, which does not exist; its scaleTargetRef has to be" in told
+    assert "apiVersion rollouts.dev/v1alpha1, kind Rollout, name checkout" in told
+    there = named(DEPLOYMENT, target, {"replicas": 0, "template": template()})
+    assert reasons(scaler, there) == []
+
+
+def test_an_autoscaler_that_is_not_meant_for_the_rollout() -> None:
+    others = [
+        autoscaler(target=at("apps/v1", "Deployment", "checkout-api")),
+        autoscaler("checkout", target=at("apps/v1", "StatefulSet", "web")),
+    ]
+    assert reasons(*others) == []
+
+
 def test_limits_that_leave_nothing() -> None:
     assert reasons(autoscaler(minReplicas=5, maxReplicas=4)) == ["AutoscalerLimits"]
     assert reasons(scaled_object(minReplicaCount=101)) == ["AutoscalerLimits"]
