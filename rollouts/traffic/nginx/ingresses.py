@@ -41,6 +41,16 @@ def default_service(ingress: FrozenJSON) -> str | None:
     return service_of({"backend": (ingress.get("spec") or {}).get("defaultBackend") or {}})
 
 
+def falls_back_to(ingress: FrozenJSON, service: str | None) -> bool:
+    """Say whether the Service gets what no rule takes: a host with the path / leaves nothing over."""
+    taken: dict[str, set[str]] = {}
+    for rule in rules_of(ingress):
+        found = taken.setdefault(str(rule.get("host") or "").lower(), set())
+        found |= {str(path.get("path") or "/") for path in paths(rule)}
+    is_left = not taken or any("/" not in found for found in taken.values())
+    return service is not None and default_service(ingress) == service and is_left
+
+
 def services(ingress: FrozenJSON) -> list[str | None]:
     """Return where every path leads."""
     return [service_of(path) for rule in rules_of(ingress) for path in paths(rule)]

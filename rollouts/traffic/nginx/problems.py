@@ -9,6 +9,7 @@ from rollouts.traffic.nginx import headers, mirror
 from rollouts.traffic.nginx.ingresses import (
     annotation,
     default_service,
+    falls_back_to,
     is_canary,
     routes,
     rules_of,
@@ -33,6 +34,8 @@ def problems(scene: Scene) -> Iterator[Problem]:
         rules = list(rules_to(ingress, scene.spec.stable_service))
         if not rules:
             yield _no_rule(stable, ingress, scene.spec)
+        elif falls_back_to(ingress, scene.spec.stable_service):
+            yield _default(stable, scene.spec)
         reached.update(routes(rules))
         yield from _of_stable(scene, stable, ingress)
     yield from headers.problems(scene.spec)
@@ -70,6 +73,18 @@ def _no_rule(stable: str, ingress: FrozenJSON, spec: RolloutSpec) -> Problem:
     return Problem("NoRuleForService", text)
 
 
+def _default(name: str, spec: RolloutSpec) -> Problem:
+    """Return what is said of an Ingress whose default backend is the stable Service."""
+    listed = name in spec.nginx.stable_ingresses
+    also = "" if listed else f", and name {name} in stableIngresses"
+    return Problem(
+        "ServiceShared",
+        f"Ingress {name} has Service {spec.stable_service} as its default backend too, and requests that no"
+        f" rule takes get no canary; give them a rule with a path{also} if they should",
+        blocking=False,
+    )
+
+
 def _others(scene: Scene, reached: set[tuple[str, str]]) -> Iterator[Problem]:
     """Yield what other Ingresses do to our hosts, paths and Service."""
     spec = scene.spec
@@ -93,3 +108,5 @@ def _others(scene: Scene, reached: set[tuple[str, str]]) -> Iterator[Problem]:
                 " name it in stableIngresses if it should",
                 blocking=False,
             )
+        elif falls_back_to(ingress, spec.stable_service):
+            yield _default(found, spec)

@@ -128,6 +128,41 @@ def test_another_ingress_to_the_same_service_is_told_and_blocks_nothing() -> Non
     assert problems(found, rollout(("web", "internal"))) == ()
 
 
+DEFAULT = {"service": {"name": "checkout", "port": {"number": 80}}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ([rule(path("cart", "/cart"), host="a.test")], True),
+        ([rule(path("cart", "/cart"))], True),
+        ([{"host": "a.test"}], True),
+        ([rule(path("cart"), host="a.test")], False),
+    ],
+)
+def test_a_default_backend_of_another_ingress_gets_no_canary(rules: list[JSON], told: bool) -> None:
+    found = problems(ingress() | ingress(*rules, name="other", defaultBackend=DEFAULT))
+    assert [problem.reason for problem in found] == ["ServiceShared"] * told
+    assert not any(problem.blocking for problem in found)
+    words = "give them a rule with a path, and name other in stableIngresses if they should"
+    assert all(words in problem.message for problem in found)
+
+
+def test_another_ingress_that_is_nothing_but_a_default_backend() -> None:
+    other = ingress(name="other", defaultBackend=DEFAULT)
+    other["other"]["spec"]["rules"] = []
+    assert only(ingress() | other).reason == "ServiceShared"
+
+
+def test_a_default_backend_beside_the_rule_for_the_service_gets_no_canary() -> None:
+    problem = only(ingress(rule(path(at="/shop"), host="a.test"), defaultBackend=DEFAULT))
+    assert (problem.reason, problem.blocking) == ("ServiceShared", False)
+    assert "give them a rule with a path if they should" in problem.message
+    assert problems(ingress(rule(path(), host="a.test"), defaultBackend=DEFAULT)) == ()
+    another = {"service": {"name": "errors", "port": {"number": 80}}}
+    assert problems(ingress(rule(path(at="/shop")), defaultBackend=another)) == ()
+
+
 def test_several_problems_are_all_named_and_only_obstacles_stop_a_release() -> None:
     found = ingress(annotations={f"{PREFIX}/affinity": "cookie"})
     obj = rollout(("web", "gone"))
