@@ -174,6 +174,10 @@ def step_label(step: FrozenJSON) -> str:
         size = next(iter((value or {}).items()), ("", ""))
         unit = {"replicas": f"{size[1]} pods", "weight": f"size {size[1]} %"}
         return unit.get(size[0], "size as weight")
+    if kind in ("setHeaderRoute", "setMirrorRoute"):
+        route = value or {}
+        ends = not route.get("match") and not route.get("percentage")
+        return f"{kind} {route.get('name', '?')}{' ends' if ends else ''}"
     duration = (value or {}).get("duration")
     return f"{kind} {_duration(duration)}" if duration is not None else f"{kind} until promoted"
 

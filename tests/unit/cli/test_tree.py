@@ -83,6 +83,15 @@ def test_what_no_controller_has_seen_is_new() -> None:
         ({"setCanaryScale": {"weight": 50}}, "size 50 %"),
         ({"setCanaryScale": {"matchTrafficWeight": True}}, "size as weight"),
         ({"pause": {"duration": "soon"}}, "pause soon"),
+        (
+            {"setHeaderRoute": {"name": "testers", "match": [{"headerName": "x"}]}},
+            "setHeaderRoute testers",
+        ),
+        ({"setHeaderRoute": {"name": "testers"}}, "setHeaderRoute testers ends"),
+        ({"setMirrorRoute": {"name": "copy", "percentage": 10}}, "setMirrorRoute copy"),
+        ({"setMirrorRoute": {"name": "copy", "match": [{}]}}, "setMirrorRoute copy"),
+        ({"setMirrorRoute": {"name": "copy", "percentage": 0}}, "setMirrorRoute copy ends"),
+        ({"setMirrorRoute": None}, "setMirrorRoute ? ends"),
         ({}, "?"),
     ],
 )
