@@ -200,7 +200,10 @@ def _about(document: "Document", documents: "Sequence[Document]") -> "Iterator[F
     elif content["kind"] != "Rollout" or _foreign(content.get("apiVersion")):
         what = f"{content.get('apiVersion')} {content['kind']}"
         remarks = [Remark("note", "kind", f"{what} is not checked by itself")]
-        if _is_nearly_ours(content):
+        if content["kind"] == "Rollout" and str(content["apiVersion"]).startswith("argoproj.io/"):
+            text = f"this is Argo's Rollout, which is not checked; ours is {GROUP}/{VERSION}"
+            remarks = [Remark("warning", "apiVersion", text)]
+        elif _is_nearly_ours(content):
             remarks = [Remark("warning", "kind", f"{what} is not checked; did you mean Rollout?")]
     else:
         remarks = [Remark("error", field, reason) for field, reason in _head(content)]

@@ -140,7 +140,11 @@ def test_what_is_unwise_is_a_warning(rollouts: Run, tmp_path: Path) -> None:
         ("", "note: there is no document in it"),
         (
             "kind: Rollout\napiVersion: argoproj.io/v1alpha1\n",
-            "note: kind: argoproj.io/v1alpha1 Rollout",
+            "2:1: warning: apiVersion: this is Argo's Rollout, which is not checked; ours is rollouts",
+        ),
+        (
+            "kind: Rollout\napiVersion: example.com/v1\n",
+            "note: kind: example.com/v1 Rollout is not checked by itself",
         ),
         ("kind: Rollout\napiVersion: rollouts.dev/v1alpha1\nspec: 3\n", "error: spec: is missing"),
         ("kind: Rollout\nmetadata: {name: A_b}\n", "error: metadata.name"),
