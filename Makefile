@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help demo test check format crd lock bench switches matrix clean
+.PHONY: help demo test nightly check format crd lock bench switches matrix clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,8 +15,11 @@ help: ## Print this list
 demo: .venv/.installed ## Release a good and a bad version on a laptop, and watch what happens
 	@rollouts demo $(ARGS)
 
-test: .venv/.installed ## Run every test
-	@pytest $(ARGS)
+test: .venv/.installed ## Run every test but the longest
+	@pytest -m "not nightly" $(ARGS)
+
+nightly: .venv/.installed ## Run the longest tests: routers that come and go, and a controller that dies after each write to a route
+	@pytest -m nightly $(ARGS)
 
 check: .venv/.installed ## Style, types and layers
 	@ruff format --check .

@@ -18,6 +18,7 @@ WAYS: dict[str, tuple[Callable[..., Simulation], range]] = {
     "replicas": (by_replicas, range(60)),
     "dynamic": (dynamic, range(40)),
 }
+BY_DAY = 30
 VERSIONS = [
     Behaviour(),
     Behaviour(ready_after=10),
@@ -30,7 +31,12 @@ VERBS = ["promote", "promote-full", "abort", "retry", "pause", "resume", "rollba
 
 
 @pytest.mark.parametrize(
-    ("way", "seed"), [(way, seed) for way, (_, seeds) in WAYS.items() for seed in seeds]
+    ("way", "seed"),
+    [
+        pytest.param(way, seed, marks=[] if seed < BY_DAY else [pytest.mark.nightly])
+        for way, (_, seeds) in WAYS.items()
+        for seed in seeds
+    ],
 )
 def test_whatever_happens_the_invariants_hold_and_it_ends(way: str, seed: int) -> None:
     """Faults, releases, commands and deaths at random; then peace: it must come to an end."""

@@ -15,8 +15,8 @@ from typing import Any
 
 from tests.sandbox.releases.town import Town
 
-AT_ONCE = 8
-TOWNS_AT_ONCE = 4
+AT_ONCE = 6
+TOWNS_AT_ONCE = 2
 
 Scenario = Callable[[Any], Awaitable[None]]
 

@@ -25,7 +25,7 @@ from tests.waiting import served, until
 if TYPE_CHECKING:
     from tests.sandbox.releases.town import Ended, Town
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 
 
 class Shop:

@@ -128,6 +128,7 @@ async def is_said(shop: Shop, reason: str, words: str) -> None:
     await shop.until(lambda: shop.phase == "Degraded" and words in shop.message, words)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "scenario", [routers_work_as_soon_and_as_long_as_their_kinds_are_served], ids=name_of
 )

@@ -250,7 +250,7 @@ async def killed_after_each_write_to_a_route(town: Town) -> None:
         two_ingresses_and_two_routes_move_together,
         forward_goes_with_the_last_to_confirm_and_back_at_once,
         a_router_that_is_taken_out_in_the_middle_leaves_nothing,
-        routers_in_trouble,
+        pytest.param(routers_in_trouble, marks=pytest.mark.nightly, id=name_of(routers_in_trouble)),
     ],
     ids=name_of,
 )
