@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from rollouts.core import replicas, revision
-from rollouts.core.observed import ReplicaSet
+from rollouts.core.observed import Pod, ReplicaSet
 from rollouts.core.routes import is_reachable, reaches_canary, route
 from rollouts.core.target import retire
 from rollouts.core.world import Move, World, frozen, is_warm, under_way
@@ -119,15 +119,19 @@ def _failing(canary: ReplicaSet, applied_at: datetime | None) -> list[str]:
     """
     Name the pods that failed, as opposed to those that replace an evicted one.
 
-    A replacement is younger than the weight and has not been restarted: a drained node
-    must not stop a good release.
+    A replacement is younger than the weight and has not been restarted: a drained node, or
+    an autoscaler that has just asked for more, must not stop a good release.
     """
     return [
         pod.name
         for pod in canary.pods
-        if not pod.ready
-        and (pod.restarts > 0 or (applied_at is not None and pod.created_at < applied_at))
+        if not pod.ready and (pod.restarts > 0 or _is_older(pod, applied_at))
     ]
+
+
+def _is_older(pod: Pod, applied_at: datetime | None) -> bool:
+    """Say whether a pod was there before the weight; an API server tells its birth in whole seconds."""
+    return applied_at is not None and pod.created_at + timedelta(seconds=1) <= applied_at
 
 
 def _deadline(world: World, status: RolloutStatus) -> Iterator[str]:

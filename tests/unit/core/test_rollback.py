@@ -111,6 +111,12 @@ def test_a_pod_that_replaces_an_evicted_one_ends_nothing() -> None:
     assert reason(with_pod(created_at=at(-1), restarts=1)) is not None
 
 
+def test_a_pod_of_the_second_in_which_the_weight_was_applied_may_be_younger() -> None:
+    """The weight is 8 s old, to the millisecond, and births are told in whole seconds."""
+    assert reason(with_pod(created_at=at(-8.7))) is None
+    assert reason(with_pod(created_at=at(-9.1))) is not None
+
+
 def test_no_ready_pod_under_traffic_ends_it_at_once() -> None:
     scene = under_way(25, current_step_index=1).having(replica_set(NEW, 1, 0))
     assert reason(scene) == "no canary pod is ready while it has traffic"
