@@ -22,9 +22,10 @@ async def until(
     seconds: float = PATIENCE_SECONDS,
     *,
     account: Callable[[], object] = str,
+    every_seconds: float = 0.005,
 ) -> None:
     """
-    Return when the condition holds.
+    Return when the condition holds, which is asked `every_seconds`.
 
     Raises:
         TimeoutError: it still does not after `seconds`; `account` says what there is instead.
@@ -32,7 +33,7 @@ async def until(
     try:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - a condition may be anything
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(every_seconds)
     except TimeoutError:
         raise TimeoutError(f"it never came within {seconds} s; {account()}") from None
 

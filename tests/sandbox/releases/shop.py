@@ -177,7 +177,10 @@ class Shop:
         self, condition: Callable[[], object], what: str = "", seconds: float = PATIENCE_SECONDS
     ) -> None:
         """Wait for a condition; when it does not come, say what the Rollout says."""
-        await until(condition, seconds, account=lambda: f"{what}: {self.account()}")
+        # Many shops ask at the same time, and looking at objects copies them.
+        await until(
+            condition, seconds, account=lambda: f"{what}: {self.account()}", every_seconds=0.02
+        )
 
     async def serves(self, load: Load, requests: int) -> None:
         """Wait until so many more requests were sent."""
