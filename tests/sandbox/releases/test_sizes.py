@@ -117,6 +117,11 @@ async def an_hpa_looks_at_the_pods_that_have_the_traffic(shop: Shop) -> None:
     assert wanted(shop) == stable_pods(shop) == 3
 
 
+def staying(shop: Shop) -> list[JSON]:
+    """Return the pods that are not leaving."""
+    return [pod for pod in shop.pods() if not pod["metadata"].get("deletionTimestamp")]
+
+
 def making_room(*steps: JSON) -> JSON:
     strategy = goods.strategy([*steps])
     return {"canary": {**strategy["canary"], "dynamicStableScale": True}}
@@ -134,6 +139,7 @@ async def stable_makes_room_once_the_canary_serves_and_grows_before_it_has_to(sh
         await has_pods(shop, 2, 2)
         served = shop.status["weights"]["served"]
         assert served >= 40, "measured, before any stable pod went"
+        assert len(staying(shop)) == 4, "no more than are paid for, but those that are leaving"
         shop.commands("abort")
         await shop.until(lambda: shop.weight == 0)
         assert stable_pods(shop) == 4, "all of it again before the traffic comes back"
