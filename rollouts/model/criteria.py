@@ -100,6 +100,8 @@ class Criterion(Written):
     """threshold: how many failed looks are tolerated; one more is a failure."""
     consecutive: bool = True
     """threshold: count failed looks only in a row."""
+    window: Duration | None = None
+    """threshold on errorRate or latency: the value is of the requests in this last time; default 1m."""
     min_requests: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100
     """threshold on errorRate or latency: with fewer canary requests it says nothing."""
     error_limit: Annotated[int, Field(ge=0, le=1000)] = 4
@@ -113,6 +115,10 @@ class Criterion(Written):
             raise ValueError("set exactly one of errorRate, latency and query")
         if self.query is not None and self.source is not None:
             raise ValueError("a query names its metrics itself; leave source out")
+        if self.window is not None and (self.query is not None or self.judge != "threshold"):
+            raise ValueError(
+                "window is for judge: threshold on errorRate or latency; set that judge, or leave it out"
+            )
         if self.query is not None and self.judge == "sequential":
             raise ValueError("a query has no request counts, so its judge is threshold")
         if (

@@ -23,6 +23,8 @@ class Interval:
     """The moment of the fixed grid (see `Measurement.restarts`) that it comes after; 0: the exposure."""
     canary: Counts
     stable: Counts
+    at_weight: bool = True
+    """It is from after the weight that is applied now took effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,10 @@ class Measurement:
     at: datetime
     canary: Counts = Counts()
     stable: Counts = Counts()
+    at_weight: Counts | None = None
+    """Of `canary`, what came since the weight that is applied now took effect; None: all of it."""
+    missed: int = 0
+    """About how many canary requests nobody saw: at most so many may be better or worse than the rest."""
     value: float | None = None
     limit: float | None = None
     note: str = ""
@@ -65,6 +71,8 @@ class Look:
     stable: Counts = Counts()
     served_percent: float | None = None
     """The canary's share of the requests since the applied weight was applied."""
+    spacing_seconds: float = 0.0
+    """How far apart scrapes were measured to be; 0 as long as nobody can know."""
     seen_at: datetime | None = None
     """When what is counted had last been scraped; None: it was no later than `at`, as far as is known."""
 
@@ -77,3 +85,5 @@ class Evidence:
     criteria: tuple[CriterionStatus, ...] = ()
     exposure: Exposure = field(default_factory=Exposure)
     served_percent: float | None = None
+    spacing_seconds: float = 0.0
+    """How far apart the scrapes are that it rests on, as measured; 0: not known."""

@@ -93,6 +93,8 @@ class RolloutSpec(Written):
     """How long a step may wait for its pods."""
     progress_deadline_abort: bool = True
     """Roll back when the deadline has passed."""
+    inconclusive_wait_seconds: Duration = 600
+    """How long evidence that leans against a release, unproven, may hold it before a person is asked."""
     paused: bool = False
     """Freezes the steps; never blocks a rollback."""
     rollback_window: RollbackWindow | None = None

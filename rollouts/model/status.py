@@ -4,7 +4,7 @@ The status of a Rollout: the only memory there is.
 What is not here, in the spec, or in the cluster is not known to the next controller.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,15 @@ from rollouts.model.base import Remembered, Timestamp
 
 Phase = Literal["Healthy", "Progressing", "Paused", "Degraded"]
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
-PauseReason = Literal["PauseStep", "Command", "SpecPaused", "Inconclusive", "MetricsUnavailable"]
+PauseReason = Literal[
+    "PauseStep",
+    "Command",
+    "SpecPaused",
+    "Inconclusive",
+    "MetricsUnavailable",
+    "StepsChanged",
+    "StrategyChanged",
+]
 
 
 class Condition(Remembered):
@@ -117,8 +125,15 @@ class CriterionStatus(Remembered):
     """The measured error rate (fraction), latency (seconds) or query result."""
     limit: float | None = None
     """In the unit of `value`; for `min` of a query the least, else the most."""
+    leans: bool = False
+    """
+    More fails than the limit allows, and that may well be so, though it is not proven: no
+    weight rises over it.
+    """
     requests: int = 0
     """Canary requests seen since the canary's first."""
+    missed: int = 0
+    """About how many canary requests nobody saw, because nothing was scraped then."""
     failures: int = 0
     """Those that count against it: failed, or slower than the limit."""
     stable_requests: int = 0
@@ -196,6 +211,12 @@ class RolloutStatus(Remembered):
     """No traffic before this: failures of a superseded canary must not count against the next."""
     promoted_through: int = 0
     """Pauses and analyses before this step index are skipped, because someone promoted."""
+    entered_steps: Annotated[list[str], Field(max_length=101)] = Field(default_factory=list)
+    """The steps that this attempt has entered, by what they were; the last is the current one."""
+    promoted: Literal["", "Step", "Full"] = ""
+    """What a person took upon themselves: to pass the current step's hold, or all that remain."""
+    leaning_since: Timestamp | None = None
+    """Since when evidence that leans against the release has kept the weight from rising."""
     weights: Weights = Field(default_factory=Weights)
     replicas: int = 0
     """The stable revision's pods: what /scale reports."""
@@ -217,6 +238,14 @@ class RolloutStatus(Remembered):
     restart: Restart | None = None
     adoption: Adoption | None = None
     """workloadRef: what the Deployment was, and how far its place is taken, or given back."""
+    spec_in_force: Annotated[
+        dict[str, Any] | None,
+        Field(json_schema_extra={"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+    ] = None
+    """
+    The spec, without its template, by which this Rollout is run: the last valid one, and in
+    the middle of a release the last one whose strategy is the release's.
+    """
     past: Annotated[list[Revision], Field(max_length=20)] = Field(default_factory=list)
     """The revisions that were stable before, the latest first."""
     previous_revision: Revision | None = None

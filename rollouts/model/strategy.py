@@ -23,6 +23,11 @@ class Pause(Written):
     """Hold: for `duration`, or until someone promotes."""
 
     duration: Duration | None = None
+    wait_for_evidence: bool = True
+    """
+    With success criteria: go on until a scrape from after `duration` has been looked at.
+    False ends it by the clock alone.
+    """
 
 
 class Analysis(Written):

@@ -60,7 +60,7 @@ def test_a_good_rollout_is_accepted_with_its_defaults() -> None:
 WRONG: list[tuple[str, Any, str, str]] = [
     ("replica", 3, "replica", "did you mean replicas?"),
     ("Replicas", 3, "Replicas", "did you mean replicas?"),
-    ("zzz", 3, "zzz", "unknown field; known are appMetrics, min"),
+    ("zzz", 3, "zzz", "unknown field; known are appMetrics, inconclusiveWaitSeconds"),
     ("revision_history_limit", 3, "revision_history_limit", "did you mean revisionHistoryLimit?"),
     (f"{CANARY}.stableServices", "x", f"{CANARY}.stableServices", "did you mean stableService?"),
     (f"{CANARY}.steps", [{"setWeigth": 5}], f"{CANARY}.steps[0].setWeigth", "mean setWeight?"),
