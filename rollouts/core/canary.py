@@ -6,9 +6,11 @@ from rollouts.core import replicas, revision
 from rollouts.core.adoption import is_missing
 from rollouts.core.confirm import confirm
 from rollouts.core.rest import rest
+from rollouts.core.rising import held_back, is_rising
 from rollouts.core.rollback import deadline, roll_back, settled, waiting_for
-from rollouts.core.steps import Done, Refused, State, Waiting, blind, state
+from rollouts.core.steps import state
 from rollouts.core.target import retire
+from rollouts.core.waiting import Done, Refused, State, Waiting
 from rollouts.core.world import Move, World, frozen, under_way, waived
 from rollouts.model.status import Pause, RolloutStatus, Weights
 from rollouts.model.strategy import Step
@@ -29,7 +31,7 @@ def advance(world: World, move: Move) -> Move:
     steps = world.spec.steps
     index = move.status.current_step_index or 0
     while index < len(steps):
-        unseen = _unseen(world, move.status, index)
+        unseen = _not_yet(world, move.status, index)
         if unseen is not None:
             return _stay(world, move, unseen)
         move = _enter(world, move, index)
@@ -37,19 +39,34 @@ def advance(world: World, move: Move) -> Move:
         if not isinstance(found, Done):
             return _stay(world, move, found)
         index += 1
-    unseen = _unseen(world, move.status, index) or _unproven(world, move.status)
+    unseen = _not_yet(world, move.status, index)
     if unseen is not None:
         return _stay(world, move, unseen)
     return _promote(world, _enter(world, move, index))
 
 
-def _unseen(world: World, status: RolloutStatus, index: int) -> Waiting | None:
-    """Return what has to be seen before step `index` may be entered: nothing, unless it raises the weight."""
+def _not_yet(world: World, status: RolloutStatus, index: int) -> Waiting | None:
+    """
+    Return what has to be seen before step `index` may go on: nothing, unless it raises the weight.
+
+    A rise that was begun waits as well, for as long as it waits for pods: evidence may turn.
+    """
     steps = world.spec.steps
-    weight = steps[index].set_weight if index < len(steps) else 100
-    if index == status.current_step_index or weight is None or weight <= status.weights.applied:
+    if index >= len(steps):
+        return held_back(world, status) or _unproven(world, status)
+    begun = index == status.current_step_index
+    if begun and not is_rising(status):
         return None
-    return None if waived(world.spec, status) else blind(world, status)
+    return held_back(world, status) if begun or _raises(steps[index], status) else None
+
+
+def _raises(step: Step, status: RolloutStatus) -> bool:
+    """Say whether a step sends more to the canary: by a higher weight, or by a route of its own."""
+    header, mirror = step.set_header_route, step.set_mirror_route
+    opens = (header is not None and bool(header.match)) or (
+        mirror is not None and bool(mirror.match or mirror.percentage)
+    )
+    return opens or (step.set_weight is not None and step.set_weight > status.weights.applied)
 
 
 def _unproven(world: World, status: RolloutStatus) -> Waiting | None:
@@ -59,7 +76,7 @@ def _unproven(world: World, status: RolloutStatus) -> Waiting | None:
     Few requests are no reason not to promote, but none at all are: as a rule the metrics
     are not scraped, or are looked for under another name.
     """
-    if waived(world.spec, status) or status.weights.applied == 0:
+    if waived(status) or status.promoted == "Evidence" or status.weights.applied == 0:
         return None
     if world.spec.blue_green is not None:
         return None  # whether to wait for evidence is what its two analyses say
@@ -96,7 +113,15 @@ def _enter(world: World, move: Move, index: int) -> Move:
         ),
         canary_scale=scale,
         pause=status.pause if same else None,
+        promoted=status.promoted if same else _still_promoted(status, step),
     )
+
+
+def _still_promoted(status: RolloutStatus, step: Step | None) -> str:
+    """Return what a person took upon themselves, as far as it holds beyond the step that ends."""
+    if status.promoted == "Evidence" and (step is None or step.set_weight is not None):
+        return status.promoted  # it was for the rise that begins now
+    return "Full" if status.promoted == "Full" else ""
 
 
 def _still_open(status: RolloutStatus, step: Step | None) -> list[str]:
@@ -115,6 +140,7 @@ def _stay(world: World, move: Move, found: State) -> Move:
         move = move.waking(found.until)
     late = deadline(world, status)
     stalled = late is not None and world.now >= late
+    move = move.having(leaning_since=(status.leaning_since or world.now) if found.leans else None)
     if found.pause is None:
         return move.having(
             phase="Degraded" if stalled else "Progressing", pause=None, message=where
@@ -159,7 +185,7 @@ def _promote(world: World, move: Move) -> Move:
         return _stay(
             world, move, Waiting(waiting_for(world, status), until=deadline(world, status))
         )
-    unseen = None if waived(world.spec, status) else blind(world, status)
+    unseen = held_back(world, status)
     if unseen is not None:
         return _stay(world, move, unseen)
     old, new = status.stable_revision, status.current_revision
@@ -170,6 +196,8 @@ def _promote(world: World, move: Move) -> Move:
     exposure = status.exposure
     move = move.having(
         stable_revision=new,
+        promoted="",
+        leaning_since=None,
         current_step_index=None,
         step_started_at=world.now,
         canary_scale=None,

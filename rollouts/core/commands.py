@@ -164,7 +164,7 @@ def _promote(world: World, move: Move, _command: Command) -> tuple[Move, bool, s
         # It waits before the promotion itself, for evidence that a person does without.
         full = len(world.spec.steps) + 1
         return (
-            move.having(promoted_through=full, pause=None),
+            move.having(promoted_through=full, promoted="Evidence", pause=None),
             True,
             "promoted without more evidence",
         )
@@ -182,6 +182,7 @@ def _promote_full(world: World, move: Move, _command: Command) -> tuple[Move, bo
     steps = len(world.spec.steps)
     move = move.having(
         promoted_through=steps + 1,
+        promoted="Full",
         current_step_index=steps,
         step_started_at=world.now,
         held_by=None,

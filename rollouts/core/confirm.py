@@ -1,8 +1,8 @@
 """What the routes have confirmed, and what somebody else changed about them."""
 
 from rollouts.core.replicas import split_of
+from rollouts.core.rising import blind
 from rollouts.core.routes import reaches_canary, route
-from rollouts.core.steps import blind
 from rollouts.core.world import Move, World, quarrel_ends, under_way
 from rollouts.model.route import Route
 from rollouts.model.status import RolloutStatus, Weights
@@ -27,7 +27,9 @@ def confirm(world: World, move: Move) -> Move:
             applied_at=world.now,
             routes=_routes(world, status, now),
         )
-        move = move.having(weights=applied)
+        begun = (status.current_step_index or 0) < len(world.spec.steps)
+        risen = status.promoted == "Evidence" and begun
+        move = move.having(weights=applied, promoted="" if risen else status.promoted)
         return move.saying(world, *_told(world, status)) if applied.applied > 0 else move
     if _routes(world, status, now) != weights.routes:
         return _confirm_routes(world, move, _routes(world, status, now))

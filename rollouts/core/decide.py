@@ -20,6 +20,7 @@ from rollouts.core.converge import converge, retreat
 from rollouts.core.observed import Observed, ReplicaSet
 from rollouts.core.replicas import split_of
 from rollouts.core.restart import go_on
+from rollouts.core.rising import held_back, is_rising
 from rollouts.core.rollback import deadline, guard, settled
 from rollouts.core.target import retarget
 from rollouts.core.world import Move, World, attempt, frozen, is_warm, under_way
@@ -134,7 +135,8 @@ def _time_progress(world: World, before: RolloutStatus, move: Move) -> Move:
     Each step has its own time, and a pod that is replaced late in a long pause has all of it.
     """
     status = move.status
-    if not under_way(status) or frozen(world.spec, status) or settled(world, status):
+    stands = not under_way(status) or frozen(world.spec, status) or settled(world, status)
+    if stands or (is_rising(status) and held_back(world, status) is not None):
         return move.having(unsettled_since=None)
     since = before.unsettled_since if before.step_started_at == status.step_started_at else None
     move = move.having(unsettled_since=since or world.now)

@@ -57,6 +57,8 @@ def roll_back(world: World, move: Move, *, by: str, reason: str) -> Move:
         ),
         pause=None,
         held_by=None,
+        promoted="",
+        leaning_since=None,
         canary_scale=None,
         drain_until=drained if status.weights.applied else status.drain_until,
         retiring=retire(status, current.hash, world.spec.way.abort_scale_down_delay_seconds),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from rollouts.core import replicas
+from rollouts.core.rising import held_back
 from rollouts.core.world import World, frozen, under_way
 from rollouts.model.route import Route, Split
 from rollouts.model.status import RolloutStatus
@@ -169,6 +170,8 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
     spec = world.spec
     if frozen(spec, status) or world.observed.route.obstacles:
         return False
+    if held_back(world, status) is not None:
+        return False  # evidence may have turned while the rise waited for its pods
     if spec.by_replicas:
         return not _others_are_left(world, status)
     if status.drain_until is not None and world.now < status.drain_until:

@@ -1,41 +1,14 @@
 """Whether a step is done, and what it still waits for."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rollouts.core.rising import blind, uncovered
 from rollouts.core.rollback import deadline, settled, waiting_for
+from rollouts.core.waiting import Done, Refused, State, Waiting
 from rollouts.core.world import World
-from rollouts.model.status import CriterionStatus, PauseReason, RolloutStatus
-from rollouts.model.strategy import Analysis, Step
+from rollouts.model.status import CriterionStatus, RolloutStatus
+from rollouts.model.strategy import Analysis, Pause, Step
 from rollouts.model.units import format_duration
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The step is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """
-    The step goes on: why, and when time alone may end it.
-
-    `pause` is set when only a person, or better evidence, can end it.
-    """
-
-    why: str
-    until: datetime | None = None
-    pause: PauseReason | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The step ends the release: an analysis could not say, and that means rollback here."""
-
-    why: str
-
-
-State = Done | Waiting | Refused
 
 
 def state(world: World, status: RolloutStatus, step: Step, index: int) -> State:
@@ -50,32 +23,9 @@ def state(world: World, status: RolloutStatus, step: Step, index: int) -> State:
     if status.weights.applied < status.weights.desired:  # somebody took the traffic away
         return Waiting(waiting_for(world, status), until=_next_moment(world, status))
     if step.pause is not None:
-        return _pause(world, status, step.pause.duration)
+        return _pause(world, status, step.pause)
     assert step.analysis is not None
     return _analysis(world, status, step.analysis)
-
-
-def blind(world: World, status: RolloutStatus) -> Waiting | None:
-    """
-    Return what is missing to see how the canary does, or None.
-
-    The weight is never raised without eyes: not before the first look at the weight
-    that is applied now, and not while a metrics provider does not answer. Users who are
-    chosen by a header count like a weight.
-    """
-    exposed = status.weights.applied > 0 or status.weights.routes
-    if not exposed or not world.spec.success_criteria:
-        return None
-    for spec, criterion in zip(world.spec.success_criteria, world.evidence.criteria, strict=False):
-        if criterion.verdict == "error":
-            pause: PauseReason | None = (
-                "MetricsUnavailable" if criterion.errors > spec.error_limit else None
-            )
-            return Waiting(f"{criterion.name} can't be measured: {criterion.message}", pause=pause)
-    applied_at, looked_at = status.weights.applied_at, world.evidence.at
-    if looked_at is None or (applied_at is not None and looked_at < applied_at):
-        return Waiting(f"first look at the success criteria at {status.weights.applied} %")
-    return None
 
 
 def _next_moment(world: World, status: RolloutStatus) -> datetime | None:
@@ -85,20 +35,21 @@ def _next_moment(world: World, status: RolloutStatus) -> datetime | None:
     )
 
 
-def _pause(world: World, status: RolloutStatus, duration_seconds: float | None) -> State:
-    if duration_seconds is None:
+def _pause(world: World, status: RolloutStatus, pause: Pause) -> State:
+    if pause.duration is None:
         return Waiting("waits for promotion", pause="PauseStep")
-    end = _end(world, status, duration_seconds)
+    end = _end(world, status, pause.duration)
     if world.now < end:
-        return Waiting(f"holds for {format_duration(duration_seconds)}", until=end)
-    return Done()
+        return Waiting(f"holds for {format_duration(pause.duration)}", until=end)
+    missing = uncovered(world, status, end) if pause.wait_for_evidence else None
+    return missing or Done()
 
 
 def _analysis(world: World, status: RolloutStatus, analysis: Analysis) -> State:
     end = _end(world, status, analysis.duration)
     if world.now < end:
         return Waiting(f"is analysed for {format_duration(analysis.duration)}", until=end)
-    missing = blind(world, status)
+    missing = blind(world, status) or uncovered(world, status, end)
     if missing is not None:
         return missing
     unsure = _unsure(world)

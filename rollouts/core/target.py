@@ -54,7 +54,10 @@ def begin(world: World, move: Move, target: Revision, *, skipping: bool = False)
     steps = len(world.spec.steps)
     if status.stable_revision is not None and skipping:
         move = move.having(
-            current_step_index=steps, promoted_through=steps + 1, weights=Weights(desired=100)
+            current_step_index=steps,
+            promoted_through=steps + 1,
+            promoted="Full",
+            weights=Weights(desired=100),
         )
     if status.stable_revision is None:
         return move.saying(
@@ -125,6 +128,8 @@ def retire(status: RolloutStatus, hash_: str, delay_seconds: float) -> list[Reti
 def _fresh() -> dict[str, object]:
     return {
         "promoted_through": 0,
+        "promoted": "",
+        "leaning_since": None,
         "weights": Weights(),
         "canary_scale": None,
         "pause": None,

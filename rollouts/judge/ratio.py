@@ -19,14 +19,15 @@ Ref.: Lindon, Malek, "Anytime-valid inference for multinomial count data", NeurI
 """
 
 import math
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from rollouts.judge.sequential import (
-    MOST_NEEDED,
     PASS_EVIDENCE,
     WIDEST_RATIO,
+    Against,
     begun_anew,
+    fewest,
+    leaning,
     log_grid,
     log_mean,
     odds,
@@ -75,16 +76,19 @@ def judge_ratio(criterion: Criterion, measurement: Measurement) -> CriterionStat
     r0 = criterion.error_rate.max_ratio_to_stable
     assert r0 is not None
     against = _against(measurement, r0)
-    met = log_terms(measurement.intervals, r0, better(r0))
+    met = log_terms((each for each in measurement.intervals if each.at_weight), r0, better(r0))
     verdict: Verdict = "inconclusive"
-    if against >= -math.log(criterion.alpha):
+    if against.log_odds >= -math.log(criterion.alpha):
         verdict = "fail"
     elif log_mean(met) >= math.log(PASS_EVIDENCE):
         verdict = "pass"
-    needed = _needed(measurement, r0, met) if verdict == "inconclusive" else None
+    leans = against.leaning is not None and verdict != "fail"
+    needed = _needed(measurement, r0, met) if verdict == "inconclusive" and not leans else None
     text = _message(measurement, r0)
     if verdict == "fail":
-        text += f" (odds against it {odds(against)} : 1)"
+        text += f" (odds against it {odds(against.log_odds)} : 1)"
+    elif leans:
+        text += "; more requests will tell"
     elif verdict == "inconclusive":
         text += f"; needs about {needed:,} more requests" if needed else "; too early to say"
     counts, stable = measurement.canary, measurement.stable
@@ -93,7 +97,9 @@ def judge_ratio(criterion: Criterion, measurement: Measurement) -> CriterionStat
         verdict=verdict,
         value=_ratio(measurement) if counts.requests and stable.requests else None,
         limit=r0,
+        leans=leans,
         requests=counts.requests,
+        missed=measurement.missed,
         failures=counts.failures,
         stable_requests=stable.requests,
         stable_failures=stable.failures,
@@ -103,16 +109,27 @@ def judge_ratio(criterion: Criterion, measurement: Measurement) -> CriterionStat
     )
 
 
-def _against(measurement: Measurement, r0: float) -> float:
+def _against(measurement: Measurement, r0: float) -> Against:
     grid, latest = worse(r0), max((number for number, _ in measurement.restarts), default=0)
-    begun = (0, *(number for number, _ in measurement.restarts))
-    terms = {
-        number: log_mean(
-            log_terms((each for each in measurement.intervals if each.number >= number), r0, grid)
-        )
-        for number in begun
+    begun = {
+        number: [each for each in measurement.intervals if each.number >= number]
+        for number in (0, *(number for number, _ in measurement.restarts))
     }
-    return begun_anew(terms, latest)[0]
+    terms = {number: log_mean(log_terms(each, r0, grid)) for number, each in begun.items()}
+    over = {number for number, each in begun.items() if _is_over(each, r0)}
+    log_odds, telling = begun_anew(terms, latest)
+    return Against(log_odds, telling, leaning(terms, over))
+
+
+def _is_over(intervals: Sequence[Interval], r0: float) -> bool:
+    """Say whether the canary failed more than `r0` times as often as stable (Mantel and Haenszel)."""
+    above = below = 0.0
+    for each in intervals:
+        everyone = each.canary.requests + each.stable.requests
+        if everyone:
+            above += each.canary.failures * each.stable.requests / everyone
+            below += each.stable.failures * each.canary.requests / everyone
+    return above > r0 * below
 
 
 def _ratio(measurement: Measurement) -> float:
@@ -153,12 +170,7 @@ def _needed(measurement: Measurement, r0: float, met: Sequence[float]) -> int | 
         terms = [term + more * each for term, each in zip(met, growth, strict=True)]
         return log_mean(terms) >= math.log(PASS_EVIDENCE)
 
-    enough = 1
-    while not shown(enough) and enough < MOST_NEEDED:
-        enough *= 2
-    if enough >= MOST_NEEDED:
-        return None
-    return bisect_left(range(enough), True, lo=1, key=shown)  # noqa: FBT003 - what is sought
+    return fewest(shown)
 
 
 def _message(measurement: Measurement, r0: float) -> str:

@@ -22,13 +22,17 @@ Of those that have begun only the last few are kept: what is left out is not neg
 that E is only smaller for it, and the promise holds. The price is a factor of 2 for a
 canary that is bad from the start, and 2·j·(j+1) for one that turns bad at the j-th moment:
 about 15 failures more in an outage of 5 % after a day, and 3 when everything fails.
+
+Long before it is proof, the same evidence *leans*: more fail than may, and the odds that this
+is no chance are above 1 : 5. That stops nobody. The weight waits for it, which costs a good
+release some seconds now and then, and a bad one its next users.
 Ref.: Ramdas, Grünwald, Vovk, Shafer, "Game-theoretic statistics and safe anytime-valid
 inference", Statistical Science 38(4), 2023.
 """
 
 import math
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rollouts.model.criteria import Criterion
@@ -40,6 +44,8 @@ GRID_POINTS = 48
 WIDEST_RATIO = 50.0
 PASS_EVIDENCE = 20.0
 """Odds at which "meets the limit" is believed: wrong with probability 1/20 at most."""
+LEAN_EVIDENCE = 1 / 5
+"""Odds at which evidence leans: higher ones let bad releases rise, without sparing good ones much (bench/leaning.py)."""
 MOST_NEEDED = 1_000_000_000
 """An estimate beyond this is none."""
 _LEAST, _MOST = 1e-9, 0.999
@@ -47,13 +53,18 @@ _LEAST, _MOST = 1e-9, 0.999
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """The numbers of a message: of all requests, or of the last ones, when those tell."""
+class Against:
+    """The evidence against a release: all of it, and of the processes that have begun those that tell."""
 
-    counts: Counts
-    needed: int | None
-    against: float
-    which: str = ""
+    log_odds: float
+    telling: int = 0
+    """Which of them tells most, by its number; 0 is the exposure."""
+    leaning: int | None = None
+    """Which of them leans most against the release; None: none does."""
+
+    def counts(self, measurement: Measurement) -> Counts:
+        """Return what the process that leans has counted."""
+        return dict(measurement.restarts)[self.leaning] if self.leaning else measurement.canary
 
 
 def log_evidence(counts: Counts, p0: float, grid: Sequence[float]) -> float:
@@ -101,6 +112,18 @@ def begun_anew(terms: Mapping[int, float], latest: int) -> tuple[float, int]:
     return highest + math.log(total / 2), telling
 
 
+def leaning(terms: Mapping[int, float], over: Collection[int]) -> int | None:
+    """
+    Return which process leans most against the release, by its number; None when none does.
+
+    `terms` has log E_j, `over` those whose rate is over the limit. Each that has begun is asked by itself:
+    in the mixture, those that have not would outweigh a lean for ever. It decides only that
+    the weight waits, so nothing has to be paid for asking several.
+    """
+    leaning = [number for number in over if terms[number] >= math.log(LEAN_EVIDENCE)]
+    return max(leaning, key=lambda number: terms[number], default=None)
+
+
 def worse_than(p0: float) -> list[float]:
     """Return a logarithmic grid of failure probabilities above p0: 5 % worse, up to nearly all."""
     return log_grid(min(p0 * 1.05, (p0 + 1) / 2), max(_MOST, (p0 + 1) / 2))
@@ -118,26 +141,37 @@ def log_grid(low: float, high: float) -> list[float]:
 
 
 def judge_sequentially(criterion: Criterion, measurement: Measurement) -> CriterionStatus:
-    """Return the verdict on counts: an absolute limit on failed, or on too slow, requests."""
+    """
+    Return the verdict on counts: an absolute limit on failed, or on too slow, requests.
+
+    All that was counted speaks against a release; for it, only what came since its present
+    weight took effect, for that is what nobody knew before.
+    """
     p0, limit = _hypothesis(criterion, measurement)
     p0 = max(p0, _LEAST) if 0 < p0 < 1 - _LEAST else round(p0)  # 0 and 1 are judged apart
     counts = measurement.canary
-    against, telling = _against(measurement, p0)
-    verdict, needed = _verdict(counts, p0, criterion.alpha, against)
-    shown = _Shown(counts, needed, against)
-    if verdict == "fail" and telling:
-        shown = _Shown(dict(measurement.restarts)[telling], needed, against, " the last")
+    at_weight = counts if measurement.at_weight is None else measurement.at_weight
+    against = _against(measurement, p0)
+    verdict = _verdict(counts, at_weight, p0, criterion.alpha, against)
+    leans = against.leaning is not None and verdict != "fail"
+    needed = None
+    if leans:
+        needed = _until_fail(against.counts(measurement), p0, criterion.alpha, against.leaning or 0)
+    elif verdict == "inconclusive":
+        needed = _until_pass(at_weight, p0)
     return CriterionStatus(
         name=criterion.name,
         verdict=verdict,
         value=measurement.value,
         limit=limit,
+        leans=leans,
         requests=counts.requests,
+        missed=measurement.missed,
         failures=counts.failures,
         stable_requests=measurement.stable.requests,
         stable_failures=measurement.stable.failures,
         needed=needed,
-        message=_message(criterion, measurement, verdict, shown),
+        message=_message(criterion, measurement, against, verdict, needed),
         checked_at=measurement.at,
     )
 
@@ -151,41 +185,42 @@ def _hypothesis(criterion: Criterion, measurement: Measurement) -> tuple[float, 
     return criterion.error_rate.max, criterion.error_rate.max
 
 
-def _against(measurement: Measurement, p0: float) -> tuple[float, int]:
+def _against(measurement: Measurement, p0: float) -> Against:
     """
-    Return log E against the release, and where what tells most begins: 0 is the exposure.
+    Return the evidence against the release.
 
     With a limit of nothing one failure is enough, and with one of all none is.
     """
     counts = measurement.canary
     if p0 <= 0:
-        return (math.inf if counts.failures else 0.0), 0
+        return Against(math.inf if counts.failures else 0.0)
     if p0 >= 1 or not counts.requests:
-        return 0.0, 0
+        return Against(0.0)
     grid = worse_than(p0)
     latest = max((number for number, _ in measurement.restarts), default=0)
-    terms = {0: log_evidence(counts, p0, grid)}
-    terms |= {number: log_evidence(later, p0, grid) for number, later in measurement.restarts}
-    return begun_anew(terms, latest)
+    begun = {0: counts, **dict(measurement.restarts)}
+    terms = {number: log_evidence(each, p0, grid) for number, each in begun.items()}
+    over = {number for number, each in begun.items() if each.failures > p0 * each.requests}
+    log_odds, telling = begun_anew(terms, latest)
+    return Against(log_odds, telling, leaning(terms, over))
 
 
-def _verdict(counts: Counts, p0: float, alpha: float, against: float) -> tuple[Verdict, int | None]:
-    """Return the verdict, and about how many more requests it needs."""
+def _verdict(
+    counts: Counts, at_weight: Counts, p0: float, alpha: float, against: Against
+) -> Verdict:
     if counts.requests == 0:
-        return "inconclusive", _needed(counts, p0)
-    if p0 <= 0:
-        # "Nothing may fail" can be refuted, but no sample proves it.
-        return ("fail" if counts.failures else "pass"), None
-    if p0 >= 1:
-        return "pass", None
-    if against >= -math.log(alpha):
-        return "fail", None
-    if log_evidence(counts, p0, better_than(p0)) >= math.log(PASS_EVIDENCE):
-        return "pass", None
-    return "inconclusive", _needed(counts, p0)
+        return "inconclusive"
+    if (p0 <= 0 and counts.failures) or against.log_odds >= -math.log(alpha):
+        return "fail"
+    if at_weight.requests == 0:
+        return "inconclusive"
+    if p0 <= 0 or p0 >= 1:
+        return "pass"  # "nothing may fail" can be refuted, but no sample proves it
+    shown = log_evidence(at_weight, p0, better_than(p0)) >= math.log(PASS_EVIDENCE)
+    return "pass" if shown else "inconclusive"
 
 
-def _needed(counts: Counts, p0: float) -> int | None:
+def _until_pass(counts: Counts, p0: float) -> int | None:
     """
     Return about how many more requests show that the limit is met, if failures go on as they do.
 
@@ -200,6 +235,28 @@ def _needed(counts: Counts, p0: float) -> int | None:
         reached = _log_mixture(counts.failures + rate * more, good + (1 - rate) * more, p0, grid)
         return reached >= math.log(PASS_EVIDENCE)
 
+    return fewest(shown)
+
+
+def _until_fail(counts: Counts, p0: float, alpha: float, number: int) -> int | None:
+    """
+    Return about how many more requests show that the limit is broken, if failures go on as they do.
+
+    `number` is that of the process that leans, for whose share of the mixture the odds have
+    to be the higher.
+    """
+    rate, grid = counts.failures / counts.requests, worse_than(p0)
+    enough = math.log(2 / alpha) + (math.log(number * (number + 1)) if number else 0.0)
+
+    def shown(more: int) -> bool:
+        failed = counts.failures + rate * more
+        return _log_mixture(failed, counts.requests + more - failed, p0, grid) >= enough
+
+    return fewest(shown)
+
+
+def fewest(shown: Callable[[int], bool]) -> int | None:
+    """Return the least number from 1 on of which `shown` is true, as it is of all above; None beyond reason."""
     enough = 1
     while not shown(enough) and enough < MOST_NEEDED:
         enough *= 2
@@ -211,31 +268,40 @@ def _needed(counts: Counts, p0: float) -> int | None:
 def _message(
     criterion: Criterion,
     measurement: Measurement,
+    against: Against,
     verdict: Verdict,
-    shown: _Shown,
+    needed: int | None,
 ) -> str:
-    counts, needed, against = shown.counts, shown.needed, shown.against
-    if counts.requests == 0:
-        text = measurement.silence or "no canary request yet"
-    elif criterion.latency is not None:
-        limit = format_duration(measurement.limit or criterion.latency.max)
-        text = (
-            f"{format_fraction(counts.failures / counts.requests)} of{shown.which} {counts.requests} canary requests took over"
-            f" {limit}, {format_fraction(1 - criterion.latency.quantile)} may"
-        )
-    else:
-        assert criterion.error_rate is not None
-        text = (
-            f"{format_fraction(counts.failures / counts.requests)} of{shown.which} {counts.requests} canary requests failed,"
-            f" {format_fraction(criterion.error_rate.max or 0)} may"
-        )
-    if verdict == "fail" and math.isfinite(against):
-        text += f" (odds against it {odds(against)} : 1)"
-    if verdict == "inconclusive":
+    leans = verdict != "fail" and against.leaning is not None
+    tells = against.telling if verdict == "fail" else against.leaning or 0
+    counts = dict(measurement.restarts)[tells] if tells else measurement.canary
+    text = _seen(criterion, measurement, counts, " the last" if tells else "")
+    if verdict == "fail" and math.isfinite(against.log_odds):
+        text += f" (odds against it {odds(against.log_odds)} : 1)"
+    if leans and needed:
+        text += f"; about {needed:,} more requests will tell"
+    elif verdict == "inconclusive":
+        total = measurement.at_weight is None or measurement.at_weight == measurement.canary
+        here = "" if total else " at this weight"
         text += (
-            f"; needs about {needed:,} more requests" if needed else "; too near the limit to say"
+            f"; needs about {needed:,} more requests{here}"
+            if needed
+            else "; too near the limit to say"
         )
     return f"{text}{'; ' if measurement.note else ''}{measurement.note}"
+
+
+def _seen(criterion: Criterion, measurement: Measurement, counts: Counts, which: str) -> str:
+    """Say what was counted; `which` requests these are, where not all."""
+    if counts.requests == 0:
+        return measurement.silence or "no canary request yet"
+    share = format_fraction(counts.failures / counts.requests)
+    of = f"{share} of{which} {counts.requests} canary requests"
+    if criterion.latency is not None:
+        limit = format_duration(measurement.limit or criterion.latency.max)
+        return f"{of} took over {limit}, {format_fraction(1 - criterion.latency.quantile)} may"
+    assert criterion.error_rate is not None
+    return f"{of} failed, {format_fraction(criterion.error_rate.max or 0)} may"
 
 
 def odds(log_odds: float) -> str:

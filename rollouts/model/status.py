@@ -213,8 +213,11 @@ class RolloutStatus(Remembered):
     """Pauses and analyses before this step index are skipped, because someone promoted."""
     entered_steps: Annotated[list[str], Field(max_length=101)] = Field(default_factory=list)
     """The steps that this attempt has entered, by what they were; the last is the current one."""
-    promoted: Literal["", "Step", "Full"] = ""
-    """What a person took upon themselves: to pass the current step's hold, or all that remain."""
+    promoted: Literal["", "Step", "Evidence", "Full"] = ""
+    """
+    What a person took upon themselves: to pass the hold of the current step, that hold and
+    evidence that leans or is missing, or all that remain.
+    """
     leaning_since: Timestamp | None = None
     """Since when evidence that leans against the release has kept the weight from rising."""
     weights: Weights = Field(default_factory=Weights)

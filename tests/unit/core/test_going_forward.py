@@ -194,7 +194,8 @@ def test_what_inconclusive_does_at_the_end_of_an_analysis(
 ) -> None:
     criteria = [{**CRITERIA[0], "onInconclusive": policy}]
     steps = [{"setWeight": 25}, {"analysis": {"duration": "5s"}}, {"setWeight": 50}]
-    scene = under_way(25, spec_of(steps, successCriteria=criteria), evidence=evidence(verdict))
+    seen = evidence(verdict, seconds=0)
+    scene = under_way(25, spec_of(steps, successCriteria=criteria), evidence=seen)
     scene = scene.with_(current_step_index=1, step_started_at=at(-5))
     decision = scene.decide()
     assert decision.status.phase == phase

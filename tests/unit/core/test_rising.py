@@ -1,0 +1,219 @@
+"""No weight rises, and nothing is promoted, over evidence that is missing or leans."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rollouts.core import actions as act
+from rollouts.model.evidence import Evidence
+from rollouts.model.route import Route
+from rollouts.model.status import Weights
+from tests.unit.core.worlds import (
+    CRITERIA,
+    NEW,
+    Scene,
+    at,
+    evidence,
+    replica_set,
+    service,
+    spec_of,
+    told,
+    under_way,
+)
+
+STEPS = [{"setWeight": 25}, {"pause": {"duration": "30s"}}, {"setWeight": 50}]
+TELLS = "7.14% of 42 canary requests failed, 1% may; about 43 more requests will tell"
+
+
+def leaning(seconds: float = 0, verdict: str = "inconclusive") -> Evidence:
+    return evidence(verdict, seconds=seconds, leans=True, message=TELLS, requests=42, failures=3)
+
+
+def after_the_pause(found: Evidence, **changes: Any) -> Scene:
+    """Return a scene whose pause of 30 s is over for 10 s."""
+    spec = changes.pop("spec", spec_of(STEPS, successCriteria=CRITERIA))
+    facts = {
+        "current_step_index": 1,
+        "step_started_at": at(-40),
+        "weights": Weights(desired=25, applied=25, applied_at=at(-60)),
+        "evidence": found,
+        **changes,
+    }
+    return under_way(25, spec).with_(**facts)
+
+
+def test_what_leans_keeps_the_weight_and_says_how_much_will_tell() -> None:
+    decision = after_the_pause(leaning()).decide()
+    status = decision.status
+    assert (status.phase, status.current_step_index, status.weights.desired) == (
+        "Progressing",
+        1,
+        25,
+    )
+    assert status.message == f"step 2/3 at 25 %: errors: {TELLS}"
+    assert status.leaning_since == at(0)
+    assert decision.requeue_after_seconds == 600, "then a person is asked"
+
+
+@pytest.mark.parametrize("policy", ["proceed", "pause"])
+@pytest.mark.parametrize("verdict", ["inconclusive", "pass"])
+def test_it_does_so_whatever_on_inconclusive_says(policy: str, verdict: str) -> None:
+    """A pass by all requests does not outweigh the last ones."""
+    steps = [{"setWeight": 25}, {"analysis": {"duration": "30s"}}, {"setWeight": 50}]
+    criteria = [{**CRITERIA[0], "onInconclusive": policy}]
+    spec = spec_of(steps, successCriteria=criteria)
+    status = after_the_pause(leaning(verdict=verdict), spec=spec).decide().status
+    assert (status.current_step_index, status.weights.desired) == (1, 25)
+    assert TELLS in status.message
+
+
+def test_after_a_while_a_person_is_asked_once() -> None:
+    scene = after_the_pause(leaning(), leaning_since=at(-600))
+    decision = scene.decide()
+    assert (decision.status.phase, told(decision)) == ("Paused", ["Inconclusive"])
+    assert decision.status.pause is not None
+    assert decision.status.pause.reason == "Inconclusive"
+    again = scene.after(decision).decide()
+    assert (again.status.phase, told(again)) == ("Paused", [])
+
+
+def test_how_long_is_the_specs_to_say() -> None:
+    spec = spec_of(STEPS, successCriteria=CRITERIA, inconclusiveWaitSeconds=60)
+    assert after_the_pause(leaning(), spec=spec).decide().requeue_after_seconds == 60
+    late = after_the_pause(leaning(), spec=spec, leaning_since=at(-60))
+    assert late.decide().status.phase == "Paused"
+
+
+def test_it_goes_on_by_itself_when_the_evidence_turns() -> None:
+    held = after_the_pause(leaning(), leaning_since=at(-700))
+    held = held.after(held.decide())
+    status = held.with_(evidence=evidence("inconclusive", seconds=0)).decide().status
+    assert (status.current_step_index, status.weights.desired) == (2, 50)
+    assert (status.leaning_since, status.pause) == (None, None)
+
+
+def test_a_rise_that_was_begun_waits_when_the_evidence_turns_before_its_pods_are_there() -> None:
+    begun = {
+        "current_step_index": 2,
+        "weights": Weights(desired=50, applied=25, applied_at=at(-60)),
+    }
+    scene = after_the_pause(leaning(), **begun).having(replica_set(NEW, 2))
+    scene = scene.serving(canary=service("checkout-canary", NEW, newhash=2))
+    decision = scene.decide()
+    assert not any(isinstance(each, act.SetWeight) for each in decision.actions)
+    assert TELLS in decision.status.message
+    assert decision.status.unsettled_since is None, "the progress deadline is about pods and routes"
+    good = scene.with_(evidence=evidence("inconclusive", seconds=0)).decide()
+    assert any(isinstance(each, act.SetWeight) for each in good.actions)
+
+
+def test_nothing_is_promoted_that_leans() -> None:
+    spec = spec_of([{"setWeight": 100}], successCriteria=CRITERIA)
+    scene = under_way(100, spec, current_step_index=1, step_started_at=at(-10))
+    status = scene.with_(evidence=leaning()).decide().status
+    assert status.stable_revision != status.current_revision
+    assert TELLS in status.message
+    good = evidence("inconclusive", seconds=0, value=0.001)
+    assert told(scene.with_(evidence=good).decide()) == ["Promoted"]
+
+
+def test_a_switch_of_blue_green_waits_for_what_leans_on_the_preview() -> None:
+    switching = {
+        "activeService": "checkout",
+        "previewService": "checkout-canary",
+        "autoPromotionSeconds": 30,
+    }
+    spec = spec_of(strategy={"blueGreen": switching}, successCriteria=CRITERIA)
+    scene = under_way(0, spec, current_step_index=1, step_started_at=at(-40), route=Route())
+    scene = scene.with_(weights=Weights(), canary_scale=4).having(replica_set(NEW, 4))
+    scene = scene.serving(canary=service("checkout-canary", NEW, newhash=4))
+    held = scene.with_(evidence=leaning()).decide().status
+    assert (held.current_step_index, held.weights.desired) == (1, 0)
+    assert scene.with_(evidence=evidence(seconds=0)).decide().status.weights.desired == 100
+
+
+def test_a_header_route_opens_to_nobody_over_what_leans() -> None:
+    match = [{"headerName": "x-tester", "headerValue": {"exact": "yes"}}]
+    steps = [{"setWeight": 25}, {"setHeaderRoute": {"name": "testers", "match": match}}]
+    scene = under_way(25, spec_of(steps, successCriteria=CRITERIA))
+    assert scene.with_(evidence=leaning()).decide().status.current_step_index == 0
+    assert scene.with_(evidence=evidence(seconds=0)).decide().status.current_step_index == 1
+
+
+def test_a_fall_waits_for_nothing() -> None:
+    spec = spec_of([{"setWeight": 25}, {"setWeight": 5}], successCriteria=CRITERIA)
+    status = under_way(25, spec, evidence=leaning()).decide().status
+    assert (status.current_step_index, status.weights.desired) == (1, 5)
+
+
+def test_who_promotes_to_the_end_takes_it_upon_themselves() -> None:
+    scene = after_the_pause(leaning()).commanded("promote-full")
+    assert scene.decide().status.weights.desired == 100
+
+
+def test_a_person_passes_what_leans_and_the_rise_is_made() -> None:
+    scene = after_the_pause(leaning(), promoted="Evidence")
+    decision = scene.decide()
+    assert decision.status.weights.desired == 50
+    begun = scene.after(decision).having(replica_set(NEW, 2))
+    begun = begun.serving(canary=service("checkout-canary", NEW, newhash=2))
+    assert any(isinstance(each, act.SetWeight) for each in begun.decide().actions)
+    risen = begun.with_(route=Route(exists=True, weight=50, highest=50)).decide().status
+    assert (risen.weights.applied, risen.promoted) == (50, ""), "it was for this rise alone"
+
+
+# What was seen covers the step.
+
+
+def test_a_pause_goes_on_until_a_scrape_from_after_its_end_was_looked_at() -> None:
+    scene = after_the_pause(evidence("inconclusive", seconds=-11))
+    status = scene.decide().status
+    assert (status.phase, status.current_step_index) == ("Progressing", 1)
+    assert status.message == (
+        "step 2/3 at 25 %: is over, and goes on until a scrape from after its end has been looked at"
+    )
+    assert scene.with_(evidence=evidence(seconds=-10)).decide().status.current_step_index == 2
+
+
+def test_an_analysis_does_so_as_well() -> None:
+    steps = [{"setWeight": 25}, {"analysis": {"duration": "30s"}}, {"setWeight": 50}]
+    spec = spec_of(steps, successCriteria=CRITERIA)
+    assert after_the_pause(evidence(seconds=-11), spec=spec).decide().status.current_step_index == 1
+    assert after_the_pause(evidence(seconds=-10), spec=spec).decide().status.current_step_index == 2
+
+
+def test_who_wants_it_blind_says_so() -> None:
+    pause = {"pause": {"duration": "30s", "waitForEvidence": False}}
+    spec = spec_of([STEPS[0], pause, STEPS[2]], successCriteria=CRITERIA)
+    looked = evidence("inconclusive", seconds=-11)
+    status = after_the_pause(looked, spec=spec).decide().status
+    assert status.weights.desired == 50
+
+
+def test_without_criteria_a_pause_ends_by_the_clock() -> None:
+    scene = after_the_pause(Evidence(), spec=spec_of(STEPS))
+    assert scene.decide().status.current_step_index == 2
+
+
+def test_no_weight_rises_on_a_scrape_that_is_a_moment_younger_than_the_last_rise() -> None:
+    spec = spec_of([{"setWeight": 25}, {"setWeight": 50}], successCriteria=CRITERIA)
+    scene = under_way(25, spec)  # applied 8 s ago
+    early = replace(evidence("inconclusive", seconds=-7), spacing_seconds=5.0)
+    status = scene.with_(evidence=early).decide().status
+    assert status.weights.desired == 25
+    assert "first whole look at the success criteria at 25 %" in status.message
+    whole = replace(evidence("inconclusive", seconds=-3), spacing_seconds=5.0)
+    assert scene.with_(evidence=whole).decide().status.weights.desired == 50
+
+
+def test_as_much_has_to_be_seen_as_went_unseen() -> None:
+    missed = evidence("inconclusive", seconds=0, requests=26, failures=0, missed=143)
+    status = after_the_pause(missed).decide().status
+    assert (status.current_step_index, status.phase) == (1, "Progressing")
+    assert status.message == (
+        "step 2/3 at 25 %: errors: about 143 canary requests went unseen while nothing was"
+        " scraped; waits until as many have been seen, 26 so far"
+    )
+    seen = evidence("inconclusive", seconds=0, requests=143, failures=0, missed=143)
+    assert after_the_pause(seen).decide().status.current_step_index == 2
