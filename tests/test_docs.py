@@ -249,7 +249,8 @@ def assigned(node: ast.Assign, name: str, function: ast.AST) -> Iterator[str]:
 
 def waits() -> Iterator[str]:
     """Yield the reasons for which a step can pause."""
-    words = set(words_in(parsed("rollouts/core/steps.py")))
+    rooms = ("rollouts/core/steps.py", "rollouts/core/rising.py")
+    words = {word for room in rooms for word in words_in(parsed(room))}
     yield from words & set(get_args(PauseReason))
 
 
