@@ -287,7 +287,7 @@ def _criterion(spec: FrozenJSON, status: CriterionStatus) -> Iterable[Renderable
     bound = "≥" if not counted and "max" not in (spec.get("query") or {}) else "≤"
     needed = f"{status.needed:,} more" if status.needed else ""
     yield Text(f"{mark} {status.name}", style=style)
-    yield Text(status.verdict, style=style)
+    yield Text("leans against it" if status.leans else status.verdict, style=style)
     yield _number(spec, status.value)
     yield f"{bound} {_number(spec, status.limit)}" if status.limit is not None else ""
     yield f"{status.failures:,}/{status.requests:,}" if counted else "–"

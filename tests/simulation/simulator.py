@@ -332,6 +332,9 @@ class Simulation:
         assert self.status.current_revision.hash == target, (
             "weight on a revision that is not the current one"
         )
+        leaning = [each.message for each in self.evidence().criteria if each.leans]
+        rises = percent > self.status.weights.applied  # else it is only put back
+        assert not (rises and leaning) or self.status.promoted, f"it rises over {leaning}"
 
     def _check_removal(self) -> None:
         stable = self.services["app"]
