@@ -139,7 +139,10 @@ OBSERVED = st.builds(
         ),
     ),
 )
-LOOKS = st.sampled_from([Evidence(), *map(evidence, ["pass", "fail", "inconclusive", "error"])])
+LEANING = evidence("inconclusive", leans=True)
+LOOKS = st.sampled_from(
+    [Evidence(), LEANING, *map(evidence, ["pass", "fail", "inconclusive", "error"])]
+)
 
 
 @settings(max_examples=300)
@@ -155,6 +158,9 @@ def test_any_world_has_a_decision_and_it_is_a_safe_one(
                 assert not (rises and status.abort is not None), "no weight rises after a rollback"
                 new = rises and status.weights.applied < percent
                 assert not (new and seen.route.problems), "no weight rises over an obstacle"
+                waived = decision.status.promoted or status.promoted
+                leans = looks is LEANING and bool(spec.success_criteria) and not waived
+                assert not (new and leans), "no weight rises over what leans"
                 canary = seen.services.get("checkout-canary")
                 assert not new or canary.ready_endpoints, "no weight without ready endpoints"
             case act.SelectRevision(_, hash_) | act.CreateService(_, hash_):
