@@ -3,10 +3,10 @@
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help demo test nightly check format crd lock bench switches matrix clean
+.PHONY: help demo test nightly check format crd lock bench leaning switches matrix clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Not of pyproject.toml: most of it is the tools' settings, which are read as they are.
 .venv/.installed: requirements.lock .ci/venv
@@ -41,6 +41,9 @@ lock: ## Pin the newest versions, with hashes (needs uv)
 
 bench: .venv/.installed ## Measure how fast a bad release is stopped
 	@python -m bench.time_to_rollback $(ARGS)
+
+leaning: .venv/.installed ## Release good and bad versions in virtual time: how far do they come, how long are they held?
+	@python -m bench.leaning $(ARGS)
 
 switches: .venv/.installed ## Count what 20 blue-green switches and 20 ways back lose
 	@python -m bench.switches $(ARGS)

@@ -1,13 +1,13 @@
 """One app in a sandbox that runs for real: what is done to it, and what is to be seen of it."""
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bench.bodies import GOOD, NAME, Body, template
+from bench.progress import say
 from rollouts.controller.manifests import manifests
 from rollouts.model.kinds import (
     COMMAND_ANNOTATION,
@@ -22,11 +22,6 @@ from rollouts.sandbox.apiserver.builtins import NAMESPACE
 from rollouts.sandbox.environment import Sandbox
 
 PATIENCE_SECONDS = 90.0
-
-
-def say(text: str) -> None:
-    """Tell whoever waits; the result alone goes to stdout."""
-    print(text, file=sys.stderr, flush=True)
 
 
 @asynccontextmanager

@@ -24,9 +24,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 
-from bench.app import App, sandbox, say
+from bench.app import App, sandbox
 from bench.cells import Cell, complaints, table
 from bench.endings import ENDINGS, KILLED, Sample, Story
+from bench.progress import say
 from bench.traffic import Traffic
 from bench.ways import PODS, WAYS, Place, Way
 from rollouts.sandbox.apiserver.audit import AuditEntry

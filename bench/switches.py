@@ -21,8 +21,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from bench.app import App, sandbox, say
+from bench.app import App, sandbox
 from bench.bodies import GOOD, NAME, SOON, ingress, rollout, service
+from bench.progress import say
 from bench.traffic import Stream, Total, Traffic
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.environment import Sandbox

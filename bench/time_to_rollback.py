@@ -16,8 +16,9 @@ import statistics
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from bench.app import App, sandbox, say
+from bench.app import App, sandbox
 from bench.bodies import ERRORS, NAME, Body, ingress, rollout, service
+from bench.progress import say
 from rollouts.model.kinds import INGRESS, JSON
 from rollouts.sandbox.environment import Sandbox
 from rollouts.sandbox.load import Load, Target

@@ -1,0 +1,203 @@
+"""
+One release in virtual time, through the real code: the reconciler, the looks, the judges.
+
+Only the world is made up: an in-memory cluster whose pods are ready after some seconds, and
+visitors whose requests are split by the weight that the canary Ingress says at that moment. Equal
+seeds give equal releases.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bench.fates import Ending, Fate
+from bench.virtual_clock import VirtualClock
+from bench.visitors import Arrivals, Visitors
+from rollouts.controller.keys import Key
+from rollouts.controller.looks import Looks
+from rollouts.controller.notices import Notices
+from rollouts.controller.reconcile import Reconciler
+from rollouts.controller.telemetry import Telemetry
+from rollouts.errors import Conflict
+from rollouts.model.kinds import INGRESS, JSON, ROLLOUT, SERVICE
+from rollouts.notify.silent import SilentNotifier
+from tests.fakes.cluster import FakeCluster
+from tests.fakes.kubernetes import Kubernetes, canary_weight, ingress, rollout, service, template
+from tests.fakes.metrics import FakeMetrics
+
+KEY = Key("shop", "checkout")
+SETTLES_WITHIN = 50
+"""So many reconciles one event takes at most."""
+SOON = 0.01
+"""The least time that passes between two reconciles that were asked for by the clock."""
+STARTS_WITHIN_SECONDS = (1.0, 6.0)
+"""How long new pods take, so that looks and pauses do not keep step."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a version is released, and how it is watched."""
+
+    weights: tuple[int, ...] = (10, 50)
+    pause_seconds: float = 20.0
+    """After each weight."""
+    scrape_seconds: float = 5.0
+    interval_seconds: float = 5.0
+    limit: float = 0.01
+    """The most of the requests that may fail."""
+    patience_seconds: float = 900.0
+    """After so long it is said how far the release has come."""
+    arrivals: Arrivals = "even"
+
+    def rollout(self) -> JSON:
+        """Return the Rollout of the first version."""
+        pause = {"pause": {"duration": self.pause_seconds}}
+        steps = [step for weight in self.weights for step in ({"setWeight": weight}, pause)]
+        errors = {"name": "errors", "errorRate": {"max": self.limit}}
+        return rollout(steps, replicas=2, successCriteria=[errors])
+
+
+class Trial:
+    """One Rollout, which releases one version that fails a fraction `fails` of its requests."""
+
+    def __init__(self, setting: Setting, rate: float, fails: float, seed: str) -> None:
+        draw = random.Random(seed)
+        self._setting = setting
+        self._clock = VirtualClock()
+        self._cluster = FakeCluster(self._clock.now)
+        self._kubernetes = Kubernetes(self._cluster)
+        self._metrics = FakeMetrics()
+        self._visitors = Visitors(self._metrics, draw, rate, fails, setting.arrivals)
+        self._scrape_at = self._clock.after(draw.uniform(SOON, setting.scrape_seconds))
+        self._ready_after_seconds = draw.uniform(*STARTS_WITHIN_SECONDS)
+        self._ready_at: datetime | None = None
+        self._wake_at: datetime | None = None
+        self._looked = False
+        telemetry, every = Telemetry(), setting.interval_seconds
+        self._looks = Looks(
+            self._metrics, self._clock, telemetry, self._look_came, interval_seconds=every
+        )
+        notices = Notices(SilentNotifier())
+        self._reconciler = Reconciler(
+            self._cluster, self._clock, self._looks, notices, telemetry, quiet_seconds=2 * every
+        )
+        self._failed = self._highest = 0
+        self._exposed_at: datetime | None = None
+        self._split_until: datetime | None = None
+
+    async def run(self) -> Fate:
+        """Deploy the first version, release the second, and say what became of it."""
+        self._cluster.put(SERVICE, service())
+        self._cluster.put(INGRESS, ingress())
+        self._cluster.put(ROLLOUT, self._setting.rollout())
+        await self._pass(max(60.0, 2 * self._setting.scrape_seconds))
+        assert self._status.get("phase") == "Healthy", self._status
+        self._cluster.edit(KEY.ref, {"spec": {"template": template("shop:2")}})
+        self._ready_at = self._clock.after(self._ready_after_seconds)
+        try:
+            await self._pass(self._setting.patience_seconds)
+        finally:
+            await self._looks.close()
+        return self._fate()
+
+    # Time.
+
+    async def _pass(self, seconds: float) -> None:
+        """Let time pass, from event to event, or until a release is over."""
+        end = self._clock.after(seconds)
+        await self._reconcile()
+        while self._clock.now() < end and not self._over:
+            moments = (self._scrape_at, self._ready_at, self._wake_at, self._clock.next_at, end)
+            await self._leap(min(each for each in moments if each is not None))
+
+    async def _leap(self, to: datetime) -> None:
+        self._failed += self._visitors.come((to - self._clock.now()).total_seconds(), self._weight)
+        if to == self._scrape_at:
+            self._metrics.scrape(to)
+            self._scrape_at = to + timedelta(seconds=self._setting.scrape_seconds)
+        self._looked = False
+        await self._clock.advance(to)
+        due = [each for each in (self._wake_at, self._ready_at) if each is not None and each <= to]
+        if self._ready_at in due:
+            self._ready_at = None
+        if self._looked or due:
+            await self._reconcile()
+
+    async def _reconcile(self) -> None:
+        """Let the cluster act and reconcile until nothing changes any more."""
+        for _ in range(SETTLES_WITHIN):
+            if self._ready_at is None:
+                self._kubernetes.settle()
+            before = len(self._cluster.writes)
+            try:
+                outcome = await self._reconciler.reconcile(KEY)
+            except Conflict:
+                continue
+            self._note()
+            if len(self._cluster.writes) == before:
+                after = outcome.requeue_after_seconds
+                self._wake_at = None if after is None else self._clock.after(max(SOON, after))
+                await self._clock.settle()
+                return
+        raise AssertionError(f"it never comes to rest: {self._status}")
+
+    def _look_came(self, _: Key) -> None:
+        self._looked = True
+
+    # What is to be seen.
+
+    @property
+    def _status(self) -> dict[str, Any]:
+        found = self._cluster.get(KEY.ref) or {}
+        return found.get("status") or {}
+
+    @property
+    def _weight(self) -> int:
+        return canary_weight(self._cluster) or 0
+
+    @property
+    def _is_promoted(self) -> bool:
+        return self._exposed_at is not None and _hash(self._status, "stableRevision") == _hash(
+            self._status, "currentRevision"
+        )
+
+    @property
+    def _over(self) -> bool:
+        return self._is_promoted or (bool(self._status.get("abort")) and self._weight == 0)
+
+    def _note(self) -> None:
+        """Remember the weight; 100 is the promotion, and no split any more."""
+        weight, now = self._weight, self._clock.now()
+        if weight and self._exposed_at is None:
+            self._exposed_at = now
+        self._highest = max(self._highest, weight)
+        if self._exposed_at is not None and self._split_until is None and weight in (0, 100):
+            self._split_until = now
+
+    def _fate(self) -> Fate:
+        begin, now = self._exposed_at, self._clock.now()
+        assert begin is not None, self._status
+        ending = self._ending()
+        return Fate(
+            ending=ending,
+            failed=self._failed,
+            highest_percent=self._highest,
+            held_seconds=_seconds(begin, self._split_until or now),
+            seconds_to_weight_0=_seconds(begin, now) if ending == "rolled back" else None,
+        )
+
+    def _ending(self) -> Ending:
+        if self._status.get("abort"):
+            return "rolled back"
+        if self._is_promoted:
+            return "promoted"
+        return "waits for a person" if self._status.get("phase") == "Paused" else "under way"
+
+
+def _hash(status: dict[str, Any], revision: str) -> str:
+    return str((status.get(revision) or {}).get("hash", ""))
+
+
+def _seconds(begin: datetime, end: datetime) -> float:
+    return round((end - begin).total_seconds(), 1)
