@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from rollouts.core import replicas, revision
+from rollouts.core import replicas, revision, standing
 from rollouts.core.adoption import is_missing
 from rollouts.core.confirm import confirm
 from rollouts.core.rest import rest
@@ -188,14 +188,15 @@ def _promote(world: World, move: Move) -> Move:
     unseen = held_back(world, status)
     if unseen is not None:
         return _stay(world, move, unseen)
-    old, new = status.stable_revision, status.current_revision
+    old = status.stable_revision
     assert old is not None
-    assert new is not None
+    new, past = standing.promoted(world.spec, status)
     is_switch = world.spec.blue_green is not None
     seconds = (world.now - (status.started_at or world.now)).total_seconds()
     exposure = status.exposure
     move = move.having(
         stable_revision=new,
+        current_revision=new,
         promoted="",
         leaning_since=None,
         current_step_index=None,
@@ -210,7 +211,7 @@ def _promote(world: World, move: Move) -> Move:
             served=status.weights.served,
         ),
         previous_revision=old if is_switch else None,
-        past=[old, *(each for each in status.past if each.hash not in (old.hash, new.hash))][:20],
+        past=past,
         retiring=retire(status, old.hash, world.spec.way.scale_down_delay_seconds),
         phase="Progressing",
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from rollouts.core import revision
+from rollouts.core import revision, standing
 from rollouts.core.actions import Occurrence
 from rollouts.core.observed import Command
 from rollouts.core.restart import begin_restart, stop_restart
@@ -89,7 +89,7 @@ def _abort(world: World, move: Move, command: Command) -> tuple[Move, bool, str]
 def _rollback(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
     """Go back to a revision that was stable before: at once while it is warm, else without steps."""
     status, by = move.status, command.by or "command"
-    stable, before = status.stable_revision, status.past[0] if status.past else None
+    stable, before = status.stable_revision, next(iter(standing.good(status)), None)
     stopped = under_way(status) or status.abort is not None
     if stopped and (not command.to or _is(stable, command.to)):
         return _abort(world, move, command)
@@ -143,10 +143,16 @@ def _no_such_revision(world: World, status: RolloutStatus, name: str) -> str:
     if any(name in (str(each.revision), each.hash) for each in others):
         wanted = f"revision {name} was never stable; release it by its template, step by step"
     else:
-        wanted = f"revision {name} is not there" if name else "no revision was stable before"
+        wanted = f"revision {name} is not there" if name else _none_before(status)
     known = [str(each.number) for each in _once_stable(world, status)]
     there = f"; there are {', '.join(known)}" if known else "; no other is kept"
     return wanted + there
+
+
+def _none_before(status: RolloutStatus) -> str:
+    if not status.past:
+        return "no revision was stable before"
+    return "each that was stable before was gone back from; name one with --to all the same"
 
 
 def _promote(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from rollouts.core import replicas, revision
+from rollouts.core import replicas, revision, standing
 from rollouts.core.observed import Pod, ReplicaSet
 from rollouts.core.routes import is_reachable, reaches_canary, route
 from rollouts.core.target import retire
@@ -28,14 +28,15 @@ def guard(world: World, move: Move) -> Move:
 def go_back(world: World, move: Move, *, by: str, reason: str) -> Move:
     """Switch back to the revision before, which is still warm; only `is_warm` asks for it."""
     status = move.status
-    previous = status.previous_revision
+    previous, left = status.previous_revision, status.stable_revision
     assert previous is not None
+    assert left is not None
     return roll_back(
         world,
         move.having(
             stable_revision=previous,
             previous_revision=None,
-            past=[each for each in status.past if each.hash != previous.hash],
+            past=standing.past(status, standing.marked(left), previous),
             retiring=[entry for entry in status.retiring if entry.hash != previous.hash],
         ),
         by=by,

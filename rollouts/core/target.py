@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from rollouts.core import revision
+from rollouts.core import revision, standing
 from rollouts.core.observed import ReplicaSet
 from rollouts.core.routes import route
 from rollouts.core.world import Move, World, under_way
@@ -21,6 +21,7 @@ def retarget(world: World, move: Move) -> Move:
     superseded = status.current_revision if under_way(status) or status.abort else None
     if status.stable_revision is not None and status.stable_revision.hash == wanted:
         return _back_to_stable(world, move)
+    move = move.having(stable_revision=standing.turned_from(status))
     known = _is_known_good(world, status, wanted)
     move = begin(world, move, numbered(world, status, wanted), skipping=known)
     if superseded is None or status.stable_revision is None:
@@ -90,13 +91,17 @@ def _unpinned(world: World, move: Move) -> Move:
 
 
 def _is_known_good(world: World, status: RolloutStatus, hash_: str) -> bool:
-    """Say whether a revision was stable so lately that rollbackWindow lets it skip the steps."""
+    """
+    Say whether rollbackWindow lets a revision skip the steps.
+
+    It was stable lately, and was not left because it was gone back from.
+    """
     if status.pinned is not None:
         return True
     window = world.spec.rollback_window
     if window is None or hash_ not in world.observed.replica_sets:
         return False
-    return hash_ in [each.hash for each in status.past[: window.revisions]]
+    return hash_ in [each.hash for each in standing.good(status)[: window.revisions]]
 
 
 def _floor(world: World, status: RolloutStatus, stable: ReplicaSet | None) -> int:

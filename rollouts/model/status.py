@@ -40,6 +40,8 @@ class Revision(Remembered):
     number: int
     hash: str
     images: list[str] = Field(default_factory=list)
+    gone_back_from: bool = False
+    """It was stable and was left for one before it; so it is until it has taken all steps again."""
 
 
 class Weights(Remembered):

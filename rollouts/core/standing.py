@@ -1,0 +1,62 @@
+"""
+In what standing revisions were left.
+
+One that was gone back from is known to have been bad, or not wanted: it takes its steps again,
+however lately it was stable. Its mark goes with it until it has taken them.
+"""
+
+from rollouts.core.world import under_way, waived
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import Revision, RolloutStatus
+
+
+def good(status: RolloutStatus) -> list[Revision]:
+    """Return the revisions that were stable before and were left for something newer, the latest first."""
+    return [each for each in status.past if not each.gone_back_from]
+
+
+def promoted(spec: RolloutSpec, status: RolloutStatus) -> tuple[Revision, list[Revision]]:
+    """
+    Return the revision that is stable from now on, and what was stable before it.
+
+    What it replaces was gone back from when it was stable before that, and left in good
+    standing, or was asked for by `rollback`.
+    """
+    old, new = status.stable_revision, status.current_revision
+    assert old is not None
+    assert new is not None
+    pinned = status.pinned is not None and status.pinned.hash == new.hash
+    unproven = waived(spec, status) and _is_marked(status, new)
+    left = marked(old) if pinned or _is_good(status, new) else old
+    return new.having(gone_back_from=unproven), past(status, left, new)
+
+
+def turned_from(status: RolloutStatus) -> Revision | None:
+    """
+    Return the stable revision as it stands when a newer template comes.
+
+    Where it was just being gone back from, it is no better for that.
+    """
+    stable, current = status.stable_revision, status.current_revision
+    if stable is None or current is None or not under_way(status):
+        return stable
+    return marked(stable) if _is_good(status, current) else stable
+
+
+def past(status: RolloutStatus, left: Revision, stable: Revision) -> list[Revision]:
+    """Return what was stable before `stable`, with `left` as the latest."""
+    others = [each for each in status.past if each.hash not in (left.hash, stable.hash)]
+    return [left, *others][:20]
+
+
+def marked(revision: Revision) -> Revision:
+    """Return the revision as one that was gone back from."""
+    return revision.having(gone_back_from=True)
+
+
+def _is_good(status: RolloutStatus, revision: Revision) -> bool:
+    return any(each.hash == revision.hash for each in good(status))
+
+
+def _is_marked(status: RolloutStatus, revision: Revision) -> bool:
+    return any(each.hash == revision.hash and each.gone_back_from for each in status.past)
