@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from rollouts.core import replicas, revision, standing
+from rollouts.core import idle, replicas, revision, standing
 from rollouts.core.adoption import is_missing
 from rollouts.core.confirm import confirm
 from rollouts.core.rest import rest
@@ -25,6 +25,10 @@ def advance(world: World, move: Move) -> Move:
         return rest(world, move)
     if frozen(world.spec, move.status):
         return _held(world, move)
+    waits = idle.waits_for(world, move.status)
+    if waits:
+        return _stay(world, idle.waiting(world, move, waits), Waiting(waits))
+    move = idle.awake(world, move)
     if move.status.pause is not None and move.status.pause.reason in ("SpecPaused", "Command"):
         # The clock of a step stands still while a person holds it.
         move = move.having(pause=None, step_started_at=world.now)

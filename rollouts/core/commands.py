@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from rollouts.core import revision, standing
+from rollouts.core import idle, replicas, revision, standing
 from rollouts.core.actions import Occurrence
 from rollouts.core.observed import Command
 from rollouts.core.restart import begin_restart, stop_restart
@@ -159,6 +159,8 @@ def _promote(world: World, move: Move, _command: Command) -> tuple[Move, bool, s
     status = move.status
     if not under_way(status) or status.current_step_index is None:
         return move, False, _nothing_to_promote(status)
+    if waits := idle.waits_for(world, status):
+        return move, False, waits
     holds = [
         index
         for index, step in enumerate(world.spec.steps)
@@ -196,6 +198,8 @@ def _promote_full(world: World, move: Move, _command: Command) -> tuple[Move, bo
         canary_scale=None,
         weights=status.weights.having(desired=100),
     )
+    if replicas.stable_replicas(world.spec, status) == 0:
+        return move, True, "promoted without pods: spec.replicas is 0, so that nothing was judged"
     return move, True, "all remaining steps are skipped; success criteria are still watched"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rollouts.core import adoption, revert
+from rollouts.core import adoption, idle, rest, revert
 from rollouts.core.actions import Action, Decision, NameCommand
 from rollouts.core.canary import advance
 from rollouts.core.commands import obey
@@ -112,9 +112,9 @@ def _settle(world: World, move: Move) -> Move:
         replica_set = world.observed.replica_sets.get(entry.hash)
         if replica_set is None or (replica_set.wanted == 0 and replica_set.existing == 0):
             continue
-        at = entry.at
-        if at is None and not _is_reached(world, entry.hash):
-            at = world.now + timedelta(seconds=entry.delay_seconds)
+        at = None  # as long as it is reached, or is so again
+        if not _is_reached(world, entry.hash):
+            at = entry.at or world.now + timedelta(seconds=entry.delay_seconds)
         staying.append(entry.having(at=at))
         if at is not None:
             move = move.waking(at)
@@ -133,12 +133,20 @@ def _time_progress(world: World, before: RolloutStatus, move: Move) -> Move:
     Keep the clock of the progress deadline: it runs while a step waits for pods or routes.
 
     Each step has its own time, and a pod that is replaced late in a long pause has all of it.
+    Between releases it runs while stable lacks pods.
     """
     status = move.status
-    stands = not under_way(status) or frozen(world.spec, status) or settled(world, status)
-    if stands or (is_rising(status) and held_back(world, status) is not None):
-        return move.having(unsettled_since=None)
     since = before.unsettled_since if before.step_started_at == status.step_started_at else None
+    if rest.is_short(world, status):
+        since = rest.short_since(world, before, since)
+        return move.having(unsettled_since=since).waking(rest.gives_up_at(world, since))
+    held = (
+        frozen(world.spec, status)
+        or idle.waits_for(world, status)
+        or (is_rising(status) and held_back(world, status) is not None)
+    )
+    if not under_way(status) or held or settled(world, status):
+        return move.having(unsettled_since=None)
     move = move.having(unsettled_since=since or world.now)
     late = deadline(world, move.status)
     return move.waking(late) if late is not None else move

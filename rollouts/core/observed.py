@@ -57,6 +57,17 @@ class ReplicaSet:
         """The pods that crash again and again."""
         return tuple(pod for pod in self.pods if pod.crash_looping)
 
+    @property
+    def broken(self) -> int:
+        """How many pods are not ready because they failed, and not because they are starting."""
+        return sum(not pod.ready and (pod.restarts > 0 or bool(pod.problem)) for pod in self.pods)
+
+    @property
+    def trouble(self) -> str:
+        """What its pods wait for, in brackets, to be put behind a count of them; or empty."""
+        problems = sorted({pod.problem for pod in self.pods if pod.problem})
+        return f" ({', '.join(problems)})" if problems else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Service:

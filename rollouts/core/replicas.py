@@ -44,9 +44,11 @@ def needed(spec: RolloutSpec, status: RolloutStatus) -> int:
     Return how many canary pods have to be available before the desired weight may be applied.
 
     A canary size that was set by hand (setCanaryScale) counts instead of the weight's; a
-    header or mirror route needs a pod like any weight.
+    header or mirror route needs a pod like any weight. Of a Rollout without pods it is none.
     """
     total, desired = stable_replicas(spec, status), status.weights.desired
+    if total == 0:
+        return 0
     if spec.by_replicas:
         return shares(spec, total, desired)[0]
     least = 1 if desired or split_of(spec, status).names else 0

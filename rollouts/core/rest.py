@@ -1,10 +1,10 @@
 """No rollout is under way: one revision, at its full size, with all the traffic."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from rollouts.core import revision
 from rollouts.core.adoption import narrowing_waits_for
-from rollouts.core.world import Move, World, put_back_lately, quarrel_ends
+from rollouts.core.world import Move, World, put_back_lately, quarrel_ends, under_way
 from rollouts.model.status import RolloutStatus, Weights
 
 
@@ -12,8 +12,7 @@ def rest(world: World, move: Move) -> Move:
     """No rollout is under way: bring the only revision to full size, and call that healthy."""
     status = move.status
     running = world.replica_set(status.current_revision)
-    available = running.available if running is not None else 0
-    wanted = world.spec.replicas
+    available, wanted = _available(world, status), world.spec.replicas
     if status.stable_revision is None:
         if available < wanted or running is None:
             return _first_deploy_waits(world, move)
@@ -28,7 +27,8 @@ def rest(world: World, move: Move) -> Move:
     if problems:
         return _calm(world, move, "Degraded", problems[0].message)
     if available < wanted:
-        return _calm(world, move, "Progressing", f"{available} of {wanted} pods are available")
+        due = gives_up_at(world, status.unsettled_since or world.now)
+        return _short(world, move, _count(world, status), due)
     assert status.stable_revision is not None
     if service is not None and service.selected_hash != status.stable_revision.hash:
         quarrel = quarrel_ends(status, world.now)
@@ -73,17 +73,56 @@ def _calm(world: World, move: Move, phase: str, message: str) -> Move:
 
 
 def _first_deploy_waits(world: World, move: Move) -> Move:
-    status = move.status
+    due = (move.status.step_started_at or world.now) + _patience(world)
+    return _short(world, move, f"first deploy: {_count(world, move.status)}", due)
+
+
+def is_short(world: World, status: RolloutStatus) -> bool:
+    """Say whether a stable revision that is alone has fewer pods available than are wanted."""
+    if status.stable_revision is None or status.abort is not None or under_way(status):
+        return False
+    return _available(world, status) < world.spec.replicas
+
+
+def short_since(world: World, before: RolloutStatus, since: datetime | None) -> datetime:
+    """
+    Return since when nothing has become better about the pods that are missing.
+
+    More of them being available is progress, to within a tenth of the deadline: each turn of
+    this clock is a write. Once the deadline has passed, only all of them are enough.
+    """
+    grown = _available(world, before) > before.available_replicas
+    waited = world.now - since if since is not None else timedelta()
+    if since is None or (grown and _patience(world) / 10 < waited < _patience(world)):
+        return world.now
+    return since
+
+
+def gives_up_at(world: World, since: datetime) -> datetime:
+    """Return from when on pods that are missing since then are no progress any more."""
+    return since + _patience(world)
+
+
+def _patience(world: World) -> timedelta:
+    return timedelta(seconds=world.spec.progress_deadline_seconds)
+
+
+def _available(world: World, status: RolloutStatus) -> int:
     running = world.replica_set(status.current_revision)
-    trouble = (
-        sorted({pod.problem for pod in running.pods if pod.problem}) if running is not None else []
-    )
-    available = running.available if running is not None else 0
-    text = f"first deploy: {available} of {world.spec.replicas} pods are available"
-    text += f" ({', '.join(trouble)})" if trouble else ""
-    due = (status.step_started_at or world.now) + timedelta(
-        seconds=world.spec.progress_deadline_seconds
-    )
-    if world.now >= due:
-        return _calm(world, move, "Degraded", f"{text}; progressDeadlineSeconds has passed")
-    return _calm(world, move.waking(due), "Progressing", text)
+    return running.available if running is not None else 0
+
+
+def _count(world: World, status: RolloutStatus) -> str:
+    running = world.replica_set(status.current_revision)
+    trouble = running.trouble if running is not None else ""
+    return f"{_available(world, status)} of {world.spec.replicas} pods are available{trouble}"
+
+
+def _short(world: World, move: Move, text: str, due: datetime) -> Move:
+    """Say how many pods are missing and why; past `due` it is told to everybody, once."""
+    if world.now < due:
+        return _calm(world, move.waking(due), "Progressing", text)
+    text += "; progressDeadlineSeconds has passed"
+    if any(entry.reason == "Blocked" and entry.at >= due for entry in move.status.history):
+        return move.having(phase="Degraded", message=text, pause=None)
+    return move.having(phase="Degraded", pause=None).saying(world, "Blocked", text, "Warning")

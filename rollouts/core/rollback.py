@@ -7,7 +7,7 @@ from rollouts.core import replicas, revision, standing
 from rollouts.core.observed import Pod, ReplicaSet
 from rollouts.core.routes import is_reachable, reaches_canary, route
 from rollouts.core.target import retire
-from rollouts.core.world import Move, World, frozen, is_warm, under_way
+from rollouts.core.world import Move, World, frozen, is_warm, under_way, waived
 from rollouts.model.status import Abort, RolloutStatus, Weights
 from rollouts.model.units import format_duration
 
@@ -155,7 +155,9 @@ def deadline(world: World, status: RolloutStatus) -> datetime | None:
 
 
 def settled(world: World, status: RolloutStatus) -> bool:
-    """Say whether size and weight are what the current step wants."""
+    """Say whether size and weight are what the current step wants; to nobody it is all the same."""
+    if waived(world.spec, status) and replicas.stable_replicas(world.spec, status) == 0:
+        return True
     canary = world.replica_set(status.current_revision)
     available = canary.available if canary is not None else 0
     return (
@@ -176,10 +178,7 @@ def waiting_for(world: World, status: RolloutStatus) -> str:
     wanted = replicas.needed(world.spec, status)
     available = canary.available if canary is not None else 0
     if available < wanted:
-        trouble = (
-            {pod.problem for pod in canary.pods if pod.problem} if canary is not None else set()
-        )
-        because = f" ({', '.join(sorted(trouble))})" if trouble else ""
+        because = canary.trouble if canary is not None else ""
         return f"{available} of {wanted} canary pods are available{because}"
     if world.spec.blue_green is not None:
         return _waiting_for_services(world, status)

@@ -135,8 +135,7 @@ def bearable(world: World, status: RolloutStatus) -> int:
         return 0
     total = replicas.stable_replicas(world.spec, status)
     # What is broken is not waited for, only what is starting.
-    broken = sum(not pod.ready and (pod.restarts > 0 or bool(pod.problem)) for pod in stable.pods)
-    able = min(total, stable.available + broken)
+    able = min(total, stable.available + stable.broken)
     return min(highest, 100 - 100 * able // total) if total else 0
 
 

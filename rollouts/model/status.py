@@ -208,7 +208,10 @@ class RolloutStatus(Remembered):
     exposed_at: Timestamp | None = None
     """Since when requests to the canary Service are this attempt's: evidence counts from here."""
     unsettled_since: Timestamp | None = None
-    """Since when the step has been waiting for pods or routes; the progress deadline runs from here."""
+    """
+    Since when the step has been waiting for pods or routes, or between releases stable for its
+    pods; the progress deadline runs from here.
+    """
     drain_until: Timestamp | None = None
     """No traffic before this: failures of a superseded canary must not count against the next."""
     promoted_through: int = 0

@@ -55,6 +55,7 @@ def test_whatever_happens_the_invariants_hold_and_it_ends(way: str, seed: int) -
             simulation.tick(chance.choice([0.1, 0.5, 1.0, 5.0]))
         simulation.die_after, simulation.metrics_answer = None, True
         simulation.raw_spec["paused"] = False
+        simulation.raw_spec["replicas"] = max(1, simulation.raw_spec["replicas"])
         status = simulation.settle(4000)
         assert status.phase in ("Healthy", "Paused", "Degraded")
         before = simulation.writes
@@ -111,7 +112,7 @@ def _misfortune(simulation: Simulation, chance: random.Random, number: int) -> N
     elif event < 0.23:
         simulation.raw_spec["paused"] = not simulation.raw_spec.get("paused", False)
     elif event < 0.26:
-        simulation.raw_spec["replicas"] = chance.randint(1, 8)
+        simulation.raw_spec["replicas"] = chance.randint(0, 8)
     elif event < 0.3:
         _evict(simulation, chance)
     elif event < 0.33 and simulation.route is not None:

@@ -37,7 +37,7 @@ class BlueGreen(Simulation):
 
     def _check_may_go(self, replica_set: SimReplicaSet, count: int) -> None:
         if self.services["app"] == replica_set.hash:
-            assert count >= max(1, self.raw_spec["replicas"]), "the active revision shrinks"
+            assert count >= self.raw_spec["replicas"], "the active revision shrinks"
             return
         super()._check_may_go(replica_set, count)
 

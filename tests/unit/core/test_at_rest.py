@@ -5,11 +5,13 @@ import pytest
 from rollouts.core import actions as act
 from rollouts.core.refresh import worth_writing
 from rollouts.model.route import Problem, Route
-from rollouts.model.status import HistoryEntry
+from rollouts.model.status import HistoryEntry, Retiring
 from tests.unit.core.worlds import (
     NEW,
     OLD,
+    Scene,
     at,
+    holding,
     replica_set,
     service,
     settled,
@@ -79,6 +81,51 @@ def test_an_obstacle_is_told_before_the_next_release_needs_the_way() -> None:
 def test_fewer_pods_than_wanted_is_progress_and_not_health() -> None:
     status = settled().having(replica_set(OLD, 4, 3)).decide().status
     assert (status.phase, status.message) == ("Progressing", "3 of 4 pods are available")
+
+
+def pulling(available: int = 0, seconds: float = 0) -> Scene:
+    """Return a Rollout at rest whose missing pods can't pull their image, at this moment."""
+    found = replica_set(OLD, 4, available, problem="ImagePullBackOff")
+    return settled().having(found).with_(now=at(seconds))
+
+
+def test_pods_that_do_not_come_up_say_why_and_stall_it_once_until_they_do() -> None:
+    early = pulling().decide()
+    assert early.status.message == "0 of 4 pods are available (ImagePullBackOff)"
+    assert early.requeue_after_seconds == 600
+    late = pulling().after(early, 600).decide()
+    assert (late.status.phase, told(late)) == ("Degraded", ["Blocked"])
+    assert holding(late.status)["Stalled"]
+    assert "ImagePullBackOff); progressDeadlineSeconds has passed" in late.status.message
+    better = pulling().after(late, 900).having(replica_set(OLD, 4, 3))
+    assert (better.decide().status.phase, told(better.decide())) == ("Degraded", [])
+    healed = better.after(better.decide()).having(replica_set(OLD, 4)).decide()
+    assert (healed.status.phase, healed.status.unsettled_since) == ("Healthy", None)
+    assert healed.requeue_after_seconds is None
+
+
+def test_a_size_that_is_reached_bit_by_bit_has_the_deadline_for_each_bit() -> None:
+    first = pulling().decide()
+    some = pulling(2).after(first, 500).decide()
+    assert pulling(2).after(some, 1099).decide().status.phase == "Progressing"
+    assert pulling(2).after(some, 1100).decide().status.phase == "Degraded"
+
+
+def test_a_pod_that_comes_early_costs_no_write_of_the_clock() -> None:
+    first = pulling().decide()
+    some = pulling(1).after(first, 30).decide()
+    assert some.status.unsettled_since == first.status.unsettled_since
+
+
+def test_a_revision_that_was_left_and_is_reached_again_has_all_its_time_again() -> None:
+    left = Retiring(hash=NEW, delay_seconds=5, at=at(0))
+    scene = settled(retiring=[left]).having(replica_set(NEW, 4))
+    again = scene.serving(stable=service("checkout", NEW, newhash=4))
+    decision = again.decide()
+    assert decision.status.retiring == [left.having(at=None)]
+    back = scene.with_(status=decision.status, now=at(1)).decide()
+    assert act.ScaleReplicaSet("checkout-newhash", 0) not in back.actions
+    assert back.status.retiring == [left.having(at=at(6))]
 
 
 @pytest.mark.parametrize(("limit", "removed"), [(10, []), (2, [1]), (1, [1, 2]), (0, [1, 2, 3])])
