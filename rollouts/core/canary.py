@@ -194,7 +194,7 @@ def _promote(world: World, move: Move) -> Move:
         return _stay(world, move, unseen)
     old = status.stable_revision
     assert old is not None
-    new, past = standing.promoted(world.spec, status)
+    new, past = standing.promoted(status)
     is_switch = world.spec.blue_green is not None
     seconds = (world.now - (status.started_at or world.now)).total_seconds()
     exposure = status.exposure

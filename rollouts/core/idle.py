@@ -11,7 +11,7 @@ from rollouts.model.status import RolloutStatus
 
 def waits_for(world: World, status: RolloutStatus) -> str:
     """Say what a release without pods waits for before its first step; empty when it may move."""
-    if not under_way(status) or waived(world.spec, status) or status.stable_floor > 0:
+    if not under_way(status) or waived(status) or status.stable_floor > 0:
         return ""
     wanted = world.spec.replicas
     if wanted == 0:

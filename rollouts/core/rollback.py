@@ -156,7 +156,7 @@ def deadline(world: World, status: RolloutStatus) -> datetime | None:
 
 def settled(world: World, status: RolloutStatus) -> bool:
     """Say whether size and weight are what the current step wants; to nobody it is all the same."""
-    if waived(world.spec, status) and replicas.stable_replicas(world.spec, status) == 0:
+    if waived(status) and replicas.stable_replicas(world.spec, status) == 0:
         return True
     canary = world.replica_set(status.current_revision)
     available = canary.available if canary is not None else 0

@@ -6,7 +6,6 @@ however lately it was stable. Its mark goes with it until it has taken them.
 """
 
 from rollouts.core.world import under_way, waived
-from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import Revision, RolloutStatus
 
 
@@ -15,7 +14,7 @@ def good(status: RolloutStatus) -> list[Revision]:
     return [each for each in status.past if not each.gone_back_from]
 
 
-def promoted(spec: RolloutSpec, status: RolloutStatus) -> tuple[Revision, list[Revision]]:
+def promoted(status: RolloutStatus) -> tuple[Revision, list[Revision]]:
     """
     Return the revision that is stable from now on, and what was stable before it.
 
@@ -26,7 +25,7 @@ def promoted(spec: RolloutSpec, status: RolloutStatus) -> tuple[Revision, list[R
     assert old is not None
     assert new is not None
     pinned = status.pinned is not None and status.pinned.hash == new.hash
-    unproven = waived(spec, status) and _is_marked(status, new)
+    unproven = waived(status) and _is_marked(status, new)
     left = marked(old) if pinned or _is_good(status, new) else old
     return new.having(gone_back_from=unproven), past(status, left, new)
 
