@@ -43,7 +43,6 @@ async def set_image(
       rollouts set-image checkout web=shop/checkout:1.4
       rollouts set-image checkout web=shop/checkout:1.4 --wait --timeout 15m
     """  # noqa: D301 - \b keeps the lines apart
-    from rollouts.cli.outcome import present_revision  # noqa: PLC0415 - brings pydantic
     from rollouts.cli.workloads import home_of, meant_by  # noqa: PLC0415 - brings pydantic
 
     seconds = duration_option(timeout)
@@ -53,11 +52,7 @@ async def set_image(
     ref = session.rollout(name)
     home = home_of(rollout := await fetch(session.requests, ref), ref)
     written, changed = await _change(session, home, wanted)
-    now = (
-        present_revision(written)
-        if home == ref
-        else await meant_by(session.requests, rollout, written)
-    )
+    now = await meant_by(session.requests, rollout, written)
     hash_ = now.hash
     if wait:
         say(f"{name}: revision {hash_} is wanted")

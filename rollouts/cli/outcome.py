@@ -5,10 +5,11 @@ A revision is meant by its hash or number. Without one, it is the revision that 
 object's present template is, whether or not a controller has seen it yet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
+from rollouts.core.identity import identify
 from rollouts.core.revision import template_hash
 from rollouts.model.kinds import HASH_LABEL, REVISION_LABEL, FrozenJSON
 from rollouts.model.status import Revision, RolloutStatus
@@ -46,6 +47,8 @@ class Wanted:
     """Numbers of revisions by hash, from the ReplicaSets that exist."""
     generation: int = 0
     """Of a Deployment that has the template: no status speaks of it that has seen less."""
+    written: str = ""
+    """The hash of the Rollout's own template as it is written, where that is what is waited for."""
 
     def __str__(self) -> str:
         named = self.number if self.number is not None else self.hash
@@ -68,10 +71,12 @@ def _numbered(replica_set: FrozenJSON) -> tuple[str, int]:
     return str(labels.get(HASH_LABEL, "")), int(number) if number.isdigit() else 0
 
 
-def present_revision(rollout: FrozenJSON) -> Wanted:
-    """Return the revision that the object's present generation means."""
+def present_revision(rollout: FrozenJSON, replica_sets: Sequence[FrozenJSON] = ()) -> Wanted:
+    """Return the revision that the object's present generation means; `replica_sets` are its own."""
     template = (rollout.get("spec") or {}).get("template")
-    return Wanted(hash=template_hash(template)) if template else Wanted()
+    if not template:
+        return Wanted()
+    return Wanted(identify(template, rollout, replica_sets), written=template_hash(template))
 
 
 def status_of(rollout: FrozenJSON) -> RolloutStatus:
@@ -113,7 +118,11 @@ def outcome(rollout: FrozenJSON, wanted: Wanted, *, fail_on_pause: bool = False)
     if current is not None and _means(wanted, current, observed=observed):
         return _of_current(rollout, status, fail_on_pause=fail_on_pause)
     if not observed:
-        asked_for_now = wanted.generation > 0 or wanted.hash == present_revision(rollout).hash
+        present = present_revision(rollout)
+        same = present.hash == wanted.hash or (
+            present.written and present.written == wanted.written
+        )
+        asked_for_now = wanted.generation > 0 or same
         return None if asked_for_now else _of_past(status, wanted)
     invalid = _invalid(status)
     if invalid is not None:

@@ -2,7 +2,8 @@
 
 from rollouts.cli.outcome import Wanted, present_revision
 from rollouts.cli.session import Reads
-from rollouts.core.identity import identify
+from rollouts.core.identity import identify, known
+from rollouts.errors import Forbidden
 from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, REPLICA_SET, FrozenJSON, Ref
 
 
@@ -21,21 +22,36 @@ async def wanted_now(requests: Reads, rollout: FrozenJSON, ref: Ref) -> Wanted:
         NotFound: there is no Deployment of that name.
     """
     home = home_of(rollout, ref)
-    if home == ref:
-        return present_revision(rollout)
-    return await meant_by(requests, rollout, await requests.get(home))
+    return await meant_by(requests, rollout, rollout if home == ref else await requests.get(home))
 
 
-async def meant_by(requests: Reads, rollout: FrozenJSON, deployment: FrozenJSON) -> Wanted:
-    """Return the revision that a Deployment's template means."""
+async def meant_by(requests: Reads, rollout: FrozenJSON, home: FrozenJSON) -> Wanted:
+    """Return the revision that the template means of `home`: the Rollout itself, or its Deployment."""
+    if home["metadata"].get("uid") == rollout["metadata"].get("uid"):
+        return await _own(requests, home)
+    hash_ = known(home, rollout)
+    if not hash_:
+        own = await _replica_sets(requests, rollout)
+        hash_ = identify(home["spec"]["template"], rollout, own)
+    return Wanted(hash_, generation=int(home["metadata"].get("generation") or 0))
+
+
+async def _own(requests: Reads, rollout: FrozenJSON) -> Wanted:
+    """Return the revision of a Rollout's own template: by its hash, where ReplicaSets may not be read."""
+    exact = present_revision(rollout)
+    current = (rollout.get("status") or {}).get("currentRevision") or {}
+    if not exact.hash or current.get("hash") == exact.hash:
+        return exact
+    try:
+        return present_revision(rollout, await _replica_sets(requests, rollout))
+    except Forbidden:
+        return exact
+
+
+async def _replica_sets(requests: Reads, rollout: FrozenJSON) -> list[JSON]:
     metadata = rollout["metadata"]
-    own = [
-        each
-        for each in await requests.select(REPLICA_SET, metadata["namespace"])
-        if _is_of(each, metadata.get("uid"))
-    ]
-    hash_ = identify(deployment, rollout, own)
-    return Wanted(hash_, generation=int(deployment["metadata"].get("generation") or 0))
+    found = await requests.select(REPLICA_SET, metadata["namespace"])
+    return [each for each in found if _is_of(each, metadata.get("uid"))]
 
 
 def _is_of(replica_set: JSON, uid: object) -> bool:

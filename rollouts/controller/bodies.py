@@ -4,10 +4,12 @@ from rollouts.controller.objects import owner_reference
 from rollouts.core.actions import CreateReplicaSet
 from rollouts.core.apart import kept_apart
 from rollouts.core.dress import born
+from rollouts.core.meaning import mark
 from rollouts.model.kinds import (
     HASH_LABEL,
     JSON,
     MANAGED_BY_LABEL,
+    MEANING_ANNOTATION,
     REPLICA_SET,
     REVISION_LABEL,
     SERVICE,
@@ -42,6 +44,7 @@ def replica_set(rollout: FrozenJSON, spec: RolloutSpec, wanted: CreateReplicaSet
                 REVISION_LABEL: str(wanted.revision),
                 MANAGED_BY_LABEL: metadata["name"],
             },
+            **_annotations(spec),
             "ownerReferences": [owner_reference(rollout)],
         },
         "spec": {
@@ -52,6 +55,13 @@ def replica_set(rollout: FrozenJSON, spec: RolloutSpec, wanted: CreateReplicaSet
         },
     }
     return born(body, wanted.dress)
+
+
+def _annotations(spec: RolloutSpec) -> JSON:
+    """Return what tells the template from others by its meaning; a Deployment's is told by itself."""
+    if spec.workload_ref is not None:
+        return {}
+    return {"annotations": {MEANING_ANNOTATION: mark(spec.template or {})}}
 
 
 def _labels(spec: RolloutSpec, template: FrozenJSON) -> FrozenJSON:

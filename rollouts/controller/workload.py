@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rollouts.controller.objects import controller_of, labels_of, refers_to
 from rollouts.core import revision
 from rollouts.core.dress import undressed
-from rollouts.core.identity import identify
+from rollouts.core.identity import identify, known
 from rollouts.core.workload import FINALIZERS, Workload
 from rollouts.model.kinds import (
     DEPLOYMENT,
@@ -80,12 +80,15 @@ def identity(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> str:
     """
     if spec.template is None:
         return ""
-    if spec.workload_ref is None:
-        return revision.template_hash(spec.template)
-    deployment = _deployment(cluster, rollout, spec)
-    if deployment is None:
-        return str(((rollout.get("status") or {}).get("currentRevision") or {}).get("hash") or "")
-    return identify(deployment, rollout, _replica_sets(cluster, rollout))
+    current = str(((rollout.get("status") or {}).get("currentRevision") or {}).get("hash") or "")
+    if spec.workload_ref is not None:
+        deployment = _deployment(cluster, rollout, spec)
+        told = known(deployment, rollout) if deployment is not None else current
+        if told or deployment is None:
+            return told
+    elif current and revision.template_hash(spec.template) == current:
+        return current  # as a rule, and at the least cost
+    return identify(spec.template, rollout, _replica_sets(cluster, rollout))
 
 
 def _with(

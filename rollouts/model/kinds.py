@@ -20,6 +20,8 @@ HASH_LABEL = f"{GROUP}/pod-template-hash"
 REVISION_LABEL = f"{GROUP}/revision"
 MANAGED_BY_LABEL = f"{GROUP}/managed-by"
 COMMAND_ANNOTATION = f"{GROUP}/command"
+MEANING_ANNOTATION = f"{GROUP}/template-meaning"
+"""On a ReplicaSet: a digest of what its Rollout's template means, before an API server fills in defaults."""
 ROLE_METADATA = f"{GROUP}/role-metadata"
 """
 On a ReplicaSet, an annotation: what its role put into its template. On a pod, a label: a

@@ -29,6 +29,8 @@ class FakeRequests:
     conflicts: int = 0
     on_patch: Callable[[JSON], None] | None = None
     broken: RolloutsError | None = None
+    forbidden: tuple[str, ...] = ()
+    """Kinds that may not be listed."""
     namespace: str = "shop"
     watches: int = 0
 
@@ -56,6 +58,8 @@ class FakeRequests:
     ) -> list[JSON]:
         if self.broken:
             raise self.broken
+        if kind.name in self.forbidden:
+            raise fault(403, {"message": f"{kind.plural} is forbidden"}, asked="GET /x")
         return [
             copy.deepcopy(obj)
             for obj in self.objects.get(kind.name, [])

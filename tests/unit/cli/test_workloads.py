@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from rollouts.model.kinds import JSON
+from rollouts.core.meaning import mark
+from rollouts.model.kinds import HASH_LABEL, JSON, MEANING_ANNOTATION, REVISION_LABEL
 from tests.unit.cli.conftest import FakeRequests, Ran
 from tests.unit.cli.objects import hash_of, healthy, progressing, rollout, template
 
@@ -48,6 +49,60 @@ def test_wait_waits_for_what_the_deployment_says_now(rollouts: Run, cluster: Fak
     ran = rollouts("wait", "checkout", "--timeout", "30s")
     assert ran.code == 0
     assert ran.out == "checkout: revision 4 (demo/checkout:4.0) is promoted\n"
+
+
+def rewritten(version: int, status: JSON, generation: int) -> JSON:
+    """Return a Rollout whose template says the same as that of `version`, in another way."""
+    body = rollout(version, status, generation=generation)
+    body["spec"]["template"]["spec"]["volumes"] = []
+    return body
+
+
+def replica_set(version: int) -> JSON:
+    """Return a ReplicaSet as an API server shows it, with what it fills in."""
+    metadata = {
+        "namespace": "shop",
+        "name": f"checkout-{hash_of(version)}",
+        "labels": {HASH_LABEL: hash_of(version), REVISION_LABEL: str(version)},
+        "annotations": {MEANING_ANNOTATION: mark(template(version))},
+        "ownerReferences": [{"uid": "u1"}],
+    }
+    defaulted = {**template(version)["spec"], "restartPolicy": "Always"}
+    return {"metadata": metadata, "spec": {"template": {"spec": defaulted}}}
+
+
+def test_wait_knows_a_template_that_is_written_in_another_way(
+    rollouts: Run, cluster: FakeRequests
+) -> None:
+    cluster.add("Rollout", rewritten(3, healthy(3), 4))
+    cluster.add("ReplicaSet", replica_set(3))
+    seen = {**healthy(3), "observedGeneration": 4}
+    cluster.script = [rewritten(3, seen, 4)]
+    ran = rollouts("wait", "checkout", "--timeout", "30s")
+    assert ran.code == 0
+    assert ran.out == "checkout: revision 3 (demo/checkout:3.0) is promoted\n"
+
+
+def test_wait_is_patient_with_an_old_template_that_comes_back_in_another_writing(
+    rollouts: Run, cluster: FakeRequests
+) -> None:
+    """What became of it last time is not taken for what becomes of it now."""
+    cluster.add("Rollout", rewritten(3, healthy(4), 5))
+    cluster.add("ReplicaSet", replica_set(3), replica_set(4))
+    again = {**healthy(3), "observedGeneration": 5}
+    cluster.script = [rewritten(3, again, 5)]
+    ran = rollouts("wait", "checkout", "--timeout", "30s")
+    assert (ran.code, ran.err) == (0, ran.err)
+    assert "is promoted" in ran.out
+
+
+def test_wait_does_without_replica_sets_that_it_may_not_read(
+    rollouts: Run, cluster: FakeRequests
+) -> None:
+    cluster.add("Rollout", rollout(4, healthy(3)))
+    cluster.forbidden = ("ReplicaSet",)
+    cluster.script = [rollout(4, healthy(4))]
+    assert rollouts("wait", "checkout", "--timeout", "30s").code == 0
 
 
 def test_wait_without_the_deployment_says_so(rollouts: Run, cluster: FakeRequests) -> None:
