@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from rollouts.cli.containers import container_remarks, probe_remarks
 from rollouts.cli.positions import Document
 from rollouts.cli.remarks import Remark, as_list, as_mapping
+from rollouts.model.criteria import Criterion
 from rollouts.model.kinds import GROUP, JSON
 from rollouts.model.spec import RolloutSpec
+from rollouts.model.units import format_fraction
 
 _CANARY = "spec.strategy.canary"
 _ROUTING = f"{_CANARY}.trafficRouting"
@@ -157,9 +159,25 @@ def _unused(spec: RolloutSpec) -> Iterator[Remark]:
 
 def _criteria(spec: RolloutSpec) -> Iterator[Remark]:
     if spec.success_criteria:
+        yield from _false_alarms(spec)
         return
     yield Remark(
         "warning",
         "spec.successCriteria",
         "there are none: only crashing pods stop a bad release; add errors with errorRate: {max: 1%}",
     )
+
+
+def _false_alarms(spec: RolloutSpec) -> Iterator[Remark]:
+    """Yield what several criteria cost together: alpha is the promise of each by itself."""
+    alphas = [one.alpha for one in spec.success_criteria if one.judged_by == "sequential"]
+    usual, together = Criterion.model_fields["alpha"].default, min(1.0, sum(alphas))
+    if len(alphas) < 2 or together <= usual * 1.05:  # divided already, and rounded
+        return
+    each = " and ".join(sorted({format_fraction(alpha) for alpha in alphas}))
+    text = (
+        f"{len(alphas)} criteria are judged sequentially, with alpha {each}:"
+        f" up to {format_fraction(together)} of good releases are stopped;"
+        f" for {format_fraction(usual)} together set alpha: {usual / len(alphas):.2g} on each"
+    )
+    yield Remark("note", "spec.successCriteria", text)

@@ -131,6 +131,43 @@ def test_what_is_unwise_is_a_warning(rollouts: Run, tmp_path: Path) -> None:
     assert "no container has a readinessProbe" in ran.out
 
 
+def of_criteria(*criteria: str) -> str:
+    """Return a valid Rollout with these success criteria."""
+    text = (EXAMPLES / "minimal.yaml").read_text()
+    start, end = text.index("  successCriteria"), text.index("  template:")
+    lines = "".join(f"    - {each}\n" for each in criteria)
+    return f"{text[:start]}  successCriteria:\n{lines}{text[end:]}"
+
+
+QUERY = "{name: sales, query: {promql: up, min: 1}}"
+
+
+@pytest.mark.parametrize(
+    ("alphas", "remark"),
+    [
+        (["", "", "", ""], "with alpha 1%: up to 4% of good releases are stopped; for 1% together"),
+        (["", "", "", ""], "set alpha: 0.0025 on each"),
+        (["", ", alpha: 0.05"], "with alpha 1% and 5%: up to 6%"),
+        ([""], None),
+        (["", ", judge: threshold"], None),
+        ([", alpha: 0.0017"] * 6, None),
+    ],
+)
+def test_several_criteria_that_each_may_err_are_noted_together(
+    rollouts: Run, tmp_path: Path, alphas: list[str], remark: str | None
+) -> None:
+    criteria = [
+        f"{{name: c{number}, errorRate: {{max: 1%}}{alpha}}}" for number, alpha in enumerate(alphas)
+    ]
+    file = tmp_path / "x.yaml"
+    file.write_text(of_criteria(*criteria, QUERY))
+    ran = rollouts("lint", file)
+    assert ran.code == 0
+    assert ("judged sequentially" in ran.out) is (remark is not None)
+    assert remark is None or f"{len(alphas)} criteria are judged" in ran.out
+    assert (remark or "") in ran.out
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

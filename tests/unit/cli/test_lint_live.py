@@ -45,6 +45,8 @@ def released() -> JSON:
     found = rollout(1, healthy(1))
     for container in found["spec"]["template"]["spec"]["containers"]:
         container |= {**PROBE, **PORTS}
+    for criterion in found["spec"]["successCriteria"][:2]:
+        criterion["alpha"] = 0.005
     return found
 
 
