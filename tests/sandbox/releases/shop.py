@@ -187,6 +187,10 @@ class Shop:
         goal = load.report().sent + requests
         await self.until(lambda: load.report().sent >= goal, f"{goal} requests")
 
+    async def answers(self, load: Load, version: str) -> None:
+        """Wait until a version has answered: a weight that is confirmed has not been used yet."""
+        await self.until(lambda: version in load.report().versions, f"an answer of {version}")
+
     async def is_healthy(self) -> None:
         await self.until(
             lambda: (

@@ -40,7 +40,7 @@ async def the_share_of_the_pods_is_the_share_of_the_traffic(shop: Shop) -> None:
             await has(shop, weight)
             assert ready(pods_of(shop, hash_of(shop, "currentRevision"))) == weight // 25
             assert len(shop.pods()) <= 5, "maxSurge is 25 % of 4"
-            await shop.until(lambda: "2" in load.report().versions, "the first answer")
+            await shop.answers(load, "2")
             before = load.report()
             await shop.serves(load, 150)
             assert share_of("2", before, load.report()) == pytest.approx(weight, abs=12)
@@ -94,10 +94,12 @@ async def aborted_superseded_and_scaled_by_hand_it_loses_nothing(shop: Shop) -> 
         assert "aborted" in await shop.is_rolled_back()
         shop.commands("retry")
         await has(shop, 50)
+        await shop.answers(load, "2")
         releases(shop, "3")
         await shop.until(lambda: shop.status["currentRevision"]["number"] == 3)
         await has(shop, 50)
         await shop.until(lambda: pods_of(shop, canary) == [], "the end of the superseded pods")
+        await shop.answers(load, "3")
         shop.commands("promote")
         await shop.is_promoted(3)
         assert in_turn(load, "1", "3") is False, "both share the traffic"

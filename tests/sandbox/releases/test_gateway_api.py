@@ -124,6 +124,7 @@ async def aborted_and_superseded_a_route_goes_back_first(shop: Shop) -> None:
         assert written(shop) == before
         shop.commands("retry")
         await has(shop, 50)
+        await shop.answers(load, "2")
         superseded = shop.status["currentRevision"]["hash"]
         shop.edits(ROLLOUT, goods.NAME, {"spec": {"strategy": strategy(HTTP, QUICK_STEPS)}})
         releases(shop, "3")

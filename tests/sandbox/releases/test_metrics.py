@@ -113,7 +113,7 @@ async def failures_after_a_reset_are_found(shop: Shop) -> None:
     await shop.opens(goods.UNTIL_PROMOTED)
     async with shop.customers(10) as load:
         shop.releases("2", ERROR_RATE="30%")
-        await shop.until(lambda: "2" in load.report().versions)
+        await shop.answers(load, "2")
         forget_counters(shop)
         assert (await shop.is_rolled_back()).startswith("errors: ")
     assert load.report().lost_reasons == {}

@@ -65,7 +65,7 @@ async def a_newer_template_takes_over_in_the_middle(shop: Shop) -> None:
     await shop.opens(goods.UNTIL_PROMOTED)
     async with shop.customers() as load:
         shop.releases("2")
-        await shop.until(lambda: "2" in load.report().versions)
+        await shop.answers(load, "2")
         superseded = shop.status["currentRevision"]["hash"]
         shop.has_steps(goods.FOUR_STEPS)
         shop.releases("3")
@@ -96,7 +96,7 @@ async def a_rollback_cuts_off_testers_with_a_header(shop: Shop) -> None:
     await shop.opens([{"setWeight": 1}, {"pause": {}}], nginx=header)
     async with shop.customers(20, {"X-Canary": "always"}) as load:
         shop.releases("2")
-        await shop.until(lambda: "2" in load.report().versions)
+        await shop.answers(load, "2")
         first = load.report().versions["1"].last_at
         shop.commands("abort")
         assert "aborted" in await shop.is_rolled_back()

@@ -150,6 +150,7 @@ async def a_router_that_is_taken_out_in_the_middle_leaves_nothing(shop: Shop) ->
     async with customers(shop) as load, customers(shop, 20, None, **gateway) as routed:
         releases(shop, "2")
         await has(shop, 50)
+        await shop.answers(load, "2")
         without = {"strategy": {"canary": {"trafficRouting": {"nginx": None}}}}
         shop.edits(ROLLOUT, goods.NAME, {"spec": without})
         await shop.until(lambda: shop.get(INGRESS, goods.CANARY_INGRESS) is None, "gone")

@@ -82,6 +82,7 @@ async def aborted_and_superseded_a_split_goes_back_first(shop: Shop) -> None:
         assert split(shop) == []
         shop.commands("retry")
         await has(shop, 50)
+        await shop.answers(load, "2")
         superseded = shop.status["currentRevision"]["hash"]
         shop.edits(ROLLOUT, goods.NAME, {"spec": {"strategy": strategy(SMI, QUICK_STEPS)}})
         releases(shop, "3")
