@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help demo test nightly check format crd lock bench leaning switches matrix clean
+.PHONY: help demo test nightly check format crd lock bench leaning side-by-side switches matrix clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench: .venv/.installed ## Measure how fast a bad release is stopped
 
 leaning: .venv/.installed ## Release good and bad versions in virtual time: how far do they come, how long are they held?
 	@python -m bench.leaning $(ARGS)
+
+side-by-side: .venv/.installed ## Ask the same with real nginx, Prometheus, pods and traffic; takes 25 minutes
+	@python -m bench.side_by_side $(ARGS)
 
 switches: .venv/.installed ## Count what 20 blue-green switches and 20 ways back lose
 	@python -m bench.switches $(ARGS)

@@ -13,6 +13,7 @@ from rollouts.model.kinds import (
     COMMAND_ANNOTATION,
     DEPLOYMENT,
     HASH_LABEL,
+    INGRESS,
     JSON,
     POD,
     ROLLOUT,
@@ -25,11 +26,18 @@ PATIENCE_SECONDS = 90.0
 
 
 @asynccontextmanager
-async def sandbox() -> AsyncIterator[Sandbox]:
-    """Run a sandbox with the real controller, in a directory that is gone afterwards."""
+async def sandbox(scrape_seconds: float = 1.0) -> AsyncIterator[Sandbox]:
+    """
+    Run a sandbox with the real controller, in a directory that is gone afterwards.
+
+    The controller looks as often as Prometheus scrapes.
+    """
     with tempfile.TemporaryDirectory() as parent:
         installed = [each for each in manifests() if each["kind"] != "Deployment"]
-        async with Sandbox(Path(parent) / "sandbox", manifests=installed, say=say) as running:
+        directory = Path(parent) / "sandbox"
+        async with Sandbox(
+            directory, manifests=installed, scrape_seconds=scrape_seconds, say=say
+        ) as running:
             yield running
 
 
@@ -115,6 +123,14 @@ class App:
         """How many pods the Deployment has to offer."""
         found = self._store.get(DEPLOYMENT, self.namespace, NAME) or {}
         return int((found.get("status") or {}).get("availableReplicas", 0))
+
+    @property
+    def canary_weight(self) -> int:
+        """What the canary Ingress says; 0 without one."""
+        found = self._store.get(INGRESS, self.namespace, f"{NAME}-{NAME}-canary")
+        if found is None:
+            return 0
+        return int(found["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"])
 
     @property
     def put_back(self) -> list[str]:

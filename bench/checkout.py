@@ -27,7 +27,8 @@ def measured(commit: str, module: str, arguments: list[str]) -> JSON:
     with _checked_out(commit) as there:
         command = [sys.executable, "-m", module, *arguments, "--against", "", "--output", "json"]
         # -m and the sandbox's children look in the directory first.
-        environment = {**os.environ, "PYTHONPATH": str(there)}
+        cache = os.environ.get("ROLLOUTS_CACHE") or str(ROOT / ".cache")  # of Prometheus
+        environment = {**os.environ, "PYTHONPATH": str(there), "ROLLOUTS_CACHE": cache}
         done = subprocess.run(
             command, cwd=there, env=environment, stdout=subprocess.PIPE, check=False
         )

@@ -20,10 +20,47 @@ class Fate:
     failed: int
     """How many users met a failure until then."""
     highest_percent: int
-    """100 is the promotion."""
     held_seconds: float
     """How long the traffic was split: the pauses, and what came on top."""
     seconds_to_weight_0: float | None
+
+
+class Course:
+    """
+    The weights of one release, as they are seen, in seconds of any clock.
+
+    It begins with the first weight above 0. The traffic is split until the weight is 100,
+    which is the promotion, or 0.
+    """
+
+    def __init__(self) -> None:
+        self.highest_percent = 0
+        self._begun_at: float | None = None
+        self._split_until: float | None = None
+
+    def note(self, weight_percent: int, at: float) -> None:
+        if self._begun_at is None and weight_percent:
+            self._begun_at = at
+        if self._begun_at is not None and self._split_until is None and weight_percent in (0, 100):
+            self._split_until = at
+        self.highest_percent = max(self.highest_percent, weight_percent)
+
+    @property
+    def has_begun(self) -> bool:
+        return self._begun_at is not None
+
+    @property
+    def is_split(self) -> bool:
+        return self.has_begun and self._split_until is None
+
+    def fate(self, ending: Ending, failed: int, now: float) -> Fate:
+        """Return what became of it; `now` is when its ending came, such as the weight 0 of a rollback."""
+        begun_at = self._begun_at
+        assert begun_at is not None, "no weight was ever seen"
+        until = now if self._split_until is None else self._split_until
+        held, back = round(until - begun_at, 1), round(now - begun_at, 1)
+        zero = back if ending == "rolled back" else None
+        return Fate(ending, failed, self.highest_percent, held, zero)
 
 
 @dataclass(frozen=True)

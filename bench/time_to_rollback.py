@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from bench.app import App, sandbox
 from bench.bodies import ERRORS, NAME, Body, ingress, rollout, service
 from bench.progress import say
-from rollouts.model.kinds import INGRESS, JSON
+from rollouts.model.kinds import JSON
 from rollouts.sandbox.environment import Sandbox
 from rollouts.sandbox.load import Load, Target
 
@@ -54,22 +54,12 @@ def bodies(weight: int) -> list[Body]:
     ]
 
 
-def canary_weight(sandbox: Sandbox) -> int:
-    """Return what the canary Ingress says; 0 without one."""
-    ingress = sandbox.store.get(INGRESS, NAMESPACE, f"{NAME}-{NAME}-canary")
-    if ingress is None:
-        return 0
-    return int(ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"])
-
-
 async def trial(sandbox: Sandbox, load: Load, version: str, error_rate: str) -> Trial:
     """Release one bad version, and measure how it ends."""
     app = App(sandbox, NAMESPACE)
     app.releases(version, error_rate)
-    await app.until(lambda: canary_weight(sandbox) > 0, f"version {version} gets traffic")
-    await app.until(
-        lambda: canary_weight(sandbox) == 0, f"version {version} loses its traffic", 300
-    )
+    await app.until(lambda: app.canary_weight > 0, f"version {version} gets traffic")
+    await app.until(lambda: app.canary_weight == 0, f"version {version} loses its traffic", 300)
     stopped = datetime.now(UTC)
     await app.until(lambda: app.status.get("abort"), "it is remembered")
     reason = str(app.status["abort"]["reason"])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bench.fates import Ending, Fate
+from bench.fates import Course, Ending, Fate
 from bench.virtual_clock import VirtualClock
 from bench.visitors import Arrivals, Visitors
 from rollouts.controller.keys import Key
@@ -82,9 +82,8 @@ class Trial:
         self._reconciler = Reconciler(
             self._cluster, self._clock, self._looks, notices, telemetry, quiet_seconds=2 * every
         )
-        self._failed = self._highest = 0
-        self._exposed_at: datetime | None = None
-        self._split_until: datetime | None = None
+        self._failed = 0
+        self._course = Course()
 
     async def run(self) -> Fate:
         """Deploy the first version, release the second, and say what became of it."""
@@ -99,7 +98,7 @@ class Trial:
             await self._pass(self._setting.patience_seconds)
         finally:
             await self._looks.close()
-        return self._fate()
+        return self._course.fate(self._ending(), self._failed, self._clock.now().timestamp())
 
     # Time.
 
@@ -134,7 +133,7 @@ class Trial:
                 outcome = await self._reconciler.reconcile(KEY)
             except Conflict:
                 continue
-            self._note()
+            self._course.note(self._weight, self._clock.now().timestamp())
             if len(self._cluster.writes) == before:
                 after = outcome.requeue_after_seconds
                 self._wake_at = None if after is None else self._clock.after(max(SOON, after))
@@ -158,34 +157,13 @@ class Trial:
 
     @property
     def _is_promoted(self) -> bool:
-        return self._exposed_at is not None and _hash(self._status, "stableRevision") == _hash(
+        return self._course.has_begun and _hash(self._status, "stableRevision") == _hash(
             self._status, "currentRevision"
         )
 
     @property
     def _over(self) -> bool:
         return self._is_promoted or (bool(self._status.get("abort")) and self._weight == 0)
-
-    def _note(self) -> None:
-        """Remember the weight; 100 is the promotion, and no split any more."""
-        weight, now = self._weight, self._clock.now()
-        if weight and self._exposed_at is None:
-            self._exposed_at = now
-        self._highest = max(self._highest, weight)
-        if self._exposed_at is not None and self._split_until is None and weight in (0, 100):
-            self._split_until = now
-
-    def _fate(self) -> Fate:
-        begin, now = self._exposed_at, self._clock.now()
-        assert begin is not None, self._status
-        ending = self._ending()
-        return Fate(
-            ending=ending,
-            failed=self._failed,
-            highest_percent=self._highest,
-            held_seconds=_seconds(begin, self._split_until or now),
-            seconds_to_weight_0=_seconds(begin, now) if ending == "rolled back" else None,
-        )
 
     def _ending(self) -> Ending:
         if self._status.get("abort"):
@@ -197,7 +175,3 @@ class Trial:
 
 def _hash(status: dict[str, Any], revision: str) -> str:
     return str((status.get(revision) or {}).get("hash", ""))
-
-
-def _seconds(begin: datetime, end: datetime) -> float:
-    return round((end - begin).total_seconds(), 1)
