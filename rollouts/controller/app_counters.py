@@ -10,6 +10,7 @@ and labels are not honoured, the two are `exported_namespace` and `exported_pod`
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rollouts.controller.bounds import bound_of
 from rollouts.controller.counted import Meaning, Question, any_of, quoted, selector
 from rollouts.controller.keys import Key
 from rollouts.model.app_metrics import AppMetrics
@@ -79,7 +80,7 @@ class AppMetric:
         return Meaning(
             canary=canary,
             failed=labels.get(self.code_label, "").startswith("5"),
-            bound=float(labels["le"]) if "le" in labels else None,
+            bound=bound_of(labels),
             tells=canary,
             young=canary,
         )

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rollouts.controller.bounds import bound_of
 from rollouts.controller.counted import Meaning, Question, any_of, quoted, selector
 from rollouts.controller.keys import Key
 from rollouts.model.spec import RolloutSpec
@@ -55,7 +56,7 @@ class IngressMetric:
         return Meaning(
             canary=bool(labels.get("canary")),
             failed=labels.get("status", "").startswith("5"),
-            bound=float(labels["le"]) if "le" in labels else None,
+            bound=bound_of(labels),
         )
 
     def process(self, labels: Mapping[str, str]) -> str:

@@ -1,5 +1,7 @@
 """Both arms' counts by short intervals, so that their shares may differ from one to the next."""
 
+import math
+
 from rollouts.controller.counted import Meaning
 from rollouts.judge.counters import Sample
 from rollouts.model.evidence import Counts, Interval
@@ -26,10 +28,20 @@ class Intervals:
             sums[meaning.canary][0] += count
             sums[meaning.canary][1] += count if meaning.failed else 0.0
 
-    def failing(self) -> tuple[Interval, ...]:
-        """Return those in which anything failed, in their order."""
+    def failing(self, since: float = -math.inf) -> tuple[Interval, ...]:
+        """
+        Return those in which anything failed, in their order.
+
+        They are from after the present weight took effect if they begin after `since`, the first
+        scrape that shows it, in unix seconds.
+        """
         return tuple(
-            Interval(number // PER_RESTART, _counts(sums[True]), _counts(sums[False]))
+            Interval(
+                number // PER_RESTART,
+                _counts(sums[True]),
+                _counts(sums[False]),
+                at_weight=self._begin + number * self._seconds > since,
+            )
             for number, sums in sorted(self._sums.items())
             if sums[True][1] or sums[False][1]
         )

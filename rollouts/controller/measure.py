@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
+from rollouts.controller.measured import errors, latency
 from rollouts.controller.metrics import metric_of, requests_of
 from rollouts.controller.readings import Reading
 from rollouts.controller.silence import silence
 from rollouts.controller.target import Target
 from rollouts.errors import RolloutsError, Unavailable
-from rollouts.judge.counters import boundary, quantile
-from rollouts.model.criteria import Criterion, Latency
-from rollouts.model.evidence import Counts, Look, Measurement
+from rollouts.model.criteria import Criterion
+from rollouts.model.evidence import Look, Measurement
 from rollouts.model.sources import VARIABLE
 from rollouts.model.units import format_duration
 from rollouts.ports import MetricSource, Series
@@ -99,23 +99,44 @@ class Measuring:
         self._interval_seconds = interval_seconds
         self._readings: dict[Metric, Reading] = {}
         self._last: dict[str, Measurement] = {}
+        self._traffic_since = target.exposed_at
+        """Since when the canary may have had traffic, as far as is known."""
+
+    @property
+    def newest(self) -> float:
+        """When what was read last had been scraped, in unix seconds; 0: nobody knows."""
+        return min((each.newest for each in self._readings.values()), default=0.0)
+
+    @property
+    def spacing_seconds(self) -> float:
+        """How far apart scrapes were measured to be; 0 as long as nobody can know."""
+        return max((each.spacing_seconds for each in self._readings.values()), default=0.0)
 
     def update(self, target: Target) -> None:
         """Go on with what has changed: the spec, or when the weight was applied."""
+        if self.target.applied_at is None and target.applied_at is not None:
+            self._traffic_since = max(target.exposed_at, target.applied_at)
         self.target = target
         for reading in self._readings.values():
-            self._applied(reading)
+            reading.applied(self._applied_at)
 
-    def _applied(self, reading: Reading) -> None:
-        if self.target.applied_at is not None:
-            reading.applied(self.target.applied_at)
+    @property
+    def _applied_at(self) -> datetime | None:
+        """When the present weight was applied; None while there is none, as of a preview."""
+        return self.target.applied_at if self.target.weight_percent != 0 else None
 
     def _reading(self, metric: "Metric") -> Reading:
-        if metric not in self._readings:
-            reading = Reading(metric, self.target.exposed_at, self._interval_seconds)
-            self._readings[metric] = reading
-            self._applied(reading)
-        return self._readings[metric]
+        """Return the reading of a metric; one that lacks a window begins at the exposure again."""
+        criteria = self.target.spec.success_criteria
+        asking = (each for each in criteria if metric_of(self.target, each) == metric)
+        windows = {each.window_seconds for each in asking} - {None}
+        found = self._readings.get(metric)
+        if found is None or not windows <= found.windows.keys():
+            wanted = [each for each in windows if each is not None]
+            found = Reading(metric, self.target.exposed_at, self._interval_seconds, wanted)
+            found.applied(self._applied_at)
+            self._readings[metric] = found
+        return found
 
     async def look(self, at: datetime, due: Iterable[Criterion]) -> Look:
         """Return what is known at `at`, with the criteria in `due` measured anew."""
@@ -140,6 +161,7 @@ class Measuring:
             canary=main.total.arm(canary=True),
             stable=main.total.arm(canary=False),
             served_percent=None if trouble[main] else _served(main),
+            spacing_seconds=self.spacing_seconds,
             seen_at=min(seen, default=None),
         )
 
@@ -151,23 +173,41 @@ class Measuring:
             await self._asking.answer(reading.read(self._asking.source, at))
             while reading.behind(at) and present() < until:
                 await self._asking.answer(reading.read(self._asking.source, at))
+            return reading.trouble(at)
         except RolloutsError as error:
             return str(error)
-        return reading.trouble(at)
+        except Exception as error:
+            log.exception("counters not read", rollout=str(self.target.key))
+            return _bug(error)
 
     async def _measure(
         self, criterion: Criterion, at: datetime, trouble: dict[Reading, str]
     ) -> Measurement:
-        if criterion.query is not None:
-            return await self._ask(criterion.query.promql, at)
-        reading = self._reading(metric_of(self.target, criterion))
-        if trouble[reading]:
-            return Measurement(at=at, error=trouble[reading])
-        requests = self._readings.get(requests_of(self.target, criterion), reading)
-        quiet = silence(reading, requests, self.target)
+        """Return what one criterion measures; that it can't be is its own error, and no other's."""
+        try:
+            if criterion.query is not None:
+                return await self._ask(criterion.query.promql, at)
+            reading = self._reading(metric_of(self.target, criterion))
+            if trouble[reading]:
+                return Measurement(at=at, error=trouble[reading])
+            return self._count(criterion, reading, at)
+        except Exception as error:
+            log.exception(
+                "criterion not measured", rollout=str(self.target.key), criterion=criterion.name
+            )
+            return Measurement(at=at, error=_bug(error))
+
+    def _count(self, criterion: Criterion, reading: Reading, at: datetime) -> Measurement:
         if criterion.latency is not None:
-            return replace(latency(criterion.latency, reading, at), silence=quiet)
-        return replace(errors(reading, at), silence=quiet)
+            found = latency(criterion.latency, reading, at, criterion.window_seconds)
+        else:
+            found = errors(reading, at, criterion.window_seconds)
+        requests = self._readings.get(requests_of(self.target, criterion), reading)
+        return replace(
+            found,
+            silence=silence(reading, requests, self.target),
+            missed=reading.missed(self._traffic_since),
+        )
 
     async def _ask(self, promql: str, at: datetime) -> Measurement:
         filled = fill(promql, self.target)
@@ -190,67 +230,13 @@ def fill(promql: str, target: Target) -> str:
     return VARIABLE.sub(lambda match: variables.get(match[1], match[0]), promql)
 
 
-def errors(reading: Reading, at: datetime) -> Measurement:
-    """Return how many requests failed, and their share."""
-    canary = reading.total.arm(canary=True)
-    return Measurement(
-        at=at,
-        canary=canary,
-        stable=reading.total.arm(canary=False),
-        value=canary.failures / canary.requests if canary.requests else None,
-        note=reading.note(),
-        restarts=tuple(
-            (number, tally.arm(canary=True)) for number, tally in reading.restarts.items()
-        ),
-        intervals=reading.intervals.failing(),
-    )
-
-
-def latency(criterion: Latency, reading: Reading, at: datetime) -> Measurement:
-    """
-    Return how many requests were slower than the limit, and the quantile itself.
-
-    "Slower than" is a yes or no only at a bucket's bound, so that the next one at or above
-    the limit is what is measured, and said.
-    """
-    tally = reading.total
-    buckets = tally.buckets(canary=True)
-    bounds = {**buckets, **tally.buckets(canary=False)}
-    if not bounds:
-        return Measurement(at=at)
-    limit = boundary(bounds, criterion.max)
-    if limit is None:
-        most = max((bound for bound in bounds if math.isfinite(bound)), default=0.0)
-        wanted = format_duration(criterion.max)
-        return Measurement(
-            at=at,
-            error=f"the histogram can't tell: {wanted} is above its largest bound, {format_duration(most)}",
-        )
-    notes = [reading.note()]
-    if limit != criterion.max:
-        notes.insert(0, f"judged at {format_duration(limit)}, the histogram's next bound")
-    return Measurement(
-        at=at,
-        canary=_slower(buckets, limit),
-        stable=_slower(tally.buckets(canary=False), limit),
-        value=quantile(criterion.quantile, buckets),
-        limit=limit,
-        note="; ".join(filter(None, notes)),
-        restarts=tuple(
-            (number, _slower(later.buckets(canary=True), limit))
-            for number, later in reading.restarts.items()
-        ),
-    )
-
-
-def _slower(buckets: dict[float, float], limit: float) -> Counts:
-    requests = round(buckets.get(math.inf, 0.0))
-    return Counts(requests, max(0, requests - round(buckets.get(limit, 0.0))))
+def _bug(error: Exception) -> str:
+    return f"a fault of the controller, see its log: {type(error).__name__}: {error}"
 
 
 def _served(reading: Reading) -> float | None:
     """Return the canary's share of the requests, in percent; None when that can't be known."""
-    tally = reading.recent
+    tally = reading.at_weight.tally if reading.at_weight is not None else reading.total
     canary, stable = tally.arm(canary=True).requests, tally.arm(canary=False).requests
     everyone = canary + stable
     return round(100 * canary / everyone, 1) if everyone and reading.sees_both else None

@@ -5,14 +5,29 @@ Raw samples, as they were scraped: differences are added up per series, and noth
 estimated. Who counts, and which arm a series belongs to, is the metric's to say (`counted`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
+from rollouts.controller.at_weight import AtWeight
 from rollouts.controller.births import Births, by_one_job
-from rollouts.controller.counted import Meaning, Metric, any_of, labels_of, newest, quoted, selector
+from rollouts.controller.blind import Blindness
+from rollouts.controller.bounds import fit, histogram_of, resets
+from rollouts.controller.counted import (
+    Labels,
+    Meaning,
+    Metric,
+    any_of,
+    labels_of,
+    newest,
+    quoted,
+    selector,
+)
 from rollouts.controller.intervals import PER_RESTART, Intervals
+from rollouts.controller.spacing import Spacing
 from rollouts.controller.tally import Tally
+from rollouts.controller.windows import Window
+from rollouts.judge.counters import Beginning
 from rollouts.model.units import format_duration
 from rollouts.ports import MetricSource, Series
 
@@ -29,39 +44,44 @@ class Reading:
     A long exposure is caught up with in several reads.
     """
 
-    def __init__(self, metric: Metric, exposed_at: datetime, interval_seconds: float) -> None:
+    def __init__(
+        self,
+        metric: Metric,
+        exposed_at: datetime,
+        interval_seconds: float,
+        windows: Iterable[float] = (),
+    ) -> None:
         self.metric = metric
         self.total = Tally(exposed_at.timestamp())
-        self.recent = self.total.later(self.total.since)
-        """Since the first scrape after the present weight was applied."""
+        self.windows = {seconds: Window(seconds) for seconds in windows}
+        """What was counted in the last while, by its length in seconds."""
+        self.at_weight: AtWeight | None = None
+        """What was counted at the present weight; None: there has been none."""
         self.restarts: dict[int, Tally] = {}
         """The last two tallies that begin anew, by their number: at j times a fixed length."""
         self.seen_at: datetime | None = None
         """When what was read last had been scraped, or when there was last a scrape to find more."""
+        self.newest = 0.0
+        """The time of the newest sample that shows that the canary is watched; 0 without any."""
         self._interval_seconds = interval_seconds
         self._look_back_seconds = max(LEAST_LOOK_BACK_SECONDS, 8 * interval_seconds)
         self._restart_seconds = max(60.0, 20 * interval_seconds)
         self._exposed_at = self._read_until = exposed_at
-        self._applied_at = self.total.since
         self.intervals = Intervals(self.total.since, self._restart_seconds / PER_RESTART)
-        self._newest = 0.0
         self._scraped: dict[bool, float] = {}
-        self._spacing_seconds = 0.0
+        self._spacing = Spacing()
+        self._blindness = Blindness(metric, self.total.since)
         self._selector = ""
+        self._unfit = ""
         self._jobs: dict[str, str] = {}
         self._births = Births(metric, exposed_at, self._look_back_seconds)
 
-    def applied(self, at: datetime) -> None:
-        """
-        Count the recent part anew: `at` is when the present weight was applied.
-
-        The first scrape after that still shows requests from before it, so that counting
-        begins there.
-        """
-        if at.timestamp() != self._applied_at:
-            self._applied_at = at.timestamp()
-            between = self._spacing_seconds or self._interval_seconds
-            self.recent = self.total.later(self._applied_at + between)
+    def applied(self, at: datetime | None) -> None:
+        """Count anew what is counted at the present weight: it was applied at this moment."""
+        if at is None:
+            self.at_weight = None
+        elif self.at_weight is None or self.at_weight.applied_at != at:
+            self.at_weight = AtWeight(self.metric, self.total, at, self.windows)
 
     def behind(self, at: datetime) -> bool:
         """Say whether more has to be read to know what had been scraped at `at`."""
@@ -69,11 +89,13 @@ class Reading:
 
     def trouble(self, at: datetime) -> str:
         """Return why what was read does not tell how the canary does at `at`, or nothing."""
+        if self._unfit:
+            return self._unfit
         if self.behind(at):
             read, of = (_length(self._exposed_at, until) for until in (self._read_until, at))
             return f"catching up: {read} of {of} read"
-        silent = at.timestamp() - self._newest
-        if self._newest and silent > self._patience_seconds():
+        silent = at.timestamp() - self.newest
+        if self.newest and silent > self._patience_seconds():
             since = format_duration(round(silent))
             asked = self.metric.question
             return f"no new samples of {asked.name} for {since}: {asked.doubt}"
@@ -81,13 +103,28 @@ class Reading:
 
     def note(self) -> str:
         """Return what whoever set the interval should know, or nothing."""
-        if self._spacing_seconds <= 1.5 * self._interval_seconds:
+        if self.spacing_seconds <= 1.5 * self._interval_seconds:
             return ""
-        spacing, interval = format_duration(self._spacing_seconds), self._interval_seconds
+        spacing, interval = format_duration(self.spacing_seconds), self._interval_seconds
         return (
             f"scraped every {spacing}, looked at every {format_duration(interval)};"
             " set --interval to the scrape interval"
         )
+
+    @property
+    def spacing_seconds(self) -> float:
+        """How far apart scrapes are; 0 as long as nobody can know."""
+        return self._spacing.seconds
+
+    def missed(self, begin: datetime) -> int:
+        """Return about how many canary requests nobody saw, where there were none before `begin`."""
+        counted = self.total.arm(canary=True).requests
+        return self._blindness.missed(counted, begin.timestamp(), self._usual_seconds())
+
+    def window_of(self, seconds: float) -> tuple[float, float]:
+        """Return how long the window of this length really is, and after which sample it begins."""
+        length = max(seconds, self.spacing_seconds)  # what one scrape shows is not divided
+        return length, self.newest - length
 
     def was_scraped(self, *, canary: bool) -> bool:
         """Say whether any process of this arm is known to have been scraped since the exposure."""
@@ -109,36 +146,70 @@ class Reading:
         """
         until = min(until, self._read_until + timedelta(seconds=MOST_SECONDS_AT_ONCE))
         begin = self._read_until - timedelta(seconds=self._look_back_seconds)
+        # Positive also where the clock was set back: an empty window is no question.
         window = max(0.001, (until - begin).total_seconds())
-        jobs = dict(self._jobs)
-        answered = await self._series(source, until, window)
+        jobs, known = dict(self._jobs), self.total.counters
+        answered, unfit = fit(await self._series(source, until, window))
         scrapes = await self._scrapes(source, until, window)
-        found = by_one_job(self.metric, answered, jobs, self.total.counters)
-        at_zero = await self._births.at_zero(source, found, self.total.counters, until)
+        found = by_one_job(self.metric, answered, jobs, known)
+        at_zero = await self._births.at_zero(source, found, known, until)
         telling = [each for each in (*found, *scrapes) if self._means(each).tells]
         seen_at = await self._scraped_at(source, telling, until)
+        self._note_scrapes(found, scrapes, telling)
+        self._blindness.note(found, known, at_zero, self._usual_seconds())
         self._begin_anew(until)
+        self._add(found, at_zero)
+        self.seen_at, self._jobs, self._unfit = seen_at, jobs, unfit
+        self._read_until = max(until, self._read_until)
+        for seconds, each in self._all_windows():
+            each.forget(self.newest - 2 * max(seconds, self.spacing_seconds))
+        if not found or until.timestamp() - self.newest > self._patience_seconds():
+            self._selector = ""  # perhaps Prometheus renames labels differently by now
+
+    def _add(self, found: Sequence[Series], at_zero: Collection[Labels]) -> None:
+        began_anew = resets(found, self.total.counters)
         for series in found:
             labels, meaning = labels_of(series), self._means(series)
             self.total.meanings[labels] = meaning
-            self.intervals.add(
-                meaning, self.total.news(labels, series, born_at_zero=labels in at_zero)
+            beginning = Beginning(
+                self.total.since,
+                born_at_zero=labels in at_zero,
+                resets=began_anew.get(histogram_of(labels), frozenset()),
             )
-            for tally in (self.total, self.recent, *self.restarts.values()):
-                tally.add(labels, series, born_at_zero=labels in at_zero)
-        self.seen_at, self._jobs = seen_at, jobs
-        self._read_until = max(until, self._read_until)
-        self._note_scrapes((*found, *scrapes))
-        self._newest = max(self._newest, newest(telling))
-        if not found or until.timestamp() - self._newest > self._patience_seconds():
-            self._selector = ""  # perhaps Prometheus renames labels differently by now
+            added = self.total.add(labels, series, beginning)
+            self.intervals.add(meaning, added)
+            for window in self.windows.values():
+                window.add(meaning, added)
+            for tally in self.restarts.values():
+                tally.add(labels, series, replace(beginning, since=tally.since))
+            if self.at_weight is not None:
+                self.at_weight.add(labels, series, beginning)
 
-    def _note_scrapes(self, seen: Iterable[Series]) -> None:
-        seen = list(seen)
-        self._spacing_seconds = _spacing(seen) or self._spacing_seconds
+    def _all_windows(self) -> Iterable[tuple[float, Window]]:
+        at_weight = self.at_weight.windows if self.at_weight is not None else {}
+        return (*self.windows.items(), *at_weight.items())
+
+    def _note_scrapes(
+        self, found: Iterable[Series], scrapes: Iterable[Series], telling: Sequence[Series]
+    ) -> None:
+        seen = (*found, *scrapes)
+        self.newest = max(self.newest, newest(telling))
+        self._spacing.note(telling)
+        self._blindness.note_scrapes(telling, self._usual_seconds())
+        if self.at_weight is not None:
+            self.at_weight.note_scrapes(seen)
         for each in seen:
             arm = self._means(each).canary
             self._scraped[arm] = max(self._scraped.get(arm, 0.0), newest([each]))
+
+    @property
+    def _applied_at(self) -> float:
+        """When the present weight was applied, in unix seconds; before the first one, the exposure."""
+        return self.at_weight.tally.since if self.at_weight is not None else self.total.since
+
+    def _usual_seconds(self) -> float:
+        """Return how far apart scrapes are, or should be as long as nobody knows."""
+        return self.spacing_seconds or self._interval_seconds
 
     def _means(self, series: Series) -> Meaning:
         known = self.total.meanings.get(labels_of(series))
@@ -146,7 +217,7 @@ class Reading:
 
     def _patience_seconds(self) -> float:
         """Return after how long without a sample the canary is not watched any more."""
-        return max(10.0, 5 * self._interval_seconds, 3 * self._spacing_seconds)
+        return max(10.0, 5 * self._interval_seconds, 3 * self.spacing_seconds)
 
     def _begin_anew(self, until: datetime) -> None:
         """
@@ -204,12 +275,6 @@ class Reading:
             last = max(last, value or 0.0)
         seen = datetime.fromtimestamp(last, UTC)
         return max(seen, self._exposed_at, self.seen_at or seen)
-
-
-def _spacing(found: Iterable[Series]) -> float:
-    """Return how far apart scrapes are; 0 as long as nobody can know."""
-    times = max((sorted(at for at, _ in each.samples) for each in found), key=len, default=[])
-    return min((after - before for before, after in pairwise(times)), default=0.0)
 
 
 def _length(begin: datetime, end: datetime) -> str:

@@ -1,9 +1,11 @@
 """What a set of counters has counted since one moment."""
 
+import math
 from dataclasses import dataclass, field
 
+from rollouts.controller.bounds import histogram_of
 from rollouts.controller.counted import Labels, Meaning
-from rollouts.judge.counters import Counter, Sample, additions, advance
+from rollouts.judge.counters import Beginning, Counter, Sample, additions, advance
 from rollouts.model.evidence import Counts
 from rollouts.ports import Series
 
@@ -17,17 +19,13 @@ class Tally:
     meanings: dict[Labels, Meaning] = field(default_factory=dict)
     """What the counters say; tallies of one reading share it."""
 
-    def add(self, labels: Labels, series: Series, *, born_at_zero: bool) -> None:
-        """Take in more samples of one series."""
+    def add(self, labels: Labels, series: Series, beginning: Beginning) -> list[Sample]:
+        """Take in more samples of one series; returns what that adds, and when."""
         known = self.counters.get(labels)
-        counter = advance(known, series.samples, since=self.since, born_at_zero=born_at_zero)
+        counter = advance(known, series.samples, beginning)
         if counter is not None:
             self.counters[labels] = counter
-
-    def news(self, labels: Labels, series: Series, *, born_at_zero: bool) -> list[Sample]:
-        """Return what `add` would add, and when."""
-        known = self.counters.get(labels)
-        return additions(known, series.samples, since=self.since, born_at_zero=born_at_zero)
+        return additions(known, series.samples, beginning)
 
     def later(self, since: float) -> "Tally":
         """Return a tally that begins at a later moment, with what is known of every series."""
@@ -50,16 +48,21 @@ class Tally:
         requests = failures = 0.0
         for labels, counter in self.counters.items():
             meaning = self.meanings[labels]
-            if meaning.canary == canary:
+            if meaning.canary == canary and meaning.bound in (None, math.inf):
                 requests += counter.total
                 failures += counter.total if meaning.failed else 0.0
         return Counts(round(requests), round(failures))
 
-    def buckets(self, *, canary: bool) -> dict[float, float]:
-        """Return one arm's cumulative counts by upper bound, in seconds."""
-        sums: dict[float, float] = {}
+    def histograms(self, *, canary: bool) -> list[dict[float, float]]:
+        """
+        Return one arm's histograms: cumulative counts by upper bound, in seconds.
+
+        Those that counted nothing are left out, unless there are no others.
+        """
+        found: dict[Labels, dict[float, float]] = {}
         for labels, counter in self.counters.items():
             meaning = self.meanings[labels]
             if meaning.canary == canary and meaning.bound is not None:
-                sums[meaning.bound] = sums.get(meaning.bound, 0.0) + counter.total
-        return sums
+                found.setdefault(histogram_of(labels), {})[meaning.bound] = counter.total
+        counting = [each for each in found.values() if any(each.values())]
+        return counting or list(found.values())

@@ -4,7 +4,8 @@ From raw samples of counters to what was counted since a moment.
 Per series: differences of neighbouring samples are added up; a drop is a reset, after
 which the counter began at zero, so that the new value is what was added. Sums over series
 are made after that, never before. Nothing is extrapolated, and a gap adds only what the
-samples on both sides of it show.
+samples on both sides of it show. The buckets of a histogram begin anew together, although
+not each of them is seen to fall.
 
 Why not `increase()`: it extrapolates to the edges of its window, which gives fractions,
 and it takes a series' first sample for its baseline, so that the first failures of a new
@@ -29,48 +30,73 @@ class Counter:
     total: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Where a series' counting begins, and begins anew."""
+
+    since: float
+    """Unix seconds: its last sample at or before is where counting begins."""
+    born_at_zero: bool = False
+    """If it has none: it did not exist then, so that its first sample counts in full."""
+    resets: frozenset[float] = frozenset()
+    """The times of samples before which it began anew, as others that go with it show."""
+
+
 def advance(
-    counter: Counter | None, samples: Iterable[Sample], *, since: float, born_at_zero: bool
+    counter: Counter | None, samples: Iterable[Sample], beginning: Beginning
 ) -> Counter | None:
     """
     Return the counter after more samples, in whatever order; None as long as there is none.
 
-    The last sample at or before `since` (unix seconds) is where counting begins. For a
-    series that has none, `born_at_zero` says that it did not exist at `since`, so that its
-    first sample counts in full; otherwise nothing is known of it before that sample.
+    Of a series that is not born at zero nothing is known before its first sample.
     Samples that were seen already, and values that are no number, change nothing.
     """
     last = counter
-    for after in _after_each(counter, samples, since=since, born_at_zero=born_at_zero):
+    for after in _after_each(counter, samples, beginning):
         last = after
     return last
 
 
 def additions(
-    counter: Counter | None, samples: Iterable[Sample], *, since: float, born_at_zero: bool
+    counter: Counter | None, samples: Iterable[Sample], beginning: Beginning
 ) -> list[Sample]:
     """Return what `advance` adds, and when: by the sample that shows it."""
     total, result = counter.total if counter is not None else 0.0, []
-    for after in _after_each(counter, samples, since=since, born_at_zero=born_at_zero):
+    for after in _after_each(counter, samples, beginning):
         if after.total > total:
             result.append((after.at, after.total - total))
         total = after.total
     return result
 
 
+def falls(counter: Counter | None, samples: Iterable[Sample]) -> frozenset[float]:
+    """Return the times of the samples at which a series is less than it was: it began anew."""
+    last, found = counter, set()
+    for at, value in sorted(samples):
+        if last is not None and (at <= last.at or not math.isfinite(value)):
+            continue
+        if last is not None and value < last.value:
+            found.add(at)
+        last = Counter(at, value)
+    return frozenset(found)
+
+
 def _after_each(
-    counter: Counter | None, samples: Iterable[Sample], *, since: float, born_at_zero: bool
+    counter: Counter | None, samples: Iterable[Sample], beginning: Beginning
 ) -> Iterator[Counter]:
+    since = beginning.since
     for at, value in sorted(samples):
         if not math.isfinite(value) or (counter is not None and at <= counter.at):
             continue
         if counter is None:
-            counter = Counter(at, value, value if at > since and born_at_zero else 0.0)
+            counter = Counter(at, value, value if at > since and beginning.born_at_zero else 0.0)
         elif at <= since:
             counter = Counter(at, value)
         else:
-            added = value - counter.value if value >= counter.value else value
-            counter = Counter(at, value, counter.total + added)
+            anew = value < counter.value or any(
+                counter.at < each <= at for each in beginning.resets
+            )
+            counter = Counter(at, value, counter.total + (value if anew else value - counter.value))
         yield counter
 
 

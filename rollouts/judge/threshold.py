@@ -3,7 +3,7 @@
 import math
 
 from rollouts.model.criteria import Criterion
-from rollouts.model.evidence import Measurement
+from rollouts.model.evidence import Measurement, Recent
 from rollouts.model.status import CriterionStatus, Verdict
 from rollouts.model.units import format_duration, format_fraction
 
@@ -11,18 +11,22 @@ from rollouts.model.units import format_duration, format_fraction
 def judge_by_threshold(
     criterion: Criterion, measurement: Measurement, previous: CriterionStatus | None
 ) -> CriterionStatus:
-    """Return the verdict on one value: more than `failureLimit` failed looks fail."""
-    value, counts = measurement.value, measurement.canary
-    value = value if value is None or math.isfinite(value) else None
-    limit, breach = _breach(criterion, measurement)
+    """
+    Return the verdict on one value: more than `failureLimit` failed looks fail.
+
+    The value of a rate or a latency is of the requests in the last `window`. With fewer than
+    `minRequests` of them it says nothing, and it passes with as many at the present weight only.
+    """
     before = previous.failed_looks if previous is not None else 0
-    enough = criterion.query is not None or counts.requests >= criterion.min_requests
-    if value is None or not enough:
-        verdict: Verdict = "inconclusive"
-        failed = before
-        more = None if enough else criterion.min_requests - counts.requests
-        lacks = f"needs about {more} more requests" if more else ""
-        message = "; ".join(filter(None, (measurement.silence, lacks))) or "no data"
+    value = measurement.value
+    value = value if value is None or math.isfinite(value) else None
+    limit, breach = _breach(criterion, value, measurement)
+    lacking = _lacking(criterion, measurement, broken=bool(breach))
+    more, failed = None, before
+    verdict: Verdict = "inconclusive"
+    if value is None or lacking:
+        more = lacking or None
+        message = _too_few(criterion, measurement, lacking)
     elif breach:
         fresh = (
             previous is None or previous.checked_at is None or measurement.at > previous.checked_at
@@ -30,37 +34,111 @@ def judge_by_threshold(
         failed = min(before + fresh, criterion.failure_limit + 1)
         verdict = "fail" if failed > criterion.failure_limit else "inconclusive"
         row = " in a row" if criterion.consecutive else ""
-        message = f"{breach}; {failed} failed looks{row}, {criterion.failure_limit} are tolerated"
-        more = None
+        message = (
+            f"{_compared(criterion, measurement, limit, breach)}; {failed} failed looks{row},"
+            f" {criterion.failure_limit} are tolerated"
+        )
+    elif worse := _worse_now(criterion, measurement):
+        message = worse
     else:
-        verdict, more = "pass", None
-        failed = 0 if criterion.consecutive else before
-        message = f"{_show(criterion, value)} is within the limit"
+        verdict, failed = "pass", 0 if criterion.consecutive else before
+        message = _compared(criterion, measurement, limit, "within")
+    counts = measurement.canary
     return CriterionStatus(
         name=criterion.name,
         verdict=verdict,
         value=value,
         limit=limit,
         requests=counts.requests,
+        missed=measurement.missed,
         failures=counts.failures,
         stable_requests=measurement.stable.requests,
         stable_failures=measurement.stable.failures,
         needed=more,
-        message=f"{message}{'; ' if measurement.note else ''}{measurement.note}",
+        message="; ".join(filter(None, (message, measurement.note))),
         failed_looks=failed,
         checked_at=measurement.at,
     )
 
 
-def _breach(criterion: Criterion, measurement: Measurement) -> tuple[float | None, str]:
-    """Return the limit that counts, and how the value breaks it, or an empty text."""
-    value = measurement.value
+def _recent(criterion: Criterion, measurement: Measurement) -> Recent:
+    """Return the requests that the value is of."""
+    seconds = criterion.window_seconds or 0.0
+    return measurement.recent or Recent(seconds, measurement.canary, measurement.at_weight)
+
+
+def _lacking(criterion: Criterion, measurement: Measurement, *, broken: bool) -> int:
+    """Return how many requests are missing until the value may say that it is broken, or is met."""
+    if criterion.query is not None:
+        return 0
+    recent = _recent(criterion, measurement)
+    counts = recent.canary if broken or recent.at_weight is None else recent.at_weight
+    return max(0, criterion.min_requests - counts.requests)  # 0: as many as needed, or more
+
+
+def _too_few(criterion: Criterion, measurement: Measurement, lacking: int) -> str:
+    if not lacking:
+        return measurement.silence or "no data"
+    recent = _recent(criterion, measurement)
+    length = format_duration(recent.seconds)
+    if measurement.silence:
+        return f"{measurement.silence}; needs about {lacking} more requests within {length}"
+    counts, where = recent.canary, ""
+    if recent.at_weight is not None and counts.requests >= criterion.min_requests:
+        counts, where = recent.at_weight, " at this weight"
+    return (
+        f"{counts.requests} canary requests in the last {length}{where}; needs about {lacking} more"
+        f" requests within {length}; lower minRequests or widen window"
+    )
+
+
+def _worse_now(criterion: Criterion, measurement: Measurement) -> str:
+    """Return how the present weight alone breaks the limit that the whole window meets, or nothing."""
+    recent = _recent(criterion, measurement)
+    counts = recent.at_weight
+    if criterion.query is not None or counts is None or not counts.requests:
+        return ""
+    share = counts.failures / counts.requests
+    if criterion.latency is not None:
+        most, done = 1 - criterion.latency.quantile, "were too slow"
+    else:
+        assert criterion.error_rate is not None
+        most, done = criterion.error_rate.max or 0.0, "failed"
+    if share <= most:
+        return ""
+    length = format_duration(recent.seconds)
+    return (
+        f"{format_fraction(share)} of {counts.requests} canary requests in the last {length} at this"
+        f" weight {done}, {format_fraction(most)} may"
+    )
+
+
+def _breach(
+    criterion: Criterion, value: float | None, measurement: Measurement
+) -> tuple[float | None, str]:
+    """Return the limit that counts, and on which side of it the value is, if that is the wrong one."""
     low, high = _limits(criterion, measurement)
     if value is not None and high is not None and value > high:
-        return high, f"{_show(criterion, value)} is above {_show(criterion, high)}"
+        return high, "above"
     if value is not None and low is not None and value < low:
-        return low, f"{_show(criterion, value)} is below {_show(criterion, low)}"
+        return low, "below"
     return (high if high is not None else low), ""
+
+
+def _compared(
+    criterion: Criterion, measurement: Measurement, limit: float | None, where: str
+) -> str:
+    """Return the value, what it is of, and where it is: above the limit, below it or within."""
+    value = measurement.value or 0.0
+    if criterion.query is not None:
+        side = "within the limit" if where == "within" else f"{where} {limit:.4g}"
+        return f"{value:.4g} is {side}"
+    recent = _recent(criterion, measurement)
+    of = f"{recent.canary.requests} canary requests in the last {format_duration(recent.seconds)}"
+    if criterion.latency is not None:
+        which, most = f"{100 * criterion.latency.quantile:g} % of", format_duration(limit or 0.0)
+        return f"{which} {of} took at most {format_duration(value)}, {most} is the limit"
+    return f"{format_fraction(value)} of {of} failed, {format_fraction(limit or 0.0)} may"
 
 
 def _limits(criterion: Criterion, measurement: Measurement) -> tuple[float | None, float | None]:
@@ -70,9 +148,3 @@ def _limits(criterion: Criterion, measurement: Measurement) -> tuple[float | Non
         return None, measurement.limit or criterion.latency.max
     assert criterion.error_rate is not None
     return None, criterion.error_rate.max
-
-
-def _show(criterion: Criterion, value: float) -> str:
-    if criterion.error_rate is not None:
-        return format_fraction(value)
-    return format_duration(value) if criterion.latency is not None else f"{value:.4g}"

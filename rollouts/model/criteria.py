@@ -8,6 +8,7 @@ from rollouts.model.base import Written, exactly_one, rule
 from rollouts.model.units import Duration, Fraction
 
 Source = Literal["ingress", "app"]
+_WINDOW_SECONDS = 60.0
 
 
 class ErrorRate(Written):
@@ -119,6 +120,8 @@ class Criterion(Written):
             raise ValueError(
                 "window is for judge: threshold on errorRate or latency; set that judge, or leave it out"
             )
+        if self.window == 0:
+            raise ValueError("window must be longer than 0s: it is the time that the value is of")
         if self.query is not None and self.judge == "sequential":
             raise ValueError("a query has no request counts, so its judge is threshold")
         if (
@@ -135,3 +138,10 @@ class Criterion(Written):
         if self.judge is not None:
             return self.judge
         return "threshold" if self.query is not None else "sequential"
+
+    @property
+    def window_seconds(self) -> float | None:
+        """Of which last time the value is; None: of all requests, or it is a query's matter."""
+        if self.query is not None or self.judged_by != "threshold":
+            return None
+        return _WINDOW_SECONDS if self.window is None else self.window

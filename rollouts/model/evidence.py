@@ -28,6 +28,16 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class Recent:
+    """The canary's counts of the last `seconds`, by the times of the samples that show them."""
+
+    seconds: float
+    canary: Counts
+    at_weight: Counts | None = None
+    """Those of them since the weight that is applied now took effect; None: all of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """
     One look at one criterion.
@@ -44,6 +54,8 @@ class Measurement:
     """Of `canary`, what came since the weight that is applied now took effect; None: all of it."""
     missed: int = 0
     """About how many canary requests nobody saw: at most so many may be better or worse than the rest."""
+    recent: Recent | None = None
+    """What `value` is of, where it is of the last requests only; None: of all."""
     value: float | None = None
     limit: float | None = None
     note: str = ""

@@ -69,10 +69,10 @@ class Bench:
             le = "+Inf" if bound == float("inf") else f"{bound:g}"
             self.serve_bucket(arm, requests if seconds <= bound else 0, le)
 
-    def serve_bucket(self, arm: str, requests: int, le: str) -> None:
+    def serve_bucket(self, arm: str, requests: int, le: str, **labels: str) -> None:
         facts = {"job": "nginx", "ingress": "checkout", "namespace": "shop", "le": le}
         facts |= {"service": "checkout", "canary": ARM[arm], "status": "200"}
-        self.metrics.count(BUCKETS, requests, **facts)
+        self.metrics.count(BUCKETS, requests, **{**facts, **labels})
 
     async def wait(self, seconds: float, *, scraping: bool = True) -> None:
         for _ in range(int(seconds / 5)):

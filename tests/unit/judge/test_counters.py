@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.judge.counters import Counter, advance, boundary, quantile
+from rollouts.judge.counters import Beginning, Counter, advance, boundary, falls, quantile
 
 SINCE = 100.0
+BORN, MET = Beginning(SINCE, born_at_zero=True), Beginning(SINCE)
 steps = st.lists(st.tuples(st.integers(0, 50), st.booleans()), min_size=1, max_size=40)
 Moves = list[tuple[int, bool]]
 
@@ -34,7 +35,7 @@ def history(moves: Moves) -> tuple[list[tuple[float, float]], float]:
 def test_what_was_added_is_counted_through_restarts(moves: Moves) -> None:
     samples, really = history(moves)
 
-    counter = advance(None, samples, since=SINCE, born_at_zero=False)
+    counter = advance(None, samples, MET)
 
     assert counter is not None
     assert counter.total == really
@@ -49,7 +50,7 @@ def test_a_gap_changes_nothing_for_a_counter_that_goes_on(
     kept = [sample for sample in inner if data.draw(st.booleans())]
     edges = [samples[0], samples[-1], *(sample for sample in samples if sample[0] == SINCE)]
 
-    counter = advance(None, [*kept, *edges], since=SINCE, born_at_zero=False)
+    counter = advance(None, [*kept, *edges], MET)
 
     assert counter is not None
     assert counter.total == really
@@ -61,38 +62,36 @@ def test_neither_order_nor_repetition_matters(moves: Moves, shuffler: random.Ran
     mixed = samples * 2
     shuffler.shuffle(mixed)
 
-    assert advance(None, mixed, since=SINCE, born_at_zero=True) == advance(
-        None, samples, since=SINCE, born_at_zero=True
-    )
+    assert advance(None, mixed, BORN) == advance(None, samples, BORN)
 
 
 @given(steps, st.integers(1, 10), st.integers(0, 4))
 def test_reading_piece_by_piece_is_reading_at_once(moves: Moves, size: int, overlap: int) -> None:
     samples, _ = history(moves)
-    whole = advance(None, samples, since=SINCE, born_at_zero=True)
+    whole = advance(None, samples, BORN)
 
     counter: Counter | None = None
     for start in range(0, len(samples), size):
         piece = samples[max(0, start - overlap) : start + size]
-        counter = advance(counter, piece, since=SINCE, born_at_zero=True)
+        counter = advance(counter, piece, BORN)
 
     assert counter == whole
 
 
 def test_a_series_that_is_born_after_the_moment_counts_in_full() -> None:
-    counter = advance(None, [(105, 3.0), (110, 5.0)], since=SINCE, born_at_zero=True)
+    counter = advance(None, [(105, 3.0), (110, 5.0)], BORN)
 
     assert counter == Counter(110, 5.0, 5.0)
 
 
 def test_a_series_of_which_nothing_is_known_counts_from_its_first_sample() -> None:
-    counter = advance(None, [(105, 3.0), (110, 5.0)], since=SINCE, born_at_zero=False)
+    counter = advance(None, [(105, 3.0), (110, 5.0)], MET)
 
     assert counter == Counter(110, 5.0, 2.0)
 
 
 def test_a_reset_adds_the_new_value() -> None:
-    counter = advance(None, [(99, 50.0), (105, 60.0), (110, 4.0)], since=SINCE, born_at_zero=True)
+    counter = advance(None, [(99, 50.0), (105, 60.0), (110, 4.0)], BORN)
 
     assert counter == Counter(110, 4.0, 14.0)
 
@@ -100,18 +99,28 @@ def test_a_reset_adds_the_new_value() -> None:
 def test_only_the_last_sample_before_the_moment_is_the_beginning() -> None:
     samples = [(80.0, 90.0), (90.0, 1.0), (100.0, 2.0), (110.0, 5.0)]
 
-    assert advance(None, samples, since=SINCE, born_at_zero=True) == Counter(110, 5.0, 3.0)
+    assert advance(None, samples, BORN) == Counter(110, 5.0, 3.0)
+
+
+def test_what_goes_with_a_series_that_fell_began_anew_with_it() -> None:
+    """A histogram that began anew: its sum fell, and one bucket is above what it was."""
+    everything, quick = [(99.0, 50.0), (105.0, 40.0)], [(99.0, 10.0), (105.0, 30.0)]
+    resets = falls(None, everything)
+
+    assert resets == {105.0}
+    assert falls(Counter(99.0, 50.0), [(105.0, 40.0)]) == resets
+    assert advance(None, quick, Beginning(SINCE, resets=resets)) == Counter(105.0, 30.0, 30.0)
 
 
 @pytest.mark.parametrize("nonsense", [math.nan, math.inf, -math.inf])
 def test_values_that_are_no_number_change_nothing(nonsense: float) -> None:
     samples = [(99, 1.0), (105, nonsense), (110, 3.0)]
 
-    assert advance(None, samples, since=SINCE, born_at_zero=True) == Counter(110, 3.0, 2.0)
+    assert advance(None, samples, BORN) == Counter(110, 3.0, 2.0)
 
 
 def test_no_samples_are_no_counter() -> None:
-    assert advance(None, [], since=SINCE, born_at_zero=True) is None
+    assert advance(None, [], BORN) is None
 
 
 BUCKETS = {0.1: 50.0, 0.5: 90.0, 1.0: 100.0, math.inf: 100.0}

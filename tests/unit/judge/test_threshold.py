@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rollouts.judge import judge
 from rollouts.model.criteria import Criterion
+from rollouts.model.evidence import Counts, Measurement, Recent
 from tests.unit.judge.looks import error_rate, judged, latency, look, query, verdicts
 
 NAN, INF = float("nan"), float("inf")
@@ -58,12 +59,66 @@ def test_few_requests_say_nothing_about_a_rate() -> None:
     criterion = error_rate(judge="threshold", failureLimit=0)
     status = judge(criterion, look(99, 50), None)
     assert (status.verdict, status.needed) == ("inconclusive", 1)
-    assert status.message == "needs about 1 more requests"
+    assert status.message == (
+        "99 canary requests in the last 1m; needs about 1 more requests within 1m; lower minRequests"
+        " or widen window"
+    )
     status = judge(criterion, look(100, 50), None)
     assert (status.verdict, status.needed) == ("fail", None)
-    assert status.message.startswith("50% is above 1%")
+    assert status.message.startswith("50% of 100 canary requests in the last 1m failed, 1% may; ")
     assert judge(criterion, look(1000, 10), None).verdict == "pass"
     assert judge(criterion, look(1000, value=NAN), None).message == "no data"
+
+
+def lately(
+    requests: int, failures: int, at_weight: tuple[int, int] | None = None, **facts: Any
+) -> Measurement:
+    """Return a look at a canary that was good for a day, and then what is said."""
+    present = Counts(*at_weight) if at_weight is not None else None
+    recent = Recent(300, Counts(requests, failures), present)
+    value = failures / requests if requests else None
+    return look(100_000, 50, **{"recent": recent, "value": value, **facts})
+
+
+def test_only_the_requests_of_the_window_count() -> None:
+    criterion = error_rate(judge="threshold", window="5m", failureLimit=0)
+    failed = judge(criterion, lately(120, 9), None)
+    assert (failed.verdict, failed.requests, failed.failures) == ("fail", 100_000, 50)
+    assert failed.message == (
+        "7.5% of 120 canary requests in the last 5m failed, 1% may; 1 failed looks in a row, 0 are"
+        " tolerated"
+    )
+    few = judge(criterion, lately(42, 3), None)
+    assert (few.verdict, few.needed) == ("inconclusive", 58)
+    assert few.message.startswith("42 canary requests in the last 5m; needs about 58 more")
+    assert judge(criterion, lately(120, 1), None).verdict == "pass"
+
+
+def test_a_pass_needs_requests_at_the_present_weight_and_a_fail_does_not() -> None:
+    criterion = error_rate(judge="threshold", failureLimit=0)
+    few = judge(criterion, lately(900, 0, at_weight=(40, 0)), None)
+    assert (few.verdict, few.needed) == ("inconclusive", 60)
+    assert few.message.startswith(
+        "40 canary requests in the last 5m at this weight; needs about 60"
+    )
+    assert judge(criterion, lately(900, 0, at_weight=(100, 0)), None).verdict == "pass"
+    assert judge(criterion, lately(900, 20, at_weight=(40, 0)), None).verdict == "fail"
+    worse = judge(criterion, lately(900, 5, at_weight=(100, 5)), None)
+    assert worse.verdict == "inconclusive"
+    assert worse.message == (
+        "5% of 100 canary requests in the last 5m at this weight failed, 1% may"
+    )
+
+
+def test_slow_requests_at_the_present_weight_keep_from_passing() -> None:
+    criterion = latency(0.9, judge="threshold")
+    slow = judge(criterion, lately(900, 50, at_weight=(100, 50), value=0.3), None)
+    assert slow.verdict == "inconclusive"
+    assert "50% of 100 canary requests in the last 5m at this weight were too slow" in slow.message
+
+
+def test_what_was_missed_is_remembered() -> None:
+    assert judge(error_rate(judge="threshold"), look(500, missed=70), None).missed == 70
 
 
 def test_latency_is_compared_as_a_time_with_the_limit_that_was_applied() -> None:
@@ -71,9 +126,9 @@ def test_latency_is_compared_as_a_time_with_the_limit_that_was_applied() -> None
     slow = judge(criterion, look(500, value=0.7, limit=0.6, note="bucket 600ms"), None)
     assert slow.verdict == "fail"
     assert slow.limit == 0.6
-    assert (
-        slow.message
-        == "700ms is above 600ms; 1 failed looks in a row, 0 are tolerated; bucket 600ms"
+    assert slow.message == (
+        "99 % of 500 canary requests in the last 1m took at most 700ms, 600ms is the limit;"
+        " 1 failed looks in a row, 0 are tolerated; bucket 600ms"
     )
     assert judge(criterion, look(500, value=0.45), None).verdict == "pass"
 
