@@ -33,9 +33,12 @@ def weigh(spec: RolloutSpec, status: RolloutStatus, look: Look | None) -> Eviden
         at=min(moments) if complete else status.started_at,
         criteria=tuple(judged),
         exposure=Exposure(
-            canary_requests=look.canary.requests, canary_failures=look.canary.failures
+            canary_requests=look.canary.requests,
+            canary_failures=look.canary.failures,
+            scraped_every_seconds=round(look.spacing_seconds, 1),
         ),
         served_percent=look.served_percent,
+        spacing_seconds=look.spacing_seconds,
     )
 
 

@@ -82,6 +82,8 @@ class Reconciler:
     quiet_seconds: float
     valid: dict[Key, RolloutSpec] = field(default_factory=dict)
     """The last valid spec of each release that is under way, for as long as we run."""
+    spacing_seconds: dict[Key, float] = field(default_factory=dict)
+    """How far apart the scrapes of each were measured to be, for as long as we run."""
 
     async def reconcile(self, key: Key) -> Outcome:
         """
@@ -94,6 +96,7 @@ class Reconciler:
         if rollout is None or workload.has_left(rollout):
             self.eyes.forget(key)
             self.valid.pop(key, None)
+            self.spacing_seconds.pop(key, None)
             return Outcome()
         now = self._now()
         status = recall(rollout)
@@ -111,8 +114,10 @@ class Reconciler:
             # Its criteria are still watched, and abort still works; nothing goes forward.
             spec, invalid = known.model_copy(update={"paused": True}), error
         spec = workload.resolved(self.cluster, rollout, spec)
-        seen = observe(self.cluster, rollout, spec, status, quiet_seconds=self.quiet_seconds)
-        evidence = weigh(spec, status, self.eyes.latest(key))
+        look = self.eyes.latest(key)
+        quiet_seconds = self._quiet_seconds(key, status, look)
+        seen = observe(self.cluster, rollout, spec, status, quiet_seconds=quiet_seconds)
+        evidence = weigh(spec, status, look)
         decision = decide(spec, restored(status), seen, evidence, now)
         if invalid is not None:
             told = held(rollout, status, decision.status, invalid, now)
@@ -134,6 +139,21 @@ class Reconciler:
         if failure is not None:
             raise failure
         return outcome
+
+    def _quiet_seconds(self, key: Key, status: RolloutStatus, look: Look | None) -> float:
+        """
+        Return how long a canary's counters may still move after its last request.
+
+        The spacing of scrapes is what was measured last, also by a controller before this one; as
+        long as nothing was, it is taken to be that of other Rollouts.
+        """
+        measured = (look.spacing_seconds if look is not None else 0.0) or self.spacing_seconds.get(
+            key, status.exposure.scraped_every_seconds
+        )
+        if measured:
+            self.spacing_seconds[key] = measured
+        usual = measured or max(self.spacing_seconds.values(), default=0.0)
+        return max(self.quiet_seconds, 2 * usual)
 
     def retreats(self, key: Key) -> bool:
         """Say whether a canary that was rolled back may have traffic still: that is not put off for long."""

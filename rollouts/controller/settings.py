@@ -36,5 +36,9 @@ class Settings:
 
     @property
     def quiet_seconds(self) -> float:
-        """How long counters of a canary may still move after its last request: two looks."""
+        """
+        How long counters of a canary may still move after its last request: two looks.
+
+        Two scrapes, where those were measured to be further apart.
+        """
         return 2 * self.interval_seconds

@@ -156,6 +156,8 @@ class Exposure(Remembered):
 
     canary_requests: int = 0
     canary_failures: int = 0
+    scraped_every_seconds: float = 0.0
+    """How far apart scrapes were measured to be: so long its counters may lag behind; 0: not known."""
 
 
 class HistoryEntry(Remembered):

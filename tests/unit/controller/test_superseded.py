@@ -1,0 +1,114 @@
+"""A bad canary is superseded by its fix, while counters are scraped far more seldom than looked at."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from rollouts.controller.ingress_counters import REQUESTS
+from rollouts.controller.looks import Looks
+from rollouts.controller.notices import Notices
+from rollouts.controller.reconcile import Reconciler
+from rollouts.controller.settings import Settings
+from rollouts.controller.telemetry import Telemetry
+from tests.fakes.kubernetes import canary_weight
+from tests.fakes.metrics import FakeMetrics
+from tests.fakes.shop import Shop
+from tests.unit.controller.bench import ARM, settle
+
+SETTINGS = Settings(interval_seconds=15)
+BAD = "shop:2"
+FACTS = {
+    "job": "nginx",
+    "instance": "a",
+    "ingress": "checkout",
+    "namespace": "shop",
+    "service": "checkout",
+}
+
+
+class Street:
+    """A shop with traffic, whose counters are scraped every minute."""
+
+    def __init__(self) -> None:
+        self.shop = Shop()
+        self.metrics = FakeMetrics()
+        self.metrics.count("up", job="nginx", instance="a")
+        self.passed = 0
+        self.image = "shop:1"
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew with another controller."""
+        shop = self.shop
+        self.looks = Looks(
+            self.metrics,
+            shop.clock,
+            Telemetry(),
+            lambda _: None,
+            interval_seconds=SETTINGS.interval_seconds,
+        )
+        shop.reconciler = Reconciler(
+            shop.cluster,
+            shop.clock,
+            self.looks,
+            Notices(shop.told),
+            Telemetry(),
+            SETTINGS.quiet_seconds,
+        )
+
+    def serve(self, arm: str, status: str) -> None:
+        self.metrics.count(REQUESTS, 5, canary=ARM[arm], status=status, **FACTS)
+
+    async def pass_by(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.serve("stable", "200")
+            if canary_weight(self.shop.cluster):
+                self.serve("canary", "500" if self.image == BAD else "200")
+            self.shop.clock.move(1)
+            self.passed += 1
+            if self.passed % 60 == 0:
+                self.metrics.scrape(self.shop.clock.now())
+            await settle()
+            await self.shop.round()
+
+    async def until_weight(self) -> None:
+        for _ in range(300):
+            if canary_weight(self.shop.cluster):
+                return
+            await self.pass_by(1)
+        raise AssertionError("the canary never had traffic")
+
+    def release(self, image: str) -> None:
+        self.image = image
+        self.shop.release(image)
+
+
+@pytest.fixture
+async def street() -> AsyncIterator[Street]:
+    made = Street()
+    made.shop.apply()
+    await made.pass_by(200)
+    assert made.shop.status["phase"] == "Healthy"
+    yield made
+    await made.looks.close()
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_the_fix_is_not_charged_with_the_failures_of_the_bad_one(
+    street: Street, *, restarts: bool
+) -> None:
+    street.release("shop:1b")
+    await street.until_weight()
+    await street.pass_by(130)
+    assert "Promoted" in street.shop.reasons()
+    street.release(BAD)
+    await street.until_weight()
+    await street.pass_by(50)  # its failures are not scraped yet
+    if restarts:
+        await street.looks.close()
+        street.restart()
+    street.release("shop:3")
+    while street.shop.status["stableRevision"]["images"] != ["shop:3"]:
+        await street.pass_by(1)
+        assert "RolledBack" not in street.shop.reasons()
+        assert street.passed < 2000
