@@ -142,6 +142,8 @@ class Applier:
                 return giving.writes(self.cluster, self.rollout, self.spec, action)
 
     def _create_replica_set(self, action: CreateReplicaSet) -> list[Write]:
+        if not self.spec.template:
+            return []  # the spec is invalid, and the revision's own template is gone
         body = bodies.replica_set(self.rollout, self.spec, action)
         present = self.cluster.get(self._ref(REPLICA_SET, body["metadata"]["name"]))
         if present is not None and is_foreign(present, self.rollout):

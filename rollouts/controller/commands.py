@@ -1,4 +1,4 @@
-"""The command annotation: `{"id", "verb", "revision", "by", "at"}`, or the bare verb."""
+"""The command annotation: `{"id", "verb", "revision", "step", "by", "at"}`, or the bare verb."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ def read_command(rollout: FrozenJSON) -> tuple[Command | None, str]:
         return Command(id=f"unreadable-{digest}", verb="?"), complaint
     words = {
         name: str(given.get(name) or "")
-        for name in ("id", "verb", "revision", "by", "reason", "to")
+        for name in ("id", "verb", "revision", "step", "by", "reason", "to")
     }
     return Command(**words), ""
 
@@ -47,6 +47,7 @@ def named(rollout: FrozenJSON, *, id_: str, verb: str, at: datetime) -> str:
         "id": id_,
         "verb": verb,
         "revision": given.get("revision"),
+        "step": given.get("step"),
         "by": given.get("by") or "kubectl",
         "reason": given.get("reason"),
         "to": given.get("to"),

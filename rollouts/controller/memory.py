@@ -1,14 +1,15 @@
 """The status of a Rollout as it is read and written: the only memory there is."""
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from rollouts.core.conditions import condition, conditions
-from rollouts.errors import InvalidSpec
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.model.status import RolloutStatus
 
+_GOES_ON = "; by the last valid spec: "
 _FIELDS = {str(field.alias or name) for name, field in RolloutStatus.model_fields.items()}
 
 
@@ -59,66 +60,55 @@ def merge_patch(before: FrozenJSON, after: FrozenJSON) -> JSON:
     return patch
 
 
-def refused(
-    rollout: FrozenJSON, status: RolloutStatus, error: InvalidSpec, now: Any
-) -> RolloutStatus:
+def refused(rollout: FrozenJSON, status: RolloutStatus, why: str, now: datetime) -> RolloutStatus:
     """Return the status of a Rollout whose spec is invalid: it says why, and keeps all else."""
-    message = str(error)
     generation = int(rollout["metadata"].get("generation") or 0)
-    after = status.having(phase="Degraded", message=message, observed_generation=generation)
-    return _marked(after, status, error, now)
+    after = status.having(phase="Degraded", message=why, observed_generation=generation)
+    return _marked(after, status, why, now)
 
 
-def held(
-    rollout: FrozenJSON,
-    before: RolloutStatus,
-    after: RolloutStatus,
-    error: InvalidSpec,
-    now: Any,
+def kept_by_the_last_valid_spec(
+    before: RolloutStatus, after: RolloutStatus, why: str, now: datetime
 ) -> RolloutStatus:
     """
-    Return the status of a release whose spec has become invalid on its way.
+    Return the status of a Rollout that goes on by its last valid spec.
 
-    It is held by the last valid spec, under which it may still be rolled back.
+    It says what is wrong first, and then what goes on.
     """
     if after.abort is None:
-        after = refused(rollout, after, error, now)
-        after = after.having(message=f"{after.message}; held by the last valid spec")
-    return _marked(after, before, error, now)
+        told = f"{why}{_GOES_ON}{after.message}"
+        after = after.having(phase="Degraded", message=told)
+    return _marked(after, before, why, now)
 
 
-def is_news(before: RolloutStatus, error: InvalidSpec) -> bool:
+def is_news(before: RolloutStatus, why: str) -> bool:
     """Say whether status does not know yet that the spec is invalid in this way."""
-    return not any(
-        each.type == "InvalidSpec" and each.status == "True" and each.message == str(error)
-        for each in before.conditions
-    )
+    return _invalid(before) != why
 
 
-def _marked(
-    after: RolloutStatus, before: RolloutStatus, error: InvalidSpec, now: Any
-) -> RolloutStatus:
+def _invalid(status: RolloutStatus) -> str | None:
+    """Return what status says is wrong with the spec; None for nothing."""
+    found = (each for each in status.conditions if each.type == "InvalidSpec")
+    return next((each.message for each in found if each.status == "True"), None)
+
+
+def _marked(after: RolloutStatus, before: RolloutStatus, why: str, now: datetime) -> RolloutStatus:
     """Return `after` with the condition that names the error, and the others as they follow."""
     invalid = condition(
-        before.conditions,
-        "InvalidSpec",
-        holds=True,
-        reason="InvalidSpec",
-        message=str(error),
-        now=now,
+        before.conditions, "InvalidSpec", holds=True, reason="InvalidSpec", message=why, now=now
     )
+    traps = {each.type: each for each in after.conditions if each.type == "Preflight"}
+    said = {**traps, invalid.type: invalid}
     others = conditions(before.conditions, after, (), now)
-    return after.having(
-        conditions=[invalid if each.type == invalid.type else each for each in others]
-    )
+    return after.having(conditions=[said.get(each.type, each) for each in others])
 
 
 def restored(status: RolloutStatus) -> RolloutStatus:
-    """Return a status whose message speaks of the release again, once the spec is valid again."""
-    was_invalid = any(
-        each.type == "InvalidSpec" and each.status == "True" for each in status.conditions
-    )
-    if not was_invalid or status.abort is None:
+    """Return a status whose message speaks of the release alone, as if the spec had been valid."""
+    why = _invalid(status)
+    if why is None:
         return status
+    if status.abort is None:
+        return status.having(message=status.message.removeprefix(f"{why}{_GOES_ON}"))
     said = [entry.message for entry in status.history if entry.reason == "RolledBack"]
     return status.having(message=said[-1]) if said else status

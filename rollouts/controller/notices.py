@@ -21,6 +21,8 @@ TOLD = frozenset(
         "Promoted",
         "RolledBack",
         "RolloutStarted",
+        "StepsChanged",
+        "StrategyChanged",
     }
 )
 """The reasons that people are told of; the others are in events and history."""

@@ -22,23 +22,28 @@ import structlog
 from rollouts.controller import workload
 from rollouts.controller.apply import Applier
 from rollouts.controller.evidence import weigh
+from rollouts.controller.governing import governing, seen_by
 from rollouts.controller.keys import Key
-from rollouts.controller.memory import held, is_news, recall, refused, restored, status_patch
+from rollouts.controller.memory import (
+    is_news,
+    kept_by_the_last_valid_spec,
+    recall,
+    refused,
+    restored,
+    status_patch,
+)
 from rollouts.controller.notices import Notices
-from rollouts.controller.observe import observe
 from rollouts.controller.target import Target, target_of
 from rollouts.controller.telemetry import Telemetry
 from rollouts.core.actions import Decision, NameCommand, Occurrence
 from rollouts.core.decide import decide
+from rollouts.core.in_force import InForce
 from rollouts.core.refresh import due_at, worth_writing
 from rollouts.core.workload import SetFinalizers
-from rollouts.core.world import under_way
 from rollouts.errors import Conflict, InvalidSpec, RetryLater, RolloutsError
 from rollouts.model.evidence import Look
 from rollouts.model.kinds import FrozenJSON
-from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
-from rollouts.model.validation import parse_rollout
 from rollouts.ports import Clock, Cluster, Notice, Patch, Record, Write
 
 log = structlog.get_logger(__name__)
@@ -80,8 +85,6 @@ class Reconciler:
     notices: Notices
     telemetry: Telemetry
     quiet_seconds: float
-    valid: dict[Key, RolloutSpec] = field(default_factory=dict)
-    """The last valid spec of each release that is under way, for as long as we run."""
     spacing_seconds: dict[Key, float] = field(default_factory=dict)
     """How far apart the scrapes of each were measured to be, for as long as we run."""
 
@@ -95,7 +98,6 @@ class Reconciler:
         rollout = self.cluster.get(key.ref)
         if rollout is None or workload.has_left(rollout):
             self.eyes.forget(key)
-            self.valid.pop(key, None)
             self.spacing_seconds.pop(key, None)
             return Outcome()
         now = self._now()
@@ -103,42 +105,42 @@ class Reconciler:
         if status is None:
             log.warning("status unreadable, starting from what the Service selects", rollout=key)
             status = RolloutStatus()
-        invalid: InvalidSpec | None = None
         try:
-            spec = parse_rollout(rollout)
+            ruled = governing(self.cluster, rollout, status, now)
         except InvalidSpec as error:
-            known = self.valid.get(key)
-            if known is None or not under_way(status):
-                self.eyes.forget(key)
-                return await self._refuse(rollout, status, error, now)
-            # Its criteria are still watched, and abort still works; nothing goes forward.
-            spec, invalid = known.model_copy(update={"paused": True}), error
-        spec = workload.resolved(self.cluster, rollout, spec)
-        look = self.eyes.latest(key)
-        quiet_seconds = self._quiet_seconds(key, status, look)
-        seen = observe(self.cluster, rollout, spec, status, quiet_seconds=quiet_seconds)
-        evidence = weigh(spec, status, look)
-        decision = decide(spec, restored(status), seen, evidence, now)
-        if invalid is not None:
-            told = held(rollout, status, decision.status, invalid, now)
-            said = (_complaint(invalid),) if is_news(status, invalid) else ()
-            decision = replace(decision, status=told, occurrences=(*decision.occurrences, *said))
-        applier = Applier(self.cluster, self.clock, self._write, rollout, spec)
+            self.eyes.forget(key)
+            return await self._refuse(rollout, status, str(error), now)
+        decision = self._decide(rollout, status, ruled, now)
+        applier = Applier(self.cluster, self.clock, self._write, rollout, ruled.spec)
         failure = await self._act(applier, decision)
         outcome = await self._settle(rollout, status, decision, failure, now)
-        target = target_of(key, spec, decision.status)
+        target = target_of(key, ruled.spec, decision.status)
         if target is not None:
             self.eyes.follow(target)
-            self.valid[key] = self.valid[key] if invalid is not None else spec
         else:
             self.eyes.forget(key)
-            self.valid.pop(key, None)
         for action in decision.actions:
             if isinstance(action, LAST):
                 await applier.carry_out(action)
         if failure is not None:
             raise failure
         return outcome
+
+    def _decide(
+        self, rollout: FrozenJSON, before: RolloutStatus, ruled: InForce, now: datetime
+    ) -> Decision:
+        """Decide by what is in force; with an invalid spec, say so besides."""
+        key = _key(rollout)
+        status, hold, look = restored(ruled.status), ruled.hold, self.eyes.latest(key)
+        quiet_seconds = self._quiet_seconds(key, status, look)
+        seen = seen_by(self.cluster, rollout, ruled, quiet_seconds=quiet_seconds)
+        evidence = weigh(ruled.spec, status, look)
+        decision = decide(ruled.spec, status, seen, evidence, now, hold=hold)
+        if hold is None or hold.reason != "InvalidSpec":
+            return decision
+        told = kept_by_the_last_valid_spec(before, decision.status, hold.why, now)
+        said = (_complaint(hold.why),) if is_news(before, hold.why) else ()
+        return replace(decision, status=told, occurrences=(*decision.occurrences, *said))
 
     def _quiet_seconds(self, key: Key, status: RolloutStatus, look: Look | None) -> float:
         """
@@ -208,13 +210,13 @@ class Reconciler:
         return Outcome(requeue)
 
     async def _refuse(
-        self, rollout: FrozenJSON, before: RolloutStatus, error: InvalidSpec, now: datetime
+        self, rollout: FrozenJSON, before: RolloutStatus, why: str, now: datetime
     ) -> Outcome:
         """Say what is wrong with the spec, and do nothing else until it changes."""
-        after = refused(rollout, before, error, now)
+        after = refused(rollout, before, why, now)
         if worth_writing(before, after, now):
             await self._remember(rollout, after, now)
-            await self._tell(rollout, (_complaint(error),), now)
+            await self._tell(rollout, (_complaint(why),), now)
             return Outcome()
         due = due_at(before, after, now)
         return Outcome((due - now).total_seconds() if due is not None else None)
@@ -250,8 +252,8 @@ class Reconciler:
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def _complaint(error: InvalidSpec) -> Occurrence:
-    return Occurrence("Warning", "InvalidSpec", str(error))
+def _complaint(why: str) -> Occurrence:
+    return Occurrence("Warning", "InvalidSpec", why)
 
 
 def _key(rollout: FrozenJSON) -> Key:

@@ -62,6 +62,11 @@ def resolved(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Rollou
     if deployment is not None:
         wanted = deployment["spec"]
         return _with(spec, wanted["template"], wanted["selector"], wanted.get("minReadySeconds"))
+    return kept(cluster, rollout, spec)
+
+
+def kept(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> RolloutSpec:
+    """Return the spec with the current revision's template and selector, as its ReplicaSet has them."""
     current = ((rollout.get("status") or {}).get("currentRevision") or {}).get("hash")
     for replica_set in _replica_sets(cluster, rollout):
         if labels_of(replica_set)[HASH_LABEL] == current:

@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from rollouts.core import idle, replicas, revision, standing
+from rollouts.core import idle, plan, replicas, revision, standing
 from rollouts.core.adoption import is_missing
 from rollouts.core.confirm import confirm
+from rollouts.core.edited import BY_A_PERSON, stay
 from rollouts.core.rest import rest
 from rollouts.core.rising import held_back, is_rising
 from rollouts.core.rollback import deadline, roll_back, settled, waiting_for
@@ -23,15 +24,31 @@ def advance(world: World, move: Move) -> Move:
         return move
     if not under_way(move.status):
         return rest(world, move)
+    standing_still = _stands_still(world, move)
+    return standing_still if standing_still is not None else _go_on(world, _awake(world, move))
+
+
+def _stands_still(world: World, move: Move) -> Move | None:
+    """Return the move with what holds it, where an edit, a person or the lack of pods does; else None."""
+    if world.hold is not None and world.spec.paused:
+        return stay(world, world.hold, move, _place(world, move.status))
     if frozen(world.spec, move.status):
         return _held(world, move)
     waits = idle.waits_for(world, move.status)
-    if waits:
-        return _stay(world, idle.waiting(world, move, waits), Waiting(waits))
+    return _stay(world, idle.waiting(world, move, waits), Waiting(waits)) if waits else None
+
+
+def _awake(world: World, move: Move) -> Move:
+    """Return the move without what has held it."""
     move = idle.awake(world, move)
-    if move.status.pause is not None and move.status.pause.reason in ("SpecPaused", "Command"):
+    if move.status.pause is not None and move.status.pause.reason in BY_A_PERSON:
         # The clock of a step stands still while a person holds it.
         move = move.having(pause=None, step_started_at=world.now)
+    return move
+
+
+def _go_on(world: World, move: Move) -> Move:
+    """Go through the steps as far as they are done, then to the promotion."""
     steps = world.spec.steps
     index = move.status.current_step_index or 0
     while index < len(steps):
@@ -39,7 +56,7 @@ def advance(world: World, move: Move) -> Move:
         if unseen is not None:
             return _stay(world, move, unseen)
         move = _enter(world, move, index)
-        found = state(world, move.status, steps[index], index)
+        found = state(world, move.status, steps[index])
         if not isinstance(found, Done):
             return _stay(world, move, found)
         index += 1
@@ -106,6 +123,7 @@ def _enter(world: World, move: Move, index: int) -> Move:
     if weight is not None:
         desired = replicas.attainable(world.spec, status, weight)
     scale = replicas.scale_of(world.spec, status, index) if index < len(steps) else None
+    move = move.having(entered_steps=plan.entered(world.spec, index))
     if same and desired == status.weights.desired and scale == status.canary_scale:
         return move
     return move.having(

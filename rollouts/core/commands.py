@@ -3,16 +3,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from rollouts.core import idle, replicas, revision, standing
+from rollouts.core import revision, standing
 from rollouts.core.actions import Occurrence
 from rollouts.core.observed import Command
+from rollouts.core.promotion import promote, promote_full
 from rollouts.core.restart import begin_restart, stop_restart
 from rollouts.core.rollback import go_back, roll_back
 from rollouts.core.target import begin, leaving, numbered
 from rollouts.core.world import Move, World, is_warm, under_way
 from rollouts.model.status import HandledCommand, Pause, Pinned, Revision, RolloutStatus
-
-_WANTS_EVIDENCE = ("Inconclusive", "MetricsUnavailable")
 
 Handler = Callable[[World, Move, Command], tuple[Move, bool, str]]
 
@@ -155,62 +154,10 @@ def _none_before(status: RolloutStatus) -> str:
     return "each that was stable before was gone back from; name one with --to all the same"
 
 
-def _promote(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
-    status = move.status
-    if not under_way(status) or status.current_step_index is None:
-        return move, False, _nothing_to_promote(status)
-    if waits := idle.waits_for(world, status):
-        return move, False, waits
-    holds = [
-        index
-        for index, step in enumerate(world.spec.steps)
-        if index >= status.current_step_index
-        and (step.pause is not None or step.analysis is not None)
-    ]
-    last = status.current_step_index >= len(world.spec.steps) - 1
-    if last and status.pause is not None and status.pause.reason in _WANTS_EVIDENCE:
-        # It waits before the promotion itself, for evidence that a person does without.
-        full = len(world.spec.steps) + 1
-        return (
-            move.having(promoted_through=full, promoted="Evidence", pause=None),
-            True,
-            "promoted without more evidence",
-        )
-    if not holds and status.held_by is None:
-        return move, False, "no pause or analysis is left to skip; the rollout ends by itself"
-    through = max(status.promoted_through, holds[0] + 1 if holds else 0)
-    move = move.having(promoted_through=through, held_by=None, pause=None)
-    return move, True, f"step {through} is passed" if holds else "resumed"
-
-
-def _promote_full(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
-    status = move.status
-    if not under_way(status) or status.current_step_index is None:
-        return move, False, _nothing_to_promote(status)
-    steps = len(world.spec.steps)
-    move = move.having(
-        promoted_through=steps + 1,
-        promoted="Full",
-        current_step_index=steps,
-        step_started_at=world.now,
-        held_by=None,
-        pause=None,
-        canary_scale=None,
-        weights=status.weights.having(desired=100),
-    )
-    if replicas.stable_replicas(world.spec, status) == 0:
-        return move, True, "promoted without pods: spec.replicas is 0, so that nothing was judged"
-    return move, True, "all remaining steps are skipped; success criteria are still watched"
-
-
-def _nothing_to_promote(status: RolloutStatus) -> str:
-    return (
-        "it was rolled back; use retry" if status.abort is not None else "no rollout is under way"
-    )
-
-
 def _retry(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
     current = move.status.current_revision
+    if world.hold is not None and world.hold.reason == "InvalidSpec":
+        return move, False, f"nothing begins while the spec is invalid: {world.hold.why}"
     if move.status.pinned is not None:
         move = move.having(pinned=None)
         template = numbered(world, move.status, world.observed.template_hash)
@@ -236,8 +183,8 @@ def _resume(world: World, move: Move, _command: Command) -> tuple[Move, bool, st
 
 
 HANDLERS: dict[str, Handler] = {
-    "promote": _promote,
-    "promote-full": _promote_full,
+    "promote": promote,
+    "promote-full": promote_full,
     "abort": _abort,
     "retry": _retry,
     "pause": _pause,

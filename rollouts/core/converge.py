@@ -95,6 +95,10 @@ def _switch(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
     route, split = world.observed.route, next_split(world, status)
+    if world.hold is not None and world.hold.goes_over and not status.entered_steps:
+        if route.exists:
+            yield RemoveRoute() if route.highest == 0 else SetWeight(_back(world, status))
+        return
     percent, opens = split.percent, bool(split.names)
     quarrel = quarrel_ends(status, world.now) is not None and percent >= route.highest
     if quarrel or (percent == 0 and not opens and not route.exists):

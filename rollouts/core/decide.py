@@ -23,7 +23,7 @@ from rollouts.core.restart import go_on
 from rollouts.core.rising import held_back, is_rising
 from rollouts.core.rollback import deadline, guard, settled
 from rollouts.core.target import retarget
-from rollouts.core.world import Move, World, attempt, frozen, is_warm, under_way
+from rollouts.core.world import Hold, Move, World, attempt, frozen, is_warm, under_way
 from rollouts.model.evidence import Evidence
 from rollouts.model.kinds import HASH_LABEL
 from rollouts.model.spec import RolloutSpec
@@ -31,10 +31,20 @@ from rollouts.model.status import RolloutStatus
 
 
 def decide(
-    spec: RolloutSpec, status: RolloutStatus, observed: Observed, evidence: Evidence, now: datetime
+    spec: RolloutSpec,
+    status: RolloutStatus,
+    observed: Observed,
+    evidence: Evidence,
+    now: datetime,
+    *,
+    hold: Hold | None = None,
 ) -> Decision:
-    """Return what to do next. Pure: the same inputs give the same Decision."""
-    world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names))
+    """
+    Return what to do next. Pure: the same inputs give the same Decision.
+
+    `spec`, `status` and `hold` are what is in force (`rollouts.core.in_force`).
+    """
+    world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names), hold)
     world = adoption.warned(world, status)
     move = _remember_evidence(world, Move(status))
     for step in _course(world, status):

@@ -96,6 +96,8 @@ class Command:
     reason: str = ""
     to: str = ""
     """rollback: the revision to go back to, by number or hash; empty for the one before."""
+    step: str = ""
+    """promote: the step that is meant, counted from 1, or `promotion`; empty for the current one."""
 
 
 @dataclass(frozen=True, slots=True)

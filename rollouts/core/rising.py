@@ -48,7 +48,7 @@ def blind(world: World, status: RolloutStatus) -> Waiting | None:
     if not is_exposed(world, status):
         return None
     for spec, criterion in zip(world.spec.success_criteria, world.evidence.criteria, strict=False):
-        if criterion.verdict == "error":
+        if criterion.verdict == "error" and status.promoted != "Evidence":
             pause: PauseReason | None = (
                 "MetricsUnavailable" if criterion.errors > spec.error_limit else None
             )

@@ -11,14 +11,13 @@ from rollouts.model.strategy import Analysis, Pause, Step
 from rollouts.model.units import format_duration
 
 
-def state(world: World, status: RolloutStatus, step: Step, index: int) -> State:
+def state(world: World, status: RolloutStatus, step: Step) -> State:
     """Return whether `step`, which is the current one, is done."""
-    skipped = index < status.promoted_through
     if step.pause is None and step.analysis is None:
         if not settled(world, status):
             return Waiting(waiting_for(world, status), until=_next_moment(world, status))
         return Done()
-    if skipped:
+    if status.promoted:
         return Done()
     if status.weights.applied < status.weights.desired:  # somebody took the traffic away
         return Waiting(waiting_for(world, status), until=_next_moment(world, status))

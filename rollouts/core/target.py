@@ -56,7 +56,6 @@ def begin(world: World, move: Move, target: Revision, *, skipping: bool = False)
     if status.stable_revision is not None and skipping:
         move = move.having(
             current_step_index=steps,
-            promoted_through=steps + 1,
             promoted="Full",
             weights=Weights(desired=100),
         )
@@ -76,7 +75,8 @@ def begin(world: World, move: Move, target: Revision, *, skipping: bool = False)
 def _how(world: World, *, skipping: bool) -> str:
     if skipping:
         return "without steps: it was stable before"
-    return f"in {len(world.spec.steps)} steps" if world.spec.steps else "at once"
+    steps = len(world.hold.steps if world.hold is not None else world.spec.steps)
+    return f"in {steps} steps" if steps else "at once"
 
 
 def _unpinned(world: World, move: Move) -> Move:
@@ -132,7 +132,7 @@ def retire(status: RolloutStatus, hash_: str, delay_seconds: float) -> list[Reti
 
 def _fresh() -> dict[str, object]:
     return {
-        "promoted_through": 0,
+        "entered_steps": [],
         "promoted": "",
         "leaning_since": None,
         "weights": Weights(),

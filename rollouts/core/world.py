@@ -17,6 +17,23 @@ QUARREL_PAUSE = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Why the spec as it is written is not the one by which a release is run, and what ends that."""
+
+    reason: Literal["StepsChanged", "StrategyChanged", "InvalidSpec"]
+    why: str
+    """In words: what was changed, and what a person may do."""
+    steps: tuple[str, ...] = ()
+    """The steps as they are written now, by their labels (`rollouts.core.plan.label`)."""
+    resumes_at: int = 0
+    """StepsChanged: which of them a promote goes on with."""
+    next_step: str = ""
+    """The same, as messages name it."""
+    goes_over: str = ""
+    """StrategyChanged: what is said of an attempt that has entered no step yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """What is wanted, seen and measured, and when."""
 
@@ -26,6 +43,8 @@ class World:
     now: datetime
     asked: tuple[str, ...] = ()
     """The header and mirror routes that the routing objects were asked about."""
+    hold: Hold | None = None
+    """Why `spec` is not what is written, if it is not."""
 
     def replica_set(self, revision: Revision | None) -> ReplicaSet | None:
         """Return the ReplicaSet of `revision`, if there is one."""

@@ -11,6 +11,8 @@ from rollouts.model.routing import NginxRouting, TrafficRouting
 from rollouts.model.strategy import BlueGreenStrategy, CanaryStrategy, Step, Strategy
 from rollouts.model.units import Duration
 
+MOST_REPLICAS = 100_000
+
 
 class Requirement(Written):
     """One requirement of a label selector."""
@@ -76,7 +78,7 @@ class RolloutSpec(Written):
         }
     )
 
-    replicas: Annotated[int, Field(ge=0, le=100_000)] = 1
+    replicas: Annotated[int, Field(ge=0, le=MOST_REPLICAS)] = 1
     """How many pods the stable revision has."""
     selector: LabelSelector | None = None
     template: Annotated[

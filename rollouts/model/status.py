@@ -216,8 +216,6 @@ class RolloutStatus(Remembered):
     """
     drain_until: Timestamp | None = None
     """No traffic before this: failures of a superseded canary must not count against the next."""
-    promoted_through: int = 0
-    """Pauses and analyses before this step index are skipped, because someone promoted."""
     entered_steps: Annotated[list[str], Field(max_length=101)] = Field(default_factory=list)
     """The steps that this attempt has entered, by what they were; the last is the current one."""
     promoted: Literal["", "Step", "Evidence", "Full"] = ""

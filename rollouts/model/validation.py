@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from rollouts.errors import FieldError, InvalidSpec
 from rollouts.model.base import LONGEST_ROLLOUT_NAME
-from rollouts.model.kinds import GROUP, HASH_LABEL, FrozenJSON
+from rollouts.model.kinds import GROUP, HASH_LABEL, JSON, FrozenJSON
 from rollouts.model.misfits import misfits
 from rollouts.model.sources import unmeasurable
 from rollouts.model.spec import LabelSelector, RolloutSpec
@@ -49,6 +49,22 @@ def parse_rollout(rollout: FrozenJSON) -> RolloutSpec:
     if errors:
         raise InvalidSpec(errors)
     return parsed
+
+
+def parse_remembered(raw: FrozenJSON | None) -> RolloutSpec | None:
+    """
+    Return a spec that status has kept without its template, which is empty then.
+
+    None when there is none, or when another version of this program has written one that this
+    one does not understand.
+    """
+    if raw is None:
+        return None
+    template: JSON = {} if "workloadRef" in raw else {"template": {}}
+    try:
+        return RolloutSpec.model_validate({**raw, **template}, by_alias=True, by_name=False)
+    except ValidationError:
+        return None
 
 
 def _name(rollout: FrozenJSON) -> Iterator[FieldError]:

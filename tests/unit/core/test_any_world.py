@@ -77,7 +77,7 @@ STATUSES = st.builds(
     ),
     stable_floor=st.sampled_from([0, 4, 9]),
     canary_scale=st.sampled_from([None, 0, 3]),
-    promoted_through=st.sampled_from([0, 2, 99]),
+    promoted=st.sampled_from(["", "Step", "Evidence", "Full"]),
     pause=st.sampled_from([None, Pause(reason="PauseStep", at=at(-5))]),
     held_by=st.sampled_from([None, Pause(reason="Command", at=at(-5))]),
     abort=st.sampled_from([None, None, Abort(at=at(-5), by="me", reason="x")]),

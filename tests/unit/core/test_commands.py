@@ -50,7 +50,7 @@ def test_a_command_counts_once() -> None:
     scene = scene.after(scene.decide())
     again = scene.decide()
     assert "Command" not in told(again)
-    assert again.status.promoted_through == 2
+    assert (again.status.current_step_index, again.status.promoted) == (2, "")
 
 
 def test_promote_full_skips_the_steps_and_not_the_criteria() -> None:
@@ -69,7 +69,7 @@ def test_promote_ends_a_hold_and_says_so() -> None:
     spec = spec_of([{"setWeight": 25}])
     assert answer(under_way(25, spec).commanded("promote")) == (
         False,
-        "no pause or analysis is left to skip; the rollout ends by itself",
+        "step 1/1; there is no hold to pass",
     )
 
 

@@ -110,7 +110,7 @@ def test_a_weight_counts_once_all_routes_say_it() -> None:
 
 
 def test_a_bigger_step_is_written_down_before_it_is_made() -> None:
-    promoted = under_way(25).with_(promoted_through=2)
+    promoted = under_way(25).with_(current_step_index=1, promoted="Step")
     decision = promoted.decide()
     assert decision.status.weights.desired == 50
     assert decision.actions == ()

@@ -1,0 +1,77 @@
+"""By which spec a Rollout is run, and what is seen of the cluster by it. Reads only."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from rollouts.controller import workload
+from rollouts.controller.objects import mapping
+from rollouts.controller.observe import observe
+from rollouts.core.in_force import Edit, InForce, has_ended, in_force
+from rollouts.core.observed import Observed
+from rollouts.core.revision import template_hash
+from rollouts.core.world import World
+from rollouts.errors import InvalidSpec
+from rollouts.model.evidence import Evidence
+from rollouts.model.kinds import FrozenJSON
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import RolloutStatus
+from rollouts.model.validation import parse_rollout
+from rollouts.ports import Cluster
+
+
+def governing(
+    cluster: Cluster, rollout: FrozenJSON, status: RolloutStatus, now: datetime
+) -> InForce:
+    """
+    Return what is in force, with the template that is wanted now.
+
+    Raises:
+        InvalidSpec: the spec is invalid, and no valid one is known.
+    """
+
+    def is_over(known: RolloutSpec) -> bool:
+        spec = workload.resolved(cluster, rollout, known)
+        seen = observe(cluster, rollout, spec, status, quiet_seconds=0)
+        return has_ended(World(spec, seen, Evidence(), now), status)
+
+    written = _written(rollout)
+    found = in_force(Edit(mapping(rollout.get("spec")), written, status, now), is_over)
+    if found is None:
+        assert isinstance(written, InvalidSpec)
+        raise written
+    if isinstance(written, InvalidSpec):
+        return replace(found, spec=_kept(cluster, rollout, found.spec, status))
+    return replace(found, spec=workload.resolved(cluster, rollout, found.spec))
+
+
+def seen_by(
+    cluster: Cluster, rollout: FrozenJSON, found: InForce, *, quiet_seconds: float
+) -> Observed:
+    """Return what is seen by what is in force; an invalid spec asks for no other template."""
+    status = found.status
+    seen = observe(cluster, rollout, found.spec, status, quiet_seconds=quiet_seconds)
+    if found.hold is None or found.hold.reason != "InvalidSpec":
+        return seen
+    current = status.current_revision
+    hash_ = current.hash if current is not None else ""
+    if status.pinned is not None:
+        hash_ = status.pinned.instead_of
+    return replace(seen, template_hash=hash_)
+
+
+def _kept(
+    cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, status: RolloutStatus
+) -> RolloutSpec:
+    """Return the spec with the current revision's template, as far as it is known."""
+    kept, current = workload.kept(cluster, rollout, spec), status.current_revision
+    template = mapping(mapping(rollout.get("spec")).get("template"))
+    if kept.template or current is None or template_hash(template) != current.hash:
+        return kept
+    return kept.model_copy(update={"template": dict(template)})
+
+
+def _written(rollout: FrozenJSON) -> RolloutSpec | InvalidSpec:
+    try:
+        return parse_rollout(rollout)
+    except InvalidSpec as error:
+        return error

@@ -1,0 +1,30 @@
+"""What a release says and does while its spec, as it is written, is not the one it is run by."""
+
+from rollouts.core.plan import PROMOTION
+from rollouts.core.world import Hold, Move, World
+from rollouts.model.status import Pause
+
+BY_A_PERSON = ("SpecPaused", "Command", "StepsChanged", "StrategyChanged")
+"""With these the clock of a step stands still: it starts anew when they end."""
+
+
+def stay(world: World, hold: Hold, move: Move, where: str) -> Move:
+    """Stay where it is, `where` in words, until the spec is corrected or a person chooses."""
+    status = move.status
+    if not status.entered_steps:
+        text = hold.goes_over or f"{where}: begins when the spec is as it is written"
+        return move.having(phase="Progressing", pause=None, message=text)
+    if hold.reason == "StepsChanged" and (
+        status.step_started_at is None or status.entered_steps[-1] == PROMOTION
+    ):
+        return move.having(phase="Progressing", message=f"goes on with {hold.next_step}")
+    if hold.reason == "InvalidSpec":
+        text = f"{where}: held until the spec is valid again"
+        pause = Pause(reason="SpecPaused", at=world.now)
+        return move.having(phase="Paused", pause=status.pause or pause, message=text)
+    reason = "StepsChanged" if hold.reason == "StepsChanged" else "StrategyChanged"
+    text = f"{where}: {hold.why}"
+    if status.pause is not None and status.pause.reason == reason:
+        return move.having(phase="Paused", message=text)
+    move = move.having(phase="Paused", pause=Pause(reason=reason, at=world.now))
+    return move.saying(world, reason, text)

@@ -1,0 +1,190 @@
+"""
+By which spec a Rollout is run: the one that is written, unless an edit would promote.
+
+A release goes on with the strategy that it began with, and with steps among which its current
+one can be found; of an invalid spec the last valid one stays in force. Pure: what is in force
+is in status, where a restart finds it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rollouts.core import plan, ways
+from rollouts.core.routes import route
+from rollouts.core.world import Hold, World, is_warm, under_way
+from rollouts.errors import InvalidSpec
+from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.model.spec import MOST_REPLICAS, RolloutSpec
+from rollouts.model.status import RolloutStatus
+from rollouts.model.strategy import BlueGreenStrategy, CanaryStrategy
+from rollouts.model.validation import parse_remembered
+
+_OF_STEPS = (
+    "steps",
+    "preview_replica_count",
+    "auto_promotion_enabled",
+    "auto_promotion_seconds",
+    "pre_promotion_analysis",
+    "post_promotion_analysis",
+)
+"""The fields that say what the steps are: a canary's, and those that blue-green's are made from."""
+_ADVICE = "abort goes back to stable"
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """By what a Rollout is run now: a spec, the status with its step found again, and why it is held."""
+
+    spec: RolloutSpec
+    status: RolloutStatus
+    hold: Hold | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A Rollout whose spec may have been edited: `written` is that spec, or what is wrong with it."""
+
+    raw: FrozenJSON
+    written: RolloutSpec | InvalidSpec
+    status: RolloutStatus
+    now: datetime
+
+
+def in_force(edit: Edit, is_over: Callable[[RolloutSpec], bool]) -> InForce | None:
+    """
+    Return what is in force; None when the spec is invalid, and no valid one is known.
+
+    `is_over` says of the spec that was in force whether nothing of its release is left
+    (`has_ended`). A spec that is new at rest, or before an attempt has entered a step, simply
+    comes into force.
+    """
+    status, said = edit.status, without_template(edit.raw)
+    unchanged = said == status.spec_in_force
+    if isinstance(edit.written, InvalidSpec):
+        return _invalid(edit, edit.written)
+    known = edit.written if unchanged else parse_remembered(status.spec_in_force)
+    if known is not None and ways.differ(known, edit.written):
+        if not is_over(known):
+            return _held_by_old_way(known, edit.written, status)
+        status = _from_the_start(edit.written, status)
+    found = plan.found_again(edit.written, status, edit.now)
+    if found is not None:
+        return InForce(edit.written, found.having(spec_in_force=said))
+    return _held_by_old_steps(known or edit.written, edit, said)
+
+
+def without_template(raw: FrozenJSON) -> JSON:
+    """Return a spec as it is kept in status: without its template, and without nulls."""
+    return {key: _without_nulls(value) for key, value in raw.items() if key != "template"}
+
+
+def _without_nulls(value: Any) -> Any:
+    """Return a value as a merge patch leaves it: a key that is null is not there."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
+
+
+def has_ended(world: World, status: RolloutStatus) -> bool:
+    """Say whether nothing of a release is left in routes and Services, and none has begun to enter steps."""
+    if world.observed.leaving or (under_way(status) and status.entered_steps):
+        return False
+    if world.observed.route.exists or route(world, status).highest > 0:
+        return False
+    return not is_warm(world, status) and _is_alone(world, status)
+
+
+def _is_alone(world: World, status: RolloutStatus) -> bool:
+    """Say whether pods that share the traffic by their number are all of the stable revision."""
+    stable = status.stable_revision
+    if stable is None or not world.spec.by_replicas:
+        return True
+    return all(
+        each.existing == 0
+        for each in world.observed.replica_sets.values()
+        if each.hash != stable.hash
+    )
+
+
+def _invalid(edit: Edit, error: InvalidSpec) -> InForce | None:
+    """Run by the last valid spec: what runs goes on and may go back, and nothing begins."""
+    known = parse_remembered(edit.status.spec_in_force)
+    if known is None:
+        return None
+    paused = known.paused or edit.status.pinned is None
+    replicas = _number(edit.raw.get("replicas"), known.replicas)
+    spec = known.model_copy(update={"paused": paused, "replicas": replicas})
+    return InForce(spec, edit.status, Hold("InvalidSpec", str(error)))
+
+
+def _number(given: object, else_: int) -> int:
+    """Return a number of pods, if it is one."""
+    if not isinstance(given, int) or isinstance(given, bool):
+        return else_
+    return given if 0 <= given <= MOST_REPLICAS else else_
+
+
+def _held_by_old_way(known: RolloutSpec, written: RolloutSpec, status: RolloutStatus) -> InForce:
+    before, after = ways.words(known), ways.words(written)
+    change = f"from {before} to {after}" if before != after else f"({ways.fields(known, written)})"
+    hold = Hold(
+        "StrategyChanged",
+        f"strategy was changed {change} in the middle of a release; it is held by the strategy it"
+        f" began with: promote begins it anew by the new one, {_ADVICE}",
+        steps=tuple(plan.labels(written)),
+        goes_over=f"traffic goes back to stable by {before}; then it begins by {after}",
+    )
+    followed = {
+        name: getattr(written, name)
+        for name in ("replicas", "selector", "template", "workload_ref")
+    }
+    return InForce(known.model_copy(update={**followed, "paused": True}), status, hold)
+
+
+def _held_by_old_steps(known: RolloutSpec, edit: Edit, said: JSON) -> InForce:
+    """Keep the steps, and nothing else, as they were when the current one was still among them."""
+    written, status = edit.written, edit.status
+    assert isinstance(written, RolloutSpec)
+    steps = tuple(plan.labels(written))
+    index = plan.resumes_at(status.entered_steps, steps)
+    following, current = plan.named(steps, index), status.entered_steps[-1]
+    gone = "can't be told apart" if current in steps else "is not there any more"
+    hold = Hold(
+        "StepsChanged",
+        f"the steps were changed, and {current}, which was current, {gone}: promote goes on with"
+        f" {following}; {_ADVICE}",
+        steps=steps,
+        resumes_at=index,
+        next_step=following,
+    )
+    kept = {
+        name: getattr(known.way, name) for name in _OF_STEPS if name in type(known.way).model_fields
+    }
+    way = written.way.model_copy(update=kept)
+    arm = "blue_green" if isinstance(way, BlueGreenStrategy) else "canary"
+    strategy = written.strategy.model_copy(update={arm: way})
+    spec = written.model_copy(update={"strategy": strategy, "paused": True})
+    remembered = _with_old_steps(said, status.spec_in_force or said)
+    return InForce(spec, status.having(spec_in_force=remembered), hold)
+
+
+def _with_old_steps(said: FrozenJSON, before: FrozenJSON) -> JSON:
+    """Return a spec as it is kept in status, with the fields of the steps as they were `before`."""
+    ((kind, way),) = said["strategy"].items()
+    model = BlueGreenStrategy if kind == "blueGreen" else CanaryStrategy
+    fields = model.model_fields.items()
+    names = {str(field.alias or name) for name, field in fields if name in _OF_STEPS}
+    old = before["strategy"].get(kind) or {}
+    kept = {name: value for name, value in old.items() if name in names}
+    others = {name: value for name, value in way.items() if name not in names}
+    return {**said, "strategy": {kind: {**others, **kept}}}
+
+
+def _from_the_start(spec: RolloutSpec, status: RolloutStatus) -> RolloutStatus:
+    """Return the status of an attempt that has entered no step, for the steps of another strategy."""
+    if not under_way(status) or status.current_step_index is None:
+        return status
+    index = len(spec.steps) if status.promoted == "Full" else 0
+    return status.having(current_step_index=index, canary_scale=None)

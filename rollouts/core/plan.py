@@ -1,0 +1,183 @@
+"""
+The steps of an attempt, remembered by what they were, and found again in a spec that was edited.
+
+A label is short and ours alone: it depends on no library's serialisation, so that a later
+version of this program knows the steps again.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rollouts.core.world import under_way
+from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute, StringMatch
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import RolloutStatus
+from rollouts.model.strategy import Pause, SetCanaryScale, Step
+from rollouts.model.units import format_duration
+
+PROMOTION = "promotion"
+"""What comes after the last step."""
+_ROUTES = ("setHeaderRoute", "setMirrorRoute")
+_ENDED = "off"
+
+
+def label(step: Step) -> str:
+    """Return what a step is, in a few words that tell it from every other: `setWeight 25`."""
+    if step.set_weight is not None:
+        return f"setWeight {step.set_weight}"
+    if step.pause is not None:
+        return _pause(step.pause)
+    if step.analysis is not None:
+        return f"analysis {format_duration(step.analysis.duration) or '0s'}"
+    if step.set_canary_scale is not None:
+        return f"setCanaryScale {_scale(step.set_canary_scale)}"
+    if step.set_header_route is not None:
+        return _header_route(step.set_header_route)
+    assert step.set_mirror_route is not None
+    return _mirror_route(step.set_mirror_route)
+
+
+def labels(spec: RolloutSpec) -> list[str]:
+    """Return what the steps of a spec are, in their order."""
+    return [label(step) for step in spec.steps]
+
+
+def entered(spec: RolloutSpec, index: int) -> list[str]:
+    """Return what an attempt has entered that is at step `index` of this spec."""
+    return [*labels(spec), PROMOTION][: index + 1]
+
+
+def named(steps: Sequence[str], index: int) -> str:
+    """Return a step as messages name it: `step 2/3 (setWeight 50)`, or `the promotion`."""
+    if index >= len(steps):
+        return f"the {PROMOTION}"
+    return f"step {index + 1}/{len(steps)} ({steps[index]})"
+
+
+def found_again(spec: RolloutSpec, status: RolloutStatus, now: datetime) -> RolloutStatus | None:
+    """
+    Return the status with its current step where it is in `spec`; None when that can't be known.
+
+    What is in front of it has been passed, whatever it is now, and moves nothing. A status of
+    before the steps were remembered is trusted by its index.
+    """
+    index, past, steps = status.current_step_index, status.entered_steps, labels(spec)
+    if not under_way(status) or index is None:
+        return status
+    if not past and status.promoted != "Full":
+        begun = index > 0 or status.weights.desired > 0
+        return status.having(entered_steps=entered(spec, index)) if begun else status
+    found = _index(past, steps)
+    if found is None:
+        return None
+    moved = status.having(current_step_index=found, entered_steps=entered(spec, found))
+    if found < len(steps) and past[-1] == "pause" and steps[found] != "pause":
+        # It had no clock until now; the time before the edit is not a part of it.
+        return moved.having(step_started_at=now)
+    return moved
+
+
+def resumes_at(past: Sequence[str], steps: Sequence[str]) -> int:
+    """Return the step that follows the last one up to which nothing has changed."""
+    same = 0
+    for before, after in zip(past, steps, strict=False):
+        if before != after:
+            break
+        same += 1
+    return same
+
+
+def _index(past: Sequence[str], steps: Sequence[str]) -> int | None:
+    """Return where the last of the steps that were entered is now."""
+    if not past or past[-1] == PROMOTION:
+        return len(steps)
+    passed, current = list(past[:-1]), past[-1]
+    if list(steps[: len(passed)]) == passed and len(steps) > len(passed):
+        there = steps[len(passed)]
+        if there == current or _kind(there) == _kind(current):
+            return len(passed)
+    index = _aligned(past, steps)
+    if index is None or not _routes(steps[: index + 1]).items() <= _routes(past).items():
+        return None
+    return index
+
+
+def _aligned(past: Sequence[str], steps: Sequence[str]) -> int | None:
+    """Return the step that has the most in common with the current one and those before it, if one does."""
+    common = {
+        index: _common(past, steps[: index + 1])
+        for index, each in enumerate(steps)
+        if each == past[-1]
+    }
+    best = [index for index, length in common.items() if length == max(common.values())]
+    return best[0] if len(best) == 1 else None
+
+
+def _common(past: Sequence[str], steps: Sequence[str]) -> int:
+    """Return how many labels two lists have in common at their ends."""
+    return resumes_at(past[::-1], steps[::-1])
+
+
+def _kind(words: str) -> str:
+    return words.split(maxsplit=1)[0]
+
+
+def _routes(steps: Sequence[str]) -> dict[str, str]:
+    """Return the header and mirror routes that hold after these steps: none may open unentered."""
+    holding: dict[str, str] = {}
+    for each in steps:
+        kind, _, rest = each.partition(" ")
+        if kind in _ROUTES:
+            name, what = rest.split()
+            holding.pop(f"{kind} {name}", None)
+            if what != _ENDED:
+                holding[f"{kind} {name}"] = what
+    return holding
+
+
+def _pause(pause: Pause) -> str:
+    if pause.duration is None:
+        return "pause"
+    by_clock = "" if pause.wait_for_evidence else " by the clock"
+    return f"pause {format_duration(pause.duration) or '0s'}{by_clock}"
+
+
+def _scale(scale: SetCanaryScale) -> str:
+    if scale.replicas is not None:
+        return f"replicas {scale.replicas}"
+    return f"weight {scale.weight}" if scale.weight is not None else "matchTrafficWeight"
+
+
+def _header_route(route: SetHeaderRoute) -> str:
+    what = [[each.header_name, _match(each.header_value)] for each in route.match]
+    return f"setHeaderRoute {route.name} {_digest(what) if what else _ENDED}"
+
+
+def _mirror_route(route: SetMirrorRoute) -> str:
+    if not route.match and not route.percentage:
+        return f"setMirrorRoute {route.name} {_ENDED}"
+    matches = [
+        [
+            _match(each.method),
+            _match(each.path),
+            [[name, _match(value)] for name, value in sorted(each.headers.items())],
+        ]
+        for each in route.match
+    ]
+    percentage = 100 if route.percentage is None else route.percentage
+    return f"setMirrorRoute {route.name} {_digest([percentage, matches])}"
+
+
+def _match(match: StringMatch | None) -> list[str]:
+    if match is None:
+        return []
+    parts = (("exact", match.exact), ("prefix", match.prefix), ("regex", match.regex))
+    return [text for kind, value in parts if value is not None for text in (kind, value)]
+
+
+def _digest(what: list[Any]) -> str:
+    text = json.dumps(what, ensure_ascii=True, separators=(",", ":"))
+    return f"#{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -1,0 +1,130 @@
+"""Steps are known by what they were, and found again in steps that were edited."""
+
+import pytest
+
+from rollouts.core import plan
+from rollouts.model.kinds import JSON
+from tests.unit.core.worlds import at, spec_of, under_way
+
+HOLD: JSON = {"pause": {}}
+TESTERS: JSON = {"headerName": "x-tester", "headerValue": {"exact": "yes"}}
+
+
+def weight(percent: int) -> JSON:
+    return {"setWeight": percent}
+
+
+def timed(duration: str) -> JSON:
+    return {"pause": {"duration": duration}}
+
+
+def header(*match: JSON) -> JSON:
+    return {"setHeaderRoute": {"name": "testers", "match": list(match)}}
+
+
+WAS = [weight(5), HOLD, weight(25), HOLD, weight(50)]
+
+
+@pytest.mark.parametrize(
+    ("step", "label"),
+    [
+        (weight(25), "setWeight 25"),
+        (HOLD, "pause"),
+        (timed("120s"), "pause 2m"),
+        (timed("2m"), "pause 2m"),
+        ({"pause": {"duration": 0}}, "pause 0s"),
+        ({"pause": {"duration": "2m", "waitForEvidence": False}}, "pause 2m by the clock"),
+        ({"analysis": {"duration": "5m"}}, "analysis 5m"),
+        ({"setCanaryScale": {"replicas": 3}}, "setCanaryScale replicas 3"),
+        ({"setCanaryScale": {"weight": 30}}, "setCanaryScale weight 30"),
+        ({"setCanaryScale": {"matchTrafficWeight": True}}, "setCanaryScale matchTrafficWeight"),
+        (header(TESTERS), "setHeaderRoute testers #a853d158"),
+        (header(), "setHeaderRoute testers off"),
+        ({"setMirrorRoute": {"name": "copy"}}, "setMirrorRoute copy off"),
+        ({"setMirrorRoute": {"name": "copy", "percentage": 100}}, "setMirrorRoute copy #bebe76d8"),
+    ],
+)
+def test_a_step_has_one_short_name_for_good(step: JSON, label: str) -> None:
+    assert plan.labels(spec_of([step])) == [label]
+
+
+@pytest.mark.parametrize(
+    ("entered", "now", "index"),
+    [
+        pytest.param(4, [*WAS, HOLD, weight(75)], 3, id="what comes after has changed"),
+        pytest.param(4, [weight(5), HOLD, weight(25), HOLD], 3, id="what comes after is gone"),
+        pytest.param(4, [*WAS[:3], timed("1m")], 3, id="the pause has a duration now"),
+        pytest.param(3, [*WAS[:2], weight(40), HOLD], 2, id="the weight is another"),
+        pytest.param(4, WAS[2:], 1, id="what is past was removed"),
+        pytest.param(4, [weight(1), HOLD, *WAS], 5, id="something was put in front"),
+        pytest.param(4, [weight(7), HOLD, weight(25), HOLD], 3, id="what is past has changed"),
+        pytest.param(4, [weight(30), HOLD, weight(90)], 1, id="only the pause is left"),
+        pytest.param(4, [weight(5), weight(50)], None, id="the pause was removed"),
+        pytest.param(4, [HOLD, weight(9), HOLD], None, id="it may be either of two"),
+        pytest.param(4, [], None, id="there are none"),
+        pytest.param(6, [weight(1)], 1, id="it promotes"),
+        pytest.param(6, [*WAS, HOLD], 6, id="it promotes, and more was added"),
+    ],
+)
+def test_the_current_step_is_found_again_or_it_is_said_that_it_is_not(
+    entered: int, now: list[JSON], index: int | None
+) -> None:
+    before = spec_of(WAS)
+    status = under_way(25).status.having(
+        current_step_index=entered - 1, entered_steps=plan.entered(before, entered - 1)
+    )
+    after = spec_of(now)
+    found = plan.found_again(after, status, at(0))
+    assert (found.current_step_index if found else None) == index
+    if found is not None and index is not None:
+        assert found.entered_steps == [*plan.labels(after), plan.PROMOTION][: index + 1]
+        assert found.weights == status.weights, "nothing is moved by that"
+        assert plan.found_again(after, found, at(9)) == found, "once and for all"
+
+
+def test_a_header_route_that_nobody_entered_does_not_open_by_an_edit() -> None:
+    before = spec_of([header(TESTERS), HOLD])
+    status = under_way(25).status.having(
+        current_step_index=1, entered_steps=plan.entered(before, 1)
+    )
+    everybody = {"headerName": "x-tester", "headerValue": {"regex": ".*"}}
+    assert plan.found_again(spec_of([header(everybody), HOLD]), status, at(0)) is None
+    assert plan.found_again(spec_of([header(), HOLD]), status, at(0)) is not None
+    assert plan.found_again(spec_of([weight(5), header(TESTERS), HOLD]), status, at(0))
+
+
+def test_the_clock_of_a_pause_that_had_none_begins_with_the_edit() -> None:
+    before = spec_of([weight(25), HOLD])
+    status = under_way(25).status.having(
+        current_step_index=1, entered_steps=plan.entered(before, 1), step_started_at=at(-900)
+    )
+    found = plan.found_again(spec_of([weight(25), timed("10m")]), status, at(0))
+    assert found is not None
+    assert found.step_started_at == at(0)
+    longer = plan.found_again(spec_of([weight(25), timed("20m")]), found, at(60))
+    assert longer is not None
+    assert longer.step_started_at == at(0), "another duration counts from the beginning of the step"
+
+
+def test_a_status_from_before_steps_were_remembered_is_trusted_by_its_index() -> None:
+    spec = spec_of(WAS)
+    status = under_way(25).status.having(current_step_index=3, entered_steps=[])
+    found = plan.found_again(spec, status, at(0))
+    assert found is not None
+    assert (found.current_step_index, found.entered_steps) == (3, plan.labels(spec)[:4])
+
+
+@pytest.mark.parametrize(
+    ("now", "index", "words"),
+    [
+        ([weight(5), weight(50), weight(75)], 1, "step 2/3 (setWeight 50)"),
+        ([weight(1), weight(50)], 0, "step 1/2 (setWeight 1)"),
+        ([weight(5)], 1, "the promotion"),
+    ],
+)
+def test_it_goes_on_after_the_last_step_up_to_which_nothing_has_changed(
+    now: list[JSON], index: int, words: str
+) -> None:
+    steps = plan.labels(spec_of(now))
+    assert plan.resumes_at(plan.entered(spec_of(WAS), 3), steps) == index
+    assert plan.named(steps, index) == words
