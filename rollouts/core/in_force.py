@@ -116,7 +116,12 @@ def _invalid(edit: Edit, error: InvalidSpec) -> InForce | None:
     paused = known.paused or edit.status.pinned is None
     replicas = _number(edit.raw.get("replicas"), known.replicas)
     spec = known.model_copy(update={"paused": paused, "replicas": replicas})
-    return InForce(spec, edit.status, Hold("InvalidSpec", str(error)))
+    return InForce(spec, _sized(edit.status, replicas), Hold("InvalidSpec", str(error)))
+
+
+def _sized(status: RolloutStatus, replicas: int) -> RolloutStatus:
+    """Return the status with this number of pods in the spec that is in force: it is followed in any case."""
+    return status.having(spec_in_force={**(status.spec_in_force or {}), "replicas": replicas})
 
 
 def _number(given: object, else_: int) -> int:
@@ -140,7 +145,8 @@ def _held_by_old_way(known: RolloutSpec, written: RolloutSpec, status: RolloutSt
         name: getattr(written, name)
         for name in ("replicas", "selector", "template", "workload_ref")
     }
-    return InForce(known.model_copy(update={**followed, "paused": True}), status, hold)
+    spec = known.model_copy(update={**followed, "paused": True})
+    return InForce(spec, _sized(status, written.replicas), hold)
 
 
 def _held_by_old_steps(known: RolloutSpec, edit: Edit, said: JSON) -> InForce:
