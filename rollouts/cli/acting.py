@@ -211,7 +211,9 @@ async def _answer(session: Session, name: str, command_id: str) -> JSON:
     except TimeoutError:
         pass
     if invalid:
-        raise Unavailable(f"the spec is invalid, and has to be corrected first: {invalid}")
+        raise Unavailable(
+            f"the spec is invalid and was never valid, so there is nothing to command yet: {invalid}"
+        )
     raise Unavailable(
         f"no controller answered within {ANSWER_SECONDS:g} s. The command is written and will be"
         " obeyed when one runs; look at it with `kubectl get pods -A -l app.kubernetes.io/name=rollouts`"
@@ -219,8 +221,9 @@ async def _answer(session: Session, name: str, command_id: str) -> JSON:
 
 
 def _complaint(rollout: FrozenJSON) -> str:
-    """Return what the controller says is wrong with the spec, or nothing."""
-    conditions = (rollout.get("status") or {}).get("conditions") or ()
+    """Return what is wrong with a spec that was never valid, or nothing: by a valid one it would be obeyed."""
+    status = rollout.get("status") or {}
+    conditions = () if status.get("specInForce") else status.get("conditions") or ()
     held = (each for each in conditions if each.get("type") == "InvalidSpec")
     return next((str(each.get("message")) for each in held if each.get("status") == "True"), "")
 

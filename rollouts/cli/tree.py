@@ -115,7 +115,8 @@ def _traffic(status: RolloutStatus) -> list[RenderableType]:
 
 
 def _steps(snapshot: Snapshot, now: datetime) -> list[RenderableType]:
-    strategy = (snapshot.rollout.get("spec") or {}).get("strategy") or {}
+    written = snapshot.rollout.get("spec") or {}
+    strategy = (snapshot.status.spec_in_force or written).get("strategy") or {}
     steps = (strategy.get("canary") or {}).get("steps") or []
     if not steps:
         return []

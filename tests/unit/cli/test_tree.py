@@ -55,6 +55,13 @@ def test_a_promotion_under_way_and_a_rollback_look_different() -> None:
     assert "✗ errors" in stopped
 
 
+def test_the_steps_are_those_by_which_the_release_is_run() -> None:
+    """A list that was edited in the middle may not be the one that the release is held by."""
+    steps = [{"setWeight": 7}, {"setWeight": 8}, {"setWeight": 9}, {"setWeight": 11}]
+    in_force = {"strategy": {"canary": {"steps": steps}}}
+    assert "▶ 11 %" in "\n".join(drawn(progressing(3, specInForce=in_force)))
+
+
 def test_a_comparison_is_shown_in_times() -> None:
     body = rollout(3, progressing(3))
     body["spec"]["successCriteria"][0] = {"name": "errors", "errorRate": {"maxRatioToStable": 1.5}}

@@ -168,18 +168,22 @@ def test_without_a_controller_a_command_says_so(
     assert "no controller answered" in ran.err
 
 
-def test_a_spec_that_has_to_be_corrected_first_is_named(
+def test_a_spec_that_was_never_valid_is_named_and_one_that_was_is_no_excuse(
     rollouts: Run, cluster: FakeRequests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rollouts.cli.acting.ANSWER_SECONDS", 0.05)
     held = {"type": "InvalidSpec", "status": "True", "message": "spec.steps: no such thing"}
-    cluster.add("Rollout", rollout(3, {**progressing(3), "conditions": [held]}))
+    status = {**progressing(3), "conditions": [held]}
+    cluster.add("Rollout", rollout(3, status))
     ran = rollouts("abort", "checkout")
     assert ran.code == 1
-    assert "the spec is invalid, and has to be corrected first: spec.steps: no such" in ran.err
+    assert "was never valid, so there is nothing to command yet: spec.steps: no such" in ran.err
     assert rollouts("promote", "checkout", "--no-wait", "--revision", "7").code == 0
     command = json.loads(cluster.patches[-1]["metadata"]["annotations"][COMMAND_ANNOTATION])
     assert command["revision"] == "7"
+    cluster.add("Rollout", rollout(3, {**status, "specInForce": {"replicas": 3}}))
+    ran = rollouts("abort", "checkout")
+    assert "no controller answered" in ran.err
 
 
 # -- set-image -----------------------------------------------------------------------------
