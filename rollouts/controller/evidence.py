@@ -1,9 +1,14 @@
 """From a look at the metrics to what a decision rests on."""
 
+import structlog
+
 from rollouts.judge import judge
-from rollouts.model.evidence import Evidence, Look
+from rollouts.model.criteria import Criterion
+from rollouts.model.evidence import Evidence, Look, Measurement
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import CriterionStatus, Exposure, RolloutStatus
+
+log = structlog.get_logger(__name__)
 
 
 def weigh(spec: RolloutSpec, status: RolloutStatus, look: Look | None) -> Evidence:
@@ -27,7 +32,7 @@ def weigh(spec: RolloutSpec, status: RolloutStatus, look: Look | None) -> Eviden
             complete = False
             judged.append(previous or _unseen(criterion.name))
             continue
-        judged.append(judge(criterion, measurement, previous))
+        judged.append(_judged(criterion, measurement, previous))
         moments.append(measurement.at)
     return Evidence(
         at=min(moments) if complete else status.started_at,
@@ -40,6 +45,18 @@ def weigh(spec: RolloutSpec, status: RolloutStatus, look: Look | None) -> Eviden
         served_percent=look.served_percent,
         spacing_seconds=look.spacing_seconds,
     )
+
+
+def _judged(
+    criterion: Criterion, measurement: Measurement, previous: CriterionStatus | None
+) -> CriterionStatus:
+    """Return the verdict; that there can be none is an error of this criterion alone."""
+    try:
+        return judge(criterion, measurement, previous)
+    except Exception as error:
+        log.exception("criterion not judged", criterion=criterion.name)
+        why = f"a fault of the controller, see its log: {type(error).__name__}: {error}"
+        return judge(criterion, Measurement(at=measurement.at, error=why), previous)
 
 
 def _unseen(name: str) -> CriterionStatus:

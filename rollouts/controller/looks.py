@@ -2,12 +2,15 @@
 The clock of the analysis: one task per exposed canary, which looks at its success criteria
 from the first canary request to the last step, and has the Rollout reconciled after each
 look. It decides nothing, and remembers nothing that Prometheus does not.
+
+A look comes shortly after a scrape, once it is known how far apart these are, and never later than
+an interval after the one before.
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -22,6 +25,8 @@ from rollouts.ports import Clock, MetricSource
 log = structlog.get_logger(__name__)
 
 _SHORTEST_SECONDS = 0.1
+_MOST_ALLOWED_SECONDS = 1.0
+"""A scrape can be read so long after its time at the latest, as far as looks wait for it."""
 
 
 @dataclass
@@ -32,6 +37,27 @@ class _Watch:
     task: asyncio.Task[None] | None = None
     latest: Look | None = None
     looked_at: dict[str, datetime] = field(default_factory=dict)
+    late: float = 0.0
+    """The sample whose successor was not there when it was looked for, and was looked for again."""
+
+    def after_scrape(self, now: datetime, tick: timedelta) -> datetime | None:
+        """
+        Return when the last scrape within a tick should have been taken in; None if nobody knows.
+
+        So a look sees what is a moment old, and not what is up to a tick old. One that came too
+        early is made up for once; where Prometheus' clock differs from ours, ticks are what is left.
+        """
+        newest, spacing = self.measuring.newest, self.measuring.spacing_seconds
+        if self.latest is None or not newest or not spacing:
+            return None
+        allowance = min(_MOST_ALLOWED_SECONDS, max(_SHORTEST_SECONDS, spacing / 20))
+        late = self.latest.at.timestamp() - (newest + spacing + allowance)
+        if 0 <= late < spacing and self.late != newest:
+            self.late = newest
+            return now + min(tick, timedelta(seconds=2 * allowance))
+        scrapes = ((now + tick).timestamp() - newest - allowance) // spacing
+        expected = datetime.fromtimestamp(newest + scrapes * spacing + allowance, UTC)
+        return expected if scrapes >= 1 and expected > now else None
 
 
 class Looks:
@@ -94,6 +120,8 @@ class Looks:
             next_at += tick * max(1, -((next_at - now) // tick))
             if watch.latest is None and now - watch.measuring.target.exposed_at > tick:
                 next_at = now  # after a restart: nothing is known, so look at once
+            elif watch.latest is not None:
+                next_at = watch.after_scrape(now, tick) or next_at
             # Never longer than a tick, even if somebody sets the clock back.
             wait = min(tick, max(timedelta(0), next_at - now))
             await self._clock.sleep(wait.total_seconds())
@@ -105,10 +133,9 @@ class Looks:
         due = [each for each in target.spec.success_criteria if self._is_due(watch, each, at)]
         try:
             look = await watch.measuring.look(at, due)
-        except Exception:
+        except Exception as error:
             log.exception("look failed", rollout=str(target.key))
-            self._telemetry.look_errors.inc()
-            return
+            look = watch.measuring.failed(at, due, error)
         watch.looked_at |= dict.fromkeys((each.name for each in due), at)
         watch.latest = look
         errors = {name: found.error for name, found in look.measurements.items() if found.error}
@@ -122,6 +149,8 @@ class Looks:
         before = watch.looked_at.get(criterion.name)
         if before is None:
             return True
+        if criterion.interval is None and criterion.query is None:
+            return True  # it costs nothing beside what is read anyway
         # A little early is in time: the ticks of the task are what is kept.
         return (at - before).total_seconds() >= 0.9 * self._every(criterion)
 

@@ -99,13 +99,16 @@ class Measuring:
         self._interval_seconds = interval_seconds
         self._readings: dict[Metric, Reading] = {}
         self._last: dict[str, Measurement] = {}
+        self._counted: dict[str, tuple[datetime | None, datetime]] = {}
+        """Per criterion: up to which scrape it was counted last, and at which look that was new."""
         self._traffic_since = target.exposed_at
         """Since when the canary may have had traffic, as far as is known."""
 
     @property
     def newest(self) -> float:
         """When what was read last had been scraped, in unix seconds; 0: nobody knows."""
-        return min((each.newest for each in self._readings.values()), default=0.0)
+        known = (each.newest for each in self._readings.values() if each.newest)
+        return min(known, default=0.0)
 
     @property
     def spacing_seconds(self) -> float:
@@ -165,6 +168,11 @@ class Measuring:
             seen_at=min(seen, default=None),
         )
 
+    def failed(self, at: datetime, due: Iterable[Criterion], error: Exception) -> Look:
+        """Return a look that measured nothing, and says why."""
+        self._last |= {each.name: Measurement(at=at, error=_bug(error)) for each in due}
+        return Look(at, self.target.exposed_at, dict(self._last))
+
     async def _read(self, reading: Reading, at: datetime) -> str:
         """Bring the counters up to date; returns why that was not possible, or nothing."""
         present = asyncio.get_running_loop().time
@@ -203,8 +211,13 @@ class Measuring:
         else:
             found = errors(reading, at, criterion.window_seconds)
         requests = self._readings.get(requests_of(self.target, criterion), reading)
+        last = self._counted.get(criterion.name)
+        if criterion.window_seconds is not None and last is not None and last[0] == reading.seen_at:
+            at = last[1]  # the same once more: no failed look counts twice
+        self._counted[criterion.name] = (reading.seen_at, at)
         return replace(
             found,
+            at=at,
             silence=silence(reading, requests, self.target),
             missed=reading.missed(self._traffic_since),
         )

@@ -34,6 +34,7 @@ class Bench:
         self.metrics = FakeMetrics()
         self.exported = exported
         self.looked: list[Key] = []
+        self.telemetry = Telemetry()
         self.looks = self.new_looks()
         self.criteria = criteria
         self.target = Target(
@@ -47,7 +48,9 @@ class Bench:
         self.metrics.count("up", job="nginx", instance="a")
 
     def new_looks(self) -> Looks:
-        return Looks(self.metrics, self.clock, Telemetry(), self.looked.append, interval_seconds=15)
+        return Looks(
+            self.metrics, self.clock, self.telemetry, self.looked.append, interval_seconds=15
+        )
 
     def serve(self, arm: str, requests: int = 1, status: str = "200", **labels: str) -> None:
         prefix = "exported_" if self.exported else ""
