@@ -63,6 +63,7 @@ class AppMetric:
                 selector(self.name, self._places(), *excluded),
                 selector(self.name, self._places("exported_"), *excluded),
             ),
+            codes=f"its label {self.code_label} (spec.appMetrics.codeLabel)",
             doubt=f"are revision {self.canary.revision}'s pods still scraped?",
             places=self._places(),
         )
@@ -77,9 +78,11 @@ class AppMetric:
     def meaning(self, labels: Mapping[str, str]) -> Meaning:
         """Return what a series says; each pod speaks of its own revision alone."""
         canary = self._pod(labels).startswith(self.canary.prefix)
+        code = labels.get(self.code_label, "")
         return Meaning(
             canary=canary,
-            failed=labels.get(self.code_label, "").startswith("5"),
+            failed=code.startswith("5"),
+            coded=code[:1].isdigit(),
             bound=bound_of(labels),
             tells=canary,
             young=canary,

@@ -22,6 +22,8 @@ class Meaning:
     """Whose requests it counts: the canary's, or stable's."""
     failed: bool = False
     """It counts answers with a 5xx status."""
+    coded: bool = True
+    """It says which status its answers have; else nobody knows whether they failed."""
     bound: float | None = None
     """It counts what took so many seconds at most; a bucket of a histogram."""
     tells: bool = True
@@ -40,6 +42,8 @@ class Question:
     """Of both arms' series: by their labels as exported, and as Prometheus may rename them."""
     doubt: str
     """What to ask oneself when there are no new samples any more."""
+    codes: str = "its label status"
+    """What has the status of an answer, in words, and where that is set."""
     places: str = ""
     """The matchers of the processes that are scraped, as `up` has their labels; "": nobody knows."""
 

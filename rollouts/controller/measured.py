@@ -19,6 +19,11 @@ Buckets = Mapping[float, float]
 def errors(reading: Reading, at: datetime, window_seconds: float | None = None) -> Measurement:
     """Return how many requests failed, and their share; with a window, the share of its requests."""
     canary, at_weight = reading.total.arm(canary=True), reading.at_weight
+    asked, unknown = reading.metric.question, reading.total.without_status()
+    if unknown and unknown == canary.requests:
+        why = "so that nobody can tell which requests failed"
+        return Measurement(at=at, error=f"{asked.name} has no HTTP status in {asked.codes}, {why}")
+    taken = f"{unknown} requests, without an HTTP status in {asked.codes}, are taken for good"
     recent = None
     if window_seconds is not None:
         length, after = reading.window_of(window_seconds)
@@ -35,7 +40,7 @@ def errors(reading: Reading, at: datetime, window_seconds: float | None = None) 
         at_weight=at_weight.tally.arm(canary=True) if at_weight else None,
         recent=recent,
         value=compared.failures / compared.requests if compared.requests else None,
-        note=reading.note(),
+        note="; ".join(filter(None, (taken if unknown else "", reading.note()))),
         restarts=tuple(
             (number, tally.arm(canary=True)) for number, tally in reading.restarts.items()
         ),
@@ -94,7 +99,7 @@ def _latency(
         recent=recent,
         value=quantile(criterion.quantile, compared),
         limit=limit,
-        note="; ".join(filter(None, notes)),
+        note="; ".join(filter(None, (*notes, _beyond(criterion.quantile, compared)))),
         restarts=tuple(
             (number, _slower_in(later, limit)) for number, later in reading.restarts.items()
         ),
@@ -164,6 +169,14 @@ def slower(histograms: Sequence[Buckets], limit: float) -> Counts:
         requests += everything
         slow += everything - within
     return Counts(round(requests), round(slow))
+
+
+def _beyond(q: float, buckets: Buckets) -> str:
+    """Return, in words, that the quantile is larger than can be shown, or nothing."""
+    bounds = sorted(buckets)
+    if len(bounds) < 2 or buckets[bounds[-2]] >= q * buckets[bounds[-1]]:
+        return ""
+    return f"the {q:g} quantile is above the largest bound, {format_duration(bounds[-2])}"
 
 
 def _summed(histograms: Sequence[Buckets]) -> Buckets:

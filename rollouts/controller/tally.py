@@ -1,6 +1,7 @@
 """What a set of counters has counted since one moment."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rollouts.controller.bounds import histogram_of
@@ -43,15 +44,27 @@ class Tally:
             for labels, counter in self.counters.items()
         )
 
+    def without_status(self) -> int:
+        """Return how many of the canary's requests have no status that could tell failures."""
+        unknown = (labels for labels, meaning in self.meanings.items() if not meaning.coded)
+        return self._sum(unknown, canary=True)
+
     def arm(self, *, canary: bool) -> Counts:
         """Return the requests of one arm, and those of them that the server answered with 5xx."""
-        requests = failures = 0.0
-        for labels, counter in self.counters.items():
-            meaning = self.meanings[labels]
-            if meaning.canary == canary and meaning.bound in (None, math.inf):
-                requests += counter.total
-                failures += counter.total if meaning.failed else 0.0
-        return Counts(round(requests), round(failures))
+        failed = (labels for labels, meaning in self.meanings.items() if meaning.failed)
+        return Counts(self._sum(self.counters, canary=canary), self._sum(failed, canary=canary))
+
+    def _sum(self, which: Iterable[Labels], *, canary: bool) -> int:
+        """Return how many requests of one arm these have counted; a bucket is a part of all."""
+        return round(
+            sum(
+                self.counters[labels].total
+                for labels in which
+                if labels in self.counters
+                and self.meanings[labels].canary == canary
+                and self.meanings[labels].bound in (None, math.inf)
+            )
+        )
 
     def histograms(self, *, canary: bool) -> list[dict[float, float]]:
         """

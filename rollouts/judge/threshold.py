@@ -3,9 +3,12 @@
 import math
 
 from rollouts.model.criteria import Criterion
-from rollouts.model.evidence import Measurement, Recent
+from rollouts.model.evidence import Counts, Measurement, Recent
 from rollouts.model.status import CriterionStatus, Verdict
 from rollouts.model.units import format_duration, format_fraction
+
+_HARDLY_ANY = 1e-6
+"""Of one request: what 1 - 0.9 is off by must not make a difference."""
 
 
 def judge_by_threshold(
@@ -35,14 +38,14 @@ def judge_by_threshold(
         verdict = "fail" if failed > criterion.failure_limit else "inconclusive"
         row = " in a row" if criterion.consecutive else ""
         message = (
-            f"{_compared(criterion, measurement, limit, breach)}; {failed} failed looks{row},"
+            f"{_compared(criterion, measurement, value, limit, breach)}; {failed} failed looks{row},"
             f" {criterion.failure_limit} are tolerated"
         )
     elif worse := _worse_now(criterion, measurement):
         message = worse
     else:
         verdict, failed = "pass", 0 if criterion.consecutive else before
-        message = _compared(criterion, measurement, limit, "within")
+        message = _compared(criterion, measurement, value, limit, "within")
     counts = measurement.canary
     return CriterionStatus(
         name=criterion.name,
@@ -96,28 +99,39 @@ def _worse_now(criterion: Criterion, measurement: Measurement) -> str:
     """Return how the present weight alone breaks the limit that the whole window meets, or nothing."""
     recent = _recent(criterion, measurement)
     counts = recent.at_weight
-    if criterion.query is not None or counts is None or not counts.requests:
-        return ""
-    share = counts.failures / counts.requests
-    if criterion.latency is not None:
-        most, done = 1 - criterion.latency.quantile, "were too slow"
-    else:
-        assert criterion.error_rate is not None
-        most, done = criterion.error_rate.max or 0.0, "failed"
-    if share <= most:
+    if criterion.query is not None or counts is None or not _too_many(criterion, counts):
         return ""
     length = format_duration(recent.seconds)
-    return (
-        f"{format_fraction(share)} of {counts.requests} canary requests in the last {length} at this"
-        f" weight {done}, {format_fraction(most)} may"
-    )
+    return _share(criterion, measurement, counts, f"in the last {length} at this weight")
+
+
+def _too_many(criterion: Criterion, counts: Counts) -> bool:
+    """Say whether more of the requests failed, or were too slow, than may."""
+    return counts.failures > _may(criterion) * counts.requests + _HARDLY_ANY
+
+
+def _may(criterion: Criterion) -> float:
+    """Return which part of the requests may fail, or be too slow."""
+    if criterion.latency is not None:
+        return 1 - criterion.latency.quantile
+    assert criterion.error_rate is not None
+    assert criterion.error_rate.max is not None  # a ratio has a judge of its own
+    return criterion.error_rate.max
 
 
 def _breach(
     criterion: Criterion, value: float | None, measurement: Measurement
 ) -> tuple[float | None, str]:
-    """Return the limit that counts, and on which side of it the value is, if that is the wrong one."""
-    low, high = _limits(criterion, measurement)
+    """
+    Return the limit that counts, and on which side of it the value is, if that is the wrong one.
+
+    A quantile is above its bound when more requests than may were slower: what lies beyond the
+    largest bound has no number of its own.
+    """
+    if criterion.latency is not None:
+        above = _too_many(criterion, _recent(criterion, measurement).canary)
+        return measurement.limit or criterion.latency.max, "above" if above else ""
+    low, high = _limits(criterion)
     if value is not None and high is not None and value > high:
         return high, "above"
     if value is not None and low is not None and value < low:
@@ -125,26 +139,29 @@ def _breach(
     return (high if high is not None else low), ""
 
 
+def _limits(criterion: Criterion) -> tuple[float | None, float | None]:
+    if criterion.query is not None:
+        return criterion.query.min, criterion.query.max
+    return None, _may(criterion)
+
+
 def _compared(
-    criterion: Criterion, measurement: Measurement, limit: float | None, where: str
+    criterion: Criterion, measurement: Measurement, value: float, limit: float | None, where: str
 ) -> str:
     """Return the value, what it is of, and where it is: above the limit, below it or within."""
-    value = measurement.value or 0.0
     if criterion.query is not None:
         side = "within the limit" if where == "within" else f"{where} {limit:.4g}"
         return f"{value:.4g} is {side}"
     recent = _recent(criterion, measurement)
-    of = f"{recent.canary.requests} canary requests in the last {format_duration(recent.seconds)}"
-    if criterion.latency is not None:
-        which, most = f"{100 * criterion.latency.quantile:g} % of", format_duration(limit or 0.0)
-        return f"{which} {of} took at most {format_duration(value)}, {most} is the limit"
-    return f"{format_fraction(value)} of {of} failed, {format_fraction(limit or 0.0)} may"
+    length = format_duration(recent.seconds)
+    return _share(criterion, measurement, recent.canary, f"in the last {length}")
 
 
-def _limits(criterion: Criterion, measurement: Measurement) -> tuple[float | None, float | None]:
-    if criterion.query is not None:
-        return criterion.query.min, criterion.query.max
+def _share(criterion: Criterion, measurement: Measurement, counts: Counts, when: str) -> str:
+    """Return which part of the requests failed or was too slow, and which may."""
+    done = "failed"
     if criterion.latency is not None:
-        return None, measurement.limit or criterion.latency.max
-    assert criterion.error_rate is not None
-    return None, criterion.error_rate.max
+        done = f"took over {format_duration(measurement.limit or criterion.latency.max)}"
+    share = format_fraction(counts.failures / counts.requests)
+    may = format_fraction(_may(criterion))
+    return f"{share} of {counts.requests} canary requests {when} {done}, {may} may"

@@ -167,6 +167,25 @@ async def test_durations_are_the_pods_own(bench: AppBench) -> None:
     assert bench.measured("p90").limit == 0.5
 
 
+async def test_requests_without_a_status_are_no_good_ones(bench: AppBench) -> None:
+    """The label has another name, or its values are words: every failure would be overlooked."""
+    await bench.expose()
+    bench.begin("canary")
+    bench.serve("canary", 9, "Internal")
+    await bench.wait(15)
+    assert bench.measured().error == (
+        "http_requests_total has no HTTP status in its label code (spec.appMetrics.codeLabel), so that"
+        " nobody can tell which requests failed"
+    )
+    bench.serve("canary", 20, "200")
+    await bench.wait(15)
+    assert bench.measured().canary == Counts(29, 0)
+    assert bench.measured().note == (
+        "9 requests, without an HTTP status in its label code (spec.appMetrics.codeLabel), are taken"
+        " for good"
+    )
+
+
 async def test_a_share_is_not_known_while_one_side_is_not_scraped(bench: AppBench) -> None:
     """Else the canary would seem to serve everybody."""
     bench.metrics.count("up", job="other", instance="x")

@@ -132,6 +132,15 @@ async def test_the_bound_is_one_of_the_canarys_own() -> None:
     await bench.looks.close()
 
 
+async def test_a_quantile_beyond_the_largest_bound_says_so(bench: Bench) -> None:
+    bench.slow("canary", 80, 0.05)
+    bench.slow("canary", 20, 7)
+    await bench.wait(15)
+    found = bench.measured("p90")
+    assert (found.value, found.canary) == (1.0, Counts(100, 20))
+    assert found.note == "the 0.9 quantile is above the largest bound, 1s"
+
+
 async def test_histograms_of_one_canary_need_a_bound_in_common() -> None:
     bench = Bench(P90)
     for job, bound in (("a", "0.5"), ("b", "0.4")):

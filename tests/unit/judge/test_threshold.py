@@ -114,20 +114,37 @@ def test_slow_requests_at_the_present_weight_keep_from_passing() -> None:
     criterion = latency(0.9, judge="threshold")
     slow = judge(criterion, lately(900, 50, at_weight=(100, 50), value=0.3), None)
     assert slow.verdict == "inconclusive"
-    assert "50% of 100 canary requests in the last 5m at this weight were too slow" in slow.message
+    assert slow.message == (
+        "50% of 100 canary requests in the last 5m at this weight took over 500ms, 10% may"
+    )
+
+
+def test_what_is_slower_than_any_bucket_is_not_within_the_limit() -> None:
+    """The quantile that is shown is the largest bound then, and so is the limit."""
+    criterion = latency(0.9, "10s", judge="threshold", failureLimit=0)
+    slow = judge(criterion, look(500, 200, value=10.0, limit=10.0), None)
+    assert slow.verdict == "fail"
+    assert "40% of 500 canary requests in the last 1m took over 10s, 10% may" in slow.message
+
+
+def test_as_many_slow_ones_as_may_are_no_breach() -> None:
+    for quantile in (0.5, 0.9, 0.95, 0.99, 0.999):
+        criterion = latency(quantile, judge="threshold", failureLimit=0)
+        may = round(1000 * (1 - quantile))
+        assert judge(criterion, look(1000, may, value=0.4), None).verdict == "pass"
+        assert judge(criterion, look(1000, may + 1, value=0.4), None).verdict == "fail"
 
 
 def test_what_was_missed_is_remembered() -> None:
     assert judge(error_rate(judge="threshold"), look(500, missed=70), None).missed == 70
 
 
-def test_latency_is_compared_as_a_time_with_the_limit_that_was_applied() -> None:
+def test_latency_is_compared_at_the_limit_that_was_applied() -> None:
     criterion = latency(judge="threshold", failureLimit=0)
-    slow = judge(criterion, look(500, value=0.7, limit=0.6, note="bucket 600ms"), None)
-    assert slow.verdict == "fail"
-    assert slow.limit == 0.6
+    slow = judge(criterion, look(500, 30, value=0.7, limit=0.6, note="bucket 600ms"), None)
+    assert (slow.verdict, slow.value, slow.limit) == ("fail", 0.7, 0.6)
     assert slow.message == (
-        "99 % of 500 canary requests in the last 1m took at most 700ms, 600ms is the limit;"
+        "6% of 500 canary requests in the last 1m took over 600ms, 1% may;"
         " 1 failed looks in a row, 0 are tolerated; bucket 600ms"
     )
     assert judge(criterion, look(500, value=0.45), None).verdict == "pass"
