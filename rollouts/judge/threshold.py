@@ -19,12 +19,14 @@ def judge_by_threshold(
 
     The value of a rate or a latency is of the requests in the last `window`. With fewer than
     `minRequests` of them it says nothing, and it passes with as many at the present weight only.
+    A look that breaks the limit leans.
     """
     before = previous.failed_looks if previous is not None else 0
     value = measurement.value
     value = value if value is None or math.isfinite(value) else None
     limit, breach = _breach(criterion, value, measurement)
     lacking = _lacking(criterion, measurement, broken=bool(breach))
+    worse = "" if breach else _worse_now(criterion, measurement)
     more, failed = None, before
     verdict: Verdict = "inconclusive"
     if value is None or lacking:
@@ -41,7 +43,7 @@ def judge_by_threshold(
             f"{_compared(criterion, measurement, value, limit, breach)}; {failed} failed looks{row},"
             f" {criterion.failure_limit} are tolerated"
         )
-    elif worse := _worse_now(criterion, measurement):
+    elif worse:
         message = worse
     else:
         verdict, failed = "pass", 0 if criterion.consecutive else before
@@ -52,6 +54,7 @@ def judge_by_threshold(
         verdict=verdict,
         value=value,
         limit=limit,
+        leans=verdict == "inconclusive" and value is not None and not lacking,
         requests=counts.requests,
         missed=measurement.missed,
         failures=counts.failures,

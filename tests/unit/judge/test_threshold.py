@@ -135,6 +135,18 @@ def test_as_many_slow_ones_as_may_are_no_breach() -> None:
         assert judge(criterion, look(1000, may + 1, value=0.4), None).verdict == "fail"
 
 
+def test_a_look_that_breaks_the_limit_leans_and_no_other() -> None:
+    criterion = error_rate(judge="threshold")
+    assert judge(criterion, lately(120, 9), None).leans
+    assert judge(criterion, lately(900, 5, at_weight=(100, 5)), None).leans
+    assert not judge(criterion, lately(900, 5, at_weight=(100, 1)), None).leans
+    assert not judge(criterion, lately(42, 3), None).leans
+    assert not judge(criterion, lately(900, 5, at_weight=(42, 3)), None).leans
+    assert not judge(error_rate(judge="threshold", failureLimit=0), lately(120, 9), None).leans
+    assert judge(query(max=1), look(value=2.0), None).leans
+    assert not judge(query(max=1), look(value=None), None).leans
+
+
 def test_what_was_missed_is_remembered() -> None:
     assert judge(error_rate(judge="threshold"), look(500, missed=70), None).missed == 70
 
