@@ -1,24 +1,19 @@
 """promote, abort, rollback, retry, pause, resume, restart: a command in an annotation, and the controller's answer."""
 
-import asyncio
 import getpass
-import json
 import os
 import uuid
-from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from rollouts.cli.following import fetch, follow
-from rollouts.cli.output import plain, say
+from rollouts.cli.commanding import send, shown_step
+from rollouts.cli.following import fetch
 from rollouts.cli.session import RevisionOption, RolloutName, Session, Settings
-from rollouts.errors import Unavailable
-from rollouts.model.kinds import COMMAND_ANNOTATION, JSON, FrozenJSON
-
-ANSWER_SECONDS = 10.0
+from rollouts.errors import UsageError
+from rollouts.model.kinds import JSON
 
 NoWaitOption = Annotated[
     bool, typer.Option("--no-wait", help="Do not wait for the controller's answer.")
@@ -27,27 +22,42 @@ FullOption = Annotated[bool, typer.Option("--full", help="Skip all steps that re
 ToOption = Annotated[
     str, typer.Option("--to", metavar="REVISION", help="Which one: a number, or a hash.")
 ]
+StepOption = Annotated[
+    str,
+    typer.Option(
+        "--step", metavar="N", help="The step to pass: its number, or promotion. Default: this one."
+    ),
+]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.")]
 
 
 async def promote(
     session: Session,
     name: RolloutName,
+    *,
     full: FullOption = False,
+    step: StepOption = "",
     revision: RevisionOption = "",
     no_wait: NoWaitOption = False,
 ) -> int:
     """
     Go past the pause or analysis that holds it.
 
+    It names the step that runs at the moment of the call: sent twice, it passes one gate.
+
     \b
     Examples:
       rollouts promote checkout               past this pause or analysis
+      rollouts promote checkout --step 2      past step 2, and no other
       rollouts promote checkout --full        past all steps that remain; criteria still count
       rollouts promote checkout --revision 7  only if 7 is still the current revision
     """  # noqa: D301 - \b keeps the lines apart
-    verb = "promote-full" if full else "promote"
-    return await _command(session, name, {"verb": verb, "revision": revision}, no_wait=no_wait)
+    if full and step:
+        raise UsageError("--full passes all steps that remain: leave --step out")
+    if step and step != "promotion" and not (step.isdecimal() and int(step)):
+        raise UsageError(f"--step: expected a number from 1 on, or promotion, got {step!r}")
+    command = {"verb": "promote-full"} if full else {"verb": "promote", "step": step}
+    return await _command(session, name, {**command, "revision": revision}, no_wait=no_wait)
 
 
 async def abort(
@@ -164,68 +174,20 @@ async def rollback(
 
 
 async def _command(session: Session, name: str, command: JSON, *, no_wait: bool) -> int:
-    """Write the command for the revision that is seen now, and return 1 when it is refused."""
-    ref = session.rollout(name)
-    if not command["revision"]:
-        rollout = await fetch(session.requests, ref)
+    """Send the command for the revision, and the step, that are seen now; return 1 when it is refused."""
+    if not command["revision"] or command.get("step") == "":
+        rollout = await fetch(session.requests, session.rollout(name))
         current = (rollout.get("status") or {}).get("currentRevision") or {}
-        command["revision"] = current.get("hash", "")
+        command["revision"] = command["revision"] or current.get("hash", "")
+        if command.get("step") == "":
+            command["step"] = shown_step(rollout)
     command = {
         "id": str(uuid.uuid4()),
-        **command,
+        **{key: value for key, value in command.items() if value or key != "step"},
         "by": user_of(session.settings),
         "at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
     }
-    annotations = {COMMAND_ANNOTATION: json.dumps(command)}
-    await session.requests.patch(ref, {"metadata": {"annotations": annotations}})
-    if no_wait:
-        say(f"{name}: {command['verb']} is asked for")
-        return 0
-    answer = await _answer(session, name, command["id"])
-    verb = answer.get("verb", command["verb"])
-    if answer.get("accepted"):
-        print(plain(f"{name}: {verb}: {answer.get('message', '')}"))
-        return 0
-    say(f"{name}: {verb} is refused: {answer.get('message', '')}")
-    return 1
-
-
-async def _answer(session: Session, name: str, command_id: str) -> JSON:
-    """
-    Return what the controller answers.
-
-    Raises:
-        Unavailable: no controller did, in time.
-    """
-    invalid = ""
-    try:
-        async with (
-            asyncio.timeout(ANSWER_SECONDS),
-            aclosing(follow(session.requests, session.rollout(name))) as states,
-        ):
-            async for rollout in states:
-                last: JSON = (rollout.get("status") or {}).get("lastCommand") or {}
-                if last.get("id") == command_id:
-                    return last
-                invalid = _complaint(rollout)
-    except TimeoutError:
-        pass
-    if invalid:
-        raise Unavailable(
-            f"the spec is invalid and was never valid, so there is nothing to command yet: {invalid}"
-        )
-    raise Unavailable(
-        f"no controller answered within {ANSWER_SECONDS:g} s. The command is written and will be"
-        " obeyed when one runs; look at it with `kubectl get pods -A -l app.kubernetes.io/name=rollouts`"
-    )
-
-
-def _complaint(rollout: FrozenJSON) -> str:
-    """Return what is wrong with a spec that was never valid, or nothing: by a valid one it would be obeyed."""
-    status = rollout.get("status") or {}
-    conditions = () if status.get("specInForce") else status.get("conditions") or ()
-    held = (each for each in conditions if each.get("type") == "InvalidSpec")
-    return next((str(each.get("message")) for each in held if each.get("status") == "True"), "")
+    return await send(session, name, command, no_wait=no_wait)
 
 
 def user_of(settings: Settings) -> str:

@@ -27,7 +27,7 @@ class FakeRequests:
     script: list[JSON | RolloutsError | None] = field(default_factory=list)
     patches: list[FrozenJSON] = field(default_factory=list)
     conflicts: int = 0
-    on_patch: Callable[[JSON], None] | None = None
+    on_patch: Callable[[JSON], object] | None = None
     broken: RolloutsError | None = None
     forbidden: tuple[str, ...] = ()
     """Kinds that may not be listed."""
@@ -71,11 +71,14 @@ class FakeRequests:
         found = self.find(ref)
         if found is None:
             return await self.get(ref)
-        if self.conflicts:
-            self.conflicts -= 1
+        version = found["metadata"].get("resourceVersion", "1")
+        stale = (body.get("metadata") or {}).get("resourceVersion", version) != version
+        if self.conflicts or stale:
+            self.conflicts -= not stale
             raise Conflict("somebody wrote first")
         self.patches.append(body)
         _merge(found, body)
+        found["metadata"]["resourceVersion"] = str(int(version) + 1)
         found["metadata"]["generation"] += "spec" in body
         if self.on_patch:
             self.on_patch(found)

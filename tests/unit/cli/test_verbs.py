@@ -161,7 +161,7 @@ def test_a_refusal_is_an_error(rollouts: Run, cluster: FakeRequests) -> None:
 def test_without_a_controller_a_command_says_so(
     rollouts: Run, cluster: FakeRequests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rollouts.cli.acting.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("rollouts.cli.commanding.ANSWER_SECONDS", 0.05)
     cluster.add("Rollout", rollout(3, progressing(3)))
     ran = rollouts("promote", "checkout")
     assert ran.code == 1
@@ -171,7 +171,8 @@ def test_without_a_controller_a_command_says_so(
 def test_a_spec_that_was_never_valid_is_named(
     rollouts: Run, cluster: FakeRequests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rollouts.cli.acting.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("rollouts.cli.commanding.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("rollouts.cli.commanding.TURN_SECONDS", 0.05)
     held = {"type": "InvalidSpec", "status": "True", "message": "spec.steps: no such thing"}
     status = {**progressing(3), "conditions": [held]}
     cluster.add("Rollout", rollout(3, status))
