@@ -57,6 +57,20 @@ async def pause_resume_and_promote_move_it_as_told(shop: Shop) -> None:
     assert load.report().lost_reasons == {}
 
 
+async def those_who_call_at_the_same_moment_are_all_answered(shop: Shop) -> None:
+    await shop.opens(goods.UNTIL_PROMOTED, successCriteria=[])
+    shop.releases("2")
+    await shop.is_at(50)
+    for ended in await asyncio.gather(*(shop.rollouts("pause") for _ in range(4))):
+        assert ended.code == 0, ended.err
+    *others, stopped = await asyncio.gather(
+        *(shop.rollouts("resume") for _ in range(2)), shop.rollouts("abort")
+    )
+    assert stopped.code == 0, stopped.err
+    assert not any("no controller answered" in each.err for each in others)
+    await shop.is_rolled_back()
+
+
 async def a_paused_spec_holds_the_steps_and_not_the_rollback(shop: Shop) -> None:
     await shop.opens(LONG)
     async with shop.customers(50):
@@ -112,6 +126,7 @@ async def wait_tells_what_became_of_one_revision(shop: Shop) -> None:
     [
         abort_sends_everybody_back_and_retry_begins_again,
         pause_resume_and_promote_move_it_as_told,
+        those_who_call_at_the_same_moment_are_all_answered,
         a_paused_spec_holds_the_steps_and_not_the_rollback,
         wait_tells_what_became_of_one_revision,
     ],
