@@ -187,7 +187,7 @@ def test_a_spec_that_was_never_valid_is_named(
 def test_an_invalid_spec_is_no_excuse_where_a_valid_one_is_in_force(
     rollouts: Run, cluster: FakeRequests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rollouts.cli.acting.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("rollouts.cli.commanding.ANSWER_SECONDS", 0.05)
     held = {"type": "InvalidSpec", "status": "True", "message": "spec.steps: no such thing"}
     status = {**progressing(3), "conditions": [held], "specInForce": {"replicas": 3}}
     cluster.add("Rollout", rollout(3, status))
