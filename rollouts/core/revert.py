@@ -23,28 +23,56 @@ from rollouts.core.workload import (
     Workload,
 )
 from rollouts.core.world import Move, World, under_way
-from rollouts.model.status import Adoption, RolloutStatus
+from rollouts.model.status import Adoption, Retiring, Revision, RolloutStatus
+
+_IN_FLIGHT_SECONDS = 30.0
+"""How long a revision that was left stays at most, on the way out."""
 
 Turn = tuple[Move, tuple[Action, ...]]
 
 
 def is_home(world: World, status: RolloutStatus) -> bool:
-    """Say whether no request goes to another revision than the stable one, as far as one can tell."""
+    """
+    Say whether no request goes to another revision than the stable one, as far as one can tell.
+
+    Nor will one: a Service that has its own selector back selects the pods of every revision.
+    """
     stable, service = status.stable_revision, world.stable_service
     if stable is None:
         return True
     if under_way(status) or route(world, status).highest > 0:
         return False
+    if not world.stands(stable):
+        return True
     bound = service is None or service.selected_hash in ("", stable.hash)
-    return bound or not world.stands(stable)
+    return bound and not _others(world, stable)
+
+
+def _others(world: World, stable: Revision) -> bool:
+    """Say whether other revisions have pods still, where Services are to select all pods again."""
+    if world.observed.workload is None:
+        return False
+    found = world.observed.replica_sets.values()
+    return any(each.existing > 0 for each in found if each.hash != stable.hash)
 
 
 def stop(world: World, move: Move) -> Move:
     """End the release that is under way: a canary must not be promoted by the way out."""
+    move = move.having(retiring=[_hurried(world, each) for each in move.status.retiring])
     if not under_way(move.status):
         return move
     reason = "the Rollout is being deleted, and gives everything back to its Deployment"
     return roll_back(world, move, by="rollouts", reason=reason)
+
+
+def _hurried(world: World, entry: Retiring) -> Retiring:
+    """Return a revision that was left as one that nobody goes back to any more: what is in flight ends."""
+    if entry.delay_seconds <= _IN_FLIGHT_SECONDS:
+        return entry
+    at = entry.at
+    if at is not None:
+        at = min(at, world.now + timedelta(seconds=_IN_FLIGHT_SECONDS))
+    return entry.having(delay_seconds=_IN_FLIGHT_SECONDS, at=at)
 
 
 def give_back(world: World, move: Move) -> Move:

@@ -20,6 +20,7 @@ from rollouts.model.kinds import (
 from tests.fakes.deployments import Deployments, deployment
 from tests.fakes.kubernetes import canary_weight, rollout, selected
 from tests.fakes.shop import CRITERIA, KEY, STEPS, Shop
+from tests.fakes.traffic import shares
 from tests.unit.controller.test_crashes import FragileShop
 
 WORKLOAD = Ref(DEPLOYMENT, "shop", "checkout")
@@ -271,3 +272,26 @@ async def test_replicas_that_come_back_are_put_back(shop: AdoptedShop) -> None:
     assert shop.workload["spec"]["replicas"] == 0
     assert shop.status["history"][-1]["reason"] == "PutBack"
     assert shop.status["phase"] == "Healthy"
+
+
+WAITING = {**BLUE_GREEN["blueGreen"], "autoPromotionEnabled": False}
+
+
+@pytest.mark.parametrize(
+    "strategy", [None, BY_REPLICAS, {"blueGreen": WAITING}], ids=["nginx", "replicas", "blue-green"]
+)
+async def test_what_was_not_promoted_gets_no_request_on_the_way_out(strategy: JSON | None) -> None:
+    """A Service that has its own selector back selects the pods of every revision."""
+    shop = AdoptedShop()
+    await shop.adopted(**({"strategy": strategy} if strategy else {}))
+    shop.release("shop:2")
+    await shop.until(lambda: len(shop.cluster.select(REPLICA_SET, "shop")) > 3)
+    await shop.run(5)
+    new = shop.status["currentRevision"]["hash"]
+    shop.detach()
+    await shop.round()
+    most = 0.0 if strategy != BY_REPLICAS else 1.0
+    while shop.rollout["metadata"]["finalizers"]:
+        assert max(shares(shop.cluster, new).values()) <= most, shop.status["message"]
+        await shop.run(1)
+    assert max(shares(shop.cluster, new).values()) == 0

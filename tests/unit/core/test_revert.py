@@ -1,6 +1,7 @@
 """Giving a Deployment its place back: each part waits for the one before, whoever makes it."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from rollouts.core import actions as act
@@ -12,7 +13,7 @@ from rollouts.core.workload import (
     Workload,
 )
 from rollouts.model.route import Route, Split
-from rollouts.model.status import RolloutStatus
+from rollouts.model.status import Retiring, RolloutStatus
 from tests.unit.core.test_adoption import adopting, both, deployment, taken
 from tests.unit.core.worlds import (
     NEW,
@@ -93,6 +94,8 @@ def test_a_release_under_way_is_stopped_and_its_template_is_not_given_back() -> 
     assert decision.actions == (act.SetWeight(Split(cut_off=True)),)
 
     cut = scene.after(decision).with_(route=Route(exists=True))
+    assert cut.decide().actions == (), "what was stopped still has pods, which a Service may select"
+    cut = cut.having(replica_set(NEW, 0))
     decision = cut.decide()
     assert decision.actions == (RestoreWorkload(4, OLD),)
     assert told(decision) == ["Reverting", "TemplateGivenBack"]
@@ -102,6 +105,16 @@ def test_a_release_under_way_is_stopped_and_its_template_is_not_given_back() -> 
     }
     ends = cut.after(decision).with_(workload=deployment(4), services=both_there, template_hash=OLD)
     assert ends.decide().actions == (act.RemoveRoute(),)
+
+
+def test_a_revision_that_is_only_kept_warm_is_not_waited_for_long() -> None:
+    warm = [Retiring(hash=NEW, delay_seconds=3600, at=at(3000))]
+    scene = leaving(retiring=warm).having(replica_set(NEW, 4))
+    (entry,) = scene.decide().status.retiring
+    due = scene.now + timedelta(seconds=30)
+    assert (entry.delay_seconds, entry.at) == (30, due)
+    (entry,) = scene.after(scene.decide()).decide().status.retiring
+    assert entry.at == due, "its time runs once"
 
 
 def test_its_pods_come_back_as_many_as_the_rollout_has() -> None:
