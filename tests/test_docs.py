@@ -27,6 +27,7 @@ from rollouts.model.spec import RolloutSpec, WorkloadRef
 from rollouts.model.status import PauseReason, Phase
 from rollouts.model.strategy import STEP_KINDS, BlueGreenStrategy, CanaryStrategy
 from rollouts.model.validation import parse_rollout
+from tests.unit.controller.edits import fields as editable_fields
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -257,6 +258,10 @@ def waits() -> Iterator[str]:
 def field_names(model: type[object]) -> set[str]:
     fields = getattr(model, "model_fields", {})
     return {str(field.alias or name) for name, field in fields.items()}
+
+
+def test_it_is_said_of_every_field_what_an_edit_does() -> None:
+    assert first_column(section("docs/editing.md", "## Every field")) == set(editable_fields())
 
 
 def test_every_field_is_described() -> None:

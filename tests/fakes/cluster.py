@@ -51,11 +51,12 @@ class FakeCluster:
         self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None
     ) -> list[JSON]:
         wanted = (labels or {}).items()
+        if not self._read(kind):
+            return []
         return [
             obj
             for ref, obj in self._objects.items()
-            if self._read(kind)
-            and ref.kind == kind
+            if ref.kind == kind
             and namespace in {"", ref.namespace}
             and wanted <= (obj["metadata"].get("labels") or {}).items()
         ]
@@ -97,6 +98,13 @@ class FakeCluster:
     def edit(self, ref: Ref, patch: FrozenJSON) -> JSON:
         """Merge-patch an object, status included."""
         return self._store(ref, merged(self._objects[ref], patch))
+
+    def twin(self, now: Callable[[], datetime]) -> "FakeCluster":
+        """Return a cluster with the same objects, which goes its own way from here."""
+        made = FakeCluster(now)
+        made._objects, made._applied = dict(self._objects), dict(self._applied)
+        made._version = self._version
+        return made
 
     def drop(self, ref: Ref) -> None:
         del self._objects[ref]

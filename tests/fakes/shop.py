@@ -1,8 +1,9 @@
 """A shop with one Rollout, a reconciler, and hands on its clock and its eyes."""
 
+import copy
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from rollouts.controller.keys import Key
 from rollouts.controller.notices import Notices
@@ -36,6 +37,12 @@ class Eyes:
         self.error = ""
         self.targets: dict[Key, Target] = {}
         self._looks: dict[Key, Look] = {}
+
+    def twin(self, clock: HandClock) -> "Eyes":
+        """Return eyes that have seen the same, by another clock."""
+        made = Eyes(clock, self.requests, self.failures)
+        made.error, made.targets, made._looks = self.error, dict(self.targets), dict(self._looks)
+        return made
 
     def follow(self, target: Target) -> None:
         self.targets[target.key] = target
@@ -86,6 +93,18 @@ class Shop:
         return Reconciler(
             self.cluster, self.clock, self.eyes, Notices(self.told), Telemetry(), quiet_seconds=2
         )
+
+    def twin(self) -> Self:
+        """Return a shop in the same state, with a controller that has just begun; it goes its own way."""
+        made = copy.copy(self)
+        made.clock = HandClock(self.clock.now())
+        made.cluster = self.cluster.twin(made.clock.now)
+        made.kubernetes = copy.copy(self.kubernetes)
+        made.kubernetes.cluster = made.cluster
+        made.eyes = self.eyes.twin(made.clock)
+        made.told = Told()
+        made.reconciler = made.new_reconciler()
+        return made
 
     @property
     def rollout(self) -> JSON:
