@@ -47,7 +47,6 @@ class Kind:
 
 def releases(setting: Setting, kind: Kind, seeds: Sequence[str]) -> list[Fate]:
     """Return what becomes of one release for each seed."""
-    quieten()
 
     async def each() -> list[Fate]:
         fails = kind.times * setting.limit
@@ -69,7 +68,7 @@ def run(arguments: argparse.Namespace) -> list[Fates]:
     setting = setting_of(arguments)
     kinds = [Kind(rate, times) for rate in arguments.rate for times in arguments.fails]
     found = []
-    with ProcessPoolExecutor(arguments.jobs) as pool:
+    with ProcessPoolExecutor(arguments.jobs, initializer=quieten) as pool:
         work = [(kind, _begun(pool, setting, kind, arguments)) for kind in kinds]
         for number, (kind, parts) in enumerate(work, start=1):
             fates = [fate for part in parts for fate in part.result()]

@@ -40,8 +40,9 @@ def _pause(world: World, status: RolloutStatus, pause: Pause) -> State:
     end = _end(world, status, pause.duration)
     if world.now < end:
         return Waiting(f"holds for {format_duration(pause.duration)}", until=end)
-    missing = uncovered(world, status, end) if pause.wait_for_evidence else None
-    return missing or Done()
+    if not pause.wait_for_evidence:
+        return Done()
+    return blind(world, status) or uncovered(world, status, end) or Done()
 
 
 def _analysis(world: World, status: RolloutStatus, analysis: Analysis) -> State:

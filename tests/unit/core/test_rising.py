@@ -217,3 +217,12 @@ def test_as_much_has_to_be_seen_as_went_unseen() -> None:
     )
     seen = evidence("inconclusive", seconds=0, requests=143, failures=0, missed=143)
     assert after_the_pause(seen).decide().status.current_step_index == 2
+
+
+def test_a_pause_that_is_over_says_when_nothing_can_be_measured() -> None:
+    silent = evidence("error", seconds=0, errors=5, message="Prometheus does not answer")
+    status = after_the_pause(silent).decide().status
+    assert (status.phase, status.current_step_index) == ("Paused", 1)
+    assert status.pause is not None
+    assert status.pause.reason == "MetricsUnavailable"
+    assert "can't be measured: Prometheus does not answer" in status.message
