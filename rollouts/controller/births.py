@@ -151,7 +151,7 @@ class Births:
         """Say whether any target was scraped twice then: if so, every target was at least once."""
         if self._scraping is None:
             value = await source.value(scraped(self._look_back_seconds), at=self._since)
-            self._scraping = (value or 0) >= TWICE
+            self._scraping = (value or 0) >= TWICE  # None: no target at all, so nobody was scraped
         return self._scraping
 
     async def _started(
@@ -165,6 +165,7 @@ class Births:
                 until=until,
                 window_seconds=self._look_back_seconds,
             ):
+                # One that says nothing has not started since: in doubt it is met late.
                 started[_place(each.labels)] = max(each.samples, default=(0.0, 0.0))[1]
         return {
             labels

@@ -56,7 +56,7 @@ class Tally:
 
     def _sum(self, which: Iterable[Labels], *, canary: bool) -> int:
         """Return how many requests of one arm these have counted; a bucket is a part of all."""
-        return round(
+        return round(  # counters of requests are whole; what is rounded are sums of floats
             sum(
                 self.counters[labels].total
                 for labels in which

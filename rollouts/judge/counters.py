@@ -49,7 +49,8 @@ def advance(
     Return the counter after more samples, in whatever order; None as long as there is none.
 
     Of a series that is not born at zero nothing is known before its first sample.
-    Samples that were seen already, and values that are no number, change nothing.
+    Samples that were seen already, and values that are no number, change nothing: a NaN says
+    nothing, and what is infinite or negative whoever reads has to refuse.
     """
     last = counter
     for after in _after_each(counter, samples, beginning):
@@ -129,7 +130,11 @@ def boundary(bounds: Iterable[float], limit: float) -> float | None:
 
 
 def _never_falling(counts: Sequence[float]) -> list[float]:
-    """Return cumulative counts without the dips that scrapes of several pods can leave."""
+    """
+    Return cumulative counts without the dips that scrapes of several pods can leave.
+
+    For what is shown only: verdicts rest on the counts at one bound, where a dip is an error.
+    """
     highest, result = 0.0, []
     for count in counts:
         highest = max(highest, count)
