@@ -40,7 +40,7 @@ def begin(world: World, move: Move, target: Revision, *, skipping: bool = False)
     traffic = route(world, status)
     drained = _drained(world, status)
     move = move.having(
-        **_fresh(),
+        **_fresh(status),
         current_revision=target,
         current_step_index=0 if status.stable_revision is not None else None,
         step_started_at=world.now,
@@ -130,7 +130,7 @@ def retire(status: RolloutStatus, hash_: str, delay_seconds: float) -> list[Reti
     return [*others, Retiring(hash=hash_, delay_seconds=delay_seconds)]
 
 
-def _fresh() -> dict[str, object]:
+def _fresh(status: RolloutStatus) -> dict[str, object]:
     return {
         "entered_steps": [],
         "promoted": "",
@@ -142,7 +142,8 @@ def _fresh() -> dict[str, object]:
         "abort": None,
         "previous_revision": None,
         "criteria": [],
-        "exposure": Exposure(),
+        # How far apart scrapes are is the same for the next attempt.
+        "exposure": Exposure(scraped_every_seconds=status.exposure.scraped_every_seconds),
     }
 
 
@@ -183,7 +184,7 @@ def _back_to_stable(world: World, move: Move) -> Move:
     stable, left = status.stable_revision, status.current_revision
     assert stable is not None
     move = move.having(
-        **(_fresh() | {"weights": Weights(desired=100, applied=100)}),
+        **(_fresh(status) | {"weights": Weights(desired=100, applied=100)}),
         current_revision=stable,
         current_step_index=None,
         step_started_at=None,

@@ -17,11 +17,7 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 ANALYSED: list[JSON] = [{"setWeight": 50}, {"analysis": {"duration": "2s"}}]
 OUTAGE_SECONDS = 30
 # The pause is over by the clock in the outage, and not before it, however slow the machine is.
-SLOWER: list[JSON] = [
-    {"setWeight": 25},
-    {"pause": {"duration": "20s", "waitForEvidence": False}},
-    {"setWeight": 50},
-]
+SLOWER: list[JSON] = [{"setWeight": 25}, {"pause": {"duration": "20s"}}, {"setWeight": 50}]
 
 
 def query(promql: str, **fields: object) -> JSON:

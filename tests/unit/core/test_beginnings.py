@@ -5,7 +5,7 @@ import pytest
 from rollouts.core import actions as act
 from rollouts.model.evidence import Evidence
 from rollouts.model.route import Route, Split
-from rollouts.model.status import RolloutStatus, Weights
+from rollouts.model.status import Exposure, RolloutStatus, Weights
 from tests.unit.core.worlds import (
     CRITERIA,
     NEW,
@@ -170,3 +170,9 @@ def test_evidence_is_not_remembered_when_no_rollout_is_under_way() -> None:
     decision = settled(evidence=evidence("fail")).decide()
     assert (decision.status.criteria, decision.actions, decision.occurrences) == ([], (), ())
     assert settled(evidence=Evidence()).decide().status == decision.status
+
+
+def test_how_far_apart_scrapes_are_is_known_to_the_next_attempt() -> None:
+    scene = under_way(25, exposure=Exposure(canary_requests=9, scraped_every_seconds=60.0))
+    begun = scene.with_(template_hash="newer").decide().status
+    assert begun.exposure == Exposure(scraped_every_seconds=60.0)
