@@ -11,6 +11,10 @@ BY_A_PERSON = ("SpecPaused", "Command", "StepsChanged", "StrategyChanged")
 def stay(world: World, hold: Hold, move: Move, where: str) -> Move:
     """Stay where it is, `where` in words, until the spec is corrected or a person chooses."""
     status = move.status
+    if hold.reason == "InvalidSpec":
+        text = f"{where}: held until the spec is valid again"
+        pause = Pause(reason="SpecPaused", at=world.now)
+        return move.having(phase="Paused", pause=status.pause or pause, message=text)
     if not status.entered_steps:
         text = hold.goes_over or f"{where}: begins when the spec is as it is written"
         return move.having(phase="Progressing", pause=None, message=text)
@@ -18,10 +22,6 @@ def stay(world: World, hold: Hold, move: Move, where: str) -> Move:
         status.step_started_at is None or status.entered_steps[-1] == PROMOTION
     ):
         return move.having(phase="Progressing", message=f"goes on with {hold.next_step}")
-    if hold.reason == "InvalidSpec":
-        text = f"{where}: held until the spec is valid again"
-        pause = Pause(reason="SpecPaused", at=world.now)
-        return move.having(phase="Paused", pause=status.pause or pause, message=text)
     reason = "StepsChanged" if hold.reason == "StepsChanged" else "StrategyChanged"
     text = f"{where}: {hold.why}"
     if status.pause is not None and status.pause.reason == reason:

@@ -28,7 +28,7 @@ def promote(world: World, move: Move, command: Command) -> Answer:
     if meant is not None:
         return move, *meant
     if hold is not None and hold.reason == "StrategyChanged":
-        return _anew(world, move)
+        return _anew(world, move, hold)
     if hold is not None:
         return _go_on(move, hold)
     if waits := idle.waits_for(world, status):
@@ -122,8 +122,10 @@ def _go_on(move: Move, hold: Hold) -> Answer:
     return move, True, f"goes on with {hold.next_step}"
 
 
-def _anew(world: World, move: Move) -> Answer:
+def _anew(world: World, move: Move, hold: Hold) -> Answer:
     """Begin again by another strategy; what the old one has done is taken back first."""
+    if not move.status.entered_steps:
+        return move, False, f"{hold.goes_over}; there is no hold to pass"
     assert move.status.current_revision is not None
     moved = begin(world, move, move.status.current_revision)
     return moved, True, "traffic goes back to stable, then it begins anew by the new strategy"

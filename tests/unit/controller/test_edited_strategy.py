@@ -242,6 +242,22 @@ async def test_promote_full_waits_for_the_new_strategy(shop: Shop) -> None:
     assert canary_weight(shop.cluster) == 25
 
 
+async def test_what_goes_over_by_itself_needs_no_second_promote(shop: Shop) -> None:
+    await waiting(shop, CANARY)
+    shop.edit(goes_by(BLUE_GREEN))
+    await shop.run(3)
+    shop.command('{"id": "1", "verb": "promote"}')
+    await shop.reconciler.reconcile(KEY)
+    assert canary_weight(shop.cluster) == 0, "back first"
+    shop.command('{"id": "2", "verb": "promote"}')
+    await shop.reconciler.reconcile(KEY)
+    assert shop.status["lastCommand"]["message"] == (
+        "traffic goes back to stable by canary (nginx); then it begins by blueGreen; there is no"
+        " hold to pass"
+    )
+    assert shop.status["phase"] == "Progressing"
+
+
 async def test_at_rest_it_costs_one_write_to_know_another_spec(shop: Shop) -> None:
     await deployed(shop, CANARY)
     shop.cluster.writes.clear()

@@ -181,6 +181,16 @@ async def test_going_back_to_a_past_revision_works_with_an_invalid_spec(shop: Sh
     assert shop.status["stableRevision"]["hash"] == first, "the template is still the other one"
 
 
+async def test_a_release_that_has_not_begun_its_first_step_is_held_as_well(shop: Shop) -> None:
+    await shop.deployed()
+    shop.release("broken:2")
+    await shop.until(lambda: "0 of 1 canary pods" in shop.status["message"])
+    shop.edit(WRONG)
+    await shop.run(1000, tick=50)
+    assert "Aborted" not in holding(shop), "no deadline runs"
+    assert shop.status["message"].endswith("step 1/4 at 0 %: held until the spec is valid again")
+
+
 async def test_a_spec_that_was_never_valid_begins_nothing(shop: Shop) -> None:
     shop.apply(replicaz=3)
     await shop.run(10)
