@@ -1,6 +1,8 @@
 """Steps are known by what they were, and found again in steps that were edited."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rollouts.core import plan
 from rollouts.model.kinds import JSON
@@ -128,3 +130,29 @@ def test_it_goes_on_after_the_last_step_up_to_which_nothing_has_changed(
     steps = plan.labels(spec_of(now))
     assert plan.resumes_at(plan.entered(spec_of(WAS), 3), steps) == index
     assert plan.named(steps, index) == words
+
+
+ANY_STEP = st.sampled_from(
+    [weight(5), weight(25), weight(50), HOLD, timed("1m"), timed("2m"), header(TESTERS), header()]
+)
+
+
+@given(st.lists(ANY_STEP, min_size=1, max_size=6), st.lists(ANY_STEP, max_size=6), st.data())
+def test_whatever_is_edited_it_stands_at_a_step_of_its_kind_or_nowhere(
+    before: list[JSON], after: list[JSON], data: st.DataObject
+) -> None:
+    at_step = data.draw(st.integers(0, len(before)))
+    entered = plan.entered(spec_of(before), at_step)
+    status = under_way(25).status.having(current_step_index=at_step, entered_steps=entered)
+    found = plan.found_again(spec_of(after), status, at(0))
+    if found is None:
+        steps = plan.labels(spec_of(after))
+        index = plan.resumes_at(entered, steps)
+        assert steps[:index] == entered[:index], "it goes on after what has not changed"
+        return
+    kind = entered[-1].split()[0]
+    assert found.entered_steps[-1].split()[0] == kind
+    assert (found.current_step_index == len(after)) is (kind == plan.PROMOTION)
+    assert found.having(current_step_index=at_step, entered_steps=entered) == status.having(
+        step_started_at=found.step_started_at
+    ), "nothing else is changed"
