@@ -7,7 +7,7 @@ from rollouts.core.adoption import is_missing
 from rollouts.core.confirm import confirm
 from rollouts.core.edited import BY_A_PERSON, stay
 from rollouts.core.rest import rest
-from rollouts.core.rising import held_back, is_rising
+from rollouts.core.rising import held_back, is_rising, turned
 from rollouts.core.rollback import deadline, roll_back, settled, waiting_for
 from rollouts.core.steps import state
 from rollouts.core.target import retire
@@ -73,12 +73,14 @@ def _not_yet(world: World, status: RolloutStatus, index: int) -> Waiting | None:
     A rise that was begun waits as well, for as long as it waits for pods: evidence may turn.
     """
     steps = world.spec.steps
+    begun = index == status.current_step_index
+    if begun and is_rising(status):
+        return turned(world, status)
     if index >= len(steps):
         return held_back(world, status) or _unproven(world, status)
-    begun = index == status.current_step_index
-    if begun and not is_rising(status):
+    if begun or not _raises(steps[index], status):
         return None
-    return held_back(world, status) if begun or _raises(steps[index], status) else None
+    return held_back(world, status)
 
 
 def _raises(step: Step, status: RolloutStatus) -> bool:

@@ -20,7 +20,7 @@ from rollouts.core.converge import converge, retreat
 from rollouts.core.observed import Observed, ReplicaSet
 from rollouts.core.replicas import split_of
 from rollouts.core.restart import go_on
-from rollouts.core.rising import held_back, is_rising
+from rollouts.core.rising import is_rising, turned
 from rollouts.core.rollback import deadline, guard, settled
 from rollouts.core.target import retarget
 from rollouts.core.world import Hold, Move, World, attempt, frozen, is_warm, under_way
@@ -153,7 +153,7 @@ def _time_progress(world: World, before: RolloutStatus, move: Move) -> Move:
     held = (
         frozen(world.spec, status)
         or idle.waits_for(world, status)
-        or (is_rising(status) and held_back(world, status) is not None)
+        or (is_rising(status) and turned(world, status) is not None)
     )
     if not under_way(status) or held or settled(world, status):
         return move.having(unsettled_since=None)

@@ -26,6 +26,16 @@ def held_back(world: World, status: RolloutStatus) -> Waiting | None:
     return blind(world, status) or too_early(world, status) or leaning(world, status)
 
 
+def turned(world: World, status: RolloutStatus) -> Waiting | None:
+    """
+    Return the evidence that has turned against a rise that was decided, and is not made yet; or None.
+
+    Only what is known counts. A controller that has just started knows nothing, and goes on
+    with what was decided: to take it back until the first look would move traffic to and fro.
+    """
+    return None if waived(status) else leaning(world, status)
+
+
 def is_rising(status: RolloutStatus) -> bool:
     """Say whether the current step wants more weight than the routes have confirmed."""
     return status.weights.desired > status.weights.applied

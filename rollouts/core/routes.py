@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from rollouts.core import replicas
-from rollouts.core.rising import held_back
+from rollouts.core.rising import turned
 from rollouts.core.world import World, frozen, under_way
 from rollouts.model.route import Route, Split
 from rollouts.model.status import RolloutStatus
@@ -169,7 +169,8 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
     spec = world.spec
     if frozen(spec, status) or world.observed.route.obstacles:
         return False
-    if held_back(world, status) is not None:
+    begun = route(world, status).highest >= status.weights.desired > status.weights.applied
+    if not begun and turned(world, status) is not None:
         return False  # evidence may have turned while the rise waited for its pods
     if spec.by_replicas:
         return not _others_are_left(world, status)

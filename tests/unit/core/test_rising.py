@@ -226,3 +226,34 @@ def test_a_pause_that_is_over_says_when_nothing_can_be_measured() -> None:
     assert status.pause is not None
     assert status.pause.reason == "MetricsUnavailable"
     assert "can't be measured: Prometheus does not answer" in status.message
+
+
+def begun_rise(**changes: Any) -> Scene:
+    """Return a scene whose rise to 50 % was decided, with all in place to make it."""
+    begun = {
+        "current_step_index": 2,
+        "weights": Weights(desired=50, applied=25, applied_at=at(-60)),
+        **changes,
+    }
+    scene = after_the_pause(begun.pop("evidence", Evidence()), **begun).having(replica_set(NEW, 2))
+    return scene.serving(canary=service("checkout-canary", NEW, newhash=2))
+
+
+def weights_set(scene: Scene) -> list[int]:
+    actions = scene.decide().actions
+    return [each.split.percent for each in actions if isinstance(each, act.SetWeight)]
+
+
+def test_a_controller_that_has_just_started_goes_on_with_a_rise_that_was_decided() -> None:
+    assert weights_set(begun_rise()) == [50]
+
+
+@pytest.mark.parametrize("found", [Evidence(), leaning()])
+def test_what_a_predecessor_has_raised_already_is_not_taken_back(found: Evidence) -> None:
+    """It died before it wrote that down: the traffic must not go to and fro."""
+    made = Route(exists=True, weight=50, highest=50)
+    scene = begun_rise(evidence=found, route=made)
+    assert weights_set(scene) == []
+    assert scene.decide().status.weights.applied == 50
+    half = Route(exists=True, weight=None, highest=50)
+    assert 25 not in weights_set(begun_rise(evidence=found, route=half))
