@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rollouts.cli.commanding import send, shown_step
+from rollouts.cli.commanding import send, shown_hold, shown_step
 from rollouts.cli.following import fetch
 from rollouts.cli.session import RevisionOption, RolloutName, Session, Settings
 from rollouts.errors import UsageError
@@ -173,6 +173,9 @@ async def rollback(
     return await _command(session, name, command, no_wait=no_wait)
 
 
+_MAY_LACK = ("step", "hold")
+
+
 async def _command(session: Session, name: str, command: JSON, *, no_wait: bool) -> int:
     """Send the command for the revision, and the step, that are seen now; return 1 when it is refused."""
     if not command["revision"] or command.get("step") == "":
@@ -180,10 +183,10 @@ async def _command(session: Session, name: str, command: JSON, *, no_wait: bool)
         current = (rollout.get("status") or {}).get("currentRevision") or {}
         command["revision"] = command["revision"] or current.get("hash", "")
         if command.get("step") == "":
-            command["step"] = shown_step(rollout)
+            command |= {"step": shown_step(rollout), "hold": shown_hold(rollout)}
     command = {
         "id": str(uuid.uuid4()),
-        **{key: value for key, value in command.items() if value or key != "step"},
+        **{key: value for key, value in command.items() if value or key not in _MAY_LACK},
         "by": user_of(session.settings),
         "at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
     }

@@ -62,6 +62,22 @@ def shown_step(rollout: FrozenJSON) -> str:
     return "promotion" if steps.isdigit() and index >= int(steps) else str(index + 1)
 
 
+def shown_hold(rollout: FrozenJSON) -> str:
+    """
+    Return what messages show now that it is held by, where that is not the step's own pause or analysis.
+
+    Who sees a pause and promotes it has not seen the evidence that holds it a moment later.
+    """
+    status = rollout.get("status") or {}
+    reason = str((status.get("pause") or {}).get("reason") or "")
+    if reason in ("StepsChanged", "StrategyChanged"):
+        return "edit"
+    if status.get("heldBy"):
+        return "pause"
+    waits = reason in ("Inconclusive", "MetricsUnavailable") or status.get("leaningSince")
+    return "evidence" if waits else ""
+
+
 async def _write_in_turn(requests: Requests, ref: Ref, command: JSON) -> None:
     """
     Write the command when the one before is answered, onto exactly the object that was read.

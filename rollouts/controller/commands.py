@@ -35,7 +35,7 @@ def read_command(rollout: FrozenJSON) -> tuple[Command | None, str]:
         return Command(id=f"unreadable-{digest}", verb="?"), complaint
     words = {
         name: str(given.get(name) or "")
-        for name in ("id", "verb", "revision", "step", "by", "reason", "to")
+        for name in ("id", "verb", "revision", "step", "hold", "by", "reason", "to")
     }
     return Command(**words), ""
 
@@ -48,6 +48,7 @@ def named(rollout: FrozenJSON, *, id_: str, verb: str, at: datetime) -> str:
         "verb": verb,
         "revision": given.get("revision"),
         "step": given.get("step"),
+        "hold": given.get("hold"),
         "by": given.get("by") or "kubectl",
         "reason": given.get("reason"),
         "to": given.get("to"),

@@ -7,7 +7,7 @@ from rollouts.core.adoption import is_missing
 from rollouts.core.confirm import confirm
 from rollouts.core.edited import BY_A_PERSON, stay
 from rollouts.core.rest import rest
-from rollouts.core.rising import held_back, is_rising, turned
+from rollouts.core.rising import held_back, is_rising, leaning_since, turned
 from rollouts.core.rollback import deadline, roll_back, settled, waiting_for
 from rollouts.core.steps import state
 from rollouts.core.target import retire
@@ -74,7 +74,7 @@ def _not_yet(world: World, status: RolloutStatus, index: int) -> Waiting | None:
     """
     steps = world.spec.steps
     begun = index == status.current_step_index
-    if begun and is_rising(status):
+    if begun and is_rising(world, status):
         return turned(world, status)
     if index >= len(steps):
         return held_back(world, status) or _unproven(world, status)
@@ -85,11 +85,16 @@ def _not_yet(world: World, status: RolloutStatus, index: int) -> Waiting | None:
 
 def _raises(step: Step, status: RolloutStatus) -> bool:
     """Say whether a step sends more to the canary: by a higher weight, or by a route of its own."""
+    higher = step.set_weight is not None and step.set_weight > status.weights.applied
+    return higher or _opens(step)
+
+
+def _opens(step: Step) -> bool:
+    """Say whether a step opens a header or mirror route."""
     header, mirror = step.set_header_route, step.set_mirror_route
-    opens = (header is not None and bool(header.match)) or (
+    return (header is not None and bool(header.match)) or (
         mirror is not None and bool(mirror.match or mirror.percentage)
     )
-    return opens or (step.set_weight is not None and step.set_weight > status.weights.applied)
 
 
 def _unproven(world: World, status: RolloutStatus) -> Waiting | None:
@@ -143,7 +148,7 @@ def _enter(world: World, move: Move, index: int) -> Move:
 
 def _still_promoted(status: RolloutStatus, step: Step | None) -> str:
     """Return what a person took upon themselves, as far as it holds beyond the step that ends."""
-    if status.promoted == "Evidence" and (step is None or step.set_weight is not None):
+    if status.promoted == "Evidence" and (step is None or _opens(step) or step.set_weight):
         return status.promoted  # it was for the rise that begins now
     return "Full" if status.promoted == "Full" else ""
 
@@ -164,7 +169,7 @@ def _stay(world: World, move: Move, found: State) -> Move:
         move = move.waking(found.until)
     late = deadline(world, status)
     stalled = late is not None and world.now >= late
-    move = move.having(leaning_since=(status.leaning_since or world.now) if found.leans else None)
+    move = move.having(leaning_since=leaning_since(world, status, found))
     if found.pause is None:
         return move.having(
             phase="Degraded" if stalled else "Progressing", pause=None, message=where
@@ -176,6 +181,7 @@ def _stay(world: World, move: Move, found: State) -> Move:
 
 
 def _held(world: World, move: Move) -> Move:
+    move = move.having(leaning_since=None)  # while a person holds it, nobody waits for evidence
     status = move.status
     by = status.held_by
     reason = "Command" if by is not None else "SpecPaused"

@@ -27,9 +27,7 @@ def confirm(world: World, move: Move) -> Move:
             applied_at=world.now,
             routes=_routes(world, status, now),
         )
-        begun = (status.current_step_index or 0) < len(world.spec.steps)
-        risen = status.promoted == "Evidence" and begun
-        move = move.having(weights=applied, promoted="" if risen else status.promoted)
+        move = move.having(weights=applied, promoted=_still_promoted(world, status))
         return move.saying(world, *_told(world, status)) if applied.applied > 0 else move
     if _routes(world, status, now) != weights.routes:
         return _confirm_routes(world, move, _routes(world, status, now))
@@ -53,7 +51,14 @@ def _confirm_routes(world: World, move: Move, names: list[str]) -> Move:
     )
     if not new:
         return move
+    move = move.having(promoted=_still_promoted(world, move.status))
     return move.saying(world, "RouteSet", f"requests reach the canary by {', '.join(new)}")
+
+
+def _still_promoted(world: World, status: RolloutStatus) -> str:
+    """Return what a person took upon themselves, once the rise is made that it was for."""
+    begun = (status.current_step_index or 0) < len(world.spec.steps)
+    return "" if status.promoted == "Evidence" and begun else status.promoted
 
 
 def _told(world: World, status: RolloutStatus) -> tuple[str, str]:

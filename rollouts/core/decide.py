@@ -153,7 +153,7 @@ def _time_progress(world: World, before: RolloutStatus, move: Move) -> Move:
     held = (
         frozen(world.spec, status)
         or idle.waits_for(world, status)
-        or (is_rising(status) and turned(world, status) is not None)
+        or (is_rising(world, status) and turned(world, status) is not None)
     )
     if not under_way(status) or held or settled(world, status):
         return move.having(unsettled_since=None)

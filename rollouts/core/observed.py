@@ -98,6 +98,8 @@ class Command:
     """rollback: the revision to go back to, by number or hash; empty for the one before."""
     step: str = ""
     """promote: the step that is meant, counted from 1, or `promotion`; empty for the current one."""
+    hold: str = ""
+    """promote: what is to be passed where it is not the step's own gate: `evidence`, `edit` or `pause`."""
 
 
 @dataclass(frozen=True, slots=True)

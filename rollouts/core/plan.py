@@ -74,6 +74,8 @@ def found_again(spec: RolloutSpec, status: RolloutStatus, now: datetime) -> Roll
     if found is None:
         return None
     moved = status.having(current_step_index=found, entered_steps=entered(spec, found))
+    if moved.entered_steps[-1] != past[-1] and status.promoted != "Full":
+        moved = moved.having(promoted="")  # a person passed that step, and not what it is now
     if found < len(steps) and past[-1] == "pause" and steps[found] != "pause":
         # It had no clock until now; the time before the edit is not a part of it.
         return moved.having(step_started_at=now)
@@ -91,34 +93,61 @@ def resumes_at(past: Sequence[str], steps: Sequence[str]) -> int:
 
 
 def _index(past: Sequence[str], steps: Sequence[str]) -> int | None:
-    """Return where the last of the steps that were entered is now."""
+    """
+    Return where the last of the steps that were entered is now.
+
+    Nothing may be in front of it that was not entered: what is taken for passed would never
+    be done. Where nothing has changed up to the current step, it is there or it is gone.
+    """
     if not past or past[-1] == PROMOTION:
         return len(steps)
-    passed, current = list(past[:-1]), past[-1]
-    if list(steps[: len(passed)]) == passed and len(steps) > len(passed):
-        there = steps[len(passed)]
-        if there == current or _kind(there) == _kind(current):
-            return len(passed)
-    index = _aligned(past, steps)
+    passed = list(past[:-1])
+    if list(steps[: len(passed)]) != passed:
+        index = _moved(past, steps)
+    elif len(steps) > len(passed) and _kind(steps[len(passed)]) == _kind(past[-1]):
+        index = len(passed)
+    else:
+        return None
     if index is None or not _routes(steps[: index + 1]).items() <= _routes(past).items():
         return None
     return index
 
 
-def _aligned(past: Sequence[str], steps: Sequence[str]) -> int | None:
-    """Return the step that has the most in common with the current one and those before it, if one does."""
-    common = {
-        index: _common(past, steps[: index + 1])
-        for index, each in enumerate(steps)
-        if each == past[-1]
+def _moved(past: Sequence[str], steps: Sequence[str]) -> int | None:
+    """
+    Return where the current step is, when those in front of it have changed; None if that is not sure.
+
+    All that were entered are there, and new ones in front; or the first of them were removed.
+    A gate that waits for a person is found by kinds too: nothing goes on from there by itself.
+    """
+    entered = list(past)
+    size = len(entered)
+    whole = [
+        index
+        for index in range(size - 1, len(steps))
+        if list(steps[index + 1 - size : index + 1]) == entered
+    ]
+    if whole:
+        return whole[0] if len(whole) == 1 else None
+    fewer = range(min(size, len(steps)))
+    found = {index for index in fewer if list(steps[: index + 1]) == entered[-index - 1 :]}
+    found |= _gates(entered, steps)
+    return found.pop() if len(found) == 1 else None
+
+
+def _gates(past: Sequence[str], steps: Sequence[str]) -> set[int]:
+    """Return which gates the current step may be, which is one, by the kinds of what led to it."""
+    if past[-1] != "pause":
+        return set()
+    kinds = [_kind(each) for each in past]
+    found = {
+        index
+        for index in range(min(len(past), len(steps)))
+        if steps[index] == "pause"
+        and [_kind(each) for each in steps[: index + 1]] == kinds[-index - 1 :]
     }
-    best = [index for index, length in common.items() if length == max(common.values())]
-    return best[0] if len(best) == 1 else None
-
-
-def _common(past: Sequence[str], steps: Sequence[str]) -> int:
-    """Return how many labels two lists have in common at their ends."""
-    return resumes_at(past[::-1], steps[::-1])
+    whole = len(past) - 1
+    return {whole} if whole in found else found
 
 
 def _kind(words: str) -> str:

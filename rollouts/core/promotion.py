@@ -8,32 +8,35 @@ tried again, or two people who have seen the same, pass one gate.
 from rollouts.core import idle, replicas
 from rollouts.core.observed import Command
 from rollouts.core.plan import PROMOTION, entered
+from rollouts.core.rising import leaning
 from rollouts.core.target import begin
 from rollouts.core.world import Hold, Move, World, under_way
 from rollouts.model.status import RolloutStatus
 
 WANTS_EVIDENCE = ("Inconclusive", "MetricsUnavailable")
+_NAMES = {"edit": "an edit", "pause": "a pause command", "evidence": "evidence"}
+HOLDS = tuple(_NAMES)
+"""What a promote may name as the hold that it passes, besides a step."""
 
 Answer = tuple[Move, bool, str]
 
 
 def promote(world: World, move: Move, command: Command) -> Answer:
-    """Pass the current hold, whatever holds it; refused when nothing does."""
+    """Pass one hold: the one that is named, or else the one that is current; refused when there is none."""
     status, hold = move.status, world.hold
     if not under_way(status) or status.current_step_index is None:
-        return move, False, nothing_to_promote(status)
+        return move, *_after_the_end(status, command)
     if hold is not None and hold.reason == "InvalidSpec":
         return move, False, f"nothing goes forward while the spec is invalid: {hold.why}"
-    meant = _meant(world, status, command.step)
+    held = _held_by(world, status)
+    meant = _meant(world, status, command, held) if command.step or command.hold else None
     if meant is not None:
         return move, *meant
-    if hold is not None and hold.reason == "StrategyChanged":
-        return _anew(world, move, hold)
-    if hold is not None:
-        return _go_on(move, hold)
+    if world.spec.paused and hold is None:
+        return move, False, "held by spec.paused, which no command ends: set it to false"
     if waits := idle.waits_for(world, status):
         return move, False, waits
-    return _pass(world, move)
+    return _pass(world, move, command.hold or ("step" if command.step else held))
 
 
 def promote_full(world: World, move: Move, _command: Command) -> Answer:
@@ -66,10 +69,72 @@ def nothing_to_promote(status: RolloutStatus) -> str:
     )
 
 
-def _meant(world: World, status: RolloutStatus, name: str) -> tuple[bool, str] | None:
-    """Return the answer to a promote that names another step than the current one, or a passed one."""
-    if not name:
-        return None
+def _after_the_end(status: RolloutStatus, command: Command) -> tuple[bool, str]:
+    """Return the answer when nothing is under way: to who names the revision that is stable by now, yes."""
+    stable, current = status.stable_revision, status.current_revision
+    if command.revision and status.abort is None and stable is not None and stable == current:
+        return True, f"revision {stable.number} is promoted already"
+    return False, nothing_to_promote(status)
+
+
+def _held_by(world: World, status: RolloutStatus) -> str:
+    """Return what holds it now: an `edit`, a `pause` command, `evidence`, or its own `step`; or nothing."""
+    if world.hold is not None:
+        return "edit"
+    if status.held_by is not None:
+        return "pause"
+    if _waits_for_evidence(status):
+        return "evidence"
+    return "step" if _is_gate(world, status) and not status.promoted else ""
+
+
+def _is_gate(world: World, status: RolloutStatus) -> bool:
+    steps, index = world.spec.steps, status.current_step_index or 0
+    step = steps[index] if index < len(steps) else None
+    return step is not None and (step.pause is not None or step.analysis is not None)
+
+
+def _waits_for_evidence(status: RolloutStatus) -> bool:
+    """Say whether evidence is what holds it: evidence that leans, can't say, or is not to be had."""
+    paused = status.pause is not None and status.pause.reason in WANTS_EVIDENCE
+    return paused or status.leaning_since is not None
+
+
+def _meant(
+    world: World, status: RolloutStatus, command: Command, held: str
+) -> tuple[bool, str] | None:
+    """
+    Return the answer to a promote that does not mean what holds it now; None when it does.
+
+    A step's gate, and evidence that holds the rise behind it, are two: who passed the one
+    has not seen the other.
+    """
+    if command.hold and command.hold not in HOLDS:
+        return False, f"it names the hold {command.hold!r}; known are {', '.join(HOLDS)}"
+    if held == "edit" and command.hold != "edit":
+        assert world.hold is not None
+        return False, f"{world.hold.why}; name no step to promote it"
+    other = _another_step(world, status, command.step) if command.step else None
+    if other is not None:
+        return other
+    here = _current(world, status)
+    if held == "pause" and command.hold != "pause":
+        by = status.held_by.by if status.held_by is not None else ""
+        return False, f"{here} is held by a pause command{f' of {by}' if by else ''}: resume it"
+    if command.hold:
+        if held == command.hold:
+            return None
+        return True, f"{here} is held by {_NAMES[command.hold]} no more"
+    evidence = f"; now {status.message}" if held == "evidence" else ""
+    if status.promoted:
+        return True, f"{here.partition('/')[0]} is passed already{evidence}"
+    if not _is_gate(world, status):
+        return False, f"{here} is no pause and no analysis{evidence or f': {status.message}'}"
+    return None
+
+
+def _another_step(world: World, status: RolloutStatus, name: str) -> tuple[bool, str] | None:
+    """Return the answer to a promote that names another step than the current one."""
     steps, index = len(world.spec.steps), status.current_step_index or 0
     if name != PROMOTION and not name.isdecimal():
         return False, f"it names step {name!r}: give its number, as messages count, or {PROMOTION}"
@@ -79,34 +144,26 @@ def _meant(world: World, status: RolloutStatus, name: str) -> tuple[bool, str] |
     if number > index + 1:
         meant = f"the {PROMOTION}" if name == PROMOTION else f"step {name}"
         return False, f"it names {meant}, but {_current(world, status)} is the current one"
-    waits = _waits_for_evidence(status)
-    held = world.hold is not None or status.held_by is not None
-    if status.promoted and not held and not (waits and status.promoted == "Step"):
-        return True, f"step {number} is passed already"
     return None
 
 
-def _pass(world: World, move: Move) -> Answer:
-    """Pass what holds the current step: a person, a clock, or evidence that is missing."""
-    status, steps = move.status, world.spec.steps
-    index = status.current_step_index or 0
-    step = steps[index] if index < len(steps) else None
-    is_hold = step is not None and (step.pause is not None or step.analysis is not None)
-    if _waits_for_evidence(status):
-        move = move.having(promoted="Evidence", pause=None, held_by=None)
-        return move, True, f"{_current(world, status)} goes on without more evidence"
-    if is_hold:
-        move = move.having(promoted="Step", pause=None, held_by=None)
-        return move, True, f"step {index + 1} is passed"
-    if status.held_by is not None:
-        return move.having(held_by=None, pause=None), True, "resumed"
-    return move, False, f"{status.message or _current(world, status)}; there is no hold to pass"
-
-
-def _waits_for_evidence(status: RolloutStatus) -> bool:
-    """Say whether evidence is what holds it: evidence that leans, can't say, or is not to be had."""
-    paused = status.pause is not None and status.pause.reason in WANTS_EVIDENCE
-    return paused or status.leaning_since is not None
+def _pass(world: World, move: Move, what: str) -> Answer:
+    """Pass what holds it: an edit, a person's pause, evidence, or the step's own gate."""
+    status, hold = move.status, world.hold
+    here = _current(world, status)
+    if what == "edit" and hold is not None:
+        return _anew(world, move, hold) if hold.reason == "StrategyChanged" else _go_on(move, hold)
+    if what == "pause":
+        return move.having(held_by=None, pause=None, step_started_at=world.now), True, "resumed"
+    if what == "evidence":
+        move = move.having(promoted="Evidence", pause=None)
+        return move, True, f"{here} goes on without more evidence"
+    if what == "step":
+        leans = leaning(world, status)
+        then = f"; what holds it next is evidence: {leans.why}" if leans is not None else ""
+        move = move.having(promoted="Step", pause=None)
+        return move, True, f"step {(status.current_step_index or 0) + 1} is passed{then}"
+    return move, False, f"{status.message or here}; there is no hold to pass"
 
 
 def _go_on(move: Move, hold: Hold) -> Answer:

@@ -9,6 +9,7 @@ release only time, so it is decided on far weaker evidence than a rollback
 
 from datetime import datetime, timedelta
 
+from rollouts.core.replicas import split_of
 from rollouts.core.waiting import Waiting
 from rollouts.core.world import World, waived
 from rollouts.model.status import PauseReason, RolloutStatus
@@ -36,9 +37,23 @@ def turned(world: World, status: RolloutStatus) -> Waiting | None:
     return None if waived(status) else leaning(world, status)
 
 
-def is_rising(status: RolloutStatus) -> bool:
-    """Say whether the current step wants more weight than the routes have confirmed."""
-    return status.weights.desired > status.weights.applied
+def is_rising(world: World, status: RolloutStatus) -> bool:
+    """Say whether the current step wants more weight, or another route, than the routes have confirmed."""
+    opens = set(split_of(world.spec, status).names) - set(status.weights.routes)
+    return status.weights.desired > status.weights.applied or bool(opens)
+
+
+def leaning_since(world: World, status: RolloutStatus, found: Waiting) -> datetime | None:
+    """
+    Return since when evidence that leans has held it, where it waits for `found` now.
+
+    Only evidence that does not lean ends that: a look that goes without an answer is none.
+    """
+    if found.leans:
+        return status.leaning_since or world.now
+    known = [each for each in world.evidence.criteria if each.verdict != "error"]
+    cleared = bool(known) and len(known) == len(world.spec.success_criteria)
+    return None if cleared else status.leaning_since
 
 
 def is_exposed(world: World, status: RolloutStatus) -> bool:

@@ -30,13 +30,15 @@ def go_back(world: World, move: Move, *, by: str, reason: str) -> Move:
     status = move.status
     previous, left = status.previous_revision, status.stable_revision
     assert previous is not None
-    assert left is not None
+    past = [each for each in status.past if each.hash != previous.hash]
+    if left is not None:
+        past = standing.past(status, standing.marked(left), previous)
     return roll_back(
         world,
         move.having(
             stable_revision=previous,
             previous_revision=None,
-            past=standing.past(status, standing.marked(left), previous),
+            past=past,
             retiring=[entry for entry in status.retiring if entry.hash != previous.hash],
         ),
         by=by,

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from rollouts.core.rising import blind, uncovered
+from rollouts.core.rising import blind, leaning, uncovered
 from rollouts.core.rollback import deadline, settled, waiting_for
 from rollouts.core.waiting import Done, Refused, State, Waiting
 from rollouts.core.world import World
@@ -36,7 +36,9 @@ def _next_moment(world: World, status: RolloutStatus) -> datetime | None:
 
 def _pause(world: World, status: RolloutStatus, pause: Pause) -> State:
     if pause.duration is None:
-        return Waiting("waits for promotion", pause="PauseStep")
+        leans = leaning(world, status)
+        beside = f"; beside that, {leans.why}" if leans is not None else ""
+        return Waiting(f"waits for promotion{beside}", pause="PauseStep")
     end = _end(world, status, pause.duration)
     if world.now < end:
         return Waiting(f"holds for {format_duration(pause.duration)}", until=end)

@@ -64,6 +64,8 @@ def test_a_step_has_one_short_name_for_good(step: JSON, label: str) -> None:
         pytest.param(4, [weight(5), weight(50)], None, id="the pause was removed"),
         pytest.param(4, [HOLD, weight(9), HOLD], None, id="it may be either of two"),
         pytest.param(4, [], None, id="there are none"),
+        pytest.param(4, [*WAS[:3], weight(50), HOLD], None, id="another gate further on is not it"),
+        pytest.param(4, [weight(9), timed("5s"), *WAS[:4]], 5, id="a timed pause was put in front"),
         pytest.param(6, [weight(1)], 1, id="it promotes"),
         pytest.param(6, [*WAS, HOLD], 6, id="it promotes, and more was added"),
     ],
@@ -82,6 +84,38 @@ def test_the_current_step_is_found_again_or_it_is_said_that_it_is_not(
         assert found.entered_steps == [*plan.labels(after), plan.PROMOTION][: index + 1]
         assert found.weights == status.weights, "nothing is moved by that"
         assert plan.found_again(after, found, at(9)) == found, "once and for all"
+
+
+CLOCKED = [weight(10), timed("20s"), weight(50), HOLD, weight(60), timed("20s")]
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        pytest.param([CLOCKED[0], *CLOCKED[2:]], id="it was removed, and one like it comes later"),
+        pytest.param([weight(50), weight(60), timed("20s")], id="all in front were changed"),
+        pytest.param([weight(5), HOLD, weight(50), timed("20s")], id="a gate was put in front"),
+        pytest.param([weight(20), timed("20s"), weight(90)], id="what led to it was changed"),
+    ],
+)
+def test_a_step_that_ends_by_itself_is_not_found_behind_what_was_never_entered(
+    now: list[JSON],
+) -> None:
+    status = under_way(10).status.having(
+        current_step_index=1, entered_steps=plan.entered(spec_of(CLOCKED), 1)
+    )
+    assert plan.found_again(spec_of(now), status, at(0)) is None
+
+
+def test_what_a_person_passed_is_the_step_that_it_was() -> None:
+    status = under_way(10).status.having(
+        current_step_index=1, entered_steps=["setWeight 10", "pause"], promoted="Step"
+    )
+    same = plan.found_again(spec_of([weight(10), HOLD, weight(90)]), status, at(0))
+    other = plan.found_again(spec_of([weight(10), timed("5m"), weight(90)]), status, at(0))
+    assert same is not None
+    assert other is not None
+    assert (same.promoted, other.promoted) == ("Step", "")
 
 
 def test_a_header_route_that_nobody_entered_does_not_open_by_an_edit() -> None:

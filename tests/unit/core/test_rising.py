@@ -257,3 +257,61 @@ def test_what_a_predecessor_has_raised_already_is_not_taken_back(found: Evidence
     assert scene.decide().status.weights.applied == 50
     half = Route(exists=True, weight=None, highest=50)
     assert 25 not in weights_set(begun_rise(evidence=found, route=half))
+
+
+HEADER = {"name": "testers", "match": [{"headerName": "x", "headerValue": {"exact": "1"}}]}
+ROUTED = [{"setWeight": 25}, {"setHeaderRoute": HEADER}, {"pause": {}}]
+
+
+def opening(**changes: Any) -> Scene:
+    """Return a scene that has entered a step which opens a header route."""
+    facts = {
+        "current_step_index": 1,
+        "weights": Weights(desired=25, applied=25, applied_at=at(-60)),
+        "route": Route(exists=True, weight=25, highest=25, shaped=False),
+        **changes,
+    }
+    return canary_with_header(facts)
+
+
+def canary_with_header(facts: dict[str, Any]) -> Scene:
+    return under_way(25, spec_of(ROUTED, successCriteria=CRITERIA)).with_(**facts)
+
+
+def test_a_header_route_waits_for_what_leans_says_so_and_runs_into_no_deadline() -> None:
+    waiting = opening(evidence=leaning()).decide()
+    assert waiting.status.message == f"step 2/3 at 25 %: errors: {TELLS}"
+    assert waiting.status.unsettled_since is None
+    assert not any(isinstance(each, act.SetWeight) for each in waiting.actions)
+
+
+def test_a_person_opens_a_header_route_over_what_leans() -> None:
+    scene = opening(evidence=leaning(), promoted="Evidence")
+    (written,) = [each for each in scene.decide().actions if isinstance(each, act.SetWeight)]
+    assert written.split.names == ["testers"]
+    before = opening(evidence=leaning(), promoted="Evidence", current_step_index=0)
+    entered = before.decide().status
+    assert (entered.current_step_index, entered.promoted) == (1, "Evidence")
+
+
+@pytest.mark.parametrize(
+    ("found", "since"),
+    [
+        (evidence("error", seconds=0, errors=1), -500),
+        (Evidence(), -500),
+        (evidence("inconclusive", seconds=0), None),
+    ],
+)
+def test_a_look_without_an_answer_does_not_end_the_time_of_what_leans(
+    found: Evidence, since: float | None
+) -> None:
+    status = after_the_pause(found, leaning_since=at(-500)).decide().status
+    assert status.leaning_since == (at(since) if since is not None else None)
+
+
+def test_a_gate_says_what_leans_before_a_person_passes_it() -> None:
+    spec = spec_of([{"setWeight": 25}, {"pause": {}}], successCriteria=CRITERIA)
+    status = after_the_pause(leaning(), spec=spec).decide().status
+    assert status.message == (
+        f"step 2/2 at 25 %: waits for promotion; beside that, errors: {TELLS}"
+    )
