@@ -19,15 +19,38 @@ STEP_KINDS = (
 )
 
 
+_NO_CLOCK = (
+    "waitForEvidence: false ends a pause by the clock alone, and without a duration there is none:"
+    " give a duration, or leave waitForEvidence out and it waits for promote"
+)
+
+
 class Pause(Written):
     """Hold: for `duration`, or until someone promotes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    "!has(self.waitForEvidence) || self.waitForEvidence || has(self.duration)",
+                    _NO_CLOCK,
+                ),
+            ]
+        }
+    )
 
     duration: Duration | None = None
     wait_for_evidence: bool = True
     """
     With success criteria: go on until a scrape from after `duration` has been looked at.
-    False ends it by the clock alone.
+    False ends it by the clock alone, and so needs a duration.
     """
+
+    @model_validator(mode="after")
+    def _has_a_clock_to_end_by(self) -> Self:
+        if self.duration is None and not self.wait_for_evidence:
+            raise ValueError(_NO_CLOCK)
+        return self
 
 
 class Analysis(Written):

@@ -122,7 +122,7 @@ def test_what_the_chart_installs_is_what_the_models_say() -> None:
 
 def test_every_rule_compiles_and_says_what_to_do() -> None:
     rules = [rule for _, schema in nodes(SCHEMA) for rule in schema.get(RULES) or ()]
-    assert len(rules) == 13
+    assert len(rules) == 14
     for rule in rules:
         cel.compile(rule["rule"])
         assert len(rule["message"]) > 20
@@ -136,6 +136,7 @@ def broken(path: str, value: Any, old: Any = None) -> list[str]:
 
 
 STEP = ".spec.strategy.canary.steps[]"
+PAUSE = f"{STEP}.pause"
 SCALE = f"{STEP}.setCanaryScale"
 CRITERION = ".spec.successCriteria[]"
 APP, OTHER = {"matchLabels": {"app": "a"}}, {"matchLabels": {"app": "b"}}
@@ -146,6 +147,10 @@ APP, OTHER = {"matchLabels": {"app": "a"}}, {"matchLabels": {"app": "b"}}
     [
         (STEP, {"setWeight": 0}, None),
         (STEP, {"pause": {}}, None),
+        (PAUSE, {}, None),
+        (PAUSE, {"waitForEvidence": True}, None),
+        (PAUSE, {"duration": "1m", "waitForEvidence": False}, None),
+        (PAUSE, {"duration": 0, "waitForEvidence": False}, None),
         (STEP, {"analysis": {"duration": "1m"}}, None),
         (STEP, {"setCanaryScale": {"replicas": 1}}, None),
         (SCALE, {"replicas": 0}, None),
@@ -171,6 +176,7 @@ def test_rules_hold_for_good_objects(path: str, value: JSON, old: JSON | None) -
     [
         (STEP, {}, None, "exactly one of setWeight"),
         (STEP, {"setWeight": 5, "pause": {}}, None, "exactly one of setWeight"),
+        (PAUSE, {"waitForEvidence": False}, None, "give a duration"),
         (SCALE, {}, None, "exactly one of replicas"),
         (SCALE, {"replicas": 1, "weight": 5}, None, "exactly one of replicas"),
         (CRITERION, {"name": "x"}, None, "exactly one of errorRate"),

@@ -82,6 +82,12 @@ WRONG: list[tuple[str, Any, str, str]] = [
     (f"{CANARY}.steps", [{"analysis": {}}], f"{CANARY}.steps[0].analysis.duration", "required"),
     (
         f"{CANARY}.steps",
+        [{"pause": {"waitForEvidence": False}}],
+        f"{CANARY}.steps[0].pause",
+        "give a duration, or leave waitForEvidence out",
+    ),
+    (
+        f"{CANARY}.steps",
         [{"setCanaryScale": {"replicas": 1, "weight": 5}}],
         f"{CANARY}.steps[0].setCanaryScale",
         "exactly one of replicas, weight and matchTrafficWeight",
