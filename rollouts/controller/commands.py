@@ -6,10 +6,12 @@ import re
 from datetime import datetime
 
 from rollouts.core.observed import Command
+from rollouts.core.plan import PROMOTION
 from rollouts.model.base import format_time
 from rollouts.model.kinds import COMMAND_ANNOTATION, FrozenJSON
 
 _VERB = re.compile(r"[a-z][a-z-]{0,62}")
+_MOST_DIGITS = 10
 
 
 def annotation(rollout: FrozenJSON) -> str:
@@ -22,7 +24,8 @@ def read_command(rollout: FrozenJSON) -> tuple[Command | None, str]:
     """
     Return the command that the annotation gives, and why it can't be understood.
 
-    One that can't gets an id that follows from its text, so that it is refused once.
+    One that can't be read at all gets an id that follows from its text, so that it is refused
+    once. Only of a promote is the step looked at: nothing is in the way of an abort.
     """
     text = annotation(rollout)
     if not text:
@@ -37,7 +40,22 @@ def read_command(rollout: FrozenJSON) -> tuple[Command | None, str]:
         name: str(given.get(name) or "")
         for name in ("id", "verb", "revision", "step", "hold", "by", "reason", "to")
     }
+    if words["verb"] == "promote" and not _is_step(given.get("step")):
+        step = json.dumps(given["step"])[:80]
+        return Command(**words), (
+            f"it names step {step}: give its number, as messages count, or {PROMOTION}; without one the"
+            " current step is meant"
+        )
     return Command(**words), ""
+
+
+def _is_step(value: object) -> bool:
+    """Say whether a step is named, or none is; whether there is one of that name is seen later."""
+    if isinstance(value, str) and value.isdecimal():
+        return len(value) < _MOST_DIGITS and int(value) >= 1
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value >= 1
+    return value is None or isinstance(value, str)
 
 
 def named(rollout: FrozenJSON, *, id_: str, verb: str, at: datetime) -> str:

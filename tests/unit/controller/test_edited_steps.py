@@ -1,6 +1,7 @@
 """Steps that are edited while a release is among them: an edit never promotes."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -166,3 +167,36 @@ async def test_one_promote_passes_one_gate_however_often_it_is_sent(shop: Shop) 
     )
     promote(shop, "now", "4")
     await shop.until(lambda: "Promoted" in shop.reasons())
+
+
+@pytest.mark.parametrize("step", [{}, [], False, True, 0, -1, 2.5, "0", "9" * 5000, "x"])
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_promote_of_no_step_that_can_be_meant_passes_none(
+    shop: Shop, step: Any, named: bool
+) -> None:
+    await shop.deployed(strategy=strategy(GATED))
+    shop.release("shop:2")
+    await shop.until(lambda: shop.status.get("pause") is not None)
+    before = shop.status["currentStepIndex"]
+
+    said = {"verb": "promote", "step": step, "by": "ann"}
+    shop.command(json.dumps({"id": "1", **said} if named else said))
+    await shop.run(10)
+
+    answer = shop.status["lastCommand"]
+    assert (answer["accepted"], answer["verb"], answer["by"]) == (False, "promote", "ann")
+    assert "give its number, as messages count, or promotion" in answer["message"]
+    assert answer["id"] == "1" or not named
+    assert shop.status["currentStepIndex"] == before
+
+
+@pytest.mark.parametrize("said", [{"verb": "promote", "step": None}, {"verb": "abort", "step": []}])
+async def test_a_step_that_is_null_or_of_another_verb_is_not_looked_at(
+    shop: Shop, said: JSON
+) -> None:
+    await shop.deployed(strategy=strategy(GATED))
+    shop.release("shop:2")
+    await shop.until(lambda: shop.status.get("pause") is not None)
+    shop.command(json.dumps({"id": "1", **said}))
+    await shop.run(10)
+    assert shop.status["lastCommand"]["accepted"]
