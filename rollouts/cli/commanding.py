@@ -21,6 +21,7 @@ ANSWER_SECONDS = 10.0
 TURN_SECONDS = 3.0
 """So long at most another's command is waited for; then no controller runs, as a rule."""
 _ATTEMPTS = 10
+_CALL_AGAIN = "call again if it is still wanted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +126,12 @@ async def _write(requests: Requests, ref: Ref, command: JSON, version: str = "")
 
 async def _answer(requests: Requests, ref: Ref, command: JSON) -> Answer:
     """
-    Return what the controller answers.
+    Return what the controller answers, or that the command is not there any more to be answered.
 
     Raises:
-        Unavailable: no controller did, in time.
+        Unavailable: no controller did, in time, and the command is still there.
     """
-    invalid = ""
+    invalid = overtaken = ""
     try:
         async with (
             asyncio.timeout(ANSWER_SECONDS),
@@ -140,15 +141,18 @@ async def _answer(requests: Requests, ref: Ref, command: JSON) -> Answer:
                 found = _told(rollout, command)
                 if found is not None:
                     return found
+                invalid, overtaken = _complaint(rollout), _overtaken(rollout, command)
                 if _is_lost(rollout, command):
                     await _write(requests, ref, command)
-                invalid = _complaint(rollout)
+                    overtaken = ""
     except TimeoutError:
         pass
     if invalid:
         raise Unavailable(
             f"the spec is invalid and was never valid, so there is nothing to command yet: {invalid}"
         )
+    if overtaken:
+        return Answer(accepted=False, text=f"{command['verb']}: {overtaken}; {_CALL_AGAIN}")
     raise Unavailable(
         f"no controller answered within {ANSWER_SECONDS:g} s. The command is written and will be"
         " obeyed when one runs; look at it with `kubectl get pods -A -l app.kubernetes.io/name=rollouts`"
@@ -167,13 +171,26 @@ def _told(rollout: FrozenJSON, command: JSON) -> Answer | None:
     if other is None or not _is_answered(rollout, other) or _is_lost(rollout, command):
         return None
     became = "accepted" if last.get("accepted") else "refused"
-    of = f" of {other['by']}" if other.get("by") else ""
-    text = (
-        f"{verb}: overtaken by {other['verb']}{of}, which was {became}: {last.get('message', '')}"
-    )
+    text = f"{verb}: overtaken by {_named(other)}, which was {became}: {last.get('message', '')}"
     if last.get("accepted") and _is_same(rollout, other, command):
         return Answer(accepted=True, text=text)
-    return Answer(accepted=False, text=f"{text}; call again if it is still wanted")
+    return Answer(accepted=False, text=f"{text}; {_CALL_AGAIN}")
+
+
+def _overtaken(rollout: FrozenJSON, command: FrozenJSON) -> str:
+    """Say what has taken the place of a command that nobody has answered; nothing while it is there."""
+    other = _standing(rollout)
+    if other is None:
+        return "somebody took it out of the annotation before it was answered"
+    if other.get("id") == command["id"]:
+        return ""
+    return f"overtaken by {_named(other)}, which is not answered yet"
+
+
+def _named(command: FrozenJSON) -> str:
+    """Return a command as messages name it, such as `promote of ann`."""
+    who = f" of {command['by']}" if command.get("by") else ""
+    return f"{command['verb']}{who}"
 
 
 def _is_lost(rollout: FrozenJSON, command: JSON) -> bool:

@@ -178,6 +178,37 @@ def test_who_was_overtaken_by_another_wish_is_to_call_again(
     assert "call again" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (by_ann("pause"), "overtaken by pause of ann, which is not answered yet"),
+        (by_ann(step="4"), "overtaken by promote of ann, which is not answered yet"),
+        ("pause", "overtaken by pause, which is not answered yet"),
+        ("", "somebody took it out of the annotation before it was answered"),
+        ("what?", "somebody took it out of the annotation before it was answered"),
+    ],
+)
+def test_who_was_overtaken_while_no_controller_runs_is_to_call_again(
+    rollouts: Run, cluster: FakeRequests, other: JSON | str, words: str
+) -> None:
+    """What is not there any more is not obeyed when one runs again."""
+    cluster.add("Rollout", midway())
+    cluster.on_patch = lambda obj: commanded(obj, other)
+    ran = rollouts("promote", "checkout")
+    assert (ran.code, ran.out) == (1, "")
+    assert f"checkout: promote: {words}; call again if it is still wanted" in ran.err
+    assert "will be obeyed" not in ran.err
+
+
+def test_a_command_that_still_stands_is_obeyed_when_a_controller_runs(
+    rollouts: Run, cluster: FakeRequests
+) -> None:
+    cluster.add("Rollout", midway())
+    ran = rollouts("promote", "checkout")
+    assert ran.code == 1
+    assert "The command is written and will be obeyed when one runs" in ran.err
+
+
 def test_it_waits_for_what_becomes_of_a_bare_verb(rollouts: Run, cluster: FakeRequests) -> None:
     """As kubectl writes one: the controller gives it an id first."""
     cluster.add("Rollout", midway())
