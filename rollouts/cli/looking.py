@@ -55,6 +55,7 @@ _ABSENCES = {
     SERVICE: ("ServiceNotFound", "RootServiceNotFound"),
     DEPLOYMENT: ("WorkloadMissing", "AutoscalerMisdirected"),
     ENDPOINT_SLICE: ("NoReadyPods",),
+    ROLLOUT: ("ServiceLeftBehind",),
 }
 """What can't be said of a kind that may not be read: that there is none."""
 

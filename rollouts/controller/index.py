@@ -117,6 +117,8 @@ class Index:
                 yield Key(ref.namespace, ref.name.removesuffix(f"-{hash_}"))
         elif ref.kind == POD:
             yield from self._of_pod(ref, obj)
+        elif ref.kind == SERVICE:
+            yield from self._of_service(ref, obj)
         elif ref.kind == ENDPOINT_SLICE:
             service = labels_of(obj).get(SERVICE_NAME_LABEL, "")
             yield from self._named_by.get((SERVICE, ref.namespace, service), ())
@@ -136,6 +138,15 @@ class Index:
             if candidate and self._cluster.get(Ref(ROLLOUT, ref.namespace, candidate)) is not None:
                 yield Key(ref.namespace, candidate)
 
+    def _of_service(self, ref: Ref, service: FrozenJSON) -> Iterator[Key]:
+        """Yield whose revision it selects, also when it is named no longer."""
+        hash_ = mapping(mapping(service.get("spec")).get("selector")).get(HASH_LABEL)
+        if isinstance(hash_, str) and hash_:
+            for found in self._cluster.select(REPLICA_SET, ref.namespace, {HASH_LABEL: hash_}):
+                owner = _owning_rollout(found)
+                if owner is not None:
+                    yield Key(ref.namespace, owner)
+
     def _of_pod(self, ref: Ref, pod: FrozenJSON) -> Iterator[Key]:
         owner = controller_of(pod)
         if owner is None or owner.get("kind") != REPLICA_SET.name:
@@ -152,7 +163,8 @@ def _is_remembered(ref: Ref, obj: FrozenJSON) -> bool:
     """Say whether whom it concerns can't be told from its name alone once it is gone."""
     if ref.kind in ROUTING:
         return _owning_rollout(obj) is not None
-    return ref.kind in SCALERS or ref.kind in (REPLICA_SET, POD, ENDPOINT_SLICE, DISRUPTION_BUDGET)
+    by_content = (REPLICA_SET, POD, SERVICE, ENDPOINT_SLICE, DISRUPTION_BUDGET)
+    return ref.kind in SCALERS or ref.kind in by_content
 
 
 def _owning_rollout(obj: FrozenJSON) -> str | None:

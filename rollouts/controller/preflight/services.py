@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from rollouts.controller.objects import controller_of, labels_of, named_services, refers_to
 from rollouts.controller.preflight.place import (
     Place,
     is_bound,
@@ -11,7 +12,14 @@ from rollouts.controller.preflight.place import (
     name_of,
     users_selector,
 )
-from rollouts.model.kinds import DEPLOYMENT, ROLLOUT, SERVICE, FrozenJSON
+from rollouts.model.kinds import (
+    DEPLOYMENT,
+    HASH_LABEL,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+    FrozenJSON,
+)
 from rollouts.model.route import Problem
 
 
@@ -36,6 +44,37 @@ def service_traps(place: Place) -> Iterator[Problem]:
                 blocking=False,
             )
         yield from _ports(place, service)
+    yield from _left_behind(place)
+
+
+def _left_behind(place: Place) -> Iterator[Problem]:
+    """
+    Yield the Services that still select one revision of this Rollout, and that nobody's spec names.
+
+    Nobody would point them at another revision: the next release would end with requests that
+    reach no pod. One that was made for the Rollout is nobody's but its own.
+    """
+    ours = set(_revisions(place))
+    named = {place.spec.stable_service, place.spec.canary_service}
+    for rollout in (place.rollout, *place.all(ROLLOUT)):
+        named.update(named_services(rollout))
+    for service in sorted(place.all(SERVICE), key=name_of) if ours else ():
+        name, selector = name_of(service), mapping(mapping(service.get("spec")).get("selector"))
+        hash_, is_made = selector.get(HASH_LABEL), refers_to(controller_of(service), place.rollout)
+        if hash_ in ours and name not in named and not is_made:
+            yield Problem(
+                "ServiceLeftBehind",
+                f"Service {name} selects revision {hash_} of this Rollout alone, and the spec names it no"
+                f" longer: its requests would be lost with that revision's pods; take {HASH_LABEL} out of"
+                " its selector, or name it again",
+            )
+
+
+def _revisions(place: Place) -> Iterator[object]:
+    """Yield the hashes of the Rollout's revisions, of which it still has the ReplicaSets."""
+    for replica_set in place.all(REPLICA_SET):
+        if refers_to(controller_of(replica_set), place.rollout):
+            yield labels_of(replica_set).get(HASH_LABEL)
 
 
 def _absent(place: Place) -> Iterator[Problem]:

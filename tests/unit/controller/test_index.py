@@ -190,3 +190,27 @@ def test_a_budget_concerns_everybody_in_its_namespace(cluster: FakeCluster, inde
     assert index.rollouts(ref) == {KEY}
     cluster.drop(ref)
     assert index.rollouts(ref) == {KEY}
+
+
+def test_a_service_with_a_revision_concerns_its_rollout_also_when_it_is_named_no_longer(
+    cluster: FakeCluster, index: Index
+) -> None:
+    labels = {HASH_LABEL: "abc"}
+    put(
+        cluster,
+        REPLICA_SET,
+        "checkout-abc",
+        labels=labels,
+        ownerReferences=owned_by("Rollout", "checkout"),
+    )
+    left = put(cluster, SERVICE, "left")
+    assert index.rollouts(left) == set()
+    cluster.edit(left, {"spec": {"selector": {HASH_LABEL: "abc"}}})
+    assert index.rollouts(left) == {KEY}
+    cluster.edit(left, {"spec": {"selector": {HASH_LABEL: None}}})
+    assert index.rollouts(left) == {KEY}, (
+        "the one that it was bound to hears that it is not any more"
+    )
+    assert index.rollouts(left) == set()
+    cluster.edit(left, {"spec": {"selector": {HASH_LABEL: "of-nobody"}}})
+    assert index.rollouts(left) == set()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, ROLLOUT
+from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, REPLICA_SET, ROLLOUT
 from tests.unit.controller.preflight.town import (
     ADOPTED,
     CANARY,
@@ -154,6 +154,49 @@ def test_the_deployment_that_is_adopted_is_no_other() -> None:
         "SelectsOthers", adopted, workload("a", {"app": "checkout"}), of=rollout(ADOPTED)
     )
     assert "the pods of Deployment a too" in told
+
+
+def replica_set(hash_: str, uid: str = UID) -> JSON:
+    owner = {"kind": "Rollout", "name": "checkout", "uid": uid, "controller": True}
+    labels = {HASH_LABEL: hash_}
+    return named(REPLICA_SET, f"checkout-{hash_}", labels=labels, ownerReferences=[owner])
+
+
+def bound(name: str, hash_: str = "abc", **metadata: Any) -> JSON:
+    made = service(name, selector={"app": "checkout", HASH_LABEL: hash_})
+    return with_metadata(made, **metadata)
+
+
+BY_PODS = {"canary": {"steps": []}}
+
+
+def test_a_service_that_is_named_no_longer_and_has_a_revision_of_ours() -> None:
+    (found,) = problems(replica_set("abc"), bound("old"), service())
+    assert (found.reason, found.blocking) == ("ServiceLeftBehind", True)
+    assert found.message.startswith("Service old selects revision abc of this Rollout alone")
+    (found,) = problems(replica_set("abc"), bound("checkout"), of=rollout(strategy=BY_PODS))
+    assert found.reason == "ServiceLeftBehind"
+
+
+def test_a_service_that_is_somebody_elses_or_named_is_not_left_behind() -> None:
+    made = {"kind": "Rollout", "name": "checkout", "uid": UID, "controller": True}
+    going = "2030-01-01T00:00:00Z"
+    named_by_another = rollout(strategy={"blueGreen": {"activeService": "old"}})
+    named_by_another["metadata"] = {"namespace": "shop", "name": "another", "uid": "u2"}
+    for others in (
+        [bound("old", "of-another")],
+        [bound("old", ownerReferences=[made])],
+        [bound("old", deletionTimestamp=going)],
+        [with_metadata(bound("old"), namespace="elsewhere")],
+        [bound("checkout"), bound("checkout-canary")],
+        [service("old")],
+    ):
+        assert reasons(replica_set("abc"), service(), *others) == [], others
+    told = reasons(replica_set("abc"), service(), bound("old"), named_by_another)
+    assert "ServiceLeftBehind" not in told
+    assert reasons(replica_set("abc", uid="another"), service(), bound("old")) == []
+    by_two = {"blueGreen": {"activeService": "checkout", "previewService": "old"}}
+    assert reasons(replica_set("abc"), service(), bound("old"), of=rollout(strategy=by_two)) == []
 
 
 def test_what_a_file_says_may_have_any_shape() -> None:
