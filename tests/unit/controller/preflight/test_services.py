@@ -167,7 +167,7 @@ def bound(name: str, hash_: str = "abc", **metadata: Any) -> JSON:
     return with_metadata(made, **metadata)
 
 
-BY_PODS = {"canary": {"steps": []}}
+BY_PODS: JSON = {"canary": {"steps": []}}
 
 
 def test_a_service_that_is_named_no_longer_and_has_a_revision_of_ours() -> None:
