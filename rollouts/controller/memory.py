@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from rollouts.core.conditions import condition, conditions
 from rollouts.model.kinds import JSON, FrozenJSON
-from rollouts.model.status import RolloutStatus
+from rollouts.model.status import Pause, RolloutStatus
 
 _GOES_ON = "; by the last valid spec: "
 _FIELDS = {str(field.alias or name) for name, field in RolloutStatus.model_fields.items()}
@@ -63,7 +63,12 @@ def merge_patch(before: FrozenJSON, after: FrozenJSON) -> JSON:
 def refused(rollout: FrozenJSON, status: RolloutStatus, why: str, now: datetime) -> RolloutStatus:
     """Return the status of a Rollout whose spec is invalid: it says why, and keeps all else."""
     generation = int(rollout["metadata"].get("generation") or 0)
-    after = status.having(phase="Degraded", message=why, observed_generation=generation)
+    pause = status.pause
+    if pause is not None and pause.reason != "InvalidSpec":
+        pause = Pause(reason="InvalidSpec", at=now)
+    after = status.having(
+        phase="Degraded", message=why, pause=pause, observed_generation=generation
+    )
     return _marked(after, status, why, now)
 
 
@@ -73,12 +78,10 @@ def kept_by_the_last_valid_spec(
     """
     Return the status of a Rollout that goes on by its last valid spec.
 
-    It says what is wrong first, and then what goes on.
+    It says what is wrong first, and then what goes on, or what became of the release.
     """
-    if after.abort is None:
-        told = f"{why}{_GOES_ON}{after.message}"
-        after = after.having(phase="Degraded", message=told)
-    return _marked(after, before, why, now)
+    told = f"{why}{_GOES_ON}{after.message}"
+    return _marked(after.having(phase="Degraded", message=told), before, why, now)
 
 
 def is_news(before: RolloutStatus, why: str) -> bool:
@@ -108,7 +111,8 @@ def restored(status: RolloutStatus) -> RolloutStatus:
     why = _invalid(status)
     if why is None:
         return status
-    if status.abort is None:
-        return status.having(message=status.message.removeprefix(f"{why}{_GOES_ON}"))
+    told = status.message.removeprefix(f"{why}{_GOES_ON}")
+    if told != status.message or status.abort is None:
+        return status.having(message=told)
     said = [entry.message for entry in status.history if entry.reason == "RolledBack"]
     return status.having(message=said[-1]) if said else status

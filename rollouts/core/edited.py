@@ -4,7 +4,7 @@ from rollouts.core.plan import PROMOTION
 from rollouts.core.world import Hold, Move, World
 from rollouts.model.status import Pause
 
-BY_A_PERSON = ("SpecPaused", "Command", "StepsChanged", "StrategyChanged")
+BY_A_PERSON = ("SpecPaused", "Command", "StepsChanged", "StrategyChanged", "InvalidSpec")
 """With these the clock of a step stands still: it starts anew when they end."""
 
 
@@ -13,8 +13,10 @@ def stay(world: World, hold: Hold, move: Move, where: str) -> Move:
     status = move.status
     if hold.reason == "InvalidSpec":
         text = f"{where}: held until the spec is valid again"
-        pause = Pause(reason="SpecPaused", at=world.now)
-        return move.having(phase="Paused", pause=status.pause or pause, message=text)
+        pause = status.pause
+        if pause is None or pause.reason != "InvalidSpec":
+            pause = Pause(reason="InvalidSpec", at=world.now)
+        return move.having(phase="Paused", pause=pause, message=text)
     if not status.entered_steps:
         text = hold.goes_over or f"{where}: begins when the spec is as it is written"
         return move.having(phase="Progressing", pause=None, message=text)

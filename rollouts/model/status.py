@@ -20,6 +20,7 @@ PauseReason = Literal[
     "MetricsUnavailable",
     "StepsChanged",
     "StrategyChanged",
+    "InvalidSpec",
 ]
 
 

@@ -9,6 +9,7 @@ from tests.fakes.kubernetes import canary_weight, selected
 from tests.fakes.shop import Shop
 
 WRONG = {"spec": {"replicaz": 3}}
+COMPLAINT = "spec.replicaz: unknown field; did you mean replicas?"
 
 
 async def under_way(shop: Shop) -> Shop:
@@ -69,6 +70,8 @@ async def test_a_release_whose_spec_became_invalid_can_still_be_rolled_back(
     assert canary_weight(shop.cluster) == 0
     assert {"InvalidSpec", "Aborted"} <= holding(shop)
     await shop.run(30)
+    rolled_back = shop.status["history"][-1]["message"]
+    assert shop.status["message"] == f"{COMPLAINT}; by the last valid spec: {rolled_back}"
     assert canary_weight(shop.cluster) is None
     assert sizes(shop) == [0, 4]
     shop.edit({"spec": {"replicaz": None}})
@@ -100,6 +103,80 @@ async def test_it_says_what_is_wrong_and_what_goes_on(shop: Shop) -> None:
     await shop.run(60)
     assert shop.status["message"].startswith("spec.pausd: unknown field; did you mean paused?; by")
     assert shop.status["message"].count("by the last valid spec") == 1
+
+
+def reasons_of(shop: Shop, *kinds: str) -> set[str]:
+    return {each["reason"] for each in shop.status["conditions"] if each["type"] in kinds}
+
+
+async def test_what_holds_it_is_the_invalid_spec_and_nobody_else(shop: Shop) -> None:
+    await under_way(shop)
+    assert shop.status["pause"]["reason"] == "InvalidSpec"
+    assert reasons_of(shop, "Ready", "Stalled", "InvalidSpec") == {"InvalidSpec"}
+
+
+@pytest.mark.parametrize("gate", ["a step", "a command"])
+async def test_a_gate_that_it_stood_at_holds_it_again_once_the_spec_is_valid(
+    shop: Shop, gate: str
+) -> None:
+    steps = [{"setWeight": 25}, {"pause": {} if gate == "a step" else {"duration": "1h"}}]
+    await shop.deployed()
+    shop.edit({"spec": {"strategy": {"canary": {"steps": steps}}}})
+    shop.release("shop:2")
+    await shop.until(lambda: shop.status.get("currentStepIndex") == 1)
+    if gate == "a command":
+        shop.command('{"id": "1", "verb": "pause"}')
+    await shop.until(lambda: shop.status.get("pause") is not None)
+    before = shop.status["pause"]["reason"]
+
+    shop.edit(WRONG)
+    await shop.run(3)
+    assert shop.status["pause"]["reason"] == "InvalidSpec"
+    assert reasons_of(shop, "Ready", "Stalled") == {"InvalidSpec"}
+    since = shop.status["pause"]["at"]
+    await shop.run(30)
+    assert shop.status["pause"]["at"] == since
+
+    shop.edit({"spec": {"replicaz": None}})
+    await shop.run(3)
+    assert (shop.status["phase"], shop.status["pause"]["reason"]) == ("Paused", before)
+    assert canary_weight(shop.cluster) == 25
+
+
+async def test_a_gate_is_not_the_reason_where_no_valid_spec_is_known(shop: Shop) -> None:
+    await shop.deployed()
+    steps = [{"setWeight": 25}, {"pause": {}}]
+    shop.edit({"spec": {"strategy": {"canary": {"steps": steps}}}})
+    shop.release("shop:2")
+    await shop.until(lambda: shop.status.get("pause") is not None)
+    shop.edit({**WRONG, "status": {"specInForce": {"of": "another version"}}})
+    await shop.run(3)
+    assert reasons_of(shop, "Ready", "Stalled") == {"InvalidSpec"}
+    shop.cluster.writes.clear()
+    await shop.run(60, tick=5)
+    assert shop.cluster.writes == [], "said once"
+    shop.edit({"spec": {"replicaz": None}})
+    await shop.run(3)
+    assert shop.status["pause"]["reason"] == "PauseStep"
+
+
+async def test_a_release_that_was_rolled_back_says_so_after_what_is_wrong(shop: Shop) -> None:
+    await shop.deployed()
+    shop.release("shop:2")
+    await shop.until(lambda: canary_weight(shop.cluster) == 25)
+    shop.command('{"id": "1", "verb": "abort"}')
+    await shop.run(30)
+    before = shop.status["message"]
+    shop.edit(WRONG)
+    await shop.run(3)
+    assert shop.status["message"] == f"{COMPLAINT}; by the last valid spec: {before}"
+    assert reasons_of(shop, "Ready", "Stalled") == {"RolledBack"}
+    shop.cluster.writes.clear()
+    await shop.run(60, tick=5)
+    assert shop.cluster.writes == [], "said once"
+    shop.edit({"spec": {"replicaz": None}})
+    await shop.run(3)
+    assert shop.status["message"] == before
 
 
 @pytest.mark.parametrize("image", ["shop:3", "shop:1"])
