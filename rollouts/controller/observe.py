@@ -1,8 +1,8 @@
 """
 From the caches to what a decision sees. Reads only; makes no request and no decision.
 
-What is counted is counted carefully: a terminating pod does not exist, a pod is available
-only when the ReplicaSet's status says so too, and an endpoint counts for a revision only
+What is counted is counted carefully: a pod that is terminating or has ended does not exist, a
+pod is available only when the ReplicaSet's status says so too, and an endpoint counts for a revision only
 when its pod is known to be of that revision.
 """
 
@@ -48,6 +48,7 @@ from rollouts.ports import Cluster
 from rollouts.traffic import routing
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+_ENDED = ("Succeeded", "Failed")
 _NO_PROBLEM = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
@@ -103,7 +104,7 @@ def _replica_sets(
     pods = defaultdict(list)
     for pod in cluster.select(POD, namespace, match):
         owner = controller_of(pod)
-        if owner is not None and not pod["metadata"].get("deletionTimestamp"):
+        if owner is not None and _is_active(pod):
             pods[owner.get("uid")].append(pod)
     found = {}
     if spec.workload_ref is not None:
@@ -114,6 +115,17 @@ def _replica_sets(
             seen = _replica_set(replica_set, pods[replica_set["metadata"]["uid"]], owned=owned)
             found[seen.hash] = seen
     return found
+
+
+def _is_active(pod: FrozenJSON) -> bool:
+    """
+    Say whether the pod counts, as the ReplicaSet controller counts (its `IsPodActive`).
+
+    One that was evicted by its node, for one, stays as an object in phase Failed. Nobody removes
+    it, another one is in its place, and no request reaches it ever again.
+    """
+    phase = (pod.get("status") or {}).get("phase")
+    return phase not in _ENDED and not pod["metadata"].get("deletionTimestamp")
 
 
 def is_owned(obj: FrozenJSON, rollout: FrozenJSON) -> bool:

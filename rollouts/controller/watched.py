@@ -45,6 +45,7 @@ WATCHED: dict[Kind, Scope] = {
             "metadata.ownerReferences",
             "metadata.creationTimestamp",
             "metadata.deletionTimestamp",
+            "status.phase",
             "status.conditions",
             "status.initContainerStatuses",
             "status.containerStatuses",

@@ -12,7 +12,7 @@ from rollouts.model.route import Route
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """One pod of a ReplicaSet that is not terminating."""
+    """One pod of a ReplicaSet that is not terminating, and has not ended."""
 
     name: str
     ready: bool
@@ -41,7 +41,7 @@ class ReplicaSet:
     wanted: int
     """spec.replicas."""
     existing: int
-    """Pods that exist, terminating ones not counted."""
+    """Pods that exist; those that are terminating, or have ended, are not counted."""
     ready: int
     available: int
     created_at: datetime

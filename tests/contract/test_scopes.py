@@ -102,7 +102,13 @@ async def test_of_a_pod_only_what_is_read_is_kept(
     assert found["metadata"]["uid"]
     assert "annotations" not in found["metadata"]
     assert "spec" not in found
-    assert set(found["status"]) <= {"conditions", "containerStatuses", "initContainerStatuses"}
+    assert found["status"]["phase"], "one that has ended is told by it"
+    assert set(found["status"]) <= {
+        "phase",
+        "conditions",
+        "containerStatuses",
+        "initContainerStatuses",
+    }
 
 
 async def test_a_name_that_somebody_else_has_is_first_a_conflict_and_then_named(

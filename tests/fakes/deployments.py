@@ -8,7 +8,7 @@ import copy
 
 from rollouts.core.revision import template_hash
 from rollouts.model.kinds import DEPLOYMENT, JSON, POD, REPLICA_SET, Ref
-from tests.fakes.kubernetes import Kubernetes, template
+from tests.fakes.kubernetes import Kubernetes, has_ended, template
 
 THEIR_LABEL = "pod-template-hash"
 
@@ -45,7 +45,7 @@ class Deployments(Kubernetes):
         pods = [
             pod
             for pod in self.cluster.select(POD, self.namespace)
-            if pod["metadata"]["ownerReferences"][0]["uid"] in sets
+            if pod["metadata"]["ownerReferences"][0]["uid"] in sets and not has_ended(pod)
         ]
         metadata = deployment["metadata"]
         status = {

@@ -2,7 +2,8 @@
 What a cluster does by itself, on a `FakeCluster`: ReplicaSets make pods, Services find them.
 
 Pods are ready at once unless their image says otherwise (`broken`: never; `crashing`: in a
-crash loop). Nothing happens until `settle`.
+crash loop). Nothing happens until `settle`. A pod that has ended stays as an object, and another
+one is made in its place.
 """
 
 from typing import Any
@@ -20,6 +21,8 @@ from rollouts.model.kinds import (
 )
 from tests.fakes.cluster import FakeCluster
 
+_NOT_READY = [{"type": "Ready", "status": "False"}]
+
 
 class Kubernetes:
     def __init__(self, cluster: FakeCluster, namespace: str = "shop") -> None:
@@ -33,12 +36,17 @@ class Kubernetes:
         for service in self.cluster.select(SERVICE, self.namespace):
             self._endpoints_of(service)
 
+    def evict(self, pod: JSON) -> None:
+        """End a pod as a kubelet does whose node runs out of memory or disk."""
+        status = {"phase": "Failed", "reason": "Evicted", "conditions": _NOT_READY}
+        self.cluster.edit(Ref(POD, self.namespace, pod["metadata"]["name"]), {"status": status})
+
     def _pods_of(self, replica_set: JSON) -> None:
         name, uid = replica_set["metadata"]["name"], replica_set["metadata"]["uid"]
         pods = [
             pod
             for pod in self.cluster.select(POD, self.namespace)
-            if pod["metadata"]["ownerReferences"][0]["uid"] == uid
+            if pod["metadata"]["ownerReferences"][0]["uid"] == uid and not has_ended(pod)
         ]
         wanted = replica_set["spec"]["replicas"]
         for pod in pods[wanted:]:
@@ -82,6 +90,7 @@ class Kubernetes:
                 "targetRef": {"kind": "Pod", "name": pod["metadata"]["name"]},
             }
             for pod in self.cluster.select(POD, self.namespace, selector)
+            if not has_ended(pod)
         ]
         ref = Ref(ENDPOINT_SLICE, self.namespace, f"{name}-abcde")
         before = self.cluster.get(ref)
@@ -115,6 +124,10 @@ def _is_ready(pod: JSON) -> bool:
         condition["type"] == "Ready" and condition["status"] == "True"
         for condition in pod["status"]["conditions"]
     )
+
+
+def has_ended(pod: JSON) -> bool:
+    return pod["status"].get("phase") in ("Succeeded", "Failed")
 
 
 def rollout(steps: list[Any], image: str = "shop:1", replicas: int = 4, **spec: Any) -> JSON:

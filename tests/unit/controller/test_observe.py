@@ -48,6 +48,15 @@ async def test_a_terminating_pod_does_not_exist(deployed: Shop) -> None:
     assert (found.existing, found.ready, found.available, found.wanted) == (3, 3, 3, 4)
 
 
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+async def test_a_pod_that_has_ended_does_not_exist(deployed: Shop, phase: str) -> None:
+    deployed.cluster.edit(a_pod(deployed), {"status": {"phase": phase}})
+
+    found = seen(deployed).replica_sets[stable_hash(deployed)]
+
+    assert (found.existing, found.ready, len(found.pods)) == (3, 3, 3)
+
+
 async def test_available_is_what_pods_and_status_agree_on(deployed: Shop) -> None:
     ref = Ref(REPLICA_SET, "shop", f"checkout-{stable_hash(deployed)}")
     deployed.cluster.edit(ref, {"status": {"availableReplicas": 2}})
