@@ -69,9 +69,10 @@ def decide(
 
 def _course(world: World, status: RolloutStatus) -> tuple[Callable[[World, Move], Move], ...]:
     """Return what a decision goes through: usually all of it."""
+    if world.observed.leaving and revert.is_home(world, status):
+        return (revert.give_back,)
     if world.observed.leaving:
-        ends = revert.is_home(world, status)
-        return (revert.give_back,) if ends else (revert.stop, advance, _settle)
+        return (revert.stop, advance, _settle, revert.on_the_way)
     if adoption.obstacle(world, status):
         return (adoption.remember, adoption.held)
     return (retarget, obey, guard, advance, go_on, _settle, adoption.remember)

@@ -8,11 +8,12 @@ the Rollout all that it owns. Every part is seen before the next one begins, so 
 cut off anywhere and carried on by whoever comes next.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from rollouts.core import revision
 from rollouts.core.actions import Action, RemoveRoute
+from rollouts.core.observed import ReplicaSet
 from rollouts.core.rollback import roll_back
 from rollouts.core.routes import route
 from rollouts.core.workload import (
@@ -48,12 +49,34 @@ def is_home(world: World, status: RolloutStatus) -> bool:
     return bound and not _others(world, stable)
 
 
-def _others(world: World, stable: Revision) -> bool:
-    """Say whether other revisions have pods still, where Services are to select all pods again."""
+def _others(world: World, stable: Revision) -> list[ReplicaSet]:
+    """Return the other revisions that have pods still, where Services are to select all pods again."""
     if world.observed.workload is None:
-        return False
+        return []
     found = world.observed.replica_sets.values()
-    return any(each.existing > 0 for each in found if each.hash != stable.hash)
+    return [each for each in found if each.existing > 0 and each.hash != stable.hash]
+
+
+def on_the_way(world: World, move: Move) -> Move:
+    """Say what is waited for before anything is given back, unless something is wrong besides."""
+    status, workload = move.status, world.observed.workload
+    stable = status.stable_revision
+    if move.retreat or stable is None or workload is None:
+        return move
+    if status.phase == "Degraded" and status.abort is None:
+        return move
+    first = f"all traffic goes back to {revision.describe(stable)}"
+    if route(world, status).highest == 0 and _others(world, stable):
+        first = (
+            f"the pods of {_named(_others(world, stable))} go: its Services will select all pods"
+        )
+    text = f"before everything is given back to Deployment {workload.name}, {first}"
+    return move.having(phase="Progressing", pause=None, message=text)
+
+
+def _named(found: Iterable[ReplicaSet]) -> str:
+    names = (f"revision {each.revision} ({', '.join(each.images) or each.hash})" for each in found)
+    return " and ".join(names)
 
 
 def stop(world: World, move: Move) -> Move:

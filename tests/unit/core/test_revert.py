@@ -107,6 +107,23 @@ def test_a_release_under_way_is_stopped_and_its_template_is_not_given_back() -> 
     assert ends.decide().actions == (act.RemoveRoute(),)
 
 
+def test_until_then_it_says_what_it_waits_for() -> None:
+    scene = under_way(25, adopting()).with_(workload=deployment(0), **LEAVING)
+    scene = scene.after(scene.decide())
+    assert scene.decide().status.message == (
+        "before everything is given back to Deployment shop, all traffic goes back to revision 1"
+        " (shop:oldhash)"
+    )
+    cut = scene.with_(route=Route(exists=True))
+    assert cut.decide().status.message == (
+        "before everything is given back to Deployment shop, the pods of revision 2 (shop:newhash)"
+        " go: its Services will select all pods"
+    )
+    kept = leaving().having(replica_set(NEW, 1)).decide().status
+    assert kept.phase == "Progressing", "it is not at rest any more"
+    assert "the pods of revision 2 (shop:newhash) go" in kept.message
+
+
 def test_a_revision_that_is_only_kept_warm_is_not_waited_for_long() -> None:
     warm = [Retiring(hash=NEW, delay_seconds=3600, at=at(3000))]
     scene = leaving(retiring=warm).having(replica_set(NEW, 4))
