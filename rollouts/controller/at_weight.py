@@ -1,9 +1,10 @@
 """
 What was counted since the weight that is applied now took effect.
 
-A scrape shows what came before it. So counting begins, for each process that is scraped, with its
-first scrape after the weight was applied. The samples alone tell it, so that a controller that
-starts anew counts the same.
+A scrape shows what came before it. So counting begins, for each process that was there before,
+with its first scrape after the weight was applied. A pod of the canary that had not been scraped
+by then was made for this weight: what it has counted belongs to it, from its first answer on. The
+samples alone tell it, so that a controller that starts anew counts the same.
 """
 
 import math
@@ -52,10 +53,16 @@ class AtWeight:
 
     def add(self, labels: Labels, series: Series, beginning: Beginning) -> None:
         """Take in more samples of one series."""
-        first = self._first.get(self._metric.process(series.labels), math.inf)
-        added = self.tally.add(labels, series, replace(beginning, since=first))
+        since = self._counts_from(self._metric.process(series.labels), labels)
+        added = self.tally.add(labels, series, replace(beginning, since=since))
         for window in self.windows.values():
             window.add(self.tally.meanings[labels], added)
+
+    def _counts_from(self, process: str, labels: Labels) -> float:
+        """Return after which moment the samples of a process show nothing but this weight."""
+        if self.tally.meanings[labels].young and process not in self._before:
+            return self.tally.since
+        return self._first.get(process, math.inf)
 
     def _meet(self, process: str, times: Iterable[float]) -> None:
         for at in times:

@@ -3,7 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from rollouts.controller.evidence import weigh
 from rollouts.model.evidence import Counts
+from rollouts.model.status import RolloutStatus
 from tests.unit.controller.app_bench import AppBench
 from tests.unit.controller.bench import P90, Bench, settle
 
@@ -120,7 +122,7 @@ async def test_intervals_say_whether_they_are_of_this_weight() -> None:
     await bench.looks.close()
 
 
-async def test_each_pod_begins_with_its_own_scrape() -> None:
+async def test_each_pod_from_before_begins_with_its_own_scrape_and_a_new_one_in_full() -> None:
     bench = AppBench()
     await bench.expose()
     bench.begin("canary")
@@ -130,13 +132,37 @@ async def test_each_pod_begins_with_its_own_scrape() -> None:
     bench.serve("canary", 6, "500")
     await bench.wait(5)
     bench.begin("canary", 2)
-    bench.serve("canary", 4, number=2)  # the pod is new, and met with these
+    bench.serve("canary", 4, "500", number=2)  # the pod is new, and met with these
     bench.serve("canary", 20)
     await bench.wait(10)
     bench.serve("canary", 9, number=2)
     await bench.wait(15)
-    assert bench.measured().canary == Counts(49, 16)
-    assert bench.measured().at_weight == Counts(29, 0)
+    assert bench.measured().canary == Counts(49, 20)
+    assert bench.measured().at_weight == Counts(33, 4)
+    await bench.looks.close()
+
+
+async def test_what_fails_in_the_first_seconds_of_pods_that_are_made_for_a_weight_is_no_pass() -> (
+    None
+):
+    bench = AppBench({"name": "errors", "errorRate": {"max": "5%"}})
+    await bench.expose()
+    bench.begin("canary")
+    bench.follow(applied_at=bench.clock.now(), weight_percent=5)
+    bench.serve("canary", 900)
+    await bench.wait(20)
+    bench.follow(applied_at=bench.clock.now(), weight_percent=50)
+    for number in range(2, 11):
+        bench.begin("canary", number)
+        bench.serve("canary", 6, number=number)
+        bench.serve("canary", 4, "500", number=number)
+    await bench.wait(5)
+    for number in range(2, 11):
+        bench.serve("canary", 10, number=number)
+    await bench.wait(15)
+    assert bench.measured().at_weight == Counts(180, 36)
+    judged = weigh(bench.target.spec, RolloutStatus(exposed_at=bench.target.exposed_at), bench.look)
+    assert judged.criteria[0].verdict == "inconclusive"
     await bench.looks.close()
 
 
