@@ -14,7 +14,7 @@ from datetime import datetime
 
 from rollouts.controller.counted import Labels, Metric
 from rollouts.controller.tally import Tally
-from rollouts.controller.windows import Window
+from rollouts.controller.windows import Span, Window
 from rollouts.judge.counters import Beginning
 from rollouts.ports import Series
 
@@ -23,11 +23,11 @@ class AtWeight:
     """The counters since the first scrape after `applied_at`, as `total` knows them by then."""
 
     def __init__(
-        self, metric: Metric, total: Tally, applied_at: datetime, windows: Iterable[float]
+        self, metric: Metric, total: Tally, applied_at: datetime, windows: Iterable[Span]
     ) -> None:
         self.applied_at = applied_at
         self.tally = total.later(applied_at.timestamp())
-        self.windows = {seconds: Window(seconds) for seconds in windows}
+        self.windows = {span: Window(span) for span in windows}
         self._metric = metric
         self._first: dict[str, float] = {}
         """When each process was scraped first since then."""

@@ -19,6 +19,7 @@ from rollouts.controller.metrics import metric_of, requests_of
 from rollouts.controller.readings import Reading
 from rollouts.controller.silence import silence
 from rollouts.controller.target import Target
+from rollouts.controller.windows import Span
 from rollouts.errors import RolloutsError, Unavailable
 from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import Look, Measurement
@@ -132,11 +133,10 @@ class Measuring:
         """Return the reading of a metric; one that lacks a window begins at the exposure again."""
         criteria = self.target.spec.success_criteria
         asking = (each for each in criteria if metric_of(self.target, each) == metric)
-        windows = {each.window_seconds for each in asking} - {None}
+        windows = {span for span in map(_span, asking) if span is not None}
         found = self._readings.get(metric)
         if found is None or not windows <= found.windows.keys():
-            wanted = [each for each in windows if each is not None]
-            found = Reading(metric, self.target.exposed_at, self._interval_seconds, wanted)
+            found = Reading(metric, self.target.exposed_at, self._interval_seconds, windows)
             found.applied(self._applied_at)
             self._readings[metric] = found
         return found
@@ -207,9 +207,9 @@ class Measuring:
 
     def _count(self, criterion: Criterion, reading: Reading, at: datetime) -> Measurement:
         if criterion.latency is not None:
-            found = latency(criterion.latency, reading, at, criterion.window_seconds)
+            found = latency(criterion.latency, reading, at, _span(criterion))
         else:
-            found = errors(reading, at, criterion.window_seconds)
+            found = errors(reading, at, _span(criterion))
         requests = self._readings.get(requests_of(self.target, criterion), reading)
         last = self._counted.get(criterion.name)
         if criterion.window_seconds is not None and last is not None and last[0] == reading.seen_at:
@@ -245,6 +245,12 @@ def fill(promql: str, target: Target) -> str:
 
 def _bug(error: Exception) -> str:
     return f"a fault of the controller, see its log: {type(error).__name__}: {error}"
+
+
+def _span(criterion: Criterion) -> Span | None:
+    """Return what the value is of; None: of all requests, or it is a query's matter."""
+    seconds = criterion.window_seconds
+    return Span(seconds, criterion.min_requests) if seconds is not None else None
 
 
 def _served(reading: Reading) -> float | None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from rollouts.controller.readings import Reading
 from rollouts.controller.tally import Tally
+from rollouts.controller.windows import Span
 from rollouts.errors import Permanent
 from rollouts.judge.counters import boundary, quantile
 from rollouts.model.criteria import Latency
@@ -16,7 +17,7 @@ Buckets = Mapping[float, float]
 """Cumulative counts by upper bound, in seconds."""
 
 
-def errors(reading: Reading, at: datetime, window_seconds: float | None = None) -> Measurement:
+def errors(reading: Reading, at: datetime, span: Span | None = None) -> Measurement:
     """Return how many requests failed, and their share; with a window, the share of its requests."""
     canary, at_weight = reading.total.arm(canary=True), reading.at_weight
     asked, unknown = reading.metric.question, reading.total.without_status()
@@ -25,12 +26,12 @@ def errors(reading: Reading, at: datetime, window_seconds: float | None = None) 
         return Measurement(at=at, error=f"{asked.name} has no HTTP status in {asked.codes}, {why}")
     taken = f"{unknown} requests, without an HTTP status in {asked.codes}, are taken for good"
     recent = None
-    if window_seconds is not None:
-        length, after = reading.window_of(window_seconds)
+    if span is not None:
+        length, after = reading.window_of(span)
         recent = Recent(
             length,
-            reading.windows[window_seconds].counts(after),
-            at_weight.windows[window_seconds].counts(after) if at_weight else None,
+            reading.windows[span].counts(after),
+            at_weight.windows[span].counts(after) if at_weight else None,
         )
     compared = recent.canary if recent is not None else canary
     return Measurement(
@@ -49,7 +50,7 @@ def errors(reading: Reading, at: datetime, window_seconds: float | None = None) 
 
 
 def latency(
-    criterion: Latency, reading: Reading, at: datetime, window_seconds: float | None = None
+    criterion: Latency, reading: Reading, at: datetime, span: Span | None = None
 ) -> Measurement:
     """
     Return how many requests were slower than the limit, and the quantile itself.
@@ -62,7 +63,7 @@ def latency(
         return Measurement(at=at)
     try:
         limit = _limit(canary or stable, criterion.max)
-        return _latency(criterion, reading, at, limit, window_seconds)
+        return _latency(criterion, reading, at, limit, span)
     except Permanent as error:
         return Measurement(at=at, error=str(error))
 
@@ -72,7 +73,7 @@ def _latency(
     reading: Reading,
     at: datetime,
     limit: float,
-    window_seconds: float | None,
+    span: Span | None,
 ) -> Measurement:
     notes = [reading.note()]
     stable, trouble = _of_stable(reading.total, limit)
@@ -81,11 +82,11 @@ def _latency(
     notes.append(trouble)
     at_weight, recent = reading.at_weight, None
     compared: Buckets = _summed(reading.total.histograms(canary=True))
-    if window_seconds is not None:
-        length, after = reading.window_of(window_seconds)
+    if span is not None:
+        length, after = reading.window_of(span)
         none = dict.fromkeys(compared, 0.0)  # a window knows what was added, and nothing of others
-        compared = none | reading.windows[window_seconds].buckets(after)
-        present = none | at_weight.windows[window_seconds].buckets(after) if at_weight else None
+        compared = none | reading.windows[span].buckets(after)
+        present = none | at_weight.windows[span].buckets(after) if at_weight else None
         recent = Recent(
             length,
             slower([compared], limit),

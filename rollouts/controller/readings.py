@@ -26,7 +26,7 @@ from rollouts.controller.counted import (
 from rollouts.controller.intervals import PER_RESTART, Intervals
 from rollouts.controller.spacing import Spacing
 from rollouts.controller.tally import Tally
-from rollouts.controller.windows import Window
+from rollouts.controller.windows import Span, Window
 from rollouts.judge.counters import Beginning
 from rollouts.model.units import format_duration
 from rollouts.ports import MetricSource, Series
@@ -49,12 +49,12 @@ class Reading:
         metric: Metric,
         exposed_at: datetime,
         interval_seconds: float,
-        windows: Iterable[float] = (),
+        windows: Iterable[Span] = (),
     ) -> None:
         self.metric = metric
         self.total = Tally(exposed_at.timestamp())
-        self.windows = {seconds: Window(seconds) for seconds in windows}
-        """What was counted in the last while, by its length in seconds."""
+        self.windows = {span: Window(span) for span in windows}
+        """What was counted in the last while, by how long that is."""
         self.at_weight: AtWeight | None = None
         """What was counted at the present weight; None: there has been none."""
         self.restarts: dict[int, Tally] = {}
@@ -121,10 +121,15 @@ class Reading:
         counted = self.total.arm(canary=True).requests
         return self._blindness.missed(counted, begin.timestamp(), self._usual_seconds())
 
-    def window_of(self, seconds: float) -> tuple[float, float]:
-        """Return how long the window of this length really is, and after which sample it begins."""
-        length = max(seconds, self.spacing_seconds)  # what one scrape shows is not divided
-        return length, self.newest - length
+    def window_of(self, span: Span) -> tuple[float, float]:
+        """Return how many seconds the window really has, and after which sample it begins."""
+        length = max(span.seconds, self.spacing_seconds)  # what one scrape shows is not divided
+        after = self.newest - length
+        begin = self.windows[span].begin(after)
+        if begin == after:
+            return length, after
+        begin = max(begin, self.total.since)  # before the exposure there was nothing
+        return max(length, self.newest - begin), begin
 
     def was_scraped(self, *, canary: bool) -> bool:
         """Say whether any process of this arm is known to have been scraped since the exposure."""
@@ -161,8 +166,8 @@ class Reading:
         self._add(found, at_zero)
         self.seen_at, self._jobs, self._unfit = seen_at, jobs, unfit
         self._read_until = max(until, self._read_until)
-        for seconds, each in self._all_windows():
-            each.forget(self.newest - 2 * max(seconds, self.spacing_seconds))
+        for span, each in self._all_windows():
+            each.forget(self.newest - 2 * max(span.seconds, self.spacing_seconds))
         if not found or until.timestamp() - self.newest > self._patience_seconds():
             self._selector = ""  # perhaps Prometheus renames labels differently by now
 
@@ -185,7 +190,7 @@ class Reading:
             if self.at_weight is not None:
                 self.at_weight.add(labels, series, beginning)
 
-    def _all_windows(self) -> Iterable[tuple[float, Window]]:
+    def _all_windows(self) -> Iterable[tuple[Span, Window]]:
         at_weight = self.at_weight.windows if self.at_weight is not None else {}
         return (*self.windows.items(), *at_weight.items())
 

@@ -124,6 +124,16 @@ def leaning(terms: Mapping[int, float], over: Collection[int]) -> int | None:
     return max(leaning, key=lambda number: terms[number], default=None)
 
 
+def leans(counts: Counts, p0: float) -> bool:
+    """Say whether these counts by themselves lean against "at most `p0` of all"."""
+    if counts.failures <= p0 * counts.requests:
+        return False
+    if p0 <= 0:
+        return True
+    p0 = max(p0, _LEAST)
+    return leaning({0: log_evidence(counts, p0, worse_than(p0))}, {0}) is not None
+
+
 def worse_than(p0: float) -> list[float]:
     """Return a logarithmic grid of failure probabilities above p0: 5 % worse, up to nearly all."""
     return log_grid(min(p0 * 1.05, (p0 + 1) / 2), max(_MOST, (p0 + 1) / 2))

@@ -2,6 +2,7 @@
 
 import math
 
+from rollouts.judge.sequential import leans
 from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import Counts, Measurement, Recent
 from rollouts.model.status import CriterionStatus, Verdict
@@ -17,9 +18,10 @@ def judge_by_threshold(
     """
     Return the verdict on one value: more than `failureLimit` failed looks fail.
 
-    The value of a rate or a latency is of the requests in the last `window`. With fewer than
-    `minRequests` of them it says nothing, and it passes with as many at the present weight only.
-    A look that breaks the limit leans.
+    The value of a rate or a latency is of the requests in the last `window`, or of the last
+    `minRequests` if these took longer. Fewer can't fail, and it passes with as many at the
+    present weight only. A look that breaks the limit leans; one at fewer requests if they are so
+    bad that this is hardly chance, as the sequential judge sees it.
     """
     before = previous.failed_looks if previous is not None else 0
     value = measurement.value
@@ -54,7 +56,9 @@ def judge_by_threshold(
         verdict=verdict,
         value=value,
         limit=limit,
-        leans=verdict == "inconclusive" and value is not None and not lacking,
+        leans=verdict == "inconclusive"
+        and value is not None
+        and not (lacking and _leaning_few(criterion, measurement) is None),
         requests=counts.requests,
         missed=measurement.missed,
         failures=counts.failures,
@@ -85,17 +89,32 @@ def _lacking(criterion: Criterion, measurement: Measurement, *, broken: bool) ->
 def _too_few(criterion: Criterion, measurement: Measurement, lacking: int) -> str:
     if not lacking:
         return measurement.silence or "no data"
-    recent = _recent(criterion, measurement)
-    length = format_duration(recent.seconds)
+    needs = f"needs about {lacking} more requests"
     if measurement.silence:
-        return f"{measurement.silence}; needs about {lacking} more requests within {length}"
-    counts, where = recent.canary, ""
-    if recent.at_weight is not None and counts.requests >= criterion.min_requests:
-        counts, where = recent.at_weight, " at this weight"
-    return (
-        f"{counts.requests} canary requests in the last {length}{where}; needs about {lacking} more"
-        f" requests within {length}; lower minRequests or widen window"
-    )
+        return f"{measurement.silence}; {needs}"
+    leaning = _leaning_few(criterion, measurement)
+    if leaning is not None:
+        return f"{_share(criterion, measurement, *leaning)}; {needs}"
+    counts, when = _few(criterion, measurement)[0]
+    return f"{counts.requests} canary requests {when}; {needs}"
+
+
+def _few(criterion: Criterion, measurement: Measurement) -> list[tuple[Counts, str]]:
+    """Return the counts that have too few requests to judge by, and which these are, in words."""
+    recent = _recent(criterion, measurement)
+    if recent.canary.requests < criterion.min_requests:
+        found = [(recent.canary, "so far")]
+        if recent.at_weight is not None:
+            found.append((recent.at_weight, "so far at this weight"))
+        return found
+    length = format_duration(recent.seconds)
+    return [(recent.at_weight or recent.canary, f"in the last {length} at this weight")]
+
+
+def _leaning_few(criterion: Criterion, measurement: Measurement) -> tuple[Counts, str] | None:
+    """Return the few requests that lean against the release, and which these are; None if none do."""
+    found = _few(criterion, measurement)
+    return next((each for each in found if leans(each[0], _may(criterion))), None)
 
 
 def _worse_now(criterion: Criterion, measurement: Measurement) -> str:

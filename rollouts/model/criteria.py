@@ -102,9 +102,12 @@ class Criterion(Written):
     consecutive: bool = True
     """threshold: count failed looks only in a row."""
     window: Duration | None = None
-    """threshold on errorRate or latency: the value is of the requests in this last time; default 1m."""
+    """
+    threshold on errorRate or latency: the value is of the requests in this last time (default
+    1m), or of the last minRequests if these took longer.
+    """
     min_requests: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100
-    """threshold on errorRate or latency: with fewer canary requests it says nothing."""
+    """threshold on errorRate or latency: fewer canary requests can lean against a release, and no more."""
     error_limit: Annotated[int, Field(ge=0, le=1000)] = 4
     """How many looks in a row may go without an answer before the release is paused."""
     on_inconclusive: Literal["proceed", "pause", "rollback"] = "pause"

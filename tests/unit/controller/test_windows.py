@@ -15,6 +15,7 @@ SLOW = {
     "latency": {"quantile": 0.9, "max": "400ms"},
     "judge": "threshold",
     "window": "30s",
+    "minRequests": 40,
 }
 
 
@@ -97,3 +98,33 @@ async def test_a_window_is_never_shorter_than_the_scrapes_are_apart() -> None:
             bench.expose()
     assert bench.measured("plain").recent == Recent(60, Counts(10, 0), None)
     await bench.looks.close()
+
+
+async def test_little_traffic_is_judged_by_its_last_requests(bench: Bench) -> None:
+    for number in range(12):
+        bench.serve("canary", 1, "500" if number >= 6 else "200")
+        await bench.wait(30)
+    found = bench.measured("plain")
+    assert found.recent is not None
+    assert found.recent.canary == Counts(10, 6)
+    assert found.recent.seconds == pytest.approx(300, abs=5)
+    before = found.recent
+    await bench.looks.close()
+
+    bench.looks = bench.new_looks()
+    bench.looks.follow(bench.target)
+    await settle()
+    assert bench.measured("plain").recent == before
+
+    bench.serve("canary", 50)  # enough within the window
+    await bench.wait(15)
+    assert bench.measured("plain").recent == Recent(60, Counts(51, 1), None)
+
+
+async def test_fewer_requests_than_are_needed_are_all_there_are(bench: Bench) -> None:
+    bench.serve("canary", 3, "500")
+    await bench.wait(300)
+    found = bench.measured("plain").recent
+    assert found is not None
+    assert found.canary == Counts(3, 3)
+    assert found.seconds == pytest.approx(300, abs=15)

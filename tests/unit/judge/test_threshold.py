@@ -55,13 +55,15 @@ def test_the_limit_that_counts_is_shown(limits: Any, value: float, shown: float)
     assert judge(query(**limits), look(value=value), None).limit == shown
 
 
-def test_few_requests_say_nothing_about_a_rate() -> None:
+def test_few_requests_neither_pass_nor_fail() -> None:
     criterion = error_rate(judge="threshold", failureLimit=0)
     status = judge(criterion, look(99, 50), None)
     assert (status.verdict, status.needed) == ("inconclusive", 1)
     assert status.message == (
-        "99 canary requests in the last 1m; needs about 1 more requests within 1m; lower minRequests"
-        " or widen window"
+        "50.5% of 99 canary requests so far failed, 1% may; needs about 1 more requests"
+    )
+    assert judge(criterion, look(99, 0), None).message == (
+        "99 canary requests so far; needs about 1 more requests"
     )
     status = judge(criterion, look(100, 50), None)
     assert (status.verdict, status.needed) == ("fail", None)
@@ -90,7 +92,10 @@ def test_only_the_requests_of_the_window_count() -> None:
     )
     few = judge(criterion, lately(42, 3), None)
     assert (few.verdict, few.needed) == ("inconclusive", 58)
-    assert few.message.startswith("42 canary requests in the last 5m; needs about 58 more")
+    assert (
+        few.message
+        == "7.14% of 42 canary requests so far failed, 1% may; needs about 58 more requests"
+    )
     assert judge(criterion, lately(120, 1), None).verdict == "pass"
 
 
@@ -140,11 +145,28 @@ def test_a_look_that_breaks_the_limit_leans_and_no_other() -> None:
     assert judge(criterion, lately(120, 9), None).leans
     assert judge(criterion, lately(900, 5, at_weight=(100, 5)), None).leans
     assert not judge(criterion, lately(900, 5, at_weight=(100, 1)), None).leans
-    assert not judge(criterion, lately(42, 3), None).leans
-    assert not judge(criterion, lately(900, 5, at_weight=(42, 3)), None).leans
     assert not judge(error_rate(judge="threshold", failureLimit=0), lately(120, 9), None).leans
     assert judge(query(max=1), look(value=2.0), None).leans
     assert not judge(query(max=1), look(value=None), None).leans
+
+
+def test_few_requests_lean_when_they_are_so_bad_that_it_is_hardly_chance() -> None:
+    criterion = error_rate("5%", judge="threshold")
+    assert judge(criterion, lately(12, 12), None).leans
+    assert judge(criterion, lately(3, 2), None).leans
+    assert not judge(criterion, lately(30, 1), None).leans
+    assert judge(criterion, lately(60, 3, at_weight=(4, 3)), None).leans
+    present = judge(criterion, lately(900, 10, at_weight=(42, 10)), None)
+    assert present.leans
+    assert present.message == (
+        "23.8% of 42 canary requests in the last 5m at this weight failed, 5% may; needs about 58"
+        " more requests"
+    )
+    assert not judge(criterion, lately(900, 10, at_weight=(42, 2)), None).leans
+    slow = latency(0.9, judge="threshold")
+    assert judge(slow, lately(10, 9, value=0.9), None).leans
+    assert judge(error_rate(0, judge="threshold"), lately(50, 1), None).leans
+    assert not judge(error_rate(1, judge="threshold"), lately(50, 50), None).leans
 
 
 def test_what_was_missed_is_remembered() -> None:
