@@ -43,7 +43,7 @@ def weigh(spec: RolloutSpec, status: RolloutStatus, look: Look | None) -> Eviden
             scraped_every_seconds=round(look.spacing_seconds, 1),
         ),
         served_percent=look.served_percent,
-        spacing_seconds=look.spacing_seconds,
+        spacing_seconds=look.spacing_seconds or look.interval_seconds,
     )
 
 

@@ -103,6 +103,11 @@ class Looks:
         watch = self._watches.get(key)
         return watch.latest if watch is not None else None
 
+    def spacing_seconds(self, key: Key) -> float:
+        """Return how far apart the scrapes of what is looked at are; 0 as long as nobody can know."""
+        watch = self._watches.get(key)
+        return watch.measuring.spacing_seconds if watch is not None else 0.0
+
     async def close(self) -> None:
         """End all tasks."""
         tasks = [watch.task for watch in self._watches.values() if watch.task is not None]
@@ -112,6 +117,7 @@ class Looks:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self, watch: _Watch) -> None:
+        await watch.measuring.measure_spacing(self._clock.now())
         next_at = watch.measuring.target.exposed_at
         while True:
             tick = timedelta(seconds=self._tick_seconds(watch.measuring.target))

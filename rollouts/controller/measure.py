@@ -116,6 +116,14 @@ class Measuring:
         """How far apart scrapes were measured to be; 0 as long as nobody can know."""
         return max((each.spacing_seconds for each in self._readings.values()), default=0.0)
 
+    async def measure_spacing(self, at: datetime) -> None:
+        """Learn how far apart scrapes are before anything is counted; if nobody can tell, later."""
+        reading = self._reading(requests_of(self.target))
+        try:
+            await self._asking.answer(reading.measure_spacing(self._asking.source, at))
+        except RolloutsError as error:
+            log.info("spacing not measured", rollout=str(self.target.key), error=str(error))
+
     def update(self, target: Target) -> None:
         """Go on with what has changed: the spec, or when the weight was applied."""
         if self.target.applied_at is None and target.applied_at is not None:
@@ -165,6 +173,7 @@ class Measuring:
             stable=main.total.arm(canary=False),
             served_percent=None if trouble[main] else _served(main),
             spacing_seconds=self.spacing_seconds,
+            interval_seconds=self._interval_seconds,
             seen_at=min(seen, default=None),
         )
 

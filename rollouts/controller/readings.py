@@ -32,6 +32,8 @@ from rollouts.model.units import format_duration
 from rollouts.ports import MetricSource, Series
 
 LEAST_LOOK_BACK_SECONDS = 60.0
+SPACING_LOOK_BACK_SECONDS = 10 * 60.0
+"""So far back two scrapes are looked for, whoever scrapes."""
 MOST_SECONDS_AT_ONCE = 15 * 60.0
 
 
@@ -70,6 +72,8 @@ class Reading:
         self.intervals = Intervals(self.total.since, self._restart_seconds / PER_RESTART)
         self._scraped: dict[bool, float] = {}
         self._spacing = Spacing()
+        self._spacing_before = 0.0
+        """How far apart scrapes were before the exposure."""
         self._blindness = Blindness(metric, self.total.since)
         self._selector = ""
         self._unfit = ""
@@ -113,8 +117,8 @@ class Reading:
 
     @property
     def spacing_seconds(self) -> float:
-        """How far apart scrapes are; 0 as long as nobody can know."""
-        return self._spacing.seconds
+        """How far apart scrapes are, or were before the exposure; 0 as long as nobody can know."""
+        return self._spacing.seconds or self._spacing_before
 
     def missed(self, begin: datetime) -> int:
         """Return about how many canary requests nobody saw, where there were none before `begin`."""
@@ -238,6 +242,27 @@ class Reading:
             for number in (latest - 1, latest)
             if number >= 1
         }
+
+    async def measure_spacing(self, source: MetricSource, until: datetime) -> None:
+        """
+        Learn how far apart scrapes are from what was scraped up to `until`, of either arm.
+
+        It reads no further back than it has to: where scrapes are near each other there is much.
+
+        Raises:
+            RolloutsError: the source did not answer.
+        """
+        places, spacing = self.metric.question.places, Spacing()
+        for seconds in (self._look_back_seconds, SPACING_LOOK_BACK_SECONDS):
+            if places:
+                up = selector("up", places)
+                found = await source.samples(up, until=until, window_seconds=seconds)
+            else:
+                found = await self._series(source, until, seconds)
+            spacing.note(found)
+            if spacing.seconds:
+                break
+        self._spacing_before = spacing.seconds
 
     async def _series(
         self, source: MetricSource, until: datetime, window: float

@@ -43,11 +43,14 @@ from rollouts.core.workload import SetFinalizers
 from rollouts.errors import Conflict, InvalidSpec, RetryLater, RolloutsError
 from rollouts.model.evidence import Look
 from rollouts.model.kinds import FrozenJSON
+from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Clock, Cluster, Notice, Patch, Record, Write
 
 log = structlog.get_logger(__name__)
 
+UNKNOWN_SPACING_SECONDS = 60.0
+"""How far apart scrapes are taken to be as long as nothing tells it: Prometheus' own default."""
 LAST = (NameCommand, SetFinalizers)
 """These actions come after all others: they change the Rollout that the status is bound to, or end it."""
 
@@ -65,6 +68,10 @@ class Eyes(Protocol):
 
     def latest(self, key: Key) -> Look | None:
         """Return the last look at it, if there was one."""
+        ...
+
+    def spacing_seconds(self, key: Key) -> float:
+        """Return how far apart the scrapes of what is looked at are; 0 as long as nobody can know."""
         ...
 
 
@@ -132,7 +139,7 @@ class Reconciler:
         """Decide by what is in force; with an invalid spec, say so besides."""
         key = _key(rollout)
         status, hold, look = restored(ruled.status), ruled.hold, self.eyes.latest(key)
-        quiet_seconds = self._quiet_seconds(key, status, look)
+        quiet_seconds = self._quiet_seconds(key, ruled.spec, status)
         seen = seen_by(self.cluster, rollout, ruled, quiet_seconds=quiet_seconds)
         evidence = weigh(ruled.spec, status, look)
         decision = decide(ruled.spec, status, seen, evidence, now, hold=hold)
@@ -142,20 +149,21 @@ class Reconciler:
         said = (_complaint(hold.why),) if is_news(before, hold.why) else ()
         return replace(decision, status=told, occurrences=(*decision.occurrences, *said))
 
-    def _quiet_seconds(self, key: Key, status: RolloutStatus, look: Look | None) -> float:
+    def _quiet_seconds(self, key: Key, spec: RolloutSpec, status: RolloutStatus) -> float:
         """
         Return how long a canary's counters may still move after its last request.
 
         The spacing of scrapes is what was measured last, also by a controller before this one; as
-        long as nothing was, it is taken to be that of other Rollouts.
+        long as nothing was, it is taken to be that of other Rollouts, or else a long one.
         """
-        measured = (look.spacing_seconds if look is not None else 0.0) or self.spacing_seconds.get(
-            key, status.exposure.scraped_every_seconds
-        )
+        if not spec.success_criteria:
+            return self.quiet_seconds  # nobody counts
+        before = self.spacing_seconds.get(key, status.exposure.scraped_every_seconds)
+        measured = self.eyes.spacing_seconds(key) or before
         if measured:
             self.spacing_seconds[key] = measured
-        usual = measured or max(self.spacing_seconds.values(), default=0.0)
-        return max(self.quiet_seconds, 2 * usual)
+        others = max(self.spacing_seconds.values(), default=UNKNOWN_SPACING_SECONDS)
+        return max(self.quiet_seconds, 2 * (measured or others))
 
     def retreats(self, key: Key) -> bool:
         """Say whether a canary that was rolled back may have traffic still: that is not put off for long."""

@@ -85,6 +85,8 @@ class Look:
     """The canary's share of the requests since the applied weight was applied."""
     spacing_seconds: float = 0.0
     """How far apart scrapes were measured to be; 0 as long as nobody can know."""
+    interval_seconds: float = 0.0
+    """How far apart they should be, as the controller was told."""
     seen_at: datetime | None = None
     """When what is counted had last been scraped; None: it was no later than `at`, as far as is known."""
 
@@ -98,4 +100,4 @@ class Evidence:
     exposure: Exposure = field(default_factory=Exposure)
     served_percent: float | None = None
     spacing_seconds: float = 0.0
-    """How far apart the scrapes are that it rests on, as measured; 0: not known."""
+    """How far apart the scrapes are that it rests on, as measured, or else as they should be."""

@@ -54,6 +54,10 @@ class Eyes:
     def latest(self, key: Key) -> Look | None:
         return self._looks.get(key)
 
+    def spacing_seconds(self, key: Key) -> float:
+        """Scrapes are a second apart."""
+        return 1.0
+
     def look(self) -> None:
         at = self.clock.now()
         for key, target in self.targets.items():

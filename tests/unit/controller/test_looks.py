@@ -164,6 +164,7 @@ async def test_a_source_that_does_not_answer_is_an_error_and_forgets_nothing(ben
 async def test_a_source_that_raises_a_bug_does_not_end_the_looks(bench: Bench) -> None:
     await bench.wait(20)
     bench.expose()
+    await settle()
     bench.metrics.failures = [KeyError("data")]
     bench.serve("canary", 10)
     await bench.wait(15)

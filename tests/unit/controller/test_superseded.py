@@ -10,6 +10,7 @@ from rollouts.controller.notices import Notices
 from rollouts.controller.reconcile import Reconciler
 from rollouts.controller.settings import Settings
 from rollouts.controller.telemetry import Telemetry
+from rollouts.errors import Unavailable
 from tests.fakes.kubernetes import canary_weight
 from tests.fakes.metrics import FakeMetrics
 from tests.fakes.shop import Shop
@@ -91,6 +92,26 @@ async def street() -> AsyncIterator[Street]:
     assert made.shop.status["phase"] == "Healthy"
     yield made
     await made.looks.close()
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("after", [1, 5, 20, 50])
+async def test_the_first_release_of_all_is_superseded_before_anybody_has_looked(
+    street: Street, after: int, *, known: bool
+) -> None:
+    """Its first scrape may come when the fix is being judged."""
+    if not known:
+        street.metrics.failures = [Unavailable("not now")] * 6
+    street.release(BAD)
+    await street.until_weight()
+    await street.pass_by(after)
+    street.metrics.failures = []
+    rolled_back = street.shop.reasons().count("RolledBack")  # the bad one, once it is scraped
+    street.release("shop:3")
+    while street.shop.status["stableRevision"]["images"] != ["shop:3"]:
+        await street.pass_by(1)
+        assert street.shop.reasons().count("RolledBack") == rolled_back
+        assert street.passed < 2000
 
 
 @pytest.mark.parametrize("restarts", [False, True])

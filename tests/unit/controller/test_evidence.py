@@ -1,0 +1,77 @@
+"""What a decision rests on, as the looks at real counters give it."""
+
+from datetime import timedelta
+
+from rollouts.controller.evidence import weigh
+from rollouts.controller.looks import Looks
+from rollouts.controller.telemetry import Telemetry
+from rollouts.core.rising import too_early
+from rollouts.core.world import World
+from rollouts.model.evidence import Evidence
+from rollouts.model.status import RolloutStatus, Weights
+from tests.unit.controller.app_bench import AppBench
+from tests.unit.controller.bench import settle
+from tests.unit.core.worlds import under_way
+
+
+def evidence(bench: AppBench) -> Evidence:
+    return weigh(bench.target.spec, RolloutStatus(exposed_at=bench.target.exposed_at), bench.look)
+
+
+def is_too_early(bench: AppBench) -> bool:
+    """Say whether the weight may not rise yet, by what was seen at the weight of the bench."""
+    scene = under_way(25)
+    applied_at = bench.target.applied_at
+    weights = Weights(desired=25, applied=25, applied_at=applied_at)
+    world = World(bench.target.spec, scene.observed, evidence(bench), bench.clock.now())
+    return too_early(world, scene.status.having(weights=weights)) is not None
+
+
+async def scraped(bench: AppBench, seconds: float) -> None:
+    bench.clock.move(seconds)
+    bench.metrics.scrape(bench.clock.now())
+    await settle()
+
+
+async def test_the_spacing_of_stable_pods_is_that_of_a_canary_that_was_scraped_once() -> None:
+    bench = AppBench()
+    bench.begin("stable")
+    for _ in range(4):
+        bench.serve("stable", 100)
+        await scraped(bench, 30)
+    bench.follow(exposed_at=bench.clock.now())
+    await settle()
+    bench.clock.move(29)
+    bench.begin("canary")
+    bench.follow(applied_at=bench.clock.now(), weight_percent=25)
+    bench.serve("canary", 3)
+    await scraped(bench, 1)  # a moment younger than the weight
+    while bench.looks.latest(bench.target.key) is None or bench.look.at < bench.clock.now():
+        bench.clock.move(1)
+        await settle()
+    assert evidence(bench).spacing_seconds == 30.0
+    assert evidence(bench).exposure.scraped_every_seconds == 30.0
+    assert is_too_early(bench)
+    for _ in range(2):
+        bench.serve("canary", 90)
+        await scraped(bench, 30)
+    assert not is_too_early(bench)
+    await bench.looks.close()
+
+
+async def test_where_nobody_knows_the_spacing_a_look_is_whole_after_an_interval() -> None:
+    bench = AppBench()
+    bench.looks = Looks(
+        bench.metrics, bench.clock, Telemetry(), lambda _: None, interval_seconds=15
+    )
+    bench.follow(exposed_at=bench.clock.now())
+    bench.begin("canary")
+    bench.follow(applied_at=bench.clock.now() + timedelta(seconds=9), weight_percent=25)
+    bench.serve("canary", 3)
+    await scraped(bench, 10)
+    bench.clock.move(5)
+    await settle()
+    assert evidence(bench).exposure.scraped_every_seconds == 0.0
+    assert evidence(bench).at is not None
+    assert is_too_early(bench)
+    await bench.looks.close()
