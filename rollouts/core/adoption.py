@@ -18,7 +18,8 @@ from rollouts.model.route import Problem
 from rollouts.model.status import Adoption, RolloutStatus
 
 CLAIMED = "WorkloadClaimed"
-_IN_THE_WAY = ("WorkloadMissing", CLAIMED, "FewerReplicas")
+MISSING = "WorkloadMissing"
+_IN_THE_WAY = (MISSING, CLAIMED, "FewerReplicas")
 
 
 def warned(world: World, status: RolloutStatus) -> World:
@@ -28,7 +29,7 @@ def warned(world: World, status: RolloutStatus) -> World:
         return world
     route = world.observed.route
     observed = replace(world.observed, route=replace(route, problems=(*found, *route.problems)))
-    missing = any(each.reason == "WorkloadMissing" for each in found)
+    missing = any(each.reason == MISSING for each in found)
     # What runs goes on running, and can be rolled back; without a template nothing goes forward.
     spec = world.spec.model_copy(update={"paused": True}) if missing else world.spec
     return replace(world, observed=observed, spec=spec)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from rollouts.core import idle, plan, replicas, revision, standing
-from rollouts.core.adoption import is_missing
+from rollouts.core.adoption import MISSING, is_missing
 from rollouts.core.confirm import confirm
 from rollouts.core.edited import BY_A_PERSON, stay
 from rollouts.core.rest import rest
@@ -187,7 +187,8 @@ def _held(world: World, move: Move) -> Move:
     reason = "Command" if by is not None else "SpecPaused"
     who = f"a command{f' of {by.by}' if by.by else ''}" if by is not None else "spec.paused"
     if by is None and is_missing(world):
-        who = f"the lack of a template: {world.observed.route.obstacles[0].message}"
+        found = (each for each in world.observed.route.obstacles if each.reason == MISSING)
+        who = f"the lack of a template: {next(found).message}"
     where = f"{_place(world, status)}: held by {who}"
     if status.pause is not None and status.pause.reason == reason:
         return move.having(phase="Paused", message=where)
