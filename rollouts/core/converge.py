@@ -120,15 +120,18 @@ def _route_has_ended(world: World, status: RolloutStatus) -> bool:
     Say whether the routing objects may go.
 
     After a promotion: as soon as the stable Service has the new pods. After a rollback:
-    when the canary, which may still answer what is in flight, is due to go.
+    when the canary, which may still answer what is in flight, is due to go. A stable Service
+    that is gone is not waited for, unless the routing objects are all that leads to stable.
     """
     stable, service = status.stable_revision, world.stable_service
-    if stable is None or service is None or service.selected_hash != stable.hash:
+    if stable is None:
         return False
-    if service.ready_endpoints.get(stable.hash, 0) == 0 and world.spec.replicas > 0:
-        return False
-    if _canary_service_is_stable(world, status):
-        return True
+    if service is not None:
+        serves = service.ready_endpoints.get(stable.hash, 0) > 0 or world.spec.replicas == 0
+        if service.selected_hash != stable.hash or not serves:
+            return False
+        if _canary_service_is_stable(world, status):
+            return True
     route_is_cut = world.observed.route.highest == 0
     waiting = any(
         not due(world, entry) and not _selected_by_stable(world, entry.hash)
@@ -148,7 +151,7 @@ def _selected_by_stable(world: World, hash_: str) -> bool:
 
 def _services(world: World, status: RolloutStatus) -> Iterator[Action]:
     stable, stable_service = status.stable_revision, world.stable_service
-    if stable is None or stable_service is None or world.claimed:
+    if stable is None or world.claimed:
         return
     if quarrel_ends(status, world.now) is not None:
         return
@@ -156,12 +159,18 @@ def _services(world: World, status: RolloutStatus) -> Iterator[Action]:
     switched = world.spec.blue_green is not None and (
         under_way(status) and next_weight(world, status) > 0
     )
-    narrow = stands and adoption.may_narrow(world, status, stable_service)
-    if narrow and not switched and stable_service.selected_hash != stable.hash:
+    if (
+        stands
+        and stable_service is not None
+        and not switched
+        and stable_service.selected_hash != stable.hash
+        and adoption.may_narrow(world, status, stable_service)
+    ):
         yield SelectRevision(stable_service.name, stable.hash)
     canary_service = world.canary_service
     if under_way(status):
-        yield from _canary_service(world, status)
+        if stable_service is not None:
+            yield from _canary_service(world, status)
     elif (
         stands
         and canary_service is not None

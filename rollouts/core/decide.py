@@ -17,6 +17,7 @@ from rollouts.core.canary import advance
 from rollouts.core.commands import obey
 from rollouts.core.conditions import conditions
 from rollouts.core.converge import converge, retreat
+from rollouts.core.in_force import announced, unannounced
 from rollouts.core.observed import Observed, ReplicaSet
 from rollouts.core.replicas import split_of
 from rollouts.core.restart import go_on
@@ -44,6 +45,7 @@ def decide(
 
     `spec`, `status` and `hold` are what is in force (`rollouts.core.in_force`).
     """
+    status = unannounced(status)
     world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names), hold)
     world = adoption.warned(world, status)
     move = _remember_evidence(world, Move(status))
@@ -75,7 +77,7 @@ def _course(world: World, status: RolloutStatus) -> tuple[Callable[[World, Move]
         return (revert.stop, advance, _settle, revert.on_the_way)
     if adoption.obstacle(world, status):
         return (adoption.remember, adoption.held)
-    return (retarget, obey, guard, advance, go_on, _settle, adoption.remember)
+    return (retarget, obey, guard, advance, go_on, _settle, adoption.remember, announced)
 
 
 def _actions(world: World, before: RolloutStatus, move: Move) -> list[Action]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from rollouts.core import plan, ways
 from rollouts.core.routes import route
-from rollouts.core.world import Hold, World, is_warm, under_way
+from rollouts.core.world import Hold, Move, World, is_warm, under_way
 from rollouts.errors import InvalidSpec
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.model.spec import MOST_REPLICAS, RolloutSpec
@@ -30,6 +30,7 @@ _OF_STEPS = (
     "post_promotion_analysis",
 )
 """The fields that say what the steps are: a canary's, and those that blue-green's are made from."""
+_COMES = "; the strategy as it is written comes into force when "
 _ADVICE = "abort goes back to stable"
 
 
@@ -89,11 +90,33 @@ def _without_nulls(value: Any) -> Any:
 
 def has_ended(world: World, status: RolloutStatus) -> bool:
     """Say whether nothing of a release is left in routes and Services, and none has begun to enter steps."""
+    return not _left(world, status)
+
+
+def announced(world: World, move: Move) -> Move:
+    """Say where no release is under way what another strategy waits for before it comes into force."""
+    if world.hold is None or world.hold.reason != "StrategyChanged" or under_way(move.status):
+        return move
+    left = _left(world, move.status)
+    return move.having(message=f"{move.status.message}{_COMES}{left}") if left else move
+
+
+def unannounced(status: RolloutStatus) -> RolloutStatus:
+    """Return a status whose message speaks of the release alone."""
+    return status.having(message=status.message.partition(_COMES)[0])
+
+
+def _left(world: World, status: RolloutStatus) -> str:
+    """Return what has to come to pass before nothing of a release is left; empty when it has."""
     if world.observed.leaving or (under_way(status) and status.entered_steps):
-        return False
-    if world.observed.route.exists or route(world, status).highest > 0:
-        return False
-    return not is_warm(world, status) and _is_alone(world, status)
+        return "the release has ended"
+    if world.observed.route.exists:
+        return "the routes are cleared"
+    if route(world, status).highest > 0:
+        return "all traffic is at stable"
+    if is_warm(world, status):
+        return "the old revision is not kept to go back to any more"
+    return "" if _is_alone(world, status) else "the pods of other revisions are gone"
 
 
 def _is_alone(world: World, status: RolloutStatus) -> bool:

@@ -23,7 +23,7 @@ def rest(world: World, move: Move) -> Move:
     service = world.stable_service
     problems = world.observed.route.obstacles
     if world.lacking:
-        return _calm(world, move, "Degraded", world.lacking)
+        return _without_service(world, move)
     if problems:
         return _calm(world, move, "Degraded", problems[0].message)
     if available < wanted:
@@ -45,6 +45,18 @@ def rest(world: World, move: Move) -> Move:
     if status.pinned is not None:
         return _calm(world, move, "Degraded", _pinned(status))
     return _calm(world, move, "Healthy", f"{revision.describe(status.stable_revision)} is stable")
+
+
+def _without_service(world: World, move: Move) -> Move:
+    """Ask for the stable Service, unless another strategy is on its way, which may not need it."""
+    name, hold = world.spec.stable_service, world.hold
+    if hold is None or hold.reason != "StrategyChanged":
+        return _calm(world, move, "Degraded", world.lacking)
+    gone = f"Service {name} does not exist"
+    if world.observed.route.highest == 0:
+        return _calm(world, move, "Progressing", f"{gone} any more")
+    text = f"{gone}, and the canary's routes are all that leads to stable: create it once more"
+    return _calm(world, move, "Degraded", text)
 
 
 def _was_put_back(world: World, status: RolloutStatus) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.model.kinds import HASH_LABEL, INGRESS, JSON, SERVICE, Ref
+from rollouts.model.kinds import HASH_LABEL, INGRESS, JSON, POD, SERVICE, Ref
 from tests.fakes.kubernetes import canary_weight, ingress, service, template
 from tests.fakes.shop import KEY, Shop
 from tests.fakes.traffic import routing_objects, shares
@@ -343,3 +343,32 @@ async def test_a_service_that_is_named_again_is_not_left_behind(shop: Shop) -> N
     give_back(shop)
     await shop.run(3)
     assert shop.status["phase"] == "Healthy"
+
+
+async def test_at_rest_a_share_of_the_pods_is_simply_left_for_a_router(shop: Shop) -> None:
+    await waiting(shop, BY_PODS)
+    shop.command('{"id": "1", "verb": "promote-full"}')
+    await shop.until(lambda: "Promoted" in shop.reasons())
+    await shop.run(30)
+    shop.edit(goes_by(CANARY))
+    await shop.reconciler.reconcile(KEY)
+    assert shop.status["specInForce"]["strategy"] == shop.rollout["spec"]["strategy"]
+    assert shop.status["phase"] == "Healthy"
+    shop.release("shop:3")
+    await shop.until(lambda: canary_weight(shop.cluster) == 25)
+
+
+async def test_after_an_abort_it_says_what_the_new_strategy_waits_for(shop: Shop) -> None:
+    await waiting(shop, BY_PODS)
+    canary = shop.status["currentRevision"]["hash"]
+    shop.command('{"id": "1", "verb": "abort"}')
+    shop.edit(goes_by(CANARY))
+    await shop.reconciler.reconcile(KEY)
+    assert shop.cluster.select(POD, "shop", {HASH_LABEL: canary})
+    assert shop.status["message"].endswith(
+        "aborted; the strategy as it is written comes into force when all traffic is at stable"
+    )
+    await shop.run(30)
+    assert not shop.cluster.select(POD, "shop", {HASH_LABEL: canary})
+    assert shop.status["specInForce"]["strategy"] == shop.rollout["spec"]["strategy"]
+    assert shop.status["message"].endswith("aborted")
