@@ -4,10 +4,12 @@ About how many of a canary's requests nobody saw.
 Counters lose nothing while nobody scrapes them, as long as they go on. What is lost:
 
 - what a counter had when it was met, where nobody can say since when (see `births`);
-- what came in a gap of the scrapes, where a counter began anew in it, or its process ended.
+- what came in a gap of the scrapes, of all or of one process, where a counter began anew in it, or
+  its process ended.
 
-Of the first no more is lost than what was there, of both about as much as the canary gets in
+Of the first no more is lost than what was there, of both about as much as the process gets in
 such a time. It is an estimate, to wait for as much evidence as was missed; nothing is counted by it.
+What is seen after a spell makes up for it, and nothing that was seen before: that is other evidence.
 """
 
 import math
@@ -16,7 +18,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rollouts.controller.counted import Labels, Meaning, Metric, labels_of, newest
-from rollouts.judge.counters import Counter, falls
+from rollouts.judge.counters import Counter, Sample, falls
 from rollouts.ports import Series
 
 GAP_SPACINGS = 2.5
@@ -27,6 +29,7 @@ GAP_SPACINGS = 2.5
 class Spell:
     """A time in which requests may have been lost, and how many at most."""
 
+    process: str
     begin: float
     end: float
     most: float = math.inf
@@ -42,7 +45,13 @@ class Blindness:
         self._gaps: list[tuple[float, float]] = []
         self._last: dict[str, float] = {}
         """When each of the canary's processes was seen last."""
+        self._down: dict[str, float] = {}
+        """When each did last not answer."""
         self._newest = 0.0
+        self._over = 0.0
+        """When the last spell was over."""
+        self._seen = 0.0
+        """How many requests were seen since then."""
 
     def note(
         self,
@@ -62,11 +71,27 @@ class Blindness:
             first, value = min(series.samples)
             if value and first > self._since and labels not in {*known, *at_zero}:
                 before = _before(seen[process], first)
-                self._spells.append(Spell(before or self._since, first, value))
+                self._spells.append(Spell(process, before or self._since, first, value))
             for at in falls(known.get(labels), series.samples):
                 before = _before(seen[process], at)
                 if before and at > self._since and at - before > GAP_SPACINGS * spacing_seconds:
-                    self._spells.append(Spell(before, at))
+                    self._spells.append(Spell(process, before, at))
+        over = max((each.end for each in self._all(spacing_seconds)), default=0.0)
+        if over > self._over:
+            self._over, self._seen = over, 0.0
+
+    def add(self, meaning: Meaning, added: Iterable[Sample]) -> None:
+        """Take in what one series added, and when; after `note` of the same."""
+        if _tells(meaning):
+            self._seen += sum(count for at, count in added if at > self._over)
+
+    def note_silent(self, ups: Iterable[Series]) -> None:
+        """Take in which processes of the canary did not answer: samples of `up`."""
+        for up in ups:
+            if self._metric.meaning(up.labels).canary:
+                process = self._metric.process(up.labels)
+                silent = (at for at, value in up.samples if value == 0)
+                self._down[process] = max(silent, default=self._down.get(process, 0.0))
 
     def note_scrapes(self, telling: Iterable[Series], spacing_seconds: float) -> None:
         """Take in the samples of all that shows that the canary was scraped."""
@@ -77,27 +102,50 @@ class Blindness:
 
     def missed(self, requests: int, begin: float, spacing_seconds: float) -> int:
         """
-        Return about how many were missed, where `requests` were counted in the time that was seen.
+        Return about how many were missed and are not made up for by what was seen since.
 
-        There were none before `begin`, in unix seconds.
+        `requests` were counted from `begin` on, in unix seconds; what was missed before it does
+        not matter any more.
         """
-        spells = [*self._spells, *self._ends(spacing_seconds)]
-        blind = _length((max(each.begin, begin), each.end) for each in spells)
-        seen = max(self._newest - begin - blind, spacing_seconds)
+        spells: dict[str, list[Spell]] = {}
+        for each in self._all(spacing_seconds):
+            if each.end > begin:
+                spells.setdefault(each.process, []).append(each)
+        blind = {
+            process: _length((max(each.begin, begin), each.end) for each in found)
+            / self._alive(min(each.begin for each in found), spacing_seconds)
+            for process, found in spells.items()
+        }
+        seen = max(self._newest - begin - sum(blind.values()), spacing_seconds)
         if not blind or not seen:
             return 0
-        most = sum(each.most for each in spells if each.end > begin)
         # One more than were counted: that none was in a short time does not mean that there are none.
-        return round(min(most, (requests + 1) / seen * blind))
+        rate = (requests + 1) / seen
+        missed = sum(
+            min(sum(each.most for each in found), rate * blind[process])
+            for process, found in spells.items()
+        )
+        return max(0, round(missed - self._seen))
 
-    def _ends(self, spacing_seconds: float) -> list[Spell]:
-        """Return the gaps in which a process of the canary ended."""
-        return [
-            Spell(begin, end)
-            for begin, end in self._gaps
-            if end > self._since
-            and any(begin - 2 * spacing_seconds <= last <= begin for last in self._last.values())
-        ]
+    def _alive(self, at: float, spacing_seconds: float) -> int:
+        """Return about how many processes shared the canary's requests then: at least one."""
+        return sum(last >= at - 2 * spacing_seconds for last in self._last.values()) or 1
+
+    def _all(self, spacing_seconds: float) -> Iterable[Spell]:
+        """
+        Return all spells: of counters that began anew, and of processes that ended unseen.
+
+        One that does not answer yet, and is still there, may tell later what it did.
+        """
+        yield from self._spells
+        long = GAP_SPACINGS * spacing_seconds
+        for process, last in self._last.items():
+            for begin, end in self._gaps:
+                if end > self._since and begin - 2 * spacing_seconds <= last <= begin:
+                    yield Spell(process, begin, end)
+            down = self._down.get(process, 0.0)
+            if last > self._since and down - last > long and self._newest - down > long:
+                yield Spell(process, last, down)
 
 
 def _tells(meaning: Meaning) -> bool:

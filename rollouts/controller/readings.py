@@ -121,9 +121,17 @@ class Reading:
         return self._spacing.seconds or self._spacing_before
 
     def missed(self, begin: datetime) -> int:
-        """Return about how many canary requests nobody saw, where there were none before `begin`."""
-        counted = self.total.arm(canary=True).requests
-        return self._blindness.missed(counted, begin.timestamp(), self._usual_seconds())
+        """
+        Return about how many canary requests nobody saw, and have not been made up for since.
+
+        There were none before `begin`. What was missed at an earlier weight was made up for
+        before the present one, or somebody went on without it.
+        """
+        tally, since = self.total, begin.timestamp()
+        if self.at_weight is not None:
+            tally, since = self.at_weight.tally, max(since, self.at_weight.tally.since)
+        counted = tally.arm(canary=True).requests
+        return self._blindness.missed(counted, since, self._usual_seconds())
 
     def window_of(self, span: Span) -> tuple[float, float]:
         """Return how many seconds the window really has, and after which sample it begins."""
@@ -159,12 +167,14 @@ class Reading:
         window = max(0.001, (until - begin).total_seconds())
         jobs, known = dict(self._jobs), self.total.counters
         answered, unfit = fit(await self._series(source, until, window))
-        scrapes = await self._scrapes(source, until, window)
+        ups = await self._ups(source, until, window)
+        scrapes = [_answered(each) for each in ups]
         found = by_one_job(self.metric, answered, jobs, known)
         at_zero = await self._births.at_zero(source, found, known, until)
         telling = [each for each in (*found, *scrapes) if self._means(each).tells]
         seen_at = await self._scraped_at(source, telling, until)
         self._note_scrapes(found, scrapes, telling)
+        self._blindness.note_silent(ups)
         self._blindness.note(found, known, at_zero, self._usual_seconds())
         self._begin_anew(until)
         self._add(found, at_zero)
@@ -186,6 +196,7 @@ class Reading:
                 resets=began_anew.get(histogram_of(labels), frozenset()),
             )
             added = self.total.add(labels, series, beginning)
+            self._blindness.add(meaning, added)
             self.intervals.add(meaning, added)
             for window in self.windows.values():
                 window.add(meaning, added)
@@ -276,18 +287,14 @@ class Reading:
                 best, self._selector = found, each
         return best
 
-    async def _scrapes(
+    async def _ups(
         self, source: MetricSource, until: datetime, window: float
     ) -> tuple[Series, ...]:
-        """Return when the processes were scraped, as far as that can be known: samples of 1."""
+        """Return `up` of the processes, as far as it can be known which these are."""
         places = self.metric.question.places
         if not places:
             return ()
-        ups = await source.samples(selector("up", places), until=until, window_seconds=window)
-        return tuple(
-            Series(each.labels, tuple(sample for sample in each.samples if sample[1] == 1))
-            for each in ups
-        )
+        return await source.samples(selector("up", places), until=until, window_seconds=window)
 
     async def _scraped_at(
         self, source: MetricSource, found: Iterable[Series], until: datetime
@@ -309,6 +316,11 @@ class Reading:
 
 def _length(begin: datetime, end: datetime) -> str:
     return format_duration(round(max(0.0, (end - begin).total_seconds())))
+
+
+def _answered(up: Series) -> Series:
+    """Return when a process was scraped, and answered."""
+    return Series(up.labels, tuple(sample for sample in up.samples if sample[1] == 1))
 
 
 def last_scrape(jobs: str) -> str:

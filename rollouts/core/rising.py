@@ -90,7 +90,7 @@ def too_early(world: World, status: RolloutStatus) -> Waiting | None:
 
     One scrape that is a moment younger than the weight shows a handful of requests: a whole
     time between two scrapes has to lie within it. And of what went by while nothing was scraped nobody
-    knows how it was answered: as much again has to have been seen.
+    knows how it was answered: as much has to be seen since.
     """
     applied_at, looked_at = status.weights.applied_at, world.evidence.at
     if not is_exposed(world, status) or looked_at is None:
@@ -99,10 +99,10 @@ def too_early(world: World, status: RolloutStatus) -> Waiting | None:
     if applied_at is not None and looked_at < applied_at + spacing:
         return Waiting(f"first whole look at the success criteria at {status.weights.applied} %")
     for criterion in world.evidence.criteria:
-        if criterion.requests < criterion.missed:
+        if criterion.missed:
             return Waiting(
-                f"{criterion.name}: about {criterion.missed:,} canary requests went unseen while nothing"
-                f" was scraped; waits until as many have been seen, {criterion.requests:,} so far"
+                f"{criterion.name}: about {criterion.missed:,} more canary requests have to be seen, to make"
+                " up for those that went unseen while nothing was scraped"
             )
     return None
 

@@ -136,7 +136,10 @@ class CriterionStatus(Remembered):
     requests: int = 0
     """Canary requests seen since the canary's first."""
     missed: int = 0
-    """About how many canary requests nobody saw, because nothing was scraped then."""
+    """
+    About how many canary requests have to be seen yet, to make up for those at this weight that
+    nobody saw, because nothing was scraped then.
+    """
     failures: int = 0
     """Those that count against it: failed, or slower than the limit."""
     stable_requests: int = 0

@@ -88,6 +88,11 @@ class AppBench:
         pod = ("pod", self.pod(arm, number)["pod"])
         self.metrics.values = {k: v for k, v in self.metrics.values.items() if pod not in k}
 
+    def silence(self, arm: str, number: int = 1) -> None:
+        """Let a pod answer no scrape any more."""
+        self.end(arm, number)
+        self.begin(arm, number, up=0)
+
     async def wait(self, seconds: float, *, scraping: bool = True) -> None:
         for _ in range(int(seconds / 5)):
             self.clock.move(5)
