@@ -100,8 +100,6 @@ class Measuring:
         self._interval_seconds = interval_seconds
         self._readings: dict[Metric, Reading] = {}
         self._last: dict[str, Measurement] = {}
-        self._counted: dict[str, tuple[datetime | None, datetime]] = {}
-        """Per criterion: up to which scrape it was counted last, and at which look that was new."""
         self._traffic_since = target.exposed_at
         """Since when the canary may have had traffic, as far as is known."""
 
@@ -220,10 +218,10 @@ class Measuring:
         else:
             found = errors(reading, at, _span(criterion))
         requests = self._readings.get(requests_of(self.target, criterion), reading)
-        last = self._counted.get(criterion.name)
-        if criterion.window_seconds is not None and last is not None and last[0] == reading.seen_at:
-            at = last[1]  # the same once more: no failed look counts twice
-        self._counted[criterion.name] = (reading.seen_at, at)
+        if criterion.window_seconds is not None and reading.seen_at is not None:
+            at = _kept(
+                reading.seen_at
+            )  # the same once more, after a restart too: no look counts twice
         return replace(
             found,
             at=at,
@@ -250,6 +248,11 @@ def fill(promql: str, target: Target) -> str:
     """Return the expression with its `{{ }}` variables filled in."""
     variables = target.variables()
     return VARIABLE.sub(lambda match: variables.get(match[1], match[0]), promql)
+
+
+def _kept(moment: datetime) -> datetime:
+    """Return a moment as exactly as status keeps it."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _bug(error: Exception) -> str:

@@ -40,7 +40,7 @@ class Recent:
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """
-    One look at one criterion.
+    One look at one criterion; `at` is its time, or that of the scrape that a last `window` ends with.
 
     `error` says why there is no answer; then nothing else means anything. `value` is the
     number that is shown and that the threshold judge compares; None means no data.

@@ -10,7 +10,7 @@ from rollouts.core.world import World
 from rollouts.model.evidence import Evidence
 from rollouts.model.status import RolloutStatus, Weights
 from tests.unit.controller.app_bench import AppBench
-from tests.unit.controller.bench import settle
+from tests.unit.controller.bench import Bench, settle
 from tests.unit.core.worlds import under_way
 
 
@@ -74,4 +74,35 @@ async def test_where_nobody_knows_the_spacing_a_look_is_whole_after_an_interval(
     assert evidence(bench).exposure.scraped_every_seconds == 0.0
     assert evidence(bench).at is not None
     assert is_too_early(bench)
+    await bench.looks.close()
+
+
+async def test_a_restart_without_a_new_scrape_is_no_further_failed_look() -> None:
+    bench = Bench({"name": "errors", "judge": "threshold", "errorRate": {"max": "5%"}})
+    await bench.wait(20)
+    bench.expose()
+    status = RolloutStatus(exposed_at=bench.target.exposed_at)
+
+    def failed_looks() -> int:
+        nonlocal status
+        judged = weigh(bench.target.spec, status, bench.look).criteria
+        status = RolloutStatus.model_validate(status.having(criteria=list(judged)).model_dump())
+        return judged[0].failed_looks
+
+    bench.serve("canary", 187)
+    bench.serve("canary", 13, "500")
+    await bench.wait(15)
+    before = failed_looks()
+    assert before >= 1
+    for _ in range(3):
+        await bench.looks.close()
+        bench.clock.move(1)
+        bench.looks = bench.new_looks()
+        bench.looks.follow(bench.target)
+        await settle()
+        bench.clock.move(0.2)
+        await settle()
+        assert failed_looks() == before
+    await bench.wait(15)
+    assert failed_looks() == before + 1
     await bench.looks.close()
