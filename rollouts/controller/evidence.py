@@ -17,7 +17,8 @@ def weigh(spec: RolloutSpec, status: RolloutStatus, look: Look | None) -> Eviden
 
     A look that belongs to another attempt is no evidence. `at` is the oldest of the
     measurements, and of the scrape that they rest on: what counts is since when all
-    criteria have been looked at.
+    criteria have been looked at. One that was edited since, though its name is the same, has not been,
+    and nothing is remembered of what it was.
     """
     if look is None or look.exposed_at != status.exposed_at:
         return Evidence()
@@ -28,6 +29,9 @@ def weigh(spec: RolloutSpec, status: RolloutStatus, look: Look | None) -> Eviden
     for criterion in spec.success_criteria:
         measurement = look.measurements.get(criterion.name)
         previous = known.get(criterion.name)
+        seen = look.criteria.get(criterion.name, criterion)
+        if not seen.is_judged_as(criterion):
+            measurement = previous = None
         if measurement is None:  # new in the spec since the look
             complete = False
             judged.append(previous or _unseen(criterion.name))

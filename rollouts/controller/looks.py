@@ -153,7 +153,8 @@ class Looks:
 
     def _is_due(self, watch: _Watch, criterion: Criterion, at: datetime) -> bool:
         before = watch.looked_at.get(criterion.name)
-        if before is None:
+        seen = watch.latest.criteria.get(criterion.name) if watch.latest is not None else None
+        if before is None or (seen is not None and not seen.is_judged_as(criterion)):
             return True
         if criterion.interval is None and criterion.query is None:
             return True  # it costs nothing beside what is read anyway

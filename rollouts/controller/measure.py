@@ -100,6 +100,8 @@ class Measuring:
         self._interval_seconds = interval_seconds
         self._readings: dict[Metric, Reading] = {}
         self._last: dict[str, Measurement] = {}
+        self._measured: dict[str, Criterion] = {}
+        """What each of the last measurements is of."""
         self._traffic_since = target.exposed_at
         """Since when the canary may have had traffic, as far as is known."""
 
@@ -160,6 +162,7 @@ class Measuring:
         trouble = dict(zip(readings, troubles, strict=True))
         measured = await asyncio.gather(*(self._measure(each, at, trouble) for each in due))
         self._last |= {each.name: found for each, found in zip(due, measured, strict=True)}
+        self._measured |= {each.name: each for each in due}
         known = {criterion.name for criterion in criteria}
         self._last = {name: found for name, found in self._last.items() if name in known}
         seen = [each.seen_at for each in self._readings.values() if each.seen_at is not None]
@@ -167,6 +170,7 @@ class Measuring:
             at=at,
             exposed_at=self.target.exposed_at,
             measurements=dict(self._last),
+            criteria=dict(self._measured),
             canary=main.total.arm(canary=True),
             stable=main.total.arm(canary=False),
             served_percent=None if trouble[main] else _served(main),
@@ -178,7 +182,8 @@ class Measuring:
     def failed(self, at: datetime, due: Iterable[Criterion], error: Exception) -> Look:
         """Return a look that measured nothing, and says why."""
         self._last |= {each.name: Measurement(at=at, error=_bug(error)) for each in due}
-        return Look(at, self.target.exposed_at, dict(self._last))
+        self._measured |= {each.name: each for each in due}
+        return Look(at, self.target.exposed_at, dict(self._last), dict(self._measured))
 
     async def _read(self, reading: Reading, at: datetime) -> str:
         """Bring the counters up to date; returns why that was not possible, or nothing."""

@@ -135,6 +135,13 @@ class Criterion(Written):
             raise ValueError("maxRatioToStable is judged by sequential only; leave judge out")
         return self
 
+    def is_judged_as(self, other: Self) -> bool:
+        """Say whether it measures what `other` does, and has the same limit: what was seen is of both."""
+        return all(
+            getattr(self, name) == getattr(other, name)
+            for name in ("error_rate", "latency", "query", "source", "judged_by", "window_seconds")
+        )
+
     @property
     def judged_by(self) -> Literal["sequential", "threshold"]:
         """The judge that applies."""

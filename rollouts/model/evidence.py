@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from rollouts.model.criteria import Criterion
 from rollouts.model.status import CriterionStatus, Exposure
 
 
@@ -79,6 +80,8 @@ class Look:
     at: datetime
     exposed_at: datetime
     measurements: Mapping[str, Measurement] = field(default_factory=dict)
+    criteria: Mapping[str, Criterion] = field(default_factory=dict)
+    """What each measurement is of, by its name; absent: of the one that the spec has."""
     canary: Counts = Counts()
     stable: Counts = Counts()
     served_percent: float | None = None

@@ -66,7 +66,14 @@ class Eyes:
             found = Measurement(at=at, canary=canary, value=value, error=self.error)
             names = [criterion.name for criterion in target.spec.success_criteria]
             measured = dict.fromkeys(names, found)
-            self._looks[key] = Look(at, target.exposed_at, measured, canary, served_percent=25.0)
+            self._looks[key] = Look(
+                at,
+                target.exposed_at,
+                measured,
+                {criterion.name: criterion for criterion in target.spec.success_criteria},
+                canary,
+                served_percent=25.0,
+            )
 
 
 class Told:

@@ -1,5 +1,6 @@
 """What a decision rests on, as the looks at real counters give it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from rollouts.controller.evidence import weigh
@@ -9,8 +10,10 @@ from rollouts.core.rising import too_early
 from rollouts.core.world import World
 from rollouts.model.evidence import Evidence
 from rollouts.model.status import RolloutStatus, Weights
+from rollouts.model.validation import parse_rollout
+from tests.fakes.kubernetes import rollout
 from tests.unit.controller.app_bench import AppBench
-from tests.unit.controller.bench import Bench, settle
+from tests.unit.controller.bench import ERRORS, Bench, settle
 from tests.unit.core.worlds import under_way
 
 
@@ -105,4 +108,52 @@ async def test_a_restart_without_a_new_scrape_is_no_further_failed_look() -> Non
         assert failed_looks() == before
     await bench.wait(15)
     assert failed_looks() == before + 1
+    await bench.looks.close()
+
+
+async def test_a_criterion_that_is_edited_is_not_judged_by_what_was_seen_of_the_old_one() -> None:
+    fast = {"name": "slo", "latency": {"quantile": 0.5, "max": "100ms"}, "interval": "5m"}
+    bench = Bench(fast | {"judge": "threshold", "failureLimit": 9}, ERRORS)
+    await bench.wait(20)
+    bench.expose()
+    for _ in range(9):
+        bench.serve("canary", 20)
+        bench.slow("canary", 14, 0.4)
+        bench.slow("canary", 6, 0.05)
+        await bench.wait(40)
+    before = weigh(bench.target.spec, RolloutStatus(exposed_at=bench.target.exposed_at), bench.look)
+    assert before.criteria[0].failed_looks == 1
+    status = RolloutStatus(exposed_at=bench.target.exposed_at, criteria=list(before.criteria))
+    for edited in (
+        {"name": "slo", "latency": {"quantile": 0.5, "max": "1s"}, "judge": "threshold"},
+        {"name": "slo", "errorRate": {"max": "1%"}},
+    ):
+        criteria = [{**edited, "interval": "5m"}, ERRORS]
+        spec = parse_rollout(rollout([{"setWeight": 25}], successCriteria=criteria))
+        found = weigh(spec, status, bench.look)
+        assert found.at == status.started_at  # not looked at
+        assert found.criteria[0].message == "not looked at yet"
+        assert found.criteria[0].failed_looks == 0
+
+        bench.target = replace(bench.target, spec=spec)
+        bench.looks.follow(bench.target)
+        await bench.wait(20)  # long before its interval is over
+        after = weigh(spec, status.having(criteria=list(found.criteria)), bench.look)
+        assert after.at is not None
+        assert after.criteria[0].requests > 0
+        assert after.criteria[0].failed_looks == 0
+    await bench.looks.close()
+
+
+async def test_a_criterion_that_is_edited_in_what_it_tolerates_goes_on() -> None:
+    bench = Bench(ERRORS)
+    await bench.wait(20)
+    bench.expose()
+    bench.serve("canary", 50)
+    await bench.wait(15)
+    edited = {**ERRORS, "alpha": 0.001, "errorLimit": 9, "onInconclusive": "proceed"}
+    spec = parse_rollout(rollout([{"setWeight": 25}], successCriteria=[edited]))
+    found = weigh(spec, RolloutStatus(exposed_at=bench.target.exposed_at), bench.look)
+    assert found.at == bench.look.seen_at
+    assert found.criteria[0].requests == 50
     await bench.looks.close()
