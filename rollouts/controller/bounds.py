@@ -29,7 +29,8 @@ def bound_of(labels: Mapping[str, str]) -> float | None:
     if text is None:
         return None
     bound = float(text)
-    if math.isnan(bound):
+    # Python reads more than Prometheus writes: "1_0", " 10", digits of other scripts.
+    if math.isnan(bound) or not text.isascii() or "_" in text or text != text.strip():
         raise ValueError(f"{text} is no bound")
     return bound
 

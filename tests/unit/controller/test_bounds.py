@@ -88,10 +88,11 @@ async def test_two_spellings_at_once_are_an_error_until_one_is_left(bench: Bench
     assert bench.measured("p90").canary == Counts(10, 0)
 
 
-async def test_a_bound_that_is_no_number_is_an_error(bench: Bench) -> None:
-    bench.serve_bucket("canary", 3, "fast")
+@pytest.mark.parametrize("bound", ["fast", "1_0", " 10", "NaN", "\u0661"])
+async def test_a_bound_that_is_no_number_is_an_error(bench: Bench, bound: str) -> None:
+    bench.serve_bucket("canary", 3, bound)
     await bench.wait(15)
-    assert 'the bound le="fast", which is no number' in bench.measured("p90").error
+    assert f'the bound le="{bound}", which is no number' in bench.measured("p90").error
 
 
 async def test_a_histogram_without_its_sum_is_an_error(bench: Bench) -> None:
