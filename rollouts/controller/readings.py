@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from rollouts.controller.at_weight import AtWeight
-from rollouts.controller.births import Births, by_one_job
+from rollouts.controller.births import TWICE, Births, by_one_job, scraped
 from rollouts.controller.blind import Blindness
 from rollouts.controller.bounds import fit, histogram_of, resets
 from rollouts.controller.counted import (
@@ -259,6 +259,7 @@ class Reading:
         Learn how far apart scrapes are from what was scraped up to `until`, of either arm.
 
         It reads no further back than it has to: where scrapes are near each other there is much.
+        What nobody has scraped twice yet is taken to be scraped as other targets are, or less often.
 
         Raises:
             RolloutsError: the source did not answer.
@@ -272,8 +273,11 @@ class Reading:
                 found = await self._series(source, until, seconds)
             spacing.note(found)
             if spacing.seconds:
-                break
-        self._spacing_before = spacing.seconds
+                self._spacing_before = spacing.seconds
+                return
+        count = await source.value(scraped(self._look_back_seconds), at=until) or 0
+        if count >= TWICE:
+            self._spacing_before = self._look_back_seconds / (count - 1)
 
     async def _series(
         self, source: MetricSource, until: datetime, window: float

@@ -49,8 +49,8 @@ from rollouts.ports import Clock, Cluster, Notice, Patch, Record, Write
 
 log = structlog.get_logger(__name__)
 
-UNKNOWN_SPACING_SECONDS = 60.0
-"""How far apart scrapes are taken to be as long as nothing tells it: Prometheus' own default."""
+UNKNOWN_TIMES = 4
+"""So many times longer counters are waited for as long as nothing tells how far apart scrapes are."""
 LAST = (NameCommand, SetFinalizers)
 """These actions come after all others: they change the Rollout that the status is bound to, or end it."""
 
@@ -154,7 +154,8 @@ class Reconciler:
         Return how long a canary's counters may still move after its last request.
 
         The spacing of scrapes is what was measured last, also by a controller before this one; as
-        long as nothing was, it is taken to be that of other Rollouts, or else a long one.
+        long as nothing was, it is taken to be that of other Rollouts, or else four intervals: by
+        default a minute, which is Prometheus' own.
         """
         if not spec.success_criteria:
             return self.quiet_seconds  # nobody counts
@@ -162,8 +163,8 @@ class Reconciler:
         measured = self.eyes.spacing_seconds(key) or before
         if measured:
             self.spacing_seconds[key] = measured
-        others = max(self.spacing_seconds.values(), default=UNKNOWN_SPACING_SECONDS)
-        return max(self.quiet_seconds, 2 * (measured or others))
+        usual = measured or max(self.spacing_seconds.values(), default=0.0)
+        return max(self.quiet_seconds, 2 * usual) if usual else UNKNOWN_TIMES * self.quiet_seconds
 
     def retreats(self, key: Key) -> bool:
         """Say whether a canary that was rolled back may have traffic still: that is not put off for long."""
