@@ -62,6 +62,18 @@ async def served(url: str, host: str) -> None:
         await answer(serves)
 
 
+async def known_to(prometheus_url: str, promql: str) -> None:
+    """Wait until Prometheus has an answer: it meets a new target some seconds after its start."""
+    async with aiohttp.ClientSession() as http:
+
+        async def knows() -> bool:
+            query = {"query": promql}
+            async with http.get(f"{prometheus_url}/api/v1/query", params=query) as response:
+                return bool((await response.json()).get("data", {}).get("result"))
+
+        await answer(knows)
+
+
 def comes_true(condition: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> bool:
     """Say whether the condition holds before `seconds` are over; blocks, for tests without a loop."""
     deadline = time.monotonic() + seconds

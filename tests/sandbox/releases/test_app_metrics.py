@@ -6,6 +6,7 @@ from rollouts.model.kinds import JSON, ROLLOUT
 from tests.sandbox.releases import goods
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
 from tests.sandbox.releases.shop import Shop
+from tests.waiting import known_to
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 
@@ -25,6 +26,9 @@ def template(version: str, *, scraped: bool = True, **environment: str) -> JSON:
 async def failures_that_only_the_pods_count_are_the_canarys(shop: Shop) -> None:
     await shop.opens(goods.UNTIL_PROMOTED, template=template("1"), successCriteria=CRITERIA)
     async with shop.customers() as load:
+        # Only what was scraped before the release is known to have counted nothing then.
+        scraped = f'http_requests_total{{namespace="{shop.namespace}"}} > 0'
+        await known_to(shop.sandbox.prometheus_url, scraped)
         shop.edits(ROLLOUT, goods.NAME, {"spec": {"template": template("2", ERROR_RATE="20%")}})
         reason = await shop.is_rolled_back()
     assert reason.startswith("errors: ")
