@@ -70,9 +70,10 @@ def nothing_to_promote(status: RolloutStatus) -> str:
 
 
 def _after_the_end(status: RolloutStatus, command: Command) -> tuple[bool, str]:
-    """Return the answer when nothing is under way: to who names the revision that is stable by now, yes."""
+    """Return the answer when nothing is under way: to who names a step of what is stable by now, yes."""
     stable, current = status.stable_revision, status.current_revision
-    if command.revision and status.abort is None and stable is not None and stable == current:
+    named = command.step and command.revision
+    if named and status.abort is None and stable is not None and stable == current:
         return True, f"revision {stable.number} is promoted already"
     return False, nothing_to_promote(status)
 
