@@ -30,7 +30,7 @@ def demo(output: ReportOutputOption = ReportFormat.TEXT) -> None:
     Release a good and a bad version here, and watch it live.
 
     Starts a sandbox, sends 50 requests per second, releases a version that is promoted step by
-    step, then one that fails 8 % of its requests and is rolled back. Takes about two minutes.
+    step, then one that fails 20 % of its requests and is rolled back. Takes about two minutes.
     Exit status: 0 only when both ended so, and no request was lost because of a rollout.
 
     \b

@@ -29,7 +29,7 @@ class Plan:
 
 PLANS = (
     Plan("good", "2.0", {}, "promoted"),
-    Plan("bad", "3.0", {"ERROR_RATE": "8%"}, "rolled-back"),
+    Plan("bad", "3.0", {"ERROR_RATE": "20%"}, "rolled-back"),
 )
 
 
