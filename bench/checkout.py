@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import rollouts
 from bench.progress import say
@@ -36,6 +37,13 @@ def measured(commit: str, module: str, arguments: list[str]) -> JSON:
         done.check_returncode()
     found: JSON = json.loads(done.stdout)
     return found
+
+
+def sides(against: str, module: str, here: Callable[[], Any]) -> JSON:
+    """Return what was measured by commit: of the one that is compared with, if any, and `here`."""
+    found: JSON = measured(against, module, sys.argv[1:])["sides"] if against else {}
+    name = revision()
+    return {**found, name: here()}
 
 
 def revision() -> str:

@@ -24,11 +24,10 @@ from dataclasses import asdict, dataclass
 
 import structlog
 
-from bench.checkout import measured, revision
+from bench.checkout import sides
 from bench.fates import Fate, Fates, table, together
 from bench.progress import say
 from bench.trial import Setting, Trial
-from rollouts.model.kinds import JSON
 
 AT_ONCE = 25
 """So many releases are one piece of work."""
@@ -124,25 +123,17 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def measure(arguments: argparse.Namespace) -> JSON:
-    """Return the fates by commit: of the one that it is compared with, and of this one."""
-    sides: JSON = {}
-    if arguments.against:
-        sides |= measured(arguments.against, "bench.leaning", sys.argv[1:])["sides"]
-    name = revision()
-    sides[name] = [asdict(each) for each in run(arguments)]
-    return sides
-
-
 def main() -> int:
     """Make the releases and print what became of them."""
     arguments = parser().parse_args()
-    sides = measure(arguments)
+    found = sides(
+        arguments.against, "bench.leaning", lambda: [asdict(each) for each in run(arguments)]
+    )
     if arguments.output == "json":
         setting = asdict(setting_of(arguments))
-        print(json.dumps({"seed": arguments.seed, "setting": setting, "sides": sides}, indent=2))
+        print(json.dumps({"seed": arguments.seed, "setting": setting, "sides": found}, indent=2))
     else:
-        print(table({name: [Fates(**each) for each in fates] for name, fates in sides.items()}))
+        print(table({name: [Fates(**each) for each in fates] for name, fates in found.items()}))
     return 0
 
 

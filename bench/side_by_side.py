@@ -15,14 +15,13 @@ Prints a Markdown table, or one JSON document. Exit status 1 when a request was 
 import argparse
 import asyncio
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 
 from bench.app import sandbox
-from bench.checkout import measured, revision
+from bench.checkout import sides
 from bench.fates import Fate, Fates, table, together
 from bench.lane import Lane, Plan
 from bench.progress import say
@@ -148,33 +147,23 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def measure(arguments: argparse.Namespace) -> JSON:
-    """Return each side by its commit: the one that it is compared with, and this one."""
-    sides: JSON = {}
-    if arguments.against:
-        sides |= measured(arguments.against, "bench.side_by_side", sys.argv[1:])["sides"]
-    name = revision()
-    sides[name] = side(arguments)
-    return sides
-
-
 def main() -> int:
     """Make the releases and print what became of them; exit 1 when requests were lost."""
     arguments = parser().parse_args()
-    sides = measure(arguments)
+    found = sides(arguments.against, "bench.side_by_side", lambda: side(arguments))
     if arguments.output == "json":
-        print(json.dumps({"plan": asdict(plan_of(arguments)), "sides": sides}, indent=2))
+        print(json.dumps({"plan": asdict(plan_of(arguments)), "sides": found}, indent=2))
     else:
-        print(shown(sides))
-    return 1 if any(each["load"]["lost"] for each in sides.values()) else 0
+        print(shown(found))
+    return 1 if any(each["load"]["lost"] for each in found.values()) else 0
 
 
-def shown(sides: JSON) -> str:
+def shown(measured: JSON) -> str:
     """Return the table, and below it the account of each side's load."""
-    fates = {name: [Fates(**each) for each in found["fates"]] for name, found in sides.items()}
+    fates = {name: [Fates(**each) for each in found["fates"]] for name, found in measured.items()}
     loads = [
         f"{name}: {', '.join(f'{count} {what}' for what, count in found['load'].items())}"
-        for name, found in sides.items()
+        for name, found in measured.items()
     ]
     return "\n".join([table(fates), "", *loads])
 

@@ -43,7 +43,7 @@ def promote_full(world: World, move: Move, _command: Command) -> Answer:
     """Skip all steps that remain; evidence still stops it."""
     status, hold = move.status, world.hold
     if not under_way(status) or status.current_step_index is None:
-        return move, False, nothing_to_promote(status)
+        return move, False, _nothing_to_promote(status)
     if hold is not None and hold.reason != "StepsChanged":
         return move, False, f"nothing is skipped now: {hold.why}"
     steps = len(world.spec.steps)
@@ -62,8 +62,7 @@ def promote_full(world: World, move: Move, _command: Command) -> Answer:
     return move, True, "all remaining steps are skipped; success criteria are still watched"
 
 
-def nothing_to_promote(status: RolloutStatus) -> str:
-    """Say why there is nothing to promote."""
+def _nothing_to_promote(status: RolloutStatus) -> str:
     return (
         "it was rolled back; use retry" if status.abort is not None else "no rollout is under way"
     )
@@ -75,7 +74,7 @@ def _after_the_end(status: RolloutStatus, command: Command) -> tuple[bool, str]:
     named = command.step and command.revision
     if named and status.abort is None and stable is not None and stable == current:
         return True, f"revision {stable.number} is promoted already"
-    return False, nothing_to_promote(status)
+    return False, _nothing_to_promote(status)
 
 
 def _held_by(world: World, status: RolloutStatus) -> str:
