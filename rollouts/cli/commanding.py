@@ -208,7 +208,7 @@ def _is_same(rollout: FrozenJSON, one: FrozenJSON, other: FrozenJSON) -> bool:
 
     def wish(command: FrozenJSON) -> list[str]:
         revision = str(command.get("revision") or "")
-        rest = (str(command.get(field) or "") for field in ("verb", "step", "to"))
+        rest = (str(command.get(field) or "") for field in ("verb", "step", "hold", "to"))
         return [str(hashes.get(revision, revision)), *rest]
 
     return wish(one) == wish(other)

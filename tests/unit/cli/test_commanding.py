@@ -161,6 +161,7 @@ def test_who_was_overtaken_by_the_same_wish_has_it(
     [
         (by_ann(step="4"), False),
         (by_ann(step="5"), True),
+        (by_ann(step="4", hold="evidence"), True),
         (by_ann(), True),
         (by_ann("pause"), True),
         (by_ann("promote", step="4") | {"revision": "2"}, True),
