@@ -31,6 +31,8 @@ def advance(world: World, move: Move) -> Move:
 def _stands_still(world: World, move: Move) -> Move | None:
     """Return the move with what holds it, where an edit, a person or the lack of pods does; else None."""
     if world.hold is not None and world.spec.paused:
+        # Nobody waits for evidence meanwhile.
+        move = move.having(leaning_since=None)
         return stay(world, world.hold, move, _place(world, move.status))
     if frozen(world.spec, move.status):
         return _held(world, move)

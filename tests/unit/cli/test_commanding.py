@@ -52,6 +52,33 @@ def written(cluster: FakeRequests) -> list[JSON]:
     ]
 
 
+def paused(reason: str, **status: Any) -> JSON:
+    return {"pause": {"reason": reason, "at": "2030-01-01T00:00:00.000Z"}, **status}
+
+
+@pytest.mark.parametrize(
+    ("status", "arguments", "hold"),
+    [
+        (paused("PauseStep"), [], None),
+        ({}, [], None),
+        ({"leaningSince": "2030-01-01T00:00:00.000Z"}, [], "evidence"),
+        (paused("Inconclusive"), [], "evidence"),
+        (paused("MetricsUnavailable"), [], "evidence"),
+        (paused("MetricsUnavailable"), ["--step", "4"], None),
+        (paused("Command", heldBy={"reason": "Command"}), [], "pause"),
+        (paused("StepsChanged"), [], "edit"),
+        (paused("StrategyChanged"), [], "edit"),
+    ],
+)
+def test_a_promote_names_what_is_shown_to_hold_it(
+    rollouts: Run, cluster: FakeRequests, status: JSON, arguments: list[str], hold: str | None
+) -> None:
+    cluster.add("Rollout", midway(**status))
+    cluster.on_patch = answered
+    assert rollouts("promote", "checkout", *arguments).code == 0
+    assert written(cluster)[0].get("hold") == hold
+
+
 @pytest.mark.parametrize(
     ("status", "arguments", "step"),
     [
