@@ -24,7 +24,7 @@ canary that is bad from the start, and 2·j·(j+1) for one that turns bad at the
 about 15 failures more in an outage of 5 % after a day, and 3 when everything fails.
 
 Long before it is proof, the same evidence *leans*: more fail than may, and the odds that this
-is no chance are above 3 : 10. That stops nobody. The weight waits for it, which costs a good
+is no chance are above 2 : 5. That stops nobody. The weight waits for it, which costs a good
 release some seconds now and then, and a bad one its next users.
 Ref.: Ramdas, Grünwald, Vovk, Shafer, "Game-theoretic statistics and safe anytime-valid
 inference", Statistical Science 38(4), 2023.
@@ -44,7 +44,7 @@ GRID_POINTS = 48
 WIDEST_RATIO = 50.0
 PASS_EVIDENCE = 20.0
 """Odds at which "meets the limit" is believed: wrong with probability 1/20 at most."""
-LEAN_EVIDENCE = 0.3
+LEAN_EVIDENCE = 0.4
 """Odds at which evidence leans: higher ones let bad releases rise, without sparing good ones much (bench/leaning.py)."""
 MOST_NEEDED = 1_000_000_000
 """An estimate beyond this is none."""
