@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator
 
-from rollouts.core import adoption, replicas
+from rollouts.core import adoption, replicas, services
 from rollouts.core.actions import (
     Action,
     AdoptReplicaSet,
     CreateReplicaSet,
-    CreateService,
     DeleteReplicaSet,
     NumberReplicaSet,
     RemoveRoute,
     ScaleReplicaSet,
-    SelectRevision,
     SetWeight,
 )
 from rollouts.core.confirm import may_have_retreated
@@ -21,7 +19,7 @@ from rollouts.core.observed import ReplicaSet
 from rollouts.core.restart import evictions
 from rollouts.core.roles import dress_of, placing
 from rollouts.core.routes import bearable, next_split, next_weight, stable_size
-from rollouts.core.world import World, frozen, quarrel_ends, under_way
+from rollouts.core.world import World, quarrel_ends, under_way
 from rollouts.model.route import Split
 from rollouts.model.status import Retiring, RolloutStatus
 
@@ -29,11 +27,7 @@ from rollouts.model.status import Retiring, RolloutStatus
 def retreat(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what takes all traffic from the canary at once; `status` is the one to be written."""
     if world.spec.blue_green is not None:
-        active, stable = world.stable_service, status.stable_revision
-        if active is None or stable is None or active.selected_hash == stable.hash:
-            return
-        if world.stands(stable):
-            yield SelectRevision(active.name, stable.hash)
+        yield from services.switch_back(world, status)
     elif world.spec.by_replicas:
         if status.stable_revision is not None:
             yield from _sizes_by_weight(world, status)
@@ -57,7 +51,7 @@ def converge(world: World, status: RolloutStatus) -> Iterator[Action]:
     if status.current_revision is None:
         return
     yield from _routes(world, status)
-    yield from _services(world, status)
+    yield from services.converge(world, status)
     yield from _replica_sets(world, status)
     yield from adoption.converge(world, status)
     yield from placing(world, status)
@@ -70,7 +64,7 @@ def _routes(world: World, status: RolloutStatus) -> Iterator[Action]:
     if world.spec.blue_green is not None:
         if world.observed.route.exists:  # a canary was under way before
             yield RemoveRoute()
-        yield from _switch(world, status)
+        yield from services.switch(world, status)
     elif world.spec.routing is not None and under_way(status):
         yield from _split(world, status)
     elif world.observed.route.exists:
@@ -78,19 +72,8 @@ def _routes(world: World, status: RolloutStatus) -> Iterator[Action]:
         loose = route.highest > 0 or not route.intact
         if _route_has_ended(world, status):
             yield RemoveRoute()
-        elif not _canary_service_is_stable(world, status) and loose:
+        elif not services.canary_is_stable(world, status) and loose:
             yield SetWeight(_back(world, status))
-
-
-def _switch(world: World, status: RolloutStatus) -> Iterator[Action]:
-    """Point the active Service at the revision that is to have all the traffic: one write."""
-    active, new = world.stable_service, status.current_revision
-    if active is None or new is None or not under_way(status) or next_weight(world, status) == 0:
-        return  # stable is to be active, which `_services` sees to
-    if quarrel_ends(status, world.now) is not None or may_have_retreated(world, status):
-        return
-    if active.selected_hash != new.hash and world.stands(new):
-        yield SelectRevision(active.name, new.hash)
 
 
 def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
@@ -110,11 +93,6 @@ def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
         yield SetWeight(split)
 
 
-def _canary_service_is_stable(world: World, status: RolloutStatus) -> bool:
-    service, stable = world.canary_service, status.stable_revision
-    return service is not None and stable is not None and service.selected_hash == stable.hash
-
-
 def _route_has_ended(world: World, status: RolloutStatus) -> bool:
     """
     Say whether the routing objects may go.
@@ -130,7 +108,7 @@ def _route_has_ended(world: World, status: RolloutStatus) -> bool:
         serves = service.ready_endpoints.get(stable.hash, 0) > 0 or world.spec.replicas == 0
         if service.selected_hash != stable.hash or not serves:
             return False
-        if _canary_service_is_stable(world, status):
+        if services.canary_is_stable(world, status):
             return True
     route_is_cut = world.observed.route.highest == 0
     waiting = any(
@@ -147,58 +125,6 @@ def due(world: World, entry: Retiring) -> bool:
 
 def _selected_by_stable(world: World, hash_: str) -> bool:
     return world.stable_service is not None and world.stable_service.selected_hash == hash_
-
-
-def _services(world: World, status: RolloutStatus) -> Iterator[Action]:
-    stable, stable_service = status.stable_revision, world.stable_service
-    if stable is None or world.claimed:
-        return
-    if quarrel_ends(status, world.now) is not None:
-        return
-    stands = world.stands(stable)
-    switched = world.spec.blue_green is not None and (
-        under_way(status) and next_weight(world, status) > 0
-    )
-    if (
-        stands
-        and stable_service is not None
-        and not switched
-        and stable_service.selected_hash != stable.hash
-        and adoption.may_narrow(world, status, stable_service)
-    ):
-        yield SelectRevision(stable_service.name, stable.hash)
-    canary_service = world.canary_service
-    if under_way(status):
-        if stable_service is not None:
-            yield from _canary_service(world, status)
-    elif (
-        stands
-        and canary_service is not None
-        and canary_service.selected_hash != stable.hash
-        and adoption.may_narrow(world, status, canary_service)
-        and not world.observed.route.exists
-    ):
-        yield SelectRevision(canary_service.name, stable.hash)
-
-
-def _canary_service(world: World, status: RolloutStatus) -> Iterator[Action]:
-    service, canary = world.canary_service, world.replica_set(status.current_revision)
-    if canary is None or (service is not None and service.selected_hash == canary.hash):
-        return
-    if world.spec.canary_service is None:
-        return
-    if status.weights.applied > 0:  # somebody else pointed it away
-        if service is not None and world.stands(status.current_revision):
-            yield SelectRevision(service.name, canary.hash)
-        return
-    due = 0 < max(1, replicas.needed(world.spec, status)) <= canary.available
-    if not due or frozen(world.spec, status):
-        return
-    if service is None:
-        yield CreateService(world.spec.canary_service, canary.hash)
-    elif world.spec.blue_green is not None or world.observed.route.highest == 0:
-        # Traffic that is on its way to a superseded canary must not reach this one.
-        yield SelectRevision(service.name, canary.hash)
 
 
 def _replica_sets(world: World, status: RolloutStatus) -> Iterator[Action]:
