@@ -21,7 +21,7 @@ from rollouts.controller.preflight import Place
 from rollouts.controller.preflight.moment import idle_services
 from rollouts.controller.preflight.standstill import Standstill
 from rollouts.controller.watched import WATCHED
-from rollouts.core.adoption import warned
+from rollouts.core import adoption, services
 from rollouts.core.world import World
 from rollouts.errors import Forbidden, InvalidSpec, NotFound
 from rollouts.kube.merging import merged
@@ -100,7 +100,8 @@ def _problems(
 ) -> Iterator[Remark]:
     status = recall(rollout) or RolloutStatus()
     seen = observe(cluster, rollout, spec, status, quiet_seconds=0)
-    world = warned(World(spec, seen, Evidence(), datetime.now(UTC)), status)
+    world = adoption.warned(World(spec, seen, Evidence(), datetime.now(UTC)), status)
+    world = services.warned(world, status)
     found = [
         *world.observed.route.problems,
         *idle_services(Place.of(cluster, rollout, spec)),

@@ -8,7 +8,7 @@ will take it before anything is raised: on a retreat each of them counts. Decide
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from rollouts.controller import bodies, giving, placing
+from rollouts.controller import binding, bodies, giving, placing
 from rollouts.controller.commands import annotation, named
 from rollouts.controller.objects import owner_reference
 from rollouts.controller.observe import is_foreign
@@ -22,25 +22,25 @@ from rollouts.core.actions import (
     DressPod,
     DressReplicaSet,
     EvictPod,
+    FollowService,
     NameCommand,
     NumberReplicaSet,
+    ReleaseService,
     RemoveRoute,
     ScaleReplicaSet,
     SelectRevision,
     SetMinReady,
     SetWeight,
 )
-from rollouts.core.workload import ReleaseService, RestoreWorkload, ScaleWorkload, SetFinalizers
+from rollouts.core.workload import RestoreWorkload, ScaleWorkload, SetFinalizers
 from rollouts.errors import Conflict, NotFound, RolloutsError
 from rollouts.model.kinds import (
     COMMAND_ANNOTATION,
-    HASH_LABEL,
     INGRESS,
     JSON,
     REPLICA_SET,
     REVISION_LABEL,
     ROLLOUT,
-    SERVICE,
     FrozenJSON,
     Kind,
     Ref,
@@ -127,18 +127,15 @@ class Applier:
                 return placing.writes(self.cluster, self.rollout, action)
             case DeleteReplicaSet(name, uid):
                 return [Delete(self._ref(REPLICA_SET, name), uid)]
-            case CreateService(name, hash_):
-                return self._create_service(name, hash_)
-            case SelectRevision(service, hash_):
-                selector = {"spec": {"selector": {HASH_LABEL: hash_}}}
-                return [Patch(self._ref(SERVICE, service), selector)]
+            case CreateService() | SelectRevision() | ReleaseService() | FollowService():
+                return binding.writes(self.cluster, self.rollout, self.spec, action)
             case SetWeight(split):
                 return _as_writes(routing.render(self._scene(), split))
             case RemoveRoute():
                 return _as_writes(routing.clear(self._scene()))
             case NameCommand(id_, verb):
                 return self._name_command(id_, verb)
-            case ScaleWorkload() | RestoreWorkload() | ReleaseService() | SetFinalizers():
+            case ScaleWorkload() | RestoreWorkload() | SetFinalizers():
                 return giving.writes(self.cluster, self.rollout, self.spec, action)
 
     def _create_replica_set(self, action: CreateReplicaSet) -> list[Write]:
@@ -162,12 +159,6 @@ class Applier:
             ],
         }
         return [Patch(ref, {"metadata": metadata})]
-
-    def _create_service(self, name: str, hash_: str) -> list[Write]:
-        assert self.spec.stable_service is not None
-        stable = self._needed(self._ref(SERVICE, self.spec.stable_service))
-        body = bodies.canary_service(self.rollout, stable, name=name, hash_=hash_)
-        return [Create(SERVICE, body)]
 
     def _name_command(self, id_: str, verb: str) -> list[Write]:
         """Write the id into the annotation, if it still says what was read, and nobody writes now."""

@@ -1,4 +1,4 @@
-"""The objects that we make: pure functions from the Rollout to a ReplicaSet or a Service."""
+"""The ReplicaSets that we make: pure functions from the Rollout to an object."""
 
 from rollouts.controller.objects import owner_reference
 from rollouts.core.actions import CreateReplicaSet
@@ -12,12 +12,9 @@ from rollouts.model.kinds import (
     MEANING_ANNOTATION,
     REPLICA_SET,
     REVISION_LABEL,
-    SERVICE,
     FrozenJSON,
 )
 from rollouts.model.spec import RolloutSpec
-
-_PORT_FIELDS = ("name", "port", "protocol", "targetPort", "appProtocol")
 
 
 def replica_set(rollout: FrozenJSON, spec: RolloutSpec, wanted: CreateReplicaSet) -> JSON:
@@ -72,31 +69,3 @@ def _labels(spec: RolloutSpec, template: FrozenJSON) -> FrozenJSON:
     owner, and would scale it down.
     """
     return {} if spec.workload_ref is not None else template["metadata"]["labels"]
-
-
-def canary_service(rollout: FrozenJSON, stable: FrozenJSON, *, name: str, hash_: str) -> JSON:
-    """
-    Return the canary Service: the stable one's ports and selector, for one revision.
-
-    Nothing that is the stable one's alone is copied: no addresses, no node ports, no load
-    balancer, none of its annotations.
-    """
-    metadata, spec = rollout["metadata"], stable["spec"]
-    return {
-        "apiVersion": SERVICE.api_version,
-        "kind": SERVICE.name,
-        "metadata": {
-            "namespace": metadata["namespace"],
-            "name": name,
-            "labels": {MANAGED_BY_LABEL: metadata["name"]},
-            "ownerReferences": [owner_reference(rollout)],
-        },
-        "spec": {
-            "type": "ClusterIP",
-            "ports": [
-                {field: port[field] for field in _PORT_FIELDS if field in port}
-                for port in spec.get("ports") or ()
-            ],
-            "selector": {**(spec.get("selector") or {}), HASH_LABEL: hash_},
-        },
-    }

@@ -9,7 +9,6 @@ from rollouts.controller.objects import controller_of, labels_of, refers_to
 from rollouts.core.dress import undressed
 from rollouts.core.workload import (
     FINALIZERS,
-    ReleaseService,
     RestoreWorkload,
     ScaleWorkload,
     SetFinalizers,
@@ -21,14 +20,13 @@ from rollouts.model.kinds import (
     JSON,
     REPLICA_SET,
     ROLLOUT,
-    SERVICE,
     FrozenJSON,
     Ref,
 )
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Cluster, Patch, Write
 
-Giving = ScaleWorkload | RestoreWorkload | ReleaseService | SetFinalizers
+Giving = ScaleWorkload | RestoreWorkload | SetFinalizers
 
 
 def writes(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, action: Giving) -> list[Write]:
@@ -49,10 +47,6 @@ def writes(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, action: Giv
             assert spec.workload_ref is not None
             deployment = Ref(DEPLOYMENT, namespace, spec.workload_ref.name)
             return [_restore(cluster, rollout, deployment, replicas, hash_)]
-        case ReleaseService(service):
-            return [
-                Patch(Ref(SERVICE, namespace, service), {"spec": {"selector": {HASH_LABEL: None}}})
-            ]
         case SetFinalizers(names):
             return _finalizers(cluster, Ref(ROLLOUT, namespace, rollout["metadata"]["name"]), names)
 

@@ -11,7 +11,7 @@ from rollouts.controller.objects import (
     named_services,
     named_workload,
 )
-from rollouts.controller.observe import SERVICE_NAME_LABEL
+from rollouts.controller.services import SERVICE_NAME_LABEL
 from rollouts.model.kinds import (
     AUTOSCALER,
     CRD,

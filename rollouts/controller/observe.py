@@ -6,8 +6,8 @@ pod is available only when the ReplicaSet's status says so too, and an endpoint 
 when its pod is known to be of that revision.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,13 +23,13 @@ from rollouts.controller.objects import (
 )
 from rollouts.controller.preflight import traps
 from rollouts.controller.scenery import scenery
+from rollouts.controller.services import seen_services
 from rollouts.core import revision
 from rollouts.core.dress import worn
-from rollouts.core.observed import Observed, Pod, ReplicaSet, Service
+from rollouts.core.observed import Observed, Pod, ReplicaSet
 from rollouts.core.replicas import split_of
 from rollouts.core.workload import FINALIZERS
 from rollouts.model.kinds import (
-    ENDPOINT_SLICE,
     HASH_LABEL,
     MANAGED_BY_LABEL,
     POD,
@@ -47,7 +47,6 @@ from rollouts.model.status import RolloutStatus
 from rollouts.ports import Cluster
 from rollouts.traffic import routing
 
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 _ENDED = ("Succeeded", "Failed")
 _NO_PROBLEM = frozenset({"", "ContainerCreating", "PodInitializing"})
 
@@ -69,7 +68,7 @@ def observe(
     namespace = metadata["namespace"]
     template = spec.template or {}
     hash_ = workload.identity(cluster, rollout, spec)
-    services = dict(_services(cluster, rollout, spec))
+    services = seen_services(cluster, rollout, spec, status)
     route = routing.observe(scenery(cluster, rollout, spec), split_of(spec, status))
     found = (*_collisions(cluster, rollout, spec, hash_), *traps(cluster, rollout, spec))
     command, bad_command = read_command(rollout)
@@ -206,48 +205,6 @@ def _problem(containers: Iterable[FrozenJSON]) -> str:
 def _waiting_reason(container: FrozenJSON) -> str:
     waiting = (container.get("state") or {}).get("waiting") or {}
     return str(waiting.get("reason") or "")
-
-
-def _services(
-    cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec
-) -> Iterator[tuple[str, Service]]:
-    namespace = rollout["metadata"]["namespace"]
-    for name in (spec.stable_service, spec.canary_service):
-        if name is None:
-            continue
-        service = cluster.get(Ref(SERVICE, namespace, name))
-        if service is None or service["metadata"].get("deletionTimestamp"):
-            continue
-        selector: Mapping[str, str] = (service.get("spec") or {}).get("selector") or {}
-        ready = _ready_endpoints(cluster, namespace, name)
-        yield (
-            name,
-            Service(
-                name=name,
-                uid=service["metadata"]["uid"],
-                selected_hash=selector.get(HASH_LABEL, ""),
-                ours=refers_to(controller_of(service), rollout),
-                ready_endpoints={hash_: count for hash_, count in ready.items() if hash_},
-                other_endpoints=ready[""],
-            ),
-        )
-
-
-def _ready_endpoints(cluster: Cluster, namespace: str, service: str) -> Counter[str]:
-    """
-    Return how many ready endpoints the Service has, by revision; a pod with two addresses is one.
-
-    A pod that is no revision's, and so may not be in the caches at all, counts under "".
-    """
-    ready = {
-        endpoint["targetRef"]["name"]
-        for each in cluster.select(ENDPOINT_SLICE, namespace, {SERVICE_NAME_LABEL: service})
-        for endpoint in each.get("endpoints") or ()
-        if (endpoint.get("conditions") or {}).get("ready") is not False
-        and (endpoint.get("targetRef") or {}).get("kind") == "Pod"
-    }
-    pods = (cluster.get(Ref(POD, namespace, name)) for name in ready)
-    return Counter(labels_of(pod).get(HASH_LABEL, "") if pod is not None else "" for pod in pods)
 
 
 def _collisions(

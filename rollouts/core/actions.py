@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rollouts.core.dress import Dress
-from rollouts.core.workload import ReleaseService, RestoreWorkload, ScaleWorkload, SetFinalizers
+from rollouts.core.workload import RestoreWorkload, ScaleWorkload, SetFinalizers
 from rollouts.model.route import Split
 from rollouts.model.status import RolloutStatus
 
@@ -101,6 +101,20 @@ class SelectRevision:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseService:
+    """Take our key out of a Service's selector: it is what it was before we came."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class FollowService:
+    """Make a Service of ours as its stable Service is by now, but for the revision that it selects."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetWeight:
     """Have every route say this; makes the routing objects that are absent."""
 
@@ -132,12 +146,13 @@ Action = (
     | DeleteReplicaSet
     | CreateService
     | SelectRevision
+    | ReleaseService
+    | FollowService
     | SetWeight
     | RemoveRoute
     | NameCommand
     | ScaleWorkload
     | RestoreWorkload
-    | ReleaseService
     | SetFinalizers
 )
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rollouts.core.observed import Service
 from rollouts.core.workload import REVERT, ScaleWorkload, SetFinalizers, Workload
 from rollouts.core.world import Move, World, quarrel_ends
 from rollouts.model.route import Problem
@@ -25,14 +24,11 @@ _IN_THE_WAY = (MISSING, CLAIMED, "FewerReplicas")
 def warned(world: World, status: RolloutStatus) -> World:
     """Return the world with the problems that the Deployment, or its absence, gives."""
     found = tuple(_problems(world, status))
-    if not found:
+    world = world.warned(found)
+    if not any(each.reason == MISSING for each in found):
         return world
-    route = world.observed.route
-    observed = replace(world.observed, route=replace(route, problems=(*found, *route.problems)))
-    missing = any(each.reason == MISSING for each in found)
     # What runs goes on running, and can be rolled back; without a template nothing goes forward.
-    spec = world.spec.model_copy(update={"paused": True}) if missing else world.spec
-    return replace(world, observed=observed, spec=spec)
+    return replace(world, spec=world.spec.model_copy(update={"paused": True}))
 
 
 def _problems(world: World, status: RolloutStatus) -> Iterator[Problem]:
@@ -79,32 +75,6 @@ def is_missing(world: World) -> bool:
     """Say whether there has to be a Deployment, and is none."""
     workload = world.observed.workload
     return workload is not None and not workload.exists
-
-
-def may_narrow(world: World, status: RolloutStatus, service: Service) -> bool:
-    """Say whether a Service may select stable alone, as far as the pods go that it selects now."""
-    return not narrowing_waits_for(world, status, service)
-
-
-def narrowing_waits_for(world: World, status: RolloutStatus, service: Service) -> str:
-    """
-    Return what a Service waits for before it may select stable alone; or nothing.
-
-    One that selects everybody's pods is narrowed when all of ours that are ready are among
-    its endpoints: what it has next is then a part of what it has, in whatever order the
-    cluster hears of pods and of the selector. While a Deployment's pods serve beside ours,
-    ours have to be as many as they are to be.
-    """
-    stable = world.replica_set(status.stable_revision)
-    if service.selected_hash or stable is None:
-        return ""
-    workload = world.observed.workload
-    beside = workload is not None and workload.replicas > 0
-    wanted = max(stable.ready, world.spec.replicas) if beside else stable.ready
-    there = service.ready_endpoints.get(stable.hash, 0)
-    if there >= wanted:
-        return ""
-    return f"{there} of {wanted} pods are endpoints of Service {service.name}, which selects all revisions"
 
 
 def held(world: World, move: Move) -> Move:

@@ -137,6 +137,8 @@ def _switched_by_another(world: World, move: Move, now: Route) -> Move:
     active = move.status.current_revision if weights.applied else move.status.stable_revision
     if service is None or active is None or now.weight in (weights.applied, weights.desired):
         return move
+    if not (service.selected_hash or weights.applied or service.name in move.status.services):
+        return move  # it has not been bound yet
     seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
     return move.saying(world, "PutBack", f"{seen}; it is put back to {active.hash}", "Warning")
 

@@ -33,6 +33,7 @@ def retreat(world: World, status: RolloutStatus) -> Iterator[Action]:
             yield from _sizes_by_weight(world, status)
     elif world.observed.route.exists and world.observed.route.highest > 0:
         yield SetWeight(_back(world, status))
+    yield from services.let_go(world, status)
 
 
 def _back(world: World, status: RolloutStatus) -> Split:

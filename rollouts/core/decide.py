@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rollouts.core import adoption, idle, rest, revert
+from rollouts.core import adoption, idle, rest, revert, services
 from rollouts.core.actions import Action, Decision, NameCommand
 from rollouts.core.canary import advance
 from rollouts.core.commands import obey
@@ -47,7 +47,7 @@ def decide(
     """
     status = unannounced(status)
     world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names), hold)
-    world = adoption.warned(world, status)
+    world = services.warned(adoption.warned(world, status), status)
     move = _remember_evidence(world, Move(status))
     for step in _course(world, status):
         move = step(world, move)
@@ -77,7 +77,8 @@ def _course(world: World, status: RolloutStatus) -> tuple[Callable[[World, Move]
         return (revert.stop, advance, _settle, revert.on_the_way)
     if adoption.obstacle(world, status):
         return (adoption.remember, adoption.held)
-    return (retarget, obey, guard, advance, go_on, _settle, adoption.remember, announced)
+    noted = (adoption.remember, services.remember, announced)
+    return (retarget, obey, guard, advance, go_on, _settle, *noted)
 
 
 def _actions(world: World, before: RolloutStatus, move: Move) -> list[Action]:
@@ -169,6 +170,8 @@ def _is_reached(world: World, hash_: str) -> bool:
     """Say whether a Service or a route may still send requests to this revision."""
     stable, canary = world.stable_service, world.canary_service
     if stable is not None and stable.selected_hash in ("", hash_):
+        return True
+    if any(each.selected_hash == hash_ for each in services.left(world)):
         return True
     if world.spec.routing is None:
         return False

@@ -83,6 +83,8 @@ class Service:
     """Ready endpoints by revision hash."""
     other_endpoints: int = 0
     """Ready endpoints that are no revision's pods, such as a Deployment's."""
+    behind: bool = False
+    """This Rollout made it, and its stable Service asks for something else since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,10 @@ class Observed:
     replica_sets: Mapping[str, ReplicaSet] = field(default_factory=dict)
     """By hash."""
     services: Mapping[str, Service] = field(default_factory=dict)
-    """By name: the stable (or active) and the canary (or preview) Service, when they exist."""
+    """
+    By name: the stable (or active) and the canary (or preview) Service, when they exist; and of
+    those that the spec names no longer the bound ones, and those that this Rollout made.
+    """
     route: Route = field(default_factory=Route)
     command: Command | None = None
     bad_command: str = ""

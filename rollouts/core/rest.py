@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from rollouts.core import revision
-from rollouts.core.adoption import narrowing_waits_for
+from rollouts.core.services import narrowing_waits_for, others_serve
 from rollouts.core.world import Move, World, put_back_lately, quarrel_ends, under_way
 from rollouts.model.status import RolloutStatus, Weights
 
@@ -30,12 +30,14 @@ def rest(world: World, move: Move) -> Move:
         due = gives_up_at(world, status.unsettled_since or world.now)
         return _short(world, move, _count(world, status), due)
     assert status.stable_revision is not None
-    if service is not None and service.selected_hash != status.stable_revision.hash:
+    others = others_serve(world, status, service) if service is not None else ""
+    if service is not None and service.selected_hash != status.stable_revision.hash and not others:
         quarrel = quarrel_ends(status, world.now)
         if quarrel is not None:
             text = f"somebody else keeps changing the selector of Service {service.name}"
             return _calm(world, move.waking(quarrel), "Degraded", text)
-        if status.phase == "Healthy" or _was_put_back(world, status):
+        again = service.name in status.services
+        if again and (status.phase == "Healthy" or _was_put_back(world, status)):
             seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
             text = f"{seen}; it is put back to {status.stable_revision.hash}"
             return move.saying(world, "PutBack", text, "Warning")
@@ -44,7 +46,8 @@ def rest(world: World, move: Move) -> Move:
         return _calm(world, move, "Progressing", text)
     if status.pinned is not None:
         return _calm(world, move, "Degraded", _pinned(status))
-    return _calm(world, move, "Healthy", f"{revision.describe(status.stable_revision)} is stable")
+    text = f"{revision.describe(status.stable_revision)} is stable"
+    return _calm(world, move, "Healthy", f"{text}; {others}" if others else text)
 
 
 def _without_service(world: World, move: Move) -> Move:

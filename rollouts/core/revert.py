@@ -12,13 +12,12 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from rollouts.core import revision
-from rollouts.core.actions import Action, RemoveRoute
+from rollouts.core.actions import Action, ReleaseService, RemoveRoute
 from rollouts.core.observed import ReplicaSet
 from rollouts.core.rollback import roll_back
 from rollouts.core.routes import route
 from rollouts.core.workload import (
     FINALIZERS,
-    ReleaseService,
     RestoreWorkload,
     SetFinalizers,
     Workload,

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from rollouts.core import replicas
+from rollouts.core.observed import Service
 from rollouts.core.rising import turned
-from rollouts.core.world import World, frozen, under_way
+from rollouts.core.world import FOLLOWED, World, frozen, quarrel_ends, under_way
 from rollouts.model.route import Route, Split
 from rollouts.model.status import RolloutStatus
 
@@ -198,7 +199,13 @@ def is_reachable(world: World, status: RolloutStatus, least: int) -> bool:
         and service is not None
         and service.selected_hash == canary.hash
         and service.ready_endpoints.get(canary.hash, 0) >= least
+        and not lags(world, status, service)
     )
+
+
+def lags(world: World, status: RolloutStatus, service: Service) -> bool:
+    """Say whether a Service of ours is made as its stable Service is first, before more reaches it."""
+    return service.behind and quarrel_ends(status, world.now, FOLLOWED) is None
 
 
 def _others_are_left(world: World, status: RolloutStatus) -> bool:

@@ -1,22 +1,49 @@
-"""Which revision each Service selects, and the writes that make it so, in a safe order."""
+"""
+What each Service is to be: which revision it selects, and what becomes of one that is named no longer.
+
+No Service that had ready endpoints is left with none, whatever the spec becomes: one is bound to a
+revision that has ready pods, and narrowed to fewer endpoints only where they are not many others'.
+What the user's has of us is remembered in status, and given back once it is named no longer.
+"""
 
 from collections.abc import Iterator
 
-from rollouts.core import adoption, replicas
-from rollouts.core.actions import Action, CreateService, SelectRevision
+from rollouts.core import replicas
+from rollouts.core.actions import (
+    Action,
+    CreateService,
+    FollowService,
+    ReleaseService,
+    SelectRevision,
+)
 from rollouts.core.confirm import may_have_retreated
-from rollouts.core.routes import next_weight
-from rollouts.core.world import World, frozen, quarrel_ends, under_way
-from rollouts.model.status import RolloutStatus
+from rollouts.core.observed import Service
+from rollouts.core.routes import lags, next_weight
+from rollouts.core.world import FOLLOWED, Move, World, frozen, quarrel_ends, under_way
+from rollouts.model.route import Problem
+from rollouts.model.status import Revision, RolloutStatus
 
 
 def converge(world: World, status: RolloutStatus) -> Iterator[Action]:
-    """Yield what is missing between the selectors of the Services and `status`."""
-    stable, stable_service = status.stable_revision, world.stable_service
-    if stable is None or world.claimed:
+    """Yield what is missing between the Services and `status`."""
+    if status.stable_revision is None or quarrel_ends(status, world.now) is not None:
         return
-    if quarrel_ends(status, world.now) is not None:
-        return
+    if not world.claimed:
+        yield from _to_follow(world, status)
+        yield from _named(world, status, status.stable_revision)
+    yield from let_go(world, status)
+
+
+def _to_follow(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """Yield that the canary Service is made as its stable Service is; before anything is sent to it."""
+    service = world.canary_service
+    if service is not None and lags(world, status, service):
+        yield FollowService(service.name)
+
+
+def _named(world: World, status: RolloutStatus, stable: Revision) -> Iterator[Action]:
+    """Point the Services that the spec names at the revisions that they are for."""
+    stable_service = world.stable_service
     stands = world.stands(stable)
     switched = world.spec.blue_green is not None and (
         under_way(status) and next_weight(world, status) > 0
@@ -26,7 +53,7 @@ def converge(world: World, status: RolloutStatus) -> Iterator[Action]:
         and stable_service is not None
         and not switched
         and stable_service.selected_hash != stable.hash
-        and adoption.may_narrow(world, status, stable_service)
+        and may_narrow(world, status, stable_service)
     ):
         yield SelectRevision(stable_service.name, stable.hash)
     canary_service = world.canary_service
@@ -37,7 +64,7 @@ def converge(world: World, status: RolloutStatus) -> Iterator[Action]:
         stands
         and canary_service is not None
         and canary_service.selected_hash != stable.hash
-        and adoption.may_narrow(world, status, canary_service)
+        and may_narrow(world, status, canary_service)
         and not world.observed.route.exists
     ):
         yield SelectRevision(canary_service.name, stable.hash)
@@ -48,6 +75,8 @@ def _to_canary(world: World, status: RolloutStatus) -> Iterator[Action]:
     if canary is None or (service is not None and service.selected_hash == canary.hash):
         return
     if world.spec.canary_service is None:
+        return
+    if service is not None and others_serve(world, status, service):
         return
     if status.weights.applied > 0:  # somebody else pointed it away
         if service is not None and world.stands(status.current_revision):
@@ -70,7 +99,9 @@ def switch(world: World, status: RolloutStatus) -> Iterator[Action]:
         return  # stable is to be active, which `converge` sees to
     if quarrel_ends(status, world.now) is not None or may_have_retreated(world, status):
         return
-    if active.selected_hash != new.hash and world.stands(new):
+    if active.selected_hash == new.hash or others_serve(world, status, active):
+        return
+    if world.stands(new):
         yield SelectRevision(active.name, new.hash)
 
 
@@ -79,8 +110,146 @@ def switch_back(world: World, status: RolloutStatus) -> Iterator[Action]:
     active, stable = world.stable_service, status.stable_revision
     if active is None or stable is None or active.selected_hash == stable.hash:
         return
-    if world.stands(stable):
+    if world.stands(stable) and not others_serve(world, status, active):
         yield SelectRevision(active.name, stable.hash)
+
+
+def left(world: World) -> list[Service]:
+    """Return the Services that are this Rollout's affair still, and that the spec names no longer."""
+    named = (world.spec.stable_service, world.spec.canary_service)
+    return [each for name, each in sorted(world.observed.services.items()) if name not in named]
+
+
+def let_go(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """
+    Yield what becomes of the Services that the spec names no longer.
+
+    They are given back, also what we made, while no other revision than stable has pods: a Service
+    without our key selects them all. Until then they go along with stable: nobody else would point
+    them at another revision when the present one goes.
+    """
+    stable = status.stable_revision
+    if stable is None:
+        return
+    for service in left(world):
+        if not service.selected_hash:
+            continue
+        if _is_alone(world, stable):
+            yield ReleaseService(service.name)
+        elif service.selected_hash != stable.hash and world.stands(stable):
+            yield SelectRevision(service.name, stable.hash)
+
+
+def _is_alone(world: World, stable: Revision) -> bool:
+    """Say whether no other revision has pods, or is to have any."""
+    return all(
+        each.existing == 0 and each.wanted == 0
+        for each in world.observed.replica_sets.values()
+        if each.hash != stable.hash
+    )
+
+
+def remember(world: World, move: Move) -> Move:
+    """Keep in status which of the user's Services are bound, and say what is done about those that are not ours alone."""
+    status = move.status
+    seen = world.observed.services
+    given = [each.name for each in left(world) if not each.ours and not each.selected_hash]
+    known = {name for name in status.services if name in seen and not seen[name].ours}
+    if not world.claimed:
+        known |= {name for name, each in seen.items() if each.selected_hash and not each.ours}
+    move = move.having(services=sorted(known.difference(given)))
+    for name in given:
+        text = f"Service {name}, which the spec names no longer, is given back: it selects the pods of every revision"
+        move = _saying(world, move, "ServiceGivenBack", text)
+    return _following(world, move)
+
+
+def _following(world: World, move: Move) -> Move:
+    """Say that a Service of ours is made as its stable Service is; somebody may undo it again and again."""
+    service = world.canary_service
+    if service is None or not service.behind or move.retreat or world.claimed:
+        return move
+    rests = quarrel_ends(move.status, world.now, FOLLOWED)
+    if rests is not None:
+        return move.waking(rests)
+    text = f"Service {service.name} is made as Service {world.spec.stable_service} is now"
+    return _saying(world, move, FOLLOWED, text)
+
+
+def _saying(world: World, move: Move, reason: str, text: str) -> Move:
+    """Put it on record; the message goes on to be about the release."""
+    return move.saying(world, reason, text).having(message=move.status.message)
+
+
+def warned(world: World, status: RolloutStatus) -> World:
+    """Return the world with what keeps Services from being what they are to be."""
+    return world.warned(_problems(world, status))
+
+
+def _problems(world: World, status: RolloutStatus) -> Iterator[Problem]:
+    moving = under_way(status)
+    for service in (world.stable_service, world.canary_service):
+        why = others_serve(world, status, service) if service is not None else ""
+        if why and not world.claimed:
+            yield Problem("OthersServe", why, blocking=moving)
+    stable = status.stable_revision
+    if not moving or stable is None or not world.spec.by_replicas or _is_alone(world, stable):
+        return
+    for service in left(world):
+        if service.selected_hash:
+            yield Problem(
+                "ServiceLeftBehind",
+                f"Service {service.name} still selects revision {service.selected_hash} of this Rollout"
+                " alone, and the spec names it no longer, so that no share of the pods is a share of its"
+                " requests: it is given back as soon as no other revision has pods",
+            )
+
+
+def may_narrow(world: World, status: RolloutStatus, service: Service) -> bool:
+    """Say whether a Service may select stable alone, as far as the pods go that it selects now."""
+    return not narrowing_waits_for(world, status, service)
+
+
+def narrowing_waits_for(world: World, status: RolloutStatus, service: Service) -> str:
+    """
+    Return what a Service waits for before it may select stable alone; or nothing.
+
+    One that selects everybody's pods is narrowed when all of ours that are ready are among
+    its endpoints: what it has next is then a part of what it has, in whatever order the
+    cluster hears of pods and of the selector. While a Deployment's pods serve beside ours,
+    ours have to be as many as they are to be; and as many as the pods of others, who serve too.
+    """
+    stable = world.replica_set(status.stable_revision)
+    if service.selected_hash or stable is None:
+        return ""
+    workload = world.observed.workload
+    beside = workload is not None and workload.replicas > 0
+    wanted = max(stable.ready, world.spec.replicas) if beside else stable.ready
+    there = service.ready_endpoints.get(stable.hash, 0)
+    if there < wanted:
+        return f"{there} of {wanted} pods are endpoints of Service {service.name}, which selects all revisions"
+    return others_serve(world, status, service)
+
+
+def others_serve(world: World, status: RolloutStatus, service: Service) -> str:
+    """
+    Return why a Service can't be bound: others have more ready pods there than stable; or nothing.
+
+    The pods of an adopted Deployment are no others'. What was bound before is bound again, whoever
+    took our key away: nobody else has served there since.
+    """
+    stable = world.replica_set(status.stable_revision)
+    if service.selected_hash or service.ours or stable is None or service.name in status.services:
+        return ""
+    workload, known = world.observed.workload, world.observed.replica_sets
+    strangers = sum(count for hash_, count in service.ready_endpoints.items() if hash_ not in known)
+    strangers += max(0, service.other_endpoints - (workload.existing if workload else 0))
+    if service.ready_endpoints.get(stable.hash, 0) >= strangers:
+        return ""
+    return (
+        f"Service {service.name} has more ready pods of others than of this Rollout: it is narrowed to this"
+        " Rollout's when the others are gone or it has as many, and until then no release moves on"
+    )
 
 
 def canary_is_stable(world: World, status: RolloutStatus) -> bool:

@@ -53,13 +53,6 @@ class RestoreWorkload:
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseService:
-    """Take our key out of a Service's selector: it is what it was before we came."""
-
-    service: str
-
-
-@dataclass(frozen=True, slots=True)
 class SetFinalizers:
     """Have the Rollout these finalizers of ours; those of others are left alone."""
 

@@ -1,5 +1,6 @@
 """The inputs of one decision, the move it makes, and how a move is put into words."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -7,10 +8,14 @@ from typing import Any, Literal
 from rollouts.core.actions import Occurrence
 from rollouts.core.observed import Observed, ReplicaSet, Service
 from rollouts.model.evidence import Evidence
+from rollouts.model.route import Problem
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import HistoryEntry, Revision, RolloutStatus
 
 HISTORY_LENGTH = 20
+PUT_BACK = "PutBack"
+FOLLOWED = "ServiceFollowed"
+"""Said when a Service of ours was made as its stable Service is."""
 QUARREL_ROUNDS = 3
 QUARREL_WITHIN = timedelta(seconds=60)
 QUARREL_PAUSE = timedelta(seconds=15)
@@ -49,6 +54,15 @@ class World:
     def replica_set(self, revision: Revision | None) -> ReplicaSet | None:
         """Return the ReplicaSet of `revision`, if there is one."""
         return self.observed.replica_sets.get(revision.hash) if revision is not None else None
+
+    def warned(self, found: Iterable[Problem]) -> "World":
+        """Return the world with these problems before all others."""
+        added = tuple(found)
+        if not added:
+            return self
+        route = self.observed.route
+        seen = replace(self.observed, route=replace(route, problems=(*added, *route.problems)))
+        return replace(self, observed=seen)
 
     def stands(self, revision: Revision | None) -> bool:
         """Say whether a Service may select `revision`: it has a ready pod, or nobody wants any."""
@@ -160,23 +174,23 @@ def is_warm(world: "World", status: RolloutStatus) -> bool:
     return kept and previous.ready > 0
 
 
-def put_back_lately(status: RolloutStatus, now: datetime) -> list[datetime]:
-    """Return when something was put back in the last minute."""
+def put_back_lately(status: RolloutStatus, now: datetime, reason: str = PUT_BACK) -> list[datetime]:
+    """Return when something was put back, or what else has this reason, in the last minute."""
     return [
         entry.at
         for entry in status.history
-        if entry.reason == "PutBack" and now - entry.at < QUARREL_WITHIN
+        if entry.reason == reason and now - entry.at < QUARREL_WITHIN
     ]
 
 
-def quarrel_ends(status: RolloutStatus, now: datetime) -> datetime | None:
+def quarrel_ends(status: RolloutStatus, now: datetime, reason: str = PUT_BACK) -> datetime | None:
     """
     Return until when to keep our hands off what somebody else keeps changing; None for now.
 
     Putting back at once is right for a slip of the hand. Against another program it would
     be a war of writes, so after a few rounds in a minute it is done now and then.
     """
-    rounds = put_back_lately(status, now)
+    rounds = put_back_lately(status, now, reason)
     if len(rounds) < QUARREL_ROUNDS:
         return None
     ends = rounds[-1] + QUARREL_PAUSE

@@ -22,6 +22,8 @@ MANAGED_BY_LABEL = f"{GROUP}/managed-by"
 COMMAND_ANNOTATION = f"{GROUP}/command"
 MEANING_ANNOTATION = f"{GROUP}/template-meaning"
 """On a ReplicaSet: a digest of what its Rollout's template means, before an API server fills in defaults."""
+FOLLOWED_ANNOTATION = f"{GROUP}/followed"
+"""On a Service that is made for a new revision: which labels and annotations it has from its stable Service."""
 ROLE_METADATA = f"{GROUP}/role-metadata"
 """
 On a ReplicaSet, an annotation: what its role put into its template. On a pod, a label: a

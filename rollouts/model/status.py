@@ -250,6 +250,11 @@ class RolloutStatus(Remembered):
     restart: Restart | None = None
     adoption: Adoption | None = None
     """workloadRef: what the Deployment was, and how far its place is taken, or given back."""
+    services: Annotated[list[str], Field(max_length=100)] = Field(default_factory=list)
+    """
+    The user's Services that were bound to a revision: one that the spec names no longer is given
+    back, and one that has lost our key is bound again.
+    """
     spec_in_force: Annotated[
         dict[str, Any] | None,
         Field(json_schema_extra={"type": "object", "x-kubernetes-preserve-unknown-fields": True}),

@@ -1,6 +1,7 @@
 """Who gets users' requests on a `FakeCluster`: by Ingresses, Services and pods, as a data plane would."""
 
 from rollouts.model.kinds import (
+    ENDPOINT_SLICE,
     HASH_LABEL,
     INGRESS,
     JSON,
@@ -30,6 +31,16 @@ def shares(cluster: FakeCluster, hash_: str) -> dict[str, float]:
         new = _share(cluster, _backend(canary), hash_)
         found[_host(each)] = stable * (1 - weight) + new * weight
     return found
+
+
+def endpoints(cluster: FakeCluster, service: str) -> list[str]:
+    """Return the names of the pods that are ready endpoints of a Service."""
+    return [
+        each["targetRef"]["name"]
+        for found in cluster.select(ENDPOINT_SLICE, "shop", {"kubernetes.io/service-name": service})
+        for each in found["endpoints"]
+        if each["conditions"]["ready"]
+    ]
 
 
 def routing_objects(cluster: FakeCluster) -> list[str]:

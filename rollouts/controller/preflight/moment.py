@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from rollouts.controller.observe import SERVICE_NAME_LABEL
 from rollouts.controller.preflight.place import Place, items, mapping, name_of, users_selector
+from rollouts.controller.services import SERVICE_NAME_LABEL
 from rollouts.model.kinds import ENDPOINT_SLICE
 from rollouts.model.route import Problem
 

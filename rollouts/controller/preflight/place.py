@@ -62,6 +62,12 @@ class Place:
         return str(self.rollout["metadata"]["name"])
 
     @property
+    def bound(self) -> tuple[str, ...]:
+        """The user's Services that this Rollout has bound to a revision, as its status says."""
+        names = mapping(self.rollout.get("status")).get("services")
+        return tuple(str(name) for name in names) if isinstance(names, list) else ()
+
+    @property
     def labels(self) -> dict[str, str]:
         """The labels that all of its pods have, whichever revision they are of."""
         labels = mapping(mapping(self.template.get("metadata")).get("labels"))

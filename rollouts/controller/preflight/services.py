@@ -12,6 +12,7 @@ from rollouts.controller.preflight.place import (
     name_of,
     users_selector,
 )
+from rollouts.controller.services import is_returnable
 from rollouts.model.kinds import (
     DEPLOYMENT,
     HASH_LABEL,
@@ -44,15 +45,17 @@ def service_traps(place: Place) -> Iterator[Problem]:
                 blocking=False,
             )
         yield from _ports(place, service)
+    yield from _differences(place)
     yield from _left_behind(place)
 
 
 def _left_behind(place: Place) -> Iterator[Problem]:
     """
-    Yield the Services that still select one revision of this Rollout, and that nobody's spec names.
+    Yield the Services that select one revision of this Rollout, that nobody's spec names, and that can't be given back.
 
     Nobody would point them at another revision: the next release would end with requests that
-    reach no pod. One that was made for the Rollout is nobody's but its own.
+    reach no pod. What this Rollout has bound itself goes along with it, and is given back; so
+    it is only what somebody else has bound, or what would select nothing without our key.
     """
     ours = set(_revisions(place))
     named = {place.spec.stable_service, place.spec.canary_service}
@@ -61,13 +64,20 @@ def _left_behind(place: Place) -> Iterator[Problem]:
     for service in sorted(place.all(SERVICE), key=name_of) if ours else ():
         name, selector = name_of(service), mapping(mapping(service.get("spec")).get("selector"))
         hash_, is_made = selector.get(HASH_LABEL), refers_to(controller_of(service), place.rollout)
-        if hash_ in ours and name not in named and not is_made:
-            yield Problem(
-                "ServiceLeftBehind",
-                f"Service {name} selects revision {hash_} of this Rollout alone, and the spec names it no"
-                f" longer: its requests would be lost with that revision's pods; take {HASH_LABEL} out of"
-                " its selector, or name it again",
-            )
+        if hash_ not in ours or name in named or is_made:
+            continue
+        if name in place.bound and is_returnable(service):
+            continue
+        out = (
+            "take {key} out of its selector"
+            if is_returnable(service)
+            else "give it a selector of its own"
+        )
+        yield Problem(
+            "ServiceLeftBehind",
+            f"Service {name} selects revision {hash_} of this Rollout alone, and the spec does not name it:"
+            f" its requests would be lost with that revision's pods; {out.format(key=HASH_LABEL)}, or name it",
+        )
 
 
 def _revisions(place: Place) -> Iterator[object]:
@@ -138,15 +148,10 @@ def _others(place: Place, selector: Mapping[str, str]) -> Iterator[str]:
 
 
 def _ports(place: Place, service: FrozenJSON) -> Iterator[Problem]:
-    known = [
-        str(port["name"])
-        for container in place.containers
-        for port in items(container.get("ports"))
-        if port.get("name")
-    ]
+    known = _port_names(place)
     for port in items(mapping(service.get("spec")).get("ports")):
         target = port.get("targetPort")
-        if isinstance(target, str) and not target.isdecimal() and target not in known:
+        if _is_unknown(target, known):
             names = f"it has {', '.join(known)}" if known else "no container names a port"
             if place.containers:
                 yield Problem(
@@ -156,3 +161,53 @@ def _ports(place: Place, service: FrozenJSON) -> Iterator[Problem]:
                     " correct targetPort or the container's ports",
                     blocking=False,
                 )
+
+
+def _port_names(place: Place) -> list[str]:
+    return [
+        str(port["name"])
+        for container in place.containers
+        for port in items(container.get("ports"))
+        if port.get("name")
+    ]
+
+
+def _is_unknown(target: object, known: list[str]) -> bool:
+    return isinstance(target, str) and not target.isdecimal() and target not in known
+
+
+def _differences(place: Place) -> Iterator[Problem]:
+    """
+    Yield where a canary Service of the user's has other ports than its stable Service.
+
+    A route names one port for both. Whether anything listens on another target port can't be told:
+    a container need not declare its ports.
+    """
+    stable, canary = (
+        place.get(SERVICE, name) for name in (place.spec.stable_service, place.spec.canary_service)
+    )
+    if place.spec.routing is None or stable is None or canary is None:
+        return
+    if refers_to(controller_of(canary), place.rollout):
+        return
+    wanted, found, known = _targets(stable), _targets(canary), _port_names(place)
+    words = [
+        f"port {port} leads to {found[port]}, and that of Service {name_of(stable)} to {target}"
+        if port in found
+        else f"it has no port {port}, which Service {name_of(stable)} has"
+        for port, target in wanted.items()
+        if found.get(port) != target and not _is_unknown(found.get(port), known)
+    ]
+    if words:
+        yield Problem(
+            "CanaryPortsDiffer",
+            f"Service {name_of(canary)} has other ports than its stable Service: {listed(words)}; requests to"
+            " the canary may get no answer: give it the same ports, or leave it to the Rollout to make one",
+            blocking=False,
+        )
+
+
+def _targets(service: FrozenJSON) -> dict[str, str]:
+    """Return where a Service's ports lead."""
+    ports = items(mapping(service.get("spec")).get("ports"))
+    return {str(port.get("port")): str(port.get("targetPort", port.get("port"))) for port in ports}

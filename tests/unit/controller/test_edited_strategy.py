@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.model.kinds import HASH_LABEL, INGRESS, JSON, POD, SERVICE, Ref
+from rollouts.model.kinds import HASH_LABEL, INGRESS, JSON, POD, SERVICE
 from tests.fakes.kubernetes import canary_weight, ingress, service, template
 from tests.fakes.shop import KEY, Shop
 from tests.fakes.traffic import routing_objects, shares
@@ -47,16 +47,6 @@ def put_ingress(shop: Shop, name: str, backend: str) -> None:
     shop.cluster.put(INGRESS, body)
 
 
-def give_back(shop: Shop) -> None:
-    """Take our key out of the Services that the spec in force names no longer, as Preflight says."""
-    ((_, way),) = shop.status["specInForce"]["strategy"].items()
-    named = {way.get("activeService"), way.get("stableService"), way.get("canaryService")}
-    for name in {"checkout", "other", "preview"} - named:
-        ref = Ref(SERVICE, "shop", name)
-        if shop.cluster.get(ref) is not None:
-            shop.cluster.edit(ref, {"spec": {"selector": {HASH_LABEL: None}}})
-
-
 async def deployed(shop: Shop, way: Mapping[str, Any]) -> None:
     """Deploy by this strategy, with another Ingress and another Service beside."""
     other = service()
@@ -66,8 +56,6 @@ async def deployed(shop: Shop, way: Mapping[str, Any]) -> None:
     put_ingress(shop, "other", "other")
     await shop.deployed()
     shop.edit(goes_by(way))
-    await shop.run(3)
-    give_back(shop)
     await shop.run(10)
     assert shop.status["phase"] == "Healthy"
 
@@ -169,7 +157,6 @@ async def test_begun_anew_it_goes_back_by_the_old_way_before_it_goes_by_the_new_
     else:
         shop.release("shop:3")
     open_at_the_change = await shares_at_the_change(shop)
-    give_back(shop)
     await shop.run(30)
     assert shop.status["pause"]["reason"] == "PauseStep", shop.status["message"]
     assert shop.status["currentRevision"]["number"] == (2 if why == "promote" else 3)
@@ -204,9 +191,7 @@ async def test_it_goes_back_by_the_way_that_it_came(
                 shop.command('{"id": "1", "verb": "abort"}')
         case _:
             shop.edit({"spec": {"template": template("shop:1")}})
-    await shop.run(40)
-    give_back(shop)
-    await shop.run(3)
+    await shop.run(43)
 
     assert shares(shop.cluster, canary)["shop.test"] == 0
     assert routing_objects(shop.cluster) == []
@@ -282,69 +267,6 @@ async def test_at_rest_it_costs_one_write_to_know_another_spec(shop: Shop) -> No
     assert "template" not in shop.status["specInForce"]
 
 
-OTHER: JSON = {
-    **CANARY,
-    "stableService": "other",
-    "trafficRouting": {"nginx": {"stableIngresses": ["other"]}},
-}
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        pytest.param(CANARY, BY_PODS, id="router to pods"),
-        pytest.param(BLUE_GREEN, BY_PODS, id="blueGreen to pods"),
-        pytest.param(CANARY, OTHER, id="stableService"),
-        pytest.param(BLUE_GREEN, {**BLUE_GREEN, "activeService": "other"}, id="activeService"),
-    ],
-)
-async def test_no_release_moves_on_while_a_service_is_left_on_the_revision_that_would_go(
-    shop: Shop, old: JSON, new: JSON
-) -> None:
-    await deployed(shop, old)
-    stable = shop.status["stableRevision"]["hash"]
-    shop.edit(goes_by(new))
-    await shop.run(10)
-    said = (
-        f"Service checkout selects revision {stable} of this Rollout alone, and the spec names it no"
-        " longer: its requests would be lost with that revision's pods; take"
-        " rollouts.dev/pod-template-hash out of its selector, or name it again"
-    )
-    assert (shop.status["phase"], shop.status["message"]) == ("Degraded", said)
-
-    shop.release("shop:2")
-    await shop.run(10)
-    shop.command('{"id": "1", "verb": "promote-full"}')
-    await shop.run(60)
-
-    released = shop.status["currentRevision"]["hash"]
-    assert released != stable
-    assert set(shares(shop.cluster, released).values()) == {0.0}
-    assert shares(shop.cluster, stable)["shop.test"] == 1
-    assert "Promoted" not in shop.reasons()
-    assert said in shop.status["message"]
-    by_name = {each["type"]: each for each in shop.status["conditions"]}
-    assert by_name["Preflight"]["reason"] == "ServiceLeftBehind"
-
-    give_back(shop)
-    await shop.until(lambda: "Promoted" in shop.reasons())
-    await shop.until(lambda: shop.status["phase"] == "Healthy")
-    assert shares(shop.cluster, released)["shop.test"] > 0, "and nobody is lost"
-
-
-async def test_a_service_that_is_named_again_is_not_left_behind(shop: Shop) -> None:
-    await deployed(shop, CANARY)
-    shop.edit(goes_by(OTHER))
-    await shop.run(10)
-    assert "Service checkout selects" in shop.status["message"]
-    shop.edit(goes_by(CANARY))
-    await shop.run(10)
-    assert "Service other selects" in shop.status["message"], "that one is bound by now, too"
-    give_back(shop)
-    await shop.run(3)
-    assert shop.status["phase"] == "Healthy"
-
-
 async def test_at_rest_a_share_of_the_pods_is_simply_left_for_a_router(shop: Shop) -> None:
     await waiting(shop, BY_PODS)
     shop.command('{"id": "1", "verb": "promote-full"}')
@@ -353,6 +275,7 @@ async def test_at_rest_a_share_of_the_pods_is_simply_left_for_a_router(shop: Sho
     shop.edit(goes_by(CANARY))
     await shop.reconciler.reconcile(KEY)
     assert shop.status["specInForce"]["strategy"] == shop.rollout["spec"]["strategy"]
+    await shop.round()
     assert shop.status["phase"] == "Healthy"
     shop.release("shop:3")
     await shop.until(lambda: canary_weight(shop.cluster) == 25)

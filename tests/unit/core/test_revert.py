@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from rollouts.core import actions as act
+from rollouts.core.actions import ReleaseService
 from rollouts.core.workload import (
     DETACH,
-    ReleaseService,
     RestoreWorkload,
     SetFinalizers,
     Workload,

@@ -170,12 +170,51 @@ def bound(name: str, hash_: str = "abc", **metadata: Any) -> JSON:
 BY_PODS: JSON = {"canary": {"steps": []}}
 
 
-def test_a_service_that_is_named_no_longer_and_has_a_revision_of_ours() -> None:
+def having_bound(*names: str, **changes: Any) -> JSON:
+    """Return a Rollout that has bound these Services, as its status says."""
+    return {**rollout(**changes), "status": {"services": list(names)}}
+
+
+def test_a_service_that_somebody_else_has_bound_to_a_revision_of_ours() -> None:
     (found,) = problems(replica_set("abc"), bound("old"), service())
     assert (found.reason, found.blocking) == ("ServiceLeftBehind", True)
     assert found.message.startswith("Service old selects revision abc of this Rollout alone")
+    assert "take rollouts.dev/pod-template-hash out of its selector" in found.message
     (found,) = problems(replica_set("abc"), bound("checkout"), of=rollout(strategy=BY_PODS))
     assert found.reason == "ServiceLeftBehind"
+
+
+def test_what_it_has_bound_itself_is_given_back_unless_it_would_select_nothing_then() -> None:
+    assert reasons(replica_set("abc"), bound("old"), service(), of=having_bound("old")) == []
+    alone = service("old", selector={HASH_LABEL: "abc"})
+    told = message(
+        "ServiceLeftBehind", replica_set("abc"), alone, service(), of=having_bound("old")
+    )
+    assert "give it a selector of its own" in told
+
+
+@pytest.mark.parametrize(
+    ("ports", "words"),
+    [
+        ([{"port": 81, "targetPort": "http"}], "it has no port 80, which Service checkout has"),
+        ([{"port": 80, "targetPort": 9090}], "port 80 leads to 9090, and that of Service checkout"),
+        ([], "it has no port 80"),
+    ],
+)
+def test_a_users_own_canary_service_with_other_ports(ports: list[JSON], words: str) -> None:
+    told = message("CanaryPortsDiffer", service(), service("checkout-canary", ports=ports))
+    assert words in told
+
+
+def test_a_canary_service_with_more_ports_or_without_a_route_may_be_as_it_likes() -> None:
+    more = [{"port": 80, "targetPort": "http"}, {"port": 9090}]
+    assert reasons(service(), service("checkout-canary", ports=more)) == []
+    previewed = {"blueGreen": {"activeService": "checkout", "previewService": "preview"}}
+    other = service("preview", ports=[{"port": 81, "targetPort": "http"}])
+    assert reasons(service(), other, of=rollout(strategy=previewed)) == []
+    owner = {"kind": "Rollout", "name": "checkout", "uid": UID, "controller": True}
+    ours = with_metadata(service("checkout-canary", ports=[]), ownerReferences=[owner])
+    assert reasons(service(), ours) == [], "it follows"
 
 
 def test_a_service_that_is_somebody_elses_or_named_is_not_left_behind() -> None:

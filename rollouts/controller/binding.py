@@ -1,0 +1,43 @@
+"""The writes about Services: one that is made, which revision one selects, and one that is given back."""
+
+from rollouts.controller import second_service
+from rollouts.controller.services import catch_up
+from rollouts.core.actions import CreateService, FollowService, ReleaseService, SelectRevision
+from rollouts.errors import Conflict
+from rollouts.model.kinds import HASH_LABEL, SERVICE, FrozenJSON, Ref
+from rollouts.model.spec import RolloutSpec
+from rollouts.ports import Cluster, Create, Patch, Write
+
+Binding = CreateService | SelectRevision | ReleaseService | FollowService
+
+
+def writes(
+    cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, action: Binding
+) -> list[Write]:
+    """
+    Return the writes of one action; none when there is nothing left to do.
+
+    Raises:
+        Conflict: what it is about has gone since it was decided.
+    """
+    namespace = rollout["metadata"]["namespace"]
+    match action:
+        case CreateService(name, hash_):
+            ref = Ref(SERVICE, namespace, spec.stable_service or "")
+            stable = cluster.get(ref)
+            if stable is None:
+                raise Conflict(f"{ref} has gone since it was decided to use it")
+            body = second_service.made(rollout, spec, stable, name=name, hash_=hash_)
+            return [Create(SERVICE, body)]
+        case SelectRevision(service, hash_):
+            return [_select(Ref(SERVICE, namespace, service), hash_)]
+        case ReleaseService(service):
+            return [_select(Ref(SERVICE, namespace, service), None)]
+        case FollowService(name):
+            patch = catch_up(cluster, rollout, spec, name)
+            return [Patch(Ref(SERVICE, namespace, name), patch)] if patch else []
+
+
+def _select(ref: Ref, hash_: str | None) -> Write:
+    """Have a Service select this revision alone; None takes our key out of its selector."""
+    return Patch(ref, {"spec": {"selector": {HASH_LABEL: hash_}}})

@@ -1,0 +1,199 @@
+"""
+The Service that is made for a new revision, canary or preview: it is as its stable Service is, and stays so.
+
+What says how its pods are reached goes with the stable Service: its ports, what it prefers and keeps together, the labels
+and annotations by which data planes choose a protocol, a transport or a policy for a Service. What is the stable one's
+alone does not: addresses, node ports, load balancers, and every other label and annotation, by which a second DNS
+record or a second scrape of the same pods would come to be. Nor does what would lose a canary's requests:
+`publishNotReadyAddresses`, and `internalTrafficPolicy: Local`, where a node without a pod of the canary answers nothing.
+
+Facts, from the data planes' documentation: Traefik reads `traefik.ingress.kubernetes.io/service.*` from Services, Contour
+`projectcontour.io/max-*` and `upstream-protocol.*`, Linkerd `config.linkerd.io/opaque-ports` and its timeouts, retries and
+balancers, GKE `backend-config` and `app-protocols`, Kong and the AWS load balancer controller all that is under their
+prefix, Istio the labels `istio.io/use-waypoint*`. Others are not for a second Service: `cloud.google.com/neg` may give
+a group of endpoints a name, which two can't share; `haproxy.org/route-acl` and `getambassador.io/config` make routes.
+Kubernetes never lets `ipFamilies[0]` change; of a policy that is changed it works out the rest itself.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from rollouts.controller.memory import merge_patch
+from rollouts.controller.objects import labels_of, owner_reference
+from rollouts.model.kinds import (
+    FOLLOWED_ANNOTATION,
+    HASH_LABEL,
+    JSON,
+    MANAGED_BY_LABEL,
+    SERVICE,
+    FrozenJSON,
+)
+from rollouts.model.placement import PodMetadata
+from rollouts.model.spec import RolloutSpec
+
+_OF_A_PORT = ("name", "port", "protocol", "targetPort", "appProtocol")
+_ALWAYS_THERE = ("sessionAffinity", "ipFamilyPolicy")
+"""An API server fills them in."""
+_MAY_GO = ("sessionAffinityConfig", "trafficDistribution")
+_PREFIXES = (
+    "alb.ingress.kubernetes.io/",
+    "balancer.linkerd.io/",
+    "config.linkerd.io/",
+    "istio.io/",
+    "konghq.com/",
+    "projectcontour.io/",
+    "retry.linkerd.io/",
+    "timeout.linkerd.io/",
+    "traefik.ingress.kubernetes.io/service.",
+)
+_KEYS = (
+    "beta.cloud.google.com/backend-config",
+    "cloud.google.com/app-protocols",
+    "cloud.google.com/backend-config",
+    "haproxy-ingress.github.io/backend-protocol",
+    "haproxy-ingress.github.io/secure-backends",
+    "haproxy.org/server-proto",
+    "haproxy.org/server-ssl",
+    "ingress.kubernetes.io/service-upstream",
+    "service.alpha.kubernetes.io/app-protocols",
+    "service.kubernetes.io/service-proxy-name",
+    "service.kubernetes.io/topology-mode",
+)
+
+
+def made(
+    rollout: FrozenJSON, spec: RolloutSpec, stable: FrozenJSON, *, name: str, hash_: str
+) -> JSON:
+    """Return the Service to be made after the stable one, for one revision."""
+    metadata = rollout["metadata"]
+    labels, annotations = _chosen(labels_of(stable)), _chosen(_annotations_of(stable))
+    noted = _note(labels, annotations)
+    body: JSON = {
+        "apiVersion": SERVICE.api_version,
+        "kind": SERVICE.name,
+        "metadata": {
+            "namespace": metadata["namespace"],
+            "name": name,
+            "labels": {**labels, MANAGED_BY_LABEL: metadata["name"]},
+            "ownerReferences": [owner_reference(rollout)],
+        },
+        "spec": {
+            "type": "ClusterIP",
+            **_spec(stable),
+            "selector": {**_selector(stable, spec), HASH_LABEL: hash_},
+        },
+    }
+    families = _spec_of(stable).get("ipFamilies")
+    if families:
+        body["spec"]["ipFamilies"] = families
+    if noted:
+        body["metadata"]["annotations"] = {**annotations, FOLLOWED_ANNOTATION: noted}
+    return body
+
+
+def changes(
+    service: FrozenJSON, stable: FrozenJSON, spec: RolloutSpec, pods: Iterable[FrozenJSON]
+) -> JSON:
+    """
+    Return the merge patch by which a Service of ours is as its stable Service is now; empty when it is.
+
+    Its revision stays. `pods` are those that it leads to: a selector that would lose them is
+    not followed, since their requests would be lost as well.
+    """
+    if _spec_of(stable).get("type") == "ExternalName":
+        return {}
+    metadata = _metadata(service, stable)
+    wanted = _spec(stable)
+    inner: JSON = {
+        field: value for field, value in wanted.items() if value != _field(service, field)
+    }
+    inner |= {
+        field: None for field in _MAY_GO if field in _spec_of(service) and field not in wanted
+    }
+    before, selector = _own_selector(service), _selector(stable, spec)
+    if selector != before and all(selector.items() <= labels_of(pod).items() for pod in pods):
+        inner["selector"] = merge_patch(before, selector)
+    return {
+        **({"metadata": metadata} if metadata else {}),
+        **({"spec": inner} if inner else {}),
+    }
+
+
+def _spec(stable: FrozenJSON) -> JSON:
+    """Return what the spec of a Service says about how its pods are reached."""
+    spec = _spec_of(stable)
+    kept = {field: spec[field] for field in (*_ALWAYS_THERE, *_MAY_GO) if spec.get(field)}
+    return {"ports": _ports(spec), **kept}
+
+
+def _field(service: FrozenJSON, field: str) -> object:
+    spec = _spec_of(service)
+    return _ports(spec) if field == "ports" else spec.get(field)
+
+
+def _ports(spec: FrozenJSON) -> list[JSON]:
+    """Return the ports without what an address of the Service's own gives them."""
+    return [
+        {field: port[field] for field in _OF_A_PORT if field in port}
+        for port in spec.get("ports") or ()
+    ]
+
+
+def _own_selector(service: FrozenJSON) -> dict[str, str]:
+    selector = _spec_of(service).get("selector") or {}
+    return {key: value for key, value in selector.items() if key != HASH_LABEL}
+
+
+def _selector(stable: FrozenJSON, spec: RolloutSpec) -> dict[str, str]:
+    """Return the user's selector, without the labels that pods have by a role: they are of one role only."""
+    by_role = {*_labels(spec.way.stable_metadata), *_labels(spec.way.canary_metadata)}
+    return {key: value for key, value in _own_selector(stable).items() if key not in by_role}
+
+
+def _labels(metadata: PodMetadata | None) -> Iterator[str]:
+    yield from metadata.labels if metadata is not None else ()
+
+
+def _metadata(service: FrozenJSON, stable: FrozenJSON) -> JSON:
+    """
+    Return what labels and annotations lack, or have no longer.
+
+    Only what was copied is taken away again: an admission webhook may add some of its own.
+    """
+    annotations, labels = _chosen(_annotations_of(stable)), _chosen(labels_of(stable))
+    before = _annotations_of(service)
+    copied = str(before.get(FOLLOWED_ANNOTATION, "")).split(",")
+    found: JSON = {}
+    for field, present, wanted in (
+        ("annotations", before, annotations),
+        ("labels", labels_of(service), labels),
+    ):
+        gone = {key: None for key in copied if key in present and key not in wanted}
+        patch = {key: value for key, value in wanted.items() if present.get(key) != value} | gone
+        if patch:
+            found[field] = patch
+    noted = _note(labels, annotations)
+    if noted != before.get(FOLLOWED_ANNOTATION, ""):
+        found.setdefault("annotations", {})[FOLLOWED_ANNOTATION] = noted or None
+    return found
+
+
+def _note(*copied: Mapping[str, str]) -> str:
+    """Return the keys that are copied, as an annotation has them."""
+    return ",".join(sorted({key for each in copied for key in each}))
+
+
+def _chosen(given: Mapping[str, str]) -> dict[str, str]:
+    """Return those of a Service's labels or annotations that a data plane reads of any backend."""
+    return {
+        key: value
+        for key, value in sorted(given.items())
+        if key in _KEYS or key.startswith(_PREFIXES)
+    }
+
+
+def _annotations_of(obj: FrozenJSON) -> FrozenJSON:
+    return obj["metadata"].get("annotations") or {}
+
+
+def _spec_of(obj: FrozenJSON) -> FrozenJSON:
+    return obj.get("spec") or {}

@@ -1,0 +1,155 @@
+"""
+The Services of a Rollout, as a decision sees them. Reads only.
+
+They are those that its spec names, those that it has bound to a revision and the spec names no longer,
+and those that it made. One that another Rollout names is that one's.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from rollouts.controller import second_service
+from rollouts.controller.objects import controller_of, labels_of, named_services, refers_to
+from rollouts.core.observed import Service
+from rollouts.model.kinds import (
+    ENDPOINT_SLICE,
+    HASH_LABEL,
+    JSON,
+    MANAGED_BY_LABEL,
+    POD,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+    FrozenJSON,
+    Ref,
+)
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import RolloutStatus
+from rollouts.ports import Cluster
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+
+
+def seen_services(
+    cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, status: RolloutStatus
+) -> dict[str, Service]:
+    """Return the Rollout's Services by name; `status` remembers which the user's are."""
+    namespace = rollout["metadata"]["namespace"]
+    named = [name for name in (spec.stable_service, spec.canary_service) if name is not None]
+    found = {}
+    for name in named:
+        service = _get(cluster, namespace, name)
+        if service is not None:
+            found[name] = _seen(cluster, rollout, spec, service)
+    others = set(_named_by_others(cluster, rollout))
+    for service in _remembered(cluster, rollout, status):
+        name = service["metadata"]["name"]
+        if name not in named and name not in others:
+            found[name] = _seen(cluster, rollout, spec, service)
+    return found
+
+
+def _get(cluster: Cluster, namespace: str, name: str) -> JSON | None:
+    """Return a Service that is there to stay."""
+    service = cluster.get(Ref(SERVICE, namespace, name))
+    return service if service is not None and _stays(service) else None
+
+
+def _stays(obj: FrozenJSON) -> bool:
+    return not obj["metadata"].get("deletionTimestamp")
+
+
+def _remembered(
+    cluster: Cluster, rollout: FrozenJSON, status: RolloutStatus
+) -> Iterator[FrozenJSON]:
+    """Yield the Services that were bound, as far as they can be given back, and those that were made."""
+    metadata = rollout["metadata"]
+    for name in status.services:
+        service = _get(cluster, metadata["namespace"], name)
+        if (
+            service is not None
+            and is_returnable(service)
+            and not _is_bound_to_others(cluster, rollout, service)
+        ):
+            yield service
+    ours = {MANAGED_BY_LABEL: metadata["name"]}
+    for service in cluster.select(SERVICE, metadata["namespace"], ours):
+        if _stays(service) and refers_to(controller_of(service), rollout):
+            yield service
+
+
+def is_returnable(service: FrozenJSON) -> bool:
+    """Say whether a Service selects anything at all without our key; else taking that out would be its end."""
+    return any(key != HASH_LABEL for key in _selector(service))
+
+
+def _is_bound_to_others(cluster: Cluster, rollout: FrozenJSON, service: FrozenJSON) -> bool:
+    """Say whether it selects a revision of another Rollout, so that somebody else has bound it since."""
+    hash_ = _selector(service).get(HASH_LABEL)
+    if not hash_:
+        return False
+    sets = cluster.select(REPLICA_SET, rollout["metadata"]["namespace"], {HASH_LABEL: hash_})
+    owners = [controller_of(each) for each in sets]
+    return bool(owners) and not any(owner is None or refers_to(owner, rollout) for owner in owners)
+
+
+def _named_by_others(cluster: Cluster, rollout: FrozenJSON) -> Iterator[str]:
+    """Yield the Services that other Rollouts of the namespace name."""
+    metadata = rollout["metadata"]
+    for other in cluster.select(ROLLOUT, metadata["namespace"]):
+        if other["metadata"]["name"] != metadata["name"] and _stays(other):
+            yield from named_services(other)
+
+
+def _seen(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, service: FrozenJSON) -> Service:
+    namespace, name = rollout["metadata"]["namespace"], service["metadata"]["name"]
+    pods = _ready_pods(cluster, namespace, name)
+    ready = Counter(labels_of(pod).get(HASH_LABEL, "") if pod else "" for pod in pods)
+    ours = refers_to(controller_of(service), rollout)
+    stable = _get(cluster, namespace, spec.stable_service or "")
+    behind = (
+        ours
+        and stable is not None
+        and name == spec.canary_service
+        and bool(second_service.changes(service, stable, spec, filter(None, pods)))
+    )
+    return Service(
+        name=name,
+        uid=service["metadata"]["uid"],
+        selected_hash=_selector(service).get(HASH_LABEL, ""),
+        ours=ours,
+        ready_endpoints={hash_: count for hash_, count in ready.items() if hash_},
+        other_endpoints=ready[""],
+        behind=behind,
+    )
+
+
+def catch_up(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, name: str) -> JSON:
+    """Return the merge patch by which a Service of ours is as its stable Service is; empty for none."""
+    namespace = rollout["metadata"]["namespace"]
+    service = _get(cluster, namespace, name)
+    stable = _get(cluster, namespace, spec.stable_service or "")
+    if service is None or stable is None:
+        return {}
+    pods = _ready_pods(cluster, namespace, name)
+    return second_service.changes(service, stable, spec, filter(None, pods))
+
+
+def _selector(service: FrozenJSON) -> Mapping[str, str]:
+    return (service.get("spec") or {}).get("selector") or {}
+
+
+def _ready_pods(cluster: Cluster, namespace: str, service: str) -> list[JSON | None]:
+    """
+    Return the pods that are ready endpoints of the Service; one with two addresses is one.
+
+    A pod that is no revision's may not be in the caches at all: None stands for it.
+    """
+    ready = {
+        endpoint["targetRef"]["name"]
+        for each in cluster.select(ENDPOINT_SLICE, namespace, {SERVICE_NAME_LABEL: service})
+        for endpoint in each.get("endpoints") or ()
+        if (endpoint.get("conditions") or {}).get("ready") is not False
+        and (endpoint.get("targetRef") or {}).get("kind") == "Pod"
+    }
+    return [cluster.get(Ref(POD, namespace, name)) for name in sorted(ready)]
