@@ -159,9 +159,11 @@ def remember(world: World, move: Move) -> Move:
         known |= {name for name, each in seen.items() if each.selected_hash and not each.ours}
     move = move.having(services=sorted(known.difference(given)))
     for name in given:
-        text = f"Service {name}, which the spec names no longer, is given back: it selects the pods of every revision"
-        move = _saying(world, move, "ServiceGivenBack", text)
-    return _following(world, move)
+        text = (
+            f"{name}, which the spec names no longer, is given back: it selects all revisions' pods"
+        )
+        move = move.saying(world, "ServiceGivenBack", f"Service {text}")
+    return _following(world, move).having(message=status.message)
 
 
 def _following(world: World, move: Move) -> Move:
@@ -173,12 +175,7 @@ def _following(world: World, move: Move) -> Move:
     if rests is not None:
         return move.waking(rests)
     text = f"Service {service.name} is made as Service {world.spec.stable_service} is now"
-    return _saying(world, move, FOLLOWED, text)
-
-
-def _saying(world: World, move: Move, reason: str, text: str) -> Move:
-    """Put it on record; the message goes on to be about the release."""
-    return move.saying(world, reason, text).having(message=move.status.message)
+    return move.saying(world, "ServiceFollowed", text)
 
 
 def warned(world: World, status: RolloutStatus) -> World:
