@@ -42,10 +42,10 @@ def seen_services(
         if service is not None:
             found[name] = _seen(cluster, rollout, spec, service)
     others = set(_named_by_others(cluster, rollout))
-    for service in _remembered(cluster, rollout, status):
-        name = service["metadata"]["name"]
+    for left in _remembered(cluster, rollout, status):
+        name = left["metadata"]["name"]
         if name not in named and name not in others:
-            found[name] = _seen(cluster, rollout, spec, service)
+            found[name] = _seen(cluster, rollout, spec, left)
     return found
 
 
