@@ -36,6 +36,7 @@ from rollouts.model.kinds import (
     HTTP_ROUTE,
     INGRESS,
     JSON,
+    POD,
     ROLLOUT,
     SERVICE,
     TRAFFIC_SPLIT,
@@ -53,7 +54,8 @@ _ABSENCES = {
     GRPC_ROUTE: ("RouteNotFound", "GRPCRoutesNotServed"),
     TRAFFIC_SPLIT: ("TrafficSplitsNotServed",),
     SERVICE: ("ServiceNotFound", "RootServiceNotFound"),
-    DEPLOYMENT: ("WorkloadMissing", "AutoscalerMisdirected"),
+    DEPLOYMENT: ("WorkloadMissing", "AutoscalerMisdirected", "OthersServe"),
+    POD: ("OthersServe",),
     ENDPOINT_SLICE: ("NoReadyPods",),
     ROLLOUT: ("ServiceLeftBehind",),
 }

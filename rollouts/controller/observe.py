@@ -68,7 +68,8 @@ def observe(
     namespace = metadata["namespace"]
     template = spec.template or {}
     hash_ = workload.identity(cluster, rollout, spec)
-    services = seen_services(cluster, rollout, spec, status)
+    replica_sets = _replica_sets(cluster, rollout, spec)
+    services = seen_services(cluster, rollout, spec, status, replica_sets)
     route = routing.observe(scenery(cluster, rollout, spec), split_of(spec, status))
     found = (*_collisions(cluster, rollout, spec, hash_), *traps(cluster, rollout, spec))
     command, bad_command = read_command(rollout)
@@ -80,7 +81,7 @@ def observe(
         resource_version=str(metadata.get("resourceVersion", "")),
         template_hash=hash_,
         images=revision.images(template),
-        replica_sets=_replica_sets(cluster, rollout, spec),
+        replica_sets=replica_sets,
         services=services,
         route=replace(route, problems=(*route.problems, *found)),
         command=command,

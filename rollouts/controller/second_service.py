@@ -79,7 +79,7 @@ def made(
         "spec": {
             "type": "ClusterIP",
             **_spec(stable),
-            "selector": {**_selector(stable, spec), HASH_LABEL: hash_},
+            "selector": {**own_selector(stable, spec), HASH_LABEL: hash_},
         },
     }
     families = _spec_of(stable).get("ipFamilies")
@@ -109,7 +109,7 @@ def changes(
     inner |= {
         field: None for field in _MAY_GO if field in _spec_of(service) and field not in wanted
     }
-    before, selector = _own_selector(service), _selector(stable, spec)
+    before, selector = _without_hash(service), own_selector(stable, spec)
     if selector != before and all(selector.items() <= labels_of(pod).items() for pod in pods):
         inner["selector"] = merge_patch(before, selector)
     return {
@@ -138,15 +138,15 @@ def _ports(spec: FrozenJSON) -> list[JSON]:
     ]
 
 
-def _own_selector(service: FrozenJSON) -> dict[str, str]:
+def _without_hash(service: FrozenJSON) -> dict[str, str]:
     selector = _spec_of(service).get("selector") or {}
     return {key: value for key, value in selector.items() if key != HASH_LABEL}
 
 
-def _selector(stable: FrozenJSON, spec: RolloutSpec) -> dict[str, str]:
-    """Return the user's selector, without the labels that pods have by a role: they are of one role only."""
+def own_selector(service: FrozenJSON, spec: RolloutSpec) -> dict[str, str]:
+    """Return a Service's selector without our key, and without labels that pods have by one role only."""
     by_role = {*_labels(spec.way.stable_metadata), *_labels(spec.way.canary_metadata)}
-    return {key: value for key, value in _own_selector(stable).items() if key not in by_role}
+    return {key: value for key, value in _without_hash(service).items() if key not in by_role}
 
 
 def _labels(metadata: PodMetadata | None) -> Iterator[str]:

@@ -6,10 +6,11 @@ and those that it made. One that another Rollout names is that one's.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rollouts.controller import second_service
 from rollouts.controller.objects import controller_of, labels_of, named_services, refers_to
+from rollouts.controller.second_service import own_selector
 from rollouts.core.observed import Service
 from rollouts.model.kinds import (
     ENDPOINT_SLICE,
@@ -31,21 +32,25 @@ SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 
 def seen_services(
-    cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, status: RolloutStatus
+    cluster: Cluster,
+    rollout: FrozenJSON,
+    spec: RolloutSpec,
+    status: RolloutStatus,
+    revisions: Iterable[str],
 ) -> dict[str, Service]:
-    """Return the Rollout's Services by name; `status` remembers which the user's are."""
+    """Return the Rollout's Services by name; `status` remembers which it has bound, `revisions` are hashes."""
     namespace = rollout["metadata"]["namespace"]
     named = [name for name in (spec.stable_service, spec.canary_service) if name is not None]
     found = {}
     for name in named:
         service = _get(cluster, namespace, name)
         if service is not None:
-            found[name] = _seen(cluster, rollout, spec, service)
+            found[name] = _seen(cluster, rollout, spec, service, revisions)
     others = set(_named_by_others(cluster, rollout))
     for left in _remembered(cluster, rollout, status):
         name = left["metadata"]["name"]
         if name not in named and name not in others:
-            found[name] = _seen(cluster, rollout, spec, left)
+            found[name] = _seen(cluster, rollout, spec, left, revisions)
     return found
 
 
@@ -101,7 +106,13 @@ def _named_by_others(cluster: Cluster, rollout: FrozenJSON) -> Iterator[str]:
             yield from named_services(other)
 
 
-def _seen(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, service: FrozenJSON) -> Service:
+def _seen(
+    cluster: Cluster,
+    rollout: FrozenJSON,
+    spec: RolloutSpec,
+    service: FrozenJSON,
+    revisions: Iterable[str],
+) -> Service:
     namespace, name = rollout["metadata"]["namespace"], service["metadata"]["name"]
     pods = _ready_pods(cluster, namespace, name)
     ready = Counter(labels_of(pod).get(HASH_LABEL, "") if pod else "" for pod in pods)
@@ -120,8 +131,19 @@ def _seen(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, service: Fro
         ours=ours,
         ready_endpoints={hash_: count for hash_, count in ready.items() if hash_},
         other_endpoints=ready[""],
+        misses=frozenset(
+            hash_
+            for hash_ in revisions
+            if _misses(cluster, namespace, own_selector(service, spec), hash_)
+        ),
         behind=behind,
     )
+
+
+def _misses(cluster: Cluster, namespace: str, selector: Mapping[str, str], hash_: str) -> bool:
+    """Say whether a revision has pods, none of which has all these labels."""
+    pods = cluster.select(POD, namespace, {HASH_LABEL: hash_})
+    return bool(pods) and not any(selector.items() <= labels_of(pod).items() for pod in pods)
 
 
 def catch_up(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, name: str) -> JSON:

@@ -18,6 +18,7 @@ from rollouts.core.actions import (
 )
 from rollouts.core.confirm import may_have_retreated
 from rollouts.core.observed import Service
+from rollouts.core.revision import describe
 from rollouts.core.routes import lags, next_weight
 from rollouts.core.world import FOLLOWED, Move, World, frozen, quarrel_ends, under_way
 from rollouts.model.route import Problem
@@ -43,31 +44,35 @@ def _to_follow(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 def _named(world: World, status: RolloutStatus, stable: Revision) -> Iterator[Action]:
     """Point the Services that the spec names at the revisions that they are for."""
-    stable_service = world.stable_service
-    stands = world.stands(stable)
+    service, canary_service = world.stable_service, world.canary_service
     switched = world.spec.blue_green is not None and (
         under_way(status) and next_weight(world, status) > 0
     )
-    if (
-        stands
-        and stable_service is not None
-        and not switched
-        and stable_service.selected_hash != stable.hash
-        and may_narrow(world, status, stable_service)
-    ):
-        yield SelectRevision(stable_service.name, stable.hash)
-    canary_service = world.canary_service
+    if service is not None and not switched and may_narrow(world, status, service):
+        yield from _bind(world, service, stable)
     if under_way(status):
-        if stable_service is not None:
+        if service is not None:
             yield from _to_canary(world, status)
     elif (
-        stands
-        and canary_service is not None
-        and canary_service.selected_hash != stable.hash
+        canary_service is not None
         and may_narrow(world, status, canary_service)
         and not world.observed.route.exists
     ):
-        yield SelectRevision(canary_service.name, stable.hash)
+        yield from _bind(world, canary_service, stable)
+
+
+def _bind(world: World, service: Service, revision: Revision | None) -> Iterator[SelectRevision]:
+    """Point a Service at a revision that has a ready pod, unless that would be none of its endpoints."""
+    if revision is None or service.selected_hash == revision.hash:
+        return
+    if world.stands(revision) and not _would_lose_all(service, revision):
+        yield SelectRevision(service.name, revision.hash)
+
+
+def _would_lose_all(service: Service, revision: Revision) -> bool:
+    """Say whether a Service that has ready endpoints would have none, bound to this revision."""
+    has_any = service.other_endpoints > 0 or any(service.ready_endpoints.values())
+    return has_any and revision.hash in service.misses
 
 
 def _to_canary(world: World, status: RolloutStatus) -> Iterator[Action]:
@@ -79,8 +84,8 @@ def _to_canary(world: World, status: RolloutStatus) -> Iterator[Action]:
     if service is not None and others_serve(world, status, service):
         return
     if status.weights.applied > 0:  # somebody else pointed it away
-        if service is not None and world.stands(status.current_revision):
-            yield SelectRevision(service.name, canary.hash)
+        if service is not None:
+            yield from _bind(world, service, status.current_revision)
         return
     due = 0 < max(1, replicas.needed(world.spec, status)) <= canary.available
     if not due or frozen(world.spec, status):
@@ -89,7 +94,7 @@ def _to_canary(world: World, status: RolloutStatus) -> Iterator[Action]:
         yield CreateService(world.spec.canary_service, canary.hash)
     elif world.spec.blue_green is not None or world.observed.route.highest == 0:
         # Traffic that is on its way to a superseded canary must not reach this one.
-        yield SelectRevision(service.name, canary.hash)
+        yield from _bind(world, service, status.current_revision)
 
 
 def switch(world: World, status: RolloutStatus) -> Iterator[Action]:
@@ -99,19 +104,15 @@ def switch(world: World, status: RolloutStatus) -> Iterator[Action]:
         return  # stable is to be active, which `converge` sees to
     if quarrel_ends(status, world.now) is not None or may_have_retreated(world, status):
         return
-    if active.selected_hash == new.hash or others_serve(world, status, active):
-        return
-    if world.stands(new):
-        yield SelectRevision(active.name, new.hash)
+    if not others_serve(world, status, active):
+        yield from _bind(world, active, new)
 
 
 def switch_back(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Point the active Service at stable again; `status` is the one to be written."""
-    active, stable = world.stable_service, status.stable_revision
-    if active is None or stable is None or active.selected_hash == stable.hash:
-        return
-    if world.stands(stable) and not others_serve(world, status, active):
-        yield SelectRevision(active.name, stable.hash)
+    active = world.stable_service
+    if active is not None and not others_serve(world, status, active):
+        yield from _bind(world, active, status.stable_revision)
 
 
 def left(world: World) -> list[Service]:
@@ -136,8 +137,8 @@ def let_go(world: World, status: RolloutStatus) -> Iterator[Action]:
             continue
         if _is_alone(world, stable):
             yield ReleaseService(service.name)
-        elif service.selected_hash != stable.hash and world.stands(stable):
-            yield SelectRevision(service.name, stable.hash)
+        else:
+            yield from _bind(world, service, stable)
 
 
 def _is_alone(world: World, stable: Revision) -> bool:
@@ -184,12 +185,19 @@ def warned(world: World, status: RolloutStatus) -> World:
 
 
 def _problems(world: World, status: RolloutStatus) -> Iterator[Problem]:
-    moving = under_way(status)
-    for service in (world.stable_service, world.canary_service):
-        why = others_serve(world, status, service) if service is not None else ""
-        if why and not world.claimed:
+    moving, stable = under_way(status), status.stable_revision
+    named = [each for each in (world.stable_service, world.canary_service) if each is not None]
+    for service in named if not world.claimed else ():
+        why = others_serve(world, status, service)
+        if why:
             yield Problem("OthersServe", why, blocking=moving)
-    stable = status.stable_revision
+        new = status.current_revision
+        if moving and new is not None and new.hash in service.misses:
+            yield Problem(
+                "SelectsNoPods",
+                f"Service {service.name} selects none of the pods of {describe(new)}, whatever it is bound to:"
+                " correct spec.selector or the template's labels",
+            )
     if not moving or stable is None or not world.spec.by_replicas or _is_alone(world, stable):
         return
     for service in left(world):

@@ -90,3 +90,27 @@ async def test_a_users_own_canary_service_that_others_serve_is_not_taken(shop: S
     assert found is not None
     assert HASH_LABEL not in found["spec"]["selector"]
     assert "Service checkout-canary has more ready pods of others" in shop.status["message"]
+
+
+@pytest.mark.parametrize("way", [CANARY, BLUE_GREEN], ids=["canary", "blueGreen"])
+async def test_a_release_whose_pods_the_service_does_not_select_gets_no_traffic(
+    shop: Shop, way: JSON
+) -> None:
+    """Its template has lost a label. A Service that was bound to it would have no endpoint."""
+    shop.cluster.edit(Ref(SERVICE, "shop", "checkout"), {"spec": {"selector": {"tier": "web"}}})
+    labelled = {"template": {"metadata": {"labels": {"tier": "web"}}}}
+    shop.apply(strategy=goes_by(way)["spec"]["strategy"])
+    shop.edit({"spec": labelled})
+    theirs = service()
+    theirs["metadata"]["name"] = "checkout-canary"
+    shop.cluster.put(SERVICE, theirs)
+    await shop.until(lambda: shop.status.get("phase") == "Healthy")
+
+    shop.edit({"spec": {"template": {"metadata": {"labels": {"tier": None}}}}})
+    shop.release("shop:2")
+    await shop.run(20)
+    shop.command('{"id": "1", "verb": "promote-full"}')
+    await shop.run(60)
+    assert len(endpoints(shop.cluster, "checkout")) == 4
+    assert "Promoted" not in shop.reasons()
+    assert "Service checkout selects none of the pods of revision 2" in shop.status["message"]

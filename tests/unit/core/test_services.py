@@ -248,3 +248,30 @@ def test_blue_green_s_preview_follows_its_active_service() -> None:
     )
     scene = settled(spec).serving(canary=behind(oldhash=4))
     assert about_services(scene) == [act.FollowService("checkout-canary")]
+
+
+# A revision whose pods a Service does not select.
+
+
+def missing(name: str, hash_: str, **ready: int) -> Service:
+    """Return a Service whose own selector selects none of the new revision's pods."""
+    return replace(service(name, hash_, **ready), misses=frozenset({NEW}))
+
+
+def test_no_release_moves_on_whose_pods_the_stable_service_does_not_select() -> None:
+    """Promoted it would leave the Service with no endpoint."""
+    scene = under_way(0).serving(stable=missing("checkout", OLD, oldhash=4))
+    scene = scene.having(replica_set(NEW, 1)).with_(
+        route=Route(), weights=scene.status.weights.having(desired=25)
+    )
+    decision = scene.decide()
+    assert not any(isinstance(each, act.SetWeight) for each in decision.actions)
+    assert "Service checkout selects none of the pods of revision 2" in decision.status.message
+
+
+def test_a_service_keeps_its_endpoints_rather_than_be_bound_to_nothing() -> None:
+    scene = under_way(100, BLUE_GREEN, route=Route()).having(replica_set(NEW, 4))
+    kept = scene.with_(services={"checkout": missing("checkout", OLD, oldhash=4)})
+    assert about_services(kept) == []
+    empty = scene.with_(services={"checkout": missing("checkout", OLD)})
+    assert about_services(empty) == [act.SelectRevision("checkout", NEW)], "nothing is lost"
