@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from rollouts.core import revision, standing
+from rollouts.core import capacity, revision, standing
 from rollouts.core.actions import Occurrence
 from rollouts.core.observed import Command
 from rollouts.core.promotion import promote, promote_full
@@ -72,17 +72,28 @@ def _by(command: Command) -> str:
 
 def _abort(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
     if move.status.abort is not None:
-        return move, True, "already rolled back"
+        return _forced(world, move)
     by, why = command.by or "command", f": {command.reason}" if command.reason else ""
+    reason = f"aborted{_by(command)}{why}"
     if under_way(move.status):
-        moved = roll_back(world, move, by=by, reason=f"aborted{_by(command)}{why}")
-        return moved, True, "traffic goes back to stable"
+        moved = roll_back(world, move, by=by, reason=reason, forced=True)
+        return moved, True, f"traffic goes back to stable{capacity.cost(world, moved.status)}"
     if is_warm(world, move.status):
-        moved = go_back(world, move, by=by, reason=f"aborted{_by(command)}{why}")
-        return moved, True, "traffic goes back to the revision before, which is still warm"
+        moved = go_back(world, move, by=by, reason=reason, forced=True)
+        answer = "traffic goes back to the revision before, which is still warm"
+        return moved, True, f"{answer}{capacity.cost(world, moved.status)}"
     if move.status.restart is not None:
         return stop_restart(world, move, command)
     return move, False, "no rollout is under way"
+
+
+def _forced(world: World, move: Move) -> tuple[Move, bool, str]:
+    """Take back what a rollback has left to the canary, because stable can't bear it."""
+    status, abort = move.status, move.status.abort
+    if abort is None or abort.forced or not capacity.said(world, status):
+        return move, True, "already rolled back"
+    moved = move.having(abort=abort.having(forced=True)).retreating()
+    return moved, True, f"traffic goes back to stable{capacity.cost(world, status)}"
 
 
 def _rollback(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:

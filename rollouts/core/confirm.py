@@ -1,5 +1,9 @@
 """What the routes have confirmed, and what somebody else changed about them."""
 
+from datetime import timedelta
+
+from rollouts.core.capacity import keeper
+from rollouts.core.narrowing import may_narrow
 from rollouts.core.replicas import split_of
 from rollouts.core.rising import blind
 from rollouts.core.routes import reaches_canary, route
@@ -13,7 +17,8 @@ def confirm(world: World, move: Move) -> Move:
     status = move.status
     if not under_way(status) and status.abort is None:
         return move
-    move = _bound_again(world, move)
+    move = _taken_over(world, _bound_again(world, move))
+    status = move.status
     now, weights = route(world, status), status.weights
     if (
         now.weight is not None
@@ -32,6 +37,32 @@ def confirm(world: World, move: Move) -> Move:
     if _routes(world, status, now) != weights.routes:
         return _confirm_routes(world, move, _routes(world, status, now))
     return _put_back(world, move, now)
+
+
+def _taken_over(world: World, move: Move) -> Move:
+    """
+    Take over the weight that the routes say already, and that nobody but this canary can answer.
+
+    Where a revision before it had that, evidence counts from when its counters have come to rest.
+    """
+    status, now = move.status, route(world, move.status)
+    kept, stable, current = keeper(world, status), status.stable_revision, status.current_revision
+    if not under_way(status) or kept is None or kept is not world.replica_set(current):
+        return move
+    left = any(each.at is None and each.hash != stable.hash for each in status.retiring if stable)
+    weights = status.weights
+    if (
+        not now.weight
+        or now.weight <= weights.applied
+        or not (left or now.weight > weights.desired)
+    ):
+        return move
+    if left:
+        drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
+        move = move.having(drain_until=drained, exposed_at=drained)
+    move = move.having(weights=weights.having(applied=now.weight, applied_at=world.now))
+    text = f"the canary has {now.weight} % of the traffic, which stable can't answer"
+    return move.saying(world, "WeightSet", text)
 
 
 def _routes(world: World, status: RolloutStatus, now: Route) -> list[str]:
@@ -88,6 +119,8 @@ def _put_back(world: World, move: Move, now: Route) -> Move:
         return move
     if may_have_retreated(world, status) or _falls_in_parts(world, status, now):
         return move
+    if keeper(world, status) is not None:
+        return move  # what stable can't bear stays where it is, and that is our own
     if world.spec.blue_green is not None:
         return _switched_by_another(world, move, now)
     gone = weights.applied > 0 and not now.exists
@@ -139,6 +172,8 @@ def _switched_by_another(world: World, move: Move, now: Route) -> Move:
         return move
     if not (service.selected_hash or weights.applied or service.name in move.status.services):
         return move  # it has not been bound yet
+    if any(each.hash == service.selected_hash for each in move.status.retiring):
+        return move  # it keeps the traffic of a release that is over until stable can bear it
     seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
     return move.saying(world, "PutBack", f"{seen}; it is put back to {active.hash}", "Warning")
 
@@ -172,6 +207,8 @@ def _bound_again(world: World, move: Move) -> Move:
     )
     for service, wanted in pairs:
         if service is None or wanted is None or not world.stands(wanted):
+            continue
+        if wanted is status.stable_revision and not may_narrow(world, status, service):
             continue
         if service.selected_hash != wanted.hash:
             seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"

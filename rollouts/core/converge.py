@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rollouts.core import adoption, replicas, services
+from rollouts.core import adoption, capacity, replicas, services
 from rollouts.core.actions import (
     Action,
     AdoptReplicaSet,
@@ -18,7 +18,7 @@ from rollouts.core.dress import Dress
 from rollouts.core.observed import ReplicaSet
 from rollouts.core.restart import evictions
 from rollouts.core.roles import dress_of, placing
-from rollouts.core.routes import bearable, next_split, next_weight, stable_size
+from rollouts.core.routes import next_split, next_weight, reaches_canary
 from rollouts.core.world import World, quarrel_ends, under_way
 from rollouts.model.route import Split
 from rollouts.model.status import Retiring, RolloutStatus
@@ -32,14 +32,15 @@ def retreat(world: World, status: RolloutStatus) -> Iterator[Action]:
         if status.stable_revision is not None:
             yield from _sizes_by_weight(world, status)
     elif world.observed.route.exists and world.observed.route.highest > 0:
-        yield SetWeight(_back(world, status))
+        yield from _back(world, status)
     yield from services.let_go(world, status)
 
 
-def _back(world: World, status: RolloutStatus) -> Split:
-    """Return the least that the canary may have now: nothing, or what stable can't bear yet."""
-    percent = bearable(world, status)
-    return Split(percent=percent, cut_off=percent == 0)
+def _back(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """Yield what leaves the canary the least: nothing, or what stable can't bear yet."""
+    if capacity.keeper(world, status) is None:
+        percent = capacity.bearable(world, status)
+        yield SetWeight(Split(percent=percent, cut_off=percent == 0))
 
 
 def converge(world: World, status: RolloutStatus) -> Iterator[Action]:
@@ -74,15 +75,19 @@ def _routes(world: World, status: RolloutStatus) -> Iterator[Action]:
         if _route_has_ended(world, status):
             yield RemoveRoute()
         elif not services.canary_is_stable(world, status) and loose:
-            yield SetWeight(_back(world, status))
+            yield from _back(world, status)
 
 
 def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
     route, split = world.observed.route, next_split(world, status)
     if world.hold is not None and world.hold.goes_over and not status.entered_steps:
-        if route.exists:
-            yield RemoveRoute() if route.highest == 0 else SetWeight(_back(world, status))
+        if route.exists and route.highest == 0:
+            yield RemoveRoute()
+        elif route.exists:
+            yield from _back(world, status)
         return
+    if capacity.keeper(world, status) is not None and not reaches_canary(world, status):
+        return  # a revision before this one keeps it, until stable, or this one, can bear it
     percent, opens = split.percent, bool(split.names)
     quarrel = quarrel_ends(status, world.now) is not None and percent >= route.highest
     if quarrel or (percent == 0 and not opens and not route.exists):
@@ -156,7 +161,11 @@ def _replica_sets(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 
 def _is_bound(world: World, status: RolloutStatus) -> bool:
-    """Say whether the stable Service selects one revision alone, so that new pods get nothing by accident."""
+    """
+    Say whether the stable Service selects one revision alone, so that new pods get nothing by accident.
+
+    Where stable has no ready pod, what they get is what nobody answers.
+    """
     if world.spec.by_replicas:
         return True  # there is no such Service, and new pods are to get their share
     service, stable, current = (
@@ -166,6 +175,8 @@ def _is_bound(world: World, status: RolloutStatus) -> bool:
     )
     if service is None or stable is None or current is None:
         return False
+    if capacity.is_out(world, status):
+        return True
     switched = world.spec.blue_green is not None and service.selected_hash == current.hash
     return switched or service.selected_hash == stable.hash
 
@@ -185,6 +196,10 @@ def _balanced(world: World, status: RolloutStatus) -> dict[str, int]:
     total = replicas.stable_replicas(world.spec, status)
     percent = next_weight(world, status) if under_way(status) else 0
     canary_goal, stable_goal = replicas.shares(world.spec, total, percent)
+    found = world.replica_set(stable)
+    if percent and found is not None and capacity.is_out(world, status):
+        # What can't come up must not have the room of what repairs it.
+        stable_goal = min(stable_goal, found.wanted)
     goals = {current.hash: canary_goal, stable.hash: stable_goal}
     if stable.hash == current.hash:
         goals = {stable.hash: total}
@@ -208,14 +223,13 @@ def _wanted(world: World, status: RolloutStatus) -> dict[str, int]:
     assert current is not None
     if spec.by_replicas and stable is not None:
         return _balanced(world, status)
-    keep = {entry.hash for entry in status.retiring if not due(world, entry)}
-    sizes = {
-        hash_: 0
-        for hash_ in world.observed.replica_sets
-        if hash_ not in keep and not (stable is None and not _is_full(world, status))
-    }
+    keep = {entry.hash for entry in status.retiring if _stays(world, status, entry)}
+    left = {hash_ for hash_ in world.observed.replica_sets if hash_ not in keep}
     if stable is not None:
-        sizes[stable.hash] = stable_size(world, status)
+        sizes = dict.fromkeys(left, 0)
+        sizes[stable.hash] = capacity.stable_size(world, status)
+    else:
+        sizes = {hash_: _first_size(world, status, hash_) for hash_ in left}
     if stable is None or stable.hash == current.hash:
         sizes[current.hash] = replicas.stable_replicas(spec, status)
     elif status.abort is None:
@@ -225,15 +239,26 @@ def _wanted(world: World, status: RolloutStatus) -> dict[str, int]:
     return sizes
 
 
-def _is_full(world: World, status: RolloutStatus) -> bool:
-    running = world.replica_set(status.current_revision)
-    return running is not None and running.available >= world.spec.replicas
+def _stays(world: World, status: RolloutStatus, entry: Retiring) -> bool:
+    return not due(world, entry) or capacity.is_better(world, status, entry)
+
+
+def _first_size(world: World, status: RolloutStatus, hash_: str) -> int:
+    """
+    Return the size of a first deploy that another one follows before it was stable.
+
+    It makes room: what is not ready protects nobody, and may hold the quota that the next one
+    needs. What answers goes as the next one comes, one pod ahead of it.
+    """
+    running, found = world.replica_set(status.current_revision), world.observed.replica_sets[hash_]
+    available = running.available if running is not None else 0
+    return max(0, min(found.wanted, found.ready, world.spec.replicas - available - 1))
 
 
 def _canary_size(world: World, status: RolloutStatus) -> int:
     """Return the canary's size: what its weight needs, and within an attempt never less than it has."""
     canary = world.replica_set(status.current_revision)
-    size = replicas.needed(world.spec, status)
+    size = capacity.canary_size(world, status)
     if canary is None or (
         status.canary_scale is not None and status.weights.applied == status.weights.desired
     ):

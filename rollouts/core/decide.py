@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rollouts.core import adoption, idle, rest, revert, services
+from rollouts.core import adoption, capacity, idle, rest, revert, services
 from rollouts.core.actions import Action, Decision, NameCommand
 from rollouts.core.canary import advance
 from rollouts.core.commands import obey
@@ -45,7 +45,7 @@ def decide(
 
     `spec`, `status` and `hold` are what is in force (`rollouts.core.in_force`).
     """
-    status = unannounced(status)
+    status = unannounced(capacity.untold(status))
     world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names), hold)
     world = services.warned(adoption.warned(world, status), status)
     move = _remember_evidence(world, Move(status))
@@ -77,7 +77,7 @@ def _course(world: World, status: RolloutStatus) -> tuple[Callable[[World, Move]
         return (revert.stop, advance, _settle, revert.on_the_way)
     if adoption.obstacle(world, status):
         return (adoption.remember, adoption.held)
-    noted = (adoption.remember, services.remember, announced)
+    noted = (adoption.remember, services.remember, announced, capacity.told)
     return (retarget, obey, guard, advance, go_on, _settle, *noted)
 
 
@@ -158,12 +158,19 @@ def _time_progress(world: World, before: RolloutStatus, move: Move) -> Move:
         frozen(world.spec, status)
         or idle.waits_for(world, status)
         or (is_rising(world, status) and turned(world, status) is not None)
+        or _waits_for_stable(world, status)
     )
     if not under_way(status) or held or settled(world, status):
         return move.having(unsettled_since=None)
     move = move.having(unsettled_since=since or world.now)
     late = deadline(world, move.status)
     return move.waking(late) if late is not None else move
+
+
+def _waits_for_stable(world: World, status: RolloutStatus) -> bool:
+    """Say whether the step has what it needs but a stable revision that can bear its traffic."""
+    weights = status.weights
+    return weights.desired < weights.applied and capacity.keeper(world, status) is not None
 
 
 def _is_reached(world: World, hash_: str) -> bool:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from rollouts.core import revision
-from rollouts.core.services import narrowing_waits_for, others_serve
+from rollouts.core.narrowing import narrowing_waits_for, others_serve
 from rollouts.core.world import Move, World, put_back_lately, quarrel_ends, under_way
 from rollouts.model.status import RolloutStatus, Weights
 
@@ -27,8 +27,7 @@ def rest(world: World, move: Move) -> Move:
     if problems:
         return _calm(world, move, "Degraded", problems[0].message)
     if available < wanted:
-        due = gives_up_at(world, status.unsettled_since or world.now)
-        return _short(world, move, _count(world, status), due)
+        return _lacking(world, move)
     assert status.stable_revision is not None
     others = others_serve(world, status, service) if service is not None else ""
     if service is not None and service.selected_hash != status.stable_revision.hash and not others:
@@ -131,6 +130,32 @@ def _count(world: World, status: RolloutStatus) -> str:
     running = world.replica_set(status.current_revision)
     trouble = running.trouble if running is not None else ""
     return f"{_available(world, status)} of {world.spec.replicas} pods are available{trouble}"
+
+
+def _lacking(world: World, move: Move) -> Move:
+    """Say what stable lacks: as progress for as long as its pods may come up."""
+    status = move.status
+    due = gives_up_at(world, status.unsettled_since or world.now)
+    if _is_down(world, status) and world.now < due:
+        return _down(world, move, _count(world, status))
+    return _short(world, move, _count(world, status), due)
+
+
+def _is_down(world: World, status: RolloutStatus) -> bool:
+    """Say whether stable answers nobody, since its pods crash again and again: between two crashes, too."""
+    running = world.replica_set(status.stable_revision)
+    if running is None or running.ready > 0:
+        return False
+    restarted = any(pod.restarts > 0 for pod in running.pods)
+    return bool(running.crash_looping) or (restarted and status.phase == "Degraded")
+
+
+def _down(world: World, move: Move, text: str) -> Move:
+    """Say that stable answers nobody: at once, and once in the time that pods have to come up."""
+    recent = world.now - _patience(world)
+    if any(entry.reason == "Blocked" and entry.at > recent for entry in move.status.history):
+        return move.having(phase="Degraded", message=text, pause=None)
+    return move.having(phase="Degraded", pause=None).saying(world, "Blocked", text, "Warning")
 
 
 def _short(world: World, move: Move, text: str, due: datetime) -> Move:

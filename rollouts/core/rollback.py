@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from rollouts.core import replicas, revision, standing
+from rollouts.core import capacity, replicas, revision, standing
 from rollouts.core.observed import Pod, ReplicaSet
 from rollouts.core.routes import is_reachable, reaches_canary, route
 from rollouts.core.target import retire
@@ -25,7 +25,7 @@ def guard(world: World, move: Move) -> Move:
     return roll_back(world, move, by="rollouts", reason=reason) if reason is not None else move
 
 
-def go_back(world: World, move: Move, *, by: str, reason: str) -> Move:
+def go_back(world: World, move: Move, *, by: str, reason: str, forced: bool = False) -> Move:
     """Switch back to the revision before, which is still warm; only `is_warm` asks for it."""
     status = move.status
     previous, left = status.previous_revision, status.stable_revision
@@ -43,18 +43,23 @@ def go_back(world: World, move: Move, *, by: str, reason: str) -> Move:
         ),
         by=by,
         reason=reason,
+        forced=forced,
     )
 
 
-def roll_back(world: World, move: Move, *, by: str, reason: str) -> Move:
-    """Send all traffic to stable now, and remember why; only `retry` or a new template begins again."""
+def roll_back(world: World, move: Move, *, by: str, reason: str, forced: bool = False) -> Move:
+    """
+    Send all traffic to stable now, and remember why; only `retry` or a new template begins again.
+
+    Of that, what stable can't bear yet follows when it can, unless it is `forced`.
+    """
     status = move.status
     current, stable = status.current_revision, status.stable_revision
     assert current is not None
     assert stable is not None
     drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
     move = move.having(
-        abort=Abort(at=world.now, by=by, reason=reason),
+        abort=Abort(at=world.now, by=by, reason=reason, forced=forced),
         weights=Weights(
             desired=0, applied=status.weights.applied, applied_at=status.weights.applied_at
         ),
@@ -69,6 +74,7 @@ def roll_back(world: World, move: Move, *, by: str, reason: str) -> Move:
     )
     sentence = (
         f"{revision.describe(current)} is rolled back to {revision.describe(stable)}: {reason}"
+        f"{capacity.said(world, move.status)}"
     )
     return move.saying(world, "RolledBack", sentence, "Warning").retreating()
 

@@ -3,14 +3,12 @@
 from dataclasses import replace
 
 from rollouts.core import replicas
+from rollouts.core.capacity import bearable, is_out
 from rollouts.core.observed import Service
 from rollouts.core.rising import turned
-from rollouts.core.world import FOLLOWED, World, frozen, quarrel_ends, under_way
+from rollouts.core.world import FOLLOWED, World, frozen, quarrel_ends
 from rollouts.model.route import Route, Split
 from rollouts.model.status import RolloutStatus
-
-LEAST_SAMPLE = 20
-"""With fewer canary requests than this a share that was measured says nothing."""
 
 
 def route(world: World, status: RolloutStatus) -> Route:
@@ -100,8 +98,8 @@ def next_weight(world: World, status: RolloutStatus) -> int:
     Return the weight that the routes may say now.
 
     Size before weight: it rises only onto canary pods that are available and whose
-    endpoints are in the canary Service, with the stable Service bound to stable; and it
-    falls only as far as stable can bear what comes back.
+    endpoints are in the canary Service, with the stable Service bound to stable, unless
+    stable answers nobody; and it falls only as far as stable can bear what comes back.
     """
     weights = status.weights
     wanted = weights.desired
@@ -119,52 +117,6 @@ def _has_switched(world: World, status: RolloutStatus) -> bool:
     return world.stands(status.current_revision)
 
 
-def bearable(world: World, status: RolloutStatus) -> int:
-    """
-    Return the least weight that leaves stable no more traffic than it has pods for.
-
-    0 unless dynamicStableScale made stable smaller; and 0 when no canary pod is ready:
-    then any answer is better than none.
-    """
-    canary = world.spec.strategy.canary
-    stable, highest = world.replica_set(status.stable_revision), world.observed.route.highest
-    if canary is None or not canary.dynamic_stable_scale or stable is None or highest == 0:
-        return 0
-    service = world.canary_service
-    serving = world.observed.replica_sets.get(service.selected_hash) if service else None
-    if serving is None or serving.ready == 0 or serving.hash == stable.hash:
-        return 0
-    total = replicas.stable_replicas(world.spec, status)
-    # What is broken is not waited for, only what is starting.
-    able = min(total, stable.available + stable.broken)
-    return min(highest, 100 - 100 * able // total) if total else 0
-
-
-def stable_size(world: World, status: RolloutStatus) -> int:
-    """
-    Return how many pods stable is to have now.
-
-    All of them, unless dynamicStableScale gives up those whose traffic the canary has taken:
-    that was measured, not only configured, and not while copies of requests are counted too.
-    Before a weight falls they are there again.
-    """
-    total = replicas.stable_replicas(world.spec, status)
-    canary, stable = world.spec.strategy.canary, world.replica_set(status.stable_revision)
-    if canary is None or not canary.dynamic_stable_scale or stable is None:
-        return total
-    if not under_way(status):
-        return total
-    weights = status.weights
-    least = replicas.stable_share(world.spec, status, min(weights.applied, weights.desired))
-    taken = (
-        weights.served is not None
-        and weights.served >= 0.8 * weights.applied
-        and status.exposure.canary_requests >= LEAST_SAMPLE
-        and not replicas.split_of(world.spec, status).mirrors
-    )
-    return least if taken else max(least, min(stable.wanted, total))
-
-
 def may_raise(world: World, status: RolloutStatus) -> bool:
     """Say whether everything is in place to send the canary its desired weight."""
     spec = world.spec
@@ -173,8 +125,9 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
     begun = route(world, status).highest >= status.weights.desired > status.weights.applied
     if not begun and turned(world, status) is not None:
         return False  # evidence may have turned while the rise waited for its pods
+    out = is_out(world, status)  # then there is nothing to protect from this release
     if spec.by_replicas:
-        return not _others_are_left(world, status)
+        return out or not _others_are_left(world, status)
     if status.drain_until is not None and world.now < status.drain_until:
         return False
     canary, stable = world.replica_set(status.current_revision), status.stable_revision
@@ -184,7 +137,7 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
     wanted = max(1, replicas.needed(spec, status))
     return (
         canary.available >= wanted
-        and stable_service.selected_hash == stable.hash
+        and (out or stable_service.selected_hash == stable.hash)
         and is_reachable(world, status, wanted)
     )
 

@@ -8,7 +8,7 @@ What the user's has of us is remembered in status, and given back once it is nam
 
 from collections.abc import Iterator
 
-from rollouts.core import replicas
+from rollouts.core import capacity, replicas
 from rollouts.core.actions import (
     Action,
     CreateService,
@@ -17,6 +17,7 @@ from rollouts.core.actions import (
     SelectRevision,
 )
 from rollouts.core.confirm import may_have_retreated
+from rollouts.core.narrowing import may_narrow, others_serve
 from rollouts.core.observed import Service
 from rollouts.core.revision import describe
 from rollouts.core.routes import lags, next_weight
@@ -48,7 +49,8 @@ def _named(world: World, status: RolloutStatus, stable: Revision) -> Iterator[Ac
     switched = world.spec.blue_green is not None and (
         under_way(status) and next_weight(world, status) > 0
     )
-    if service is not None and not switched and may_narrow(world, status, service):
+    bears = world.spec.blue_green is None or capacity.may_switch_back(world, status)
+    if service is not None and bears and not switched and may_narrow(world, status, service):
         yield from _bind(world, service, stable)
     if under_way(status):
         if service is not None:
@@ -92,8 +94,13 @@ def _to_canary(world: World, status: RolloutStatus) -> Iterator[Action]:
         return
     if service is None:
         yield CreateService(world.spec.canary_service, canary.hash)
-    elif world.spec.blue_green is not None or world.observed.route.highest == 0:
-        # Traffic that is on its way to a superseded canary must not reach this one.
+    elif (
+        world.spec.blue_green is not None
+        or world.observed.route.highest == 0
+        or capacity.may_take_over(world, status)
+    ):
+        # Traffic that is on its way to a superseded canary must not reach this one, unless
+        # it is the only one to answer it.
         yield from _bind(world, service, status.current_revision)
 
 
@@ -111,7 +118,9 @@ def switch(world: World, status: RolloutStatus) -> Iterator[Action]:
 def switch_back(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Point the active Service at stable again; `status` is the one to be written."""
     active = world.stable_service
-    if active is not None and not others_serve(world, status, active):
+    if active is None or others_serve(world, status, active):
+        return
+    if capacity.may_switch_back(world, status):
         yield from _bind(world, active, status.stable_revision)
 
 
@@ -208,53 +217,6 @@ def _problems(world: World, status: RolloutStatus) -> Iterator[Problem]:
                 " alone, and the spec names it no longer, so that no share of the pods is a share of its"
                 " requests: it is given back as soon as no other revision has pods",
             )
-
-
-def may_narrow(world: World, status: RolloutStatus, service: Service) -> bool:
-    """Say whether a Service may select stable alone, as far as the pods go that it selects now."""
-    return not narrowing_waits_for(world, status, service)
-
-
-def narrowing_waits_for(world: World, status: RolloutStatus, service: Service) -> str:
-    """
-    Return what a Service waits for before it may select stable alone; or nothing.
-
-    One that selects everybody's pods is narrowed when all of ours that are ready are among
-    its endpoints: what it has next is then a part of what it has, in whatever order the
-    cluster hears of pods and of the selector. While a Deployment's pods serve beside ours,
-    ours have to be as many as they are to be; and as many as the pods of others, who serve too.
-    """
-    stable = world.replica_set(status.stable_revision)
-    if service.selected_hash or stable is None:
-        return ""
-    workload = world.observed.workload
-    beside = workload is not None and workload.replicas > 0
-    wanted = max(stable.ready, world.spec.replicas) if beside else stable.ready
-    there = service.ready_endpoints.get(stable.hash, 0)
-    if there < wanted:
-        return f"{there} of {wanted} pods are endpoints of Service {service.name}, which selects all revisions"
-    return others_serve(world, status, service)
-
-
-def others_serve(world: World, status: RolloutStatus, service: Service) -> str:
-    """
-    Return why a Service can't be bound: others have more ready pods there than stable; or nothing.
-
-    The pods of an adopted Deployment are no others'. What was bound before is bound again, whoever
-    took our key away: nobody else has served there since.
-    """
-    stable = world.replica_set(status.stable_revision)
-    if service.selected_hash or service.ours or stable is None or service.name in status.services:
-        return ""
-    workload, known = world.observed.workload, world.observed.replica_sets
-    strangers = sum(count for hash_, count in service.ready_endpoints.items() if hash_ not in known)
-    strangers += max(0, service.other_endpoints - (workload.existing if workload else 0))
-    if service.ready_endpoints.get(stable.hash, 0) >= strangers:
-        return ""
-    return (
-        f"Service {service.name} has more ready pods of others than of this Rollout: it is narrowed to this"
-        " Rollout's when the others are gone or it has as many, and until then no release moves on"
-    )
 
 
 def canary_is_stable(world: World, status: RolloutStatus) -> bool:

@@ -74,6 +74,11 @@ class Abort(Remembered):
     at: Timestamp
     by: str
     reason: str
+    forced: bool = False
+    """
+    A person wants it whatever it costs: traffic goes back even while stable has no ready pod,
+    or only a few.
+    """
 
 
 class Pinned(Remembered):

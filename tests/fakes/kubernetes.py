@@ -29,6 +29,8 @@ class Kubernetes:
         self.cluster = cluster
         self.namespace = namespace
         self._pods_made = 0
+        self.quota: int | None = None
+        """As many pods there may be in the namespace, as a ResourceQuota has it."""
 
     def settle(self) -> None:
         for replica_set in self.cluster.select(REPLICA_SET, self.namespace):
@@ -52,12 +54,16 @@ class Kubernetes:
         for pod in pods[wanted:]:
             self.cluster.drop(Ref(POD, self.namespace, pod["metadata"]["name"]))
         pods = pods[:wanted]
-        while len(pods) < wanted:
+        while len(pods) < wanted and self._has_room():
             pods.append(self._pod(replica_set))
         ready = sum(_is_ready(pod) for pod in pods)
-        status = {"replicas": wanted, "readyReplicas": ready, "availableReplicas": ready}
+        status = {"replicas": len(pods), "readyReplicas": ready, "availableReplicas": ready}
         if replica_set.get("status") != status:
             self.cluster.edit(Ref(REPLICA_SET, self.namespace, name), {"status": status})
+
+    def _has_room(self) -> bool:
+        pods = self.cluster.select(POD, self.namespace)
+        return self.quota is None or sum(not has_ended(pod) for pod in pods) < self.quota
 
     def _pod(self, replica_set: JSON) -> JSON:
         self._pods_made += 1

@@ -35,6 +35,7 @@ class Eyes:
         self.clock = clock
         self.requests, self.failures = requests, failures
         self.error = ""
+        self.served_percent = 25.0
         self.targets: dict[Key, Target] = {}
         self._looks: dict[Key, Look] = {}
 
@@ -42,6 +43,7 @@ class Eyes:
         """Return eyes that have seen the same, by another clock."""
         made = Eyes(clock, self.requests, self.failures)
         made.error, made.targets, made._looks = self.error, dict(self.targets), dict(self._looks)
+        made.served_percent = self.served_percent
         return made
 
     def follow(self, target: Target) -> None:
@@ -72,7 +74,7 @@ class Eyes:
                 measured,
                 {criterion.name: criterion for criterion in target.spec.success_criteria},
                 canary,
-                served_percent=25.0,
+                served_percent=self.served_percent,
             )
 
 

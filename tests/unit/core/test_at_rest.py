@@ -1,5 +1,7 @@
 """A Rollout that has nothing to do: it does nothing, keeps what it promised, and forgets the old."""
 
+from dataclasses import replace
+
 import pytest
 
 from rollouts.core import actions as act
@@ -145,3 +147,25 @@ def test_a_revision_with_pods_is_emptied_and_not_forgotten() -> None:
     assert scene.decide().actions == (act.ScaleReplicaSet("checkout-newhash", 0),)
     going = scene.having(replica_set(NEW, 1, wanted=0))
     assert going.decide().actions == (), "its pod still exists"
+
+
+def test_a_stable_revision_that_crashes_and_answers_nobody_is_degraded_at_once() -> None:
+    crashing = replica_set(OLD, 4, 0, problem="CrashLoopBackOff")
+    scene = settled().having(crashing)
+    decision = scene.decide()
+    assert (decision.status.phase, told(decision)) == ("Degraded", ["Blocked"])
+    assert holding(decision.status)["Stalled"]
+    assert decision.status.message == "0 of 4 pods are available (CrashLoopBackOff)"
+    between = tuple(replace(pod, problem="", restarts=3) for pod in crashing.pods)
+    again = scene.after(decision, 30).having(replace(crashing, pods=between))
+    assert again.decide().status.phase == "Degraded", "between two crashes it is no better"
+    assert told(again.decide()) == []
+    assert scene.after(again.decide()).decide().occurrences == ()
+    one = again.having(replica_set(OLD, 4, 1))
+    assert one.decide().status.phase == "Progressing"
+
+
+def test_pods_that_are_restarted_once_are_waited_for() -> None:
+    found = replica_set(OLD, 4, 0)
+    rebooted = replace(found, pods=tuple(replace(pod, restarts=1) for pod in found.pods))
+    assert settled().having(rebooted).decide().status.phase == "Progressing"

@@ -77,11 +77,22 @@ def test_a_release_that_is_held_is_still_stopped(held: Scene) -> None:
     assert reason(held.with_(evidence=FAILED)) is not None
 
 
-@pytest.mark.parametrize("pods", [0, 1])
-def test_a_rollback_never_waits_for_readiness(pods: int) -> None:
-    """Not of the canary, and not of stable: there is nowhere better to go."""
+@pytest.mark.parametrize(("canary", "stable"), [(0, 4), (0, 0), (1, 1)])
+def test_a_rollback_never_waits_for_readiness(canary: int, stable: int) -> None:
+    """Not of the canary, and not of all of stable; only what nobody else answers stays."""
     scene = under_way(25, JUDGED, evidence=FAILED)
-    assert reason(scene.having(replica_set(NEW, 1, pods), replica_set(OLD, 4, 0))) is not None
+    scene = scene.having(replica_set(NEW, 1, canary), replica_set(OLD, 4, stable))
+    assert reason(scene) is not None
+
+
+def test_a_rollback_is_decided_while_nobody_else_answers_and_made_by_whoever_comes_next() -> None:
+    scene = under_way(25, JUDGED, evidence=FAILED).having(replica_set(OLD, 4, 0))
+    decision = scene.decide()
+    assert decision.status.abort is not None
+    assert decision.actions == ()
+    assert scene.after(decision).decide().actions == ()
+    one = scene.after(decision).having(replica_set(OLD, 4, 1))
+    assert one.decide().actions == (CUT,)
 
 
 def with_pod(**facts: object) -> Scene:

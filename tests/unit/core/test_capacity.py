@@ -1,0 +1,172 @@
+"""What stable can bear: blue-green's way back, and revisions whose time is over."""
+
+import pytest
+
+from rollouts.core import actions as act
+from rollouts.model.route import Route
+from rollouts.model.status import Abort, Retiring, Weights
+from tests.unit.core.worlds import (
+    CRITERIA,
+    NEW,
+    OLD,
+    Scene,
+    at,
+    evidence,
+    replica_set,
+    revision,
+    service,
+    settled,
+    spec_of,
+    told,
+    under_way,
+)
+
+BLUE_GREEN = spec_of(
+    strategy={"blueGreen": {"activeService": "checkout", "scaleDownDelaySeconds": 600}},
+    successCriteria=CRITERIA,
+    replicas=20,
+)
+BACK = act.SelectRevision("checkout", OLD)
+
+
+def warm(old_ready: int, new_ready: int = 20) -> Scene:
+    """Return a scene after a promotion: of 20 pods of each revision so many are ready."""
+    active = service("checkout", NEW, newhash=new_ready)
+    scene = settled(BLUE_GREEN).having(replica_set(OLD, 20, old_ready))
+    return scene.having(replica_set(NEW, 20, new_ready)).with_(
+        stable_revision=revision(NEW),
+        current_revision=revision(NEW),
+        previous_revision=revision(OLD),
+        past=[revision(OLD)],
+        retiring=[Retiring(hash=OLD, delay_seconds=600, at=at(600))],
+        exposed_at=at(-60),
+        template_hash=NEW,
+        services={"checkout": active},
+        now=at(1),
+    )
+
+
+def test_a_way_back_to_one_pod_of_twenty_waits_for_the_others() -> None:
+    scene = warm(1).with_(evidence=evidence("fail", seconds=0))
+    decision = scene.decide()
+    assert decision.status.abort is not None
+    assert decision.status.stable_revision == revision(OLD)
+    assert BACK not in decision.actions
+    assert decision.status.message.endswith(
+        "; stable has too few ready pods, 1 of 20: the switch back waits for them"
+    )
+    waiting = scene.after(decision).with_(evidence=evidence("pass"))
+    assert BACK not in waiting.decide().actions
+    assert told(waiting.decide()) == []
+    assert BACK in waiting.having(replica_set(OLD, 20, 15)).decide().actions
+    late = waiting.with_(now=at(601))
+    assert BACK in late.decide().actions, "not for ever: half of it is better than what is bad"
+
+
+def test_what_is_broken_is_not_waited_for() -> None:
+    broken = replica_set(OLD, 20, 10, problem="CrashLoopBackOff")
+    scene = warm(10).having(broken).with_(evidence=evidence("fail", seconds=0))
+    assert BACK in scene.decide().actions
+
+
+def test_one_pod_is_better_than_none() -> None:
+    scene = warm(1, new_ready=0).with_(evidence=evidence("fail", seconds=0))
+    assert BACK in scene.decide().actions
+
+
+def test_an_abort_goes_back_to_one_pod_at_once_and_says_so() -> None:
+    decision = warm(1).commanded("abort").decide()
+    assert BACK in decision.actions
+    assert decision.status.last_command is not None
+    assert decision.status.last_command.message.endswith("which has 1 of 20 pods ready")
+
+
+def test_a_rollback_is_sized_before_it_is_switched_to() -> None:
+    scene = warm(1).commanded("rollback")
+    decision = scene.decide()
+    assert BACK not in decision.actions
+    grown = scene.after(decision).having(replica_set(OLD, 4, 4)).with_(command=None)
+    assert act.ScaleReplicaSet("checkout-oldhash", 20) in grown.decide().actions
+
+
+def baking(old: int, new: int = 4) -> Scene:
+    """Return a scene after a switch of 4 pods, superseded by a newer template."""
+    spec = spec_of(strategy={"blueGreen": {"activeService": "checkout"}})
+    scene = under_way(100, spec, current_step_index=1, template_hash="newest", route=Route())
+    scene = scene.having(replica_set(OLD, 4, old), replica_set(NEW, 4, new))
+    return scene.with_(services={"checkout": service("checkout", NEW, newhash=new)})
+
+
+def test_a_newer_template_while_stable_is_out_leaves_the_active_revision_active() -> None:
+    scene = baking(old=0)
+    decision = scene.decide()
+    assert decision.actions == ()
+    assert "Service checkout keeps revision 2 until it has one" in decision.status.message
+    following = scene.after(decision).decide()
+    assert [type(each) for each in following.actions] == [act.CreateReplicaSet]
+    assert told(following) == []
+    back = scene.after(decision).having(replica_set(OLD, 4))
+    assert BACK in back.decide().actions
+    assert told(back.decide()) == []
+
+
+def left(old_ready: int, new: int, **facts: object) -> Scene:
+    """Return a scene at rest: the time of the old revision is over, and so many new pods are ready."""
+    entry = Retiring(hash=OLD, delay_seconds=5, at=at(-1))
+    scene = settled().having(replica_set(OLD, 4, old_ready), replica_set(NEW, 4, new, **facts))  # type: ignore[arg-type]
+    return scene.with_(
+        stable_revision=revision(NEW),
+        current_revision=revision(NEW),
+        template_hash=NEW,
+        retiring=[entry],
+    ).serving(stable=service("checkout", NEW, newhash=new))
+
+
+GONE = act.ScaleReplicaSet("checkout-oldhash", 0)
+
+
+@pytest.mark.parametrize(
+    ("scene", "goes"),
+    [
+        (left(4, 4), True),
+        (left(4, 0, problem="CrashLoopBackOff"), False),
+        (left(4, 3), False),
+        (left(2, 3), True),
+        (left(0, 0), True),
+        (left(4, 0).with_(unsettled_since=at(-601)), True),
+        (left(4, 0, problem="CrashLoopBackOff").with_(unsettled_since=at(-601)), False),
+    ],
+    ids=[
+        "stable has all",
+        "stable crashes",
+        "stable lacks one",
+        "stable has more",
+        "neither has any",
+        "pods of stable may wait for its room",
+        "stable crashes for long",
+    ],
+)
+def test_a_revision_stays_beyond_its_time_while_it_is_the_better_one(
+    scene: Scene, *, goes: bool
+) -> None:
+    assert (GONE in scene.decide().actions) is goes
+
+
+def test_a_release_that_was_stopped_stays_beyond_its_time_while_stable_crashes() -> None:
+    abort = Abort(at=at(-100), by="rollouts", reason="x")
+    entry = Retiring(hash=NEW, delay_seconds=5, at=at(-1))
+    scene = under_way(25, abort=abort, retiring=[entry], weights=Weights(), route=Route())
+    scene = scene.serving(canary=service("checkout-canary", OLD, oldhash=4))
+    gone = act.ScaleReplicaSet("checkout-newhash", 0)
+    assert gone in scene.decide().actions
+    crashing = scene.having(replica_set(OLD, 4, 0, problem="CrashLoopBackOff"))
+    assert gone not in crashing.decide().actions
+
+
+def test_a_first_deploy_that_is_overtaken_makes_room_pod_by_pod() -> None:
+    scene = settled().with_(stable_revision=None, template_hash=NEW, current_revision=revision(NEW))
+    scene = scene.having(replica_set(OLD, 4, 2), replica_set(NEW, 4, 0))
+    assert act.ScaleReplicaSet("checkout-oldhash", 2) in scene.decide().actions
+    some = scene.having(replica_set(OLD, 2), replica_set(NEW, 4, 2))
+    assert act.ScaleReplicaSet("checkout-oldhash", 1) in some.decide().actions
+    assert not scene.having(replica_set(OLD, 2), replica_set(NEW, 4, 1)).decide().actions
