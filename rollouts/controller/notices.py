@@ -21,6 +21,7 @@ TOLD = frozenset(
         "Promoted",
         "RolledBack",
         "RolloutStarted",
+        "StableDown",
         "StepsChanged",
         "StrategyChanged",
     }

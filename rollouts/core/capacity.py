@@ -43,8 +43,12 @@ def keeper(world: World, status: RolloutStatus) -> ReplicaSet | None:
         return None
     if serving.hash == status.stable_revision.hash:
         return None if _leads_to(world, serving) else serving
-    forced = status.abort is not None and status.abort.forced
-    return serving if is_out(world, status) and not forced else None
+    return serving if is_out(world, status) and not _is_forced(world, status) else None
+
+
+def _is_forced(world: World, status: RolloutStatus) -> bool:
+    """Say whether a person wants traffic back whatever that costs: by `abort`, or by taking it all down."""
+    return world.observed.leaving or (status.abort is not None and status.abort.forced)
 
 
 def _leads_to(world: World, stable: ReplicaSet) -> bool:
@@ -115,7 +119,7 @@ def canary_size(world: World, status: RolloutStatus) -> int:
     if not is_out(world, status):
         return size
     service = world.stable_service
-    if service is not None and service.selected_hash == "":
+    if size and service is not None and service.selected_hash == "":
         return max(size, replicas.stable_replicas(world.spec, status))
     return max(size, _carried(world, status))
 
@@ -147,7 +151,7 @@ def may_switch_back(world: World, status: RolloutStatus) -> bool:
     serving = world.observed.replica_sets.get(active.selected_hash)
     if serving is None or serving is stable or serving.ready == 0:
         return True
-    if status.abort is not None and status.abort.forced:
+    if _is_forced(world, status):
         return True
     until = _waits_until(world, status)
     overdue = until is not None and world.now >= until
@@ -197,10 +201,19 @@ def cost(world: World, status: RolloutStatus) -> str:
 
 def told(world: World, move: Move) -> Move:
     """Return the move with what stable can't bear in its message, looked at again when that ends."""
-    status = move.status
-    move = move.having(message=untold(status).message + said(world, status))
+    status, words = move.status, said(world, move.status)
+    if words.startswith(_OUT) and under_way(status) and not _is_known(status):
+        move = move.saying(world, "StableDown", words.removeprefix("; "), "Warning")
+    move = move.having(message=untold(status).message + words)
     until = _waits_until(world, status)
     return move.waking(until) if _is_waited_for(world, status) and until is not None else move
+
+
+def _is_known(status: RolloutStatus) -> bool:
+    """Say whether this attempt has told it already: of a stable revision that flaps once is enough."""
+    since = status.started_at
+    told = (each for each in status.history if each.reason == "StableDown")
+    return any(since is None or each.at >= since for each in told)
 
 
 def untold(status: RolloutStatus) -> RolloutStatus:
@@ -244,5 +257,5 @@ def _answers(world: World, status: RolloutStatus, kept: ReplicaSet | None) -> st
     if service is not None and active is not None and active.ready:
         return f"Service {service.name} keeps revision {active.revision} until it has one"
     if under_way(status):
-        return "the canary gets what its steps say, and promote --full gives it everything"
+        return "the new revision gets what its steps say, and promote --full gives it everything"
     return "requests fail until it has one"

@@ -74,7 +74,7 @@ def _routes(world: World, status: RolloutStatus) -> Iterator[Action]:
         loose = route.highest > 0 or not route.intact
         if _route_has_ended(world, status):
             yield RemoveRoute()
-        elif not services.canary_is_stable(world, status) and loose:
+        elif loose and not _needs_route(world, status):
             yield from _back(world, status)
 
 
@@ -97,6 +97,11 @@ def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
     pending = not route.shaped and tuple(split.names) == world.asked
     if route.weight != percent or not route.intact or pending:
         yield SetWeight(split)
+
+
+def _needs_route(world: World, status: RolloutStatus) -> bool:
+    """Say whether the routes are what leads to stable: after a promotion, as long as it answers."""
+    return services.canary_is_stable(world, status) and not capacity.is_out(world, status)
 
 
 def _route_has_ended(world: World, status: RolloutStatus) -> bool:

@@ -84,7 +84,7 @@ def stop(world: World, move: Move) -> Move:
     if not under_way(move.status):
         return move
     reason = "the Rollout is being deleted, and gives everything back to its Deployment"
-    return roll_back(world, move, by="rollouts", reason=reason, forced=True)
+    return roll_back(world, move, by="rollouts", reason=reason)
 
 
 def _hurried(world: World, entry: Retiring) -> Retiring:

@@ -145,6 +145,16 @@ LOOKS = st.sampled_from(
 )
 
 
+def must_stay(spec: Any, status: RolloutStatus, seen: Any) -> bool:
+    """Say whether stable would not answer what the routes send to another revision, which does."""
+    stable, service = status.stable_revision, seen.services.get("checkout-canary")
+    forced = status.abort is not None and status.abort.forced
+    if stable is None or service is None or forced or not (spec.replicas and spec.routing):
+        return False
+    here, there = (seen.replica_sets.get(each) for each in (stable.hash, service.selected_hash))
+    return bool(there and there.ready and there is not here and not (here and here.ready))
+
+
 @settings(max_examples=300)
 @given(st.sampled_from(SPECS), STATUSES, OBSERVED, LOOKS)
 def test_any_world_has_a_decision_and_it_is_a_safe_one(
@@ -155,6 +165,8 @@ def test_any_world_has_a_decision_and_it_is_a_safe_one(
         match action:
             case act.SetWeight(Split(percent=percent)):
                 rises = percent > seen.route.highest
+                falls = percent < (seen.route.weight or 0)
+                assert not (falls and must_stay(spec, decision.status, seen)), "an answer is lost"
                 assert not (rises and status.abort is not None), "no weight rises after a rollback"
                 new = rises and status.weights.applied < percent
                 assert not (new and seen.route.problems), "no weight rises over an obstacle"

@@ -3,7 +3,7 @@
 import pytest
 
 from rollouts.core import actions as act
-from rollouts.model.route import Route
+from rollouts.model.route import Route, Split
 from rollouts.model.status import Abort, Retiring, Weights
 from tests.unit.core.worlds import (
     CRITERIA,
@@ -102,6 +102,7 @@ def test_a_newer_template_while_stable_is_out_leaves_the_active_revision_active(
     decision = scene.decide()
     assert decision.actions == ()
     assert "Service checkout keeps revision 2 until it has one" in decision.status.message
+    assert told(decision) == ["RolloutStarted", "StableDown"]
     following = scene.after(decision).decide()
     assert [type(each) for each in following.actions] == [act.CreateReplicaSet]
     assert told(following) == []
@@ -170,3 +171,72 @@ def test_a_first_deploy_that_is_overtaken_makes_room_pod_by_pod() -> None:
     some = scene.having(replica_set(OLD, 2), replica_set(NEW, 4, 2))
     assert act.ScaleReplicaSet("checkout-oldhash", 1) in some.decide().actions
     assert not scene.having(replica_set(OLD, 2), replica_set(NEW, 4, 1)).decide().actions
+
+
+def test_an_outage_of_stable_is_told_once_in_a_release_and_leaves_the_message_when_it_ends() -> (
+    None
+):
+    scene = under_way(25, current_step_index=1)
+    down = scene.having(replica_set(OLD, 4, 0, problem="CrashLoopBackOff"))
+    decision = down.decide()
+    assert told(decision) == ["Paused", "StableDown"]
+    assert decision.status.message == (
+        "step 2/3 at 25 %: waits for promotion; stable has no ready pod (CrashLoopBackOff):"
+        " revision 2 keeps what it has until it has one"
+    )
+    assert decision.actions == ()
+    again = down.after(decision).decide()
+    assert (told(again), again.status.message) == ([], decision.status.message)
+    healed = scene.after(again).having(replica_set(OLD, 4)).decide()
+    assert healed.status.message == "step 2/3 at 25 %: waits for promotion"
+
+
+def test_a_promoted_revision_that_loses_its_pods_at_once_leaves_the_old_ones_to_answer() -> None:
+    """The stable Service still leads to the old revision, and the routes to the new one."""
+    scene = under_way(100).with_(current_step_index=3, step_started_at=at(-10))
+    promoted = scene.after(scene.decide())
+    lost = promoted.having(replica_set(NEW, 4, 0)).serving(
+        canary=service("checkout-canary", NEW), stable=service("checkout", OLD, oldhash=4)
+    )
+    assert act.SetWeight(Split(cut_off=True)) in lost.decide().actions
+    assert promoted.decide().actions == (act.SelectRevision("checkout", NEW),)
+
+
+def test_the_way_out_of_a_rollout_does_not_wait_for_stable() -> None:
+    scene = under_way(25).having(replica_set(OLD, 4, 0))
+    assert scene.with_(leaving=True).decide().actions == (act.SetWeight(Split(cut_off=True)),)
+
+
+SHARED = spec_of(strategy={"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}})
+
+
+def shared(stable: int, canary: int, weight: int = 50) -> Scene:
+    """Return a canary by replicas with so many ready pods of 2 each, and no Service or route."""
+    weights = Weights(desired=weight, applied=weight, applied_at=at(-8))
+    scene = under_way(50, SHARED, route=Route(), services={}, weights=weights)
+    return scene.having(
+        replica_set(OLD, 2, stable, problem="CrashLoopBackOff"), replica_set(NEW, 2, canary)
+    )
+
+
+def test_by_replicas_the_pods_that_answer_stay_until_others_do() -> None:
+    aborted = shared(0, 2).commanded("abort")
+    decision = aborted.decide()
+    assert decision.actions == (act.ScaleReplicaSet("checkout-oldhash", 4),)
+    assert decision.status.last_command is not None
+    assert decision.status.last_command.message == (
+        "traffic goes back to stable as soon as it has a ready pod (CrashLoopBackOff): until then"
+        " the new revision answers"
+    )
+    assert decision.status.message.endswith("the pods of revision 2 answer")
+    grown = aborted.after(decision).with_(command=None)
+    grown = grown.having(replica_set(OLD, 4, 0, problem="CrashLoopBackOff"))
+    assert grown.decide().actions == ()
+
+
+def test_by_replicas_a_fix_begins_beside_what_it_overtakes() -> None:
+    scene = shared(0, 2).with_(template_hash="newest", images=("shop:3",))
+    decision = scene.decide()
+    following = scene.after(decision)
+    following = following.after(following.decide())
+    assert [each for each in following.decide().actions if isinstance(each, act.CreateReplicaSet)]
