@@ -90,6 +90,14 @@ class NginxRouting(Written):
     canary_ingress_annotations: dict[str, str] = Field(default_factory=dict)
     """More annotations for the canary Ingress; a key without a slash gets the prefix."""
 
+    @property
+    def extra(self) -> dict[str, str]:
+        """Those annotations with their prefix."""
+        return {
+            key if "/" in key else f"{self.annotation_prefix}/{key}": value
+            for key, value in self.canary_ingress_annotations.items()
+        }
+
 
 class SMIRouting(Written):
     """Weights in an SMI TrafficSplit, which we own."""

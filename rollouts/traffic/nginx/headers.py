@@ -24,6 +24,8 @@ BY_PATTERN = "canary-by-header-pattern"
 BY_COOKIE = "canary-by-cookie"
 RULES = (BY_HEADER, BY_VALUE, BY_PATTERN, BY_COOKIE)
 """What sends requests to the canary whatever the weight is."""
+RULE = "canary-by-"
+"""How all of these begin, those that only other controllers know, too."""
 
 _PLAIN = re.compile(r"[-._~a-zA-Z0-9/:]+")
 _AS_IT_IS = re.compile(r"[-_~a-zA-Z0-9/:&=]")

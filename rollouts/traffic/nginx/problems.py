@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rollouts.model.kinds import INGRESS, FrozenJSON
 from rollouts.model.route import Problem
 from rollouts.model.spec import RolloutSpec
-from rollouts.traffic.nginx import headers, mirror
+from rollouts.traffic.nginx import headers, mirror, upstream
 from rollouts.traffic.nginx.ingresses import (
     annotation,
     default_service,
@@ -51,15 +51,17 @@ def _of_stable(scene: Scene, stable: str, ingress: FrozenJSON) -> Iterator[Probl
             "CanaryIngressNotOurs",
             f"Ingress {canary['metadata']['name']} exists and is not this Rollout's; remove or rename it",
         )
-    if annotation(ingress, prefix, "affinity") == "cookie" and (
-        annotation(ingress, prefix, "affinity-canary-behavior") != "legacy"
-    ):
+    behavior = scene.spec.nginx.extra.get(f"{prefix}/{upstream.CANARY_AFFINITY}") or annotation(
+        ingress, prefix, upstream.CANARY_AFFINITY
+    )
+    if annotation(ingress, prefix, upstream.AFFINITY) == "cookie" and behavior != "legacy":
         yield Problem(
             "CookieAffinity",
             f"Ingress {stable} has cookie affinity, which keeps users where they are whatever the weight says;"
             " set affinity-canary-behavior: legacy",
             blocking=False,
         )
+    yield from upstream.problems(stable, ingress, prefix, scene.spec.stable_service)
 
 
 def _no_rule(stable: str, ingress: FrozenJSON, spec: RolloutSpec) -> Problem:

@@ -7,7 +7,8 @@ nothing is ever written but a mirror's target.
 
 Facts, from ingress-nginx's documentation of its annotations: `canary: "true"` marks it,
 `canary-weight` is a whole percentage, header and cookie rules come before the weight,
-and other annotations of a canary Ingress are ignored in favour of the main Ingress's.
+and other annotations of a canary Ingress are ignored in favour of the main Ingress's, but for
+those of its upstream (`rollouts.traffic.nginx.upstream`), which are copied.
 """
 
 import re
@@ -19,6 +20,7 @@ from rollouts.model.routing import NginxRouting
 from rollouts.traffic.nginx import headers, mirror
 from rollouts.traffic.nginx.ingresses import annotation, annotations, is_canary, rules_of, rules_to
 from rollouts.traffic.nginx.problems import problems
+from rollouts.traffic.nginx.upstream import shaping
 from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of, own_metadata
 from rollouts.traffic.scene import Scene
 
@@ -52,8 +54,8 @@ def render(scene: Scene, split: Split) -> list[RoutingWrite]:
     Return the writes after which the canary Ingresses say `split`.
 
     A stable Ingress that is absent, or has no rule for the stable Service, has no canary.
-    `cut_off` leaves header and cookie rules out, so that nobody at all reaches the canary.
-    Of a canary Ingress whose stable one is gone the rules stay; one that the spec no longer
+    `cut_off` leaves header and cookie rules out, so that nobody at all reaches the canary; what
+    else the user wants in a canary Ingress stays as long as that does. Of a canary Ingress whose stable one is gone the rules stay; one that the spec no longer
     asks for is cut off. One of that name that is somebody else's is left alone.
     """
     bodies = list(_canaries(scene, split))
@@ -108,7 +110,7 @@ def _canaries(scene: Scene, split: Split) -> Iterator[JSON]:
 def _canary(
     scene: Scene, name: str, like: FrozenJSON, rules: list[JSON], wanted: dict[str, str]
 ) -> JSON:
-    """Return the canary Ingress of this name, of the same class as `like`."""
+    """Return the canary Ingress of this name, of the same class as `like`, and to a Service as its own."""
     legacy_class = annotations(like).get(_LEGACY_CLASS)
     legacy = {_LEGACY_CLASS: legacy_class} if legacy_class is not None else {}
     body: JSON = {"rules": rules}
@@ -119,7 +121,11 @@ def _canary(
         "kind": INGRESS.name,
         "metadata": {
             **own_metadata(name, scene.rollout),
-            "annotations": {**wanted, **legacy},
+            "annotations": {
+                **shaping(like, scene.spec.nginx.annotation_prefix),
+                **wanted,
+                **legacy,
+            },
         },
         "spec": body,
     }
@@ -140,26 +146,21 @@ def _to_canary(scene: Scene, path: FrozenJSON) -> JSON:
 def _annotations(routing: NginxRouting, split: Split) -> dict[str, str]:
     prefix = routing.annotation_prefix
     ours = {f"{prefix}/canary": "true", f"{prefix}/canary-weight": str(split.percent)}
+    extra = routing.extra
     if split.cut_off:
-        return ours
+        return {**{key: value for key, value in extra.items() if not _sends(key)}, **ours}
     header = headers.header_annotations(split.headers)
-    return {
-        **_extra(routing),
-        **{f"{prefix}/{key}": value for key, value in header.items()},
-        **ours,
-    }
+    return {**extra, **{f"{prefix}/{key}": value for key, value in header.items()}, **ours}
 
 
-def _extra(routing: NginxRouting) -> dict[str, str]:
-    return {
-        key if "/" in key else f"{routing.annotation_prefix}/{key}": value
-        for key, value in routing.canary_ingress_annotations.items()
-    }
+def _sends(key: str) -> bool:
+    """Say whether an annotation sends requests to the canary whatever its weight is."""
+    return key.rpartition("/")[2].startswith(headers.RULE)
 
 
 def _without_strays(scene: Scene, body: FrozenJSON) -> Change | None:
     """
-    Return what takes away canary annotations that are not to be there.
+    Return what takes away annotations of the canary or its upstream that are not to be there.
 
     A server-side apply would leave those that somebody else wrote.
     """
@@ -167,12 +168,8 @@ def _without_strays(scene: Scene, body: FrozenJSON) -> Change | None:
     present = scene.of(INGRESS).get(metadata["name"])
     if present is None:
         return None
-    prefix = f"{scene.spec.nginx.annotation_prefix}/canary"
-    strays = [
-        key
-        for key in annotations(present)
-        if key.startswith(prefix) and key not in metadata["annotations"]
-    ]
+    found = _of_canary(present, scene.spec.nginx.annotation_prefix)
+    strays = [key for key in found if key not in metadata["annotations"]]
     if not strays:
         return None
     ref = Ref(INGRESS, metadata["namespace"], metadata["name"])
@@ -189,11 +186,11 @@ def _weight(ingress: FrozenJSON, routing: NginxRouting) -> int | None:
 
 def _reach(ingress: FrozenJSON, routing: NginxRouting) -> int:
     """Return the most that it may send to the canary: header and cookie rules count as something."""
-    weight, present = _weight(ingress, routing), annotations(ingress)
+    weight = _weight(ingress, routing)
     if weight is None:
         return 100
-    rules = {f"{routing.annotation_prefix}/{key}" for key in headers.RULES}
-    reaching = any(key in present for key in rules | _extra(routing).keys())
+    read = (f"{routing.annotation_prefix}/", *routing.extra)
+    reaching = any(_sends(key) and key.startswith(read) for key in annotations(ingress))
     return max(weight, 1) if reaching else weight
 
 
@@ -231,19 +228,22 @@ def _intact(scene: Scene, ingress: FrozenJSON, wanted: Split) -> bool:
     )
 
 
-def _same(wanted: FrozenJSON, found: FrozenJSON, prefix: str) -> bool:
-    def canary_annotations(ingress: FrozenJSON) -> dict[str, str]:
-        return {
-            key: value
-            for key, value in annotations(ingress).items()
-            if key.startswith(f"{prefix}/canary")
-        }
+def _of_canary(ingress: FrozenJSON, prefix: str) -> dict[str, str]:
+    """Return the annotations that say what it is to the canary, and how its upstream is made."""
+    marks = {
+        key: value
+        for key, value in annotations(ingress).items()
+        if key.startswith(f"{prefix}/canary")
+    }
+    return {**marks, **shaping(ingress, prefix)}
 
+
+def _same(wanted: FrozenJSON, found: FrozenJSON, prefix: str) -> bool:
     extra_kept = annotations(wanted).items() <= annotations(found).items()
     return (
         wanted["spec"]["rules"] == found["spec"].get("rules")
         # An API server gives a class to an Ingress without one; the stable one may be older than that.
         and wanted["spec"].get("ingressClassName") in (None, found["spec"].get("ingressClassName"))
-        and canary_annotations(wanted) == canary_annotations(found)
+        and _of_canary(wanted, prefix) == _of_canary(found, prefix)
         and extra_kept
     )

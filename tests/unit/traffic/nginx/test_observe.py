@@ -153,6 +153,25 @@ def test_a_header_rule_reaches_the_canary_at_weight_0_until_it_is_cut_off() -> N
     assert (closed.weight, closed.highest, closed.intact) == (0, 0, True)
 
 
+@pytest.mark.parametrize("key", ["external-dns.alpha.kubernetes.io/exclude", "proxy-body-size"])
+def test_an_annotation_that_routes_nothing_is_no_traffic_and_stays(key: str) -> None:
+    obj = rollout(canaryIngressAnnotations={key: "8"})
+    full = key if "/" in key else f"{PREFIX}/{key}"
+    for cut_off in (False, True):
+        found = live(0, obj=obj, cut_off=cut_off)
+        assert found[CANARY]["metadata"]["annotations"][full] == "8"
+        assert (observe(found, obj).highest, observe(found, obj).intact) == (0, True)
+
+
+@pytest.mark.parametrize("key", ["canary-by-cookie", "higress.io/canary-by-query"])
+def test_an_annotation_that_routes_goes_with_a_rollback(key: str) -> None:
+    obj = rollout(canaryIngressAnnotations={key: "x", "team": "shop"})
+    assert observe(live(0, obj=obj), obj).highest == 1
+    cut = live(0, obj=obj, cut_off=True)
+    assert key.rpartition("/")[2] not in str(cut[CANARY]["metadata"]["annotations"])
+    assert observe(cut, obj).highest == 0
+
+
 def test_a_canary_that_is_being_deleted_is_gone() -> None:
     found = live(5)
     found[CANARY]["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z"
