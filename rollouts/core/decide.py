@@ -19,6 +19,7 @@ from rollouts.core.conditions import conditions
 from rollouts.core.converge import converge, retreat
 from rollouts.core.in_force import announced, unannounced
 from rollouts.core.observed import Observed, ReplicaSet
+from rollouts.core.patience import patient, waking
 from rollouts.core.replicas import split_of
 from rollouts.core.restart import go_on
 from rollouts.core.rising import is_rising, turned
@@ -47,14 +48,14 @@ def decide(
     """
     status = unannounced(capacity.untold(status))
     world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names), hold)
-    world = services.warned(adoption.warned(world, status), status)
+    world = patient(services.warned(adoption.warned(world, status), status), status)
     move = _remember_evidence(world, Move(status))
     for step in _course(world, status):
         move = step(world, move)
         if attempt(move.status) != attempt(status):
             # A new attempt: what was measured of the last one says nothing about it.
             world = replace(world, evidence=Evidence())
-    move = _time_progress(world, status, move)
+    move = waking(world, _time_progress(world, status, move))
     after = _numbers(world, move.status)
     after = after.having(
         observed_generation=observed.generation,

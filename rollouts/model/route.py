@@ -77,6 +77,8 @@ class Route:
 
     `weight` is what all of them say (0 when none exists), or None when they differ or some
     are absent; `highest` is the most that any of them may be sending to the canary now.
+    `is_cut` is True when nothing that is written sends it anything, and only somebody's answer is
+    lacking, so that it counts as something yet.
     `shaped` is False when header and mirror routes are not those that were asked about;
     `intact` is False when someone changed anything else of what we wrote. Without a
     `weight`, `said` has those that parts of them say, confirmed or not. `waits` tells, in words, who has not
@@ -91,6 +93,7 @@ class Route:
     problems: tuple[Problem, ...] = ()
     said: frozenset[int] = frozenset()
     waits: tuple[str, ...] = ()
+    is_cut: bool = False
 
     @property
     def obstacles(self) -> tuple[Problem, ...]:

@@ -53,3 +53,9 @@ def is_going(found: FrozenJSON) -> bool:
 
 def namespace_of(rollout: FrozenJSON) -> str:
     return str(rollout["metadata"]["namespace"])
+def group_of(ref: FrozenJSON, default: str) -> str:
+    """Return the group that a reference names, `default` without any; the core group has two names."""
+    group = ref.get("group")
+    return default if group is None else "" if group == "core" else str(group)
+
+

@@ -51,6 +51,8 @@ def observe(scene: Scene, wanted: Split) -> Route:
         problems=tuple(problem for route in routes for problem in route.problems),
         said=frozenset().union(*said) if weight is None else frozenset(),
         waits=tuple(each for route in routes for each in route.waits),
+        is_cut=any(route.is_cut for route in routes)
+        and all(route.is_cut or route.highest == 0 for route in routes),
     )
 
 

@@ -4,25 +4,40 @@ What Gateways and meshes say of a route: whether they all do what it says, or wh
 Facts, from the Gateway API: each parent's controller writes an entry of `status.parents`, with
 the conditions Accepted and ResolvedRefs, and the generation of the route that they are about.
 An entry of a parent that the route names no longer may be left behind, and says nothing.
+
+Not every controller keeps to that. Linkerd's tells no generation at all, and APISIX's told 0
+for years: what such a parent says is taken as it stands, as there is nothing to wait for. A
+parent that has never said anything of a route, where another has, does not serve it. Linkerd
+writes the core group as "core", and so do people after its documentation.
 """
 
 from collections.abc import Iterator
 
 from rollouts.model.kinds import JSON, FrozenJSON, Kind
 from rollouts.model.route import Problem
+from rollouts.traffic.ownership import group_of
 
 _NEEDED = ("Accepted", "ResolvedRefs")
 _Parent = tuple[str, str, str, str, str, str]
 
 
-def confirmed(route: FrozenJSON) -> bool:
-    """Say whether every parent has accepted this generation of the route, with all its references."""
-    named, said = _named(route), list(_entries(route))
-    answered = {parent for parent, _ in said}
-    return named == answered and all(
-        any(_is_now(each, route, kind, "True") for each in conditions)
-        for _, conditions in said
-        for kind in _NEEDED
+def confirmed(route: FrozenJSON, like: FrozenJSON | None = None) -> bool:
+    """
+    Say whether every parent has accepted this generation of the route, with all its references.
+
+    Those count that have said something of it; of a route that is new, of the one that it was
+    made `like`. Somebody has to.
+    """
+    said = list(_entries(route))
+    counting = {parent for parent, _ in _entries(like or route)}
+    return (
+        bool(counting)
+        and counting <= {parent for parent, _ in said}
+        and all(
+            any(_is_now(each, route, kind, "True") for each in conditions)
+            for _, conditions in said
+            for kind in _NEEDED
+        )
     )
 
 
@@ -42,15 +57,10 @@ def lags(route: FrozenJSON) -> bool:
 
 def waits(kind: Kind, route: FrozenJSON) -> Iterator[str]:
     """Yield, in words, which parents have not confirmed this generation of the route, and do not refuse it."""
-    name, said = f"{kind} {route['metadata']['name']}", dict(_entries(route))
-    for ref in (route.get("spec") or {}).get("parentRefs") or []:
-        parent = _parent(ref, route)
-        if parent not in said:
-            yield (
-                f"{_title(parent)} says nothing of {name}; see that its controller runs and takes"
-                " routes from here, or take it out of parentRefs"
-            )
-    for parent, conditions in _entries(route):
+    name, said = f"{kind} {route['metadata']['name']}", list(_entries(route))
+    if not said:
+        yield from _silent(kind, route)
+    for parent, conditions in said:
         if any(not _is_answered(conditions, route, needed) for needed in _NEEDED):
             generation = route["metadata"].get("generation")
             yield f"{_title(parent)} has not confirmed generation {generation} of {name} yet"
@@ -75,6 +85,32 @@ def problems(kind: Kind, route: FrozenJSON) -> Iterator[Problem]:
                     )
 
 
+def remarks(kind: Kind, route: FrozenJSON) -> Iterator[Problem]:
+    """Yield which parents can't confirm a weight: those that say nothing, or not of which generation."""
+    for text in _silent(kind, route):
+        yield Problem("ParentSilent", text, blocking=False)
+    for parent, conditions in _entries(route):
+        if conditions and not any(_generation(each) for each in conditions):
+            yield Problem(
+                "ParentWithoutGeneration",
+                f"{_title(parent)} does not tell which generation of {kind} {route['metadata']['name']} it"
+                " speaks of (observedGeneration); a weight counts for it as soon as it is written",
+                blocking=False,
+            )
+
+
+def _silent(kind: Kind, route: FrozenJSON) -> Iterator[str]:
+    """Yield, in words, the parents that a route names and that have never said anything of it."""
+    said = {parent for parent, _ in _entries(route)}
+    for ref in (route.get("spec") or {}).get("parentRefs") or []:
+        parent = _parent(ref, route)
+        if parent not in said:
+            yield (
+                f"{_title(parent)} says nothing of {kind} {route['metadata']['name']}; see that its"
+                " controller runs and takes routes from here, or take it out of parentRefs"
+            )
+
+
 def _named(route: FrozenJSON) -> set[_Parent]:
     listed = (route.get("spec") or {}).get("parentRefs") or []
     return {_parent(each, route) for each in listed}
@@ -90,9 +126,8 @@ def _entries(route: FrozenJSON) -> Iterator[tuple[_Parent, list[JSON]]]:
 
 
 def _parent(ref: FrozenJSON, route: FrozenJSON) -> _Parent:
-    group = ref.get("group")
     return (
-        "gateway.networking.k8s.io" if group is None else str(group),
+        group_of(ref, "gateway.networking.k8s.io"),
         str(ref.get("kind") or "Gateway"),
         str(ref.get("namespace") or route["metadata"].get("namespace", "")),
         str(ref.get("name")),
@@ -117,5 +152,11 @@ def _is_now(condition: FrozenJSON, route: FrozenJSON, kind: str, status: str) ->
     return (
         condition.get("type") == kind
         and condition.get("status") == status
-        and condition.get("observedGeneration") == route["metadata"].get("generation")
+        and _generation(condition) in (0, route["metadata"].get("generation"))
     )
+
+
+def _generation(condition: FrozenJSON) -> int:
+    """Return the generation that a condition is about; 0 when it does not tell."""
+    found = condition.get("observedGeneration")
+    return found if isinstance(found, int) else 0

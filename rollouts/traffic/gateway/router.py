@@ -7,8 +7,8 @@ the rules were. The rules go as one list, for that is what they are to the API (
 the resourceVersion that was read, so that nobody's change is lost. `clear` takes all of it away
 again. Header routes, and mirrors of some requests, are in a route of our own beside it.
 
-A weight counts once every parent of the route has accepted that generation of it. Until those
-that serve the route have answered, the canary may have something, whatever the route says.
+A weight counts once every parent that serves the route has accepted that generation of it. Until
+those have answered, the canary may have something, whatever the route says.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -48,22 +48,25 @@ def observe(scene: Scene, wanted: Split) -> Route:
     weight = weights.pop() if len(weights) == 1 else None
     strays = [route for _, route in _strays(scene)]
     owns = [own for _, own in own_routes(scene)]
+    theirs = [*(each.route for each in found), *strays]
+    written = max(
+        (
+            *(_reach(scene, route) for route in theirs),
+            *(_own_reach(scene, own) for own in owns),
+        ),
+        default=0,
+    )
+    lags = any(_is_touched(scene, route) and parents.lags(route) for route in theirs)
     return Route(
         exists=bool(clear(scene)),
         weight=weight,
-        highest=max(
-            (
-                *(_reach(scene, each.route) for each in found),
-                *(_reach(scene, route) for route in strays),
-                *(_own_reach(scene, own) for own in owns),
-            ),
-            default=0,
-        ),
+        highest=max(written, int(lags)),
         intact=all(_intact(scene, each.route) for each in found),
         shaped=_shaped(scene, wanted, found),
         problems=tuple(problems(scene)),
         said=frozenset(_said(scene, found)) if weight is None else frozenset(),
         waits=tuple(_waits(scene, found)),
+        is_cut=lags and written == 0,
     )
 
 
@@ -251,14 +254,13 @@ def _percent(scene: Scene, route: FrozenJSON) -> int | None:
 
 
 def _reach(scene: Scene, route: FrozenJSON) -> int:
-    """Return the most that a route may be sending to the canary now."""
+    """Return the most that a route sends to the canary as it is written."""
     if not _is_touched(scene, route):
         return 0
     arms = arms_of(scene)
     rules = [rule for rule, _ in _stable_rules(scene, route)]
     copied = any(mirrors_in(rule, arms) for rule in rules)
-    least = int(copied or parents.lags(route))
-    return max((least, *(reach(rule, arms) for rule in rules)))
+    return max((int(copied), *(reach(rule, arms) for rule in rules)))
 
 
 def _own_reach(scene: Scene, own: FrozenJSON) -> int:
@@ -299,7 +301,7 @@ def _shaped(scene: Scene, wanted: Split, found: Iterable[own_route.Original]) ->
             return False
         if body is not None:
             expected.add(_ref(scene, each.kind, body["metadata"]["name"]))
-            if not _is_there(scene.of(each.kind), body, scene):
+            if not _is_there(scene.of(each.kind), body, scene, each.route):
                 return False
     present = {_ref(scene, kind, own["metadata"]["name"]) for kind, own in own_routes(scene)}
     return present == expected and (bool(expected) or _needs_no_route(scene, wanted))
@@ -317,12 +319,15 @@ def _needs_no_route(scene: Scene, wanted: Split) -> bool:
     return copied and not wanted.headers and not any(each.match for each in wanted.mirrors)
 
 
-def _is_there(routes: Mapping[str, JSON], body: FrozenJSON, scene: Scene) -> bool:
+def _is_there(
+    routes: Mapping[str, JSON], body: FrozenJSON, scene: Scene, original: FrozenJSON
+) -> bool:
+    """Say whether our own route beside `original` is as it is to be, and confirmed."""
     own = routes.get(body["metadata"]["name"])
     return (
         own is not None
         and is_ours(own, scene.rollout)
         and not is_going(own)
         and own_route.is_said(body["spec"], own.get("spec") or {})
-        and parents.confirmed(own)
+        and parents.confirmed(own, like=original)
     )

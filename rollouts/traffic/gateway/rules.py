@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.traffic.ownership import group_of
 from rollouts.traffic.shares import most_percent, percent
 
 MIRROR = "RequestMirror"
@@ -50,7 +51,7 @@ def is_arm(ref: FrozenJSON, service: str, arms: Arms) -> bool:
     """Say whether a backendRef means this Service of the route's own namespace."""
     return (
         ref.get("name") == service
-        and not ref.get("group")
+        and not group_of(ref, "")
         and (ref.get("kind") or "Service") == "Service"
         and (ref.get("namespace") or arms.namespace) == arms.namespace
     )

@@ -132,36 +132,12 @@ def test_a_weight_counts_once_it_is_accepted_and_until_then_the_canary_may_have_
     assert seen.said == {25}
     seen = observe(unconfirmed(0))
     assert (seen.weight, seen.highest, seen.intact) == (None, 1, True)
+    assert (seen.is_cut, observe(unconfirmed(25)).is_cut, observe(live(0)).is_cut) == (
+        True,
+        False,
+        False,
+    )
     assert render(unconfirmed(0), Split(0, cut_off=True)) == []
-
-
-@pytest.mark.parametrize(
-    "parents", [[{"name": "edge"}, {"name": "mesh"}], [{"name": "edge", "sectionName": "https"}]]
-)
-def test_every_parent_that_is_named_has_to_answer(parents: Any) -> None:
-    found = live(25)
-    found["web"]["spec"]["parentRefs"] = parents
-    assert observe(found).weight is None
-    found["web"] = accepted(found["web"])
-    assert observe(found).weight == 25
-
-
-def test_a_parent_that_never_answers_is_waited_for_forward_and_not_back() -> None:
-    def joined(percent: int) -> Route:
-        found = live(25)
-        parents = found["web"]["spec"]["parentRefs"] + [{"name": "mesh", "sectionName": "http"}]
-        found["web"]["spec"]["parentRefs"] = parents
-        found = after(found, render(found, Split(percent, cut_off=percent == 0)))
-        said = found["web"]["status"]["parents"]
-        found["web"]["status"]["parents"] = [
-            each for each in said if "sectionName" not in str(each)
-        ]
-        return observe(found)
-
-    assert joined(50).weight is None
-    (said,) = joined(50).waits
-    assert said.startswith("Gateway mesh (http) says nothing of HTTPRoute web; see that")
-    assert (joined(0).weight, joined(0).highest) == (0, 0)
 
 
 def test_a_parent_that_is_late_or_refuses_is_waited_for_as_long_as_it_is_late() -> None:

@@ -1,0 +1,74 @@
+"""An answer that does not come holds up a rollback, and what follows it, for some minutes only."""
+
+from datetime import timedelta
+
+import pytest
+
+from rollouts.core import actions as act
+from rollouts.core.patience import SILENCE
+from rollouts.model.route import Route
+from rollouts.model.status import Retiring, Weights
+from tests.unit.core.worlds import NEW, OLD, Scene, replica_set, rolled_back, service, under_way
+
+CUT = Route(exists=True, weight=None, highest=1, is_cut=True, waits=("Gateway edge is silent",))
+LONG = SILENCE.total_seconds()
+
+
+def later(scene: Scene, seconds: float) -> Scene:
+    return scene.with_(now=scene.now + timedelta(seconds=seconds))
+
+
+def test_a_canary_stays_as_long_as_a_gateway_may_still_send_to_it() -> None:
+    scene = rolled_back(route=CUT)
+    decision = scene.decide()
+    assert [entry.at for entry in decision.status.retiring] == [None]
+    assert decision.status.weights.applied == 25
+    assert decision.requeue_after_seconds == pytest.approx(LONG - 1)
+
+
+def test_a_gateway_that_is_silent_for_good_does_not_keep_the_canary() -> None:
+    scene = later(rolled_back(route=CUT), LONG)
+    decision = scene.decide()
+    assert decision.status.weights.applied == 0
+    assert [entry.at for entry in decision.status.retiring] != [None]
+    gone = later(scene.after(decision), 31).decide()
+    assert act.RemoveRoute() in gone.actions
+
+
+def test_a_route_that_was_written_to_send_something_is_waited_for() -> None:
+    sending = Route(exists=True, weight=None, highest=25)
+    decision = later(rolled_back(route=sending), LONG).decide()
+    assert [entry.at for entry in decision.status.retiring] == [None]
+
+
+def superseding(seconds: float) -> Scene:
+    """Return the scene so long after a newer template, whose pods are there."""
+    scene = under_way(
+        weights=Weights(desired=25), retiring=[Retiring(hash="lasthash", delay_seconds=30)]
+    )
+    scene = scene.with_(weights=Weights(), started_at=scene.now, current_step_index=0, route=CUT)
+    return later(
+        scene.having(replica_set("lasthash", 1)).serving(
+            canary=service("checkout-canary", "lasthash", lasthash=1)
+        ),
+        seconds,
+    )
+
+
+def test_a_newer_template_gets_the_canary_service_once_the_last_one_has_been_waited_for() -> None:
+    wanted = act.SelectRevision("checkout-canary", NEW)
+    assert wanted not in superseding(1).decide().actions
+    assert wanted in superseding(LONG).decide().actions
+
+
+def test_going_forward_an_answer_is_waited_for_up_to_the_deadline() -> None:
+    scene = under_way(weights=Weights(desired=50, applied=25), unsettled_since=under_way().now)
+    scene = scene.with_(
+        route=Route(
+            exists=True, weight=None, highest=50, said=frozenset({50}), waits=("it is late",)
+        ),
+    ).having(replica_set(NEW, 2), replica_set(OLD, 4))
+    assert later(scene, LONG).decide().status.abort is None
+    abort = later(scene, 601).decide().status.abort
+    assert abort is not None
+    assert "made no progress" in abort.reason
