@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from rollouts.core import idle, plan, replicas, revision, standing
+from rollouts.core import closing, idle, plan, replicas, revision, standing
 from rollouts.core.adoption import MISSING, is_missing
 from rollouts.core.confirm import confirm
 from rollouts.core.edited import BY_A_PERSON, stay
@@ -23,7 +23,7 @@ def advance(world: World, move: Move) -> Move:
     if move.status.abort is not None:
         return move
     if not under_way(move.status):
-        return rest(world, move)
+        return rest(world, closing.timed(world, move))
     standing_still = _stands_still(world, move)
     return standing_still if standing_still is not None else _go_on(world, _awake(world, move))
 

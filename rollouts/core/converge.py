@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rollouts.core import adoption, capacity, replicas, services
+from rollouts.core import adoption, capacity, closing, replicas, services
 from rollouts.core.actions import (
     Action,
     AdoptReplicaSet,
@@ -108,7 +108,7 @@ def _route_has_ended(world: World, status: RolloutStatus) -> bool:
     """
     Say whether the routing objects may go.
 
-    After a promotion: as soon as the stable Service has the new pods. After a rollback:
+    After a promotion: when the stable Service has the new pods (`closing`). After a rollback:
     when the canary, which may still answer what is in flight, is due to go. A stable Service
     that is gone is not waited for, unless the routing objects are all that leads to stable.
     """
@@ -120,7 +120,7 @@ def _route_has_ended(world: World, status: RolloutStatus) -> bool:
         if service.selected_hash != stable.hash or not serves:
             return False
         if services.canary_is_stable(world, status):
-            return True
+            return closing.is_over(world, status)
     route_is_cut = world.observed.route.highest == 0
     waiting = any(
         not due(world, entry) and not _selected_by_stable(world, entry.hash)

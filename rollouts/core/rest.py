@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from rollouts.core import revision
+from rollouts.core import closing, revision
 from rollouts.core.narrowing import narrowing_waits_for, others_serve
 from rollouts.core.world import Move, World, put_back_lately, quarrel_ends, under_way
-from rollouts.model.status import RolloutStatus, Weights
+from rollouts.model.status import Revision, RolloutStatus, Weights
 
 
 def rest(world: World, move: Move) -> Move:
@@ -43,9 +43,17 @@ def rest(world: World, move: Move) -> Move:
         waits = narrowing_waits_for(world, status, service)
         text = waits or f"Service {service.name} is being switched"
         return _calm(world, move, "Progressing", text)
-    if status.pinned is not None:
-        return _calm(world, move, "Degraded", _pinned(status))
-    text = f"{revision.describe(status.stable_revision)} is stable"
+    return _complete(world, move, status.stable_revision, others)
+
+
+def _complete(world: World, move: Move, stable: Revision, others: str) -> Move:
+    """All is as it is wanted, but for a route that stays a while, or a template that says otherwise."""
+    waits = closing.waits_for(world, move.status)
+    if waits:
+        return _calm(world, move, "Progressing", waits)
+    if move.status.pinned is not None:
+        return _calm(world, move, "Degraded", _pinned(move.status))
+    text = f"{revision.describe(stable)} is stable"
     return _calm(world, move, "Healthy", f"{text}; {others}" if others else text)
 
 

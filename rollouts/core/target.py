@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from rollouts.core import revision, standing
+from rollouts.core import closing, revision, standing
 from rollouts.core.observed import ReplicaSet
 from rollouts.core.routes import route
 from rollouts.core.world import Move, World, under_way
@@ -17,6 +17,8 @@ def retarget(world: World, move: Move) -> Move:
     if status.current_revision is None and status.stable_revision is None:
         return _first_sight(world, move)
     if status.current_revision is not None and status.current_revision.hash == wanted:
+        return move
+    if closing.is_held(world, status):
         return move
     superseded = status.current_revision if under_way(status) or status.abort else None
     if status.stable_revision is not None and status.stable_revision.hash == wanted:
@@ -141,6 +143,7 @@ def _fresh(status: RolloutStatus) -> dict[str, object]:
         "held_by": None,
         "abort": None,
         "previous_revision": None,
+        "route_ends_at": None,
         "criteria": [],
         # How far apart scrapes are is the same for the next attempt.
         "exposure": Exposure(scraped_every_seconds=status.exposure.scraped_every_seconds),

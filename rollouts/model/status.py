@@ -223,6 +223,8 @@ class RolloutStatus(Remembered):
     Since when the step has been waiting for pods or routes, or between releases stable for its
     pods; the progress deadline runs from here.
     """
+    route_ends_at: Timestamp | None = None
+    """After a promotion: until when the canary's route stays, for load balancers that are slow."""
     drain_until: Timestamp | None = None
     """No traffic before this: failures of a superseded canary must not count against the next."""
     entered_steps: Annotated[list[str], Field(max_length=101)] = Field(default_factory=list)

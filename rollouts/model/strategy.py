@@ -152,6 +152,11 @@ class CanaryStrategy(Placement):
     """Without trafficRouting: how many of spec.replicas may be missing; rounded down."""
     dynamic_stable_scale: bool = False
     """Make stable smaller as the canary takes over its traffic, and larger again before it goes back."""
+    route_removal_delay_seconds: Duration = 0
+    """
+    How long the canary's route stays after a promotion, once the stable Service has all the new
+    pods: for load balancers that register them slowly.
+    """
     scale_down_delay_seconds: Duration = 30
     """How long the old revision stays after a promotion, so that nothing in flight is lost."""
     abort_scale_down_delay_seconds: Duration = 30

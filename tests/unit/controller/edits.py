@@ -75,6 +75,7 @@ _CANARY: dict[str, list[Any]] = {
     "maxSurge": [1, "100%"],
     "maxUnavailable": [0, "100%"],
     "dynamicStableScale": [True],
+    "routeRemovalDelaySeconds": [60],
     **_ROLE,
 }
 _BLUE_GREEN: dict[str, list[Any]] = {
