@@ -23,6 +23,7 @@ from rollouts.model.kinds import (
     HTTP_ROUTE,
     INGRESS,
     POD,
+    POLICIES,
     REPLICA_SET,
     ROLLOUT,
     SCALED_OBJECT,
@@ -46,6 +47,8 @@ _LISTS = (
 )
 _DEFINED = {"smi": (TRAFFIC_SPLIT,), "gatewayAPI": (HTTP_ROUTE, GRPC_ROUTE)}
 """The kinds that a router needs and that a CRD defines, by the router's field."""
+_OF_ANYBODY = frozenset([DISRUPTION_BUDGET, *POLICIES])
+"""What may select anybody's pods, or be attached to anybody's routes and Services."""
 _Named = tuple[Kind, str, str]
 
 
@@ -124,8 +127,7 @@ class Index:
             yield from self._named_by.get((SERVICE, ref.namespace, service), ())
         elif ref.kind in SCALERS:
             yield from self._of_scaler(ref, obj)
-        elif ref.kind == DISRUPTION_BUDGET:
-            # It may select anybody's pods.
+        elif ref.kind in _OF_ANYBODY:
             for rollout in self._cluster.select(ROLLOUT, ref.namespace):
                 yield Key(ref.namespace, rollout["metadata"]["name"])
 
@@ -163,7 +165,7 @@ def _is_remembered(ref: Ref, obj: FrozenJSON) -> bool:
     """Say whether whom it concerns can't be told from its name alone once it is gone."""
     if ref.kind in ROUTING:
         return _owning_rollout(obj) is not None
-    by_content = (REPLICA_SET, POD, SERVICE, ENDPOINT_SLICE, DISRUPTION_BUDGET)
+    by_content = (REPLICA_SET, POD, SERVICE, ENDPOINT_SLICE, *_OF_ANYBODY)
     return ref.kind in SCALERS or ref.kind in by_content
 
 

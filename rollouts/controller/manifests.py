@@ -17,6 +17,7 @@ from rollouts.model.kinds import (
     GROUP,
     HTTP_ROUTE,
     JSON,
+    POLICIES,
     SCALED_OBJECT,
     TRAFFIC_SPLIT,
 )
@@ -53,6 +54,7 @@ CLUSTER_RULES: list[JSON] = [
     _rule(AUTOSCALER.group, AUTOSCALER.plural, _READ),
     _rule(DISRUPTION_BUDGET.group, DISRUPTION_BUDGET.plural, _READ),
     _rule(SCALED_OBJECT.group, SCALED_OBJECT.plural, _READ),
+    *(_rule(kind.group, kind.plural, _READ) for kind in POLICIES),
     _rule("", "events", ("get", "create", "patch")),
 ]
 LEASE_RULES: list[JSON] = [

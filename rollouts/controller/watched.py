@@ -11,6 +11,7 @@ from rollouts.model.kinds import (
     HTTP_ROUTE,
     INGRESS,
     POD,
+    POLICIES,
     REPLICA_SET,
     ROLLOUT,
     SCALED_OBJECT,
@@ -22,6 +23,7 @@ from rollouts.model.kinds import (
 from rollouts.ports import Scope
 
 _ROUTE = Scope(versions=("v1",), owners=("spec.rules",), needed=False)
+_TARGETS = ("metadata", "spec.targetRef", "spec.targetRefs", "spec.targetSelectors")
 _WITH_CRD = {
     HTTP_ROUTE: _ROUTE,
     GRPC_ROUTE: _ROUTE,
@@ -29,6 +31,10 @@ _WITH_CRD = {
     SCALED_OBJECT: Scope(
         versions=("v1alpha1",), fields=("metadata", "spec", "status.conditions"), needed=False
     ),
+    **{
+        kind: Scope(versions=versions, fields=_TARGETS, needed=False)
+        for kind, versions in POLICIES.items()
+    },
 }
 WATCHED: dict[Kind, Scope] = {
     ROLLOUT: Scope(),

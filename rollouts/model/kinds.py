@@ -70,6 +70,23 @@ CRD = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomRes
 AUTOSCALER = Kind("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 SCALED_OBJECT = Kind("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject")
 DISRUPTION_BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
+SECURITY_POLICY = Kind("gateway.envoyproxy.io", "v1alpha1", "securitypolicies", "SecurityPolicy")
+TRAFFIC_POLICY = Kind("gateway.kgateway.dev", "v1alpha1", "trafficpolicies", "TrafficPolicy")
+AUTH_POLICY = Kind("kuadrant.io", "v1", "authpolicies", "AuthPolicy")
+BACKEND_TLS_POLICY = Kind(
+    "gateway.networking.k8s.io", "v1", "backendtlspolicies", "BackendTLSPolicy"
+)
+GCP_BACKEND_POLICY = Kind("networking.gke.io", "v1", "gcpbackendpolicies", "GCPBackendPolicy")
+HEALTH_CHECK_POLICY = Kind("networking.gke.io", "v1", "healthcheckpolicies", "HealthCheckPolicy")
+POLICIES = {
+    SECURITY_POLICY: ("v1alpha1",),
+    TRAFFIC_POLICY: ("v1alpha1",),
+    AUTH_POLICY: ("v1", "v1beta3"),
+    BACKEND_TLS_POLICY: ("v1", "v1alpha3"),
+    GCP_BACKEND_POLICY: ("v1",),
+    HEALTH_CHECK_POLICY: ("v1",),
+}
+"""The policies that are attached to routes and Services by name, and their versions, the best first."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

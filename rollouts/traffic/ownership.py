@@ -2,9 +2,20 @@
 
 import hashlib
 
-from rollouts.model.kinds import JSON, MANAGED_BY_LABEL, FrozenJSON
+from rollouts.model.kinds import GROUP, JSON, MANAGED_BY_LABEL, FrozenJSON
 
 _LONGEST_NAME = 253
+_WRITERS = (
+    f"{GROUP}/",
+    "app.kubernetes.io/managed-by",
+    "argocd.argoproj.io/",
+    "kapp.k14s.io/",
+    "kubectl.kubernetes.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    "meta.helm.sh/",
+)
+"""Beginnings of the labels and annotations that tell who wrote an object, and no Gateway what to do."""
 
 
 def canary_name(route: str, rollout: FrozenJSON) -> str:
@@ -40,6 +51,23 @@ def own_metadata(name: str, rollout: FrozenJSON) -> JSON:
     }
 
 
+def metadata_beside(original: FrozenJSON, rollout: FrozenJSON) -> JSON:
+    """
+    Return the metadata of our own object beside the user's `original`, to be taken as that is.
+
+    Policies select routes by their labels, and some Gateways have plugins in annotations.
+    """
+    own = own_metadata(canary_name(original["metadata"]["name"], rollout), rollout)
+    annotations = _of_the_user(original, "annotations")
+    own["labels"] = {**_of_the_user(original, "labels"), **own["labels"]}
+    return {**own, "annotations": annotations} if annotations else own
+
+
+def _of_the_user(original: FrozenJSON, field: str) -> JSON:
+    found = original["metadata"].get(field) or {}
+    return {key: value for key, value in found.items() if not key.startswith(_WRITERS)}
+
+
 def is_ours(found: FrozenJSON, rollout: FrozenJSON) -> bool:
     """Say whether this Rollout owns it, and not one that had its name before."""
     owners = found["metadata"].get("ownerReferences") or []
@@ -51,11 +79,11 @@ def is_going(found: FrozenJSON) -> bool:
     return found["metadata"].get("deletionTimestamp") is not None
 
 
-def namespace_of(rollout: FrozenJSON) -> str:
-    return str(rollout["metadata"]["namespace"])
 def group_of(ref: FrozenJSON, default: str) -> str:
     """Return the group that a reference names, `default` without any; the core group has two names."""
     group = ref.get("group")
     return default if group is None else "" if group == "core" else str(group)
 
 
+def namespace_of(rollout: FrozenJSON) -> str:
+    return str(rollout["metadata"]["namespace"])

@@ -13,6 +13,7 @@ from rollouts.controller.preflight.budgets import budget_traps
 from rollouts.controller.preflight.owners import owner_traps
 from rollouts.controller.preflight.place import Place, Reads
 from rollouts.controller.preflight.pods import pod_traps
+from rollouts.controller.preflight.policies import policy_traps
 from rollouts.controller.preflight.services import service_traps
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.route import Problem
@@ -35,3 +36,4 @@ def _found(place: Place) -> Iterator[Problem]:
     yield from autoscaler_traps(place, scalers)
     yield from budget_traps(place, limits)
     yield from owner_traps(place)
+    yield from policy_traps(place)

@@ -2,7 +2,8 @@
 Our own route beside a route of the user's: header routes, and mirrors of some requests only.
 
 It has the same parents and host names, and for each of the user's rules that lead to the
-stable Service a rule with narrower matches, and the same filters. By the Gateway API's order
+stable Service a rule with narrower matches, and the same filters. It has the labels and
+annotations of the user's, and its rules their names, because policies go by these. By the Gateway API's order
 of precedence (the path first, then the method, then the most headers, whatever route they are
 in) those requests are ours, and all others remain the user's. It exists as long as such a
 header or mirror route does, and is owned by the Rollout.
@@ -26,12 +27,13 @@ from rollouts.traffic.gateway.rules import (
     rules_of,
     steered,
 )
-from rollouts.traffic.ownership import canary_name, own_metadata
+from rollouts.traffic.ownership import metadata_beside
 
 _MOST_RULES = 16
 _MOST_MATCHES = 64
 _MOST_MATCHES_IN_ALL = 128
-_PER_RULE = ("name", "matches", "backendRefs")
+_LONGEST_NAME = 253
+_PER_RULE = ("matches", "backendRefs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,20 @@ def body(original: Original, split: Split) -> JSON | None:
         )
     spec = original.route.get("spec") or {}
     shared = {key: spec[key] for key in ("parentRefs", "hostnames") if key in spec}
-    name = canary_name(original.route["metadata"]["name"], original.rollout)
     return {
         "apiVersion": original.kind.api_version,
         "kind": original.kind.name,
-        "metadata": own_metadata(name, original.rollout),
-        "spec": {**shared, "rules": rules},
+        "metadata": metadata_beside(original.route, original.rollout),
+        "spec": {**shared, "rules": list(_named(rules))},
     }
+
+
+def is_as_wanted(body: FrozenJSON, own: FrozenJSON) -> bool:
+    """Say whether our own route says all of `body`, and has its labels and annotations."""
+    fields = ("labels", "annotations")
+    wanted = {field: body["metadata"].get(field) or {} for field in fields}
+    found = {field: own["metadata"].get(field) or {} for field in fields}
+    return is_said(wanted, found) and is_said(body["spec"], own.get("spec") or {})
 
 
 def is_said(wanted: Any, found: Any) -> bool:
@@ -99,6 +108,24 @@ def is_said(wanted: Any, found: Any) -> bool:
     if isinstance(wanted, list) and isinstance(found, list):
         return len(wanted) == len(found) and all(map(is_said, wanted, found))
     return bool(wanted == found)
+
+
+def _named(rules: list[JSON]) -> Iterator[JSON]:
+    """Yield the rules with names of their own: of several that are made of one, the first has its name."""
+    taken: set[str] = set()
+    for rule in rules:
+        name = free = str(rule.get("name") or "")
+        number = 1
+        while free in taken:
+            number += 1
+            free = f"{name}-{number}"
+        if not name:
+            yield rule
+        elif len(free) > _LONGEST_NAME:
+            yield {key: value for key, value in rule.items() if key != "name"}
+        else:
+            taken.add(free)
+            yield {**rule, "name": free}
 
 
 def _stable_rules(original: Original) -> list[JSON]:

@@ -328,6 +328,6 @@ def _is_there(
         own is not None
         and is_ours(own, scene.rollout)
         and not is_going(own)
-        and own_route.is_said(body["spec"], own.get("spec") or {})
+        and own_route.is_as_wanted(body, own)
         and parents.confirmed(own, like=original)
     )

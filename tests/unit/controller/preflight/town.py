@@ -13,6 +13,7 @@ from rollouts.model.kinds import (
     GRPC_ROUTE,
     HTTP_ROUTE,
     JSON,
+    POLICIES,
     REPLICA_SET,
     ROLLOUT,
     SCALED_OBJECT,
@@ -34,6 +35,7 @@ _KINDS = {
         ROLLOUT,
         SCALED_OBJECT,
         SERVICE,
+        *POLICIES,
     )
 }
 UID = "u1"

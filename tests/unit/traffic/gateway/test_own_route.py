@@ -75,11 +75,48 @@ def test_a_header_route_is_a_route_of_our_own() -> None:
                         "headers": [{"type": "Exact", "name": "X-Beta", "value": "yes"}],
                     }
                 ],
+                "name": "pay",
                 "filters": filters,
                 "backendRefs": [CANARY],
             }
         ],
     }
+
+
+def test_it_has_what_policies_and_plugins_of_the_user_s_route_go_by() -> None:
+    found = route(name="web")
+    found["web"]["metadata"] |= {
+        "labels": {
+            "app": "web",
+            "app.kubernetes.io/managed-by": "Helm",
+            "rollouts.dev/managed-by": "x",
+        },
+        "annotations": {
+            "konghq.com/plugins": "key-auth",
+            "kubectl.kubernetes.io/last-applied-configuration": "{}",
+            "argocd.argoproj.io/tracking-id": "shop",
+        },
+    }
+    found = live(BETA, found)
+    metadata = found[OWN]["metadata"]
+    assert metadata["labels"] == {"app": "web", "rollouts.dev/managed-by": "checkout"}
+    assert metadata["annotations"] == {"konghq.com/plugins": "key-auth"}
+    assert observe(found, wanted=BETA).shaped
+    found["web"]["metadata"]["labels"]["tier"] = "shop"
+    assert not observe(found, wanted=BETA).shaped, "a change of the user's is followed"
+    found = after(found, render(found, BETA))
+    assert observe(found, wanted=BETA).shaped
+
+
+def test_rules_that_are_made_of_one_have_names_of_their_own() -> None:
+    prefix = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}
+    rewrite = [{"type": "URLRewrite", "urlRewrite": prefix}]
+    both = Split(5, headers=(header(), header("qa", "X-QA")))
+    named = rule(filters=rewrite, name="pay")
+    names = [each.get("name") for each in own_rules(live(both, route(named, rule(path="/x"))))]
+    assert names == ["pay", "pay-2", None]
+    long = rule(filters=rewrite, name="p" * 252)
+    assert [len(each.get("name", "")) for each in own_rules(live(both, route(long)))] == [252, 0]
 
 
 @pytest.mark.parametrize(
