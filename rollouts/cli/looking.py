@@ -13,7 +13,7 @@ from typing import Any
 
 from rollouts.cli.crosschecks import unwise
 from rollouts.cli.metrics import metric_remarks
-from rollouts.cli.remarks import Remark, trap
+from rollouts.cli.remarks import Remark, as_mapping, trap
 from rollouts.cli.session import Requests
 from rollouts.controller.memory import recall
 from rollouts.controller.observe import observe
@@ -37,6 +37,7 @@ from rollouts.model.kinds import (
     INGRESS,
     JSON,
     POD,
+    POLICIES,
     ROLLOUT,
     SERVICE,
     TRAFFIC_SPLIT,
@@ -88,6 +89,7 @@ async def look(
     remarks = [
         Remark("note", "", f"could not look at {kind.plural}: {why}")
         for kind, why in sorted(hidden.items())
+        if kind not in POLICIES or _is_on_gateways(rollout)
     ]
     try:
         spec = parse_rollout(rollout)
@@ -95,6 +97,14 @@ async def look(
         return [*remarks, *(Remark("error", each.field, each.reason) for each in invalid.errors)]
     measured = await metric_remarks(prometheus, rollout, spec) if prometheus else []
     return [*remarks, *_problems(cluster, rollout, spec, hidden), *measured, *unwise(spec)]
+
+
+def _is_on_gateways(rollout: FrozenJSON) -> bool:
+    """Say whether a Rollout names routes of the Gateway API, which policies are attached to."""
+    found: object = rollout.get("spec")
+    for field in ("strategy", "canary", "trafficRouting", "gatewayAPI"):
+        found = as_mapping(found).get(field)
+    return bool(found)
 
 
 def _problems(

@@ -44,6 +44,5 @@ def _left_at(status: RolloutStatus) -> datetime | None:
         return status.abort.at
     if not under_way(status):
         return status.drain_until
-    weights = status.weights
-    has_nothing = weights.desired == weights.applied == 0 and not weights.routes
-    return status.started_at if has_nothing else None
+    has_had_something = status.weights.applied > 0 or status.weights.routes
+    return None if has_had_something else status.started_at

@@ -18,6 +18,7 @@ from rollouts.model.kinds import (
     GRPC_ROUTE,
     HTTP_ROUTE,
     POD,
+    POLICIES,
     SCALED_OBJECT,
     SERVICE,
     TRAFFIC_SPLIT,
@@ -32,7 +33,7 @@ from rollouts.sandbox.credentials import Credentials, write_kubeconfig
 from tests.fakes.definitions import VERSIONS, definition
 from tests.waiting import until
 
-WITH_CRD = (HTTP_ROUTE, GRPC_ROUTE, TRAFFIC_SPLIT, SCALED_OBJECT)
+WITH_CRD = (HTTP_ROUTE, GRPC_ROUTE, TRAFFIC_SPLIT, SCALED_OBJECT, *POLICIES)
 ROLES = {
     each.name: each
     for each in (

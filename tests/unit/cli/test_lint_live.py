@@ -9,7 +9,15 @@ import pytest
 import yaml
 
 from rollouts.errors import Forbidden, NotFound, Permanent, RolloutsError, Unavailable
-from rollouts.model.kinds import DEPLOYMENT, JSON, SCALED_OBJECT, SERVICE, TRAFFIC_SPLIT, Kind
+from rollouts.model.kinds import (
+    DEPLOYMENT,
+    JSON,
+    SCALED_OBJECT,
+    SECURITY_POLICY,
+    SERVICE,
+    TRAFFIC_SPLIT,
+    Kind,
+)
 from tests.fakes.metrics import FakeMetrics
 from tests.unit.cli.conftest import FakeRequests, Ran
 from tests.unit.cli.objects import healthy, rollout
@@ -128,6 +136,17 @@ def test_kinds_that_may_not_be_read_are_said_and_nothing_is_made_of_them(
             "no errors, no warnings\n"
         ),
     )
+
+
+def test_policies_that_may_not_be_read_matter_on_gateways_only(
+    rollouts: Run, shop: FakeRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, shop, {SECURITY_POLICY: Forbidden("not permitted")})
+    assert "securitypolicies" not in rollouts("lint", "--live", "checkout").out
+    canary = shop.objects["Rollout"][0]["spec"]["strategy"]["canary"]
+    canary["trafficRouting"] = {"gatewayAPI": {"httpRoutes": ["web"]}}
+    ran = rollouts("lint", "--live", "checkout")
+    assert "note: could not look at securitypolicies: not permitted" in ran.out
 
 
 def test_a_service_that_is_released_has_to_be_there(

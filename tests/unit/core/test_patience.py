@@ -46,7 +46,9 @@ def superseding(seconds: float) -> Scene:
     scene = under_way(
         weights=Weights(desired=25), retiring=[Retiring(hash="lasthash", delay_seconds=30)]
     )
-    scene = scene.with_(weights=Weights(), started_at=scene.now, current_step_index=0, route=CUT)
+    scene = scene.with_(
+        weights=Weights(desired=25), started_at=scene.now, current_step_index=0, route=CUT
+    )
     return later(
         scene.having(replica_set("lasthash", 1)).serving(
             canary=service("checkout-canary", "lasthash", lasthash=1)
