@@ -19,7 +19,7 @@ from rollouts.core.conditions import conditions
 from rollouts.core.converge import converge, retreat
 from rollouts.core.in_force import announced, unannounced
 from rollouts.core.observed import Observed, ReplicaSet
-from rollouts.core.patience import patient, waking
+from rollouts.core.patience import patient, waited
 from rollouts.core.replicas import split_of
 from rollouts.core.restart import go_on
 from rollouts.core.rising import is_rising, turned
@@ -55,7 +55,7 @@ def decide(
         if attempt(move.status) != attempt(status):
             # A new attempt: what was measured of the last one says nothing about it.
             world = replace(world, evidence=Evidence())
-    move = waking(world, _time_progress(world, status, move))
+    move = waited(world, _time_progress(world, status, move))
     after = _numbers(world, move.status)
     after = after.having(
         observed_generation=observed.generation,

@@ -22,14 +22,30 @@ def patient(world: World, status: RolloutStatus) -> World:
     route, ends = world.observed.route, _ends(status)
     if not route.is_cut or ends is None or world.now < ends:
         return world
-    heard = replace(route, weight=0, highest=0, said=frozenset(), waits=(), is_cut=False)
-    return replace(world, observed=replace(world.observed, route=heard))
+    taken = replace(route, weight=0, highest=0, said=frozenset())
+    return replace(world, observed=replace(world.observed, route=taken))
 
 
-def waking(world: World, move: Move) -> Move:
-    """Return the move, to be looked at again when the patience with what is not confirmed ends."""
-    ends = _ends(move.status)
-    return move.waking(ends) if world.observed.route.is_cut and ends is not None else move
+def waited(world: World, move: Move) -> Move:
+    """Return the move, to be looked at again when the patience ends; and then with that on record, once."""
+    route, status, ends = world.observed.route, move.status, _ends(move.status)
+    if not route.is_cut or ends is None:
+        return move
+    if route.highest > 0:
+        return move.waking(ends)
+    if any(entry.reason == "NotConfirmed" and entry.at >= ends for entry in status.history):
+        return move
+    told = move.saying(world, "NotConfirmed", _told(route.waits), "Warning")
+    return told.having(
+        message=status.message
+    )  # which says why it was rolled back, or what it waits for
+
+
+def _told(waits: tuple[str, ...]) -> str:
+    return (
+        f"{'; '.join(waits) or 'the routes are not confirmed'}: this has been waited for long enough, and the canary goes; until its controller"
+        " takes the route, its share of the requests may get errors"
+    )
 
 
 def _ends(status: RolloutStatus) -> datetime | None:

@@ -8,7 +8,16 @@ from rollouts.core import actions as act
 from rollouts.core.patience import SILENCE
 from rollouts.model.route import Route
 from rollouts.model.status import Retiring, Weights
-from tests.unit.core.worlds import NEW, OLD, Scene, replica_set, rolled_back, service, under_way
+from tests.unit.core.worlds import (
+    NEW,
+    OLD,
+    Scene,
+    replica_set,
+    rolled_back,
+    service,
+    told,
+    under_way,
+)
 
 CUT = Route(exists=True, weight=None, highest=1, is_cut=True, waits=("Gateway edge is silent",))
 LONG = SILENCE.total_seconds()
@@ -31,8 +40,12 @@ def test_a_gateway_that_is_silent_for_good_does_not_keep_the_canary() -> None:
     decision = scene.decide()
     assert decision.status.weights.applied == 0
     assert [entry.at for entry in decision.status.retiring] != [None]
+    assert told(decision) == ["NotConfirmed"]
+    assert decision.occurrences[0].message.startswith("Gateway edge is silent: this has been")
+    assert decision.status.message == rolled_back().status.message
     gone = later(scene.after(decision), 31).decide()
     assert act.RemoveRoute() in gone.actions
+    assert told(gone) == [], "it is told once"
 
 
 def test_a_route_that_was_written_to_send_something_is_waited_for() -> None:
