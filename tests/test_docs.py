@@ -309,7 +309,8 @@ def test_every_kind_of_step_is_described() -> None:
 
 def test_what_a_canary_without_a_router_has_is_described() -> None:
     described = first_column(section("docs/canary-replicas.md", "## Fields"))
-    assert described == {"steps", "maxSurge", "maxUnavailable"}
+    tolerance = {"unreadySeconds", "replicaProgressThreshold"}
+    assert described == {"steps", "maxSurge", "maxUnavailable", *tolerance}
 
 
 def test_every_variable_of_a_query_is_described() -> None:

@@ -7,9 +7,10 @@ when its pod is known to be of that revision.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from rollouts.controller import workload
 from rollouts.controller.commands import read_command
@@ -177,17 +178,58 @@ def _replica_set(replica_set: FrozenJSON, pods: Sequence[FrozenJSON], *, owned: 
 
 def _pod(pod: FrozenJSON) -> Pod:
     status = pod.get("status") or {}
-    containers = [
-        *(status.get("initContainerStatuses") or ()),
-        *(status.get("containerStatuses") or ()),
-    ]
+    running = status.get("containerStatuses") or ()
+    containers = [*(status.get("initContainerStatuses") or ()), *running]
+    told = {each.get("type"): each for each in status.get("conditions") or ()}
+    ready, since = is_ready(pod), _unready_since(told.get("Ready"))
     return Pod(
         name=pod["metadata"]["name"],
-        ready=is_ready(pod),
+        ready=ready,
         created_at=parse_time(pod["metadata"].get("creationTimestamp")),
         restarts=sum(int(container.get("restartCount") or 0) for container in containers),
         problem=_problem(containers),
         mark=str(labels_of(pod).get(ROLE_METADATA, "")),
+        unready_since=since,
+        was_ready=since is not None and _started_before(running, since),
+        lost=not ready and _is_lost(told),
+        unschedulable=(told.get("PodScheduled") or {}).get("reason") == "Unschedulable",
+    )
+
+
+def _unready_since(ready: FrozenJSON | None) -> datetime | None:
+    if ready is None or ready.get("status") == "True" or not ready.get("lastTransitionTime"):
+        return None
+    return parse_time(ready["lastTransitionTime"])
+
+
+def _started_before(containers: Sequence[FrozenJSON], moment: datetime) -> bool:
+    """
+    Say whether all containers of a pod had been started before it turned not ready at `moment`.
+
+    A kubelet says that a pod is not ready before it starts the first container, and does not say it
+    again until the pod has been ready. One that was restarted tells nothing: its beginning is lost.
+    """
+    states = [
+        (each.get("state") or {}).get(kind) or {}
+        for each in containers
+        for kind in ("running", "terminated")
+    ]
+    started = [parse_time(each["startedAt"]) for each in states if each.get("startedAt")]
+    return bool(started) and len(started) == len(containers) and max(started) < moment
+
+
+def _is_lost(told: Mapping[Any, FrozenJSON]) -> bool:
+    """
+    Say whether the node controller made a pod not ready, because its node does not answer.
+
+    It changes the condition Ready alone, and nothing about it but its status (`MarkPodsNotReady` of
+    Kubernetes' node lifecycle controller). A kubelet gives a reason with it: a container, or a gate, is not ready.
+    """
+    ready, containers = told.get("Ready") or {}, told.get("ContainersReady") or {}
+    return (
+        ready.get("status") == "False"
+        and not ready.get("reason")
+        and containers.get("status") == "True"
     )
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from rollouts.core import closing, idle, plan, replicas, revision, standing
 from rollouts.core.adoption import MISSING, is_missing
 from rollouts.core.confirm import confirm
+from rollouts.core.disrupted import WAITS
 from rollouts.core.edited import BY_A_PERSON, stay
 from rollouts.core.rest import rest
 from rollouts.core.rising import held_back, is_rising, leaning_since, turned
@@ -135,6 +136,9 @@ def _enter(world: World, move: Move, index: int) -> Move:
     move = move.having(entered_steps=plan.entered(world.spec, index))
     if same and desired == status.weights.desired and scale == status.canary_scale:
         return move
+    asked = status.having(
+        weights=status.weights.having(desired=desired), canary_scale=scale, current_step_index=index
+    )
     return move.having(
         current_step_index=index,
         step_started_at=status.step_started_at if same else world.now,
@@ -143,9 +147,21 @@ def _enter(world: World, move: Move, index: int) -> Move:
             routes=status.weights.routes if same else _still_open(status, step),
         ),
         canary_scale=scale,
+        settled_pods=_still_settled(world, status, asked, step),
         pause=status.pause if same else None,
         promoted=status.promoted if same else _still_promoted(status, step),
     )
+
+
+def _still_settled(
+    world: World, status: RolloutStatus, asked: RolloutStatus, step: Step | None
+) -> int | None:
+    """Return the pods that a step before has had, where this one asks for no others."""
+    is_gate = step is not None and (step.pause is not None or step.analysis is not None)
+    waits = is_gate and asked.current_step_index == status.current_step_index
+    if waits or replicas.needed(world.spec, asked) == replicas.needed(world.spec, status):
+        return status.settled_pods
+    return None
 
 
 def _still_promoted(status: RolloutStatus, step: Step | None) -> str:
@@ -192,6 +208,8 @@ def _held(world: World, move: Move) -> Move:
         found = (each for each in world.observed.route.obstacles if each.reason == MISSING)
         who = f"the lack of a template: {next(found).message}"
     where = f"{_place(world, status)}: held by {who}"
+    if status.weights.disrupted_at is not None:
+        where += f"; {WAITS}"
     if status.pause is not None and status.pause.reason == reason:
         return move.having(phase="Paused", message=where)
     pause = Pause(

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from rollouts.core import disrupted
 from rollouts.core.capacity import keeper
 from rollouts.core.narrowing import may_narrow
 from rollouts.core.replicas import split_of
@@ -17,6 +18,12 @@ def confirm(world: World, move: Move) -> Move:
     status = move.status
     if not under_way(status) and status.abort is None:
         return move
+    if disrupted.is_without_pods(world, status):
+        return move
+    return disrupted.end(world, _confirmed(world, move))
+
+
+def _confirmed(world: World, move: Move) -> Move:
     move = _taken_over(world, _bound_again(world, move))
     status = move.status
     now, weights = route(world, status), status.weights
@@ -31,6 +38,7 @@ def confirm(world: World, move: Move) -> Move:
             applied=weights.desired,
             applied_at=world.now,
             routes=_routes(world, status, now),
+            disrupted_at=weights.disrupted_at,
         )
         move = move.having(weights=applied, promoted=_still_promoted(world, status))
         return move.saying(world, *_told(world, status)) if applied.applied > 0 else move

@@ -22,6 +22,14 @@ class Pod:
     """What its containers wait for, such as `CrashLoopBackOff` or `ImagePullBackOff`, or empty."""
     mark: str = ""
     """The digest of what it has of its revision's role; empty for nothing."""
+    unready_since: datetime | None = None
+    """Since when it is not ready; None when it is, or when nothing tells."""
+    was_ready: bool = False
+    """It is not ready now, but has been: it does not only start."""
+    lost: bool = False
+    """Its node does not answer: that made it not ready, while its containers said that they are."""
+    unschedulable: bool = False
+    """No node has room for it now."""
 
     @property
     def crash_looping(self) -> bool:
@@ -65,8 +73,9 @@ class ReplicaSet:
     @property
     def trouble(self) -> str:
         """What its pods wait for, in brackets, to be put behind a count of them; or empty."""
-        problems = sorted({pod.problem for pod in self.pods if pod.problem})
-        return f" ({', '.join(problems)})" if problems else ""
+        problems = {pod.problem for pod in self.pods if pod.problem}
+        problems |= {"Unschedulable" for pod in self.pods if pod.unschedulable}
+        return f" ({', '.join(sorted(problems))})" if problems else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How fast a restart goes: never fewer pods are available than the strategy's maxUnavailable leaves."""
+"""How many pods may be missing, and how fast a restart goes: never more than maxUnavailable lets be missing."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,13 @@ from rollouts.model.units import amount_of
 MOST_AT_ONCE = 50
 _UNAVAILABLE = "25%"
 """What blueGreen has no field for, as a Deployment has it by default."""
+
+
+def unavailable(spec: RolloutSpec, size: int) -> int:
+    """Return how many of `size` pods maxUnavailable lets be missing, rounded down."""
+    canary = spec.strategy.canary
+    amount = canary.max_unavailable if canary is not None else _UNAVAILABLE
+    return amount_of(amount, size, round_up=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +36,7 @@ class Pace:
 def pace(spec: RolloutSpec, status: RolloutStatus) -> Pace:
     """Return how the restart of a revision of the size that is wanted now goes."""
     size = max(spec.replicas, status.stable_floor)
-    canary = spec.strategy.canary
-    amount = canary.max_unavailable if canary is not None else _UNAVAILABLE
-    keep = max(size - amount_of(amount, size, round_up=False), min(1, size))
+    keep = max(size - unavailable(spec, size), min(1, size))
     return Pace(size, keep, surge=1 if keep == size > 0 else 0)
 
 

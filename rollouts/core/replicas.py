@@ -4,13 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rollouts.core.observed import ReplicaSet
 from rollouts.core.pace import surge
 from rollouts.model.route import Split
 from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
-from rollouts.model.strategy import Step
+from rollouts.model.strategy import ReplicaProgressThreshold, Step
 from rollouts.model.units import amount_of
+
+_STARTING_PERCENT = 5
+"""So many of a revision's pods may still be starting when it goes on; of fewer than 20 none."""
 
 
 def canary_replicas(total: int, weight_percent: int) -> int:
@@ -55,6 +59,41 @@ def needed(spec: RolloutSpec, status: RolloutStatus) -> int:
     if status.canary_scale is not None and desired < 100:
         return max(status.canary_scale, least)
     return max(canary_replicas(total, desired), least)
+
+
+def enough(spec: RolloutSpec, wanted: int, found: ReplicaSet | None) -> int:
+    """
+    Return how many of `wanted` pods have to be available to go on: replicaProgressThreshold.
+
+    By default those of the last 5 percent, rounded down, that are only starting are not waited for:
+    where nodes come and go all the time, so many of hundreds of pods are always being replaced.
+    """
+    threshold = _threshold(spec)
+    if threshold is None:
+        return enough_at_rest(spec, wanted, found)
+    return _least(threshold, wanted)
+
+
+def enough_at_rest(spec: RolloutSpec, wanted: int, found: ReplicaSet | None) -> int:
+    """Return the same for a revision that is alone: pods that are broken are never left out."""
+    threshold = _threshold(spec)
+    spare = wanted * _STARTING_PERCENT // 100
+    if threshold is not None:
+        spare = wanted - _least(threshold, wanted)
+    there = found.available + found.broken if found is not None else 0
+    return wanted - min(max(0, wanted - there), spare)
+
+
+def _threshold(spec: RolloutSpec) -> ReplicaProgressThreshold | None:
+    canary = spec.strategy.canary
+    return canary.replica_progress_threshold if canary is not None else None
+
+
+def _least(threshold: ReplicaProgressThreshold, wanted: int) -> int:
+    """Return what a threshold asks for of `wanted` pods; a percentage is rounded up."""
+    if threshold.type == "Percent":
+        return -(-wanted * threshold.value // 100)
+    return min(wanted, threshold.value)
 
 
 def serving(spec: RolloutSpec, status: RolloutStatus) -> int:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from rollouts.core import closing, revision
+from rollouts.core import closing, replicas, revision
 from rollouts.core.narrowing import narrowing_waits_for, others_serve
 from rollouts.core.world import Move, World, put_back_lately, quarrel_ends, under_way
 from rollouts.model.status import Revision, RolloutStatus, Weights
@@ -12,9 +12,9 @@ def rest(world: World, move: Move) -> Move:
     """No rollout is under way: bring the only revision to full size, and call that healthy."""
     status = move.status
     running = world.replica_set(status.current_revision)
-    available, wanted = _available(world, status), world.spec.replicas
+    lacks_pods = _lacks_pods(world, status)
     if status.stable_revision is None:
-        if available < wanted or running is None:
+        if lacks_pods or running is None:
             return _first_deploy_waits(world, move)
         move = move.having(
             stable_revision=status.current_revision, weights=Weights(desired=100, applied=100)
@@ -26,7 +26,7 @@ def rest(world: World, move: Move) -> Move:
         return _without_service(world, move)
     if problems:
         return _calm(world, move, "Degraded", problems[0].message)
-    if available < wanted:
+    if lacks_pods:
         return _lacking(world, move)
     assert status.stable_revision is not None
     others = others_serve(world, status, service) if service is not None else ""
@@ -103,7 +103,7 @@ def is_short(world: World, status: RolloutStatus) -> bool:
     """Say whether a stable revision that is alone has fewer pods available than are wanted."""
     if status.stable_revision is None or status.abort is not None or under_way(status):
         return False
-    return _available(world, status) < world.spec.replicas
+    return _lacks_pods(world, status)
 
 
 def short_since(world: World, before: RolloutStatus, since: datetime | None) -> datetime:
@@ -127,6 +127,12 @@ def gives_up_at(world: World, since: datetime) -> datetime:
 
 def _patience(world: World) -> timedelta:
     return timedelta(seconds=world.spec.progress_deadline_seconds)
+
+
+def _lacks_pods(world: World, status: RolloutStatus) -> bool:
+    running = world.replica_set(status.current_revision)
+    least = replicas.enough_at_rest(world.spec, world.spec.replicas, running)
+    return _available(world, status) < least
 
 
 def _available(world: World, status: RolloutStatus) -> int:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from rollouts.core import capacity, replicas, revision, standing
-from rollouts.core.observed import Pod, ReplicaSet
+from rollouts.core import capacity, disrupted, pods, replicas, revision, standing
+from rollouts.core.observed import ReplicaSet
 from rollouts.core.routes import is_reachable, reaches_canary, route
 from rollouts.core.target import retire
 from rollouts.core.world import Move, World, frozen, is_warm, under_way, waived
@@ -22,7 +22,10 @@ def guard(world: World, move: Move) -> Move:
     if not under_way(move.status):
         return move
     reason = next(reasons(world, move.status), None)
-    return roll_back(world, move, by="rollouts", reason=reason) if reason is not None else move
+    if reason is not None:
+        return roll_back(world, move, by="rollouts", reason=reason)
+    due = pods.patience_ends(world, move.status)
+    return disrupted.hold(world, move.waking(due) if due is not None else move)
 
 
 def go_back(world: World, move: Move, *, by: str, reason: str, forced: bool = False) -> Move:
@@ -82,8 +85,11 @@ def roll_back(world: World, move: Move, *, by: str, reason: str, forced: bool = 
 def reasons(world: World, status: RolloutStatus) -> Iterator[str]:
     """Yield why the canary must not go on, most telling first."""
     yield from _failed(world)
-    if _has_traffic(world, status):
+    if status.weights.disrupted_at is not None:
+        yield from _crash_loops(world.replica_set(status.current_revision))
+    elif _has_traffic(world, status):
         yield from _pods_that_fail_under_traffic(world, status)
+    yield from disrupted.too_often(world, status)
     yield from _deadline(world, status)
 
 
@@ -108,41 +114,18 @@ def _pods_that_fail_under_traffic(world: World, status: RolloutStatus) -> Iterat
     if world.spec.routing is not None and world.canary_service is None:
         yield f"Service {world.spec.canary_service} is gone while it has traffic"
         return
-    if canary.crash_looping:
-        names = ", ".join(
-            f"{pod.name} ({pod.restarts} restarts)" for pod in canary.crash_looping[:3]
-        )
-        yield f"canary pods crash again and again: {names}"
-    if canary.ready == 0:
-        yield "no canary pod is ready while it has traffic"
+    yield from _crash_loops(canary)
     wanted = replicas.serving(world.spec, status)
     if status.canary_scale is not None and world.spec.blue_green is None:
         wanted = min(wanted, max(1, status.canary_scale))
-    failing = _failing(canary, status.weights.applied_at)
-    if failing and canary.ready < wanted:
-        yield (
-            f"{canary.ready} of the {wanted} canary pods that {status.weights.applied} % of the traffic needs"
-            f" are ready; {', '.join(failing[:3])} failed"
-        )
+    yield from pods.against(world, status, canary, wanted)
 
 
-def _failing(canary: ReplicaSet, applied_at: datetime | None) -> list[str]:
-    """
-    Name the pods that failed, as opposed to those that replace an evicted one.
-
-    A replacement is younger than the weight and has not been restarted: a drained node, or
-    an autoscaler that has just asked for more, must not stop a good release.
-    """
-    return [
-        pod.name
-        for pod in canary.pods
-        if not pod.ready and (pod.restarts > 0 or _is_older(pod, applied_at))
-    ]
-
-
-def _is_older(pod: Pod, applied_at: datetime | None) -> bool:
-    """Say whether a pod was there before the weight; an API server tells its birth in whole seconds."""
-    return applied_at is not None and pod.created_at + timedelta(seconds=1) <= applied_at
+def _crash_loops(canary: ReplicaSet | None) -> Iterator[str]:
+    looping = canary.crash_looping if canary is not None else ()
+    if looping:
+        names = ", ".join(f"{pod.name} ({pod.restarts} restarts)" for pod in looping[:3])
+        yield f"canary pods crash again and again: {names}"
 
 
 def _deadline(world: World, status: RolloutStatus) -> Iterator[str]:
@@ -166,14 +149,29 @@ def settled(world: World, status: RolloutStatus) -> bool:
     """Say whether size and weight are what the current step wants; to nobody it is all the same."""
     if waived(status) and replicas.stable_replicas(world.spec, status) == 0:
         return True
-    canary = world.replica_set(status.current_revision)
-    available = canary.available if canary is not None else 0
     return (
-        available >= replicas.needed(world.spec, status)
+        has_pods(world, status)
+        and status.weights.disrupted_at is None
         and status.weights.applied == status.weights.desired
         and status.weights.routes == replicas.split_of(world.spec, status).names
         and (world.spec.blue_green is None or is_reachable(world, status, 1))
     )
+
+
+def has_pods(world: World, status: RolloutStatus) -> bool:
+    """Say whether the canary has the pods of its step; those that were asked for later are no part of it."""
+    wanted = replicas.needed(world.spec, status)
+    if status.settled_pods is not None:
+        wanted = min(wanted, status.settled_pods)
+    canary = world.replica_set(status.current_revision)
+    available = canary.available if canary is not None else 0
+    return available >= replicas.enough(world.spec, wanted, canary)
+
+
+def settled_pods(world: World, status: RolloutStatus) -> int | None:
+    """Return `status.settled_pods` of a step that is settled: what it needs now, if it has all of that."""
+    everything = has_pods(world, status.having(settled_pods=None))
+    return replicas.needed(world.spec, status) if everything else status.settled_pods
 
 
 def waiting_for(world: World, status: RolloutStatus) -> str:
@@ -182,12 +180,13 @@ def waiting_for(world: World, status: RolloutStatus) -> str:
         return world.lacking
     if world.observed.route.obstacles:
         return world.observed.route.obstacles[0].message
+    held = f"{disrupted.WAITS}; " if status.weights.disrupted_at is not None else ""
     canary = world.replica_set(status.current_revision)
     wanted = replicas.needed(world.spec, status)
     available = canary.available if canary is not None else 0
-    if available < wanted:
+    if available < replicas.enough(world.spec, wanted, canary):
         because = canary.trouble if canary is not None else ""
-        return f"{available} of {wanted} canary pods are available{because}"
+        return f"{held}{available} of {wanted} canary pods are available{because}"
     if world.spec.blue_green is not None:
         return _waiting_for_services(world, status)
     if world.spec.by_replicas:

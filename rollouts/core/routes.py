@@ -54,7 +54,8 @@ def _pods(world: World, status: RolloutStatus) -> Route:
         if each is not stable and each is not canary
     )
     ready, wanted = (canary.ready, canary.wanted) if canary is not None else (0, 0)
-    arrived = canary is None or (canary.available >= wanted and canary.existing <= wanted)
+    least = replicas.enough(world.spec, wanted, canary)
+    arrived = canary is None or (canary.available >= least and canary.existing <= wanted)
     still = arrived and others == 0 and stable.existing <= stable.wanted
     return Route(
         exists=True,
@@ -83,6 +84,8 @@ def next_split(world: World, status: RolloutStatus) -> Split:
     """Return what the routes may say now: header and mirror routes open like a weight rises."""
     wanted = replicas.split_of(world.spec, status)
     percent = next_weight(world, status)
+    if status.weights.disrupted_at is not None and not may_raise(world, status):
+        return Split(percent=percent, cut_off=percent == 0)
     known = set(status.weights.routes)
     if set(wanted.names) <= known or may_raise(world, status):
         return replace(wanted, percent=percent)
@@ -134,7 +137,7 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
     stable_service = world.stable_service
     if canary is None or stable_service is None or stable is None:
         return False
-    wanted = max(1, replicas.needed(spec, status))
+    wanted = max(1, replicas.enough(spec, replicas.needed(spec, status), canary))
     return (
         canary.available >= wanted
         and (out or stable_service.selected_hash == stable.hash)

@@ -89,7 +89,8 @@ def _to_canary(world: World, status: RolloutStatus) -> Iterator[Action]:
         if service is not None:
             yield from _bind(world, service, status.current_revision)
         return
-    due = 0 < max(1, replicas.needed(world.spec, status)) <= canary.available
+    wanted = max(1, replicas.needed(world.spec, status))
+    due = replicas.enough(world.spec, wanted, canary) <= canary.available
     if not due or frozen(world.spec, status):
         return
     if service is None:

@@ -19,7 +19,8 @@ def state(world: World, status: RolloutStatus, step: Step) -> State:
         return Done()
     if status.promoted:
         return Done()
-    if status.weights.applied < status.weights.desired:  # somebody took the traffic away
+    lowered = status.weights.applied < status.weights.desired  # somebody took the traffic away
+    if lowered or status.weights.disrupted_at is not None:
         return Waiting(waiting_for(world, status), until=_next_moment(world, status))
     if step.pause is not None:
         return _pause(world, status, step.pause)

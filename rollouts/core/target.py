@@ -139,6 +139,7 @@ def _fresh(status: RolloutStatus) -> dict[str, object]:
         "leaning_since": None,
         "weights": Weights(),
         "canary_scale": None,
+        "settled_pods": None,
         "pause": None,
         "held_by": None,
         "abort": None,

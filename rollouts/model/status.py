@@ -58,6 +58,11 @@ class Weights(Remembered):
     """What was measured from request counters since `appliedAt`; absent when nothing was."""
     routes: list[str] = Field(default_factory=list)
     """The header and mirror routes that the routing objects have, confirmed, by name."""
+    disrupted_at: Timestamp | None = None
+    """
+    Since when all canary pods have been gone by no fault of their own: nothing is routed to the
+    canary until others are available. Absent otherwise.
+    """
 
 
 class Pause(Remembered):
@@ -225,6 +230,11 @@ class RolloutStatus(Remembered):
     """
     route_ends_at: Timestamp | None = None
     """After a promotion: until when the canary's route stays, for load balancers that are slow."""
+    settled_pods: int | None = None
+    """
+    How many canary pods the current step needed when it had them all; absent until then. What an
+    autoscaler asks for beyond them is no part of the release, and no deadline runs for it.
+    """
     drain_until: Timestamp | None = None
     """No traffic before this: failures of a superseded canary must not count against the next."""
     entered_steps: Annotated[list[str], Field(max_length=101)] = Field(default_factory=list)

@@ -9,6 +9,11 @@ from rollouts.model.placement import AntiAffinity, PodMetadata
 from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute, TrafficRouting
 from rollouts.model.units import Amount, Duration
 
+UNREADY_SECONDS = 60
+"""
+Six readiness probes by default, and what most containers take to start again. A pod that is not
+ready gets no requests, so that patience with one of several costs nobody anything.
+"""
 STEP_KINDS = (
     "setWeight",
     "pause",
@@ -23,6 +28,8 @@ _NO_CLOCK = (
     "waitForEvidence: false ends a pause by the clock alone, and without a duration there is none:"
     " give a duration, or leave waitForEvidence out and it waits for promote"
 )
+
+_MORE_THAN_ALL = "type Percent goes up to 100; for a number of pods, use type Pod"
 
 
 class Pause(Written):
@@ -136,6 +143,27 @@ class Placement(Written):
     anti_affinity: AntiAffinity | None = None
 
 
+class ReplicaProgressThreshold(Written):
+    """How many of the canary's pods are enough to go on: a percentage of them, or a number."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule("self.type != 'Percent' || self.value <= 100", _MORE_THAN_ALL),
+            ]
+        }
+    )
+
+    type: Literal["Percent", "Pod"]
+    value: Annotated[int, Field(ge=1, le=100_000)]
+
+    @model_validator(mode="after")
+    def _is_a_part(self) -> Self:
+        if self.type == "Percent" and self.value > 100:
+            raise ValueError(_MORE_THAN_ALL)
+        return self
+
+
 class CanaryStrategy(Placement):
     """The new revision gets its share of the traffic step by step."""
 
@@ -149,7 +177,17 @@ class CanaryStrategy(Placement):
     max_surge: Amount = "25%"
     """Without trafficRouting: how many pods there may be beyond spec.replicas; rounded up."""
     max_unavailable: Amount = "25%"
-    """Without trafficRouting: how many of spec.replicas may be missing; rounded down."""
+    """
+    Without trafficRouting: how many of spec.replicas may be missing; rounded down. And with every
+    router: how many of the canary's pods may stop being ready before it is rolled back at once.
+    """
+    unready_seconds: Duration = UNREADY_SECONDS
+    """How long a canary pod that has traffic may be not ready, while others are, before it is rolled back."""
+    replica_progress_threshold: ReplicaProgressThreshold | None = None
+    """
+    How many of the canary's pods are enough to go on. Default: all, less 5 percent, rounded down, that
+    are only starting.
+    """
     dynamic_stable_scale: bool = False
     """Make stable smaller as the canary takes over its traffic, and larger again before it goes back."""
     route_removal_delay_seconds: Duration = 0
@@ -184,6 +222,8 @@ class BlueGreenStrategy(Placement):
     """How long the old revision stays after that; the success criteria are still watched."""
     abort_scale_down_delay_seconds: Duration = 30
     """How long the new revision stays after a rollback."""
+    unready_seconds: Duration = UNREADY_SECONDS
+    """How long an active pod may be not ready, while others are, before it is switched back."""
 
     @property
     def steps(self) -> list[Step]:

@@ -6,6 +6,7 @@ crash loop). Nothing happens until `settle`. A pod that has ended stays as an ob
 one is made in its place.
 """
 
+from datetime import datetime
 from typing import Any
 
 from rollouts.model.kinds import (
@@ -22,6 +23,11 @@ from rollouts.model.kinds import (
 from tests.fakes.cluster import FakeCluster
 
 _NOT_READY = [{"type": "Ready", "status": "False"}]
+_READY = [{"type": "Ready", "status": "True"}]
+_UNSCHEDULABLE: JSON = {
+    "phase": "Pending",
+    "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}],
+}
 
 
 class Kubernetes:
@@ -31,6 +37,8 @@ class Kubernetes:
         self._pods_made = 0
         self.quota: int | None = None
         """As many pods there may be in the namespace, as a ResourceQuota has it."""
+        self.is_full = False
+        """No node has room: pods that are made stay Pending until this is False again."""
 
     def settle(self) -> None:
         for replica_set in self.cluster.select(REPLICA_SET, self.namespace):
@@ -41,6 +49,29 @@ class Kubernetes:
     def evict(self, pod: JSON) -> None:
         """End a pod as a kubelet does whose node runs out of memory or disk."""
         status = {"phase": "Failed", "reason": "Evicted", "conditions": _NOT_READY}
+        self._tell(pod, status)
+
+    def drain(self, pod: JSON) -> None:
+        """Take a pod away as an eviction by the API does, once its containers have ended."""
+        self.cluster.drop(Ref(POD, self.namespace, pod["metadata"]["name"]))
+
+    def lose(self, pod: JSON, at: datetime) -> None:
+        """Have its node not answer: the node controller says not ready, and gives no reason."""
+        ready = {"type": "Ready", "status": "False", "lastTransitionTime": _moment(at)}
+        self._tell(pod, {"conditions": [ready, {"type": "ContainersReady", "status": "True"}]})
+
+    def unready(self, pod: JSON, at: datetime) -> None:
+        """Have its readiness probe fail."""
+        why = {"status": "False", "reason": "ContainersNotReady", "lastTransitionTime": _moment(at)}
+        self._tell(
+            pod, {"conditions": [{"type": "Ready", **why}, {"type": "ContainersReady", **why}]}
+        )
+
+    def recover(self, pod: JSON) -> None:
+        """Have it be ready again."""
+        self._tell(pod, {"conditions": _READY})
+
+    def _tell(self, pod: JSON, status: JSON) -> None:
         self.cluster.edit(Ref(POD, self.namespace, pod["metadata"]["name"]), {"status": status})
 
     def _pods_of(self, replica_set: JSON) -> None:
@@ -56,6 +87,7 @@ class Kubernetes:
         pods = pods[:wanted]
         while len(pods) < wanted and self._has_room():
             pods.append(self._pod(replica_set))
+        pods = [self._scheduled(pod, replica_set) for pod in pods]
         ready = sum(_is_ready(pod) for pod in pods)
         status = {"replicas": len(pods), "readyReplicas": ready, "availableReplicas": ready}
         if replica_set.get("status") != status:
@@ -64,6 +96,14 @@ class Kubernetes:
     def _has_room(self) -> bool:
         pods = self.cluster.select(POD, self.namespace)
         return self.quota is None or sum(not has_ended(pod) for pod in pods) < self.quota
+
+    def _scheduled(self, pod: JSON, replica_set: JSON) -> JSON:
+        """Give a pod that waits for a node one, unless all are full."""
+        if self.is_full or pod["status"].get("phase") != "Pending":
+            return pod
+        image = replica_set["spec"]["template"]["spec"]["containers"][0]["image"]
+        ref = Ref(POD, self.namespace, pod["metadata"]["name"])
+        return self.cluster.edit(ref, {"status": {"phase": "Running", **pod_status(image)}})
 
     def _pod(self, replica_set: JSON) -> JSON:
         self._pods_made += 1
@@ -84,7 +124,8 @@ class Kubernetes:
                 }
             ],
         }
-        return self.cluster.put(POD, {"metadata": metadata, "status": pod_status(image)})
+        status = _UNSCHEDULABLE if self.is_full else pod_status(image)
+        return self.cluster.put(POD, {"metadata": metadata, "status": status})
 
     def _endpoints_of(self, service: JSON) -> None:
         name = service["metadata"]["name"]
@@ -112,7 +153,7 @@ def pod_status(image: str) -> JSON:
     if image.startswith("crashing"):
         return _status("False", "CrashLoopBackOff", 4)
     return {
-        "conditions": [{"type": "Ready", "status": "True"}],
+        "conditions": _READY,
         "containerStatuses": [{"name": "web", "restartCount": 0, "state": {"running": {}}}],
     }
 
@@ -123,6 +164,10 @@ def _status(ready: str, reason: str, restarts: int) -> JSON:
         "conditions": [{"type": "Ready", "status": ready}],
         "containerStatuses": [{"name": "web", "restartCount": restarts, "state": waiting}],
     }
+
+
+def _moment(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _is_ready(pod: JSON) -> bool:

@@ -40,7 +40,14 @@ BLUE_GREEN: JSON = {
         **DELAYS,
     }
 }
-_AS_ONE = ("selector", "template", "workloadRef", "rollbackWindow", "appMetrics")
+_AS_ONE = (
+    "selector",
+    "template",
+    "workloadRef",
+    "rollbackWindow",
+    "appMetrics",
+    "strategy.canary.replicaProgressThreshold",
+)
 """Fields with fields of their own that are edited as one."""
 _LABELS: JSON = {"tier": "web"}
 _ROLE: dict[str, list[Any]] = {
@@ -52,6 +59,7 @@ _ROLE: dict[str, list[Any]] = {
     "antiAffinity.preferredDuringSchedulingIgnoredDuringExecution.weight": [7],
     "scaleDownDelaySeconds": [0],
     "abortScaleDownDelaySeconds": [0],
+    "unreadySeconds": [0],
 }
 _CANARY: dict[str, list[Any]] = {
     "stableService": ["other", None, "gone"],
@@ -76,6 +84,7 @@ _CANARY: dict[str, list[Any]] = {
     "maxUnavailable": [0, "100%"],
     "dynamicStableScale": [True],
     "routeRemovalDelaySeconds": [60],
+    "replicaProgressThreshold": [{"type": "Percent", "value": 50}, {"type": "Pod", "value": 9}],
     **_ROLE,
 }
 _BLUE_GREEN: dict[str, list[Any]] = {

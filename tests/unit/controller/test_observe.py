@@ -190,3 +190,63 @@ def test_a_rollout_that_is_being_deleted_claims_nothing(shop: Shop) -> None:
     shop.cluster.edit(old, {"metadata": {"deletionTimestamp": "2030-01-01T00:00:00Z"}})
 
     assert claims(shop) == []
+
+
+def at(second: int) -> str:
+    return f"2030-01-01T00:00:{second:02}Z"
+
+
+def unready(reason: str = "ContainersNotReady", containers: str = "False", **running: str) -> JSON:
+    """Return a pod that is not ready since the tenth second, with the state of its container."""
+    ready = {"type": "Ready", "status": "False", "lastTransitionTime": at(10), "reason": reason}
+    state = {"name": "web", "restartCount": 0, "state": {"running": running}}
+    conditions = [ready, {"type": "ContainersReady", "status": containers}]
+    return {"status": {"conditions": conditions, "containerStatuses": [state]}}
+
+
+@pytest.mark.parametrize(
+    ("pod", "was_ready", "lost"),
+    [
+        pytest.param(unready(startedAt=at(3)), True, False, id="it was ready once it had started"),
+        pytest.param(unready(startedAt=at(12)), False, False, id="it only starts"),
+        pytest.param(unready(startedAt=at(10)), False, False, id="it starts in the same second"),
+        pytest.param(unready(), False, False, id="nothing tells when it started"),
+        pytest.param(
+            unready("", "True", startedAt=at(3)), True, True, id="its node does not answer"
+        ),
+        pytest.param(
+            unready("ReadinessGatesNotReady", "True", startedAt=at(3)),
+            True,
+            False,
+            id="a gate of it is shut",
+        ),
+    ],
+)
+async def test_a_pod_that_is_not_ready_tells_whether_it_was(
+    deployed: Shop, pod: JSON, was_ready: bool, lost: bool
+) -> None:
+    ref = a_pod(deployed)
+    deployed.cluster.edit(ref, pod)
+
+    pods = seen(deployed).replica_sets[stable_hash(deployed)].pods
+
+    found = next(each for each in pods if each.name == ref.name)
+    assert found.unready_since is not None
+    assert found.unready_since.isoformat() == "2030-01-01T00:00:10+00:00"
+    assert (found.ready, found.was_ready, found.lost) == (False, was_ready, lost)
+
+
+async def test_a_pod_that_is_ready_has_not_been_unready_since_any_time(deployed: Shop) -> None:
+    pods = seen(deployed).replica_sets[stable_hash(deployed)].pods
+    assert {(each.unready_since, each.was_ready, each.lost) for each in pods} == {
+        (None, False, False)
+    }
+
+
+async def test_a_pod_that_no_node_has_room_for_is_unschedulable(deployed: Shop) -> None:
+    deployed.kubernetes.is_full = True
+    deployed.edit({"spec": {"replicas": 5}})
+    await deployed.round()
+    found = seen(deployed).replica_sets[stable_hash(deployed)]
+    assert (found.existing, found.ready) == (5, 4)
+    assert found.trouble == " (Unschedulable)"

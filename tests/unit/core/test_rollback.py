@@ -109,8 +109,14 @@ def test_pods_that_crash_again_and_again_end_it_whatever_the_others_do() -> None
     assert found == "canary pods crash again and again: newhash-1 (3 restarts)"
 
 
-def test_pods_that_fall_below_what_the_weight_needs_end_it() -> None:
-    found = reason(with_pod())
+def for_long(scene: Scene) -> Scene:
+    """Return the scene with a weight that was applied, and a pod that has not been ready, two minutes before."""
+    weights = scene.status.weights.having(applied_at=at(-128))
+    return scene.with_(weights=weights, step_started_at=at(-130))
+
+
+def test_pods_that_fall_below_what_the_weight_needs_and_stay_so_end_it() -> None:
+    found = reason(for_long(with_pod()))
     assert found is not None
     assert found.startswith(
         "1 of the 2 canary pods that 50 % of the traffic needs are ready; newhash-1"
@@ -118,14 +124,14 @@ def test_pods_that_fall_below_what_the_weight_needs_end_it() -> None:
 
 
 def test_a_pod_that_replaces_an_evicted_one_ends_nothing() -> None:
-    assert reason(with_pod(created_at=at(-1))) is None
-    assert reason(with_pod(created_at=at(-1), restarts=1)) is not None
+    assert reason(for_long(with_pod(created_at=at(-100)))) is None
+    assert reason(for_long(with_pod(created_at=at(-100), restarts=1))) is not None
 
 
 def test_a_pod_of_the_second_in_which_the_weight_was_applied_may_be_younger() -> None:
-    """The weight is 8 s old, to the millisecond, and births are told in whole seconds."""
-    assert reason(with_pod(created_at=at(-8.7))) is None
-    assert reason(with_pod(created_at=at(-9.1))) is not None
+    """The weight is 128 s old, to the millisecond, and births are told in whole seconds."""
+    assert reason(for_long(with_pod(created_at=at(-128.7)))) is None
+    assert reason(for_long(with_pod(created_at=at(-129.1)))) is not None
 
 
 def test_no_ready_pod_under_traffic_ends_it_at_once() -> None:
