@@ -22,10 +22,13 @@ class PodView:
     state: str
     restarts: int
     created_at: datetime | None
+    has_ended: bool = False
+    """It stays as an object alone, as one that its node has evicted does: nobody counts it."""
 
     @property
     def in_trouble(self) -> bool:
-        return self.restarts > 0 or self.state not in ("Running", "Pending", "Terminating")
+        usual = self.has_ended or self.state in ("Running", "Pending", "Terminating")
+        return not usual or self.restarts > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,11 @@ class RevisionView:
     wanted: int
     ready: int
     pods: tuple[PodView, ...]
+
+    @property
+    def existing(self) -> int:
+        """How many pods it has; those that have ended are none."""
+        return sum(not pod.has_ended for pod in self.pods)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +144,17 @@ def _pod(pod: FrozenJSON) -> PodView:
         entry.get("type"): entry.get("status") for entry in status.get("conditions") or ()
     }
     terminating = bool(metadata.get("deletionTimestamp"))
-    problem = next(_problems(containers), "")
-    state = "Terminating" if terminating else problem or str(status.get("phase", "Pending"))
+    phase = str(status.get("phase", "Pending"))
+    has_ended = phase in ("Succeeded", "Failed")
+    problem = str(status.get("reason") or phase) if has_ended else next(_problems(containers), "")
+    state = "Terminating" if terminating else problem or phase
     return PodView(
         name=metadata["name"],
-        ready=conditions.get("Ready") == "True" and not terminating,
+        ready=conditions.get("Ready") == "True" and not terminating and not has_ended,
         state=state,
         restarts=sum(int(container.get("restartCount") or 0) for container in containers),
         created_at=parse_time(metadata.get("creationTimestamp")),
+        has_ended=has_ended,
     )
 
 

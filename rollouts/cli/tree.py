@@ -206,7 +206,7 @@ def _time_left(step: FrozenJSON, status: RolloutStatus, now: datetime) -> str:
 
 def _revisions(snapshot: Snapshot, now: datetime, detail: Detail) -> RenderableType:
     tree = Tree(Text("Revisions", style="bold"), guide_style="dim")
-    idle = [view for view in snapshot.revisions if view.role == "older" and not view.pods]
+    idle = [view for view in snapshot.revisions if view.role == "older" and not view.existing]
     for view in snapshot.revisions:
         if view in idle[detail.old_revisions :]:
             continue
@@ -229,7 +229,7 @@ def _revision(view: RevisionView) -> Text:
     text.append(f"  {', '.join(view.images)}")
     full = view.ready >= view.wanted
     leaving = sum(pod.state == "Terminating" for pod in view.pods)
-    if view.wanted or not view.pods:
+    if view.wanted or not view.existing:
         counted = f"  {view.ready}/{view.wanted} ready" if view.wanted else "  no pods"
         text.append(counted, style="" if view.wanted and full else "yellow" if not full else "dim")
     if leaving:
@@ -244,7 +244,7 @@ def _pods(pods: Sequence[PodView], now: datetime) -> list[Text]:
     lines = []
     for pod in pods:
         mark, style = ("✓", "green") if pod.ready else ("○", "yellow")
-        if pod.state == "Terminating":
+        if pod.state == "Terminating" or pod.has_ended:
             mark, style = "−", "dim"
         elif pod.state not in ("Running", "Pending"):
             mark, style = "✗", "red"

@@ -8,6 +8,8 @@ from rollouts.cli.tree import age, render, step_label
 from rollouts.model.kinds import JSON
 from tests.unit.cli.objects import (
     NOW,
+    changed,
+    hash_of,
     healthy,
     pod,
     progressing,
@@ -60,6 +62,25 @@ def test_the_steps_are_those_by_which_the_release_is_run() -> None:
     steps = [{"setWeight": 7}, {"setWeight": 8}, {"setWeight": 9}, {"setWeight": 11}]
     in_force = {"strategy": {"canary": {"steps": steps}}}
     assert "▶ 11 %" in "\n".join(drawn(progressing(3, specInForce=in_force)))
+
+
+def text_of(status: JSON, *pods: JSON) -> str:
+    sets = [replica_set(1, 0), replica_set(2, 1)]
+    console = Console(file=io.StringIO(), width=100, no_color=True)
+    console.print(render(compose(rollout(2, status), sets, pods), NOW, console))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_pod_that_was_evicted_is_called_so_and_is_no_pod_of_its_revision() -> None:
+    evicted = {"phase": "Failed", "reason": "Evicted", "containerStatuses": []}
+    gone = [changed(pod(number, "gone"), **evicted) for number in (1, 2)]
+    text = text_of(healthy(2), pod(2, "aaaaa"), *gone)
+    assert "1/1 ready" in text
+    (line,) = (each for each in text.splitlines() if f"{hash_of(2)}-gone" in each)
+    assert "− " in line
+    assert "Evicted" in line
+    assert "no pods" in text, "of the revision before"
 
 
 def test_a_comparison_is_shown_in_times() -> None:
