@@ -191,7 +191,7 @@ def _pod(pod: FrozenJSON) -> Pod:
         mark=str(labels_of(pod).get(ROLE_METADATA, "")),
         unready_since=since,
         was_ready=since is not None and _started_before(running, since),
-        lost=not ready and _is_lost(told),
+        disrupted=not ready and (_is_taken_away(told) or _is_lost(told)),
         unschedulable=(told.get("PodScheduled") or {}).get("reason") == "Unschedulable",
     )
 
@@ -216,6 +216,16 @@ def _started_before(containers: Sequence[FrozenJSON], moment: datetime) -> bool:
     ]
     started = [parse_time(each["startedAt"]) for each in states if each.get("startedAt")]
     return bool(started) and len(started) == len(containers) and max(started) < moment
+
+
+def _is_taken_away(told: Mapping[Any, FrozenJSON]) -> bool:
+    """
+    Say whether somebody else ends a pod: an eviction, a preemption, or the shutdown of its node.
+
+    Kubernetes says so by the condition DisruptionTarget. A kubelet that shuts its node down gives the
+    containers their time first; until that is over the pod is not ready, and no deletion says why.
+    """
+    return (told.get("DisruptionTarget") or {}).get("status") == "True"
 
 
 def _is_lost(told: Mapping[Any, FrozenJSON]) -> bool:

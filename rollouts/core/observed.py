@@ -26,8 +26,8 @@ class Pod:
     """Since when it is not ready; None when it is, or when nothing tells."""
     was_ready: bool = False
     """It is not ready now, but has been: it does not only start."""
-    lost: bool = False
-    """Its node does not answer: that made it not ready, while its containers said that they are."""
+    disrupted: bool = False
+    """It is not ready because somebody takes it away, or because its node does not answer."""
     unschedulable: bool = False
     """No node has room for it now."""
 

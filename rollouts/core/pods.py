@@ -23,13 +23,13 @@ def failing(found: ReplicaSet, applied_at: datetime | None) -> list[Pod]:
     Return the pods that are not ready by their own doing: they have been, or were restarted.
 
     A pod that only starts is none of them, and none that was not ready when the weight was
-    applied, at `applied_at`, nor one whose node does not answer.
+    applied, at `applied_at`, nor one that is taken away or whose node does not answer.
     """
     return [pod for pod in found.pods if _has_failed(pod, applied_at)]
 
 
 def _has_failed(pod: Pod, applied_at: datetime | None) -> bool:
-    if pod.ready or pod.lost:
+    if pod.ready or pod.disrupted:
         return False
     return pod.restarts > 0 or pod.was_ready or _is_older(pod, applied_at)
 

@@ -204,8 +204,13 @@ def unready(reason: str = "ContainersNotReady", containers: str = "False", **run
     return {"status": {"conditions": conditions, "containerStatuses": [state]}}
 
 
+def with_condition(pod: JSON, **condition: str) -> JSON:
+    pod["status"]["conditions"].append(condition)
+    return pod
+
+
 @pytest.mark.parametrize(
-    ("pod", "was_ready", "lost"),
+    ("pod", "was_ready", "disrupted"),
     [
         pytest.param(unready(startedAt=at(3)), True, False, id="it was ready once it had started"),
         pytest.param(unready(startedAt=at(12)), False, False, id="it only starts"),
@@ -220,10 +225,16 @@ def unready(reason: str = "ContainersNotReady", containers: str = "False", **run
             False,
             id="a gate of it is shut",
         ),
+        pytest.param(
+            with_condition(unready(startedAt=at(3)), type="DisruptionTarget", status="True"),
+            True,
+            True,
+            id="its node is shut down",
+        ),
     ],
 )
 async def test_a_pod_that_is_not_ready_tells_whether_it_was(
-    deployed: Shop, pod: JSON, was_ready: bool, lost: bool
+    deployed: Shop, pod: JSON, was_ready: bool, disrupted: bool
 ) -> None:
     ref = a_pod(deployed)
     deployed.cluster.edit(ref, pod)
@@ -233,12 +244,12 @@ async def test_a_pod_that_is_not_ready_tells_whether_it_was(
     found = next(each for each in pods if each.name == ref.name)
     assert found.unready_since is not None
     assert found.unready_since.isoformat() == "2030-01-01T00:00:10+00:00"
-    assert (found.ready, found.was_ready, found.lost) == (False, was_ready, lost)
+    assert (found.ready, found.was_ready, found.disrupted) == (False, was_ready, disrupted)
 
 
 async def test_a_pod_that_is_ready_has_not_been_unready_since_any_time(deployed: Shop) -> None:
     pods = seen(deployed).replica_sets[stable_hash(deployed)].pods
-    assert {(each.unready_since, each.was_ready, each.lost) for each in pods} == {
+    assert {(each.unready_since, each.was_ready, each.disrupted) for each in pods} == {
         (None, False, False)
     }
 

@@ -25,7 +25,7 @@ from tests.unit.core.worlds import (
 LATELY: dict[str, Any] = {"unready_since": at(-3)}
 UNREADY: dict[str, Any] = {"ready": False, "was_ready": True, **LATELY}
 RESTARTED: dict[str, Any] = {"ready": False, "restarts": 1, **LATELY}
-LOST: dict[str, Any] = {"ready": False, "lost": True, "was_ready": True, **LATELY}
+DISRUPTED: dict[str, Any] = {"ready": False, "disrupted": True, "was_ready": True, **LATELY}
 STARTING: dict[str, Any] = {"ready": False, "created_at": at(-3), **LATELY}
 
 
@@ -60,7 +60,7 @@ def reason(scene: Scene) -> str | None:
     return abort.reason if abort is not None else None
 
 
-@pytest.mark.parametrize("unlike", [UNREADY, RESTARTED, LOST, STARTING])
+@pytest.mark.parametrize("unlike", [UNREADY, RESTARTED, DISRUPTED, STARTING])
 @pytest.mark.parametrize("pods", [1, 10])
 def test_some_of_many_may_stop_being_ready_for_a_while(unlike: dict[str, Any], pods: int) -> None:
     scene = big(*[unlike] * pods)
@@ -73,8 +73,8 @@ def test_more_than_max_unavailable_of_them_end_it_at_once(unlike: dict[str, Any]
     assert (reason(big(*[unlike] * 11)) or "").startswith("29 of the 40 canary pods")
 
 
-@pytest.mark.parametrize("unlike", [LOST, STARTING])
-def test_those_that_are_lost_or_start_are_not_counted(unlike: dict[str, Any]) -> None:
+@pytest.mark.parametrize("unlike", [DISRUPTED, STARTING])
+def test_those_that_are_disrupted_or_start_are_not_counted(unlike: dict[str, Any]) -> None:
     assert reason(big(*[unlike] * 30)) is None
 
 
@@ -121,7 +121,7 @@ def test_no_ready_pod_ends_it_at_once_when_one_has_failed_by_itself() -> None:
     assert reason(single(**stuck)) == "no canary pod is ready while it has traffic"
 
 
-@pytest.mark.parametrize("facts", [LOST, STARTING])
+@pytest.mark.parametrize("facts", [DISRUPTED, STARTING])
 def test_no_ready_pod_by_no_fault_of_theirs_is_a_hold_at_0(facts: dict[str, Any]) -> None:
     decision = single(**facts).decide()
     assert decision.actions == (act.SetWeight(Split(0, cut_off=True)),)
