@@ -190,7 +190,7 @@ def _pod(pod: FrozenJSON) -> Pod:
         problem=_problem(containers),
         mark=str(labels_of(pod).get(ROLE_METADATA, "")),
         unready_since=since,
-        was_ready=since is not None and _started_before(running, since),
+        was_ready=since is not None and (_has_ended(running) or _started_before(running, since)),
         disrupted=not ready and (_is_taken_away(told) or _is_lost(told)),
         unschedulable=(told.get("PodScheduled") or {}).get("reason") == "Unschedulable",
     )
@@ -202,6 +202,11 @@ def _unready_since(ready: FrozenJSON | None) -> datetime | None:
     return parse_time(ready["lastTransitionTime"])
 
 
+def _has_ended(containers: Sequence[FrozenJSON]) -> bool:
+    """Say whether a container has just ended, and is not counted as restarted yet."""
+    return any((each.get("state") or {}).get("terminated") for each in containers)
+
+
 def _started_before(containers: Sequence[FrozenJSON], moment: datetime) -> bool:
     """
     Say whether all containers of a pod had been started before it turned not ready at `moment`.
@@ -209,11 +214,7 @@ def _started_before(containers: Sequence[FrozenJSON], moment: datetime) -> bool:
     A kubelet says that a pod is not ready before it starts the first container, and does not say it
     again until the pod has been ready. One that was restarted tells nothing: its beginning is lost.
     """
-    states = [
-        (each.get("state") or {}).get(kind) or {}
-        for each in containers
-        for kind in ("running", "terminated")
-    ]
+    states = [(each.get("state") or {}).get("running") or {} for each in containers]
     started = [parse_time(each["startedAt"]) for each in states if each.get("startedAt")]
     return bool(started) and len(started) == len(containers) and max(started) < moment
 

@@ -25,7 +25,7 @@ class Pod:
     unready_since: datetime | None = None
     """Since when it is not ready; None when it is, or when nothing tells."""
     was_ready: bool = False
-    """It is not ready now, but has been: it does not only start."""
+    """It is not ready now, but has been, or a container of it has ended: it does not only start."""
     disrupted: bool = False
     """It is not ready because somebody takes it away, or because its node does not answer."""
     unschedulable: bool = False

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rollouts.model.kinds import INGRESS
+from rollouts.controller.objects import labels_of
+from rollouts.model.kinds import HASH_LABEL, INGRESS, POD
 from tests.sandbox.releases import goods
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
 from tests.sandbox.releases.shop import Shop
@@ -59,6 +60,29 @@ async def pods_that_crash_under_traffic_only_are_rolled_back_at_once(shop: Shop)
     assert after.versions["1"].failed == 0
 
 
+async def a_canary_whose_only_pod_is_taken_away_waits_at_0_and_goes_on(shop: Shop) -> None:
+    await shop.opens([{"setWeight": 10}, {"pause": {}}], successCriteria=[])
+    async with shop.customers() as load:
+        shop.releases("2")
+        await shop.until(lambda: shop.phase == "Paused")
+        weight, revision = shop.weight, shop.status["currentRevision"]["hash"]
+        (pod,) = (each for each in shop.pods() if labels_of(each)[HASH_LABEL] == revision)
+        shop.removes(POD, pod["metadata"]["name"])
+        await shop.until(lambda: bool(shop.events("Disrupted")))
+        await shop.until(lambda: shop.phase == "Paused")
+        assert shop.weight == weight
+        shop.commands("promote")
+        await shop.is_promoted(2)
+    told = [each["reason"] for each in shop.status["history"]]
+    assert [each for each in told if each in ("WeightSet", "Disrupted")] == [
+        "WeightSet",
+        "Disrupted",
+        "WeightSet",
+        "WeightSet",
+    ]
+    assert load.report().lost_reasons == {}
+
+
 @pytest.mark.parametrize(
     "scenario",
     [
@@ -66,6 +90,7 @@ async def pods_that_crash_under_traffic_only_are_rolled_back_at_once(shop: Shop)
         an_image_that_does_not_exist_is_named_in_the_reason,
         without_an_abort_at_the_deadline_it_is_degraded_until_the_next_template,
         pods_that_crash_under_traffic_only_are_rolled_back_at_once,
+        a_canary_whose_only_pod_is_taken_away_waits_at_0_and_goes_on,
     ],
     ids=name_of,
 )

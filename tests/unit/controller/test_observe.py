@@ -204,6 +204,12 @@ def unready(reason: str = "ContainersNotReady", containers: str = "False", **run
     return {"status": {"conditions": conditions, "containerStatuses": [state]}}
 
 
+def ended() -> JSON:
+    pod = unready()
+    pod["status"]["containerStatuses"][0]["state"] = {"terminated": {"exitCode": 1}}
+    return pod
+
+
 def with_condition(pod: JSON, **condition: str) -> JSON:
     pod["status"]["conditions"].append(condition)
     return pod
@@ -216,6 +222,7 @@ def with_condition(pod: JSON, **condition: str) -> JSON:
         pytest.param(unready(startedAt=at(12)), False, False, id="it only starts"),
         pytest.param(unready(startedAt=at(10)), False, False, id="it starts in the same second"),
         pytest.param(unready(), False, False, id="nothing tells when it started"),
+        pytest.param(ended(), True, False, id="its container has ended and is not restarted yet"),
         pytest.param(
             unready("", "True", startedAt=at(3)), True, True, id="its node does not answer"
         ),
