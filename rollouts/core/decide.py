@@ -23,7 +23,7 @@ from rollouts.core.patience import patient, waited
 from rollouts.core.replicas import split_of
 from rollouts.core.restart import go_on
 from rollouts.core.rising import is_rising, turned
-from rollouts.core.rollback import deadline, guard, settled, settled_pods
+from rollouts.core.rollback import deadline, guard, settled, settled_pods, waiting_since
 from rollouts.core.target import retarget
 from rollouts.core.world import Hold, Move, World, attempt, frozen, is_warm, under_way
 from rollouts.model.evidence import Evidence
@@ -165,7 +165,7 @@ def _time_progress(world: World, before: RolloutStatus, move: Move) -> Move:
         return move.having(unsettled_since=None, settled_pods=settled_pods(world, status))
     if not under_way(status) or held:
         return move.having(unsettled_since=None)
-    move = move.having(unsettled_since=since or world.now)
+    move = move.having(unsettled_since=waiting_since(world, status, since or world.now))
     late = deadline(world, move.status)
     return move.waking(late) if late is not None else move
 

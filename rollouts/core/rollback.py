@@ -174,6 +174,20 @@ def settled_pods(world: World, status: RolloutStatus) -> int | None:
     return replicas.needed(world.spec, status) if everything else status.settled_pods
 
 
+def waiting_since(world: World, status: RolloutStatus, since: datetime) -> datetime:
+    """
+    Return since when the step has waited for what it lacks now, where it has lacked something `since`.
+
+    Pods that replace those that it had have a deadline of their own: with nodes that come and go one
+    of them may be missing all the time, and each time another.
+    """
+    canary = world.replica_set(status.current_revision)
+    missing = [pod.created_at for pod in canary.pods if not pod.ready] if canary else []
+    if status.settled_pods is None or status.weights.disrupted_at is not None or not missing:
+        return since
+    return max(since, min(missing))
+
+
 def waiting_for(world: World, status: RolloutStatus) -> str:
     """Say what stands between the current step and its end, in words."""
     if world.lacking:

@@ -199,3 +199,21 @@ def test_a_step_goes_on_by_its_threshold() -> None:
     canary = scene.spec.strategy.model_dump(by_alias=True, exclude_none=True)["canary"]
     half = {"canary": {**canary, "replicaProgressThreshold": {"type": "Percent", "value": 50}}}
     assert act.SetWeight(Split(50)) in scene.with_(spec=spec_of(strategy=half)).decide().actions
+
+
+@pytest.mark.parametrize(
+    ("settled_pods", "created_at", "ends"),
+    [
+        pytest.param(2, at(-5), False, id="each time another pod is missing"),
+        pytest.param(2, at(-700), True, id="it is the same all the time"),
+        pytest.param(None, at(-5), True, id="the step never had its pods"),
+    ],
+)
+def test_a_replacement_has_a_deadline_of_its_own(
+    settled_pods: int | None, created_at: Any, ends: bool
+) -> None:
+    scene = under_way(50, current_step_index=1, unsettled_since=at(-599), settled_pods=settled_pods)
+    missing = {**STARTING, "created_at": created_at, "unready_since": at(-600)}
+    scene = scene.having(fleet(NEW, 2, missing))
+    later = scene.after(scene.decide(), 2)
+    assert (reason(later) is not None) == ends
