@@ -105,7 +105,7 @@ def test_a_newer_template_begins_when_the_route_has_gone() -> None:
 
 def test_a_newer_template_does_not_wait_for_pods_that_broke_after_the_promotion() -> None:
     scene = promoted(DELAY, ready=0, template_hash="thirdhash").having(replica_set(NEW, 4, 0))
-    assert told(scene.decide()) == ["RolloutStarted"]
+    assert told(scene.decide()) == ["RolloutStarted", "StableDown"]
 
 
 def test_a_delay_that_is_edited_away_ends() -> None:
