@@ -147,14 +147,13 @@ def _unused(spec: RolloutSpec) -> Iterator[Remark]:
     canary = spec.strategy.canary
     if canary is None or canary.traffic_routing is None:
         return
-    for attribute, name in (("max_surge", "maxSurge"), ("max_unavailable", "maxUnavailable")):
-        if attribute in canary.model_fields_set:
-            yield Remark(
-                "warning",
-                f"{_CANARY}.{name}",
-                "is not used with trafficRouting, where stable keeps its size and the canary comes on top;"
-                " leave it out",
-            )
+    if "max_surge" in canary.model_fields_set:
+        yield Remark(
+            "warning",
+            f"{_CANARY}.maxSurge",
+            "is not used with trafficRouting, where stable keeps its size and the canary comes on top;"
+            " leave it out",
+        )
 
 
 def _criteria(spec: RolloutSpec) -> Iterator[Remark]:

@@ -167,11 +167,17 @@ class Reconciler:
         return max(self.quiet_seconds, 2 * usual) if usual else UNKNOWN_TIMES * self.quiet_seconds
 
     def retreats(self, key: Key) -> bool:
-        """Say whether a canary that was rolled back may have traffic still: that is not put off for long."""
+        """
+        Say whether a canary may have traffic still that it must not have: that is not put off for long.
+
+        It was rolled back, or waits at 0 because all its pods are gone.
+        """
         rollout = self.cluster.get(key.ref)
         status = recall(rollout) if rollout is not None else None
-        if status is None or status.abort is None:
+        if status is None:
             return False
+        if status.abort is None:
+            return status.weights.disrupted_at is not None
         return status.weights.applied > status.weights.desired
 
     async def _act(self, applier: Applier, decision: Decision) -> RolloutsError | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from rollouts.errors import Unavailable
 from rollouts.model.kinds import HASH_LABEL, INGRESS, JSON, POD, Ref
 from tests.fakes.kubernetes import Kubernetes, canary_weight, selected
 from tests.fakes.shop import KEY, Shop
@@ -99,6 +100,19 @@ async def test_a_controller_that_begins_in_the_hold_carries_on(shop: Shop) -> No
     successor.kubernetes.is_full = False
     await successor.run(5)
     assert canary_weight(successor.cluster) == 25
+
+
+async def test_a_hold_that_is_refused_is_known_and_made_again(shop: Shop) -> None:
+    await paused(shop, CANARY)
+    shop.kubernetes.is_full = True
+    shop.fail_next(Unavailable("failed calling webhook"))
+    shop.fail_next(Unavailable("nor may it be deleted"))
+    with pytest.raises(Unavailable):
+        await disrupt(shop)
+    assert canary_weight(shop.cluster) == 25
+    assert shop.reconciler.retreats(KEY)
+    await shop.round()
+    assert canary_weight(shop.cluster) == 0
 
 
 async def test_a_replacement_that_never_comes_is_rolled_back_by_the_deadline(shop: Shop) -> None:

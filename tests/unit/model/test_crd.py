@@ -138,6 +138,7 @@ def broken(path: str, value: Any, old: Any = None) -> list[str]:
 STEP = ".spec.strategy.canary.steps[]"
 PAUSE = f"{STEP}.pause"
 SCALE = f"{STEP}.setCanaryScale"
+THRESHOLD = ".spec.strategy.canary.replicaProgressThreshold"
 CRITERION = ".spec.successCriteria[]"
 APP, OTHER = {"matchLabels": {"app": "a"}}, {"matchLabels": {"app": "b"}}
 
@@ -156,6 +157,8 @@ APP, OTHER = {"matchLabels": {"app": "a"}}, {"matchLabels": {"app": "b"}}
         (SCALE, {"replicas": 0}, None),
         (SCALE, {"weight": 5}, None),
         (SCALE, {"matchTrafficWeight": True}, None),
+        (THRESHOLD, {"type": "Percent", "value": 100}, None),
+        (THRESHOLD, {"type": "Pod", "value": 101}, None),
         (CRITERION, {"name": "x", "errorRate": {}}, None),
         (CRITERION, {"name": "x", "latency": {}}, None),
         (CRITERION, {"name": "x", "query": {}}, None),
@@ -179,6 +182,7 @@ def test_rules_hold_for_good_objects(path: str, value: JSON, old: JSON | None) -
         (PAUSE, {"waitForEvidence": False}, None, "give a duration"),
         (SCALE, {}, None, "exactly one of replicas"),
         (SCALE, {"replicas": 1, "weight": 5}, None, "exactly one of replicas"),
+        (THRESHOLD, {"type": "Percent", "value": 101}, None, "use type Pod"),
         (CRITERION, {"name": "x"}, None, "exactly one of errorRate"),
         (CRITERION, {"name": "x", "query": {}, "latency": {}}, None, "exactly one of errorRate"),
         (".spec.strategy", {}, None, "exactly one of canary"),

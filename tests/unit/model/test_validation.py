@@ -92,6 +92,12 @@ WRONG: list[tuple[str, Any, str, str]] = [
         f"{CANARY}.steps[0].setCanaryScale",
         "exactly one of replicas, weight and matchTrafficWeight",
     ),
+    (
+        f"{CANARY}.replicaProgressThreshold",
+        {"type": "Percent", "value": 101},
+        f"{CANARY}.replicaProgressThreshold",
+        "for a number of pods, use type Pod",
+    ),
     (f"{CANARY}.stableService", "Shop!", f"{CANARY}.stableService", "pattern"),
     *(
         (f"{CANARY}.{field}", name, f"{CANARY}.{field}", words)
