@@ -1,8 +1,8 @@
 """
 From an action to writes.
 
-In order, and up to the first that fails; but for a weight, which goes to every route that
-will take it before anything is raised: on a retreat each of them counts. Decides nothing.
+Of an action with several writes, which are those to routes, each is tried before anything is
+raised: on a retreat each of them counts. Decides nothing.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from rollouts.controller import binding, bodies, giving, placing
 from rollouts.controller.commands import annotation, named
 from rollouts.controller.objects import owner_reference
-from rollouts.controller.observe import is_foreign
+from rollouts.controller.revisions import is_foreign
 from rollouts.controller.scenery import scenery
 from rollouts.core.actions import (
     Action,
-    AdoptReplicaSet,
+    Adopt,
     CreateReplicaSet,
     CreateService,
     DeleteReplicaSet,
@@ -49,6 +49,7 @@ from rollouts.model.route import Change, Keep, Remove, RoutingWrite
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Apply, Clock, Cluster, Create, Delete, Patch, Write
 from rollouts.traffic import routing
+from rollouts.traffic.ownership import is_former
 from rollouts.traffic.scene import Scene
 
 _GONE_IS_STABLE = (INGRESS,)
@@ -72,7 +73,7 @@ class Applier:
         Make the writes of one action.
 
         Raises:
-            RolloutsError: as `Cluster.write`; of several routes the first error, after all
+            RolloutsError: as `Cluster.write`; of several writes the first error, after all
                 have been tried.
         """
         error: RolloutsError | None = None
@@ -82,9 +83,7 @@ class Applier:
             except RolloutsError as caught:
                 if isinstance(action, DressPod) and isinstance(caught, NotFound):
                     continue  # it had no need of it any more
-                if not isinstance(action, SetWeight):
-                    raise
-                if action.split.percent == 0 and await self._taken_away(write):
+                if _cuts_off(action) and await self._taken_away(write):
                     continue
                 error = error or caught
         if error is not None:
@@ -116,8 +115,8 @@ class Applier:
         match action:
             case CreateReplicaSet():
                 return self._create_replica_set(action)
-            case AdoptReplicaSet(name):
-                return self._adopt(name)
+            case Adopt(ref):
+                return self._adopt(ref)
             case NumberReplicaSet(name, revision):
                 labels = {REVISION_LABEL: str(revision)}
                 return [Patch(self._ref(REPLICA_SET, name), {"metadata": {"labels": labels}})]
@@ -130,9 +129,9 @@ class Applier:
             case CreateService() | SelectRevision() | ReleaseService() | FollowService():
                 return binding.writes(self.cluster, self.rollout, self.spec, action)
             case SetWeight(split):
-                return _as_writes(routing.render(self._scene(), split))
+                return self._as_writes(routing.render(self._scene(), split))
             case RemoveRoute():
-                return _as_writes(routing.clear(self._scene()))
+                return self._as_writes(routing.clear(self._scene()))
             case NameCommand(id_, verb):
                 return self._name_command(id_, verb)
             case ScaleWorkload() | RestoreWorkload() | SetFinalizers():
@@ -147,14 +146,14 @@ class Applier:
             return []  # an obstacle by now, which says what to do
         return [Create(REPLICA_SET, body)]
 
-    def _adopt(self, name: str) -> list[Write]:
-        """Add ourselves to the owners it has, unless somebody writes to it meanwhile."""
-        ref = self._ref(REPLICA_SET, name)
-        replica_set = self._needed(ref)
+    def _adopt(self, ref: Ref) -> list[Write]:
+        """Take the place of the owner that is gone, unless somebody writes to it meanwhile."""
+        found = self._needed(ref)
+        owners = found["metadata"].get("ownerReferences") or ()
         metadata = {
-            "resourceVersion": replica_set["metadata"]["resourceVersion"],
+            "resourceVersion": found["metadata"]["resourceVersion"],
             "ownerReferences": [
-                *(replica_set["metadata"].get("ownerReferences") or ()),
+                *(each for each in owners if not is_former(each, self.rollout)),
                 owner_reference(self.rollout),
             ],
         }
@@ -173,6 +172,28 @@ class Applier:
         }
         return [Patch(ref, {"metadata": metadata})]
 
+    def _as_writes(self, wanted: Iterable[RoutingWrite]) -> list[Write]:
+        """Return what routers want written as writes to the cluster."""
+        writes: list[Write] = []
+        for each in wanted:
+            match each:
+                case Keep(kind, body):
+                    writes += [
+                        *self._freed(self._ref(kind, body["metadata"]["name"])),
+                        Apply(kind, body),
+                    ]
+                case Change(ref, body):
+                    writes.append(Patch(ref, body))
+                case Remove(ref, uid):
+                    writes.append(Delete(ref, uid))
+        return writes
+
+    def _freed(self, ref: Ref) -> list[Write]:
+        """Take the place of an owner that is gone, beside which an apply would only put ourselves."""
+        present = self.cluster.get(ref)
+        owners = present["metadata"].get("ownerReferences") or () if present is not None else ()
+        return self._adopt(ref) if any(is_former(each, self.rollout) for each in owners) else []
+
     def _scene(self) -> Scene:
         return scenery(self.cluster, self.rollout, self.spec)
 
@@ -186,15 +207,5 @@ class Applier:
         return Ref(kind, self.rollout["metadata"]["namespace"], name)
 
 
-def _as_writes(wanted: Iterable[RoutingWrite]) -> list[Write]:
-    """Return what a router wants written as writes to the cluster."""
-    writes: list[Write] = []
-    for each in wanted:
-        match each:
-            case Keep(kind, body):
-                writes.append(Apply(kind, body))
-            case Change(ref, body):
-                writes.append(Patch(ref, body))
-            case Remove(ref, uid):
-                writes.append(Delete(ref, uid))
-    return writes
+def _cuts_off(action: Action) -> bool:
+    return isinstance(action, SetWeight) and action.split.percent == 0

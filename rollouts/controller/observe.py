@@ -20,9 +20,9 @@ from rollouts.controller.objects import (
     named_services,
     named_workload,
     parse_time,
-    refers_to,
 )
 from rollouts.controller.preflight import traps
+from rollouts.controller.revisions import is_foreign, is_orphan, is_owned
 from rollouts.controller.scenery import scenery
 from rollouts.controller.services import seen_services
 from rollouts.core import revision
@@ -31,7 +31,10 @@ from rollouts.core.observed import Observed, Pod, ReplicaSet
 from rollouts.core.replicas import split_of
 from rollouts.core.workload import FINALIZERS
 from rollouts.model.kinds import (
+    GRPC_ROUTE,
     HASH_LABEL,
+    HTTP_ROUTE,
+    INGRESS,
     MANAGED_BY_LABEL,
     POD,
     REPLICA_SET,
@@ -39,15 +42,19 @@ from rollouts.model.kinds import (
     ROLE_METADATA,
     ROLLOUT,
     SERVICE,
+    TRAFFIC_SPLIT,
     FrozenJSON,
+    Kind,
     Ref,
 )
 from rollouts.model.route import Problem
 from rollouts.model.spec import LabelSelector, RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Cluster
-from rollouts.traffic import routing
+from rollouts.traffic import ownership, routing
 
+_MADE = (SERVICE, INGRESS, TRAFFIC_SPLIT, HTTP_ROUTE, GRPC_ROUTE)
+"""The kinds of what we make, besides ReplicaSets."""
 _ENDED = ("Succeeded", "Failed")
 _NO_PROBLEM = frozenset({"", "ContainerCreating", "PodInitializing"})
 
@@ -84,6 +91,7 @@ def observe(
         images=revision.images(template),
         replica_sets=replica_sets,
         services=services,
+        orphans=tuple(_orphans(cluster, rollout, spec)),
         route=replace(route, problems=(*route.problems, *found)),
         command=command,
         bad_command=bad_command,
@@ -127,27 +135,6 @@ def _is_active(pod: FrozenJSON) -> bool:
     """
     phase = (pod.get("status") or {}).get("phase")
     return phase not in _ENDED and not pod["metadata"].get("deletionTimestamp")
-
-
-def is_owned(obj: FrozenJSON, rollout: FrozenJSON) -> bool:
-    """Say whether the Rollout is the controlling owner of `obj`, which carries a hash and stays."""
-    return (
-        bool(labels_of(obj).get(HASH_LABEL))
-        and not obj["metadata"].get("deletionTimestamp")
-        and refers_to(controller_of(obj), rollout)
-    )
-
-
-def is_orphan(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
-    """Say whether it is the Rollout's by name and labels, and nobody's by reference, as after a restore."""
-    metadata = replica_set["metadata"]
-    hash_ = labels_of(replica_set).get(HASH_LABEL)
-    return (
-        bool(hash_)
-        and metadata["name"] == f"{rollout['metadata']['name']}-{hash_}"
-        and controller_of(replica_set) is None
-        and not metadata.get("deletionTimestamp")
-    )
 
 
 def _replica_set(replica_set: FrozenJSON, pods: Sequence[FrozenJSON], *, owned: bool) -> ReplicaSet:
@@ -261,6 +248,31 @@ def _waiting_reason(container: FrozenJSON) -> str:
     return str(waiting.get("reason") or "")
 
 
+def _orphans(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Iterator[Ref]:
+    """Yield the Services and routing objects that we made and that lost their owner; nothing that the spec names."""
+    namespace, name = rollout["metadata"]["namespace"], rollout["metadata"]["name"]
+    for kind in _MADE:
+        for each in cluster.select(kind, namespace, {MANAGED_BY_LABEL: name}):
+            ref = Ref(kind, namespace, each["metadata"]["name"])
+            owned = ownership.is_owned(each, rollout) or not ownership.is_orphan(each, rollout)
+            if not owned and not ownership.is_going(each) and ref.name not in _users(spec, kind):
+                yield ref
+
+
+def _users(spec: RolloutSpec, kind: Kind) -> Sequence[str]:
+    """Return the names that the spec gives to the user's own objects of a kind, whatever their labels say."""
+    if kind == SERVICE:
+        return [spec.stable_service or ""]
+    routing = spec.routing
+    nginx, gateway = (routing.nginx, routing.gateway_api) if routing is not None else (None, None)
+    lists = {
+        INGRESS: nginx.stable_ingresses if nginx is not None else [],
+        HTTP_ROUTE: gateway.http_routes if gateway is not None else [],
+        GRPC_ROUTE: gateway.grpc_routes if gateway is not None else [],
+    }
+    return lists.get(kind, [])
+
+
 def _collisions(
     cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, hash_: str
 ) -> Iterator[Problem]:
@@ -320,17 +332,6 @@ def _claims(cluster: Cluster, rollout: FrozenJSON) -> Iterator[Problem]:
 def _seniority(rollout: FrozenJSON) -> tuple[datetime, str]:
     metadata = rollout["metadata"]
     return parse_time(metadata.get("creationTimestamp")), str(metadata["name"])
-
-
-def is_foreign(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
-    """Say whether a ReplicaSet with a name of ours is somebody else's, or made by hand."""
-    owner = controller_of(replica_set)
-    if owner is not None:
-        ours = (
-            owner.get("kind") == ROLLOUT.name and owner.get("name") == rollout["metadata"]["name"]
-        )
-        return not ours  # a Rollout of the same name that is gone: its own go with it
-    return MANAGED_BY_LABEL not in labels_of(replica_set) and not is_orphan(replica_set, rollout)
 
 
 def notation(selector: LabelSelector) -> str:

@@ -27,6 +27,7 @@ from rollouts.model.kinds import (
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Cluster
+from rollouts.traffic.ownership import is_ours
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
@@ -79,7 +80,7 @@ def _remembered(
             yield service
     ours = {MANAGED_BY_LABEL: metadata["name"]}
     for service in cluster.select(SERVICE, metadata["namespace"], ours):
-        if _stays(service) and refers_to(controller_of(service), rollout):
+        if _stays(service) and is_ours(service, rollout):
             yield service
 
 
@@ -116,7 +117,7 @@ def _seen(
     namespace, name = rollout["metadata"]["namespace"], service["metadata"]["name"]
     pods = _ready_pods(cluster, namespace, name)
     ready = Counter(labels_of(pod).get(HASH_LABEL, "") if pod else "" for pod in pods)
-    ours = refers_to(controller_of(service), rollout)
+    ours = is_ours(service, rollout)
     stable = _get(cluster, namespace, spec.stable_service or "")
     behind = (
         ours

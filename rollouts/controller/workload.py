@@ -1,8 +1,9 @@
 """The Deployment that a workloadRef names: its template and selector are the Rollout's."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from rollouts.controller.objects import controller_of, labels_of, refers_to
+from rollouts.controller.objects import labels_of
+from rollouts.controller.revisions import made_revisions
 from rollouts.core import revision
 from rollouts.core.dress import undressed
 from rollouts.core.identity import identify, known
@@ -11,12 +12,11 @@ from rollouts.model.kinds import (
     DEPLOYMENT,
     HASH_LABEL,
     JSON,
-    MANAGED_BY_LABEL,
-    REPLICA_SET,
     FrozenJSON,
     Ref,
 )
 from rollouts.model.spec import LabelSelector, RolloutSpec
+from rollouts.model.status import RolloutStatus
 from rollouts.ports import Cluster
 
 
@@ -49,6 +49,11 @@ def has_left(rollout: FrozenJSON) -> bool:
     return bool(metadata.get("deletionTimestamp")) and not stays
 
 
+def never_began(cluster: Cluster, rollout: FrozenJSON, status: RolloutStatus) -> bool:
+    """Say whether a Rollout never had a revision: whatever its spec is, it has nothing to give back."""
+    return status.current_revision is None and not made_revisions(cluster, rollout)
+
+
 def resolved(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> RolloutSpec:
     """
     Return the spec with the Deployment's template and selector.
@@ -68,7 +73,7 @@ def resolved(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Rollou
 def kept(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> RolloutSpec:
     """Return the spec with the current revision's template and selector, as its ReplicaSet has them."""
     current = ((rollout.get("status") or {}).get("currentRevision") or {}).get("hash")
-    for replica_set in _replica_sets(cluster, rollout):
+    for replica_set in made_revisions(cluster, rollout):
         if labels_of(replica_set)[HASH_LABEL] == current:
             selector = dict(replica_set["spec"]["selector"])
             labels = dict(selector.get("matchLabels") or {})
@@ -93,7 +98,7 @@ def identity(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> str:
             return told
     elif current and revision.template_hash(spec.template) == current:
         return current  # as a rule, and at the least cost
-    return identify(spec.template, rollout, _replica_sets(cluster, rollout))
+    return identify(spec.template, rollout, made_revisions(cluster, rollout))
 
 
 def _with(
@@ -116,16 +121,6 @@ def _deployment(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> JSO
     if found is None or found["metadata"].get("deletionTimestamp"):
         return None
     return found
-
-
-def _replica_sets(cluster: Cluster, rollout: FrozenJSON) -> Sequence[JSON]:
-    metadata = rollout["metadata"]
-    ours = {MANAGED_BY_LABEL: metadata["name"]}
-    return [
-        each
-        for each in cluster.select(REPLICA_SET, metadata["namespace"], ours)
-        if labels_of(each).get(HASH_LABEL) and refers_to(controller_of(each), rollout)
-    ]
 
 
 def _troubles(deployment: FrozenJSON) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from rollouts.core.dress import Dress
 from rollouts.core.workload import RestoreWorkload, ScaleWorkload, SetFinalizers
+from rollouts.model.kinds import Ref
 from rollouts.model.route import Split
 from rollouts.model.status import RolloutStatus
 
@@ -22,10 +23,10 @@ class CreateReplicaSet:
 
 
 @dataclass(frozen=True, slots=True)
-class AdoptReplicaSet:
-    """Become the owner of a ReplicaSet that is ours by name and labels, and nobody's by reference."""
+class Adopt:
+    """Become the owner of what is ours by name and labels, and whose owner is gone."""
 
-    name: str
+    ref: Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ class NameCommand:
 
 Action = (
     CreateReplicaSet
-    | AdoptReplicaSet
+    | Adopt
     | NumberReplicaSet
     | ScaleReplicaSet
     | SetMinReady
@@ -169,7 +170,10 @@ class Occurrence:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """
-    What to do: carry out `actions` in order, then write `status`, then tell `occurrences`.
+    What to do: carry out `actions`, then write `status`, then tell `occurrences`.
+
+    The most urgent action comes first, and none needs another: that one is refused is no
+    reason to leave out the rest.
 
     Moves forward are written into status before they are made (their actions come with
     the next decision); retreats are made first and written down after.

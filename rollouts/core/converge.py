@@ -1,11 +1,16 @@
-"""From a status to the writes that make the cluster look like it, in a safe order."""
+"""
+From a status to the writes that make the cluster look like it.
+
+Each is asked of what is observed alone, never of a write that comes before it: any of them
+may be refused, and the others are made (`rollouts.core.urgency` has their order).
+"""
 
 from collections.abc import Iterator
 
 from rollouts.core import adoption, capacity, closing, replicas, services
 from rollouts.core.actions import (
     Action,
-    AdoptReplicaSet,
+    Adopt,
     CreateReplicaSet,
     DeleteReplicaSet,
     NumberReplicaSet,
@@ -20,6 +25,7 @@ from rollouts.core.restart import evictions
 from rollouts.core.roles import dress_of, placing
 from rollouts.core.routes import next_split, next_weight, reaches_canary
 from rollouts.core.world import World, quarrel_ends, under_way
+from rollouts.model.kinds import REPLICA_SET, Ref
 from rollouts.model.route import Split
 from rollouts.model.status import Retiring, RolloutStatus
 
@@ -47,17 +53,26 @@ def converge(world: World, status: RolloutStatus) -> Iterator[Action]:
     """
     Yield the writes that are missing between the cluster and `status`.
 
-    Routes first (a lower weight is the most urgent write there is), then Services, then
-    sizes, then what can wait. Nothing is yielded when all is as it should be.
+    Nothing is yielded when all is as it should be.
     """
     if status.current_revision is None:
         return
+    yield from _adoptions(world)
     yield from _routes(world, status)
     yield from services.converge(world, status)
     yield from _replica_sets(world, status)
     yield from adoption.converge(world, status)
     yield from placing(world, status)
     yield from evictions(world, status)
+
+
+def _adoptions(world: World) -> Iterator[Action]:
+    """Yield becoming the owner of what lost its own: without one it would not go with the Rollout."""
+    for replica_set in world.observed.replica_sets.values():
+        if not replica_set.owned:
+            yield Adopt(Ref(REPLICA_SET, world.observed.namespace, replica_set.name))
+    for ref in world.observed.orphans:
+        yield Adopt(ref)
 
 
 def _routes(world: World, status: RolloutStatus) -> Iterator[Action]:
@@ -141,9 +156,6 @@ def _selected_by_stable(world: World, hash_: str) -> bool:
 def _replica_sets(world: World, status: RolloutStatus) -> Iterator[Action]:
     current, stable = status.current_revision, status.stable_revision
     assert current is not None
-    for replica_set in world.observed.replica_sets.values():
-        if not replica_set.owned:
-            yield AdoptReplicaSet(replica_set.name)
     target = world.replica_set(current)
     wanted = _wanted(world, status)
     if target is None:

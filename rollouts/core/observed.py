@@ -6,7 +6,7 @@ from datetime import datetime
 
 from rollouts.core.dress import Worn
 from rollouts.core.workload import Workload
-from rollouts.model.kinds import FrozenJSON
+from rollouts.model.kinds import FrozenJSON, Ref
 from rollouts.model.route import Route
 
 
@@ -54,7 +54,7 @@ class ReplicaSet:
     available: int
     created_at: datetime
     owned: bool = True
-    """False: it carries our labels and nobody owns it, as after a restore; it is to be adopted."""
+    """False: it carries our labels and its owner is gone, as after a restore; it is to be adopted."""
     pods: tuple[Pod, ...] = ()
     min_ready_seconds: int = 0
     worn: Worn = field(default_factory=Worn)
@@ -133,6 +133,8 @@ class Observed:
     By name: the stable (or active) and the canary (or preview) Service, when they exist; and of
     those that the spec names no longer the bound ones, and those that this Rollout made.
     """
+    orphans: tuple[Ref, ...] = ()
+    """Services and routing objects that are the Rollout's by name and labels, and whose owner is gone."""
     route: Route = field(default_factory=Route)
     command: Command | None = None
     bad_command: str = ""

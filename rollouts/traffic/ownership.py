@@ -1,8 +1,15 @@
-"""Which routing objects are ours: their names, and what says so. A name that fits is never enough."""
+"""
+Which objects are a Rollout's own: their names, and what says so. A name that fits is never enough.
+
+An owner is known by its uid. What a Rollout made that has lost its uid is still the Rollout's:
+after a deletion that orphans, and after most restores, it has no owner, and after others one
+that is gone. It has our label still, and is to be adopted.
+"""
 
 import hashlib
+from collections.abc import Mapping
 
-from rollouts.model.kinds import GROUP, JSON, MANAGED_BY_LABEL, FrozenJSON
+from rollouts.model.kinds import GROUP, JSON, MANAGED_BY_LABEL, ROLLOUT, FrozenJSON
 
 _LONGEST_NAME = 253
 _WRITERS = (
@@ -18,12 +25,33 @@ _WRITERS = (
 """Beginnings of the labels and annotations that tell who wrote an object, and no Gateway what to do."""
 
 
-def canary_name(route: str, rollout: FrozenJSON) -> str:
-    """Return the name of our own object beside the user's `route`, at most 253 characters long."""
-    full = f"{route}-{rollout['metadata']['name']}-canary"
-    if len(full) <= _LONGEST_NAME:
-        return full
-    return f"{full[:242].rstrip('-.')}-{hashlib.sha256(full.encode()).hexdigest()[:10]}"
+def canary_name(route: str, rollout: FrozenJSON, found: Mapping[str, FrozenJSON]) -> str:
+    """
+    Return the name of our own object beside the user's `route`, at most 253 characters long.
+
+    `found` are the objects of that kind, by name. Two routes of two Rollouts may come to one
+    name: a-b of c, and a of b-c. Who comes second gets one with a digest, and keeps it for as
+    long as it is there.
+    """
+    name = str(rollout["metadata"]["name"])
+    full = f"{route}-{name}-canary"
+    plain = full if len(full) <= _LONGEST_NAME else _with_digest(full, full)
+    other = _with_digest(full, f"{route}/{name}")
+    kept = found.get(other)
+    if kept is not None and is_ours(kept, rollout):
+        return other
+    taken = found.get(plain)
+    return other if taken is not None and _is_of_another(taken, rollout) else plain
+
+
+def _with_digest(full: str, told_apart: str) -> str:
+    return f"{full[:242].rstrip('-.')}-{hashlib.sha256(told_apart.encode()).hexdigest()[:10]}"
+
+
+def _is_of_another(found: FrozenJSON, rollout: FrozenJSON) -> bool:
+    """Say whether another Rollout made it, and not a person."""
+    maker = (found["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL)
+    return maker not in (None, rollout["metadata"]["name"])
 
 
 def own_metadata(name: str, rollout: FrozenJSON) -> JSON:
@@ -51,13 +79,13 @@ def own_metadata(name: str, rollout: FrozenJSON) -> JSON:
     }
 
 
-def metadata_beside(original: FrozenJSON, rollout: FrozenJSON) -> JSON:
+def metadata_beside(original: FrozenJSON, name: str, rollout: FrozenJSON) -> JSON:
     """
-    Return the metadata of our own object beside the user's `original`, to be taken as that is.
+    Return the metadata of our own object `name` beside the user's `original`, to be taken as that is.
 
     Policies select routes by their labels, and some Gateways have plugins in annotations.
     """
-    own = own_metadata(canary_name(original["metadata"]["name"], rollout), rollout)
+    own = own_metadata(name, rollout)
     annotations = _of_the_user(original, "annotations")
     own["labels"] = {**_of_the_user(original, "labels"), **own["labels"]}
     return {**own, "annotations": annotations} if annotations else own
@@ -69,9 +97,42 @@ def _of_the_user(original: FrozenJSON, field: str) -> JSON:
 
 
 def is_ours(found: FrozenJSON, rollout: FrozenJSON) -> bool:
+    """Say whether this Rollout owns it, or is to adopt it."""
+    return is_owned(found, rollout) or is_orphan(found, rollout)
+
+
+def is_owned(found: FrozenJSON, rollout: FrozenJSON) -> bool:
     """Say whether this Rollout owns it, and not one that had its name before."""
     owners = found["metadata"].get("ownerReferences") or []
     return any(owner.get("uid") == rollout["metadata"]["uid"] for owner in owners)
+
+
+def is_orphan(found: FrozenJSON, rollout: FrozenJSON) -> bool:
+    """Say whether a Rollout of this name made it, and is gone."""
+    labels = found["metadata"].get("labels") or {}
+    made = labels.get(MANAGED_BY_LABEL) == rollout["metadata"]["name"]
+    return made and has_lost_owner(found, rollout)
+
+
+def has_lost_owner(found: FrozenJSON, rollout: FrozenJSON) -> bool:
+    """Say whether nobody controls it, or only a Rollout that had this one's name and is gone."""
+    owners: list[FrozenJSON] = found["metadata"].get("ownerReferences") or []
+    return all(is_former(owner, rollout) for owner in owners if owner.get("controller"))
+
+
+def is_former(owner: FrozenJSON, rollout: FrozenJSON) -> bool:
+    """
+    Say whether an owner reference means a Rollout that had this one's name, and so is gone.
+
+    Owners are in the namespace of what they own, where a name is had by one at a time.
+    """
+    metadata = rollout["metadata"]
+    return (
+        owner.get("kind") == ROLLOUT.name
+        and str(owner.get("apiVersion")).partition("/")[0] == GROUP
+        and owner.get("name") == metadata["name"]
+        and owner.get("uid") != metadata.get("uid")
+    )
 
 
 def is_going(found: FrozenJSON) -> bool:

@@ -5,7 +5,8 @@ It passes the contract suite in `tests/contract`; what the suite does not ask fo
 defaults, validation and garbage collection, it does not do. `put`, `edit` and `drop` are
 somebody else's changes. A kind that comes with a CRD is served as `tests.fakes.definitions`
 says, so a test has to `put` its CRD first. `writes` are those that would have been requests, in order; a test
-may put errors into `failures`, which the next writes raise instead.
+may put errors into `failures`, which the next writes raise instead; `refuses` returns the error of
+a write that is refused, each time it is tried.
 """
 
 import copy
@@ -37,6 +38,7 @@ class FakeCluster:
         self._now = now
         self.writes: list[Write] = []
         self.failures: list[Exception] = []
+        self.refuses: Callable[[Write], Exception | None] = lambda _: None
         self._objects: dict[Ref, JSON] = {}
         self._applied: dict[Ref, JSON] = {}
         self._version = 0
@@ -64,6 +66,8 @@ class FakeCluster:
     async def write(self, write: Write) -> None:
         if self.failures:
             raise self.failures.pop(0)
+        if (refusal := self.refuses(write)) is not None:
+            raise refusal
         match write:
             case Create(kind, body):
                 self._require(kind, body)

@@ -284,7 +284,7 @@ class Simulation:
                 self.route = None
             case act.NameCommand(id_, verb):
                 self.command = Command(id=id_, verb=verb)
-            case act.AdoptReplicaSet(_):
+            case act.Adopt(_):
                 raise AssertionError("nothing to adopt here")
 
     def _set(self, split: Split) -> None:

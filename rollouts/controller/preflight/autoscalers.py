@@ -8,7 +8,7 @@ Deployment that was adopted, or to a ReplicaSet of ours, is undone, or undoes a 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rollouts.controller.objects import controller_of, refers_to
+from rollouts.controller.objects import controller_of
 from rollouts.controller.preflight.place import Place, items, listed, mapping, name_of
 from rollouts.model.kinds import (
     AUTOSCALER,
@@ -21,6 +21,7 @@ from rollouts.model.kinds import (
     Kind,
 )
 from rollouts.model.route import Problem
+from rollouts.traffic.ownership import is_ours
 
 _KEDA_DEFAULTS = (0, 100)
 _RESOURCES = ("cpu", "memory")
@@ -109,7 +110,7 @@ def _misdirected(place: Place, scaler: Scaler) -> str:
         return f"{target}, which does not exist" if absent else ""
     if (scaler.group, scaler.kind) == (REPLICA_SET.group, REPLICA_SET.name):
         found = place.get(REPLICA_SET, scaler.name)
-        ours = found is not None and refers_to(controller_of(found), place.rollout)
+        ours = found is not None and is_ours(found, place.rollout)
         return f"{target}, which is one revision of this Rollout" if ours else ""
     if (scaler.kind, scaler.name) == (ROLLOUT.name, place.name) and scaler.group != GROUP:
         return f"{target} of {scaler.group or 'the core group'}, which is another kind"

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from rollouts.controller.objects import controller_of, refers_to
 from rollouts.model.kinds import (
     DEPLOYMENT,
     GROUP,
@@ -21,6 +20,7 @@ from rollouts.model.kinds import (
 )
 from rollouts.model.placement import PodMetadata
 from rollouts.model.spec import RolloutSpec
+from rollouts.traffic import ownership
 
 
 class Reads(Protocol):
@@ -107,7 +107,7 @@ class Place:
             (self.spec.canary_service, self.spec.way.canary_metadata),
         ):
             service = self.get(SERVICE, name)
-            if service is not None and not refers_to(controller_of(service), self.rollout):
+            if service is not None and not ownership.is_ours(service, self.rollout):
                 yield service, {**self.labels, **_added(metadata)}
 
 

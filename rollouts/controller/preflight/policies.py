@@ -64,7 +64,8 @@ def _needs_own_route(spec: RolloutSpec) -> bool:
 
 
 def _of_route(place: Place, kind: Kind, route_kind: Kind, name: str) -> Iterator[Problem]:
-    own = canary_name(name, place.rollout)
+    found = {name_of(each): each for each in place.all(route_kind)}
+    own = canary_name(name, place.rollout, found)
     if _attached(place, kind, route_kind, own) or _selected(place, kind, route_kind, name):
         return
     for policy in _attached(place, kind, route_kind, name):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from rollouts.controller.objects import controller_of, labels_of, named_services, refers_to
+from rollouts.controller.objects import labels_of, named_services
 from rollouts.controller.preflight.place import (
     Place,
     is_bound,
@@ -12,6 +12,7 @@ from rollouts.controller.preflight.place import (
     name_of,
     users_selector,
 )
+from rollouts.controller.revisions import is_revision
 from rollouts.controller.services import is_returnable
 from rollouts.model.kinds import (
     DEPLOYMENT,
@@ -22,6 +23,7 @@ from rollouts.model.kinds import (
     FrozenJSON,
 )
 from rollouts.model.route import Problem
+from rollouts.traffic.ownership import is_ours
 
 
 def service_traps(place: Place) -> Iterator[Problem]:
@@ -63,7 +65,7 @@ def _left_behind(place: Place) -> Iterator[Problem]:
         named.update(named_services(rollout))
     for service in sorted(place.all(SERVICE), key=name_of) if ours else ():
         name, selector = name_of(service), mapping(mapping(service.get("spec")).get("selector"))
-        hash_, is_made = selector.get(HASH_LABEL), refers_to(controller_of(service), place.rollout)
+        hash_, is_made = selector.get(HASH_LABEL), is_ours(service, place.rollout)
         if hash_ not in ours or name in named or is_made:
             continue
         if name in place.bound and is_returnable(service):
@@ -83,7 +85,7 @@ def _left_behind(place: Place) -> Iterator[Problem]:
 def _revisions(place: Place) -> Iterator[object]:
     """Yield the hashes of the Rollout's revisions, of which it still has the ReplicaSets."""
     for replica_set in place.all(REPLICA_SET):
-        if refers_to(controller_of(replica_set), place.rollout):
+        if is_revision(replica_set, place.rollout):
             yield labels_of(replica_set).get(HASH_LABEL)
 
 
@@ -188,7 +190,7 @@ def _differences(place: Place) -> Iterator[Problem]:
     )
     if place.spec.routing is None or stable is None or canary is None:
         return
-    if refers_to(controller_of(canary), place.rollout):
+    if is_ours(canary, place.rollout):
         return
     wanted, found, known = _targets(stable), _targets(canary), _port_names(place)
     words = [

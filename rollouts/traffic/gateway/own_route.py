@@ -44,6 +44,8 @@ class Original:
     route: FrozenJSON
     arms: Arms
     rollout: FrozenJSON
+    own_name: str
+    """The name of our own route beside it."""
 
 
 def everywhere(mirrors: tuple[SetMirrorRoute, ...]) -> list[int]:
@@ -88,7 +90,7 @@ def body(original: Original, split: Split) -> JSON | None:
     return {
         "apiVersion": original.kind.api_version,
         "kind": original.kind.name,
-        "metadata": metadata_beside(original.route, original.rollout),
+        "metadata": metadata_beside(original.route, original.own_name, original.rollout),
         "spec": {**shared, "rules": list(_named(rules))},
     }
 

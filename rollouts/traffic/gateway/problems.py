@@ -17,8 +17,8 @@ from rollouts.traffic.gateway.rules import (
     refs_of,
     rules_of,
 )
-from rollouts.traffic.gateway.scene import KINDS, arms_of, named, own_routes
-from rollouts.traffic.ownership import canary_name, is_going, is_ours
+from rollouts.traffic.gateway.scene import KINDS, arms_of, named, original_of, own_routes
+from rollouts.traffic.ownership import is_going, is_ours
 from rollouts.traffic.scene import Scene
 
 _MOST_BACKENDS = 16
@@ -44,7 +44,7 @@ def problems(scene: Scene) -> Iterator[Problem]:
                     f"{kind} {name} does not exist; create it, or correct {_FIELDS[kind]}",
                 )
             else:
-                yield from _of_route(scene, Original(kind, route, arms_of(scene), scene.rollout))
+                yield from _of_route(scene, original_of(scene, kind, route))
         yield from _others(scene, kind)
     for kind, own in own_routes(scene):
         yield from parents.problems(kind, own)
@@ -105,8 +105,7 @@ def _of_own(scene: Scene, original: Original) -> Iterator[Problem]:
     if not splits:
         return
     name = original.route["metadata"]["name"]
-    own_name = canary_name(name, scene.rollout)
-    present = scene.of(original.kind).get(own_name)
+    present = scene.of(original.kind).get(original.own_name)
     own_is_needed = False
     for step, split in splits:
         try:
@@ -118,7 +117,7 @@ def _of_own(scene: Scene, original: Original) -> Iterator[Problem]:
     if own_is_needed and present is not None and not is_ours(present, scene.rollout):
         yield Problem(
             "CanaryRouteNotOurs",
-            f"{original.kind} {own_name} exists and is not this Rollout's; remove or rename it",
+            f"{original.kind} {original.own_name} exists and is not this Rollout's; remove or rename it",
         )
 
 

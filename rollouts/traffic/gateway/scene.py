@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rollouts.model.kinds import GROUP, GRPC_ROUTE, HTTP_ROUTE, JSON, FrozenJSON, Kind
 from rollouts.traffic.gateway.own_route import Original
 from rollouts.traffic.gateway.rules import Arms
-from rollouts.traffic.ownership import is_going, is_ours, namespace_of
+from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of
 from rollouts.traffic.scene import Scene
 
 KINDS = (HTTP_ROUTE, GRPC_ROUTE)
@@ -42,7 +42,13 @@ def originals(scene: Scene) -> Iterator[Original]:
         for name in named(scene, kind):
             route = scene.of(kind).get(name)
             if route is not None and not is_ours(route, scene.rollout):
-                yield Original(kind, route, arms_of(scene), scene.rollout)
+                yield original_of(scene, kind, route)
+
+
+def original_of(scene: Scene, kind: Kind, route: FrozenJSON) -> Original:
+    """Return a route of the user's with what there is to know about it."""
+    own_name = canary_name(route["metadata"]["name"], scene.rollout, scene.of(kind))
+    return Original(kind, route, arms_of(scene), scene.rollout, own_name)
 
 
 def own_routes(scene: Scene) -> Iterator[tuple[Kind, JSON]]:

@@ -45,7 +45,8 @@ def problems(scene: Scene) -> Iterator[Problem]:
 
 def _of_stable(scene: Scene, stable: str, ingress: FrozenJSON) -> Iterator[Problem]:
     prefix = scene.spec.nginx.annotation_prefix
-    canary = scene.of(INGRESS).get(canary_name(stable, scene.rollout))
+    ingresses = scene.of(INGRESS)
+    canary = ingresses.get(canary_name(stable, scene.rollout, ingresses))
     if canary is not None and not is_ours(canary, scene.rollout):
         yield Problem(
             "CanaryIngressNotOurs",

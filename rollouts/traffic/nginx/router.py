@@ -75,8 +75,8 @@ def clear(scene: Scene) -> list[RoutingWrite]:
 
 def _expected(scene: Scene) -> dict[str, str]:
     """Return the stable Ingress that each of our canary Ingresses is made from, by the latter's name."""
-    names = scene.spec.nginx.stable_ingresses
-    return {canary_name(stable, scene.rollout): stable for stable in names}
+    names, found = scene.spec.nginx.stable_ingresses, scene.of(INGRESS)
+    return {canary_name(stable, scene.rollout, found): stable for stable in names}
 
 
 def _owned(scene: Scene) -> dict[str, JSON]:

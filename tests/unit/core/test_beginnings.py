@@ -4,6 +4,7 @@ import pytest
 
 from rollouts.core import actions as act
 from rollouts.model.evidence import Evidence
+from rollouts.model.kinds import REPLICA_SET, Ref
 from rollouts.model.route import Route, Split
 from rollouts.model.status import Exposure, RolloutStatus, Weights
 from tests.unit.core.worlds import (
@@ -94,7 +95,7 @@ def test_a_service_that_selects_a_revision_without_pods_protects_nothing() -> No
 
 def test_a_replica_set_that_nobody_owns_is_adopted() -> None:
     scene = settled().having(replica_set(OLD, 4, owned=False))
-    assert scene.decide().actions == (act.AdoptReplicaSet("checkout-oldhash"),)
+    assert scene.decide().actions == (act.Adopt(Ref(REPLICA_SET, "shop", "checkout-oldhash")),)
     assert settled().decide().actions == ()
 
 

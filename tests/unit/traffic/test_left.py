@@ -72,7 +72,7 @@ def test_a_traffic_split_goes_or_rests_at_stable() -> None:
 
 def test_what_is_not_ours_is_left_alone() -> None:
     foreign = ingress_at(50)
-    foreign[ingresses.CANARY]["metadata"]["ownerReferences"] = []
+    foreign[ingresses.CANARY]["metadata"] |= {"ownerReferences": [], "labels": {}}
     objects: dict[Kind, Any] = {INGRESS: foreign, TRAFFIC_SPLIT: test_smi.foreign("checkout")}
     assert routing.observe(scene(objects, None), NOTHING) == Route()
     assert routing.clear(scene(objects, None)) == []

@@ -185,7 +185,7 @@ def test_a_canary_that_the_spec_asks_for_no_longer_is_cut_off() -> None:
 
 def test_ingresses_of_others_are_never_rendered() -> None:
     (theirs,) = stored(render(ingress(), 25, obj=rollout())).values()
-    theirs["metadata"]["ownerReferences"][0]["uid"] = "another"
+    theirs["metadata"]["ownerReferences"][0] |= {"uid": "another", "kind": "Deployment"}
     assert render({CANARY: theirs}) == []
 
 
@@ -204,13 +204,45 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
     ],
 )
 def test_names_are_names_however_long(stable: str, name: str) -> None:
-    found = canary_name(stable, rollout(name=name))
+    found = canary_name(stable, rollout(name=name), {})
     assert len(found) <= 253
     assert all(LABEL.fullmatch(label) for label in found.split("."))
     assert found.startswith(stable[:200])
 
 
+def owned(name: str, rollout_name: str, uid: str) -> JSON:
+    """Return the canary Ingress of a Rollout."""
+    return {
+        "metadata": {
+            "name": name,
+            "labels": {"rollouts.dev/managed-by": rollout_name},
+            "ownerReferences": [{"kind": "Rollout", "name": rollout_name, "uid": uid}],
+        }
+    }
+
+
+def test_two_rollouts_whose_routes_come_to_one_name_have_two() -> None:
+    first, second = rollout(name="c"), rollout(name="b-c")
+    second["metadata"]["uid"] = "uid-2"
+    taken = {"a-b-c-canary": owned("a-b-c-canary", "c", "uid-1")}
+    assert canary_name("a-b", first, {}) == "a-b-c-canary" == canary_name("a", second, {})
+    assert canary_name("a-b", first, taken) == "a-b-c-canary"
+    other = canary_name("a", second, taken)
+    assert other.startswith("a-b-c-canary-")
+    kept = {other: owned(other, "b-c", "uid-2")}
+    assert canary_name("a", second, kept) == other, "a name stays for as long as it is there"
+    assert canary_name("a-b", first, kept) == "a-b-c-canary"
+
+
+@pytest.mark.parametrize("stable", ["a", "w" * 250])
+def test_a_name_that_somebody_else_s_object_has_by_hand_is_ours_to_complain_of(stable: str) -> None:
+    name = canary_name(stable, rollout(), {})
+    by_hand: dict[str, JSON] = {name: {"metadata": {"name": name}}}
+    assert canary_name(stable, rollout(), by_hand) == name
+
+
 def test_long_names_that_differ_at_the_end_stay_different() -> None:
-    names = {canary_name("w" * 250, rollout(name=f"checkout-{number}")) for number in range(20)}
+    made = (rollout(name=f"checkout-{number}") for number in range(20))
+    names = {canary_name("w" * 250, each, {}) for each in made}
     assert len(names) == 20
-    assert canary_name("web", rollout()) == CANARY
+    assert canary_name("web", rollout(), {}) == CANARY
