@@ -48,7 +48,7 @@ def writes(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, action: Giv
             deployment = Ref(DEPLOYMENT, namespace, spec.workload_ref.name)
             return [_restore(cluster, rollout, deployment, replicas, hash_)]
         case SetFinalizers(names):
-            return _finalizers(cluster, Ref(ROLLOUT, namespace, rollout["metadata"]["name"]), names)
+            return finalizers(cluster, Ref(ROLLOUT, namespace, rollout["metadata"]["name"]), names)
 
 
 def _restore(cluster: Cluster, rollout: FrozenJSON, ref: Ref, replicas: int, hash_: str) -> Write:
@@ -73,8 +73,8 @@ def _template(cluster: Cluster, rollout: FrozenJSON, hash_: str) -> JSON:
     )
 
 
-def _finalizers(cluster: Cluster, ref: Ref, names: tuple[str, ...]) -> list[Write]:
-    """Have our finalizers be `names`, beside those of others."""
+def finalizers(cluster: Cluster, ref: Ref, names: tuple[str, ...]) -> list[Write]:
+    """Return the writes after which our finalizers are `names`, beside those of others."""
     present = cluster.get(ref)
     if present is None:
         return []

@@ -6,20 +6,22 @@ The contract of `Reconciler.reconcile`:
 - it returns: all is as it was decided to be; look again after `requeue_after_seconds`, if given;
 - `Conflict`: somebody wrote first; observe again;
 - `RetryLater`, `Permanent`: something did not succeed, which status says where it can be
-  written; again after a back-off;
+  written, and all else was done; again after a back-off;
 - anything else is a bug, and for the caller the same.
 
 It may be cut off between any two writes, and the next one carries on: status is the only
 memory, and what was moved forward was written down before it was done.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import Protocol
 
 import structlog
 
-from rollouts.controller import workload
+from rollouts.controller import giving, workload
 from rollouts.controller.apply import Applier
 from rollouts.controller.evidence import weigh
 from rollouts.controller.governing import governing, seen_by
@@ -35,7 +37,7 @@ from rollouts.controller.memory import (
 from rollouts.controller.notices import Notices
 from rollouts.controller.target import Target, target_of
 from rollouts.controller.telemetry import Telemetry
-from rollouts.core.actions import Decision, NameCommand, Occurrence
+from rollouts.core.actions import Action, Decision, NameCommand, Occurrence
 from rollouts.core.decide import decide
 from rollouts.core.in_force import InForce
 from rollouts.core.refresh import due_at, worth_writing
@@ -46,6 +48,7 @@ from rollouts.model.kinds import FrozenJSON
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Clock, Cluster, Notice, Patch, Record, Write
+from rollouts.traffic.ownership import is_going
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +56,8 @@ UNKNOWN_TIMES = 4
 """So many times longer counters are waited for as long as nothing tells how far apart scrapes are."""
 LAST = (NameCommand, SetFinalizers)
 """These actions come after all others: they change the Rollout that the status is bound to, or end it."""
+MOST_TOLD = 3
+"""So many refusals of one reconcile are put into words: as a rule all of them have one cause."""
 
 
 class Eyes(Protocol):
@@ -116,22 +121,31 @@ class Reconciler:
             ruled = governing(self.cluster, rollout, status, now)
         except InvalidSpec as error:
             self.eyes.forget(key)
+            if is_going(rollout) and workload.never_began(self.cluster, rollout, status):
+                return await self._let_go(key)
             return await self._refuse(rollout, status, str(error), now)
         decision = self._decide(rollout, status, ruled, now)
         applier = Applier(self.cluster, self.clock, self._write, rollout, ruled.spec)
-        failure = await self._act(applier, decision)
-        outcome = await self._settle(rollout, status, decision, failure, now)
-        target = target_of(key, ruled.spec, decision.status)
+        last = [action for action in decision.actions if isinstance(action, LAST)]
+        first = [action for action in decision.actions if not isinstance(action, LAST)]
+        refused = await self._act(applier, first)
+        try:
+            outcome = await self._settle(rollout, status, decision, refused, now)
+        except RolloutsError:
+            self._look_at(target_of(key, ruled.spec, ruled.status), key)
+            raise
+        self._look_at(target_of(key, ruled.spec, decision.status), key)
+        refused += await self._act(applier, last)
+        if refused:
+            raise min(refused, key=_asks_to_wait)
+        return outcome
+
+    def _look_at(self, target: Target | None, key: Key) -> None:
+        """Have the eyes look at the canary that status has, if it has one."""
         if target is not None:
             self.eyes.follow(target)
         else:
             self.eyes.forget(key)
-        for action in decision.actions:
-            if isinstance(action, LAST):
-                await applier.carry_out(action)
-        if failure is not None:
-            raise failure
-        return outcome
 
     def _decide(
         self, rollout: FrozenJSON, before: RolloutStatus, ruled: InForce, now: datetime
@@ -180,37 +194,34 @@ class Reconciler:
             return status.weights.disrupted_at is not None
         return status.weights.applied > status.weights.desired
 
-    async def _act(self, applier: Applier, decision: Decision) -> RolloutsError | None:
+    async def _act(self, applier: Applier, actions: Iterable[Action]) -> list[RolloutsError]:
         """
-        Carry out the actions, and return what stopped them.
+        Carry out the actions, each whatever became of the others; return what was refused.
 
         Raises:
             Conflict: nothing must be written about a state that is not so.
         """
-        for action in decision.actions:
-            if isinstance(action, LAST):
-                continue
+        refused: list[RolloutsError] = []
+        for action in actions:
             try:
                 await applier.carry_out(action)
             except Conflict:
                 raise
             except RolloutsError as error:
-                return error
-        return None
+                refused.append(error)
+        return refused
 
     async def _settle(
         self,
         rollout: FrozenJSON,
         before: RolloutStatus,
         decision: Decision,
-        failure: RolloutsError | None,
+        refused: Iterable[RolloutsError],
         now: datetime,
     ) -> Outcome:
         """Write status if it is worth a write, and tell what happened."""
         after, occurrences = decision.status, decision.occurrences
-        if failure is not None:
-            text = str(failure)
-            waits = type(failure) is RetryLater  # as a PodDisruptionBudget says: nothing is wrong
+        for text, waits in _told(refused).items():
             if text not in before.message and not waits:
                 occurrences = (*occurrences, Occurrence("Warning", "WriteFailed", text))
             if text not in after.message:
@@ -223,6 +234,12 @@ class Reconciler:
             wait = (due - now).total_seconds()
             requeue = wait if requeue is None else min(requeue, wait)
         return Outcome(requeue)
+
+    async def _let_go(self, key: Key) -> Outcome:
+        """Let a Rollout be deleted that has nothing to give back, because it never began."""
+        for write in giving.finalizers(self.cluster, key.ref, ()):
+            await self._write(write)
+        return Outcome()
 
     async def _refuse(
         self, rollout: FrozenJSON, before: RolloutStatus, why: str, now: datetime
@@ -265,6 +282,18 @@ class Reconciler:
         """Return the present in milliseconds, as status keeps it."""
         now = self.clock.now()
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def _told(refused: Iterable[RolloutsError]) -> dict[str, bool]:
+    """Return the words of what was refused first, and whether it only waits: then nothing is wrong."""
+    # A PodDisruptionBudget, for one, says that a pod may not go yet.
+    texts = {str(error): type(error) is RetryLater for error in refused}
+    return dict(islice(texts.items(), MOST_TOLD))
+
+
+def _asks_to_wait(error: RolloutsError) -> float:
+    """Return how many seconds a refusal asks to wait before the next try."""
+    return (error.after_seconds or 0.0) if isinstance(error, RetryLater) else 0.0
 
 
 def _complaint(why: str) -> Occurrence:

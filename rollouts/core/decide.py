@@ -25,6 +25,7 @@ from rollouts.core.restart import go_on
 from rollouts.core.rising import is_rising, turned
 from rollouts.core.rollback import deadline, guard, settled, settled_pods, waiting_since
 from rollouts.core.target import retarget
+from rollouts.core.urgency import by_urgency
 from rollouts.core.world import Hold, Move, World, attempt, frozen, is_warm, under_way
 from rollouts.model.evidence import Evidence
 from rollouts.model.kinds import HASH_LABEL
@@ -84,7 +85,7 @@ def _course(world: World, status: RolloutStatus) -> tuple[Callable[[World, Move]
 
 def _actions(world: World, before: RolloutStatus, move: Move) -> list[Action]:
     """
-    Return the writes of this decision.
+    Return the writes of this decision, the most urgent first.
 
     A retreat is made now; a move forward is only written down now, and made by the next
     decision, which finds it in status: whoever makes that decision.
@@ -100,6 +101,7 @@ def _actions(world: World, before: RolloutStatus, move: Move) -> list[Action]:
         actions = list(retreat(world, after))
     else:
         actions = list(converge(world, before.having(held_by=move.status.held_by)))
+    actions = by_urgency(world, actions)
     command = world.observed.command
     if command is not None and not command.id:
         # The resource version makes the id unique, and the same for whoever decides again.

@@ -176,3 +176,18 @@ async def test_close_finishes_what_is_in_hand_and_drops_the_rest() -> None:
 
     assert recorder.seen == [A]
     assert len(queue) == 0
+
+
+async def test_a_change_does_not_wait_for_the_end_of_a_back_off() -> None:
+    """An autoscaler asks for pods while a write is refused again and again."""
+    queue, recorder = WorkQueue(Backoff(base_seconds=1000, cap_seconds=1000)), Recorder()
+
+    async def failing(key: Key) -> None:
+        await recorder(key)
+        assert queue.retry(key) >= 500
+
+    async with working(queue, failing):
+        queue.add(A)
+        await recorder.until(1)
+        queue.add(A)
+        await recorder.until(2)

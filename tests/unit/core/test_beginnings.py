@@ -121,8 +121,8 @@ def test_a_revision_that_comes_back_is_numbered_anew_and_not_made_twice() -> Non
     scene = settled(template_hash=NEW).having(old, replica_set(OLD, 4, revision=5))
     scene = scene.after(scene.decide())
     assert scene.decide().actions == (
-        act.NumberReplicaSet("checkout-newhash", 6),
         act.ScaleReplicaSet("checkout-newhash", 1),
+        act.NumberReplicaSet("checkout-newhash", 6),
     )
 
 

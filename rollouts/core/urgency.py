@@ -1,0 +1,62 @@
+"""
+In which order the writes of one decision are made: first what nobody can wait for.
+
+No action needs another one of the same decision. What has to come before it is asked of what
+is observed, so each may be refused, by a quota or a webhook, and the others are made all the
+same. The order is about time alone: a write takes as long as an admission webhook does.
+"""
+
+from collections.abc import Iterable
+
+from rollouts.core.actions import (
+    Action,
+    Adopt,
+    DeleteReplicaSet,
+    DressPod,
+    DressReplicaSet,
+    EvictPod,
+    RemoveRoute,
+    ScaleReplicaSet,
+    SelectRevision,
+    SetMinReady,
+    SetWeight,
+)
+from rollouts.core.workload import ReleaseService, RestoreWorkload, ScaleWorkload
+from rollouts.core.world import World
+
+_BACK, _PODS, _SERVICES, _FORWARD, _LATER = range(5)
+_CAN_WAIT = (DeleteReplicaSet, DressPod, DressReplicaSet, EvictPod, SetMinReady)
+
+
+def by_urgency(world: World, actions: Iterable[Action]) -> list[Action]:
+    """
+    Return the actions with the most urgent first.
+
+    Weights that fall; then pods that are asked for; Services; what goes forward; and at the
+    end what takes away, or can wait. Those that are alike stay in their order.
+    """
+    return sorted(actions, key=lambda action: _place(world, action))
+
+
+def _place(world: World, action: Action) -> int:
+    match action:
+        case SetWeight(split):
+            falls = split.percent == 0 or split.percent < world.observed.route.highest
+            return _BACK if falls else _FORWARD
+        case ScaleReplicaSet(name, replicas):
+            return _PODS if world.spec.by_replicas or _grows(world, name, replicas) else _LATER
+        case ScaleWorkload(replicas):
+            workload = world.observed.workload
+            return _PODS if workload is not None and replicas > workload.replicas else _LATER
+        case Adopt() | RestoreWorkload():
+            return _PODS
+        case SelectRevision() | ReleaseService():
+            return _SERVICES
+        case RemoveRoute():
+            return _LATER
+    return _LATER if isinstance(action, _CAN_WAIT) else _FORWARD
+
+
+def _grows(world: World, name: str, replicas: int) -> bool:
+    found = (each for each in world.observed.replica_sets.values() if each.name == name)
+    return any(replicas > each.wanted for each in found)

@@ -1,0 +1,240 @@
+"""
+A write that is refused, for a while or for ever: all that does not need it is done nevertheless.
+
+At every write: no weight on a revision without ready endpoints, and no Service that selects
+nothing, whatever was refused before it.
+"""
+
+from contextlib import suppress
+
+import pytest
+
+from rollouts.controller.telemetry import verb_and_kind
+from rollouts.errors import Forbidden, RetryLater, RolloutsError, Unavailable
+from rollouts.model.kinds import INGRESS, POD, REPLICA_SET, SERVICE, Ref
+from rollouts.ports import Delete, Evict, Patch, Record
+from tests.fakes.kubernetes import canary_weight, selected
+from tests.fakes.shop import KEY
+from tests.unit.controller.test_crashes import FragileShop, ended
+
+DOWN = "failed calling webhook: no endpoints available"
+INGRESSES = ("apply", "Ingress")
+STATUS = ("patch", "Rollout/status")
+OF_A_RELEASE = [
+    ("create", "ReplicaSet"),
+    ("patch", "ReplicaSet"),
+    ("create", "Service"),
+    ("patch", "Service"),
+    INGRESSES,
+    ("delete", "Ingress"),
+    STATUS,
+]
+
+
+class StubbornShop(FragileShop):
+    """A shop whose cluster refuses some writes, each time they are tried, and checks the others."""
+
+    def refuse(self, *kinds: tuple[str, str], error: RolloutsError | None = None) -> None:
+        refusal = error or Forbidden(DOWN)
+        self.cluster.refuses = lambda write: refusal if verb_and_kind(write) in kinds else None
+
+    async def round(self) -> float | None:
+        for _ in range(50):
+            self.kubernetes.settle()
+            before = len(self.cluster.writes)
+            with suppress(RolloutsError):
+                await self.reconciler.reconcile(KEY)
+            if len(self.cluster.writes) == before:
+                return None
+        raise AssertionError("it never comes to rest")
+
+    def size(self, image: str) -> int:
+        found = [
+            each["spec"]["replicas"]
+            for each in self.cluster.select(REPLICA_SET, "shop")
+            if each["spec"]["template"]["spec"]["containers"][0]["image"] == image
+        ]
+        return int(found[0]) if found else 0
+
+
+@pytest.fixture
+async def shop() -> StubbornShop:
+    shop = StubbornShop()
+    await shop.deployed()
+    shop.guarded = True
+    return shop
+
+
+@pytest.mark.parametrize("refused", [INGRESSES, ("create", "Service")], ids=str)
+async def test_stable_grows_while_the_canary_can_t_have_its_weight(
+    shop: StubbornShop, refused: tuple[str, str]
+) -> None:
+    shop.refuse(refused)
+    shop.release("shop:2")
+    await shop.run(10)
+    assert canary_weight(shop.cluster) is None
+    assert DOWN in shop.status["message"]
+    assert told(shop).count("WriteFailed") == 1
+
+    shop.edit({"spec": {"replicas": 20}})
+    await shop.round()
+
+    assert shop.size("shop:1") == 20
+
+
+async def test_a_service_is_put_back_while_the_canary_can_t_have_its_weight(
+    shop: StubbornShop,
+) -> None:
+    shop.refuse(INGRESSES)
+    shop.release("shop:2")
+    await shop.run(10)
+    stable = shop.status["stableRevision"]["hash"]
+
+    selector = {"rollouts.dev/pod-template-hash": None}
+    shop.cluster.edit(Ref(SERVICE, "shop", "checkout"), {"spec": {"selector": selector}})
+    await shop.round()
+
+    assert selected(shop.cluster, "checkout") == stable
+
+
+async def test_stable_grows_while_the_traffic_can_t_be_taken_from_a_bad_canary(
+    shop: StubbornShop,
+) -> None:
+    shop.release("shop:2")
+    await shop.until(lambda: canary_weight(shop.cluster) == 25)
+    shop.refuse(INGRESSES, ("delete", "Ingress"))
+    shop.eyes.failures = 80
+    await shop.run(3)
+    assert shop.status["abort"]["by"] == "rollouts"
+    assert canary_weight(shop.cluster) == 25
+
+    shop.edit({"spec": {"replicas": 20}})
+    await shop.round()
+
+    assert shop.size("shop:1") == 20
+    assert shop.reconciler.retreats(KEY)
+    shop.refuse()
+    await shop.round()
+    assert canary_weight(shop.cluster) in (0, None)
+
+
+@pytest.mark.parametrize("refused", OF_A_RELEASE, ids=str)
+async def test_a_good_release_that_was_refused_a_write_for_a_while_ends_well(
+    shop: StubbornShop, refused: tuple[str, str]
+) -> None:
+    shop.refuse(refused)
+    shop.release("shop:2")
+    await shop.run(30)
+    shop.refuse()
+
+    await shop.until(lambda: ended(shop) and "Promoted" in shop.reasons(), seconds=300)
+
+    assert shop.status["phase"] == "Healthy"
+    assert selected(shop.cluster, "checkout") == shop.status["currentRevision"]["hash"]
+    assert (shop.size("shop:1"), shop.size("shop:2")) == (0, 4)
+
+
+@pytest.mark.parametrize("refused", OF_A_RELEASE, ids=str)
+async def test_a_bad_release_that_was_refused_a_write_for_a_while_is_rolled_back(
+    shop: StubbornShop, refused: tuple[str, str]
+) -> None:
+    shop.release("shop:2")
+    await shop.until(lambda: canary_weight(shop.cluster) == 25)
+    shop.refuse(refused)
+    shop.eyes.failures = 80
+    await shop.run(30)
+    assert canary_weight(shop.cluster) in (0, None)
+    shop.refuse()
+
+    await shop.until(lambda: ended(shop) and "abort" in shop.status)
+
+    assert shop.status["phase"] == "Degraded"
+    assert selected(shop.cluster, "checkout") == shop.status["stableRevision"]["hash"]
+    assert (shop.size("shop:1"), shop.size("shop:2")) == (4, 0)
+
+
+async def test_without_a_status_a_canary_is_still_watched_and_loses_its_traffic(
+    shop: StubbornShop,
+) -> None:
+    """An API server that takes every write but that of the status, and a controller that begins anew."""
+    shop.release("shop:2")
+    await shop.until(lambda: canary_weight(shop.cluster) == 25)
+    shop.refuse(STATUS, error=Unavailable("conversion webhook: timed out"))
+    shop.eyes.targets.clear()
+    shop.reconciler = shop.new_reconciler()
+    shop.edit({"spec": {"replicas": 20}})
+    await shop.run(2)
+    assert shop.size("shop:1") == 20
+    shop.eyes.failures = 80
+
+    await shop.run(5)
+
+    assert canary_weight(shop.cluster) == 0
+    shop.refuse()
+    await shop.run(2)
+    assert shop.status["abort"]["by"] == "rollouts"
+
+
+async def test_what_a_budget_forbids_now_stops_nothing_behind_it(shop: StubbornShop) -> None:
+    pods = sorted(each["metadata"]["name"] for each in shop.cluster.select(POD, "shop"))
+    held = pods[0]
+    refusal = RetryLater("Cannot evict pod as it would violate the pod's disruption budget.")
+    shop.cluster.refuses = lambda write: refusal if write == Evict(Ref(POD, "shop", held)) else None
+    shop.guarded = False
+    shop.edit({"spec": {"strategy": {"canary": {"maxUnavailable": "50%"}}}})
+    shop.command("restart")
+
+    await shop.run(60)
+
+    left = [each["metadata"]["name"] for each in shop.cluster.select(POD, "shop")]
+    assert [name for name in pods if name in left] == [held]
+    assert "WriteFailed" not in told(shop)
+
+
+def told(shop: StubbornShop) -> list[str]:
+    """Return the reasons of the Events."""
+    return [write.reason for write in shop.cluster.writes if isinstance(write, Record)]
+
+
+async def test_of_many_refusals_three_are_told_and_each_once(shop: StubbornShop) -> None:
+    shop.cluster.refuses = lambda write: (
+        Forbidden(f"{write.ref.name} is refused")
+        if isinstance(write, Patch) and write.ref.kind == POD
+        else None
+    )
+    dress = {"stableMetadata": {"labels": {"tier": "gold"}}}
+    shop.edit({"spec": {"replicas": 6, "strategy": {"canary": dress}}})
+
+    await shop.run(30)
+
+    assert shop.status["message"].count("is refused") == 3
+    assert told(shop).count("WriteFailed") == 3
+
+
+async def test_what_asks_to_wait_longest_does_not_hold_up_the_rest(shop: StubbornShop) -> None:
+    busy = Unavailable("too many requests", after_seconds=30)
+    errors = {INGRESSES: busy, ("patch", "ReplicaSet"): Forbidden("quota")}
+    shop.release("shop:2")
+    shop.cluster.refuses = lambda write: errors.get(verb_and_kind(write))
+    await shop.run(5)
+    shop.edit({"spec": {"replicas": 6}})
+
+    with pytest.raises(Forbidden, match="quota"):
+        await shop.reconciler.reconcile(KEY)
+
+
+async def test_routes_that_can_go_go_although_one_can_t(shop: StubbornShop) -> None:
+    shop.release("shop:2")
+    await shop.until(lambda: canary_weight(shop.cluster) == 25)
+    second = shop.cluster.get(Ref(INGRESS, "shop", "checkout-checkout-canary"))
+    assert second is not None
+    metadata = {**second["metadata"], "name": "aside-checkout-canary"}
+    shop.cluster.put(INGRESS, {**second, "metadata": metadata})
+    kept = Ref(INGRESS, "shop", "aside-checkout-canary")
+    shop.cluster.refuses = lambda write: (
+        Forbidden("no") if isinstance(write, Delete) and write.ref == kept else None
+    )
+
+    await shop.until(lambda: canary_weight(shop.cluster) is None, seconds=300)
+
+    assert shop.cluster.get(kept) is not None
