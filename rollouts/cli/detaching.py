@@ -53,8 +53,9 @@ async def detach(
     except TimeoutError:
         print(plain(f"{name}: is not given back after {seconds:g} s: {watcher.last_words}"))
         return TIMED_OUT
-    print(plain(f"{name}: is gone; {await _account(session, ref, deployment)}"))
-    return 0
+    account, given_back = await _account(session, ref, deployment)
+    print(plain(f"{name}: is gone; {account}"))
+    return 0 if given_back else 1
 
 
 async def _ask(session: Session, ref: Ref) -> str:
@@ -62,7 +63,7 @@ async def _ask(session: Session, ref: Ref) -> str:
     Delete the Rollout, which stays until everything is given back; return its Deployment's name.
 
     Raises:
-        Permanent: it has no Deployment.
+        Permanent: it has no Deployment, or that does not exist.
     """
     for attempt in range(_ATTEMPTS):
         rollout = await fetch(session.requests, ref)
@@ -75,6 +76,11 @@ async def _ask(session: Session, ref: Ref) -> str:
             )
         if metadata.get("deletionTimestamp"):
             return str(workload["name"])
+        if await _deployment(session, ref, str(workload["name"])) is None:
+            raise Permanent(
+                f"Deployment {workload['name']} does not exist, so nothing can be given back to it;"
+                f" create it, or `kubectl delete rollout {ref.name}` together with its pods"
+            )
         finalizers = metadata.get("finalizers") or []
         body = {
             "metadata": {
@@ -116,12 +122,18 @@ class _Watcher:
         self.last_words = words
 
 
-async def _account(session: Session, ref: Ref, name: str) -> str:
-    """Say what the Deployment has now: the Rollout may also have been let go by hand."""
+async def _deployment(session: Session, ref: Ref, name: str) -> JSON | None:
     try:
-        found: JSON = await session.requests.get(Ref(DEPLOYMENT, ref.namespace, name))
+        return await session.requests.get(Ref(DEPLOYMENT, ref.namespace, name))
     except NotFound:
-        return f"Deployment {name} does not exist"
+        return None
+
+
+async def _account(session: Session, ref: Ref, name: str) -> tuple[str, bool]:
+    """Return what the Deployment has now, and whether it is there: the Rollout may also have been let go."""
+    found = await _deployment(session, ref, name)
+    if found is None:
+        return f"Deployment {name} does not exist, so nothing was given back", False
     wanted = (found.get("spec") or {}).get("replicas", 1)
     available = (found.get("status") or {}).get("availableReplicas") or 0
-    return f"Deployment {name} has {available} of {wanted} pods available"
+    return f"Deployment {name} has {available} of {wanted} pods available", True

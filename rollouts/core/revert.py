@@ -6,6 +6,9 @@ Deployment's pods again, of that revision's template, the Services as they were 
 when the data plane has had time to know the Deployment's pods, the finalizer goes, and with
 the Rollout all that it owns. Every part is seen before the next one begins, so that it may be
 cut off anywhere and carried on by whoever comes next.
+
+A Deployment that is gone is waited for a while only: who deletes both, or the namespace, wants
+nothing back.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +20,6 @@ from rollouts.core.observed import ReplicaSet
 from rollouts.core.rollback import roll_back
 from rollouts.core.routes import route
 from rollouts.core.workload import (
-    FINALIZERS,
     RestoreWorkload,
     SetFinalizers,
     Workload,
@@ -27,6 +29,9 @@ from rollouts.model.status import Adoption, Retiring, Revision, RolloutStatus
 
 _IN_FLIGHT_SECONDS = 30.0
 """How long a revision that was left stays at most, on the way out."""
+
+_MADE_AGAIN_WITHIN = timedelta(minutes=1)
+"""How long a Deployment that is gone is waited for: while it is replaced it is away for a moment."""
 
 Turn = tuple[Move, tuple[Action, ...]]
 
@@ -38,7 +43,7 @@ def is_home(world: World, status: RolloutStatus) -> bool:
     Nor will one: a Service that has its own selector back selects the pods of every revision.
     """
     stable, service = status.stable_revision, world.stable_service
-    if stable is None:
+    if stable is None or _is_deserted(world):
         return True
     if under_way(status) or route(world, status).highest > 0:
         return False
@@ -112,17 +117,12 @@ def _turn(world: World, move: Move) -> Turn:
     begun = status.current_revision is not None or bool(world.observed.replica_sets)
     if workload is None or not begun:
         return _gone(move)
+    adoption = status.adoption or Adoption(
+        name=workload.name, uid=workload.uid, replicas=workload.replicas, at=world.now
+    )
     if not workload.exists:
-        text = (
-            f"Deployment {workload.name} does not exist, so nothing can be given back to it: create"
-            f" it, or delete all the same by removing the finalizers {' and '.join(FINALIZERS)}"
-        )
-        return _waits(world, move, text), ()
-    if status.adoption is None:
-        adoption = Adoption(
-            name=workload.name, uid=workload.uid, replicas=workload.replicas, at=world.now
-        )
-        move = move.having(adoption=adoption)
+        return _without(world, move.having(adoption=adoption), workload)
+    move = move.having(adoption=adoption.having(missing_since=None))
     if _has_to_be_restored(world, move.status, workload):
         return _restored(world, move, workload)
     releases = tuple(_releases(world))
@@ -138,6 +138,33 @@ def _turn(world: World, move: Move) -> Turn:
         )
         return _waits(world, move, text), ()
     return _end(world, move, workload)
+
+
+def _is_deserted(world: World) -> bool:
+    """Say whether there is neither a Deployment nor a ready pod of ours, as in a namespace that goes."""
+    workload = world.observed.workload
+    served = any(each.ready > 0 for each in world.observed.replica_sets.values())
+    return workload is not None and not workload.exists and not served
+
+
+def _without(world: World, move: Move, workload: Workload) -> Turn:
+    """Wait a while for a Deployment that is gone, then go without giving anything back."""
+    adoption, releases = move.status.adoption, tuple(_releases(world))
+    assert adoption is not None
+    since = adoption.missing_since or world.now
+    move = move.having(adoption=adoption.having(missing_since=since))
+    due = since + _MADE_AGAIN_WITHIN
+    missing = f"Deployment {workload.name} does not exist, so nothing"
+    if not _is_deserted(world) and world.now < due:
+        text = (
+            f"{missing} can be given back to it: create it; without it the Rollout goes at"
+            f" {due:%H:%M:%S} UTC, and its pods with it"
+        )
+        return _waits(world, move.waking(due), text), releases
+    text = f"{missing} is given back to it: the Rollout goes, and its pods with it"
+    move, ends = _gone(move.saying(world, "NotReverted", text, "Warning"))
+    clears = (RemoveRoute(),) if world.observed.route.exists else ()
+    return move, (*releases, *clears, *ends)
 
 
 def _has_to_be_restored(world: World, status: RolloutStatus, workload: Workload) -> bool:

@@ -15,13 +15,15 @@ from rollouts.core.actions import (
     DressPod,
     DressReplicaSet,
     EvictPod,
+    FollowService,
+    ReleaseService,
     RemoveRoute,
     ScaleReplicaSet,
     SelectRevision,
     SetMinReady,
     SetWeight,
 )
-from rollouts.core.workload import ReleaseService, RestoreWorkload, ScaleWorkload
+from rollouts.core.workload import RestoreWorkload, ScaleWorkload
 from rollouts.core.world import World
 
 _BACK, _PODS, _SERVICES, _FORWARD, _LATER = range(5)
@@ -50,7 +52,7 @@ def _place(world: World, action: Action) -> int:
             return _PODS if workload is not None and replicas > workload.replicas else _LATER
         case Adopt() | RestoreWorkload():
             return _PODS
-        case SelectRevision() | ReleaseService():
+        case SelectRevision() | ReleaseService() | FollowService():
             return _SERVICES
         case RemoveRoute():
             return _LATER

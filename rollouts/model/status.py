@@ -127,6 +127,8 @@ class Adoption(Remembered):
     """When it was given its pods again; absent while the Rollout stays."""
     released_at: Timestamp | None = None
     """Since when the Services lead to its pods again."""
+    missing_since: Timestamp | None = None
+    """Since when it has been gone, while everything is to be given back to it."""
 
 
 class CriterionStatus(Remembered):

@@ -52,8 +52,20 @@ def test_one_that_goes_already_is_only_waited_for(rollouts: Run, cluster: FakeRe
     cluster.add("Rollout", going)
     cluster.script = [None]
     ran = rollouts("detach", "checkout")
-    assert (ran.code, cluster.patches) == (0, [])
-    assert ran.out == "checkout: is gone; Deployment shop does not exist\n"
+    assert (ran.code, cluster.patches) == (1, [])
+    assert ran.out == (
+        "checkout: is gone; Deployment shop does not exist, so nothing was given back\n"
+    )
+
+
+def test_without_anybody_to_give_back_to_nothing_is_deleted(
+    rollouts: Run, cluster: FakeRequests
+) -> None:
+    cluster.add("Rollout", adopted())
+    ran = rollouts("detach", "checkout")
+    assert ran.code == 1
+    assert "Deployment shop does not exist, so nothing can be given back to it" in ran.err
+    assert cluster.patches == []
 
 
 def test_without_a_deployment_it_is_refused(rollouts: Run, cluster: FakeRequests) -> None:
@@ -76,6 +88,7 @@ def test_how_long_it_waits(
     rollouts: Run, cluster: FakeRequests, options: list[str], code: int, says: str
 ) -> None:
     cluster.add("Rollout", adopted())
+    cluster.add("Deployment", deployment())
     ran = rollouts("detach", "checkout", *options)
     assert ran.code == code
     assert says in ran.out + ran.err

@@ -7,9 +7,11 @@ import pytest
 
 from rollouts.controller.index import Index
 from rollouts.core.workload import DETACH, REVERT
+from rollouts.errors import Forbidden
 from rollouts.model.kinds import (
     DEPLOYMENT,
     HASH_LABEL,
+    INGRESS,
     JSON,
     POD,
     REPLICA_SET,
@@ -17,6 +19,7 @@ from rollouts.model.kinds import (
     SERVICE,
     Ref,
 )
+from rollouts.ports import Create, Record
 from tests.fakes.deployments import Deployments, deployment
 from tests.fakes.kubernetes import canary_weight, rollout, selected
 from tests.fakes.shop import CRITERIA, KEY, STEPS, Shop
@@ -295,3 +298,75 @@ async def test_what_was_not_promoted_gets_no_request_on_the_way_out(strategy: JS
         assert max(shares(shop.cluster, new).values()) <= most, shop.status["message"]
         await shop.run(1)
     assert max(shares(shop.cluster, new).values()) == 0
+
+
+def events(shop: Shop) -> list[str]:
+    return [each.reason for each in shop.cluster.writes if isinstance(each, Record)]
+
+
+@pytest.mark.parametrize("finalizer", [DETACH, REVERT])
+async def test_a_rollout_that_is_deleted_with_its_deployment_goes_after_a_minute(
+    shop: AdoptedShop, finalizer: str
+) -> None:
+    await shop.adopted(revertOnDeletion=finalizer == REVERT)
+    shop.cluster.drop(WORKLOAD)
+    shop.detach(finalizer)
+    await shop.run(50)
+    assert shop.rollout["metadata"]["finalizers"] == [finalizer]
+    assert "create it; without it the Rollout goes at" in shop.status["message"]
+    assert shop.status["phase"] == "Degraded"
+    await shop.run(20)
+    assert not shop.rollout["metadata"]["finalizers"]
+    assert "NotReverted" in events(shop)
+    assert selected(shop.cluster, "checkout") == "", "who comes next is found by the Service"
+
+
+async def test_a_deployment_that_is_only_replaced_is_given_everything_back(
+    shop: AdoptedShop,
+) -> None:
+    await shop.adopted()
+    shop.cluster.drop(WORKLOAD)
+    for each in shop.cluster.select(REPLICA_SET, "shop", {"app": "checkout"}):  # its own go with it
+        shop.cluster.drop(Ref(REPLICA_SET, "shop", each["metadata"]["name"]))
+    shop.detach()
+    await shop.run(30)
+    shop.cluster.put(DEPLOYMENT, deployment(replicas=0))
+    await shop.gone()
+    assert shop.workload["status"]["availableReplicas"] == 4
+    assert "NotReverted" not in events(shop)
+
+
+async def test_a_deployment_that_goes_on_the_way_back_is_waited_for_no_longer(
+    shop: AdoptedShop,
+) -> None:
+    await shop.adopted()
+    shop.detach()
+    await shop.round()
+    shop.cluster.edit(WORKLOAD, {"metadata": {"deletionTimestamp": "2030-01-01T00:00:00Z"}})
+    await shop.run(70)
+    assert not shop.rollout["metadata"]["finalizers"]
+
+
+@pytest.mark.parametrize("release", [False, True], ids=["at-rest", "in-a-release"])
+async def test_a_namespace_that_goes_is_not_held_up(shop: AdoptedShop, release: bool) -> None:
+    await shop.adopted(revertOnDeletion=True)
+    if release:
+        shop.release("shop:2")
+        await shop.until(lambda: canary_weight(shop.cluster) == 25)
+    shop.cluster.refuses = lambda write: (
+        Forbidden("the namespace is being terminated") if isinstance(write, Create) else None
+    )
+    for kind in (DEPLOYMENT, REPLICA_SET, SERVICE, INGRESS, POD):
+        for each in shop.cluster.select(kind, "shop"):
+            shop.cluster.drop(Ref(kind, "shop", each["metadata"]["name"]))
+    shop.detach(REVERT)
+    await shop.reconciler.reconcile(KEY)
+    assert not shop.rollout["metadata"]["finalizers"]
+
+
+async def test_a_rollout_that_was_never_valid_has_nothing_to_give_back(shop: AdoptedShop) -> None:
+    shop.apply(strategy={"canary": {"steps": [{"setWait": 5}]}})
+    await shop.round()
+    shop.detach()
+    await shop.round()
+    assert not shop.rollout["metadata"]["finalizers"]

@@ -172,15 +172,41 @@ def test_a_users_own_canary_service_is_released_and_ours_is_left_to_go() -> None
 def test_a_missing_deployment_is_waited_for_and_said() -> None:
     scene = leaving(workload=Workload("shop"))
     decision = scene.decide()
-    assert decision.actions == ()
+    assert decision.actions == (ReleaseService("checkout"),)
     assert told(decision) == ["Blocked"]
-    assert "removing the finalizers rollouts.dev/revert and rollouts.dev/detach" in (
-        decision.status.message
-    )
+    assert "nothing can be given back to it: create it" in decision.status.message
+    assert decision.requeue_after_seconds == 60
     again = scene.after(decision)
     assert told(again.decide()) == []
     back = again.with_(workload=Workload("shop", "another", 1))
     assert back.decide().actions == (RestoreWorkload(4),)
+
+
+def test_after_a_minute_without_a_deployment_it_goes() -> None:
+    scene = leaving(workload=Workload("shop"), services=both(4, 0, ""))
+    later = scene.after(scene.decide(), seconds=60).decide()
+    assert told(later) == ["NotReverted"]
+    assert later.actions == (SetFinalizers(()),)
+
+
+def test_a_deployment_that_came_back_for_a_moment_is_waited_for_anew() -> None:
+    scene = leaving(workload=Workload("shop"))
+    scene = scene.after(scene.decide(), seconds=50).with_(workload=deployment(4))
+    scene = scene.after(scene.decide(), seconds=50).with_(workload=Workload("shop"))
+    decision = scene.decide()
+    assert SetFinalizers(()) not in decision.actions
+    assert decision.requeue_after_seconds == 60
+
+
+def test_where_nobody_serves_any_more_nothing_is_waited_for() -> None:
+    """A namespace goes: what it holds may go in any order."""
+    scene = leaving(workload=Workload("shop")).without(OLD)
+    assert SetFinalizers(()) in scene.decide().actions
+    scene = under_way(25, adopting()).with_(workload=Workload("shop"), **LEAVING)
+    assert SetFinalizers(()) not in scene.decide().actions, "its pods still serve"
+    gone = scene.without(OLD, NEW).decide()
+    assert gone.actions[-1] == SetFinalizers(())
+    assert act.RemoveRoute() in gone.actions
 
 
 def test_a_deployment_that_does_not_come_up_is_said_once() -> None:

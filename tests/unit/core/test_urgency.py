@@ -1,9 +1,9 @@
 """In which order writes are made: a hanging webhook must not be before what nobody can wait for."""
 
 from rollouts.core import actions as act
-from rollouts.core.actions import Action
+from rollouts.core.actions import Action, ReleaseService
 from rollouts.core.urgency import by_urgency
-from rollouts.core.workload import ReleaseService, RestoreWorkload, ScaleWorkload
+from rollouts.core.workload import RestoreWorkload, ScaleWorkload
 from rollouts.core.world import World
 from rollouts.model.kinds import INGRESS, Ref
 from rollouts.model.route import Split
