@@ -201,13 +201,15 @@ class Reconciler:
         Raises:
             Conflict: nothing must be written about a state that is not so.
         """
-        refused: list[RolloutsError] = []
+        key, refused = str(_key(applier.rollout)), list[RolloutsError]()
         for action in actions:
             try:
                 await applier.carry_out(action)
             except Conflict:
                 raise
             except RolloutsError as error:
+                what = type(action).__name__
+                log.warning("write refused", rollout=key, action=what, problem=str(error))
                 refused.append(error)
         return refused
 

@@ -34,8 +34,8 @@ def by_urgency(world: World, actions: Iterable[Action]) -> list[Action]:
     """
     Return the actions with the most urgent first.
 
-    Weights that fall; then pods that are asked for; Services; what goes forward; and at the
-    end what takes away, or can wait. Those that are alike stay in their order.
+    Weights that fall; then pods that are asked for; Services and owners; what goes forward; and
+    at the end what takes away, or can wait. Those that are alike stay in their order.
     """
     return sorted(actions, key=lambda action: _place(world, action))
 
@@ -50,9 +50,9 @@ def _place(world: World, action: Action) -> int:
         case ScaleWorkload(replicas):
             workload = world.observed.workload
             return _PODS if workload is not None and replicas > workload.replicas else _LATER
-        case Adopt() | RestoreWorkload():
+        case RestoreWorkload():
             return _PODS
-        case SelectRevision() | ReleaseService() | FollowService():
+        case SelectRevision() | ReleaseService() | FollowService() | Adopt():
             return _SERVICES
         case RemoveRoute():
             return _LATER

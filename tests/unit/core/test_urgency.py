@@ -1,7 +1,7 @@
 """In which order writes are made: a hanging webhook must not be before what nobody can wait for."""
 
 from rollouts.core import actions as act
-from rollouts.core.actions import Action, ReleaseService
+from rollouts.core.actions import ReleaseService
 from rollouts.core.urgency import by_urgency
 from rollouts.core.workload import RestoreWorkload, ScaleWorkload
 from rollouts.core.world import World
@@ -17,21 +17,24 @@ def world(scene: Scene) -> World:
 
 def test_what_nobody_can_wait_for_comes_first() -> None:
     scene = under_way(25, adopting()).with_(workload=deployment(2))
-    back: list[Action] = [act.SetWeight(Split(cut_off=True))]
-    pods: list[Action] = [
+    back: list[act.Action] = [act.SetWeight(Split(cut_off=True))]
+    pods: list[act.Action] = [
         act.ScaleReplicaSet("checkout-oldhash", 20),
-        act.Adopt(Ref(INGRESS, "shop", "checkout-checkout-canary")),
         ScaleWorkload(3),
         RestoreWorkload(4),
     ]
-    services: list[Action] = [act.SelectRevision("checkout", OLD), ReleaseService("checkout")]
-    forward: list[Action] = [
+    services: list[act.Action] = [
+        act.SelectRevision("checkout", OLD),
+        ReleaseService("checkout"),
+        act.Adopt(Ref(INGRESS, "shop", "checkout-checkout-canary")),
+    ]
+    forward: list[act.Action] = [
         act.SetWeight(Split(50)),
         act.CreateReplicaSet("newest", 3, 1),
         act.CreateService("checkout-canary", NEW),
         act.NumberReplicaSet("checkout-newhash", 3),
     ]
-    later: list[Action] = [
+    later: list[act.Action] = [
         act.RemoveRoute(),
         act.ScaleReplicaSet("checkout-newhash", 0),
         ScaleWorkload(0),
