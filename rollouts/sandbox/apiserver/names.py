@@ -1,7 +1,7 @@
 """The syntax of names, labels and annotations, and what is said of a wrong one."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rollouts.model.kinds import FrozenJSON
 from rollouts.sandbox.apiserver.errors import Cause, shown
@@ -105,3 +105,16 @@ def metadata_causes(obj: FrozenJSON) -> Iterator[Cause]:
             if not reference.get(field):
                 path = f"metadata.ownerReferences[{number}].{field}"
                 yield Cause(path, "Required value", "FieldValueRequired")
+    yield from _second_controllers(meta.get("ownerReferences") or ())
+
+
+def _second_controllers(references: Sequence[FrozenJSON]) -> Iterator[Cause]:
+    named = [
+        f"{each.get('kind')}/{each.get('name')}" for each in references if each.get("controller")
+    ]
+    for other in named[1:]:
+        why = (
+            'Only one reference can have Controller set to true. Found "true" in references for'
+            f" {named[0]} and {other}"
+        )
+        yield _cause("metadata.ownerReferences", list(references), why)

@@ -30,6 +30,32 @@ async def a_rollout_deleted_in_the_middle_takes_with_it_what_it_made(shop: Shop)
     assert left["metadata"]["generation"] == mine["metadata"]["generation"]
 
 
+async def a_rollout_deleted_alone_in_the_middle_goes_on_when_it_is_there_again(shop: Shop) -> None:
+    await shop.opens(goods.UNTIL_PROMOTED)
+    async with shop.customers() as load:
+        shop.releases("2")
+        await shop.is_at(50)
+        again = shop.rollout_body(goods.UNTIL_PROMOTED)
+        again["spec"]["template"] = shop.rollout["spec"]["template"]
+        shop.store.delete(ROLLOUT, shop.namespace, goods.NAME, propagation="Orphan")
+        await shop.until(lambda: not shop.rollout and not any(owners(shop)))
+
+        shop.create(ROLLOUT, again)
+        await shop.until(lambda: "weights" in shop.status)
+        await shop.is_at(50)
+        assert owners(shop) == [shop.rollout["metadata"]["uid"]] * 4
+        shop.commands("promote")
+        await shop.is_promoted(3)
+    assert load.report().lost_reasons == {}
+
+
+def owners(shop: Shop) -> list[str]:
+    """Return the uid of the owner of each object that was made, or an empty one."""
+    made = [shop.get(INGRESS, goods.CANARY_INGRESS), shop.get(SERVICE, goods.CANARY)]
+    found = [each["metadata"] for each in (*shop.replica_sets(), *made) if each is not None]
+    return [str((each.get("ownerReferences") or [{}])[0].get("uid", "")) for each in found]
+
+
 async def a_stable_service_that_was_deleted_and_made_again_is_bound_again(shop: Shop) -> None:
     await shop.opens(goods.FOUR_STEPS, successCriteria=[])
     shop.releases("2")
@@ -117,6 +143,7 @@ async def an_edited_selector_of_the_stable_service_is_put_back(shop: Shop) -> No
     "scenario",
     [
         a_rollout_deleted_in_the_middle_takes_with_it_what_it_made,
+        a_rollout_deleted_alone_in_the_middle_goes_on_when_it_is_there_again,
         a_stable_service_that_was_deleted_and_made_again_is_bound_again,
         a_deleted_canary_service_means_rollback,
         an_edited_canary_ingress_is_put_back,

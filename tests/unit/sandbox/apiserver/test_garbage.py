@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.builtins import CONFIG_MAP, SECRET
+from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.store import Store
 
 
@@ -37,6 +40,17 @@ def test_dependents_go_with_their_last_owner(store: Store) -> None:
     assert names(store) == ["of-both"]
     store.delete(CONFIG_MAP, "default", "second")
     assert names(store) == []
+
+
+def test_nothing_has_two_controlling_owners(store: Store) -> None:
+    body = owned("child", owner(store, "first"), owner(store, "second"))
+    for reference in body["metadata"]["ownerReferences"]:
+        reference["controller"] = True
+    with pytest.raises(ApiError, match="Only one reference can have Controller set to true") as no:
+        store.create(SECRET, body)
+    assert no.value.code == 422
+    del body["metadata"]["ownerReferences"][0]["controller"]
+    store.create(SECRET, body)
 
 
 def test_orphans_stay_and_forget_their_owner(store: Store) -> None:
