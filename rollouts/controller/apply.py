@@ -33,7 +33,7 @@ from rollouts.core.actions import (
     SetWeight,
 )
 from rollouts.core.workload import RestoreWorkload, ScaleWorkload, SetFinalizers
-from rollouts.errors import Conflict, NotFound, RolloutsError
+from rollouts.errors import Conflict, NotFound, RolloutsError, Unavailable
 from rollouts.model.kinds import (
     COMMAND_ANNOTATION,
     INGRESS,
@@ -77,12 +77,16 @@ class Applier:
                 have been tried.
         """
         error: RolloutsError | None = None
+        hangs = False
         for write in self.writes(action):
+            if hangs and await self._taken_away(write):
+                continue  # the same webhook would have it wait as long again
             try:
                 await self.write(write)
             except RolloutsError as caught:
                 if isinstance(action, DressPod) and isinstance(caught, NotFound):
                     continue  # it had no need of it any more
+                hangs = hangs or (_cuts_off(action) and isinstance(caught, Unavailable))
                 if _cuts_off(action) and await self._taken_away(write):
                     continue
                 error = error or caught

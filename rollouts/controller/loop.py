@@ -118,9 +118,15 @@ class Controller:
         return "done"
 
     def _retry(self, key: Key, at_least_seconds: float | None = None) -> float:
-        """Have it tried again after a back-off, which is short while traffic has to go back."""
+        """
+        Have it tried again after a back-off.
+
+        That is short while traffic has to go back, and does not put off what is due before its end,
+        such as the next step: only something else was refused.
+        """
         most = RETREAT_SECONDS if self._reconciler.retreats(key) else math.inf
-        return self._queue.retry(key, at_least_seconds, most)
+        due = self._reconciler.due_seconds.get(key, math.inf)
+        return self._queue.retry(key, at_least_seconds, min(most, due))
 
     def _phases(self) -> Counter[str]:
         return Counter(

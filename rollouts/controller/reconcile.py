@@ -99,6 +99,8 @@ class Reconciler:
     quiet_seconds: float
     spacing_seconds: dict[Key, float] = field(default_factory=dict)
     """How far apart the scrapes of each were measured to be, for as long as we run."""
+    due_seconds: dict[Key, float] = field(default_factory=dict)
+    """How soon each is to be looked at again, of those whose last reconcile was refused something."""
 
     async def reconcile(self, key: Key) -> Outcome:
         """
@@ -107,6 +109,7 @@ class Reconciler:
         Raises:
             RolloutsError: something did not succeed.
         """
+        self.due_seconds.pop(key, None)
         rollout = self.cluster.get(key.ref)
         if rollout is None or workload.has_left(rollout):
             self.eyes.forget(key)
@@ -137,6 +140,8 @@ class Reconciler:
         self._look_at(target_of(key, ruled.spec, decision.status), key)
         refused += await self._act(applier, last)
         if refused:
+            if outcome.requeue_after_seconds is not None:
+                self.due_seconds[key] = outcome.requeue_after_seconds
             raise min(refused, key=_asks_to_wait)
         return outcome
 

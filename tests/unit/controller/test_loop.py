@@ -16,7 +16,7 @@ from rollouts.controller.queue import Backoff
 from rollouts.controller.settings import Settings
 from rollouts.controller.web import Endpoints
 from rollouts.errors import Unavailable
-from rollouts.model.kinds import INGRESS, JSON, ROLLOUT, SERVICE, Ref
+from rollouts.model.kinds import INGRESS, JSON, POD, REPLICA_SET, ROLLOUT, SERVICE, Ref
 from rollouts.ports import MetricSource, Patch, Write
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.kubernetes import Kubernetes, ingress, rollout, service, template
@@ -28,7 +28,7 @@ from tests.waiting import until
 class Running:
     """A controller at work, and a cluster that acts a hundred times a second."""
 
-    def __init__(self, source: MetricSource | None = None) -> None:
+    def __init__(self, source: MetricSource | None = None, backoff: Backoff | None = None) -> None:
         self.cluster = FakeCluster()
         self.cluster.put(SERVICE, service())
         self.cluster.put(INGRESS, ingress())
@@ -40,7 +40,7 @@ class Running:
             self.told,
             SystemClock(),
             settings,
-            backoff=Backoff(0.01, 0.05),
+            backoff=backoff or Backoff(0.01, 0.05),
         )
         self._kubernetes = Kubernetes(self.cluster)
 
@@ -52,6 +52,12 @@ class Running:
     def status(self, key: Key = KEY) -> JSON:
         found = self.cluster.get(key.ref)
         return dict((found or {}).get("status") or {})
+
+    def sizes(self) -> dict[str, int]:
+        """Return how many pods each revision is to have, by image."""
+        found = [each["spec"] for each in self.cluster.select(REPLICA_SET, "shop")]
+        images = (each["template"]["spec"]["containers"][0]["image"] for each in found)
+        return dict(zip(images, (each["replicas"] for each in found), strict=True))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         def settled() -> bool:
@@ -145,6 +151,21 @@ async def test_an_api_server_that_is_away_for_a_while_is_asked_again() -> None:
 
     metrics = running.controller.telemetry.render().decode()
     assert 'rollouts_reconciles_total{outcome="retry"}' in metrics
+
+
+async def test_what_is_due_does_not_wait_for_the_end_of_a_back_off() -> None:
+    """The old pods' time is over, although pods can't be labelled and the next try of that is far away."""
+    running = Running(backoff=Backoff(1000, 1000))
+    running.put()
+    async with running.at_work():
+        await running.until(lambda: running.status().get("phase") == "Healthy")
+        running.cluster.refuses = lambda write: (
+            Unavailable("away") if isinstance(write, Patch) and write.ref.kind == POD else None
+        )
+        canary = {"scaleDownDelaySeconds": 1, "stableMetadata": {"labels": {"tier": "gold"}}}
+        changed = {"template": template("shop:2"), "strategy": {"canary": canary}}
+        running.cluster.edit(KEY.ref, {"spec": changed})
+        await running.until(lambda: running.sizes() == {"shop:1": 0, "shop:2": 2})
 
 
 async def test_without_a_prometheus_criteria_say_so_and_nobody_is_promoted() -> None:

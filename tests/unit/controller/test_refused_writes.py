@@ -11,8 +11,16 @@ import pytest
 
 from rollouts.controller.telemetry import verb_and_kind
 from rollouts.errors import Forbidden, RetryLater, RolloutsError, Unavailable
-from rollouts.model.kinds import INGRESS, POD, REPLICA_SET, SERVICE, Ref
-from rollouts.ports import Delete, Evict, Patch, Record
+from rollouts.model.kinds import (
+    INGRESS,
+    JSON,
+    MANAGED_BY_LABEL,
+    POD,
+    REPLICA_SET,
+    SERVICE,
+    Ref,
+)
+from rollouts.ports import Delete, Evict, Patch, Record, Write
 from tests.fakes.kubernetes import canary_weight, selected
 from tests.fakes.shop import KEY
 from tests.unit.controller.test_crashes import FragileShop, ended
@@ -221,6 +229,38 @@ async def test_what_asks_to_wait_longest_does_not_hold_up_the_rest(shop: Stubbor
 
     with pytest.raises(Forbidden, match="quota"):
         await shop.reconciler.reconcile(KEY)
+
+
+async def test_a_webhook_that_hangs_is_asked_once_on_the_way_back(shop: StubbornShop) -> None:
+    """Each write that it holds up takes ten seconds, and a deletion does not pass it."""
+    ingress = shop.cluster.get(Ref(INGRESS, "shop", "checkout"))
+    assert ingress is not None
+    names = ["checkout", *(f"more-{number}" for number in range(4))]
+    for name in names[1:]:
+        shop.cluster.put(INGRESS, {**ingress, "metadata": {"namespace": "shop", "name": name}})
+    routing = {"nginx": {"stableIngresses": names}}
+    shop.edit({"spec": {"strategy": {"canary": {"trafficRouting": routing}}}})
+    shop.release("shop:2")
+    await shop.until(lambda: shop.status["weights"]["applied"] == 25)
+    tried: list[Write] = []
+
+    def hang(write: Write) -> Unavailable | None:
+        if verb_and_kind(write) != INGRESSES:
+            return None
+        tried.append(write)
+        return Unavailable("failed calling webhook: context deadline exceeded")
+
+    shop.cluster.refuses = hang
+    shop.eyes.failures = 80
+    shop.eyes.look()
+    await shop.reconciler.reconcile(KEY)
+
+    assert [each for each in shop.cluster.select(INGRESS, "shop") if is_made(each)] == []
+    assert len(tried) == 1
+
+
+def is_made(ingress: JSON) -> bool:
+    return MANAGED_BY_LABEL in (ingress["metadata"].get("labels") or {})
 
 
 async def test_routes_that_can_go_go_although_one_can_t(shop: StubbornShop) -> None:
