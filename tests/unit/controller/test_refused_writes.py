@@ -23,7 +23,7 @@ from rollouts.model.kinds import (
 from rollouts.ports import Delete, Evict, Patch, Record, Write
 from tests.fakes.kubernetes import canary_weight, selected
 from tests.fakes.shop import KEY
-from tests.unit.controller.test_crashes import FragileShop, ended
+from tests.unit.controller.test_crashes import FragileShop, ended, ready_pods
 
 DOWN = "failed calling webhook: no endpoints available"
 INGRESSES = ("apply", "Ingress")
@@ -139,6 +139,49 @@ async def test_a_good_release_that_was_refused_a_write_for_a_while_ends_well(
 
     assert shop.status["phase"] == "Healthy"
     assert selected(shop.cluster, "checkout") == shop.status["currentRevision"]["hash"]
+    assert (shop.size("shop:1"), shop.size("shop:2")) == (0, 4)
+
+
+BLUE_GREEN = {"blueGreen": {"activeService": "checkout", "scaleDownDelaySeconds": 5}}
+BY_REPLICAS = {
+    "canary": {
+        "steps": [{"setWeight": 50}, {"pause": {"duration": 5}}],
+        "maxUnavailable": 0,
+        "scaleDownDelaySeconds": 5,
+    }
+}
+
+
+class WholeShop(StubbornShop):
+    """One whose Services never have fewer ready pods than are wanted, once it is `watched`."""
+
+    watched = False
+
+    async def _fragile_write(self, write: Write) -> None:
+        await super()._fragile_write(write)
+        self.kubernetes.settle()
+        for service in self.cluster.select(SERVICE, "shop"):
+            pods = ready_pods(self, service["spec"]["selector"])
+            assert pods >= 4 or not self.watched, f"{pods} pods are left after {write}"
+
+
+@pytest.mark.parametrize("strategy", [BLUE_GREEN, BY_REPLICAS], ids=["blue-green", "replicas"])
+@pytest.mark.parametrize("refused", [*OF_A_RELEASE[:4], STATUS], ids=str)
+async def test_whatever_the_strategy_nobody_loses_pods_by_what_is_refused(
+    strategy: JSON, refused: tuple[str, str]
+) -> None:
+    shop = WholeShop()
+    await shop.deployed(strategy=strategy)
+    shop.watched = True
+    shop.refuse(refused)
+    shop.release("shop:2")
+    await shop.run(30)
+    shop.refuse()
+
+    await shop.until(lambda: "Promoted" in shop.reasons() and not shop.status["retiring"], 300)
+    await shop.run(20)
+
+    assert shop.status["phase"] == "Healthy"
     assert (shop.size("shop:1"), shop.size("shop:2")) == (0, 4)
 
 
