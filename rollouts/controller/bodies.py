@@ -12,6 +12,7 @@ from rollouts.model.kinds import (
     MEANING_ANNOTATION,
     REPLICA_SET,
     REVISION_LABEL,
+    ROLLOUT_LABEL,
     FrozenJSON,
 )
 from rollouts.model.spec import RolloutSpec
@@ -28,7 +29,8 @@ def replica_set(rollout: FrozenJSON, spec: RolloutSpec, wanted: CreateReplicaSet
     selector = spec.selector.model_dump(by_alias=True, exclude_defaults=True)
     selector["matchLabels"] = {**spec.selector.match_labels, HASH_LABEL: hash_}
     template = kept_apart(spec.template or {}, spec.way.anti_affinity, selector, hash_)
-    template.setdefault("metadata", {}).setdefault("labels", {})[HASH_LABEL] = hash_
+    labels = template.setdefault("metadata", {}).setdefault("labels", {})
+    labels |= {HASH_LABEL: hash_, ROLLOUT_LABEL: metadata["name"]}
     body = {
         "apiVersion": REPLICA_SET.api_version,
         "kind": REPLICA_SET.name,

@@ -41,6 +41,7 @@ from rollouts.model.kinds import (
     REVISION_LABEL,
     ROLE_METADATA,
     ROLLOUT,
+    ROLLOUT_LABEL,
     SERVICE,
     TRAFFIC_SPLIT,
     FrozenJSON,
@@ -121,7 +122,8 @@ def _replica_sets(
     for replica_set in cluster.select(REPLICA_SET, namespace, match):
         owned = is_owned(replica_set, rollout)
         if owned or is_orphan(replica_set, rollout):
-            seen = _replica_set(replica_set, pods[replica_set["metadata"]["uid"]], owned=owned)
+            own = pods[replica_set["metadata"]["uid"]]
+            seen = _replica_set(replica_set, own, rollout["metadata"]["name"], owned=owned)
             found[seen.hash] = seen
     return found
 
@@ -137,11 +139,14 @@ def _is_active(pod: FrozenJSON) -> bool:
     return phase not in _ENDED and not pod["metadata"].get("deletionTimestamp")
 
 
-def _replica_set(replica_set: FrozenJSON, pods: Sequence[FrozenJSON], *, owned: bool) -> ReplicaSet:
+def _replica_set(
+    replica_set: FrozenJSON, pods: Sequence[FrozenJSON], rollout: str, *, owned: bool
+) -> ReplicaSet:
     metadata, spec = replica_set["metadata"], replica_set.get("spec") or {}
     status = replica_set.get("status") or {}
     labels = labels_of(replica_set)
-    seen = tuple(_pod(pod) for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["name"])))
+    in_order = sorted(pods, key=lambda pod: str(pod["metadata"]["name"]))
+    seen = tuple(_pod(pod, rollout) for pod in in_order)
     ready = sum(pod.ready for pod in seen)
     number = labels.get(REVISION_LABEL, "")
     wanted = spec.get("replicas")
@@ -160,10 +165,17 @@ def _replica_set(replica_set: FrozenJSON, pods: Sequence[FrozenJSON], *, owned: 
         pods=seen,
         min_ready_seconds=int(spec.get("minReadySeconds") or 0),
         worn=worn(replica_set),
+        labelled=_is_labelled(spec.get("template") or {}, rollout),
     )
 
 
-def _pod(pod: FrozenJSON) -> Pod:
+def _is_labelled(pod: FrozenJSON, rollout: str) -> bool:
+    """Say whether a pod, or a template of pods, has the label of its Rollout."""
+    labels = (pod.get("metadata") or {}).get("labels") or {}
+    return bool(labels.get(ROLLOUT_LABEL) == rollout)
+
+
+def _pod(pod: FrozenJSON, rollout: str) -> Pod:
     status = pod.get("status") or {}
     running = status.get("containerStatuses") or ()
     containers = [*(status.get("initContainerStatuses") or ()), *running]
@@ -176,6 +188,7 @@ def _pod(pod: FrozenJSON) -> Pod:
         restarts=sum(int(container.get("restartCount") or 0) for container in containers),
         problem=_problem(containers),
         mark=str(labels_of(pod).get(ROLE_METADATA, "")),
+        labelled=_is_labelled(pod, rollout),
         unready_since=since,
         was_ready=since is not None and (_has_ended(running) or _started_before(running, since)),
         disrupted=not ready and (_is_taken_away(told) or _is_lost(told)),

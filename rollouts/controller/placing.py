@@ -26,7 +26,7 @@ def writes(cluster: Cluster, rollout: FrozenJSON, action: PodAction) -> list[Wri
             replica_set = cluster.get(ref)
             if replica_set is None:
                 raise Conflict(f"{ref} has gone since it was decided to use it")
-            return [Patch(ref, redressed(replica_set, dress))]
+            return [Patch(ref, redressed(replica_set, dress, rollout["metadata"]["name"]))]
         case DressPod(name, labels, annotations):
             parts = {"labels": dict(labels), "annotations": dict(annotations)}
             metadata = {part: changes for part, changes in parts.items() if changes}

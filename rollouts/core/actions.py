@@ -55,7 +55,7 @@ class SetMinReady:
 
 @dataclass(frozen=True, slots=True)
 class DressReplicaSet:
-    """Give the pods that it makes from now on what a role gives."""
+    """Give the pods that it makes from now on what a role gives, and the label of their Rollout."""
 
     name: str
     dress: Dress

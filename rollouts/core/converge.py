@@ -22,7 +22,7 @@ from rollouts.core.confirm import may_have_retreated
 from rollouts.core.dress import Dress
 from rollouts.core.observed import ReplicaSet
 from rollouts.core.restart import evictions
-from rollouts.core.roles import dress_of, placing
+from rollouts.core.roles import dress_of, living, templates
 from rollouts.core.routes import next_split, next_weight, reaches_canary
 from rollouts.core.world import World, quarrel_ends, under_way
 from rollouts.model.kinds import REPLICA_SET, Ref
@@ -60,9 +60,10 @@ def converge(world: World, status: RolloutStatus) -> Iterator[Action]:
     yield from _adoptions(world)
     yield from _routes(world, status)
     yield from services.converge(world, status)
+    yield from templates(world, status)
     yield from _replica_sets(world, status)
     yield from adoption.converge(world, status)
-    yield from placing(world, status)
+    yield from living(world, status)
     yield from evictions(world, status)
 
 

@@ -23,6 +23,7 @@ from rollouts.core.patience import patient, waited
 from rollouts.core.replicas import split_of
 from rollouts.core.restart import go_on
 from rollouts.core.rising import is_rising, turned
+from rollouts.core.roles import scale_selector
 from rollouts.core.rollback import deadline, guard, settled, settled_pods, waiting_since
 from rollouts.core.target import retarget
 from rollouts.core.urgency import by_urgency
@@ -200,13 +201,27 @@ def _numbers(world: World, status: RolloutStatus) -> RolloutStatus:
         ready_replicas=sum(each.ready for each in serving),
         available_replicas=sum(each.available for each in serving),
         updated_replicas=current.existing if current is not None else 0,
-        selector=_with_hash(world.observed.selector, hash_),
+        selector=_selector(world, status, hash_),
     )
+
+
+def _selector(world: World, status: RolloutStatus, hash_: str) -> str:
+    """
+    Return what finds the pods that /scale is about: always the same, once all of them can be found.
+
+    Pods that are older than the label of ours are found by the revision that serves until then.
+    """
+    always = scale_selector(world)
+    revisions = (status.stable_revision, status.current_revision)
+    found = filter(None, map(world.replica_set, revisions))
+    if status.selector == always or all(pod.labelled for each in found for pod in each.pods):
+        return always
+    return _with_hash(world.observed.selector, hash_)
 
 
 def _serving(world: World, status: RolloutStatus) -> tuple[list[ReplicaSet], str]:
     """
-    Return the pods that /scale is about, and the hash that selects them; "" selects all.
+    Return the pods that /scale counts, and the hash that selects them; "" selects all.
 
     They are those that users' requests reach, together: an autoscaler works out from all of them
     how many pods the traffic needs, and `spec.replicas` is that number. Of blue-green's two

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rollouts.core.apart import side_by_side
-from rollouts.model.kinds import HASH_LABEL, JSON, ROLE_METADATA, FrozenJSON
+from rollouts.model.kinds import HASH_LABEL, JSON, ROLE_METADATA, ROLLOUT_LABEL, FrozenJSON
 
 Words = Mapping[str, str]
 Part = Literal["labels", "annotations"]
@@ -98,14 +98,21 @@ def changed(template: FrozenJSON, present: Worn, dress: Dress) -> Worn:
     return Worn(dress, before)
 
 
-def redressed(replica_set: FrozenJSON, dress: Dress) -> JSON:
-    """Return the merge patch that makes a ReplicaSet's next pods wear `dress`, and records it."""
+def redressed(replica_set: FrozenJSON, dress: Dress, rollout: str) -> JSON:
+    """
+    Return the merge patch that makes a ReplicaSet's next pods wear `dress`, and records it.
+
+    They get the label of their Rollout too, if the ReplicaSet is older than that.
+    """
     template = (replica_set.get("spec") or {}).get("template") or {}
-    after = changed(template, worn(replica_set), dress)
-    return {
-        "metadata": {"annotations": {ROLE_METADATA: after.text}},
-        "spec": {"template": {"metadata": after.patch()}},
-    }
+    present = worn(replica_set)
+    after = changed(template, present, dress)
+    patch = after.patch()
+    patch["labels"][ROLLOUT_LABEL] = rollout
+    result: JSON = {"spec": {"template": {"metadata": patch}}}
+    if after != present:
+        result["metadata"] = {"annotations": {ROLE_METADATA: after.text}}
+    return result
 
 
 def born(replica_set: JSON, dress: Dress) -> JSON:
@@ -124,7 +131,7 @@ def undressed(replica_set: FrozenJSON) -> JSON:
     present = worn(replica_set)
     template = side_by_side((replica_set.get("spec") or {}).get("template") or {})
     _apply(template, Worn(Dress(), present.before).patch())
-    _apply(template, {"labels": {HASH_LABEL: None}})
+    _apply(template, {"labels": {HASH_LABEL: None, ROLLOUT_LABEL: None}})
     return template
 
 

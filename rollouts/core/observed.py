@@ -22,6 +22,8 @@ class Pod:
     """What its containers wait for, such as `CrashLoopBackOff` or `ImagePullBackOff`, or empty."""
     mark: str = ""
     """The digest of what it has of its revision's role; empty for nothing."""
+    labelled: bool = True
+    """It has the label by which `/scale` selects; False: it is older than that label."""
     unready_since: datetime | None = None
     """Since when it is not ready; None when it is, or when nothing tells."""
     was_ready: bool = False
@@ -59,6 +61,8 @@ class ReplicaSet:
     min_ready_seconds: int = 0
     worn: Worn = field(default_factory=Worn)
     """What a role put into its template."""
+    labelled: bool = True
+    """Its next pods will have the label by which `/scale` selects."""
 
     @property
     def crash_looping(self) -> tuple[Pod, ...]:

@@ -19,6 +19,12 @@ FIELD_MANAGER = "rollouts"
 HASH_LABEL = f"{GROUP}/pod-template-hash"
 REVISION_LABEL = f"{GROUP}/revision"
 MANAGED_BY_LABEL = f"{GROUP}/managed-by"
+ROLLOUT_LABEL = f"{GROUP}/rollout"
+"""
+On each pod: the name of its Rollout, the same for all of its revisions. `/scale` selects by it.
+
+A name fits, because with a revision's hash behind it it is a label's value still.
+"""
 COMMAND_ANNOTATION = f"{GROUP}/command"
 MEANING_ANNOTATION = f"{GROUP}/template-meaning"
 """On a ReplicaSet: a digest of what its Rollout's template means, before an API server fills in defaults."""

@@ -15,6 +15,7 @@ from rollouts.controller.preflight.place import Place, Reads
 from rollouts.controller.preflight.pods import pod_traps
 from rollouts.controller.preflight.policies import policy_traps
 from rollouts.controller.preflight.services import service_traps
+from rollouts.controller.preflight.shared_pods import shared_pod_traps
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.route import Problem
 from rollouts.model.spec import RolloutSpec
@@ -34,6 +35,7 @@ def _found(place: Place) -> Iterator[Problem]:
     yield from service_traps(place)
     yield from pod_traps(place, limits)
     yield from autoscaler_traps(place, scalers)
+    yield from shared_pod_traps(place, scalers)
     yield from budget_traps(place, limits)
     yield from owner_traps(place)
     yield from policy_traps(place)

@@ -5,7 +5,7 @@ An autoscaler has to scale the Rollout, which has a scale subresource. What it d
 Deployment that was adopted, or to a ReplicaSet of ours, is undone, or undoes a release.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rollouts.controller.objects import controller_of
@@ -18,13 +18,14 @@ from rollouts.model.kinds import (
     ROLLOUT,
     SCALED_OBJECT,
     FrozenJSON,
-    Kind,
 )
 from rollouts.model.route import Problem
 from rollouts.traffic.ownership import is_ours
 
 _KEDA_DEFAULTS = (0, 100)
 _RESOURCES = ("cpu", "memory")
+AMBIGUOUS = "ScalingActive=False, AmbiguousSelector"
+"""What a HorizontalPodAutoscaler says that finds a pod which another one finds too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ class Scaler:
     most: int
     demands: tuple[tuple[str, str], ...]
     """The resources whose use it compares with the pods' requests; of one container, or ""."""
+    multiplied: tuple[str, ...] = ()
+    """Metrics by which more pods beside the busy ones mean that more are wanted."""
+    patient: bool = False
+    """It is told to wait before it asks for more."""
 
     @property
     def title(self) -> str:
@@ -89,10 +94,12 @@ def autoscaler_traps(place: Place, scalers: Sequence[Scaler]) -> Iterator[Proble
                 blocking=False,
             )
         yield from _unrequested(place, scaler)
+        yield from _multiplying(place, scaler)
     if len(ours) > 1:
         yield Problem(
             "SeveralAutoscalers",
-            f"{listed([scaler.title for scaler in ours])} all scale this Rollout and undo each other; keep one",
+            f"{listed([scaler.title for scaler in ours])} all scale this Rollout: they undo each other, or all"
+            f" stop ({AMBIGUOUS}), because each finds the others' pods; keep one",
             blocking=False,
         )
 
@@ -134,6 +141,24 @@ def _unrequested(place: Place, scaler: Scaler) -> Iterator[Problem]:
             )
 
 
+def _multiplying(place: Place, scaler: Scaler) -> Iterator[Problem]:
+    """
+    Yield what goes wrong with two full fleets under one selector.
+
+    What idle pods use as much of as busy ones, and a target of type Value, are multiplied by
+    all pods that are ready ("Algorithm details" in Kubernetes' documentation of autoscaling).
+    """
+    if place.spec.blue_green is None or scaler.patient or not scaler.multiplied:
+        return
+    yield Problem(
+        "AutoscalerCountsIdlePods",
+        f"{scaler.title} multiplies {listed(list(scaler.multiplied))} by all pods, of which there are up to"
+        " twice as many while two revisions stand side by side; measure load (cpu, or a metric by"
+        " AverageValue), or set behavior.scaleUp.stabilizationWindowSeconds to what a release takes",
+        blocking=False,
+    )
+
+
 def _requests(container: FrozenJSON, resource: str) -> bool:
     """Say whether it requests the resource; a limit alone is a request too."""
     resources = mapping(container.get("resources"))
@@ -146,23 +171,33 @@ def scalers_around(place: Place) -> list[Scaler]:
 
     One that KEDA made counts as its ScaledObject.
     """
-    found = [_autoscaler(each) for each in _named(place, AUTOSCALER) if not _is_kedas(each)]
-    found += [_scaled_object(each) for each in _named(place, SCALED_OBJECT)]
+    return _scalers(place, lambda found: _may_be_meant(place, found))
+
+
+def scalers_of_others(place: Place) -> list[Scaler]:
+    """Return the namespace's autoscalers that scale anything else than this Rollout, by their names."""
+    found = _scalers(place, lambda _: True)
+    return [scaler for scaler in found if not scaler.scales(place)]
+
+
+def _scalers(place: Place, wanted: Callable[[FrozenJSON], bool]) -> list[Scaler]:
+    found = [
+        _autoscaler(each) for each in place.all(AUTOSCALER) if wanted(each) and not _is_kedas(each)
+    ]
+    found += [_scaled_object(each) for each in place.all(SCALED_OBJECT) if wanted(each)]
     return sorted(found, key=lambda scaler: scaler.title)
 
 
-def _named(place: Place, kind: Kind) -> Iterator[FrozenJSON]:
-    """Yield those that may be meant for us by a name: of thousands only these are looked at."""
+def _may_be_meant(place: Place, found: FrozenJSON) -> bool:
+    """Say whether it may be meant for us by a name: of thousands only these are looked at."""
     reference = place.spec.workload_ref
     names = {place.name, reference.name if reference is not None else place.name}
-    for found in place.all(kind):
-        target = mapping(mapping(found.get("spec")).get("scaleTargetRef")).get("name")
-        if (
-            target in names
-            or name_of(found) == place.name
-            or str(target).rpartition("-")[0] == place.name
-        ):
-            yield found
+    target = mapping(mapping(found.get("spec")).get("scaleTargetRef")).get("name")
+    return (
+        target in names
+        or name_of(found) == place.name
+        or str(target).rpartition("-")[0] == place.name
+    )
 
 
 def _is_kedas(scaler: FrozenJSON) -> bool:
@@ -174,7 +209,7 @@ def _autoscaler(found: FrozenJSON) -> Scaler:
     spec = mapping(found.get("spec"))
     target = mapping(spec.get("scaleTargetRef"))
     least = _number(spec.get("minReplicas"), 1)
-    demands = []
+    demands, multiplied = [], []
     for metric in items(spec.get("metrics")):
         field = {"Resource": "resource", "ContainerResource": "containerResource"}.get(
             str(metric.get("type")), ""
@@ -182,6 +217,7 @@ def _autoscaler(found: FrozenJSON) -> Scaler:
         source = mapping(metric.get(field))
         if mapping(source.get("target")).get("type") == "Utilization":
             demands.append((str(source.get("name")), str(source.get("container") or "")))
+        multiplied += _multiplied(metric)
     return Scaler(
         AUTOSCALER.name,
         name_of(found),
@@ -191,7 +227,24 @@ def _autoscaler(found: FrozenJSON) -> Scaler:
         least,
         _number(spec.get("maxReplicas"), least),
         tuple(demands),
+        tuple(multiplied),
+        _is_patient(spec.get("behavior")),
     )
+
+
+def _multiplied(metric: FrozenJSON) -> list[str]:
+    """Return the name of a metric of a HorizontalPodAutoscaler that is multiplied by idle pods too."""
+    kind = str(metric.get("type"))
+    source = mapping(metric.get(kind[:1].lower() + kind[1:]))
+    if kind in ("Resource", "ContainerResource"):
+        return ["memory"] if source.get("name") == "memory" else []
+    name = mapping(source.get("metric")).get("name")
+    return [f"{name} (Value)"] if mapping(source.get("target")).get("type") == "Value" else []
+
+
+def _is_patient(behavior: object) -> bool:
+    seconds = mapping(mapping(behavior).get("scaleUp")).get("stabilizationWindowSeconds")
+    return isinstance(seconds, int) and seconds > 0
 
 
 def _scaled_object(found: FrozenJSON) -> Scaler:
@@ -204,6 +257,12 @@ def _scaled_object(found: FrozenJSON) -> Scaler:
         for each in triggers
         if each.get("type") in _RESOURCES and each.get("metricType", "Utilization") == "Utilization"
     ]
+    multiplied = [
+        f"{each.get('type')} (Value)" if each.get("type") != "memory" else "memory"
+        for each in triggers
+        if each.get("type") == "memory" or each.get("metricType") == "Value"
+    ]
+    advanced = mapping(mapping(spec.get("advanced")).get("horizontalPodAutoscalerConfig"))
     return Scaler(
         SCALED_OBJECT.name,
         name_of(found),
@@ -213,6 +272,8 @@ def _scaled_object(found: FrozenJSON) -> Scaler:
         _number(spec.get("minReplicaCount"), least),
         _number(spec.get("maxReplicaCount"), most),
         tuple(demands),
+        tuple(multiplied),
+        _is_patient(advanced.get("behavior")),
     )
 
 

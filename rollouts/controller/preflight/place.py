@@ -13,6 +13,7 @@ from rollouts.model.kinds import (
     GROUP,
     HASH_LABEL,
     JSON,
+    ROLLOUT_LABEL,
     SERVICE,
     FrozenJSON,
     Kind,
@@ -69,9 +70,10 @@ class Place:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels that all of its pods have, whichever revision they are of."""
+        """The labels that all of its pods have, whichever revision they are of; none without a template."""
         labels = mapping(mapping(self.template.get("metadata")).get("labels"))
-        return {key: str(value) for key, value in labels.items()}
+        ours = {ROLLOUT_LABEL: self.name} if labels else {}
+        return {**{key: str(value) for key, value in labels.items()}, **ours}
 
     @property
     def containers(self) -> list[FrozenJSON]:

@@ -2,7 +2,8 @@
 The HorizontalPodAutoscaler controller: it sets a target's size to what its metrics ask for.
 
 It works like the real one: of several metrics the one that asks for most counts; with one
-that says nothing a target does not shrink; one of size 0 is left alone.
+that says nothing a target does not shrink; one of size 0 is left alone. Of two that find the
+same pod neither does anything.
 """
 
 from dataclasses import dataclass, field
@@ -119,6 +120,8 @@ class Autoscalers:
             verdict.no("ScalingActive", "InvalidSelector", why)
             self._events.warning(scaler, "SelectorRequired", "selector is required")
             return None
+        if self._is_ambiguous(scaler, target, verdict):
+            return None
         most = await self._most(scaler, target, verdict)
         if most is None:
             return None
@@ -130,6 +133,32 @@ class Autoscalers:
         return Wish(
             pace.replicas, f"{most.name} above target" if up else "All metrics below target"
         )
+
+    def _is_ambiguous(self, scaler: FrozenJSON, target: Target, verdict: Verdict) -> bool:
+        """Say whether another autoscaler's target finds a pod that this one's finds, and put it on record."""
+        pods = {pod["metadata"]["uid"] for pod in target.pods(self._store)}
+        names = [scaler["metadata"]["name"]]
+        for other in self._store.select(AUTOSCALER, target.namespace):
+            if other["metadata"]["uid"] != scaler["metadata"]["uid"]:
+                found = self._pods_of(other)
+                names += [other["metadata"]["name"]] if pods & found else []
+        if len(names) == 1:
+            return False
+        listed = " ".join(f"{target.namespace}/{name}" for name in sorted(names))
+        why = f"pods by selector {target.selector} are controlled by multiple HPAs: [{listed}]"
+        verdict.no("ScalingActive", "AmbiguousSelector", why)
+        self._events.warning(scaler, "AmbiguousSelector", why)
+        return True
+
+    def _pods_of(self, scaler: FrozenJSON) -> set[str]:
+        """Return the uids of the pods that an autoscaler's target finds; none without a selector."""
+        namespace, reference = scaler["metadata"]["namespace"], scaler["spec"]["scaleTargetRef"]
+        try:
+            target = target_of(self._store, namespace, reference)
+        except NoTarget:
+            return set()
+        pods = target.pods(self._store) if target.selector else []
+        return {pod["metadata"]["uid"] for pod in pods}
 
     async def _most(self, scaler: FrozenJSON, target: Target, verdict: Verdict) -> Measured | None:
         """Return what the metric says that asks for most; None when nothing may be concluded."""

@@ -1,6 +1,6 @@
 """The objects that are made, as they are made."""
 
-from rollouts.model.kinds import HASH_LABEL, REPLICA_SET, SERVICE, Ref
+from rollouts.model.kinds import HASH_LABEL, REPLICA_SET, ROLLOUT_LABEL, SERVICE, Ref
 from tests.fakes.kubernetes import canary_weight
 from tests.fakes.shop import Shop
 
@@ -17,6 +17,7 @@ async def test_the_replica_set_is_the_template_with_a_hash(shop: Shop) -> None:
         "rollouts.dev/pod-template-hash": hash_,
         "rollouts.dev/revision": "1",
         "rollouts.dev/managed-by": "checkout",
+        "rollouts.dev/rollout": "checkout",
     }
     assert made["metadata"]["ownerReferences"] == [
         {
@@ -30,7 +31,7 @@ async def test_the_replica_set_is_the_template_with_a_hash(shop: Shop) -> None:
     ]
     labels = {"app": "checkout", HASH_LABEL: hash_}
     assert made["spec"]["selector"] == {"matchLabels": labels}
-    assert made["spec"]["template"]["metadata"]["labels"] == labels
+    assert made["spec"]["template"]["metadata"]["labels"] == {**labels, ROLLOUT_LABEL: "checkout"}
     assert made["spec"]["minReadySeconds"] == 3
     assert HASH_LABEL not in shop.rollout["spec"]["template"]["metadata"]["labels"]
 

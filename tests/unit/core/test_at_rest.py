@@ -33,7 +33,7 @@ def test_nothing_is_done_said_or_written() -> None:
 def test_what_scale_reports_are_the_stable_pods() -> None:
     status = settled().having(replica_set(NEW, 2)).decide().status
     assert (status.replicas, status.updated_replicas) == (4, 4)
-    assert status.selector == "app=checkout,rollouts.dev/pod-template-hash=oldhash"
+    assert status.selector == "app=checkout,rollouts.dev/rollout=checkout"
     assert status.step == "3/3"
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rollouts.core.dress import Dress, Worn, born, redressed, undressed, worn
 from rollouts.kube.merging import merged
-from rollouts.model.kinds import HASH_LABEL, JSON, ROLE_METADATA
+from rollouts.model.kinds import HASH_LABEL, JSON, ROLE_METADATA, ROLLOUT_LABEL
 
 CANARY = Dress({"role": "canary"}, {"note": "on its way"})
 STABLE = Dress({"role": "stable", "tier": "gold"})
@@ -47,10 +47,11 @@ def test_without_a_dress_nothing_is_added() -> None:
 
 def test_another_role_takes_away_what_is_not_its_own() -> None:
     made = born(replica_set(), CANARY)
-    changed = merged(made, redressed(made, STABLE))
+    changed = merged(made, redressed(made, STABLE, "web"))
     assert metadata_of(changed)["labels"] == {
         "app": "web",
         HASH_LABEL: "abc",
+        ROLLOUT_LABEL: "web",
         "role": "stable",
         "tier": "gold",
         ROLE_METADATA: STABLE.mark,
@@ -60,17 +61,22 @@ def test_another_role_takes_away_what_is_not_its_own() -> None:
 
 def test_what_the_template_says_itself_comes_back() -> None:
     plain = replica_set(labels={"tier": "bronze"})
-    made = merged(plain, redressed(plain, STABLE))
+    made = merged(plain, redressed(plain, STABLE, "web"))
     assert metadata_of(made)["labels"]["tier"] == "gold"
-    bare = merged(made, redressed(made, Dress()))
-    assert metadata_of(bare)["labels"] == {"app": "web", HASH_LABEL: "abc", "tier": "bronze"}
+    bare = merged(made, redressed(made, Dress(), "web"))
+    assert metadata_of(bare)["labels"] == {
+        "app": "web",
+        HASH_LABEL: "abc",
+        ROLLOUT_LABEL: "web",
+        "tier": "bronze",
+    }
 
 
 def test_a_pod_that_missed_a_change_of_dress_still_gets_rid_of_the_first() -> None:
     made = born(replica_set(), CANARY)
     pod = {"metadata": copy.deepcopy(metadata_of(made))}
-    made = merged(made, redressed(made, STABLE))
-    made = merged(made, redressed(made, Dress({"shelf": "top"})))
+    made = merged(made, redressed(made, STABLE, "web"))
+    made = merged(made, redressed(made, Dress({"shelf": "top"}), "web"))
     pod = merged(pod, {"metadata": worn(made).patch()})
     mark = worn(made).dress.mark
     assert pod["metadata"]["labels"] == {
@@ -86,6 +92,15 @@ def test_the_same_words_have_the_same_mark_and_none_has_none() -> None:
     assert Dress({"a": "1", "b": "2"}).mark == Dress({"b": "2", "a": "1"}).mark
     assert Dress({"a": "1"}).mark != Dress({}, {"a": "1"}).mark
     assert Dress().mark == ""
+
+
+def test_a_template_that_is_older_than_our_label_gets_it_and_no_empty_record() -> None:
+    old = replica_set()
+    patch = redressed(old, Dress(), "web")
+    assert "metadata" not in patch
+    made = merged(old, patch)
+    assert metadata_of(made)["labels"] == {"app": "web", HASH_LABEL: "abc", ROLLOUT_LABEL: "web"}
+    assert undressed(made) == undressed(old)
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", '"x"', '{"labels": 3}', "null"])
@@ -106,7 +121,7 @@ def test_the_template_is_always_found_again(
     plain = replica_set(labels=labels, annotations=annotations)
     made = born(plain, worn_in_turn[0]) if worn_in_turn else plain
     for dress in worn_in_turn[1:]:
-        made = merged(made, redressed(made, dress))
+        made = merged(made, redressed(made, dress, "web"))
         assert json.loads(worn(made).text)
         assert worn(made).dress == dress
     found = undressed(made)

@@ -155,6 +155,80 @@ def test_two_autoscalers_undo_each_other() -> None:
     )
 
 
+def deployment(name: str, selector: JSON) -> JSON:
+    return named(DEPLOYMENT, name, {"replicas": 2, "selector": selector, "template": template()})
+
+
+def of_deployment(name: str) -> JSON:
+    return autoscaler("theirs", target=at("apps/v1", "Deployment", name))
+
+
+def test_an_autoscaler_that_an_adopted_deployment_keeps_stops_ours_as_well() -> None:
+    around = [autoscaler(), of_deployment("legacy")]
+    whole = deployment("legacy", {"matchLabels": {"app": "checkout"}})
+    found = {each.reason: each for each in problems(*around, whole, of=rollout(ADOPTED))}
+    assert set(found) == {"AutoscalerMisdirected", "AmbiguousSelector"}
+    told = found["AmbiguousSelector"].message
+    assert "HorizontalPodAutoscaler theirs finds this Rollout's pods" in told
+    assert "it and HorizontalPodAutoscaler hpa both stop" in told
+
+
+@pytest.mark.parametrize(
+    ("selector", "ambiguous"),
+    [
+        ({"matchLabels": {"app": "checkout"}}, True),
+        ({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, True),
+        ({"matchLabels": {"app": "checkout", "component": "worker"}}, False),
+        ({"matchLabels": {"app": "cart"}}, False),
+    ],
+)
+def test_a_neighbours_autoscaler_may_find_our_pods(selector: JSON, *, ambiguous: bool) -> None:
+    theirs = [of_deployment("worker"), deployment("worker", selector)]
+    assert ("AmbiguousSelector" in reasons(autoscaler(), *theirs)) is ambiguous
+    assert "AmbiguousSelector" not in reasons(*theirs), "there is none of ours to stop"
+
+
+BLUE_GREEN = {"blueGreen": {"activeService": "checkout"}}
+PATIENT = {"scaleUp": {"stabilizationWindowSeconds": 900}}
+VALUE = {"metric": {"name": "queue"}, "target": {"type": "Value", "value": 9}}
+AVERAGE = {"metric": {"name": "queue"}, "target": {"type": "AverageValue", "averageValue": 9}}
+MEMORY = {"name": "memory", "target": {"type": "AverageValue", "averageValue": "1Gi"}}
+
+
+@pytest.mark.parametrize(
+    ("scaler", "multiplies"),
+    [
+        (autoscaler(metrics=[{"type": "Resource", "resource": MEMORY}]), "memory by all pods"),
+        (
+            autoscaler(metrics=[{"type": "External", "external": VALUE}]),
+            "queue (Value) by all pods",
+        ),
+        (autoscaler(metrics=[{"type": "Object", "object": VALUE}]), "queue (Value) by all pods"),
+        (autoscaler(metrics=[{"type": "External", "external": AVERAGE}]), ""),
+        (autoscaler(metrics=[utilization("cpu")]), ""),
+        (autoscaler(metrics=[{"type": "External", "external": VALUE}], behavior=PATIENT), ""),
+        (scaled_object(triggers=[{"type": "kafka", "metricType": "Value"}]), "kafka (Value)"),
+        (scaled_object(triggers=[{"type": "kafka"}]), ""),
+        (
+            scaled_object(
+                triggers=[{"type": "kafka", "metricType": "Value"}],
+                advanced={"horizontalPodAutoscalerConfig": {"behavior": PATIENT}},
+            ),
+            "",
+        ),
+    ],
+)
+def test_two_fleets_side_by_side_are_too_many_for_some_metrics(
+    scaler: JSON, multiplies: str
+) -> None:
+    switched = rollout(strategy=BLUE_GREEN)
+    if multiplies:
+        assert multiplies in message("AutoscalerCountsIdlePods", scaler, of=switched)
+    else:
+        assert reasons(scaler, of=switched) == []
+    assert reasons(scaler) == [], "a canary has few pods more"
+
+
 def test_the_autoscaler_that_keda_makes_is_its_own() -> None:
     owner = {"kind": "ScaledObject", "name": "keda", "controller": True}
     made = autoscaler("keda-hpa-keda")

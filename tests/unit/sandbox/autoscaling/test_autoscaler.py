@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollouts.model.kinds import DEPLOYMENT, JSON, ROLLOUT
+from rollouts.model.kinds import AUTOSCALER, DEPLOYMENT, JSON, ROLLOUT
 from rollouts.sandbox.autoscaling.external import promql
 from tests.unit.sandbox.autoscaling.conftest import SETTLED_SECONDS, Fleet, external
 from tests.unit.sandbox.workloads.objects import LABELS, template
@@ -142,6 +142,25 @@ async def test_a_rollout_is_scaled_through_what_its_scale_shows(fleet: Fleet) ->
     assert rollout["status"]["replicas"] == 2
     entries = rollout["metadata"]["managedFields"]
     assert [each["subresource"] for each in entries if "subresource" in each] == ["status", "scale"]
+
+
+async def test_of_two_that_find_the_same_pods_neither_does_anything(fleet: Fleet) -> None:
+    fleet.deploy(2)
+    fleet.autoscale()
+    twin = fleet.world.get(AUTOSCALER, "web")
+    other = {"metadata": {"name": "other", "namespace": "default"}, "spec": twin["spec"]}
+    fleet.store.create(AUTOSCALER, other)
+    await fleet.uses(0.8)
+    assert fleet.size == 2
+    for name in ("web", "other"):
+        assert fleet.condition("ScalingActive", name) == "False AmbiguousSelector"
+    messages = [each["message"] for each in fleet.status()["conditions"]]
+    why = "pods by selector app=web are controlled by multiple HPAs: [default/other default/web]"
+    assert why in messages
+    assert "AmbiguousSelector" in fleet.world.events()
+    fleet.store.delete(AUTOSCALER, "default", "other")
+    await fleet.uses(0.8)
+    assert fleet.size == 4
 
 
 async def test_with_nothing_new_nothing_is_written(fleet: Fleet) -> None:

@@ -1,0 +1,42 @@
+"""
+Autoscalers that find each other's pods.
+
+A HorizontalPodAutoscaler stops as long as one of the pods that its target's selector finds
+is found by another one's too, and so does that one (`hpasControllingPodsUnderSelector` in
+Kubernetes' controller). Our own selector finds our pods alone; a Deployment's may find ours.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from rollouts.controller.objects import controller_of, refers_to
+from rollouts.controller.preflight.autoscalers import AMBIGUOUS, Scaler, scalers_of_others
+from rollouts.controller.preflight.budgets import selects
+from rollouts.controller.preflight.place import Place, mapping
+from rollouts.model.kinds import DEPLOYMENT, REPLICA_SET
+from rollouts.model.route import Problem
+
+
+def shared_pod_traps(place: Place, scalers: Sequence[Scaler]) -> Iterator[Problem]:
+    """Yield the autoscalers of others that find the pods which one of ours (in `scalers`) scales."""
+    ours = next((scaler for scaler in scalers if scaler.scales(place)), None)
+    if ours is None:
+        return
+    for other in scalers_of_others(place):
+        if _finds_ours(place, other):
+            yield Problem(
+                "AmbiguousSelector",
+                f"{other.title} finds this Rollout's pods, because the selector of {other.kind} {other.name}"
+                f" does: it and {ours.title} both stop ({AMBIGUOUS}); delete the first, or give its"
+                " target a selector of its own",
+                blocking=False,
+            )
+
+
+def _finds_ours(place: Place, scaler: Scaler) -> bool:
+    if (scaler.group, scaler.kind) == (REPLICA_SET.group, REPLICA_SET.name):
+        found = place.get(REPLICA_SET, scaler.name)
+        return found is not None and refers_to(controller_of(found), place.rollout)
+    if (scaler.group, scaler.kind) != (DEPLOYMENT.group, DEPLOYMENT.name) or not place.labels:
+        return False
+    deployment = place.get(DEPLOYMENT, scaler.name)
+    return selects(mapping(mapping(deployment).get("spec")).get("selector"), place.labels)
