@@ -134,18 +134,56 @@ def prometheus(settings: Settings) -> "PrometheusSource":
     Return the Prometheus that the settings name.
 
     Raises:
-        UsageError: its token can't be read.
+        UsageError: a setting of it can't be used, or a file that it names can't be read.
     """
-    from rollouts.metrics.prometheus import Access, PrometheusSource
+    from rollouts.metrics.access import Access
+    from rollouts.metrics.prometheus import PrometheusSource
 
-    token = ""
-    if settings.prometheus_token_file is not None:
-        try:
-            token = settings.prometheus_token_file.read_text().strip()
-        except OSError as error:
-            raise UsageError(f"the token of Prometheus can't be read: {error}") from error
-    access = Access(headers=settings.prometheus_headers, token=token)
+    _agree(settings)
+    ca_file = settings.prometheus_ca_file
+    access = Access(
+        headers=settings.prometheus_headers,
+        token_file=settings.prometheus_token_file,
+        username=settings.prometheus_username,
+        password_file=settings.prometheus_password_file,
+        verify_tls=str(ca_file) if ca_file else not settings.prometheus_insecure_skip_verify,
+        cert_file=settings.prometheus_cert_file,
+        key_file=settings.prometheus_key_file,
+    )
     return PrometheusSource(settings.prometheus_url, access=access)
+
+
+def _agree(settings: Settings) -> None:
+    """
+    See that the settings of Prometheus go together, and that the files are there.
+
+    Raises:
+        UsageError: they do not, or one is not.
+    """
+    password = bool(settings.prometheus_password_file)
+    if bool(settings.prometheus_username) != password:
+        raise UsageError("--prometheus-username and --prometheus-password-file go together")
+    if password and settings.prometheus_token_file:
+        raise UsageError("--prometheus-token-file and --prometheus-password-file: give one of them")
+    if settings.prometheus_key_file and not settings.prometheus_cert_file:
+        raise UsageError("--prometheus-key-file goes with --prometheus-cert-file")
+    if settings.prometheus_ca_file and settings.prometheus_insecure_skip_verify:
+        raise UsageError(
+            "--prometheus-ca-file and --prometheus-insecure-skip-verify: give one of them"
+        )
+    for what, path in (
+        ("token", settings.prometheus_token_file),
+        ("password", settings.prometheus_password_file),
+        ("authority's certificate", settings.prometheus_ca_file),
+        ("certificate", settings.prometheus_cert_file),
+        ("key", settings.prometheus_key_file),
+    ):
+        if path is None:
+            continue
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"the {what} of Prometheus can't be read: {error}") from error
 
 
 def _notifier(settings: Settings) -> "Notifier":
@@ -162,12 +200,17 @@ def configure_logging(settings: Settings) -> None:
 
     import structlog
 
+    # Of a failure its stack is told, and no variable: those hold passwords, and tokens in headers.
+    stacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    as_json = settings.log_format == "json"
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
-        if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if as_json
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
-    details = [structlog.processors.dict_tracebacks] if settings.log_format == "json" else []
+    details = [structlog.processors.ExceptionRenderer(stacks)] if as_json else []
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -59,6 +59,48 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         Annotated[Path | None, typer.Option(help="Holds a bearer token for Prometheus.")],
         None,
     ),
+    "prometheus_username": (
+        Annotated[str, typer.Option(metavar="NAME", help="For basic authentication.")],
+        "",
+    ),
+    "prometheus_password_file": (
+        Annotated[Path | None, typer.Option(help="Holds the password for it.")],
+        None,
+    ),
+    "prometheus_ca_file": (
+        Annotated[
+            Path | None, typer.Option(help="The authority that has signed Prometheus' certificate.")
+        ],
+        None,
+    ),
+    "prometheus_cert_file": (
+        Annotated[Path | None, typer.Option(help="The certificate to show to Prometheus.")],
+        None,
+    ),
+    "prometheus_key_file": (
+        Annotated[Path | None, typer.Option(help="Its key, if that is in another file.")],
+        None,
+    ),
+    "prometheus_insecure_skip_verify": (
+        Annotated[
+            bool,
+            typer.Option(
+                "--prometheus-insecure-skip-verify", help="Trust every certificate: for tests only."
+            ),
+        ],
+        False,
+    ),
+    "prometheus_replica_label": (
+        Annotated[
+            list[str],
+            typer.Option(
+                metavar="LABEL",
+                help="Tells the replicas of an HA pair apart; repeatable. Default:"
+                " prometheus_replica, __replica__, replica.",
+            ),
+        ],
+        (),
+    ),
     "interval": (
         Annotated[
             str,
@@ -126,10 +168,17 @@ def controller_settings(given: dict[str, Any]) -> "ControllerSettings":
     Raises:
         UsageError: a value can't be used.
     """
-    from rollouts.controller.settings import Settings as ControllerSettings  # noqa: PLC0415
+    from rollouts.controller.settings import (  # noqa: PLC0415
+        REPLICA_LABELS,
+    )
+    from rollouts.controller.settings import (  # noqa: PLC0415
+        Settings as ControllerSettings,
+    )
 
+    replica_labels = given["prometheus_replica_label"] or REPLICA_LABELS
     values = {
         **given,
+        "prometheus_replica_labels": tuple(filter(None, replica_labels)),
         "namespaces": tuple(given["namespace"]),
         "prometheus_url": given["prometheus"],
         "prometheus_headers": dict(_header(text) for text in given["prometheus_header"]),
@@ -147,7 +196,7 @@ def controller_settings(given: dict[str, Any]) -> "ControllerSettings":
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
-        raise UsageError(f"--prometheus-header: expected NAME:VALUE, got {text!r}")
+        raise UsageError("--prometheus-header: expected NAME:VALUE, got something without a colon")
     return name.strip(), value.strip()
 
 

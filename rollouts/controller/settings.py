@@ -5,6 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+REPLICA_LABELS = ("prometheus_replica", "__replica__", "replica")
+"""
+What tells the two of an HA pair of Prometheus apart, as far as their makers have a name for it.
+
+The first is prometheus-operator's (`replicaExternalLabelName`), the second that of Cortex and
+Mimir, the third the one in Thanos' and VictoriaMetrics' documentation.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -15,10 +23,21 @@ class Settings:
     context: str | None = None
     namespaces: tuple[str, ...] = ()
     """Empty: all."""
-    prometheus_url: str = ""
+    prometheus_url: str = field(default="", repr=False)
     """Empty: success criteria can't be measured, and say so."""
-    prometheus_headers: Mapping[str, str] = field(default_factory=dict)
+    prometheus_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     prometheus_token_file: Path | None = None
+    """Holds a bearer token; like all secrets in files it is read again for each request."""
+    prometheus_username: str = ""
+    prometheus_password_file: Path | None = None
+    prometheus_ca_file: Path | None = None
+    """The certificate of the authority to trust. None: those that every program trusts."""
+    prometheus_cert_file: Path | None = None
+    """Our own certificate, where Prometheus asks for one."""
+    prometheus_key_file: Path | None = None
+    prometheus_insecure_skip_verify: bool = False
+    prometheus_replica_labels: tuple[str, ...] = REPLICA_LABELS
+    """By which of these labels series differ that are one counter, scraped by several Prometheus."""
     interval_seconds: float = 15.0
     """How often success criteria are looked at; the scrape interval is a good choice."""
     address: str = "0.0.0.0"
@@ -32,7 +51,7 @@ class Settings:
     """How many Rollouts are reconciled at once."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
-    notify_webhook: str = ""
+    notify_webhook: str = field(default="", repr=False)
 
     @property
     def quiet_seconds(self) -> float:

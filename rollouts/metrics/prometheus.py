@@ -8,24 +8,21 @@ Requests, answers and errors are as Prometheus' documentation has them ("HTTP AP
 
 import asyncio
 import io
-import ipaddress
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from prometheus_api_client import PrometheusConnect
-from requests.auth import HTTPBasicAuth
 from urllib3.util import Retry
 
 from rollouts.errors import Permanent, Unavailable
+from rollouts.metrics.access import Access, Address, session_of
 from rollouts.ports import Series
 
 _CONCURRENT_QUERIES = 8
@@ -34,29 +31,24 @@ _LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How to be let in: `token` as a bearer, `basic_auth` as (user, password), or headers."""
-
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    token: str = field(default="", repr=False)
-    basic_auth: tuple[str, str] | None = field(default=None, repr=False)
-    verify_tls: bool | str = True
-    """False trusts every certificate; a string is the path of the authority's certificate."""
-
-
 class PrometheusSource:
-    """The Prometheus (or what speaks its API: Thanos, Mimir, VictoriaMetrics) at `url`."""
+    """
+    The Prometheus (or what speaks its API: Thanos, Mimir, VictoriaMetrics) at `url`.
+
+    Raises:
+        UsageError: `url` is none. A user and a password in it are used, and never shown.
+    """
 
     def __init__(
         self, url: str, *, access: Access | None = None, timeout_seconds: float = 5.0
     ) -> None:
-        self._where = f"Prometheus at {url.rstrip('/')}"
+        address = Address.of(url)
+        self._where = f"Prometheus at {address.url}"
         self._timeout_seconds = timeout_seconds
-        self._session = _session(url, access or Access())
+        self._session = session_of(address, access or Access())
         self._session.hooks["response"] = [self._receive]
         self._client: Any = PrometheusConnect(
-            url=url.rstrip("/"),
+            url=address.url,
             session=self._session,
             retry=Retry(total=0, read=False),
             timeout=timeout_seconds,
@@ -135,6 +127,10 @@ class PrometheusSource:
             raise Unavailable(f"{self._where} answered something that is not JSON") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise Unavailable(f"{self._where} can't be reached: {_cause(error)}") from error
+        except TimeoutError:
+            raise
+        except OSError as error:  # a certificate's file, for one
+            raise Unavailable(f"{self._where} can't be asked: {error}") from error
         except (KeyError, TypeError) as error:  # the client takes data.result for granted
             raise self._nonsense() from error
         if not isinstance(result, list):
@@ -179,26 +175,6 @@ class PrometheusSource:
 
     def _nonsense(self) -> Unavailable:
         return Unavailable(f"{self._where} answered JSON that is no query result")
-
-
-def _session(url: str, access: Access) -> requests.Session:
-    session = requests.Session()
-    session.verify = access.verify_tls
-    session.headers.update(access.headers)
-    if access.token:
-        session.headers["Authorization"] = f"Bearer {access.token}"
-    if access.basic_auth:
-        session.auth = HTTPBasicAuth(*access.basic_auth)
-    session.trust_env = not _is_loopback(url)  # no proxy reaches our own loopback
-    return session
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _series(each: Any, after_ms: int) -> Series:

@@ -35,7 +35,8 @@ class WebhookNotifier:
         self, url: str, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
         self._url = url
-        self._where = urlsplit(url).hostname or url  # the path of a webhook is often its secret
+        # Never more than the host: the path of a webhook is often its secret.
+        self._where = _host(url) or "an address without a host"
         self._sleep = sleep
         self._client = httpx.AsyncClient(
             timeout=TIMEOUT_SECONDS, trust_env=not _is_loopback(self._where)
@@ -69,8 +70,9 @@ class WebhookNotifier:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):  # httpx's own is between two bytes
                 response = await self._client.post(self._url, json=body_of(notice))
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise Permanent(f"the webhook's URL is wrong: {error}") from error
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            # The error itself may hold a part of the URL.
+            raise Permanent("the webhook's URL is wrong: it has to be http(s)://HOST/…") from None
         except (httpx.HTTPError, TimeoutError) as error:
             what = str(error) or type(error).__name__
             raise Unavailable(f"the webhook at {self._where} did not answer: {what}") from error
@@ -93,6 +95,13 @@ def body_of(notice: Notice) -> dict[str, str]:
         "at": notice.at.astimezone(UTC).isoformat(),
         "text": f"{notice.rollout}: {notice.message} ({notice.reason})",
     }
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _seconds(retry_after: str) -> float | None:

@@ -190,6 +190,72 @@ def test_a_token_that_cannot_be_read_is_a_mistake_of_the_user(tmp_path: Path) ->
         prometheus(settings)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"prometheus_username": "shop"}, "go together"),
+        ({"prometheus_password_file": "there"}, "go together"),
+        ({"prometheus_key_file": "there"}, "goes with --prometheus-cert-file"),
+        ({"prometheus_cert_file": "absent"}, "the certificate of Prometheus can't be read"),
+        ({"prometheus_ca_file": "absent"}, "the authority's certificate of Prometheus can't"),
+        (
+            {"prometheus_ca_file": "there", "prometheus_insecure_skip_verify": True},
+            "give one of them",
+        ),
+        (
+            {
+                "prometheus_username": "shop",
+                "prometheus_password_file": "there",
+                "prometheus_token_file": "there",
+            },
+            "give one of them",
+        ),
+        ({"prometheus_url": "prometheus:9090"}, "the URL of Prometheus has to be"),
+    ],
+)
+def test_settings_of_prometheus_that_do_not_go_together_are_refused(
+    tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    (tmp_path / "there").write_text("x")
+    values = {
+        name: tmp_path / str(value) if name.endswith("_file") else value
+        for name, value in changes.items()
+    }
+    settings = replace(Settings(prometheus_url="http://x"), **values)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=words):
+        prometheus(settings)
+
+
+def test_settings_do_not_show_what_may_be_secret() -> None:
+    url = "http://shop:sesame@prometheus"
+    settings = Settings(
+        prometheus_url=url, prometheus_headers={"X": "sesame"}, notify_webhook=f"{url}/sesame"
+    )
+    assert "sesame" not in repr(settings)
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_failure_is_logged_without_the_variables_that_it_went_through(log_format: str) -> None:
+    """They hold the tokens of requests' headers."""
+    code = f"""if True:
+        import structlog
+        from rollouts.bootstrap import configure_logging
+        from rollouts.controller.settings import Settings
+        configure_logging(Settings(log_format={log_format!r}))
+        def fail(headers):
+            raise ValueError("something went wrong")
+        try:
+            fail({{"Authorization": "Bearer " + "ses" + "ame"}})
+        except ValueError:
+            structlog.get_logger("x").exception("look failed")
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+
+    assert "something went wrong" in done.stderr
+    assert "look failed" in done.stderr
+    assert "sesame" not in done.stderr
+
+
 def test_naming_the_wiring_costs_nothing() -> None:
     heavy = ["aiohttp", "kubernetes", "pydantic", "httpx", "prometheus_api_client", "structlog"]
     code = "import sys, json, rollouts.bootstrap; print(json.dumps(sorted(sys.modules)))"

@@ -95,6 +95,19 @@ def test_values_reach_the_deployment() -> None:
     assert ("Service", "canaries") in found
 
 
+def test_a_secret_of_prometheus_is_mounted_where_the_options_look_for_it() -> None:
+    found = by_name(rendered(prometheusSecret="prometheus-login"))
+
+    pod = found["Deployment", "canaries"]["spec"]["template"]["spec"]
+    assert pod["volumes"] == [{"name": "prometheus", "secret": {"secretName": "prometheus-login"}}]
+    (mount,) = pod["containers"][0]["volumeMounts"]
+    assert mount == {
+        "name": "prometheus",
+        "mountPath": "/etc/rollouts/prometheus",
+        "readOnly": True,
+    }
+
+
 def test_manifests_are_plain_json_without_shared_parts() -> None:
     objects = manifests()
 

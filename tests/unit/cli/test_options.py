@@ -48,6 +48,10 @@ def test_each_option_reaches_its_setting(rollouts: Run, started: list[Controller
     arguments = [
         *("--kubeconfig", "k", "--context", "c", "-n", "a", "--namespace", "b"),
         *("--prometheus", "http://p", "--prometheus-header", "X-Scope: shop"),
+        *("--prometheus-username", "me", "--prometheus-password-file", "w"),
+        *("--prometheus-ca-file", "ca", "--prometheus-cert-file", "ours"),
+        *("--prometheus-key-file", "key", "--prometheus-insecure-skip-verify"),
+        *("--prometheus-replica-label", "site", "--prometheus-replica-label", "rack"),
         *("--prometheus-token-file", "t", "--interval", "1m", "--address", "::1", "--port", "1"),
         *("--leader-elect", "--lease-namespace", "l", "--workers", "2", "--log-level", "debug"),
         *("--log-format", "text", "--notify-webhook", "http://w"),
@@ -61,6 +65,13 @@ def test_each_option_reaches_its_setting(rollouts: Run, started: list[Controller
         prometheus_url="http://p",
         prometheus_headers={"X-Scope": "shop"},
         prometheus_token_file=Path("t"),
+        prometheus_username="me",
+        prometheus_password_file=Path("w"),
+        prometheus_ca_file=Path("ca"),
+        prometheus_cert_file=Path("ours"),
+        prometheus_key_file=Path("key"),
+        prometheus_insecure_skip_verify=True,
+        prometheus_replica_labels=("site", "rack"),
         interval_seconds=60,
         address="::1",
         port=1,
@@ -72,6 +83,21 @@ def test_each_option_reaches_its_setting(rollouts: Run, started: list[Controller
         notify_webhook="http://w",
     )
     assert len(OPTIONS) == len(fields(ControllerSettings))
+
+
+def test_an_empty_replica_label_means_that_there_is_none(
+    rollouts: Run, started: list[ControllerSettings]
+) -> None:
+    assert rollouts("controller", "--prometheus-replica-label", "").code == 0
+    assert started[0].prometheus_replica_labels == ()
+
+
+def test_a_header_that_is_none_is_not_shown(
+    rollouts: Run, started: list[ControllerSettings]
+) -> None:
+    ended = rollouts("controller", "--prometheus-header", "Bearer sesame")
+    assert (ended.code, started) == (2, [])
+    assert "sesame" not in ended.err
 
 
 @pytest.mark.parametrize(

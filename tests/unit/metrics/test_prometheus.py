@@ -1,7 +1,6 @@
 import asyncio
 import base64
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,54 +8,13 @@ import pytest
 from aiohttp import web
 
 from rollouts.errors import Permanent, Unavailable
-from rollouts.metrics.prometheus import Access, PrometheusSource
+from rollouts.metrics.access import Access
+from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.ports import MetricSource, Series
+from tests.unit.metrics.conftest import FakePrometheus
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 UNIX = AT.timestamp()
-
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class FakePrometheus:
-    """Answers as it is told, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.answer: Answer = self.result("vector", [])
-        self.queries: list[dict[str, str]] = []
-        self.headers: list[dict[str, str]] = []
-        self.url = ""
-
-    def result(self, kind: str, result: Any) -> Answer:
-        return self.json({"status": "success", "data": {"resultType": kind, "result": result}})
-
-    def json(self, body: Any, status: int = 200) -> Answer:
-        return self.text(json.dumps(body), status)
-
-    def text(self, body: str, status: int = 200) -> Answer:
-        async def answer(_: web.Request) -> web.StreamResponse:
-            return web.Response(text=body, status=status)
-
-        return answer
-
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        self.queries.append(dict(request.query))
-        self.headers.append(dict(request.headers))
-        assert request.path == "/prom/api/v1/query"
-        return await self.answer(request)
-
-
-@pytest.fixture
-async def prometheus() -> AsyncIterator[FakePrometheus]:
-    fake = FakePrometheus()
-    app = web.Application()
-    app.router.add_get("/{path:.*}", fake.serve)
-    runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}/prom/"
-    yield fake
-    await runner.cleanup()
 
 
 @pytest.fixture

@@ -93,10 +93,15 @@ async def test_a_refusal_is_not_repeated(notifier: Notifier, status: int) -> Non
     assert route.call_count == 1
 
 
-async def test_a_url_that_is_none_is_permanent() -> None:
-    notifier = WebhookNotifier("ftp//nothing")
-    with pytest.raises(Permanent, match="URL"):
+@pytest.mark.parametrize(
+    "url",
+    ["ftp//secret", "hooks.example.com/secret", "https://hooks:secret/x", ""],
+)
+async def test_a_url_that_is_none_is_permanent_and_not_shown(url: str) -> None:
+    notifier = WebhookNotifier(url)
+    with pytest.raises(Permanent, match="URL") as error:
         await notifier.notify(NOTICE)
+    assert "secret" not in str(error.value)
     await notifier.close()
 
 
