@@ -141,7 +141,13 @@ class Births:
         ups = await source.samples(
             self._of_job("up", job), until=self._since, window_seconds=self._look_back_seconds
         )
-        return {_place(up.labels): any(value == 1 for _, value in up.samples) for up in ups}
+        answered: dict[_Place, bool] = {}
+        for up in ups:  # of several that scrape a target, it is enough that it answered one
+            place = _place(up.labels)
+            answered[place] = answered.get(place, False) or any(
+                value == 1 for _, value in up.samples
+            )
+        return answered
 
     def _of_job(self, metric: str, job: str) -> str:
         of_job = f"job={quoted(job)}" if job else ""

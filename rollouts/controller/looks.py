@@ -8,7 +8,7 @@ an interval after the one before.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +16,7 @@ import structlog
 
 from rollouts.controller.keys import Key
 from rollouts.controller.measure import Asking, Measuring
+from rollouts.controller.settings import REPLICA_LABELS
 from rollouts.controller.target import Target
 from rollouts.controller.telemetry import Telemetry
 from rollouts.model.criteria import Criterion
@@ -71,12 +72,14 @@ class Looks:
         looked: Callable[[Key], None],
         *,
         interval_seconds: float,
+        replica_labels: Sequence[str] = REPLICA_LABELS,
     ) -> None:
         self._asking = Asking(source)
         self._clock = clock
         self._telemetry = telemetry
         self._looked = looked
         self._interval_seconds = interval_seconds
+        self._replica_labels = replica_labels
         self._watches: dict[Key, _Watch] = {}
 
     def follow(self, target: Target) -> None:
@@ -86,7 +89,7 @@ class Looks:
             watch.measuring.update(target)
             return
         self.forget(target.key)
-        measuring = Measuring(target, self._asking, self._interval_seconds)
+        measuring = Measuring(target, self._asking, self._interval_seconds, self._replica_labels)
         measuring.update(target)
         watch = _Watch(measuring)
         watch.task = asyncio.create_task(self._run(watch), name=f"looks at {target.key}")

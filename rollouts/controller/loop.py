@@ -53,6 +53,7 @@ class Controller:
             self.telemetry,
             self._queue.add,
             interval_seconds=settings.interval_seconds,
+            replica_labels=settings.prometheus_replica_labels,
         )
         self._reconciler = Reconciler(
             cluster, clock, self._looks, self._notices, self.telemetry, settings.quiet_seconds

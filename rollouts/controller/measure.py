@@ -7,7 +7,7 @@ number. Each question has a limited time, and only so many are asked at once.
 
 import asyncio
 import math
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +17,7 @@ import structlog
 from rollouts.controller.measured import errors, latency
 from rollouts.controller.metrics import metric_of, requests_of
 from rollouts.controller.readings import Reading
+from rollouts.controller.settings import REPLICA_LABELS
 from rollouts.controller.silence import silence
 from rollouts.controller.target import Target
 from rollouts.controller.windows import Span
@@ -94,10 +95,17 @@ class Asking:
 class Measuring:
     """Measures one exposure, from its beginning to its end."""
 
-    def __init__(self, target: Target, asking: Asking, interval_seconds: float) -> None:
+    def __init__(
+        self,
+        target: Target,
+        asking: Asking,
+        interval_seconds: float,
+        replica_labels: Sequence[str] = REPLICA_LABELS,
+    ) -> None:
         self.target = target
         self._asking = asking
         self._interval_seconds = interval_seconds
+        self._replica_labels = replica_labels
         self._readings: dict[Metric, Reading] = {}
         self._last: dict[str, Measurement] = {}
         self._measured: dict[str, Criterion] = {}
@@ -144,7 +152,13 @@ class Measuring:
         windows = {span for span in map(_span, asking) if span is not None}
         found = self._readings.get(metric)
         if found is None or not windows <= found.windows.keys():
-            found = Reading(metric, self.target.exposed_at, self._interval_seconds, windows)
+            found = Reading(
+                metric,
+                self.target.exposed_at,
+                self._interval_seconds,
+                windows,
+                self._replica_labels,
+            )
             found.applied(self._applied_at)
             self._readings[metric] = found
         return found

@@ -13,6 +13,7 @@ from rollouts.controller.at_weight import AtWeight
 from rollouts.controller.births import TWICE, Births, by_one_job, scraped
 from rollouts.controller.blind import Blindness
 from rollouts.controller.bounds import fit, histogram_of, resets
+from rollouts.controller.copies import one_of_each
 from rollouts.controller.counted import (
     Labels,
     Meaning,
@@ -24,6 +25,7 @@ from rollouts.controller.counted import (
     selector,
 )
 from rollouts.controller.intervals import PER_RESTART, Intervals
+from rollouts.controller.settings import REPLICA_LABELS
 from rollouts.controller.spacing import Spacing
 from rollouts.controller.tally import Tally
 from rollouts.controller.windows import Span, Window
@@ -52,6 +54,7 @@ class Reading:
         exposed_at: datetime,
         interval_seconds: float,
         windows: Iterable[Span] = (),
+        replica_labels: Sequence[str] = REPLICA_LABELS,
     ) -> None:
         self.metric = metric
         self.total = Tally(exposed_at.timestamp())
@@ -77,6 +80,9 @@ class Reading:
         self._blindness = Blindness(metric, self.total.since)
         self._selector = ""
         self._unfit = ""
+        self._replica_labels = replica_labels
+        self._copies: dict[str, str] = {}
+        """What is said of the copies of which one is counted, by the label that tells them apart."""
         self._jobs: dict[str, str] = {}
         self._births = Births(metric, exposed_at, self._look_back_seconds)
 
@@ -106,14 +112,15 @@ class Reading:
         return ""
 
     def note(self) -> str:
-        """Return what whoever set the interval should know, or nothing."""
-        if self.spacing_seconds <= 1.5 * self._interval_seconds:
-            return ""
-        spacing, interval = format_duration(self.spacing_seconds), self._interval_seconds
-        return (
-            f"scraped every {spacing}, looked at every {format_duration(interval)};"
-            " set --interval to the scrape interval"
-        )
+        """Return what whoever runs the controller and Prometheus should know, or nothing."""
+        notes = list(self._copies.values())
+        if self.spacing_seconds > 1.5 * self._interval_seconds:
+            spacing, interval = format_duration(self.spacing_seconds), self._interval_seconds
+            notes.append(
+                f"scraped every {spacing}, looked at every {format_duration(interval)};"
+                " set --interval to the scrape interval"
+            )
+        return "; ".join(notes)
 
     @property
     def spacing_seconds(self) -> float:
@@ -167,6 +174,8 @@ class Reading:
         window = max(0.001, (until - begin).total_seconds())
         jobs, known = dict(self._jobs), self.total.counters
         answered, unfit = fit(await self._series(source, until, window))
+        copies = dict(self._copies)
+        answered = one_of_each(answered, self._replica_labels, copies)
         ups = await self._ups(source, until, window)
         scrapes = [_answered(each) for each in ups]
         found = by_one_job(self.metric, answered, jobs, known)
@@ -178,7 +187,7 @@ class Reading:
         self._blindness.note(found, known, at_zero, self._usual_seconds())
         self._begin_anew(until)
         self._add(found, at_zero)
-        self.seen_at, self._jobs, self._unfit = seen_at, jobs, unfit
+        self.seen_at, self._jobs, self._unfit, self._copies = seen_at, jobs, unfit, copies
         self._read_until = max(until, self._read_until)
         for span, each in self._all_windows():
             each.forget(self.newest - 2 * max(span.seconds, self.spacing_seconds))
