@@ -9,7 +9,7 @@ are taken from one of them, because what one scrape shows belongs together.
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 
 from rollouts.controller.counted import Labels, labels_of
@@ -19,90 +19,90 @@ ENOUGH = 0.8
 """So large a part of the other's samples makes one as good: their scrapes come at other times."""
 SKEW_SECONDS = 2.0
 """So far apart two clocks may be that stamp the samples of one counter."""
+AMBIGUOUS = "replica"
+"""An app may have a label of this name too, and count by it."""
+_TELLING = 3
+"""So many samples of two series have to be compared to say that they are two counters."""
 
+_Target = tuple[str, str]
 _Copies = dict[str, Series]
 
 
-def one_of_each(
-    found: Iterable[Series], names: Sequence[str], said: dict[str, str]
-) -> list[Series]:
+def one_of_each(found: Iterable[Series], names: Sequence[str]) -> tuple[list[Series], str]:
     """
-    Return the series, without the labels in `names` by which only copies differ, and one of each.
+    Return one of the series that differ in labels of these names only, without those labels.
 
     Of a process it is the first by name that has not clearly fewer samples than another: so it
-    is the same one, look by look, until it fails. `said` tells by label what was taken of how
-    many, and is kept up to date. Series that differ by such a label and are not
-    copies are left as they are: the label is the app's own.
+    is the same one, look by look, until it fails. Which one of how many is said in words; no
+    words, if there are no copies.
     """
-    result = list(found)
-    for name in names:
-        result = _without(name, result, said)
-    return result
-
-
-def _without(name: str, found: Sequence[Series], said: dict[str, str]) -> list[Series]:
-    if not any(name in each.labels for each in found):
-        return list(found)
+    found = list(found)
+    used = [name for name in names if any(name in each.labels for each in found)]
+    if not used:
+        return found, ""
     groups: dict[Labels, _Copies] = defaultdict(dict)
     for each in found:
-        groups[_rest(each, name)][each.labels.get(name, "")] = each
-    if not all(_are_copies(list(group.values())) for group in groups.values()):
-        said.pop(name, None)
-        return list(found)
+        rest = tuple(label for label in labels_of(each) if label[0] not in used)
+        groups[rest][_replica(each, used)] = each
+    if AMBIGUOUS in used and any(_are_apart(list(group.values())) for group in groups.values()):
+        return one_of_each(found, [name for name in names if name != AMBIGUOUS])
     chosen = _chosen(groups)
-    taken: set[str] = set()
-    among: set[str] = set()
     result = []
     for rest, group in groups.items():
-        among.update(group)
-        copy = group.get(chosen[_target(rest)])
-        if copy is not None:
-            taken.add(chosen[_target(rest)])
-            others = [each for each in group.values() if each is not copy]
-            result.append(Series(dict(rest), _in_order(copy, others)))
-    if len(among) > 1:
-        which = ", ".join(sorted(taken))
-        said[name] = f"of {len(among)} replicas of Prometheus one is counted: {name}={which}"
-    return result
+        replica = chosen[_target(rest)]
+        if replica in group:
+            others = (each for name, each in group.items() if name != replica)
+            result.append(Series(dict(rest), _in_order(group[replica], others)))
+    return result, _said(groups, chosen)
 
 
-def _rest(series: Series, name: str) -> Labels:
-    return tuple(each for each in labels_of(series) if each[0] != name)
+def _replica(series: Series, names: Collection[str]) -> str:
+    return ", ".join(f"{name}={series.labels.get(name, '')}" for name in names)
 
 
-def _target(labels: Labels) -> tuple[str, str]:
+def _target(labels: Labels) -> _Target:
     """Return the labels of what is scraped: its series come together."""
     facts = dict(labels)
     return facts.get("job", ""), facts.get("instance", "")
 
 
-def _chosen(groups: dict[Labels, _Copies]) -> dict[tuple[str, str], str]:
+def _chosen(groups: dict[Labels, _Copies]) -> dict[_Target, str]:
     """Return, for each target, whose samples are taken."""
-    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    counts: dict[_Target, Counter[str]] = defaultdict(Counter)
     for rest, group in groups.items():
-        for value, series in group.items():
-            counts[_target(rest)][value] += len(series.samples)
+        for replica, series in group.items():
+            counts[_target(rest)][replica] += len(series.samples)
     return {
-        target: min(value for value, count in each.items() if count >= ENOUGH * max(each.values()))
+        target: min(name for name, count in each.items() if count >= ENOUGH * max(each.values()))
         for target, each in counts.items()
     }
 
 
-def _are_copies(alike: Sequence[Series]) -> bool:
-    """Say whether all of them may be samples of one counter, taken at different times."""
-    return all(_lies_within(one, other) for one in alike for other in alike if one is not other)
+def _said(groups: dict[Labels, _Copies], chosen: dict[_Target, str]) -> str:
+    copied = {rest: group for rest, group in groups.items() if len(group) > 1}
+    if not copied:
+        return ""
+    many = len(set().union(*copied.values()))
+    taken = " and ".join(sorted({chosen[_target(rest)] for rest in copied}))
+    return f"of {many} replicas of Prometheus one is counted: {taken}"
 
 
-def _lies_within(one: Series, other: Series) -> bool:
+def _are_apart(alike: Sequence[Series]) -> bool:
+    """Say whether two of them are not samples of one counter, taken at different times."""
+    return any(_is_apart(one, other) for one in alike for other in alike if one is not other)
+
+
+def _is_apart(one: Series, other: Series) -> bool:
     """
-    Say whether `one` is nowhere lower than `other` was before it, nor higher than it is after it.
+    Say whether `one` is as a rule lower than `other` was before it, or higher than it is after it.
 
     Before and after leave room for clocks that differ. Where a counter began anew in between,
-    nothing can be said.
+    nothing can be said; that it did so without a trace is no rule.
     """
     samples = sorted(other.samples)
     times = [at for at, _ in samples]
     falls = [later for (_, before), (later, after) in pairwise(samples) if after < before]
+    compared = wrong = 0
     for at, value in one.samples:
         before = bisect_right(times, at - SKEW_SECONDS) - 1
         after = bisect_right(times, at + SKEW_SECONDS)
@@ -110,9 +110,9 @@ def _lies_within(one: Series, other: Series) -> bool:
             continue
         if any(times[before] < fall <= times[after] for fall in falls):
             continue
-        if not samples[before][1] <= value <= samples[after][1]:
-            return False
-    return True
+        compared += 1
+        wrong += not samples[before][1] <= value <= samples[after][1]
+    return compared >= _TELLING and 2 * wrong >= compared
 
 
 def _in_order(taken: Series, others: Iterable[Series]) -> tuple[tuple[float, float], ...]:

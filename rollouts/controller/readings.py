@@ -81,8 +81,8 @@ class Reading:
         self._selector = ""
         self._unfit = ""
         self._replica_labels = replica_labels
-        self._copies: dict[str, str] = {}
-        """What is said of the copies of which one is counted, by the label that tells them apart."""
+        self._copies = ""
+        """What is said of copies of which one is counted, from when there were any on."""
         self._jobs: dict[str, str] = {}
         self._births = Births(metric, exposed_at, self._look_back_seconds)
 
@@ -113,7 +113,7 @@ class Reading:
 
     def note(self) -> str:
         """Return what whoever runs the controller and Prometheus should know, or nothing."""
-        notes = list(self._copies.values())
+        notes = [self._copies] if self._copies else []
         if self.spacing_seconds > 1.5 * self._interval_seconds:
             spacing, interval = format_duration(self.spacing_seconds), self._interval_seconds
             notes.append(
@@ -174,8 +174,7 @@ class Reading:
         window = max(0.001, (until - begin).total_seconds())
         jobs, known = dict(self._jobs), self.total.counters
         answered, unfit = fit(await self._series(source, until, window))
-        copies = dict(self._copies)
-        answered = one_of_each(answered, self._replica_labels, copies)
+        answered, copies = one_of_each(answered, self._replica_labels)
         ups = await self._ups(source, until, window)
         scrapes = [_answered(each) for each in ups]
         found = by_one_job(self.metric, answered, jobs, known)
@@ -187,7 +186,8 @@ class Reading:
         self._blindness.note(found, known, at_zero, self._usual_seconds())
         self._begin_anew(until)
         self._add(found, at_zero)
-        self.seen_at, self._jobs, self._unfit, self._copies = seen_at, jobs, unfit, copies
+        self.seen_at, self._jobs, self._unfit = seen_at, jobs, unfit
+        self._copies = copies or self._copies
         self._read_until = max(until, self._read_until)
         for span, each in self._all_windows():
             each.forget(self.newest - 2 * max(span.seconds, self.spacing_seconds))

@@ -175,9 +175,8 @@ def scalers_around(place: Place) -> list[Scaler]:
 
 
 def scalers_of_others(place: Place) -> list[Scaler]:
-    """Return the namespace's autoscalers that scale anything else than this Rollout, by their names."""
-    found = _scalers(place, lambda _: True)
-    return [scaler for scaler in found if not scaler.scales(place)]
+    """Return the namespace's autoscalers of anything but Rollouts, by their names."""
+    return _scalers(place, lambda found: _target(found).get("kind") != ROLLOUT.name)
 
 
 def _scalers(place: Place, wanted: Callable[[FrozenJSON], bool]) -> list[Scaler]:
@@ -188,11 +187,15 @@ def _scalers(place: Place, wanted: Callable[[FrozenJSON], bool]) -> list[Scaler]
     return sorted(found, key=lambda scaler: scaler.title)
 
 
+def _target(found: FrozenJSON) -> FrozenJSON:
+    return mapping(mapping(found.get("spec")).get("scaleTargetRef"))
+
+
 def _may_be_meant(place: Place, found: FrozenJSON) -> bool:
     """Say whether it may be meant for us by a name: of thousands only these are looked at."""
     reference = place.spec.workload_ref
     names = {place.name, reference.name if reference is not None else place.name}
-    target = mapping(mapping(found.get("spec")).get("scaleTargetRef")).get("name")
+    target = _target(found).get("name")
     return (
         target in names
         or name_of(found) == place.name

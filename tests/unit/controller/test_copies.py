@@ -17,7 +17,7 @@ def series(samples: list[tuple[float, float]], **labels: str) -> Series:
 
 
 def taken(*found: Series) -> list[Series]:
-    return one_of_each(found, REPLICA_LABELS, {})
+    return one_of_each(found, REPLICA_LABELS)[0]
 
 
 STEADY = [(10.0, 1.0), (20.0, 3.0), (30.0, 5.0), (40.0, 7.0)]
@@ -49,8 +49,46 @@ def test_a_process_that_only_the_second_scrapes_is_counted_by_the_second() -> No
 
 
 def test_an_app_s_own_label_of_that_name_tells_its_series_apart() -> None:
-    found = [series(STEADY, replica="0"), series([(13.0, 50.0), (23.0, 90.0)], replica="1")]
-    assert taken(*found) == found
+    other = [(13.0, 50.0), (23.0, 90.0), (33.0, 91.0), (43.0, 99.0), (53.0, 99.0)]
+    found = [series(STEADY, replica="0"), series(other, replica="1")]
+    assert one_of_each(found, REPLICA_LABELS) == (found, "")
+
+
+def test_beside_an_app_s_own_label_the_copies_of_a_pair_are_found() -> None:
+    other = [(13.0, 50.0), (23.0, 90.0), (33.0, 91.0), (43.0, 99.0), (53.0, 99.0)]
+    wanted = [series(STEADY, replica="0"), series(other, replica="1")]
+    found = [
+        Series({**each.labels, **replica}, each.samples)
+        for replica in (FIRST, SECOND)
+        for each in wanted
+    ]
+    assert taken(*found) == wanted
+
+
+def test_a_pair_may_differ_in_several_labels() -> None:
+    names = ("prometheus", "prometheus_replica")
+    first = series(STEADY, prometheus="a", **FIRST)
+    second = series(LATER, prometheus="b", **SECOND)
+    result, said = one_of_each([second, first], names)
+    assert result == [series(STEADY)]
+    assert said.endswith("one is counted: prometheus=a, prometheus_replica=prometheus-0")
+
+
+def test_a_label_that_each_target_has_once_is_no_sign_of_copies() -> None:
+    found = [series(STEADY, instance="a", replica="0"), series(LATER, instance="b", replica="1")]
+    assert one_of_each(found, REPLICA_LABELS)[1] == ""
+
+
+def test_a_process_that_began_anew_unseen_by_one_of_two_has_copies_all_the_same() -> None:
+    first = [(10.0 * n, 3.0 if n < 5 else 4.0) for n in range(10)]
+    second = [(10.0 * n + 4, 0.0 if n == 4 else first[n][1]) for n in range(10)]
+    pair = [series(first, replica="0"), series(second, replica="1")]
+    assert taken(*pair) == [series(first)]
+
+
+def test_clocks_that_are_far_apart_make_no_two_counters_of_one() -> None:
+    slow = [(at + 30, value) for at, value in STEADY]
+    assert len(taken(series(STEADY, **FIRST), series(slow, **SECOND))) == 1
 
 
 def test_a_counter_that_began_anew_has_copies_too() -> None:
@@ -128,5 +166,5 @@ async def test_when_the_one_that_counts_fails_the_other_goes_on_where_it_was(pai
 
 async def test_other_labels_may_be_named(pair: Bench) -> None:
     found = [series(STEADY, site="a"), series(LATER, site="b")]
-    assert one_of_each(found, ("site",), {}) == [series(STEADY)]
-    assert one_of_each(found, (), {}) == found
+    assert one_of_each(found, ("site",))[0] == [series(STEADY)]
+    assert one_of_each(found, ()) == (found, "")

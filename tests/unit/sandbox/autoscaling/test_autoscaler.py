@@ -134,7 +134,7 @@ async def test_a_rollout_is_scaled_through_what_its_scale_shows(fleet: Fleet) ->
     fleet.numbers.values["orders_open{}"] = [300.0]
     await fleet.sync()
     assert fleet.condition("ScalingActive") == "False InvalidSelector", "no status yet"
-    status = {"replicas": 2, "selector": "app=web,rollouts.dev/pod-template-hash=abc"}
+    status = {"replicas": 2, "selector": "app=web,rollouts.dev/rollout=web"}
     fleet.store.patch(ROLLOUT, "default", "web", {"status": status}, "status")
     await fleet.sync()
     rollout = fleet.world.get(ROLLOUT, "web")
@@ -161,6 +161,31 @@ async def test_of_two_that_find_the_same_pods_neither_does_anything(fleet: Fleet
     fleet.store.delete(AUTOSCALER, "default", "other")
     await fleet.uses(0.8)
     assert fleet.size == 4
+
+
+@pytest.mark.parametrize(
+    ("selector", "stopped"),
+    [("app=web", True), ("app=web,rollouts.dev/rollout=web", False)],
+)
+async def test_a_neighbour_with_one_label_more_stops_none_if_a_rollout_finds_its_own_pods_only(
+    fleet: Fleet, selector: str, *, stopped: bool
+) -> None:
+    """The Deployment is the neighbour; the first selector is what a canary's was once."""
+    fleet.deploy(2)
+    fleet.autoscale()
+    spec = {"replicas": 2, "selector": {"matchLabels": LABELS}, "template": template()}
+    meta = {"name": "web", "namespace": "default"}
+    body = {"metadata": meta, "spec": {**spec, "strategy": {"canary": {}}}}
+    fleet.store.create(ROLLOUT, body)
+    fleet.store.patch(ROLLOUT, "default", "web", {"status": {"selector": selector}}, "status")
+    target = {"apiVersion": "rollouts.dev/v1alpha1", "kind": "Rollout", "name": "web"}
+    ours = {"scaleTargetRef": target, "maxReplicas": 5, "metrics": [external(100)]}
+    fleet.store.create(AUTOSCALER, {"metadata": {**meta, "name": "ours"}, "spec": ours})
+    fleet.numbers.values["orders_open{}"] = [300.0]
+    await fleet.uses(0.8)
+    reasons = [fleet.condition("ScalingActive", name) for name in ("web", "ours")]
+    active = "False AmbiguousSelector" if stopped else "True ValidMetricFound"
+    assert reasons == [active, active]
 
 
 async def test_with_nothing_new_nothing_is_written(fleet: Fleet) -> None:
