@@ -197,6 +197,8 @@ def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
         raise UsageError("--prometheus-header: expected NAME:VALUE, got something without a colon")
+    if not (text.isascii() and text.isprintable()):
+        raise UsageError(f"--prometheus-header: {name.strip()!r} is not one line of plain text")
     return name.strip(), value.strip()
 
 

@@ -104,7 +104,7 @@ class _Credentials(AuthBase):
         Return the request with the secret.
 
         Raises:
-            Unavailable: it can't be read.
+            Unavailable: it can't be read, or can't be sent.
         """
         access = self._access
         token, basic_auth = access.token, self._basic_auth
@@ -112,6 +112,11 @@ class _Credentials(AuthBase):
             basic_auth = access.username, secret("password", access.password_file)
         elif access.token_file is not None:
             token = secret("token", access.token_file)
+            if not (token.isascii() and token.isprintable()):
+                # Whoever sends the header would refuse it, and show it.
+                raise Unavailable(
+                    f"{access.token_file} holds no token: it is more than a line of text"
+                )
         if token:
             request.headers["Authorization"] = f"Bearer {token}"
         elif basic_auth is not None:

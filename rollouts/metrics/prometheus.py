@@ -125,6 +125,8 @@ class PrometheusSource:
             raise TimeoutError from error
         except requests.exceptions.JSONDecodeError as error:
             raise Unavailable(f"{self._where} answered something that is not JSON") from error
+        except requests.exceptions.InvalidHeader:  # it says which, with what may be secret
+            raise Unavailable(f"{self._where} can't be asked: a header can't be sent") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise Unavailable(f"{self._where} can't be reached: {_cause(error)}") from error
         except TimeoutError:

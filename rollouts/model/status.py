@@ -250,13 +250,13 @@ class RolloutStatus(Remembered):
     """Since when evidence that leans against the release has kept the weight from rising."""
     weights: Weights = Field(default_factory=Weights)
     replicas: int = 0
-    """The stable revision's pods: what /scale reports."""
+    """The pods that share the users' traffic: what /scale reports."""
     ready_replicas: int = 0
     available_replicas: int = 0
     updated_replicas: int = 0
     """The current revision's pods."""
     selector: str = ""
-    """The stable revision's pods, as a selector: what /scale reports."""
+    """What finds the Rollout's pods, the same at rest and in a release: what /scale reports."""
     stable_floor: int = 0
     """The stable revision is never made smaller than this while a rollout is under way."""
     canary_scale: int | None = None

@@ -95,9 +95,10 @@ def test_an_empty_replica_label_means_that_there_is_none(
 def test_a_header_that_is_none_is_not_shown(
     rollouts: Run, started: list[ControllerSettings]
 ) -> None:
-    ended = rollouts("controller", "--prometheus-header", "Bearer sesame")
-    assert (ended.code, started) == (2, [])
-    assert "sesame" not in ended.err
+    for text in ("Bearer sesame", "Authorization: Bearer\nsesame", "Authorization: sesameé"):
+        ended = rollouts("controller", "--prometheus-header", text)
+        assert (ended.code, started) == (2, [])
+        assert "sesame" not in ended.err
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,25 @@ async def test_a_secret_that_is_not_there_now_is_no_answer_and_the_next_one_coun
     assert prometheus.headers[-1]["Authorization"] == "Bearer there"
 
 
+@pytest.mark.parametrize("text", ["ses\name", "sesämé", "ses\x00ame"])
+async def test_a_token_that_can_not_be_sent_is_not_shown(
+    prometheus: FakePrometheus, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(text)
+    with pytest.raises(Unavailable, match="holds no token") as error:
+        await ask(PrometheusSource(prometheus.url, access=Access(token_file=file)))
+    assert "ses" not in str(error.value).replace(str(file), "")
+    assert not prometheus.queries
+
+
+async def test_nor_is_a_header_that_can_not_be_sent(prometheus: FakePrometheus) -> None:
+    access = Access(headers={"X-Scope": "ses\name"})
+    with pytest.raises(Unavailable, match="a header can't be sent") as error:
+        await ask(PrometheusSource(prometheus.url, access=access))
+    assert "name" not in str(error.value)
+
+
 async def test_a_password_in_the_url_is_sent_and_not_shown(prometheus: FakePrometheus) -> None:
     url = prometheus.url.replace("http://", "http://shop:open%20s%2Fsame@")
     source = PrometheusSource(url)
