@@ -1,6 +1,6 @@
 """The writes about Services: one that is made, which revision one selects, and one that is given back."""
 
-from rollouts.controller import second_service
+from rollouts.controller import canary_service
 from rollouts.controller.services import catch_up
 from rollouts.core.actions import CreateService, FollowService, ReleaseService, SelectRevision
 from rollouts.errors import Conflict
@@ -27,7 +27,7 @@ def writes(
             stable = cluster.get(ref)
             if stable is None:
                 raise Conflict(f"{ref} has gone since it was decided to use it")
-            body = second_service.made(rollout, spec, stable, name=name, hash_=hash_)
+            body = canary_service.made(rollout, spec, stable, name=name, hash_=hash_)
             return [Create(SERVICE, body)]
         case SelectRevision(service, hash_):
             return [_select(Ref(SERVICE, namespace, service), hash_)]

@@ -78,7 +78,8 @@ def observe(
     template = spec.template or {}
     hash_ = workload.identity(cluster, rollout, spec)
     replica_sets = _replica_sets(cluster, rollout, spec)
-    services = seen_services(cluster, rollout, spec, status, replica_sets)
+    running = [hash_ for hash_, each in replica_sets.items() if each.existing]
+    services = seen_services(cluster, rollout, spec, status, running)
     route = routing.observe(scenery(cluster, rollout, spec), split_of(spec, status))
     found = (*_collisions(cluster, rollout, spec, hash_), *traps(cluster, rollout, spec))
     command, bad_command = read_command(rollout)

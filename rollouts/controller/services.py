@@ -8,9 +8,9 @@ and those that it made. One that another Rollout names is that one's.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from rollouts.controller import second_service
+from rollouts.controller import canary_service
+from rollouts.controller.canary_service import own_selector
 from rollouts.controller.objects import controller_of, labels_of, named_services, refers_to
-from rollouts.controller.second_service import own_selector
 from rollouts.core.observed import Service
 from rollouts.model.kinds import (
     ENDPOINT_SLICE,
@@ -123,7 +123,7 @@ def _seen(
         ours
         and stable is not None
         and name == spec.canary_service
-        and bool(second_service.changes(service, stable, spec, filter(None, pods)))
+        and bool(canary_service.changes(service, stable, spec, filter(None, pods)))
     )
     return Service(
         name=name,
@@ -155,7 +155,7 @@ def catch_up(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, name: str
     if service is None or stable is None:
         return {}
     pods = _ready_pods(cluster, namespace, name)
-    return second_service.changes(service, stable, spec, filter(None, pods))
+    return canary_service.changes(service, stable, spec, filter(None, pods))
 
 
 def _selector(service: FrozenJSON) -> Mapping[str, str]:

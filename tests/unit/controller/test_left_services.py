@@ -9,6 +9,7 @@ from rollouts.model.kinds import HASH_LABEL, JSON, REPLICA_SET, ROLLOUT, SERVICE
 from tests.fakes.kubernetes import Kubernetes, rollout, selected, service, template
 from tests.fakes.shop import Shop
 from tests.fakes.traffic import endpoints, shares
+from tests.unit.controller.test_crashes import FragileShop
 from tests.unit.controller.test_edited_strategy import (
     BLUE_GREEN,
     BY_PODS,
@@ -234,6 +235,19 @@ async def test_a_controller_that_comes_later_goes_on(shop: Shop) -> None:
     shop.command('{"id": "2", "verb": "retry"}')
     await shop.until(lambda: (shop.status.get("pause") or {}).get("reason") == "PauseStep")
     assert shares(shop.cluster, shop.status["currentRevision"]["hash"])["shop.test"] == 0.25
+
+
+@pytest.mark.parametrize("writes", range(1, 16))
+async def test_wherever_the_controller_dies_its_successor_gives_them_back(writes: int) -> None:
+    shop = FragileShop()
+    await bound(shop, PREVIEWED)
+    shop.edit(goes_by(BY_PODS))
+    shop.release("shop:2")
+    shop.writes_left = writes
+    await promoted(shop)
+    for name in ("checkout", "preview"):
+        assert selected(shop.cluster, name) == ""
+    assert shop.status.get("services", []) == []
 
 
 async def test_a_share_of_the_pods_is_a_share_of_the_requests_from_the_first_release_on(

@@ -7,7 +7,7 @@ import pytest
 
 from rollouts.core import actions as act
 from rollouts.core.observed import Service
-from rollouts.model.route import Route
+from rollouts.model.route import Problem, Route
 from tests.unit.core.test_adoption import adopting, deployment
 from tests.unit.core.worlds import (
     NEW,
@@ -51,6 +51,12 @@ def test_what_is_bound_is_remembered_once() -> None:
     theirs = scene.serving(canary=replace(ours, ours=False)).decide().status
     assert theirs.services == ["checkout", "checkout-canary"]
     assert scene.with_(services={}).decide().status.services == []
+
+
+def test_what_an_older_rollout_has_bound_is_not_remembered_as_ours() -> None:
+    claim = Problem("ServiceClaimed", "Rollout elder already releases Service checkout")
+    scene = settled().with_(route=Route(problems=(claim,)))
+    assert scene.with_(status=scene.status.having(services=[])).decide().status.services == []
 
 
 def test_a_service_that_is_named_no_longer_is_given_back_at_rest() -> None:

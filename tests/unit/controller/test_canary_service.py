@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.controller import second_service
+from rollouts.controller import canary_service
 from rollouts.kube.merging import merged
 from rollouts.model.kinds import FOLLOWED_ANNOTATION, HASH_LABEL, JSON
 from rollouts.model.validation import parse_rollout
@@ -39,15 +39,15 @@ def stable(patch: JSON | None = None) -> JSON:
 
 def made(of: JSON, released: JSON = ROLLOUT) -> JSON:
     spec = parse_rollout(released)
-    return second_service.made(released, spec, of, name="checkout-canary", hash_="abc")
+    return canary_service.made(released, spec, of, name="checkout-canary", hash_="abc")
 
 
 def followed(before: JSON, now: JSON, pods: list[JSON] | None = None) -> JSON:
     """Return the Service that was made of `before` after it has followed `now`."""
     second = made(before)
-    patch = second_service.changes(second, now, SPEC, pods or [])
+    patch = canary_service.changes(second, now, SPEC, pods or [])
     after: JSON = merged(second, patch)
-    assert second_service.changes(after, now, SPEC, pods or []) == {}, "it is done"
+    assert canary_service.changes(after, now, SPEC, pods or []) == {}, "it is done"
     if not after["metadata"].get("annotations"):
         after["metadata"].pop("annotations", None)  # to an API server that is the same
     return after
@@ -93,7 +93,7 @@ def test_what_is_changed_about_the_stable_service_is_changed_there_and_back(edit
     families = {"spec": {"ipFamilies": ["IPv4"]}}
     assert merged(followed(plain, edited), families) == merged(made(edited), families)
     assert merged(followed(edited, plain), families) == merged(made(plain), families)
-    assert second_service.changes(made(edited), edited, SPEC, []) == {}
+    assert canary_service.changes(made(edited), edited, SPEC, []) == {}
 
 
 @pytest.mark.parametrize(
@@ -114,14 +114,14 @@ def test_what_is_changed_about_the_stable_service_is_changed_there_and_back(edit
     ids=lambda edit: str(edit)[:60],
 )
 def test_what_is_the_stable_services_alone_is_not_followed(edit: JSON) -> None:
-    assert second_service.changes(made(stable()), stable(edit), SPEC, []) == {}
+    assert canary_service.changes(made(stable()), stable(edit), SPEC, []) == {}
 
 
 def test_what_others_add_to_it_stays() -> None:
     second = made(stable({"metadata": {"annotations": H2C}}))
     second["metadata"]["annotations"]["config.linkerd.io/opaque-ports"] = "3306"
     second["metadata"]["labels"]["istio.io/use-waypoint"] = "theirs"
-    found = merged(second, second_service.changes(second, stable(), SPEC, []))
+    found = merged(second, canary_service.changes(second, stable(), SPEC, []))
     assert found["metadata"]["annotations"] == {"config.linkerd.io/opaque-ports": "3306"}
     assert found["metadata"]["labels"]["istio.io/use-waypoint"] == "theirs"
 
