@@ -24,7 +24,16 @@ def is_out(world: World, status: RolloutStatus) -> bool:
     """Say whether stable answers nobody: pods of it are wanted, and none is ready."""
     if status.stable_revision is None or world.spec.replicas == 0:
         return False
+    stable = world.replica_set(status.stable_revision)
+    if world.spec.by_replicas and stable is not None and stable.wanted == 0:
+        return False  # the canary has been given everything
     return not world.stands(status.stable_revision)
+
+
+def is_broken(world: World, status: RolloutStatus) -> bool:
+    """Say whether stable answers nobody because its pods fail, and not because they start."""
+    stable = world.replica_set(status.stable_revision)
+    return is_out(world, status) and stable is not None and stable.broken > 0
 
 
 def keeper(world: World, status: RolloutStatus) -> ReplicaSet | None:
@@ -33,8 +42,13 @@ def keeper(world: World, status: RolloutStatus) -> ReplicaSet | None:
 
     That is stable itself where a promotion is not over: then its pods are reached by the canary's
     routes alone, and the stable Service leads to those before it. Nobody keeps anything
-    whose own pods are not ready either: then any pod's answer is better.
+    whose own pods are not ready either: then any pod's answer is better. Without a router
+    it is the canary: its pods are its share.
     """
+    if world.spec.by_replicas:
+        canary = world.replica_set(status.current_revision)
+        needed = under_way(status) and is_broken(world, status)
+        return canary if needed and canary is not None and canary.ready else None
     service = world.canary_service
     if world.observed.route.highest == 0 or service is None or status.stable_revision is None:
         return None
@@ -81,6 +95,28 @@ def bearable(world: World, status: RolloutStatus) -> int:
     # What is broken is not waited for, only what is starting.
     able = min(total, stable.available + stable.broken)
     return min(highest, 100 - 100 * able // total) if total else 0
+
+
+def is_met(world: World, status: RolloutStatus) -> bool:
+    """Say whether the weight is what the step wants, or as near to it as stable can bear."""
+    weights = status.weights
+    more = weights.applied > weights.desired and keeper(world, status) is not None
+    return more or weights.applied == weights.desired
+
+
+def lacks_room(world: World, status: RolloutStatus) -> bool:
+    """
+    Say whether the pods that answer in stable's place leave no room for more of the current revision.
+
+    Without a router, those of a revision before it are not taken away for its share: `promote
+    --full` is what replaces them, and stable's.
+    """
+    canary = world.replica_set(status.current_revision)
+    if not world.spec.by_replicas or canary is None or not is_broken(world, status):
+        return False
+    named = {each.hash for each in (status.stable_revision, status.current_revision) if each}
+    others = (each for each in world.observed.replica_sets.values() if each.hash not in named)
+    return canary.available >= canary.wanted and any(each.ready > 0 for each in others)
 
 
 def stable_size(world: World, status: RolloutStatus) -> int:
@@ -250,7 +286,8 @@ def _answers(world: World, status: RolloutStatus, kept: ReplicaSet | None) -> st
     """Say who answers while stable does not."""
     service, current = world.stable_service, world.replica_set(status.current_revision)
     if (service is None or service.selected_hash == "") and current is not None and current.ready:
-        return f"the pods of revision {current.revision} answer"
+        full = ", and promote --full makes it stable" if under_way(status) else ""
+        return f"the pods of revision {current.revision} answer{full}"
     if kept is not None:
         return f"revision {kept.revision} keeps what it has until it has one"
     active = world.observed.replica_sets.get(service.selected_hash) if service else None

@@ -215,7 +215,7 @@ def _balanced(world: World, status: RolloutStatus) -> dict[str, int]:
     percent = next_weight(world, status) if under_way(status) else 0
     canary_goal, stable_goal = replicas.shares(world.spec, total, percent)
     found = world.replica_set(stable)
-    if percent and found is not None and capacity.is_out(world, status):
+    if percent and found is not None and capacity.is_broken(world, status):
         # What can't come up must not have the room of what repairs it.
         stable_goal = min(stable_goal, found.wanted)
     goals = {current.hash: canary_goal, stable.hash: stable_goal}

@@ -162,7 +162,7 @@ def _time_progress(world: World, before: RolloutStatus, move: Move) -> Move:
         frozen(world.spec, status)
         or idle.waits_for(world, status)
         or (is_rising(world, status) and turned(world, status) is not None)
-        or _waits_for_stable(world, status)
+        or capacity.lacks_room(world, status)
     )
     if under_way(status) and settled(world, status):
         return move.having(unsettled_since=None, settled_pods=settled_pods(world, status))
@@ -171,12 +171,6 @@ def _time_progress(world: World, before: RolloutStatus, move: Move) -> Move:
     move = move.having(unsettled_since=waiting_since(world, status, since or world.now))
     late = deadline(world, move.status)
     return move.waking(late) if late is not None else move
-
-
-def _waits_for_stable(world: World, status: RolloutStatus) -> bool:
-    """Say whether the step has what it needs but a stable revision that can bear its traffic."""
-    weights = status.weights
-    return weights.desired < weights.applied and capacity.keeper(world, status) is not None
 
 
 def _is_reached(world: World, hash_: str) -> bool:

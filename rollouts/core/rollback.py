@@ -152,7 +152,7 @@ def settled(world: World, status: RolloutStatus) -> bool:
     return (
         has_pods(world, status)
         and status.weights.disrupted_at is None
-        and status.weights.applied == status.weights.desired
+        and capacity.is_met(world, status)
         and status.weights.routes == replicas.split_of(world.spec, status).names
         and (world.spec.blue_green is None or is_reachable(world, status, 1))
     )

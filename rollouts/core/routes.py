@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from rollouts.core import replicas
-from rollouts.core.capacity import bearable, is_out
+from rollouts.core.capacity import bearable, is_broken, is_out
 from rollouts.core.observed import Service
 from rollouts.core.rising import turned
 from rollouts.core.world import FOLLOWED, World, frozen, quarrel_ends
@@ -128,9 +128,8 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
     begun = route(world, status).highest >= status.weights.desired > status.weights.applied
     if not begun and turned(world, status) is not None:
         return False  # evidence may have turned while the rise waited for its pods
-    out = is_out(world, status)  # then there is nothing to protect from this release
     if spec.by_replicas:
-        return out or not _others_are_left(world, status)
+        return is_broken(world, status) or not _others_are_left(world, status)
     if status.drain_until is not None and world.now < status.drain_until:
         return False
     canary, stable = world.replica_set(status.current_revision), status.stable_revision
@@ -140,7 +139,8 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
     wanted = max(1, replicas.enough(spec, replicas.needed(spec, status), canary))
     return (
         canary.available >= wanted
-        and (out or stable_service.selected_hash == stable.hash)
+        # Where stable answers nobody, there is nothing to protect from this release.
+        and (is_out(world, status) or stable_service.selected_hash == stable.hash)
         and is_reachable(world, status, wanted)
     )
 

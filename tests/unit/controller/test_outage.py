@@ -143,7 +143,7 @@ async def test_a_newer_revision_that_never_comes_up_takes_over_nothing() -> None
     assert "revision 2 keeps what it has" in shop.status["message"]
 
 
-async def test_a_fall_of_the_weight_waits_for_stable_and_no_deadline_runs_meanwhile() -> None:
+async def test_a_fall_of_the_weight_is_made_when_stable_can_bear_it_and_holds_nothing_up() -> None:
     steps = [{"setWeight": 25}, {"pause": {"duration": 5}}, {"setWeight": 5}, {"pause": {}}]
     canary = {
         "stableService": "checkout",
@@ -170,7 +170,10 @@ async def test_with_a_service_that_selects_everything_a_fix_answers_as_soon_as_i
     await shop.run(2)
     assert len(pods(shop, "shop:2")) == 4, "it gets everything, and has the pods for that"
     assert selected(shop.cluster, "checkout") == ""
-    assert shop.status["message"].endswith("the pods of revision 2 answer")
+    assert (
+        "the pods of revision 2 answer, and promote --full makes it stable"
+        in (shop.status["message"])
+    )
     await shop.until(lambda: shop.status["phase"] == "Healthy")
     assert selected(shop.cluster, "checkout") == hash_of(shop, "shop:2")
     assert "RolledBack" not in shop.reasons()
@@ -245,3 +248,52 @@ async def test_a_newer_template_right_after_a_promotion_sends_nobody_to_what_mad
     assert selected(shop.cluster, "checkout") == hash_of(shop, "shop:2")
     await shop.until(lambda: shop.status["phase"] == "Healthy")
     assert shop.status["stableRevision"]["images"] == ["shop:3"]
+
+
+async def test_by_replicas_a_fix_waits_beside_what_answers_until_it_is_promoted_in_full() -> None:
+    canary = {"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}}
+    changes = {"strategy": canary, "successCriteria": [], "progressDeadlineSeconds": 30}
+    shop = await Shop().deployed(**changes)
+    shop.release("shop:2")
+    await shop.until(lambda: shop.status["weights"]["applied"] == 50)
+    turn(shop, "shop:1", "crashing")
+    shop.release("shop:3")
+    await shop.run(60)
+    assert (len(pods(shop, "shop:2")), len(pods(shop, "shop:3"))) == (2, 1)
+    assert "RolledBack" not in shop.reasons()
+    shop.command("promote-full")
+    await shop.until(lambda: shop.status["phase"] == "Healthy")
+    assert len(pods(shop, "shop:3")) == 4
+    assert not pods(shop, "shop:2")
+
+
+async def test_a_step_that_wants_less_than_what_stable_can_bear_is_not_stuck_for_that() -> None:
+    steps = [
+        {"setCanaryScale": {"replicas": 1}},
+        {"setWeight": 50},
+        {"pause": {"duration": 10}},
+    ]
+    canary = {
+        "stableService": "checkout",
+        "trafficRouting": {"nginx": {"stableIngresses": ["checkout"]}},
+        "steps": steps,
+    }
+    shop = await Shop().deployed(strategy={"canary": canary})
+    shop.release("shop:2")
+    await shop.until(lambda: shop.status["weights"]["applied"] == 50)
+    turn(shop, "shop:1", "crashing")
+    shop.release("shop:3")
+    await shop.until(lambda: shop.status["stableRevision"]["images"] == ["shop:3"])
+
+
+async def test_a_stopped_release_that_is_tried_again_has_what_it_kept() -> None:
+    shop = await at_25()
+    shop.eyes.failures = 500
+    await shop.until(lambda: shop.status["phase"] == "Degraded")
+    shop.eyes.failures = 0
+    shop.command("retry")
+    await shop.run(4)
+    assert canary_weight(shop.cluster) == 25
+    assert shop.status["weights"]["applied"] == 25
+    await shop.until(lambda: shop.status["stableRevision"]["images"] == ["shop:2"])
+    assert "PutBack" not in shop.reasons()

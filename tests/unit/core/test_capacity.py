@@ -239,4 +239,5 @@ def test_by_replicas_a_fix_begins_beside_what_it_overtakes() -> None:
     decision = scene.decide()
     following = scene.after(decision)
     following = following.after(following.decide())
-    assert [each for each in following.decide().actions if isinstance(each, act.CreateReplicaSet)]
+    made = (each for each in following.decide().actions if isinstance(each, act.CreateReplicaSet))
+    assert [each.replicas for each in made] == [1], "as many as maxSurge leaves room for"
