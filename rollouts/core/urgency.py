@@ -27,7 +27,7 @@ from rollouts.core.workload import RestoreWorkload, ScaleWorkload
 from rollouts.core.world import World
 
 _BACK, _PODS, _SERVICES, _FORWARD, _LATER = range(5)
-_CAN_WAIT = (DeleteReplicaSet, DressPod, DressReplicaSet, EvictPod, SetMinReady)
+_CAN_WAIT = (DeleteReplicaSet, DressPod, EvictPod)
 
 
 def by_urgency(world: World, actions: Iterable[Action]) -> list[Action]:
@@ -50,8 +50,8 @@ def _place(world: World, action: Action) -> int:
         case ScaleWorkload(replicas):
             workload = world.observed.workload
             return _PODS if workload is not None and replicas > workload.replicas else _LATER
-        case RestoreWorkload():
-            return _PODS
+        case RestoreWorkload() | DressReplicaSet() | SetMinReady():
+            return _PODS  # what the next pods are like has to be there before they are asked for
         case SelectRevision() | ReleaseService() | FollowService() | Adopt():
             return _SERVICES
         case RemoveRoute():

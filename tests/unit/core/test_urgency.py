@@ -19,6 +19,7 @@ def test_what_nobody_can_wait_for_comes_first() -> None:
     scene = under_way(25, adopting()).with_(workload=deployment(2))
     back: list[act.Action] = [act.SetWeight(Split(cut_off=True))]
     pods: list[act.Action] = [
+        act.SetMinReady("checkout-oldhash", 3),
         act.ScaleReplicaSet("checkout-oldhash", 20),
         ScaleWorkload(3),
         RestoreWorkload(4),
@@ -40,7 +41,6 @@ def test_what_nobody_can_wait_for_comes_first() -> None:
         ScaleWorkload(0),
         act.DeleteReplicaSet("checkout-oldest", "uid"),
         act.EvictPod("oldhash-0"),
-        act.SetMinReady("checkout-oldhash", 3),
     ]
     asked = [*later, *forward, *services, *pods, *back]
     assert by_urgency(world(scene), asked) == [*back, *pods, *services, *forward, *later]
