@@ -6,7 +6,7 @@ is observed, so each may be refused, by a quota or a webhook, and the others are
 same. The order is about time alone: a write takes as long as an admission webhook does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rollouts.core.actions import (
     Action,
@@ -37,21 +37,24 @@ def by_urgency(world: World, actions: Iterable[Action]) -> list[Action]:
     Weights that fall; then pods that are asked for; Services and owners; what goes forward; and
     at the end what takes away, or can wait. Those that are alike stay in their order.
     """
-    return sorted(actions, key=lambda action: _place(world, action))
+    asked = tuple(actions)
+    return sorted(asked, key=lambda action: _place(world, asked, action))
 
 
-def _place(world: World, action: Action) -> int:
+def _place(world: World, asked: Sequence[Action], action: Action) -> int:
     match action:
+        case DressReplicaSet(name) | SetMinReady(name):
+            return min((_size(world, each) for each in _sizes(asked, name)), default=_LATER)
         case SetWeight(split):
             falls = split.percent == 0 or split.percent < world.observed.route.highest
             return _BACK if falls else _FORWARD
-        case ScaleReplicaSet(name, replicas):
-            return _PODS if world.spec.by_replicas or _grows(world, name, replicas) else _LATER
+        case ScaleReplicaSet():
+            return _size(world, action)
         case ScaleWorkload(replicas):
             workload = world.observed.workload
             return _PODS if workload is not None and replicas > workload.replicas else _LATER
-        case RestoreWorkload() | DressReplicaSet() | SetMinReady():
-            return _PODS  # what the next pods are like has to be there before they are asked for
+        case RestoreWorkload():
+            return _PODS
         case SelectRevision() | ReleaseService() | FollowService() | Adopt():
             return _SERVICES
         case RemoveRoute():
@@ -59,6 +62,12 @@ def _place(world: World, action: Action) -> int:
     return _LATER if isinstance(action, _CAN_WAIT) else _FORWARD
 
 
-def _grows(world: World, name: str, replicas: int) -> bool:
-    found = (each for each in world.observed.replica_sets.values() if each.name == name)
-    return any(replicas > each.wanted for each in found)
+def _sizes(asked: Sequence[Action], name: str) -> list[ScaleReplicaSet]:
+    """Return the change of a ReplicaSet's size, before which its next pods have to be dressed."""
+    return [each for each in asked if isinstance(each, ScaleReplicaSet) and each.name == name]
+
+
+def _size(world: World, action: ScaleReplicaSet) -> int:
+    found = (each for each in world.observed.replica_sets.values() if each.name == action.name)
+    grows = any(action.replicas > each.wanted for each in found)
+    return _PODS if world.spec.by_replicas or grows else _LATER

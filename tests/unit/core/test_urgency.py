@@ -41,6 +41,7 @@ def test_what_nobody_can_wait_for_comes_first() -> None:
         ScaleWorkload(0),
         act.DeleteReplicaSet("checkout-oldest", "uid"),
         act.EvictPod("oldhash-0"),
+        act.SetMinReady("checkout-newhash", 3),
     ]
     asked = [*later, *forward, *services, *pods, *back]
     assert by_urgency(world(scene), asked) == [*back, *pods, *services, *forward, *later]
