@@ -96,7 +96,7 @@ async def test_it_follows_another_stable_service(shop: Shop) -> None:
 
 async def test_a_users_own_canary_service_is_left_as_it_is(shop: Shop) -> None:
     await released_once(shop, CANARY)
-    shop.cluster.edit(SECOND, {"metadata": {"ownerReferences": None}})
+    shop.cluster.edit(SECOND, {"metadata": {"ownerReferences": None, "labels": None}})
     before = ports(shop)
     changed(shop)
     await shop.run(10)
