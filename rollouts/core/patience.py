@@ -1,10 +1,11 @@
 """
 How long somebody's silence may hold up an end.
 
-What a rollback, or a newer template, takes from the canary is written at once, and counts when
-those who serve the routes have confirmed it: until then the canary may have something, and keeps its
-pods. One of them may have stopped to answer. Forward that is a matter of the progress deadline;
-back it must not keep the canary, and whatever comes after it, for ever.
+What a rollback takes from the canary is written at once, and counts when those who serve the
+routes have confirmed it: until then the canary may have something, and keeps its pods. One of
+them may have stopped to answer. Forward, also for a newer template, that is a matter of the
+progress deadline: what is still sent to the last canary must not reach the next one. At the end
+it must not keep a canary for ever. What is still sent to its Service gets stable's answers then.
 """
 
 from dataclasses import replace
@@ -35,17 +36,10 @@ def waited(world: World, move: Move) -> Move:
         return move.waking(ends)
     if any(entry.reason == "NotConfirmed" and entry.at >= ends for entry in status.history):
         return move
-    told = move.saying(world, "NotConfirmed", _told(route.waits), "Warning")
-    return told.having(
-        message=status.message
-    )  # which says why it was rolled back, or what it waits for
-
-
-def _told(waits: tuple[str, ...]) -> str:
-    return (
-        f"{'; '.join(waits) or 'the routes are not confirmed'}: this has been waited for long enough, and the canary goes; until its controller"
-        " takes the route, its share of the requests may get errors"
-    )
+    waits = "; ".join(route.waits) or "the routes are not confirmed"
+    text = f"{waits}: it is waited for no longer; the canary goes, and its Service leads to stable"
+    # The message goes on saying why it was rolled back.
+    return move.saying(world, "NotConfirmed", text, "Warning").having(message=status.message)
 
 
 def _ends(status: RolloutStatus) -> datetime | None:
@@ -55,10 +49,7 @@ def _ends(status: RolloutStatus) -> datetime | None:
 
 
 def _left_at(status: RolloutStatus) -> datetime | None:
-    """Return when the routes were taken from the canary that is gone, or goes."""
+    """Return when the routes were taken from the last canary; None while another is on its way."""
     if status.abort is not None:
         return status.abort.at
-    if not under_way(status):
-        return status.drain_until
-    has_had_something = status.weights.applied > 0 or status.weights.routes
-    return None if has_had_something else status.started_at
+    return None if under_way(status) else status.drain_until

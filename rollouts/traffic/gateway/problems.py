@@ -61,7 +61,8 @@ def _of_route(scene: Scene, original: Original) -> Iterator[Problem]:
     for number, rule in enumerate(rules):
         yield from _of_rule(f"rule {number} of {name}", rule, original)
     yield from parents.problems(kind, route)
-    yield from parents.remarks(kind, route)
+    if route["metadata"].get("uid"):  # of one that is only a file yet nobody has said anything
+        yield from parents.remarks(kind, route)
     yield from _of_own(scene, original)
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from rollouts.model.kinds import CRD, HASH_LABEL, HTTP_ROUTE, JSON, POD, SERVICE, Ref
 from tests.fakes.definitions import definition
-from tests.fakes.kubernetes import template
 from tests.fakes.shop import Shop
 
 WEB = Ref(HTTP_ROUTE, "shop", "web")
@@ -115,15 +114,26 @@ async def test_a_gateway_that_fell_silent_does_not_keep_a_rolled_back_canary() -
     assert canary["spec"]["selector"][HASH_LABEL] == shop.status["stableRevision"]["hash"]
 
 
-async def test_a_newer_template_is_not_kept_by_it_either() -> None:
+async def test_a_newer_template_waits_for_its_answer_and_goes_through_with_it() -> None:
     shop = await gone_silent()
+    before = shop.pods()
     shop.release("shop:3")
     await shop.run(320)
-    assert shop.backends == [("checkout", 75), ("checkout-canary", 25)]
+    assert shop.backends == [("checkout", 100), ("checkout-canary", 0)]
+    assert "Gateway edge has not confirmed generation" in shop.status["message"]
     shop.manner = "prompt"
     await shop.until(lambda: shop.status["phase"] == "Healthy")
     await shop.run(10)
-    assert shop.rollout["spec"]["template"] == template("shop:3")
+    assert len(shop.pods() - before) == len(shop.pods()) == 1
+
+
+async def test_without_its_answer_the_deadline_ends_it_and_nothing_stays() -> None:
+    shop = await gone_silent()
+    shop.release("shop:3")
+    await shop.until(lambda: shop.reasons().count("RolledBack") == 2, 700)
+    await shop.run(320)
+    assert "NotConfirmed" in shop.reasons()
+    assert shop.backends == [("checkout", None)]
     assert len(shop.pods()) == 1
 
 

@@ -41,7 +41,7 @@ def test_a_gateway_that_is_silent_for_good_does_not_keep_the_canary() -> None:
     assert decision.status.weights.applied == 0
     assert [entry.at for entry in decision.status.retiring] != [None]
     assert told(decision) == ["NotConfirmed"]
-    assert decision.occurrences[0].message.startswith("Gateway edge is silent: this has been")
+    assert decision.occurrences[0].message.startswith("Gateway edge is silent: it is waited for no")
     assert decision.status.message == rolled_back().status.message
     gone = later(scene.after(decision), 31).decide()
     assert act.RemoveRoute() in gone.actions
@@ -54,26 +54,17 @@ def test_a_route_that_was_written_to_send_something_is_waited_for() -> None:
     assert [entry.at for entry in decision.status.retiring] == [None]
 
 
-def superseding(seconds: float) -> Scene:
-    """Return the scene so long after a newer template, whose pods are there."""
-    scene = under_way(
-        weights=Weights(desired=25), retiring=[Retiring(hash="lasthash", delay_seconds=30)]
+def test_a_newer_template_waits_since_what_the_last_canary_gets_must_not_be_its_own() -> None:
+    last = [Retiring(hash="lasthash", delay_seconds=30)]
+    scene = under_way(retiring=last, weights=Weights(desired=25), route=CUT)
+    scene = scene.having(replica_set("lasthash", 1)).serving(
+        canary=service("checkout-canary", "lasthash", lasthash=1)
     )
-    scene = scene.with_(
-        weights=Weights(desired=25), started_at=scene.now, current_step_index=0, route=CUT
-    )
-    return later(
-        scene.having(replica_set("lasthash", 1)).serving(
-            canary=service("checkout-canary", "lasthash", lasthash=1)
-        ),
-        seconds,
-    )
-
-
-def test_a_newer_template_gets_the_canary_service_once_the_last_one_has_been_waited_for() -> None:
-    wanted = act.SelectRevision("checkout-canary", NEW)
-    assert wanted not in superseding(1).decide().actions
-    assert wanted in superseding(LONG).decide().actions
+    decision = later(scene, LONG).decide()
+    assert act.SelectRevision("checkout-canary", NEW) not in decision.actions
+    assert [entry.at for entry in decision.status.retiring] == [None]
+    cut = later(scene.with_(route=Route(exists=True)), LONG).decide()
+    assert act.SelectRevision("checkout-canary", NEW) in cut.actions
 
 
 def test_going_forward_an_answer_is_waited_for_up_to_the_deadline() -> None:

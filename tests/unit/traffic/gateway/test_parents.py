@@ -107,6 +107,12 @@ def test_such_a_parent_is_told_before_a_release() -> None:
     assert observe(route()).problems == ()
 
 
+def test_of_a_route_that_is_only_a_file_yet_no_answers_are_missed() -> None:
+    found = route()
+    del found["web"]["metadata"]["uid"], found["web"]["status"]
+    assert observe(found).problems == ()
+
+
 def test_a_refusal_without_a_generation_is_a_refusal() -> None:
     seen = observe(mesh(50, "False"))
     assert seen.weight is None
