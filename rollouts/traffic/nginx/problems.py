@@ -1,4 +1,9 @@
-"""Traps on the way of the traffic that can be seen in Ingresses, each with the way out."""
+"""
+Traps on the way of the traffic that can be seen in Ingresses, each with the way out.
+
+Fact, from ingress-nginx's controller (`upstreamName`) and Traefik's: a canary belongs to the
+Service and port that a path leads to, and so to every path that leads there, of whatever Ingress.
+"""
 
 from collections.abc import Iterator
 
@@ -7,7 +12,6 @@ from rollouts.model.route import Problem
 from rollouts.model.spec import RolloutSpec
 from rollouts.traffic.nginx import headers, mirror, upstream
 from rollouts.traffic.nginx.ingresses import (
-    annotation,
     default_service,
     falls_back_to,
     is_canary,
@@ -52,17 +56,21 @@ def _of_stable(scene: Scene, stable: str, ingress: FrozenJSON) -> Iterator[Probl
             "CanaryIngressNotOurs",
             f"Ingress {canary['metadata']['name']} exists and is not this Rollout's; remove or rename it",
         )
-    behavior = scene.spec.nginx.extra.get(f"{prefix}/{upstream.CANARY_AFFINITY}") or annotation(
-        ingress, prefix, upstream.CANARY_AFFINITY
-    )
-    if annotation(ingress, prefix, upstream.AFFINITY) == "cookie" and behavior != "legacy":
-        yield Problem(
-            "CookieAffinity",
-            f"Ingress {stable} has cookie affinity, which keeps users where they are whatever the weight says;"
-            " set affinity-canary-behavior: legacy",
-            blocking=False,
-        )
+    if upstream.sticks(ingress, prefix):
+        yield _affinity(stable, legacy=upstream.behaviour(ingress, scene.spec.nginx) == "legacy")
     yield from upstream.problems(stable, ingress, prefix, scene.spec.stable_service)
+
+
+def _affinity(stable: str, *, legacy: bool) -> Problem:
+    """Return what cookie affinity does to the weights, and to header routes."""
+    text = f"Ingress {stable} has cookie affinity, which keeps users of stable there whatever a weight or header says"
+    way = (
+        ", and affinity-canary-behavior: legacy lets only them stay, so that the canary gets ever less; take that"
+        " annotation away"
+        if legacy
+        else ": a weight is about new users; give each step the time for them"
+    )
+    return Problem("CookieAffinity", text + way, blocking=False)
 
 
 def _no_rule(stable: str, ingress: FrozenJSON, spec: RolloutSpec) -> Problem:
@@ -82,8 +90,8 @@ def _default(name: str, spec: RolloutSpec) -> Problem:
     also = "" if listed else f", and name {name} in stableIngresses"
     return Problem(
         "ServiceShared",
-        f"Ingress {name} has Service {spec.stable_service} as its default backend too, and requests that no"
-        f" rule takes get no canary; give them a rule with a path{also} if they should",
+        f"Ingress {name} has Service {spec.stable_service} as its default backend too, and it is up to the"
+        f" ingress controller whether requests that no rule takes are split; give them a rule with a path{also}",
         blocking=False,
     )
 
@@ -107,8 +115,9 @@ def _others(scene: Scene, reached: set[tuple[str, str]]) -> Iterator[Problem]:
         elif spec.stable_service in services(ingress):
             yield Problem(
                 "ServiceShared",
-                f"Ingress {found} leads to Service {spec.stable_service} too and gets no canary;"
-                " name it in stableIngresses if it should",
+                f"Ingress {found} leads to Service {spec.stable_service} too, and is not in stableIngresses:"
+                " ingress-nginx and Traefik split its requests as well; name it there, or give it a Service of"
+                " its own",
                 blocking=False,
             )
         elif falls_back_to(ingress, spec.stable_service):

@@ -20,7 +20,7 @@ from rollouts.model.routing import NginxRouting
 from rollouts.traffic.nginx import headers, mirror
 from rollouts.traffic.nginx.ingresses import annotation, annotations, is_canary, rules_of, rules_to
 from rollouts.traffic.nginx.problems import problems
-from rollouts.traffic.nginx.upstream import shaping
+from rollouts.traffic.nginx.upstream import holds, released, shaping
 from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of, own_metadata
 from rollouts.traffic.scene import Scene
 
@@ -91,26 +91,25 @@ def _owned(scene: Scene) -> dict[str, JSON]:
 
 def _canaries(scene: Scene, split: Split) -> Iterator[JSON]:
     """Yield the canary Ingresses as they are to be."""
-    ingresses, spec, expected = scene.of(INGRESS), scene.spec, _expected(scene)
-    wanted = _annotations(spec.nginx, split)
+    ingresses, expected = scene.of(INGRESS), _expected(scene)
     for name, stable in expected.items():
         ingress, present = ingresses.get(stable), ingresses.get(name)
         if present is not None and not is_ours(present, scene.rollout):
             continue
         rules = list(_rules(scene, ingress)) if ingress is not None else []
         if ingress is not None and rules:
-            yield _canary(scene, name, ingress, rules, wanted)
+            yield _canary(scene, name, ingress, rules, split)
         elif present is not None:
-            yield _canary(scene, name, present, rules_of(present), wanted)
+            yield _canary(scene, name, present, rules_of(present), split)
     for name, stray in _owned(scene).items():
         if name not in expected:
-            yield _canary(scene, name, stray, rules_of(stray), _annotations(spec.nginx, _CUT_OFF))
+            yield _canary(scene, name, stray, rules_of(stray), _CUT_OFF)
 
 
-def _canary(
-    scene: Scene, name: str, like: FrozenJSON, rules: list[JSON], wanted: dict[str, str]
-) -> JSON:
+def _canary(scene: Scene, name: str, like: FrozenJSON, rules: list[JSON], split: Split) -> JSON:
     """Return the canary Ingress of this name, of the same class as `like`, and to a Service as its own."""
+    routing = scene.spec.nginx
+    prefix = routing.annotation_prefix
     legacy_class = annotations(like).get(_LEGACY_CLASS)
     legacy = {_LEGACY_CLASS: legacy_class} if legacy_class is not None else {}
     body: JSON = {"rules": rules}
@@ -122,8 +121,9 @@ def _canary(
         "metadata": {
             **own_metadata(name, scene.rollout),
             "annotations": {
-                **shaping(like, scene.spec.nginx.annotation_prefix),
-                **wanted,
+                **shaping(like, prefix),
+                **_annotations(routing, split),
+                **(released(like, prefix) if split.cut_off else {}),
                 **legacy,
             },
         },
@@ -185,13 +185,17 @@ def _weight(ingress: FrozenJSON, routing: NginxRouting) -> int | None:
 
 
 def _reach(ingress: FrozenJSON, routing: NginxRouting) -> int:
-    """Return the most that it may send to the canary: header and cookie rules count as something."""
-    weight = _weight(ingress, routing)
+    """
+    Return the most that it may send to the canary.
+
+    Header and cookie rules, and users who stay there, count as something.
+    """
+    weight, prefix = _weight(ingress, routing), routing.annotation_prefix
     if weight is None:
         return 100
-    read = (f"{routing.annotation_prefix}/", *routing.extra)
+    read = (f"{prefix}/", *routing.extra)
     reaching = any(_sends(key) and key.startswith(read) for key in annotations(ingress))
-    return max(weight, 1) if reaching else weight
+    return max(weight, 1) if reaching or holds(ingress, prefix) else weight
 
 
 def _shaped(scene: Scene, ours: dict[str, JSON], wanted: Split) -> bool:

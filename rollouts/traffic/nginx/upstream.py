@@ -10,18 +10,24 @@ Ingress that leads to it; ingress-nginx ignores these on a canary. Traefik takes
 main Ingress. So a canary Ingress says what the stable one does.
 
 `upstream-vhost` is the main Ingress's for both: there is no other host for the canary.
+
+With cookie affinity, ingress-nginx's balancer keeps who has stable's cookie on stable, whatever
+the weight is, and who has the canary's on the canary, also at weight 0. `legacy` in the canary
+Ingress makes that one give out no cookies, and forget those that it gave; stable keeps its own.
 """
 
 from collections.abc import Iterator
 
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.route import Problem
+from rollouts.model.routing import NginxRouting
 from rollouts.traffic.nginx.ingresses import annotation, annotations
 
-AFFINITY = "affinity"
-CANARY_AFFINITY = "affinity-canary-behavior"
-_KEYS = ("service-upstream", "load-balance", "backend-protocol", AFFINITY, "affinity-mode")
-_BEGINNINGS = (CANARY_AFFINITY, "upstream-hash-by", "proxy-ssl-", "session-cookie-")
+LEGACY = "legacy"
+_AFFINITY = "affinity"
+_BEHAVIOUR = "affinity-canary-behavior"
+_KEYS = ("service-upstream", "load-balance", "backend-protocol", _AFFINITY, "affinity-mode")
+_BEGINNINGS = (_BEHAVIOUR, "upstream-hash-by", "proxy-ssl-", "session-cookie-")
 _HOST = "upstream-vhost"
 
 
@@ -32,6 +38,27 @@ def shaping(ingress: FrozenJSON, prefix: str) -> dict[str, str]:
         for key, value in annotations(ingress).items()
         if key.startswith(f"{prefix}/") and _shapes(key.removeprefix(f"{prefix}/"))
     }
+
+
+def sticks(ingress: FrozenJSON, prefix: str) -> bool:
+    """Say whether users who have the cookie of an Ingress stay where they are."""
+    return annotation(ingress, prefix, _AFFINITY) == "cookie"
+
+
+def holds(canary: FrozenJSON, prefix: str) -> bool:
+    """Say whether users who have been on the canary stay there at any weight."""
+    return sticks(canary, prefix) and annotation(canary, prefix, _BEHAVIOUR) != LEGACY
+
+
+def released(stable: FrozenJSON, prefix: str) -> dict[str, str]:
+    """Return what a canary Ingress has to say to let go of users who have its cookie."""
+    return {f"{prefix}/{_BEHAVIOUR}": LEGACY} if sticks(stable, prefix) else {}
+
+
+def behaviour(stable: FrozenJSON, routing: NginxRouting) -> str | None:
+    """Return what the canary Ingress says of affinity: the user's own word, or the stable one's."""
+    own = routing.extra.get(f"{routing.annotation_prefix}/{_BEHAVIOUR}")
+    return own or annotation(stable, routing.annotation_prefix, _BEHAVIOUR)
 
 
 def problems(name: str, ingress: FrozenJSON, prefix: str, service: str | None) -> Iterator[Problem]:

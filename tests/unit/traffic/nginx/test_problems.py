@@ -102,29 +102,25 @@ def test_our_own_canary_and_one_that_goes_are_no_second_canary() -> None:
 
 
 @pytest.mark.parametrize(
-    ("annotations", "reasons"),
+    ("behaviour", "words"),
     [
-        ({f"{PREFIX}/affinity": "cookie"}, ["CookieAffinity"]),
-        ({f"{PREFIX}/affinity": "cookie", f"{PREFIX}/affinity-canary-behavior": "legacy"}, []),
-        (
-            {f"{PREFIX}/affinity": "cookie", f"{PREFIX}/affinity-canary-behavior": "sticky"},
-            ["CookieAffinity"],
-        ),
-        ({"other.example/affinity": "cookie"}, []),
+        ({}, "a weight is about new users"),
+        ({f"{PREFIX}/affinity-canary-behavior": "sticky"}, "a weight is about new users"),
+        ({f"{PREFIX}/affinity-canary-behavior": "legacy"}, "take that annotation away"),
     ],
 )
-def test_cookie_affinity_is_told_and_blocks_nothing(annotations: Any, reasons: list[str]) -> None:
-    found = problems(ingress(annotations=annotations))
-    assert [problem.reason for problem in found] == reasons
-    assert not any(problem.blocking for problem in found)
-    assert all("affinity-canary-behavior: legacy" in problem.message for problem in found)
+def test_cookie_affinity_is_told_and_blocks_nothing(behaviour: Any, words: str) -> None:
+    problem = only(ingress(annotations={f"{PREFIX}/affinity": "cookie", **behaviour}))
+    assert (problem.reason, problem.blocking) == ("CookieAffinity", False)
+    assert words in problem.message
+    assert problems(ingress(annotations={"other.example/affinity": "cookie"})) == ()
 
 
 def test_another_ingress_to_the_same_service_is_told_and_blocks_nothing() -> None:
     found = ingress() | ingress(rule(path(), host="internal.test"), name="internal")
     problem = only(found)
     assert (problem.reason, problem.blocking) == ("ServiceShared", False)
-    assert "name it in stableIngresses if it should" in problem.message
+    assert "split its requests as well; name it there, or give it a Service" in problem.message
     assert problems(found, rollout(("web", "internal"))) == ()
 
 
@@ -140,11 +136,11 @@ DEFAULT = {"service": {"name": "checkout", "port": {"number": 80}}}
         ([rule(path("cart"), host="a.test")], False),
     ],
 )
-def test_a_default_backend_of_another_ingress_gets_no_canary(rules: list[JSON], told: bool) -> None:
+def test_a_default_backend_of_another_ingress_is_told(rules: list[JSON], told: bool) -> None:
     found = problems(ingress() | ingress(*rules, name="other", defaultBackend=DEFAULT))
     assert [problem.reason for problem in found] == ["ServiceShared"] * told
     assert not any(problem.blocking for problem in found)
-    words = "give them a rule with a path, and name other in stableIngresses if they should"
+    words = "give them a rule with a path, and name other in stableIngresses"
     assert all(words in problem.message for problem in found)
 
 
@@ -154,10 +150,10 @@ def test_another_ingress_that_is_nothing_but_a_default_backend() -> None:
     assert only(ingress() | other).reason == "ServiceShared"
 
 
-def test_a_default_backend_beside_the_rule_for_the_service_gets_no_canary() -> None:
+def test_a_default_backend_beside_the_rule_for_the_service_is_told() -> None:
     problem = only(ingress(rule(path(at="/shop"), host="a.test"), defaultBackend=DEFAULT))
     assert (problem.reason, problem.blocking) == ("ServiceShared", False)
-    assert "give them a rule with a path if they should" in problem.message
+    assert problem.message.endswith("give them a rule with a path")
     assert problems(ingress(rule(path(), host="a.test"), defaultBackend=DEFAULT)) == ()
     another = {"service": {"name": "errors", "port": {"number": 80}}}
     assert problems(ingress(rule(path(at="/shop")), defaultBackend=another)) == ()

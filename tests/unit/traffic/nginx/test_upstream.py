@@ -114,8 +114,35 @@ def test_a_host_that_is_the_stable_service_s_is_told(host: str, told: bool) -> N
     assert all(isinstance(each, Problem) and host in each.message for each in found)
 
 
+STICKY = {f"{PREFIX}/affinity": "cookie", f"{PREFIX}/session-cookie-name": "shop"}
+BEHAVIOUR = f"{PREFIX}/affinity-canary-behavior"
+
+
 def test_the_behaviour_of_affinity_may_be_the_canary_s_own() -> None:
-    sticky = ingress(annotations={f"{PREFIX}/affinity": "cookie"})
-    assert [each.reason for each in observe(sticky).problems] == ["CookieAffinity"]
     obj = rollout(canaryIngressAnnotations={"affinity-canary-behavior": "legacy"})
-    assert observe(sticky, obj).problems == ()
+    (problem,) = observe(ingress(annotations=STICKY), obj).problems
+    assert "take that annotation away" in problem.message
+
+
+@pytest.mark.parametrize("own", [None, "sticky"])
+def test_a_rollback_lets_go_of_users_whose_cookie_keeps_them_on_the_canary(
+    own: str | None,
+) -> None:
+    """At weight 0 alone ingress-nginx would send them on to a bad release."""
+    extra = {} if own is None else {"canaryIngressAnnotations": {"affinity-canary-behavior": own}}
+    obj = rollout(**extra)
+    found = ingress(annotations=STICKY)
+    assert said(STICKY, obj=obj).get(BEHAVIOUR) == own
+    assert said(STICKY, obj=obj, cut_off=True)[BEHAVIOUR] == "legacy"
+    kept = found | stored(render(found, 0, obj=obj))
+    assert (observe(kept, obj).weight, observe(kept, obj).highest) == (0, 1)
+    cut = found | stored(render(found, 0, obj=obj, cut_off=True))
+    seen = observe(cut, obj)
+    assert (seen.weight, seen.highest, seen.intact) == (0, 0, True)
+    again = found | stored(render(cut, 5, obj=obj))
+    assert observe(again, obj).intact
+    assert again[CANARY]["metadata"]["annotations"].get(BEHAVIOUR) == own
+
+
+def test_without_affinity_a_rollback_says_nothing_of_it() -> None:
+    assert said(MESHED, cut_off=True) == MESHED
