@@ -129,7 +129,9 @@ def test_a_rollback_lets_go_of_users_whose_cookie_keeps_them_on_the_canary(
     own: str | None,
 ) -> None:
     """At weight 0 alone ingress-nginx would send them on to a bad release."""
-    extra = {} if own is None else {"canaryIngressAnnotations": {"affinity-canary-behavior": own}}
+    extra: dict[str, Any] = (
+        {} if own is None else {"canaryIngressAnnotations": {"affinity-canary-behavior": own}}
+    )
     obj = rollout(**extra)
     found = ingress(annotations=STICKY)
     assert said(STICKY, obj=obj).get(BEHAVIOUR) == own
