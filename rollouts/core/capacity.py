@@ -82,6 +82,8 @@ def bearable(world: World, status: RolloutStatus) -> int:
     pod is ready: then any answer is better than none.
     """
     canary, route = world.spec.strategy.canary, world.observed.route
+    if world.spec.routing is None:
+        return 0
     if keeper(world, status) is not None:
         return route.highest if route.weight is None else route.weight
     stable, highest = world.replica_set(status.stable_revision), route.highest
@@ -214,7 +216,7 @@ def is_better(world: World, status: RolloutStatus, entry: Retiring) -> bool:
     stable = world.replica_set(status.stable_revision)
     if left is None or stable is None or left.ready <= stable.ready:
         return False
-    if stable.ready >= replicas.stable_replicas(world.spec, status):
+    if stable.ready >= stable_size(world, status):
         return False
     since, patience = status.unsettled_since, world.spec.progress_deadline_seconds
     late = since is not None and world.now >= since + timedelta(seconds=patience)
@@ -226,7 +228,9 @@ def cost(world: World, status: RolloutStatus) -> str:
     stable = world.replica_set(status.stable_revision)
     if is_out(world, status):
         trouble = stable.trouble if stable is not None else ""
-        if world.spec.routing is not None:
+        service = world.stable_service
+        bound = service is not None and service.selected_hash != ""
+        if world.spec.routing is not None and bound:
             return f", which has no ready pod{trouble}: requests fail until it has one"
         return f" as soon as it has a ready pod{trouble}: until then the new revision answers"
     wanted = replicas.stable_replicas(world.spec, status)

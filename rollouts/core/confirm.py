@@ -54,16 +54,12 @@ def _taken_over(world: World, move: Move) -> Move:
     Where a revision before it had that, evidence counts from when its counters have come to rest.
     """
     status, now = move.status, route(world, move.status)
-    kept, stable, current = keeper(world, status), status.stable_revision, status.current_revision
+    kept, current = keeper(world, status), status.current_revision
     if not under_way(status) or kept is None or kept is not world.replica_set(current):
         return move
-    left = any(each.at is None and each.hash != stable.hash for each in status.retiring if stable)
-    weights = status.weights
-    if (
-        not now.weight
-        or now.weight <= weights.applied
-        or not (left or now.weight > weights.desired)
-    ):
+    left, weights = _has_just_left(status), status.weights
+    least = weights.applied if left else max(weights.applied, weights.desired)
+    if now.weight is None or now.weight <= least:
         return move
     if left:
         drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
@@ -71,6 +67,12 @@ def _taken_over(world: World, move: Move) -> Move:
     move = move.having(weights=weights.having(applied=now.weight, applied_at=world.now))
     text = f"the canary has {now.weight} % of the traffic, which stable can't answer"
     return move.saying(world, "WeightSet", text)
+
+
+def _has_just_left(status: RolloutStatus) -> bool:
+    """Say whether a revision before the current one was reached until now."""
+    named = {each.hash for each in (status.stable_revision, status.current_revision) if each}
+    return any(each.at is None and each.hash not in named for each in status.retiring)
 
 
 def _routes(world: World, status: RolloutStatus, now: Route) -> list[str]:

@@ -128,6 +128,8 @@ async def test_a_newer_revision_takes_over_what_the_one_before_it_keeps() -> Non
     assert selected(shop.cluster, CANARY) == hash_of(shop, "shop:3")
     assert canary_weight(shop.cluster) == 25
     assert shop.status["weights"]["applied"] == 25
+    exposed, taken = shop.status["exposedAt"], shop.status["weights"]["appliedAt"]
+    assert exposed > taken, "what the one before it did is not held against it"
     await shop.until(lambda: shop.status["phase"] == "Healthy")
     assert shop.status["stableRevision"]["images"] == ["shop:3"]
     assert "PutBack" not in shop.reasons()

@@ -241,3 +241,9 @@ def test_by_replicas_a_fix_begins_beside_what_it_overtakes() -> None:
     following = following.after(following.decide())
     made = (each for each in following.decide().actions if isinstance(each, act.CreateReplicaSet))
     assert [each.replicas for each in made] == [1], "as many as maxSurge leaves room for"
+
+
+def test_by_replicas_what_is_left_of_a_router_is_no_share_of_the_pods() -> None:
+    left = Route(exists=True, weight=None, highest=100)
+    sizes = (each for each in shared(0, 2).with_(route=left).decide().actions)
+    assert not [each for each in sizes if isinstance(each, act.ScaleReplicaSet)]
