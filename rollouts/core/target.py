@@ -163,6 +163,9 @@ def _first_sight(world: World, move: Move) -> Move:
         return begin(world, move, numbered(world, move.status, world.observed.template_hash))
     stable = _of(serving)
     move = move.having(stable_revision=stable, weights=Weights(desired=100, applied=100))
+    for other in world.observed.replica_sets.values():
+        if other.existing > 0 and other.hash != stable.hash:
+            move = leaving(world, move, other.hash)  # it may have served until a moment ago
     if serving.hash == world.observed.template_hash:
         move = move.having(current_revision=stable)
         return move.saying(

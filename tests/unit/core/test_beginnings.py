@@ -78,6 +78,16 @@ def test_after_a_restore_the_revision_that_the_service_selects_is_stable(templat
     assert not any(isinstance(action, moved) for action in following)
 
 
+def test_what_may_have_served_before_a_restore_has_its_time_to_end_requests() -> None:
+    sets = {each.hash: each for each in (replica_set(OLD, 4), replica_set(NEW, 1))}
+    scene = Scene(spec_of(), RolloutStatus(), observed(OLD, replica_sets=sets))
+    scene = scene.after(scene.decide())
+    assert [entry.hash for entry in scene.status.retiring] == [NEW]
+    assert act.ScaleReplicaSet("checkout-newhash", 0) not in scene.decide().actions
+    late = scene.with_(now=at(31)).decide()
+    assert act.ScaleReplicaSet("checkout-newhash", 0) in late.actions
+
+
 def test_after_a_restore_into_the_middle_of_a_rollout_traffic_goes_to_stable_first() -> None:
     """A route with weight is left over from the life before: its canary is begun anew."""
     scene = under_way().with_(status=RolloutStatus())
