@@ -295,7 +295,8 @@ def _may_resize(world: World, status: RolloutStatus, replica_set: ReplicaSet, co
     if count > 0 or stable is None or replica_set.hash == stable.hash:
         return True
     return all(
-        service.selected_hash != replica_set.hash for service in world.observed.services.values()
+        service.selected_hash not in ("", replica_set.hash)
+        for service in world.observed.services.values()
     )
 
 

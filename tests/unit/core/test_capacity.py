@@ -247,3 +247,10 @@ def test_by_replicas_what_is_left_of_a_router_is_no_share_of_the_pods() -> None:
     left = Route(exists=True, weight=None, highest=100)
     sizes = (each for each in shared(0, 2).with_(route=left).decide().actions)
     assert not [each for each in sizes if isinstance(each, act.ScaleReplicaSet)]
+
+
+def test_pods_that_a_service_without_our_key_selects_do_not_go_when_it_is_put_back() -> None:
+    scene = left(4, 4).serving(stable=service("checkout", "", oldhash=4, newhash=4))
+    decision = scene.decide()
+    assert decision.actions == (act.SelectRevision("checkout", NEW),)
+    assert decision.status.retiring == [Retiring(hash=OLD, delay_seconds=5)]
