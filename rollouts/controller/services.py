@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from rollouts.controller import canary_service
 from rollouts.controller.canary_service import own_selector
-from rollouts.controller.objects import controller_of, labels_of, named_services, refers_to
+from rollouts.controller.objects import labels_of, named_services
 from rollouts.core.observed import Service
 from rollouts.model.kinds import (
     ENDPOINT_SLICE,
@@ -27,7 +27,7 @@ from rollouts.model.kinds import (
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Cluster
-from rollouts.traffic.ownership import is_ours
+from rollouts.traffic.ownership import has_lost_owner, is_ours, is_owned
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
@@ -95,8 +95,8 @@ def _is_bound_to_others(cluster: Cluster, rollout: FrozenJSON, service: FrozenJS
     if not hash_:
         return False
     sets = cluster.select(REPLICA_SET, rollout["metadata"]["namespace"], {HASH_LABEL: hash_})
-    owners = [controller_of(each) for each in sets]
-    return bool(owners) and not any(owner is None or refers_to(owner, rollout) for owner in owners)
+    mine = (is_owned(each, rollout) or has_lost_owner(each, rollout) for each in sets)
+    return bool(sets) and not any(mine)
 
 
 def _named_by_others(cluster: Cluster, rollout: FrozenJSON) -> Iterator[str]:

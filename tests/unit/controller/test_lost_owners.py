@@ -11,12 +11,16 @@ import pytest
 from rollouts.controller.observe import observe
 from rollouts.errors import FieldError, InvalidSpec
 from rollouts.model.kinds import (
+    CRD,
+    GRPC_ROUTE,
+    HTTP_ROUTE,
     INGRESS,
     JSON,
     MANAGED_BY_LABEL,
     REPLICA_SET,
     ROLLOUT,
     SERVICE,
+    TRAFFIC_SPLIT,
     Kind,
     Ref,
 )
@@ -24,6 +28,7 @@ from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout
 from rollouts.ports import Apply, Write
 from tests.fakes.cluster import FakeCluster
+from tests.fakes.definitions import VERSIONS, definition
 from tests.fakes.kubernetes import canary_weight, selected
 from tests.fakes.shop import KEY, Shop
 
@@ -197,3 +202,14 @@ async def test_a_canary_ingress_of_another_rollout_s_is_no_obstacle(shop: Shop) 
     await shop.until(lambda: shop.reasons()[-1] == "Promoted", seconds=300)
     await shop.run(20)
     assert not shop.cluster.select(INGRESS, "shop", {MANAGED_BY_LABEL: "checkout"})
+
+
+@pytest.mark.parametrize("kind", [TRAFFIC_SPLIT, HTTP_ROUTE, GRPC_ROUTE], ids=str)
+async def test_whatever_kind_it_is_of(shop: Shop, kind: Kind) -> None:
+    name = "left-checkout-canary"
+    shop.cluster.put(CRD, definition(kind, VERSIONS[kind][0]))
+    metadata = {"namespace": "shop", "name": name, "labels": {MANAGED_BY_LABEL: "checkout"}}
+    shop.cluster.put(kind, {"metadata": metadata, "spec": {}})
+    spec = parse_rollout(shop.rollout)
+    seen = observe(shop.cluster, shop.rollout, spec, RolloutStatus(), quiet_seconds=0)
+    assert seen.orphans == (Ref(kind, "shop", name),)
