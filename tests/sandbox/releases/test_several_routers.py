@@ -125,6 +125,7 @@ async def forward_goes_with_the_last_to_confirm_and_back_at_once(shop: Shop) -> 
         ingress(shop),
         http_route(shop, parentRefs=[SANDBOX, EDGE]),
     )
+    edge_says_yes(shop)  # so that it is known to answer
     gateway = {"url": shop.sandbox.gateway_url}
     async with customers(shop) as load, customers(shop, 20, None, **gateway):
         releases(shop, "2")
