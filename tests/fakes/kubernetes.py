@@ -124,8 +124,14 @@ class Kubernetes:
                 }
             ],
         }
-        status = _UNSCHEDULABLE if self.is_full else pod_status(image)
-        return self.cluster.put(POD, {"metadata": metadata, "status": status})
+        status = self._first_status(image)
+        return self.cluster.put(
+            POD, {"metadata": metadata, "spec": template["spec"], "status": status}
+        )
+
+    def _first_status(self, image: str) -> JSON:
+        """Return what is said of a pod that has just been made."""
+        return _UNSCHEDULABLE if self.is_full else pod_status(image)
 
     def _endpoints_of(self, service: JSON) -> None:
         name = service["metadata"]["name"]

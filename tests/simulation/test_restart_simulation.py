@@ -6,121 +6,65 @@ Whatever is seen, what is there must never be less than the strategy's maxUnavai
 """
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 import pytest
 
-from rollouts.core.actions import Action, EvictPod, ScaleReplicaSet
-from rollouts.core.decide import decide
-from rollouts.core.observed import Command, Observed, Pod, ReplicaSet
 from rollouts.core.pace import pace
-from rollouts.model.evidence import Evidence
-from rollouts.model.spec import RolloutSpec
+from rollouts.model.kinds import ENDPOINT_SLICE, POD, REPLICA_SET
 from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout
-from tests.fakes import kubernetes
-from tests.unit.core.worlds import NOW, OLD, observed, replica_set, service, settled
+from rollouts.ports import Evict, Write
+from tests.simulation.kubelets import Behaviour, is_ready
+from tests.simulation.story import Story
+from tests.simulation.ways import WAYS
 
-TICK = timedelta(milliseconds=250)
-
-
-@dataclass
-class Fleet:
-    """The pods that there are, and what has been seen of them at each moment."""
-
-    spec: RolloutSpec
-    random: random.Random
-    now = NOW
-    wanted: int = 0
-    made: int = 0
-    pods: dict[str, Pod] = field(default_factory=dict)
-    ready_after: dict[str, int] = field(default_factory=dict)
-    past: list[tuple[Pod, ...]] = field(default_factory=list)
-    seen: list[int] = field(default_factory=lambda: [0, 0, 0])
-
-    def tick(self) -> None:
-        """Let the ReplicaSet's controller and the kubelets work for a moment."""
-        self.now += TICK
-        for name in sorted(self.pods, key=lambda each: self.pods[each].ready)[: self.over]:
-            del self.pods[name]
-        while len(self.pods) < self.wanted:
-            self.made += 1
-            name = f"pod-{self.made}"
-            self.pods[name] = Pod(name, ready=False, created_at=self.now.replace(microsecond=0))
-            self.ready_after[name] = self.random.randint(1, 12)
-        for name, pod in self.pods.items():
-            self.ready_after[name] -= 1
-            if self.ready_after[name] <= 0:
-                self.pods[name] = replace(pod, ready=True)
-        self.past.append(tuple(self.pods.values()))
-
-    @property
-    def over(self) -> int:
-        return max(0, len(self.pods) - self.wanted)
-
-    @property
-    def ready(self) -> int:
-        return sum(pod.ready for pod in self.pods.values())
-
-    def observed(self) -> Observed:
-        """Return what is seen: three caches, each as late as it likes, none going back."""
-        newest = len(self.past) - 1
-        self.seen = [self.random.randint(max(each, newest - 6), newest) for each in self.seen]
-        pods, counted, endpoints = (self.past[each] for each in self.seen)
-        ready = sum(pod.ready for pod in pods)
-        found: ReplicaSet = replace(
-            replica_set(OLD, len(pods), ready),
-            wanted=self.wanted,
-            pods=pods,
-            available=min(ready, sum(pod.ready for pod in counted)),
-        )
-        behind = service("checkout", OLD, **{OLD: sum(pod.ready for pod in endpoints)})
-        return observed(OLD, replica_sets={OLD: found}, services={"checkout": behind})
-
-    def carry_out(self, action: Action) -> None:
-        match action:
-            case EvictPod(name) if name in self.pods:
-                del self.pods[name]
-                keep = pace(self.spec, RolloutStatus()).keep
-                assert self.ready >= keep, f"{self.ready} of {keep} pods are left without {name}"
-            case ScaleReplicaSet(_, count):
-                self.wanted = count
+WATCHES = (POD, REPLICA_SET, ENDPOINT_SLICE)
 
 
-def restart(fleet: Fleet, status: RolloutStatus) -> Iterator[RolloutStatus]:
-    """Yield status after each decision, until the restart is over and the size is as before."""
-    asked = Command(id="once", verb="restart")
-    for _ in range(4000):
-        fleet.tick()
-        seen = replace(fleet.observed(), command=asked)
-        decision = decide(fleet.spec, status, seen, Evidence(), fleet.now)
-        for action in decision.actions:
-            fleet.carry_out(action)
-            if fleet.random.random() < 0.1:
-                break  # it died, and wrote nothing
-        else:
-            status = decision.status
-        yield status
-        if status.last_command and status.restart is None and fleet.wanted == fleet.spec.replicas:
+def started(seed: int, size: int, dice: random.Random) -> Story:
+    """Return a story of so many pods, which checks at every eviction how many are left."""
+    most = dice.choice([0, 1, "25%", "50%"])
+    story = Story(WAYS["router"], seed, replicas=size, strategy={"maxUnavailable": most})
+    keep = pace(parse_rollout(story.rollout), RolloutStatus()).keep
+    after = story.caches.after
+
+    def checked(write: Write) -> None:
+        after(write)
+        if isinstance(write, Evict):
+            left = sum(is_ready(pod) for pod in story.kubelets.pods())
+            assert left >= keep, f"{left} of {keep} pods are left without {write.ref.name}"
+
+    story.caches.after = checked
+    story.kubelets.behaviours["shop:1"] = Behaviour(ready_after=1.5)
+    assert story.settle().phase == "Healthy"
+    return story
+
+
+def restart(story: Story, dice: random.Random) -> None:
+    """Restart while caches are late and controllers die; return when it is over."""
+    story.command("restart", "once")
+    for _ in range(2000):
+        late = [kind for kind in WATCHES if dice.random() < 0.5]
+        story.caches.fall_behind(late)
+        story.die_after = dice.choice([None, None, None, 0, 1])
+        story.round(1)
+        story.tick(0.25)
+        if story.status.last_command and story.status.restart is None and not late:
             return
-    raise AssertionError(f"it never ends: {status.message}")
+    raise AssertionError(f"it never ends: {story.status.message}")
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(20))
 def test_never_too_many_are_missing_and_it_ends(seed: int) -> None:
     dice = random.Random(seed)
     size = dice.choice([1, 1, 2, 3, 4, 5, 8, 12])
-    rollout = kubernetes.rollout([], replicas=size)
-    rollout["spec"]["strategy"]["canary"]["maxUnavailable"] = dice.choice([0, 1, "25%", "50%"])
-    fleet = Fleet(parse_rollout(rollout), dice, wanted=size)
-    for _ in range(20):
-        fleet.tick()
-    before = set(fleet.pods)
-    status = settled(fleet.spec).status
-    *_, status = restart(fleet, status)
-    fleet.tick()
-    assert not before & set(fleet.pods), f"seed {seed}"
-    assert len(fleet.pods) == size
-    assert fleet.made <= 2 * size + 1, "no pod was replaced twice"
+    story = started(seed, size, dice)
+    before = {pod["metadata"]["name"] for pod in story.kubelets.pods()}
+    restart(story, dice)
+    story.die_after = None
+    story.caches.fall_behind([])
+    story.settle()
+    after = {pod["metadata"]["name"] for pod in story.kubelets.pods()}
+    assert not before & after
+    assert len(after) == size
+    assert story.kubelets.made <= 2 * size + 1, "no pod was replaced twice"

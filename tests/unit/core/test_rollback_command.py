@@ -2,26 +2,26 @@
 
 import pytest
 
-from rollouts.core.observed import Command
-from tests.simulation.simulator import Behaviour, Simulation
+from tests.simulation.kubelets import Behaviour
 from tests.simulation.starts import healthy
+from tests.simulation.story import Story
 
 
-def released(versions: int) -> Simulation:
-    """Return a simulation that has promoted so many versions, one after the other."""
-    simulation = healthy(1)
+def released(versions: int) -> Story:
+    """Return a story that has promoted so many versions, one after the other."""
+    story = healthy(1)
     for number in range(2, versions + 1):
-        simulation.release(f"app:{number}", Behaviour())
-        assert simulation.settle().phase == "Healthy"
-    return simulation
+        story.release(f"shop:{number}", Behaviour())
+        assert story.settle().phase == "Healthy"
+    return story
 
 
 @pytest.mark.parametrize("to", ["", "1"])
 def test_it_goes_to_the_revision_before_or_to_the_one_that_is_named(to: str) -> None:
-    simulation = released(2 if not to else 3)
-    first = next(iter(simulation.replica_sets))
-    simulation.command = Command(id="back", verb="rollback", to=to, by="me")
-    status = simulation.settle()
+    story = released(2 if not to else 3)
+    first = story.hash_of("shop:1")
+    story.command("rollback", "back", to=to, by="me")
+    status = story.settle()
     assert status.stable_revision is not None
     assert status.stable_revision.hash == first
     assert status.phase == "Degraded"
@@ -30,14 +30,14 @@ def test_it_goes_to_the_revision_before_or_to_the_one_that_is_named(to: str) -> 
 
 
 def test_the_template_takes_over_again_when_it_changes() -> None:
-    simulation = released(2)
-    simulation.command = Command(id="back", verb="rollback")
-    simulation.settle()
-    newest = simulation.release("app:9", Behaviour())
-    status = simulation.settle()
+    story = released(2)
+    story.command("rollback", "back")
+    story.settle()
+    newest = story.release("shop:9", Behaviour())
+    status = story.settle()
     assert status.phase == "Healthy"
     assert status.pinned is None
-    assert simulation.services["app"] == newest
+    assert story.stable == newest
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_the_template_takes_over_again_when_it_changes() -> None:
     ],
 )
 def test_without_such_a_revision_it_is_refused_and_says_what_there_is(to: str, answer: str) -> None:
-    simulation = released(1)
-    simulation.command = Command(id="back", verb="rollback", to=to)
-    status = simulation.settle()
+    story = released(1)
+    story.command("rollback", "back", to=to)
+    status = story.settle()
     assert status.last_command is not None
     assert not status.last_command.accepted
     assert status.last_command.message == answer
@@ -59,62 +59,62 @@ def test_without_such_a_revision_it_is_refused_and_says_what_there_is(to: str, a
 
 
 def test_in_the_middle_of_a_rollout_it_is_abort() -> None:
-    simulation = healthy(2)
-    simulation.release("app:2", Behaviour())
-    simulation.run_until(lambda it: it.route == 25)
-    simulation.command = Command(id="back", verb="rollback", by="me")
-    simulation.reconcile()
-    assert simulation.route == 0
-    assert simulation.status.abort is not None
+    story = healthy(2)
+    story.release("shop:2", Behaviour())
+    story.run_until(lambda it: it.route == 25)
+    story.command("rollback", "back", by="me")
+    story.reconcile()
+    assert story.route == 0
+    assert story.status.abort is not None
 
 
 @pytest.mark.parametrize("again", ["", "stable"])
 def test_pressed_again_it_goes_no_further_back(again: str) -> None:
-    simulation = released(2)
-    stable = simulation.services["app"]
-    simulation.release("app:bad", Behaviour())
-    simulation.run_until(lambda it: it.route == 25)
+    story = released(2)
+    stable = story.stable
+    story.release("shop:bad", Behaviour())
+    story.run_until(lambda it: it.route == 25)
     for number in (1, 2):
         to = stable if again else ""
-        simulation.command = Command(id=f"back-{number}", verb="rollback", to=to)
-        simulation.settle()
-        assert simulation.status.last_command is not None
-        assert simulation.status.last_command.accepted
-    assert simulation.services["app"] == stable
+        story.command("rollback", f"back-{number}", to=to)
+        story.settle()
+        assert story.status.last_command is not None
+        assert story.status.last_command.accepted
+    assert story.stable == stable
 
 
 def test_after_a_release_it_does_not_go_back_and_forth() -> None:
-    simulation = released(3)
+    story = released(3)
     for number in (1, 2):
-        simulation.command = Command(id=f"back-{number}", verb="rollback")
-        status = simulation.settle()
+        story.command("rollback", f"back-{number}")
+        status = story.settle()
     assert status.stable_revision is not None
-    assert status.stable_revision.images != ["app:3"]
+    assert status.stable_revision.images != ["shop:3"]
     assert status.last_command is not None
     assert status.last_command.message.startswith("already rolled back")
 
 
 def test_what_was_never_stable_has_to_take_its_steps() -> None:
-    simulation = released(2)
-    bad = simulation.release("app:bad", Behaviour())
-    simulation.run_until(lambda it: it.route == 25)
-    simulation.command = Command(id="stop", verb="abort")
-    simulation.settle()
-    simulation.command = Command(id="back", verb="rollback", to=bad)
-    status = simulation.settle()
+    story = released(2)
+    bad = story.release("shop:bad", Behaviour())
+    story.run_until(lambda it: it.route == 25)
+    story.command("abort", "stop")
+    story.settle()
+    story.command("rollback", "back", to=bad)
+    status = story.settle()
     assert status.last_command is not None
     assert not status.last_command.accepted
     assert "was never stable; release it by its template" in status.last_command.message
-    assert simulation.services["app"] != bad
+    assert story.stable != bad
 
 
 def test_a_past_revision_that_the_template_names_is_pinned_by_nothing() -> None:
-    simulation = released(3)
-    latest = simulation.services["app"]
-    simulation.command = Command(id="back", verb="rollback")
-    simulation.settle()
-    simulation.command = Command(id="forth", verb="rollback", to=latest)
-    status = simulation.settle()
-    assert simulation.services["app"] == latest
+    story = released(3)
+    latest = story.stable
+    story.command("rollback", "back")
+    story.settle()
+    story.command("rollback", "forth", to=latest)
+    status = story.settle()
+    assert story.stable == latest
     assert status.pinned is None
     assert status.phase == "Healthy"

@@ -1,0 +1,148 @@
+"""
+Users, and what Prometheus has counted of them.
+
+Requests go where the data plane sends them, and fail as often as the version fails that answers,
+or because nobody does. Counters are scraped every tick, unless scrapes go missing.
+"""
+
+import random
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from rollouts.controller.keys import Key
+from rollouts.controller.target import Target
+from rollouts.model.evidence import Counts, Look, Measurement
+from tests.fakes.clock import HandClock
+from tests.simulation.dataplane import INSIDE, LOST, Shares
+
+RATE = 50.0
+"""Requests a second, to all entrances together."""
+SPACING_SECONDS = 1.0
+
+
+class Users:
+    """Send requests, and count what became of them."""
+
+    def __init__(self, clock: HandClock, dice: random.Random) -> None:
+        self.clock, self.dice = clock, dice
+        self.scraped = True
+        self.lost = 0.0
+        """Requests that nobody answered."""
+        self.served_at: dict[str, datetime] = {}
+        self._counted: dict[str, Counts] = {}
+        self._samples: dict[str, list[tuple[datetime, Counts]]] = defaultdict(list)
+        self.scraped_at = clock.now()
+
+    def serve(
+        self, seconds: float, shares: Mapping[str, Shares], error_rate: Callable[[str], float]
+    ) -> None:
+        """Send the requests of so many seconds: from outside to each entrance the same, a few from inside."""
+        outside = [each for name, each in shares.items() if not name.startswith(INSIDE)]
+        parts: Counter[str] = Counter()
+        for entrance in outside or list(shares.values()):
+            for hash_, share in entrance.items():
+                parts[hash_] += share / len(outside or shares)  # type: ignore[assignment]
+        lost = max(each.get(LOST, 0.0) for each in shares.values())
+        self.lost += lost * RATE * seconds
+        now = self.clock.now()
+        for hash_ in {hash_ for each in shares.values() for hash_ in each} - {LOST}:
+            share = parts[hash_]
+            self._answer(hash_, round(RATE * seconds * share), error_rate(hash_))
+            self.served_at[hash_] = now
+        if self.scraped:
+            self.scrape()
+
+    def _answer(self, hash_: str, requests: int, error_rate: float) -> None:
+        failures = sum(
+            self.dice.random() < error_rate for _ in range(requests if error_rate else 0)
+        )
+        before = self._counted.get(hash_, Counts())
+        self._counted[hash_] = Counts(before.requests + requests, before.failures + failures)
+
+    def scrape(self) -> None:
+        self.scraped_at = self.clock.now()
+        for hash_, counts in self._counted.items():
+            samples = self._samples[hash_]
+            if not samples or samples[-1][1] != counts:
+                samples.append((self.scraped_at, counts))
+
+    def since(self, hash_: str, began: datetime | None) -> Counts:
+        """Return what was scraped of a revision's requests since a moment."""
+        samples = self._samples[hash_]
+        if not samples or began is None:
+            return Counts()
+        number = bisect_right(samples, began, key=lambda sample: sample[0])
+        before = samples[number - 1][1] if number else Counts()
+        last = samples[-1][1]
+        return Counts(last.requests - before.requests, last.failures - before.failures)
+
+
+class Eyes:
+    """Looks at what Prometheus has counted of the canaries that it follows."""
+
+    def __init__(self, clock: HandClock, users: Users) -> None:
+        self.clock, self.users = clock, users
+        self.error = ""
+        self.blind = False
+        """Nothing is measured of the canary, although Prometheus answers."""
+        self.targets: dict[Key, Target] = {}
+        self._looks: dict[Key, Look] = {}
+
+    def successor(self) -> "Eyes":
+        """Return the eyes of a controller that has just begun, before the same Prometheus."""
+        made = Eyes(self.clock, self.users)
+        made.error, made.blind = self.error, self.blind
+        return made
+
+    def follow(self, target: Target) -> None:
+        self.targets[target.key] = target
+
+    def forget(self, key: Key) -> None:
+        self.targets.pop(key, None)
+        self._looks.pop(key, None)
+
+    def latest(self, key: Key) -> Look | None:
+        return self._looks.get(key)
+
+    def spacing_seconds(self, _key: Key) -> float:
+        return SPACING_SECONDS
+
+    def look(self) -> bool:
+        """Look at all; return whether there was anything to look at."""
+        for key, target in self.targets.items():
+            self._looks[key] = self._seen(target)
+        return bool(self.targets)
+
+    def _seen(self, target: Target) -> Look:
+        at, users = self.clock.now(), self.users
+        canary = Counts() if self.blind else users.since(target.canary.hash, target.exposed_at)
+        stable = users.since(target.stable.hash, target.exposed_at)
+        lately = [
+            users.since(revision.hash, target.applied_at).requests
+            for revision in (target.canary, target.stable)
+        ]
+        found = Measurement(
+            at=at,
+            canary=canary,
+            stable=stable,
+            at_weight=Counts()
+            if self.blind
+            else users.since(target.canary.hash, target.applied_at),
+            value=canary.failures / canary.requests if canary.requests else None,
+            error=self.error,
+        )
+        criteria = {criterion.name: criterion for criterion in target.spec.success_criteria}
+        return Look(
+            at,
+            target.exposed_at,
+            dict.fromkeys(criteria, found),
+            criteria,
+            canary,
+            stable,
+            served_percent=100 * lately[0] / sum(lately) if any(lately) else None,
+            spacing_seconds=SPACING_SECONDS,
+            interval_seconds=SPACING_SECONDS,
+            seen_at=users.scraped_at,
+        )
