@@ -74,7 +74,7 @@ def found_again(spec: RolloutSpec, status: RolloutStatus, now: datetime) -> Roll
     if found is None:
         return None
     moved = status.having(current_step_index=found, entered_steps=entered(spec, found))
-    if moved.entered_steps[-1] != past[-1] and status.promoted != "Full":
+    if status.promoted != "Full" and moved.entered_steps[-1] != past[-1]:
         moved = moved.having(promoted="")  # a person passed that step, and not what it is now
     if found < len(steps) and past[-1] == "pause" and steps[found] != "pause":
         # It had no clock until now; the time before the edit is not a part of it.

@@ -210,7 +210,8 @@ def next_sizes(spec: RolloutSpec, total: int, fleets: Mapping[str, Fleet]) -> di
     Return the next sizes on the way to all goals, by hash, as a rolling update goes.
 
     There are never more than maxSurge pods beyond `total` because of us, nor fewer than
-    `total` - maxUnavailable available ones; pods that are not available go first.
+    `total` - maxUnavailable available ones; pods that are not available go first. Those beyond
+    what a revision is to have are going already, whether that is seen yet or not.
     """
     sizes = {hash_: fleet.wanted for hash_, fleet in fleets.items()}
     room = total + _surge(spec, total) - sum(sizes.values())
@@ -219,7 +220,8 @@ def next_sizes(spec: RolloutSpec, total: int, fleets: Mapping[str, Fleet]) -> di
         grown = more if fleet.urgent else min(more, max(0, room))
         sizes[hash_] += grown
         room -= grown
-    spare = sum(fleet.available for fleet in fleets.values()) - _least_available(spec, total)
+    staying = sum(min(fleet.available, fleet.wanted) for fleet in fleets.values())
+    spare = staying - _least_available(spec, total)
     for hash_, fleet in fleets.items():
         over = max(0, fleet.wanted - fleet.goal)
         broken = max(0, fleet.wanted - fleet.available)

@@ -10,7 +10,7 @@ that changes nothing is no request, and passes only the first.
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
 
-from rollouts.errors import RolloutsError
+from rollouts.errors import RolloutsError, Unavailable
 from rollouts.kube.paths import ref_of
 from rollouts.model.kinds import EVENT, JSON, Kind, Ref
 from rollouts.ports import Apply, Create, Delete, Evict, Patch, Record, Write
@@ -45,8 +45,8 @@ class Caches:
         self.refusals: list[Refusal] = []
         self.before: Callable[[Write], None] = lambda _: None
         self.after: Callable[[Write], None] = lambda _: None
-        self.lost: Callable[[], bool] = lambda: False
-        """Whether the next write's answer does not arrive."""
+        self.lose_in: int | None = None
+        """After how many more writes the answer to one does not arrive."""
 
     # The port.
 
@@ -78,6 +78,15 @@ class Caches:
         if len(self.present.writes) > before:
             self._take_in(write)
             self.after(write)
+            self._answer()
+
+    def _answer(self) -> None:
+        if self.lose_in is None:
+            return
+        self.lose_in -= 1
+        if self.lose_in < 0:
+            self.lose_in = None
+            raise Unavailable("the connection was reset before the answer came")
 
     def changes(self) -> AsyncIterator[Ref]:
         return self.present.changes()

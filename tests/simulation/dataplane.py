@@ -33,6 +33,8 @@ CALLED = ("checkout", "checkout-root", "other")
 """The Services that others in the cluster call by their name."""
 INSIDE = "Service "
 """How the names of entrances begin that only the cluster itself uses, beside those from outside."""
+BESIDE = ("second.test", "other.test", f"{INSIDE}other")
+"""Entrances beside those that the releases are about; hardly anybody uses them."""
 LOST = "nobody"
 """Who gets the requests to a Service without a ready pod."""
 Shares = dict[str, float]
@@ -131,7 +133,8 @@ def _services(read: Cluster) -> Iterator[tuple[str, Shares]]:
         for each in read.select(TRAFFIC_SPLIT, NAMESPACE)
     }
     for name in CALLED:
-        if read.get(Ref(SERVICE, NAMESPACE, name)) is not None:
+        found = read.get(Ref(SERVICE, NAMESPACE, name))
+        if found is not None and not is_ours(found):
             yield f"{INSIDE}{name}", _normal(splits.get(name, {name: 1}))
 
 

@@ -1,6 +1,10 @@
 """What the product can't do yet: each keeps one misfortune, or one invariant, out of the stories."""
 
-KNOWN: dict[str, str] = {}
+KNOWN: dict[str, str] = {
+    "back to nobody": "traffic goes back to a stable revision whether that has ready pods or not",
+    "named no longer": "a Service that the spec names no longer keeps our key",
+    "restore": "routing objects of a Rollout that is gone are not adopted again",
+}
 """Its name in the stories, and why. A repair takes its line out; nothing is ever weakened for good."""
 
 

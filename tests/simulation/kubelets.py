@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rollouts.model.kinds import HASH_LABEL, JSON, POD, REPLICA_SET, FrozenJSON, Ref
+from rollouts.model.kinds import ENDPOINT_SLICE, HASH_LABEL, JSON, POD, REPLICA_SET, FrozenJSON, Ref
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.deployments import Deployments
 from tests.fakes.kubernetes import has_ended
@@ -167,6 +167,10 @@ class Kubelets(Deployments):
         if self.cluster.get(ref) is not None:
             self.cluster.drop(ref)
 
+    def forget(self, service: str) -> None:
+        """Remove the EndpointSlice of a Service that is gone."""
+        self.cluster.drop(Ref(ENDPOINT_SLICE, self.namespace, f"{service}-abcde"))
+
     def pods(self, hash_: str | None = None) -> list[JSON]:
         """Return the pods that run, of one revision or of all."""
         labels = {HASH_LABEL: hash_} if hash_ is not None else {}
@@ -224,7 +228,7 @@ def time_of(moment: datetime) -> str:
 
 
 def image_of(pod: FrozenJSON) -> str:
-    """Return the version that a pod runs."""
+    """Return the version that a pod runs, or pods of a template will."""
     return str(pod["spec"]["containers"][0]["image"])
 
 

@@ -44,7 +44,7 @@ def befall(story: Story, chance: random.Random, kinds: list[Misfortune]) -> None
 
 def release(story: Story, chance: random.Random) -> None:
     """A version of any kind; a known one does not turn bad while it has users, or may get them back."""
-    number = len(story.behaviours) + 9
+    number = len(story.kubelets.behaviours) + 9
     image = f"shop:{chance.choice([1, 2, 3, number])}"
     behaviour = chance.choice(VERSIONS)
     known = story.kubelets.behaviours.get(image)

@@ -29,7 +29,7 @@ from tests.simulation.cluster import Caches, DiedError, Present, written
 from tests.simulation.dataplane import NAMESPACE, doors, selected, shown
 from tests.simulation.gateway import Gateway
 from tests.simulation.invariants import KEY, Invariants
-from tests.simulation.kubelets import Behaviour, Kubelets
+from tests.simulation.kubelets import Behaviour, Kubelets, image_of
 from tests.simulation.users import Eyes, Users
 from tests.simulation.ways import Way
 
@@ -67,11 +67,14 @@ class Story:
         self.writes = 0
         self.log: list[str] = []
         self.pardoned: set[str] = set()
-        self.behaviours: dict[str, Behaviour] = {}
+        self.lenient = False
+        """Somebody has changed what a release is judged by."""
         for kind, body in way.objects:
             self.present.put(kind, body)
-        self._release("shop:1", Behaviour())
-        self.present.put(ROLLOUT, way.rollout("shop:1", changes))
+        self.kubelets.behaviours["shop:1"] = Behaviour()
+        body = way.rollout("shop:1", changes)
+        self.first_spec: JSON = body["spec"]
+        self.present.put(ROLLOUT, body)
         self._begin()
 
     def _begin(self) -> None:
@@ -156,14 +159,14 @@ class Story:
 
     def release(self, image: str, behaviour: Behaviour | None = None) -> str:
         """Change the template; return its hash."""
-        hash_ = self._release(image, behaviour or Behaviour())
+        self.kubelets.behaviours[image] = behaviour or Behaviour()
         if self.way.adopts:
             ref = Ref(DEPLOYMENT, NAMESPACE, "checkout")
             wanted = deployment(image)["spec"]["template"]
             self.present.edit(ref, {"spec": {"template": wanted}})
         else:
             self.edit({"spec": {"template": template(image)}})
-        return hash_
+        return self.hash_of(image)
 
     def goes_back_to(self, hash_: str) -> bool:
         """Say whether traffic may come back to a revision."""
@@ -172,15 +175,27 @@ class Story:
         return any(each is not None and each.hash == hash_ for each in kept)
 
     def hash_of(self, image: str) -> str:
-        """Return the revision that a version is."""
+        """Return the revision that a version is, or will be."""
+        for hash_, found in self._images().items():
+            if found == image:
+                return hash_
         wanted = deployment(image)["spec"]["template"] if self.way.adopts else template(image)
         return template_hash(wanted)
 
-    def _release(self, image: str, behaviour: Behaviour) -> str:
-        self.kubelets.behaviours[image] = behaviour
-        hash_ = self.hash_of(image)
-        self.behaviours[hash_] = behaviour
-        return hash_
+    def _images(self) -> dict[str, str]:
+        """Return the versions of the revisions that there are."""
+        return {
+            labels[HASH_LABEL]: image_of(each["spec"]["template"])
+            for each in self.present.select(REPLICA_SET, NAMESPACE)
+            if HASH_LABEL in (labels := each["metadata"]["labels"])
+        }
+
+    def behaviour(self, hash_: str) -> Behaviour:
+        return self.kubelets.behaviours.get(self._images().get(hash_, ""), Behaviour())
+
+    def turn(self, hash_: str, behaviour: Behaviour) -> None:
+        """Have a revision do something else from now on."""
+        self.kubelets.behaviours[self._images()[hash_]] = behaviour
 
     def command(self, verb: str, id_: str = "", **words: str) -> None:
         text = verb
@@ -188,16 +203,16 @@ class Story:
             given = {"id": id_ or f"{verb}-{self.writes}", "verb": verb, **words}
             text = json.dumps(given)
         self.edit({"metadata": {"annotations": {"rollouts.dev/command": text}}})
-        self.pardon()
+        if verb in ("promote", "promote-full", "rollback"):
+            self.pardon()
 
     def pardon(self) -> None:
         """Let what is being released now become stable, whatever it does: people have a hand in it."""
-        self.pardoned |= self.behaviours.keys()
+        self.pardoned |= self._images().keys()
 
     def is_pardoned(self, hash_: str) -> bool:
         """Say whether a revision may be stable: it is good, or nobody could know better."""
-        behaviour = self.behaviours.get(hash_, Behaviour())
-        if behaviour.error_rate < 0.3 or hash_ in self.pardoned:
+        if self.behaviour(hash_).error_rate < 0.3 or hash_ in self.pardoned or self.lenient:
             return True
         return self.users.since(hash_, self.began).failures < ENOUGH_FAILURES
 
@@ -206,14 +221,13 @@ class Story:
     def tick(self, seconds: float) -> None:
         """Let time go by: users are served, pods start, Gateways take up what routes say."""
         self.clock.move(seconds)
-        self.users.serve(seconds, self.shares(), self._error_rate)
+        images, behaviours = self._images(), self.kubelets.behaviours
+        rates = {hash_: behaviours[image].error_rate for hash_, image in images.items()}
+        self.users.serve(seconds, self.shares(), rates)
         self.gateway.tick()
         self.kubelets.tick()
         if self.eyes.look():
             self._woken = True
-
-    def _error_rate(self, hash_: str) -> float:
-        return self.behaviours.get(hash_, Behaviour()).error_rate
 
     def is_awake(self) -> bool:
         """Say whether the controller has a reason to reconcile: a change, a look, or its own clock."""

@@ -6,15 +6,19 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.simulation.invariants import left_behind
+from tests.simulation.editing import EDITING
+from tests.simulation.faults import MEDDLING, PODS, SEEING, WRITING, end
+from tests.simulation.invariants import is_over, left_behind
 from tests.simulation.kubelets import Behaviour
 from tests.simulation.misfortunes import USUAL, befall
 from tests.simulation.starts import deployed
 from tests.simulation.story import Story
 from tests.simulation.ways import WAYS
+from tests.unit.controller.edits import put_beside
 
 SEEDS = {way: range(60) for way in WAYS}
 BY_DAY = 6
+GROUPS = [PODS, SEEING, WRITING, MEDDLING, EDITING]
 
 
 @contextmanager
@@ -28,18 +32,18 @@ def told(way: str, seed: int, story: Story) -> Iterator[None]:
 
 
 def live(story: Story, chance: random.Random, ticks: int) -> None:
-    """Let misfortunes happen, and controllers die, for so many ticks."""
+    """Let people and a cluster do what they do, and controllers die, for so many ticks."""
+    groups = chance.sample(GROUPS, k=chance.choice([0, 1, 1, 2, 3]))
+    faults = [each for group in groups for each in group]
+    if EDITING in groups:
+        put_beside(story.present)
+    story.say(f"faults: {[each.name for each in faults]}")
     for _ in range(ticks):
         befall(story, chance, USUAL)
+        befall(story, chance, faults)
         story.die_after = chance.choice([None, None, None, 0, 1, 2, 3])
         story.round(chance.choice([1, 1, 2, 30]))
         story.tick(chance.choice([0.1, 0.5, 1.0, 5.0]))
-
-
-def make_peace(story: Story) -> None:
-    """End all that can be ended from outside."""
-    story.die_after, story.eyes.error = None, ""
-    story.edit({"spec": {"paused": False, "replicas": max(1, story.replicas)}})
 
 
 @pytest.mark.parametrize(
@@ -56,13 +60,14 @@ def test_whatever_happens_the_invariants_hold_and_it_ends(way: str, seed: int) -
     story = deployed(way, seed, progressDeadlineSeconds=60)
     with told(way, seed, story):
         live(story, chance, chance.randint(20, 200))
-        make_peace(story)
+        end(story)
         status = story.settle(4000)
         assert status.phase in ("Healthy", "Paused", "Degraded")
         before = story.writes
         story.settle(60)
         if status.phase != "Paused":  # with traffic, a held canary's sample goes on growing
             assert story.writes == before, "a settled Rollout writes"
+        if is_over(status):
             assert left_behind(story) == []
 
 

@@ -44,7 +44,7 @@ def test_what_turns_bad_while_the_old_revision_is_warm_goes_back_too() -> None:
     old = story.stable
     new = story.release("shop:2", Behaviour())
     story.run_until(lambda it: it.status.phase == "Healthy")
-    story.behaviours[new] = Behaviour(error_rate=0.5)
+    story.turn(new, Behaviour(error_rate=0.5))
     story.run_until(lambda it: it.stable == old, 30)
     assert story.settle().phase == "Degraded"
     assert story.stable == old

@@ -8,14 +8,14 @@ or because nobody does. Counters are scraped every tick, unless scrapes go missi
 import random
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 from rollouts.controller.keys import Key
 from rollouts.controller.target import Target
 from rollouts.model.evidence import Counts, Look, Measurement
 from tests.fakes.clock import HandClock
-from tests.simulation.dataplane import INSIDE, LOST, Shares
+from tests.simulation.dataplane import BESIDE, INSIDE, LOST, Shares
 
 RATE = 50.0
 """Requests a second, to all entrances together."""
@@ -36,10 +36,12 @@ class Users:
         self.scraped_at = clock.now()
 
     def serve(
-        self, seconds: float, shares: Mapping[str, Shares], error_rate: Callable[[str], float]
+        self, seconds: float, shares: Mapping[str, Shares], error_rates: Mapping[str, float]
     ) -> None:
         """Send the requests of so many seconds: from outside to each entrance the same, a few from inside."""
-        outside = [each for name, each in shares.items() if not name.startswith(INSIDE)]
+        outside = [
+            each for name, each in shares.items() if not name.startswith(INSIDE) | (name in BESIDE)
+        ]
         parts: Counter[str] = Counter()
         for entrance in outside or list(shares.values()):
             for hash_, share in entrance.items():
@@ -47,9 +49,10 @@ class Users:
         lost = max(each.get(LOST, 0.0) for each in shares.values())
         self.lost += lost * RATE * seconds
         now = self.clock.now()
-        for hash_ in {hash_ for each in shares.values() for hash_ in each} - {LOST}:
+        served = {hash_ for name, each in shares.items() if name not in BESIDE for hash_ in each}
+        for hash_ in served - {LOST}:
             share = parts[hash_]
-            self._answer(hash_, round(RATE * seconds * share), error_rate(hash_))
+            self._answer(hash_, round(RATE * seconds * share), error_rates.get(hash_, 0.0))
             self.served_at[hash_] = now
         if self.scraped:
             self.scrape()

@@ -11,6 +11,7 @@ from typing import Any
 
 from rollouts.model.crd import crd
 from rollouts.model.kinds import INGRESS, JSON, SERVICE
+from tests.fakes.cluster import FakeCluster
 from tests.fakes.deployments import Deployments
 from tests.fakes.kubernetes import ingress, service, template
 from tests.fakes.shop import KEY, Shop
@@ -150,18 +151,18 @@ def patch_of(field: str, value: Any) -> JSON:
     return patch
 
 
-def _beside(shop: Shop) -> None:
+def put_beside(cluster: FakeCluster) -> None:
     """Put another Ingress, and another Service with an Ingress of its own, beside the shop's."""
     other = service()
     other["metadata"]["name"] = "other"
-    shop.cluster.put(SERVICE, other)
+    cluster.put(SERVICE, other)
     for name, backend in (("second", "checkout"), ("other", "other")):
         text = json.dumps(ingress()).replace("shop.test", f"{name}.test")
         body = json.loads(
             text.replace('{"name": "checkout", "port"', f'{{"name": "{backend}", "port"')
         )
         body["metadata"]["name"] = name
-        shop.cluster.put(INGRESS, body)
+        cluster.put(INGRESS, body)
 
 
 async def first_deploy(shop: Shop, strategy: JSON) -> None:
@@ -238,7 +239,7 @@ async def shop_in(phase: str, field: str) -> tuple[str, Shop]:
     if key not in _KNOWN:
         shop = AdoptedShop() if adopted else Shop()
         shop.kubernetes = Deployments(shop.cluster)
-        _beside(shop)
+        put_beside(shop.cluster)
         await PHASES[phase](shop, strategy)
         _KNOWN[key] = shop
     return key, _KNOWN[key].twin()

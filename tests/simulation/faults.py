@@ -1,0 +1,230 @@
+"""What a cluster does to a release by itself: pods, nodes, API servers, Prometheus, restores."""
+
+import random
+
+from rollouts.errors import Forbidden, RolloutsError, Unavailable
+from rollouts.model.kinds import (
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    HASH_LABEL,
+    HTTP_ROUTE,
+    INGRESS,
+    JSON,
+    POD,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+    TRAFFIC_SPLIT,
+    Kind,
+    Ref,
+)
+from rollouts.ports import Apply, Create, Patch, Write
+from tests.simulation.cluster import Refusal, written
+from tests.simulation.dataplane import NAMESPACE, is_ours
+from tests.simulation.kubelets import NODES, Behaviour
+from tests.simulation.misfortunes import Misfortune
+from tests.simulation.story import KEY, Story
+
+WATCHES: tuple[Kind, ...] = (
+    POD,
+    REPLICA_SET,
+    ENDPOINT_SLICE,
+    SERVICE,
+    INGRESS,
+    HTTP_ROUTE,
+    ROLLOUT,
+)
+OWNED: tuple[Kind, ...] = (REPLICA_SET, SERVICE, INGRESS, HTTP_ROUTE, TRAFFIC_SPLIT)
+
+
+def fall_behind(story: Story, chance: random.Random) -> None:
+    """Some watches are late from now on, and the others up to date."""
+    story.caches.fall_behind([kind for kind in WATCHES if chance.random() < 0.3])
+    story.say(f"late: {', '.join(str(kind) for kind in story.caches.late)}")
+
+
+def lose_an_answer(story: Story, chance: random.Random) -> None:
+    story.caches.lose_in = chance.randint(0, 3)
+
+
+# Pods.
+
+
+def evict(story: Story, chance: random.Random) -> None:
+    """A kubelet runs out of memory and ends a pod, of a revision that may have no other."""
+    pods = story.kubelets.pods()
+    if pods:
+        pod = chance.choice(pods)
+        story.say(f"{pod['metadata']['name']} is evicted")
+        story.kubelets.evict(pod)
+
+
+def lose_a_node(story: Story, chance: random.Random) -> None:
+    node = chance.randrange(NODES)
+    story.say(f"node {node} goes")
+    story.kubelets.lose_node(node)
+
+
+def blink(story: Story, chance: random.Random) -> None:
+    """A pod misses a readiness probe."""
+    pods = story.kubelets.pods()
+    if pods:
+        pod = chance.choice(pods)
+        story.say(f"{pod['metadata']['name']} is not ready for a moment")
+        story.kubelets.blink(pod, chance.choice([1.0, 3.0]))
+
+
+def fill_the_quota(story: Story, chance: random.Random) -> None:
+    """No more pods may be made than there are now, or any number again."""
+    full = story.kubelets.quota is None
+    story.kubelets.quota = len(story.kubelets.lives) if full else None
+    story.say(f"the quota of pods is {story.kubelets.quota}")
+
+
+def turn_bad(story: Story, chance: random.Random) -> None:
+    """A canary begins to fail, a little or much: a rare path, or a dependency."""
+    current = story.status.current_revision
+    there = story.present.select(
+        REPLICA_SET, NAMESPACE, {HASH_LABEL: current.hash if current else ""}
+    )
+    if current is None or not there or story.goes_back_to(current.hash):
+        return
+    found = Behaviour(error_rate=chance.choice([0.02, 0.05, 0.3]))
+    story.say(f"{current.hash} turns bad: {found.error_rate}")
+    story.turn(current.hash, found)
+
+
+def miss_scrapes(story: Story, _: random.Random) -> None:
+    """Prometheus answers, and has not scraped for a while; or scrapes again."""
+    story.users.scraped = not story.users.scraped
+    story.say(f"scrapes: {story.users.scraped}")
+
+
+# The API server.
+
+
+def _ingresses(write: Write) -> RolloutsError | None:
+    ref = written(write)
+    if ref is not None and ref.kind == INGRESS and isinstance(write, Create | Apply | Patch):
+        return Unavailable("failed calling webhook validate.nginx.ingress.kubernetes.io")
+    return None
+
+
+def _new_services(write: Write) -> RolloutsError | None:
+    if isinstance(write, Create) and write.kind == SERVICE:
+        return Forbidden("exceeded quota: services, requested: 1")
+    return None
+
+
+def _changed_services(write: Write) -> RolloutsError | None:
+    if isinstance(write, Patch) and write.ref.kind == SERVICE:
+        return Forbidden("admission webhook denied the request")
+    return None
+
+
+REFUSALS: tuple[Refusal, ...] = (_ingresses, _new_services, _changed_services)
+
+
+def refuse(story: Story, chance: random.Random) -> None:
+    """An admission webhook or a quota is in the way of some writes, or no longer."""
+    refusal = chance.choice(REFUSALS)
+    if refusal in story.caches.refusals:
+        story.caches.refusals.remove(refusal)
+    else:
+        story.caches.refusals.append(refusal)
+    story.say(f"refused: {[each.__name__ for each in story.caches.refusals]}")
+
+
+def fall_silent(story: Story, _: random.Random) -> None:
+    """A Gateway goes on routing, and says nothing in the status of routes; or speaks again."""
+    story.gateway.silent = not story.gateway.silent
+
+
+# People.
+
+
+def meddle_with_services(story: Story, chance: random.Random) -> None:
+    """Somebody takes our key out of a Service, or the canary Service away."""
+    services = [each["metadata"]["name"] for each in story.present.select(SERVICE, NAMESPACE)]
+    name = chance.choice([each for each in services if each != "other"])
+    ref = Ref(SERVICE, NAMESPACE, name)
+    found = story.present.get(ref)
+    if found is not None and is_ours(found) and chance.random() < 0.5:
+        story.say(f"somebody deletes Service {name}")
+        story.present.drop(ref)
+        story.kubelets.forget(name)
+    else:
+        story.say(f"somebody takes our key out of Service {name}")
+        story.select(name, None)
+
+
+def change_ports(story: Story, chance: random.Random) -> None:
+    """The stable Service gets another port, which is where its pods listen from now on."""
+    port = {"name": "http", "port": 80, "targetPort": chance.choice([8080, 9090])}
+    story.present.edit(Ref(SERVICE, NAMESPACE, "checkout"), {"spec": {"ports": [port]}})
+    story.say(f"the stable Service leads to {port['targetPort']}")
+
+
+def restore(story: Story, chance: random.Random) -> None:
+    """The Rollout comes back from a backup: without status, another one, the owner of nothing."""
+    dangling = chance.random() < 0.5
+    spec, kept = story.rollout["spec"], chance.random() < 0.5
+    status = story.rollout.get("status") if kept else None
+    story.say(f"restored: status {kept}, dangling {dangling}")
+    story.present.drop(KEY.ref)
+    for kind in OWNED:
+        for each in story.present.select(kind, NAMESPACE):
+            owners = [_other(owner) for owner in each["metadata"].get("ownerReferences") or ()]
+            if any(owner["kind"] == ROLLOUT.name for owner in owners):
+                ref = Ref(kind, NAMESPACE, each["metadata"]["name"])
+                left = owners if dangling else []
+                story.present.edit(ref, {"metadata": {"ownerReferences": left}})
+    metadata = {"namespace": NAMESPACE, "name": KEY.name}
+    body: JSON = {"apiVersion": ROLLOUT.api_version, "kind": ROLLOUT.name, "metadata": metadata}
+    story.present.put(ROLLOUT, {**body, "spec": spec, **({"status": status} if status else {})})
+    story.pardon()
+
+
+def _other(owner: JSON) -> JSON:
+    return {**owner, "uid": "gone"}
+
+
+def scale_the_deployment(story: Story, chance: random.Random) -> None:
+    """Somebody starts pods of the Deployment whose place was taken."""
+    ref = Ref(DEPLOYMENT, NAMESPACE, "checkout")
+    if story.present.get(ref) is not None:
+        story.present.edit(ref, {"spec": {"replicas": chance.randint(0, 2)}})
+
+
+PODS = [
+    Misfortune("evict", 0.03, evict),
+    Misfortune("node", 0.02, lose_a_node),
+    Misfortune("blink", 0.04, blink),
+    Misfortune("pod quota", 0.03, fill_the_quota),
+]
+SEEING = [
+    Misfortune("late", 0.10, fall_behind),
+    Misfortune("scrapes", 0.05, miss_scrapes),
+    Misfortune("turn bad", 0.04, turn_bad),
+]
+WRITING = [
+    Misfortune("lost answer", 0.05, lose_an_answer),
+    Misfortune("refusal", 0.05, refuse),
+    Misfortune("silent gateway", 0.02, fall_silent),
+]
+MEDDLING = [
+    Misfortune("meddle with Services", 0.04, meddle_with_services),
+    Misfortune("ports", 0.03, change_ports),
+    Misfortune("restore", 0.02, restore),
+    Misfortune("Deployment", 0.02, scale_the_deployment),
+]
+
+
+def end(story: Story) -> None:
+    """End all that can be ended from outside: no fault lasts."""
+    story.die_after, story.eyes.error, story.users.scraped = None, "", True
+    story.caches.lose_in, story.kubelets.quota = None, None
+    story.caches.refusals.clear()
+    story.caches.fall_behind([])
+    story.gateway.silent = False
+    story.edit({"spec": {"paused": False, "replicas": max(1, story.replicas)}})
