@@ -3,6 +3,7 @@
 KNOWN: dict[str, str] = {
     "back to nobody": "traffic goes back to a stable revision whether that has ready pods or not",
     "named no longer": "a Service that the spec names no longer keeps our key",
+    "shared for a moment": "pods that are due to go are not kept when a Service without our key finds them again",
     "restore": "routing objects of a Rollout that is gone are not adopted again",
 }
 """Its name in the stories, and why. A repair takes its line out; nothing is ever weakened for good."""

@@ -67,6 +67,8 @@ class Story:
         self.writes = 0
         self.log: list[str] = []
         self.pardoned: set[str] = set()
+        self.selected_at = self.began
+        """When somebody else has last had a Service select something else."""
         self.lenient = False
         """Somebody has changed what a release is judged by."""
         for kind, body in way.objects:
@@ -154,6 +156,7 @@ class Story:
 
     def select(self, service: str, hash_: str | None) -> None:
         """Have a Service select a revision, as somebody else would; None: all of them."""
+        self.selected_at = self.clock.now()
         selector = {HASH_LABEL: hash_}
         self.present.edit(Ref(SERVICE, NAMESPACE, service), {"spec": {"selector": selector}})
 
