@@ -118,3 +118,13 @@ def test_a_past_revision_that_the_template_names_is_pinned_by_nothing() -> None:
     assert story.stable == latest
     assert status.pinned is None
     assert status.phase == "Healthy"
+
+
+def test_a_rollback_while_the_spec_is_paused_waits_and_then_goes_on() -> None:
+    story = released(2)
+    story.edit({"spec": {"paused": True}})
+    story.command("rollback", "back")
+    assert story.settle(60).phase == "Paused"
+    story.edit({"spec": {"paused": False}})
+    story.settle()
+    assert story.stable == story.hash_of("shop:1")
