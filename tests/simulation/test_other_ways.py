@@ -2,6 +2,7 @@
 
 import pytest
 
+from rollouts.model.kinds import POD, REPLICA_SET
 from tests.simulation.invariants import left_behind
 from tests.simulation.kubelets import Behaviour
 from tests.simulation.starts import blue_green, by_replicas, deployed, dynamic
@@ -186,3 +187,13 @@ def test_going_back_within_the_window_skips_the_steps() -> None:
     back = story.release("shop:2", Behaviour())
     story.run_until(lambda it: it.status.phase == "Healthy" and list(it.sizes()) == [back])
     assert (story.now - began).total_seconds() < 15
+
+
+def test_pods_that_are_going_already_are_not_counted_on() -> None:
+    story = by_replicas(15, replicas=7)
+    old = story.hash_of("shop:1")
+    story.caches.fall_behind([POD, REPLICA_SET])
+    story.release("shop:2", Behaviour(ready_after=60))
+    story.command("promote-full", "x")
+    story.pass_time(20)
+    assert story.sizes()[old] == 6, "one of seven may be missing, and one is"
