@@ -2,6 +2,9 @@
 
 KNOWN: dict[str, str] = {
     "back to nobody": "traffic goes back to a stable revision whether that has ready pods or not",
+    "blink alone": "a pod that misses a readiness probe rolls a release back",
+    "evict alone": "a canary that loses its only pod to its node is rolled back",
+    "node alone": "so is one whose node goes",
     "named no longer": "a Service that the spec names no longer keeps our key",
     "shared for a moment": "pods that are due to go are not kept when a Service without our key finds them again",
     "restore": "routing objects of a Rollout that is gone are not adopted again",

@@ -7,7 +7,8 @@ decision sees. The seed that makes a run is all that is needed to see it again.
 
 import json
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -335,6 +336,16 @@ class Story:
 
     def say(self, text: str) -> None:
         self.log.append(f"{(self.clock.now() - self.began).total_seconds():7.1f} {text}")
+
+
+@contextmanager
+def told(name: str, story: Story) -> Iterator[None]:
+    """Print which story it was that failed, and how it came to that."""
+    try:
+        yield
+    except Exception:
+        print(f"{name}\n" + "\n".join(story.log[-80:]))
+        raise
 
 
 def _said(write: Write) -> str:

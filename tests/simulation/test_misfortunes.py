@@ -1,8 +1,6 @@
 """Whatever happens, on every way that traffic goes: hundreds of seeded stories in virtual time."""
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -12,23 +10,13 @@ from tests.simulation.invariants import is_over, left_behind
 from tests.simulation.kubelets import Behaviour
 from tests.simulation.misfortunes import USUAL, befall
 from tests.simulation.starts import deployed
-from tests.simulation.story import Story
+from tests.simulation.story import Story, told
 from tests.simulation.ways import WAYS
 from tests.unit.controller.edits import put_beside
 
 SEEDS = {way: range(60) for way in WAYS}
 BY_DAY = 6
 GROUPS = [PODS, SEEING, WRITING, MEDDLING, EDITING]
-
-
-@contextmanager
-def told(way: str, seed: int, story: Story) -> Iterator[None]:
-    """Print how it came to a failure."""
-    try:
-        yield
-    except Exception:
-        print(f"{way} {seed}\n" + "\n".join(story.log[-80:]))
-        raise
 
 
 def live(story: Story, chance: random.Random, ticks: int) -> None:
@@ -58,7 +46,7 @@ def test_whatever_happens_the_invariants_hold_and_it_ends(way: str, seed: int) -
     """Faults, releases, commands and deaths at random; then peace: it must come to an end."""
     chance = random.Random(f"{way} {seed}")
     story = deployed(way, seed, progressDeadlineSeconds=60)
-    with told(way, seed, story):
+    with told(f"{way} {seed}", story):
         live(story, chance, chance.randint(20, 200))
         end(story)
         status = story.settle(4000)
@@ -78,7 +66,7 @@ def test_good_releases_that_overtake_each_other_are_never_rolled_back(way: str, 
     chance = random.Random(f"{way} {seed}")
     story = deployed(way, seed)
     lost = story.users.lost
-    with told(way, seed, story):
+    with told(f"{way} {seed}", story):
         for number in range(chance.randint(2, 6)):
             behaviour = Behaviour(ready_after=chance.choice([0.2, 2.0, 6.0]))
             last = f"shop:{number + 2}"

@@ -1,0 +1,41 @@
+"""What befalls pods in any cluster is no release's fault, whatever it befalls."""
+
+import random
+
+import pytest
+
+from tests.simulation.faults import blink, end, evict, lose_a_node
+from tests.simulation.known import spared
+from tests.simulation.kubelets import Behaviour
+from tests.simulation.misfortunes import drain
+from tests.simulation.starts import deployed
+from tests.simulation.story import told
+from tests.simulation.ways import WAYS
+
+KINDS = {"evict": evict, "node": lose_a_node, "blink": blink, "drain": drain}
+CELLS = [
+    pytest.param(way, kind, seed, marks=[] if seed < 1 else [pytest.mark.nightly])
+    for way in WAYS
+    for kind in KINDS
+    for seed in range(8)
+]
+
+
+@pytest.mark.parametrize(("way", "kind", "seed"), CELLS)
+def test_no_disruption_rolls_a_good_release_back(way: str, kind: str, seed: int) -> None:
+    if spared(f"{kind} alone"):
+        pytest.skip("known")
+    chance = random.Random(f"{way} {kind} {seed}")
+    story = deployed(way, seed)
+    with told(f"{way} {kind} {seed}", story):
+        story.release("shop:2", Behaviour(ready_after=chance.choice([0.2, 2.0, 6.0])))
+        for _ in range(100):
+            if chance.random() < 0.1:
+                KINDS[kind](story, chance)
+            story.round()
+            assert story.status.abort is None, story.status.abort
+            story.tick(chance.choice([0.1, 0.5, 1.0]))
+        end(story)
+        assert story.settle().phase == "Healthy"
+        assert story.status.stable_revision is not None
+        assert story.status.stable_revision.images == ["shop:2"]
