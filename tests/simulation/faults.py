@@ -161,9 +161,9 @@ def meddle_with_services(story: Story, chance: random.Random) -> None:
 
 def change_ports(story: Story, chance: random.Random) -> None:
     """The stable Service gets another port, which is where its pods listen from now on."""
-    port = {"name": "http", "port": 80, "targetPort": chance.choice([8080, 9090])}
-    story.present.edit(Ref(SERVICE, NAMESPACE, "checkout"), {"spec": {"ports": [port]}})
-    story.say(f"the stable Service leads to {port['targetPort']}")
+    number = chance.choice([8080, 9090])
+    story.say(f"the stable Service leads to {number}")
+    story.change_port(number)
 
 
 def restore(story: Story, chance: random.Random) -> None:

@@ -25,6 +25,7 @@ from rollouts.model.kinds import (
     SERVICE,
     TRAFFIC_SPLIT,
     FrozenJSON,
+    Ref,
 )
 from rollouts.model.status import Revision, RolloutStatus
 from rollouts.ports import Delete, Patch, Record, Write
@@ -180,6 +181,7 @@ class Invariants:
         if after <= before + _LITTLE:
             return
         assert status.abort is None, f"{current.hash} gets {after:.0%} after its rollback"
+        self._ports_are_those_of_stable(current.hash)
         applied = status.weights.applied / 100
         if after <= applied + _LITTLE or status.promoted:
             return  # it is only put back, or a person takes it upon themselves
@@ -189,6 +191,17 @@ class Invariants:
             criteria = weigh(target.spec, status, look).criteria
             leaning = [each.message for each in criteria if each.leans]
             assert not leaning, f"the weight rises from {applied:.0%} to {after:.0%} over {leaning}"
+
+    def _ports_are_those_of_stable(self, hash_: str) -> None:
+        """Requests reach a canary where its pods listen: where the users' own Service leads."""
+        caches = self.story.caches
+        users = caches.get(Ref(SERVICE, NAMESPACE, "checkout"))
+        for each in caches.select(SERVICE, NAMESPACE):
+            if is_ours(each) and each["spec"]["selector"].get(HASH_LABEL) == hash_ and users:
+                same = _targets(each) == _targets(users)
+                assert same or spared("ports"), (
+                    f"Service {each['metadata']['name']} has other ports"
+                )
 
     def _others_are_kept(self, old: Picture, new: Picture) -> None:
         """Pods that are no Rollout's, and have users, are shut out only for as many others."""
@@ -292,6 +305,10 @@ class Invariants:
         assert not promoted or self.story.is_pardoned(self._stable), (
             f"{self._stable} is bad, and stable"
         )
+
+
+def _targets(service: FrozenJSON) -> list[object]:
+    return [port["targetPort"] for port in service["spec"]["ports"]]
 
 
 def _hash(revision: Revision | None) -> str:

@@ -27,7 +27,7 @@ from tests.fakes.deployments import deployment
 from tests.fakes.kubernetes import canary_weight, template
 from tests.fakes.shop import Told
 from tests.simulation.cluster import Caches, DiedError, Present, written
-from tests.simulation.dataplane import NAMESPACE, doors, selected, shown
+from tests.simulation.dataplane import LOST, NAMESPACE, doors, selected, shown
 from tests.simulation.gateway import Gateway
 from tests.simulation.invariants import KEY, Invariants
 from tests.simulation.kubelets import Behaviour, Kubelets, image_of
@@ -149,6 +149,9 @@ class Story:
         """Return the largest share that a revision has of the requests to any entrance."""
         return 100 * max(shares.get(hash_, 0.0) for shares in self.shares().values())
 
+    def users_are_answered(self) -> bool:
+        return all(LOST not in shares for shares in self.shares().values())
+
     def has_users(self, hash_: str) -> bool:
         return any(hash_ in shares for shares in self.shares().values())
 
@@ -160,6 +163,11 @@ class Story:
         self.selected_at = self.clock.now()
         selector = {HASH_LABEL: hash_}
         self.present.edit(Ref(SERVICE, NAMESPACE, service), {"spec": {"selector": selector}})
+
+    def change_port(self, number: int) -> None:
+        """Have the pods listen elsewhere from now on, and the stable Service lead there."""
+        port = {"name": "http", "port": 80, "targetPort": number}
+        self.present.edit(Ref(SERVICE, NAMESPACE, "checkout"), {"spec": {"ports": [port]}})
 
     def release(self, image: str, behaviour: Behaviour | None = None) -> str:
         """Change the template; return its hash."""

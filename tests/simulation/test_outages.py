@@ -1,0 +1,157 @@
+"""Releases while something is down: the old version, an admission webhook, a Gateway's controller."""
+
+import pytest
+
+from rollouts.model.kinds import DEPLOYMENT
+from tests.fakes.deployments import deployment
+from tests.simulation.faults import REFUSALS
+from tests.simulation.invariants import left_behind
+from tests.simulation.known import spared
+from tests.simulation.kubelets import Behaviour, is_ready
+from tests.simulation.starts import deployed, healthy
+from tests.simulation.story import Story
+from tests.simulation.ways import WAYS
+
+DOWN = Behaviour(problem="CrashLoopBackOff")
+BY_ROUTER = ("router", "several routers", "gateway", "mesh", "dynamic")
+
+
+def unless_known(name: str) -> None:
+    if spared(name):
+        pytest.skip("known")
+
+
+@pytest.mark.parametrize("unbound", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_release_repairs_an_outage(way: str, unbound: bool) -> None:
+    unless_known("repair")
+    story = deployed(way, 1, progressDeadlineSeconds=60)
+    story.turn(story.hash_of("shop:1"), DOWN)
+    story.pass_time(5)
+    if unbound:
+        story.select("checkout", None)
+    story.release("shop:2")
+    story.settle(300)
+    assert story.users_are_answered()
+    assert story.settle().phase == "Healthy"
+    assert story.status.stable_revision is not None
+    assert story.status.stable_revision.images == ["shop:2"]
+
+
+@pytest.mark.parametrize("why", ["newer template", "bad"])
+@pytest.mark.parametrize("way", BY_ROUTER)
+def test_no_traffic_goes_back_to_a_version_that_is_down(way: str, why: str) -> None:
+    unless_known("back to nobody")
+    story = deployed(way, 2, progressDeadlineSeconds=60)
+    new = story.release("shop:2")
+    story.run_until(lambda it: it.percent(new) >= 25)
+    story.turn(story.hash_of("shop:1"), DOWN)
+    story.pass_time(1)
+    if why == "bad":
+        story.turn(new, Behaviour(error_rate=0.3))
+    else:
+        story.release("shop:3", Behaviour(ready_after=10_000))
+    story.pass_time(30)
+    assert story.percent(new) > 0, "an answer is better than none"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_old_version_stays_while_the_new_one_is_down(way: str) -> None:
+    unless_known("better of the two")
+    story = deployed(way, 3)
+    old, new = story.stable, story.release("shop:2")
+    story.run_until(lambda it: it.status.stable_revision.hash == new)
+    story.turn(new, DOWN)
+    story.pass_time(60)
+    if old:
+        assert story.sizes().get(old), "nothing else is up"
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_refused_write_holds_up_no_pods(way: str, refusal: object) -> None:
+    unless_known("refusal alone")
+    for seconds in (0, 4, 15, 25):
+        story = deployed(way, 4)
+        story.release("shop:2")
+        story.pass_time(seconds)
+        story.caches.refusals.append(refusal)
+        story.edit({"spec": {"replicas": 12}})
+        story.pass_time(40)
+        assert sum(story.sizes().values()) >= 12, f"refused after {seconds} s"
+
+
+@pytest.mark.parametrize("way", ["gateway", "several routers"])
+def test_a_gateway_that_says_no_more_leaves_nothing_behind(way: str) -> None:
+    unless_known("silent gateway alone")
+    story = deployed(way, 5, progressDeadlineSeconds=30)
+    new = story.release("shop:2")
+    story.run_until(lambda it: it.percent(new) > 0)
+    story.gateway.silent = True
+    story.settle(1200)
+    assert story.status.phase in ("Healthy", "Degraded")
+    assert left_behind(story) == []
+    assert len(story.sizes()) == 1
+
+
+@pytest.mark.parametrize("replicas", [0, 1])
+def test_a_first_deploy_takes_no_users_from_a_deployment_that_it_is_beside(replicas: int) -> None:
+    unless_known("narrowed")
+    story = Story(WAYS["router"], 6, replicas=replicas)
+    story.present.put(DEPLOYMENT, deployment())
+    story.kubelets.behaviours["shop:1"] = Behaviour(ready_after=0.1)
+    story.tick(0)
+    story.tick(1)
+    story.settle(120)
+    assert story.shares()["Service checkout"].get("", 0) > 0
+
+
+def test_the_canary_service_follows_the_stable_one() -> None:
+    unless_known("ports")
+    story = healthy(7)
+    story.release("shop:2")
+    assert story.settle().phase == "Healthy"
+    story.change_port(9090)
+    new = story.release("shop:3")
+    assert story.settle().phase == "Healthy"
+    assert story.stable == new
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_version_that_breaks_long_after_its_promotion_is_told(way: str) -> None:
+    unless_known("down at rest")
+    story = deployed(way, 8)
+    story.pass_time(600)
+    story.turn(story.hash_of("shop:1"), DOWN)
+    story.pass_time(30)
+    assert story.status.phase == "Degraded"
+    assert "CrashLoopBackOff" in story.status.message
+
+
+@pytest.mark.parametrize("way", [each for each in WAYS if each not in ("blue-green", "replicas")])
+def test_an_autoscaler_that_finds_no_room_stops_no_release(way: str) -> None:
+    unless_known("no room")
+    steps = [{"setWeight": 25}, {"pause": {"duration": "10m"}}]
+    story = deployed(way, 9, progressDeadlineSeconds=30, strategy={"steps": steps})
+    story.release("shop:2")
+    story.run_until(lambda it: it.status.current_step_index == 1)
+    story.kubelets.quota = len(story.kubelets.lives)
+    story.edit({"spec": {"replicas": 20}})
+    story.pass_time(120)
+    assert story.status.abort is None, story.status.abort
+
+
+def test_a_newer_template_after_a_promotion_overloads_nobody() -> None:
+    unless_known("overload")
+    story = deployed("dynamic", 10)
+    new = story.release("shop:2")
+    story.run_until(lambda it: it.status.stable_revision.hash == new)
+    story.release("shop:3")
+    for _ in range(200):
+        story.round(1)
+        for hash_, share in story.shares()["shop.test"].items():
+            ready = sum(map(is_ready, story.kubelets.pods(hash_)))
+            assert ready >= share * 10 - 1, (
+                f"{share:.0%} of the requests for {ready} pods of {hash_}"
+            )
+        story.tick(0.3)
