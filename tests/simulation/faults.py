@@ -21,9 +21,9 @@ from rollouts.model.kinds import (
 from rollouts.ports import Apply, Create, Patch, Write
 from tests.simulation.cluster import Refusal, written
 from tests.simulation.dataplane import NAMESPACE, is_ours
-from tests.simulation.invariants import KEY
 from tests.simulation.kubelets import NODES, Behaviour
 from tests.simulation.misfortunes import Misfortune
+from tests.simulation.picture import KEY
 from tests.simulation.story import Story
 
 WATCHES: tuple[Kind, ...] = (

@@ -17,6 +17,7 @@ VERSIONS = [
     Behaviour(crashes=True),
     Behaviour(ready_after=100_000),
     Behaviour(error_rate=0.002),
+    Behaviour(error_rate=0.02),
 ]
 VERBS = ["promote", "promote-full", "abort", "retry", "pause", "resume", "rollback", "nonsense"]
 Strike = Callable[[Story, random.Random], None]

@@ -29,8 +29,9 @@ from tests.fakes.shop import Told
 from tests.simulation.cluster import Caches, DiedError, Present, written
 from tests.simulation.dataplane import LOST, NAMESPACE, doors, selected, shown
 from tests.simulation.gateway import Gateway
-from tests.simulation.invariants import KEY, Invariants
+from tests.simulation.invariants import Invariants
 from tests.simulation.kubelets import Behaviour, Kubelets, image_of
+from tests.simulation.picture import KEY
 from tests.simulation.users import Eyes, Users
 from tests.simulation.ways import Way
 
@@ -179,6 +180,10 @@ class Story:
         else:
             self.edit({"spec": {"template": template(image)}})
         return self.hash_of(image)
+
+    def is_stable(self, hash_: str) -> bool:
+        stable = self.status.stable_revision
+        return stable is not None and stable.hash == hash_
 
     def goes_back_to(self, hash_: str) -> bool:
         """Say whether traffic may come back to a revision."""

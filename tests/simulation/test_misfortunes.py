@@ -6,9 +6,9 @@ import pytest
 
 from tests.simulation.editing import EDITING
 from tests.simulation.faults import MEDDLING, PODS, SEEING, WRITING, end
-from tests.simulation.invariants import is_over, left_behind
 from tests.simulation.kubelets import Behaviour
 from tests.simulation.misfortunes import USUAL, befall
+from tests.simulation.rest import is_over, left_behind
 from tests.simulation.starts import deployed
 from tests.simulation.story import Story, told
 from tests.simulation.ways import WAYS

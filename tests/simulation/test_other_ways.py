@@ -3,8 +3,8 @@
 import pytest
 
 from rollouts.model.kinds import POD, REPLICA_SET
-from tests.simulation.invariants import left_behind
 from tests.simulation.kubelets import Behaviour
+from tests.simulation.rest import left_behind
 from tests.simulation.starts import blue_green, by_replicas, deployed, dynamic
 
 

@@ -4,10 +4,11 @@ import pytest
 
 from rollouts.model.kinds import DEPLOYMENT
 from tests.fakes.deployments import deployment
+from tests.simulation.cluster import Refusal
 from tests.simulation.faults import REFUSALS
-from tests.simulation.invariants import left_behind
 from tests.simulation.known import spared
 from tests.simulation.kubelets import Behaviour, is_ready
+from tests.simulation.rest import left_behind
 from tests.simulation.starts import deployed, healthy
 from tests.simulation.story import Story
 from tests.simulation.ways import WAYS
@@ -60,7 +61,7 @@ def test_the_old_version_stays_while_the_new_one_is_down(way: str) -> None:
     unless_known("better of the two")
     story = deployed(way, 3)
     old, new = story.stable, story.release("shop:2")
-    story.run_until(lambda it: it.status.stable_revision.hash == new)
+    story.run_until(lambda it: it.is_stable(new))
     story.turn(new, DOWN)
     story.pass_time(60)
     if old:
@@ -69,7 +70,7 @@ def test_the_old_version_stays_while_the_new_one_is_down(way: str) -> None:
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 @pytest.mark.parametrize("way", WAYS)
-def test_a_refused_write_holds_up_no_pods(way: str, refusal: object) -> None:
+def test_a_refused_write_holds_up_no_pods(way: str, refusal: Refusal) -> None:
     unless_known("refusal alone")
     for seconds in (0, 4, 15, 25):
         story = deployed(way, 4)
@@ -145,7 +146,7 @@ def test_a_newer_template_after_a_promotion_overloads_nobody() -> None:
     unless_known("overload")
     story = deployed("dynamic", 10)
     new = story.release("shop:2")
-    story.run_until(lambda it: it.status.stable_revision.hash == new)
+    story.run_until(lambda it: it.is_stable(new))
     story.release("shop:3")
     for _ in range(200):
         story.round(1)

@@ -1,0 +1,51 @@
+"""What must never happen in one attempt at a revision, from its first status to the next one's."""
+
+from rollouts.core.world import under_way
+from rollouts.model.status import RolloutStatus
+from tests.simulation.picture import Watched, hash_of, taken, verb_of, wanted, way_of
+
+
+class Attempts:
+    """Is shown every status that is written; `floor` is what stable had when the attempt began."""
+
+    def __init__(self, story: Watched) -> None:
+        self.story = story
+        self.floor = 0
+        self._began: object = None
+        self._steps: tuple[object, int] = (None, 0)
+        self._stable = ""
+
+    def check(self, status: RolloutStatus) -> None:
+        self._steps_go_forward(status)
+        self._a_promotion_is_earned(status)
+        self._begins(status)
+
+    def _begins(self, status: RolloutStatus) -> None:
+        """Remember how large stable is when a release begins, and until all others have gone."""
+        if not (under_way(status) or status.retiring):
+            self.floor = 0
+        if under_way(status) and self._began != status.started_at:
+            self._began = status.started_at
+            sizes = taken(self.story).sizes
+            self.floor = max(self.floor, sizes.get(hash_of(status.stable_revision), 0))
+
+    def _steps_go_forward(self, status: RolloutStatus) -> None:
+        """Within an attempt, and as long as the steps are the same, they are gone through once."""
+        index = status.current_step_index
+        if index is None or not under_way(status):
+            return
+        attempt = (status.started_at, hash_of(status.current_revision), repr(way_of(status)))
+        if attempt == self._steps[0]:
+            assert index >= self._steps[1], f"step {self._steps[1]} is followed by {index}"
+        self._steps = (attempt, index)
+
+    def _a_promotion_is_earned(self, status: RolloutStatus) -> None:
+        """What becomes stable has all its pods, and is not known to be bad."""
+        before, self._stable = self._stable, hash_of(status.stable_revision)
+        if not before or self._stable in ("", before):
+            return
+        assert self.story.is_pardoned(self._stable), f"{self._stable} is bad, and stable"
+        if status.abort is None and verb_of(self.story.rollout) not in ("promote-full", "rollback"):
+            ready = max(each.get(self._stable, 0) for each in taken(self.story).ready.values())
+            needed = wanted(self.story)
+            assert ready >= needed, f"{self._stable} has {ready} of {needed} pods, and is stable"

@@ -1,0 +1,112 @@
+"""Who gets requests at one moment, as one controller's caches show it: what the invariants compare."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from rollouts.controller.keys import Key
+from rollouts.controller.objects import named_services
+from rollouts.model.kinds import HASH_LABEL, JSON, REPLICA_SET, FrozenJSON
+from rollouts.model.status import Revision, RolloutStatus
+from tests.simulation.cluster import Caches
+from tests.simulation.dataplane import BESIDE, NAMESPACE, Ready, Shares, doors, shown, to_come
+from tests.simulation.users import Eyes, Users
+
+KEY = Key(NAMESPACE, "checkout")
+
+
+class Watched(Protocol):
+    """A story, as the invariants look at it."""
+
+    caches: Caches
+    users: Users
+    eyes: Eyes
+    selected_at: datetime
+
+    @property
+    def rollout(self) -> JSON: ...
+
+    @property
+    def status(self) -> RolloutStatus: ...
+
+    def is_pardoned(self, hash_: str) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What there is at one write: as endpoints are now, and as they will be by what objects say."""
+
+    now: Mapping[str, Shares]
+    soon: Mapping[str, Shares]
+    ready: Ready
+    sizes: Mapping[str, int]
+    """What each revision's ReplicaSet is to have."""
+    status: RolloutStatus
+
+    @property
+    def way(self) -> FrozenJSON:
+        """The strategy in force."""
+        return way_of(self.status)
+
+    @property
+    def current(self) -> str:
+        return hash_of(self.status.current_revision)
+
+    @property
+    def stable(self) -> str:
+        return hash_of(self.status.stable_revision)
+
+    def behind(self, service: str) -> Counter[str]:
+        """Return the ready pods that a Service has, by revision."""
+        return self.ready.get(service, Counter())
+
+    def most(self, hash_: str) -> float:
+        """Return the largest share that a revision has of any entrance that its releases are about."""
+        found = (shares for name, shares in self.soon.items() if name not in BESIDE)
+        return max((shares.get(hash_, 0.0) for shares in found), default=0.0)
+
+
+def taken(story: Watched) -> Picture:
+    """Return what the story's controller sees now."""
+    caches = story.caches
+    entrances, ready = doors(caches), to_come(caches)
+    sizes = {
+        each["metadata"]["labels"].get(HASH_LABEL, ""): each["spec"]["replicas"]
+        for each in caches.select(REPLICA_SET, NAMESPACE)
+    }
+    now = entrances.shares(shown(caches))
+    return Picture(now, entrances.shares(ready), ready, sizes, story.status)
+
+
+def hash_of(revision: Revision | None) -> str:
+    return revision.hash if revision is not None else ""
+
+
+def way_of(status: RolloutStatus) -> FrozenJSON:
+    """Return the strategy in force."""
+    strategy = (status.spec_in_force or {}).get("strategy") or {}
+    return next((each for each in strategy.values() if each is not None), {})
+
+
+def is_by_replicas(way: FrozenJSON) -> bool:
+    return "activeService" not in way and not way.get("trafficRouting")
+
+
+def names(story: Watched) -> set[str]:
+    """Return the Services that a spec names: as it is written, or as it is in force."""
+    in_force = {"spec": story.status.spec_in_force or {}}
+    return {*named_services(story.rollout), *named_services(in_force)}
+
+
+def wanted(story: Watched) -> int:
+    """Return how many pods the spec asks for."""
+    return int(story.rollout["spec"].get("replicas", 1))
+
+
+def verb_of(rollout: FrozenJSON) -> str:
+    """Return what a person has asked for last, of what moves traffic."""
+    text = str((rollout["metadata"].get("annotations") or {}).get("rollouts.dev/command") or "")
+    verbs = ("abort", "rollback", "promote-full", "promote", "retry")
+    return next((verb for verb in verbs if verb in text), "")

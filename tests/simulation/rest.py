@@ -1,0 +1,52 @@
+"""What is left when a Rollout has come to rest: nothing that it does not need."""
+
+from collections.abc import Iterator
+
+from rollouts.core.world import under_way
+from rollouts.model.kinds import HASH_LABEL, HTTP_ROUTE, INGRESS, SERVICE, TRAFFIC_SPLIT
+from rollouts.model.status import RolloutStatus
+from tests.simulation.dataplane import NAMESPACE, is_ours
+from tests.simulation.known import spared
+from tests.simulation.picture import Watched, names, taken
+
+
+def is_over(status: RolloutStatus) -> bool:
+    """Say whether nothing is released any more, and nobody is asked to do something first."""
+    asked = status.phase == "Degraded" and status.abort is None and status.pinned is None
+    return not (under_way(status) or status.retiring or asked)
+
+
+def left_behind(story: Watched) -> list[str]:
+    """Return what is there of ours, or of our writing, that a Rollout at rest does not need."""
+    return [*_routes(story), *_keys(story), *_pods(story)]
+
+
+def _routes(story: Watched) -> Iterator[str]:
+    caches = story.caches
+    for each in caches.select(INGRESS, NAMESPACE):
+        if is_ours(each):
+            yield f"Ingress {each['metadata']['name']}"
+    for each in caches.select(HTTP_ROUTE, NAMESPACE):
+        noted = any("rollouts.dev/" in key for key in each["metadata"].get("annotations") or {})
+        if is_ours(each) or noted:
+            yield f"HTTPRoute {each['metadata']['name']}"
+    for each in caches.select(TRAFFIC_SPLIT, NAMESPACE):
+        if each["spec"]["service"] == each["spec"]["backends"][0]["service"]:
+            yield f"TrafficSplit {each['metadata']['name']}"
+
+
+def _keys(story: Watched) -> Iterator[str]:
+    """Yield the Services of the users' that have our key, and that no spec names."""
+    named = names(story)
+    for each in story.caches.select(SERVICE, NAMESPACE):
+        name = str(each["metadata"]["name"])
+        kept = HASH_LABEL in each["spec"]["selector"] and not is_ours(each)
+        if kept and name not in named and not spared("named no longer"):
+            yield f"the key in Service {name}"
+
+
+def _pods(story: Watched) -> Iterator[str]:
+    sizes = taken(story).sizes
+    running = [hash_ for hash_, size in sizes.items() if hash_ and size]
+    if len(running) > 1:
+        yield f"pods of {', '.join(running)}"

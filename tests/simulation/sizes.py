@@ -1,0 +1,84 @@
+"""When pods may go, and how many: checked at every write that makes a ReplicaSet smaller."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from rollouts.core.world import under_way
+from rollouts.model.kinds import FrozenJSON
+from tests.simulation.attempts import Attempts
+from tests.simulation.known import spared
+from tests.simulation.picture import Picture, Watched, is_by_replicas, wanted
+
+QUIET_SECONDS = 5.0
+"""How long a revision has had no request before its pods go; all delays of the stories are as long."""
+_LITTLE = 1e-9
+SOON = timedelta(seconds=10)
+"""So long after somebody else has had a Service select something else, that is not our doing."""
+_ROUNDED = 0.01
+"""Status keeps times in milliseconds."""
+
+
+class Sizes:
+    def __init__(self, story: Watched, attempts: Attempts) -> None:
+        self.story, self._attempts = story, attempts
+
+    def check(self, old: Picture, new: Picture) -> None:
+        gone = [hash_ for hash_, size in old.sizes.items() if size and hash_ not in new.sizes]
+        assert not any(gone), f"ReplicaSets with pods are deleted: {gone}"
+        for hash_, size in new.sizes.items():
+            if hash_ and size < old.sizes.get(hash_, size):
+                self._may_shrink(old, new, hash_)
+
+    def _may_shrink(self, old: Picture, new: Picture, hash_: str) -> None:
+        """No pods go that served lately, and none that traffic may come back to."""
+        status = old.status
+        if not under_way(status) and status.stable_revision is None:
+            return
+        if is_by_replicas(old.way):
+            self._enough_are_left(old, new)
+        elif hash_ == old.stable:
+            self._stable_is_kept(old, new.sizes[hash_])
+        else:
+            self._is_quiet(old.way, hash_)
+
+    def _is_quiet(self, way: FrozenJSON, hash_: str) -> None:
+        served = self.story.users.served_at.get(hash_)
+        if served is None:
+            return
+        if spared("shared for a moment") and served <= self.story.selected_at + SOON:
+            return
+        quiet = (self.story.users.clock.now() - served).total_seconds()
+        assert quiet >= _delay(way, self.story.rollout) - _ROUNDED, (
+            f"pods of {hash_} go {quiet} s after they served"
+        )
+
+    def _stable_is_kept(self, old: Picture, size: int) -> None:
+        """Until all others have gone stable is as large as it was, or as the traffic that it has."""
+        floor = self._attempts.floor
+        if not old.way.get("dynamicStableScale"):
+            assert size >= floor, f"stable has {size} pods, and {floor} when the release began"
+        elif under_way(old.status):
+            total = max(floor, wanted(self.story))
+            share = 1 - old.most(old.current)
+            assert size >= share * total - _LITTLE, f"stable has {size} for {share:.0%} of {total}"
+
+    def _enough_are_left(self, old: Picture, new: Picture) -> None:
+        """By replicas, pods go only as fast as maxUnavailable lets them."""
+        if old.way.get("maxUnavailable") is not None or old.way.get("maxSurge") is not None:
+            return
+        total = wanted(self.story)
+        left = sum(new.behind("checkout").values())
+        before = sum(old.behind("checkout").values())
+        assert left >= min(before, total - total // 4), f"{left} of {total} pods are left to serve"
+
+
+def _delay(way: FrozenJSON, rollout: FrozenJSON) -> float:
+    """Return the shortest delay that is in force, or written now."""
+    strategies = (rollout["spec"].get("strategy") or {}).values()
+    delays = [
+        each.get(field, QUIET_SECONDS)
+        for each in (way, *strategies)
+        for field in ("scaleDownDelaySeconds", "abortScaleDownDelaySeconds")
+        if isinstance(each, Mapping)
+    ]
+    return min([QUIET_SECONDS, *(each for each in delays if isinstance(each, int | float))])
