@@ -6,6 +6,7 @@ from rollouts.model.kinds import POD, REPLICA_SET
 from tests.simulation.kubelets import Behaviour
 from tests.simulation.rest import left_behind
 from tests.simulation.starts import blue_green, by_replicas, deployed, dynamic
+from tests.simulation.story import Story
 
 
 def test_a_good_release_is_previewed_switched_baked_and_promoted() -> None:
@@ -44,11 +45,15 @@ def test_what_turns_bad_while_the_old_revision_is_warm_goes_back_too() -> None:
     story = blue_green(3, strategy=strategy)
     old = story.stable
     new = story.release("shop:2", Behaviour())
-    story.run_until(lambda it: it.status.phase == "Healthy")
+    story.run_until(is_promoted)
     story.turn(new, Behaviour(error_rate=0.5))
     story.run_until(lambda it: it.stable == old, 30)
     assert story.settle().phase == "Degraded"
     assert story.stable == old
+
+
+def is_promoted(story: Story) -> bool:
+    return story.status.phase == "Healthy" and story.is_stable(story.hash_of("shop:2"))
 
 
 def test_abort_and_rollback_go_back_while_the_old_revision_is_warm_and_rollback_later_too() -> None:
@@ -57,7 +62,7 @@ def test_abort_and_rollback_go_back_while_the_old_revision_is_warm_and_rollback_
         story = blue_green(4, strategy=strategy)
         old = story.stable
         story.release("shop:2", Behaviour())
-        story.run_until(lambda it: it.status.phase == "Healthy")
+        story.run_until(is_promoted)
         story.pass_time(wait)
         story.command(verb, "back", by="me")
         story.reconcile()
