@@ -3,7 +3,7 @@
 import pytest
 
 from rollouts.model.kinds import POD, REPLICA_SET
-from tests.simulation.kubelets import Behaviour
+from tests.simulation.kubelets import Behaviour, is_ready
 from tests.simulation.rest import left_behind
 from tests.simulation.starts import blue_green, by_replicas, deployed, dynamic
 from tests.simulation.story import Story
@@ -154,6 +154,17 @@ def test_stable_makes_room_only_for_traffic_that_was_measured() -> None:
     story.run_until(lambda it: it.route == 50)
     story.run_until(lambda it: it.sizes().get(old, 0) == 5)
     assert story.settle().phase == "Healthy", "\n".join(story.log)
+
+
+def test_stable_never_has_more_traffic_than_pods_for_it() -> None:
+    story = dynamic(16)
+    old, new = story.stable, story.release("shop:2")
+    while not story.is_stable(new):
+        story.round(1)
+        ready = sum(map(is_ready, story.kubelets.pods(old)))
+        assert ready >= story.shares()["shop.test"].get(old, 0.0) * 10 - 1e-9
+        story.tick(0.3)
+    assert story.settle().phase == "Healthy"
 
 
 def test_a_rollback_grows_stable_before_the_traffic_comes_back() -> None:
