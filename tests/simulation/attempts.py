@@ -14,9 +14,11 @@ class Attempts:
         self._began: object = None
         self._steps: tuple[object, int] = (None, 0)
         self._stable = ""
+        self._applied = 0
 
     def check(self, status: RolloutStatus) -> None:
         self._steps_go_forward(status)
+        self._a_weight_is_served(status)
         self._a_promotion_is_earned(status)
         self._begins(status)
 
@@ -38,6 +40,15 @@ class Attempts:
         if attempt == self._steps[0]:
             assert index >= self._steps[1], f"step {self._steps[1]} is followed by {index}"
         self._steps = (attempt, index)
+
+    def _a_weight_is_served(self, status: RolloutStatus) -> None:
+        """What is told to be applied is what every data plane does by now."""
+        before, self._applied = self._applied, status.weights.applied
+        if self._applied <= before or not way_of(status).get("trafficRouting"):
+            return
+        if not self.story.caches.late and under_way(status):
+            least = min(self.story.routed(), default=100.0)
+            assert least >= self._applied, f"{self._applied} % are told, and {least} % are routed"
 
     def _a_promotion_is_earned(self, status: RolloutStatus) -> None:
         """What becomes stable has all its pods, and is not known to be bad."""

@@ -19,6 +19,8 @@ class Programmed:
     rules: list[JSON]
     generation: int = 0
     due: datetime | None = None
+    told: int = 0
+    """The generation that the route's status is about."""
 
 
 class Gateway:
@@ -37,21 +39,24 @@ class Gateway:
 
     def tick(self) -> None:
         for route in self.cluster.select(HTTP_ROUTE, NAMESPACE):
-            uid, generation = route["metadata"]["uid"], route["metadata"]["generation"]
-            known = self._programmed.setdefault(uid, Programmed(rules_of(route)))
-            if generation == known.generation:
-                continue
-            if known.due is None:
-                known.due = self.now() + timedelta(seconds=self.dice.choice(DELAYS_SECONDS))
-            if self.now() >= known.due:
+            known = self._programmed.setdefault(
+                route["metadata"]["uid"], Programmed(rules_of(route))
+            )
+            if route["metadata"]["generation"] != known.generation:
                 self._take_up(route, known)
+            if known.told != known.generation and not self.silent:
+                self._tell(route, known)
 
     def _take_up(self, route: JSON, known: Programmed) -> None:
-        known.rules, known.due = rules_of(route), None
-        known.generation = route["metadata"]["generation"]
-        if self.silent:
-            return
-        parents = [_parent(ref, known.generation) for ref in route["spec"]["parentRefs"]]
+        if known.due is None:
+            known.due = self.now() + timedelta(seconds=self.dice.choice(DELAYS_SECONDS))
+        if self.now() >= known.due:
+            known.rules, known.due = rules_of(route), None
+            known.generation = route["metadata"]["generation"]
+
+    def _tell(self, route: JSON, known: Programmed) -> None:
+        known.told = known.generation
+        parents = [_parent(ref, known.told) for ref in route["spec"]["parentRefs"]]
         ref = Ref(HTTP_ROUTE, NAMESPACE, route["metadata"]["name"])
         self.cluster.edit(ref, {"status": {"parents": parents}})
 

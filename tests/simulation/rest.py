@@ -13,7 +13,7 @@ from tests.simulation.picture import Watched, names, taken
 def is_over(status: RolloutStatus) -> bool:
     """Say whether nothing is released any more, and nobody is asked to do something first."""
     asked = status.phase == "Degraded" and status.abort is None and status.pinned is None
-    return not (under_way(status) or status.retiring or asked)
+    return not (under_way(status) or asked)
 
 
 def left_behind(story: Watched) -> list[str]:
@@ -50,3 +50,5 @@ def _pods(story: Watched) -> Iterator[str]:
     running = [hash_ for hash_, size in sizes.items() if hash_ and size]
     if len(running) > 1:
         yield f"pods of {', '.join(running)}"
+    for each in story.status.retiring:
+        yield f"{each.hash}, which is still to go"

@@ -31,7 +31,7 @@ from tests.simulation.dataplane import LOST, NAMESPACE, doors, selected, shown
 from tests.simulation.gateway import Gateway
 from tests.simulation.invariants import Invariants
 from tests.simulation.kubelets import Behaviour, Kubelets, image_of
-from tests.simulation.picture import KEY
+from tests.simulation.picture import KEY, way_of
 from tests.simulation.users import Eyes, Users
 from tests.simulation.ways import Way
 
@@ -40,6 +40,10 @@ LONGEST_TICK = 5.0
 RETRY_SECONDS = 1.0
 ENOUGH_FAILURES = 20
 """A version that has failed so often is known to be bad, if anybody looks."""
+
+
+ENTRANCES = {"nginx": "shop.test", "gatewayAPI": "checkout 0"}
+"""By the router's field, what the stories' own route of its kind is called."""
 
 
 class Silent(Notices):
@@ -149,6 +153,17 @@ class Story:
     def percent(self, hash_: str) -> float:
         """Return the largest share that a revision has of the requests to any entrance."""
         return 100 * max(shares.get(hash_, 0.0) for shares in self.shares().values())
+
+    def routed(self) -> list[float]:
+        """Return what each route that is in force sends to the canary by now, in percent, answered or not."""
+        way, backends = way_of(self.status), doors(self.present, self.gateway.rules_of).backends
+        if way.get("stableService") != "checkout":
+            return []
+        return [
+            100 * (1 - backends[name].get("checkout", 0.0))
+            for router, name in ENTRANCES.items()
+            if "checkout" in str(way["trafficRouting"].get(router))
+        ]
 
     def users_are_answered(self) -> bool:
         return all(LOST not in shares for shares in self.shares().values())
