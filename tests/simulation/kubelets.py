@@ -209,12 +209,13 @@ class Kubelets(Deployments):
 
 def pod_status(life: Life, behaviour: Behaviour, *, ready: bool) -> JSON:
     """Return what a kubelet says of a pod."""
+    lost = life.lost_at is not None  # of the pods of such a node nothing else is known
+    why: JSON = {"lastTransitionTime": time_of(life.since)}
+    if not (ready or lost):
+        why["reason"] = "ContainersNotReady"
     conditions = [
-        {
-            "type": "Ready",
-            "status": "True" if ready else "False",
-            "lastTransitionTime": time_of(life.since),
-        }
+        {"type": "Ready", "status": str(ready), **why},
+        {"type": "ContainersReady", "status": str(ready or lost), **why},
     ]
     state: JSON = {"running": {}}
     if life.crash_looping or behaviour.problem:

@@ -4,15 +4,26 @@ import random
 
 import pytest
 
-from tests.simulation.faults import blink, end, evict, lose_a_node
+from tests.simulation.faults import end, evict, lose_a_node
 from tests.simulation.known import spared
-from tests.simulation.kubelets import Behaviour
+from tests.simulation.kubelets import Behaviour, hash_of, is_ready
 from tests.simulation.misfortunes import drain
 from tests.simulation.starts import deployed
-from tests.simulation.story import told
+from tests.simulation.story import Story, told
 from tests.simulation.ways import WAYS
 
-KINDS = {"evict": evict, "node": lose_a_node, "blink": blink, "drain": drain}
+
+def blink_beside_others(story: Story, chance: random.Random) -> None:
+    """A pod misses a probe, of a revision that has another: without any there is nothing to wait for."""
+    for pod in story.kubelets.pods():
+        others = [each for each in story.kubelets.pods(hash_of(pod)) if is_ready(each)]
+        if len(others) > 1 and is_ready(pod) and chance.random() < 0.3:
+            story.say(f"{pod['metadata']['name']} is not ready for a moment")
+            story.kubelets.blink(pod, chance.choice([1.0, 3.0]))
+            return
+
+
+KINDS = {"evict": evict, "node": lose_a_node, "blink": blink_beside_others, "drain": drain}
 CELLS = [
     pytest.param(way, kind, seed, marks=[] if seed < 1 else [pytest.mark.nightly])
     for way in WAYS
