@@ -60,9 +60,10 @@ def test_no_traffic_goes_back_to_a_version_that_is_down(way: str, why: str) -> N
 def test_the_old_version_stays_while_the_new_one_is_down(way: str) -> None:
     unless_known("better of the two")
     story = deployed(way, 3)
-    old, new = story.stable, story.release("shop:2")
-    story.run_until(lambda it: it.is_stable(new))
-    story.turn(new, DOWN)
+    old = story.stable
+    story.release("shop:2")
+    story.run_until(lambda it: it.is_stable(it.hash_of("shop:2")))
+    story.turn(story.hash_of("shop:2"), DOWN)
     story.pass_time(60)
     if old:
         assert story.sizes().get(old), "nothing else is up"
