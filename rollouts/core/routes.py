@@ -107,17 +107,23 @@ def next_weight(world: World, status: RolloutStatus) -> int:
     weights = status.weights
     wanted = weights.desired
     if weights.desired > weights.applied and not (
-        _has_switched(world, status) or may_raise(world, status)
+        _is_made(world, status) or may_raise(world, status)
     ):
         wanted = weights.applied
     return max(wanted, bearable(world, status))
 
 
-def _has_switched(world: World, status: RolloutStatus) -> bool:
-    """Say whether the active Service was switched, and only status does not say so yet."""
-    if world.spec.blue_green is None or route(world, status).weight != status.weights.desired:
+def _is_made(world: World, status: RolloutStatus) -> bool:
+    """
+    Say whether the desired weight is there already, and only status does not say so yet.
+
+    Then status will (`confirm`), and whatever holds the release now is in time for the next rise only.
+    """
+    if route(world, status).weight != status.weights.desired:
         return False
-    return world.stands(status.current_revision)
+    if world.spec.blue_green is not None:
+        return world.stands(status.current_revision)
+    return reaches_canary(world, status)
 
 
 def may_raise(world: World, status: RolloutStatus) -> bool:

@@ -2,7 +2,6 @@
 
 from rollouts.core.world import under_way
 from rollouts.model.status import RolloutStatus
-from tests.simulation.known import spared
 from tests.simulation.picture import Watched, hash_of, taken, verb_of, wanted, way_of
 
 
@@ -46,8 +45,6 @@ class Attempts:
         """What is told to be applied is what every data plane does by now."""
         before, self._applied = self._applied, status.weights.applied
         if self._applied <= before or not way_of(status).get("trafficRouting"):
-            return
-        if spared("held while it rises") and status.phase == "Paused":
             return
         if not self.story.caches.late and under_way(status):
             least = min(self.story.routed(), default=100.0)

@@ -6,7 +6,6 @@ KNOWN: dict[str, str] = {
     "blink alone": "a pod that misses a readiness probe rolls a release back",
     "down at rest": "a stable revision without any ready pod is Progressing until the deadline",
     "evict alone": "a canary that loses a pod to its node is rolled back",
-    "held while it rises": "a hold between the write of a weight and its confirmation takes it away for a moment",
     "named no longer": "a Service that the spec names no longer keeps our key",
     "narrowed": "a Service is narrowed to a first deploy, however many others it leads to",
     "no room": "the deadline of a step counts pods that only an autoscaler asks for",

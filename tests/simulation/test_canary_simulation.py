@@ -171,3 +171,14 @@ def test_a_release_that_nothing_was_measured_of_waits_for_a_person() -> None:
     assert "nothing was measured for errors" in story.status.message
     story.command("promote", "go")
     assert story.settle().phase == "Healthy"
+
+
+def test_a_hold_right_after_a_rise_does_not_take_it_back() -> None:
+    story = healthy(15)
+    story.release("shop:2", Behaviour())
+    story.run_until(lambda it: it.route == 5)
+    assert story.status.weights.applied == 0, "it is not confirmed yet"
+    story.edit({"spec": {"paused": True}})
+    story.reconcile()
+    assert story.route == 5
+    assert story.status.weights.applied == 5
