@@ -1,6 +1,7 @@
 """What a cluster does to a release by itself: pods, nodes, API servers, Prometheus, restores."""
 
 import random
+from datetime import timedelta
 
 from rollouts.errors import Forbidden, RolloutsError, Unavailable
 from rollouts.model.kinds import (
@@ -35,6 +36,7 @@ WATCHES: tuple[Kind, ...] = (
     HTTP_ROUTE,
     ROLLOUT,
 )
+A_MINUTE = timedelta(minutes=1)
 OWNED: tuple[Kind, ...] = (REPLICA_SET, SERVICE, INGRESS, HTTP_ROUTE, TRAFFIC_SPLIT)
 
 
@@ -160,7 +162,9 @@ def meddle_with_services(story: Story, chance: random.Random) -> None:
 
 
 def change_ports(story: Story, chance: random.Random) -> None:
-    """The stable Service gets another port, which is where its pods listen from now on."""
+    """The stable Service leads to another port, where pods listen from now on; not twice a minute."""
+    if story.clock.now() < story.port_changed_at + A_MINUTE:
+        return
     number = chance.choice([8080, 9090])
     story.say(f"the stable Service leads to {number}")
     story.change_port(number)

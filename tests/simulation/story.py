@@ -73,7 +73,7 @@ class Story:
         self.writes = 0
         self.log: list[str] = []
         self.pardoned: set[str] = set()
-        self.selected_at = self.began
+        self.port_changed_at = self.selected_at = self.began
         """When somebody else has last had a Service select something else."""
         self.lenient = False
         """Somebody has changed what a release is judged by."""
@@ -182,6 +182,7 @@ class Story:
 
     def change_port(self, number: int) -> None:
         """Have the pods listen elsewhere from now on, and the stable Service lead there."""
+        self.port_changed_at = self.clock.now()
         port = {"name": "http", "port": 80, "targetPort": number}
         self.present.edit(Ref(SERVICE, NAMESPACE, "checkout"), {"spec": {"ports": [port]}})
 
