@@ -13,14 +13,21 @@ class Attempts:
         self.floor = 0
         self._began: object = None
         self._steps: tuple[object, int] = (None, 0)
-        self._stable = ""
+        self._stable = self._uid = ""
         self._applied = 0
 
     def check(self, status: RolloutStatus) -> None:
+        self._forgets_a_rollout_that_is_gone()
         self._steps_go_forward(status)
         self._a_weight_is_served(status)
         self._a_promotion_is_earned(status)
         self._begins(status)
+
+    def _forgets_a_rollout_that_is_gone(self) -> None:
+        """One that comes from a backup finds what is stable, and promotes nothing by that."""
+        uid = str(self.story.rollout["metadata"]["uid"])
+        if uid != self._uid:
+            self._uid, self._stable, self.floor = uid, "", 0
 
     def _begins(self, status: RolloutStatus) -> None:
         """Remember how large stable is when a release begins, and until all others have gone."""
