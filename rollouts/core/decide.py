@@ -27,7 +27,7 @@ from rollouts.core.roles import scale_selector
 from rollouts.core.rollback import deadline, guard, settled, settled_pods, waiting_since
 from rollouts.core.target import retarget
 from rollouts.core.urgency import by_urgency
-from rollouts.core.world import Hold, Move, World, attempt, frozen, is_warm, under_way
+from rollouts.core.world import Hold, Move, World, attempt, frozen, is_warm, quarrel_ends, under_way
 from rollouts.model.evidence import Evidence
 from rollouts.model.kinds import HASH_LABEL
 from rollouts.model.spec import RolloutSpec
@@ -248,4 +248,7 @@ def _wake_after(world: World, move: Move) -> float | None:
     drain = move.status.drain_until
     if under_way(move.status) and drain is not None and drain > world.now:
         later.append(drain)
+    quarrel = quarrel_ends(move.status, world.now)
+    if quarrel is not None:  # what is left alone meanwhile is to be done then
+        later.append(quarrel)
     return (min(later) - world.now).total_seconds() if later else None

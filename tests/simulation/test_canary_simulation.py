@@ -1,8 +1,12 @@
 """What a canary promises, whatever happens: thousands of seeded stories in virtual time."""
 
+from random import Random
+
 import pytest
 
 from tests.simulation.kubelets import Behaviour
+from tests.simulation.misfortunes import meddle
+from tests.simulation.rest import left_behind
 from tests.simulation.starts import healthy
 from tests.simulation.story import Story
 from tests.simulation.ways import WAYS
@@ -182,3 +186,16 @@ def test_a_hold_right_after_a_rise_does_not_take_it_back() -> None:
     story.reconcile()
     assert story.route == 5
     assert story.status.weights.applied == 5
+
+
+def test_a_quarrel_that_has_ended_holds_nothing_up() -> None:
+    story = healthy(16)
+    story.release("shop:2", Behaviour())
+    story.run_until(lambda it: it.status.weights.applied == 5)
+    for _ in range(4):
+        meddle(story, Random(1))
+        story.round()
+        story.tick(0.5)
+    story.command("abort", "x")
+    story.settle()
+    assert left_behind(story) == []
