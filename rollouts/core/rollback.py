@@ -61,6 +61,7 @@ def roll_back(world: World, move: Move, *, by: str, reason: str, forced: bool = 
     assert current is not None
     assert stable is not None
     drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
+    reached = status.weights.applied > 0 or status.weights.disrupted_at is not None
     move = move.having(
         abort=Abort(at=world.now, by=by, reason=reason, forced=forced),
         weights=Weights(
@@ -71,7 +72,7 @@ def roll_back(world: World, move: Move, *, by: str, reason: str, forced: bool = 
         promoted="",
         leaning_since=None,
         canary_scale=None,
-        drain_until=drained if status.weights.applied else status.drain_until,
+        drain_until=drained if reached else status.drain_until,
         retiring=retire(status, current.hash, world.spec.way.abort_scale_down_delay_seconds),
         phase="Degraded",
     )

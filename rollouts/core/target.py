@@ -115,13 +115,15 @@ def _drained(world: World, status: RolloutStatus) -> datetime:
     """
     Return from when on what the canary's counters count can't be the last canary's.
 
-    Status is asked, too: after a conflict, or a crash, the routes may have been cut already.
+    Status is asked, too: after a conflict, or a crash, the routes may have been cut already; and in
+    a hold at 0 they have been.
     """
-    stable, current = status.stable_revision, status.current_revision
+    stable, current, weights = status.stable_revision, status.current_revision, status.weights
     another = stable is not None and current is not None and stable.hash != current.hash
     if world.spec.routing is None:
         return world.now  # each pod counts for itself: nothing is mixed up
-    if world.observed.route.highest > 0 or (another and status.weights.applied > 0):
+    reached = weights.applied > 0 or weights.disrupted_at is not None
+    if world.observed.route.highest > 0 or (another and reached):
         return world.now + timedelta(seconds=world.observed.quiet_seconds)
     return max(world.now, status.drain_until or world.now)
 

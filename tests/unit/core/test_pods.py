@@ -141,6 +141,19 @@ def test_the_hold_is_kept_although_a_cache_says_the_old_weight() -> None:
     assert again.actions == (act.SetWeight(Split(0, cut_off=True)),)
 
 
+@pytest.mark.parametrize("ends", ["a newer template", "an abort and a retry"])
+def test_what_the_lost_pods_counted_last_is_not_counted_against_the_next(ends: str) -> None:
+    """The routes are cut when that begins, and counters move for a while after their last request."""
+    scene = single(**STARTING)
+    held = scene.after(scene.decide()).with_(route=Route(exists=True, weight=0, highest=0))
+    if ends == "a newer template":
+        begun = held.with_(template_hash="thirdhash").decide()
+    else:
+        begun = held.after(held.commanded("abort").decide()).commanded("retry", "id-2").decide()
+    assert told(begun) == ["RolloutStarted"]
+    assert begun.status.exposed_at == begun.status.drain_until == at(3)
+
+
 def test_without_a_stable_pod_nothing_is_moved() -> None:
     scene = single(**STARTING).having(replica_set(OLD, 4, 0))
     decision = scene.decide()
