@@ -41,6 +41,7 @@ from rollouts.core.actions import Action, Decision, NameCommand, Occurrence
 from rollouts.core.decide import decide
 from rollouts.core.in_force import InForce
 from rollouts.core.refresh import due_at, worth_writing
+from rollouts.core.refusals import without
 from rollouts.core.workload import SetFinalizers
 from rollouts.errors import Conflict, InvalidSpec, RetryLater, RolloutsError
 from rollouts.model.evidence import Look
@@ -88,6 +89,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """An action that was refused, and by what."""
+
+    action: Action
+    error: RolloutsError
+
+
+@dataclass(frozen=True, slots=True)
 class Reconciler:
     """Brings one Rollout at a time nearer to what it should be."""
 
@@ -132,6 +141,7 @@ class Reconciler:
         last = [action for action in decision.actions if isinstance(action, LAST)]
         first = [action for action in decision.actions if not isinstance(action, LAST)]
         refused = await self._act(applier, first)
+        decision = without(status, decision, [each.action for each in refused])
         try:
             outcome = await self._settle(rollout, status, decision, refused, now)
         except RolloutsError:
@@ -142,7 +152,7 @@ class Reconciler:
         if refused:
             if outcome.requeue_after_seconds is not None:
                 self.due_seconds[key] = outcome.requeue_after_seconds
-            raise min(refused, key=_asks_to_wait)
+            raise min((each.error for each in refused), key=_asks_to_wait)
         return outcome
 
     def _look_at(self, target: Target | None, key: Key) -> None:
@@ -199,14 +209,14 @@ class Reconciler:
             return status.weights.disrupted_at is not None
         return status.weights.applied > status.weights.desired
 
-    async def _act(self, applier: Applier, actions: Iterable[Action]) -> list[RolloutsError]:
+    async def _act(self, applier: Applier, actions: Iterable[Action]) -> list[Refusal]:
         """
         Carry out the actions, each whatever became of the others; return what was refused.
 
         Raises:
             Conflict: nothing must be written about a state that is not so.
         """
-        key, refused = str(_key(applier.rollout)), list[RolloutsError]()
+        key, refused = str(_key(applier.rollout)), list[Refusal]()
         for action in actions:
             try:
                 await applier.carry_out(action)
@@ -215,7 +225,7 @@ class Reconciler:
             except RolloutsError as error:
                 what = type(action).__name__
                 log.warning("write refused", rollout=key, action=what, problem=str(error))
-                refused.append(error)
+                refused.append(Refusal(action, error))
         return refused
 
     async def _settle(
@@ -223,7 +233,7 @@ class Reconciler:
         rollout: FrozenJSON,
         before: RolloutStatus,
         decision: Decision,
-        refused: Iterable[RolloutsError],
+        refused: Iterable[Refusal],
         now: datetime,
     ) -> Outcome:
         """Write status if it is worth a write, and tell what happened."""
@@ -291,10 +301,10 @@ class Reconciler:
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def _told(refused: Iterable[RolloutsError]) -> dict[str, bool]:
+def _told(refused: Iterable[Refusal]) -> dict[str, bool]:
     """Return the words of what was refused first, and whether it only waits: then nothing is wrong."""
     # A PodDisruptionBudget, for one, says that a pod may not go yet.
-    texts = {str(error): type(error) is RetryLater for error in refused}
+    texts = {str(each.error): type(each.error) is RetryLater for each in refused}
     return dict(islice(texts.items(), MOST_TOLD))
 
 

@@ -57,7 +57,8 @@ def decide(
         if attempt(move.status) != attempt(status):
             # A new attempt: what was measured of the last one says nothing about it.
             world = replace(world, evidence=Evidence())
-    move = waited(world, _time_progress(world, status, move))
+    actions = _actions(world, status, move)
+    move = services.followed(world, waited(world, _time_progress(world, status, move)), actions)
     after = _numbers(world, move.status)
     after = after.having(
         observed_generation=observed.generation,
@@ -66,7 +67,7 @@ def decide(
     )
     return Decision(
         status=after,
-        actions=tuple(_actions(world, status, move)),
+        actions=tuple(actions),
         occurrences=move.occurrences,
         requeue_after_seconds=_wake_after(world, move),
     )

@@ -6,7 +6,7 @@ revision that has ready pods, and narrowed to fewer endpoints only where they ar
 What the user's has of us is remembered in status, and given back once it is named no longer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rollouts.core import capacity, replicas
 from rollouts.core.actions import (
@@ -174,19 +174,20 @@ def remember(world: World, move: Move) -> Move:
             f"{name}, which the spec names no longer, is given back: it selects all revisions' pods"
         )
         move = move.saying(world, "ServiceGivenBack", f"Service {text}")
-    return _following(world, move).having(message=status.message)
-
-
-def _following(world: World, move: Move) -> Move:
-    """Say that a Service of ours is made as its stable Service is; somebody may undo it again and again."""
     service = world.canary_service
-    if service is None or not service.behind or move.retreat or world.claimed:
-        return move
-    rests = quarrel_ends(move.status, world.now, FOLLOWED)
-    if rests is not None:
-        return move.waking(rests)
-    text = f"Service {service.name} is made as Service {world.spec.stable_service} is now"
-    return move.saying(world, "ServiceFollowed", text)
+    rests = quarrel_ends(status, world.now, FOLLOWED)
+    if service is not None and service.behind and not world.claimed and rests is not None:
+        move = move.waking(rests)
+    return move.having(message=status.message)
+
+
+def followed(world: World, move: Move, actions: Iterable[Action]) -> Move:
+    """Say that a Service of ours is made as its stable Service is, where one of the actions does that."""
+    for action in actions:
+        if isinstance(action, FollowService):
+            text = f"Service {action.name} is made as Service {world.spec.stable_service} is now"
+            move = move.saying(world, FOLLOWED, text).having(message=move.status.message)
+    return move
 
 
 def warned(world: World, status: RolloutStatus) -> World:

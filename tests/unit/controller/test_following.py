@@ -1,7 +1,10 @@
 """The Service that was made for a new revision is as its stable Service is, before a request is sent to it."""
 
+from contextlib import suppress
+
 import pytest
 
+from rollouts.errors import Forbidden
 from rollouts.model.kinds import JSON, SERVICE, Ref
 from rollouts.ports import Patch
 from tests.fakes.kubernetes import canary_weight
@@ -67,6 +70,25 @@ async def test_it_has_the_new_ports_before_any_request_is_sent_to_it(shop: Shop)
         shop.clock.move(0.5)
     assert canary_weight(shop.cluster) == 25
     assert ports(shop)[0]["targetPort"] == 9090
+
+
+async def test_a_release_waits_for_it_as_long_as_that_write_is_refused(shop: Shop) -> None:
+    await released_once(shop, CANARY)
+    changed(shop)
+    shop.cluster.refuses = lambda write: (
+        Forbidden("no") if isinstance(write, Patch) and "ports" in str(write.body) else None
+    )
+    shop.release("shop:3")
+    for _ in range(60):
+        shop.kubernetes.settle()
+        with suppress(Forbidden):
+            await shop.reconciler.reconcile(KEY)
+        assert not canary_weight(shop.cluster), "nobody listens on the ports of before"
+        shop.clock.move(1)
+    assert "ServiceFollowed" not in shop.reasons()
+    shop.cluster.refuses = lambda _: None
+    await shop.until(lambda: canary_weight(shop.cluster) == 25)
+    assert shop.reasons().count("ServiceFollowed") == 1
 
 
 async def test_in_the_middle_of_a_release_it_follows_at_once(shop: Shop) -> None:

@@ -1,0 +1,43 @@
+"""
+What is not remembered of a decision, because the write that it speaks of was refused.
+
+Nearly all of status speaks of what is observed, and needs nothing of this. Pure.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rollouts.core.actions import Action, Decision, FollowService
+from rollouts.core.workload import RestoreWorkload
+from rollouts.core.world import FOLLOWED
+from rollouts.model.status import RolloutStatus
+
+
+def without(before: RolloutStatus, decision: Decision, refused: Iterable[Action]) -> Decision:
+    """Return the decision without what it says was done by these of its actions, which were refused."""
+    for action in refused:
+        if isinstance(action, FollowService):
+            # Said three times it would be taken for a war, which a release does not wait for.
+            decision = _unsaid(before, decision, FOLLOWED)
+        elif isinstance(action, RestoreWorkload):
+            decision = _not_restored(
+                before, _unsaid(before, decision, "Reverting", "TemplateGivenBack")
+            )
+    return decision
+
+
+def _unsaid(before: RolloutStatus, decision: Decision, *reasons: str) -> Decision:
+    status = decision.status
+    kept = [each for each in status.history if each.reason not in reasons or each in before.history]
+    said = tuple(each for each in decision.occurrences if each.reason not in reasons)
+    return replace(decision, status=status.having(history=kept), occurrences=said)
+
+
+def _not_restored(before: RolloutStatus, decision: Decision) -> Decision:
+    """Return it with the Deployment still to be given its template and its pods."""
+    adoption, known = decision.status.adoption, before.adoption
+    if adoption is None:
+        return decision
+    at = known.restored_at if known is not None else None
+    adoption = adoption.having(restored_at=at)
+    return replace(decision, status=decision.status.having(adoption=adoption))
