@@ -161,9 +161,13 @@ def _without(world: World, move: Move, workload: Workload) -> Turn:
             f" {due:%H:%M:%S} UTC, and its pods with it"
         )
         return _waits(world, move.waking(due), text), releases
-    text = f"{missing} is given back to it: the Rollout goes, and its pods with it"
-    move, ends = _gone(move.saying(world, "NotReverted", text, "Warning"))
     clears = (RemoveRoute(),) if world.observed.route.exists else ()
+    text = f"{missing} is given back to it: the Rollout goes, and its pods with it"
+    if (releases or clears) and not _is_deserted(world):
+        # Whoever comes next needs them as they were; in a namespace that goes, nobody does.
+        text += ", once its Services and routes are as they were before"
+        return _waits(world, move, text), (*releases, *clears)
+    move, ends = _gone(move.saying(world, "NotReverted", text, "Warning"))
     return move, (*releases, *clears, *ends)
 
 
@@ -251,8 +255,8 @@ def _waits(world: World, move: Move, text: str) -> Move:
     stuck = workload is not None and (not workload.exists or bool(workload.trouble))
     if not stuck:
         return move.having(phase="Progressing", message=text, pause=None)
-    if move.status.phase == "Degraded" and move.status.message == text:
-        return move
+    if move.status.phase == "Degraded" and move.status.message.startswith(text):
+        return move.having(message=text)  # behind it was what is refused
     if move.status.phase == "Degraded" and workload is not None and workload.exists:
         return move.having(message=text)
     return move.having(phase="Degraded", pause=None).saying(world, "Blocked", text, "Warning")

@@ -1,6 +1,7 @@
 """A Deployment becomes a Rollout's, gets a release, and is given back, on a fake cluster."""
 
 import copy
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from rollouts.model.kinds import (
     SERVICE,
     Ref,
 )
-from rollouts.ports import Create, Record
+from rollouts.ports import Create, Patch, Record
 from tests.fakes.deployments import Deployments, deployment
 from tests.fakes.kubernetes import canary_weight, rollout, selected
 from tests.fakes.shop import CRITERIA, KEY, STEPS, Shop
@@ -304,6 +305,34 @@ def events(shop: Shop) -> list[str]:
     return [each.reason for each in shop.cluster.writes if isinstance(each, Record)]
 
 
+async def rounds(shop: AdoptedShop, seconds: int) -> None:
+    """Let time pass where writes are refused."""
+    for _ in range(seconds):
+        with suppress(AssertionError, Forbidden):
+            await shop.round()
+        shop.clock.move(1)
+
+
+async def test_a_template_that_can_t_be_given_back_for_a_while_is_given_back_then() -> None:
+    shop = AdoptedShop()
+    shop.apply(workloadRef={"scaleDown": "never"})
+    await shop.until(lambda: shop.status.get("phase") == "Healthy")
+    shop.release("shop:2")
+    await shop.until(lambda: canary_weight(shop.cluster) == 25)
+    shop.cluster.refuses = lambda write: (
+        Forbidden("no") if isinstance(write, Patch) and write.ref == WORKLOAD else None
+    )
+    shop.detach()
+    await rounds(shop, 60)
+    assert selected(shop.cluster, "checkout") != "", (
+        "its Services would select what was not promoted"
+    )
+    shop.cluster.refuses = lambda _: None
+    await shop.gone()
+    assert shop.workload["spec"]["template"]["spec"]["containers"][0]["image"] == "shop:1"
+    assert events(shop).count("TemplateGivenBack") == 1
+
+
 @pytest.mark.parametrize("finalizer", [DETACH, REVERT])
 async def test_a_rollout_that_is_deleted_with_its_deployment_goes_after_a_minute(
     shop: AdoptedShop, finalizer: str
@@ -319,6 +348,26 @@ async def test_a_rollout_that_is_deleted_with_its_deployment_goes_after_a_minute
     assert not shop.rollout["metadata"]["finalizers"]
     assert "NotReverted" in events(shop)
     assert selected(shop.cluster, "checkout") == "", "who comes next is found by the Service"
+
+
+async def test_without_its_deployment_it_stays_until_its_services_are_given_back(
+    shop: AdoptedShop,
+) -> None:
+    """Nobody else would ever take our key out, and whoever comes next would not be found by them."""
+    await shop.adopted()
+    shop.cluster.drop(WORKLOAD)
+    shop.cluster.refuses = lambda write: (
+        Forbidden("no") if isinstance(write, Patch) and write.ref.kind == SERVICE else None
+    )
+    shop.detach()
+    await rounds(shop, 120)
+    assert shop.rollout["metadata"]["finalizers"]
+    assert events(shop).count("Blocked") == 2
+    shop.cluster.refuses = lambda _: None
+    await shop.run(2)
+    assert not shop.rollout["metadata"]["finalizers"]
+    assert selected(shop.cluster, "checkout") == ""
+    assert events(shop).count("NotReverted") == 1
 
 
 async def test_a_deployment_that_is_only_replaced_is_given_everything_back(
