@@ -24,7 +24,7 @@ from rollouts.core.replicas import split_of
 from rollouts.core.restart import go_on
 from rollouts.core.rising import is_rising, turned
 from rollouts.core.roles import scale_selector
-from rollouts.core.rollback import deadline, guard, settled, settled_pods, waiting_since
+from rollouts.core.rollback import cut, deadline, guard, settled, settled_pods, waiting_since
 from rollouts.core.target import retarget
 from rollouts.core.urgency import by_urgency
 from rollouts.core.world import Hold, Move, World, attempt, frozen, is_warm, quarrel_ends, under_way
@@ -58,7 +58,8 @@ def decide(
             # A new attempt: what was measured of the last one says nothing about it.
             world = replace(world, evidence=Evidence())
     actions = _actions(world, status, move)
-    move = services.followed(world, waited(world, _time_progress(world, status, move)), actions)
+    move = cut(world, services.followed(world, move, actions), actions)
+    move = waited(world, _time_progress(world, status, move))
     after = _numbers(world, move.status)
     after = after.having(
         observed_generation=observed.generation,

@@ -51,5 +51,5 @@ def _ends(status: RolloutStatus) -> datetime | None:
 def _left_at(status: RolloutStatus) -> datetime | None:
     """Return when the routes were taken from the last canary; None while another is on its way."""
     if status.abort is not None:
-        return status.abort.at
+        return max(status.abort.at, status.drain_until or status.abort.at)
     return None if under_way(status) else status.drain_until

@@ -1,9 +1,10 @@
 """When a release has to be stopped, and what stopping it means."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from rollouts.core import capacity, disrupted, pods, replicas, revision, standing
+from rollouts.core.actions import Action, SetWeight
 from rollouts.core.observed import ReplicaSet
 from rollouts.core.routes import is_reachable, reaches_canary, route
 from rollouts.core.target import retire
@@ -81,6 +82,21 @@ def roll_back(world: World, move: Move, *, by: str, reason: str, forced: bool = 
         f"{capacity.said(world, move.status)}"
     )
     return move.saying(world, "RolledBack", sentence, "Warning").retreating()
+
+
+def cut(world: World, move: Move, actions: Iterable[Action]) -> Move:
+    """
+    Keep since when a canary that was rolled back gets nothing, where one of the actions is the cut.
+
+    Stable may not have been able to bear its traffic before.
+    """
+    route = world.observed.route
+    if move.status.abort is None or route.is_cut or route.highest == 0:
+        return move
+    if not any(isinstance(each, SetWeight) and each.split.percent == 0 for each in actions):
+        return move
+    drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
+    return move.having(drain_until=drained)
 
 
 def reasons(world: World, status: RolloutStatus) -> Iterator[str]:

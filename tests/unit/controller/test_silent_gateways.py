@@ -114,6 +114,28 @@ async def test_a_gateway_that_fell_silent_does_not_keep_a_rolled_back_canary() -
     assert canary["spec"]["selector"][HASH_LABEL] == shop.status["stableRevision"]["hash"]
 
 
+async def test_an_answer_is_waited_for_from_when_stable_can_bear_what_comes_back() -> None:
+    shop = await routed("prompt")
+    shop.release("shop:2")
+    await shop.until(lambda: shop.status["weights"]["applied"] == 25)
+    stable = shop.cluster.select(POD, "shop", {HASH_LABEL: shop.status["stableRevision"]["hash"]})
+    for pod in stable:
+        shop.kubernetes.unready(pod, shop.clock.now())
+    shop.eyes.failures = 500
+    await shop.run(400)
+    assert shop.status["abort"]
+    assert shop.backends == [("checkout", 75), ("checkout-canary", 25)]
+    shop.manner = "silent"
+    for pod in stable:
+        shop.kubernetes.recover(pod)
+    await shop.run(60)
+    assert shop.backends == [("checkout", 100), ("checkout-canary", 0)]
+    assert len(shop.pods()) == 2, "it may still send to the canary"
+    assert "NotConfirmed" not in shop.reasons()
+    await shop.run(300)
+    assert len(shop.pods()) == 1
+
+
 async def test_a_newer_template_waits_for_its_answer_and_goes_through_with_it() -> None:
     shop = await gone_silent()
     before = shop.pods()

@@ -254,3 +254,16 @@ def test_pods_that_a_service_without_our_key_selects_do_not_go_when_it_is_put_ba
     decision = scene.decide()
     assert decision.actions == (act.SelectRevision("checkout", NEW),)
     assert decision.status.retiring == [Retiring(hash=OLD, delay_seconds=5)]
+
+
+def test_what_a_canary_that_was_kept_counted_last_is_not_counted_against_a_retry() -> None:
+    scene = under_way(25).having(replica_set(OLD, 4, 0)).with_(evidence=evidence("fail"))
+    kept = scene.decide()
+    assert kept.actions == ()
+    cut = scene.after(kept, 600).having(replica_set(OLD, 4)).with_(evidence=evidence("pass"))
+    taken = cut.decide()
+    assert act.SetWeight(Split(0, cut_off=True)) in taken.actions
+    confirmed = cut.after(taken, 0.5).with_(route=Route(exists=True))
+    retried = confirmed.after(confirmed.decide(), 0.5).commanded("retry").decide()
+    assert told(retried)[0] == "RolloutStarted"
+    assert retried.status.exposed_at == at(602)

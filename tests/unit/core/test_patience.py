@@ -32,11 +32,11 @@ def test_a_canary_stays_as_long_as_a_gateway_may_still_send_to_it() -> None:
     decision = scene.decide()
     assert [entry.at for entry in decision.status.retiring] == [None]
     assert decision.status.weights.applied == 25
-    assert decision.requeue_after_seconds == pytest.approx(LONG - 1)
+    assert decision.requeue_after_seconds == pytest.approx(LONG + 1)
 
 
 def test_a_gateway_that_is_silent_for_good_does_not_keep_the_canary() -> None:
-    scene = later(rolled_back(route=CUT), LONG)
+    scene = later(rolled_back(route=CUT), LONG + 1)
     decision = scene.decide()
     assert decision.status.weights.applied == 0
     assert [entry.at for entry in decision.status.retiring] != [None]
