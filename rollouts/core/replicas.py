@@ -74,6 +74,12 @@ def enough(spec: RolloutSpec, wanted: int, found: ReplicaSet | None) -> int:
     return _least(threshold, wanted)
 
 
+def enough_by_threshold(spec: RolloutSpec, wanted: int) -> int:
+    """Return how many of `wanted` pods a person calls enough, whatever the others do: all, unless they say so."""
+    threshold = _threshold(spec)
+    return _least(threshold, wanted) if threshold is not None else wanted
+
+
 def enough_at_rest(spec: RolloutSpec, wanted: int, found: ReplicaSet | None) -> int:
     """Return the same for a revision that is alone: pods that are broken are never left out."""
     threshold = _threshold(spec)

@@ -135,7 +135,8 @@ def _pods_that_fail_under_traffic(world: World, status: RolloutStatus) -> Iterat
     wanted = replicas.serving(world.spec, status)
     if status.canary_scale is not None and world.spec.blue_green is None:
         wanted = min(wanted, max(1, status.canary_scale))
-    yield from pods.against(world, status, canary, wanted)
+    enough = replicas.enough_by_threshold(world.spec, wanted)
+    yield from pods.against(world, status, canary, enough)
 
 
 def _crash_loops(canary: ReplicaSet | None) -> Iterator[str]:

@@ -203,6 +203,17 @@ def test_a_threshold_says_how_many_are_enough(threshold: dict[str, Any], least: 
     assert enough(spec_of(strategy=strategy), 10, replica_set(NEW, 10)) == least
 
 
+def test_what_a_threshold_calls_enough_for_a_weight_is_enough_at_that_weight() -> None:
+    """Else the weight would rise onto 20 of 40, and be taken back in the next decision."""
+    strategy = spec_of().model_dump(by_alias=True, exclude_none=True)["strategy"]
+    threshold = {"replicaProgressThreshold": {"type": "Percent", "value": 50}}
+    scene = big(*[RESTARTED] * 20, strategy={"canary": {**strategy["canary"], **threshold}})
+    assert reason(scene) is None
+    assert reason(big(*[RESTARTED] * 20)) is not None
+    scene = big(*[RESTARTED] * 21, strategy={"canary": {**strategy["canary"], **threshold}})
+    assert reason(scene) is not None
+
+
 def test_a_step_goes_on_by_its_threshold() -> None:
     scene = under_way(50, weights=Weights(desired=50), current_step_index=2, route=Route())
     scene = scene.having(fleet(NEW, 2, STARTING)).serving(
