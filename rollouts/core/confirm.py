@@ -7,7 +7,7 @@ from rollouts.core.capacity import keeper
 from rollouts.core.narrowing import may_narrow
 from rollouts.core.replicas import split_of
 from rollouts.core.rising import blind
-from rollouts.core.routes import reaches_canary, route
+from rollouts.core.routes import has_just_left, reaches_another, reaches_canary, route
 from rollouts.core.world import Move, World, quarrel_ends, under_way
 from rollouts.model.route import Route
 from rollouts.model.status import RolloutStatus, Weights
@@ -57,7 +57,7 @@ def _taken_over(world: World, move: Move) -> Move:
     kept, current = keeper(world, status), status.current_revision
     if not under_way(status) or kept is None or kept is not world.replica_set(current):
         return move
-    left, weights = _has_just_left(status), status.weights
+    left, weights = has_just_left(status), status.weights
     least = weights.applied if left else max(weights.applied, weights.desired)
     if now.weight is None or now.weight <= least:
         return move
@@ -67,12 +67,6 @@ def _taken_over(world: World, move: Move) -> Move:
     move = move.having(weights=weights.having(applied=now.weight, applied_at=world.now))
     text = f"the canary has {now.weight} % of the traffic, which stable can't answer"
     return move.saying(world, "WeightSet", text)
-
-
-def _has_just_left(status: RolloutStatus) -> bool:
-    """Say whether a revision before the current one was reached until now."""
-    named = {each.hash for each in (status.stable_revision, status.current_revision) if each}
-    return any(each.at is None and each.hash not in named for each in status.retiring)
 
 
 def _routes(world: World, status: RolloutStatus, now: Route) -> list[str]:
@@ -129,8 +123,8 @@ def _put_back(world: World, move: Move, now: Route) -> Move:
         return move
     if may_have_retreated(world, status) or _falls_in_parts(world, status, now):
         return move
-    if keeper(world, status) is not None:
-        return move  # what stable can't bear stays where it is, and that is our own
+    if keeper(world, status) is not None or reaches_another(world, status):
+        return move  # what stable can't bear stays where it is, or goes back now: that is our own
     if world.spec.blue_green is not None:
         return _switched_by_another(world, move, now)
     gone = weights.applied > 0 and not now.exists

@@ -25,6 +25,7 @@ from rollouts.core.restart import go_on
 from rollouts.core.rising import is_rising, turned
 from rollouts.core.roles import scale_selector
 from rollouts.core.rollback import cut, deadline, guard, settled, settled_pods, waiting_since
+from rollouts.core.routes import reaches_another
 from rollouts.core.target import retarget
 from rollouts.core.urgency import by_urgency
 from rollouts.core.world import Hold, Move, World, attempt, frozen, is_warm, quarrel_ends, under_way
@@ -51,6 +52,9 @@ def decide(
     status = unannounced(capacity.untold(status))
     world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names), hold)
     world = patient(services.warned(adoption.warned(world, status), status), status)
+    if reaches_another(world, status):
+        # What is counted is of the revision before, which stable can't relieve yet.
+        world = replace(world, evidence=Evidence())
     move = _remember_evidence(world, Move(status))
     for step in _course(world, status):
         move = step(world, move)

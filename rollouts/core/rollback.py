@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from rollouts.core import capacity, disrupted, pods, replicas, revision, standing
-from rollouts.core.actions import Action, SetWeight
+from rollouts.core.actions import Action, SelectRevision, SetWeight
 from rollouts.core.observed import ReplicaSet
-from rollouts.core.routes import is_reachable, reaches_canary, route
+from rollouts.core.routes import is_reachable, reaches_another, reaches_canary, route
 from rollouts.core.target import retire
 from rollouts.core.world import Move, World, frozen, is_warm, under_way, waived
 from rollouts.model.status import Abort, RolloutStatus, Weights
@@ -86,17 +86,27 @@ def roll_back(world: World, move: Move, *, by: str, reason: str, forced: bool = 
 
 def cut(world: World, move: Move, actions: Iterable[Action]) -> Move:
     """
-    Keep since when a canary that was rolled back gets nothing, where one of the actions is the cut.
+    Keep since when a canary that was left gets nothing, where one of the actions is the end of that.
 
-    Stable may not have been able to bear its traffic before.
+    Stable may not have been able to bear its traffic before. What it counted until then is not
+    the next one's.
     """
-    route = world.observed.route
-    if move.status.abort is None or route.is_cut or route.highest == 0:
-        return move
-    if not any(isinstance(each, SetWeight) and each.split.percent == 0 for each in actions):
+    status, route = move.status, world.observed.route
+    if route.is_cut or route.highest == 0 or not any(_ends(world, each) for each in actions):
         return move
     drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
-    return move.having(drain_until=drained)
+    if not under_way(status):
+        return move.having(drain_until=drained)
+    if not reaches_another(world, status):
+        return move
+    return move.having(drain_until=drained, exposed_at=drained)
+
+
+def _ends(world: World, action: Action) -> bool:
+    """Say whether an action takes everything from the revision that the routes send to: by weight, or by Service."""
+    if isinstance(action, SelectRevision):
+        return action.service == world.spec.canary_service
+    return isinstance(action, SetWeight) and action.split.percent == 0
 
 
 def reasons(world: World, status: RolloutStatus) -> Iterator[str]:

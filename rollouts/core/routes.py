@@ -80,6 +80,19 @@ def reaches_canary(world: World, status: RolloutStatus) -> bool:
     return service is not None and current is not None and service.selected_hash == current.hash
 
 
+def reaches_another(world: World, status: RolloutStatus) -> bool:
+    """Say whether what the routes send to a canary arrives at a revision before the current one still."""
+    if world.spec.routing is None or world.observed.route.highest == 0:
+        return False
+    return not reaches_canary(world, status) and has_just_left(status)
+
+
+def has_just_left(status: RolloutStatus) -> bool:
+    """Say whether a revision before the current one was reached until now."""
+    named = {each.hash for each in (status.stable_revision, status.current_revision) if each}
+    return any(each.at is None and each.hash not in named for each in status.retiring)
+
+
 def next_split(world: World, status: RolloutStatus) -> Split:
     """Return what the routes may say now: header and mirror routes open like a weight rises."""
     wanted = replicas.split_of(world.spec, status)

@@ -1,10 +1,12 @@
 """What stable can bear: blue-green's way back, and revisions whose time is over."""
 
+from typing import Any
+
 import pytest
 
 from rollouts.core import actions as act
 from rollouts.model.route import Route, Split
-from rollouts.model.status import Abort, Retiring, Weights
+from rollouts.model.status import Abort, Retiring, Revision, Weights
 from tests.unit.core.worlds import (
     CRITERIA,
     NEW,
@@ -267,3 +269,35 @@ def test_what_a_canary_that_was_kept_counted_last_is_not_counted_against_a_retry
     retried = confirmed.after(confirmed.decide(), 0.5).commanded("retry").decide()
     assert told(retried)[0] == "RolloutStarted"
     assert retried.status.exposed_at == at(602)
+
+
+def overtaken(**changes: Any) -> Scene:
+    """Return a scene whose stable is out, and whose canary's traffic is a revision's before it; that fails."""
+    scene = under_way(25, current_revision=Revision(number=3, hash="third"), template_hash="third")
+    scene = scene.having(replica_set(OLD, 4, 0), replica_set("third", 1, 0))
+    last = [Retiring(hash=NEW, delay_seconds=30)]
+    facts = {"weights": Weights(desired=25), "retiring": last, "evidence": evidence("fail")}
+    return scene.with_(**{**facts, **changes})
+
+
+def test_a_fix_is_not_judged_by_what_the_revision_before_it_still_answers() -> None:
+    decision = overtaken().decide()
+    assert decision.status.abort is None
+    assert decision.status.criteria == []
+
+
+def test_evidence_of_a_fix_counts_from_when_the_revision_before_it_has_nothing_any_more() -> None:
+    takes_over = overtaken().having(replica_set("third", 1)).decide()
+    assert act.SelectRevision("checkout-canary", "third") in takes_over.actions
+    assert takes_over.status.exposed_at == at(2)
+    relieved = overtaken().having(replica_set(OLD, 4)).decide()
+    assert act.SetWeight(Split(0, cut_off=False)) in relieved.actions
+    assert relieved.status.exposed_at == relieved.status.drain_until == at(2)
+
+
+def test_what_is_taken_from_the_revision_before_was_put_there_by_nobody_else() -> None:
+    """It was rolled back, too, and stable is back."""
+    decided = overtaken().commanded("abort").decide()
+    relieved = overtaken(status=decided.status).having(replica_set(OLD, 4)).decide()
+    assert told(relieved) == []
+    assert relieved.status.message == decided.status.message.partition("; stable has")[0]
