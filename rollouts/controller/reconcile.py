@@ -37,11 +37,11 @@ from rollouts.controller.memory import (
 from rollouts.controller.notices import Notices
 from rollouts.controller.target import Target, target_of
 from rollouts.controller.telemetry import Telemetry
+from rollouts.core import refusals
 from rollouts.core.actions import Action, Decision, NameCommand, Occurrence
 from rollouts.core.decide import decide
 from rollouts.core.in_force import InForce
 from rollouts.core.refresh import due_at, worth_writing
-from rollouts.core.refusals import without
 from rollouts.core.workload import SetFinalizers
 from rollouts.errors import Conflict, InvalidSpec, RetryLater, RolloutsError
 from rollouts.model.evidence import Look
@@ -141,7 +141,7 @@ class Reconciler:
         last = [action for action in decision.actions if isinstance(action, LAST)]
         first = [action for action in decision.actions if not isinstance(action, LAST)]
         refused = await self._act(applier, first)
-        decision = without(status, decision, [each.action for each in refused])
+        decision = refusals.without(status, decision, [each.action for each in refused])
         try:
             outcome = await self._settle(rollout, status, decision, refused, now)
         except RolloutsError:
@@ -238,11 +238,11 @@ class Reconciler:
     ) -> Outcome:
         """Write status if it is worth a write, and tell what happened."""
         after, occurrences = decision.status, decision.occurrences
-        for text, waits in _told(refused).items():
+        texts = _told(refused)
+        for text, waits in texts.items():
             if text not in before.message and not waits:
                 occurrences = (*occurrences, Occurrence("Warning", "WriteFailed", text))
-            if text not in after.message:
-                after = after.having(message=f"{after.message}; {text}".removeprefix("; "))
+        after = refusals.told(after, texts)
         requeue = decision.requeue_after_seconds
         if worth_writing(before, after, now):
             await self._remember(rollout, after, now)

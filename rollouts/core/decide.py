@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rollouts.core import adoption, capacity, idle, rest, revert, services
+from rollouts.core import adoption, capacity, idle, refusals, rest, revert, services
 from rollouts.core.actions import Action, Decision, NameCommand
 from rollouts.core.canary import advance
 from rollouts.core.commands import obey
@@ -49,7 +49,7 @@ def decide(
 
     `spec`, `status` and `hold` are what is in force (`rollouts.core.in_force`).
     """
-    status = unannounced(capacity.untold(status))
+    status = unannounced(capacity.untold(refusals.untold(status)))
     world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names), hold)
     world = patient(services.warned(adoption.warned(world, status), status), status)
     if reaches_another(world, status):

@@ -1,7 +1,7 @@
 """
-What is not remembered of a decision, because the write that it speaks of was refused.
+What status says of writes that were refused, and what it does not remember because of them.
 
-Nearly all of status speaks of what is observed, and needs nothing of this. Pure.
+Nearly all of it speaks of what is observed, and needs nothing of this. Pure.
 """
 
 from collections.abc import Iterable
@@ -11,6 +11,20 @@ from rollouts.core.actions import Action, Decision, FollowService
 from rollouts.core.workload import RestoreWorkload
 from rollouts.core.world import FOLLOWED
 from rollouts.model.status import RolloutStatus
+
+_REFUSED = "; refused: "
+
+
+def told(status: RolloutStatus, texts: Iterable[str]) -> RolloutStatus:
+    """Return the status with why writes were refused in its message."""
+    why = "; ".join(texts)
+    said = f"{status.message}{_REFUSED}{why}" if why else status.message
+    return status.having(message=said.removeprefix("; "))
+
+
+def untold(status: RolloutStatus) -> RolloutStatus:
+    """Return a status whose message speaks of the release alone: else each try would be another problem."""
+    return status.having(message=status.message.partition(_REFUSED)[0])
 
 
 def without(before: RolloutStatus, decision: Decision, refused: Iterable[Action]) -> Decision:

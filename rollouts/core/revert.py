@@ -255,8 +255,8 @@ def _waits(world: World, move: Move, text: str) -> Move:
     stuck = workload is not None and (not workload.exists or bool(workload.trouble))
     if not stuck:
         return move.having(phase="Progressing", message=text, pause=None)
-    if move.status.phase == "Degraded" and move.status.message.startswith(text):
-        return move.having(message=text)  # behind it was what is refused
+    if move.status.phase == "Degraded" and move.status.message == text:
+        return move
     if move.status.phase == "Degraded" and workload is not None and workload.exists:
         return move.having(message=text)
     return move.having(phase="Degraded", pause=None).saying(world, "Blocked", text, "Warning")

@@ -262,6 +262,27 @@ async def test_of_many_refusals_three_are_told_and_each_once(shop: StubbornShop)
     assert told(shop).count("WriteFailed") == 3
 
 
+async def test_a_problem_is_told_once_while_a_write_is_refused_beside_it(
+    shop: StubbornShop,
+) -> None:
+    """Each time that it is told is a write of status, and that ends the back-off."""
+    shop.cluster.drop(Ref(INGRESS, "shop", "checkout"))
+    await shop.run(3)
+    assert shop.status["phase"] == "Degraded"
+    shop.refuse(("patch", "ReplicaSet"))
+    shop.guarded = False
+    shop.edit({"spec": {"replicas": 6}})
+    await shop.run(10)
+    assert shop.status["message"].endswith(f"; refused: {DOWN}")
+    assert shop.reasons().count("Blocked") == 1
+    writes = len(shop.cluster.writes)
+    await shop.round()
+    assert len(shop.cluster.writes) == writes
+    shop.refuse()
+    await shop.run(10)
+    assert DOWN not in shop.status["message"]
+
+
 async def test_what_asks_to_wait_longest_does_not_hold_up_the_rest(shop: StubbornShop) -> None:
     busy = Unavailable("too many requests", after_seconds=30)
     errors = {INGRESSES: busy, ("patch", "ReplicaSet"): Forbidden("quota")}
