@@ -134,9 +134,8 @@ def _is_made(world: World, status: RolloutStatus) -> bool:
     """
     if route(world, status).weight != status.weights.desired:
         return False
-    if world.spec.blue_green is not None:
-        return world.stands(status.current_revision)
-    return reaches_canary(world, status)
+    reached = world.spec.blue_green is not None or reaches_canary(world, status)
+    return reached and world.stands(status.current_revision)
 
 
 def may_raise(world: World, status: RolloutStatus) -> bool:
