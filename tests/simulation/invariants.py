@@ -140,6 +140,10 @@ class Invariants:
         before, after = old.most(current), new.most(current)
         if after <= before + _LITTLE:
             return
+        service = str(old.way.get("stableService") or old.way.get("activeService") or "")
+        refused = bool(self.story.caches.refusals)
+        if refused and service and not selected(self.story.caches, service):
+            return  # it leads to all pods, and we may not change that
         assert status.abort is None, f"{current} gets {after:.0%} after its rollback"
         self._ports_are_those_of_stable(current)
         self._is_asked_by_its_step(old, after)

@@ -18,6 +18,11 @@ def is_over(status: RolloutStatus) -> bool:
 
 def left_behind(story: Watched) -> list[str]:
     """Return what is there of ours, or of our writing, that a Rollout at rest does not need."""
+    picture = taken(story)
+    if picture.sizes.get(picture.stable) and not any(
+        each.get(picture.stable) for each in picture.ready.values()
+    ):
+        return []  # whatever is still there answers while stable does not
     return [*_routes(story), *_keys(story), *_pods(story)]
 
 
