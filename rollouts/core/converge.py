@@ -294,10 +294,11 @@ def _may_resize(world: World, status: RolloutStatus, replica_set: ReplicaSet, co
     stable = status.stable_revision
     if count > 0 or stable is None or replica_set.hash == stable.hash:
         return True
-    return all(
-        service.selected_hash not in ("", replica_set.hash)
-        for service in world.observed.services.values()
-    )
+    named = (world.stable_service, world.canary_service)
+    if any(service is not None and service.selected_hash == "" for service in named):
+        return False  # it is bound first; one that was given back selects all pods for good
+    found = world.observed.services.values()
+    return all(service.selected_hash != replica_set.hash for service in found)
 
 
 def _forget_old(world: World, status: RolloutStatus) -> Iterator[Action]:

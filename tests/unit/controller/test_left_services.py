@@ -260,3 +260,41 @@ async def test_a_share_of_the_pods_is_a_share_of_the_requests_from_the_first_rel
     await shop.until(lambda: (shop.status.get("pause") or {}).get("reason") == "PauseStep")
     hash_ = shop.status["currentRevision"]["hash"]
     assert shares(shop.cluster, hash_)["shop.test"] == 0.25
+
+
+def sizes(shop: Shop) -> list[int]:
+    return sorted(each["spec"]["replicas"] for each in shop.cluster.select(REPLICA_SET, "shop"))
+
+
+async def released_once(shop: Shop) -> None:
+    """Have the canary Service made."""
+    await shop.deployed()
+    shop.release("shop:2")
+    await shop.until(lambda: "Promoted" in shop.reasons())
+    await shop.run(60)
+
+
+async def test_one_of_ours_that_was_given_back_keeps_no_old_revision(shop: Shop) -> None:
+    await released_once(shop)
+    shop.edit({"spec": {"strategy": {"canary": {"canaryService": "another"}}}})
+    await shop.run(30)
+    assert selected(shop.cluster, "checkout-canary") == ""
+    shop.release("shop:3")
+    await shop.run(100)
+    assert shop.status["stableRevision"]["images"] == ["shop:3"]
+    assert sizes(shop) == [0, 0, 4]
+
+
+async def test_one_of_ours_that_was_given_back_keeps_no_canary_that_was_rolled_back(
+    shop: Shop,
+) -> None:
+    await released_once(shop)
+    by_pods = {"stableService": None, "trafficRouting": None, "maxUnavailable": 0}
+    shop.edit({"spec": {"strategy": {"canary": by_pods}}})
+    await shop.run(60)
+    shop.release("shop:3")
+    await shop.until(lambda: shop.status["weights"]["applied"] == 50)
+    shop.eyes.failures = 500
+    await shop.run(60)
+    assert shop.status["phase"] == "Degraded"
+    assert sizes(shop) == [0, 0, 4], "each of its pods would have its share of the requests"
