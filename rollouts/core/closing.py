@@ -53,12 +53,20 @@ def is_over(world: World, status: RolloutStatus) -> bool:
 
 
 def is_served(world: World, status: RolloutStatus) -> bool:
-    """Say whether every ready pod of the stable revision is an endpoint of the stable Service, and one is."""
-    service, stable = world.stable_service, status.stable_revision
+    """
+    Say whether every ready pod of the stable revision is an endpoint of the stable Service, and one is.
+
+    Those that the canary's Service does not have either, as a person may take a pod out of Services
+    by a label, are not waited for: they get nothing by its route.
+    """
+    service, stable, canary = world.stable_service, status.stable_revision, world.canary_service
     if service is None or stable is None or service.selected_hash != stable.hash:
         return False
     pods = world.replica_set(stable)
-    wanted = max(1, pods.ready if pods is not None else 0)
+    wanted = pods.ready if pods is not None else 0
+    if canary is not None and canary.selected_hash == stable.hash:
+        wanted = min(wanted, canary.ready_endpoints.get(stable.hash, 0))
+    wanted = max(1, wanted)
     return world.spec.replicas == 0 or service.ready_endpoints.get(stable.hash, 0) >= wanted
 
 

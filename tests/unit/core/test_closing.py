@@ -69,6 +69,13 @@ def test_a_pod_that_is_not_ready_is_not_waited_for() -> None:
     assert not removes(promoted(ready=0).having(replica_set(NEW, 4, 0)))
 
 
+def test_a_pod_that_a_person_has_taken_out_of_services_is_not_waited_for() -> None:
+    """By a label that Services select by, and its ReplicaSet does not."""
+    scene = promoted(ready=3)
+    assert not removes(scene)
+    assert removes(scene.serving(canary=service("checkout-canary", NEW, newhash=3)))
+
+
 def test_with_a_delay_it_stays_so_long_after_that() -> None:
     scene = promoted(DELAY, ready=3)
     assert scene.decide().status.route_ends_at is None
