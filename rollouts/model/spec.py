@@ -136,6 +136,14 @@ class RolloutSpec(Written):
         return self.strategy.canary.traffic_routing if self.strategy.canary is not None else None
 
     @property
+    def by_nginx_alone(self) -> bool:
+        """Whether Ingresses are all that leads to the canary: nothing does while stable has no endpoint."""
+        routing = self.routing
+        if routing is None or routing.nginx is None:
+            return False
+        return routing.smi is None and routing.gateway_api is None
+
+    @property
     def blue_green(self) -> BlueGreenStrategy | None:
         return self.strategy.blue_green
 

@@ -1,9 +1,11 @@
 """Pods that do not start, or fail only once they have traffic: rolled back, and nobody waits for them."""
 
+import copy
+
 import pytest
 
 from rollouts.controller.objects import labels_of
-from rollouts.model.kinds import HASH_LABEL, INGRESS, POD
+from rollouts.model.kinds import HASH_LABEL, INGRESS, POD, REPLICA_SET
 from tests.sandbox.releases import goods
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
 from tests.sandbox.releases.shop import Shop
@@ -83,6 +85,39 @@ async def a_canary_whose_only_pod_is_taken_away_waits_at_0_and_goes_on(shop: Sho
     assert load.report().lost_reasons == {}
 
 
+def loses_its_pods(shop: Shop, hash_: str) -> None:
+    """End the pods of a revision, and have those that replace them never be ready."""
+    name = f"{goods.NAME}-{hash_}"
+    (replica_set,) = (each for each in shop.replica_sets() if each["metadata"]["name"] == name)
+    spec = copy.deepcopy(replica_set["spec"]["template"]["spec"])
+    spec["containers"][0]["env"].append({"name": "NEVER_READY", "value": "true"})
+    shop.edits(REPLICA_SET, name, {"spec": {"template": {"spec": spec}}})
+    for pod in shop.pods():
+        if labels_of(pod)[HASH_LABEL] == hash_:
+            shop.removes(POD, pod["metadata"]["name"])
+
+
+async def while_stable_has_no_pod_nobody_is_answered_and_it_says_so_and_the_way_out(
+    shop: Shop,
+) -> None:
+    """An Ingress whose Service has no endpoint is answered with 503, its canary's share included."""
+    await shop.opens(goods.UNTIL_PROMOTED)
+    shop.releases("2")
+    await shop.is_at(50)
+    loses_its_pods(shop, shop.status["stableRevision"]["hash"])
+    await shop.until(lambda: "stable has no ready pod" in shop.message)
+    async with shop.customers(50) as load:
+        await shop.serves(load, 50)
+    assert load.report().versions == {}
+    assert "ingress-nginx answers nobody until it has one, a canary neither" in shop.message
+    assert "promote --full gives the new revision everything" in shop.message
+    shop.commands("promote-full")
+    await shop.is_promoted(2)
+    async with shop.customers(50) as load:
+        await shop.serves(load, 50)
+    assert set(load.report().versions) == {"2"}
+
+
 @pytest.mark.parametrize(
     "scenario",
     [
@@ -91,6 +126,7 @@ async def a_canary_whose_only_pod_is_taken_away_waits_at_0_and_goes_on(shop: Sho
         without_an_abort_at_the_deadline_it_is_degraded_until_the_next_template,
         pods_that_crash_under_traffic_only_are_rolled_back_at_once,
         a_canary_whose_only_pod_is_taken_away_waits_at_0_and_goes_on,
+        while_stable_has_no_pod_nobody_is_answered_and_it_says_so_and_the_way_out,
     ],
     ids=name_of,
 )

@@ -53,7 +53,8 @@ async def test_a_rollback_by_evidence_leaves_the_canary_what_nobody_else_answers
     assert canary_weight(shop.cluster) == 25
     assert len(pods(shop, "shop:2")) == 1, "it answers, and stays"
     said = (
-        "stable has no ready pod (CrashLoopBackOff): revision 2 keeps what it has until it has one"
+        "stable has no ready pod (CrashLoopBackOff): ingress-nginx answers nobody until it has one,"
+        " a canary neither"
     )
     assert shop.status["message"].endswith(said)
     assert said in shop.status["history"][-1]["message"]
@@ -108,7 +109,7 @@ async def test_the_old_template_again_leaves_the_canary_what_nobody_else_answers
     shop.release("shop:1")
     await shop.run(30)
     assert canary_weight(shop.cluster) == 25
-    assert "revision 2 keeps what it has" in shop.status["message"]
+    assert "ingress-nginx answers nobody until it has one" in shop.status["message"]
     turn(shop, "shop:1", "shop:1")
     await shop.run(30)
     assert shop.status["phase"] == "Healthy"
@@ -142,7 +143,7 @@ async def test_a_newer_revision_that_never_comes_up_takes_over_nothing() -> None
     await shop.run(60)
     assert (canary_weight(shop.cluster), selected(shop.cluster, CANARY)) == (25, before)
     assert shop.status["phase"] == "Degraded"
-    assert "revision 2 keeps what it has" in shop.status["message"]
+    assert "ingress-nginx answers nobody until it has one" in shop.status["message"]
 
 
 async def test_a_fall_of_the_weight_is_made_when_stable_can_bear_it_and_holds_nothing_up() -> None:

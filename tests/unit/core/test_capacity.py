@@ -184,7 +184,8 @@ def test_an_outage_of_stable_is_told_once_in_a_release_and_leaves_the_message_wh
     assert told(decision) == ["Paused", "StableDown"]
     assert decision.status.message == (
         "step 2/3 at 25 %: waits for promotion; stable has no ready pod (CrashLoopBackOff):"
-        " revision 2 keeps what it has until it has one"
+        " ingress-nginx answers nobody until it has one, a canary neither; promote --full gives the new"
+        " revision everything"
     )
     assert decision.actions == ()
     again = down.after(decision).decide()
