@@ -318,6 +318,16 @@ def test_every_variable_of_a_query_is_described() -> None:
     assert set(re.findall(r"\{\{ ([\w.]+) \}\}", text)) == PROMQL_VARIABLES
 
 
+def test_every_resource_that_the_controller_may_touch_is_in_the_readme() -> None:
+    said = {
+        each.lower() for each in WORD.findall(section("README.md", "## What it is allowed to do"))
+    }
+    text = text_of("charts/rollouts/templates/rbac.yaml")
+    for resources in re.findall(r"resources: \[(.*)\]", text):
+        for resource in resources.split(", "):
+            assert resource.partition("/")[0] in said, resource
+
+
 def test_every_decision_is_in_the_list_of_decisions() -> None:
     listed = set(LINK.findall(text_of("docs/adr/README.md")))
     assert listed == {file.name for file in (ROOT / "docs/adr").glob("0*.md")}
