@@ -44,14 +44,16 @@ def due_at(old: RolloutStatus, new: RolloutStatus, now: datetime) -> datetime | 
     Return when counts, or a message, that differ may be written; None when that is now or they do not.
 
     A message alone waits as long again as the step has lasted: one that counts requests would
-    cost a write every few seconds for as long as nobody promotes. That of a restart does not.
+    cost a write every few seconds for as long as nobody promotes. That of a restart does not, and
+    neither does another reason why nothing can be measured: somebody is at work on it.
     """
     if _counts(old) == _counts(new) and old.message == new.message:
         return None
     if old.refreshed_at is None:
         return None
     patience = COUNTS_EVERY
-    if _counts(old) == _counts(new) and old.step_started_at is not None and old.restart is None:
+    slow = _counts(old) == _counts(new) and _troubles(old) == _troubles(new)
+    if slow and old.step_started_at is not None and old.restart is None:
         patience = max(patience, old.refreshed_at - old.step_started_at)
     due = old.refreshed_at + patience
     return due if due > now else None
@@ -83,6 +85,10 @@ def _deciding_criterion(criterion: CriterionStatus) -> tuple[str, str, int, int]
 def _tells(criterion: CriterionStatus) -> bool:
     """Say whether it says anything yet: inconclusive is what everybody assumes of the first looks."""
     return criterion.verdict != "inconclusive" or bool(criterion.failed_looks or criterion.errors)
+
+
+def _troubles(status: RolloutStatus) -> list[tuple[str, str]]:
+    return [(each.name, each.message) for each in status.criteria if each.verdict == "error"]
 
 
 def _counts(status: RolloutStatus) -> tuple[int, ...]:

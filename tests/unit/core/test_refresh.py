@@ -116,6 +116,15 @@ def test_how_far_a_restart_is_does_not_wait_for_long() -> None:
     assert due_at(old, old.having(message="other words"), at(0)) == SOON
 
 
+def test_another_reason_why_nothing_is_measured_does_not_wait_for_long() -> None:
+    """Whoever has mended one, such as a token, reads about the next one."""
+    refused = criterion(verdict="error", message="answered HTTP 401")
+    old = OLD.having(step_started_at=at(-3601), criteria=refused)
+    empty = criterion(verdict="error", message="the token can't be read")
+    new = old.having(message="other words", criteria=empty)
+    assert due_at(old, new, at(0)) == SOON
+
+
 def test_what_was_never_written_is_written() -> None:
     never = OLD.having(refreshed_at=None)
     assert worth_writing(never, never.having(message="other words"), at(0))
