@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from rollouts.core.world import under_way
-from rollouts.model.kinds import FrozenJSON
+from rollouts.model.kinds import ENDPOINT_SLICE, SERVICE, FrozenJSON
 from tests.simulation.attempts import Attempts
 from tests.simulation.known import spared
 from tests.simulation.picture import Picture, Watched, is_by_replicas, wanted
@@ -38,13 +38,21 @@ class Sizes:
             self._enough_are_left(old, new)
         elif hash_ == old.stable:
             self._stable_is_kept(old, new.sizes[hash_])
-        else:
+        elif not self._is_asked_for(old, new, hash_):
             self._is_quiet(old.way, hash_)
+
+    def _is_asked_for(self, old: Picture, new: Picture, hash_: str) -> bool:
+        """Say whether a revision that has all the traffic is made as small as its autoscaler wants it."""
+        active = hash_ == old.current and old.status.weights.applied == 100
+        return active and new.sizes[hash_] >= wanted(self.story)
 
     def _is_quiet(self, way: FrozenJSON, hash_: str) -> None:
         served = self.story.users.served_at.get(hash_)
         if served is None:
             return
+        unseen = SERVICE in self.story.caches.late or ENDPOINT_SLICE in self.story.caches.late
+        if unseen and self.story.selected_at > self.story.users.clock.now() - SOON:
+            return  # what somebody has just had a Service select can't be known yet
         if spared("shared for a moment") and served <= self.story.selected_at + SOON:
             return
         quiet = (self.story.users.clock.now() - served).total_seconds()
