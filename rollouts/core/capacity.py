@@ -84,10 +84,12 @@ def bearable(world: World, status: RolloutStatus) -> int:
     canary, route = world.spec.strategy.canary, world.observed.route
     if world.spec.routing is None:
         return 0
+    # A header route that is open counts as 1 in `highest`, and has no share of the others.
+    given = route.highest if route.weight is None else route.weight
     if keeper(world, status) is not None:
-        return route.highest if route.weight is None else route.weight
-    stable, highest = world.replica_set(status.stable_revision), route.highest
-    if canary is None or not canary.dynamic_stable_scale or stable is None or highest == 0:
+        return given
+    stable = world.replica_set(status.stable_revision)
+    if canary is None or not canary.dynamic_stable_scale or stable is None or given == 0:
         return 0
     service = world.canary_service
     serving = world.observed.replica_sets.get(service.selected_hash) if service else None
@@ -96,7 +98,7 @@ def bearable(world: World, status: RolloutStatus) -> int:
     total = replicas.stable_replicas(world.spec, status)
     # What is broken is not waited for, only what is starting.
     able = min(total, stable.available + stable.broken)
-    return min(highest, 100 - 100 * able // total) if total else 0
+    return min(given, 100 - 100 * able // total) if total else 0
 
 
 def is_met(world: World, status: RolloutStatus) -> bool:
