@@ -190,3 +190,11 @@ def test_whatever_is_edited_it_stands_at_a_step_of_its_kind_or_nowhere(
     assert found.having(current_step_index=at_step, entered_steps=entered) == status.having(
         step_started_at=found.step_started_at
     ), "nothing else is changed"
+
+
+def test_an_attempt_without_steps_that_has_not_begun_is_at_the_promotion() -> None:
+    """A rollback that waits until another strategy comes into force."""
+    status = under_way(promoted="Full", entered_steps=[], current_step_index=3).status
+    found = plan.found_again(spec_of(WAS), status, at(0))
+    assert found is not None
+    assert (found.current_step_index, found.promoted) == (len(WAS), "Full")
