@@ -137,8 +137,10 @@ def stable_size(world: World, status: RolloutStatus) -> int:
         return total
     if not under_way(status):
         return total
-    weights = status.weights
-    least = replicas.stable_share(world.spec, status, min(weights.applied, weights.desired))
+    weights, said = status.weights, world.observed.route.weight
+    # Somebody may have given traffic back to stable by hand.
+    given = min(weights.applied, weights.desired, 100 if said is None else said)
+    least = replicas.stable_share(world.spec, status, given)
     taken = (
         weights.served is not None
         and weights.served >= 0.8 * weights.applied

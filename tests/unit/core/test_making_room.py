@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rollouts.core import actions as act
-from rollouts.model.route import Route
+from rollouts.model.route import Route, Split
 from rollouts.model.status import Exposure, Weights
 from tests.unit.core.worlds import NEW, OLD, Scene, at, replica_set, spec_of, under_way
 
@@ -64,3 +64,9 @@ def test_a_header_route_is_no_weight_that_stable_could_not_bear_less_of() -> Non
     short = found.with_(route=opened).having(replica_set(OLD, 4, 2))
     weights = [each for each in short.decide().actions if isinstance(each, act.SetWeight)]
     assert all(each.split.percent == 0 for each in weights)
+
+
+def test_stable_gives_up_no_pods_for_traffic_that_somebody_gave_back_to_it() -> None:
+    found = scene([]).with_(route=Route(exists=True, weight=3, highest=3))
+    assert OLD not in sizes(found)
+    assert act.SetWeight(Split(50)) in found.decide().actions
