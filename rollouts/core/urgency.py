@@ -3,7 +3,8 @@ In which order the writes of one decision are made: first what nobody can wait f
 
 No action needs another one of the same decision. What has to come before it is asked of what
 is observed, so each may be refused, by a quota or a webhook, and the others are made all the
-same. The order is about time alone: a write takes as long as an admission webhook does.
+same. The order is about time: a write takes as long as an admission webhook does. Only a size comes
+after what the next pods are to look like, which would otherwise be born in the old dress.
 """
 
 from collections.abc import Iterable, Sequence
