@@ -218,7 +218,11 @@ def is_better(world: World, status: RolloutStatus, entry: Retiring) -> bool:
     """
     left = world.observed.replica_sets.get(entry.hash)
     stable = world.replica_set(status.stable_revision)
-    if left is None or stable is None or left.ready <= stable.ready:
+    if left is None:
+        return False
+    if stable is None:  # its ReplicaSet was deleted, and nobody makes another one
+        return left.ready > 0
+    if left.ready <= stable.ready:
         return False
     if stable.ready >= stable_size(world, status):
         return False
@@ -271,9 +275,8 @@ def said(world: World, status: RolloutStatus) -> str:
     if is_out(world, status) and (
         kept is not None or status.stable_revision != status.current_revision
     ):
-        return (
-            f"{_OUT}{stable.trouble if stable is not None else ''}: {_answers(world, status, kept)}"
-        )
+        trouble = stable.trouble if stable is not None else " (its ReplicaSet is gone)"
+        return f"{_OUT}{trouble}: {_answers(world, status, kept)}"
     if stable is None or not _is_waited_for(world, status):
         return ""
     wanted = replicas.stable_replicas(world.spec, status)
@@ -306,4 +309,6 @@ def _answers(world: World, status: RolloutStatus, kept: ReplicaSet | None) -> st
         return f"Service {service.name} keeps revision {active.revision} until it has one"
     if under_way(status):
         return "the new revision gets what its steps say, and promote --full gives it everything"
+    if world.replica_set(status.stable_revision) is None:
+        return "requests fail until another revision is promoted: retry or release, then promote --full"
     return "requests fail until it has one"

@@ -166,6 +166,21 @@ def test_a_release_that_was_stopped_stays_beyond_its_time_while_stable_crashes()
     assert gone not in crashing.decide().actions
 
 
+def test_a_release_that_was_stopped_stays_where_stable_s_replica_set_is_gone() -> None:
+    abort = Abort(at=at(-100), by="rollouts", reason="x")
+    entry = Retiring(hash=NEW, delay_seconds=5, at=at(-1))
+    scene = under_way(25, abort=abort, retiring=[entry], weights=Weights(), route=Route())
+    scene = scene.with_(
+        replica_sets={NEW: replica_set(NEW, 4)}, services={"checkout": service("checkout", OLD)}
+    )
+    decision = scene.decide()
+    assert act.ScaleReplicaSet("checkout-newhash", 0) not in decision.actions
+    assert decision.status.message.endswith(
+        "stable has no ready pod (its ReplicaSet is gone): requests fail until another revision is"
+        " promoted: retry or release, then promote --full"
+    )
+
+
 def test_a_first_deploy_that_is_overtaken_makes_room_pod_by_pod() -> None:
     scene = settled().with_(stable_revision=None, template_hash=NEW, current_revision=revision(NEW))
     scene = scene.having(replica_set(OLD, 4, 2), replica_set(NEW, 4, 0))
