@@ -22,10 +22,12 @@ _FEW = "; stable has too few ready pods"
 
 def is_out(world: World, status: RolloutStatus) -> bool:
     """Say whether stable answers nobody: pods of it are wanted, and none is ready."""
-    if status.stable_revision is None or world.spec.replicas == 0:
+    if status.stable_revision is None:
         return False
     stable = world.replica_set(status.stable_revision)
-    if world.spec.by_replicas and stable is not None and stable.wanted == 0:
+    if stable is None:
+        return world.spec.replicas > 0
+    if world.spec.by_replicas and stable.wanted == 0:
         return False  # the canary has been given everything
     return not world.stands(status.stable_revision)
 

@@ -65,9 +65,15 @@ class World:
         return replace(self, observed=seen)
 
     def stands(self, revision: Revision | None) -> bool:
-        """Say whether a Service may select `revision`: it has a ready pod, or nobody wants any."""
+        """
+        Say whether a Service may select `revision`: it has a ready pod, or nobody wants any.
+
+        In the middle of a release pods stay wanted whatever an autoscaler asks for.
+        """
         found = self.replica_set(revision)
-        return found is not None and (found.ready > 0 or self.spec.replicas == 0)
+        if found is None:
+            return False
+        return found.ready > 0 or (self.spec.replicas == 0 and found.wanted == 0)
 
     @property
     def stable_service(self) -> Service | None:

@@ -317,3 +317,13 @@ def test_what_is_taken_from_the_revision_before_was_put_there_by_nobody_else() -
     relieved = overtaken(status=decided.status).having(replica_set(OLD, 4)).decide()
     assert told(relieved) == []
     assert relieved.status.message == decided.status.message.partition("; stable has")[0]
+
+
+def test_an_autoscaler_at_zero_in_mid_release_makes_no_stable_that_is_out_an_answer() -> None:
+    """The release keeps its pods until it has ended: that none is asked for any more is no reason."""
+    scene = under_way(25, spec_of(replicas=0)).having(replica_set(OLD, 4, 0))
+    decision = scene.with_(evidence=evidence("fail")).decide()
+    assert decision.status.abort is not None
+    assert decision.actions == ()
+    cut = scene.after(decision).with_(route=Route()).decide()
+    assert act.SelectRevision("checkout-canary", OLD) not in cut.actions
