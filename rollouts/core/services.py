@@ -186,7 +186,7 @@ def followed(world: World, move: Move, actions: Iterable[Action]) -> Move:
     for action in actions:
         if isinstance(action, FollowService):
             text = f"Service {action.name} is made as Service {world.spec.stable_service} is now"
-            move = move.saying(world, FOLLOWED, text).having(message=move.status.message)
+            move = move.saying(world, "ServiceFollowed", text).having(message=move.status.message)
     return move
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from rollouts.model.crd import crd
 from rollouts.model.kinds import INGRESS, JSON, SERVICE
+from tests.fakes.adopted import AdoptedShop
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.deployments import Deployments
 from tests.fakes.kubernetes import ingress, service, template
 from tests.fakes.shop import KEY, Shop
-from tests.unit.controller.test_adoption import AdoptedShop
 
 HOUR: JSON = {"duration": "1h"}
 STEPS: list[JSON] = [

@@ -3,9 +3,9 @@
 import pytest
 
 from rollouts.model.kinds import HASH_LABEL, JSON, POD, REPLICA_SET, Ref
+from tests.fakes.adopted import AdoptedShop
 from tests.fakes.shop import KEY, Shop
 from tests.unit.controller.edits import BY_PODS, CANARY, paused
-from tests.unit.controller.test_adoption import AdoptedShop
 
 
 def pods_of(shop: Shop, role: str) -> list[JSON]:

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from rollouts.model.kinds import HASH_LABEL, JSON, POD, SERVICE, Ref
+from tests.fakes.adopted import AdoptedShop
 from tests.fakes.deployments import Deployments
 from tests.fakes.kubernetes import canary_weight, selected, service, template
 from tests.fakes.shop import KEY, Shop
 from tests.fakes.traffic import routing_objects
-from tests.unit.controller.test_adoption import AdoptedShop
 from tests.unit.controller.test_edited_strategy import BLUE_GREEN, CANARY, goes_by, waiting
 
 GONE = Ref(SERVICE, "shop", "checkout")
