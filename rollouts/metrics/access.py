@@ -62,7 +62,10 @@ class Address:
             parts = urlsplit(text)
             _ = parts.port
         except ValueError:
-            raise UsageError("the URL of Prometheus can't be read; see its host and port") from None
+            raise UsageError(
+                "the URL of Prometheus can't be read; see its host and port, and that /, ?, # and @ of a password"
+                " are percent-encoded"
+            ) from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError("the URL of Prometheus has to be http(s)://HOST, a port and a path")
         if parts.query or parts.fragment or "@" in parts.path:
