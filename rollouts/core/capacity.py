@@ -120,9 +120,8 @@ def lacks_room(world: World, status: RolloutStatus) -> bool:
     canary = world.replica_set(status.current_revision)
     if not world.spec.by_replicas or canary is None or not is_broken(world, status):
         return False
-    named = {each.hash for each in (status.stable_revision, status.current_revision) if each}
-    others = (each for each in world.observed.replica_sets.values() if each.hash not in named)
-    return canary.available >= canary.wanted and any(each.ready > 0 for each in others)
+    others = any(each.ready > 0 for each in world.others(status))
+    return canary.available >= canary.wanted and others
 
 
 def stable_size(world: World, status: RolloutStatus) -> int:

@@ -48,11 +48,7 @@ def _pods(world: World, status: RolloutStatus) -> Route:
     )
     if stable is None or stable is canary:
         return Route(problems=problems)
-    others = sum(
-        each.existing
-        for each in world.observed.replica_sets.values()
-        if each is not stable and each is not canary
-    )
+    others = sum(each.existing for each in world.others(status))
     ready, wanted = (canary.ready, canary.wanted) if canary is not None else (0, 0)
     least = replicas.enough(world.spec, wanted, canary)
     arrived = canary is None or (canary.available >= least and canary.existing <= wanted)
@@ -184,9 +180,4 @@ def lags(world: World, status: RolloutStatus, service: Service) -> bool:
 
 def _others_are_left(world: World, status: RolloutStatus) -> bool:
     """Say whether pods of a superseded revision still share the traffic."""
-    named = {each.hash for each in (status.stable_revision, status.current_revision) if each}
-    return any(
-        each.existing > 0 or each.wanted > 0
-        for each in world.observed.replica_sets.values()
-        if each.hash not in named
-    )
+    return any(each.existing > 0 or each.wanted > 0 for each in world.others(status))

@@ -55,6 +55,11 @@ class World:
         """Return the ReplicaSet of `revision`, if there is one."""
         return self.observed.replica_sets.get(revision.hash) if revision is not None else None
 
+    def others(self, status: RolloutStatus) -> list[ReplicaSet]:
+        """Return the ReplicaSets of revisions that are neither stable nor current."""
+        named = {each.hash for each in (status.stable_revision, status.current_revision) if each}
+        return [each for each in self.observed.replica_sets.values() if each.hash not in named]
+
     def warned(self, found: Iterable[Problem]) -> "World":
         """Return the world with these problems before all others."""
         added = tuple(found)

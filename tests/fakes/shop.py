@@ -8,7 +8,6 @@ from typing import Any, Self
 from rollouts.controller.keys import Key
 from rollouts.controller.notices import Notices
 from rollouts.controller.reconcile import Reconciler
-from rollouts.controller.target import Target
 from rollouts.controller.telemetry import Telemetry, verb_and_kind
 from rollouts.errors import Conflict, RolloutsError
 from rollouts.model.evidence import Counts, Look, Measurement
@@ -16,6 +15,7 @@ from rollouts.model.kinds import INGRESS, JSON, ROLLOUT, SERVICE, Ref
 from rollouts.ports import Notice
 from tests.fakes.clock import HandClock
 from tests.fakes.cluster import FakeCluster
+from tests.fakes.following import Following
 from tests.fakes.kubernetes import Kubernetes, ingress, rollout, service, template
 
 KEY = Key("shop", "checkout")
@@ -28,16 +28,15 @@ STEPS = [
 CRITERIA = [{"name": "errors", "errorRate": {"max": "1%"}}]
 
 
-class Eyes:
+class Eyes(Following):
     """Sees, at every glance, as many canary requests as a test wants, and as many failures."""
 
     def __init__(self, clock: HandClock, requests: int = 1000, failures: int = 0) -> None:
+        super().__init__()
         self.clock = clock
         self.requests, self.failures = requests, failures
         self.error = ""
         self.served_percent = 25.0
-        self.targets: dict[Key, Target] = {}
-        self._looks: dict[Key, Look] = {}
 
     def twin(self, clock: HandClock) -> "Eyes":
         """Return eyes that have seen the same, by another clock."""
@@ -45,16 +44,6 @@ class Eyes:
         made.error, made.targets, made._looks = self.error, dict(self.targets), dict(self._looks)
         made.served_percent = self.served_percent
         return made
-
-    def follow(self, target: Target) -> None:
-        self.targets[target.key] = target
-
-    def forget(self, key: Key) -> None:
-        self.targets.pop(key, None)
-        self._looks.pop(key, None)
-
-    def latest(self, key: Key) -> Look | None:
-        return self._looks.get(key)
 
     def spacing_seconds(self, key: Key) -> float:
         """Scrapes are a second apart."""

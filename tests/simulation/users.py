@@ -15,6 +15,7 @@ from rollouts.controller.keys import Key
 from rollouts.controller.target import Target
 from rollouts.model.evidence import Counts, Look, Measurement
 from tests.fakes.clock import HandClock
+from tests.fakes.following import Following
 from tests.simulation.dataplane import BESIDE, INSIDE, LOST, Shares
 
 RATE = 50.0
@@ -82,32 +83,21 @@ class Users:
         return Counts(last.requests - before.requests, last.failures - before.failures)
 
 
-class Eyes:
+class Eyes(Following):
     """Looks at what Prometheus has counted of the canaries that it follows."""
 
     def __init__(self, clock: HandClock, users: Users) -> None:
+        super().__init__()
         self.clock, self.users = clock, users
         self.error = ""
         self.blind = False
         """Nothing is measured of the canary, although Prometheus answers."""
-        self.targets: dict[Key, Target] = {}
-        self._looks: dict[Key, Look] = {}
 
     def successor(self) -> "Eyes":
         """Return the eyes of a controller that has just begun, before the same Prometheus."""
         made = Eyes(self.clock, self.users)
         made.error, made.blind = self.error, self.blind
         return made
-
-    def follow(self, target: Target) -> None:
-        self.targets[target.key] = target
-
-    def forget(self, key: Key) -> None:
-        self.targets.pop(key, None)
-        self._looks.pop(key, None)
-
-    def latest(self, key: Key) -> Look | None:
-        return self._looks.get(key)
 
     def spacing_seconds(self, _key: Key) -> float:
         return SPACING_SECONDS
