@@ -109,7 +109,7 @@ class App:
         return list((self.status.get(which) or {}).get("images") or ())
 
     def runs(self, which: str, version: str) -> bool:
-        """Say whether that revision is this version."""
+        """Return whether that revision is this version."""
         return self.images(which) == [f"bench/{NAME}:{version}"]
 
     @property
@@ -136,7 +136,7 @@ class App:
     def put_back(self) -> list[str]:
         """What the controller says that somebody else changed, and it has put back."""
         history = self.status.get("history") or ()
-        return [str(each["message"]) for each in history if each["reason"] == "PutBack"]
+        return [str(each["message"]) for each in history if each["reason"] == "DriftCorrected"]
 
     async def is_over(self) -> None:
         """Wait until the stable revision alone has pods, and everything is as it is to stay."""

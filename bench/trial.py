@@ -14,12 +14,12 @@ from typing import Any
 from bench.fates import Course, Ending, Fate
 from bench.virtual_clock import VirtualClock
 from bench.visitors import Arrivals, Visitors
-from rollouts.controller.keys import Key
-from rollouts.controller.looks import Looks
-from rollouts.controller.notices import Notices
+from rollouts.analysis.monitor import Monitor
+from rollouts.controller.metrics import ControllerMetrics
+from rollouts.controller.notifications import Notices
 from rollouts.controller.reconcile import Reconciler
-from rollouts.controller.telemetry import Telemetry
 from rollouts.errors import Conflict
+from rollouts.model.keys import Key
 from rollouts.model.kinds import INGRESS, JSON, ROLLOUT, SERVICE
 from rollouts.notify.silent import SilentNotifier
 from tests.fakes.cluster import FakeCluster
@@ -74,8 +74,8 @@ class Trial:
         self._ready_at: datetime | None = None
         self._wake_at: datetime | None = None
         self._looked = False
-        telemetry, every = Telemetry(), setting.interval_seconds
-        self._looks = Looks(
+        telemetry, every = ControllerMetrics(), setting.interval_seconds
+        self._looks = Monitor(
             self._metrics, self._clock, telemetry, self._look_came, interval_seconds=every
         )
         notices = Notices(SilentNotifier())

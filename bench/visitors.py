@@ -4,7 +4,7 @@ import math
 import random
 from typing import Literal
 
-from rollouts.controller.ingress_counters import REQUESTS
+from rollouts.analysis.ingress_counters import REQUESTS
 from tests.fakes.metrics import FakeMetrics
 
 Arrivals = Literal["even", "poisson"]

@@ -50,14 +50,14 @@ async def controller(settings: Settings, stop: asyncio.Event) -> int:
     """Run the controller until `stop` is set; return the exit status, as `run_controller`."""
     from rollouts.controller.clock import SystemClock
     from rollouts.controller.loop import Controller
-    from rollouts.controller.watched import WATCHED
+    from rollouts.controller.watches import WATCHED
     from rollouts.controller.web import Endpoints
     from rollouts.kube.cluster import connect
 
     cluster = connect(settings.kubeconfig, settings.context, settings.namespaces, WATCHED)
     source, close_source = _metrics(settings)
     running = Controller(cluster, source, _notifier(settings), SystemClock(), settings)
-    endpoints = Endpoints(running.telemetry.render, lambda: _problems(cluster))
+    endpoints = Endpoints(running.metrics.render, lambda: _problems(cluster))
     try:
         await endpoints.start(settings.address, settings.port)
     except OSError as error:
@@ -80,7 +80,7 @@ async def _lead(
     if stop.is_set():
         return STOPPED
     if lease is None:
-        running.telemetry.leading.set(1)
+        running.metrics.leading.set(1)
         await running.run(stop)
         return STOPPED
     cluster.seconds_left = lease.seconds_left
@@ -88,7 +88,7 @@ async def _lead(
         await _unless(stop, lease.acquire())
         if stop.is_set():
             return STOPPED
-        running.telemetry.leading.set_function(lambda: float(lease.is_leading()))
+        running.metrics.leading.set_function(lambda: float(lease.is_leading()))
         over = asyncio.Event()
         waiting = [
             asyncio.create_task(_then(stop.wait(), over)),
@@ -121,7 +121,7 @@ def _problems(cluster: "KubeCluster") -> list[str]:
 
 
 def _metrics(settings: Settings) -> "tuple[MetricSource, Callable[[], Awaitable[None]]]":
-    from rollouts.controller.measure import NoSource
+    from rollouts.analysis.measuring import NoSource
 
     if not settings.prometheus_url:
         return NoSource(), _nothing_to_close

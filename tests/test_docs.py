@@ -163,12 +163,12 @@ def test_phases_are_those_of_the_code() -> None:
 
 
 def test_event_reasons_are_those_of_the_code() -> None:
-    said = set(reasons("saying", 1)) | set(reasons("Occurrence", 1))
+    said = set(reasons("event", 1)) | set(reasons("Occurrence", 1))
     assert first_column(section("docs/conditions.md", "## Events")) == said
 
 
 def test_traps_are_those_of_the_code() -> None:
-    traps = set(reasons("Problem", 0))
+    traps = set(reasons("Finding", 1))
     assert first_column(section("docs/conditions.md", "## Preflight")) == traps
 
 

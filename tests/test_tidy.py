@@ -53,7 +53,7 @@ def files() -> tuple[str, ...]:
 
 
 def _made(path: Path) -> bool:
-    """Say whether tools made it: environments, caches, builds."""
+    """Return whether tools made it: environments, caches, builds."""
     hidden = any(part.startswith(".") and part != ".ci" for part in path.parts[:-1])
     return hidden or "__pycache__" in path.parts or ".egg-info" in str(path)
 

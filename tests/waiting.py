@@ -75,7 +75,7 @@ async def known_to(prometheus_url: str, promql: str) -> None:
 
 
 def comes_true(condition: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> bool:
-    """Say whether the condition holds before `seconds` are over; blocks, for tests without a loop."""
+    """Return whether the condition holds before `seconds` are over; blocks, for tests without a loop."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -15,16 +15,16 @@ from typing import Annotated
 import typer
 
 from rollouts.cli import (
-    acting,
-    controlling,
-    demonstrating,
-    detaching,
-    images,
-    linting,
-    printing,
-    reading,
-    sandboxing,
-    waiting,
+    commands,
+    controller,
+    demo,
+    detach,
+    get,
+    lint,
+    manifests,
+    sandbox,
+    set_image,
+    wait,
 )
 from rollouts.cli.output import say
 from rollouts.cli.session import (
@@ -75,27 +75,27 @@ def rollouts(
 
 
 for name, verb in (
-    ("list", reading.list_rollouts),
-    ("get", reading.get),
-    ("wait", waiting.wait),
-    ("promote", acting.promote),
-    ("abort", acting.abort),
-    ("retry", acting.retry),
-    ("pause", acting.pause),
-    ("resume", acting.resume),
-    ("restart", acting.restart),
-    ("rollback", acting.rollback),
-    ("set-image", images.set_image),
-    ("detach", detaching.detach),
+    ("list", get.list_rollouts),
+    ("get", get.get),
+    ("wait", wait.wait),
+    ("promote", commands.promote),
+    ("abort", commands.abort),
+    ("retry", commands.retry),
+    ("pause", commands.pause),
+    ("resume", commands.resume),
+    ("restart", commands.restart),
+    ("rollback", commands.rollback),
+    ("set-image", set_image.set_image),
+    ("detach", detach.detach),
 ):
     app.command(name)(cluster_verb(verb))
-app.command("lint")(settings_verb(linting.lint))
-app.add_typer(sandboxing.app, name="sandbox")
-app.command("demo")(demonstrating.demo)
-app.command("controller")(controlling.controller)
-app.command("crd")(printing.crd)
-app.command("manifests")(printing.manifests)
-app.command("version")(printing.version)
+app.command("lint")(settings_verb(lint.lint))
+app.add_typer(sandbox.app, name="sandbox")
+app.command("demo")(demo.demo)
+app.command("controller")(controller.controller)
+app.command("crd")(manifests.crd)
+app.command("manifests")(manifests.manifests)
+app.command("version")(manifests.version)
 
 
 def main() -> None:

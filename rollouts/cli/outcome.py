@@ -85,7 +85,7 @@ def status_of(rollout: FrozenJSON) -> RolloutStatus:
 
 
 def is_observed(rollout: FrozenJSON, wanted: Wanted | None = None) -> bool:
-    """Say whether a controller has seen the object's present generation, and what is wanted."""
+    """Return whether a controller has seen the object's present generation, and what is wanted."""
     generation = int((rollout.get("metadata") or {}).get("generation") or 0)
     status = status_of(rollout)
     if wanted is not None and wanted.generation:
@@ -195,7 +195,7 @@ def _of_past(status: RolloutStatus, wanted: Wanted) -> Outcome | None:
 
 
 def _became_stable(status: RolloutStatus, first: int) -> bool:
-    """Say whether a first deploy came to its end: only then the next revision is a rollout."""
+    """Return whether a first deploy came to its end: only then the next revision is a rollout."""
     begun = [each for each in status.history if each.reason in ("FirstDeploy", "RolloutStarted")]
     after = [each.reason for each in begun if each.revision is not None and each.revision > first]
     return after[:1] == ["RolloutStarted"]

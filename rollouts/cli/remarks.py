@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import JSON
-from rollouts.model.route import Problem
 
 Severity = Literal["error", "warning", "note"]
 
@@ -18,10 +18,10 @@ class Remark:
     reason: str
 
 
-def trap(problem: Problem) -> Remark:
+def trap(finding: Finding) -> Remark:
     """Return what is to be said about a trap: one that stops a release is an error."""
-    severity: Severity = "error" if problem.blocking else "warning"
-    return Remark(severity, problem.reason, problem.message)
+    severity: Severity = "error" if finding.is_blocking else "warning"
+    return Remark(severity, finding.reason, finding.message)
 
 
 def as_mapping(value: object) -> JSON:

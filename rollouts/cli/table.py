@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rollouts.cli.output import plain
-from rollouts.cli.snapshot import parse_time
 from rollouts.cli.tree import PHASE_STYLES, age, under_way
+from rollouts.cli.view import parse_time
 from rollouts.model.kinds import JSON
 from rollouts.model.status import Revision, RolloutStatus
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from rollouts.cli.snapshot import PodView, RevisionView, Snapshot
+from rollouts.cli.view import PodView, RevisionView, Snapshot
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.status import CriterionStatus, HistoryEntry, RolloutStatus
 from rollouts.model.units import format_duration, format_fraction, parse_duration
@@ -73,7 +73,7 @@ def _view(snapshot: Snapshot, now: datetime, detail: Detail) -> RenderableType:
 
 
 def under_way(status: RolloutStatus) -> bool:
-    """Say whether there is a canary that gets, or is to get, traffic."""
+    """Return whether there is a canary that gets, or is to get, traffic."""
     return status.current_step_index is not None and status.abort is None
 
 

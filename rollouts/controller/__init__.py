@@ -1,5 +1,5 @@
 """
-The loop: watch, queue, reconcile, apply, and the clock of the analysis.
+The loop: watch, queue, reconcile, apply.
 
 Everything that decides is pure and lives below (`core`, `judge`, `traffic`); everything that
 talks to the world comes in through `ports`. What is left is here:
@@ -7,10 +7,8 @@ talks to the world comes in through `ports`. What is left is here:
     queue       which Rollout is to be looked at, when, and by how many at once
     index       which Rollouts a changed object concerns
     observe     from the caches to what a decision sees
-    evidence    from a look at the metrics to what a decision rests on
     reconcile   observe, decide, apply, write status, tell
     apply       from an action to writes
-    looks       the clock of the analysis: one task per Rollout that is exposed
     loop        all of it, running
     web         /healthz, /readyz and /metrics
 """

@@ -8,11 +8,11 @@ raised: on a retreat each of them counts. Decides nothing.
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from rollouts.controller import binding, bodies, giving, placing
+from rollouts.controller import pod_writes, replica_set_bodies, service_writes, workload_writes
 from rollouts.controller.commands import annotation, named
 from rollouts.controller.objects import owner_reference
 from rollouts.controller.revisions import is_foreign
-from rollouts.controller.scenery import scenery
+from rollouts.controller.routing_objects import scenery
 from rollouts.core.actions import (
     Action,
     Adopt,
@@ -127,11 +127,11 @@ class Applier:
             case ScaleReplicaSet(name, replicas):
                 return [Patch(self._ref(REPLICA_SET, name), {"spec": {"replicas": replicas}})]
             case SetMinReady() | DressReplicaSet() | DressPod() | EvictPod():
-                return placing.writes(self.cluster, self.rollout, action)
+                return pod_writes.writes(self.cluster, self.rollout, action)
             case DeleteReplicaSet(name, uid):
                 return [Delete(self._ref(REPLICA_SET, name), uid)]
             case CreateService() | SelectRevision() | ReleaseService() | FollowService():
-                return binding.writes(self.cluster, self.rollout, self.spec, action)
+                return service_writes.writes(self.cluster, self.rollout, self.spec, action)
             case SetWeight(split):
                 return self._as_writes(routing.render(self._scene(), split))
             case RemoveRoute():
@@ -139,12 +139,12 @@ class Applier:
             case NameCommand(id_, verb):
                 return self._name_command(id_, verb)
             case ScaleWorkload() | RestoreWorkload() | SetFinalizers():
-                return giving.writes(self.cluster, self.rollout, self.spec, action)
+                return workload_writes.writes(self.cluster, self.rollout, self.spec, action)
 
     def _create_replica_set(self, action: CreateReplicaSet) -> list[Write]:
         if not self.spec.template:
             return []  # the spec is invalid, and the revision's own template is gone
-        body = bodies.replica_set(self.rollout, self.spec, action)
+        body = replica_set_bodies.replica_set(self.rollout, self.spec, action)
         present = self.cluster.get(self._ref(REPLICA_SET, body["metadata"]["name"]))
         if present is not None and is_foreign(present, self.rollout):
             return []  # an obstacle by now, which says what to do

@@ -17,8 +17,8 @@ Kubernetes never lets `ipFamilies[0]` change; of a policy that is changed it wor
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from rollouts.controller.memory import merge_patch
 from rollouts.controller.objects import labels_of, owner_reference
+from rollouts.controller.status_store import merge_patch
 from rollouts.model.kinds import (
     FOLLOWED_ANNOTATION,
     HASH_LABEL,

@@ -50,7 +50,7 @@ def read_command(rollout: FrozenJSON) -> tuple[Command | None, str]:
 
 
 def _is_step(value: object) -> bool:
-    """Say whether a step is named, or none is; whether there is one of that name is seen later."""
+    """Return whether a step is named, or none is; whether there is one of that name is seen later."""
     if isinstance(value, str) and value.isdecimal():
         return len(value) < _MOST_DIGITS and int(value) >= 1
     if isinstance(value, int) and not isinstance(value, bool):

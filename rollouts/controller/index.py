@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from rollouts.controller.keys import Key
 from rollouts.controller.objects import (
     controller_of,
     labels_of,
@@ -12,6 +11,7 @@ from rollouts.controller.objects import (
     named_workload,
 )
 from rollouts.controller.services import SERVICE_NAME_LABEL
+from rollouts.model.keys import Key
 from rollouts.model.kinds import (
     AUTOSCALER,
     CRD,
@@ -162,7 +162,7 @@ class Index:
 
 
 def _is_remembered(ref: Ref, obj: FrozenJSON) -> bool:
-    """Say whether whom it concerns can't be told from its name alone once it is gone."""
+    """Return whether whom it concerns can't be told from its name alone once it is gone."""
     if ref.kind in ROUTING:
         return _owning_rollout(obj) is not None
     by_content = (REPLICA_SET, POD, SERVICE, ENDPOINT_SLICE, *_OF_ANYBODY)

@@ -10,15 +10,15 @@ from collections import Counter
 
 import structlog
 
+from rollouts.analysis.monitor import Monitor
 from rollouts.controller.index import Index
-from rollouts.controller.keys import Key
-from rollouts.controller.looks import Looks
-from rollouts.controller.notices import Notices
+from rollouts.controller.metrics import ControllerMetrics
+from rollouts.controller.notifications import Notices
 from rollouts.controller.queue import Backoff, WorkQueue
 from rollouts.controller.reconcile import Reconciler
 from rollouts.controller.settings import Settings
-from rollouts.controller.telemetry import Telemetry
 from rollouts.errors import Conflict, Permanent, RetryLater
+from rollouts.model.keys import Key
 from rollouts.model.kinds import ROLLOUT
 from rollouts.ports import Clock, Cluster, MetricSource, Notifier
 
@@ -41,24 +41,24 @@ class Controller:
         *,
         backoff: Backoff | None = None,
     ) -> None:
-        self.telemetry = Telemetry()
+        self.metrics = ControllerMetrics()
         self._cluster = cluster
         self._workers = settings.workers
         self._queue = WorkQueue(backoff)
         self._index = Index(cluster)
         self._notices = Notices(notifier)
-        self._looks = Looks(
+        self._looks = Monitor(
             metrics,
             clock,
-            self.telemetry,
+            self.metrics,
             self._queue.add,
             interval_seconds=settings.interval_seconds,
             replica_labels=settings.prometheus_replica_labels,
         )
         self._reconciler = Reconciler(
-            cluster, clock, self._looks, self._notices, self.telemetry, settings.quiet_seconds
+            cluster, clock, self._looks, self._notices, self.metrics, settings.quiet_seconds
         )
-        self.telemetry.watch(lambda: len(self._queue), self._phases)
+        self.metrics.watch(lambda: len(self._queue), self._phases)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish what is in hand, and return."""
@@ -89,9 +89,9 @@ class Controller:
 
     async def _handle(self, key: Key) -> None:
         """Reconcile one Rollout; whatever happens stays with it."""
-        with self.telemetry.reconcile_seconds.time():
+        with self.metrics.reconcile_seconds.time():
             outcome = await self._reconcile(key)
-        self.telemetry.reconciles.labels(outcome).inc()
+        self.metrics.reconciles.labels(outcome).inc()
 
     async def _reconcile(self, key: Key) -> str:
         try:

@@ -8,7 +8,7 @@ test says when the two differ. Knows no cluster and does no I/O.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rollouts.controller.watched import WATCHED
+from rollouts.controller.watches import WATCHED
 from rollouts.model.crd import crd
 from rollouts.model.kinds import (
     AUTOSCALER,

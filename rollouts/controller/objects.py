@@ -20,7 +20,7 @@ def controller_of(obj: FrozenJSON) -> FrozenJSON | None:
 
 
 def refers_to(owner: FrozenJSON | None, rollout: FrozenJSON) -> bool:
-    """Say whether an owner reference means this Rollout, and not one that had its name before."""
+    """Return whether an owner reference means this Rollout, and not one that had its name before."""
     return owner is not None and owner.get("uid") == rollout["metadata"]["uid"]
 
 

@@ -23,13 +23,14 @@ from rollouts.controller.objects import (
 )
 from rollouts.controller.preflight import traps
 from rollouts.controller.revisions import is_foreign, is_orphan, is_owned
-from rollouts.controller.scenery import scenery
+from rollouts.controller.routing_objects import scenery
 from rollouts.controller.services import seen_services
 from rollouts.core import revision
 from rollouts.core.dress import worn
 from rollouts.core.observed import Observed, Pod, ReplicaSet
 from rollouts.core.replicas import split_of
 from rollouts.core.workload import FINALIZERS
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     GRPC_ROUTE,
     HASH_LABEL,
@@ -48,7 +49,6 @@ from rollouts.model.kinds import (
     Kind,
     Ref,
 )
-from rollouts.model.route import Problem
 from rollouts.model.spec import LabelSelector, RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Cluster
@@ -94,7 +94,7 @@ def observe(
         replica_sets=replica_sets,
         services=services,
         orphans=tuple(_orphans(cluster, rollout, spec)),
-        route=replace(route, problems=(*route.problems, *found)),
+        route=replace(route, findings=(*route.findings, *found)),
         command=command,
         bad_command=bad_command,
         selector=notation(spec.selector) if spec.selector is not None else "",
@@ -131,7 +131,7 @@ def _replica_sets(
 
 def _is_active(pod: FrozenJSON) -> bool:
     """
-    Say whether the pod counts, as the ReplicaSet controller counts (its `IsPodActive`).
+    Return whether the pod counts, as the ReplicaSet controller counts (its `IsPodActive`).
 
     One that was evicted by its node, for one, stays as an object in phase Failed. Nobody removes
     it, another one is in its place, and no request reaches it ever again.
@@ -171,7 +171,7 @@ def _replica_set(
 
 
 def _is_labelled(pod: FrozenJSON, rollout: str) -> bool:
-    """Say whether a pod, or a template of pods, has the label of its Rollout."""
+    """Return whether a pod, or a template of pods, has the label of its Rollout."""
     labels = (pod.get("metadata") or {}).get("labels") or {}
     return bool(labels.get(ROLLOUT_LABEL) == rollout)
 
@@ -204,13 +204,13 @@ def _unready_since(ready: FrozenJSON | None) -> datetime | None:
 
 
 def _has_ended(containers: Sequence[FrozenJSON]) -> bool:
-    """Say whether a container has just ended, and is not counted as restarted yet."""
+    """Return whether a container has just ended, and is not counted as restarted yet."""
     return any((each.get("state") or {}).get("terminated") for each in containers)
 
 
 def _started_before(containers: Sequence[FrozenJSON], moment: datetime) -> bool:
     """
-    Say whether all containers of a pod had been started before it turned not ready at `moment`.
+    Return whether all containers of a pod had been started before it turned not ready at `moment`.
 
     A kubelet says that a pod is not ready before it starts the first container, and does not say it
     again until the pod has been ready. One that was restarted tells nothing: its beginning is lost.
@@ -222,7 +222,7 @@ def _started_before(containers: Sequence[FrozenJSON], moment: datetime) -> bool:
 
 def _is_taken_away(told: Mapping[Any, FrozenJSON]) -> bool:
     """
-    Say whether somebody else ends a pod: an eviction, a preemption, or the shutdown of its node.
+    Return whether somebody else ends a pod: an eviction, a preemption, or the shutdown of its node.
 
     Kubernetes says so by the condition DisruptionTarget. A kubelet that shuts its node down gives the
     containers their time first; until that is over the pod is not ready, and no deletion says why.
@@ -232,7 +232,7 @@ def _is_taken_away(told: Mapping[Any, FrozenJSON]) -> bool:
 
 def _is_lost(told: Mapping[Any, FrozenJSON]) -> bool:
     """
-    Say whether the node controller made a pod not ready, because its node does not answer.
+    Return whether the node controller made a pod not ready, because its node does not answer.
 
     It changes the condition Ready alone, and nothing about it but its status (`MarkPodsNotReady` of
     Kubernetes' node lifecycle controller). A kubelet gives a reason with it: a container, or a gate, is not ready.
@@ -246,7 +246,7 @@ def _is_lost(told: Mapping[Any, FrozenJSON]) -> bool:
 
 
 def is_ready(pod: FrozenJSON) -> bool:
-    """Say whether the pod's Ready condition is true."""
+    """Return whether the pod's Ready condition is true."""
     conditions: Iterable[FrozenJSON] = (pod.get("status") or {}).get("conditions") or ()
     return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
 
@@ -289,13 +289,14 @@ def _users(spec: RolloutSpec, kind: Kind) -> Sequence[str]:
 
 def _collisions(
     cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, hash_: str
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     """Name what has the name of something of ours, and belongs to somebody else."""
     metadata = rollout["metadata"]
     name = f"{metadata['name']}-{hash_}"
     replica_set = cluster.get(Ref(REPLICA_SET, metadata["namespace"], name))
     if replica_set is not None and is_foreign(replica_set, rollout):
-        yield Problem(
+        yield Finding(
+            "error",
             "ReplicaSetNotOurs",
             f"ReplicaSet {name} exists and is not this Rollout's; delete it, so that the revision can be made",
         )
@@ -307,14 +308,17 @@ def _collisions(
     if owner is None or owner.get("kind") != ROLLOUT.name:
         return
     if owner.get("name") != metadata["name"]:
-        yield Problem(
+        yield Finding(
+            "error",
             "ServiceNotOurs",
-            f"Service {spec.canary_service} belongs to Rollout {owner.get('name')};"
-            f" name another one in {'canaryService' if spec.routing else 'previewService'}",
+            (
+                f"Service {spec.canary_service} belongs to Rollout {owner.get('name')};"
+                f" name another one in {'canaryService' if spec.routing else 'previewService'}"
+            ),
         )
 
 
-def _claims(cluster: Cluster, rollout: FrozenJSON) -> Iterator[Problem]:
+def _claims(cluster: Cluster, rollout: FrozenJSON) -> Iterator[Finding]:
     """Name the Services that an older Rollout releases: of two that fight, one has to stand back."""
     services, mine = named_services(rollout), _seniority(rollout)
     claims = sorted(
@@ -325,7 +329,8 @@ def _claims(cluster: Cluster, rollout: FrozenJSON) -> Iterator[Problem]:
     )
     for (since, name), service in claims:
         if (since, name) < mine:
-            yield Problem(
+            yield Finding(
+                "error",
                 "ServiceClaimed",
                 f"Rollout {name} already releases Service {service}; each Service has one Rollout",
             )
@@ -336,10 +341,13 @@ def _claims(cluster: Cluster, rollout: FrozenJSON) -> Iterator[Problem]:
         if deployment and named_workload(other) == deployment
     ):
         if (since, name) < mine:
-            yield Problem(
+            yield Finding(
+                "error",
                 "WorkloadClaimed",
-                f"Rollout {name} already has the place of Deployment {deployment}; each Deployment"
-                " has one Rollout",
+                (
+                    f"Rollout {name} already has the place of Deployment {deployment}; each Deployment"
+                    " has one Rollout"
+                ),
             )
 
 

@@ -12,7 +12,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from rollouts.controller.keys import Key
+from rollouts.model.keys import Key
 
 Handler = Callable[[Key], Awaitable[None]]
 

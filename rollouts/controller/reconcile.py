@@ -21,12 +21,14 @@ from typing import Protocol
 
 import structlog
 
-from rollouts.controller import giving, workload
+from rollouts.analysis.evidence import weigh
+from rollouts.analysis.target import Target, target_of
+from rollouts.controller import workload, workload_writes
 from rollouts.controller.apply import Applier
-from rollouts.controller.evidence import weigh
-from rollouts.controller.governing import governing, seen_by
-from rollouts.controller.keys import Key
-from rollouts.controller.memory import (
+from rollouts.controller.in_force import governing, seen_by
+from rollouts.controller.metrics import ControllerMetrics
+from rollouts.controller.notifications import Notices
+from rollouts.controller.status_store import (
     is_news,
     kept_by_the_last_valid_spec,
     recall,
@@ -34,9 +36,6 @@ from rollouts.controller.memory import (
     restored,
     status_patch,
 )
-from rollouts.controller.notices import Notices
-from rollouts.controller.target import Target, target_of
-from rollouts.controller.telemetry import Telemetry
 from rollouts.core import refusals
 from rollouts.core.actions import Action, Decision, NameCommand, Occurrence
 from rollouts.core.decide import decide
@@ -45,6 +44,7 @@ from rollouts.core.refresh import due_at, worth_writing
 from rollouts.core.workload import SetFinalizers
 from rollouts.errors import Conflict, InvalidSpec, RetryLater, RolloutsError
 from rollouts.model.evidence import Look
+from rollouts.model.keys import Key
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
@@ -104,7 +104,7 @@ class Reconciler:
     clock: Clock
     eyes: Eyes
     notices: Notices
-    telemetry: Telemetry
+    metrics: ControllerMetrics
     quiet_seconds: float
     spacing_seconds: dict[Key, float] = field(default_factory=dict)
     """How far apart the scrapes of each were measured to be, for as long as we run."""
@@ -197,7 +197,7 @@ class Reconciler:
 
     def retreats(self, key: Key) -> bool:
         """
-        Say whether a canary may have traffic still that it must not have: that is not put off for long.
+        Return whether a canary may have traffic still that it must not have: that is not put off for long.
 
         It was rolled back, or waits at 0 because all its pods are gone.
         """
@@ -254,7 +254,7 @@ class Reconciler:
 
     async def _let_go(self, key: Key) -> Outcome:
         """Let a Rollout be deleted that has nothing to give back, because it never began."""
-        for write in giving.finalizers(self.cluster, key.ref, ()):
+        for write in workload_writes.finalizers(self.cluster, key.ref, ()):
             await self._write(write)
         return Outcome()
 
@@ -271,7 +271,7 @@ class Reconciler:
         return Outcome((due - now).total_seconds() if due is not None else None)
 
     async def _remember(self, rollout: FrozenJSON, status: RolloutStatus, now: datetime) -> None:
-        body = status_patch(rollout, status.having(refreshed_at=now))
+        body = status_patch(rollout, status.evolve(refreshed_at=now))
         await self._write(Patch(_key(rollout).ref, body, "status"))
 
     async def _tell(
@@ -281,7 +281,7 @@ class Reconciler:
         key = _key(rollout)
         for each in occurrences:
             log.info("decided", rollout=str(key), reason=each.reason, message=each.message)
-            self.telemetry.decided(each.reason)
+            self.metrics.decided(each.reason)
             self.notices.send(Notice(str(key), each.reason, each.message, now))
         for each in occurrences:
             try:
@@ -293,7 +293,7 @@ class Reconciler:
 
     async def _write(self, write: Write) -> None:
         await self.cluster.write(write)
-        self.telemetry.wrote(write)
+        self.metrics.wrote(write)
 
     def _now(self) -> datetime:
         """Return the present in milliseconds, as status keeps it."""

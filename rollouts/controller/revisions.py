@@ -12,12 +12,12 @@ from rollouts.traffic.ownership import has_lost_owner, is_going
 
 
 def is_revision(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
-    """Say whether the Rollout owns it, or is to adopt it."""
+    """Return whether the Rollout owns it, or is to adopt it."""
     return is_owned(replica_set, rollout) or is_orphan(replica_set, rollout)
 
 
 def is_owned(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
-    """Say whether the Rollout is its controlling owner, and it carries a hash and stays."""
+    """Return whether the Rollout is its controlling owner, and it carries a hash and stays."""
     return (
         bool(labels_of(replica_set).get(HASH_LABEL))
         and not is_going(replica_set)
@@ -26,7 +26,7 @@ def is_owned(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
 
 
 def is_orphan(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
-    """Say whether it is the Rollout's by name and labels, and its owner is gone."""
+    """Return whether it is the Rollout's by name and labels, and its owner is gone."""
     hash_ = labels_of(replica_set).get(HASH_LABEL)
     return (
         bool(hash_)
@@ -37,7 +37,7 @@ def is_orphan(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
 
 
 def is_foreign(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
-    """Say whether a ReplicaSet with a name of ours is somebody else's, or made by hand."""
+    """Return whether a ReplicaSet with a name of ours is somebody else's, or made by hand."""
     if not has_lost_owner(replica_set, rollout):
         return not refers_to(controller_of(replica_set), rollout)
     return MANAGED_BY_LABEL not in labels_of(replica_set) and not is_orphan(replica_set, rollout)

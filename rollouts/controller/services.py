@@ -85,12 +85,12 @@ def _remembered(
 
 
 def is_returnable(service: FrozenJSON) -> bool:
-    """Say whether a Service selects anything at all without our key; else taking that out would be its end."""
+    """Return whether a Service selects anything at all without our key; else taking that out would be its end."""
     return any(key != HASH_LABEL for key in _selector(service))
 
 
 def _is_bound_to_others(cluster: Cluster, rollout: FrozenJSON, service: FrozenJSON) -> bool:
-    """Say whether it selects a revision of another Rollout, so that somebody else has bound it since."""
+    """Return whether it selects a revision of another Rollout, so that somebody else has bound it since."""
     hash_ = _selector(service).get(HASH_LABEL)
     if not hash_:
         return False
@@ -142,7 +142,7 @@ def _seen(
 
 
 def _misses(cluster: Cluster, namespace: str, selector: Mapping[str, str], hash_: str) -> bool:
-    """Say whether a revision has pods, none of which has all these labels."""
+    """Return whether a revision has pods, none of which has all these labels."""
     pods = cluster.select(POD, namespace, {HASH_LABEL: hash_})
     return bool(pods) and not any(selector.items() <= labels_of(pod).items() for pod in pods)
 

@@ -5,13 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-REPLICA_LABELS = ("prometheus_replica", "__replica__", "replica")
-"""
-What tells the two of an HA pair of Prometheus apart, as far as their makers have a name for it.
-
-The first is prometheus-operator's (`replicaExternalLabelName`), the second that of Cortex and
-Mimir, the third the one in Thanos' and VictoriaMetrics' documentation.
-"""
+from rollouts.analysis.deduplication import REPLICA_LABELS
 
 
 @dataclass(frozen=True, slots=True)

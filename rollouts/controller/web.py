@@ -11,13 +11,13 @@ class Endpoints:
     """
     The controller's own HTTP server.
 
-    `problems` says what keeps it from being ready, in sentences; a standby that waits to
+    `findings` says what keeps it from being ready, in sentences; a standby that waits to
     lead is ready. Alive is whoever answers.
     """
 
-    def __init__(self, render: Callable[[], bytes], problems: Callable[[], list[str]]) -> None:
+    def __init__(self, render: Callable[[], bytes], findings: Callable[[], list[str]]) -> None:
         self._render = render
-        self._problems = problems
+        self._problems = findings
         self._runner: web.AppRunner | None = None
 
     async def start(self, address: str, port: int) -> None:
@@ -38,9 +38,9 @@ class Endpoints:
         return web.Response(text="ok\n")
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        problems = self._problems()
-        if problems:
-            return web.Response(status=503, text="".join(f"{each}\n" for each in problems))
+        findings = self._problems()
+        if findings:
+            return web.Response(status=503, text="".join(f"{each}\n" for each in findings))
         return web.Response(text="ok\n")
 
     async def _metrics(self, _request: web.Request) -> web.Response:

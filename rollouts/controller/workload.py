@@ -43,14 +43,14 @@ def seen(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Workload |
 
 
 def has_left(rollout: FrozenJSON) -> bool:
-    """Say whether a Rollout is being deleted, and has nothing to give back before."""
+    """Return whether a Rollout is being deleted, and has nothing to give back before."""
     metadata = rollout["metadata"]
     stays = set(FINALIZERS).intersection(metadata.get("finalizers") or ())
     return bool(metadata.get("deletionTimestamp")) and not stays
 
 
 def never_began(cluster: Cluster, rollout: FrozenJSON, status: RolloutStatus) -> bool:
-    """Say whether a Rollout never had a revision: whatever its spec is, it has nothing to give back."""
+    """Return whether a Rollout never had a revision: whatever its spec is, it has nothing to give back."""
     return status.current_revision is None and not made_revisions(cluster, rollout)
 
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rollouts.core.workload import REVERT, ScaleWorkload, SetFinalizers, Workload
-from rollouts.core.world import Move, World, quarrel_ends
-from rollouts.model.route import Problem
+from rollouts.core.world import Move, World, drift_pause_ends
+from rollouts.model.finding import Finding
 from rollouts.model.status import Adoption, RolloutStatus
 
 CLAIMED = "WorkloadClaimed"
@@ -31,34 +31,40 @@ def warned(world: World, status: RolloutStatus) -> World:
     return replace(world, spec=world.spec.model_copy(update={"paused": True}))
 
 
-def _problems(world: World, status: RolloutStatus) -> Iterator[Problem]:
+def _problems(world: World, status: RolloutStatus) -> Iterator[Finding]:
     workload, ref = world.observed.workload, world.spec.workload_ref
     if workload is None or ref is None or world.observed.leaving:
         return
     if not workload.exists:
         kept = "; what runs goes on running" if status.stable_revision is not None else ""
-        yield Problem(
+        yield Finding(
+            "error",
             "WorkloadMissing",
             f"Deployment {ref.name} does not exist{kept}; create it, or correct workloadRef.name",
         )
         return
     size = _size(world, status, workload)
     if status.stable_revision is None and world.spec.replicas < size:
-        yield Problem(
+        yield Finding(
+            "error",
             "FewerReplicas",
-            f"Deployment {ref.name} has {size} replicas, and spec.replicas is only"
-            f" {world.spec.replicas}: set spec.replicas to {size}, or scale the Deployment down first",
+            (
+                f"Deployment {ref.name} has {size} replicas, and spec.replicas is only"
+                f" {world.spec.replicas}: set spec.replicas to {size}, or scale the Deployment down first"
+            ),
         )
     if ref.scale_down == "never" and world.spec.by_replicas:
-        yield Problem(
+        yield Finding(
+            "warning",
             "WorkloadServes",
-            f"Deployment {ref.name} keeps its pods (scaleDown: never), and they keep their share of"
-            " the requests: without trafficRouting the weights are not those of the steps",
-            blocking=False,
+            (
+                f"Deployment {ref.name} keeps its pods (scaleDown: never), and they keep their share of"
+                " the requests: without trafficRouting the weights are not those of the steps"
+            ),
         )
 
 
-def obstacle(world: World, status: RolloutStatus) -> str:
+def blocker(world: World, status: RolloutStatus) -> str:
     """
     Return why the Deployment's place can't be taken, or nothing; of a `warned` world.
 
@@ -67,22 +73,22 @@ def obstacle(world: World, status: RolloutStatus) -> str:
     if world.spec.workload_ref is None or status.stable_revision is not None:
         return ""
     return next(
-        (each.message for each in world.observed.route.obstacles if each.reason in _IN_THE_WAY), ""
+        (each.message for each in world.observed.route.blockers if each.reason in _IN_THE_WAY), ""
     )
 
 
 def is_missing(world: World) -> bool:
-    """Say whether there has to be a Deployment, and is none."""
+    """Return whether there has to be a Deployment, and is none."""
     workload = world.observed.workload
     return workload is not None and not workload.exists
 
 
 def held(world: World, move: Move) -> Move:
     """Say why the Deployment's place can't be taken."""
-    why, status = obstacle(world, move.status), move.status
+    why, status = blocker(world, move.status), move.status
     if status.phase == "Degraded" and status.message == why:
         return move
-    return move.having(phase="Degraded", pause=None).saying(world, "Blocked", why, "Warning")
+    return move.evolve(phase="Degraded", pause=None).event(world, "Blocked", why, "Warning")
 
 
 def _size(world: World, status: RolloutStatus, workload: Workload) -> int:
@@ -99,7 +105,7 @@ def remember(world: World, move: Move) -> Move:
     """Keep in status what the Deployment was, and how far its place is taken."""
     workload, ref, status = world.observed.workload, world.spec.workload_ref, move.status
     if ref is None:
-        return move.having(adoption=None)
+        return move.evolve(adoption=None)
     if workload is None or not workload.exists or _claimed(world):
         return move
     adoption = status.adoption
@@ -107,18 +113,18 @@ def remember(world: World, move: Move) -> Move:
         adoption = Adoption(
             name=workload.name, uid=workload.uid, replicas=workload.replicas, at=world.now
         )
-    adoption = adoption.having(
+    adoption = adoption.evolve(
         observed_generation=workload.generation, template_hash=world.observed.template_hash
     )
     if status.stable_revision is None:
         size = _size(world, status, workload)
-        return move.having(adoption=adoption.having(replicas=size, scaled_down=False))
+        return move.evolve(adoption=adoption.evolve(replicas=size, scaled_down=False))
     idle = (adoption.idle_since or world.now) if _is_idle(world, status) else None
-    adoption = adoption.having(idle_since=idle)
-    move = _scaled_down(world, move.having(adoption=adoption), workload)
+    adoption = adoption.evolve(idle_since=idle)
+    move = _scaled_down(world, move.evolve(adoption=adoption), workload)
     due = _due(world, adoption)
     if ref.scale_down != "never" and workload.replicas > 0 and due is not None:
-        move = move.waking(due)
+        move = move.requeue_at(due)
     return move
 
 
@@ -131,27 +137,27 @@ def _scaled_down(world: World, move: Move, workload: Workload) -> Move:
     if workload.replicas == 0:
         if adoption.scaled_down:
             return move
-        move = move.having(adoption=adoption.having(scaled_down=True))
+        move = move.evolve(adoption=adoption.evolve(scaled_down=True))
         text = f"the pods of Deployment {workload.name} are not needed any more: it has 0 replicas"
-        return move.saying(world, "WorkloadScaledDown", text).having(message=message)
+        return move.event(world, "WorkloadScaledDown", text).evolve(message=message)
     if not adoption.scaled_down or ref.scale_down == "never":
         return move
-    quarrel = quarrel_ends(move.status, world.now)
-    if quarrel is not None:
-        return move.waking(quarrel)
+    drift_pause = drift_pause_ends(move.status, world.now)
+    if drift_pause is not None:
+        return move.requeue_at(drift_pause)
     text = (
         f"Deployment {workload.name} was given {workload.replicas} replicas; it is put back to 0,"
         " since this Rollout runs its pods: scale the Rollout instead"
     )
-    return move.saying(world, "PutBack", text, "Warning").having(message=message)
+    return move.event(world, "DriftCorrected", text, "Warning").evolve(message=message)
 
 
 def _claimed(world: World) -> bool:
-    return any(each.reason == CLAIMED for each in world.observed.route.problems)
+    return any(each.reason == CLAIMED for each in world.observed.route.findings)
 
 
 def _is_idle(world: World, status: RolloutStatus) -> bool:
-    """Say whether our pods have all the traffic that the Services named here give."""
+    """Return whether our pods have all the traffic that the Services named here give."""
     if status.stable_revision is None or world.lacking:
         return False
     named = (world.stable_service, world.canary_service)
@@ -178,7 +184,7 @@ def converge(world: World, status: RolloutStatus) -> Iterator[ScaleWorkload | Se
         return
     adoption = status.adoption
     again = adoption is not None and adoption.scaled_down
-    if not again or quarrel_ends(status, world.now) is None:
+    if not again or drift_pause_ends(status, world.now) is None:
         yield ScaleWorkload(size)
 
 

@@ -33,7 +33,7 @@ def _stands_still(world: World, move: Move) -> Move | None:
     """Return the move with what holds it, where an edit, a person or the lack of pods does; else None."""
     if world.hold is not None and world.spec.paused:
         # Nobody waits for evidence meanwhile.
-        move = move.having(leaning_since=None)
+        move = move.evolve(leaning_since=None)
         return stay(world, world.hold, move, _place(world, move.status))
     if frozen(world.spec, move.status):
         return _held(world, move)
@@ -46,7 +46,7 @@ def _awake(world: World, move: Move) -> Move:
     move = idle.awake(world, move)
     if move.status.pause is not None and move.status.pause.reason in BY_A_PERSON:
         # The clock of a step stands still while a person holds it.
-        move = move.having(pause=None, step_started_at=world.now)
+        move = move.evolve(pause=None, step_started_at=world.now)
     return move
 
 
@@ -87,13 +87,13 @@ def _not_yet(world: World, status: RolloutStatus, index: int) -> Waiting | None:
 
 
 def _raises(step: Step, status: RolloutStatus) -> bool:
-    """Say whether a step sends more to the canary: by a higher weight, or by a route of its own."""
+    """Return whether a step sends more to the canary: by a higher weight, or by a route of its own."""
     higher = step.set_weight is not None and step.set_weight > status.weights.applied
     return higher or _opens(step)
 
 
 def _opens(step: Step) -> bool:
-    """Say whether a step opens a header or mirror route."""
+    """Return whether a step opens a header or mirror route."""
     header, mirror = step.set_header_route, step.set_mirror_route
     return (header is not None and bool(header.match)) or (
         mirror is not None and bool(mirror.match or mirror.percentage)
@@ -133,16 +133,16 @@ def _enter(world: World, move: Move, index: int) -> Move:
     if weight is not None:
         desired = replicas.attainable(world.spec, status, weight)
     scale = replicas.scale_of(world.spec, status, index) if index < len(steps) else None
-    move = move.having(entered_steps=plan.entered(world.spec, index))
+    move = move.evolve(entered_steps=plan.entered(world.spec, index))
     if same and desired == status.weights.desired and scale == status.canary_scale:
         return move
-    asked = status.having(
-        weights=status.weights.having(desired=desired), canary_scale=scale, current_step_index=index
+    asked = status.evolve(
+        weights=status.weights.evolve(desired=desired), canary_scale=scale, current_step_index=index
     )
-    return move.having(
+    return move.evolve(
         current_step_index=index,
         step_started_at=status.step_started_at if same else world.now,
-        weights=status.weights.having(
+        weights=status.weights.evolve(
             desired=desired,
             routes=status.weights.routes if same else _still_open(status, step),
         ),
@@ -184,38 +184,38 @@ def _stay(world: World, move: Move, found: State) -> Move:
     status = move.status
     where = f"{_place(world, status)}: {world.lacking or found.why}"
     if found.until is not None:
-        move = move.waking(found.until)
+        move = move.requeue_at(found.until)
     late = deadline(world, status)
     stalled = late is not None and world.now >= late
-    move = move.having(leaning_since=leaning_since(world, status, found))
+    move = move.evolve(leaning_since=leaning_since(world, status, found))
     if found.pause is None:
-        return move.having(
+        return move.evolve(
             phase="Degraded" if stalled else "Progressing", pause=None, message=where
         )
     if status.pause is not None and status.pause.reason == found.pause:
-        return move.having(phase="Paused", message=where)
-    move = move.having(phase="Paused", pause=Pause(reason=found.pause, at=world.now))
-    return move.saying(world, found.pause if found.pause != "PauseStep" else "Paused", where)
+        return move.evolve(phase="Paused", message=where)
+    move = move.evolve(phase="Paused", pause=Pause(reason=found.pause, at=world.now))
+    return move.event(world, found.pause if found.pause != "PauseStep" else "Paused", where)
 
 
 def _held(world: World, move: Move) -> Move:
-    move = move.having(leaning_since=None)  # while a person holds it, nobody waits for evidence
+    move = move.evolve(leaning_since=None)  # while a person holds it, nobody waits for evidence
     status = move.status
     by = status.held_by
     reason = "Command" if by is not None else "SpecPaused"
     who = f"a command{f' of {by.by}' if by.by else ''}" if by is not None else "spec.paused"
     if by is None and is_missing(world):
-        found = (each for each in world.observed.route.obstacles if each.reason == MISSING)
+        found = (each for each in world.observed.route.blockers if each.reason == MISSING)
         who = f"the lack of a template: {next(found).message}"
     where = f"{_place(world, status)}: held by {who}"
     if status.weights.disrupted_at is not None:
         where += f"; {WAITS}"
     if status.pause is not None and status.pause.reason == reason:
-        return move.having(phase="Paused", message=where)
+        return move.evolve(phase="Paused", message=where)
     pause = Pause(
         reason="Command" if by is not None else "SpecPaused", at=world.now, by=by.by if by else ""
     )
-    return move.having(phase="Paused", pause=pause).saying(world, "Paused", where)
+    return move.evolve(phase="Paused", pause=pause).event(world, "Paused", where)
 
 
 def _place(world: World, status: RolloutStatus) -> str:
@@ -245,7 +245,7 @@ def _promote(world: World, move: Move) -> Move:
     is_switch = world.spec.blue_green is not None
     seconds = (world.now - (status.started_at or world.now)).total_seconds()
     exposure = status.exposure
-    move = move.having(
+    move = move.evolve(
         stable_revision=new,
         current_revision=new,
         promoted="",
@@ -266,7 +266,7 @@ def _promote(world: World, move: Move) -> Move:
         retiring=retire(status, old.hash, world.spec.way.scale_down_delay_seconds),
         phase="Progressing",
     )
-    return move.saying(
+    return move.event(
         world,
         "Promoted",
         f"{revision.describe(new)} is promoted after {seconds:.0f} s and {exposure.canary_requests} canary requests,"

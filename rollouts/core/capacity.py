@@ -21,7 +21,7 @@ _FEW = "; stable has too few ready pods"
 
 
 def is_out(world: World, status: RolloutStatus) -> bool:
-    """Say whether stable answers nobody: pods of it are wanted, and none is ready."""
+    """Return whether stable answers nobody: pods of it are wanted, and none is ready."""
     if status.stable_revision is None:
         return False
     stable = world.replica_set(status.stable_revision)
@@ -33,7 +33,7 @@ def is_out(world: World, status: RolloutStatus) -> bool:
 
 
 def is_broken(world: World, status: RolloutStatus) -> bool:
-    """Say whether stable answers nobody because its pods fail, and not because they start."""
+    """Return whether stable answers nobody because its pods fail, and not because they start."""
     stable = world.replica_set(status.stable_revision)
     return is_out(world, status) and stable is not None and stable.broken > 0
 
@@ -63,12 +63,12 @@ def keeper(world: World, status: RolloutStatus) -> ReplicaSet | None:
 
 
 def _is_forced(world: World, status: RolloutStatus) -> bool:
-    """Say whether a person wants traffic back whatever that costs: by `abort`, or by taking it all down."""
+    """Return whether a person wants traffic back whatever that costs: by `abort`, or by taking it all down."""
     return world.observed.leaving or (status.abort is not None and status.abort.forced)
 
 
 def _leads_to(world: World, stable: ReplicaSet) -> bool:
-    """Say whether who asks the stable Service is answered by pods of stable."""
+    """Return whether who asks the stable Service is answered by pods of stable."""
     service = world.stable_service
     if service is None or service.selected_hash not in ("", stable.hash):
         return False
@@ -104,7 +104,7 @@ def bearable(world: World, status: RolloutStatus) -> int:
 
 
 def is_met(world: World, status: RolloutStatus) -> bool:
-    """Say whether the weight is what the step wants, or as near to it as stable can bear."""
+    """Return whether the weight is what the step wants, or as near to it as stable can bear."""
     weights = status.weights
     more = weights.applied > weights.desired and keeper(world, status) is not None
     return more or weights.applied == weights.desired
@@ -112,7 +112,7 @@ def is_met(world: World, status: RolloutStatus) -> bool:
 
 def lacks_room(world: World, status: RolloutStatus) -> bool:
     """
-    Say whether the pods that answer in stable's place leave no room for more of the current revision.
+    Return whether the pods that answer in stable's place leave no room for more of the current revision.
 
     Without a router, those of a revision before it are not taken away for its share: `promote
     --full` is what replaces them, and stable's.
@@ -174,7 +174,7 @@ def _carried(world: World, status: RolloutStatus) -> int:
 
 
 def may_take_over(world: World, status: RolloutStatus) -> bool:
-    """Say whether the current revision has the pods for what one before it keeps while stable is out."""
+    """Return whether the current revision has the pods for what one before it keeps while stable is out."""
     kept, canary = keeper(world, status), world.replica_set(status.current_revision)
     if kept is None or canary is None or not is_out(world, status):
         return False
@@ -183,7 +183,7 @@ def may_take_over(world: World, status: RolloutStatus) -> bool:
 
 def may_switch_back(world: World, status: RolloutStatus) -> bool:
     """
-    Say whether blue-green's active Service may select stable: not all the traffic goes to a few pods.
+    Return whether blue-green's active Service may select stable: not all the traffic goes to a few pods.
 
     One will do where the revision that is active has none ready, and for a person's `abort`.
     What is broken is not waited for, only what is starting, and no longer than a step may wait.
@@ -212,7 +212,7 @@ def _waits_until(world: World, status: RolloutStatus) -> datetime | None:
 
 def is_better(world: World, status: RolloutStatus, entry: Retiring) -> bool:
     """
-    Say whether a revision whose time is over has more ready pods than stable, which lacks some.
+    Return whether a revision whose time is over has more ready pods than stable, which lacks some.
 
     It is what somebody may have to go back to. Pods of stable that do not fail, and may only
     wait for room, get the room of this one in the end.
@@ -252,14 +252,14 @@ def told(world: World, move: Move) -> Move:
     """Return the move with what stable can't bear in its message, looked at again when that ends."""
     status, words = move.status, said(world, move.status)
     if words.startswith(_OUT) and under_way(status) and not _is_known(status):
-        move = move.saying(world, "StableDown", words.removeprefix("; "), "Warning")
-    move = move.having(message=untold(status).message + words)
+        move = move.event(world, "StableDown", words.removeprefix("; "), "Warning")
+    move = move.evolve(message=untold(status).message + words)
     until = _waits_until(world, status)
-    return move.waking(until) if _is_waited_for(world, status) and until is not None else move
+    return move.requeue_at(until) if _is_waited_for(world, status) and until is not None else move
 
 
 def _is_known(status: RolloutStatus) -> bool:
-    """Say whether this attempt has told it already: of a stable revision that flaps once is enough."""
+    """Return whether this attempt has told it already: of a stable revision that flaps once is enough."""
     since = status.started_at
     told = (each for each in status.history if each.reason == "StableDown")
     return any(since is None or each.at >= since for each in told)
@@ -267,7 +267,7 @@ def _is_known(status: RolloutStatus) -> bool:
 
 def untold(status: RolloutStatus) -> RolloutStatus:
     """Return a status whose message speaks of the release alone."""
-    return status.having(message=status.message.partition(_OUT)[0].partition(_FEW)[0])
+    return status.evolve(message=status.message.partition(_OUT)[0].partition(_FEW)[0])
 
 
 def said(world: World, status: RolloutStatus) -> str:
@@ -285,7 +285,7 @@ def said(world: World, status: RolloutStatus) -> str:
 
 
 def _is_waited_for(world: World, status: RolloutStatus) -> bool:
-    """Say whether blue-green's active Service is to select stable, and can't yet."""
+    """Return whether blue-green's active Service is to select stable, and can't yet."""
     active, stable = world.stable_service, status.stable_revision
     if world.spec.blue_green is None or active is None or stable is None:
         return False

@@ -16,16 +16,16 @@ def timed(world: World, move: Move) -> Move:
     """Keep the clock: it runs from the moment at which all pods are endpoints of the stable Service."""
     status = move.status
     if not is_closing(world, status):
-        return move.having(route_ends_at=None)
+        return move.evolve(route_ends_at=None)
     ends = status.route_ends_at
     if ends is None and is_served(world, status):
         ends = world.now + timedelta(seconds=_delay_seconds(world))
-    move = move.having(route_ends_at=ends)
-    return move.waking(ends) if ends is not None else move
+    move = move.evolve(route_ends_at=ends)
+    return move.requeue_at(ends) if ends is not None else move
 
 
 def is_closing(world: World, status: RolloutStatus) -> bool:
-    """Say whether a promoted revision has its traffic by the canary's route still, and for some time."""
+    """Return whether a promoted revision has its traffic by the canary's route still, and for some time."""
     stable, canary = status.stable_revision, world.canary_service
     return (
         _delay_seconds(world) > 0
@@ -39,13 +39,13 @@ def is_closing(world: World, status: RolloutStatus) -> bool:
 
 
 def is_held(world: World, status: RolloutStatus) -> bool:
-    """Say whether the clock runs: whatever comes next would send everything to the stable Service now."""
+    """Return whether the clock runs: whatever comes next would send everything to the stable Service now."""
     ends = status.route_ends_at
     return ends is not None and world.now < ends and is_closing(world, status)
 
 
 def is_over(world: World, status: RolloutStatus) -> bool:
-    """Say whether the route of a promoted revision may go."""
+    """Return whether the route of a promoted revision may go."""
     if not is_served(world, status):
         return False
     ends = status.route_ends_at
@@ -54,7 +54,7 @@ def is_over(world: World, status: RolloutStatus) -> bool:
 
 def is_served(world: World, status: RolloutStatus) -> bool:
     """
-    Say whether every ready pod of the stable revision is an endpoint of the stable Service, and one is.
+    Return whether every ready pod of the stable revision is an endpoint of the stable Service, and one is.
 
     Those that the canary's Service does not have either, as a person may take a pod out of Services
     by a label, are not waited for: they get nothing by its route.

@@ -16,7 +16,7 @@ from rollouts.model.status import HandledCommand, Pause, Pinned, Revision, Rollo
 Handler = Callable[[World, Move, Command], tuple[Move, bool, str]]
 
 
-def obey(world: World, move: Move) -> Move:
+def handle_command(world: World, move: Move) -> Move:
     """Carry out a command that was not handled yet, and answer it in `status.lastCommand`."""
     command, last = world.observed.command, move.status.last_command
     if command is None or not command.id or (last is not None and last.id == command.id):
@@ -41,12 +41,12 @@ def obey(world: World, move: Move) -> Move:
         message=answer,
         at=world.now,
     )
-    done = done.having(last_command=handled)
+    done = done.evolve(last_command=handled)
     if accepted and done.status.history != move.status.history:
         return done
     message, text = done.status.message, f"{command.verb}{_by(command)}: {answer}"
     if accepted:
-        return done.saying(world, "Command", text).having(message=message)
+        return done.event(world, "Command", text).evolve(message=message)
     # No decision, so not for history: a script that repeats itself would wash the decisions out.
     refusal = Occurrence("Warning", "CommandRefused", text)
     return replace(done, occurrences=(*done.occurrences, refusal))
@@ -92,7 +92,7 @@ def _forced(world: World, move: Move) -> tuple[Move, bool, str]:
     status, abort = move.status, move.status.abort
     if abort is None or abort.forced or not capacity.said(world, status):
         return move, True, "already rolled back"
-    moved = move.having(abort=abort.having(forced=True)).retreating()
+    moved = move.evolve(abort=abort.evolve(forced=True)).as_retreat()
     return moved, True, f"traffic goes back to stable{capacity.cost(world, status)}"
 
 
@@ -117,7 +117,7 @@ def _rollback(world: World, move: Move, command: Command) -> tuple[Move, bool, s
         return moved, True, f"traffic goes back to {revision.describe(found)}, which is still warm"
     template = world.observed.template_hash
     pinned = Pinned(hash=found.hash, instead_of=template, at=world.now, by=command.by)
-    move = move.having(pinned=pinned if found.hash != template else None)
+    move = move.evolve(pinned=pinned if found.hash != template else None)
     target = numbered(world, move.status, found.hash)
     left = status.current_revision if under_way(status) else None
     moved = begin(world, move, target, skipping=True)
@@ -170,7 +170,7 @@ def _retry(world: World, move: Move, _command: Command) -> tuple[Move, bool, str
     if world.hold is not None and world.hold.reason == "InvalidSpec":
         return move, False, f"nothing begins while the spec is invalid: {world.hold.why}"
     if move.status.pinned is not None:
-        move = move.having(pinned=None)
+        move = move.evolve(pinned=None)
         template = numbered(world, move.status, world.observed.template_hash)
         return begin(world, move, template), True, "begins again with the template"
     if move.status.abort is None or current is None:
@@ -184,13 +184,13 @@ def _pause(world: World, move: Move, command: Command) -> tuple[Move, bool, str]
     if move.status.held_by is not None:
         return move, True, "already paused"
     held = Pause(reason="Command", at=world.now, by=command.by)
-    return move.having(held_by=held), True, "held where it is; a rollback is still possible"
+    return move.evolve(held_by=held), True, "held where it is; a rollback is still possible"
 
 
 def _resume(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
     if move.status.held_by is None:
         return move, False, "it is not paused by a command"
-    return move.having(held_by=None, pause=None, step_started_at=world.now), True, "goes on"
+    return move.evolve(held_by=None, pause=None, step_started_at=world.now), True, "goes on"
 
 
 HANDLERS: dict[str, Handler] = {

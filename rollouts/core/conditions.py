@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from rollouts.model.route import Problem
+from rollouts.model.finding import Finding
 from rollouts.model.status import Condition, RolloutStatus
 
 _ON_WHEN_GOOD = ("Ready", "Preflight")
@@ -12,7 +12,7 @@ _MOST_TRAPS = 20
 
 
 def conditions(
-    before: Sequence[Condition], status: RolloutStatus, problems: Sequence[Problem], now: datetime
+    before: Sequence[Condition], status: RolloutStatus, findings: Sequence[Finding], now: datetime
 ) -> list[Condition]:
     """
     Return the conditions that `status` amounts to.
@@ -35,15 +35,15 @@ def conditions(
         condition(before, kind, holds=holds, reason=reason, message=status.message, now=now)
         for kind, holds in facts.items()
     ]
-    return [*found, _preflight(before, problems, now)]
+    return [*found, _preflight(before, findings, now)]
 
 
 def _preflight(
-    before: Sequence[Condition], problems: Sequence[Problem], now: datetime
+    before: Sequence[Condition], findings: Sequence[Finding], now: datetime
 ) -> Condition:
     """Name the traps on the way of the traffic: those that stop a release, then the others."""
-    named = sorted(problems, key=lambda problem: not problem.blocking)
-    words = [problem.message for problem in named[:_MOST_TRAPS]]
+    named = sorted(findings, key=lambda finding: not finding.is_blocking)
+    words = [finding.message for finding in named[:_MOST_TRAPS]]
     if len(named) > _MOST_TRAPS:
         words.append(f"and {len(named) - _MOST_TRAPS} more, which rollouts lint --live names")
     return condition(

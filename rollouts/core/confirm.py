@@ -8,7 +8,7 @@ from rollouts.core.narrowing import may_narrow
 from rollouts.core.replicas import split_of
 from rollouts.core.rising import blind
 from rollouts.core.routes import has_just_left, reaches_another, reaches_canary, route
-from rollouts.core.world import Move, World, quarrel_ends, under_way
+from rollouts.core.world import Move, World, drift_pause_ends, under_way
 from rollouts.model.route import Route
 from rollouts.model.status import RolloutStatus, Weights
 
@@ -40,8 +40,8 @@ def _confirmed(world: World, move: Move) -> Move:
             routes=_routes(world, status, now),
             disrupted_at=weights.disrupted_at,
         )
-        move = move.having(weights=applied, promoted=_still_promoted(world, status))
-        return move.saying(world, *_told(world, status)) if applied.applied > 0 else move
+        move = move.evolve(weights=applied, promoted=_still_promoted(world, status))
+        return move.event(world, *_told(world, status)) if applied.applied > 0 else move
     if _routes(world, status, now) != weights.routes:
         return _confirm_routes(world, move, _routes(world, status, now))
     return _put_back(world, move, now)
@@ -63,10 +63,10 @@ def _taken_over(world: World, move: Move) -> Move:
         return move
     if left:
         drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
-        move = move.having(drain_until=drained, exposed_at=drained)
-    move = move.having(weights=weights.having(applied=now.weight, applied_at=world.now))
+        move = move.evolve(drain_until=drained, exposed_at=drained)
+    move = move.evolve(weights=weights.evolve(applied=now.weight, applied_at=world.now))
     text = f"the canary has {now.weight} % of the traffic, which stable can't answer"
-    return move.saying(world, "WeightSet", text)
+    return move.event(world, "WeightSet", text)
 
 
 def _routes(world: World, status: RolloutStatus, now: Route) -> list[str]:
@@ -81,13 +81,13 @@ def _routes(world: World, status: RolloutStatus, now: Route) -> list[str]:
 def _confirm_routes(world: World, move: Move, names: list[str]) -> Move:
     weights = move.status.weights
     new = [each for each in names if each not in weights.routes]
-    move = move.having(
-        weights=weights.having(routes=names, applied_at=weights.applied_at or world.now)
+    move = move.evolve(
+        weights=weights.evolve(routes=names, applied_at=weights.applied_at or world.now)
     )
     if not new:
         return move
-    move = move.having(promoted=_still_promoted(world, move.status))
-    return move.saying(world, "RouteSet", f"requests reach the canary by {', '.join(new)}")
+    move = move.evolve(promoted=_still_promoted(world, move.status))
+    return move.event(world, "RouteSet", f"requests reach the canary by {', '.join(new)}")
 
 
 def _still_promoted(world: World, status: RolloutStatus) -> str:
@@ -119,7 +119,7 @@ def _rounded(world: World, status: RolloutStatus) -> str:
 def _put_back(world: World, move: Move, now: Route) -> Move:
     """Say what somebody else changed, unless it may have been ourselves."""
     status, weights = move.status, move.status.weights
-    if move.retreat or world.spec.by_replicas or quarrel_ends(status, world.now) is not None:
+    if move.retreat or world.spec.by_replicas or drift_pause_ends(status, world.now) is not None:
         return move
     if may_have_retreated(world, status) or _falls_in_parts(world, status, now):
         return move
@@ -128,7 +128,7 @@ def _put_back(world: World, move: Move, now: Route) -> Move:
     if world.spec.blue_green is not None:
         return _switched_by_another(world, move, now)
     gone = weights.applied > 0 and not now.exists
-    if gone and now.obstacles:
+    if gone and now.blockers:
         return _taken(world, move, now)
     changed = _strange(now, weights)
     reshaped = not now.shaped and tuple(weights.routes) == world.asked != ()
@@ -137,11 +137,11 @@ def _put_back(world: World, move: Move, now: Route) -> Move:
     seen = "was changed" if changed is None else f"says {changed} %"
     seen = "is gone" if gone else seen
     text = f"the canary's route {seen}; it is put back to {weights.applied} %"
-    return move.saying(world, "PutBack", text, "Warning")
+    return move.event(world, "DriftCorrected", text, "Warning")
 
 
 def _falls_in_parts(world: World, status: RolloutStatus, now: Route) -> bool:
-    """Say whether stable, which made room, takes its traffic back bit by bit: all of that is our own."""
+    """Return whether stable, which made room, takes its traffic back bit by bit: all of that is our own."""
     canary, weights = world.spec.strategy.canary, status.weights
     if canary is None or not canary.dynamic_stable_scale or now.weight is None:
         return False
@@ -157,15 +157,15 @@ def _strange(now: Route, weights: Weights) -> int | None:
     be written.
     """
     found = set() if now.weight is None else {now.weight}
-    found |= set() if now.obstacles else now.said
+    found |= set() if now.blockers else now.said
     return max(found - {weights.applied, weights.desired}, default=None)
 
 
 def _taken(world: World, move: Move, now: Route) -> Move:
     """Take over that the canary has nothing any more, when something is in the way of giving it back."""
     weights = Weights(desired=move.status.weights.desired, applied=0, applied_at=world.now)
-    text = f"the canary's route is gone, and with it its traffic: {now.obstacles[0].message}"
-    return move.having(weights=weights).saying(world, "Blocked", text, "Warning")
+    text = f"the canary's route is gone, and with it its traffic: {now.blockers[0].message}"
+    return move.evolve(weights=weights).event(world, "Blocked", text, "Warning")
 
 
 def _switched_by_another(world: World, move: Move, now: Route) -> Move:
@@ -179,12 +179,14 @@ def _switched_by_another(world: World, move: Move, now: Route) -> Move:
     if any(each.hash == service.selected_hash for each in move.status.retiring):
         return move  # it keeps the traffic of a release that is over until stable can bear it
     seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
-    return move.saying(world, "PutBack", f"{seen}; it is put back to {active.hash}", "Warning")
+    return move.event(
+        world, "DriftCorrected", f"{seen}; it is put back to {active.hash}", "Warning"
+    )
 
 
 def may_have_retreated(world: World, status: RolloutStatus) -> bool:
     """
-    Say whether a predecessor may have taken traffic back, and died before it wrote down why.
+    Return whether a predecessor may have taken traffic back, and died before it wrote down why.
 
     Then the routes send less than status says. It may as well be somebody's change: the
     next look at the success criteria tells, and until then nothing is given back.
@@ -203,7 +205,7 @@ def _bound_again(world: World, move: Move) -> Move:
         return move
     if world.spec.routing is None:
         return move
-    if quarrel_ends(status, world.now) is not None or world.claimed:
+    if drift_pause_ends(status, world.now) is not None or world.claimed:
         return move
     pairs = (
         (world.stable_service, status.stable_revision),
@@ -217,5 +219,5 @@ def _bound_again(world: World, move: Move) -> Move:
         if service.selected_hash != wanted.hash:
             seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
             text = f"{seen}; it is put back to {wanted.hash}"
-            move = move.saying(world, "PutBack", text, "Warning")
+            move = move.event(world, "DriftCorrected", text, "Warning")
     return move

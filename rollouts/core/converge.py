@@ -24,7 +24,7 @@ from rollouts.core.observed import ReplicaSet
 from rollouts.core.restart import evictions
 from rollouts.core.roles import dress_of, living, templates
 from rollouts.core.routes import next_split, next_weight, reaches_canary
-from rollouts.core.world import World, quarrel_ends, under_way
+from rollouts.core.world import World, drift_pause_ends, under_way
 from rollouts.model.kinds import REPLICA_SET, Ref
 from rollouts.model.route import Split
 from rollouts.model.status import Retiring, RolloutStatus
@@ -105,8 +105,8 @@ def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
     if capacity.keeper(world, status) is not None and not reaches_canary(world, status):
         return  # a revision before this one keeps it, until stable, or this one, can bear it
     percent, opens = split.percent, bool(split.names)
-    quarrel = quarrel_ends(status, world.now) is not None and percent >= route.highest
-    if quarrel or (percent == 0 and not opens and not route.exists):
+    drift_pause = drift_pause_ends(status, world.now) is not None and percent >= route.highest
+    if drift_pause or (percent == 0 and not opens and not route.exists):
         return
     if (percent > 0 or opens) and may_have_retreated(world, status):
         return
@@ -116,13 +116,13 @@ def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 
 def _needs_route(world: World, status: RolloutStatus) -> bool:
-    """Say whether the routes are what leads to stable: after a promotion, as long as it answers."""
+    """Return whether the routes are what leads to stable: after a promotion, as long as it answers."""
     return services.canary_is_stable(world, status) and not capacity.is_out(world, status)
 
 
 def _route_has_ended(world: World, status: RolloutStatus) -> bool:
     """
-    Say whether the routing objects may go.
+    Return whether the routing objects may go.
 
     After a promotion: when the stable Service has the new pods (`closing`). After a rollback:
     when the canary, which may still answer what is in flight, is due to go. A stable Service
@@ -146,7 +146,7 @@ def _route_has_ended(world: World, status: RolloutStatus) -> bool:
 
 
 def due(world: World, entry: Retiring) -> bool:
-    """Say whether a revision that was left has been without requests for long enough."""
+    """Return whether a revision that was left has been without requests for long enough."""
     return entry.at is not None and entry.at <= world.now
 
 
@@ -180,7 +180,7 @@ def _replica_sets(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 def _is_bound(world: World, status: RolloutStatus) -> bool:
     """
-    Say whether the stable Service selects one revision alone, so that new pods get nothing by accident.
+    Return whether the stable Service selects one revision alone, so that new pods get nothing by accident.
 
     Where stable has no ready pod, what they get is what nobody answers.
     """
@@ -285,7 +285,7 @@ def _canary_size(world: World, status: RolloutStatus) -> int:
 
 
 def _may_resize(world: World, status: RolloutStatus, replica_set: ReplicaSet, count: int) -> bool:
-    """Say whether pods may go: never those of a revision that a Service or a live route still sends to."""
+    """Return whether pods may go: never those of a revision that a Service or a live route still sends to."""
     if count >= replica_set.wanted:
         bound = status.stable_revision is None or _is_bound(world, status)
         current = status.current_revision

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from rollouts.core import adoption, capacity, idle, refusals, rest, revert, services
 from rollouts.core.actions import Action, Decision, NameCommand
 from rollouts.core.canary import advance
-from rollouts.core.commands import obey
+from rollouts.core.commands import handle_command
 from rollouts.core.conditions import conditions
 from rollouts.core.converge import converge, retreat
 from rollouts.core.in_force import announced, unannounced
@@ -24,11 +24,27 @@ from rollouts.core.replicas import split_of
 from rollouts.core.restart import go_on
 from rollouts.core.rising import is_rising, turned
 from rollouts.core.roles import scale_selector
-from rollouts.core.rollback import cut, deadline, guard, settled, settled_pods, waiting_since
+from rollouts.core.rollback import (
+    abort_if_failed,
+    cut,
+    deadline,
+    settled,
+    settled_pods,
+    waiting_since,
+)
 from rollouts.core.routes import reaches_another
 from rollouts.core.target import retarget
 from rollouts.core.urgency import by_urgency
-from rollouts.core.world import Hold, Move, World, attempt, frozen, is_warm, quarrel_ends, under_way
+from rollouts.core.world import (
+    Hold,
+    Move,
+    World,
+    attempt,
+    drift_pause_ends,
+    frozen,
+    is_warm,
+    under_way,
+)
 from rollouts.model.evidence import Evidence
 from rollouts.model.kinds import HASH_LABEL
 from rollouts.model.spec import RolloutSpec
@@ -65,10 +81,10 @@ def decide(
     move = cut(world, services.followed(world, move, actions), actions)
     move = waited(world, _time_progress(world, status, move))
     after = _numbers(world, move.status)
-    after = after.having(
+    after = after.evolve(
         observed_generation=observed.generation,
         step=_step(spec, after),
-        conditions=conditions(status.conditions, after, world.observed.route.problems, now),
+        conditions=conditions(status.conditions, after, world.observed.route.findings, now),
     )
     return Decision(
         status=after,
@@ -84,10 +100,10 @@ def _course(world: World, status: RolloutStatus) -> tuple[Callable[[World, Move]
         return (revert.give_back,)
     if world.observed.leaving:
         return (revert.stop, advance, _settle, revert.on_the_way)
-    if adoption.obstacle(world, status):
+    if adoption.blocker(world, status):
         return (adoption.remember, adoption.held)
     noted = (adoption.remember, services.remember, announced, capacity.told)
-    return (retarget, obey, guard, advance, go_on, _settle, *noted)
+    return (retarget, handle_command, abort_if_failed, advance, go_on, _settle, *noted)
 
 
 def _actions(world: World, before: RolloutStatus, move: Move) -> list[Action]:
@@ -99,7 +115,7 @@ def _actions(world: World, before: RolloutStatus, move: Move) -> list[Action]:
     """
     if world.observed.leaving and revert.is_home(world, before):
         return list(revert.giving(world, before))
-    if adoption.obstacle(world, before):
+    if adoption.blocker(world, before):
         return []
     after = move.status
     same = (attempt(before), before.abort) == (attempt(after), after.abort)
@@ -107,7 +123,7 @@ def _actions(world: World, before: RolloutStatus, move: Move) -> list[Action]:
         # What was on its way forward is not wanted any more.
         actions = list(retreat(world, after))
     else:
-        actions = list(converge(world, before.having(held_by=move.status.held_by)))
+        actions = list(converge(world, before.evolve(held_by=move.status.held_by)))
     actions = by_urgency(world, actions)
     command = world.observed.command
     if command is not None and not command.id:
@@ -122,10 +138,10 @@ def _remember_evidence(world: World, move: Move) -> Move:
     evidence = world.evidence
     if evidence.at is None or not (under_way(move.status) or is_warm(world, move.status)):
         return move
-    return move.having(
+    return move.evolve(
         criteria=list(evidence.criteria),
         exposure=evidence.exposure,
-        weights=move.status.weights.having(served=evidence.served_percent),
+        weights=move.status.weights.evolve(served=evidence.served_percent),
     )
 
 
@@ -139,16 +155,16 @@ def _settle(world: World, move: Move) -> Move:
         at = None  # as long as it is reached, or is so again
         if not _is_reached(world, entry.hash):
             at = entry.at or world.now + timedelta(seconds=entry.delay_seconds)
-        staying.append(entry.having(at=at))
+        staying.append(entry.evolve(at=at))
         if at is not None:
-            move = move.waking(at)
-    move = move.having(retiring=staying)
+            move = move.requeue_at(at)
+    move = move.evolve(retiring=staying)
     previous = move.status.previous_revision
     if previous is not None and all(entry.hash != previous.hash for entry in staying):
-        move = move.having(previous_revision=None)
+        move = move.evolve(previous_revision=None)
     if not under_way(move.status) and not staying:
         # Only now: while the other revision may still be needed, none of the two is made smaller.
-        move = move.having(stable_floor=0)
+        move = move.evolve(stable_floor=0)
     return move
 
 
@@ -163,7 +179,7 @@ def _time_progress(world: World, before: RolloutStatus, move: Move) -> Move:
     since = before.unsettled_since if before.step_started_at == status.step_started_at else None
     if rest.is_short(world, status):
         since = rest.short_since(world, before, since)
-        return move.having(unsettled_since=since).waking(rest.gives_up_at(world, since))
+        return move.evolve(unsettled_since=since).requeue_at(rest.gives_up_at(world, since))
     held = (
         frozen(world.spec, status)
         or idle.waits_for(world, status)
@@ -171,16 +187,16 @@ def _time_progress(world: World, before: RolloutStatus, move: Move) -> Move:
         or capacity.lacks_room(world, status)
     )
     if under_way(status) and settled(world, status):
-        return move.having(unsettled_since=None, settled_pods=settled_pods(world, status))
+        return move.evolve(unsettled_since=None, settled_pods=settled_pods(world, status))
     if not under_way(status) or held:
-        return move.having(unsettled_since=None)
-    move = move.having(unsettled_since=waiting_since(world, status, since or world.now))
+        return move.evolve(unsettled_since=None)
+    move = move.evolve(unsettled_since=waiting_since(world, status, since or world.now))
     late = deadline(world, move.status)
-    return move.waking(late) if late is not None else move
+    return move.requeue_at(late) if late is not None else move
 
 
 def _is_reached(world: World, hash_: str) -> bool:
-    """Say whether a Service or a route may still send requests to this revision."""
+    """Return whether a Service or a route may still send requests to this revision."""
     stable, canary = world.stable_service, world.canary_service
     if stable is not None and stable.selected_hash in ("", hash_):
         return True
@@ -196,7 +212,7 @@ def _is_reached(world: World, hash_: str) -> bool:
 def _numbers(world: World, status: RolloutStatus) -> RolloutStatus:
     current = world.replica_set(status.current_revision)
     serving, hash_ = _serving(world, status)
-    return status.having(
+    return status.evolve(
         replicas=sum(each.existing for each in serving),
         ready_replicas=sum(each.ready for each in serving),
         available_replicas=sum(each.available for each in serving),
@@ -254,7 +270,7 @@ def _wake_after(world: World, move: Move) -> float | None:
     drain = move.status.drain_until
     if under_way(move.status) and drain is not None and drain > world.now:
         later.append(drain)
-    quarrel = quarrel_ends(move.status, world.now)
-    if quarrel is not None:  # what is left alone meanwhile is to be done then
-        later.append(quarrel)
+    drift_pause = drift_pause_ends(move.status, world.now)
+    if drift_pause is not None:  # what is left alone meanwhile is to be done then
+        later.append(drift_pause)
     return (min(later) - world.now).total_seconds() if later else None

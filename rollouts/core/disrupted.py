@@ -22,7 +22,7 @@ MOST = 3
 
 
 def begins(world: World, status: RolloutStatus) -> bool:
-    """Say whether a canary with traffic has lost all its pods, and there is a stable pod to answer."""
+    """Return whether a canary with traffic has lost all its pods, and there is a stable pod to answer."""
     weights, canary = status.weights, world.replica_set(status.current_revision)
     exposed = weights.applied > 0 or bool(weights.routes)
     if not exposed or weights.disrupted_at is not None or canary is None:
@@ -43,10 +43,10 @@ def hold(world: World, move: Move) -> Move:
         return move
     lowered = Weights(desired=status.weights.desired, applied_at=world.now, disrupted_at=world.now)
     if world.spec.by_replicas:
-        lowered = status.weights.having(disrupted_at=world.now)
-    move = move.having(weights=lowered, step_started_at=world.now)
-    move = move.saying(world, "Disrupted", WAITS, "Warning")
-    return move if world.spec.by_replicas else move.retreating()
+        lowered = status.weights.evolve(disrupted_at=world.now)
+    move = move.evolve(weights=lowered, step_started_at=world.now)
+    move = move.event(world, "Disrupted", WAITS, "Warning")
+    return move if world.spec.by_replicas else move.as_retreat()
 
 
 def too_often(world: World, status: RolloutStatus) -> Iterator[str]:
@@ -61,7 +61,7 @@ def too_often(world: World, status: RolloutStatus) -> Iterator[str]:
 
 
 def is_without_pods(world: World, status: RolloutStatus) -> bool:
-    """Say whether it waits, and no pod is ready yet: whatever the routes say, nothing is confirmed."""
+    """Return whether it waits, and no pod is ready yet: whatever the routes say, nothing is confirmed."""
     canary = world.replica_set(status.current_revision)
     return status.weights.disrupted_at is not None and (canary is None or canary.ready == 0)
 
@@ -71,8 +71,8 @@ def end(world: World, move: Move) -> Move:
     weights = move.status.weights
     if weights.disrupted_at is None or not _is_back(world, move.status):
         return move
-    return move.having(
-        weights=weights.having(disrupted_at=None, applied_at=world.now), step_started_at=world.now
+    return move.evolve(
+        weights=weights.evolve(disrupted_at=None, applied_at=world.now), step_started_at=world.now
     )
 
 

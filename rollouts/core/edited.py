@@ -16,17 +16,17 @@ def stay(world: World, hold: Hold, move: Move, where: str) -> Move:
         pause = status.pause
         if pause is None or pause.reason != "InvalidSpec":
             pause = Pause(reason="InvalidSpec", at=world.now)
-        return move.having(phase="Paused", pause=pause, message=text)
+        return move.evolve(phase="Paused", pause=pause, message=text)
     if not status.entered_steps:
         text = hold.goes_over or f"{where}: begins when the spec is as it is written"
-        return move.having(phase="Progressing", pause=None, message=text)
+        return move.evolve(phase="Progressing", pause=None, message=text)
     if hold.reason == "StepsChanged" and (
         status.step_started_at is None or status.entered_steps[-1] == PROMOTION
     ):
-        return move.having(phase="Progressing", message=f"goes on with {hold.next_step}")
+        return move.evolve(phase="Progressing", message=f"goes on with {hold.next_step}")
     reason = "StepsChanged" if hold.reason == "StepsChanged" else "StrategyChanged"
     text = f"{where}: {hold.why}"
     if status.pause is not None and status.pause.reason == reason:
-        return move.having(phase="Paused", message=text)
-    move = move.having(phase="Paused", pause=Pause(reason=reason, at=world.now))
-    return move.saying(world, reason, text)
+        return move.evolve(phase="Paused", message=text)
+    move = move.evolve(phase="Paused", pause=Pause(reason=reason, at=world.now))
+    return move.event(world, reason, text)

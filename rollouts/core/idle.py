@@ -29,11 +29,11 @@ def waits_for(world: World, status: RolloutStatus) -> str:
 def waiting(world: World, move: Move, waits: str) -> Move:
     """Return the move with the waiting on record, once in an attempt, and no step begun."""
     began = move.status.started_at
-    move = move.having(step_started_at=None)
+    move = move.evolve(step_started_at=None)
     for entry in move.status.history:
         if entry.reason == "WaitsForPods" and (began is None or entry.at >= began):
             return move
-    return move.saying(world, "WaitsForPods", waits)
+    return move.event(world, "WaitsForPods", waits)
 
 
 def awake(world: World, move: Move) -> Move:
@@ -41,4 +41,4 @@ def awake(world: World, move: Move) -> Move:
     status, stable = move.status, world.replica_set(move.status.stable_revision)
     if status.stable_floor > 0 or stable is None or world.spec.replicas == 0:
         return move
-    return move.having(stable_floor=max(world.spec.replicas, stable.wanted))
+    return move.evolve(stable_floor=max(world.spec.replicas, stable.wanted))

@@ -72,7 +72,7 @@ def in_force(edit: Edit, is_over: Callable[[RolloutSpec], bool]) -> InForce | No
         status = _from_the_start(edit.written, status)
     found = plan.found_again(edit.written, status, edit.now)
     if found is not None:
-        return InForce(edit.written, found.having(spec_in_force=said))
+        return InForce(edit.written, found.evolve(spec_in_force=said))
     return _held_by_old_steps(known or edit.written, edit, said)
 
 
@@ -89,7 +89,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 def has_ended(world: World, status: RolloutStatus) -> bool:
-    """Say whether nothing of a release is left in routes and Services, and none has begun to enter steps."""
+    """Return whether nothing of a release is left in routes and Services, and none has begun to enter steps."""
     return not _left(world, status)
 
 
@@ -98,12 +98,12 @@ def announced(world: World, move: Move) -> Move:
     if world.hold is None or world.hold.reason != "StrategyChanged" or under_way(move.status):
         return move
     left = _left(world, move.status)
-    return move.having(message=f"{move.status.message}{_COMES}{left}") if left else move
+    return move.evolve(message=f"{move.status.message}{_COMES}{left}") if left else move
 
 
 def unannounced(status: RolloutStatus) -> RolloutStatus:
     """Return a status whose message speaks of the release alone."""
-    return status.having(message=status.message.partition(_COMES)[0])
+    return status.evolve(message=status.message.partition(_COMES)[0])
 
 
 def _left(world: World, status: RolloutStatus) -> str:
@@ -120,7 +120,7 @@ def _left(world: World, status: RolloutStatus) -> str:
 
 
 def _is_alone(world: World, status: RolloutStatus) -> bool:
-    """Say whether pods that share the traffic by their number are all of the stable revision."""
+    """Return whether pods that share the traffic by their number are all of the stable revision."""
     stable = status.stable_revision
     if stable is None or not world.spec.by_replicas:
         return True
@@ -144,7 +144,7 @@ def _invalid(edit: Edit, error: InvalidSpec) -> InForce | None:
 
 def _sized(status: RolloutStatus, replicas: int) -> RolloutStatus:
     """Return the status with this number of pods in the spec that is in force: it is followed in any case."""
-    return status.having(spec_in_force={**(status.spec_in_force or {}), "replicas": replicas})
+    return status.evolve(spec_in_force={**(status.spec_in_force or {}), "replicas": replicas})
 
 
 def _number(given: object, else_: int) -> int:
@@ -196,7 +196,7 @@ def _held_by_old_steps(known: RolloutSpec, edit: Edit, said: JSON) -> InForce:
     strategy = written.strategy.model_copy(update={arm: way})
     spec = written.model_copy(update={"strategy": strategy, "paused": True})
     remembered = _with_old_steps(said, status.spec_in_force or said)
-    return InForce(spec, status.having(spec_in_force=remembered), hold)
+    return InForce(spec, status.evolve(spec_in_force=remembered), hold)
 
 
 def _with_old_steps(said: FrozenJSON, before: FrozenJSON) -> JSON:
@@ -216,4 +216,4 @@ def _from_the_start(spec: RolloutSpec, status: RolloutStatus) -> RolloutStatus:
     if not under_way(status) or status.current_step_index is None:
         return status
     index = len(spec.steps) if status.promoted == "Full" else 0
-    return status.having(current_step_index=index, canary_scale=None)
+    return status.evolve(current_step_index=index, canary_scale=None)

@@ -6,7 +6,7 @@ from rollouts.model.status import RolloutStatus
 
 
 def may_narrow(world: World, status: RolloutStatus, service: Service) -> bool:
-    """Say whether a Service may select stable alone, as far as the pods go that it selects now."""
+    """Return whether a Service may select stable alone, as far as the pods go that it selects now."""
     return not narrowing_waits_for(world, status, service)
 
 

@@ -77,9 +77,9 @@ class ReplicaSet:
     @property
     def trouble(self) -> str:
         """What its pods wait for, in brackets, to be put behind a count of them; or empty."""
-        problems = {pod.problem for pod in self.pods if pod.problem}
-        problems |= {"Unschedulable" for pod in self.pods if pod.unschedulable}
-        return f" ({', '.join(sorted(problems))})" if problems else ""
+        findings = {pod.problem for pod in self.pods if pod.problem}
+        findings |= {"Unschedulable" for pod in self.pods if pod.unschedulable}
+        return f" ({', '.join(sorted(findings))})" if findings else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,13 +33,13 @@ def waited(world: World, move: Move) -> Move:
     if not route.is_cut or ends is None:
         return move
     if route.highest > 0:
-        return move.waking(ends)
+        return move.requeue_at(ends)
     if any(entry.reason == "NotConfirmed" and entry.at >= ends for entry in status.history):
         return move
     waits = "; ".join(route.waits) or "the routes are not confirmed"
     text = f"{waits}: it is waited for no longer; the canary goes, and its Service leads to stable"
     # The message goes on saying why it was rolled back.
-    return move.saying(world, "NotConfirmed", text, "Warning").having(message=status.message)
+    return move.event(world, "NotConfirmed", text, "Warning").evolve(message=status.message)
 
 
 def _ends(status: RolloutStatus) -> datetime | None:

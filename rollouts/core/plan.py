@@ -69,16 +69,16 @@ def found_again(spec: RolloutSpec, status: RolloutStatus, now: datetime) -> Roll
         return status
     if not past and status.promoted != "Full":
         begun = index > 0 or status.weights.desired > 0
-        return status.having(entered_steps=entered(spec, index)) if begun else status
+        return status.evolve(entered_steps=entered(spec, index)) if begun else status
     found = _index(past, steps)
     if found is None:
         return None
-    moved = status.having(current_step_index=found, entered_steps=entered(spec, found))
+    moved = status.evolve(current_step_index=found, entered_steps=entered(spec, found))
     if status.promoted != "Full" and moved.entered_steps[-1] != past[-1]:
-        moved = moved.having(promoted="")  # a person passed that step, and not what it is now
+        moved = moved.evolve(promoted="")  # a person passed that step, and not what it is now
     if found < len(steps) and past[-1] == "pause" and steps[found] != "pause":
         # It had no clock until now; the time before the edit is not a part of it.
-        return moved.having(step_started_at=now)
+        return moved.evolve(step_started_at=now)
     return moved
 
 

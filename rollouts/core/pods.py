@@ -36,7 +36,7 @@ def _has_failed(pod: Pod, applied_at: datetime | None) -> bool:
 
 def _is_older(pod: Pod, applied_at: datetime | None) -> bool:
     """
-    Say whether a pod was there, and ready, when the weight was applied.
+    Return whether a pod was there, and ready, when the weight was applied.
 
     An API server tells births, and since when something has been so, in whole seconds.
     """
@@ -48,7 +48,7 @@ def _is_older(pod: Pod, applied_at: datetime | None) -> bool:
 
 def are_gone(found: ReplicaSet, applied_at: datetime | None) -> bool:
     """
-    Say whether no pod is ready, and not by their own doing: they were taken away.
+    Return whether no pod is ready, and not by their own doing: they were taken away.
 
     Those that are there replace them and only start, or are on nodes that do not answer.
     """
@@ -108,7 +108,7 @@ def _patience_ends(world: World, status: RolloutStatus, bad: list[Pod]) -> list[
 
 
 def _fails_as_much(world: World, status: RolloutStatus, bad: int, of: int) -> bool:
-    """Say whether of stable's pods a share fails that is as large as `bad` `of` the canary's."""
+    """Return whether of stable's pods a share fails that is as large as `bad` `of` the canary's."""
     stable = world.replica_set(status.stable_revision)
     if stable is None or bad == 0:
         return False

@@ -47,7 +47,7 @@ def promote_full(world: World, move: Move, _command: Command) -> Answer:
     if hold is not None and hold.reason != "StepsChanged":
         return move, False, f"nothing is skipped now: {hold.why}"
     steps = len(world.spec.steps)
-    move = move.having(
+    move = move.evolve(
         promoted="Full",
         current_step_index=steps,
         entered_steps=entered(world.spec, steps),
@@ -55,7 +55,7 @@ def promote_full(world: World, move: Move, _command: Command) -> Answer:
         held_by=None,
         pause=None,
         canary_scale=None,
-        weights=status.weights.having(desired=100),
+        weights=status.weights.evolve(desired=100),
     )
     if replicas.stable_replicas(world.spec, status) == 0:
         return move, True, "promoted without pods: spec.replicas is 0, so that nothing was judged"
@@ -95,7 +95,7 @@ def _is_gate(world: World, status: RolloutStatus) -> bool:
 
 
 def _waits_for_evidence(status: RolloutStatus) -> bool:
-    """Say whether evidence is what holds it: evidence that leans, can't say, or is not to be had."""
+    """Return whether evidence is what holds it: evidence that leans, can't say, or is not to be had."""
     paused = status.pause is not None and status.pause.reason in WANTS_EVIDENCE
     return paused or status.leaning_since is not None
 
@@ -154,21 +154,21 @@ def _pass(world: World, move: Move, what: str) -> Answer:
     if what == "edit" and hold is not None:
         return _anew(world, move, hold) if hold.reason == "StrategyChanged" else _go_on(move, hold)
     if what == "pause":
-        return move.having(held_by=None, pause=None, step_started_at=world.now), True, "resumed"
+        return move.evolve(held_by=None, pause=None, step_started_at=world.now), True, "resumed"
     if what == "evidence":
-        move = move.having(promoted="Evidence", pause=None)
+        move = move.evolve(promoted="Evidence", pause=None)
         return move, True, f"{here} goes on without more evidence"
     if what == "step":
         leans = leaning(world, status)
         then = f"; what holds it next is evidence: {leans.why}" if leans is not None else ""
-        move = move.having(promoted="Step", pause=None)
+        move = move.evolve(promoted="Step", pause=None)
         return move, True, f"step {(status.current_step_index or 0) + 1} is passed{then}"
     return move, False, f"{status.message or here}; there is no hold to pass"
 
 
 def _go_on(move: Move, hold: Hold) -> Answer:
     """Go on with steps among which the current one is not any more."""
-    move = move.having(
+    move = move.evolve(
         current_step_index=hold.resumes_at,
         entered_steps=[*hold.steps, PROMOTION][: hold.resumes_at + 1],
         step_started_at=None,

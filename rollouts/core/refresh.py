@@ -29,7 +29,7 @@ _NUMBERS = {
 
 
 def worth_writing(old: RolloutStatus, new: RolloutStatus, now: datetime) -> bool:
-    """Say whether `new` should replace `old` in the API server now."""
+    """Return whether `new` should replace `old` in the API server now."""
     if _deciding(old) != _deciding(new):
         return True
     if _sample_has_grown(old, new):
@@ -83,7 +83,7 @@ def _deciding_criterion(criterion: CriterionStatus) -> tuple[str, str, int, int]
 
 
 def _tells(criterion: CriterionStatus) -> bool:
-    """Say whether it says anything yet: inconclusive is what everybody assumes of the first looks."""
+    """Return whether it says anything yet: inconclusive is what everybody assumes of the first looks."""
     return criterion.verdict != "inconclusive" or bool(criterion.failed_looks or criterion.errors)
 
 

@@ -19,12 +19,12 @@ def told(status: RolloutStatus, texts: Iterable[str]) -> RolloutStatus:
     """Return the status with why writes were refused in its message."""
     why = "; ".join(texts)
     said = f"{status.message}{_REFUSED}{why}" if why else status.message
-    return status.having(message=said.removeprefix("; "))
+    return status.evolve(message=said.removeprefix("; "))
 
 
 def untold(status: RolloutStatus) -> RolloutStatus:
     """Return a status whose message speaks of the release alone: else each try would be another problem."""
-    return status.having(message=status.message.partition(_REFUSED)[0])
+    return status.evolve(message=status.message.partition(_REFUSED)[0])
 
 
 def without(before: RolloutStatus, decision: Decision, refused: Iterable[Action]) -> Decision:
@@ -44,7 +44,7 @@ def _unsaid(before: RolloutStatus, decision: Decision, *reasons: str) -> Decisio
     status = decision.status
     kept = [each for each in status.history if each.reason not in reasons or each in before.history]
     said = tuple(each for each in decision.occurrences if each.reason not in reasons)
-    return replace(decision, status=status.having(history=kept), occurrences=said)
+    return replace(decision, status=status.evolve(history=kept), occurrences=said)
 
 
 def _not_restored(before: RolloutStatus, decision: Decision) -> Decision:
@@ -53,5 +53,5 @@ def _not_restored(before: RolloutStatus, decision: Decision) -> Decision:
     if adoption is None:
         return decision
     at = known.restored_at if known is not None else None
-    adoption = adoption.having(restored_at=at)
-    return replace(decision, status=decision.status.having(adoption=adoption))
+    adoption = adoption.evolve(restored_at=at)
+    return replace(decision, status=decision.status.evolve(adoption=adoption))

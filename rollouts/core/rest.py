@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from rollouts.core import closing, replicas, revision
 from rollouts.core.narrowing import narrowing_waits_for, others_serve
-from rollouts.core.world import Move, World, put_back_lately, quarrel_ends, under_way
+from rollouts.core.world import Move, World, drift_corrected_lately, drift_pause_ends, under_way
 from rollouts.model.status import Revision, RolloutStatus, Weights
 
 
@@ -16,30 +16,30 @@ def rest(world: World, move: Move) -> Move:
     if status.stable_revision is None:
         if lacks_pods or running is None:
             return _first_deploy_waits(world, move)
-        move = move.having(
+        move = move.evolve(
             stable_revision=status.current_revision, weights=Weights(desired=100, applied=100)
         )
         status = move.status
     service = world.stable_service
-    problems = world.observed.route.obstacles
+    findings = world.observed.route.blockers
     if world.lacking:
         return _without_service(world, move)
-    if problems:
-        return _calm(world, move, "Degraded", problems[0].message)
+    if findings:
+        return _calm(world, move, "Degraded", findings[0].message)
     if lacks_pods:
         return _lacking(world, move)
     assert status.stable_revision is not None
     others = others_serve(world, status, service) if service is not None else ""
     if service is not None and service.selected_hash != status.stable_revision.hash and not others:
-        quarrel = quarrel_ends(status, world.now)
-        if quarrel is not None:
+        drift_pause = drift_pause_ends(status, world.now)
+        if drift_pause is not None:
             text = f"somebody else keeps changing the selector of Service {service.name}"
-            return _calm(world, move.waking(quarrel), "Degraded", text)
+            return _calm(world, move.requeue_at(drift_pause), "Degraded", text)
         again = service.name in status.services
         if again and (status.phase == "Healthy" or _was_put_back(world, status)):
             seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
             text = f"{seen}; it is put back to {status.stable_revision.hash}"
-            return move.saying(world, "PutBack", text, "Warning")
+            return move.event(world, "DriftCorrected", text, "Warning")
         waits = narrowing_waits_for(world, status, service)
         text = waits or f"Service {service.name} is being switched"
         return _calm(world, move, "Progressing", text)
@@ -70,9 +70,9 @@ def _without_service(world: World, move: Move) -> Move:
 
 
 def _was_put_back(world: World, status: RolloutStatus) -> bool:
-    """Say whether somebody changed things lately, and not before a promotion, which switches as well."""
+    """Return whether somebody changed things lately, and not before a promotion, which switches as well."""
     promoted = [entry.at for entry in status.history if entry.reason == "Promoted"]
-    lately = put_back_lately(status, world.now)
+    lately = drift_corrected_lately(status, world.now)
     return bool(lately) and (not promoted or lately[-1] > promoted[-1])
 
 
@@ -89,9 +89,9 @@ def _pinned(status: RolloutStatus) -> str:
 def _calm(world: World, move: Move, phase: str, message: str) -> Move:
     status = move.status
     if phase == "Degraded" and (status.phase != "Degraded" or status.message != message):
-        return move.having(phase=phase).saying(world, "Blocked", message, "Warning")
+        return move.evolve(phase=phase).event(world, "Blocked", message, "Warning")
     cleared = {"step_started_at": None} if phase == "Healthy" else {}
-    return move.having(phase=phase, message=message, pause=None, **cleared)
+    return move.evolve(phase=phase, message=message, pause=None, **cleared)
 
 
 def _first_deploy_waits(world: World, move: Move) -> Move:
@@ -100,7 +100,7 @@ def _first_deploy_waits(world: World, move: Move) -> Move:
 
 
 def is_short(world: World, status: RolloutStatus) -> bool:
-    """Say whether a stable revision that is alone has fewer pods available than are wanted."""
+    """Return whether a stable revision that is alone has fewer pods available than are wanted."""
     if status.stable_revision is None or status.abort is not None or under_way(status):
         return False
     return _lacks_pods(world, status)
@@ -156,7 +156,7 @@ def _lacking(world: World, move: Move) -> Move:
 
 
 def _is_down(world: World, status: RolloutStatus) -> bool:
-    """Say whether stable answers nobody, since its pods crash again and again: between two crashes, too."""
+    """Return whether stable answers nobody, since its pods crash again and again: between two crashes, too."""
     running = world.replica_set(status.stable_revision)
     if running is None or running.ready > 0:
         return False
@@ -168,15 +168,15 @@ def _down(world: World, move: Move, text: str) -> Move:
     """Say that stable answers nobody: at once, and once in the time that pods have to come up."""
     recent = world.now - _patience(world)
     if any(entry.reason == "Blocked" and entry.at > recent for entry in move.status.history):
-        return move.having(phase="Degraded", message=text, pause=None)
-    return move.having(phase="Degraded", pause=None).saying(world, "Blocked", text, "Warning")
+        return move.evolve(phase="Degraded", message=text, pause=None)
+    return move.evolve(phase="Degraded", pause=None).event(world, "Blocked", text, "Warning")
 
 
 def _short(world: World, move: Move, text: str, due: datetime) -> Move:
     """Say how many pods are missing and why; past `due` it is told to everybody, once."""
     if world.now < due:
-        return _calm(world, move.waking(due), "Progressing", text)
+        return _calm(world, move.requeue_at(due), "Progressing", text)
     text += "; progressDeadlineSeconds has passed"
     if any(entry.reason == "Blocked" and entry.at >= due for entry in move.status.history):
-        return move.having(phase="Degraded", message=text, pause=None)
-    return move.having(phase="Degraded", pause=None).saying(world, "Blocked", text, "Warning")
+        return move.evolve(phase="Degraded", message=text, pause=None)
+    return move.evolve(phase="Degraded", pause=None).event(world, "Blocked", text, "Warning")

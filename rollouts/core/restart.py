@@ -35,7 +35,7 @@ def begin_restart(world: World, move: Move, command: Command) -> tuple[Move, boo
     at = max(world.now, *(pod.created_at for pod in stable.pods))
     who = f", by {command.by}" if command.by else ""
     text = f"{len(stable.pods)} pods of {revision.describe(status.stable_revision)} are to be replaced{who}"
-    move = move.having(restart=Restart(at=at, by=command.by)).saying(world, "RestartBegan", text)
+    move = move.evolve(restart=Restart(at=at, by=command.by)).event(world, "RestartBegan", text)
     return move, True, f"pods are replaced, {pace(world.spec, status).at_once} at a time"
 
 
@@ -48,25 +48,25 @@ def go_on(world: World, move: Move) -> Move:
     if under_way(status):
         left = len(_old(stable, wish)) if stable is not None else 0
         text = f"the restart has ended, because a rollout began; {left} old pods were left"
-        return _without_restart(move.saying(world, "RestartEnded", text), status.message)
+        return _without_restart(move.event(world, "RestartEnded", text), status.message)
     if stable is None or _is_blocked(status):
         return move
     measure, old = pace(world.spec, status), _old(stable, wish)
     available = _available(world, stable)
     if not old and available >= measure.size + measure.surge:
         text = f"{measure.size} pods are replaced: the restart has ended"
-        return _without_restart(move.saying(world, "Restarted", text), status.message)
+        return _without_restart(move.event(world, "Restarted", text), status.message)
     begins = wish.at.replace(microsecond=0) + timedelta(seconds=1)
     said = f"{_PROGRESS}{max(0, measure.size - len(old))} of {measure.size} pods replaced"
     if world.now < begins:
-        move = move.waking(begins)
+        move = move.requeue_at(begins)
     else:
         going = _going(wish, old, available - measure.keep)
         said += "" if going else _obstacle(stable, available, measure)
-        move = move.having(restart=wish.having(begun=True, going=going))
+        move = move.evolve(restart=wish.evolve(begun=True, going=going))
     if status.abort is not None:
-        return move.having(message=f"{_without_progress(status.message)}; {said}")
-    return move if status.pinned is not None else move.having(phase="Progressing", message=said)
+        return move.evolve(message=f"{_without_progress(status.message)}; {said}")
+    return move if status.pinned is not None else move.evolve(phase="Progressing", message=said)
 
 
 def evictions(world: World, status: RolloutStatus) -> Iterator[Action]:
@@ -86,18 +86,18 @@ def evictions(world: World, status: RolloutStatus) -> Iterator[Action]:
 def stop_restart(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
     """Answer the command to abort while a restart is all that goes on."""
     who = f" by {command.by}" if command.by else ""
-    said = move.saying(world, "RestartEnded", f"the restart was aborted{who}")
+    said = move.event(world, "RestartEnded", f"the restart was aborted{who}")
     return _without_restart(said, move.status.message), True, "no more pods are replaced"
 
 
 def _is_blocked(status: RolloutStatus) -> bool:
-    """Say whether something has to be set right first; a rollback that is over is no such thing."""
+    """Return whether something has to be set right first; a rollback that is over is no such thing."""
     return status.phase == "Degraded" and status.abort is None and status.pinned is None
 
 
 def _without_restart(move: Move, message: str) -> Move:
     """Return the move with no restart, and the message that it had, less how far the restart was."""
-    return move.having(restart=None, message=_without_progress(message))
+    return move.evolve(restart=None, message=_without_progress(message))
 
 
 def _without_progress(message: str) -> str:

@@ -38,7 +38,7 @@ Turn = tuple[Move, tuple[Action, ...]]
 
 def is_home(world: World, status: RolloutStatus) -> bool:
     """
-    Say whether no request goes to another revision than the stable one, as far as one can tell.
+    Return whether no request goes to another revision than the stable one, as far as one can tell.
 
     Nor will one: a Service that has its own selector back selects the pods of every revision.
     """
@@ -75,7 +75,7 @@ def on_the_way(world: World, move: Move) -> Move:
             f"the pods of {_named(_others(world, stable))} go: its Services will select all pods"
         )
     text = f"before everything is given back to Deployment {workload.name}, {first}"
-    return move.having(phase="Progressing", pause=None, message=text)
+    return move.evolve(phase="Progressing", pause=None, message=text)
 
 
 def _named(found: Iterable[ReplicaSet]) -> str:
@@ -85,7 +85,7 @@ def _named(found: Iterable[ReplicaSet]) -> str:
 
 def stop(world: World, move: Move) -> Move:
     """End the release that is under way: a canary must not be promoted by the way out."""
-    move = move.having(retiring=[_hurried(world, each) for each in move.status.retiring])
+    move = move.evolve(retiring=[_hurried(world, each) for each in move.status.retiring])
     if not under_way(move.status):
         return move
     reason = "the Rollout is being deleted, and gives everything back to its Deployment"
@@ -99,7 +99,7 @@ def _hurried(world: World, entry: Retiring) -> Retiring:
     at = entry.at
     if at is not None:
         at = min(at, world.now + timedelta(seconds=_IN_FLIGHT_SECONDS))
-    return entry.having(delay_seconds=_IN_FLIGHT_SECONDS, at=at)
+    return entry.evolve(delay_seconds=_IN_FLIGHT_SECONDS, at=at)
 
 
 def give_back(world: World, move: Move) -> Move:
@@ -121,8 +121,8 @@ def _turn(world: World, move: Move) -> Turn:
         name=workload.name, uid=workload.uid, replicas=workload.replicas, at=world.now
     )
     if not workload.exists:
-        return _without(world, move.having(adoption=adoption), workload)
-    move = move.having(adoption=adoption.having(missing_since=None))
+        return _without(world, move.evolve(adoption=adoption), workload)
+    move = move.evolve(adoption=adoption.evolve(missing_since=None))
     if _has_to_be_restored(world, move.status, workload):
         return _restored(world, move, workload)
     releases = tuple(_releases(world))
@@ -141,7 +141,7 @@ def _turn(world: World, move: Move) -> Turn:
 
 
 def _is_deserted(world: World) -> bool:
-    """Say whether there is neither a Deployment nor a ready pod of ours, as in a namespace that goes."""
+    """Return whether there is neither a Deployment nor a ready pod of ours, as in a namespace that goes."""
     workload = world.observed.workload
     served = any(each.ready > 0 for each in world.observed.replica_sets.values())
     return workload is not None and not workload.exists and not served
@@ -152,7 +152,7 @@ def _without(world: World, move: Move, workload: Workload) -> Turn:
     adoption, releases = move.status.adoption, tuple(_releases(world))
     assert adoption is not None
     since = adoption.missing_since or world.now
-    move = move.having(adoption=adoption.having(missing_since=since))
+    move = move.evolve(adoption=adoption.evolve(missing_since=since))
     due = since + _MADE_AGAIN_WITHIN
     missing = f"Deployment {workload.name} does not exist, so nothing"
     if not _is_deserted(world) and world.now < due:
@@ -160,19 +160,19 @@ def _without(world: World, move: Move, workload: Workload) -> Turn:
             f"{missing} can be given back to it: create it; without it the Rollout goes at"
             f" {due:%H:%M:%S} UTC, and its pods with it"
         )
-        return _waits(world, move.waking(due), text), releases
+        return _waits(world, move.requeue_at(due), text), releases
     clears = (RemoveRoute(),) if world.observed.route.exists else ()
     text = f"{missing} is given back to it: the Rollout goes, and its pods with it"
     if (releases or clears) and not _is_deserted(world):
         # Whoever comes next needs them as they were; in a namespace that goes, nobody does.
         text += ", once its Services and routes are as they were before"
         return _waits(world, move, text), (*releases, *clears)
-    move, ends = _gone(move.saying(world, "NotReverted", text, "Warning"))
+    move, ends = _gone(move.event(world, "NotReverted", text, "Warning"))
     return move, (*releases, *clears, *ends)
 
 
 def _has_to_be_restored(world: World, status: RolloutStatus, workload: Workload) -> bool:
-    """Say whether the Deployment is not yet what it is to be; what others do to it later is theirs."""
+    """Return whether the Deployment is not yet what it is to be; what others do to it later is theirs."""
     adoption = status.adoption
     if adoption is None or adoption.restored_at is None or adoption.uid != workload.uid:
         return True
@@ -187,19 +187,19 @@ def _restored(world: World, move: Move, workload: Workload) -> Turn:
         stable is not None and kept is not None and world.observed.template_hash != stable.hash
     )
     replicas = max(workload.replicas, _replicas(world, status))
-    adoption = status.adoption.having(
+    adoption = status.adoption.evolve(
         uid=workload.uid, restored_at=world.now, released_at=None, scaled_down=False
     )
-    move = move.having(adoption=adoption, phase="Progressing", pause=None)
+    move = move.evolve(adoption=adoption, phase="Progressing", pause=None)
     text = f"everything is given back to Deployment {workload.name}: it is to have {replicas} pods"
-    move = move.saying(world, "Reverting", text)
+    move = move.event(world, "Reverting", text)
     if differs and stable is not None:
         text = (
             f"the template of Deployment {workload.name} was not that of"
             f" {revision.describe(stable)}, which is stable; it is made so, since what was not"
             " promoted must not be released by the way out"
         )
-        move = move.saying(world, "TemplateGivenBack", text, "Warning")
+        move = move.event(world, "TemplateGivenBack", text, "Warning")
     if not differs and replicas == workload.replicas:
         return move, ()
     return move, (RestoreWorkload(replicas, stable.hash if differs and stable else ""),)
@@ -230,19 +230,19 @@ def _end(world: World, move: Move, workload: Workload) -> Turn:
             f"waits until the {workload.replicas} pods of Deployment {workload.name} are among the"
             f" endpoints of Service {world.spec.stable_service}: {arrived} are"
         )
-        return _waits(world, move.having(adoption=adoption.having(released_at=None)), text), ()
+        return _waits(world, move.evolve(adoption=adoption.evolve(released_at=None)), text), ()
     since = adoption.released_at or world.now
     due = since + timedelta(seconds=world.spec.way.scale_down_delay_seconds)
-    move = move.having(adoption=adoption.having(released_at=since))
+    move = move.evolve(adoption=adoption.evolve(released_at=since))
     if world.observed.route.exists:
         return _waits(world, move, "the routes are cleared"), (RemoveRoute(),)
     if world.now < due:
         text = f"Deployment {workload.name} serves; our own pods go in a moment"
-        return _waits(world, move.waking(due), text), ()
+        return _waits(world, move.requeue_at(due), text), ()
     text = (
         f"Deployment {workload.name} serves with {workload.available} pods, as before the Rollout"
     )
-    return _gone(move.saying(world, "Reverted", text))
+    return _gone(move.event(world, "Reverted", text))
 
 
 def _gone(move: Move) -> Turn:
@@ -254,9 +254,9 @@ def _waits(world: World, move: Move, text: str) -> Move:
     workload = world.observed.workload
     stuck = workload is not None and (not workload.exists or bool(workload.trouble))
     if not stuck:
-        return move.having(phase="Progressing", message=text, pause=None)
+        return move.evolve(phase="Progressing", message=text, pause=None)
     if move.status.phase == "Degraded" and move.status.message == text:
         return move
     if move.status.phase == "Degraded" and workload is not None and workload.exists:
-        return move.having(message=text)
-    return move.having(phase="Degraded", pause=None).saying(world, "Blocked", text, "Warning")
+        return move.evolve(message=text)
+    return move.evolve(phase="Degraded", pause=None).event(world, "Blocked", text, "Warning")

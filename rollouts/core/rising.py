@@ -38,7 +38,7 @@ def turned(world: World, status: RolloutStatus) -> Waiting | None:
 
 
 def is_rising(world: World, status: RolloutStatus) -> bool:
-    """Say whether the current step wants more weight, or another route, than the routes have confirmed."""
+    """Return whether the current step wants more weight, or another route, than the routes have confirmed."""
     opens = set(split_of(world.spec, status).names) - set(status.weights.routes)
     return status.weights.desired > status.weights.applied or bool(opens)
 
@@ -57,7 +57,7 @@ def leaning_since(world: World, status: RolloutStatus, found: Waiting) -> dateti
 
 
 def is_exposed(world: World, status: RolloutStatus) -> bool:
-    """Say whether requests reach the canary, and there are criteria that judge how it answers."""
+    """Return whether requests reach the canary, and there are criteria that judge how it answers."""
     exposed = status.weights.applied > 0 or bool(status.weights.routes)
     return exposed and bool(world.spec.success_criteria)
 

@@ -13,7 +13,7 @@ from rollouts.model.status import Abort, RolloutStatus, Weights
 from rollouts.model.units import format_duration
 
 
-def guard(world: World, move: Move) -> Move:
+def abort_if_failed(world: World, move: Move) -> Move:
     """Roll back, in this very decision, when there is a reason to."""
     if move.retreat:
         return move
@@ -26,7 +26,7 @@ def guard(world: World, move: Move) -> Move:
     if reason is not None:
         return roll_back(world, move, by="rollouts", reason=reason)
     due = pods.patience_ends(world, move.status)
-    return disrupted.hold(world, move.waking(due) if due is not None else move)
+    return disrupted.hold(world, move.requeue_at(due) if due is not None else move)
 
 
 def go_back(world: World, move: Move, *, by: str, reason: str, forced: bool = False) -> Move:
@@ -39,7 +39,7 @@ def go_back(world: World, move: Move, *, by: str, reason: str, forced: bool = Fa
         past = standing.past(status, standing.marked(left), previous)
     return roll_back(
         world,
-        move.having(
+        move.evolve(
             stable_revision=previous,
             previous_revision=None,
             past=past,
@@ -63,7 +63,7 @@ def roll_back(world: World, move: Move, *, by: str, reason: str, forced: bool = 
     assert stable is not None
     drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
     reached = status.weights.applied > 0 or status.weights.disrupted_at is not None
-    move = move.having(
+    move = move.evolve(
         abort=Abort(at=world.now, by=by, reason=reason, forced=forced),
         weights=Weights(
             desired=0, applied=status.weights.applied, applied_at=status.weights.applied_at
@@ -81,7 +81,7 @@ def roll_back(world: World, move: Move, *, by: str, reason: str, forced: bool = 
         f"{revision.describe(current)} is rolled back to {revision.describe(stable)}: {reason}"
         f"{capacity.said(world, move.status)}"
     )
-    return move.saying(world, "RolledBack", sentence, "Warning").retreating()
+    return move.event(world, "RolledBack", sentence, "Warning").as_retreat()
 
 
 def cut(world: World, move: Move, actions: Iterable[Action]) -> Move:
@@ -96,14 +96,14 @@ def cut(world: World, move: Move, actions: Iterable[Action]) -> Move:
         return move
     drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
     if not under_way(status):
-        return move.having(drain_until=drained)
+        return move.evolve(drain_until=drained)
     if not reaches_another(world, status):
         return move
-    return move.having(drain_until=drained, exposed_at=drained)
+    return move.evolve(drain_until=drained, exposed_at=drained)
 
 
 def _ends(world: World, action: Action) -> bool:
-    """Say whether an action takes everything from the revision that the routes send to: by weight, or by Service."""
+    """Return whether an action takes everything from the revision that the routes send to: by weight, or by Service."""
     if isinstance(action, SelectRevision):
         return action.service == world.spec.canary_service
     return isinstance(action, SetWeight) and action.split.percent == 0
@@ -121,7 +121,7 @@ def reasons(world: World, status: RolloutStatus) -> Iterator[str]:
 
 
 def _has_traffic(world: World, status: RolloutStatus) -> bool:
-    """Say whether requests reach the current revision, or would if its pods and Service were there."""
+    """Return whether requests reach the current revision, or would if its pods and Service were there."""
     if status.weights.applied > 0 or status.weights.routes:
         return True
     return route(world, status).highest > 0 and reaches_canary(world, status)
@@ -174,7 +174,7 @@ def deadline(world: World, status: RolloutStatus) -> datetime | None:
 
 
 def settled(world: World, status: RolloutStatus) -> bool:
-    """Say whether size and weight are what the current step wants; to nobody it is all the same."""
+    """Return whether size and weight are what the current step wants; to nobody it is all the same."""
     if waived(status) and replicas.stable_replicas(world.spec, status) == 0:
         return True
     return (
@@ -187,7 +187,7 @@ def settled(world: World, status: RolloutStatus) -> bool:
 
 
 def has_pods(world: World, status: RolloutStatus) -> bool:
-    """Say whether the canary has the pods of its step; those that were asked for later are no part of it."""
+    """Return whether the canary has the pods of its step; those that were asked for later are no part of it."""
     wanted = replicas.needed(world.spec, status)
     if status.settled_pods is not None:
         wanted = min(wanted, status.settled_pods)
@@ -198,7 +198,7 @@ def has_pods(world: World, status: RolloutStatus) -> bool:
 
 def settled_pods(world: World, status: RolloutStatus) -> int | None:
     """Return `status.settled_pods` of a step that is settled: what it needs now, if it has all of that."""
-    everything = has_pods(world, status.having(settled_pods=None))
+    everything = has_pods(world, status.evolve(settled_pods=None))
     return replicas.needed(world.spec, status) if everything else status.settled_pods
 
 
@@ -220,8 +220,8 @@ def waiting_for(world: World, status: RolloutStatus) -> str:
     """Say what stands between the current step and its end, in words."""
     if world.lacking:
         return world.lacking
-    if world.observed.route.obstacles:
-        return world.observed.route.obstacles[0].message
+    if world.observed.route.blockers:
+        return world.observed.route.blockers[0].message
     held = f"{disrupted.WAITS}; " if status.weights.disrupted_at is not None else ""
     canary = world.replica_set(status.current_revision)
     wanted = replicas.needed(world.spec, status)

@@ -6,7 +6,7 @@ from rollouts.core import replicas
 from rollouts.core.capacity import bearable, is_broken, is_out
 from rollouts.core.observed import Service
 from rollouts.core.rising import turned
-from rollouts.core.world import FOLLOWED, World, frozen, quarrel_ends
+from rollouts.core.world import FOLLOWED, World, drift_pause_ends, frozen
 from rollouts.model.route import Route, Split
 from rollouts.model.status import RolloutStatus
 
@@ -26,28 +26,28 @@ def _active(world: World, status: RolloutStatus) -> Route:
 
     Without its key it selects the new revision's pods beside the old ones, once there are any.
     """
-    service, problems = world.stable_service, world.observed.route.problems
+    service, findings = world.stable_service, world.observed.route.findings
     stable, current = status.stable_revision, status.current_revision
     if service is None or stable is None or current is None or stable.hash == current.hash:
-        return Route(problems=problems)
+        return Route(findings=findings)
     if service.selected_hash == stable.hash:
-        return Route(exists=True, problems=problems)
+        return Route(exists=True, findings=findings)
     if service.selected_hash == current.hash:
-        return Route(exists=True, weight=100, highest=100, problems=problems)
+        return Route(exists=True, weight=100, highest=100, findings=findings)
     new = world.replica_set(current)
     shared = service.selected_hash == "" and new is not None and new.existing > 0
-    return Route(exists=True, weight=None, highest=100 if shared else 0, problems=problems)
+    return Route(exists=True, weight=None, highest=100 if shared else 0, findings=findings)
 
 
 def _pods(world: World, status: RolloutStatus) -> Route:
     """Return a replica-weighted canary's route: its share of the pods, once they are all there."""
-    problems = world.observed.route.problems
+    findings = world.observed.route.findings
     stable, canary = (
         world.replica_set(status.stable_revision),
         world.replica_set(status.current_revision),
     )
     if stable is None or stable is canary:
-        return Route(problems=problems)
+        return Route(findings=findings)
     others = sum(each.existing for each in world.others(status))
     ready, wanted = (canary.ready, canary.wanted) if canary is not None else (0, 0)
     least = replicas.enough(world.spec, wanted, canary)
@@ -57,13 +57,13 @@ def _pods(world: World, status: RolloutStatus) -> Route:
         exists=True,
         weight=replicas.ratio(wanted, stable.wanted) if still else None,
         highest=max(replicas.ratio(ready, stable.ready), 1 if others else 0),
-        problems=problems,
+        findings=findings,
     )
 
 
 def reaches_canary(world: World, status: RolloutStatus) -> bool:
     """
-    Say whether what the routes send to a canary arrives at the current revision.
+    Return whether what the routes send to a canary arrives at the current revision.
 
     Right after a newer template it may still be the revision before that has it.
     """
@@ -77,14 +77,14 @@ def reaches_canary(world: World, status: RolloutStatus) -> bool:
 
 
 def reaches_another(world: World, status: RolloutStatus) -> bool:
-    """Say whether what the routes send to a canary arrives at a revision before the current one still."""
+    """Return whether what the routes send to a canary arrives at a revision before the current one still."""
     if world.spec.routing is None or world.observed.route.highest == 0:
         return False
     return not reaches_canary(world, status) and has_just_left(status)
 
 
 def has_just_left(status: RolloutStatus) -> bool:
-    """Say whether a revision before the current one was reached until now."""
+    """Return whether a revision before the current one was reached until now."""
     named = {each.hash for each in (status.stable_revision, status.current_revision) if each}
     return any(each.at is None and each.hash not in named for each in status.retiring)
 
@@ -124,7 +124,7 @@ def next_weight(world: World, status: RolloutStatus) -> int:
 
 def _is_made(world: World, status: RolloutStatus) -> bool:
     """
-    Say whether the desired weight is there already, and only status does not say so yet.
+    Return whether the desired weight is there already, and only status does not say so yet.
 
     Then status will (`confirm`), and whatever holds the release now is in time for the next rise only.
     """
@@ -135,9 +135,9 @@ def _is_made(world: World, status: RolloutStatus) -> bool:
 
 
 def may_raise(world: World, status: RolloutStatus) -> bool:
-    """Say whether everything is in place to send the canary its desired weight."""
+    """Return whether everything is in place to send the canary its desired weight."""
     spec = world.spec
-    if frozen(spec, status) or world.observed.route.obstacles:
+    if frozen(spec, status) or world.observed.route.blockers:
         return False
     begun = route(world, status).highest >= status.weights.desired > status.weights.applied
     if not begun and turned(world, status) is not None:
@@ -160,7 +160,7 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
 
 
 def is_reachable(world: World, status: RolloutStatus, least: int) -> bool:
-    """Say whether the canary Service, where there has to be one, has so many ready canary pods."""
+    """Return whether the canary Service, where there has to be one, has so many ready canary pods."""
     canary, service = status.current_revision, world.canary_service
     if world.spec.canary_service is None:
         return True
@@ -174,10 +174,10 @@ def is_reachable(world: World, status: RolloutStatus, least: int) -> bool:
 
 
 def lags(world: World, status: RolloutStatus, service: Service) -> bool:
-    """Say whether a Service of ours is made as its stable Service is first, before more reaches it."""
-    return service.behind and quarrel_ends(status, world.now, FOLLOWED) is None
+    """Return whether a Service of ours is made as its stable Service is first, before more reaches it."""
+    return service.behind and drift_pause_ends(status, world.now, FOLLOWED) is None
 
 
 def _others_are_left(world: World, status: RolloutStatus) -> bool:
-    """Say whether pods of a superseded revision still share the traffic."""
+    """Return whether pods of a superseded revision still share the traffic."""
     return any(each.existing > 0 or each.wanted > 0 for each in world.others(status))

@@ -21,14 +21,14 @@ from rollouts.core.narrowing import may_narrow, others_serve
 from rollouts.core.observed import Service
 from rollouts.core.revision import describe
 from rollouts.core.routes import lags, next_weight
-from rollouts.core.world import FOLLOWED, Move, World, frozen, quarrel_ends, under_way
-from rollouts.model.route import Problem
+from rollouts.core.world import FOLLOWED, Move, World, drift_pause_ends, frozen, under_way
+from rollouts.model.finding import Finding
 from rollouts.model.status import Revision, RolloutStatus
 
 
 def converge(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what is missing between the Services and `status`."""
-    if status.stable_revision is None or quarrel_ends(status, world.now) is not None:
+    if status.stable_revision is None or drift_pause_ends(status, world.now) is not None:
         return
     if not world.claimed:
         yield from _to_follow(world, status)
@@ -72,7 +72,7 @@ def _bind(world: World, service: Service, revision: Revision | None) -> Iterator
 
 
 def _would_lose_all(service: Service, revision: Revision) -> bool:
-    """Say whether a Service that has ready endpoints would have none, bound to this revision."""
+    """Return whether a Service that has ready endpoints would have none, bound to this revision."""
     has_any = service.other_endpoints > 0 or any(service.ready_endpoints.values())
     return has_any and revision.hash in service.misses
 
@@ -110,7 +110,7 @@ def switch(world: World, status: RolloutStatus) -> Iterator[Action]:
     active, new = world.stable_service, status.current_revision
     if active is None or new is None or not under_way(status) or next_weight(world, status) == 0:
         return  # stable is to be active, which `converge` sees to
-    if quarrel_ends(status, world.now) is not None or may_have_retreated(world, status):
+    if drift_pause_ends(status, world.now) is not None or may_have_retreated(world, status):
         return
     if not others_serve(world, status, active):
         yield from _bind(world, active, new)
@@ -152,7 +152,7 @@ def let_go(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 
 def _is_alone(world: World, stable: Revision) -> bool:
-    """Say whether no other revision has pods, or is to have any."""
+    """Return whether no other revision has pods, or is to have any."""
     return all(
         each.existing == 0 and each.wanted == 0
         for each in world.observed.replica_sets.values()
@@ -168,17 +168,17 @@ def remember(world: World, move: Move) -> Move:
     known = {name for name in status.services if name in seen and not seen[name].ours}
     if not world.claimed:
         known |= {name for name, each in seen.items() if each.selected_hash and not each.ours}
-    move = move.having(services=sorted(known.difference(given)))
+    move = move.evolve(services=sorted(known.difference(given)))
     for name in given:
         text = (
             f"{name}, which the spec names no longer, is given back: it selects all revisions' pods"
         )
-        move = move.saying(world, "ServiceGivenBack", f"Service {text}")
+        move = move.event(world, "ServiceGivenBack", f"Service {text}")
     service = world.canary_service
-    rests = quarrel_ends(status, world.now, FOLLOWED)
+    rests = drift_pause_ends(status, world.now, FOLLOWED)
     if service is not None and service.behind and not world.claimed and rests is not None:
-        move = move.waking(rests)
-    return move.having(message=status.message)
+        move = move.requeue_at(rests)
+    return move.evolve(message=status.message)
 
 
 def followed(world: World, move: Move, actions: Iterable[Action]) -> Move:
@@ -186,7 +186,7 @@ def followed(world: World, move: Move, actions: Iterable[Action]) -> Move:
     for action in actions:
         if isinstance(action, FollowService):
             text = f"Service {action.name} is made as Service {world.spec.stable_service} is now"
-            move = move.saying(world, "ServiceFollowed", text).having(message=move.status.message)
+            move = move.event(world, "ServiceFollowed", text).evolve(message=move.status.message)
     return move
 
 
@@ -195,33 +195,39 @@ def warned(world: World, status: RolloutStatus) -> World:
     return world.warned(_problems(world, status))
 
 
-def _problems(world: World, status: RolloutStatus) -> Iterator[Problem]:
+def _problems(world: World, status: RolloutStatus) -> Iterator[Finding]:
     moving, stable = under_way(status), status.stable_revision
     named = [each for each in (world.stable_service, world.canary_service) if each is not None]
     for service in named if not world.claimed else ():
         why = others_serve(world, status, service)
         if why:
-            yield Problem("OthersServe", why, blocking=moving)
+            yield Finding("error" if moving else "warning", "OthersServe", why)
         new = status.current_revision
         if moving and new is not None and new.hash in service.misses:
-            yield Problem(
+            yield Finding(
+                "error",
                 "SelectsNoPods",
-                f"Service {service.name} selects none of the pods of {describe(new)}, whatever it is bound to:"
-                " correct spec.selector or the template's labels",
+                (
+                    f"Service {service.name} selects none of the pods of {describe(new)}, whatever it is bound to:"
+                    " correct spec.selector or the template's labels"
+                ),
             )
     if not moving or stable is None or not world.spec.by_replicas or _is_alone(world, stable):
         return
     for service in left(world):
         if service.selected_hash:
-            yield Problem(
+            yield Finding(
+                "error",
                 "ServiceLeftBehind",
-                f"Service {service.name} still selects revision {service.selected_hash} of this Rollout"
-                " alone, and the spec names it no longer, so that no share of the pods is a share of its"
-                " requests: it is given back as soon as no other revision has pods",
+                (
+                    f"Service {service.name} still selects revision {service.selected_hash} of this Rollout"
+                    " alone, and the spec names it no longer, so that no share of the pods is a share of its"
+                    " requests: it is given back as soon as no other revision has pods"
+                ),
             )
 
 
 def canary_is_stable(world: World, status: RolloutStatus) -> bool:
-    """Say whether the canary Service is there, and selects the stable revision."""
+    """Return whether the canary Service is there, and selects the stable revision."""
     service, stable = world.canary_service, status.stable_revision
     return service is not None and stable is not None and service.selected_hash == stable.hash

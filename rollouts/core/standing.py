@@ -27,7 +27,7 @@ def promoted(status: RolloutStatus) -> tuple[Revision, list[Revision]]:
     pinned = status.pinned is not None and status.pinned.hash == new.hash
     unproven = waived(status) and _is_marked(status, new)
     left = marked(old) if pinned or _is_good(status, new) else old
-    return new.having(gone_back_from=unproven), past(status, left, new)
+    return new.evolve(gone_back_from=unproven), past(status, left, new)
 
 
 def turned_from(status: RolloutStatus) -> Revision | None:
@@ -50,7 +50,7 @@ def past(status: RolloutStatus, left: Revision, stable: Revision) -> list[Revisi
 
 def marked(revision: Revision) -> Revision:
     """Return the revision as one that was gone back from."""
-    return revision.having(gone_back_from=True)
+    return revision.evolve(gone_back_from=True)
 
 
 def _is_good(status: RolloutStatus, revision: Revision) -> bool:

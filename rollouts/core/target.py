@@ -23,7 +23,7 @@ def retarget(world: World, move: Move) -> Move:
     superseded = status.current_revision if under_way(status) or status.abort else None
     if status.stable_revision is not None and status.stable_revision.hash == wanted:
         return _back_to_stable(world, move)
-    move = move.having(stable_revision=standing.turned_from(status))
+    move = move.evolve(stable_revision=standing.turned_from(status))
     known = _is_known_good(world, status, wanted)
     move = begin(world, move, numbered(world, status, wanted), skipping=known)
     if superseded is None or status.stable_revision is None:
@@ -41,7 +41,7 @@ def begin(world: World, move: Move, target: Revision, *, skipping: bool = False)
     stable = world.replica_set(status.stable_revision)
     traffic = route(world, status)
     drained = _drained(world, status)
-    move = move.having(
+    move = move.evolve(
         **_fresh(status),
         current_revision=target,
         current_step_index=0 if status.stable_revision is not None else None,
@@ -56,22 +56,22 @@ def begin(world: World, move: Move, target: Revision, *, skipping: bool = False)
     )
     steps = len(world.spec.steps)
     if status.stable_revision is not None and skipping:
-        move = move.having(
+        move = move.evolve(
             current_step_index=steps,
             promoted="Full",
             weights=Weights(desired=100),
         )
     if status.stable_revision is None:
-        return move.saying(
+        return move.event(
             world, "FirstDeploy", f"{revision.describe(target)} is the first: no traffic to protect"
         )
-    move = move.saying(
+    move = move.event(
         world,
         "RolloutStarted",
         f"{revision.describe(target)} is to replace {revision.describe(status.stable_revision)}"
         f" {_how(world, skipping=skipping)}",
     )
-    return move.retreating() if traffic.highest > 0 else move
+    return move.as_retreat() if traffic.highest > 0 else move
 
 
 def _how(world: World, *, skipping: bool) -> str:
@@ -89,12 +89,12 @@ def _unpinned(world: World, move: Move) -> Move:
         and pinned.hash in world.observed.replica_sets
     ):
         return move
-    return move.having(pinned=None)
+    return move.evolve(pinned=None)
 
 
 def _is_known_good(world: World, status: RolloutStatus, hash_: str) -> bool:
     """
-    Say whether rollbackWindow lets a revision skip the steps.
+    Return whether rollbackWindow lets a revision skip the steps.
 
     It was stable lately, and was not left because it was gone back from.
     """
@@ -164,13 +164,13 @@ def _first_sight(world: World, move: Move) -> Move:
     if serving is None or serving.existing == 0:
         return begin(world, move, numbered(world, move.status, world.observed.template_hash))
     stable = _of(serving)
-    move = move.having(stable_revision=stable, weights=Weights(desired=100, applied=100))
+    move = move.evolve(stable_revision=stable, weights=Weights(desired=100, applied=100))
     for other in world.observed.replica_sets.values():
         if other.existing > 0 and other.hash != stable.hash:
             move = leaving(world, move, other.hash)  # it may have served until a moment ago
     if serving.hash == world.observed.template_hash:
-        move = move.having(current_revision=stable)
-        return move.saying(
+        move = move.evolve(current_revision=stable)
+        return move.event(
             world,
             "StableFound",
             f"{revision.describe(stable)} is what has the traffic: it is stable",
@@ -192,7 +192,7 @@ def _back_to_stable(world: World, move: Move) -> Move:
     status = move.status
     stable, left = status.stable_revision, status.current_revision
     assert stable is not None
-    move = move.having(
+    move = move.evolve(
         **(_fresh(status) | {"weights": Weights(desired=100, applied=100)}),
         current_revision=stable,
         current_step_index=None,
@@ -200,18 +200,18 @@ def _back_to_stable(world: World, move: Move) -> Move:
         drain_until=_drained(world, status),
         phase="Progressing",
     )
-    move = move.saying(
+    move = move.event(
         world,
         "BackToStable",
         f"the template is that of {revision.describe(stable)} again: no steps needed",
     )
-    return leaving(world, move, left.hash).retreating() if left is not None else move
+    return leaving(world, move, left.hash).as_retreat() if left is not None else move
 
 
 def leaving(world: World, move: Move, hash_: str) -> Move:
     """Let a revision that was on its way go, some time after nothing reaches it any more."""
     delay = world.spec.way.abort_scale_down_delay_seconds
-    return move.having(retiring=retire(move.status, hash_, delay))
+    return move.evolve(retiring=retire(move.status, hash_, delay))
 
 
 def numbered(world: World, status: RolloutStatus, hash_: str) -> Revision:

@@ -10,7 +10,7 @@ from rollouts.model.spec import RolloutSpec
 
 
 def differ(before: RolloutSpec, after: RolloutSpec) -> bool:
-    """Say whether traffic would be moved by something else; routing objects that are only left go to 0."""
+    """Return whether traffic would be moved by something else; routing objects that are only left go to 0."""
     old, new = _services(before), _services(after)
     if old != new or before.by_replicas != after.by_replicas:
         return True
@@ -22,7 +22,7 @@ def _services(spec: RolloutSpec) -> tuple[bool, str | None, str | None]:
 
 
 def _is_part(after: TrafficRouting | None, before: TrafficRouting | None) -> bool:
-    """Say whether routers and their objects are the same as before, or fewer."""
+    """Return whether routers and their objects are the same as before, or fewer."""
     if after is None or before is None:
         return after is before
     return _objects(after).items() <= _objects(before).items()

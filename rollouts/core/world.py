@@ -8,17 +8,17 @@ from typing import Any, Literal
 from rollouts.core.actions import Occurrence
 from rollouts.core.observed import Observed, ReplicaSet, Service
 from rollouts.model.evidence import Evidence
-from rollouts.model.route import Problem
+from rollouts.model.finding import Finding
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import HistoryEntry, Revision, RolloutStatus
 
 HISTORY_LENGTH = 20
-PUT_BACK = "PutBack"
+DRIFT_CORRECTED = "DriftCorrected"
 FOLLOWED = "ServiceFollowed"
 """Said when a Service of ours was made as its stable Service is."""
-QUARREL_ROUNDS = 3
-QUARREL_WITHIN = timedelta(seconds=60)
-QUARREL_PAUSE = timedelta(seconds=15)
+DRIFT_ROUNDS = 3
+DRIFT_WITHIN = timedelta(seconds=60)
+DRIFT_PAUSE = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +60,18 @@ class World:
         named = {each.hash for each in (status.stable_revision, status.current_revision) if each}
         return [each for each in self.observed.replica_sets.values() if each.hash not in named]
 
-    def warned(self, found: Iterable[Problem]) -> "World":
+    def warned(self, found: Iterable[Finding]) -> "World":
         """Return the world with these problems before all others."""
         added = tuple(found)
         if not added:
             return self
         route = self.observed.route
-        seen = replace(self.observed, route=replace(route, problems=(*added, *route.problems)))
+        seen = replace(self.observed, route=replace(route, findings=(*added, *route.findings)))
         return replace(self, observed=seen)
 
     def stands(self, revision: Revision | None) -> bool:
         """
-        Say whether a Service may select `revision`: it has a ready pod, or nobody wants any.
+        Return whether a Service may select `revision`: it has a ready pod, or nobody wants any.
 
         In the middle of a release pods stay wanted whatever an autoscaler asks for.
         """
@@ -96,8 +96,8 @@ class World:
 
     @property
     def claimed(self) -> bool:
-        """Say whether another Rollout has our Services: then they are not ours to write."""
-        return any(each.reason == "ServiceClaimed" for each in self.observed.route.obstacles)
+        """Return whether another Rollout has our Services: then they are not ours to write."""
+        return any(each.reason == "ServiceClaimed" for each in self.observed.route.blockers)
 
     @property
     def canary_service(self) -> Service | None:
@@ -118,19 +118,19 @@ class Move:
     retreat: bool = False
     wake_at: tuple[datetime, ...] = ()
 
-    def having(self, **changes: Any) -> "Move":
+    def evolve(self, **changes: Any) -> "Move":
         """Return the move with these fields of its status changed."""
-        return replace(self, status=self.status.having(**changes))
+        return replace(self, status=self.status.evolve(**changes))
 
-    def waking(self, at: datetime) -> "Move":
+    def requeue_at(self, at: datetime) -> "Move":
         """Return the move, to be looked at again at `at` whatever happens."""
         return replace(self, wake_at=(*self.wake_at, at))
 
-    def retreating(self) -> "Move":
+    def as_retreat(self) -> "Move":
         """Return the move as a retreat."""
         return replace(self, retreat=True)
 
-    def saying(
+    def event(
         self, world: World, reason: str, message: str, kind: Literal["Normal", "Warning"] = "Normal"
     ) -> "Move":
         """Return the move with this decision put on record: message, history and event."""
@@ -143,11 +143,11 @@ class Move:
         )
         history = [*self.status.history, entry][-HISTORY_LENGTH:]
         told = replace(self, occurrences=(*self.occurrences, Occurrence(kind, reason, message)))
-        return told.having(message=message, history=history)
+        return told.evolve(message=message, history=history)
 
 
 def under_way(status: RolloutStatus) -> bool:
-    """Say whether a new revision is on its way: there is a stable one, it is another, and nobody stopped it."""
+    """Return whether a new revision is on its way: there is a stable one, it is another, and nobody stopped it."""
     stable, current = status.stable_revision, status.current_revision
     return (
         stable is not None
@@ -164,17 +164,17 @@ def attempt(status: RolloutStatus) -> tuple[datetime | None, str]:
 
 
 def frozen(spec: RolloutSpec, status: RolloutStatus) -> bool:
-    """Say whether steps, and every raise of the weight, are held by a person."""
+    """Return whether steps, and every raise of the weight, are held by a person."""
     return spec.paused or status.held_by is not None
 
 
 def waived(status: RolloutStatus) -> bool:
-    """Say whether a person takes the promotion upon themselves: evidence may then be missing, not bad."""
+    """Return whether a person takes the promotion upon themselves: evidence may then be missing, not bad."""
     return status.promoted == "Full"
 
 
 def is_warm(world: "World", status: RolloutStatus) -> bool:
-    """Say whether the revision that was switched away from is still there, in full, to go back to."""
+    """Return whether the revision that was switched away from is still there, in full, to go back to."""
     previous = world.replica_set(status.previous_revision)
     if previous is None or under_way(status) or status.abort is not None:
         return False
@@ -185,24 +185,28 @@ def is_warm(world: "World", status: RolloutStatus) -> bool:
     return kept and previous.ready > 0
 
 
-def put_back_lately(status: RolloutStatus, now: datetime, reason: str = PUT_BACK) -> list[datetime]:
+def drift_corrected_lately(
+    status: RolloutStatus, now: datetime, reason: str = DRIFT_CORRECTED
+) -> list[datetime]:
     """Return when something was put back, or what else has this reason, in the last minute."""
     return [
         entry.at
         for entry in status.history
-        if entry.reason == reason and now - entry.at < QUARREL_WITHIN
+        if entry.reason == reason and now - entry.at < DRIFT_WITHIN
     ]
 
 
-def quarrel_ends(status: RolloutStatus, now: datetime, reason: str = PUT_BACK) -> datetime | None:
+def drift_pause_ends(
+    status: RolloutStatus, now: datetime, reason: str = DRIFT_CORRECTED
+) -> datetime | None:
     """
     Return until when to keep our hands off what somebody else keeps changing; None for now.
 
     Putting back at once is right for a slip of the hand. Against another program it would
     be a war of writes, so after a few rounds in a minute it is done now and then.
     """
-    rounds = put_back_lately(status, now, reason)
-    if len(rounds) < QUARREL_ROUNDS:
+    rounds = drift_corrected_lately(status, now, reason)
+    if len(rounds) < DRIFT_ROUNDS:
         return None
-    ends = rounds[-1] + QUARREL_PAUSE
+    ends = rounds[-1] + DRIFT_PAUSE
     return ends if ends > now else None

@@ -40,7 +40,7 @@ def _unanswered(
     new = before.checked_at is None or measurement.at > before.checked_at
     # Beyond the limit it is not counted: a long outage must not cost a write per look.
     errors = min(before.errors + new, criterion.error_limit + 1)
-    return before.having(
+    return before.evolve(
         verdict="error",
         errors=errors,
         message=measurement.error,

@@ -122,7 +122,7 @@ def _against(measurement: Measurement, r0: float) -> Against:
 
 
 def _is_over(intervals: Sequence[Interval], r0: float) -> bool:
-    """Say whether the canary failed more than `r0` times as often as stable (Mantel and Haenszel)."""
+    """Return whether the canary failed more than `r0` times as often as stable (Mantel and Haenszel)."""
     above = below = 0.0
     for each in intervals:
         everyone = each.canary.requests + each.stable.requests

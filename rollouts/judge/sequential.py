@@ -125,7 +125,7 @@ def leaning(terms: Mapping[int, float], over: Collection[int]) -> int | None:
 
 
 def leans(counts: Counts, p0: float) -> bool:
-    """Say whether these counts by themselves lean against "at most `p0` of all"."""
+    """Return whether these counts by themselves lean against "at most `p0` of all"."""
     if counts.failures <= p0 * counts.requests:
         return False
     if p0 <= 0:

@@ -128,7 +128,7 @@ def _worse_now(criterion: Criterion, measurement: Measurement) -> str:
 
 
 def _too_many(criterion: Criterion, counts: Counts) -> bool:
-    """Say whether more of the requests failed, or were too slow, than may."""
+    """Return whether more of the requests failed, or were too slow, than may."""
     return counts.failures > _may(criterion) * counts.requests + _HARDLY_ANY
 
 

@@ -54,7 +54,7 @@ class Remembered(BaseModel):
         use_attribute_docstrings=True,
     )
 
-    def having(self, **changes: Any) -> Self:
+    def evolve(self, **changes: Any) -> Self:
         """Return a copy with these fields changed."""
         return self.model_copy(update=changes)
 

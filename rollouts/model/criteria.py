@@ -136,7 +136,7 @@ class Criterion(Written):
         return self
 
     def is_judged_as(self, other: Self) -> bool:
-        """Say whether it measures what `other` does, and has the same limit: what was seen is of both."""
+        """Return whether it measures what `other` does, and has the same limit: what was seen is of both."""
         return all(
             getattr(self, name) == getattr(other, name)
             for name in ("error_rate", "latency", "query", "source", "judged_by", "window_seconds")

@@ -2,21 +2,9 @@
 
 from dataclasses import dataclass
 
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON, Kind, Ref
 from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """
-    Something that is in the way: a condition's reason, and a sentence with the way out.
-
-    A trap that does not stop a release (`blocking` is False) is only reported.
-    """
-
-    reason: str
-    message: str
-    blocking: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +78,12 @@ class Route:
     highest: int = 0
     intact: bool = True
     shaped: bool = True
-    problems: tuple[Problem, ...] = ()
+    findings: tuple[Finding, ...] = ()
     said: frozenset[int] = frozenset()
     waits: tuple[str, ...] = ()
     is_cut: bool = False
 
     @property
-    def obstacles(self) -> tuple[Problem, ...]:
-        """The problems that no weight may be raised over."""
-        return tuple(problem for problem in self.problems if problem.blocking)
+    def blockers(self) -> tuple[Finding, ...]:
+        """The findings that no weight may be raised over."""
+        return tuple(each for each in self.findings if each.is_blocking)

@@ -15,8 +15,8 @@ from pydantic_core import ErrorDetails
 
 from rollouts.errors import FieldError, InvalidSpec
 from rollouts.model.base import LONGEST_ROLLOUT_NAME
+from rollouts.model.cross_field_rules import misfits
 from rollouts.model.kinds import GROUP, HASH_LABEL, JSON, FrozenJSON
-from rollouts.model.misfits import misfits
 from rollouts.model.sources import unmeasurable
 from rollouts.model.spec import LabelSelector, RolloutSpec
 

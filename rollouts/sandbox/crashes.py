@@ -19,7 +19,7 @@ _READS = {"get", "list", "watch"}
 
 
 def is_write(entry: AuditEntry) -> bool:
-    """Say whether the controller tried to write something."""
+    """Return whether the controller tried to write something."""
     return CONTROLLER in entry.user and entry.verb not in _READS
 
 

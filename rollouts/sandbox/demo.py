@@ -217,7 +217,7 @@ def read_example(path: Path) -> list[JSON]:
 
 
 def _is_over(status: RolloutStatus, generation: int) -> bool:
-    """Say whether the revision of this generation is promoted, or rolled back."""
+    """Return whether the revision of this generation is promoted, or rolled back."""
     stable, current = status.stable_revision, status.current_revision
     if status.observed_generation < generation or stable is None or current is None:
         return False

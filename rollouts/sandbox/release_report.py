@@ -66,7 +66,7 @@ class Release:
 
 
 def went_well(releases: Sequence[Release]) -> bool:
-    """Say whether each release ended as it should, without a request lost."""
+    """Return whether each release ended as it should, without a request lost."""
     return all(release.as_planned and release.lost_requests == 0 for release in releases)
 
 

@@ -49,7 +49,7 @@ def _with_digest(full: str, told_apart: str) -> str:
 
 
 def _is_of_another(found: FrozenJSON, rollout: FrozenJSON) -> bool:
-    """Say whether another Rollout made it, and not a person."""
+    """Return whether another Rollout made it, and not a person."""
     maker = (found["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL)
     return maker not in (None, rollout["metadata"]["name"])
 
@@ -97,32 +97,32 @@ def _of_the_user(original: FrozenJSON, field: str) -> JSON:
 
 
 def is_ours(found: FrozenJSON, rollout: FrozenJSON) -> bool:
-    """Say whether this Rollout owns it, or is to adopt it."""
+    """Return whether this Rollout owns it, or is to adopt it."""
     return is_owned(found, rollout) or is_orphan(found, rollout)
 
 
 def is_owned(found: FrozenJSON, rollout: FrozenJSON) -> bool:
-    """Say whether this Rollout owns it, and not one that had its name before."""
+    """Return whether this Rollout owns it, and not one that had its name before."""
     owners = found["metadata"].get("ownerReferences") or []
     return any(owner.get("uid") == rollout["metadata"]["uid"] for owner in owners)
 
 
 def is_orphan(found: FrozenJSON, rollout: FrozenJSON) -> bool:
-    """Say whether a Rollout of this name made it, and is gone."""
+    """Return whether a Rollout of this name made it, and is gone."""
     labels = found["metadata"].get("labels") or {}
     made = labels.get(MANAGED_BY_LABEL) == rollout["metadata"]["name"]
     return made and has_lost_owner(found, rollout)
 
 
 def has_lost_owner(found: FrozenJSON, rollout: FrozenJSON) -> bool:
-    """Say whether nobody controls it, or only a Rollout that had this one's name and is gone."""
+    """Return whether nobody controls it, or only a Rollout that had this one's name and is gone."""
     owners: list[FrozenJSON] = found["metadata"].get("ownerReferences") or []
     return all(is_former(owner, rollout) for owner in owners if owner.get("controller"))
 
 
 def is_former(owner: FrozenJSON, rollout: FrozenJSON) -> bool:
     """
-    Say whether an owner reference means a Rollout that had this one's name, and so is gone.
+    Return whether an owner reference means a Rollout that had this one's name, and so is gone.
 
     Owners are in the namespace of what they own, where a name is had by one at a time.
     """
@@ -136,7 +136,7 @@ def is_former(owner: FrozenJSON, rollout: FrozenJSON) -> bool:
 
 
 def is_going(found: FrozenJSON) -> bool:
-    """Say whether it is being deleted."""
+    """Return whether it is being deleted."""
     return found["metadata"].get("deletionTimestamp") is not None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rollouts.model.route import Route, RoutingWrite, Split
-from rollouts.traffic import left, smi
+from rollouts.traffic import removed_routers, smi
 from rollouts.traffic.gateway import router as gateway
 from rollouts.traffic.nginx import router as nginx
 from rollouts.traffic.scene import Scene
@@ -31,7 +31,7 @@ class Router:
 NGINX = Router(nginx.observe, nginx.render, nginx.clear)
 SMI = Router(smi.observe, smi.render, smi.clear)
 GATEWAY = Router(gateway.observe, gateway.render, gateway.clear)
-LEFT = Router(left.observe, left.render, left.clear)
+LEFT = Router(removed_routers.observe, removed_routers.render, removed_routers.clear)
 
 
 def observe(scene: Scene, wanted: Split) -> Route:
@@ -48,7 +48,7 @@ def observe(scene: Scene, wanted: Split) -> Route:
         highest=max(route.highest for route in routes),
         intact=all(route.intact for route in routes),
         shaped=all(route.shaped for route in routes),
-        problems=tuple(problem for route in routes for problem in route.problems),
+        findings=tuple(finding for route in routes for finding in route.findings),
         said=frozenset().union(*said) if weight is None else frozenset(),
         waits=tuple(each for route in routes for each in route.waits),
         is_cut=any(route.is_cut for route in routes)
@@ -75,5 +75,5 @@ def _routers(scene: Scene) -> Iterator[Router]:
         yield SMI
     if routing is not None and routing.gateway_api is not None:
         yield GATEWAY
-    if left.clear(scene):
+    if removed_routers.clear(scene):
         yield LEFT

@@ -18,6 +18,7 @@ smi is taken out of the spec. It goes with the Rollout.
 from collections.abc import Iterator
 from fractions import Fraction
 
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     JSON,
     SERVICE,
@@ -26,7 +27,7 @@ from rollouts.model.kinds import (
     FrozenJSON,
     Ref,
 )
-from rollouts.model.route import Change, Keep, Problem, Remove, Route, RoutingWrite, Split
+from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
 from rollouts.model.routing import SMIRouting
 from rollouts.traffic.ownership import is_going, is_ours, namespace_of, own_metadata
 from rollouts.traffic.scene import Scene
@@ -39,7 +40,7 @@ def observe(scene: Scene, wanted: Split) -> Route:
     """Return what the TrafficSplit says now, and every trap that can be seen."""
     found, strays = _present(scene), _strays(scene)
     shaped = not wanted.headers and not wanted.mirrors
-    route = Route(exists=bool(clear(scene)), shaped=shaped, problems=tuple(_problems(scene)))
+    route = Route(exists=bool(clear(scene)), shaped=shaped, findings=tuple(_problems(scene)))
     highest = max((_reach(each, scene) for each in strays.values()), default=0)
     if found is None:
         if not _needed_at_rest(scene):
@@ -83,7 +84,7 @@ def clear(scene: Scene) -> list[RoutingWrite]:
 
 
 def _said(route: Route, weight: int | None, highest: int, *, intact: bool) -> Route:
-    return Route(route.exists, weight, highest, intact, route.shaped, route.problems)
+    return Route(route.exists, weight, highest, intact, route.shaped, route.findings)
 
 
 def _routing(scene: Scene) -> SMIRouting:
@@ -121,7 +122,7 @@ def _strays(scene: Scene) -> dict[str, JSON]:
 
 
 def _is_possible(scene: Scene) -> bool:
-    """Say whether a TrafficSplit of that name can be ours."""
+    """Return whether a TrafficSplit of that name can be ours."""
     found = scene.of(TRAFFIC_SPLIT).get(_name(scene))
     return TRAFFIC_SPLIT in scene.served and (found is None or is_ours(found, scene.rollout))
 
@@ -188,7 +189,7 @@ def _of_canary(found: FrozenJSON, scene: Scene) -> Fraction:
 
 
 def _is_as_written(found: FrozenJSON, scene: Scene, weight: int) -> bool:
-    """Say whether it is as we would write it at this weight; 1 and "1000m" are the same."""
+    """Return whether it is as we would write it at this weight; 1 and "1000m" are the same."""
     spec: JSON = found.get("spec") or {}
     wanted = [
         (scene.spec.stable_service, Fraction(100 - weight)),
@@ -201,39 +202,50 @@ def _is_as_written(found: FrozenJSON, scene: Scene, weight: int) -> bool:
     )
 
 
-def _problems(scene: Scene) -> Iterator[Problem]:
+def _problems(scene: Scene) -> Iterator[Finding]:
     name, root, spec = _name(scene), _root(scene), scene.spec
     if TRAFFIC_SPLIT not in scene.served:
         versions = ", ".join(TRAFFIC_SPLIT_VERSIONS)
-        yield Problem(
+        yield Finding(
+            "error",
             "TrafficSplitsNotServed",
-            f"the cluster serves no TrafficSplits ({TRAFFIC_SPLIT.group}, {versions}); install the SMI"
-            " extension of the mesh, such as linkerd-smi, or take smi out of trafficRouting",
+            (
+                f"the cluster serves no TrafficSplits ({TRAFFIC_SPLIT.group}, {versions}); install the SMI"
+                " extension of the mesh, such as linkerd-smi, or take smi out of trafficRouting"
+            ),
         )
         return
     found = scene.of(TRAFFIC_SPLIT).get(name)
     if found is not None and not is_ours(found, scene.rollout):
-        yield Problem(
+        yield Finding(
+            "error",
             "TrafficSplitNotOurs",
-            f"TrafficSplit {name} exists and is not this Rollout's; remove or rename it, or give another"
-            " trafficSplitName",
+            (
+                f"TrafficSplit {name} exists and is not this Rollout's; remove or rename it, or give another"
+                " trafficSplitName"
+            ),
         )
     for other, each in sorted(scene.of(TRAFFIC_SPLIT).items()):
         if other == name or is_ours(each, scene.rollout) or is_going(each):
             continue
         if str((each.get("spec") or {}).get("service", "")).split(".")[0] == root:
-            yield Problem(
+            yield Finding(
+                "error",
                 "SecondTrafficSplit",
-                f"TrafficSplit {other} splits Service {root} already, and a mesh follows one only;"
-                " remove it before releasing",
+                (
+                    f"TrafficSplit {other} splits Service {root} already, and a mesh follows one only;"
+                    " remove it before releasing"
+                ),
             )
     if root != spec.stable_service and SERVICE in scene.objects and root not in scene.of(SERVICE):
-        yield Problem(
+        yield Finding(
+            "error",
             "RootServiceNotFound",
             f"Service {root} does not exist; create it, or correct rootService",
         )
     if root == spec.canary_service:
-        yield Problem(
+        yield Finding(
+            "error",
             "RootServiceIsCanary",
             f"Service {root} is the canary's own; name the Service that clients call as rootService",
         )

@@ -16,7 +16,7 @@ from typing import Protocol
 import pytest
 import yaml
 
-from rollouts.controller.watched import WATCHED
+from rollouts.controller.watches import WATCHED
 from rollouts.errors import NotFound
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection

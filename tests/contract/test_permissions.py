@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rollouts.controller.manifests import permissions
-from rollouts.controller.watched import WATCHED
+from rollouts.controller.watches import WATCHED
 from rollouts.errors import Forbidden
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection

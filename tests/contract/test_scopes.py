@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rollouts.controller.watched import WATCHED
+from rollouts.controller.watches import WATCHED
 from rollouts.errors import Conflict, Permanent
 from rollouts.kube import cluster as writing
 from rollouts.kube.cluster import KubeCluster

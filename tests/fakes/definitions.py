@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rollouts.controller.watched import WATCHED
+from rollouts.controller.watches import WATCHED
 from rollouts.model.kinds import CRD, JSON, FrozenJSON, Kind, served_version
 
 VERSIONS = {kind: scope.versions for kind, scope in WATCHED.items() if scope.versions}

@@ -1,8 +1,8 @@
 """What every stand-in for the eyes of a reconciler does: it knows whom it follows, and its last look."""
 
-from rollouts.controller.keys import Key
-from rollouts.controller.target import Target
+from rollouts.analysis.target import Target
 from rollouts.model.evidence import Look
+from rollouts.model.keys import Key
 
 
 class Following:

@@ -70,7 +70,7 @@ class FakeMetrics:
 
 
 def matches(selector: str, labels: Mapping[str, str]) -> bool:
-    """Say whether a PromQL selector selects a series, as Prometheus would."""
+    """Return whether a PromQL selector selects a series, as Prometheus would."""
     parsed = _SELECTOR.fullmatch(selector)
     assert parsed is not None, selector
     if parsed["name"] != labels["__name__"]:

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Self
 
-from rollouts.controller.keys import Key
-from rollouts.controller.notices import Notices
+from rollouts.controller.metrics import ControllerMetrics, verb_and_kind
+from rollouts.controller.notifications import Notices
 from rollouts.controller.reconcile import Reconciler
-from rollouts.controller.telemetry import Telemetry, verb_and_kind
 from rollouts.errors import Conflict, RolloutsError
 from rollouts.model.evidence import Counts, Look, Measurement
+from rollouts.model.keys import Key
 from rollouts.model.kinds import INGRESS, JSON, ROLLOUT, SERVICE, Ref
 from rollouts.ports import Notice
 from tests.fakes.clock import HandClock
@@ -93,7 +93,12 @@ class Shop:
 
     def new_reconciler(self) -> Reconciler:
         return Reconciler(
-            self.cluster, self.clock, self.eyes, Notices(self.told), Telemetry(), quiet_seconds=2
+            self.cluster,
+            self.clock,
+            self.eyes,
+            Notices(self.told),
+            ControllerMetrics(),
+            quiet_seconds=2,
         )
 
     def twin(self) -> Self:

@@ -11,14 +11,14 @@ import yaml
 
 from rollouts.controller.preflight import traps
 from rollouts.controller.preflight.owners import appliers
-from rollouts.controller.watched import WATCHED
+from rollouts.controller.watches import WATCHED
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
 from rollouts.kube.reflector import Pace
 from rollouts.kube.requests import KubeRequests
 from rollouts.model.crd import crd
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import CRD, DEPLOYMENT, HASH_LABEL, JSON, ROLLOUT, SERVICE, Ref
-from rollouts.model.route import Problem
 from rollouts.model.validation import parse_rollout
 from rollouts.ports import Patch
 from rollouts.sandbox.apiserver.server import ApiServer
@@ -78,7 +78,7 @@ class Town:
         selector: JSON = found["spec"]["selector"]
         return selector
 
-    def traps(self) -> list[Problem]:
+    def traps(self) -> list[Finding]:
         found = self.cluster.get(Ref(ROLLOUT, "default", "shop"))
         assert found is not None
         return list(traps(self.cluster, found, parse_rollout(found)))

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from rollouts.controller.ingress_counters import REQUESTS, ingress_metric
-from rollouts.controller.readings import Reading
+from rollouts.analysis.counter_reader import Reading
+from rollouts.analysis.ingress_counters import REQUESTS, ingress_metric
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.model.validation import parse_rollout
 from rollouts.sandbox.network import Network
@@ -18,7 +18,7 @@ from rollouts.sandbox.processes import Processes
 from rollouts.sandbox.prometheus import Job, Prometheus
 from rollouts.sandbox.prometheus_package import find_prometheus
 from tests.fakes.kubernetes import rollout
-from tests.unit.controller.bench import ARM, KEY
+from tests.unit.analysis.bench import ARM, KEY
 from tests.waiting import answer
 
 pytestmark = pytest.mark.sandbox

@@ -67,7 +67,7 @@ def rules_of(route: FrozenJSON) -> list[JSON]:
 
 
 def is_ours(obj: FrozenJSON) -> bool:
-    """Say whether the controller made it."""
+    """Return whether the controller made it."""
     return MANAGED_BY_LABEL in (obj["metadata"].get("labels") or {})
 
 

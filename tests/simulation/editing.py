@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from rollouts.controller.memory import merge_patch
+from rollouts.controller.status_store import merge_patch
 from tests.simulation.misfortunes import Misfortune
 from tests.simulation.story import Story
 from tests.unit.controller.edits import EDITS, patch_of

@@ -6,7 +6,7 @@ judged by what its controller could know: by its caches, with the write in them.
 status the invariants are in `sizes` and `attempts`, of what is left at rest in `rest`.
 """
 
-from rollouts.controller.evidence import weigh
+from rollouts.analysis.evidence import weigh
 from rollouts.controller.objects import named_services
 from rollouts.core.world import under_way
 from rollouts.model.kinds import (
@@ -85,7 +85,7 @@ class Invariants:
             self._a_switch_is_to_enough(write, new)
 
     def _has_traffic(self, ref: Ref) -> bool:
-        """Say whether it is a canary Ingress by which users reach another revision than stable."""
+        """Return whether it is a canary Ingress by which users reach another revision than stable."""
         found = self.story.caches.get(ref)
         if found is None or ref.kind != INGRESS or not weight_of(found):
             return False
@@ -116,19 +116,19 @@ class Invariants:
             assert not emptied or known, f"Service {service} is left without a ready pod"
 
     def _is_named_no_longer(self, entrance: str) -> bool:
-        """Say whether it leads to a Service that has our key and that no spec names."""
+        """Return whether it leads to a Service that has our key and that no spec names."""
         caches, named = self.story.caches, names(self.story)
         services = doors(caches).backends[entrance]
         return any(each not in named and selected(caches, each) for each in services)
 
     def _is_asked_for(self, status: RolloutStatus) -> bool:
-        """Say whether somebody wants no pods, or has stopped a release whatever it costs."""
+        """Return whether somebody wants no pods, or has stopped a release whatever it costs."""
         by_hand = status.abort is not None and status.abort.by != "rollouts"
         verb = verb_of(self.story.rollout)
         return not wanted(self.story) or by_hand or verb in ("abort", "rollback")
 
     def _goes_back_to_nobody(self, new: Picture) -> bool:
-        """Say whether it is a retreat to a stable revision without ready pods, which is known."""
+        """Return whether it is a retreat to a stable revision without ready pods, which is known."""
         standing = [ready.get(new.stable, 0) for ready in new.ready.values()]
         return spared("back to nobody") and not any(standing)
 

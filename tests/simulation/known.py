@@ -5,5 +5,5 @@ KNOWN: dict[str, str] = {}
 
 
 def spared(name: str) -> bool:
-    """Say whether stories go without this one as yet."""
+    """Return whether stories go without this one as yet."""
     return name in KNOWN

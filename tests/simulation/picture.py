@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from rollouts.controller.keys import Key
 from rollouts.controller.objects import named_services
+from rollouts.model.keys import Key
 from rollouts.model.kinds import HASH_LABEL, JSON, REPLICA_SET, FrozenJSON
 from rollouts.model.status import Revision, RolloutStatus
 from tests.simulation.cluster import Caches

@@ -11,7 +11,7 @@ from tests.simulation.picture import Watched, names, taken
 
 
 def is_over(status: RolloutStatus) -> bool:
-    """Say whether nothing is released any more, and nobody is asked to do something first."""
+    """Return whether nothing is released any more, and nobody is asked to do something first."""
     asked = status.phase == "Degraded" and status.abort is None and status.pinned is None
     return not (under_way(status) or asked)
 

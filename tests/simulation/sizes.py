@@ -42,7 +42,7 @@ class Sizes:
             self._is_quiet(old.way, hash_)
 
     def _is_asked_for(self, old: Picture, new: Picture, hash_: str) -> bool:
-        """Say whether a revision that has all the traffic is made as small as its autoscaler wants it."""
+        """Return whether a revision that has all the traffic is made as small as its autoscaler wants it."""
         active = hash_ == old.current and old.status.weights.applied == 100
         return active and new.sizes[hash_] >= wanted(self.story)
 

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rollouts.controller.index import Index
-from rollouts.controller.memory import recall
-from rollouts.controller.notices import Notices
+from rollouts.controller.metrics import ControllerMetrics
+from rollouts.controller.notifications import Notices
 from rollouts.controller.reconcile import Outcome, Reconciler
-from rollouts.controller.telemetry import Telemetry
+from rollouts.controller.status_store import recall
 from rollouts.core.revision import template_hash
 from rollouts.errors import Conflict, RolloutsError
 from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, REPLICA_SET, ROLLOUT, SERVICE, Ref
@@ -67,7 +67,7 @@ class Story:
         self.users = Users(self.clock, self.dice)
         self.eyes = Eyes(self.clock, self.users)
         self.caches = Caches(self.present)
-        self.invariants, self._telemetry = Invariants(self), Telemetry()
+        self.invariants, self._telemetry = Invariants(self), ControllerMetrics()
         self.caches.before, self.caches.after = self._before_write, self._after_write
         self.die_after: int | None = None
         self.writes = 0
@@ -202,7 +202,7 @@ class Story:
         return stable is not None and stable.hash == hash_
 
     def goes_back_to(self, hash_: str) -> bool:
-        """Say whether traffic may come back to a revision."""
+        """Return whether traffic may come back to a revision."""
         status = self.status
         kept = (status.stable_revision, status.previous_revision)
         return any(each is not None and each.hash == hash_ for each in kept)
@@ -244,7 +244,7 @@ class Story:
         self.pardoned |= self._images().keys()
 
     def is_pardoned(self, hash_: str) -> bool:
-        """Say whether a revision may be stable: it is good, or nobody could know better."""
+        """Return whether a revision may be stable: it is good, or nobody could know better."""
         if self.behaviour(hash_).error_rate < 0.3 or hash_ in self.pardoned or self.lenient:
             return True
         return self.users.since(hash_, self.began).failures < ENOUGH_FAILURES
@@ -263,7 +263,7 @@ class Story:
             self._woken = True
 
     def is_awake(self) -> bool:
-        """Say whether the controller has a reason to reconcile: a change, a look, or its own clock."""
+        """Return whether the controller has a reason to reconcile: a change, a look, or its own clock."""
         for ref in self.caches.news():
             if KEY in self._index.rollouts(ref):
                 self._woken = True
@@ -313,7 +313,7 @@ class Story:
         return self.status
 
     def _is_on_its_way(self) -> bool:
-        """Say whether something will happen without a write: a moment comes, or evidence does."""
+        """Return whether something will happen without a write: a moment comes, or evidence does."""
         pause = self.status.pause
         unproven = pause is not None and pause.reason == "Inconclusive"
         return self.due is not None or unproven or self.kubelets.next_start() is not None

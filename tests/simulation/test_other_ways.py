@@ -191,7 +191,7 @@ def test_traffic_that_comes_back_bit_by_bit_is_nobody_else_s_change(way_back: st
     else:
         story.release("shop:3", Behaviour())
     story.settle()
-    assert "PutBack" not in {each.reason for each in story.status.history}
+    assert "DriftCorrected" not in {each.reason for each in story.status.history}
 
 
 def test_going_back_within_the_window_skips_the_steps() -> None:

@@ -11,9 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 
-from rollouts.controller.keys import Key
-from rollouts.controller.target import Target
+from rollouts.analysis.target import Target
 from rollouts.model.evidence import Counts, Look, Measurement
+from rollouts.model.keys import Key
 from tests.fakes.clock import HandClock
 from tests.fakes.following import Following
 from tests.simulation.dataplane import BESIDE, INSIDE, LOST, Shares

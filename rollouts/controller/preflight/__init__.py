@@ -16,20 +16,20 @@ from rollouts.controller.preflight.pods import pod_traps
 from rollouts.controller.preflight.policies import policy_traps
 from rollouts.controller.preflight.services import service_traps
 from rollouts.controller.preflight.shared_pods import shared_pod_traps
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON
-from rollouts.model.route import Problem
 from rollouts.model.spec import RolloutSpec
 
 __all__ = ["Place", "Reads", "traps"]
 
 
-def traps(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> tuple[Problem, ...]:
+def traps(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> tuple[Finding, ...]:
     """Return every trap around a Rollout, each said once, always in the same order."""
     place = Place.of(cluster, rollout, spec)
     return tuple(dict.fromkeys(_found(place)))
 
 
-def _found(place: Place) -> Iterator[Problem]:
+def _found(place: Place) -> Iterator[Finding]:
     scalers = scalers_around(place)
     limits = limits_of(place, scalers)
     yield from service_traps(place)

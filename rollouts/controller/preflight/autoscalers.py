@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rollouts.controller.objects import controller_of
 from rollouts.controller.preflight.place import Place, items, listed, mapping, name_of
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     AUTOSCALER,
     DEPLOYMENT,
@@ -19,7 +20,6 @@ from rollouts.model.kinds import (
     SCALED_OBJECT,
     FrozenJSON,
 )
-from rollouts.model.route import Problem
 from rollouts.traffic.ownership import is_ours
 
 _KEDA_DEFAULTS = (0, 100)
@@ -73,34 +73,40 @@ def limits_of(place: Place, scalers: Sequence[Scaler]) -> Limits | None:
     return Limits(lowest.least, max(max(each.most, each.least) for each in ours), lowest.title)
 
 
-def autoscaler_traps(place: Place, scalers: Sequence[Scaler]) -> Iterator[Problem]:
+def autoscaler_traps(place: Place, scalers: Sequence[Scaler]) -> Iterator[Finding]:
     """Yield the autoscalers that can't work, or that work against each other or against us."""
     for scaler in scalers:
         wrong = _misdirected(place, scaler)
         if wrong:
-            yield Problem(
+            yield Finding(
+                "warning",
                 "AutoscalerMisdirected",
-                f"{scaler.title} scales {wrong}; its scaleTargetRef has to be apiVersion"
-                f" {ROLLOUT.api_version}, kind Rollout, name {place.name}",
-                blocking=False,
+                (
+                    f"{scaler.title} scales {wrong}; its scaleTargetRef has to be apiVersion"
+                    f" {ROLLOUT.api_version}, kind Rollout, name {place.name}"
+                ),
             )
     ours = [scaler for scaler in scalers if scaler.scales(place)]
     for scaler in ours:
         if scaler.least > scaler.most:
-            yield Problem(
+            yield Finding(
+                "warning",
                 "AutoscalerLimits",
-                f"{scaler.title} wants at least {scaler.least} pods and at most {scaler.most}, which is"
-                " nothing; correct the two",
-                blocking=False,
+                (
+                    f"{scaler.title} wants at least {scaler.least} pods and at most {scaler.most}, which is"
+                    " nothing; correct the two"
+                ),
             )
         yield from _unrequested(place, scaler)
         yield from _multiplying(place, scaler)
     if len(ours) > 1:
-        yield Problem(
+        yield Finding(
+            "warning",
             "SeveralAutoscalers",
-            f"{listed([scaler.title for scaler in ours])} all scale this Rollout: they undo each other, or all"
-            f" stop ({AMBIGUOUS}), because each finds the others' pods; keep one",
-            blocking=False,
+            (
+                f"{listed([scaler.title for scaler in ours])} all scale this Rollout: they undo each other, or all"
+                f" stop ({AMBIGUOUS}), because each finds the others' pods; keep one"
+            ),
         )
 
 
@@ -124,7 +130,7 @@ def _misdirected(place: Place, scaler: Scaler) -> str:
     return ""
 
 
-def _unrequested(place: Place, scaler: Scaler) -> Iterator[Problem]:
+def _unrequested(place: Place, scaler: Scaler) -> Iterator[Finding]:
     for resource, container in scaler.demands:
         without = [
             str(each.get("name"))
@@ -132,16 +138,18 @@ def _unrequested(place: Place, scaler: Scaler) -> Iterator[Problem]:
             if container in ("", each.get("name")) and not _requests(each, resource)
         ]
         if without:
-            yield Problem(
+            yield Finding(
+                "warning",
                 "AutoscalerNeedsRequests",
-                f"{scaler.title} measures {resource} against what the pods request, and {listed(without)}"
-                f" {'requests' if len(without) == 1 else 'request'} none;"
-                f" set resources.requests.{resource}",
-                blocking=False,
+                (
+                    f"{scaler.title} measures {resource} against what the pods request, and {listed(without)}"
+                    f" {'requests' if len(without) == 1 else 'request'} none;"
+                    f" set resources.requests.{resource}"
+                ),
             )
 
 
-def _multiplying(place: Place, scaler: Scaler) -> Iterator[Problem]:
+def _multiplying(place: Place, scaler: Scaler) -> Iterator[Finding]:
     """
     Yield what goes wrong with two full fleets under one selector.
 
@@ -150,17 +158,19 @@ def _multiplying(place: Place, scaler: Scaler) -> Iterator[Problem]:
     """
     if place.spec.blue_green is None or scaler.patient or not scaler.multiplied:
         return
-    yield Problem(
+    yield Finding(
+        "warning",
         "AutoscalerCountsIdlePods",
-        f"{scaler.title} multiplies {listed(list(scaler.multiplied))} by all pods, of which there are up to"
-        " twice as many while two revisions stand side by side; measure load (cpu, or a metric by"
-        " AverageValue), or set behavior.scaleUp.stabilizationWindowSeconds to what a release takes",
-        blocking=False,
+        (
+            f"{scaler.title} multiplies {listed(list(scaler.multiplied))} by all pods, of which there are up to"
+            " twice as many while two revisions stand side by side; measure load (cpu, or a metric by"
+            " AverageValue), or set behavior.scaleUp.stabilizationWindowSeconds to what a release takes"
+        ),
     )
 
 
 def _requests(container: FrozenJSON, resource: str) -> bool:
-    """Say whether it requests the resource; a limit alone is a request too."""
+    """Return whether it requests the resource; a limit alone is a request too."""
     resources = mapping(container.get("resources"))
     return any(resource in mapping(resources.get(part)) for part in ("requests", "limits"))
 
@@ -192,7 +202,7 @@ def _target(found: FrozenJSON) -> FrozenJSON:
 
 
 def _may_be_meant(place: Place, found: FrozenJSON) -> bool:
-    """Say whether it may be meant for us by a name: of thousands only these are looked at."""
+    """Return whether it may be meant for us by a name: of thousands only these are looked at."""
     reference = place.spec.workload_ref
     names = {place.name, reference.name if reference is not None else place.name}
     target = _target(found).get("name")

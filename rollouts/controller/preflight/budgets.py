@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rollouts.controller.preflight.autoscalers import Limits
 from rollouts.controller.preflight.place import Place, items, listed, mapping, name_of
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import DISRUPTION_BUDGET, HASH_LABEL, FrozenJSON
-from rollouts.model.route import Problem
 
 
-def budget_traps(place: Place, limits: Limits | None) -> Iterator[Problem]:
+def budget_traps(place: Place, limits: Limits | None) -> Iterator[Finding]:
     """Yield the budgets that keep every pod in its place, or that protect the wrong pods."""
     most = limits.most if limits is not None else place.spec.replicas
     metadata = place.spec.way.stable_metadata
@@ -24,19 +24,23 @@ def budget_traps(place: Place, limits: Limits | None) -> Iterator[Problem]:
         title = name_of(budget)
         protecting.append(title)
         if hash_:
-            yield Problem(
+            yield Finding(
+                "warning",
                 "BudgetForOneRevision",
-                f"PodDisruptionBudget {title} selects the pods of revision {hash_} only, and after the next"
-                f" release none; take {HASH_LABEL} out of its selector",
-                blocking=False,
+                (
+                    f"PodDisruptionBudget {title} selects the pods of revision {hash_} only, and after the next"
+                    f" release none; take {HASH_LABEL} out of its selector"
+                ),
             )
         yield from _forbidding(budget, most)
     if len(protecting) > 1:
-        yield Problem(
+        yield Finding(
+            "warning",
             "SeveralBudgets",
-            f"the PodDisruptionBudgets {listed(protecting)} all select the pods, which can't be evicted then:"
-            " the eviction API refuses a pod with more than one; keep one",
-            blocking=False,
+            (
+                f"the PodDisruptionBudgets {listed(protecting)} all select the pods, which can't be evicted then:"
+                " the eviction API refuses a pod with more than one; keep one"
+            ),
         )
 
 
@@ -49,7 +53,7 @@ def _around(place: Place, labels: Mapping[str, str]) -> Iterator[tuple[FrozenJSO
             yield budget, hash_
 
 
-def _forbidding(budget: FrozenJSON, most: int) -> Iterator[Problem]:
+def _forbidding(budget: FrozenJSON, most: int) -> Iterator[Finding]:
     spec = mapping(budget.get("spec"))
     unavailable, available = spec.get("maxUnavailable"), spec.get("minAvailable")
     rule = ""
@@ -58,11 +62,13 @@ def _forbidding(budget: FrozenJSON, most: int) -> Iterator[Problem]:
     elif available is not None and most > 0 and _pods(available, most) >= most:
         rule = f"minAvailable: {available} of at most {most}"
     if rule:
-        yield Problem(
+        yield Finding(
+            "warning",
             "BudgetForbidsAll",
-            f"PodDisruptionBudget {name_of(budget)} never lets a pod go ({rule}): no node can be drained,"
-            " and no pod restarted by eviction; allow at least one, such as maxUnavailable: 1",
-            blocking=False,
+            (
+                f"PodDisruptionBudget {name_of(budget)} never lets a pod go ({rule}): no node can be drained,"
+                " and no pod restarted by eviction; allow at least one, such as maxUnavailable: 1"
+            ),
         )
 
 
@@ -91,7 +97,7 @@ def _bound_to(selector: object) -> str:
 
 
 def selects(selector: object, labels: Mapping[str, str]) -> bool:
-    """Say whether a label selector matches; an empty one matches everything, none nothing."""
+    """Return whether a label selector matches; an empty one matches everything, none nothing."""
     if not isinstance(selector, Mapping):
         return False
     wanted = mapping(selector.get("matchLabels"))

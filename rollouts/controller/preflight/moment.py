@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from rollouts.controller.preflight.place import Place, items, mapping, name_of, users_selector
 from rollouts.controller.services import SERVICE_NAME_LABEL
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import ENDPOINT_SLICE
-from rollouts.model.route import Problem
 
 
-def idle_services(place: Place) -> Iterator[Problem]:
+def idle_services(place: Place) -> Iterator[Finding]:
     """Yield the Services that have no ready endpoint right now."""
     for service, _ in place.services():
         name = name_of(service)
@@ -23,9 +23,11 @@ def idle_services(place: Place) -> Iterator[Problem]:
         ]
         is_served = name == place.spec.stable_service and place.spec.replicas > 0
         if is_served and not ready and users_selector(service):
-            yield Problem(
+            yield Finding(
+                "warning",
                 "NoReadyPods",
-                f"Service {name} has no ready endpoint at this moment: users get no answer;"
-                " see why its pods are not ready",
-                blocking=False,
+                (
+                    f"Service {name} has no ready endpoint at this moment: users get no answer;"
+                    " see why its pods are not ready"
+                ),
             )

@@ -18,6 +18,7 @@ with `RespectIgnoreDifferences=true`; Flux' `ssa: Merge` does not help with atom
 from collections.abc import Iterator
 
 from rollouts.controller.preflight.place import Place, is_bound, items, listed, mapping, name_of
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     DEPLOYMENT,
     FIELD_MANAGER,
@@ -27,23 +28,24 @@ from rollouts.model.kinds import (
     FrozenJSON,
     Kind,
 )
-from rollouts.model.route import Problem
 
 _FLUX_ANNOTATION = "kustomize.toolkit.fluxcd.io/ssa"
 _LEFT_ALONE = ("ifnotpresent", "ignore")
 
 
-def owner_traps(place: Place) -> Iterator[Problem]:
+def owner_traps(place: Place) -> Iterator[Finding]:
     """Yield the fields of other people's objects that we write and a tool would put back."""
     for kind, obj, field in _written(place):
         owners = appliers(obj, field)
         if owners and not _is_left_alone(obj):
             ways = dict.fromkeys(_way_out(owner, kind, field) for owner in owners)
-            yield Problem(
+            yield Finding(
+                "warning",
                 "AppliedByTool",
-                f"{field} of {kind} {name_of(obj)} is owned by {listed(owners)} (server-side apply), which"
-                f" puts it back at its next sync; {'; '.join(ways)}",
-                blocking=False,
+                (
+                    f"{field} of {kind} {name_of(obj)} is owned by {listed(owners)} (server-side apply), which"
+                    f" puts it back at its next sync; {'; '.join(ways)}"
+                ),
             )
 
 
@@ -68,7 +70,7 @@ def _written(place: Place) -> Iterator[tuple[Kind, FrozenJSON, str]]:
 
 
 def _is_left_alone(obj: FrozenJSON) -> bool:
-    """Say whether an annotation has Flux create the object, and not change it afterwards."""
+    """Return whether an annotation has Flux create the object, and not change it afterwards."""
     annotations = mapping(obj["metadata"].get("annotations"))
     return str(annotations.get(_FLUX_ANNOTATION, "")).lower() in _LEFT_ALONE
 
@@ -109,7 +111,7 @@ def appliers(obj: FrozenJSON, field: str) -> list[str]:
 
 
 def _owns(fields: object, path: str) -> bool:
-    """Say whether a set of fields in the form FieldsV1 has `path` in it."""
+    """Return whether a set of fields in the form FieldsV1 has `path` in it."""
     for name in path.split("."):
         if not isinstance(fields, dict) or f"f:{name}" not in fields:
             return False

@@ -132,12 +132,12 @@ def users_selector(service: FrozenJSON) -> dict[str, str]:
 
 
 def is_bound(service: FrozenJSON) -> bool:
-    """Say whether the Service selects one revision only."""
+    """Return whether the Service selects one revision only."""
     return HASH_LABEL in mapping(mapping(service.get("spec")).get("selector"))
 
 
 def is_ours(key: str) -> bool:
-    """Say whether a label's key is one that we set."""
+    """Return whether a label's key is one that we set."""
     return key.startswith(f"{GROUP}/")
 
 

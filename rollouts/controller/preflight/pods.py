@@ -5,20 +5,22 @@ from collections.abc import Iterator
 from rollouts.controller.preflight.autoscalers import Limits
 from rollouts.controller.preflight.place import Place, items, listed, mapping
 from rollouts.core.replicas import ratio, shares
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON
-from rollouts.model.route import Problem
 
 
-def pod_traps(place: Place, limits: Limits | None) -> Iterator[Problem]:
+def pod_traps(place: Place, limits: Limits | None) -> Iterator[Finding]:
     """Yield what makes a pod get requests too early, and what too few pods do to a release."""
     blind = [str(each.get("name")) for each in _serving(place) if not each.get("readinessProbe")]
     if blind:
-        yield Problem(
+        yield Finding(
+            "warning",
             "NoReadinessProbe",
-            f"{'container' if len(blind) == 1 else 'containers'} {listed(blind)}"
-            f" {'has' if len(blind) == 1 else 'have'} no readinessProbe: a pod counts as ready, and gets"
-            " requests, before it can answer; add one",
-            blocking=False,
+            (
+                f"{'container' if len(blind) == 1 else 'containers'} {listed(blind)}"
+                f" {'has' if len(blind) == 1 else 'have'} no readinessProbe: a pod counts as ready, and gets"
+                " requests, before it can answer; add one"
+            ),
         )
     count = limits.least if limits is not None else place.spec.replicas
     whose = f"{limits.lowest} may go down to 1 pod" if limits is not None else "spec.replicas is 1"
@@ -46,30 +48,34 @@ def _serving(place: Place) -> list[FrozenJSON]:
     return led_to or open_ or place.containers[:1]
 
 
-def _single(place: Place, whose: str) -> Problem:
+def _single(place: Place, whose: str) -> Finding:
     if place.spec.by_replicas:
-        return Problem(
+        return Finding(
+            "warning",
             "OneReplica",
-            f"{whose}: one pod has no shares, so that a weight without trafficRouting means one pod of each"
-            " revision, or nothing; use more pods, or a router",
-            blocking=False,
+            (
+                f"{whose}: one pod has no shares, so that a weight without trafficRouting means one pod of each"
+                " revision, or nothing; use more pods, or a router"
+            ),
         )
-    return Problem(
+    return Finding(
+        "warning",
         "OneReplica",
         f"{whose}: when its node goes, nobody serves until a new pod is ready; use 2 or more",
-        blocking=False,
     )
 
 
-def _rounded(place: Place, count: int) -> Iterator[Problem]:
+def _rounded(place: Place, count: int) -> Iterator[Finding]:
     """Name the weights that so many pods can't show."""
     weights = [step.set_weight for step in place.spec.steps if step.set_weight is not None]
     had = {weight: ratio(*shares(place.spec, count, weight)) for weight in weights}
     wrong = [f"{weight} % is {share} %" for weight, share in had.items() if weight != share]
     if wrong:
-        yield Problem(
+        yield Finding(
+            "warning",
             "RoundedWeights",
-            f"with {count} pods and no trafficRouting not every weight can be had: {listed(wrong)};"
-            " change setWeight or spec.replicas, or use a router",
-            blocking=False,
+            (
+                f"with {count} pods and no trafficRouting not every weight can be had: {listed(wrong)};"
+                " change setWeight or spec.replicas, or use a router"
+            ),
         )

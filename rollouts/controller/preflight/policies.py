@@ -16,6 +16,7 @@ are the ones that are known to be about who gets in, and how a backend is spoken
 from collections.abc import Iterator
 
 from rollouts.controller.preflight.place import Place, items, mapping, name_of
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     AUTH_POLICY,
     BACKEND_TLS_POLICY,
@@ -29,7 +30,6 @@ from rollouts.model.kinds import (
     FrozenJSON,
     Kind,
 )
-from rollouts.model.route import Problem
 from rollouts.model.spec import RolloutSpec
 from rollouts.traffic.ownership import canary_name, group_of
 
@@ -37,7 +37,7 @@ _OF_ROUTES = (SECURITY_POLICY, TRAFFIC_POLICY, AUTH_POLICY)
 _OF_SERVICES = (BACKEND_TLS_POLICY, GCP_BACKEND_POLICY, HEALTH_CHECK_POLICY)
 
 
-def policy_traps(place: Place) -> Iterator[Problem]:
+def policy_traps(place: Place) -> Iterator[Finding]:
     """Yield the policies of routes and Services that would not hold for the canary's."""
     routing = place.spec.routing
     routes = routing.gateway_api if routing is not None else None
@@ -55,7 +55,7 @@ def policy_traps(place: Place) -> Iterator[Problem]:
 
 
 def _needs_own_route(spec: RolloutSpec) -> bool:
-    """Say whether some step sets a route that is one of our own."""
+    """Return whether some step sets a route that is one of our own."""
     return any(
         (step.set_header_route is not None and step.set_header_route.match)
         or (step.set_mirror_route is not None and step.set_mirror_route.match)
@@ -63,29 +63,35 @@ def _needs_own_route(spec: RolloutSpec) -> bool:
     )
 
 
-def _of_route(place: Place, kind: Kind, route_kind: Kind, name: str) -> Iterator[Problem]:
+def _of_route(place: Place, kind: Kind, route_kind: Kind, name: str) -> Iterator[Finding]:
     found = {name_of(each): each for each in place.all(route_kind)}
     own = canary_name(name, place.rollout, found)
     if _attached(place, kind, route_kind, own) or _selected(place, kind, route_kind, name):
         return
     for policy in _attached(place, kind, route_kind, name):
-        yield Problem(
+        yield Finding(
+            "error",
             "PolicyMissesCanaryRoute",
-            f"{kind} {policy} is attached to {route_kind} {name} and not to {own}, the route that header and"
-            f" mirror routes are in: requests would get past it there; name {own} in a {kind} too, or take"
-            " these steps out",
+            (
+                f"{kind} {policy} is attached to {route_kind} {name} and not to {own}, the route that header and"
+                f" mirror routes are in: requests would get past it there; name {own} in a {kind} too, or take"
+                " these steps out"
+            ),
         )
 
 
-def _of_services(place: Place, kind: Kind) -> Iterator[Problem]:
+def _of_services(place: Place, kind: Kind) -> Iterator[Finding]:
     stable, canary = str(place.spec.stable_service), str(place.spec.canary_service)
     if _attached(place, kind, SERVICE, canary):
         return
     for policy in _attached(place, kind, SERVICE, stable):
-        yield Problem(
+        yield Finding(
+            "error",
             "PolicyMissesCanaryService",
-            f"{kind} {policy} is attached to Service {stable} and not to {canary}: the canary's requests would"
-            f" go without it; name {canary} in a {kind} too",
+            (
+                f"{kind} {policy} is attached to Service {stable} and not to {canary}: the canary's requests would"
+                f" go without it; name {canary} in a {kind} too"
+            ),
         )
 
 
@@ -99,7 +105,7 @@ def _attached(place: Place, kind: Kind, target: Kind, name: str) -> list[str]:
 
 
 def _selected(place: Place, kind: Kind, target: Kind, name: str) -> bool:
-    """Say whether a policy selects a route by labels, and with it ours, which has the same."""
+    """Return whether a policy selects a route by labels, and with it ours, which has the same."""
     route = place.get(target, name)
     labels = mapping(mapping((route or {}).get("metadata")).get("labels"))
     return any(

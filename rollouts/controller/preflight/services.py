@@ -14,6 +14,7 @@ from rollouts.controller.preflight.place import (
 )
 from rollouts.controller.revisions import is_revision
 from rollouts.controller.services import is_returnable
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     DEPLOYMENT,
     HASH_LABEL,
@@ -22,36 +23,40 @@ from rollouts.model.kinds import (
     SERVICE,
     FrozenJSON,
 )
-from rollouts.model.route import Problem
 from rollouts.traffic.ownership import is_ours
 
 
-def service_traps(place: Place) -> Iterator[Problem]:
+def service_traps(place: Place) -> Iterator[Finding]:
     """Yield what keeps the Rollout's Services from leading to its pods, and to nobody else's."""
     yield from _absent(place)
     for service, labels in place.services():
         spec, name = mapping(service.get("spec")), name_of(service)
         if spec.get("type") == "ExternalName":
-            yield Problem(
+            yield Finding(
+                "error",
                 "ExternalName",
-                f"Service {name} is of type ExternalName, which leads to a DNS name and never to pods;"
-                " give it the type ClusterIP and a selector",
+                (
+                    f"Service {name} is of type ExternalName, which leads to a DNS name and never to pods;"
+                    " give it the type ClusterIP and a selector"
+                ),
             )
             continue
         yield from _selection(place, service, labels)
         if spec.get("clusterIP") == "None" and _is_balanced_by_clients(place):
-            yield Problem(
+            yield Finding(
+                "warning",
                 "HeadlessService",
-                f"Service {name} is headless (clusterIP: None): clients look its pods up by DNS and keep"
-                " to them, so that no weight and no switch reaches them; use a Service with a cluster IP",
-                blocking=False,
+                (
+                    f"Service {name} is headless (clusterIP: None): clients look its pods up by DNS and keep"
+                    " to them, so that no weight and no switch reaches them; use a Service with a cluster IP"
+                ),
             )
         yield from _ports(place, service)
     yield from _differences(place)
     yield from _left_behind(place)
 
 
-def _left_behind(place: Place) -> Iterator[Problem]:
+def _left_behind(place: Place) -> Iterator[Finding]:
     """
     Yield the Services that select one revision of this Rollout, that nobody's spec names, and that can't be given back.
 
@@ -75,10 +80,13 @@ def _left_behind(place: Place) -> Iterator[Problem]:
             if is_returnable(service)
             else "give it a selector of its own"
         )
-        yield Problem(
+        yield Finding(
+            "error",
             "ServiceLeftBehind",
-            f"Service {name} selects revision {hash_} of this Rollout alone, and the spec does not name it:"
-            f" its requests would be lost with that revision's pods; {out.format(key=HASH_LABEL)}, or name it",
+            (
+                f"Service {name} selects revision {hash_} of this Rollout alone, and the spec does not name it:"
+                f" its requests would be lost with that revision's pods; {out.format(key=HASH_LABEL)}, or name it"
+            ),
         )
 
 
@@ -89,50 +97,58 @@ def _revisions(place: Place) -> Iterator[object]:
             yield labels_of(replica_set).get(HASH_LABEL)
 
 
-def _absent(place: Place) -> Iterator[Problem]:
+def _absent(place: Place) -> Iterator[Finding]:
     """Yield that the stable Service is not there, in the words of `World.lacking`."""
     name = place.spec.stable_service
     if name is not None and place.get(SERVICE, name) is None:
         field = "stableService" if place.spec.blue_green is None else "activeService"
-        yield Problem(
-            "ServiceNotFound", f"Service {name} does not exist; create it, or correct {field}"
+        yield Finding(
+            "error",
+            "ServiceNotFound",
+            f"Service {name} does not exist; create it, or correct {field}",
         )
 
 
 def _is_balanced_by_clients(place: Place) -> bool:
-    """Say whether clients call the Service by its address; an Ingress looks up endpoints itself."""
+    """Return whether clients call the Service by its address; an Ingress looks up endpoints itself."""
     routing = place.spec.routing
     return place.spec.blue_green is not None or (routing is not None and routing.smi is not None)
 
 
-def _selection(place: Place, service: FrozenJSON, labels: Mapping[str, str]) -> Iterator[Problem]:
+def _selection(place: Place, service: FrozenJSON, labels: Mapping[str, str]) -> Iterator[Finding]:
     name, selector = name_of(service), users_selector(service)
     if not selector:
         if not is_bound(service):
-            yield Problem(
+            yield Finding(
+                "warning",
                 "NoSelector",
-                f"Service {name} has no selector, so that somebody else keeps its endpoints and they stay"
-                " beside ours; give it spec.selector with the template's labels",
-                blocking=False,
+                (
+                    f"Service {name} has no selector, so that somebody else keeps its endpoints and they stay"
+                    " beside ours; give it spec.selector with the template's labels"
+                ),
             )
         return
     wrong = [
         f"{key}: {value}" for key, value in sorted(selector.items()) if labels.get(key) != value
     ]
     if wrong and labels:
-        yield Problem(
+        yield Finding(
+            "warning",
             "SelectsNoPods",
-            f"Service {name} selects {', '.join(wrong)}, which the template's labels do not have, so that it"
-            " selects none of the pods; correct spec.selector or the template's labels",
-            blocking=False,
+            (
+                f"Service {name} selects {', '.join(wrong)}, which the template's labels do not have, so that it"
+                " selects none of the pods; correct spec.selector or the template's labels"
+            ),
         )
     others = sorted(_others(place, selector)) if not is_bound(service) else []
     if others:
-        yield Problem(
+        yield Finding(
+            "warning",
             "SelectsOthers",
-            f"Service {name} selects the pods of {listed(others)} too, which get no more requests once it is"
-            " bound to a revision; give it a selector of its own",
-            blocking=False,
+            (
+                f"Service {name} selects the pods of {listed(others)} too, which get no more requests once it is"
+                " bound to a revision; give it a selector of its own"
+            ),
         )
 
 
@@ -149,19 +165,21 @@ def _others(place: Place, selector: Mapping[str, str]) -> Iterator[str]:
                 yield f"{kind} {name_of(workload)}"
 
 
-def _ports(place: Place, service: FrozenJSON) -> Iterator[Problem]:
+def _ports(place: Place, service: FrozenJSON) -> Iterator[Finding]:
     known = _port_names(place)
     for port in items(mapping(service.get("spec")).get("ports")):
         target = port.get("targetPort")
         if _is_unknown(target, known):
             names = f"it has {', '.join(known)}" if known else "no container names a port"
             if place.containers:
-                yield Problem(
+                yield Finding(
+                    "warning",
                     "TargetPortUnknown",
-                    f"Service {name_of(service)} leads to the port {target}, and the template has none of"
-                    f" that name ({names}): requests on port {port.get('port')} get no answer;"
-                    " correct targetPort or the container's ports",
-                    blocking=False,
+                    (
+                        f"Service {name_of(service)} leads to the port {target}, and the template has none of"
+                        f" that name ({names}): requests on port {port.get('port')} get no answer;"
+                        " correct targetPort or the container's ports"
+                    ),
                 )
 
 
@@ -178,7 +196,7 @@ def _is_unknown(target: object, known: list[str]) -> bool:
     return isinstance(target, str) and not target.isdecimal() and target not in known
 
 
-def _differences(place: Place) -> Iterator[Problem]:
+def _differences(place: Place) -> Iterator[Finding]:
     """
     Yield where a canary Service of the user's has other ports than its stable Service.
 
@@ -201,11 +219,13 @@ def _differences(place: Place) -> Iterator[Problem]:
         if found.get(port) != target and not _is_unknown(found.get(port), known)
     ]
     if words:
-        yield Problem(
+        yield Finding(
+            "warning",
             "CanaryPortsDiffer",
-            f"Service {name_of(canary)} has other ports than its stable Service: {listed(words)}; requests to"
-            " the canary may get no answer: give it the same ports, or leave it to the Rollout to make one",
-            blocking=False,
+            (
+                f"Service {name_of(canary)} has other ports than its stable Service: {listed(words)}; requests to"
+                " the canary may get no answer: give it the same ports, or leave it to the Rollout to make one"
+            ),
         )
 
 

@@ -12,23 +12,25 @@ from rollouts.controller.objects import controller_of, refers_to
 from rollouts.controller.preflight.autoscalers import AMBIGUOUS, Scaler, scalers_of_others
 from rollouts.controller.preflight.budgets import selects
 from rollouts.controller.preflight.place import Place, mapping
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import DEPLOYMENT, REPLICA_SET
-from rollouts.model.route import Problem
 
 
-def shared_pod_traps(place: Place, scalers: Sequence[Scaler]) -> Iterator[Problem]:
+def shared_pod_traps(place: Place, scalers: Sequence[Scaler]) -> Iterator[Finding]:
     """Yield the autoscalers of others that find the pods which one of ours (in `scalers`) scales."""
     ours = next((scaler for scaler in scalers if scaler.scales(place)), None)
     if ours is None:
         return
     for other in scalers_of_others(place):
         if _finds_ours(place, other):
-            yield Problem(
+            yield Finding(
+                "warning",
                 "AmbiguousSelector",
-                f"{other.title} finds this Rollout's pods, because the selector of {other.kind} {other.name}"
-                f" does: it and {ours.title} both stop ({AMBIGUOUS}); delete the first, or give its"
-                " target a selector of its own",
-                blocking=False,
+                (
+                    f"{other.title} finds this Rollout's pods, because the selector of {other.kind} {other.name}"
+                    f" does: it and {ours.title} both stop ({AMBIGUOUS}); delete the first, or give its"
+                    " target a selector of its own"
+                ),
             )
 
 

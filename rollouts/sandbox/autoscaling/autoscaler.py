@@ -135,7 +135,7 @@ class Autoscalers:
         )
 
     def _is_ambiguous(self, scaler: FrozenJSON, target: Target, verdict: Verdict) -> bool:
-        """Say whether another autoscaler's target finds a pod that this one's finds, and put it on record."""
+        """Return whether another autoscaler's target finds a pod that this one's finds, and put it on record."""
         pods = {pod["metadata"]["uid"] for pod in target.pods(self._store)}
         names = [scaler["metadata"]["name"]]
         for other in self._store.select(AUTOSCALER, target.namespace):

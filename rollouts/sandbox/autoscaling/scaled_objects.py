@@ -41,7 +41,7 @@ class Misdefined(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Scaling:
     """One look at a ScaledObject's triggers: are any active, and is the target's size ours."""
 
     target: Target
@@ -82,7 +82,7 @@ class ScaledObjects:
             self._events.warning(scaled, "ScaledObjectCheckFailed", str(error))
             self._write(scaled, {"conditions": [_not_ready(str(error)), *_idle()]})
             return
-        finding = Finding(target, await self._is_active(scaled))
+        finding = Scaling(target, await self._is_active(scaled))
         active = self._last_active(scaled) if finding.active else {}
         if not paused:
             self._from_and_to_nothing(scaled, finding)
@@ -147,7 +147,7 @@ class ScaledObjects:
                 return True
         return False
 
-    def _from_and_to_nothing(self, scaled: FrozenJSON, finding: Finding) -> None:
+    def _from_and_to_nothing(self, scaled: FrozenJSON, finding: Scaling) -> None:
         target, spec = finding.target, scaled["spec"]
         least = spec.get("minReplicaCount", 0)
         if finding.active and target.wanted == 0:

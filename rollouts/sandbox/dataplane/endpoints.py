@@ -34,11 +34,11 @@ class Endpoints:
         )
 
     def has(self, namespace: str, service: str) -> bool:
-        """Say whether there is such a Service."""
+        """Return whether there is such a Service."""
         return (namespace, service) in self._services
 
     def has_port(self, backend: Backend) -> bool:
-        """Say whether the Service has the port."""
+        """Return whether the Service has the port."""
         return (
             _port_name(self._services.get((backend.namespace, backend.service)), backend.port)
             is not None

@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from rollouts.sandbox.dataplane.metrics import IngressMetrics
+from rollouts.sandbox.dataplane.ingress_metrics import IngressMetrics
 
 log = structlog.get_logger(__name__)
 

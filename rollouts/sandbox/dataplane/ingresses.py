@@ -111,7 +111,7 @@ def canaries(
 
 
 def is_ours(ingress: JSON, settings: IngressSettings) -> bool:
-    """Say whether the Ingress is of our class; one that names no class is."""
+    """Return whether the Ingress is of our class; one that names no class is."""
     named = ingress.get("spec", {}).get("ingressClassName") or _annotations(ingress).get(
         "kubernetes.io/ingress.class"
     )

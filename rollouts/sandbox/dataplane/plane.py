@@ -9,8 +9,8 @@ from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.dataplane import house_gateway
 from rollouts.sandbox.dataplane.configurator import Configurator
 from rollouts.sandbox.dataplane.exporter import AccessLog, Exporter
+from rollouts.sandbox.dataplane.ingress_metrics import IngressMetrics
 from rollouts.sandbox.dataplane.ingresses import IngressSettings
-from rollouts.sandbox.dataplane.metrics import IngressMetrics
 from rollouts.sandbox.dataplane.nginx import Listener, Nginx
 from rollouts.sandbox.processes import Process, Processes
 

@@ -25,7 +25,7 @@ from rollouts.sandbox.workloads.launch import (
     launch,
 )
 from rollouts.sandbox.workloads.pod_status import ContainerState, waiting
-from rollouts.sandbox.workloads.probes import Finding, Rhythm, Target, carry_out, findings
+from rollouts.sandbox.workloads.probes import ProbeResult, Rhythm, Target, carry_out, findings
 from rollouts.sandbox.workloads.recorder import Recorder
 
 _LEAST_GRACE_SECONDS = 2.0  # what is left for SIGTERM when a preStop hook took it all
@@ -302,7 +302,7 @@ class Container:
         self.state.state = state
         self._changed()
 
-    def _unhealthy(self, which: str, finding: Finding) -> None:
+    def _unhealthy(self, which: str, finding: ProbeResult) -> None:
         if self._retired.is_set():
             return  # not ready while draining is as it should be
         self._event("Unhealthy", f"{which} probe failed: {finding.message}", warning=True)

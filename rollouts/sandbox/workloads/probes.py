@@ -47,7 +47,7 @@ class Rhythm:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ProbeResult:
     """What one counted answer means; `settled` once the threshold is reached."""
 
     passed: bool
@@ -55,7 +55,7 @@ class Finding:
     message: str = ""
 
 
-async def findings(rhythm: Rhythm, attempt: Attempt) -> AsyncIterator[Finding]:
+async def findings(rhythm: Rhythm, attempt: Attempt) -> AsyncIterator[ProbeResult]:
     """Ask for ever; yield what each answer that counts means."""
     clock = asyncio.get_running_loop().time
     await asyncio.sleep(rhythm.initial_delay)
@@ -66,12 +66,12 @@ async def findings(rhythm: Rhythm, attempt: Attempt) -> AsyncIterator[Finding]:
         message = await attempt()
         if not message:
             passes, fails, wait, counted_at = passes + 1, 0, rhythm.period, clock()
-            yield Finding(passed=True, settled=passes >= rhythm.successes)
+            yield ProbeResult(passed=True, settled=passes >= rhythm.successes)
             continue
         passes = 0
         if clock() - counted_at >= rhythm.period * 0.99:
             fails, counted_at = fails + 1, clock()
-            yield Finding(passed=False, settled=fails >= rhythm.failures, message=message)
+            yield ProbeResult(passed=False, settled=fails >= rhythm.failures, message=message)
         if wait < rhythm.period:
             wait = min(wait * QUICK_GROWTH, QUICK_LIMIT_SECONDS, rhythm.period)
 

@@ -111,7 +111,7 @@ def _path(path: StringMatch) -> JSON:
 
 
 def _implies(narrow: FrozenJSON, wide: FrozenJSON) -> bool:
-    """Say whether every path that `narrow` matches is matched by `wide`, as far as can be told."""
+    """Return whether every path that `narrow` matches is matched by `wide`, as far as can be told."""
     if wide["type"] != "PathPrefix":
         return False
     stem = str(wide["value"]).rstrip("/")

@@ -96,7 +96,7 @@ def body(original: Original, split: Split) -> JSON | None:
 
 
 def is_as_wanted(body: FrozenJSON, own: FrozenJSON) -> bool:
-    """Say whether our own route says all of `body`, and has its labels and annotations."""
+    """Return whether our own route says all of `body`, and has its labels and annotations."""
     fields = ("labels", "annotations")
     wanted = {field: body["metadata"].get(field) or {} for field in fields}
     found = {field: own["metadata"].get(field) or {} for field in fields}
@@ -104,7 +104,7 @@ def is_as_wanted(body: FrozenJSON, own: FrozenJSON) -> bool:
 
 
 def is_said(wanted: Any, found: Any) -> bool:
-    """Say whether `found` says all of `wanted`: an API server may have added defaults."""
+    """Return whether `found` says all of `wanted`: an API server may have added defaults."""
     if isinstance(wanted, dict) and isinstance(found, dict):
         return all(key in found and is_said(value, found[key]) for key, value in wanted.items())
     if isinstance(wanted, list) and isinstance(found, list):
@@ -176,7 +176,7 @@ def _narrow(rule: JSON, matches: list[JSON | None], backends: list[JSON]) -> Ite
 
 
 def _replaces_prefix(rule: FrozenJSON) -> bool:
-    """Say whether a rule rewrites the prefix that it matches: then it has to have one match only."""
+    """Return whether a rule rewrites the prefix that it matches: then it has to have one match only."""
     filters = list(rule.get("filters") or [])
     for ref in rule.get("backendRefs") or []:
         filters += ref.get("filters") or []

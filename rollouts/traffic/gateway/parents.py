@@ -13,8 +13,8 @@ writes the core group as "core", and so do people after its documentation.
 
 from collections.abc import Iterator
 
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import JSON, FrozenJSON, Kind
-from rollouts.model.route import Problem
 from rollouts.traffic.ownership import group_of
 
 _NEEDED = ("Accepted", "ResolvedRefs")
@@ -23,7 +23,7 @@ _Parent = tuple[str, str, str, str, str, str]
 
 def confirmed(route: FrozenJSON, like: FrozenJSON | None = None) -> bool:
     """
-    Say whether every parent has accepted this generation of the route, with all its references.
+    Return whether every parent has accepted this generation of the route, with all its references.
 
     Those count that have said something of it; of a route that is new, of the one that it was
     made `like`. Somebody has to.
@@ -43,7 +43,7 @@ def confirmed(route: FrozenJSON, like: FrozenJSON | None = None) -> bool:
 
 def lags(route: FrozenJSON) -> bool:
     """
-    Say whether some parent may still do what an earlier generation of the route says.
+    Return whether some parent may still do what an earlier generation of the route says.
 
     One that has never said anything of the route does not serve it, and one that refuses this
     generation knows it: of these nothing is to be feared.
@@ -66,11 +66,12 @@ def waits(kind: Kind, route: FrozenJSON) -> Iterator[str]:
             yield f"{_title(parent)} has not confirmed generation {generation} of {name} yet"
 
 
-def problems(kind: Kind, route: FrozenJSON) -> Iterator[Problem]:
+def findings(kind: Kind, route: FrozenJSON) -> Iterator[Finding]:
     """Yield what parents refuse of this generation of the route."""
     name = f"{kind} {route['metadata']['name']}"
     if not _named(route):
-        yield Problem(
+        yield Finding(
+            "error",
             "RouteWithoutParents",
             f"{name} names no Gateway; give it parentRefs, so that it is served",
         )
@@ -79,23 +80,26 @@ def problems(kind: Kind, route: FrozenJSON) -> Iterator[Problem]:
             for each in conditions:
                 if _is_now(each, route, wanted, "False"):
                     reason, message = each.get("reason", ""), each.get("message", "")
-                    yield Problem(
+                    yield Finding(
+                        "error",
                         "RouteNotAccepted" if wanted == "Accepted" else "RouteRefsNotResolved",
                         f"{_title(parent)} refuses {name}: {reason}: {message}",
                     )
 
 
-def remarks(kind: Kind, route: FrozenJSON) -> Iterator[Problem]:
+def remarks(kind: Kind, route: FrozenJSON) -> Iterator[Finding]:
     """Yield which parents can't confirm a weight: those that say nothing, or not of which generation."""
     for text in _silent(kind, route):
-        yield Problem("ParentSilent", text, blocking=False)
+        yield Finding("warning", "ParentSilent", text)
     for parent, conditions in _entries(route):
         if conditions and not any(_generation(each) for each in conditions):
-            yield Problem(
+            yield Finding(
+                "warning",
                 "ParentWithoutGeneration",
-                f"{_title(parent)} does not tell which generation of {kind} {route['metadata']['name']} it"
-                " speaks of (observedGeneration); a weight counts for it as soon as it is written",
-                blocking=False,
+                (
+                    f"{_title(parent)} does not tell which generation of {kind} {route['metadata']['name']} it"
+                    " speaks of (observedGeneration); a weight counts for it as soon as it is written"
+                ),
             )
 
 
@@ -142,7 +146,7 @@ def _title(parent: _Parent) -> str:
 
 
 def _is_answered(conditions: list[JSON], route: FrozenJSON, kind: str) -> bool:
-    """Say whether a condition is about this generation of the route, true or not."""
+    """Return whether a condition is about this generation of the route, true or not."""
     return any(
         _is_now(each, route, kind, status) for each in conditions for status in ("True", "False")
     )

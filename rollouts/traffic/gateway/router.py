@@ -17,8 +17,8 @@ from dataclasses import replace
 from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, JSON, FrozenJSON, Kind, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
 from rollouts.traffic.gateway import own_route, parents
+from rollouts.traffic.gateway.findings import findings
 from rollouts.traffic.gateway.matches import Inexpressible
-from rollouts.traffic.gateway.problems import problems
 from rollouts.traffic.gateway.rules import (
     Before,
     before_of,
@@ -63,7 +63,7 @@ def observe(scene: Scene, wanted: Split) -> Route:
         highest=max(written, int(lags)),
         intact=all(_intact(scene, each.route) for each in found),
         shaped=_shaped(scene, wanted, found),
-        problems=tuple(problems(scene)),
+        findings=tuple(findings(scene)),
         said=frozenset(_said(scene, found)) if weight is None else frozenset(),
         waits=tuple(_waits(scene, found)),
         is_cut=lags and written == 0,
@@ -209,7 +209,7 @@ def _own(scene: Scene, original: own_route.Original, split: Split) -> Keep | Non
 
 
 def _is_touched(scene: Scene, route: FrozenJSON) -> bool:
-    """Say whether anything of a route may lead to the canary."""
+    """Return whether anything of a route may lead to the canary."""
     arms = arms_of(scene)
     return _noted(scene, route) is not None or any(
         find(rule, arms.canary, arms) is not None or mirrors_in(rule, arms)
@@ -271,7 +271,7 @@ def _own_reach(scene: Scene, own: FrozenJSON) -> int:
 
 
 def _intact(scene: Scene, route: FrozenJSON) -> bool:
-    """Say whether the two arms are what we would write at the weight that they have."""
+    """Return whether the two arms are what we would write at the weight that they have."""
     arms, noted = arms_of(scene), _noted(scene, route)
     stable = _stable_rules(scene, route)
     for rule, before in stable:
@@ -285,7 +285,7 @@ def _intact(scene: Scene, route: FrozenJSON) -> bool:
 
 
 def _shaped(scene: Scene, wanted: Split, found: Iterable[own_route.Original]) -> bool:
-    """Say whether the header and mirror routes are those of `wanted`, and confirmed."""
+    """Return whether the header and mirror routes are those of `wanted`, and confirmed."""
     expected: set[Ref] = set()
     for each in found:
         percent = _percent(scene, each.route)
@@ -308,7 +308,7 @@ def _shaped(scene: Scene, wanted: Split, found: Iterable[own_route.Original]) ->
 
 
 def _needs_no_route(scene: Scene, wanted: Split) -> bool:
-    """Say whether `wanted` holds without any route of our own."""
+    """Return whether `wanted` holds without any route of our own."""
     if wanted.cut_off or not wanted.names:
         return True
     copied = any(
@@ -322,7 +322,7 @@ def _needs_no_route(scene: Scene, wanted: Split) -> bool:
 def _is_there(
     routes: Mapping[str, JSON], body: FrozenJSON, scene: Scene, original: FrozenJSON
 ) -> bool:
-    """Say whether our own route beside `original` is as it is to be, and confirmed."""
+    """Return whether our own route beside `original` is as it is to be, and confirmed."""
     own = routes.get(body["metadata"]["name"])
     return (
         own is not None

@@ -48,7 +48,7 @@ class Before:
 
 
 def is_arm(ref: FrozenJSON, service: str, arms: Arms) -> bool:
-    """Say whether a backendRef means this Service of the route's own namespace."""
+    """Return whether a backendRef means this Service of the route's own namespace."""
     return (
         ref.get("name") == service
         and not group_of(ref, "")

@@ -13,7 +13,7 @@ of an exact value or a prefix is written as its number.
 import re
 from collections.abc import Iterator
 
-from rollouts.model.route import Problem
+from rollouts.model.finding import Finding
 from rollouts.model.routing import HeaderMatch, SetHeaderRoute
 from rollouts.model.spec import RolloutSpec
 from rollouts.traffic.header_patterns import pattern
@@ -62,17 +62,19 @@ def header_routes(spec: RolloutSpec) -> list[SetHeaderRoute]:
     return [route for route in routes if route is not None and route.match]
 
 
-def problems(spec: RolloutSpec) -> Iterator[Problem]:
+def findings(spec: RolloutSpec) -> Iterator[Finding]:
     """Yield the header routes that ingress-nginx would not take as they are."""
     for route in header_routes(spec):
         for match in route.match:
             refused = _refused(match)
             if refused:
-                yield Problem(
+                yield Finding(
+                    "warning",
                     "HeaderRouteRefused",
-                    f"setHeaderRoute {route.name}: {refused}, which ingress-nginx refuses unless it"
-                    " runs with --enable-annotation-validation=false; use others",
-                    blocking=False,
+                    (
+                        f"setHeaderRoute {route.name}: {refused}, which ingress-nginx refuses unless it"
+                        " runs with --enable-annotation-validation=false; use others"
+                    ),
                 )
 
 

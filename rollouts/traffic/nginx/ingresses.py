@@ -16,7 +16,7 @@ def annotations(ingress: FrozenJSON) -> JSON:
 
 
 def is_canary(ingress: FrozenJSON, prefix: str) -> bool:
-    """Say whether ingress-nginx takes it for a canary Ingress."""
+    """Return whether ingress-nginx takes it for a canary Ingress."""
     return annotation(ingress, prefix, "canary") == "true"
 
 
@@ -42,7 +42,7 @@ def default_service(ingress: FrozenJSON) -> str | None:
 
 
 def falls_back_to(ingress: FrozenJSON, service: str | None) -> bool:
-    """Say whether the Service gets what no rule takes: a host with the path / leaves nothing over."""
+    """Return whether the Service gets what no rule takes: a host with the path / leaves nothing over."""
     taken: dict[str, set[str]] = {}
     for rule in rules_of(ingress):
         found = taken.setdefault(str(rule.get("host") or "").lower(), set())

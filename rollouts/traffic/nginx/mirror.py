@@ -15,8 +15,9 @@ unless `mirror-request-body: "off"`. A mirror holds for every path of its Ingres
 import re
 from collections.abc import Iterator, Mapping
 
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import INGRESS, JSON, SERVICE, FrozenJSON, Ref
-from rollouts.model.route import Change, Problem, Split
+from rollouts.model.route import Change, Split
 from rollouts.model.spec import RolloutSpec
 from rollouts.traffic.nginx.ingresses import (
     annotation,
@@ -51,14 +52,14 @@ def changes(scene: Scene, split: Split) -> list[Change]:
 
 
 def exists(scene: Scene) -> bool:
-    """Say whether any Ingress mirrors to our canary."""
+    """Return whether any Ingress mirrors to our canary."""
     prefix = scene.spec.nginx.annotation_prefix
     values = (annotation(each, prefix, KEY) for each in scene.of(INGRESS).values())
     return any(value is not None and is_ours(scene, value) for value in values)
 
 
 def shaped(scene: Scene, wanted: Split) -> bool:
-    """Say whether the Ingresses mirror as `wanted` says."""
+    """Return whether the Ingresses mirror as `wanted` says."""
     prefix = scene.spec.nginx.annotation_prefix
     for name, ingress in scene.of(INGRESS).items():
         now, target = annotation(ingress, prefix, KEY), _wanted(scene, name, ingress, wanted)
@@ -73,16 +74,16 @@ def shaped(scene: Scene, wanted: Split) -> bool:
 
 
 def mirrors(split: Split) -> bool:
-    """Say whether anything is to be mirrored."""
+    """Return whether anything is to be mirrored."""
     return not split.cut_off and any(route.percentage != 0 for route in split.mirrors)
 
 
 def is_ours(scene: Scene, value: str) -> bool:
-    """Say whether a mirror-target names the canary Service."""
+    """Return whether a mirror-target names the canary Service."""
     return bool(re.match(rf"{re.escape(_host(scene))}(:|/|\$|$)", value))
 
 
-def problems(scene: Scene) -> Iterator[Problem]:
+def findings(scene: Scene) -> Iterator[Finding]:
     """Yield what is in the way of the mirror routes that some step sets."""
     spec = scene.spec
     if not any(step.set_mirror_route is not None for step in spec.steps):
@@ -90,24 +91,33 @@ def problems(scene: Scene) -> Iterator[Problem]:
     for name, ingress in sorted(_stable(scene).items()):
         now = annotation(ingress, spec.nginx.annotation_prefix, KEY)
         if now is not None and not is_ours(scene, now):
-            yield Problem(
+            yield Finding(
+                "error",
                 "MirrorTargetTaken",
-                f"Ingress {name} mirrors to {now} already, and ingress-nginx mirrors to one place only;"
-                f" take its annotation {KEY} away, or setMirrorRoute out of the steps",
+                (
+                    f"Ingress {name} mirrors to {now} already, and ingress-nginx mirrors to one place only;"
+                    f" take its annotation {KEY} away, or setMirrorRoute out of the steps"
+                ),
             )
         others = {each for each in (*services(ingress), default_service(ingress)) if each}
         others.discard(str(spec.stable_service))
         if others:
-            yield Problem(
+            yield Finding(
+                "error",
                 "MirrorCoversOthers",
-                f"Ingress {name} leads to {', '.join(sorted(others))} too, and ingress-nginx would mirror"
-                f" those requests as well; give {spec.stable_service} an Ingress of its own",
+                (
+                    f"Ingress {name} leads to {', '.join(sorted(others))} too, and ingress-nginx would mirror"
+                    f" those requests as well; give {spec.stable_service} an Ingress of its own"
+                ),
             )
         if _port(scene, ingress) is None and any(rules_to(ingress, spec.stable_service)):
-            yield Problem(
+            yield Finding(
+                "error",
                 "MirrorPortUnknown",
-                f"Ingress {name} names a port of Service {spec.stable_service} that the Service does not"
-                " have; correct one of them",
+                (
+                    f"Ingress {name} names a port of Service {spec.stable_service} that the Service does not"
+                    " have; correct one of them"
+                ),
             )
 
 

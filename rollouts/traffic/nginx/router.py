@@ -18,8 +18,8 @@ from rollouts.model.kinds import INGRESS, JSON, FrozenJSON, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
 from rollouts.model.routing import NginxRouting
 from rollouts.traffic.nginx import headers, mirror
+from rollouts.traffic.nginx.findings import findings
 from rollouts.traffic.nginx.ingresses import annotation, annotations, is_canary, rules_of, rules_to
-from rollouts.traffic.nginx.problems import problems
 from rollouts.traffic.nginx.upstream import holds, released, shaping
 from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of, own_metadata
 from rollouts.traffic.scene import Scene
@@ -44,7 +44,7 @@ def observe(scene: Scene, wanted: Split) -> Route:
         highest=max([int(mirrored), *(_reach(each, routing) for each in ours.values())]),
         intact=all(_intact(scene, each, wanted) for each in ours.values()),
         shaped=_shaped(scene, ours, wanted) and mirror.shaped(scene, wanted),
-        problems=tuple(problems(scene)),
+        findings=tuple(findings(scene)),
         said=said,
     )
 
@@ -154,7 +154,7 @@ def _annotations(routing: NginxRouting, split: Split) -> dict[str, str]:
 
 
 def _sends(key: str) -> bool:
-    """Say whether an annotation sends requests to the canary whatever its weight is."""
+    """Return whether an annotation sends requests to the canary whatever its weight is."""
     return key.rpartition("/")[2].startswith(headers.RULE)
 
 
@@ -199,7 +199,7 @@ def _reach(ingress: FrozenJSON, routing: NginxRouting) -> int:
 
 
 def _shaped(scene: Scene, ours: dict[str, JSON], wanted: Split) -> bool:
-    """Say whether those that ought to be there have the header rules of `wanted`, and no others."""
+    """Return whether those that ought to be there have the header rules of `wanted`, and no others."""
     prefix = scene.spec.nginx.annotation_prefix
     asked = _header_rules(_annotations(scene.spec.nginx, wanted), prefix)
     allowed = [asked] if wanted.headers else [asked, {}]
@@ -217,7 +217,7 @@ def _header_rules(found: JSON, prefix: str) -> dict[str, str]:
 
 
 def _intact(scene: Scene, ingress: FrozenJSON, wanted: Split) -> bool:
-    """Say whether it is what we would write, at whatever weight it has, with a header route or none."""
+    """Return whether it is what we would write, at whatever weight it has, with a header route or none."""
     weight = _weight(ingress, scene.spec.nginx)
     if weight is None:
         return False

@@ -18,8 +18,8 @@ Ingress makes that one give out no cookies, and forget those that it gave; stabl
 
 from collections.abc import Iterator
 
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON
-from rollouts.model.route import Problem
 from rollouts.model.routing import NginxRouting
 from rollouts.traffic.nginx.ingresses import annotation, annotations
 
@@ -41,12 +41,12 @@ def shaping(ingress: FrozenJSON, prefix: str) -> dict[str, str]:
 
 
 def sticks(ingress: FrozenJSON, prefix: str) -> bool:
-    """Say whether users who have the cookie of an Ingress stay where they are."""
+    """Return whether users who have the cookie of an Ingress stay where they are."""
     return annotation(ingress, prefix, _AFFINITY) == "cookie"
 
 
 def holds(canary: FrozenJSON, prefix: str) -> bool:
-    """Say whether users who have been on the canary stay there at any weight."""
+    """Return whether users who have been on the canary stay there at any weight."""
     return sticks(canary, prefix) and annotation(canary, prefix, _BEHAVIOUR) != LEGACY
 
 
@@ -61,15 +61,17 @@ def behaviour(stable: FrozenJSON, routing: NginxRouting) -> str | None:
     return own or annotation(stable, routing.annotation_prefix, _BEHAVIOUR)
 
 
-def problems(name: str, ingress: FrozenJSON, prefix: str, service: str | None) -> Iterator[Problem]:
+def findings(name: str, ingress: FrozenJSON, prefix: str, service: str | None) -> Iterator[Finding]:
     """Yield the host by which a mesh would send the canary's requests to the stable Service."""
     host = annotation(ingress, prefix, _HOST)
     if host is not None and service is not None and host.split(".")[0] == service:
-        yield Problem(
+        yield Finding(
+            "warning",
             "UpstreamHostOfStable",
-            f"Ingress {name} sends requests with the host {host} ({_HOST}), those for the canary too; a mesh"
-            f" that goes by the host takes all of them to Service {service}: take {_HOST} away if there is one",
-            blocking=False,
+            (
+                f"Ingress {name} sends requests with the host {host} ({_HOST}), those for the canary too; a mesh"
+                f" that goes by the host takes all of them to Service {service}: take {_HOST} away if there is one"
+            ),
         )
 
 

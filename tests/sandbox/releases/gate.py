@@ -74,7 +74,7 @@ def slow(seconds: float) -> Trick:
     return wait
 
 
-def saying(text: str, status: int = 200) -> Trick:
+def event(text: str, status: int = 200) -> Trick:
     """Answer with something else."""
 
     async def answer(_query: str) -> web.Response:

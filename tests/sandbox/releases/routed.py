@@ -160,7 +160,7 @@ def refs(shop: Shop, name: str = goods.NAME, kind: Kind = HTTP_ROUTE) -> list[di
 def put_back(shop: Shop) -> list[str]:
     """Return what the history says was put back."""
     history = shop.status.get("history") or []
-    return [str(each["message"]) for each in history if each["reason"] == "PutBack"]
+    return [str(each["message"]) for each in history if each["reason"] == "DriftCorrected"]
 
 
 def as_written(found: JSON | None) -> JSON:

@@ -95,6 +95,6 @@ def ready(pods: list[JSON]) -> int:
 
 
 def in_turn(load: Load, *versions: str) -> bool:
-    """Say whether each version had given its last answer before the next gave its first."""
+    """Return whether each version had given its last answer before the next gave its first."""
     known = load.report().versions
     return all(known[one].last_at <= known[next_].first_at for one, next_ in pairwise(versions))

@@ -168,7 +168,7 @@ async def what_is_changed_by_hand_is_put_back(shop: Shop) -> None:
         old, new = hash_of(shop, "stableRevision"), hash_of(shop, "currentRevision")
         shop.edits(SERVICE, goods.STABLE, {"spec": {"selector": {HASH_LABEL: None}}})
         await shop.until(lambda: selected(shop, goods.STABLE) == new)
-        await shop.until(lambda: len(shop.events("PutBack")) == 1)
+        await shop.until(lambda: len(shop.events("DriftCorrected")) == 1)
         shop.edits(REPLICA_SET, f"{goods.NAME}-{old}", {"spec": {"replicas": 1}})
         await shop.until(lambda: ready(pods_of(shop, old)) == 2 == len(pods_of(shop, old)))
         shop.edits(REPLICA_SET, f"{goods.NAME}-{new}", {"spec": {"replicas": 3}})

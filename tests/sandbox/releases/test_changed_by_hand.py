@@ -87,12 +87,16 @@ async def an_edited_canary_ingress_is_put_back(shop: Shop) -> None:
         await shop.is_at(50)
         shop.edits(INGRESS, goods.CANARY_INGRESS, {"metadata": {"annotations": {WEIGHT: "90"}}})
         await shop.until(lambda: shop.weight == 50)
-        await shop.until(lambda: shop.events("PutBack"))
-        assert shop.events("PutBack") == ["the canary's route says 90 %; it is put back to 50 %"]
+        await shop.until(lambda: shop.events("DriftCorrected"))
+        assert shop.events("DriftCorrected") == [
+            "the canary's route says 90 %; it is put back to 50 %"
+        ]
 
         rule: JSON = {"host": f"else.{shop.host}", "http": {"paths": [goods.path()]}}
         shop.edits(INGRESS, goods.CANARY_INGRESS, {"spec": {"rules": [rule]}})
-        await shop.until(lambda: "the canary's route was changed" in str(shop.events("PutBack")))
+        await shop.until(
+            lambda: "the canary's route was changed" in str(shop.events("DriftCorrected"))
+        )
         await shop.until(lambda: hosts(shop) == [shop.host])
         assert shop.status["weights"]["applied"] == 50
         shop.commands("promote")
@@ -112,8 +116,10 @@ async def a_deleted_canary_ingress_is_put_back(shop: Shop) -> None:
         await shop.is_at(50)
         shop.removes(INGRESS, goods.CANARY_INGRESS)
         await shop.until(lambda: shop.weight == 50)
-        await shop.until(lambda: shop.events("PutBack"))
-        assert shop.events("PutBack") == ["the canary's route is gone; it is put back to 50 %"]
+        await shop.until(lambda: shop.events("DriftCorrected"))
+        assert shop.events("DriftCorrected") == [
+            "the canary's route is gone; it is put back to 50 %"
+        ]
         shop.commands("promote")
         await shop.is_promoted()
     assert load.report().lost_reasons == {}
@@ -125,7 +131,7 @@ async def an_edited_selector_of_the_stable_service_is_put_back(shop: Shop) -> No
         bound = shop.selects(goods.STABLE)
         shop.edits(SERVICE, goods.STABLE, {"spec": {"selector": {HASH_LABEL: None}}})
         await shop.until(lambda: shop.selects(goods.STABLE) == bound)
-        await shop.until(lambda: len(shop.events("PutBack")) == 1)
+        await shop.until(lambda: len(shop.events("DriftCorrected")) == 1)
         await shop.is_healthy()
 
         shop.releases("2")
@@ -133,7 +139,7 @@ async def an_edited_selector_of_the_stable_service_is_put_back(shop: Shop) -> No
         canary = shop.status["currentRevision"]["hash"]
         shop.edits(SERVICE, goods.STABLE, {"spec": {"selector": {HASH_LABEL: canary}}})
         await shop.until(lambda: shop.selects(goods.STABLE) == bound)
-        await shop.until(lambda: len(shop.events("PutBack")) == 2)
+        await shop.until(lambda: len(shop.events("DriftCorrected")) == 2)
         shop.commands("promote")
         await shop.is_promoted()
     assert load.report().lost_reasons == {}

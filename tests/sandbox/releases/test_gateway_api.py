@@ -144,7 +144,7 @@ async def a_route_that_is_edited_or_gone_is_put_back_to_its_weight(shop: Shop) -
         rules = [{"backendRefs": [backend(weight=10), backend(CANARY, weight=90)]}]
         shop.edits(HTTP_ROUTE, goods.NAME, {"spec": {"rules": rules}})
         await shop.until(lambda: refs(shop) == [{STABLE: 50, CANARY: 50}], "put back")
-        await shop.until(lambda: shop.events("PutBack"), "the event")
+        await shop.until(lambda: shop.events("DriftCorrected"), "the event")
         shop.edits(HTTP_ROUTE, goods.NAME, {"spec": {"hostnames": [shop.host, "else.example"]}})
         await has(shop, 50)
     shop.removes(HTTP_ROUTE, goods.NAME)

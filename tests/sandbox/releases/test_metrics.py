@@ -7,7 +7,7 @@ import pytest
 
 from rollouts.model.kinds import JSON, ROLLOUT
 from tests.sandbox.releases import goods
-from tests.sandbox.releases.gate import Trick, saying, slow
+from tests.sandbox.releases.gate import Trick, event, slow
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
 from tests.sandbox.releases.shop import Shop
 from tests.sandbox.releases.town import Town
@@ -135,7 +135,7 @@ async def one_that_is_too_slow_is_an_error(shop: Shop) -> None:
 
 
 async def one_that_talks_nonsense_is_an_error(shop: Shop) -> None:
-    await is_held_by(shop, saying("<html>maintenance</html>"), "something that is not JSON")
+    await is_held_by(shop, event("<html>maintenance</html>"), "something that is not JSON")
 
 
 async def is_held_by(shop: Shop, trick: Trick, words: str) -> None:
@@ -190,7 +190,7 @@ async def prometheus_stopped_for_half_a_minute(town: Town) -> None:
 
 
 def is_said(shop: Shop, words: str) -> bool:
-    """Say whether the criterion can't be measured, for this reason, and the release waits for it."""
+    """Return whether the criterion can't be measured, for this reason, and the release waits for it."""
     return words in shop.criterion("errors").get("message", "") and bool(shop.paused_for)
 
 

@@ -111,7 +111,7 @@ async def a_header_route_that_somebody_removes_is_put_back(shop: Shop) -> None:
         await shop.until(set_by_steps(shop), "the header route")
         shop.removes(HTTP_ROUTE, OWN)
         await shop.until(lambda: shop.get(HTTP_ROUTE, OWN), "made again")
-        await shop.until(lambda: shop.events("PutBack"), "the event")
+        await shop.until(lambda: shop.events("DriftCorrected"), "the event")
         await only(shop, testers, "2")
         shop.commands("promote")
         await shop.is_promoted()

@@ -106,7 +106,7 @@ def edge_says_yes(shop: Shop) -> None:
 
 
 def edge_has_said(shop: Shop) -> bool:
-    """Say whether the second parent has answered to this generation; if not, have it answer."""
+    """Return whether the second parent has answered to this generation; if not, have it answer."""
     route = shop.get(HTTP_ROUTE, goods.NAME)
     assert route is not None
     for each in (route.get("status") or {}).get("parents") or []:

@@ -100,11 +100,13 @@ async def a_split_that_somebody_touches_is_put_back(shop: Shop) -> None:
         await has(shop, 50)
         shop.edits(TRAFFIC_SPLIT, goods.NAME, {"spec": {"backends": foreign_backends(10)}})
         await shop.until(lambda: split(shop) == [50, 50], "put back")
-        await shop.until(lambda: shop.events("PutBack"), "the event")
-        assert shop.events("PutBack") == ["the canary's route says 10 %; it is put back to 50 %"]
+        await shop.until(lambda: shop.events("DriftCorrected"), "the event")
+        assert shop.events("DriftCorrected") == [
+            "the canary's route says 10 %; it is put back to 50 %"
+        ]
 
         shop.edits(TRAFFIC_SPLIT, goods.NAME, {"spec": {"matches": [{"name": "x"}]}})
-        await shop.until(lambda: "was changed" in str(shop.events("PutBack")), "the event")
+        await shop.until(lambda: "was changed" in str(shop.events("DriftCorrected")), "the event")
         await shop.until(
             lambda: "matches" not in (shop.get(TRAFFIC_SPLIT, goods.NAME) or {})["spec"],
             "without matches",
@@ -112,7 +114,7 @@ async def a_split_that_somebody_touches_is_put_back(shop: Shop) -> None:
 
         shop.removes(TRAFFIC_SPLIT, goods.NAME)
         await shop.until(lambda: split(shop) == [50, 50], "made again")
-        await shop.until(lambda: "is gone" in str(shop.events("PutBack")), "the event")
+        await shop.until(lambda: "is gone" in str(shop.events("DriftCorrected")), "the event")
         assert shop.status["weights"]["applied"] == 50
         shop.commands("promote")
         await shop.is_promoted()

@@ -136,7 +136,7 @@ def rollouts(
     """`rollouts("get", "checkout")` runs the command line against the fake cluster."""
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("rollouts.cli.following._FIRST_DELAY_SECONDS", 0.0)
+    monkeypatch.setattr("rollouts.cli.follow._FIRST_DELAY_SECONDS", 0.0)
 
     @asynccontextmanager
     async def connect(_settings: Settings) -> AsyncIterator[FakeRequests]:

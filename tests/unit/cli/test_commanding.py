@@ -16,8 +16,8 @@ Run = Callable[..., Ran]
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rollouts.cli.commanding.TURN_SECONDS", 0.05)
-    monkeypatch.setattr("rollouts.cli.commanding.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("rollouts.cli.send_command.TURN_SECONDS", 0.05)
+    monkeypatch.setattr("rollouts.cli.send_command.ANSWER_SECONDS", 0.3)
 
 
 def by_ann(verb: str = "promote", **facts: str) -> JSON:
@@ -141,7 +141,7 @@ def test_what_nobody_answers_is_not_waited_for_for_long(
 def test_what_can_t_be_read_is_not_waited_for(
     rollouts: Run, cluster: FakeRequests, standing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rollouts.cli.commanding.TURN_SECONDS", 3600.0)
+    monkeypatch.setattr("rollouts.cli.send_command.TURN_SECONDS", 3600.0)
     cluster.add("Rollout", commanded(midway(), standing))
     cluster.on_patch = answered
     assert rollouts("pause", "checkout").code == 0
@@ -251,7 +251,7 @@ def test_it_waits_for_what_becomes_of_a_bare_verb(rollouts: Run, cluster: FakeRe
 def test_an_abort_waits_for_nobody(
     rollouts: Run, cluster: FakeRequests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rollouts.cli.commanding.TURN_SECONDS", 3600.0)
+    monkeypatch.setattr("rollouts.cli.send_command.TURN_SECONDS", 3600.0)
     cluster.add("Rollout", commanded(midway(), by_ann()))
     cluster.on_patch = answered
     assert rollouts("abort", "checkout").code == 0

@@ -238,7 +238,7 @@ class Measured(FakeMetrics):
 @pytest.fixture
 def metrics(monkeypatch: pytest.MonkeyPatch) -> Measured:
     made = Measured()
-    monkeypatch.setattr("rollouts.cli.metrics.prometheus", lambda _: made)
+    monkeypatch.setattr("rollouts.cli.lint_metrics.prometheus", lambda _: made)
     return made
 
 

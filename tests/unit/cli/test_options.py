@@ -11,8 +11,8 @@ import yaml
 from rich.console import Console
 
 from rollouts.cli import main
-from rollouts.cli.controlling import OPTIONS, controller_settings
-from rollouts.cli.demonstrating import problems, result_table
+from rollouts.cli.controller import OPTIONS, controller_settings
+from rollouts.cli.demo import findings, result_table
 from rollouts.cli.main import program_name
 from rollouts.cli.session import Settings, complete_rollout
 from rollouts.controller.settings import Settings as ControllerSettings
@@ -202,7 +202,7 @@ def test_a_demo_that_went_wrong_says_how() -> None:
     lossy = release("bad", lost_requests=2, lost_reasons={"HTTP 502 not from the app": 2})
     assert not went_well([late])
     assert not went_well([lossy])
-    assert problems([late, lossy]) == [
+    assert findings([late, lossy]) == [
         "release good is timed-out: waits",
         "release bad lost 2 requests: 2 × HTTP 502 not from the app",
     ]

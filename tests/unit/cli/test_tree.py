@@ -3,8 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from rollouts.cli.snapshot import Snapshot, compose
 from rollouts.cli.tree import age, render, step_label
+from rollouts.cli.view import Snapshot, compose
 from rollouts.model.kinds import JSON
 from tests.unit.cli.objects import (
     NOW,

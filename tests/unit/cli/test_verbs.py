@@ -161,7 +161,7 @@ def test_a_refusal_is_an_error(rollouts: Run, cluster: FakeRequests) -> None:
 def test_without_a_controller_a_command_says_so(
     rollouts: Run, cluster: FakeRequests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rollouts.cli.commanding.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("rollouts.cli.send_command.ANSWER_SECONDS", 0.05)
     cluster.add("Rollout", rollout(3, progressing(3)))
     ran = rollouts("promote", "checkout")
     assert ran.code == 1
@@ -171,8 +171,8 @@ def test_without_a_controller_a_command_says_so(
 def test_a_spec_that_was_never_valid_is_named(
     rollouts: Run, cluster: FakeRequests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rollouts.cli.commanding.ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr("rollouts.cli.commanding.TURN_SECONDS", 0.05)
+    monkeypatch.setattr("rollouts.cli.send_command.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("rollouts.cli.send_command.TURN_SECONDS", 0.05)
     held = {"type": "InvalidSpec", "status": "True", "message": "spec.steps: no such thing"}
     status = {**progressing(3), "conditions": [held]}
     cluster.add("Rollout", rollout(3, status))
@@ -187,7 +187,7 @@ def test_a_spec_that_was_never_valid_is_named(
 def test_an_invalid_spec_is_no_excuse_where_a_valid_one_is_in_force(
     rollouts: Run, cluster: FakeRequests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rollouts.cli.commanding.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("rollouts.cli.send_command.ANSWER_SECONDS", 0.05)
     held = {"type": "InvalidSpec", "status": "True", "message": "spec.steps: no such thing"}
     status = {**progressing(3), "conditions": [held], "specInForce": {"replicas": 3}}
     cluster.add("Rollout", rollout(3, status))
@@ -365,7 +365,7 @@ def test_a_timeout_of_nothing_still_takes_one_look(rollouts: Run, cluster: FakeR
 def test_a_wait_that_ends_in_silence_says_so(
     rollouts: Run, cluster: FakeRequests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rollouts.cli.following._FIRST_DELAY_SECONDS", 10.0)
+    monkeypatch.setattr("rollouts.cli.follow._FIRST_DELAY_SECONDS", 10.0)
     cluster.add("Rollout", rollout(3, progressing(3)))
     cluster.script = [Unavailable("cut")]
     ran = rollouts("wait", "checkout", "--timeout", "0.1s")

@@ -217,7 +217,7 @@ async def test_replicas_that_come_back_are_put_back(shop: AdoptedShop) -> None:
     shop.cluster.edit(WORKLOAD, {"spec": {"replicas": 4}})
     await shop.round()
     assert shop.workload["spec"]["replicas"] == 0
-    assert shop.status["history"][-1]["reason"] == "PutBack"
+    assert shop.status["history"][-1]["reason"] == "DriftCorrected"
     assert shop.status["phase"] == "Healthy"
 
 

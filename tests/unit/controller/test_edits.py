@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.controller.memory import recall
+from rollouts.controller.status_store import recall
 from rollouts.core.world import under_way
 from tests.fakes.shop import Shop
 from tests.fakes.traffic import routing_objects, shares

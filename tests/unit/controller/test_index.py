@@ -3,7 +3,7 @@
 import pytest
 
 from rollouts.controller.index import Index
-from rollouts.controller.keys import Key
+from rollouts.model.keys import Key
 from rollouts.model.kinds import (
     AUTOSCALER,
     DISRUPTION_BUDGET,

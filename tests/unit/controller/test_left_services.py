@@ -167,7 +167,7 @@ async def test_a_service_that_is_named_again_is_bound_again(shop: Shop) -> None:
     await shop.run(10)
     assert selected(shop.cluster, "checkout") == shop.status["stableRevision"]["hash"]
     assert selected(shop.cluster, "other") == ""
-    assert "PutBack" not in shop.reasons(), "nobody else has done anything"
+    assert "DriftCorrected" not in shop.reasons(), "nobody else has done anything"
 
 
 async def test_a_service_that_another_rollout_names_by_now_is_left_to_it(shop: Shop) -> None:

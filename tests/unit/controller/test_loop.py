@@ -8,14 +8,14 @@ from typing import Any
 import aiohttp
 import pytest
 
+from rollouts.analysis.measuring import NoSource
 from rollouts.controller.clock import SystemClock
-from rollouts.controller.keys import Key
 from rollouts.controller.loop import Controller
-from rollouts.controller.measure import NoSource
 from rollouts.controller.queue import Backoff
 from rollouts.controller.settings import Settings
 from rollouts.controller.web import Endpoints
 from rollouts.errors import Unavailable
+from rollouts.model.keys import Key
 from rollouts.model.kinds import INGRESS, JSON, POD, REPLICA_SET, ROLLOUT, SERVICE, Ref
 from rollouts.ports import MetricSource, Patch, Write
 from tests.fakes.cluster import FakeCluster
@@ -115,7 +115,7 @@ async def test_an_invalid_rollout_and_one_that_raises_disturb_nobody() -> None:
         await running.until(lambda: running.status().get("phase") == "Healthy")
         await running.until(lambda: running.status(Key("shop", "invalid")) != {})
 
-    metrics = running.controller.telemetry.render().decode()
+    metrics = running.controller.metrics.render().decode()
     assert 'rollouts_reconciles_total{outcome="bug"}' in metrics
     assert 'rollouts{phase="Healthy"} 1.0' in metrics
 
@@ -149,7 +149,7 @@ async def test_an_api_server_that_is_away_for_a_while_is_asked_again() -> None:
     async with running.at_work():
         await running.until(lambda: running.status().get("phase") == "Healthy")
 
-    metrics = running.controller.telemetry.render().decode()
+    metrics = running.controller.metrics.render().decode()
     assert 'rollouts_reconciles_total{outcome="retry"}' in metrics
 
 
@@ -182,15 +182,15 @@ async def test_without_a_prometheus_criteria_say_so_and_nobody_is_promoted() -> 
 
 @pytest.fixture
 async def endpoints(unused_tcp_port: int) -> AsyncIterator[tuple[str, list[str]]]:
-    problems: list[str] = []
-    made = Endpoints(lambda: b"rollouts_is_leader 1.0\n", lambda: problems)
+    findings: list[str] = []
+    made = Endpoints(lambda: b"rollouts_is_leader 1.0\n", lambda: findings)
     await made.start("127.0.0.1", unused_tcp_port)
-    yield f"http://127.0.0.1:{unused_tcp_port}", problems
+    yield f"http://127.0.0.1:{unused_tcp_port}", findings
     await made.stop()
 
 
 async def test_the_endpoints_answer(endpoints: tuple[str, list[str]]) -> None:
-    url, problems = endpoints
+    url, findings = endpoints
     async with aiohttp.ClientSession() as session:
 
         async def get(path: str) -> tuple[int, str]:
@@ -200,6 +200,6 @@ async def test_the_endpoints_answer(endpoints: tuple[str, list[str]]) -> None:
         assert await get("/healthz") == (200, "ok\n")
         assert await get("/readyz") == (200, "ok\n")
         assert await get("/metrics") == (200, "rollouts_is_leader 1.0\n")
-        problems.append("Ingress: not permitted")
+        findings.append("Ingress: not permitted")
         assert await get("/readyz") == (503, "Ingress: not permitted\n")
         assert (await get("/healthz"))[0] == 200

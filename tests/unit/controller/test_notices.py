@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 
 from structlog.testing import capture_logs
 
-from rollouts.controller import notices
-from rollouts.controller.notices import Notices
+from rollouts.controller import notifications
+from rollouts.controller.notifications import Notices
 from rollouts.errors import Unavailable
 from rollouts.ports import Notice
 
@@ -49,7 +49,7 @@ async def test_a_receiver_that_hangs_costs_a_bounded_number_of_notices() -> None
     receiver = Receiver()
     sender = Notices(receiver)
     with capture_logs() as logs:
-        for _ in range(notices.IN_FLIGHT + 3):
+        for _ in range(notifications.IN_FLIGHT + 3):
             sender.send(notice())
     await sender.close(patience_seconds=0.01)
 

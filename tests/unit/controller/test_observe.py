@@ -149,8 +149,8 @@ def rival(shop: Shop, name: str, created: str, **canary: str) -> None:
 
 
 def claims(shop: Shop) -> list[str]:
-    problems = seen(shop).route.obstacles
-    return [each.message for each in problems if each.reason == "ServiceClaimed"]
+    findings = seen(shop).route.blockers
+    return [each.message for each in findings if each.reason == "ServiceClaimed"]
 
 
 @pytest.mark.parametrize(

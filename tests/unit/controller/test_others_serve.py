@@ -55,7 +55,7 @@ async def test_it_is_narrowed_when_nobody_misses_them(shop: Shop, how: str) -> N
     await shop.run(10)
     assert selected(shop.cluster, "checkout") == shop.status["stableRevision"]["hash"]
     assert len(endpoints(shop.cluster, "checkout")) == (1 if how == "the others go" else 9)
-    assert "PutBack" not in shop.reasons(), "nobody has done anything"
+    assert "DriftCorrected" not in shop.reasons(), "nobody has done anything"
     assert "others" not in preflight(shop)
     shop.release("shop:2")
     await shop.until(lambda: "WeightSet" in shop.reasons())

@@ -133,7 +133,7 @@ async def test_a_newer_revision_takes_over_what_the_one_before_it_keeps() -> Non
     assert exposed > taken, "what the one before it did is not held against it"
     await shop.until(lambda: shop.status["phase"] == "Healthy")
     assert shop.status["stableRevision"]["images"] == ["shop:3"]
-    assert "PutBack" not in shop.reasons()
+    assert "DriftCorrected" not in shop.reasons()
 
 
 async def test_a_newer_revision_that_never_comes_up_takes_over_nothing() -> None:
@@ -205,7 +205,7 @@ async def test_a_release_repairs_an_outage_by_its_steps(strategy: str) -> None:
     turn(shop, "shop:1", "crashing")
     shop.release("shop:2")
     await shop.until(lambda: shop.status["stableRevision"]["images"] == ["shop:2"])
-    assert "PutBack" not in shop.reasons()
+    assert "DriftCorrected" not in shop.reasons()
 
 
 async def test_a_first_deploy_that_fails_makes_room_for_the_next_one() -> None:
@@ -299,4 +299,4 @@ async def test_a_stopped_release_that_is_tried_again_has_what_it_kept() -> None:
     assert canary_weight(shop.cluster) == 25
     assert shop.status["weights"]["applied"] == 25
     await shop.until(lambda: shop.status["stableRevision"]["images"] == ["shop:2"])
-    assert "PutBack" not in shop.reasons()
+    assert "DriftCorrected" not in shop.reasons()

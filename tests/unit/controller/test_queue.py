@@ -5,8 +5,8 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from rollouts.controller.keys import Key
 from rollouts.controller.queue import Backoff, Handler, WorkQueue
+from rollouts.model.keys import Key
 
 A, B = Key("shop", "a"), Key("shop", "b")
 QUICK = Backoff(base_seconds=0.001, cap_seconds=0.01)

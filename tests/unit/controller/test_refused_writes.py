@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from rollouts.controller.telemetry import verb_and_kind
+from rollouts.controller.metrics import verb_and_kind
 from rollouts.errors import Forbidden, RetryLater, RolloutsError, Unavailable
 from rollouts.model.kinds import (
     INGRESS,

@@ -4,17 +4,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from rollouts.controller.ingress_counters import REQUESTS
-from rollouts.controller.looks import Looks
-from rollouts.controller.notices import Notices
+from rollouts.analysis.ingress_counters import REQUESTS
+from rollouts.analysis.monitor import Monitor
+from rollouts.controller.metrics import ControllerMetrics
+from rollouts.controller.notifications import Notices
 from rollouts.controller.reconcile import Reconciler
 from rollouts.controller.settings import Settings
-from rollouts.controller.telemetry import Telemetry
 from rollouts.errors import Unavailable
 from tests.fakes.kubernetes import canary_weight
 from tests.fakes.metrics import FakeMetrics
 from tests.fakes.shop import Shop
-from tests.unit.controller.bench import ARM, settle
+from tests.unit.analysis.bench import ARM, settle
 
 SETTINGS = Settings(interval_seconds=15)
 BAD = "shop:2"
@@ -41,10 +41,10 @@ class Street:
     def restart(self) -> None:
         """Begin anew with another controller."""
         shop = self.shop
-        self.looks = Looks(
+        self.looks = Monitor(
             self.metrics,
             shop.clock,
-            Telemetry(),
+            ControllerMetrics(),
             lambda _: None,
             interval_seconds=SETTINGS.interval_seconds,
         )
@@ -53,7 +53,7 @@ class Street:
             shop.clock,
             self.looks,
             Notices(shop.told),
-            Telemetry(),
+            ControllerMetrics(),
             SETTINGS.quiet_seconds,
         )
 

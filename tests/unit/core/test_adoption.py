@@ -8,7 +8,8 @@ import pytest
 from rollouts.core import actions as act
 from rollouts.core.observed import Service
 from rollouts.core.workload import DETACH, REVERT, ScaleWorkload, SetFinalizers, Workload
-from rollouts.model.route import Problem, Route
+from rollouts.model.finding import Finding
+from rollouts.model.route import Route
 from rollouts.model.spec import RolloutSpec, WorkloadRef
 from rollouts.model.status import RolloutStatus
 from tests.unit.core.worlds import (
@@ -58,7 +59,7 @@ def beside(available: int = 4, spec: RolloutSpec | None = None, **changes: Any) 
     scene = met(spec)
     scene = scene.after(scene.decide())
     ours = {"services": both(available)} | changes
-    return scene.having(replica_set(OLD, 4, available)).with_(**ours)
+    return scene.evolve(replica_set(OLD, 4, available)).with_(**ours)
 
 
 def taken(spec: RolloutSpec | None = None, **changes: Any) -> Scene:
@@ -143,7 +144,7 @@ def test_progressively_the_deployment_shrinks_as_ours_arrive(available: int, lef
 
 def test_progressively_it_gets_back_what_ours_lose() -> None:
     scene = beside(3, adopting("progressively"), workload=deployment(1))
-    assert scales(scene.with_(services=both(1)).having(replica_set(OLD, 4, 1))) == [3]
+    assert scales(scene.with_(services=both(1)).evolve(replica_set(OLD, 4, 1))) == [3]
 
 
 def test_without_a_service_our_pods_are_enough() -> None:
@@ -190,11 +191,13 @@ def test_a_missing_deployment_is_said_and_nothing_is_done() -> None:
 
 
 def test_a_deployment_of_another_rollout_is_left_alone() -> None:
-    claim = Problem("WorkloadClaimed", "Rollout elder already has the place of Deployment shop")
-    decision = met().with_(route=Route(problems=(claim,))).decide()
+    claim = Finding(
+        "error", "WorkloadClaimed", "Rollout elder already has the place of Deployment shop"
+    )
+    decision = met().with_(route=Route(findings=(claim,))).decide()
     assert decision.actions == ()
     assert decision.status.message == claim.message
-    late = taken(now=at(1000), route=Route(problems=(claim,)))
+    late = taken(now=at(1000), route=Route(findings=(claim,)))
     assert scales(late) == []
 
 
@@ -214,7 +217,7 @@ def test_what_somebody_scales_up_is_put_back_but_not_in_a_war() -> None:
         scaled = scene.with_(workload=deployment(3))
         decision = scaled.decide()
         assert scales(scaled) == [0]
-        assert told(decision) == ["PutBack"]
+        assert told(decision) == ["DriftCorrected"]
         assert decision.status.message == scene.status.message
         scene = scaled.after(decision).with_(workload=deployment(0))
         scene = scene.after(scene.decide())

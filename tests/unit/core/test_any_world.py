@@ -14,7 +14,8 @@ from rollouts.core import actions as act
 from rollouts.core.observed import Command
 from rollouts.core.world import under_way as is_under_way
 from rollouts.model.evidence import Evidence
-from rollouts.model.route import Problem, Route, Split
+from rollouts.model.finding import Finding
+from rollouts.model.route import Route, Split
 from rollouts.model.status import Abort, Pause, Restart, Retiring, Revision, RolloutStatus, Weights
 from tests.unit.core.worlds import (
     CRITERIA,
@@ -81,7 +82,7 @@ STATUSES = st.builds(
     pause=st.sampled_from([None, Pause(reason="PauseStep", at=at(-5))]),
     held_by=st.sampled_from([None, Pause(reason="Command", at=at(-5))]),
     abort=st.sampled_from([None, None, Abort(at=at(-5), by="me", reason="x")]),
-    restart=st.sampled_from([None, RESTART, RESTART.having(at=at(0), going=[])]),
+    restart=st.sampled_from([None, RESTART, RESTART.evolve(at=at(0), going=[])]),
     retiring=st.lists(
         st.builds(
             lambda hash_, at: Retiring(hash=hash_, delay_seconds=5, at=at),
@@ -93,7 +94,7 @@ STATUSES = st.builds(
 )
 PODS = st.tuples(st.integers(0, 4), st.integers(0, 4))
 SELECTED = st.sampled_from(["", *HASHES])
-PROBLEM = Problem("SecondCanary", "another is there")
+PROBLEM = Finding("error", "SecondCanary", "another is there")
 
 
 def services(found: dict[str, str], ready: int) -> dict[str, Any]:
@@ -125,7 +126,7 @@ OBSERVED = st.builds(
         highest=PERCENT,
         intact=st.booleans(),
         shaped=st.booleans(),
-        problems=st.sampled_from([(), (PROBLEM,)]),
+        findings=st.sampled_from([(), (PROBLEM,)]),
     ),
     command=st.one_of(
         st.none(),
@@ -146,7 +147,7 @@ LOOKS = st.sampled_from(
 
 
 def must_stay(spec: Any, status: RolloutStatus, seen: Any) -> bool:
-    """Say whether stable would not answer what the routes send to another revision, which does."""
+    """Return whether stable would not answer what the routes send to another revision, which does."""
     stable, service = status.stable_revision, seen.services.get("checkout-canary")
     forced = status.abort is not None and status.abort.forced
     if stable is None or service is None or forced or not (spec.replicas and spec.routing):
@@ -169,7 +170,7 @@ def test_any_world_has_a_decision_and_it_is_a_safe_one(
                 assert not (falls and must_stay(spec, decision.status, seen)), "an answer is lost"
                 assert not (rises and status.abort is not None), "no weight rises after a rollback"
                 new = rises and status.weights.applied < percent
-                assert not (new and seen.route.problems), "no weight rises over an obstacle"
+                assert not (new and seen.route.findings), "no weight rises over an obstacle"
                 waived = decision.status.promoted or status.promoted
                 leans = looks is LEANING and bool(spec.success_criteria) and not waived
                 assert not (new and leans), "no weight rises over what leans"

@@ -40,7 +40,7 @@ def test_an_autoscaler_may_raise_stable_in_mid_rollout_and_never_lower_it(
 
 
 def test_the_floor_is_what_stable_had_at_the_start_and_goes_with_the_canary() -> None:
-    fresh = under_way(25, template_hash="newest").having(replica_set(OLD, 9))
+    fresh = under_way(25, template_hash="newest").evolve(replica_set(OLD, 9))
     assert fresh.decide().status.stable_floor == 9
     back = fresh.with_(template_hash=OLD, stable_floor=9)
     assert back.decide().status.stable_floor == 9, "the canary is still there"
@@ -65,7 +65,7 @@ def blue_green(applied: int) -> Scene:
     strategy = {"blueGreen": {"activeService": "checkout", "previewService": "checkout-canary"}}
     spec = parse_rollout(kubernetes.rollout([], strategy=strategy))
     moving = under_way(100, spec)
-    return moving.with_(weights=moving.status.weights.having(applied=applied))
+    return moving.with_(weights=moving.status.weights.evolve(applied=applied))
 
 
 @pytest.mark.parametrize(
@@ -87,12 +87,12 @@ def test_pods_without_the_label_are_found_as_before_until_all_of_them_have_it() 
     old = unlabelled(replica_set(OLD, 4))
     before = "app=checkout,rollouts.dev/pod-template-hash=oldhash"
     settled_before = settled()
-    status = settled_before.status.having(selector=before)
-    scene = settled_before.with_(status=status).having(old)
+    status = settled_before.status.evolve(selector=before)
+    scene = settled_before.with_(status=status).evolve(old)
     assert scene.decide().status.selector == before
     assert scene.decide().actions == (act.DressReplicaSet("checkout-oldhash", Dress()),)
 
-    scene = scene.having(replace(old, labelled=True))
+    scene = scene.evolve(replace(old, labelled=True))
     label = {"rollouts.dev/rollout": "checkout"}
     assert scene.decide().actions == tuple(
         act.DressPod(f"oldhash-{number}", label, {}) for number in range(4)
@@ -100,14 +100,14 @@ def test_pods_without_the_label_are_found_as_before_until_all_of_them_have_it() 
     assert scene.decide().status.selector == before
 
     some = replace(old, labelled=True, pods=(*replica_set(OLD, 4).pods[:3], old.pods[3]))
-    assert scene.having(some).decide().status.selector == before
-    scene = scene.having(replica_set(OLD, 4))
+    assert scene.evolve(some).decide().status.selector == before
+    scene = scene.evolve(replica_set(OLD, 4))
     assert (scene.decide().status.selector, scene.decide().actions) == (ALWAYS, ())
 
 
 def test_living_pods_are_not_labelled_in_the_middle_of_a_release() -> None:
     stable = replace(unlabelled(replica_set(OLD, 4)), labelled=True)
-    scene = under_way(25).having(stable)
+    scene = under_way(25).evolve(stable)
     decision = scene.decide()
     assert not [each for each in decision.actions if isinstance(each, act.DressPod)]
     assert decision.status.selector == "app=checkout", "both, as long as one has no label"
@@ -117,7 +117,7 @@ def test_one_pod_without_the_label_changes_no_selector() -> None:
     canary = replica_set(NEW, 1)
     stray = replace(canary, pods=(replace(canary.pods[0], labelled=False),))
     moving = under_way(25)
-    scene = moving.with_(status=moving.status.having(selector=ALWAYS)).having(stray)
+    scene = moving.with_(status=moving.status.evolve(selector=ALWAYS)).evolve(stray)
     decision = scene.decide()
     assert decision.status.selector == ALWAYS
     label = {"rollouts.dev/rollout": "checkout"}
@@ -126,7 +126,7 @@ def test_one_pod_without_the_label_changes_no_selector() -> None:
 
 def test_a_revision_that_is_older_than_the_label_gets_it_before_it_gets_pods() -> None:
     asleep = replace(replica_set(NEW, 0), labelled=False)
-    begun = under_way(0).with_(weights=Weights(desired=25), route=Route()).having(asleep)
+    begun = under_way(0).with_(weights=Weights(desired=25), route=Route()).evolve(asleep)
     kinds = [type(each) for each in begun.decide().actions]
     assert kinds.index(act.DressReplicaSet) < kinds.index(act.ScaleReplicaSet)
 

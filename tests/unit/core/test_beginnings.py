@@ -39,10 +39,10 @@ def test_a_first_deploy_has_no_steps_and_protects_nothing() -> None:
     scene = scene.after(decision)
     decision = scene.decide()
     assert decision.actions == (act.CreateReplicaSet(NEW, 1, 4),)
-    status = scene.having(replica_set(NEW, 4, 3)).decide().status
+    status = scene.evolve(replica_set(NEW, 4, 3)).decide().status
     assert (status.phase, status.stable_revision) == ("Progressing", None)
     assert status.message == "first deploy: 3 of 4 pods are available"
-    decision = scene.having(replica_set(NEW, 4)).decide()
+    decision = scene.evolve(replica_set(NEW, 4)).decide()
     assert decision.status.stable_revision == decision.status.current_revision
     assert decision.status.weights.applied == 100
 
@@ -50,7 +50,7 @@ def test_a_first_deploy_has_no_steps_and_protects_nothing() -> None:
 def test_a_first_deploy_that_does_not_come_up_says_why_and_stalls() -> None:
     scene = new_rollout(replica_sets={}, services={"checkout": service("checkout", "")})
     scene = scene.after(scene.decide())
-    scene = scene.having(replica_set(NEW, 4, 0, problem="ImagePullBackOff", revision=1))
+    scene = scene.evolve(replica_set(NEW, 4, 0, problem="ImagePullBackOff", revision=1))
     early, late = scene.decide(), scene.with_(now=at(601)).decide()
     assert early.status.phase == "Progressing"
     assert early.requeue_after_seconds == pytest.approx(599)
@@ -104,7 +104,7 @@ def test_a_service_that_selects_a_revision_without_pods_protects_nothing() -> No
 
 
 def test_a_replica_set_that_nobody_owns_is_adopted() -> None:
-    scene = settled().having(replica_set(OLD, 4, owned=False))
+    scene = settled().evolve(replica_set(OLD, 4, owned=False))
     assert scene.decide().actions == (act.Adopt(Ref(REPLICA_SET, "shop", "checkout-oldhash")),)
     assert settled().decide().actions == ()
 
@@ -128,7 +128,7 @@ def test_a_new_template_is_a_new_revision_at_step_0_with_nothing_remembered() ->
 
 def test_a_revision_that_comes_back_is_numbered_anew_and_not_made_twice() -> None:
     old = replica_set(NEW, 0, revision=1)
-    scene = settled(template_hash=NEW).having(old, replica_set(OLD, 4, revision=5))
+    scene = settled(template_hash=NEW).evolve(old, replica_set(OLD, 4, revision=5))
     scene = scene.after(scene.decide())
     assert scene.decide().actions == (
         act.ScaleReplicaSet("checkout-newhash", 1),

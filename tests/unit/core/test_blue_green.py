@@ -31,7 +31,7 @@ SPEC = spec_of(
 def baking(selected: str = NEW) -> Scene:
     """Return a scene after the switch, with an active Service that selects this."""
     active = service("checkout", selected, newhash=4)
-    scene = under_way(100, SPEC, current_step_index=2).having(replica_set(NEW, 4))
+    scene = under_way(100, SPEC, current_step_index=2).evolve(replica_set(NEW, 4))
     return scene.with_(services={"checkout": active}, evidence=evidence(), route=Route())
 
 
@@ -50,7 +50,7 @@ def test_the_routes_of_a_canary_that_was_under_way_before_go() -> None:
 def test_after_the_switch_it_is_put_back_and_said(selected: str, said: str) -> None:
     decision = baking(selected).decide()
     assert list(decision.actions) == [SelectRevision("checkout", NEW)]
-    assert told(decision) == ["PutBack"]
+    assert told(decision) == ["DriftCorrected"]
     assert decision.status.history[-1].message == (
         f"Service checkout selected {said}; it is put back to {NEW}"
     )

@@ -34,8 +34,8 @@ BACK = act.SelectRevision("checkout", OLD)
 def warm(old_ready: int, new_ready: int = 20) -> Scene:
     """Return a scene after a promotion: of 20 pods of each revision so many are ready."""
     active = service("checkout", NEW, newhash=new_ready)
-    scene = settled(BLUE_GREEN).having(replica_set(OLD, 20, old_ready))
-    return scene.having(replica_set(NEW, 20, new_ready)).with_(
+    scene = settled(BLUE_GREEN).evolve(replica_set(OLD, 20, old_ready))
+    return scene.evolve(replica_set(NEW, 20, new_ready)).with_(
         stable_revision=revision(NEW),
         current_revision=revision(NEW),
         previous_revision=revision(OLD),
@@ -60,14 +60,14 @@ def test_a_way_back_to_one_pod_of_twenty_waits_for_the_others() -> None:
     waiting = scene.after(decision).with_(evidence=evidence("pass"))
     assert BACK not in waiting.decide().actions
     assert told(waiting.decide()) == []
-    assert BACK in waiting.having(replica_set(OLD, 20, 15)).decide().actions
+    assert BACK in waiting.evolve(replica_set(OLD, 20, 15)).decide().actions
     late = waiting.with_(now=at(601))
     assert BACK in late.decide().actions, "not for ever: half of it is better than what is bad"
 
 
 def test_what_is_broken_is_not_waited_for() -> None:
     broken = replica_set(OLD, 20, 10, problem="CrashLoopBackOff")
-    scene = warm(10).having(broken).with_(evidence=evidence("fail", seconds=0))
+    scene = warm(10).evolve(broken).with_(evidence=evidence("fail", seconds=0))
     assert BACK in scene.decide().actions
 
 
@@ -87,7 +87,7 @@ def test_a_rollback_is_sized_before_it_is_switched_to() -> None:
     scene = warm(1).commanded("rollback")
     decision = scene.decide()
     assert BACK not in decision.actions
-    grown = scene.after(decision).having(replica_set(OLD, 4, 4)).with_(command=None)
+    grown = scene.after(decision).evolve(replica_set(OLD, 4, 4)).with_(command=None)
     assert act.ScaleReplicaSet("checkout-oldhash", 20) in grown.decide().actions
 
 
@@ -95,7 +95,7 @@ def baking(old: int, new: int = 4) -> Scene:
     """Return a scene after a switch of 4 pods, superseded by a newer template."""
     spec = spec_of(strategy={"blueGreen": {"activeService": "checkout"}})
     scene = under_way(100, spec, current_step_index=1, template_hash="newest", route=Route())
-    scene = scene.having(replica_set(OLD, 4, old), replica_set(NEW, 4, new))
+    scene = scene.evolve(replica_set(OLD, 4, old), replica_set(NEW, 4, new))
     return scene.with_(services={"checkout": service("checkout", NEW, newhash=new)})
 
 
@@ -108,7 +108,7 @@ def test_a_newer_template_while_stable_is_out_leaves_the_active_revision_active(
     following = scene.after(decision).decide()
     assert [type(each) for each in following.actions] == [act.CreateReplicaSet]
     assert told(following) == []
-    back = scene.after(decision).having(replica_set(OLD, 4))
+    back = scene.after(decision).evolve(replica_set(OLD, 4))
     assert BACK in back.decide().actions
     assert told(back.decide()) == []
 
@@ -116,7 +116,7 @@ def test_a_newer_template_while_stable_is_out_leaves_the_active_revision_active(
 def left(old_ready: int, new: int, **facts: object) -> Scene:
     """Return a scene at rest: the time of the old revision is over, and so many new pods are ready."""
     entry = Retiring(hash=OLD, delay_seconds=5, at=at(-1))
-    scene = settled().having(replica_set(OLD, 4, old_ready), replica_set(NEW, 4, new, **facts))  # type: ignore[arg-type]
+    scene = settled().evolve(replica_set(OLD, 4, old_ready), replica_set(NEW, 4, new, **facts))  # type: ignore[arg-type]
     return scene.with_(
         stable_revision=revision(NEW),
         current_revision=revision(NEW),
@@ -162,7 +162,7 @@ def test_a_release_that_was_stopped_stays_beyond_its_time_while_stable_crashes()
     scene = scene.serving(canary=service("checkout-canary", OLD, oldhash=4))
     gone = act.ScaleReplicaSet("checkout-newhash", 0)
     assert gone in scene.decide().actions
-    crashing = scene.having(replica_set(OLD, 4, 0, problem="CrashLoopBackOff"))
+    crashing = scene.evolve(replica_set(OLD, 4, 0, problem="CrashLoopBackOff"))
     assert gone not in crashing.decide().actions
 
 
@@ -183,18 +183,18 @@ def test_a_release_that_was_stopped_stays_where_stable_s_replica_set_is_gone() -
 
 def test_a_first_deploy_that_is_overtaken_makes_room_pod_by_pod() -> None:
     scene = settled().with_(stable_revision=None, template_hash=NEW, current_revision=revision(NEW))
-    scene = scene.having(replica_set(OLD, 4, 2), replica_set(NEW, 4, 0))
+    scene = scene.evolve(replica_set(OLD, 4, 2), replica_set(NEW, 4, 0))
     assert act.ScaleReplicaSet("checkout-oldhash", 2) in scene.decide().actions
-    some = scene.having(replica_set(OLD, 2), replica_set(NEW, 4, 2))
+    some = scene.evolve(replica_set(OLD, 2), replica_set(NEW, 4, 2))
     assert act.ScaleReplicaSet("checkout-oldhash", 1) in some.decide().actions
-    assert not scene.having(replica_set(OLD, 2), replica_set(NEW, 4, 1)).decide().actions
+    assert not scene.evolve(replica_set(OLD, 2), replica_set(NEW, 4, 1)).decide().actions
 
 
 def test_an_outage_of_stable_is_told_once_in_a_release_and_leaves_the_message_when_it_ends() -> (
     None
 ):
     scene = under_way(25, current_step_index=1)
-    down = scene.having(replica_set(OLD, 4, 0, problem="CrashLoopBackOff"))
+    down = scene.evolve(replica_set(OLD, 4, 0, problem="CrashLoopBackOff"))
     decision = down.decide()
     assert told(decision) == ["Paused", "StableDown"]
     assert decision.status.message == (
@@ -205,7 +205,7 @@ def test_an_outage_of_stable_is_told_once_in_a_release_and_leaves_the_message_wh
     assert decision.actions == ()
     again = down.after(decision).decide()
     assert (told(again), again.status.message) == ([], decision.status.message)
-    healed = scene.after(again).having(replica_set(OLD, 4)).decide()
+    healed = scene.after(again).evolve(replica_set(OLD, 4)).decide()
     assert healed.status.message == "step 2/3 at 25 %: waits for promotion"
 
 
@@ -213,7 +213,7 @@ def test_a_promoted_revision_that_loses_its_pods_at_once_leaves_the_old_ones_to_
     """The stable Service still leads to the old revision, and the routes to the new one."""
     scene = under_way(100).with_(current_step_index=3, step_started_at=at(-10))
     promoted = scene.after(scene.decide())
-    lost = promoted.having(replica_set(NEW, 4, 0)).serving(
+    lost = promoted.evolve(replica_set(NEW, 4, 0)).serving(
         canary=service("checkout-canary", NEW), stable=service("checkout", OLD, oldhash=4)
     )
     assert act.SetWeight(Split(cut_off=True)) in lost.decide().actions
@@ -221,7 +221,7 @@ def test_a_promoted_revision_that_loses_its_pods_at_once_leaves_the_old_ones_to_
 
 
 def test_the_way_out_of_a_rollout_does_not_wait_for_stable() -> None:
-    scene = under_way(25).having(replica_set(OLD, 4, 0))
+    scene = under_way(25).evolve(replica_set(OLD, 4, 0))
     assert scene.with_(leaving=True).decide().actions == (act.SetWeight(Split(cut_off=True)),)
 
 
@@ -232,7 +232,7 @@ def shared(stable: int, canary: int, weight: int = 50) -> Scene:
     """Return a canary by replicas with so many ready pods of 2 each, and no Service or route."""
     weights = Weights(desired=weight, applied=weight, applied_at=at(-8))
     scene = under_way(50, SHARED, route=Route(), services={}, weights=weights)
-    return scene.having(
+    return scene.evolve(
         replica_set(OLD, 2, stable, problem="CrashLoopBackOff"), replica_set(NEW, 2, canary)
     )
 
@@ -248,7 +248,7 @@ def test_by_replicas_the_pods_that_answer_stay_until_others_do() -> None:
     )
     assert decision.status.message.endswith("the pods of revision 2 answer")
     grown = aborted.after(decision).with_(command=None)
-    grown = grown.having(replica_set(OLD, 4, 0, problem="CrashLoopBackOff"))
+    grown = grown.evolve(replica_set(OLD, 4, 0, problem="CrashLoopBackOff"))
     assert grown.decide().actions == ()
 
 
@@ -275,10 +275,10 @@ def test_pods_that_a_service_without_our_key_selects_do_not_go_when_it_is_put_ba
 
 
 def test_what_a_canary_that_was_kept_counted_last_is_not_counted_against_a_retry() -> None:
-    scene = under_way(25).having(replica_set(OLD, 4, 0)).with_(evidence=evidence("fail"))
+    scene = under_way(25).evolve(replica_set(OLD, 4, 0)).with_(evidence=evidence("fail"))
     kept = scene.decide()
     assert kept.actions == ()
-    cut = scene.after(kept, 600).having(replica_set(OLD, 4)).with_(evidence=evidence("pass"))
+    cut = scene.after(kept, 600).evolve(replica_set(OLD, 4)).with_(evidence=evidence("pass"))
     taken = cut.decide()
     assert act.SetWeight(Split(0, cut_off=True)) in taken.actions
     confirmed = cut.after(taken, 0.5).with_(route=Route(exists=True))
@@ -290,7 +290,7 @@ def test_what_a_canary_that_was_kept_counted_last_is_not_counted_against_a_retry
 def overtaken(**changes: Any) -> Scene:
     """Return a scene whose stable is out, and whose canary's traffic is a revision's before it; that fails."""
     scene = under_way(25, current_revision=Revision(number=3, hash="third"), template_hash="third")
-    scene = scene.having(replica_set(OLD, 4, 0), replica_set("third", 1, 0))
+    scene = scene.evolve(replica_set(OLD, 4, 0), replica_set("third", 1, 0))
     last = [Retiring(hash=NEW, delay_seconds=30)]
     facts = {"weights": Weights(desired=25), "retiring": last, "evidence": evidence("fail")}
     return scene.with_(**{**facts, **changes})
@@ -303,10 +303,10 @@ def test_a_fix_is_not_judged_by_what_the_revision_before_it_still_answers() -> N
 
 
 def test_evidence_of_a_fix_counts_from_when_the_revision_before_it_has_nothing_any_more() -> None:
-    takes_over = overtaken().having(replica_set("third", 1)).decide()
+    takes_over = overtaken().evolve(replica_set("third", 1)).decide()
     assert act.SelectRevision("checkout-canary", "third") in takes_over.actions
     assert takes_over.status.exposed_at == at(2)
-    relieved = overtaken().having(replica_set(OLD, 4)).decide()
+    relieved = overtaken().evolve(replica_set(OLD, 4)).decide()
     assert act.SetWeight(Split(0, cut_off=False)) in relieved.actions
     assert relieved.status.exposed_at == relieved.status.drain_until == at(2)
 
@@ -314,14 +314,14 @@ def test_evidence_of_a_fix_counts_from_when_the_revision_before_it_has_nothing_a
 def test_what_is_taken_from_the_revision_before_was_put_there_by_nobody_else() -> None:
     """It was rolled back, too, and stable is back."""
     decided = overtaken().commanded("abort").decide()
-    relieved = overtaken(status=decided.status).having(replica_set(OLD, 4)).decide()
+    relieved = overtaken(status=decided.status).evolve(replica_set(OLD, 4)).decide()
     assert told(relieved) == []
     assert relieved.status.message == decided.status.message.partition("; stable has")[0]
 
 
 def test_an_autoscaler_at_zero_in_mid_release_makes_no_stable_that_is_out_an_answer() -> None:
     """The release keeps its pods until it has ended: that none is asked for any more is no reason."""
-    scene = under_way(25, spec_of(replicas=0)).having(replica_set(OLD, 4, 0))
+    scene = under_way(25, spec_of(replicas=0)).evolve(replica_set(OLD, 4, 0))
     decision = scene.with_(evidence=evidence("fail")).decide()
     assert decision.status.abort is not None
     assert decision.actions == ()

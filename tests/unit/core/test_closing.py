@@ -44,7 +44,7 @@ def promoted(delay: JSON | None = None, ready: int = 4, **changes: Any) -> Scene
         route=FULL,
     )
     return (
-        scene.having(replica_set(NEW, 4))
+        scene.evolve(replica_set(NEW, 4))
         .serving(
             stable=service("checkout", NEW, newhash=ready),
             canary=service("checkout-canary", NEW, newhash=4),
@@ -65,8 +65,8 @@ def test_the_route_goes_once_every_ready_pod_is_an_endpoint_of_the_stable_servic
 
 def test_a_pod_that_is_not_ready_is_not_waited_for() -> None:
     """One whose readiness gate is not met yet is not ready, and no endpoint."""
-    assert removes(promoted(ready=3).having(replica_set(NEW, 4, 3)))
-    assert not removes(promoted(ready=0).having(replica_set(NEW, 4, 0)))
+    assert removes(promoted(ready=3).evolve(replica_set(NEW, 4, 3)))
+    assert not removes(promoted(ready=0).evolve(replica_set(NEW, 4, 0)))
 
 
 def test_a_pod_that_a_person_has_taken_out_of_services_is_not_waited_for() -> None:
@@ -111,7 +111,7 @@ def test_a_newer_template_begins_when_the_route_has_gone() -> None:
 
 
 def test_a_newer_template_does_not_wait_for_pods_that_broke_after_the_promotion() -> None:
-    scene = promoted(DELAY, ready=0, template_hash="thirdhash").having(replica_set(NEW, 4, 0))
+    scene = promoted(DELAY, ready=0, template_hash="thirdhash").evolve(replica_set(NEW, 4, 0))
     assert told(scene.decide()) == ["RolloutStarted", "StableDown"]
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rollouts.model.route import Problem, Route
+from rollouts.model.finding import Finding
+from rollouts.model.route import Route
 from tests.unit.core.worlds import (
     CRITERIA,
     Scene,
@@ -71,19 +72,19 @@ def test_reasons_and_messages_are_those_of_the_phase() -> None:
 
 
 def test_traps_on_the_way_are_named_whether_they_block_or_not() -> None:
-    problems = (
-        Problem("CookieAffinity", "users stay where they are", blocking=False),
-        Problem("SecondCanary", "another is there"),
+    findings = (
+        Finding("warning", "CookieAffinity", "users stay where they are"),
+        Finding("error", "SecondCanary", "another is there"),
     )
-    status = settled(route=Route(problems=problems)).decide().status
+    status = settled(route=Route(findings=findings)).decide().status
     preflight = condition(status, "Preflight")
     assert (preflight.status, preflight.reason) == ("False", "SecondCanary")
     assert preflight.message == "another is there; users stay where they are"
 
 
 def test_a_condition_names_no_endless_list_of_traps() -> None:
-    problems = [Problem("Trap", f"trap {number}", blocking=False) for number in range(23)]
-    status = settled(route=Route(problems=tuple(problems))).decide().status
+    findings = [Finding("warning", "Trap", f"trap {number}") for number in range(23)]
+    status = settled(route=Route(findings=tuple(findings))).decide().status
     words = condition(status, "Preflight").message.split("; ")
     assert words[19:] == ["trap 19", "and 3 more, which rollouts lint --live names"]
 

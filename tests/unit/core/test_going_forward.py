@@ -6,7 +6,8 @@ import pytest
 
 from rollouts.core import actions as act
 from rollouts.core.replicas import canary_replicas, needed, scale_of
-from rollouts.model.route import Problem, Route, Split
+from rollouts.model.finding import Finding
+from rollouts.model.route import Route, Split
 from rollouts.model.status import Pause, RolloutStatus, Weights
 from tests.unit.core.worlds import (
     CRITERIA,
@@ -42,14 +43,14 @@ def test_the_weight_rises_when_size_service_and_stable_are_in_place() -> None:
     assert about_to_rise().decide().actions == (act.SetWeight(Split(25)),)
 
 
-OBSTACLE = Problem("SecondCanary", "somebody else is there")
+OBSTACLE = Finding("error", "SecondCanary", "somebody else is there")
 
 
 @pytest.mark.parametrize(
     "scene",
     [
         pytest.param(about_to_rise().without(NEW), id="no ReplicaSet"),
-        pytest.param(about_to_rise().having(replica_set(NEW, 1, 0)), id="no pod available"),
+        pytest.param(about_to_rise().evolve(replica_set(NEW, 1, 0)), id="no pod available"),
         pytest.param(
             about_to_rise(spec=spec_of([{"setWeight": 25}], replicas=8)), id="too few pods"
         ),
@@ -76,7 +77,7 @@ OBSTACLE = Problem("SecondCanary", "somebody else is there")
             about_to_rise().serving(stable=service("checkout", NEW, newhash=1)),
             id="stable Service selects the canary",
         ),
-        pytest.param(about_to_rise(route=Route(problems=(OBSTACLE,))), id="an obstacle"),
+        pytest.param(about_to_rise(route=Route(findings=(OBSTACLE,))), id="an obstacle"),
         pytest.param(about_to_rise(drain_until=at(1)), id="counters still move"),
         pytest.param(about_to_rise(spec=spec_of(paused=True)), id="spec.paused"),
         pytest.param(
@@ -89,8 +90,8 @@ def test_the_weight_does_not_rise_while_anything_is_missing(scene: Scene) -> Non
 
 
 def test_a_trap_that_blocks_nothing_does_not_hold_the_weight() -> None:
-    trap = Problem("CookieAffinity", "users stay where they are", blocking=False)
-    assert raises(about_to_rise(route=Route(problems=(trap,))))
+    trap = Finding("warning", "CookieAffinity", "users stay where they are")
+    assert raises(about_to_rise(route=Route(findings=(trap,))))
 
 
 def test_draining_ends_by_the_clock_and_asks_to_be_woken() -> None:
@@ -116,7 +117,7 @@ def test_a_bigger_step_is_written_down_before_it_is_made() -> None:
     assert decision.actions == ()
     following = promoted.after(decision)
     assert following.decide().actions == (act.ScaleReplicaSet("checkout-newhash", 2),)
-    bigger = following.having(replica_set(NEW, 2)).serving(
+    bigger = following.evolve(replica_set(NEW, 2)).serving(
         canary=service("checkout-canary", NEW, newhash=1)
     )
     assert bigger.decide().actions == (), "the second pod is not in the Service yet"
@@ -238,7 +239,7 @@ def test_the_route_stays_until_the_stable_service_has_the_new_pods() -> None:
 
 
 def test_the_old_revision_is_not_promoted_over_before_the_new_one_is_full() -> None:
-    decision = at_the_end().having(replica_set(NEW, 4, 3, ready=4)).decide()
+    decision = at_the_end().evolve(replica_set(NEW, 4, 3, ready=4)).decide()
     assert decision.status.stable_revision != decision.status.current_revision
     assert "promotion: 3 of 4 canary pods are available" in decision.status.message
 
@@ -288,14 +289,14 @@ def test_set_canary_scale_sizes_the_canary_before_any_weight() -> None:
     assert decision.status.canary_scale == 3
     scene = scene.after(decision)
     assert scene.decide().actions == (act.CreateReplicaSet(NEW, 2, 3),)
-    assert scene.having(replica_set(NEW, 3, 2)).decide().status.current_step_index == 0
-    assert scene.having(replica_set(NEW, 3)).decide().status.current_step_index == 1
+    assert scene.evolve(replica_set(NEW, 3, 2)).decide().status.current_step_index == 0
+    assert scene.evolve(replica_set(NEW, 3)).decide().status.current_step_index == 1
 
 
 def test_within_an_attempt_the_canary_never_shrinks_by_itself() -> None:
     """Weights may fall from step to step; the pods have served, and stay."""
     spec = spec_of([{"setWeight": 50}, {"setWeight": 25}, {"pause": {}}])
-    scene = under_way(25, spec, current_step_index=1).having(replica_set(NEW, 2))
+    scene = under_way(25, spec, current_step_index=1).evolve(replica_set(NEW, 2))
     assert scene.decide().actions == ()
 
 
@@ -311,9 +312,9 @@ def test_a_change_of_the_route_by_somebody_else_is_put_back_and_said(
     route: Route, words: str
 ) -> None:
     decision = under_way(25, current_step_index=1, route=route).decide()
-    assert "PutBack" in told(decision)
+    assert "DriftCorrected" in told(decision)
     assert decision.actions == (act.SetWeight(Split(25)),)
-    (said,) = [each for each in decision.occurrences if each.reason == "PutBack"]
+    (said,) = [each for each in decision.occurrences if each.reason == "DriftCorrected"]
     assert (said.type, said.message) == (
         "Warning",
         f"the canary's route {words}; it is put back to 25 %",
@@ -321,8 +322,8 @@ def test_a_change_of_the_route_by_somebody_else_is_put_back_and_said(
 
 
 def test_a_route_that_is_gone_and_can_not_be_made_again_is_said_and_not_counted() -> None:
-    problem = Problem("TrafficSplitsNotServed", "the cluster serves no TrafficSplits")
-    gone = Route(exists=False, weight=0, highest=0, problems=(problem,))
+    problem = Finding("error", "TrafficSplitsNotServed", "the cluster serves no TrafficSplits")
+    gone = Route(exists=False, weight=0, highest=0, findings=(problem,))
     decision = under_way(25, current_step_index=1, route=gone).decide()
     assert told(decision) == ["Blocked"]
     assert decision.status.weights.applied == 0
@@ -342,7 +343,7 @@ def test_a_service_that_somebody_points_elsewhere_is_put_back_and_said(
     scene = under_way(25, current_step_index=1)
     decision = scene.serving(**{arm: service(name, selected, oldhash=4, newhash=1)}).decide()
     assert decision.actions == (act.SelectRevision(name, hash_),)
-    assert "PutBack" in told(decision)
+    assert "DriftCorrected" in told(decision)
     assert decision.status.abort is None
     held = scene.with_(held_by=Pause(reason="Command", at=at(-5)))
     held = held.serving(**{arm: service(name, selected, oldhash=4, newhash=1)})
@@ -360,16 +361,16 @@ def test_weight_that_still_reaches_a_superseded_canary_is_not_this_one_s() -> No
 
 def test_routes_that_differ_for_a_moment_are_nobody_s_change() -> None:
     moving = Route(exists=True, weight=None, highest=25)
-    assert "PutBack" not in told(under_way(25, route=moving).decide())
+    assert "DriftCorrected" not in told(under_way(25, route=moving).decide())
     moving = replace(moving, said=frozenset({0, 25}))
-    assert "PutBack" not in told(under_way(25, weights=WANTS_25, route=moving).decide())
+    assert "DriftCorrected" not in told(under_way(25, weights=WANTS_25, route=moving).decide())
 
 
 def test_a_change_of_one_of_several_routes_is_said_before_it_is_confirmed() -> None:
     changed = Route(exists=True, weight=None, highest=25, said=frozenset({0, 25}))
     decision = under_way(25, current_step_index=1, route=changed).decide()
-    (said,) = [each for each in decision.occurrences if each.reason == "PutBack"]
+    (said,) = [each for each in decision.occurrences if each.reason == "DriftCorrected"]
     assert said.message == "the canary's route says 0 %; it is put back to 25 %"
     assert decision.actions == (act.SetWeight(Split(25)),)
-    stuck = replace(changed, problems=(Problem("NotServed", "no kind"),))
-    assert "PutBack" not in told(under_way(25, current_step_index=1, route=stuck).decide())
+    stuck = replace(changed, findings=(Finding("error", "NotServed", "no kind"),))
+    assert "DriftCorrected" not in told(under_way(25, current_step_index=1, route=stuck).decide())

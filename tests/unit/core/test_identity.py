@@ -19,7 +19,7 @@ def replica_set(hash_: str, template: JSON) -> JSON:
     return {"metadata": {"labels": {HASH_LABEL: hash_}}, "spec": {"template": labelled}}
 
 
-def having(template: JSON, generation: int = 3) -> JSON:
+def evolve(template: JSON, generation: int = 3) -> JSON:
     """Return the Deployment."""
     return {"metadata": {"uid": "d", "generation": generation}, "spec": {"template": template}}
 
@@ -70,6 +70,6 @@ def test_one_generation_is_looked_at_once() -> None:
     """So that ReplicaSets as a cache saw them before an upgrade tell nothing wrong."""
     adoption = {"uid": "d", "observedGeneration": 3, "templateHash": "known"}
     rollout = {"status": {"adoption": adoption}}
-    assert known(having(defaulted(TEMPLATE)), rollout) == "known"
-    assert not known(having(TEMPLATE, 4), rollout)
-    assert not known(having(TEMPLATE), {"status": {"adoption": {**adoption, "uid": "another"}}})
+    assert known(evolve(defaulted(TEMPLATE)), rollout) == "known"
+    assert not known(evolve(TEMPLATE, 4), rollout)
+    assert not known(evolve(TEMPLATE), {"status": {"adoption": {**adoption, "uid": "another"}}})

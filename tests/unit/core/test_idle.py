@@ -79,9 +79,9 @@ def test_when_pods_are_asked_for_stable_has_its_own_before_the_canary_has_any(st
 def test_the_first_step_has_all_its_time_after_the_waiting() -> None:
     steps = [{"pause": {"duration": "60s"}}, {"setWeight": 50}]
     scene = under_way(0, spec_of(steps, replicas=0)).with_(stable_floor=0, weights=Weights())
-    waits = scene.having(replica_set(OLD, 0)).without(NEW)
+    waits = scene.evolve(replica_set(OLD, 0)).without(NEW)
     awake = waits.after(waits.decide(), 3600).with_(spec=spec_of(steps, replicas=4))
-    status = awake.having(replica_set(OLD, 4)).decide().status
+    status = awake.evolve(replica_set(OLD, 4)).decide().status
     assert status.step_started_at == at(3600)
     assert "holds for 1m" in status.message
 
@@ -111,10 +111,10 @@ def test_scaled_to_0_in_the_middle_it_goes_on_with_the_pods_it_began_with(start:
 def test_a_stable_revision_that_is_broken_is_not_waited_for() -> None:
     spec = spec_of(replicas=4)
     broken = replica_set(OLD, 4, 0, problem="ImagePullBackOff")
-    scene = under_way(0, spec).having(broken).without(NEW)
+    scene = under_way(0, spec).evolve(broken).without(NEW)
     scene = scene.with_(stable_floor=0, weights=Weights())
     assert scene.decide().status.weights.desired == 25
-    patient = scene.having(replica_set(OLD, 4, 0)).decide().status
+    patient = scene.evolve(replica_set(OLD, 4, 0)).decide().status
     assert patient.weights.desired == 0
     assert "0 of 4 stable pods are available, which come first" in patient.message
 
@@ -174,7 +174,7 @@ def test_a_held_release_says_so_and_not_that_it_waits() -> None:
 
 
 def test_a_new_template_is_told_and_then_why_it_waits() -> None:
-    scene = settled(spec_of(replicas=0)).having(replica_set(OLD, 0))
+    scene = settled(spec_of(replicas=0)).evolve(replica_set(OLD, 0))
     scene = scene.with_(template_hash=NEW)
     decision = scene.decide()
     assert told(decision) == ["RolloutStarted", "WaitsForPods"]

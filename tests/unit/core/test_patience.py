@@ -57,7 +57,7 @@ def test_a_route_that_was_written_to_send_something_is_waited_for() -> None:
 def test_a_newer_template_waits_since_what_the_last_canary_gets_must_not_be_its_own() -> None:
     last = [Retiring(hash="lasthash", delay_seconds=30)]
     scene = under_way(retiring=last, weights=Weights(desired=25), route=CUT)
-    scene = scene.having(replica_set("lasthash", 1)).serving(
+    scene = scene.evolve(replica_set("lasthash", 1)).serving(
         canary=service("checkout-canary", "lasthash", lasthash=1)
     )
     decision = later(scene, LONG).decide()
@@ -73,7 +73,7 @@ def test_going_forward_an_answer_is_waited_for_up_to_the_deadline() -> None:
         route=Route(
             exists=True, weight=None, highest=50, said=frozenset({50}), waits=("it is late",)
         ),
-    ).having(replica_set(NEW, 2), replica_set(OLD, 4))
+    ).evolve(replica_set(NEW, 2), replica_set(OLD, 4))
     assert later(scene, LONG).decide().status.abort is None
     abort = later(scene, 601).decide().status.abort
     assert abort is not None

@@ -74,7 +74,7 @@ def test_the_current_step_is_found_again_or_it_is_said_that_it_is_not(
     entered: int, now: list[JSON], index: int | None
 ) -> None:
     before = spec_of(WAS)
-    status = under_way(25).status.having(
+    status = under_way(25).status.evolve(
         current_step_index=entered - 1, entered_steps=plan.entered(before, entered - 1)
     )
     after = spec_of(now)
@@ -101,14 +101,14 @@ CLOCKED = [weight(10), timed("20s"), weight(50), HOLD, weight(60), timed("20s")]
 def test_a_step_that_ends_by_itself_is_not_found_behind_what_was_never_entered(
     now: list[JSON],
 ) -> None:
-    status = under_way(10).status.having(
+    status = under_way(10).status.evolve(
         current_step_index=1, entered_steps=plan.entered(spec_of(CLOCKED), 1)
     )
     assert plan.found_again(spec_of(now), status, at(0)) is None
 
 
 def test_what_a_person_passed_is_the_step_that_it_was() -> None:
-    status = under_way(10).status.having(
+    status = under_way(10).status.evolve(
         current_step_index=1, entered_steps=["setWeight 10", "pause"], promoted="Step"
     )
     same = plan.found_again(spec_of([weight(10), HOLD, weight(90)]), status, at(0))
@@ -120,7 +120,7 @@ def test_what_a_person_passed_is_the_step_that_it_was() -> None:
 
 def test_a_header_route_that_nobody_entered_does_not_open_by_an_edit() -> None:
     before = spec_of([header(TESTERS), HOLD])
-    status = under_way(25).status.having(
+    status = under_way(25).status.evolve(
         current_step_index=1, entered_steps=plan.entered(before, 1)
     )
     everybody = {"headerName": "x-tester", "headerValue": {"regex": ".*"}}
@@ -131,7 +131,7 @@ def test_a_header_route_that_nobody_entered_does_not_open_by_an_edit() -> None:
 
 def test_the_clock_of_a_pause_that_had_none_begins_with_the_edit() -> None:
     before = spec_of([weight(25), HOLD])
-    status = under_way(25).status.having(
+    status = under_way(25).status.evolve(
         current_step_index=1, entered_steps=plan.entered(before, 1), step_started_at=at(-900)
     )
     found = plan.found_again(spec_of([weight(25), timed("10m")]), status, at(0))
@@ -144,7 +144,7 @@ def test_the_clock_of_a_pause_that_had_none_begins_with_the_edit() -> None:
 
 def test_a_status_from_before_steps_were_remembered_is_trusted_by_its_index() -> None:
     spec = spec_of(WAS)
-    status = under_way(25).status.having(current_step_index=3, entered_steps=[])
+    status = under_way(25).status.evolve(current_step_index=3, entered_steps=[])
     found = plan.found_again(spec, status, at(0))
     assert found is not None
     assert (found.current_step_index, found.entered_steps) == (3, plan.labels(spec)[:4])
@@ -177,7 +177,7 @@ def test_whatever_is_edited_it_stands_at_a_step_of_its_kind_or_nowhere(
 ) -> None:
     at_step = data.draw(st.integers(0, len(before)))
     entered = plan.entered(spec_of(before), at_step)
-    status = under_way(25).status.having(current_step_index=at_step, entered_steps=entered)
+    status = under_way(25).status.evolve(current_step_index=at_step, entered_steps=entered)
     found = plan.found_again(spec_of(after), status, at(0))
     if found is None:
         steps = plan.labels(spec_of(after))
@@ -187,7 +187,7 @@ def test_whatever_is_edited_it_stands_at_a_step_of_its_kind_or_nowhere(
     kind = entered[-1].split()[0]
     assert found.entered_steps[-1].split()[0] == kind
     assert (found.current_step_index == len(after)) is (kind == plan.PROMOTION)
-    assert found.having(current_step_index=at_step, entered_steps=entered) == status.having(
+    assert found.evolve(current_step_index=at_step, entered_steps=entered) == status.evolve(
         step_started_at=found.step_started_at
     ), "nothing else is changed"
 

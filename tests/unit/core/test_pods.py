@@ -43,7 +43,7 @@ def big(*unlike: dict[str, Any], stable: ReplicaSet | None = None, **changes: An
     spec = spec_of([{"setWeight": 100}, {"pause": {}}], replicas=40, **changes)
     scene = under_way(100, spec, current_step_index=1, stable_floor=40)
     canary = fleet(NEW, 40, *unlike)
-    scene = scene.having(canary, stable or fleet(OLD, 40))
+    scene = scene.evolve(canary, stable or fleet(OLD, 40))
     return scene.serving(
         stable=service("checkout", OLD, oldhash=40),
         canary=service("checkout-canary", NEW, newhash=canary.ready),
@@ -52,7 +52,7 @@ def big(*unlike: dict[str, Any], stable: ReplicaSet | None = None, **changes: An
 
 def single(**facts: Any) -> Scene:
     """Return a scene whose only canary pod is as told."""
-    return under_way(25, current_step_index=1).having(fleet(NEW, 1, facts))
+    return under_way(25, current_step_index=1).evolve(fleet(NEW, 1, facts))
 
 
 def reason(scene: Scene) -> str | None:
@@ -155,14 +155,14 @@ def test_what_the_lost_pods_counted_last_is_not_counted_against_the_next(ends: s
 
 
 def test_without_a_stable_pod_nothing_is_moved() -> None:
-    scene = single(**STARTING).having(replica_set(OLD, 4, 0))
+    scene = single(**STARTING).evolve(replica_set(OLD, 4, 0))
     decision = scene.decide()
     assert decision.actions == ()
     assert decision.status.abort is None
 
 
 def test_a_revision_that_somebody_scaled_to_nothing_is_rolled_back() -> None:
-    scene = under_way(25, current_step_index=1).having(replica_set(NEW, 0))
+    scene = under_way(25, current_step_index=1).evolve(replica_set(NEW, 0))
     assert reason(scene) == "no canary pod is ready while it has traffic"
 
 
@@ -216,7 +216,7 @@ def test_what_a_threshold_calls_enough_for_a_weight_is_enough_at_that_weight() -
 
 def test_a_step_goes_on_by_its_threshold() -> None:
     scene = under_way(50, weights=Weights(desired=50), current_step_index=2, route=Route())
-    scene = scene.having(fleet(NEW, 2, STARTING)).serving(
+    scene = scene.evolve(fleet(NEW, 2, STARTING)).serving(
         canary=service("checkout-canary", NEW, newhash=1)
     )
     assert scene.decide().actions == ()
@@ -238,6 +238,6 @@ def test_a_replacement_has_a_deadline_of_its_own(
 ) -> None:
     scene = under_way(50, current_step_index=1, unsettled_since=at(-599), settled_pods=settled_pods)
     missing = {**STARTING, "created_at": created_at, "unready_since": at(-600)}
-    scene = scene.having(fleet(NEW, 2, missing))
+    scene = scene.evolve(fleet(NEW, 2, missing))
     later = scene.after(scene.decide(), 2)
     assert (reason(later) is not None) == ends

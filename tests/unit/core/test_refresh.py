@@ -19,7 +19,7 @@ from tests.unit.core.worlds import at, under_way
 OLD = (
     under_way(25)
     .decide()
-    .status.having(
+    .status.evolve(
         refreshed_at=at(-1),
         step_started_at=at(-3),
         exposure=Exposure(canary_requests=100),
@@ -31,13 +31,13 @@ COMMAND = HandledCommand(id="1", verb="abort", accepted=True, message="", at=at(
 
 
 def criterion(**facts: Any) -> list[CriterionStatus]:
-    return [OLD.criteria[0].having(**facts)]
+    return [OLD.criteria[0].evolve(**facts)]
 
 
 def reworded(kind: str) -> list[Condition]:
     """Return the conditions with other words in one of them."""
     return [
-        entry.having(message="other words") if entry.type == kind else entry
+        entry.evolve(message="other words") if entry.type == kind else entry
         for entry in OLD.conditions
     ]
 
@@ -71,7 +71,7 @@ def reworded(kind: str) -> list[Condition]:
     ],
 )
 def test_what_decides_is_written_at_once(changes: Any) -> None:
-    assert worth_writing(OLD, OLD.having(**changes), at(0))
+    assert worth_writing(OLD, OLD.evolve(**changes), at(0))
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ def test_what_decides_is_written_at_once(changes: Any) -> None:
         {},
         {"exposure": Exposure(canary_requests=120)},
         {"criteria": criterion(requests=120, message="0 of 120")},
-        {"weights": OLD.weights.having(served=24.7)},
+        {"weights": OLD.weights.evolve(served=24.7)},
         {"refreshed_at": at(0)},
         {"conditions": reworded("Ready")},
     ],
 )
 def test_numbers_that_only_inform_are_not(changes: Any) -> None:
-    new = OLD.having(**changes)
+    new = OLD.evolve(**changes)
     assert not worth_writing(OLD, new, at(0))
     assert not worth_writing(OLD, new, at(10_000))
     assert due_at(OLD, new, at(0)) is None
@@ -96,7 +96,7 @@ def test_numbers_that_only_inform_are_not(changes: Any) -> None:
     "name", ["replicas", "ready_replicas", "available_replicas", "updated_replicas"]
 )
 def test_counts_of_pods_wait_a_few_seconds(name: str) -> None:
-    new = OLD.having(**{name: 99})
+    new = OLD.evolve(**{name: 99})
     assert not worth_writing(OLD, new, at(0))
     assert due_at(OLD, new, at(0)) == SOON
     assert worth_writing(OLD, new, SOON)
@@ -104,30 +104,30 @@ def test_counts_of_pods_wait_a_few_seconds(name: str) -> None:
 
 
 def test_a_message_alone_is_written_ever_more_rarely() -> None:
-    new = OLD.having(message="other words")
+    new = OLD.evolve(message="other words")
     assert due_at(OLD, new, at(0)) == SOON
     assert worth_writing(OLD, new, SOON)
-    long = OLD.having(step_started_at=at(-3601))
-    assert due_at(long, long.having(message="other words"), at(0)) == at(3599)
+    long = OLD.evolve(step_started_at=at(-3601))
+    assert due_at(long, long.evolve(message="other words"), at(0)) == at(3599)
 
 
 def test_how_far_a_restart_is_does_not_wait_for_long() -> None:
-    old = OLD.having(step_started_at=at(-3601), restart=Restart(at=at(-60)))
-    assert due_at(old, old.having(message="other words"), at(0)) == SOON
+    old = OLD.evolve(step_started_at=at(-3601), restart=Restart(at=at(-60)))
+    assert due_at(old, old.evolve(message="other words"), at(0)) == SOON
 
 
 def test_another_reason_why_nothing_is_measured_does_not_wait_for_long() -> None:
     """Whoever has mended one, such as a token, reads about the next one."""
     refused = criterion(verdict="error", message="answered HTTP 401")
-    old = OLD.having(step_started_at=at(-3601), criteria=refused)
+    old = OLD.evolve(step_started_at=at(-3601), criteria=refused)
     empty = criterion(verdict="error", message="the token can't be read")
-    new = old.having(message="other words", criteria=empty)
+    new = old.evolve(message="other words", criteria=empty)
     assert due_at(old, new, at(0)) == SOON
 
 
 def test_what_was_never_written_is_written() -> None:
-    never = OLD.having(refreshed_at=None)
-    assert worth_writing(never, never.having(message="other words"), at(0))
+    never = OLD.evolve(refreshed_at=None)
+    assert worth_writing(never, never.evolve(message="other words"), at(0))
 
 
 @pytest.mark.parametrize(
@@ -142,15 +142,15 @@ def test_what_was_never_written_is_written() -> None:
 def test_evidence_is_written_when_its_sample_has_grown(
     before: int, after: int, worth: bool
 ) -> None:
-    old = OLD.having(exposure=Exposure(canary_requests=before))
-    new = OLD.having(exposure=Exposure(canary_requests=after))
+    old = OLD.evolve(exposure=Exposure(canary_requests=before))
+    new = OLD.evolve(exposure=Exposure(canary_requests=after))
     assert worth_writing(old, new, at(0)) is worth
 
 
 def test_a_day_of_traffic_costs_a_handful_of_writes() -> None:
     status, writes = RolloutStatus(), 0
     for requests in range(0, 4_000_000, 500):
-        new = status.having(exposure=Exposure(canary_requests=requests))
+        new = status.evolve(exposure=Exposure(canary_requests=requests))
         if worth_writing(status, new, at(requests / 50)):
             status, writes = new, writes + 1
     assert writes < 12

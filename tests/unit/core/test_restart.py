@@ -49,7 +49,7 @@ def fleet(size: int, new: int = 0, *, ready_new: int | None = None, **facts: Any
 
 def world_of(size: int, found: ReplicaSet | None = None, **spec: Any) -> Scene:
     found = found or fleet(size)
-    scene = settled(spec_of(replicas=size, **spec)).having(found)
+    scene = settled(spec_of(replicas=size, **spec)).evolve(found)
     return scene.serving(stable=service("checkout", OLD, oldhash=found.available))
 
 
@@ -101,11 +101,11 @@ def test_by_replicas_it_has_one_more_pod_too() -> None:
     rollout = kubernetes.rollout(STEPS, replicas=2)
     rollout["spec"]["strategy"] = {"canary": {"steps": STEPS}}
     spec = parse_rollout(rollout)
-    scene = restarting(settled(spec, services={}).having(fleet(2)))
+    scene = restarting(settled(spec, services={}).evolve(fleet(2)))
     decision = scene.decide()
     assert decision.actions == (ScaleReplicaSet(f"checkout-{OLD}", 3),)
     three = replace(fleet(3), pods=(*fleet(2).pods, Pod("new", ready=True, created_at=at(1))))
-    assert going(restarting(scene.having(three)).decide()) == [f"{OLD}-0"]
+    assert going(restarting(scene.evolve(three)).decide()) == [f"{OLD}-0"]
 
 
 def test_the_command_is_accepted_and_told() -> None:
@@ -131,7 +131,7 @@ def test_pods_that_are_younger_than_our_clock_thinks_are_replaced_too() -> None:
     [
         (under_way(), "under way"),
         (settled().without(OLD), "no revision is stable"),
-        (settled().having(replica_set(OLD, 0)), "no pods"),
+        (settled().evolve(replica_set(OLD, 0)), "no pods"),
     ],
 )
 def test_it_is_refused_when_it_makes_no_sense(scene: Scene, why: str) -> None:
@@ -149,7 +149,7 @@ def test_a_pod_of_the_same_second_as_the_wish_is_not_replaced_twice() -> None:
     assert early.status.restart == wish
     assert early.actions == (), "a second pod would be of this second, too"
     due = world_of(1).with_(now=at(1), restart=wish)
-    assert due.decide().status.restart == wish.having(begun=True)
+    assert due.decide().status.restart == wish.evolve(begun=True)
     assert due.after(due.decide()).decide().actions == (ScaleReplicaSet(f"checkout-{OLD}", 2),)
 
 
@@ -255,7 +255,7 @@ def test_stable_may_be_restarted_after_a_rollback_which_stays_said() -> None:
     assert first.status.message == f"{before}; restarting: 0 of 4 pods replaced"
     again = scene.after(first).decide()
     assert again.status.message == first.status.message
-    done = scene.after(again).having(fleet(4, new=4)).decide()
+    done = scene.after(again).evolve(fleet(4, new=4)).decide()
     assert done.status.restart is None
     assert done.status.message == before
 

@@ -95,7 +95,7 @@ def test_a_release_under_way_is_stopped_and_its_template_is_not_given_back() -> 
 
     cut = scene.after(decision).with_(route=Route(exists=True))
     assert cut.decide().actions == (), "what was stopped still has pods, which a Service may select"
-    cut = cut.having(replica_set(NEW, 0))
+    cut = cut.evolve(replica_set(NEW, 0))
     decision = cut.decide()
     assert decision.actions == (RestoreWorkload(4, OLD),)
     assert told(decision) == ["Reverting", "TemplateGivenBack"]
@@ -119,14 +119,14 @@ def test_until_then_it_says_what_it_waits_for() -> None:
         "before everything is given back to Deployment shop, the pods of revision 2 (shop:newhash)"
         " go: its Services will select all pods"
     )
-    kept = leaving().having(replica_set(NEW, 1)).decide().status
+    kept = leaving().evolve(replica_set(NEW, 1)).decide().status
     assert kept.phase == "Progressing", "it is not at rest any more"
     assert "the pods of revision 2 (shop:newhash) go" in kept.message
 
 
 def test_a_revision_that_is_only_kept_warm_is_not_waited_for_long() -> None:
     warm = [Retiring(hash=NEW, delay_seconds=3600, at=at(3000))]
-    scene = leaving(retiring=warm).having(replica_set(NEW, 4))
+    scene = leaving(retiring=warm).evolve(replica_set(NEW, 4))
     (entry,) = scene.decide().status.retiring
     due = scene.now + timedelta(seconds=30)
     assert (entry.delay_seconds, entry.at) == (30, due)
@@ -135,19 +135,19 @@ def test_a_revision_that_is_only_kept_warm_is_not_waited_for_long() -> None:
 
 
 def test_its_pods_come_back_as_many_as_the_rollout_has() -> None:
-    grown = leaving(spec=adopting(replicas=9)).having(replica_set(OLD, 7))
+    grown = leaving(spec=adopting(replicas=9)).evolve(replica_set(OLD, 7))
     assert grown.decide().actions == (RestoreWorkload(9),)
-    many = leaving().having(replica_set(OLD, 12))
+    many = leaving().evolve(replica_set(OLD, 12))
     assert many.decide().actions == (RestoreWorkload(12),)
 
 
 def test_a_service_on_a_canary_that_was_switched_to_goes_to_stable_first() -> None:
     scene = leaving(services={"checkout": service("checkout", NEW, newhash=2)})
-    scene = scene.having(replica_set(NEW, 2))
+    scene = scene.evolve(replica_set(NEW, 2))
     assert act.SelectRevision("checkout", OLD) in scene.decide().actions
 
     # Nobody can be sent to a stable revision that has no ready pod.
-    dead = scene.having(replica_set(OLD, 4, 0))
+    dead = scene.evolve(replica_set(OLD, 4, 0))
     assert dead.decide().actions == (RestoreWorkload(4),)
 
 

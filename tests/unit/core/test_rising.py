@@ -98,7 +98,7 @@ def test_a_rise_that_was_begun_waits_when_the_evidence_turns_before_its_pods_are
         "current_step_index": 2,
         "weights": Weights(desired=50, applied=25, applied_at=at(-60)),
     }
-    scene = after_the_pause(leaning(), **begun).having(replica_set(NEW, 2))
+    scene = after_the_pause(leaning(), **begun).evolve(replica_set(NEW, 2))
     scene = scene.serving(canary=service("checkout-canary", NEW, newhash=2))
     decision = scene.decide()
     assert not any(isinstance(each, act.SetWeight) for each in decision.actions)
@@ -126,7 +126,7 @@ def test_a_switch_of_blue_green_waits_for_what_leans_on_the_preview() -> None:
     }
     spec = spec_of(strategy={"blueGreen": switching}, successCriteria=CRITERIA)
     scene = under_way(0, spec, current_step_index=1, step_started_at=at(-40), route=Route())
-    scene = scene.with_(weights=Weights(), canary_scale=4).having(replica_set(NEW, 4))
+    scene = scene.with_(weights=Weights(), canary_scale=4).evolve(replica_set(NEW, 4))
     scene = scene.serving(canary=service("checkout-canary", NEW, newhash=4))
     held = scene.with_(evidence=leaning()).decide().status
     assert (held.current_step_index, held.weights.desired) == (1, 0)
@@ -156,7 +156,7 @@ def test_a_person_passes_what_leans_and_the_rise_is_made() -> None:
     scene = after_the_pause(leaning(), promoted="Evidence")
     decision = scene.decide()
     assert decision.status.weights.desired == 50
-    begun = scene.after(decision).having(replica_set(NEW, 2))
+    begun = scene.after(decision).evolve(replica_set(NEW, 2))
     begun = begun.serving(canary=service("checkout-canary", NEW, newhash=2))
     assert any(isinstance(each, act.SetWeight) for each in begun.decide().actions)
     risen = begun.with_(route=Route(exists=True, weight=50, highest=50)).decide().status
@@ -235,7 +235,7 @@ def begun_rise(**changes: Any) -> Scene:
         "weights": Weights(desired=50, applied=25, applied_at=at(-60)),
         **changes,
     }
-    scene = after_the_pause(begun.pop("evidence", Evidence()), **begun).having(replica_set(NEW, 2))
+    scene = after_the_pause(begun.pop("evidence", Evidence()), **begun).evolve(replica_set(NEW, 2))
     return scene.serving(canary=service("checkout-canary", NEW, newhash=2))
 
 

@@ -82,7 +82,7 @@ def test_blue_green_has_roles_too() -> None:
 
 
 def test_a_canary_is_born_in_its_dress() -> None:
-    scene = under_way(0, spec_of()).without(NEW).having(wearing(replica_set(OLD, 4), STABLE))
+    scene = under_way(0, spec_of()).without(NEW).evolve(wearing(replica_set(OLD, 4), STABLE))
     (made,) = [each for each in scene.decide().actions if isinstance(each, CreateReplicaSet)]
     assert made.dress == CANARY
 
@@ -91,7 +91,7 @@ def test_the_template_is_changed_first_and_living_pods_after() -> None:
     scene = settled(spec_of())
     assert dressing(scene) == [DressReplicaSet(f"checkout-{OLD}", STABLE)]
 
-    scene = scene.having(wearing(replica_set(OLD, 4), STABLE, Dress()))
+    scene = scene.evolve(wearing(replica_set(OLD, 4), STABLE, Dress()))
     changes = dressing(scene)
     assert [each.name for each in changes if isinstance(each, DressPod)] == [
         f"{OLD}-{number}" for number in range(4)
@@ -103,7 +103,7 @@ def test_the_template_is_changed_first_and_living_pods_after() -> None:
 
 
 def test_nothing_is_written_when_all_is_as_it_should_be() -> None:
-    scene = settled(spec_of()).having(wearing(replica_set(OLD, 4), STABLE))
+    scene = settled(spec_of()).evolve(wearing(replica_set(OLD, 4), STABLE))
     assert scene.decide().actions == ()
     assert settled().decide().actions == ()
 
@@ -111,7 +111,7 @@ def test_nothing_is_written_when_all_is_as_it_should_be() -> None:
 def test_only_pods_that_differ_are_written_to_a_few_at_a_time() -> None:
     found = wearing(replica_set(OLD, 40), STABLE, CANARY)
     right = tuple(replace(pod, mark=STABLE.mark) for pod in found.pods[:5])
-    scene = settled(spec_of(replicas=40)).having(replace(found, pods=(*right, *found.pods[5:])))
+    scene = settled(spec_of(replicas=40)).evolve(replace(found, pods=(*right, *found.pods[5:])))
     names = [each.name for each in dressing(scene) if isinstance(each, DressPod)]
     assert names == [pod.name for pod in found.pods[5 : 5 + PODS_AT_ONCE]]
 
@@ -125,7 +125,7 @@ def test_traffic_goes_before_looks() -> None:
 
 
 def test_a_canary_that_is_rolled_back_keeps_its_dress() -> None:
-    scene = rolled_back(spec=spec_of()).having(
+    scene = rolled_back(spec=spec_of()).evolve(
         wearing(replica_set(OLD, 4), STABLE), wearing(replica_set(NEW, 1), CANARY)
     )
     assert dressing(scene) == []
@@ -133,14 +133,14 @@ def test_a_canary_that_is_rolled_back_keeps_its_dress() -> None:
 
 def test_a_revision_without_a_role_keeps_what_it_has() -> None:
     gone = wearing(replica_set("third", 0), CANARY)
-    scene = settled(spec_of()).having(wearing(replica_set(OLD, 4), STABLE), gone)
+    scene = settled(spec_of()).evolve(wearing(replica_set(OLD, 4), STABLE), gone)
     assert dressing(scene) == []
 
 
 def test_what_is_taken_out_of_the_spec_is_taken_off() -> None:
-    scene = settled().having(wearing(replica_set(OLD, 2), STABLE))
+    scene = settled().evolve(wearing(replica_set(OLD, 2), STABLE))
     assert dressing(scene) == [DressReplicaSet(f"checkout-{OLD}", Dress())]
-    scene = scene.having(wearing(replica_set(OLD, 2), Dress(), STABLE))
+    scene = scene.evolve(wearing(replica_set(OLD, 2), Dress(), STABLE))
     first = dressing(scene)[0]
     assert isinstance(first, DressPod)
     assert first.labels == {"role": None, "rollouts.dev/role-metadata": None}
@@ -148,12 +148,12 @@ def test_what_is_taken_out_of_the_spec_is_taken_off() -> None:
 
 
 def test_a_replica_set_that_is_not_ours_yet_is_left_alone() -> None:
-    assert dressing(settled(spec_of()).having(replica_set(OLD, 4, owned=False))) == []
+    assert dressing(settled(spec_of()).evolve(replica_set(OLD, 4, owned=False))) == []
 
 
 @pytest.mark.parametrize("made", [0, 5])
 def test_min_ready_seconds_follow_the_spec(made: int) -> None:
-    scene = settled(worlds.spec_of(minReadySeconds=5)).having(
+    scene = settled(worlds.spec_of(minReadySeconds=5)).evolve(
         replica_set(OLD, 4, min_ready_seconds=made)
     )
     expected = [SetMinReady(f"checkout-{OLD}", 5)] if made == 0 else []

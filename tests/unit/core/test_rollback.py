@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from rollouts.core import actions as act
-from rollouts.model.route import Problem, Route, Split
+from rollouts.model.finding import Finding
+from rollouts.model.route import Route, Split
 from rollouts.model.status import Pause, Weights
 from tests.unit.core.worlds import (
     CRITERIA,
@@ -81,17 +82,17 @@ def test_a_release_that_is_held_is_still_stopped(held: Scene) -> None:
 def test_a_rollback_never_waits_for_readiness(canary: int, stable: int) -> None:
     """Not of the canary, and not of all of stable; only what nobody else answers stays."""
     scene = under_way(25, JUDGED, evidence=FAILED)
-    scene = scene.having(replica_set(NEW, 1, canary), replica_set(OLD, 4, stable))
+    scene = scene.evolve(replica_set(NEW, 1, canary), replica_set(OLD, 4, stable))
     assert reason(scene) is not None
 
 
 def test_a_rollback_is_decided_while_nobody_else_answers_and_made_by_whoever_comes_next() -> None:
-    scene = under_way(25, JUDGED, evidence=FAILED).having(replica_set(OLD, 4, 0))
+    scene = under_way(25, JUDGED, evidence=FAILED).evolve(replica_set(OLD, 4, 0))
     decision = scene.decide()
     assert decision.status.abort is not None
     assert decision.actions == ()
     assert scene.after(decision).decide().actions == ()
-    one = scene.after(decision).having(replica_set(OLD, 4, 1))
+    one = scene.after(decision).evolve(replica_set(OLD, 4, 1))
     assert one.decide().actions == (CUT,)
 
 
@@ -99,7 +100,7 @@ def with_pod(**facts: object) -> Scene:
     """Return the scene at 50 % with two pods, of which the second is as told."""
     canary = replica_set(NEW, 2, 1)
     second = replace(canary.pods[1], **facts)  # type: ignore[arg-type]
-    return under_way(50, current_step_index=2).having(
+    return under_way(50, current_step_index=2).evolve(
         replace(canary, pods=(canary.pods[0], second))
     )
 
@@ -111,7 +112,7 @@ def test_pods_that_crash_again_and_again_end_it_whatever_the_others_do() -> None
 
 def for_long(scene: Scene) -> Scene:
     """Return the scene with a weight that was applied, and a pod that has not been ready, two minutes before."""
-    weights = scene.status.weights.having(applied_at=at(-128))
+    weights = scene.status.weights.evolve(applied_at=at(-128))
     return scene.with_(weights=weights, step_started_at=at(-130))
 
 
@@ -135,7 +136,7 @@ def test_a_pod_of_the_second_in_which_the_weight_was_applied_may_be_younger() ->
 
 
 def test_no_ready_pod_under_traffic_ends_it_at_once() -> None:
-    scene = under_way(25, current_step_index=1).having(replica_set(NEW, 1, 0))
+    scene = under_way(25, current_step_index=1).evolve(replica_set(NEW, 1, 0))
     assert reason(scene) == "no canary pod is ready while it has traffic"
 
 
@@ -166,14 +167,14 @@ def test_traffic_of_a_superseded_canary_is_not_held_against_the_next() -> None:
         "checkout-canary": service("checkout-canary", "gone", gone=1),
     }
     assert reason(scene.without(NEW).with_(services=superseded)) is None
-    starting = scene.having(replica_set(NEW, 1, 0)).with_(services=superseded)
+    starting = scene.evolve(replica_set(NEW, 1, 0)).with_(services=superseded)
     assert reason(starting) is None
 
 
 def test_pods_that_are_not_ready_before_any_traffic_are_only_waited_for() -> None:
     scene = under_way(25, weights=Weights(desired=25), route=Route())
     crashing = replica_set(NEW, 1, 0, problem="CrashLoopBackOff")
-    decision = scene.having(crashing).decide()
+    decision = scene.evolve(crashing).decide()
     assert decision.status.abort is None
     assert decision.status.message == (
         "step 1/3 at 0 %: 0 of 1 canary pods are available (CrashLoopBackOff)"
@@ -184,7 +185,7 @@ def stuck(**changes: object) -> Scene:
     """Return a scene whose canary pod never gets ready, at the end of the deadline of 60 s."""
     spec = changes.pop("spec", spec_of(progressDeadlineSeconds=60))
     scene = under_way(25, spec, weights=Weights(desired=25), route=Route())  # type: ignore[arg-type]
-    scene = scene.having(replica_set(NEW, 1, 0, problem="ImagePullBackOff"))
+    scene = scene.evolve(replica_set(NEW, 1, 0, problem="ImagePullBackOff"))
     return scene.with_(**{"unsettled_since": at(-60), **changes})
 
 
@@ -208,7 +209,7 @@ def test_a_deadline_that_does_not_abort_is_told_as_stalled() -> None:
     assert holding(status)["Stalled"]
     assert not holding(status)["Aborted"]
     route = Route(exists=True, weight=25, highest=25)
-    healed = stuck(spec=spec, route=route).having(replica_set(NEW, 1)).decide()
+    healed = stuck(spec=spec, route=route).evolve(replica_set(NEW, 1)).decide()
     assert healed.status.phase == "Paused", "step 2 waits for a person"
     assert stuck(spec=spec, unsettled_since=at(-59)).decide().status.phase == "Progressing"
 
@@ -226,15 +227,15 @@ def test_the_deadline_is_for_pods_and_routes_and_not_for_people(scene: Scene) ->
 
 
 def test_an_obstacle_is_what_the_deadline_names() -> None:
-    problem = Problem("SecondCanary", "Ingress x already is a canary")
-    found = stuck(route=Route(problems=(problem,))).decide().status
+    problem = Finding("error", "SecondCanary", "Ingress x already is a canary")
+    found = stuck(route=Route(findings=(problem,))).decide().status
     assert found.abort is not None
     assert found.abort.reason.endswith("Ingress x already is a canary")
 
 
 def test_who_has_not_confirmed_is_what_the_deadline_names() -> None:
     waiting = Route(exists=True, weight=None, highest=25, waits=("Gateway edge says nothing",))
-    found = stuck(route=waiting).having(replica_set(NEW, 1)).decide().status
+    found = stuck(route=waiting).evolve(replica_set(NEW, 1)).decide().status
     assert found.abort is not None
     says = "weight 25 % is not confirmed by the routes yet: Gateway edge says nothing"
     assert found.abort.reason.endswith(says)
@@ -255,7 +256,7 @@ def test_after_a_rollback_nothing_rises_and_pods_go_after_their_delay() -> None:
     assert gone.decide().actions == (act.SelectRevision("checkout-canary", OLD),)
     unselected = gone.serving(canary=service("checkout-canary", OLD, oldhash=4))
     assert unselected.decide().actions == (act.ScaleReplicaSet("checkout-newhash", 0),)
-    done = unselected.having(replica_set(NEW, 0)).decide()
+    done = unselected.evolve(replica_set(NEW, 0)).decide()
     assert done.actions == ()
     assert done.status.phase == "Degraded", "until retry or a new template"
 
@@ -310,7 +311,7 @@ def test_traffic_that_a_dead_predecessor_took_back_is_not_given_back_unseen(lowe
     scene = under_way(25, JUDGED, route=lowered)
     for blind in (scene.decide(), scene.with_(evidence=evidence("error")).decide()):
         assert blind.actions == ()
-        assert "PutBack" not in told(blind)
+        assert "DriftCorrected" not in told(blind)
 
     failed = scene.with_(evidence=FAILED).decide()
     assert failed.status.abort is not None
@@ -327,12 +328,12 @@ def test_testers_whom_a_dead_predecessor_took_back_are_not_given_back_unseen() -
     weights = Weights(applied_at=at(-20), routes=["testers"])
     cut = Route(exists=True, shaped=False)
     scene = under_way(0, spec, current_step_index=1, weights=weights, route=cut)
-    scene = scene.having(replica_set(NEW, 1)).serving(
+    scene = scene.evolve(replica_set(NEW, 1)).serving(
         canary=service("checkout-canary", NEW, newhash=1)
     )
     assert scene.decide().actions == ()
-    assert "PutBack" not in told(scene.decide())
+    assert "DriftCorrected" not in told(scene.decide())
     assert scene.with_(evidence=FAILED).decide().status.abort is not None
     innocent = scene.with_(evidence=evidence("inconclusive")).decide()
-    assert "PutBack" in told(innocent)
+    assert "DriftCorrected" in told(innocent)
     assert [type(each) for each in innocent.actions] == [act.SetWeight]

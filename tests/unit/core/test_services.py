@@ -7,7 +7,8 @@ import pytest
 
 from rollouts.core import actions as act
 from rollouts.core.observed import Service
-from rollouts.model.route import Problem, Route
+from rollouts.model.finding import Finding
+from rollouts.model.route import Route
 from tests.unit.core.test_adoption import adopting, deployment
 from tests.unit.core.worlds import (
     NEW,
@@ -34,7 +35,7 @@ def with_left(scene: Scene, hash_: str = OLD, *, ours: bool = False) -> Scene:
     kept = [] if ours else ["old"]
     return scene.with_(
         services={**scene.observed.services, "old": found},
-        status=scene.status.having(services=[*scene.status.services, *kept]),
+        status=scene.status.evolve(services=[*scene.status.services, *kept]),
     )
 
 
@@ -54,9 +55,9 @@ def test_what_is_bound_is_remembered_once() -> None:
 
 
 def test_what_an_older_rollout_has_bound_is_not_remembered_as_ours() -> None:
-    claim = Problem("ServiceClaimed", "Rollout elder already releases Service checkout")
-    scene = settled().with_(route=Route(problems=(claim,)))
-    assert scene.with_(status=scene.status.having(services=[])).decide().status.services == []
+    claim = Finding("error", "ServiceClaimed", "Rollout elder already releases Service checkout")
+    scene = settled().with_(route=Route(findings=(claim,)))
+    assert scene.with_(status=scene.status.evolve(services=[])).decide().status.services == []
 
 
 def test_a_service_that_is_named_no_longer_is_given_back_at_rest() -> None:
@@ -79,17 +80,17 @@ def test_a_service_that_is_named_no_longer_is_given_back_at_rest() -> None:
 def test_while_another_revision_has_pods_or_will_it_goes_along_with_stable(size: int) -> None:
     """Without our key it selects every revision's pods, those of a bad canary too."""
     other = replica_set(NEW, size, wanted=1)
-    scene = with_left(settled()).having(other)
+    scene = with_left(settled()).evolve(other)
     assert about_services(scene) == []
-    assert about_services(with_left(settled(), NEW).having(other)) == [
+    assert about_services(with_left(settled(), NEW).evolve(other)) == [
         act.SelectRevision("old", OLD)
     ]
 
 
 def test_it_goes_along_only_to_a_revision_that_has_ready_pods() -> None:
-    scene = with_left(settled(), NEW).having(replica_set(OLD, 4, 0), replica_set(NEW, 1))
+    scene = with_left(settled(), NEW).evolve(replica_set(OLD, 4, 0), replica_set(NEW, 1))
     assert about_services(scene) == []
-    kept = with_left(settled(), NEW).having(replica_set(NEW, 1))
+    kept = with_left(settled(), NEW).evolve(replica_set(NEW, 1))
     assert act.ScaleReplicaSet("checkout-newhash", 0) not in kept.decide().actions
 
 
@@ -109,7 +110,7 @@ def test_one_of_ours_stays_and_is_given_back_as_well() -> None:
     scene = with_left(settled(), ours=True)
     assert about_services(scene) == [act.ReleaseService("old")]
     assert scene.decide().status.services == ["checkout"]
-    moved = with_left(settled(), NEW, ours=True).having(replica_set(NEW, 4))
+    moved = with_left(settled(), NEW, ours=True).evolve(replica_set(NEW, 4))
     assert about_services(moved) == [act.SelectRevision("old", OLD)]
     given = scene.with_(
         services={**scene.observed.services, "old": replace(service("old", ""), ours=True)}
@@ -126,8 +127,8 @@ def test_a_share_of_the_pods_begins_after_the_service_selects_all_of_them() -> N
 def test_a_share_of_the_pods_is_none_while_the_service_selects_one_revision() -> None:
     """Promoted it would be unseen: nobody's request has reached it."""
     scene = with_left(under_way(0, BY_PODS, services={})).with_(route=Route())
-    scene = scene.having(replica_set(NEW, 1)).with_(
-        weights=scene.status.weights.having(desired=25, applied=0)
+    scene = scene.evolve(replica_set(NEW, 1)).with_(
+        weights=scene.status.weights.evolve(desired=25, applied=0)
     )
     decision = scene.decide()
     assert act.ScaleReplicaSet("checkout-newhash", 0) in decision.actions
@@ -142,9 +143,9 @@ def test_a_share_of_the_pods_is_none_while_the_service_selects_one_revision() ->
 def shared(ours: int, others: int, spec: Any = None, **changes: Any) -> Scene:
     """Return the scene of a first deploy, just over, whose Service has so many other endpoints."""
     found = replace(service("checkout", "", oldhash=ours), other_endpoints=others)
-    scene = settled(spec or spec_of(replicas=ours)).having(replica_set(OLD, ours))
+    scene = settled(spec or spec_of(replicas=ours)).evolve(replica_set(OLD, ours))
     return scene.with_(
-        services={"checkout": found}, status=scene.status.having(services=[]), **changes
+        services={"checkout": found}, status=scene.status.evolve(services=[]), **changes
     )
 
 
@@ -183,10 +184,10 @@ def test_a_release_waits_for_the_others_and_says_so() -> None:
 
 def test_what_was_bound_before_is_bound_again_whoever_else_is_there() -> None:
     scene = shared(1, 9)
-    bound = scene.with_(status=scene.status.having(services=["checkout"]))
+    bound = scene.with_(status=scene.status.evolve(services=["checkout"]))
     decision = bound.decide()
     assert decision.actions == (act.SelectRevision("checkout", OLD),)
-    assert told(decision) == ["PutBack"]
+    assert told(decision) == ["DriftCorrected"]
 
 
 def test_the_pods_of_the_deployment_that_is_adopted_are_no_others() -> None:
@@ -198,8 +199,8 @@ def test_the_pods_of_the_deployment_that_is_adopted_are_no_others() -> None:
 
 def test_a_users_own_canary_service_that_others_serve_is_left_alone() -> None:
     taken = replace(service("checkout-canary", ""), other_endpoints=9)
-    scene = under_way(0).serving(canary=taken).having(replica_set(NEW, 1))
-    scene = scene.with_(route=Route(), weights=scene.status.weights.having(desired=25))
+    scene = under_way(0).serving(canary=taken).evolve(replica_set(NEW, 1))
+    scene = scene.with_(route=Route(), weights=scene.status.weights.evolve(desired=25))
     decision = scene.decide()
     assert decision.actions == ()
     assert "Service checkout-canary has more ready pods of others" in decision.status.message
@@ -224,8 +225,8 @@ def test_a_service_of_ours_is_made_as_its_stable_service_is() -> None:
 
 
 def test_no_weight_rises_onto_a_service_before_it_is() -> None:
-    scene = under_way(0).serving(canary=behind(NEW, newhash=1)).having(replica_set(NEW, 1))
-    scene = scene.with_(weights=scene.status.weights.having(desired=25), route=Route())
+    scene = under_way(0).serving(canary=behind(NEW, newhash=1)).evolve(replica_set(NEW, 1))
+    scene = scene.with_(weights=scene.status.weights.evolve(desired=25), route=Route())
     assert scene.decide().actions == (act.FollowService("checkout-canary"),)
     done = scene.serving(canary=replace(behind(NEW, newhash=1), behind=False))
     assert [type(each) for each in done.decide().actions] == [act.SetWeight]
@@ -237,8 +238,8 @@ def test_in_the_middle_of_a_release_it_follows_at_once() -> None:
 
 
 def test_against_another_program_it_is_no_war_and_stops_no_release() -> None:
-    scene = under_way(0).serving(canary=behind(NEW, newhash=1)).having(replica_set(NEW, 1))
-    scene = scene.with_(weights=scene.status.weights.having(desired=25), route=Route())
+    scene = under_way(0).serving(canary=behind(NEW, newhash=1)).evolve(replica_set(NEW, 1))
+    scene = scene.with_(weights=scene.status.weights.evolve(desired=25), route=Route())
     for _ in range(3):
         assert about_services(scene) == [act.FollowService("checkout-canary")]
         scene = scene.after(scene.decide())
@@ -267,8 +268,8 @@ def missing(name: str, hash_: str, **ready: int) -> Service:
 def test_no_release_moves_on_whose_pods_the_stable_service_does_not_select() -> None:
     """Promoted it would leave the Service with no endpoint."""
     scene = under_way(0).serving(stable=missing("checkout", OLD, oldhash=4))
-    scene = scene.having(replica_set(NEW, 1)).with_(
-        route=Route(), weights=scene.status.weights.having(desired=25)
+    scene = scene.evolve(replica_set(NEW, 1)).with_(
+        route=Route(), weights=scene.status.weights.evolve(desired=25)
     )
     decision = scene.decide()
     assert not any(isinstance(each, act.SetWeight) for each in decision.actions)
@@ -276,7 +277,7 @@ def test_no_release_moves_on_whose_pods_the_stable_service_does_not_select() -> 
 
 
 def test_a_service_keeps_its_endpoints_rather_than_be_bound_to_nothing() -> None:
-    scene = under_way(100, BLUE_GREEN, route=Route()).having(replica_set(NEW, 4))
+    scene = under_way(100, BLUE_GREEN, route=Route()).evolve(replica_set(NEW, 4))
     kept = scene.with_(services={"checkout": missing("checkout", OLD, oldhash=4)})
     assert about_services(kept) == []
     empty = scene.with_(services={"checkout": missing("checkout", OLD)})

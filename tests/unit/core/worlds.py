@@ -97,7 +97,7 @@ class Scene:
         return replace(
             self,
             **{
-                "status": self.status.having(**kept),
+                "status": self.status.evolve(**kept),
                 **own,
                 "observed": replace(self.observed, **seen),
             },
@@ -110,7 +110,7 @@ class Scene:
         }
         return self.with_(replica_sets=left)
 
-    def having(self, *found: ReplicaSet) -> "Scene":
+    def evolve(self, *found: ReplicaSet) -> "Scene":
         """Return it with these ReplicaSets added, or in place of those of the same hash."""
         return self.with_(
             replica_sets={**self.observed.replica_sets, **{each.hash: each for each in found}}

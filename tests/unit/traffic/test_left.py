@@ -52,7 +52,7 @@ def test_a_route_of_the_user_s_is_given_back() -> None:
     (change,) = [each for each in routing.render(left, Split(50)) if not isinstance(each, Keep)]
     assert routes.after(found, [change])["web"]["spec"] == routes.route()["web"]["spec"]
     assert routing.observe(scene({HTTP_ROUTE: routes.route()}, NGINX), NOTHING) == Route(
-        problems=routing.observe(scene({}, NGINX), NOTHING).problems
+        findings=routing.observe(scene({}, NGINX), NOTHING).findings
     )
 
 

@@ -118,7 +118,7 @@ def test_what_was_rendered_is_what_is_seen(percent: int, version: str, apart: bo
     obj = rollout(**(ROOT if apart else {}))
     seen = smi.observe(scene(live(percent, obj, version), obj, version), NOTHING)
     assert (seen.weight, seen.highest) == (percent, percent)
-    assert (seen.intact, seen.shaped, seen.problems) == (True, True, ())
+    assert (seen.intact, seen.shaped, seen.findings) == (True, True, ())
     assert seen.exists is (not apart or percent > 0)
 
 
@@ -207,8 +207,8 @@ def test_one_of_ours_by_a_name_that_the_spec_had_before_goes() -> None:
 def test_one_that_is_not_ours_is_never_written() -> None:
     for obj in (rollout(), rollout(**ROOT)):
         theirs = foreign("checkout")
-        (problem,) = observe(theirs, obj).obstacles
-        assert problem.reason == "TrafficSplitNotOurs"
+        (finding,) = observe(theirs, obj).blockers
+        assert finding.reason == "TrafficSplitNotOurs"
         seen = observe(theirs, obj)
         assert (seen.exists, seen.weight, seen.highest) == (False, 0, 0)
         assert smi.render(scene(theirs, obj), Split(5)) == []
@@ -219,26 +219,26 @@ def test_a_cluster_without_traffic_splits() -> None:
     for obj in (rollout(), rollout(**ROOT)):
         bare = scene({}, obj, None)
         seen = smi.observe(bare, NOTHING)
-        (problem,) = seen.obstacles
-        assert problem.reason == "TrafficSplitsNotServed"
-        assert "install the SMI extension of the mesh" in problem.message
+        (finding,) = seen.blockers
+        assert finding.reason == "TrafficSplitsNotServed"
+        assert "install the SMI extension of the mesh" in finding.message
         assert (seen.exists, seen.weight, seen.highest) == (False, 0, 0)
         assert smi.render(bare, Split(5)) == smi.clear(bare) == []
 
 
 @pytest.mark.parametrize("root", ["checkout", "checkout.shop.svc.cluster.local"])
 def test_a_second_split_of_the_root_service(root: str) -> None:
-    (problem,) = observe(foreign("theirs", root)).obstacles
-    assert problem.reason == "SecondTrafficSplit"
-    assert "TrafficSplit theirs splits Service checkout already" in problem.message
-    assert observe(foreign("theirs", "cart")).problems == ()
+    (finding,) = observe(foreign("theirs", root)).blockers
+    assert finding.reason == "SecondTrafficSplit"
+    assert "TrafficSplit theirs splits Service checkout already" in finding.message
+    assert observe(foreign("theirs", "cart")).findings == ()
 
 
 @pytest.mark.parametrize(
     ("root", "reason"), [("nowhere", "RootServiceNotFound"), ("checkout-canary", "RootService")]
 )
 def test_a_root_service_that_can_t_be_one(root: str, reason: str) -> None:
-    assert observe({}, rollout(rootService=root)).obstacles[0].reason.startswith(reason)
+    assert observe({}, rollout(rootService=root)).blockers[0].reason.startswith(reason)
 
 
 def test_mirrors_are_never_there() -> None:

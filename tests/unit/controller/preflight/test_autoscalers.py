@@ -9,9 +9,9 @@ from tests.unit.controller.preflight.town import (
     ADOPTED,
     UID,
     autoscaler,
+    findings,
     message,
     named,
-    problems,
     reasons,
     rollout,
     scaled_object,
@@ -166,7 +166,7 @@ def of_deployment(name: str) -> JSON:
 def test_an_autoscaler_that_an_adopted_deployment_keeps_stops_ours_as_well() -> None:
     around = [autoscaler(), of_deployment("legacy")]
     whole = deployment("legacy", {"matchLabels": {"app": "checkout"}})
-    found = {each.reason: each for each in problems(*around, whole, of=rollout(ADOPTED))}
+    found = {each.reason: each for each in findings(*around, whole, of=rollout(ADOPTED))}
     assert set(found) == {"AutoscalerMisdirected", "AmbiguousSelector"}
     told = found["AmbiguousSelector"].message
     assert "HorizontalPodAutoscaler theirs finds this Rollout's pods" in told
@@ -237,6 +237,6 @@ def test_the_autoscaler_that_keda_makes_is_its_own() -> None:
 
 
 def test_none_of_it_stops_a_release() -> None:
-    found = problems(autoscaler("a", minReplicas=9, maxReplicas=2), autoscaler("b"))
+    found = findings(autoscaler("a", minReplicas=9, maxReplicas=2), autoscaler("b"))
     assert found
-    assert not any(problem.blocking for problem in found)
+    assert not any(problem.is_blocking for problem in found)

@@ -19,7 +19,7 @@ from rollouts.model.kinds import (
     TRAFFIC_POLICY,
     Kind,
 )
-from tests.unit.controller.preflight.town import CANARY, named, problems, rollout
+from tests.unit.controller.preflight.town import CANARY, findings, named, rollout
 
 OWN = "web-checkout-canary"
 HEADERS = [{"headerName": "X-Canary", "headerValue": {"exact": "yes"}}]
@@ -49,8 +49,8 @@ def route(labels: JSON | None = None) -> JSON:
 
 def found(*objects: JSON, of: JSON) -> list[tuple[str, bool]]:
     return [
-        (each.reason, each.blocking)
-        for each in problems(*objects, of=of)
+        (each.reason, each.is_blocking)
+        for each in findings(*objects, of=of)
         if each.reason.startswith("Policy")
     ]
 
@@ -65,7 +65,7 @@ def test_a_policy_of_the_route_alone_blocks_a_route_of_our_own(kind: Kind, step:
 
 
 def test_the_message_says_what_to_do() -> None:
-    (problem,) = problems(route(), policy(target()), of=over(BETA))
+    (problem,) = findings(route(), policy(target()), of=over(BETA))
     assert problem.message == (
         "SecurityPolicy jwt is attached to HTTPRoute web and not to web-checkout-canary, the route that header"
         " and mirror routes are in: requests would get past it there; name web-checkout-canary in a"

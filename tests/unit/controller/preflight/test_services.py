@@ -9,9 +9,9 @@ from tests.unit.controller.preflight.town import (
     ADOPTED,
     CANARY,
     UID,
+    findings,
     message,
     named,
-    problems,
     reasons,
     rollout,
     service,
@@ -37,8 +37,8 @@ def test_a_service_that_is_not_there(strategy: JSON, field: str, going: bool) ->
     found = service() if going else service("another", selector={"app": "another"})
     if going:
         found = with_metadata(found, deletionTimestamp="2030-01-01T00:00:00Z")
-    (problem,) = problems(found, of=rollout(strategy=strategy))
-    assert (problem.reason, problem.blocking) == ("ServiceNotFound", True)
+    (problem,) = findings(found, of=rollout(strategy=strategy))
+    assert (problem.reason, problem.is_blocking) == ("ServiceNotFound", True)
     assert problem.message == f"Service checkout does not exist; create it, or correct {field}"
 
 
@@ -87,9 +87,9 @@ def test_a_service_that_is_unusual_and_right(changes: JSON) -> None:
 
 
 def test_only_what_stops_a_release_is_blocking() -> None:
-    (blocking,) = problems(service(type="ExternalName"))
-    (telling,) = problems(service(selector={"app": "x"}))
-    assert (blocking.blocking, telling.blocking) == (True, False)
+    (is_blocking,) = findings(service(type="ExternalName"))
+    (telling,) = findings(service(selector={"app": "x"}))
+    assert (is_blocking.is_blocking, telling.is_blocking) == (True, False)
 
 
 @pytest.mark.parametrize("strategy", [{"canary": SMI}, BLUE_GREEN])
@@ -115,7 +115,7 @@ def test_a_canary_service_of_ours_is_as_its_stable_service_is() -> None:
     wrong = service(selector={"app": "x"})
     ours = service("checkout-canary", selector={"app": "x"})
     owner = {"kind": "Rollout", "name": "checkout", "uid": UID, "controller": True}
-    assert len(problems(wrong, with_metadata(ours, ownerReferences=[owner]))) == 1
+    assert len(findings(wrong, with_metadata(ours, ownerReferences=[owner]))) == 1
 
 
 def test_ports_of_sidecars_count() -> None:
@@ -176,11 +176,11 @@ def having_bound(*names: str, **changes: Any) -> JSON:
 
 
 def test_a_service_that_somebody_else_has_bound_to_a_revision_of_ours() -> None:
-    (found,) = problems(replica_set("abc"), bound("old"), service())
-    assert (found.reason, found.blocking) == ("ServiceLeftBehind", True)
+    (found,) = findings(replica_set("abc"), bound("old"), service())
+    assert (found.reason, found.is_blocking) == ("ServiceLeftBehind", True)
     assert found.message.startswith("Service old selects revision abc of this Rollout alone")
     assert "take rollouts.dev/pod-template-hash out of its selector" in found.message
-    (found,) = problems(replica_set("abc"), bound("checkout"), of=rollout(strategy=BY_PODS))
+    (found,) = findings(replica_set("abc"), bound("checkout"), of=rollout(strategy=BY_PODS))
     assert found.reason == "ServiceLeftBehind"
 
 

@@ -4,8 +4,9 @@ import copy
 from typing import Any
 
 from rollouts.controller.preflight import traps
-from rollouts.controller.preflight.standstill import Standstill
+from rollouts.controller.preflight.snapshot import Snapshot
 from rollouts.kube.merging import merged
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     AUTOSCALER,
     DEPLOYMENT,
@@ -20,7 +21,6 @@ from rollouts.model.kinds import (
     SERVICE,
     Kind,
 )
-from rollouts.model.route import Problem
 from rollouts.model.validation import parse_rollout
 
 _KINDS = {
@@ -112,9 +112,9 @@ def with_metadata(obj: JSON, **metadata: Any) -> JSON:
     return changed
 
 
-def problems(*objects: JSON, of: JSON | None = None) -> list[Problem]:
+def findings(*objects: JSON, of: JSON | None = None) -> list[Finding]:
     """Return what is found around the Rollout when there are these objects, and a Service if none is given."""
-    cluster, given = Standstill(), copy.deepcopy([*objects, of or rollout()])
+    cluster, given = Snapshot(), copy.deepcopy([*objects, of or rollout()])
     if not any(each["kind"] == "Service" for each in objects):
         given.append(service())
     for obj in given:
@@ -124,11 +124,11 @@ def problems(*objects: JSON, of: JSON | None = None) -> list[Problem]:
 
 
 def reasons(*objects: JSON, of: JSON | None = None) -> list[str]:
-    return [problem.reason for problem in problems(*objects, of=of)]
+    return [problem.reason for problem in findings(*objects, of=of)]
 
 
 def message(reason: str, *objects: JSON, of: JSON | None = None) -> str:
     """Return what is said for this reason; it has to be the only one."""
-    (found,) = problems(*objects, of=of)
+    (found,) = findings(*objects, of=of)
     assert found.reason == reason
     return found.message

@@ -1,6 +1,6 @@
 """The text that Prometheus reads."""
 
-from rollouts.sandbox.dataplane.metrics import IngressMetrics
+from rollouts.sandbox.dataplane.ingress_metrics import IngressMetrics
 
 ENTRY = {
     "host": "a.example",

@@ -8,17 +8,17 @@ import pytest
 from aiohttp import web
 
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.workloads.probes import Finding, Rhythm, Target, carry_out, findings
+from rollouts.sandbox.workloads.probes import ProbeResult, Rhythm, Target, carry_out, findings
 
 
-async def found(rhythm: Rhythm, answers: Sequence[str], count: int) -> list[Finding]:
+async def found(rhythm: Rhythm, answers: Sequence[str], count: int) -> list[ProbeResult]:
     """Return the first findings when a probe is answered so; the last answer repeats."""
     left = list(answers)
 
     async def attempt() -> str:
         return left.pop(0) if len(left) > 1 else left[0]
 
-    seen: list[Finding] = []
+    seen: list[ProbeResult] = []
     async with asyncio.timeout(10):
         async for finding in findings(rhythm, attempt):
             seen.append(finding)
@@ -30,7 +30,7 @@ async def found(rhythm: Rhythm, answers: Sequence[str], count: int) -> list[Find
 async def test_a_pod_is_ready_long_before_the_first_period_is_over() -> None:
     rhythm = Rhythm.of({"periodSeconds": 60}, eager=True)
     assert await found(rhythm, ["refused", "refused", ""], 1) == [
-        Finding(passed=True, settled=True)
+        ProbeResult(passed=True, settled=True)
     ]
 
 

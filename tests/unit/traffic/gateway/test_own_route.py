@@ -139,7 +139,7 @@ def test_several_header_routes_hold_together() -> None:
 def test_what_is_seen_of_a_header_route() -> None:
     seen = observe(live(BETA), wanted=BETA)
     assert (seen.exists, seen.weight, seen.highest) == (True, 5, 5)
-    assert (seen.intact, seen.shaped, seen.problems) == (True, True, ())
+    assert (seen.intact, seen.shaped, seen.findings) == (True, True, ())
     assert not observe(live(Split(5)), wanted=BETA).shaped
     assert not observe(live(BETA)).shaped
     assert not observe(route(), wanted=BETA).shaped
@@ -153,7 +153,7 @@ def test_a_header_route_counts_once_it_is_accepted() -> None:
     found[OWN] = accepted(found[OWN], "False", ["ResolvedRefs"])
     seen = observe(found, wanted=BETA)
     assert not seen.shaped
-    assert [each.reason for each in seen.obstacles] == ["RouteRefsNotResolved"]
+    assert [each.reason for each in seen.blockers] == ["RouteRefsNotResolved"]
 
 
 def test_defaults_of_an_api_server_are_nobody_s_change_but_others_are() -> None:
@@ -177,7 +177,7 @@ def test_one_of_that_name_that_is_not_ours_is_left_alone() -> None:
     obj = rollout(steps=[step])
     assert render(found, BETA, obj) == []
     seen = observe(found, obj, BETA)
-    assert (seen.shaped, [each.reason for each in seen.obstacles]) == (
+    assert (seen.shaped, [each.reason for each in seen.blockers]) == (
         False,
         ["CanaryRouteNotOurs"],
     )
@@ -306,9 +306,9 @@ def test_a_rule_that_rewrites_its_prefix_keeps_one_match_for_each() -> None:
     ],
 )
 def test_what_no_route_can_say_is_told_before(step: Any, rules: Any, words: str) -> None:
-    (problem,) = observe(route(*rules), stepping(step)).obstacles
-    assert problem.reason == "RouteNotPossible"
-    assert words in problem.message
+    (finding,) = observe(route(*rules), stepping(step)).blockers
+    assert finding.reason == "RouteNotPossible"
+    assert words in finding.message
 
 
 @pytest.mark.parametrize("split", [BETA, SHADOW, SOME, Split(5, BETA.headers, SOME.mirrors)])

@@ -56,7 +56,7 @@ def mesh(percent: int, status: str = "True", told: Any = None) -> Routes:
 
 
 def reasons(seen: Route) -> list[tuple[str, bool]]:
-    return [(each.reason, each.blocking) for each in seen.problems]
+    return [(each.reason, each.is_blocking) for each in seen.findings]
 
 
 def test_every_parent_that_has_ever_answered_is_waited_for() -> None:
@@ -76,7 +76,7 @@ def test_a_parent_that_never_said_anything_does_not_serve_the_route_where_anothe
     seen = observe(serving({"name": "mesh", "sectionName": "http"}))
     assert (seen.weight, seen.highest, seen.waits) == (25, 25, ())
     assert reasons(seen) == [("ParentSilent", False)]
-    text = seen.problems[0].message
+    text = seen.findings[0].message
     assert text.startswith("Gateway mesh (http) says nothing of HTTPRoute web; see that")
 
 
@@ -85,7 +85,7 @@ def test_a_route_of_which_nobody_says_anything_has_no_weight_forward_and_is_at_0
     found["web"]["spec"]["parentRefs"] = [{"name": "edge", "sectionName": "https"}]
     seen = observe(found)
     assert (seen.weight, seen.highest, reasons(seen)) == (None, 25, [("ParentSilent", False)])
-    assert seen.waits == (seen.problems[0].message,)
+    assert seen.waits == (seen.findings[0].message,)
     found = after(found, render(found, Split(0, cut_off=True)), accept=False)
     assert (observe(found).weight, observe(found).highest) == (0, 0)
 
@@ -103,20 +103,20 @@ def test_such_a_parent_is_told_before_a_release() -> None:
     without_generation(found["web"])
     seen = observe(found)
     assert reasons(seen) == [("ParentWithoutGeneration", False)]
-    assert seen.problems[0].message.startswith("Service checkout does not tell which generation")
-    assert observe(route()).problems == ()
+    assert seen.findings[0].message.startswith("Service checkout does not tell which generation")
+    assert observe(route()).findings == ()
 
 
 def test_of_a_route_that_is_only_a_file_yet_no_answers_are_missed() -> None:
     found = route()
     del found["web"]["metadata"]["uid"], found["web"]["status"]
-    assert observe(found).problems == ()
+    assert observe(found).findings == ()
 
 
 def test_a_refusal_without_a_generation_is_a_refusal() -> None:
     seen = observe(mesh(50, "False"))
     assert seen.weight is None
-    assert [each.reason for each in seen.obstacles] == ["RouteNotAccepted"]
+    assert [each.reason for each in seen.blockers] == ["RouteNotAccepted"]
 
 
 @pytest.mark.parametrize(("written", "told"), [("core", ""), ("", "core"), ("core", "core")])
@@ -130,7 +130,7 @@ def test_the_core_group_has_two_names(written: str, told: str) -> None:
 
 def test_a_backend_of_group_core_is_a_service() -> None:
     found = live(25, route(rule(backend(group="core"), backend("old", 100, group="other"))))
-    assert observe(found).problems[0].reason == "WeightsTooSmall"
+    assert observe(found).findings[0].reason == "WeightsTooSmall"
     found = live(25, route(rule(backend(group="core"))))
     names = [each["name"] for each in found["web"]["spec"]["rules"][0]["backendRefs"]]
     assert names == ["checkout", "checkout-canary"]

@@ -148,7 +148,7 @@ def test_a_parent_that_is_late_or_refuses_is_waited_for_as_long_as_it_is_late() 
     late["web"] = accepted(late["web"], "False", ["ResolvedRefs"])
     refused = observe(late)
     assert (refused.weight, refused.highest, refused.waits) == (0, 0, ())
-    assert [each.reason for each in refused.problems] == ["RouteRefsNotResolved"]
+    assert [each.reason for each in refused.findings] == ["RouteRefsNotResolved"]
 
 
 def test_a_parent_that_is_named_no_longer_says_nothing() -> None:
@@ -243,7 +243,7 @@ RULES = st.lists(st.one_of(OURS, THEIRS), min_size=1, max_size=4)
 
 
 def can_be_split(routes: Routes) -> bool:
-    return not any(each.reason == "WeightsTooSmall" for each in observe(routes).problems)
+    return not any(each.reason == "WeightsTooSmall" for each in observe(routes).findings)
 
 
 @given(RULES, st.lists(st.integers(0, 100), min_size=1, max_size=4))
@@ -254,7 +254,7 @@ def test_any_route_says_any_weight_and_is_the_same_afterwards(
     found = before
     for percent in percents:
         found = after(found, render(found, Split(percent)))
-        if not can_be_split(before) or "NoRuleForService" in str(observe(before).problems):
+        if not can_be_split(before) or "NoRuleForService" in str(observe(before).findings):
             continue
         seen = observe(found)
         assert (seen.weight, seen.intact, seen.shaped) == (percent, True, True)

@@ -159,10 +159,10 @@ def test_what_a_server_side_apply_would_leave_is_taken_away_expressly() -> None:
     ],
 )
 def test_what_ingress_nginx_would_refuse_is_told_before(match: JSON, words: str) -> None:
-    (problem,) = observe(ingress(), stepping({"name": "beta", "match": [match]})).problems
-    assert (problem.reason, problem.blocking) == ("HeaderRouteRefused", False)
-    assert words in problem.message
+    (finding,) = observe(ingress(), stepping({"name": "beta", "match": [match]})).findings
+    assert (finding.reason, finding.is_blocking) == ("HeaderRouteRefused", False)
+    assert words in finding.message
 
 
 def test_a_header_route_that_is_good_is_no_problem() -> None:
-    assert observe(ingress(), stepping(BETA)).problems == ()
+    assert observe(ingress(), stepping(BETA)).findings == ()

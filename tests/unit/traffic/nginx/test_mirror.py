@@ -76,10 +76,10 @@ def test_a_mirror_of_the_users_own_is_left_alone_and_stops_the_release() -> None
     assert only_changes(nginx.clear(scene(found))) == []
     seen = observe(found, mirroring(), MIRROR)
     assert not seen.shaped
-    (problem,) = seen.obstacles
-    assert problem.reason == "MirrorTargetTaken"
-    assert "Ingress web mirrors to https://elsewhere.test$request_uri already" in problem.message
-    assert observe(found).problems == (), "no step mirrors"
+    (finding,) = seen.blockers
+    assert finding.reason == "MirrorTargetTaken"
+    assert "Ingress web mirrors to https://elsewhere.test$request_uri already" in finding.message
+    assert observe(found).findings == (), "no step mirrors"
 
 
 def test_a_service_whose_name_begins_like_the_canary_s_is_another() -> None:
@@ -92,7 +92,7 @@ def test_what_is_seen_of_a_mirror() -> None:
     seen = observe(live(percent=0), mirroring(), MIRROR)
     assert (seen.exists, seen.weight, seen.highest) == (True, 0, 1)
     assert (seen.intact, seen.shaped) == (True, True)
-    assert seen.problems == ()
+    assert seen.findings == ()
     assert not observe(live(), mirroring()).shaped
     assert not observe(live(None), mirroring(), MIRROR).shaped
     alone = ingress(annotations={KEY: TARGET})
@@ -118,13 +118,13 @@ def test_the_port_is_the_one_that_the_ingress_leads_to(port: JSON, url: str | No
     values = [each.body["metadata"]["annotations"][KEY] for each in written]
     assert values == ([TARGET.replace("$", f"{url}$")] if url else [])
     seen = observe(found, mirroring(), MIRROR, **others)
-    assert [each.reason for each in seen.obstacles] == ([] if url else ["MirrorPortUnknown"])
+    assert [each.reason for each in seen.blockers] == ([] if url else ["MirrorPortUnknown"])
     assert not seen.shaped
 
 
 def test_an_ingress_that_leads_elsewhere_too_would_mirror_that_as_well() -> None:
     found = ingress(rule(path(), path("cart", "/cart")))
-    (problem,) = observe(found, mirroring()).obstacles
-    assert problem.reason == "MirrorCoversOthers"
-    assert "leads to cart too" in problem.message
-    assert observe(found).obstacles == ()
+    (finding,) = observe(found, mirroring()).blockers
+    assert finding.reason == "MirrorCoversOthers"
+    assert "leads to cart too" in finding.message
+    assert observe(found).blockers == ()

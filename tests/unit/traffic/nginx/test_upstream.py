@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import INGRESS, Ref
-from rollouts.model.route import Change, Problem, Split
+from rollouts.model.route import Change, Split
 from rollouts.traffic.nginx import router as nginx
 from tests.unit.traffic.ingresses import (
     CANARY,
@@ -107,11 +108,11 @@ def test_it_stays_when_the_stable_ingress_is_gone() -> None:
     ],
 )
 def test_a_host_that_is_the_stable_service_s_is_told(host: str, told: bool) -> None:
-    found = observe(ingress(rule(path()), annotations={f"{PREFIX}/upstream-vhost": host})).problems
-    assert [(each.reason, each.blocking) for each in found] == (
+    found = observe(ingress(rule(path()), annotations={f"{PREFIX}/upstream-vhost": host})).findings
+    assert [(each.reason, each.is_blocking) for each in found] == (
         [("UpstreamHostOfStable", False)] if told else []
     )
-    assert all(isinstance(each, Problem) and host in each.message for each in found)
+    assert all(isinstance(each, Finding) and host in each.message for each in found)
 
 
 STICKY = {f"{PREFIX}/affinity": "cookie", f"{PREFIX}/session-cookie-name": "shop"}
@@ -120,8 +121,8 @@ BEHAVIOUR = f"{PREFIX}/affinity-canary-behavior"
 
 def test_the_behaviour_of_affinity_may_be_the_canary_s_own() -> None:
     obj = rollout(canaryIngressAnnotations={"affinity-canary-behavior": "legacy"})
-    (problem,) = observe(ingress(annotations=STICKY), obj).problems
-    assert "take that annotation away" in problem.message
+    (finding,) = observe(ingress(annotations=STICKY), obj).findings
+    assert "take that annotation away" in finding.message
 
 
 @pytest.mark.parametrize("own", [None, "sticky"])

@@ -1,0 +1,118 @@
+"""
+What the pods of two revisions count themselves.
+
+Every service discovery of Kubernetes tells a target's namespace and pod, and a pod's name
+begins with its ReplicaSet's, `<rollout>-<hash>-`: so revisions are told apart without any
+relabelling. Where it is not the pod that is scraped but somebody who passes its metrics on,
+and labels are not honoured, the two are `exported_namespace` and `exported_pod`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rollouts.analysis.counter_metric import Meaning, Question, any_of, quoted, selector
+from rollouts.analysis.sample_checks import bound_of
+from rollouts.model.app_metrics import AppMetrics
+from rollouts.model.keys import Key
+from rollouts.model.status import Revision
+
+_LONGEST_BASE = 58
+"""Kubernetes cuts `generateName` there, to have room for five characters (apiserver, names/generate.go)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """The pods of one revision."""
+
+    revision: int
+    prefix: str
+    """What their names begin with."""
+
+    @property
+    def pattern(self) -> str:
+        """Return the regular expression of their names."""
+        return f"{self.prefix.replace('.', '[.]')}.+"
+
+
+@dataclass(frozen=True, slots=True)
+class AppMetric:
+    """One metric of the app: `called` is what `AppMetrics` calls it, `name` what Prometheus does."""
+
+    name: str
+    namespace: str
+    arms: tuple[Pods, ...]
+    """The canary's pods, and stable's; or stable's alone."""
+    code_label: str
+    namespace_label: str
+    pod_label: str
+    exclude: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def canary(self) -> Pods:
+        return self.arms[0]
+
+    @property
+    def question(self) -> Question:
+        """Return how both arms' series are asked for."""
+        excluded = [
+            f"{label}!~{quoted(any_of(values))}" for label, values in self.exclude if values
+        ]
+        return Question(
+            name=self.name,
+            selectors=(
+                selector(self.name, self._places(), *excluded),
+                selector(self.name, self._places("exported_"), *excluded),
+            ),
+            codes=f"its label {self.code_label} (spec.appMetrics.codeLabel)",
+            doubt=f"are revision {self.canary.revision}'s pods still scraped?",
+            places=self._places(),
+        )
+
+    def _places(self, prefix: str = "") -> str:
+        pods = "|".join(dict.fromkeys(arm.pattern for arm in self.arms))
+        return (
+            f"{prefix}{self.namespace_label}={quoted(self.namespace)},"
+            f"{prefix}{self.pod_label}=~{quoted(pods)}"
+        )
+
+    def meaning(self, labels: Mapping[str, str]) -> Meaning:
+        """Return what a series says; each pod speaks of its own revision alone."""
+        canary = self._pod(labels).startswith(self.canary.prefix)
+        code = labels.get(self.code_label, "")
+        return Meaning(
+            canary=canary,
+            failed=code.startswith("5"),
+            coded=code[:1].isdigit(),
+            bound=bound_of(labels),
+            tells=canary,
+            young=canary,
+        )
+
+    def process(self, labels: Mapping[str, str]) -> str:
+        """Return the pod."""
+        return f"pod {self._pod(labels)}"
+
+    def _pod(self, labels: Mapping[str, str]) -> str:
+        for name in (f"exported_{self.pod_label}", self.pod_label):
+            pod = labels.get(name, "")
+            if pod.startswith(tuple(arm.prefix for arm in self.arms)):
+                return pod
+        return ""
+
+
+def pods_of(rollout: str, revision: Revision) -> Pods:
+    """Return what the names of a revision's pods have in common."""
+    return Pods(revision.number, f"{rollout}-{revision.hash}-"[:_LONGEST_BASE])
+
+
+def app_metric(name: str, key: Key, names: AppMetrics, *revisions: Revision) -> AppMetric:
+    """Return the app's metric of this name in the pods of the canary, and in those of stable."""
+    return AppMetric(
+        name,
+        key.namespace,
+        tuple(pods_of(key.name, each) for each in revisions),
+        code_label=names.code_label,
+        namespace_label=names.namespace_label,
+        pod_label=names.pod_label,
+        exclude=tuple((label, tuple(values)) for label, values in sorted(names.exclude.items())),
+    )

@@ -1,0 +1,30 @@
+"""Which metric answers a criterion, by its source."""
+
+from rollouts.analysis.app_counters import app_metric
+from rollouts.analysis.counter_metric import Metric
+from rollouts.analysis.ingress_counters import BUCKETS, REQUESTS, ingress_metric
+from rollouts.analysis.target import Target
+from rollouts.model.criteria import Criterion
+from rollouts.model.sources import source_of
+
+
+def metric_of(target: Target, criterion: Criterion | None = None) -> Metric:
+    """
+    Return the metric for a criterion; without one, or for a query, that of all requests.
+
+    Equal ones are read once.
+    """
+    if criterion is None or criterion.latency is None:
+        return requests_of(target, criterion)
+    key, spec, names = target.key, target.spec, target.spec.app_metrics
+    if source_of(spec, criterion) == "ingress":
+        return ingress_metric(BUCKETS, key, spec)
+    return app_metric(f"{names.durations}_bucket", key, names, target.canary, target.stable)
+
+
+def requests_of(target: Target, criterion: Criterion | None = None) -> Metric:
+    """Return the metric of all requests, of a criterion's source."""
+    key, spec, names = target.key, target.spec, target.spec.app_metrics
+    if source_of(spec, criterion) == "ingress":
+        return ingress_metric(REQUESTS, key, spec)
+    return app_metric(names.requests, key, names, target.canary, target.stable)

@@ -1,0 +1,79 @@
+"""
+What ingress-nginx counts of a canary and its stable twin.
+
+Facts about its metrics: `ingress` and `service` are the main Ingress's for both arms; the
+label `canary` is `<namespace>-<service>-<port>` for the canary and empty for stable;
+`namespace` and `service` are `exported_namespace` and `exported_service` where Prometheus
+was not told to honour labels; canary series stay, flat, after their canary is gone.
+`request_duration_seconds` counts every request, `response_duration_seconds` leaves out
+those that were retried.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rollouts.analysis.counter_metric import Meaning, Question, any_of, quoted, selector
+from rollouts.analysis.sample_checks import bound_of
+from rollouts.model.keys import Key
+from rollouts.model.spec import RolloutSpec
+
+REQUESTS = "nginx_ingress_controller_request_duration_seconds_count"
+BUCKETS = "nginx_ingress_controller_request_duration_seconds_bucket"
+
+
+@dataclass(frozen=True, slots=True)
+class IngressMetric:
+    """One metric of ingress-nginx, of the stable Ingresses' requests to the stable Service."""
+
+    name: str
+    namespace: str
+    stable_service: str
+    canary_service: str
+    ingresses: tuple[str, ...]
+
+    @property
+    def question(self) -> Question:
+        """Return how both arms' series are asked for."""
+        return Question(
+            name=self.name,
+            selectors=(self._selector(""), self._selector("exported_")),
+            doubt="is ingress-nginx still scraped?",
+        )
+
+    def _selector(self, prefix: str) -> str:
+        canary = f"{self.namespace}-{self.canary_service}"
+        return selector(
+            self.name,
+            f"{prefix}namespace={quoted(self.namespace)}",
+            f"{prefix}service={quoted(self.stable_service)}",
+            f"ingress=~{quoted(any_of(self.ingresses))}",
+            f"canary=~{quoted('|' + re.escape(canary) + '-.+')}",
+        )
+
+    def meaning(self, labels: Mapping[str, str]) -> Meaning:
+        """Return what a series says: both arms come from the same process."""
+        return Meaning(
+            canary=bool(labels.get("canary")),
+            failed=labels.get("status", "").startswith("5"),
+            bound=bound_of(labels),
+        )
+
+    def process(self, labels: Mapping[str, str]) -> str:
+        """Return what tells one ingress controller's process from others."""
+        pod = labels.get("controller_pod")
+        if pod:
+            return f"pod {labels.get('controller_namespace', '')}/{pod}"
+        instance = labels.get("instance")
+        return f"instance {instance}" if instance else f"job {labels.get('job', '')}"
+
+
+def ingress_metric(name: str, key: Key, spec: RolloutSpec) -> IngressMetric:
+    """Return the metric of this name; only asked of a spec that names the nginx router."""
+    return IngressMetric(
+        name,
+        key.namespace,
+        spec.stable_service or "",
+        spec.canary_service or "",
+        tuple(spec.nginx.stable_ingresses),
+    )

@@ -1,0 +1,188 @@
+"""From what was read of the counters to the numbers that are judged; pure."""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from rollouts.analysis.counter_reader import Reading
+from rollouts.analysis.counter_window import Tally
+from rollouts.analysis.recent_window import Span
+from rollouts.errors import Permanent
+from rollouts.judge.counters import boundary, quantile
+from rollouts.model.criteria import Latency
+from rollouts.model.evidence import Counts, Measurement, Recent
+from rollouts.model.units import format_duration
+
+Buckets = Mapping[float, float]
+"""Cumulative counts by upper bound, in seconds."""
+
+
+def errors(reading: Reading, at: datetime, span: Span | None = None) -> Measurement:
+    """Return how many requests failed, and their share; with a window, the share of its requests."""
+    canary, at_weight = reading.total.arm(canary=True), reading.at_weight
+    asked, unknown = reading.metric.question, reading.total.without_status()
+    if unknown and unknown == canary.requests:
+        why = "so that nobody can tell which requests failed"
+        return Measurement(at=at, error=f"{asked.name} has no HTTP status in {asked.codes}, {why}")
+    taken = f"{unknown} requests, without an HTTP status in {asked.codes}, are taken for good"
+    recent = None
+    if span is not None:
+        length, after = reading.window_of(span)
+        recent = Recent(
+            length,
+            reading.windows[span].counts(after),
+            at_weight.windows[span].counts(after) if at_weight else None,
+        )
+    compared = recent.canary if recent is not None else canary
+    return Measurement(
+        at=at,
+        canary=canary,
+        stable=reading.total.arm(canary=False),
+        at_weight=at_weight.tally.arm(canary=True) if at_weight else None,
+        recent=recent,
+        value=compared.failures / compared.requests if compared.requests else None,
+        note="; ".join(filter(None, (taken if unknown else "", reading.note()))),
+        restarts=tuple(
+            (number, tally.arm(canary=True)) for number, tally in reading.restarts.items()
+        ),
+        intervals=reading.intervals.failing(at_weight.since if at_weight else -math.inf),
+    )
+
+
+def latency(
+    criterion: Latency, reading: Reading, at: datetime, span: Span | None = None
+) -> Measurement:
+    """
+    Return how many requests were slower than the limit, and the quantile itself.
+
+    "Slower than" is a yes or no only at a bucket's bound, so that the next one at or above
+    the limit is what is measured, and said. A histogram that can't tell is an error.
+    """
+    canary, stable = (reading.total.histograms(canary=arm) for arm in (True, False))
+    if not canary and not stable:
+        return Measurement(at=at)
+    try:
+        limit = _limit(canary or stable, criterion.max)
+        return _latency(criterion, reading, at, limit, span)
+    except Permanent as error:
+        return Measurement(at=at, error=str(error))
+
+
+def _latency(
+    criterion: Latency,
+    reading: Reading,
+    at: datetime,
+    limit: float,
+    span: Span | None,
+) -> Measurement:
+    notes = [reading.note()]
+    stable, trouble = _of_stable(reading.total, limit)
+    if limit != criterion.max:
+        notes.insert(0, f"judged at {format_duration(limit)}, the histogram's next bound")
+    notes.append(trouble)
+    at_weight, recent = reading.at_weight, None
+    compared: Buckets = _summed(reading.total.histograms(canary=True))
+    if span is not None:
+        length, after = reading.window_of(span)
+        none = dict.fromkeys(compared, 0.0)  # a window knows what was added, and nothing of others
+        compared = none | reading.windows[span].buckets(after)
+        present = none | at_weight.windows[span].buckets(after) if at_weight else None
+        recent = Recent(
+            length,
+            slower([compared], limit),
+            slower([present], limit) if present is not None else None,
+        )
+    return Measurement(
+        at=at,
+        canary=_slower_in(reading.total, limit),
+        stable=stable,
+        at_weight=_slower_in(at_weight.tally, limit) if at_weight else None,
+        recent=recent,
+        value=quantile(criterion.quantile, compared),
+        limit=limit,
+        note="; ".join(filter(None, (*notes, _beyond(criterion.quantile, compared)))),
+        restarts=tuple(
+            (number, _slower_in(later, limit)) for number, later in reading.restarts.items()
+        ),
+    )
+
+
+def _limit(histograms: Sequence[Buckets], wanted: float) -> float:
+    """
+    Return the bound at or above `wanted` that all of them have.
+
+    Raises:
+        Permanent: there is none, or a histogram does not say how many requests there were.
+    """
+    if any(math.inf not in each for each in histograms):
+        raise Permanent(
+            'the histogram has no bucket le="+Inf", which counts all requests: is it dropped by a'
+            " relabelling? keep it"
+        )
+    limit = boundary(set.intersection(*(set(each) for each in histograms)), wanted)
+    if limit is not None:
+        return limit
+    most = max((bound for each in histograms for bound in each if math.isfinite(bound)), default=0)
+    if most >= wanted:
+        raise Permanent(
+            f"the histograms of the canary's processes have no bound at or above {format_duration(wanted)}"
+            " in common: give all of them the same buckets"
+        )
+    raise Permanent(
+        f"the histogram can't tell: {format_duration(wanted)} is above its largest bound,"
+        f" {format_duration(most)}; lower the limit, or give it larger buckets"
+    )
+
+
+def _slower_in(tally: Tally, limit: float) -> Counts:
+    return slower(tally.histograms(canary=True), limit)
+
+
+def _of_stable(tally: Tally, limit: float) -> tuple[Counts, str]:
+    """Return it of stable, which nobody is judged by: that it can't be told is only said."""
+    try:
+        return slower(tally.histograms(canary=False), limit), ""
+    except Permanent:
+        return Counts(), f"stable's histogram can't tell what took over {format_duration(limit)}"
+
+
+def slower(histograms: Sequence[Buckets], limit: float) -> Counts:
+    """
+    Return how many requests the histograms have counted, and how many of them took over `limit`.
+
+    Raises:
+        Permanent: a histogram contradicts itself, or has no such bound.
+    """
+    requests = slow = 0.0
+    for each in filter(None, histograms):
+        if limit not in each or math.inf not in each:
+            raise Permanent(
+                f"a histogram has no bound at {format_duration(limit)} any more: give all of them the"
+                " same buckets"
+            )
+        everything, within = each[math.inf], each[limit]
+        if round(within) > round(everything):
+            raise Permanent(
+                f"the histogram contradicts itself: it has counted {everything:,.0f} requests in all,"
+                f" and {within:,.0f} that took {format_duration(limit)} at most; see that no relabelling"
+                " renames or drops buckets while a canary is measured, then begin anew (abort, retry)"
+            )
+        requests += everything
+        slow += everything - within
+    return Counts(round(requests), round(slow))
+
+
+def _beyond(q: float, buckets: Buckets) -> str:
+    """Return, in words, that the quantile is larger than can be shown, or nothing."""
+    bounds = sorted(buckets)
+    if len(bounds) < 2 or buckets[bounds[-2]] >= q * buckets[bounds[-1]]:
+        return ""
+    return f"the {q:g} quantile is above the largest bound, {format_duration(bounds[-2])}"
+
+
+def _summed(histograms: Sequence[Buckets]) -> Buckets:
+    sums: dict[float, float] = {}
+    for each in histograms:
+        for bound, count in each.items():
+            sums[bound] = sums.get(bound, 0.0) + count
+    return sums

@@ -1,0 +1,181 @@
+"""
+The clock of the analysis: one task per exposed canary, which looks at its success criteria
+from the first canary request to the last step, and has the Rollout reconciled after each
+look. It decides nothing, and remembers nothing that Prometheus does not.
+
+A look comes shortly after a scrape, once it is known how far apart these are, and never later than
+an interval after the one before.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from rollouts.analysis.deduplication import REPLICA_LABELS
+from rollouts.analysis.measuring import Asking, Measuring
+from rollouts.analysis.target import Target
+from rollouts.model.criteria import Criterion
+from rollouts.model.evidence import Look
+from rollouts.model.keys import Key
+from rollouts.ports import Clock, MetricSource
+
+log = structlog.get_logger(__name__)
+
+_SHORTEST_SECONDS = 0.1
+_MOST_ALLOWED_SECONDS = 1.0
+"""A scrape can be read so long after its time at the latest, as far as looks wait for it."""
+
+
+class LookMetrics(Protocol):
+    """Where looks are counted, and how long they took."""
+
+    def looked(self, seconds: float, errors: int) -> None:
+        """Count one look, which took so many seconds and left so many criteria without an answer."""
+        ...
+
+
+@dataclass
+class _Watch:
+    """One exposure under observation."""
+
+    measuring: Measuring
+    task: asyncio.Task[None] | None = None
+    latest: Look | None = None
+    looked_at: dict[str, datetime] = field(default_factory=dict)
+    late: float = 0.0
+    """The sample whose successor was not there when it was looked for, and was looked for again."""
+
+    def after_scrape(self, now: datetime, tick: timedelta) -> datetime | None:
+        """
+        Return when the last scrape within a tick should have been taken in; None if nobody knows.
+
+        So a look sees what is a moment old, and not what is up to a tick old. One that came too
+        early is made up for once; where Prometheus' clock differs from ours, ticks are what is left.
+        """
+        newest, spacing = self.measuring.newest, self.measuring.spacing_seconds
+        if self.latest is None or not newest or not spacing:
+            return None
+        allowance = min(_MOST_ALLOWED_SECONDS, max(_SHORTEST_SECONDS, spacing / 20))
+        late = self.latest.at.timestamp() - (newest + spacing + allowance)
+        if 0 <= late < spacing and self.late != newest:
+            self.late = newest
+            return now + min(tick, timedelta(seconds=2 * allowance))
+        scrapes = ((now + tick).timestamp() - newest - allowance) // spacing
+        expected = datetime.fromtimestamp(newest + scrapes * spacing + allowance, UTC)
+        return expected if scrapes >= 1 and expected > now else None
+
+
+class Monitor:
+    """The `Eyes` of a reconciler. `looked` is called with the key after each look."""
+
+    def __init__(
+        self,
+        source: MetricSource,
+        clock: Clock,
+        metrics: LookMetrics,
+        looked: Callable[[Key], None],
+        *,
+        interval_seconds: float,
+        replica_labels: Sequence[str] = REPLICA_LABELS,
+    ) -> None:
+        self._asking = Asking(source)
+        self._clock = clock
+        self._metrics = metrics
+        self._looked = looked
+        self._interval_seconds = interval_seconds
+        self._replica_labels = replica_labels
+        self._watches: dict[Key, _Watch] = {}
+
+    def follow(self, target: Target) -> None:
+        """Look at this canary from now on; a new exposure starts from nothing."""
+        watch = self._watches.get(target.key)
+        if watch is not None and watch.measuring.target.exposed_at == target.exposed_at:
+            watch.measuring.update(target)
+            return
+        self.forget(target.key)
+        measuring = Measuring(target, self._asking, self._interval_seconds, self._replica_labels)
+        measuring.update(target)
+        watch = _Watch(measuring)
+        watch.task = asyncio.create_task(self._run(watch), name=f"looks at {target.key}")
+        self._watches[target.key] = watch
+
+    def forget(self, key: Key) -> None:
+        """Look at it no more."""
+        watch = self._watches.pop(key, None)
+        if watch is not None and watch.task is not None:
+            watch.task.cancel()
+
+    def latest(self, key: Key) -> Look | None:
+        """Return the last look at it, if there was one."""
+        watch = self._watches.get(key)
+        return watch.latest if watch is not None else None
+
+    def spacing_seconds(self, key: Key) -> float:
+        """Return how far apart the scrapes of what is looked at are; 0 as long as nobody can know."""
+        watch = self._watches.get(key)
+        return watch.measuring.spacing_seconds if watch is not None else 0.0
+
+    async def close(self) -> None:
+        """End all tasks."""
+        tasks = [watch.task for watch in self._watches.values() if watch.task is not None]
+        for task in tasks:
+            task.cancel()
+        self._watches.clear()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, watch: _Watch) -> None:
+        await watch.measuring.measure_spacing(self._clock.now())
+        next_at = watch.measuring.target.exposed_at
+        while True:
+            tick = timedelta(seconds=self._tick_seconds(watch.measuring.target))
+            now = self._clock.now()
+            # In step with the exposure's beginning; what was missed is not made up for.
+            next_at += tick * max(1, -((next_at - now) // tick))
+            if watch.latest is None and now - watch.measuring.target.exposed_at > tick:
+                next_at = now  # after a restart: nothing is known, so look at once
+            elif watch.latest is not None:
+                next_at = watch.after_scrape(now, tick) or next_at
+            # Never longer than a tick, even if somebody sets the clock back.
+            wait = min(tick, max(timedelta(0), next_at - now))
+            await self._clock.sleep(wait.total_seconds())
+            await self._look(watch)
+
+    async def _look(self, watch: _Watch) -> None:
+        target, began = watch.measuring.target, self._clock.now()
+        at = began.replace(microsecond=began.microsecond // 1000 * 1000)  # as status keeps it
+        due = [each for each in target.spec.success_criteria if self._is_due(watch, each, at)]
+        try:
+            look = await watch.measuring.look(at, due)
+        except Exception as error:
+            log.exception("look failed", rollout=str(target.key))
+            look = watch.measuring.failed(at, due, error)
+        watch.looked_at |= dict.fromkeys((each.name for each in due), at)
+        watch.latest = look
+        errors = {name: found.error for name, found in look.measurements.items() if found.error}
+        if errors:
+            log.warning("look without an answer", rollout=str(target.key), errors=errors)
+        self._metrics.looked((self._clock.now() - began).total_seconds(), len(errors))
+        self._looked(target.key)
+
+    def _is_due(self, watch: _Watch, criterion: Criterion, at: datetime) -> bool:
+        before = watch.looked_at.get(criterion.name)
+        seen = watch.latest.criteria.get(criterion.name) if watch.latest is not None else None
+        if before is None or (seen is not None and not seen.is_judged_as(criterion)):
+            return True
+        if criterion.interval is None and criterion.query is None:
+            return True  # it costs nothing beside what is read anyway
+        # A little early is in time: the ticks of the task are what is kept.
+        return (at - before).total_seconds() >= 0.9 * self._every(criterion)
+
+    def _every(self, criterion: Criterion) -> float:
+        every = criterion.interval if criterion.interval is not None else self._interval_seconds
+        return max(_SHORTEST_SECONDS, every)
+
+    def _tick_seconds(self, target: Target) -> float:
+        """Return how often to look: as often as the most impatient criterion wants."""
+        wishes = [self._every(criterion) for criterion in target.spec.success_criteria]
+        return min(wishes, default=max(_SHORTEST_SECONDS, self._interval_seconds))

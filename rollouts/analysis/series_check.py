@@ -1,0 +1,120 @@
+"""
+Whether Prometheus has what the criteria of a Rollout will ask for, before a release starts.
+
+There is no canary yet, so that the stable revision is looked for. Asks little: one number
+per metric and spelling. What is found is said in words for people; nothing is decided here.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from rollouts.analysis.criterion_metric import metric_of
+from rollouts.analysis.measuring import fill
+from rollouts.analysis.target import Target
+from rollouts.errors import Permanent
+from rollouts.model.criteria import Criterion
+from rollouts.model.keys import Key
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import Revision
+from rollouts.ports import MetricSource
+
+_TARGET_LABELS = ("namespace", "pod", "service", "container", "job", "instance")
+"""The labels that scraping adds in Kubernetes, and renames where the app has them too."""
+_MATCHER = re.compile(rf"\b({'|'.join(_TARGET_LABELS)})(?=\s*(?:=~|!~|!=|=))")
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """
+    What there is of one criterion's series.
+
+    `wanted`: they exist as they are asked for. `renamed`: only with `exported_` before labels.
+    `absent`: not at all. `refused`: Prometheus does not understand the query.
+    """
+
+    criterion: str
+    found: Literal["wanted", "renamed", "absent", "refused"]
+    hint: str = ""
+    """What that means, and the way out; nothing when all is well."""
+
+
+async def sightings(
+    source: MetricSource, key: Key, spec: RolloutSpec, stable: Revision, at: datetime
+) -> tuple[Sighting, ...]:
+    """
+    Return what Prometheus has for each criterion, in their order.
+
+    Raises:
+        RolloutsError: the source does not answer.
+    """
+    target = Target(key, spec, at, None, stable, stable)
+    result = []
+    for criterion in spec.success_criteria:
+        if criterion.query is not None:
+            result.append(await _query(source, criterion, fill(criterion.query.promql, target), at))
+        else:
+            result.append(await _counters(source, criterion, target, at))
+    return tuple(result)
+
+
+async def _counters(
+    source: MetricSource, criterion: Criterion, target: Target, at: datetime
+) -> Sighting:
+    question = metric_of(target, criterion).question
+    wanted, renamed = question.selectors
+    if await _number(source, f"count({wanted})", at):
+        return Sighting(criterion.name, "wanted")
+    if await _number(source, f"count({renamed})", at):
+        hint = (
+            f"Prometheus renames labels of {question.name} to exported_…, because it does not honour"
+            " them; that is understood"
+        )
+        return Sighting(criterion.name, "renamed", hint)
+    hint = f"Prometheus has no {wanted} now: nobody has asked yet, or {question.doubt}"
+    if question.places:
+        places = f"up{{{question.places}}}"
+        if await _number(source, f"count({places})", at):
+            hint = (
+                f"Prometheus scrapes the pods and has no {wanted}: nobody has asked yet, or the app"
+                " calls it otherwise (spec.appMetrics)"
+            )
+        else:
+            hint = f"Prometheus scrapes none of the pods: it has no {places}"
+    return Sighting(criterion.name, "absent", hint)
+
+
+async def _query(source: MetricSource, criterion: Criterion, promql: str, at: datetime) -> Sighting:
+    try:
+        if await _number(source, promql, at) is not None:
+            return Sighting(criterion.name, "wanted")
+    except Permanent as error:
+        return Sighting(criterion.name, "refused", str(error))
+    for labels, other in _respelled(promql):
+        if await _number(source, other, at) is not None:
+            names = " and ".join(f"exported_{each}" for each in labels)
+            hint = (
+                "the query yields nothing, and something when it asks for"
+                f" {names}: Prometheus renames what scraping adds too; use these names, or set"
+                " honorLabels for that job"
+            )
+            return Sighting(criterion.name, "renamed", hint)
+    hint = "the query yields nothing for the stable revision now; ask Prometheus for it yourself"
+    return Sighting(criterion.name, "absent", hint)
+
+
+async def _number(source: MetricSource, promql: str, at: datetime) -> float | None:
+    value = await source.value(promql, at=at)
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _respelled(promql: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the query with labels as Prometheus renames them: all of them, then one at a time."""
+    used = tuple(name for name in _TARGET_LABELS if name in _MATCHER.findall(promql))
+    for labels in dict.fromkeys([used, *((name,) for name in used)]):
+        if labels:
+            matcher = re.compile(rf"\b({'|'.join(labels)})(?=\s*(?:=~|!~|!=|=))")
+            yield labels, matcher.sub(r"exported_\1", promql)

@@ -1,0 +1,182 @@
+"""`list` and `get`: what is, at a glance and live."""
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollouts.cli.follow import fetch, follow
+from rollouts.cli.output import (
+    Format,
+    ListFormat,
+    ListOutputOption,
+    OutputOption,
+    emit,
+    stdout_console,
+)
+from rollouts.cli.session import RolloutName, Session
+from rollouts.errors import Unavailable, UsageError
+from rollouts.model.kinds import JSON, ROLLOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from rollouts.cli.view import Snapshot
+
+REFRESH_SECONDS = 1.0
+LIST_WIDTH = 1000
+
+AllOption = Annotated[
+    bool, typer.Option("--all-namespaces", "-A", help="Those of every namespace.")
+]
+WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Go on, live, until Ctrl-C.")]
+
+
+async def list_rollouts(
+    session: Session,
+    all_namespaces: AllOption = False,
+    output: ListOutputOption = ListFormat.TEXT,
+) -> None:
+    """
+    List Rollouts: phase, step, weight and revision.
+
+    \b
+    Examples:
+      rollouts list
+      rollouts list --all-namespaces --output wide
+    """  # noqa: D301 - \b keeps the lines apart
+    namespace = "" if all_namespaces else session.namespace
+    found = await session.requests.select(ROLLOUT, namespace)
+    if output in (ListFormat.JSON, ListFormat.YAML):
+        emit({"apiVersion": "v1", "kind": "List", "items": found}, output)
+        return
+    from rollouts.cli.table import rollouts_table  # noqa: PLC0415 - brings rich
+
+    if not found:
+        where = "any namespace" if all_namespaces else f"namespace {namespace}"
+        print(f"There are no Rollouts in {where}.")
+        return
+    table = rollouts_table(found, namespaces=all_namespaces, wide=output is ListFormat.WIDE)
+    stdout_console(at_least=LIST_WIDTH).print(table)
+
+
+async def get(
+    session: Session,
+    name: RolloutName,
+    watch: WatchOption = False,
+    output: OutputOption = Format.TEXT,
+) -> None:
+    """
+    Show one Rollout as a tree; --watch keeps it live.
+
+    Strategy, steps, weights, revisions with their ReplicaSets and pods, success criteria, the
+    last decisions. On a terminal --watch redraws; into a pipe it prints a new snapshot when
+    something has changed. --output json is the status.
+
+    \b
+    Examples:
+      rollouts get checkout --watch
+      rollouts get checkout --output json | jq .weights
+    """  # noqa: D301 - \b keeps the lines apart
+    if output is not Format.TEXT:
+        if watch:
+            raise UsageError("--watch is for people; a program waits with `rollouts wait`")
+        rollout = await fetch(session.requests, session.rollout(name))
+        emit(rollout.get("status") or {}, output)
+        return
+    console = stdout_console()
+    if not watch:
+        from rollouts.cli.view import gather  # noqa: PLC0415 - brings pydantic
+
+        rollout = await fetch(session.requests, session.rollout(name))
+        _print(console, await gather(session.requests, rollout))
+    elif console.is_terminal:
+        await _live(session, name, console)
+    else:
+        await _log(session, name, console)
+
+
+def _print(console: "Console", snapshot: "Snapshot") -> None:
+    from datetime import UTC, datetime  # noqa: PLC0415 - with the rest
+
+    from rollouts.cli.tree import render  # noqa: PLC0415 - brings rich
+
+    console.print(render(snapshot, datetime.now(UTC), console))
+
+
+class _Latest:
+    """The newest state of one Rollout, kept by a task; `changed` is set with each."""
+
+    def __init__(self, session: Session, name: str) -> None:
+        self._session = session
+        self._ref = session.rollout(name)
+        self.rollout: JSON | None = None
+        self.changed = asyncio.Event()
+
+    async def keep(self) -> None:
+        async with aclosing(follow(self._session.requests, self._ref)) as states:
+            async for state in states:
+                self.rollout = state
+                self.changed.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Return when there is something new, or after `seconds`: pods change without the Rollout."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.changed.wait()
+        except TimeoutError:
+            pass
+        self.changed.clear()
+
+
+async def _snapshots(session: Session, name: str, show: "Callable[[Snapshot], None]") -> None:
+    """Call `show` with each new state, and every second; end with the error that ends it."""
+    from rollouts.cli.view import gather  # noqa: PLC0415 - brings pydantic
+
+    latest = _Latest(session, name)
+    keeper = asyncio.create_task(latest.keep())
+    try:
+        while not keeper.done():
+            await latest.wait(REFRESH_SECONDS)
+            if latest.rollout is not None:
+                try:
+                    show(await gather(session.requests, latest.rollout))
+                except Unavailable:
+                    continue  # the keeper tells, and waits it out
+        keeper.result()
+    finally:
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
+
+
+async def _live(session: Session, name: str, console: "Console") -> None:
+    from datetime import UTC, datetime  # noqa: PLC0415 - with the rest
+
+    from rich.live import Live  # noqa: PLC0415 - only the live view needs it
+
+    from rollouts.cli.tree import render  # noqa: PLC0415 - brings rich
+
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+
+        def show(snapshot: "Snapshot") -> None:
+            view = render(snapshot, datetime.now(UTC), console, height=console.height - 1)
+            live.update(view, refresh=True)
+
+        await _snapshots(session, name, show)
+
+
+async def _log(session: Session, name: str, console: "Console") -> None:
+    seen: list[object] = []
+
+    def show(snapshot: "Snapshot") -> None:
+        if seen and seen[-1] == snapshot.version:
+            return
+        if seen:
+            console.print()
+        seen[:] = [snapshot.version]
+        _print(console, snapshot)
+
+    await _snapshots(session, name, show)

@@ -1,0 +1,136 @@
+"""`set-image`: a new release, as CI makes one."""
+
+from typing import Annotated, Any
+
+import typer
+
+from rollouts.cli.follow import fetch
+from rollouts.cli.output import Format, OutputOption, duration_option, emit, say
+from rollouts.cli.session import RolloutName, Session
+from rollouts.cli.wait import TimeoutOption, report, wait_for
+from rollouts.errors import Conflict, Permanent, UsageError
+from rollouts.model.kinds import JSON, Ref
+
+_ATTEMPTS = 8
+
+ImagesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        help="Which container gets which image.", metavar="CONTAINER=IMAGE", show_default=False
+    ),
+]
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="Wait for its promotion; exit statuses as of `wait`.")
+]
+
+
+async def set_image(
+    session: Session,
+    name: RolloutName,
+    images: ImagesArgument,
+    *,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = "",  # noqa: ASYNC109 - an option of the verb, named as users know it
+    output: OutputOption = Format.TEXT,
+) -> int:
+    """
+    Change images in the template: a new revision. With workloadRef it is the Deployment's.
+
+    Prints the revision's hash, which `wait --revision` takes.
+
+    \b
+    Examples:
+      rollouts set-image checkout web=shop/checkout:1.4
+      rollouts set-image checkout web=shop/checkout:1.4 --wait --timeout 15m
+    """  # noqa: D301 - \b keeps the lines apart
+    from rollouts.cli.workloads import home_of, meant_by  # noqa: PLC0415 - brings pydantic
+
+    seconds = duration_option(timeout)
+    if seconds is not None and not wait:
+        raise UsageError("--timeout says how long to wait; add --wait")
+    wanted = parse_images(images)
+    ref = session.rollout(name)
+    home = home_of(rollout := await fetch(session.requests, ref), ref)
+    written, changed = await _change(session, home, wanted)
+    now = await meant_by(session.requests, rollout, written)
+    hash_ = now.hash
+    if wait:
+        say(f"{name}: revision {hash_} is wanted")
+        found, meant = await wait_for(session, name, now, seconds)
+        report(name, found, meant, output)
+        return int(found.exit)
+    if output is Format.TEXT:
+        news = "is wanted" if changed else "has these images already"
+        print(f"{name}: revision {hash_} {news} ({', '.join(images)})")
+    else:
+        emit({"rollout": name, "hash": hash_, "changed": changed}, output)
+    return 0
+
+
+def parse_images(given: list[str]) -> dict[str, str]:
+    """
+    Return image by container.
+
+    Raises:
+        UsageError: an argument is not container=image, or a container is named twice.
+    """
+    wanted: dict[str, str] = {}
+    for argument in given:
+        container, equals, image = argument.partition("=")
+        if not equals or not container or not image:
+            raise UsageError(f"expected CONTAINER=IMAGE, got {argument!r}")
+        if container in wanted:
+            raise UsageError(f"container {container} is named twice")
+        wanted[container] = image
+    return wanted
+
+
+async def _change(session: Session, ref: Ref, wanted: dict[str, str]) -> tuple[JSON, bool]:
+    """
+    Write the images onto exactly the object that was read; try again when somebody wrote first.
+
+    A merge patch replaces the whole list of containers, so it carries the resourceVersion.
+    """
+    for attempt in range(_ATTEMPTS):
+        present = await session.requests.get(ref)
+        pod = ((present.get("spec") or {}).get("template") or {}).get("spec") or {}
+        changed = with_images(pod, wanted)
+        if not changed:
+            return present, False
+        body = {
+            "metadata": {"resourceVersion": present["metadata"]["resourceVersion"]},
+            "spec": {"template": {"spec": changed}},
+        }
+        try:
+            return await session.requests.patch(ref, body), True
+        except Conflict:
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def with_images(pod: JSON, wanted: dict[str, str]) -> JSON:
+    """
+    Return the container lists that change, complete; empty when all is as wanted.
+
+    Raises:
+        Permanent: there is no container of that name.
+    """
+    known: list[str] = []
+    changed: dict[str, Any] = {}
+    for field in ("containers", "initContainers"):
+        containers = pod.get(field) or []
+        names = [str(container.get("name")) for container in containers]
+        known += names
+        after = [
+            {**container, "image": wanted.get(name, container.get("image"))}
+            for name, container in zip(names, containers, strict=True)
+        ]
+        if after != containers:
+            changed[field] = after
+    unknown = sorted(set(wanted) - set(known))
+    if unknown:
+        raise Permanent(
+            f"there is no container {unknown[0]} in the template; known: {', '.join(known) or 'none'}"
+        )
+    return changed

@@ -1,0 +1,198 @@
+"""`wait`: until one revision is promoted, or can't be any more."""
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollouts.cli.follow import follow
+from rollouts.cli.output import Format as OutputFormat
+from rollouts.cli.output import OutputOption, duration_option, emit, plain, say
+from rollouts.cli.session import RevisionOption, RolloutName, Session
+from rollouts.model.kinds import REPLICA_SET, FrozenJSON, Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rollouts.cli.outcome import Outcome, Wanted
+
+FIRST_LOOK_SECONDS = 5.0
+"""So long the first look may take, however short the timeout: before it, nothing can be said."""
+
+TimeoutOption = Annotated[
+    str,
+    typer.Option(
+        "--timeout",
+        metavar="T",
+        help="Give up after this long, such as 90s or 10m. Default: never.",
+    ),
+]
+FailOnPauseOption = Annotated[
+    bool,
+    typer.Option("--fail-on-pause", help="Exit with 4 as soon as it waits for a human."),
+]
+
+
+async def wait(
+    session: Session,
+    name: RolloutName,
+    *,
+    revision: RevisionOption = "",
+    timeout: TimeoutOption = "",  # noqa: ASYNC109 - an option of the verb, named as users know it
+    fail_on_pause: FailOnPauseOption = False,
+    output: OutputOption = OutputFormat.TEXT,
+) -> int:
+    """
+    Wait for a revision; the exit status says what became of it.
+
+    Without --revision it is the one that the object's present template means: apply, then wait,
+    and the success of an older revision is never taken for yours. Decisions are told on stderr
+    as they are made; stdout has the result.
+
+    \b
+    Exit status:
+      0  promoted, even if a newer revision has replaced it since
+      1  rolled back or degraded, or any other failure
+      2  wrong usage
+      3  timed out
+      4  paused for a human (only with --fail-on-pause)
+      5  superseded by a newer revision before it was promoted
+
+    \b
+    Examples:
+      kubectl apply -f rollout.yaml && rollouts wait checkout --timeout 15m
+      rollouts wait checkout --revision 7 --fail-on-pause --output json
+    """  # noqa: D301 - \b keeps the lines apart
+    seconds = duration_option(timeout)
+    found, wanted = await wait_for(session, name, revision, seconds, fail_on_pause=fail_on_pause)
+    report(name, found, wanted, output)
+    return int(found.exit)
+
+
+async def wait_for(
+    session: Session,
+    name: str,
+    revision: "str | Wanted",
+    timeout_seconds: float | None,
+    *,
+    fail_on_pause: bool = False,
+) -> "tuple[Outcome, Wanted]":
+    """
+    Wait, telling each decision once; return how it ended, and the revision that was meant.
+
+    Raises:
+        NotFound: the Rollout does not exist, or was deleted.
+        Unavailable: the cluster did not answer at all.
+    """
+    from rollouts.cli.outcome import Exit, Outcome  # noqa: PLC0415 - brings pydantic
+
+    ref = session.rollout(name)
+    watcher = _Watcher(session, ref, revision)
+    first_seconds, end = None, None
+    if timeout_seconds is not None:
+        first_seconds = max(timeout_seconds, FIRST_LOOK_SECONDS)
+        end = asyncio.get_running_loop().time() + timeout_seconds
+    try:
+        async with asyncio.timeout(first_seconds) as limit:
+            watcher.looked = lambda: limit.reschedule(end)
+            return await watcher.run(fail_on_pause=fail_on_pause), watcher.wanted
+    except TimeoutError:
+        text = f"{watcher.wanted} is not promoted after {timeout_seconds:g} s: {watcher.last_words}"
+        return Outcome(Exit.TIMED_OUT, "timed-out", text), watcher.wanted
+
+
+def report(name: str, found: "Outcome", wanted: "Wanted", output: OutputFormat) -> None:
+    """Print how it ended: one line, or one document."""
+    if output is OutputFormat.TEXT:
+        print(plain(f"{name}: {found.message}"))
+        return
+    document = {
+        "rollout": name,
+        "revision": wanted.number,
+        "hash": wanted.hash or None,
+        "outcome": found.word,
+        "exitCode": int(found.exit),
+        "message": found.message,
+    }
+    emit(document, output)
+
+
+class _Watcher:
+    """Follows the Rollout; remembers which revision is meant and what was told."""
+
+    def __init__(self, session: Session, ref: Ref, revision: "str | Wanted") -> None:
+        from rollouts.cli.outcome import Wanted  # noqa: PLC0415 - brings pydantic
+
+        self._session = session
+        self._ref = ref
+        self._revision = revision
+        self._told: set[tuple[str, str]] = set()
+        self.wanted = Wanted()
+        self.looked: Callable[[], None] = lambda: None
+        self._silence = asyncio.Event()
+        self._state = ""
+
+    @property
+    def last_words(self) -> str:
+        """What is known at the end, and whether that is still so."""
+        if not self._state:
+            return "the cluster did not answer in time"
+        if self._silence.is_set():
+            return f"the cluster has stopped answering; the last it said: {self._state}"
+        return self._state
+
+    async def run(self, *, fail_on_pause: bool) -> "Outcome":
+        from rollouts.cli.outcome import outcome, pin  # noqa: PLC0415 - brings pydantic
+
+        async with aclosing(follow(self._session.requests, self._ref, self._silence)) as states:
+            first = True
+            async for rollout in states:
+                if first:
+                    self.wanted = await self._meant(rollout)
+                    first = False
+                self.wanted = pin(rollout, self.wanted)
+                self._tell(rollout)
+                found = outcome(rollout, self.wanted, fail_on_pause=fail_on_pause)
+                if found is not None:
+                    return found
+                self.looked()
+        raise AssertionError("following never ends by itself")
+
+    async def _meant(self, rollout: FrozenJSON) -> "Wanted":
+        from rollouts.cli.outcome import parse_revision  # noqa: PLC0415 - brings pydantic
+        from rollouts.cli.workloads import wanted_now  # noqa: PLC0415 - brings pydantic
+
+        if not isinstance(self._revision, str):
+            return self._revision
+        if not self._revision:
+            return await wanted_now(self._session.requests, rollout, self._ref)
+        uid = (rollout.get("metadata") or {}).get("uid")
+        replica_sets = await self._session.requests.select(REPLICA_SET, self._ref.namespace)
+        return parse_revision(
+            self._revision,
+            [
+                replica_set
+                for replica_set in replica_sets
+                if any(
+                    owner.get("uid") == uid
+                    for owner in replica_set["metadata"].get("ownerReferences") or ()
+                )
+            ],
+        )
+
+    def _tell(self, rollout: FrozenJSON) -> None:
+        from rollouts.cli.outcome import is_observed, status_of  # noqa: PLC0415 - brings pydantic
+
+        status = status_of(rollout)
+        self._state = (
+            status.message or "no controller has said anything"
+            if is_observed(rollout, self.wanted)
+            else "no controller has seen the present spec; does one run?"
+        )
+        for entry in status.history:
+            key = (entry.at.isoformat(), entry.message)
+            if self.wanted.number in (None, entry.revision) and key not in self._told:
+                self._told.add(key)
+                if self.wanted.number is not None:
+                    say(f"{entry.at.astimezone():%H:%M:%S}  {entry.message}")

@@ -1,0 +1,118 @@
+"""The status of a Rollout as it is read and written: the only memory there is."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from rollouts.core.conditions import condition, conditions
+from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.model.status import Pause, RolloutStatus
+
+_GOES_ON = "; by the last valid spec: "
+_FIELDS = {str(field.alias or name) for name, field in RolloutStatus.model_fields.items()}
+
+
+def recall(rollout: FrozenJSON) -> RolloutStatus | None:
+    """
+    Return the status that the Rollout carries; None when somebody has made it unreadable.
+
+    Then what is stable is found again by what the stable Service selects, as after a
+    restore from a backup.
+    """
+    try:
+        return RolloutStatus.model_validate(rollout.get("status") or {})
+    except ValidationError:
+        return None
+
+
+def dump(status: RolloutStatus) -> JSON:
+    """Return the status as JSON; what is absent is left out."""
+    dumped: JSON = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return dumped
+
+
+def status_patch(rollout: FrozenJSON, status: RolloutStatus) -> JSON:
+    """
+    Return the merge patch that turns the Rollout's status into `status`.
+
+    Bound to the resourceVersion that was read, so that nobody's write is lost; fields of
+    later versions stay as they are.
+    """
+    before = {k: v for k, v in (rollout.get("status") or {}).items() if k in _FIELDS}
+    return {
+        "metadata": {"resourceVersion": rollout["metadata"]["resourceVersion"]},
+        "status": merge_patch(before, dump(status)),
+    }
+
+
+def merge_patch(before: FrozenJSON, after: FrozenJSON) -> JSON:
+    """Return the smallest JSON merge patch (RFC 7386) from `before` to `after`."""
+    patch: dict[str, Any] = {key: None for key in before if key not in after}
+    for key, value in after.items():
+        old = before.get(key)
+        if isinstance(value, dict) and isinstance(old, dict):
+            inner = merge_patch(old, value)
+            if inner:
+                patch[key] = inner
+        elif key not in before or old != value:
+            patch[key] = value
+    return patch
+
+
+def refused(rollout: FrozenJSON, status: RolloutStatus, why: str, now: datetime) -> RolloutStatus:
+    """Return the status of a Rollout whose spec is invalid: it says why, and keeps all else."""
+    generation = int(rollout["metadata"].get("generation") or 0)
+    pause = status.pause
+    if pause is not None and pause.reason != "InvalidSpec":
+        pause = Pause(reason="InvalidSpec", at=now)
+    after = status.evolve(
+        phase="Degraded", message=why, pause=pause, observed_generation=generation
+    )
+    return _marked(after, status, why, now)
+
+
+def kept_by_the_last_valid_spec(
+    before: RolloutStatus, after: RolloutStatus, why: str, now: datetime
+) -> RolloutStatus:
+    """
+    Return the status of a Rollout that goes on by its last valid spec.
+
+    It says what is wrong first, and then what goes on, or what became of the release.
+    """
+    told = f"{why}{_GOES_ON}{after.message}"
+    return _marked(after.evolve(phase="Degraded", message=told), before, why, now)
+
+
+def is_news(before: RolloutStatus, why: str) -> bool:
+    """Return whether status does not know yet that the spec is invalid in this way."""
+    return _invalid(before) != why
+
+
+def _invalid(status: RolloutStatus) -> str | None:
+    """Return what status says is wrong with the spec; None for nothing."""
+    found = (each for each in status.conditions if each.type == "InvalidSpec")
+    return next((each.message for each in found if each.status == "True"), None)
+
+
+def _marked(after: RolloutStatus, before: RolloutStatus, why: str, now: datetime) -> RolloutStatus:
+    """Return `after` with the condition that names the error, and the others as they follow."""
+    invalid = condition(
+        before.conditions, "InvalidSpec", holds=True, reason="InvalidSpec", message=why, now=now
+    )
+    traps = {each.type: each for each in after.conditions if each.type == "Preflight"}
+    said = {**traps, invalid.type: invalid}
+    others = conditions(before.conditions, after, (), now)
+    return after.evolve(conditions=[said.get(each.type, each) for each in others])
+
+
+def restored(status: RolloutStatus) -> RolloutStatus:
+    """Return a status whose message speaks of the release alone, as if the spec had been valid."""
+    why = _invalid(status)
+    if why is None:
+        return status
+    told = status.message.removeprefix(f"{why}{_GOES_ON}")
+    if told != status.message or status.abort is None:
+        return status.evolve(message=told)
+    said = [entry.message for entry in status.history if entry.reason == "RolledBack"]
+    return status.evolve(message=said[-1]) if said else status

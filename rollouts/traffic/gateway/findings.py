@@ -1,0 +1,165 @@
+"""Traps on the way of the traffic that can be seen in HTTPRoutes and GRPCRoutes, each with the way out."""
+
+from collections.abc import Iterator
+
+from rollouts.model.finding import Finding
+from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, FrozenJSON, Kind
+from rollouts.model.route import Split
+from rollouts.model.spec import RolloutSpec
+from rollouts.traffic.gateway import own_route, parents
+from rollouts.traffic.gateway.matches import Inexpressible
+from rollouts.traffic.gateway.own_route import Original
+from rollouts.traffic.gateway.rules import (
+    WHOLE,
+    before_of,
+    find,
+    is_arm,
+    others_weight,
+    refs_of,
+    rules_of,
+)
+from rollouts.traffic.gateway.scene import KINDS, arms_of, named, original_of, own_routes
+from rollouts.traffic.ownership import is_going, is_ours
+from rollouts.traffic.scene import Scene
+
+_MOST_BACKENDS = 16
+_FIELDS = {HTTP_ROUTE: "httpRoutes", GRPC_ROUTE: "grpcRoutes"}
+
+
+def findings(scene: Scene) -> Iterator[Finding]:
+    """Yield them, of the named routes in the order of the spec, then of others."""
+    for kind in KINDS:
+        names = named(scene, kind)
+        if names and kind not in scene.served:
+            yield Finding(
+                "error",
+                "HTTPRoutesNotServed" if kind == HTTP_ROUTE else "GRPCRoutesNotServed",
+                (
+                    f"the cluster serves no {kind}s ({kind.api_version}); install the Gateway API, or take"
+                    f" {_FIELDS[kind]} out of gatewayAPI"
+                ),
+            )
+            continue
+        for name in names:
+            route = scene.of(kind).get(name)
+            if route is None or is_going(route):
+                yield Finding(
+                    "error",
+                    "RouteNotFound",
+                    f"{kind} {name} does not exist; create it, or correct {_FIELDS[kind]}",
+                )
+            else:
+                yield from _of_route(scene, original_of(scene, kind, route))
+        yield from _others(scene, kind)
+    for kind, own in own_routes(scene):
+        yield from parents.findings(kind, own)
+
+
+def _of_route(scene: Scene, original: Original) -> Iterator[Finding]:
+    kind, route, arms = original.kind, original.route, original.arms
+    name = f"{kind} {route['metadata']['name']}"
+    rules = rules_of(route)
+    if not any(find(rule, arms.stable, arms) is not None for rule in rules):
+        known = sorted({str(ref.get("name")) for rule in rules for ref in refs_of(rule)})
+        leads = f"it leads to {', '.join(known)}" if known else "it leads to no Service"
+        yield Finding(
+            "error", "NoRuleForService", f"{name} has no rule for Service {arms.stable}: {leads}"
+        )
+    for number, rule in enumerate(rules):
+        yield from _of_rule(f"rule {number} of {name}", rule, original)
+    yield from parents.findings(kind, route)
+    if route["metadata"].get("uid"):  # of one that is only a file yet nobody has said anything
+        yield from parents.remarks(kind, route)
+    yield from _of_own(scene, original)
+
+
+def _of_rule(where: str, rule: FrozenJSON, original: Original) -> Iterator[Finding]:
+    arms = original.arms
+    counts = [
+        sum(is_arm(ref, service, arms) for ref in refs_of(rule))
+        for service in (arms.stable, arms.canary)
+    ]
+    if counts[0] == 0:
+        if counts[1] > 0:
+            yield Finding(
+                "warning",
+                "CanaryWithoutStable",
+                (
+                    f"{where} leads to Service {arms.canary} and not to {arms.stable}: its requests reach"
+                    " the canary whatever the weight is, also after a rollback"
+                ),
+            )
+        return
+    if max(counts) > 1:
+        twice = arms.stable if counts[0] > 1 else arms.canary
+        yield Finding(
+            "error",
+            "ServiceListedTwice",
+            f"{where} lists Service {twice} more than once; list it once",
+        )
+    if counts[1] == 0 and len(refs_of(rule)) >= _MOST_BACKENDS:
+        yield Finding(
+            "error",
+            "TooManyBackends",
+            f"{where} has {_MOST_BACKENDS} backends, and there is no room for the canary; take one out",
+        )
+    total = before_of(rule, None, arms).total
+    if others_weight(rule, arms) and total < WHOLE:
+        yield Finding(
+            "error",
+            "WeightsTooSmall",
+            (
+                f"{where} gives Service {arms.stable} a weight of {total} among other backends, which can't be"
+                f" split by percent; multiply the weights of the rule, so that it has {WHOLE} at least"
+            ),
+        )
+
+
+def _of_own(scene: Scene, original: Original) -> Iterator[Finding]:
+    """Yield what is in the way of our own route, if some step needs one."""
+    splits = list(_splits(scene.spec))
+    if not splits:
+        return
+    name = original.route["metadata"]["name"]
+    present = scene.of(original.kind).get(original.own_name)
+    own_is_needed = False
+    for step, split in splits:
+        try:
+            own_is_needed |= own_route.body(original, split) is not None
+        except Inexpressible as why:
+            yield Finding(
+                "error", "RouteNotPossible", f"{step} can't be had on {original.kind} {name}: {why}"
+            )
+    if own_is_needed and present is not None and not is_ours(present, scene.rollout):
+        yield Finding(
+            "error",
+            "CanaryRouteNotOurs",
+            f"{original.kind} {original.own_name} exists and is not this Rollout's; remove or rename it",
+        )
+
+
+def _splits(spec: RolloutSpec) -> Iterator[tuple[str, Split]]:
+    """Yield every header and mirror route of the steps, by itself, at a weight."""
+    for step in spec.steps:
+        header, mirror = step.set_header_route, step.set_mirror_route
+        if header is not None and header.match:
+            yield f"setHeaderRoute {header.name}", Split(1, headers=(header,))
+        if mirror is not None and (mirror.match or mirror.percentage):
+            yield f"setMirrorRoute {mirror.name}", Split(1, mirrors=(mirror,))
+
+
+def _others(scene: Scene, kind: Kind) -> Iterator[Finding]:
+    """Yield the routes that lead to the stable Service as well, and are not named."""
+    arms = arms_of(scene)
+    for name, route in sorted(scene.of(kind).items()):
+        if name in named(scene, kind) or is_ours(route, scene.rollout) or is_going(route):
+            continue
+        if any(find(rule, arms.stable, arms) is not None for rule in rules_of(route)):
+            yield Finding(
+                "warning",
+                "ServiceShared",
+                (
+                    f"{kind} {name} leads to Service {arms.stable} too and gets no canary; name it in"
+                    f" {_FIELDS[kind]} if it should"
+                ),
+            )

@@ -1,0 +1,133 @@
+"""
+Traps on the way of the traffic that can be seen in Ingresses, each with the way out.
+
+Fact, from ingress-nginx's controller (`upstreamName`) and Traefik's: a canary belongs to the
+Service and port that a path leads to, and so to every path that leads there, of whatever Ingress.
+"""
+
+from collections.abc import Iterator
+
+from rollouts.model.finding import Finding
+from rollouts.model.kinds import INGRESS, FrozenJSON
+from rollouts.model.spec import RolloutSpec
+from rollouts.traffic.nginx import headers, mirror, upstream
+from rollouts.traffic.nginx.ingresses import (
+    default_service,
+    falls_back_to,
+    is_canary,
+    routes,
+    rules_of,
+    rules_to,
+    services,
+)
+from rollouts.traffic.ownership import canary_name, is_going, is_ours
+from rollouts.traffic.scene import Scene
+
+
+def findings(scene: Scene) -> Iterator[Finding]:
+    """Yield them, of the named Ingresses in the order of the spec, then of others."""
+    reached: set[tuple[str, str]] = set()
+    for stable in scene.spec.nginx.stable_ingresses:
+        ingress = scene.of(INGRESS).get(stable)
+        if ingress is None or is_going(ingress):
+            yield Finding(
+                "error",
+                "IngressNotFound",
+                f"Ingress {stable} does not exist; create it, or correct stableIngresses",
+            )
+            continue
+        rules = list(rules_to(ingress, scene.spec.stable_service))
+        if not rules:
+            yield _no_rule(stable, ingress, scene.spec)
+        elif falls_back_to(ingress, scene.spec.stable_service):
+            yield _default(stable, scene.spec)
+        reached.update(routes(rules))
+        yield from _of_stable(scene, stable, ingress)
+    yield from headers.findings(scene.spec)
+    yield from mirror.findings(scene)
+    yield from _others(scene, reached)
+
+
+def _of_stable(scene: Scene, stable: str, ingress: FrozenJSON) -> Iterator[Finding]:
+    prefix = scene.spec.nginx.annotation_prefix
+    ingresses = scene.of(INGRESS)
+    canary = ingresses.get(canary_name(stable, scene.rollout, ingresses))
+    if canary is not None and not is_ours(canary, scene.rollout):
+        yield Finding(
+            "error",
+            "CanaryIngressNotOurs",
+            f"Ingress {canary['metadata']['name']} exists and is not this Rollout's; remove or rename it",
+        )
+    if upstream.sticks(ingress, prefix):
+        yield _affinity(stable, legacy=upstream.behaviour(ingress, scene.spec.nginx) == "legacy")
+    yield from upstream.findings(stable, ingress, prefix, scene.spec.stable_service)
+
+
+def _affinity(stable: str, *, legacy: bool) -> Finding:
+    """Return what cookie affinity does to the weights, and to header routes."""
+    text = f"Ingress {stable} has cookie affinity, which keeps users of stable there whatever a weight or header says"
+    way = (
+        ", and affinity-canary-behavior: legacy lets only them stay, so that the canary gets ever less; take that"
+        " annotation away"
+        if legacy
+        else ": a weight is about new users; give each step the time for them"
+    )
+    return Finding("warning", "CookieAffinity", text + way)
+
+
+def _no_rule(stable: str, ingress: FrozenJSON, spec: RolloutSpec) -> Finding:
+    default = default_service(ingress)
+    if default is not None and default == spec.stable_service:
+        text = f"Ingress {stable} uses Service {default} only as its default backend; give it a rule with a path"
+    else:
+        found = sorted({service for service in services(ingress) if service is not None})
+        known = f"it leads to {', '.join(found)}" if found else "it leads to no Service"
+        text = f"Ingress {stable} has no rule for Service {spec.stable_service}: {known}"
+    return Finding("error", "NoRuleForService", text)
+
+
+def _default(name: str, spec: RolloutSpec) -> Finding:
+    """Return what is said of an Ingress whose default backend is the stable Service."""
+    listed = name in spec.nginx.stable_ingresses
+    also = "" if listed else f", and name {name} in stableIngresses"
+    return Finding(
+        "warning",
+        "ServiceShared",
+        (
+            f"Ingress {name} has Service {spec.stable_service} as its default backend too, and it is up to the"
+            f" ingress controller whether requests that no rule takes are split; give them a rule with a path{also}"
+        ),
+    )
+
+
+def _others(scene: Scene, reached: set[tuple[str, str]]) -> Iterator[Finding]:
+    """Yield what other Ingresses do to our hosts, paths and Service."""
+    spec = scene.spec
+    for found, ingress in sorted(scene.of(INGRESS).items()):
+        if found in spec.nginx.stable_ingresses or is_ours(ingress, scene.rollout):
+            continue
+        if is_going(ingress):
+            continue
+        if is_canary(ingress, spec.nginx.annotation_prefix):
+            shared = reached & set(routes(rules_of(ingress)))
+            for host, path in sorted(shared)[:1]:
+                yield Finding(
+                    "error",
+                    "SecondCanary",
+                    (
+                        f"Ingress {found} already is a canary of {host}{path}, and ingress-nginx honours one only;"
+                        " remove it before releasing"
+                    ),
+                )
+        elif spec.stable_service in services(ingress):
+            yield Finding(
+                "warning",
+                "ServiceShared",
+                (
+                    f"Ingress {found} leads to Service {spec.stable_service} too, and is not in stableIngresses:"
+                    " ingress-nginx and Traefik split its requests as well; name it there, or give it a Service of"
+                    " its own"
+                ),
+            )
+        elif falls_back_to(ingress, spec.stable_service):
+            yield _default(found, spec)

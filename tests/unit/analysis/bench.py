@@ -1,0 +1,104 @@
+"""A bench for looks: counters that the test scrapes and a clock that it moves."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from rollouts.analysis.ingress_counters import BUCKETS, REQUESTS
+from rollouts.analysis.monitor import Monitor
+from rollouts.analysis.target import Target
+from rollouts.controller.metrics import ControllerMetrics
+from rollouts.model.evidence import Look, Measurement
+from rollouts.model.keys import Key
+from rollouts.model.status import Revision
+from rollouts.model.validation import parse_rollout
+from tests.fakes.clock import HandClock
+from tests.fakes.kubernetes import rollout
+from tests.fakes.metrics import FakeMetrics
+
+KEY = Key("shop", "checkout")
+ARM = {"canary": "shop-checkout-canary-80", "stable": ""}
+ERRORS = {"name": "errors", "errorRate": {"max": "1%"}}
+P90 = {"name": "p90", "latency": {"quantile": 0.9, "max": "400ms"}}
+QUERY = {
+    "name": "sales",
+    "query": {"promql": 'sales{hash="{{ canary.hash }}",n="{{namespace}}"}', "min": 1},
+}
+
+
+class Bench:
+    """Counters of nginx, scraped every 5 s, and what the looks at them say."""
+
+    def __init__(self, *criteria: dict[str, Any], exported: bool = False) -> None:
+        self.clock = HandClock()
+        self.metrics = FakeMetrics()
+        self.exported = exported
+        self.looked: list[Key] = []
+        self.telemetry = ControllerMetrics()
+        self.looks = self.new_looks()
+        self.criteria = criteria
+        self.target = Target(
+            KEY,
+            parse_rollout(rollout([{"setWeight": 25}], successCriteria=list(criteria))),
+            self.clock.now(),
+            None,
+            Revision(number=2, hash="canaryhash"),
+            Revision(number=1, hash="stablehash"),
+        )
+        self.metrics.count("up", job="nginx", instance="a")
+
+    def new_looks(self) -> Monitor:
+        return Monitor(
+            self.metrics, self.clock, self.telemetry, self.looked.append, interval_seconds=15
+        )
+
+    def serve(self, arm: str, requests: int = 1, status: str = "200", **labels: str) -> None:
+        prefix = "exported_" if self.exported else ""
+        facts = {
+            "job": "nginx",
+            "instance": "a",
+            "ingress": "checkout",
+            f"{prefix}namespace": "shop",
+            f"{prefix}service": "checkout",
+            "canary": ARM[arm],
+            "status": status,
+        }
+        if self.exported:
+            facts |= {"namespace": "monitoring", "service": "nginx-metrics"}
+        self.metrics.count(REQUESTS, requests, **{**facts, **labels})
+
+    def slow(self, arm: str, requests: int, seconds: float) -> None:
+        for bound in (0.1, 0.5, 1.0, float("inf")):
+            le = "+Inf" if bound == float("inf") else f"{bound:g}"
+            self.serve_bucket(arm, requests if seconds <= bound else 0, le)
+
+    def serve_bucket(self, arm: str, requests: int, le: str, **labels: str) -> None:
+        facts = {"job": "nginx", "ingress": "checkout", "namespace": "shop", "le": le}
+        facts |= {"service": "checkout", "canary": ARM[arm], "status": "200"}
+        self.metrics.count(BUCKETS, requests, **{**facts, **labels})
+
+    async def wait(self, seconds: float, *, scraping: bool = True) -> None:
+        for _ in range(int(seconds / 5)):
+            self.clock.move(5)
+            if scraping:
+                self.metrics.scrape(self.clock.now())
+            await settle()
+
+    def expose(self) -> None:
+        self.target = replace(self.target, exposed_at=self.clock.now())
+        self.looks.follow(self.target)
+
+    @property
+    def look(self) -> Look:
+        look = self.looks.latest(KEY)
+        assert look is not None
+        return look
+
+    def measured(self, name: str = "errors") -> Measurement:
+        return self.look.measurements[name]
+
+
+async def settle() -> None:
+    """Let every task go on until all of them wait."""
+    for _ in range(50):
+        await asyncio.sleep(0)

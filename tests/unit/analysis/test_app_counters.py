@@ -1,0 +1,298 @@
+"""What the pods of two revisions count themselves, told apart by their names."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rollouts.analysis.app_counters import app_metric
+from rollouts.analysis.counter_reader import Reading
+from rollouts.analysis.criterion_metric import metric_of
+from rollouts.model.app_metrics import AppMetrics
+from rollouts.model.evidence import Counts
+from rollouts.model.keys import Key
+from rollouts.model.kinds import JSON
+from rollouts.model.status import Revision
+from tests.fakes.metrics import matches
+from tests.unit.analysis.app_bench import BLUE_GREEN, AppBench, target
+from tests.unit.analysis.bench import ERRORS
+
+P90: JSON = {"name": "p90", "latency": {"quantile": 0.9, "max": "500ms"}}
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[AppBench]:
+    made = AppBench(ERRORS, P90)
+    yield made
+    await made.looks.close()
+
+
+async def test_the_two_revisions_are_told_apart(bench: AppBench) -> None:
+    bench.serve("stable", 1000, "500")
+    await bench.expose()
+    bench.begin("canary")
+    bench.serve("canary", 20)
+    bench.serve("canary", 5, "503")
+    bench.serve("stable", 75)
+    await bench.wait(15)
+
+    assert bench.measured().canary == bench.look.canary == Counts(25, 5)
+    assert bench.measured().stable == bench.look.stable == Counts(75, 0)
+    assert bench.measured().value == 0.2
+    assert bench.look.served_percent == 25.0
+
+
+async def test_labels_that_prometheus_renamed_are_understood(bench: AppBench) -> None:
+    bench.exported = "exported_"
+    bench.serve("stable", 3)
+    await bench.expose()
+    bench.serve("stable", 6, "500")
+    bench.serve("canary", 4)
+    await bench.wait(15)
+
+    assert (bench.measured().canary, bench.measured().stable) == (Counts(4, 0), Counts(6, 6))
+
+
+@pytest.mark.parametrize("rollout", ["checkout", "c", "a.b", "n" * 46, "n" * 52])
+@given(revision=st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=10, max_size=10))
+def test_a_pod_belongs_to_its_revision_however_long_the_names_are(
+    rollout: str, revision: str
+) -> None:
+    """Kubernetes cuts the ReplicaSet's name, and appends five characters of its own."""
+    canary, stable = Revision(number=2, hash=revision), Revision(number=1, hash="zzzzzzzzzz")
+    metric = app_metric("m", Key("shop", rollout), AppMetrics(), canary, stable)
+    pod = f"{rollout}-{revision}-"[:58] + "x7k2p"
+    labels = {"__name__": "m", "namespace": "shop", "pod": pod}
+    assert len(pod) <= 63
+    assert matches(metric.question.selectors[0], labels)
+    assert metric.meaning(labels).canary
+    for other in (f"x{pod}", f"{rollout}-yyyyyyyyyy-x7k2p", f"{rollout}x-{revision}-x7k2p"):
+        wrong = {**labels, "pod": other}
+        assert other == pod or not matches(metric.question.selectors[0], wrong)
+    assert not matches(metric.question.selectors[0], {**labels, "namespace": "shop2"})
+
+
+async def test_a_pod_that_was_there_before_counts_from_what_it_had(bench: AppBench) -> None:
+    """A retry finds the canary's pods of the attempt before."""
+    bench.begin("canary")
+    bench.serve("canary", 50, "500")
+    await bench.expose()
+    bench.serve("canary", 10)
+    await bench.wait(15)
+
+    assert bench.measured().canary == Counts(10, 0)
+
+
+async def test_a_prometheus_that_starts_late_invents_no_failures(bench: AppBench) -> None:
+    bench.begin("canary")
+    bench.serve("canary", 50, "500")
+    bench.follow(exposed_at=bench.clock.now())
+    await bench.wait(15)
+    assert bench.measured().canary == Counts(0, 0)
+    bench.serve("canary", 2, "500")
+    await bench.wait(15)
+
+    assert bench.measured().canary == Counts(2, 2)
+
+
+async def test_a_stable_pod_that_is_met_late_counts_from_then(bench: AppBench) -> None:
+    await bench.expose()
+    bench.begin("stable", 2)
+    bench.serve("stable", 9000, number=2)
+    await bench.wait(15)
+    assert bench.measured().stable == Counts(0, 0)
+    bench.serve("stable", 7, number=2)
+    bench.serve("stable", 1, "502", number=2)  # new, beside another of the same pod
+    await bench.wait(15)
+
+    assert bench.measured().stable == Counts(8, 1)
+
+
+async def test_a_container_that_restarts_loses_nothing(bench: AppBench) -> None:
+    await bench.expose()
+    bench.begin("canary")
+    bench.serve("canary", 30)
+    await bench.wait(15)
+    bench.metrics.reset()
+    bench.serve("canary", 4, "500")
+    bench.serve("canary", 7)
+    await bench.wait(15)
+
+    assert bench.measured().canary == Counts(41, 4)
+
+
+async def test_probes_and_other_names_are_as_the_spec_says() -> None:
+    names = {
+        "requests": "hits",
+        "codeLabel": "status",
+        "exclude": {"path": ["/healthz", "/ready"], "le": []},
+    }
+    bench = AppBench(appMetrics=names)
+    await bench.expose()
+    bench.begin("canary")
+    bench.serve("canary", 3, metric="hits", status="503", path="/pay")
+    bench.serve("canary", 900, metric="hits", status="500", path="/healthz")
+    bench.serve("canary", 900, metric="http_requests_total", status="500")
+    await bench.wait(15)
+
+    assert bench.measured().canary == Counts(3, 3)
+    await bench.looks.close()
+
+
+async def test_other_names_meanwhile_are_counted_since_the_exposure(bench: AppBench) -> None:
+    await bench.expose()
+    bench.begin("canary")
+    for _ in range(4):
+        bench.serve("canary", 5, metric="hits")
+        await bench.wait(15)
+    assert bench.measured().canary == Counts(0, 0)
+    changed = bench.target.spec.model_copy(update={"app_metrics": AppMetrics(requests="hits")})
+    bench.follow(spec=changed)
+    await bench.wait(15)
+
+    assert bench.measured().canary == Counts(20, 0)
+
+
+async def test_durations_are_the_pods_own(bench: AppBench) -> None:
+    await bench.expose()
+    bench.begin("canary")
+    bench.take("canary", 80, 0.05)
+    bench.take("canary", 20, 0.7)
+    bench.take("stable", 100, 0.7)
+    await bench.wait(15)
+
+    assert bench.measured("p90").canary == Counts(100, 20)
+    assert bench.measured("p90").limit == 0.5
+
+
+async def test_requests_without_a_status_are_no_good_ones(bench: AppBench) -> None:
+    """The label has another name, or its values are words: every failure would be overlooked."""
+    await bench.expose()
+    bench.begin("canary")
+    bench.serve("canary", 9, "Internal")
+    await bench.wait(15)
+    assert bench.measured().error == (
+        "http_requests_total has no HTTP status in its label code (spec.appMetrics.codeLabel), so that"
+        " nobody can tell which requests failed"
+    )
+    bench.serve("canary", 20, "200")
+    await bench.wait(15)
+    assert bench.measured().canary == Counts(29, 0)
+    assert bench.measured().note == (
+        "9 requests, without an HTTP status in its label code (spec.appMetrics.codeLabel), are taken"
+        " for good"
+    )
+
+
+async def test_a_share_is_not_known_while_one_side_is_not_scraped(bench: AppBench) -> None:
+    """Else the canary would seem to serve everybody."""
+    bench.metrics.count("up", job="other", instance="x")
+    await bench.wait(20)
+    bench.follow(exposed_at=bench.clock.now())
+    bench.begin("canary")
+    bench.serve("canary", 20)
+    await bench.wait(15)
+    assert bench.measured().canary == Counts(20, 0)
+    assert bench.look.served_percent is None
+
+    bench.begin("stable")
+    await bench.wait(15)
+    assert bench.look.served_percent == 100.0
+
+
+async def test_a_canary_that_is_not_scraped_any_more_is_an_error(bench: AppBench) -> None:
+    await bench.expose()
+    bench.begin("canary")
+    bench.serve("canary", 20)
+    await bench.wait(15)
+    bench.end("canary")
+    for _ in range(20):
+        bench.serve("stable", 1)
+        await bench.wait(5)
+
+    assert bench.measured().error == (
+        "no new samples of http_requests_total for 1m30s: are revision 4's pods still scraped?"
+    )
+    assert bench.look.served_percent is None
+
+
+async def test_an_idle_canary_that_is_scraped_is_no_error(bench: AppBench) -> None:
+    await bench.expose()
+    bench.begin("canary")
+    await bench.wait(180)
+    assert bench.measured().error == ""
+    assert bench.look.seen_at == bench.look.at
+
+
+def test_an_ingress_and_the_app_are_asked_side_by_side() -> None:
+    nginx = {"stableService": "checkout", "trafficRouting": {"nginx": {"stableIngresses": ["c"]}}}
+    mixed = target({"canary": nginx}, ({**ERRORS, "source": "app"}, P90))
+    errors, p90 = mixed.spec.success_criteria
+    assert metric_of(mixed).question.name.startswith("nginx_ingress_controller_request")
+    assert metric_of(mixed, p90).question.name.endswith("duration_seconds_bucket")
+    assert metric_of(mixed, p90).question.name.startswith("nginx_")
+    assert metric_of(mixed, errors).question.name == "http_requests_total"
+
+
+async def test_a_green_revision_is_watched_in_the_same_way() -> None:
+    bench = AppBench(strategy=BLUE_GREEN)
+    await bench.expose()
+    bench.begin("canary")
+    bench.serve("canary", 10, "500")
+    await bench.wait(15)
+    assert bench.measured().canary == Counts(10, 10)
+    await bench.looks.close()
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["serve", "serve", "serve", "born", "restart", "scrape", "read"]),
+        st.sampled_from(["canary", "stable"]),
+        st.integers(1, 3),
+        st.sampled_from(["200", "404", "500", "503"]),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(steps=STEPS)
+def test_every_canary_request_that_was_scraped_is_counted_once(
+    steps: list[tuple[str, str, int, str]],
+) -> None:
+    """Whatever pods are born and restarted, and whenever it is read."""
+    asyncio.run(_story(steps))
+
+
+async def _story(steps: list[tuple[str, str, int, str]]) -> None:
+    bench = AppBench()
+    bench.begin("stable")
+    for _ in range(3):
+        bench.clock.move(5)
+        bench.metrics.scrape(bench.clock.now())
+    exposed_at = bench.clock.now()
+    reading = Reading(metric_of(bench.target), exposed_at, 15)
+    alive = {("stable", 1)}
+    requests = failures = 0
+    for what, arm, number, code in (*steps, ("scrape", "", 0, ""), ("read", "", 0, "")):
+        if what in ("serve", "born") and (arm, number) not in alive:
+            alive.add((arm, number))
+            bench.begin(arm, number)
+        if what == "serve":
+            bench.serve(arm, number, code, number=number)
+            if arm == "canary":
+                requests += number
+                failures += number if code.startswith("5") else 0
+        elif what == "read":
+            await reading.read(bench.metrics, bench.clock.now())
+        elif what in ("scrape", "restart"):
+            bench.clock.move(5)
+            bench.metrics.scrape(bench.clock.now())
+            if what == "restart":  # and one scrape sees it: what never looks smaller is no reset
+                bench.metrics.reset()
+                bench.clock.move(5)
+                bench.metrics.scrape(bench.clock.now())
+    assert reading.total.arm(canary=True) == Counts(requests, failures)
+    assert reading.total.arm(canary=False).failures <= reading.total.arm(canary=False).requests

@@ -1,0 +1,97 @@
+"""A fault in one criterion is that criterion's: the others are measured, and the look goes on."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from rollouts.analysis import evidence, measuring
+from rollouts.analysis.counter_reader import Reading
+from rollouts.analysis.evidence import weigh
+from rollouts.judge import judge
+from rollouts.model.evidence import Counts, Measurement
+from rollouts.model.status import CriterionStatus, RolloutStatus
+from tests.unit.analysis.bench import ERRORS, P90, Bench
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    made = Bench(ERRORS, P90)
+    made.slow("canary", 1, 0.01)
+    await made.wait(20)
+    made.expose()
+    made.serve("canary", 10)
+    made.slow("canary", 10, 0.05)
+    yield made
+    await made.looks.close()
+
+
+def broken(*_: Any, **__: Any) -> Measurement:
+    raise ZeroDivisionError("nobody thought of it")
+
+
+WHY = "a fault of the controller, see its log: ZeroDivisionError: nobody thought of it"
+
+
+async def test_a_fault_in_measuring_is_an_error_of_one_criterion(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "latency", broken)
+    await bench.wait(15)
+    assert bench.measured("errors").canary == Counts(10, 0)
+    assert bench.measured("p90").error == WHY
+
+    monkeypatch.undo()
+    await bench.wait(15)
+    assert bench.measured("p90").canary == Counts(10, 0)
+
+
+async def test_a_fault_in_reading_is_an_error_of_what_is_read(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trouble = Reading.trouble
+
+    def of_buckets(self: Reading, at: Any) -> str:
+        if self.metric.question.name.endswith("_bucket"):
+            raise ZeroDivisionError("nobody thought of it")
+        return trouble(self, at)
+
+    monkeypatch.setattr(Reading, "trouble", of_buckets)
+    await bench.wait(15)
+    assert bench.measured("errors").error == ""
+    assert bench.measured("p90").error == WHY
+
+
+async def test_a_fault_of_the_look_is_said_of_every_criterion(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the release waits for a first look, and nobody knows why it does not come."""
+    monkeypatch.setattr(measuring, "requests_of", broken)
+    await bench.wait(15)
+    assert {found.error for found in bench.look.measurements.values()} == {WHY}
+    assert bench.looked
+    monkeypatch.undo()
+    await bench.wait(15)
+    assert bench.measured().canary == Counts(10, 0)
+
+
+async def test_faults_are_counted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "latency", broken)
+    await bench.wait(30)
+    assert bench.telemetry.registry.get_sample_value("rollouts_look_errors_total") == 2
+
+
+async def test_a_fault_in_judging_is_an_error_of_one_criterion(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.wait(15)
+
+    def judged(criterion: Any, found: Measurement, previous: Any) -> CriterionStatus:
+        if criterion.name == "p90" and not found.error:
+            raise ZeroDivisionError("nobody thought of it")
+        return judge(criterion, found, previous)
+
+    monkeypatch.setattr(evidence, "judge", judged)
+    found = weigh(bench.target.spec, RolloutStatus(exposed_at=bench.look.exposed_at), bench.look)
+    assert [each.verdict for each in found.criteria] == ["inconclusive", "error"]
+    assert found.criteria[1].message == WHY

@@ -1,0 +1,293 @@
+"""The clock of the analysis, on counters that the test scrapes and a clock that it moves."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from rollouts.analysis.evidence import weigh
+from rollouts.errors import Permanent, Unavailable
+from rollouts.model.evidence import Counts
+from rollouts.model.status import RolloutStatus
+from tests.unit.analysis.bench import ERRORS, KEY, P90, QUERY, Bench, settle
+
+
+async def test_only_requests_since_the_exposure_count(bench: Bench) -> None:
+    bench.serve("stable", 1000)
+    bench.serve("canary", 500, "500")  # of an earlier release: the series stays, flat
+    await bench.wait(20)
+    bench.expose()
+    bench.serve("stable", 75)
+    bench.serve("canary", 20)
+    bench.serve("canary", 5, "503")  # a new series: its first failures count
+    await bench.wait(15)
+
+    assert bench.measured().canary == Counts(25, 5)
+    assert bench.measured().stable == Counts(75, 0)
+    assert bench.measured().value == 0.2
+    assert bench.look.canary == Counts(25, 5)
+    assert bench.looked == [KEY]
+
+
+async def test_looks_go_on_and_add_up(bench: Bench) -> None:
+    await bench.wait(20)
+    bench.expose()
+    for _ in range(8):
+        bench.serve("canary", 10)
+        await bench.wait(15)
+
+    assert bench.measured().canary == Counts(80, 0)
+    assert len(bench.looked) == 8
+
+
+async def test_a_controller_pod_that_restarts_loses_nothing(bench: Bench) -> None:
+    bench.serve("canary", 100)
+    await bench.wait(20)
+    bench.expose()
+    bench.serve("canary", 30)
+    await bench.wait(15)
+    bench.metrics.reset()
+    bench.serve("canary", 7)
+    await bench.wait(15)
+
+    assert bench.measured().canary == Counts(37, 0)
+
+
+async def test_a_new_controller_reads_the_whole_exposure_again(bench: Bench) -> None:
+    bench.serve("canary", 100)
+    await bench.wait(20)
+    bench.expose()
+    for _ in range(10):
+        bench.serve("canary", 10)
+        bench.serve("canary", 1, "500")
+        await bench.wait(15)
+    before = bench.look
+    await bench.looks.close()
+
+    bench.looks = bench.new_looks()
+    bench.looks.follow(bench.target)
+    await settle()
+
+    assert bench.look.canary == before.canary == Counts(110, 10)
+    await bench.looks.close()
+
+
+async def test_labels_that_prometheus_renamed_are_understood() -> None:
+    bench = Bench(ERRORS, exported=True)
+    await bench.wait(20)
+    bench.serve("stable", 3)
+    await bench.wait(5)
+    bench.expose()
+    bench.serve("canary", 4)
+    await bench.wait(15)
+
+    assert bench.measured().canary == Counts(4, 0)
+    await bench.looks.close()
+
+
+async def test_a_prometheus_that_starts_late_knows_no_beginning(bench: Bench) -> None:
+    bench.serve("canary", 500, "500")  # counted long ago, and never scraped
+    await bench.wait(20, scraping=False)
+    bench.expose()
+    await bench.wait(15)
+    assert bench.measured().canary == Counts(0, 0)
+
+    bench.serve("canary", 2)
+    bench.serve("canary", 1, "500")
+    await bench.wait(15)
+
+    assert bench.measured().canary.failures == 1
+
+
+async def test_a_gap_in_the_scrapes_loses_nothing(bench: Bench) -> None:
+    bench.serve("canary", 1)
+    await bench.wait(20)
+    bench.expose()
+    await bench.wait(15)
+    bench.serve("canary", 50)
+    await bench.wait(30, scraping=False)
+    bench.serve("canary", 9, "500")
+    await bench.wait(15)
+
+    assert bench.measured().canary == Counts(59, 9)
+
+
+async def test_a_prometheus_that_is_back_and_has_not_scraped_yet_has_seen_nothing(
+    bench: Bench,
+) -> None:
+    """It answers with what it knew before it went: that says nothing about the canary."""
+    bench.serve("stable", 50)
+    await bench.wait(20)
+    known_at = bench.clock.now()
+    await bench.wait(15, scraping=False)
+    bench.expose()
+    exposed_at = bench.clock.now()
+    bench.serve("canary", 10, "500")
+    await bench.wait(15, scraping=False)
+    assert known_at < exposed_at
+    assert bench.look.seen_at == exposed_at < bench.look.at
+    assert weigh(bench.target.spec, RolloutStatus(exposed_at=exposed_at), bench.look).at == (
+        exposed_at
+    )
+
+    await bench.wait(15)
+    assert bench.look.seen_at == bench.look.at
+    assert bench.measured().canary == Counts(10, 10)
+
+
+async def test_scrapes_count_where_nobody_asks_for_anything(bench: Bench) -> None:
+    """No traffic is not the same as no look: the releases of an idle service go on."""
+    await bench.wait(20)
+    bench.expose()
+    await bench.wait(15)
+    assert bench.look.seen_at == bench.look.at
+    assert bench.measured().canary == Counts(0, 0)
+
+
+async def test_a_source_that_does_not_answer_is_an_error_and_forgets_nothing(bench: Bench) -> None:
+    await bench.wait(20)
+    bench.expose()
+    bench.serve("canary", 10)
+    await bench.wait(15)
+    bench.metrics.failures = [Unavailable("Prometheus can't be reached")]
+    bench.serve("canary", 10)
+    await bench.wait(15)
+
+    assert bench.measured().error == "Prometheus can't be reached"
+    assert bench.look.canary == Counts(10, 0)
+    assert bench.look.served_percent is None
+    await bench.wait(15)
+    assert bench.measured().error == ""
+    assert bench.measured().canary == Counts(20, 0)
+
+
+async def test_a_source_that_raises_a_bug_does_not_end_the_looks(bench: Bench) -> None:
+    await bench.wait(20)
+    bench.expose()
+    await settle()
+    bench.metrics.failures = [KeyError("data")]
+    bench.serve("canary", 10)
+    await bench.wait(15)
+    assert "KeyError" in bench.measured().error
+
+    await bench.wait(15)
+
+    assert bench.measured().canary == Counts(10, 0)
+
+
+async def test_no_requests_are_no_value(bench: Bench) -> None:
+    await bench.wait(20)
+    bench.expose()
+    await bench.wait(15)
+
+    assert bench.measured().value is None
+    assert bench.measured().error == ""
+    assert bench.look.served_percent is None
+
+
+async def test_the_served_share_is_that_since_the_weight_was_applied(bench: Bench) -> None:
+    bench.serve("stable", 1000)
+    await bench.wait(20)
+    bench.expose()
+    bench.serve("stable", 100)
+    await bench.wait(15)
+    bench.serve("stable", 50)  # which the next scrape shows, when the weight is in force
+    bench.looks.follow(replace(bench.target, applied_at=bench.clock.now()))
+    await bench.wait(5)
+    bench.serve("stable", 60)
+    bench.serve("canary", 20)
+    await bench.wait(15)
+
+    assert bench.look.served_percent == 25.0
+    assert bench.look.stable == Counts(210, 0)
+
+
+async def test_latency_is_judged_at_the_next_bound() -> None:
+    bench = Bench(P90)
+    await bench.wait(20)
+    bench.slow("stable", 1, 0.01)
+    await bench.wait(5)
+    bench.expose()
+    bench.slow("canary", 80, 0.05)
+    bench.slow("canary", 15, 0.3)
+    bench.slow("canary", 5, 0.7)
+    await bench.wait(15)
+
+    found = bench.measured("p90")
+    assert found.canary == Counts(100, 5)
+    assert found.limit == 0.5
+    assert found.value == pytest.approx(0.1 + 0.4 * 10 / 15)
+    assert "judged at 500ms" in found.note
+    await bench.looks.close()
+
+
+async def test_a_limit_beyond_the_histogram_is_an_error() -> None:
+    bench = Bench({"name": "p90", "latency": {"quantile": 0.9, "max": "20s"}})
+    bench.slow("canary", 1, 0.01)
+    await bench.wait(20)
+    bench.expose()
+    await bench.wait(15)
+
+    assert "above its largest bound" in bench.measured("p90").error
+    await bench.looks.close()
+
+
+async def test_a_query_is_filled_in_and_asked() -> None:
+    bench = Bench(QUERY)
+    filled = 'sales{hash="canaryhash",n="shop"}'
+    bench.expose()
+    bench.metrics.answers[filled] = 3.0
+    await bench.wait(15)
+    assert bench.measured("sales").value == 3.0
+
+    bench.metrics.answers[filled] = None
+    await bench.wait(15)
+    assert bench.measured("sales").value is None
+    assert bench.measured("sales").error == ""
+
+    bench.metrics.answers[filled] = float("nan")
+    await bench.wait(15)
+    assert bench.measured("sales").value is None
+
+    bench.metrics.answers[filled] = Permanent("parse error")
+    await bench.wait(15)
+    assert bench.measured("sales").error == "parse error"
+    await bench.looks.close()
+
+
+async def test_each_criterion_has_its_own_interval() -> None:
+    bench = Bench({**ERRORS, "interval": 5}, {**QUERY, "interval": "30s"})
+    bench.expose()
+    await bench.wait(60)
+
+    assert len(bench.looked) == 12
+    assert sum("sales" in asked for asked in bench.metrics.asked) == 2
+    assert bench.look.measurements.keys() == {"errors", "sales"}
+    await bench.looks.close()
+
+
+async def test_another_exposure_starts_from_nothing(bench: Bench) -> None:
+    await bench.wait(20)
+    bench.expose()
+    bench.serve("canary", 10, "500")
+    await bench.wait(15)
+    bench.target = replace(bench.target, exposed_at=bench.clock.now() + timedelta(seconds=1))
+    bench.looks.follow(bench.target)
+
+    assert bench.looks.latest(KEY) is None
+    bench.serve("canary", 3)
+    await bench.wait(20)
+
+    assert bench.look.canary == Counts(3, 0)
+
+
+async def test_what_is_forgotten_is_not_looked_at(bench: Bench) -> None:
+    bench.expose()
+    await bench.wait(15)
+    bench.looks.forget(KEY)
+    bench.looked.clear()
+
+    await bench.wait(60)
+
+    assert bench.looked == []
+    assert bench.looks.latest(KEY) is None

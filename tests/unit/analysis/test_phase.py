@@ -1,0 +1,112 @@
+"""A look comes shortly after a scrape, however these lie to the exposure's beginning."""
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from rollouts.model.kinds import JSON
+from tests.unit.analysis.bench import ERRORS, KEY, QUERY, Bench, settle
+
+STEP_SECONDS = 0.25
+THRESHOLD: JSON = {**ERRORS, "judge": "threshold", "minRequests": 1, "failureLimit": 2}
+
+
+class Phased(Bench):
+    """Scrapes every so many seconds, in a phase of their own."""
+
+    def __init__(self, *criteria: JSON, spacing: float, phase: float, lag: float = 0.0) -> None:
+        super().__init__(*(criteria or (ERRORS,)))
+        self.spacing, self.lag = spacing, lag
+        self.seconds = -phase
+        self.scrapes: list[float] = []
+        self.seen: list[tuple[float, float]] = []
+        """When it was looked, and how old the newest sample was."""
+
+    async def run(self, seconds: float, *, scraping: bool = True) -> None:
+        for _ in range(round(seconds / STEP_SECONDS)):
+            before = len(self.looked)
+            self.clock.move(STEP_SECONDS)
+            self.seconds += STEP_SECONDS
+            scraped = self.seconds - self.lag  # what is visible now
+            if scraping and scraped > 0 and scraped % self.spacing == 0:
+                self.serve("canary", 10)
+                self.metrics.scrape(self.clock.now() - timedelta(seconds=self.lag))
+                self.scrapes.append(scraped)
+            await settle()
+            if len(self.looked) > before:
+                last = self.scrapes[-1] if self.scrapes else 0.0
+                self.seen.append((self.seconds, self.seconds - last))
+
+
+@pytest.mark.parametrize("spacing", [5, 15, 30])
+@pytest.mark.parametrize("phase", [0.25, 4, 9.5])
+async def test_a_look_sees_a_sample_that_is_a_moment_old(spacing: float, phase: float) -> None:
+    bench = Phased(spacing=spacing, phase=phase)
+    await bench.run(100)
+    bench.expose()
+    await bench.run(100)
+    settled = len(bench.seen)
+    await bench.run(300)
+    looks = bench.seen[settled:]
+    assert all(age <= max(15, spacing) for _, age in looks)
+    fresh = [age for _, age in looks if age <= 1.25]
+    assert len(fresh) >= 300 / max(spacing, 15) - 1  # one for every scrape, or every interval
+    if spacing <= 15:
+        assert len(fresh) == len(looks)
+    assert max(b - a for (a, _), (b, _) in pairwise(looks)) <= 15 + STEP_SECONDS
+    await bench.looks.close()
+
+
+@pytest.mark.parametrize("lag", [1.5, 6])
+async def test_a_scrape_that_is_late_is_looked_for_once_more_and_then_with_the_next(
+    lag: float,
+) -> None:
+    """A Prometheus that is slow, or whose clock is behind ours."""
+    bench = Phased(spacing=15, phase=4, lag=lag)
+    await bench.run(100)
+    bench.expose()
+    await bench.run(100)
+    settled = len(bench.seen)
+    await bench.run(300)
+    looks = bench.seen[settled:]
+    assert 20 <= len(looks) <= 45
+    fresh = [age for _, age in looks if age <= 3]
+    assert len(fresh) >= 19 if lag < 3 else not fresh
+    assert max(b - a for (a, _), (b, _) in pairwise(looks)) <= 15 + STEP_SECONDS
+    await bench.looks.close()
+
+
+async def test_without_scrapes_it_is_looked_every_interval() -> None:
+    bench = Phased(spacing=15, phase=4)
+    await bench.run(60)
+    bench.expose()
+    await bench.run(60)
+    bench.looked.clear()
+    await bench.run(300, scraping=False)
+    assert 20 <= len(bench.looked) <= 22  # with one try more for the scrape that did not come
+    await bench.looks.close()
+
+
+async def test_a_query_keeps_its_interval() -> None:
+    bench = Phased(QUERY, spacing=5, phase=3.25)
+    bench.expose()
+    await bench.run(301)
+    assert 19 <= sum("sales" in asked for asked in bench.metrics.asked) <= 22
+    await bench.looks.close()
+
+
+async def test_a_failed_scrape_is_one_failed_look_however_often_it_is_looked_at() -> None:
+    bench = Phased(THRESHOLD, spacing=60, phase=2)
+    await bench.run(130)
+    bench.expose()
+    await bench.run(130)
+    moments = set()
+    for _ in range(240):
+        await bench.run(1)
+        look = bench.looks.latest(KEY)
+        assert look is not None
+        moments.add(look.measurements["errors"].at)
+    assert len(moments) in (4, 5)
+    assert len(bench.looked) > 16
+    await bench.looks.close()

@@ -1,0 +1,212 @@
+"""Bounds of buckets are numbers, and what can't be counted is said, never counted as nothing."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from rollouts.analysis.sample_checks import fit
+from rollouts.model.evidence import Counts
+from rollouts.ports import Series
+from tests.unit.analysis.bench import ERRORS, P90, Bench, settle
+
+SLOW = {"name": "p90", "latency": {"quantile": 0.9, "max": "1s"}}
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    made = Bench(SLOW)
+    made.slow("canary", 100, 0.05)
+    await made.wait(20)
+    made.expose()
+    yield made
+    await made.looks.close()
+
+
+def respell(bench: Bench, **spelled: str) -> None:
+    """Have Prometheus write bounds otherwise from now on."""
+    bench.metrics.values = {
+        tuple(
+            (name, spelled.get(value, value) if name == "le" else value) for name, value in key
+        ): n
+        for key, n in bench.metrics.values.items()
+    }
+
+
+async def test_a_bound_that_is_written_otherwise_is_the_same_bucket(bench: Bench) -> None:
+    """Prometheus 3 writes the bounds of typed histograms as floats, in mid-release."""
+    bench.slow("canary", 200, 0.05)
+    await bench.wait(15)
+    respell(bench, **{"1": "1.0", "0.1": "1e-01"})
+    for key in list(bench.metrics.values):
+        if ("le", "+Inf") in key or ("le", "1e-01") in key:
+            bench.metrics.values[key] += 150
+        if ("le", "0.5") in key or ("le", "1.0") in key:
+            bench.metrics.values[key] += 150
+    await bench.wait(15)
+    assert bench.measured("p90").error == ""
+    assert bench.measured("p90").canary == Counts(350, 0)
+
+    for key in list(bench.metrics.values):
+        if ("le", "+Inf") in key:
+            bench.metrics.values[key] += 150
+    await bench.wait(15)
+    before = bench.measured("p90")
+    assert before.canary == Counts(500, 150)
+    await bench.looks.close()
+
+    bench.looks = bench.new_looks()
+    bench.looks.follow(bench.target)
+    await settle()
+    assert bench.measured("p90").canary == before.canary
+    assert bench.measured("p90").restarts == before.restarts
+
+
+async def test_a_bucket_that_began_anew_with_its_histogram_is_no_contradiction(
+    bench: Bench,
+) -> None:
+    """The quick ones are more than before, so that only the sum shows it."""
+    bench.slow("canary", 300, 0.7)
+    await bench.wait(15)
+    bench.metrics.reset()
+    bench.slow("canary", 150, 0.05)
+    await bench.wait(15)
+    assert bench.measured("p90").canary == Counts(450, 0)
+    assert bench.measured("p90").value == pytest.approx(0.5 + 0.5 * 255 / 300)
+
+
+async def test_two_spellings_at_once_are_an_error_until_one_is_left(bench: Bench) -> None:
+    bench.slow("canary", 10, 0.05)
+    bench.serve_bucket("canary", 7, "1.0")
+    await bench.wait(15)
+    assert bench.measured("p90").error == (
+        'nginx_ingress_controller_request_duration_seconds_bucket has the bound le="1.0" twice,'
+        " written in two ways: drop one of the two series, or wait until only one is scraped"
+    )
+    bench.metrics.values = {k: v for k, v in bench.metrics.values.items() if ("le", "1.0") not in k}
+    await bench.wait(180)
+    assert bench.measured("p90").error == ""
+    assert bench.measured("p90").canary == Counts(10, 0)
+
+
+@pytest.mark.parametrize("bound", ["fast", "1_0", " 10", "NaN", "\u0661"])
+async def test_a_bound_that_is_no_number_is_an_error(bench: Bench, bound: str) -> None:
+    bench.serve_bucket("canary", 3, bound)
+    await bench.wait(15)
+    assert f'the bound le="{bound}", which is no number' in bench.measured("p90").error
+
+
+async def test_a_histogram_without_its_sum_is_an_error(bench: Bench) -> None:
+    other = Bench(SLOW)
+    other.serve_bucket("canary", 1, "1")
+    await other.wait(20)
+    other.expose()
+    other.serve_bucket("canary", 30, "1")
+    await other.wait(15)
+    assert 'no bucket le="+Inf"' in other.measured("p90").error
+    await other.looks.close()
+
+
+async def test_more_requests_in_a_bucket_than_in_all_are_an_error(bench: Bench) -> None:
+    bench.slow("canary", 10, 0.05)
+    bench.serve_bucket("canary", 25, "1")
+    await bench.wait(15)
+    assert bench.measured("p90").error.startswith(
+        "the histogram contradicts itself: it has counted 10 requests in all, and 35 that took 1s at most"
+    )
+    assert bench.measured("p90").canary == Counts()
+
+
+async def test_the_bound_is_one_of_the_canarys_own() -> None:
+    bench = Bench(P90)
+    for bound in ("0.4", "2", "+Inf"):
+        bench.serve_bucket("canary", 1, bound)
+    for bound in ("0.5", "2.0", "+Inf"):
+        bench.serve_bucket("stable", 1, bound)
+    await bench.wait(20)
+    bench.expose()
+    for bound, within in (("0.4", 8), ("2", 10), ("+Inf", 10)):
+        bench.serve_bucket("canary", within, bound)
+    await bench.wait(15)
+    found = bench.measured("p90")
+    assert (found.limit, found.canary, found.stable) == (0.4, Counts(10, 2), Counts())
+    assert found.note == "stable's histogram can't tell what took over 400ms"
+    await bench.looks.close()
+
+
+async def test_a_quantile_beyond_the_largest_bound_says_so(bench: Bench) -> None:
+    bench.slow("canary", 80, 0.05)
+    bench.slow("canary", 20, 7)
+    await bench.wait(15)
+    found = bench.measured("p90")
+    assert (found.value, found.canary) == (1.0, Counts(100, 20))
+    assert found.note == "the 0.9 quantile is above the largest bound, 1s"
+
+
+async def test_histograms_of_one_canary_need_a_bound_in_common() -> None:
+    bench = Bench(P90)
+    for job, bound in (("a", "0.5"), ("b", "0.4")):
+        for le in (bound, "+Inf"):
+            bench.serve_bucket("canary", 1, le, job=job, instance=job)
+    await bench.wait(20)
+    bench.expose()
+    for job, bound in (("a", "0.5"), ("b", "0.4")):
+        for le in (bound, "+Inf"):
+            bench.serve_bucket("canary", 5, le, job=job, instance=job)
+    await bench.wait(15)
+    assert "no bound at or above 400ms in common" in bench.measured("p90").error
+    await bench.looks.close()
+
+
+@pytest.mark.parametrize("nonsense", [-3.0, float("inf"), float("-inf")])
+async def test_a_value_that_no_counter_has_is_an_error(nonsense: float) -> None:
+    bench = Bench(ERRORS)
+    bench.serve("canary", 5)
+    await bench.wait(20)
+    bench.expose()
+    bench.serve("canary", 10)
+    await bench.wait(15)
+    good = dict(bench.metrics.values)
+    bench.metrics.values |= dict.fromkeys(
+        (k for k in good if ("__name__", "up") not in k), nonsense
+    )
+    await bench.wait(15)
+    assert "is negative, or infinite: it is no counter" in bench.measured().error
+
+    bench.metrics.values = good
+    bench.serve("canary", 4)
+    await bench.wait(180)
+    assert (bench.measured().error, bench.measured().canary) == ("", Counts(14, 0))
+    await bench.looks.close()
+
+
+async def test_buckets_that_are_named_as_the_requests_count_each_request_once() -> None:
+    bench = Bench(P90)
+    bench.slow("canary", 5, 0.05)
+    await bench.wait(20)
+    bench.expose()
+    bench.slow("canary", 8, 0.05)
+    await bench.wait(15)
+    (reading,) = (
+        each
+        for metric, each in bench.looks._watches[bench.target.key].measuring._readings.items()
+        if metric.question.name.endswith("_bucket")
+    )
+    assert reading.total.arm(canary=True) == Counts(8, 0)
+    await bench.looks.close()
+
+
+def series(le: str, *times: float) -> Series:
+    return Series({"__name__": "b", "le": le}, tuple((at, at) for at in times))
+
+
+def test_one_that_is_written_so_then_otherwise_then_so_again_is_one() -> None:
+    joined, wrong = fit([series("1", 0, 15, 30, 75, 90), series("1.0", 45, 60)])
+    assert wrong == ""
+    assert joined == [series("1.0", 0, 15, 30, 45, 60, 75, 90)]
+
+
+@pytest.mark.parametrize("times", [(0, 15, 30), (7, 22, 37), (30,), (22,)])
+def test_two_that_are_scraped_in_turn_are_not_one(times: tuple[float, ...]) -> None:
+    joined, wrong = fit([series("1", 0, 15, 30, 45), series("1e+00", *times)])
+    assert "twice" in wrong
+    assert len(joined) == 1

@@ -1,0 +1,92 @@
+"""What Prometheus has for the criteria, said before a release starts."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from rollouts.analysis.criterion_metric import metric_of
+from rollouts.analysis.series_check import Sighting, sightings
+from rollouts.errors import Permanent, Unavailable
+from rollouts.model.kinds import JSON
+from rollouts.model.status import Revision
+from tests.fakes.metrics import FakeMetrics
+from tests.unit.analysis.app_bench import BY_REPLICAS, KEY, target
+from tests.unit.analysis.bench import ERRORS
+
+AT = datetime(2030, 1, 1, tzinfo=UTC)
+STABLE = Revision(number=3, hash="stablehash")
+NGINX: JSON = {
+    "canary": {
+        "stableService": "checkout",
+        "trafficRouting": {"nginx": {"stableIngresses": ["checkout"]}},
+    }
+}
+PROMQL = 'sum(sales{namespace="shop",pod=~"{{ rollout }}-{{ canary.hash }}-.+"})'
+FILLED = 'sum(sales{namespace="shop",pod=~"checkout-stablehash-.+"})'
+QUERY: JSON = {"name": "sales", "query": {"promql": PROMQL, "min": 1}}
+
+
+async def seen(strategy: JSON, criterion: JSON, **answers: float | Exception | None) -> Sighting:
+    metrics = FakeMetrics()
+    metrics.answers |= answers
+    spec = target(strategy, (criterion,)).spec
+    (found,) = await sightings(metrics, KEY, spec, STABLE, AT)
+    return found
+
+
+@pytest.mark.parametrize("strategy", [NGINX, BY_REPLICAS])
+async def test_series_that_exist_need_no_word(strategy: JSON) -> None:
+    made = replace(target(strategy), canary=STABLE, stable=STABLE)
+    (criterion,) = made.spec.success_criteria
+    for index, found in enumerate(("wanted", "renamed")):
+        metrics = FakeMetrics()
+        metric = metric_of(made, criterion)
+        metrics.answers[f"count({metric.question.selectors[index]})"] = 4
+        (sighting,) = await sightings(metrics, KEY, made.spec, STABLE, AT)
+        assert sighting.found == found
+        assert bool(sighting.hint) == (found == "renamed")
+
+
+async def test_pods_that_nobody_scrapes_are_told_from_metrics_that_nobody_exports() -> None:
+    found = await seen(BY_REPLICAS, ERRORS)
+    assert found.found == "absent"
+    assert found.hint.startswith(
+        'Prometheus scrapes none of the pods: it has no up{namespace="shop"'
+    )
+    up = 'count(up{namespace="shop",pod=~"checkout-stablehash-.+"})'
+    found = await seen(BY_REPLICAS, ERRORS, **{up: 2})
+    assert found.found == "absent"
+    assert "scrapes the pods and has no http_requests_total{" in found.hint
+
+
+async def test_an_ingress_without_metrics() -> None:
+    found = await seen(NGINX, ERRORS)
+    assert found.found == "absent"
+    assert "is ingress-nginx still scraped?" in found.hint
+
+
+async def test_a_query_is_asked_of_the_stable_revision() -> None:
+    assert (await seen(BY_REPLICAS, QUERY, **{FILLED: 0.0})) == Sighting("sales", "wanted")
+    found = await seen(BY_REPLICAS, QUERY, **{FILLED: Permanent("parse error")})
+    assert found == Sighting("sales", "refused", "parse error")
+    found = await seen(BY_REPLICAS, QUERY, **{FILLED: None})
+    assert found.found == "absent"
+    assert "yields nothing for the stable revision" in found.hint
+
+
+async def test_labels_of_a_query_that_prometheus_renames() -> None:
+    both = FILLED.replace("namespace", "exported_namespace").replace("pod", "exported_pod")
+    one = FILLED.replace("namespace=", "exported_namespace=")
+    nothing: dict[str, float | Exception | None] = {FILLED: None, both: None, one: None}
+    nothing[FILLED.replace("pod", "exported_pod")] = None
+    found = await seen(BY_REPLICAS, QUERY, **{**nothing, both: 1.0})
+    assert found.found == "renamed"
+    assert "asks for exported_namespace and exported_pod: " in found.hint
+    found = await seen(BY_REPLICAS, QUERY, **{**nothing, one: 1.0})
+    assert "asks for exported_namespace: " in found.hint
+
+
+async def test_a_source_that_does_not_answer_is_the_callers_to_tell() -> None:
+    with pytest.raises(Unavailable):
+        await seen(BY_REPLICAS, QUERY, **{FILLED: Unavailable("away")})
