@@ -1,12 +1,12 @@
-"""A shop whose Rollout has the place of a Deployment."""
+"""A control loop whose Rollout has the place of a Deployment."""
 
 from typing import Any
 
 from rollouts.core.workload import DETACH
 from rollouts.model.kinds import DEPLOYMENT, JSON, POD, ROLLOUT, SERVICE, Ref
+from tests.fakes.control_loop import CRITERIA, STEPS, ControlLoop
 from tests.fakes.deployments import Deployments, deployment
 from tests.fakes.kubernetes import rollout
-from tests.fakes.shop import CRITERIA, STEPS, Shop
 
 WORKLOAD = Ref(DEPLOYMENT, "shop", "checkout")
 
@@ -21,8 +21,8 @@ class Served(Deployments):
         assert len(self.cluster.select(POD, "shop", service["spec"]["selector"])) >= 4
 
 
-class AdoptedShop(Shop):
-    """A shop whose Rollout takes the place of a Deployment, watched for what users would meet."""
+class AdoptedShop(ControlLoop):
+    """A control loop whose Rollout takes the place of a Deployment, watched for what users would meet."""
 
     def __init__(self, **workload: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What every stand-in for the eyes of a reconciler does: it knows whom it follows, and its last look."""
+"""What every stand-in for the monitor of a reconciler does: it knows whom it follows, and its last look."""
 
 from rollouts.analysis.target import Target
 from rollouts.model.evidence import Look

@@ -33,7 +33,7 @@ STABLE = Ref(SERVICE, "default", "shop")
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(120)]
 
 
-class Town:
+class World:
     """An API server with one Rollout, the caches of a controller, and who applies Services."""
 
     def __init__(self, kubeconfig: Path) -> None:
@@ -107,7 +107,7 @@ def deployment() -> JSON:
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def world(tmp_path: Path) -> AsyncIterator[World]:
     server = ApiServer(Store())
     await server.start()
     config = {
@@ -118,7 +118,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
     }
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(config))
-    made = Town(kubeconfig)
+    made = World(kubeconfig)
     try:
         await made.settle()
         yield made
@@ -127,57 +127,59 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
         await server.stop()
 
 
-async def bind(town: Town) -> None:
+async def bind(world: World) -> None:
     """Put our key into the selector, as the controller does."""
-    await town.cluster.write(Patch(STABLE, {"spec": {"selector": {HASH_LABEL: "abc"}}}))
+    await world.cluster.write(Patch(STABLE, {"spec": {"selector": {HASH_LABEL: "abc"}}}))
 
 
-async def test_a_tool_that_applies_the_selector_takes_our_key_out_and_is_named(town: Town) -> None:
-    await town.apply(*TOOL)
-    (found,) = town.traps()
+async def test_a_tool_that_applies_the_selector_takes_our_key_out_and_is_named(
+    world: World,
+) -> None:
+    await world.apply(*TOOL)
+    (found,) = world.traps()
     assert found.reason == "AppliedByTool"
     assert "Service shop is owned by argocd-controller" in found.message
-    await bind(town)
-    assert town.traps() == []
-    await town.apply(*TOOL, "--force-conflicts")
-    assert HASH_LABEL not in town.selector()
-    assert town.traps() == [found]
+    await bind(world)
+    assert world.traps() == []
+    await world.apply(*TOOL, "--force-conflicts")
+    assert HASH_LABEL not in world.selector()
+    assert world.traps() == [found]
 
 
-async def test_a_tool_that_was_told_to_ignore_the_selector_is_not_named(town: Town) -> None:
-    await town.apply(*TOOL)
-    await bind(town)
-    await town.apply(*TOOL, **{HASH_LABEL: "abc"})
-    assert town.selector() == {"app": "shop", HASH_LABEL: "abc"}
-    assert town.traps() == []
+async def test_a_tool_that_was_told_to_ignore_the_selector_is_not_named(world: World) -> None:
+    await world.apply(*TOOL)
+    await bind(world)
+    await world.apply(*TOOL, **{HASH_LABEL: "abc"})
+    assert world.selector() == {"app": "shop", HASH_LABEL: "abc"}
+    assert world.traps() == []
 
 
-async def test_a_client_side_apply_leaves_our_key_alone(town: Town) -> None:
-    await town.apply()
-    assert town.traps() == []
-    await bind(town)
-    await town.apply(tier="front")
-    assert town.selector() == {"app": "shop", "tier": "front", HASH_LABEL: "abc"}
-    assert [trap.reason for trap in town.traps()] == ["SelectsNoPods"]  # by its new tier
+async def test_a_client_side_apply_leaves_our_key_alone(world: World) -> None:
+    await world.apply()
+    assert world.traps() == []
+    await bind(world)
+    await world.apply(tier="front")
+    assert world.selector() == {"app": "shop", "tier": "front", HASH_LABEL: "abc"}
+    assert [trap.reason for trap in world.traps()] == ["SelectsNoPods"]  # by its new tier
 
 
 async def test_a_tool_that_applies_the_replicas_of_a_deployment_is_kept_in_mind(
-    town: Town,
+    world: World,
 ) -> None:
-    await town.kubectl("apply", *TOOL, "-f", "-", stdin=deployment())
+    await world.kubectl("apply", *TOOL, "-f", "-", stdin=deployment())
     ref = Ref(DEPLOYMENT, "default", "legacy")
-    await until(lambda: town.cluster.get(ref) is not None)
-    found = town.cluster.get(ref)
+    await until(lambda: world.cluster.get(ref) is not None)
+    found = world.cluster.get(ref)
     assert found is not None
     assert appliers(found, "spec.replicas") == ["argocd-controller"]
     assert appliers(found, "spec.template") == []  # of no interest, so not kept
 
 
-async def test_lint_live_says_it_from_the_command_line(town: Town) -> None:
-    await town.apply(*TOOL)
+async def test_lint_live_says_it_from_the_command_line(world: World) -> None:
+    await world.apply(*TOOL)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "rollouts", "lint", "--live", "shop"),
-        *("--kubeconfig", str(town.kubeconfig)),
+        *("--kubeconfig", str(world.kubeconfig)),
         stdout=asyncio.subprocess.PIPE,
     )
     out, _ = await process.communicate()

@@ -23,9 +23,9 @@ from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, REPLICA_SET, ROLL
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Notice, Write
 from tests.fakes.clock import HandClock
+from tests.fakes.control_loop import Told
 from tests.fakes.deployments import deployment
 from tests.fakes.kubernetes import canary_weight, template
-from tests.fakes.shop import Told
 from tests.simulation.cluster import Caches, DiedError, Present, written
 from tests.simulation.dataplane import LOST, NAMESPACE, doors, selected, shown
 from tests.simulation.gateway import Gateway

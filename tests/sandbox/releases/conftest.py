@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.sandbox.releases.sandbox import ReleaseSandbox
 from tests.sandbox.releases.scenarios import Running
-from tests.sandbox.releases.town import Town
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
-    made = Town(tmp_path_factory.mktemp("town") / "sandbox")
+async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ReleaseSandbox]:
+    made = ReleaseSandbox(tmp_path_factory.mktemp("shared") / "sandbox")
     await made.start()
     yield made
     await made.stop()
@@ -20,10 +20,12 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def running(
-    town: Town, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    sandbox: ReleaseSandbox,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Running]:
     """All scenarios that were asked for, under way."""
-    begun = Running(town, tmp_path_factory.mktemp("towns"))
+    begun = Running(sandbox, tmp_path_factory.mktemp("own"))
     begun.begin(asked_for(request))
     yield begun
     await begun.end()

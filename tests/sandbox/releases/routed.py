@@ -1,4 +1,4 @@
-"""Shops whose canary gets its traffic by any router: a TrafficSplit, routes of the Gateway API, Ingresses."""
+"""Releases whose canary gets its traffic by any router: a TrafficSplit, routes of the Gateway API, Ingresses."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,15 +19,15 @@ from rollouts.model.kinds import (
     Kind,
 )
 from rollouts.sandbox.load import Load
-from tests.sandbox.releases import goods, switching
-from tests.sandbox.releases.shop import Shop
+from tests.sandbox.releases import manifests, switching
+from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.test_releases import share_of
 
 QUICK: JSON = {"pause": {"duration": "1s"}}
 QUICK_STEPS: list[JSON] = [{"setWeight": 25}, QUICK, {"setWeight": 50}, QUICK]
-NGINX: JSON = {"nginx": {"stableIngresses": [goods.NAME]}}
+NGINX: JSON = {"nginx": {"stableIngresses": [manifests.NAME]}}
 SMI: JSON = {"smi": {}}
-HTTP: JSON = {"gatewayAPI": {"httpRoutes": [goods.NAME]}}
+HTTP: JSON = {"gatewayAPI": {"httpRoutes": [manifests.NAME]}}
 SANDBOX: JSON = {"name": "sandbox", "namespace": "default"}
 """The parent that somebody serves."""
 
@@ -37,7 +37,7 @@ SANDBOX: JSON = {"name": "sandbox", "namespace": "default"}
 
 def strategy(routing: JSON, steps: list[JSON], **fields: Any) -> JSON:
     usual: JSON = {
-        "stableService": goods.STABLE,
+        "stableService": manifests.STABLE,
         "trafficRouting": routing,
         "steps": steps,
         "scaleDownDelaySeconds": 1,
@@ -46,120 +46,126 @@ def strategy(routing: JSON, steps: list[JSON], **fields: Any) -> JSON:
     return {"canary": {**usual, **fields}}
 
 
-def rollout(shop: Shop, routing: JSON, steps: list[JSON], **spec: Any) -> JSON:
+def rollout(release: Release, routing: JSON, steps: list[JSON], **spec: Any) -> JSON:
     """Return a Rollout that is judged by what its pods count."""
     usual = {
         "strategy": strategy(routing, steps),
         "template": switching.template("1"),
         "successCriteria": [switching.ERRORS],
     }
-    return goods.rollout(shop.namespace, [], **{**usual, **spec})
+    return manifests.rollout(release.namespace, [], **{**usual, **spec})
 
 
-async def opens(shop: Shop, body: JSON, *objects: tuple[Kind, JSON]) -> None:
+async def deploys(release: Release, body: JSON, *objects: tuple[Kind, JSON]) -> None:
     """Deploy version 1 behind these objects and the stable Service, and wait until it is Healthy."""
-    shop.create(SERVICE, goods.service(shop.namespace))
+    release.create(SERVICE, manifests.service(release.namespace))
     for kind, each in objects:
-        shop.create(kind, each)
-    shop.create(ROLLOUT, body)
-    await shop.is_healthy()
+        release.create(kind, each)
+    release.create(ROLLOUT, body)
+    await release.is_healthy()
 
 
 def ingress(
-    shop: Shop, name: str = goods.NAME, *, service: str = goods.STABLE
+    release: Release, name: str = manifests.NAME, *, service: str = manifests.STABLE
 ) -> tuple[Kind, JSON]:
     """Return an Ingress; by any other name than the usual it has a host of that name."""
-    host = shop.host if name == goods.NAME else f"{name}.{shop.host}"
-    rule = {"host": host, "http": {"paths": [goods.path(service)]}}
-    return INGRESS, goods.ingress(shop.namespace, rule, name=name)
+    host = release.host if name == manifests.NAME else f"{name}.{release.host}"
+    rule = {"host": host, "http": {"paths": [manifests.path(service)]}}
+    return INGRESS, manifests.ingress(release.namespace, rule, name=name)
 
 
-def backend(name: str = goods.STABLE, **more: Any) -> JSON:
+def backend(name: str = manifests.STABLE, **more: Any) -> JSON:
     return {"name": name, "port": 80, **more}
 
 
-def http_route(shop: Shop, *rules: JSON, **spec: Any) -> tuple[Kind, JSON]:
-    return HTTP_ROUTE, _route(shop, HTTP_ROUTE, spec, list(rules) or [{"backendRefs": [backend()]}])
-
-
-def grpc_route(shop: Shop, **spec: Any) -> tuple[Kind, JSON]:
-    matches = [{"method": {"service": "shop.Cart", "method": "Add"}}]
-    return GRPC_ROUTE, _route(
-        shop, GRPC_ROUTE, spec, [{"matches": matches, "backendRefs": [backend()]}]
+def http_route(release: Release, *rules: JSON, **spec: Any) -> tuple[Kind, JSON]:
+    return HTTP_ROUTE, _route(
+        release, HTTP_ROUTE, spec, list(rules) or [{"backendRefs": [backend()]}]
     )
 
 
-def _route(shop: Shop, kind: Kind, spec: JSON, rules: list[JSON]) -> JSON:
-    name = spec.pop("name", goods.NAME)
+def grpc_route(release: Release, **spec: Any) -> tuple[Kind, JSON]:
+    matches = [{"method": {"service": "shop.Cart", "method": "Add"}}]
+    return GRPC_ROUTE, _route(
+        release, GRPC_ROUTE, spec, [{"matches": matches, "backendRefs": [backend()]}]
+    )
+
+
+def _route(release: Release, kind: Kind, spec: JSON, rules: list[JSON]) -> JSON:
+    name = spec.pop("name", manifests.NAME)
     return {
         "apiVersion": kind.api_version,
         "kind": kind.name,
-        "metadata": goods.metadata(shop.namespace, name),
-        "spec": {"parentRefs": [SANDBOX], "hostnames": [shop.host], **spec, "rules": rules},
+        "metadata": manifests.metadata(release.namespace, name),
+        "spec": {"parentRefs": [SANDBOX], "hostnames": [release.host], **spec, "rules": rules},
     }
 
 
 @asynccontextmanager
-async def customers(
-    shop: Shop, rate: float = 20.0, headers: dict[str, str] | None = None, **target: str
+async def traffic(
+    release: Release, rate: float = 20.0, headers: dict[str, str] | None = None, **target: str
 ) -> AsyncIterator[Load]:
     """Send steady traffic, none of which may be lost."""
-    async with shop.customers(rate, headers, **target) as load:
+    async with release.traffic(rate, headers, **target) as load:
         yield load
     report = load.report()
-    print(f"{shop.namespace}: {report.sent} requests sent, {report.lost} lost")
+    print(f"{release.namespace}: {report.sent} requests sent, {report.lost} lost")
     assert report.lost_reasons == {}
 
 
 @asynccontextmanager
-async def callers(shop: Shop, rate: float = 20.0) -> AsyncIterator[Load]:
+async def callers(release: Release, rate: float = 20.0) -> AsyncIterator[Load]:
     """Send what the GRPCRoute is for, at the Gateway, none of which may be lost."""
-    url = shop.sandbox.gateway_url
-    async with customers(shop, rate, url=url, path="/shop.Cart/Add", method="POST") as load:
+    url = release.sandbox.gateway_url
+    async with traffic(release, rate, url=url, path="/shop.Cart/Add", method="POST") as load:
         yield load
 
 
 # Then.
 
 
-async def has(shop: Shop, weight: int) -> None:
+async def has(release: Release, weight: int) -> None:
     """Wait until all routes have confirmed the weight."""
-    await shop.until(lambda: shop.status["weights"]["applied"] == weight, f"{weight} %")
+    await release.until(lambda: release.status["weights"]["applied"] == weight, f"{weight} %")
 
 
-async def gets(shop: Shop, weight: int, *loads: Load, requests: int = 200) -> None:
+async def gets(release: Release, weight: int, *loads: Load, requests: int = 200) -> None:
     """See that version 2 gives this share of the answers to each of the loads, within four sigma."""
     before = [load.report() for load in loads]
-    await asyncio.gather(*(shop.serves(load, requests) for load in loads))
+    await asyncio.gather(*(release.serves(load, requests) for load in loads))
     sigma = sqrt(weight * (100 - weight) / requests)
     for was, load in zip(before, loads, strict=True):
         share = share_of("2", was, load.report())
-        print(f"{shop.namespace}: {share:.1f} % of {requests} answers at {weight} %")
+        print(f"{release.namespace}: {share:.1f} % of {requests} answers at {weight} %")
         assert share == pytest.approx(weight, abs=4 * sigma)
 
 
-def split(shop: Shop, name: str = goods.NAME, version: str = TRAFFIC_SPLIT.version) -> list[int]:
+def split(
+    release: Release, name: str = manifests.NAME, version: str = TRAFFIC_SPLIT.version
+) -> list[int]:
     """Return the weights of stable and canary in the TrafficSplit; nothing when there is none."""
     kind = Kind(TRAFFIC_SPLIT.group, version, TRAFFIC_SPLIT.plural, TRAFFIC_SPLIT.name)
-    found = shop.get(kind, name)
+    found = release.get(kind, name)
     if found is None:
         return []
     weights = {each["service"]: int(each["weight"]) for each in found["spec"]["backends"]}
-    return [weights.get(each, 0) for each in (goods.STABLE, goods.CANARY)]
+    return [weights.get(each, 0) for each in (manifests.STABLE, manifests.CANARY)]
 
 
-def refs(shop: Shop, name: str = goods.NAME, kind: Kind = HTTP_ROUTE) -> list[dict[str, int]]:
+def refs(
+    release: Release, name: str = manifests.NAME, kind: Kind = HTTP_ROUTE
+) -> list[dict[str, int]]:
     """Return, rule by rule, the weights of all backends of a route."""
-    found = shop.get(kind, name) or {"spec": {"rules": []}}
+    found = release.get(kind, name) or {"spec": {"rules": []}}
     return [
         {ref["name"]: ref.get("weight", 1) for ref in rule.get("backendRefs", [])}
         for rule in found["spec"]["rules"]
     ]
 
 
-def put_back(shop: Shop) -> list[str]:
+def put_back(release: Release) -> list[str]:
     """Return what the history says was put back."""
-    history = shop.status.get("history") or []
+    history = release.status.get("history") or []
     return [str(each["message"]) for each in history if each["reason"] == "DriftCorrected"]
 
 

@@ -1,21 +1,21 @@
-"""Shops that release by switching a Service, or by the share of the pods: judged by the app's own metrics."""
+"""Releases by switching a Service, or by the share of the pods: judged by the app's own metrics."""
 
 from itertools import pairwise
 from typing import Any
 
 from rollouts.model.kinds import HASH_LABEL, JSON, POD, ROLLOUT
 from rollouts.sandbox.load import Load
-from tests.sandbox.releases import goods
-from tests.sandbox.releases.shop import Shop
+from tests.sandbox.releases import manifests
+from tests.sandbox.releases.release import Release
 
-PREVIEW = f"{goods.NAME}-preview"
-ERRORS: JSON = {**goods.ERRORS, "onInconclusive": "proceed"}
+PREVIEW = f"{manifests.NAME}-preview"
+ERRORS: JSON = {**manifests.ERRORS, "onInconclusive": "proceed"}
 """Few requests reach a release of some seconds: only failures count in these stories."""
 
 
 def template(version: str, **environment: str) -> JSON:
     """Return pods that Prometheus scrapes."""
-    made = goods.template(version, **environment)
+    made = manifests.template(version, **environment)
     made["metadata"] = {**made["metadata"], "annotations": {"prometheus.io/scrape": "true"}}
     return made
 
@@ -23,7 +23,7 @@ def template(version: str, **environment: str) -> JSON:
 def blue_green(**fields: Any) -> JSON:
     """Return a strategy with a bake that lasts as long as nothing fails."""
     usual: JSON = {
-        "activeService": goods.STABLE,
+        "activeService": manifests.STABLE,
         "previewService": PREVIEW,
         "scaleDownDelaySeconds": 1,
         "abortScaleDownDelaySeconds": 1,
@@ -40,49 +40,49 @@ def by_replicas(*weights: int, pause: JSON | None = None, **fields: Any) -> JSON
     return {"canary": {"steps": steps, **usual, **fields}}
 
 
-async def opens(shop: Shop, strategy: JSON, **spec: Any) -> None:
+async def deploys(release: Release, strategy: JSON, **spec: Any) -> None:
     """Deploy version 1, and wait until it is Healthy."""
     spec = {"template": template("1"), "successCriteria": [ERRORS], **spec}
-    await shop.opens([], strategy=strategy, **spec)
+    await release.deploys([], strategy=strategy, **spec)
 
 
-def releases(shop: Shop, version: str, **environment: str) -> None:
-    shop.edits(ROLLOUT, goods.NAME, {"spec": {"template": template(version, **environment)}})
+def updates_to(release: Release, version: str, **environment: str) -> None:
+    release.edits(ROLLOUT, manifests.NAME, {"spec": {"template": template(version, **environment)}})
 
 
-def hash_of(shop: Shop, which: str) -> str:
+def hash_of(release: Release, which: str) -> str:
     """Return the hash of the stableRevision or the currentRevision."""
-    return str((shop.status.get(which) or {}).get("hash", ""))
+    return str((release.status.get(which) or {}).get("hash", ""))
 
 
-def selected(shop: Shop, service: str) -> str:
+def selected(release: Release, service: str) -> str:
     """Return the hash that a Service selects."""
-    return shop.selects(service).get(HASH_LABEL, "")
+    return release.selects(service).get(HASH_LABEL, "")
 
 
-async def has_switched(shop: Shop) -> None:
+async def has_switched(release: Release) -> None:
     """Wait until the new revision is active, and status knows it."""
-    await shop.until(
+    await release.until(
         lambda: (
-            shop.status["weights"]["applied"] == 100
-            and hash_of(shop, "currentRevision")
-            == selected(shop, goods.STABLE)
-            != hash_of(shop, "stableRevision")
+            release.status["weights"]["applied"] == 100
+            and hash_of(release, "currentRevision")
+            == selected(release, manifests.STABLE)
+            != hash_of(release, "stableRevision")
         ),
         "the switch",
     )
 
 
-def switches(shop: Shop, begin: int) -> int:
+def switches(release: Release, begin: int) -> int:
     """Return how often the controller has written to the active Service since then."""
     return sum(
-        each.resource == "services" and each.name == goods.STABLE
-        for each in shop.town.audit.writes(shop.namespace, begin)
+        each.resource == "services" and each.name == manifests.STABLE
+        for each in release.sandbox.audit.writes(release.namespace, begin)
     )
 
 
-def pods_of(shop: Shop, hash_: str) -> list[JSON]:
-    return shop.store.select(POD, shop.namespace, {HASH_LABEL: hash_})
+def pods_of(release: Release, hash_: str) -> list[JSON]:
+    return release.store.select(POD, release.namespace, {HASH_LABEL: hash_})
 
 
 def ready(pods: list[JSON]) -> int:

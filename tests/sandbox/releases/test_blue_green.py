@@ -12,22 +12,22 @@ from rollouts.model.kinds import (
     ROLLOUT,
     SERVICE,
 )
-from tests.sandbox.releases import goods
+from tests.sandbox.releases import manifests
+from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
-from tests.sandbox.releases.shop import Shop
 from tests.sandbox.releases.switching import (
     PREVIEW,
     blue_green,
+    deploys,
     has_switched,
     hash_of,
     in_turn,
-    opens,
     pods_of,
     ready,
-    releases,
     selected,
     switches,
     template,
+    updates_to,
 )
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
@@ -35,167 +35,177 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 LONG: JSON = {"postPromotionAnalysis": {"duration": "60s"}}
 
 
-async def a_preview_is_looked_at_and_the_switch_is_one_write(shop: Shop) -> None:
-    await opens(shop, blue_green(autoPromotionEnabled=False))
-    old, begin = selected(shop, goods.STABLE), len(shop.town.audit)
-    async with shop.customers() as load:
-        releases(shop, "2")
-        await shop.until(lambda: shop.paused_for == "PauseStep", "the preview")
-        new = hash_of(shop, "currentRevision")
-        preview = shop.get(SERVICE, PREVIEW)
+async def a_preview_is_looked_at_and_the_switch_is_one_write(release: Release) -> None:
+    await deploys(release, blue_green(autoPromotionEnabled=False))
+    old, begin = selected(release, manifests.STABLE), len(release.sandbox.audit)
+    async with release.traffic() as load:
+        updates_to(release, "2")
+        await release.until(lambda: release.paused_for == "PauseStep", "the preview")
+        new = hash_of(release, "currentRevision")
+        preview = release.get(SERVICE, PREVIEW)
         assert preview is not None
-        assert preview["metadata"]["labels"][MANAGED_BY_LABEL] == goods.NAME
-        assert (selected(shop, PREVIEW), selected(shop, goods.STABLE)) == (new, old)
-        assert ready(pods_of(shop, new)) == 2
-        assert shop.message == "step 2/3 before the switch: waits for promotion"
+        assert preview["metadata"]["labels"][MANAGED_BY_LABEL] == manifests.NAME
+        assert (selected(release, PREVIEW), selected(release, manifests.STABLE)) == (new, old)
+        assert ready(pods_of(release, new)) == 2
+        assert release.message == "step 2/3 before the switch: waits for promotion"
         assert set(load.report().versions) == {"1"}
 
-        shop.commands("promote")
-        await shop.is_promoted()
-        assert switches(shop, begin) == 1
+        release.commands("promote")
+        await release.is_promoted()
+        assert switches(release, begin) == 1
         assert in_turn(load, "1", "2")
     assert load.report().lost_reasons == {}
-    assert {selected(shop, each) for each in (goods.STABLE, PREVIEW)} == {new}
+    assert {selected(release, each) for each in (manifests.STABLE, PREVIEW)} == {new}
 
 
-async def the_preview_is_switched_only_onto_pods_that_are_ready(shop: Shop) -> None:
-    shop.create(SERVICE, goods.service(shop.namespace, PREVIEW))
-    await opens(shop, blue_green(previewReplicaCount=1, autoPromotionEnabled=False), replicas=3)
-    await shop.until(lambda: selected(shop, PREVIEW) == hash_of(shop, "stableRevision"))
-    async with shop.customers() as load:
-        releases(shop, "2", START_DELAY="1s")
-        await shop.until(
+async def the_preview_is_switched_only_onto_pods_that_are_ready(release: Release) -> None:
+    release.create(SERVICE, manifests.service(release.namespace, PREVIEW))
+    await deploys(
+        release, blue_green(previewReplicaCount=1, autoPromotionEnabled=False), replicas=3
+    )
+    await release.until(lambda: selected(release, PREVIEW) == hash_of(release, "stableRevision"))
+    async with release.traffic() as load:
+        updates_to(release, "2", START_DELAY="1s")
+        await release.until(
             lambda: (
-                selected(shop, PREVIEW)
-                == hash_of(shop, "currentRevision")
-                != selected(shop, goods.STABLE)
+                selected(release, PREVIEW)
+                == hash_of(release, "currentRevision")
+                != selected(release, manifests.STABLE)
             )
         )
-        pods = pods_of(shop, hash_of(shop, "currentRevision"))
+        pods = pods_of(release, hash_of(release, "currentRevision"))
         assert (len(pods), ready(pods)) == (1, 1)
-        await shop.until(lambda: shop.paused_for == "PauseStep", "the preview")
-        shop.commands("promote")
-        await has_switched(shop)
-        assert ready(pods_of(shop, hash_of(shop, "currentRevision"))) == 3
-        await shop.is_promoted()
+        await release.until(lambda: release.paused_for == "PauseStep", "the preview")
+        release.commands("promote")
+        await has_switched(release)
+        assert ready(pods_of(release, hash_of(release, "currentRevision"))) == 3
+        await release.is_promoted()
     assert load.report().lost_reasons == {}
-    assert "abort" not in shop.status
+    assert "abort" not in release.status
 
 
-async def a_bake_that_fails_is_switched_back(shop: Shop) -> None:
-    await opens(shop, blue_green(**LONG))
-    old, begin = selected(shop, goods.STABLE), len(shop.town.audit)
-    async with shop.customers(40) as load:
-        releases(shop, "2", ERROR_RATE="30%")
-        reason = await shop.is_rolled_back()
+async def a_bake_that_fails_is_switched_back(release: Release) -> None:
+    await deploys(release, blue_green(**LONG))
+    old, begin = selected(release, manifests.STABLE), len(release.sandbox.audit)
+    async with release.traffic(40) as load:
+        updates_to(release, "2", ERROR_RATE="30%")
+        reason = await release.is_rolled_back()
     assert reason.startswith("errors: ")
-    assert selected(shop, goods.STABLE) == old
-    assert switches(shop, begin) == 2
+    assert selected(release, manifests.STABLE) == old
+    assert switches(release, begin) == 2
     assert load.report().lost_reasons == {}
     assert load.report().versions["1"].failed == 0
 
 
-async def until_the_old_pods_go_the_way_back_is_one_write(shop: Shop) -> None:
-    await opens(shop, blue_green(**LONG, scaleDownDelaySeconds=60))
-    old, begin = selected(shop, goods.STABLE), len(shop.town.audit)
-    async with shop.customers() as load:
-        releases(shop, "2")
-        await has_switched(shop)
-        assert ready(pods_of(shop, old)) == 2
-        shop.commands("abort")
-        await shop.until(lambda: selected(shop, goods.STABLE) == old)
-        assert "aborted" in await shop.is_rolled_back()
-        assert switches(shop, begin) == 2
+async def until_the_old_pods_go_the_way_back_is_one_write(release: Release) -> None:
+    await deploys(release, blue_green(**LONG, scaleDownDelaySeconds=60))
+    old, begin = selected(release, manifests.STABLE), len(release.sandbox.audit)
+    async with release.traffic() as load:
+        updates_to(release, "2")
+        await has_switched(release)
+        assert ready(pods_of(release, old)) == 2
+        release.commands("abort")
+        await release.until(lambda: selected(release, manifests.STABLE) == old)
+        assert "aborted" in await release.is_rolled_back()
+        assert switches(release, begin) == 2
 
-        shop.commands("retry")
-        await has_switched(shop)
-        shop.commands("promote")
-        await shop.until(lambda: shop.phase == "Healthy" and shop.stable > 1, "promotion")
-        assert ready(pods_of(shop, old)) == 2
-        shop.commands("rollback")
-        await shop.until(lambda: selected(shop, goods.STABLE) == old)
-        assert "rolled back" in await shop.is_rolled_back()
-        assert switches(shop, begin) == 4
+        release.commands("retry")
+        await has_switched(release)
+        release.commands("promote")
+        await release.until(lambda: release.phase == "Healthy" and release.stable > 1, "promotion")
+        assert ready(pods_of(release, old)) == 2
+        release.commands("rollback")
+        await release.until(lambda: selected(release, manifests.STABLE) == old)
+        assert "rolled back" in await release.is_rolled_back()
+        assert switches(release, begin) == 4
     assert load.report().lost_reasons == {}
-    assert shop.stable == 1
+    assert release.stable == 1
 
 
-async def a_newer_template_in_the_bake_goes_back_first(shop: Shop) -> None:
-    await opens(shop, blue_green(**LONG))
-    async with shop.customers() as load:
-        releases(shop, "2")
-        await has_switched(shop)
-        await shop.answers(load, "2")
-        superseded = hash_of(shop, "currentRevision")
-        releases(shop, "3")
-        await shop.until(lambda: selected(shop, goods.STABLE) == hash_of(shop, "stableRevision"))
-        await has_switched(shop)
-        shop.commands("promote")
-        await shop.is_promoted(3)
+async def a_newer_template_in_the_bake_goes_back_first(release: Release) -> None:
+    await deploys(release, blue_green(**LONG))
+    async with release.traffic() as load:
+        updates_to(release, "2")
+        await has_switched(release)
+        await release.answers(load, "2")
+        superseded = hash_of(release, "currentRevision")
+        updates_to(release, "3")
+        await release.until(
+            lambda: selected(release, manifests.STABLE) == hash_of(release, "stableRevision")
+        )
+        await has_switched(release)
+        release.commands("promote")
+        await release.is_promoted(3)
         assert in_turn(load, "2", "3")
     assert load.report().lost_reasons == {}
-    assert pods_of(shop, superseded) == []
+    assert pods_of(release, superseded) == []
 
 
-async def a_service_in_use_without_the_label_is_taken_over(shop: Shop) -> None:
-    shop.create(SERVICE, goods.service(shop.namespace))
-    shop.create(INGRESS, goods.ingress(shop.namespace))
+async def a_service_in_use_without_the_label_is_taken_over(release: Release) -> None:
+    release.create(SERVICE, manifests.service(release.namespace))
+    release.create(INGRESS, manifests.ingress(release.namespace))
     deployment = {
         "replicas": 2,
-        "selector": {"matchLabels": goods.LABELS},
+        "selector": {"matchLabels": manifests.LABELS},
         "template": template("0"),
     }
-    shop.create(DEPLOYMENT, {"metadata": goods.metadata(shop.namespace), "spec": deployment})
-    await shop.until(lambda: ready(shop.pods()) == 2)
-    async with shop.customers() as load:
-        await shop.until(lambda: "0" in load.report().versions, "nginx knows the pods")
+    release.create(
+        DEPLOYMENT, {"metadata": manifests.metadata(release.namespace), "spec": deployment}
+    )
+    await release.until(lambda: ready(release.pods()) == 2)
+    async with release.traffic() as load:
+        await release.until(lambda: "0" in load.report().versions, "nginx knows the pods")
         before = load.report().lost
-        body = shop.rollout_body([], strategy=blue_green(), template=template("1"))
-        shop.create(ROLLOUT, body)
-        await shop.is_healthy()
-        assert selected(shop, goods.STABLE) == hash_of(shop, "stableRevision")
-        shop.removes(DEPLOYMENT, goods.NAME)
-        await shop.is_over()
-        await shop.answers(load, "1")
+        body = release.rollout_body([], strategy=blue_green(), template=template("1"))
+        release.create(ROLLOUT, body)
+        await release.is_healthy()
+        assert selected(release, manifests.STABLE) == hash_of(release, "stableRevision")
+        release.removes(DEPLOYMENT, manifests.NAME)
+        await release.is_over()
+        await release.answers(load, "1")
     assert load.report().lost == before
 
 
-async def what_is_changed_by_hand_is_put_back(shop: Shop) -> None:
-    await opens(shop, blue_green(**LONG))
-    async with shop.customers() as load:
-        releases(shop, "2")
-        await has_switched(shop)
-        old, new = hash_of(shop, "stableRevision"), hash_of(shop, "currentRevision")
-        shop.edits(SERVICE, goods.STABLE, {"spec": {"selector": {HASH_LABEL: None}}})
-        await shop.until(lambda: selected(shop, goods.STABLE) == new)
-        await shop.until(lambda: len(shop.events("DriftCorrected")) == 1)
-        shop.edits(REPLICA_SET, f"{goods.NAME}-{old}", {"spec": {"replicas": 1}})
-        await shop.until(lambda: ready(pods_of(shop, old)) == 2 == len(pods_of(shop, old)))
-        shop.edits(REPLICA_SET, f"{goods.NAME}-{new}", {"spec": {"replicas": 3}})
-        await shop.until(lambda: len(pods_of(shop, new)) == 2)
-        shop.edits(ROLLOUT, goods.NAME, {"spec": {"replicas": 3}})
-        await shop.until(lambda: ready(pods_of(shop, old)) == ready(pods_of(shop, new)) == 3)
-        assert selected(shop, goods.STABLE) == new
-        shop.commands("promote")
-        await shop.is_promoted()
+async def what_is_changed_by_hand_is_put_back(release: Release) -> None:
+    await deploys(release, blue_green(**LONG))
+    async with release.traffic() as load:
+        updates_to(release, "2")
+        await has_switched(release)
+        old, new = hash_of(release, "stableRevision"), hash_of(release, "currentRevision")
+        release.edits(SERVICE, manifests.STABLE, {"spec": {"selector": {HASH_LABEL: None}}})
+        await release.until(lambda: selected(release, manifests.STABLE) == new)
+        await release.until(lambda: len(release.events("DriftCorrected")) == 1)
+        release.edits(REPLICA_SET, f"{manifests.NAME}-{old}", {"spec": {"replicas": 1}})
+        await release.until(lambda: ready(pods_of(release, old)) == 2 == len(pods_of(release, old)))
+        release.edits(REPLICA_SET, f"{manifests.NAME}-{new}", {"spec": {"replicas": 3}})
+        await release.until(lambda: len(pods_of(release, new)) == 2)
+        release.edits(ROLLOUT, manifests.NAME, {"spec": {"replicas": 3}})
+        await release.until(
+            lambda: ready(pods_of(release, old)) == ready(pods_of(release, new)) == 3
+        )
+        assert selected(release, manifests.STABLE) == new
+        release.commands("promote")
+        await release.is_promoted()
     assert load.report().lost_reasons == {}
 
 
-async def a_missing_active_service_is_waited_for(shop: Shop) -> None:
-    shop.create(INGRESS, goods.ingress(shop.namespace))
-    shop.create(ROLLOUT, shop.rollout_body([], strategy=blue_green(), successCriteria=[]))
+async def a_missing_active_service_is_waited_for(release: Release) -> None:
+    release.create(INGRESS, manifests.ingress(release.namespace))
+    release.create(ROLLOUT, release.rollout_body([], strategy=blue_green(), successCriteria=[]))
     says = "Service web does not exist; create it, or correct activeService"
-    await shop.until(lambda: shop.phase == "Degraded" and shop.message == says)
-    assert shop.condition("Ready")["message"] == says
-    shop.create(SERVICE, goods.service(shop.namespace))
-    await shop.is_healthy()
+    await release.until(lambda: release.phase == "Degraded" and release.message == says)
+    assert release.condition("Ready")["message"] == says
+    release.create(SERVICE, manifests.service(release.namespace))
+    await release.is_healthy()
 
-    shop.removes(SERVICE, goods.STABLE)
-    releases(shop, "2")
-    await shop.until(lambda: says in shop.message and shop.status["currentRevision"]["number"] == 2)
-    shop.create(SERVICE, goods.service(shop.namespace))
-    await shop.is_promoted()
-    assert selected(shop, goods.STABLE) == hash_of(shop, "stableRevision")
+    release.removes(SERVICE, manifests.STABLE)
+    updates_to(release, "2")
+    await release.until(
+        lambda: says in release.message and release.status["currentRevision"]["number"] == 2
+    )
+    release.create(SERVICE, manifests.service(release.namespace))
+    await release.is_promoted()
+    assert selected(release, manifests.STABLE) == hash_of(release, "stableRevision")
 
 
 @pytest.mark.parametrize(

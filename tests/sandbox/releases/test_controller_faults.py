@@ -10,14 +10,14 @@ from rollouts.model.kinds import INGRESS, JSON
 from rollouts.sandbox.apiserver.audit import AuditEntry
 from rollouts.sandbox.crashes import CONTROLLER, crashing
 from rollouts.sandbox.load import Load
-from tests.sandbox.releases import goods
+from tests.sandbox.releases import manifests
+from tests.sandbox.releases.release import Release
+from tests.sandbox.releases.sandbox import ReleaseSandbox
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
-from tests.sandbox.releases.shop import Shop
-from tests.sandbox.releases.town import Town
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 
-SHOPS = 3
+RELEASES = 3
 EVERY = 3
 QUICK: list[JSON] = [
     {"setWeight": 25},
@@ -28,7 +28,7 @@ QUICK: list[JSON] = [
 
 
 def in_turns(namespaces: list[str]) -> Callable[[AuditEntry], bool]:
-    """Choose, of the shop number i, the writes i, i + EVERY, i + 2 * EVERY, …: together all."""
+    """Choose, of the release number i, the writes i, i + EVERY, i + 2 * EVERY, …: together all."""
     points = {each: range(i + 1, 1000, EVERY) for i, each in enumerate(namespaces)}
     writes: Counter[str] = Counter()
 
@@ -41,47 +41,50 @@ def in_turns(namespaces: list[str]) -> Callable[[AuditEntry], bool]:
     return chosen
 
 
-def of_the_controller(town: Town, begin: int) -> list[AuditEntry]:
+def of_the_controller(sandbox: ReleaseSandbox, begin: int) -> list[AuditEntry]:
     """Return what the controller has asked of the API server since then."""
-    return [each for each in town.audit[begin:] if CONTROLLER in each.user]
+    return [each for each in sandbox.audit[begin:] if CONTROLLER in each.user]
 
 
-async def killed_after_each_of_its_writes_it_loses_nothing(town: Town) -> None:
-    shops = [town.shop(f"shop-{number}") for number in range(SHOPS)]
-    await asyncio.gather(*(shop.opens(QUICK) for shop in shops))
+async def killed_after_each_of_its_writes_it_loses_nothing(sandbox: ReleaseSandbox) -> None:
+    releases = [sandbox.release(f"shop-{number}") for number in range(RELEASES)]
+    await asyncio.gather(*(release.deploys(QUICK) for release in releases))
 
-    async def release(shop: Shop, version: str, **environment: str) -> None:
-        async with shop.customers(20) as load:
-            shop.releases(version, **environment)
+    async def under_traffic(release: Release, version: str, **environment: str) -> None:
+        async with release.traffic(20) as load:
+            release.updates_to(version, **environment)
             if environment:
-                assert (await shop.is_rolled_back()).startswith("errors: ")
+                assert (await release.is_rolled_back()).startswith("errors: ")
             else:
-                await shop.is_promoted()
+                await release.is_promoted()
         assert load.report().lost_reasons == {}
         assert load.report().versions["1"].failed == 0
 
-    *good, bad = shops
-    chosen = in_turns([shop.namespace for shop in shops])
-    async with crashing(town.sandbox, chosen) as fatal:
+    *good, bad = releases
+    chosen = in_turns([release.namespace for release in releases])
+    async with crashing(sandbox, chosen) as fatal:
         await asyncio.gather(
-            *(release(shop, "2") for shop in good), release(bad, "2", ERROR_RATE="40%")
+            *(under_traffic(release, "2") for release in good),
+            under_traffic(bad, "2", ERROR_RATE="40%"),
         )
     print(f"killed {len(fatal)} times: {Counter(fatal)}")
     assert len(fatal) >= 10
     assert any("ingresses" in each for each in fatal)
     assert any("rollouts/status" in each for each in fatal)
-    assert {shop.stable for shop in good} == {2}
+    assert {release.stable for release in good} == {2}
     assert bad.stable == 1
 
 
-async def cut_off_refused_and_told_that_the_past_is_gone_it_goes_on(town: Town) -> None:
-    good, bad = town.shop("good"), town.shop("bad")
-    await asyncio.gather(good.opens(goods.FOUR_STEPS), bad.opens(goods.FOUR_STEPS))
-    api = town.sandbox.api
+async def cut_off_refused_and_told_that_the_past_is_gone_it_goes_on(
+    sandbox: ReleaseSandbox,
+) -> None:
+    good, bad = sandbox.release("good"), sandbox.release("bad")
+    await asyncio.gather(good.deploys(manifests.FOUR_STEPS), bad.deploys(manifests.FOUR_STEPS))
+    api = sandbox.api
 
     async def trouble(load: Load) -> None:
         for code in (409, 500, 503, 409, 500):
-            begun = len(town.audit)
+            begun = len(sandbox.audit)
             api.faults.clear()  # what nobody has met: it would add up
             api.faults.fail_writes("", code=code)
             api.faults.fail_writes(INGRESS.plural, code=500)
@@ -89,7 +92,7 @@ async def cut_off_refused_and_told_that_the_past_is_gone_it_goes_on(town: Town) 
             api.compact()
             api.cut_watches()
             await good.serves(load, 27)  # 1.35 s: not in step with the looks at metrics
-            while not any(each.status == code for each in of_the_controller(town, begun)):
+            while not any(each.status == code for each in of_the_controller(sandbox, begun)):
                 await good.serves(load, 5)
         api.faults.clear()
         while True:
@@ -97,11 +100,11 @@ async def cut_off_refused_and_told_that_the_past_is_gone_it_goes_on(town: Town) 
             api.cut_watches()
             await good.serves(load, 27)
 
-    begin = len(town.audit)
-    async with good.customers() as load, bad.customers() as bad_load:
+    begin = len(sandbox.audit)
+    async with good.traffic() as load, bad.traffic() as bad_load:
         troubling = asyncio.create_task(trouble(load))
-        good.releases("2")
-        bad.releases("2", ERROR_RATE="30%")
+        good.updates_to("2")
+        bad.updates_to("2", ERROR_RATE="30%")
         try:
             reason = await bad.is_rolled_back()
             await good.is_promoted()
@@ -109,27 +112,27 @@ async def cut_off_refused_and_told_that_the_past_is_gone_it_goes_on(town: Town) 
             troubling.cancel()
             await asyncio.gather(troubling, return_exceptions=True)
             api.faults.clear()
-    ours = of_the_controller(town, begin)
+    ours = of_the_controller(sandbox, begin)
     refused = Counter(each.status for each in ours if each.status >= 400)
     print(f"refused: {refused}; lists: {sum(each.verb == 'list' for each in ours)}")
     assert reason.startswith("errors: ")
     assert {409, 410, 500} <= set(refused)
     assert load.report().lost_reasons == bad_load.report().lost_reasons == {}
     assert load.report().failed == bad_load.report().versions["1"].failed == 0
-    assert "Traceback" not in town.controller_log()
+    assert "Traceback" not in sandbox.controller_log()
 
 
-async def an_api_server_that_does_not_answer_is_waited_for(town: Town) -> None:
-    shop = town.shop("patient")
-    await shop.opens(goods.FOUR_STEPS)
-    async with shop.customers() as load:
-        shop.releases("2")
-        await shop.is_at(25)
-        town.sandbox.api.faults.hang()
-        await shop.serves(load, 100)
-        assert shop.weight == 25
-        town.sandbox.api.faults.resume()
-        await shop.is_promoted()
+async def an_api_server_that_does_not_answer_is_waited_for(sandbox: ReleaseSandbox) -> None:
+    release = sandbox.release("patient")
+    await release.deploys(manifests.FOUR_STEPS)
+    async with release.traffic() as load:
+        release.updates_to("2")
+        await release.is_at(25)
+        sandbox.api.faults.hang()
+        await release.serves(load, 100)
+        assert release.weight == 25
+        sandbox.api.faults.resume()
+        await release.is_promoted()
     assert load.report().lost_reasons == {}
 
 

@@ -12,9 +12,9 @@ import yaml
 from rollouts.model.kinds import AUTOSCALER, JSON, ROLLOUT, SCALED_OBJECT
 from rollouts.model.validation import parse_rollout
 from rollouts.sandbox.load import Load, Target
-from tests.sandbox.releases import goods
+from tests.sandbox.releases import manifests
+from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
-from tests.sandbox.releases.shop import Shop
 from tests.waiting import served
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
@@ -31,18 +31,18 @@ LONG_SECONDS = 15
 
 
 class Example:
-    """What a file says, under the names of a shop."""
+    """What a file says, under the names of a release."""
 
-    def __init__(self, path: Path, shop: Shop) -> None:
+    def __init__(self, path: Path, release: Release) -> None:
         text = path.read_text(encoding="utf-8")
         rollout = next(each for each in yaml.safe_load_all(text) if each["kind"] == ROLLOUT.name)
         name = rollout["metadata"]["name"]
-        text = HOST.sub(shop.host, text).replace('"default"', f'"{shop.namespace}"')
-        self.text = re.sub(rf"\b{name}\b", goods.NAME, text)
+        text = HOST.sub(release.host, text).replace('"default"', f'"{release.namespace}"')
+        self.text = re.sub(rf"\b{name}\b", manifests.NAME, text)
         self.objects: list[JSON] = list(yaml.safe_load_all(self.text))
         self.rollout = next(self.of(ROLLOUT.name))
         self.spec = parse_rollout(self.rollout)
-        self.shop = shop
+        self.release = release
 
     def of(self, *kinds: str) -> Iterator[JSON]:
         return (each for each in self.objects if each["kind"] in kinds)
@@ -59,11 +59,11 @@ class Example:
         """Yield whatever users may ask, where it is served."""
         for ingress in self.of("Ingress"):
             for rule in ingress["spec"]["rules"]:
-                yield Target(self.shop.sandbox.ingress_url, rule["host"])
+                yield Target(self.release.sandbox.ingress_url, rule["host"])
         for route in self.of("HTTPRoute", "GRPCRoute"):
             for host in route["spec"]["hostnames"]:
                 asked = ("/shop.Cart/Add", "POST") if "GRPC" in route["kind"] else ("/", "GET")
-                yield Target(self.shop.sandbox.gateway_url, host, *asked)
+                yield Target(self.release.sandbox.gateway_url, host, *asked)
 
     def new_template(self, version: str) -> JSON:
         """Return what a release changes: the image, and here also what the app says it is."""
@@ -78,26 +78,30 @@ class Example:
 
     def waits(self) -> str:
         """Return which step waits for a promotion, and why; nothing when none does."""
-        index = self.shop.status.get("currentStepIndex")
+        index = self.release.status.get("currentStepIndex")
         if index is None:
             return ""
         held = [step.pause or step.analysis for step in self.spec.steps][index : index + 1]
         is_long = any(each is not None and (each.duration or 0) > LONG_SECONDS for each in held)
-        return f"{index} {self.shop.paused_for}" if is_long or self.shop.paused_for else ""
+        return f"{index} {self.release.paused_for}" if is_long or self.release.paused_for else ""
 
 
 async def applied(example: Example) -> None:
-    shop = example.shop
-    ended = await shop.town.kubectl("-n", shop.namespace, "apply", "-f", "-", given=example.text)
+    release = example.release
+    ended = await release.sandbox.kubectl(
+        "-n", release.namespace, "apply", "-f", "-", given=example.text
+    )
     assert ended.code == 0, ended.err
-    await shop.is_healthy()
-    await shop.until(lambda: shop.status.get("replicas", 0) >= example.least, "its least size")
+    await release.is_healthy()
+    await release.until(
+        lambda: release.status.get("replicas", 0) >= example.least, "its least size"
+    )
     for each in example.targets():
         await served(each.url, each.host)
 
 
 @asynccontextmanager
-async def customers(example: Example) -> AsyncIterator[list[Load]]:
+async def traffic(example: Example) -> AsyncIterator[list[Load]]:
     """Ask everything that can be asked, steadily."""
     targets = list(example.targets())
     async with AsyncExitStack() as stack:
@@ -117,44 +121,46 @@ async def asking(target: Target, rate: float) -> AsyncIterator[Load]:
 
 async def promoted(example: Example, load: Load) -> None:
     """Wait until the new version is stable; whatever waits for a person, or for long, is promoted."""
-    shop, passed = example.shop, {""}
-    while shop.stable < 2:
-        await shop.until(lambda: shop.stable == 2 or example.waits() not in passed, "the next step")
-        if shop.stable < 2:
+    release, passed = example.release, {""}
+    while release.stable < 2:
+        await release.until(
+            lambda: release.stable == 2 or example.waits() not in passed, "the next step"
+        )
+        if release.stable < 2:
             passed.add(example.waits())
-            await shop.serves(load, 20)
-            shop.commands("promote")
+            await release.serves(load, 20)
+            release.commands("promote")
     if example.spec.way.scale_down_delay_seconds <= LONG_SECONDS:
-        await shop.is_over()
-    await shop.is_healthy()
-    await shop.serves(load, 20)
+        await release.is_over()
+    await release.is_healthy()
+    await release.serves(load, 20)
 
 
 async def released(example: Example) -> None:
-    shop = example.shop
+    release = example.release
     await applied(example)
-    async with customers(example) as loads:
-        shop.edits(ROLLOUT, goods.NAME, {"spec": {"template": example.new_template("2")}})
+    async with traffic(example) as loads:
+        release.edits(ROLLOUT, manifests.NAME, {"spec": {"template": example.new_template("2")}})
         await promoted(example, loads[0])
         for load in loads:
-            await shop.answers(load, "2")
+            await release.answers(load, "2")
     for load in loads:
         report = load.report()
-        assert report.lost_reasons == {}, shop.account()
+        assert report.lost_reasons == {}, release.account()
         assert report.failed == 0
-    assert len(shop.pods()) >= example.least
+    assert len(release.pods()) >= example.least
 
 
 def scenario_of(path: Path) -> Scenario:
-    async def scenario(shop: Shop) -> None:
-        example = Example(path, shop)
+    async def scenario(release: Release) -> None:
+        example = Example(path, release)
         try:
             await released(example)
             expected = TRAPS_ON_PURPOSE.get(path.name, "Passed")
-            assert shop.condition("Preflight")["reason"] == expected
+            assert release.condition("Preflight")["reason"] == expected
         finally:
-            await shop.town.kubectl(
-                "-n", shop.namespace, "delete", "--wait=false", "-f", "-", given=example.text
+            await release.sandbox.kubectl(
+                "-n", release.namespace, "delete", "--wait=false", "-f", "-", given=example.text
             )
 
     scenario.__name__ = f"example_{path.stem}".replace("-", "_")

@@ -7,7 +7,8 @@ import pytest
 
 from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, JSON, ROLLOUT, SERVICE
 from rollouts.traffic.gateway.scene import NOTE
-from tests.sandbox.releases import goods
+from tests.sandbox.releases import manifests
+from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.routed import (
     HTTP,
     QUICK_STEPS,
@@ -15,26 +16,27 @@ from tests.sandbox.releases.routed import (
     as_written,
     backend,
     callers,
-    customers,
+    deploys,
     gets,
     grpc_route,
     has,
     http_route,
-    opens,
     put_back,
     refs,
     rollout,
     strategy,
+    traffic,
 )
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
-from tests.sandbox.releases.shop import Shop
-from tests.sandbox.releases.switching import releases
+from tests.sandbox.releases.switching import updates_to
 from tests.sandbox.releases.test_releases import TWO_WEIGHTS
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 
-STABLE, CANARY = goods.STABLE, goods.CANARY
-ALL: JSON = {"gatewayAPI": {"httpRoutes": [goods.NAME, "second"], "grpcRoutes": [goods.NAME]}}
+STABLE, CANARY = manifests.STABLE, manifests.CANARY
+ALL: JSON = {
+    "gatewayAPI": {"httpRoutes": [manifests.NAME, "second"], "grpcRoutes": [manifests.NAME]}
+}
 
 
 def path(value: str) -> list[JSON]:
@@ -60,37 +62,37 @@ RULES: list[JSON] = [
 """Rules of all kinds: of others, with filters, with other backends, and without any."""
 
 
-async def every_route_moves_and_is_its_users_again(shop: Shop) -> None:
-    shop.create(SERVICE, goods.service(shop.namespace, "other"))
-    second = http_route(shop, name="second", hostnames=[f"second.{shop.host}"])
-    await opens(
-        shop,
-        rollout(shop, ALL, TWO_WEIGHTS),
-        http_route(shop, *copy.deepcopy(RULES)),
+async def every_route_moves_and_is_its_users_again(release: Release) -> None:
+    release.create(SERVICE, manifests.service(release.namespace, "other"))
+    second = http_route(release, name="second", hostnames=[f"second.{release.host}"])
+    await deploys(
+        release,
+        rollout(release, ALL, TWO_WEIGHTS),
+        http_route(release, *copy.deepcopy(RULES)),
         second,
-        grpc_route(shop),
+        grpc_route(release),
     )
-    before = written(shop)
-    async with customers(shop, 25) as load, callers(shop, 25) as calls:
-        releases(shop, "2")
+    before = written(release)
+    async with traffic(release, 25) as load, callers(release, 25) as calls:
+        updates_to(release, "2")
         for weight in (20, 60):
-            await has(shop, weight)
+            await has(release, weight)
             arms = {STABLE: 100 - weight, CANARY: weight}
             shared = {"other": 100, STABLE: 300 - 3 * weight, CANARY: 3 * weight}
-            assert refs(shop) == [{"other": 1}, arms, shared, {}]
-            assert refs(shop, "second") == refs(shop, kind=GRPC_ROUTE) == [arms]
-            await gets(shop, weight, load, calls)
-            assert all_but_backends(written(shop)) == all_but_backends(before)
-            shop.commands("promote")
-        await shop.is_promoted()
+            assert refs(release) == [{"other": 1}, arms, shared, {}]
+            assert refs(release, "second") == refs(release, kind=GRPC_ROUTE) == [arms]
+            await gets(release, weight, load, calls)
+            assert all_but_backends(written(release)) == all_but_backends(before)
+            release.commands("promote")
+        await release.is_promoted()
     assert load.report().failed == calls.report().failed == 0
-    assert written(shop) == before
+    assert written(release) == before
 
 
-def written(shop: Shop) -> list[JSON]:
+def written(release: Release) -> list[JSON]:
     """Return what the three routes are as their users see them."""
-    kinds = ((HTTP_ROUTE, goods.NAME), (HTTP_ROUTE, "second"), (GRPC_ROUTE, goods.NAME))
-    return [as_written(shop.get(kind, name)) for kind, name in kinds if shop.get(kind, name)]
+    kinds = ((HTTP_ROUTE, manifests.NAME), (HTTP_ROUTE, "second"), (GRPC_ROUTE, manifests.NAME))
+    return [as_written(release.get(kind, name)) for kind, name in kinds if release.get(kind, name)]
 
 
 def all_but_backends(routes: list[JSON]) -> list[JSON]:
@@ -101,129 +103,139 @@ def all_but_backends(routes: list[JSON]) -> list[JSON]:
     ]
 
 
-async def a_bad_one_is_taken_out_of_the_route_at_once(shop: Shop) -> None:
-    await opens(shop, rollout(shop, HTTP, goods.UNTIL_PROMOTED), http_route(shop))
-    before = written(shop)
-    async with customers(shop, 30) as load:
-        releases(shop, "2", ERROR_RATE="30%")
-        await shop.until(lambda: shop.status.get("abort"), "rollback")
-        assert [each.get(CANARY, 0) for each in refs(shop)] == [0], "traffic first, status after"
-        assert (await shop.is_rolled_back()).startswith("errors: ")
-        await shop.until(lambda: written(shop) == before, "as it was")
+async def a_bad_one_is_taken_out_of_the_route_at_once(release: Release) -> None:
+    await deploys(release, rollout(release, HTTP, manifests.UNTIL_PROMOTED), http_route(release))
+    before = written(release)
+    async with traffic(release, 30) as load:
+        updates_to(release, "2", ERROR_RATE="30%")
+        await release.until(lambda: release.status.get("abort"), "rollback")
+        assert [each.get(CANARY, 0) for each in refs(release)] == [0], "traffic first, status after"
+        assert (await release.is_rolled_back()).startswith("errors: ")
+        await release.until(lambda: written(release) == before, "as it was")
     assert load.report().versions["1"].failed == 0
 
 
-async def aborted_and_superseded_a_route_goes_back_first(shop: Shop) -> None:
-    await opens(shop, rollout(shop, HTTP, goods.UNTIL_PROMOTED), http_route(shop))
-    before = written(shop)
-    async with customers(shop) as load:
-        releases(shop, "2")
-        await has(shop, 50)
-        shop.commands("abort")
-        assert "aborted" in await shop.is_rolled_back()
-        assert written(shop) == before
-        shop.commands("retry")
-        await has(shop, 50)
-        await shop.answers(load, "2")
-        superseded = shop.status["currentRevision"]["hash"]
-        shop.edits(ROLLOUT, goods.NAME, {"spec": {"strategy": strategy(HTTP, QUICK_STEPS)}})
-        releases(shop, "3")
-        await shop.until(lambda: shop.stable > 1, "promotion")
-        await shop.is_over()
-        assert not any(superseded in pod["metadata"]["name"] for pod in shop.pods())
+async def aborted_and_superseded_a_route_goes_back_first(release: Release) -> None:
+    await deploys(release, rollout(release, HTTP, manifests.UNTIL_PROMOTED), http_route(release))
+    before = written(release)
+    async with traffic(release) as load:
+        updates_to(release, "2")
+        await has(release, 50)
+        release.commands("abort")
+        assert "aborted" in await release.is_rolled_back()
+        assert written(release) == before
+        release.commands("retry")
+        await has(release, 50)
+        await release.answers(load, "2")
+        superseded = release.status["currentRevision"]["hash"]
+        release.edits(ROLLOUT, manifests.NAME, {"spec": {"strategy": strategy(HTTP, QUICK_STEPS)}})
+        updates_to(release, "3")
+        await release.until(lambda: release.stable > 1, "promotion")
+        await release.is_over()
+        assert not any(superseded in pod["metadata"]["name"] for pod in release.pods())
         assert load.report().versions["2"].last_at < load.report().versions["3"].first_at
-    assert written(shop) == before
+    assert written(release) == before
 
 
-async def a_route_that_is_edited_or_gone_is_put_back_to_its_weight(shop: Shop) -> None:
-    kind, body = http_route(shop)
-    await opens(shop, rollout(shop, HTTP, goods.UNTIL_PROMOTED), (kind, copy.deepcopy(body)))
-    releases(shop, "2")
-    await has(shop, 50)
-    async with customers(shop):
+async def a_route_that_is_edited_or_gone_is_put_back_to_its_weight(release: Release) -> None:
+    kind, body = http_route(release)
+    await deploys(
+        release, rollout(release, HTTP, manifests.UNTIL_PROMOTED), (kind, copy.deepcopy(body))
+    )
+    updates_to(release, "2")
+    await has(release, 50)
+    async with traffic(release):
         rules = [{"backendRefs": [backend(weight=10), backend(CANARY, weight=90)]}]
-        shop.edits(HTTP_ROUTE, goods.NAME, {"spec": {"rules": rules}})
-        await shop.until(lambda: refs(shop) == [{STABLE: 50, CANARY: 50}], "put back")
-        await shop.until(lambda: shop.events("DriftCorrected"), "the event")
-        shop.edits(HTTP_ROUTE, goods.NAME, {"spec": {"hostnames": [shop.host, "else.example"]}})
-        await has(shop, 50)
-    shop.removes(HTTP_ROUTE, goods.NAME)
-    says = f"HTTPRoute {goods.NAME} does not exist"
-    await shop.until(lambda: says in shop.message and shop.phase == "Progressing", says)
-    assert shop.status["weights"]["applied"] == 0
-    created = shop.create(kind, body)
-    await has(shop, 50)
-    async with customers(shop):
-        shop.commands("promote")
-        await shop.is_promoted()
-    assert shop.phase == "Healthy"
-    assert as_written(shop.get(HTTP_ROUTE, goods.NAME)) == as_written(created)
+        release.edits(HTTP_ROUTE, manifests.NAME, {"spec": {"rules": rules}})
+        await release.until(lambda: refs(release) == [{STABLE: 50, CANARY: 50}], "put back")
+        await release.until(lambda: release.events("DriftCorrected"), "the event")
+        release.edits(
+            HTTP_ROUTE, manifests.NAME, {"spec": {"hostnames": [release.host, "else.example"]}}
+        )
+        await has(release, 50)
+    release.removes(HTTP_ROUTE, manifests.NAME)
+    says = f"HTTPRoute {manifests.NAME} does not exist"
+    await release.until(lambda: says in release.message and release.phase == "Progressing", says)
+    assert release.status["weights"]["applied"] == 0
+    created = release.create(kind, body)
+    await has(release, 50)
+    async with traffic(release):
+        release.commands("promote")
+        await release.is_promoted()
+    assert release.phase == "Healthy"
+    assert as_written(release.get(HTTP_ROUTE, manifests.NAME)) == as_written(created)
 
 
-async def what_git_applies_again_is_split_again(shop: Shop) -> None:
+async def what_git_applies_again_is_split_again(release: Release) -> None:
     """Client-side, and by the server with force: the user's rules win, and the weight comes back."""
-    _, body = http_route(shop)
-    assert (await shop.kubectl("apply", "-f", "-", given=body)).code == 0
-    await opens(shop, rollout(shop, HTTP, goods.UNTIL_PROMOTED))
-    async with customers(shop):
-        releases(shop, "2")
-        await has(shop, 50)
+    _, body = http_route(release)
+    assert (await release.kubectl("apply", "-f", "-", given=body)).code == 0
+    await deploys(release, rollout(release, HTTP, manifests.UNTIL_PROMOTED))
+    async with traffic(release):
+        updates_to(release, "2")
+        await has(release, 50)
         for value, how in (("a", ()), ("b", ("--server-side", "--force-conflicts"))):
             body["spec"]["rules"][0]["filters"] = [header("x-shop", value)]
-            applied = await shop.kubectl("apply", *how, "-f", "-", given=body)
+            applied = await release.kubectl("apply", *how, "-f", "-", given=body)
             assert applied.code == 0, applied.err
-            await shop.until(lambda: refs(shop) == [{STABLE: 50, CANARY: 50}], f"split again {how}")
-            (rule,) = route_spec(shop)["rules"]
+            await release.until(
+                lambda: refs(release) == [{STABLE: 50, CANARY: 50}], f"split again {how}"
+            )
+            (rule,) = route_spec(release)["rules"]
             assert rule["filters"] == [header("x-shop", value)]
-        await shop.until(lambda: len(put_back(shop)) >= 2, "said")
-        assert "abort" not in shop.status
-        shop.commands("promote")
-        await shop.is_promoted()
-        await shop.until(lambda: shop.phase == "Healthy", "rest")
-        diff = await shop.kubectl(
+        await release.until(lambda: len(put_back(release)) >= 2, "said")
+        assert "abort" not in release.status
+        release.commands("promote")
+        await release.is_promoted()
+        await release.until(lambda: release.phase == "Healthy", "rest")
+        diff = await release.kubectl(
             "diff", "--server-side", "--force-conflicts", "-f", "-", given=body
         )
         assert (diff.code, diff.out) == (0, "")
-    found = shop.get(HTTP_ROUTE, goods.NAME) or {}
+    found = release.get(HTTP_ROUTE, manifests.NAME) or {}
     assert not any(key.startswith(NOTE) for key in found["metadata"]["annotations"])
 
 
-def route_spec(shop: Shop) -> dict[str, Any]:
-    return dict((shop.get(HTTP_ROUTE, goods.NAME) or {})["spec"])
+def route_spec(release: Release) -> dict[str, Any]:
+    return dict((release.get(HTTP_ROUTE, manifests.NAME) or {})["spec"])
 
 
-async def a_parent_that_nobody_serves_is_said_and_holds_up_nothing(shop: Shop) -> None:
+async def a_parent_that_nobody_serves_is_said_and_holds_up_nothing(release: Release) -> None:
     """One that has never said anything of a route that another serves gets no answer ever."""
     edge: JSON = {"name": "edge"}
-    body = rollout(shop, HTTP, goods.UNTIL_PROMOTED, progressDeadlineSeconds=30)
-    await opens(shop, body, http_route(shop, parentRefs=[SANDBOX, edge]))
-    before = written(shop)
-    says = f"Gateway edge says nothing of HTTPRoute {goods.NAME}"
-    await shop.until(lambda: says in str(shop.condition("Preflight").get("message")), "the remark")
-    async with customers(shop):
-        releases(shop, "2")
-        await has(shop, 50)
-        shop.commands("promote")
-        await shop.is_promoted(2)
-    assert route_spec(shop)["rules"] == before[0]["spec"]["rules"]
-
-
-async def a_route_with_a_backend_of_nobody_is_said_before_a_release(shop: Shop) -> None:
-    """What the Gateway refuses holds the weight, with the Gateway's own words."""
-    await opens(shop, rollout(shop, HTTP, goods.UNTIL_PROMOTED), http_route(shop))
-    rules = [{"backendRefs": [backend(), backend("nobody", weight=0)]}]
-    shop.edits(HTTP_ROUTE, goods.NAME, {"spec": {"rules": rules}})
-    await shop.until(
-        lambda: shop.condition("Preflight").get("reason") == "RouteRefsNotResolved", "the trap"
+    body = rollout(release, HTTP, manifests.UNTIL_PROMOTED, progressDeadlineSeconds=30)
+    await deploys(release, body, http_route(release, parentRefs=[SANDBOX, edge]))
+    before = written(release)
+    says = f"Gateway edge says nothing of HTTPRoute {manifests.NAME}"
+    await release.until(
+        lambda: says in str(release.condition("Preflight").get("message")), "the remark"
     )
-    releases(shop, "2")
-    says = f"Gateway sandbox refuses HTTPRoute {goods.NAME}: BackendNotFound"
-    await shop.until(lambda: shop.status.get("currentStepIndex") == 0 and says in shop.message)
-    assert refs(shop) == [{STABLE: 1, "nobody": 0}]
-    shop.create(SERVICE, goods.service(shop.namespace, "nobody"))
-    await has(shop, 50)
-    shop.commands("promote-full")
-    await shop.is_promoted()
+    async with traffic(release):
+        updates_to(release, "2")
+        await has(release, 50)
+        release.commands("promote")
+        await release.is_promoted(2)
+    assert route_spec(release)["rules"] == before[0]["spec"]["rules"]
+
+
+async def a_route_with_a_backend_of_nobody_is_said_before_a_release(release: Release) -> None:
+    """What the Gateway refuses holds the weight, with the Gateway's own words."""
+    await deploys(release, rollout(release, HTTP, manifests.UNTIL_PROMOTED), http_route(release))
+    rules = [{"backendRefs": [backend(), backend("nobody", weight=0)]}]
+    release.edits(HTTP_ROUTE, manifests.NAME, {"spec": {"rules": rules}})
+    await release.until(
+        lambda: release.condition("Preflight").get("reason") == "RouteRefsNotResolved", "the trap"
+    )
+    updates_to(release, "2")
+    says = f"Gateway sandbox refuses HTTPRoute {manifests.NAME}: BackendNotFound"
+    await release.until(
+        lambda: release.status.get("currentStepIndex") == 0 and says in release.message
+    )
+    assert refs(release) == [{STABLE: 1, "nobody": 0}]
+    release.create(SERVICE, manifests.service(release.namespace, "nobody"))
+    await has(release, 50)
+    release.commands("promote-full")
+    await release.is_promoted()
 
 
 @pytest.mark.parametrize(

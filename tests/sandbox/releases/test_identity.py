@@ -8,40 +8,44 @@ import pytest
 import yaml
 
 from rollouts.model.kinds import DISRUPTION_BUDGET
-from tests.sandbox.releases import goods
+from tests.sandbox.releases import manifests
+from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
-from tests.sandbox.releases.shop import Shop
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "placement.yaml"
 
 
-async def opens_as_in_the_example(shop: Shop) -> None:
-    """Apply the example, under the shop's own names."""
-    text = EXAMPLE.read_text().replace("catalog.example", shop.host).replace("catalog", goods.NAME)
-    ended = await shop.town.kubectl("-n", shop.namespace, "apply", "-f", "-", given=text)
+async def opens_as_in_the_example(release: Release) -> None:
+    """Apply the example, under the release's own names."""
+    text = (
+        EXAMPLE.read_text()
+        .replace("catalog.example", release.host)
+        .replace("catalog", manifests.NAME)
+    )
+    ended = await release.sandbox.kubectl("-n", release.namespace, "apply", "-f", "-", given=text)
     assert ended.code == 0, ended.err
-    await shop.is_healthy()
+    await release.is_healthy()
 
 
-def budget(shop: Shop, **spec: Any) -> None:
+def budget(release: Release, **spec: Any) -> None:
     body = {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": goods.metadata(shop.namespace),
-        "spec": {"selector": {"matchLabels": goods.LABELS}, **spec},
+        "metadata": manifests.metadata(release.namespace),
+        "spec": {"selector": {"matchLabels": manifests.LABELS}, **spec},
     }
-    shop.create(DISRUPTION_BUDGET, body)
+    release.create(DISRUPTION_BUDGET, body)
 
 
-def names(shop: Shop) -> set[str]:
-    return {pod["metadata"]["name"] for pod in shop.pods()}
+def names(release: Release) -> set[str]:
+    return {pod["metadata"]["name"] for pod in release.pods()}
 
 
-async def by_role(shop: Shop) -> Counter[str]:
+async def by_role(release: Release) -> Counter[str]:
     """Return what kubectl sees of the pods: version, role, and whether alerts are muted."""
-    ended = await shop.kubectl("get", "pods", "-o", "yaml")
+    ended = await release.kubectl("get", "pods", "-o", "yaml")
     assert ended.code == 0, ended.err
     found: Counter[str] = Counter()
     for pod in yaml.safe_load(ended.out)["items"]:
@@ -52,56 +56,58 @@ async def by_role(shop: Shop) -> Counter[str]:
     return found
 
 
-async def pods_follow_the_role_of_their_revision_and_survive_it(shop: Shop) -> None:
-    await opens_as_in_the_example(shop)
-    assert await by_role(shop) == {"1.0 stable": 6}
-    async with shop.customers() as load:
-        shop.releases("2")
-        await shop.is_at(50)
-        assert await by_role(shop) == {"1.0 stable": 6, "2 canary muted": 3}
-        canaries = {name for name in names(shop) if shop.status["currentRevision"]["hash"] in name}
-        shop.commands("promote")
-        await shop.is_promoted()
-        await shop.is_healthy()
-        assert await by_role(shop) == {"2 stable": 6}
-        assert canaries <= names(shop), "no pod was restarted"
-        (kept,) = [each for each in shop.replica_sets() if each["spec"]["replicas"]]
+async def pods_follow_the_role_of_their_revision_and_survive_it(release: Release) -> None:
+    await opens_as_in_the_example(release)
+    assert await by_role(release) == {"1.0 stable": 6}
+    async with release.traffic() as load:
+        release.updates_to("2")
+        await release.is_at(50)
+        assert await by_role(release) == {"1.0 stable": 6, "2 canary muted": 3}
+        canaries = {
+            name for name in names(release) if release.status["currentRevision"]["hash"] in name
+        }
+        release.commands("promote")
+        await release.is_promoted()
+        await release.is_healthy()
+        assert await by_role(release) == {"2 stable": 6}
+        assert canaries <= names(release), "no pod was restarted"
+        (kept,) = [each for each in release.replica_sets() if each["spec"]["replicas"]]
         affinity = kept["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"]
         assert list(affinity) == ["preferredDuringSchedulingIgnoredDuringExecution"]
-        written = len(shop.town.audit.writes(shop.namespace))
-        await shop.serves(load, 40)
-        assert len(shop.town.audit.writes(shop.namespace)) == written, "settled is silent"
+        written = len(release.sandbox.audit.writes(release.namespace))
+        await release.serves(load, 40)
+        assert len(release.sandbox.audit.writes(release.namespace)) == written, "settled is silent"
     assert load.report().lost_reasons == {}
 
 
-async def a_restart_under_load_loses_nothing_and_respects_the_budget(shop: Shop) -> None:
-    await shop.opens(replicas=4)
-    budget(shop, minAvailable=4)
-    before = names(shop)
-    async with shop.customers(50) as load:
-        ended = await shop.rollouts("restart")
+async def a_restart_under_load_loses_nothing_and_respects_the_budget(release: Release) -> None:
+    await release.deploys(replicas=4)
+    budget(release, minAvailable=4)
+    before = names(release)
+    async with release.traffic(50) as load:
+        ended = await release.rollouts("restart")
         assert ended.code == 0, ended.err
-        await shop.until(lambda: "disruption budget web needs 4" in shop.message, "its words")
-        assert shop.phase == "Progressing"
-        assert names(shop) == before
-        shop.edits(DISRUPTION_BUDGET, goods.NAME, {"spec": {"minAvailable": 3}})
-        await shop.until(lambda: shop.events("Restarted"), "the end of the restart")
-        await shop.until(lambda: shop.phase == "Healthy" and len(names(shop)) == 4)
-        await shop.serves(load, 50)
-    assert not names(shop) & before
+        await release.until(lambda: "disruption budget web needs 4" in release.message, "its words")
+        assert release.phase == "Progressing"
+        assert names(release) == before
+        release.edits(DISRUPTION_BUDGET, manifests.NAME, {"spec": {"minAvailable": 3}})
+        await release.until(lambda: release.events("Restarted"), "the end of the restart")
+        await release.until(lambda: release.phase == "Healthy" and len(names(release)) == 4)
+        await release.serves(load, 50)
+    assert not names(release) & before
     assert load.report().lost_reasons == {}
 
 
-async def a_single_pod_is_restarted_behind_a_second_one(shop: Shop) -> None:
-    await shop.opens(replicas=1)
-    budget(shop, minAvailable=1)
-    before = names(shop)
-    async with shop.customers(50) as load:
-        shop.commands("restart")
-        await shop.until(lambda: shop.events("Restarted"), "the end of the restart")
-        await shop.until(lambda: len(names(shop)) == 1 and shop.phase == "Healthy")
-        await shop.serves(load, 50)
-    assert not names(shop) & before
+async def a_single_pod_is_restarted_behind_a_second_one(release: Release) -> None:
+    await release.deploys(replicas=1)
+    budget(release, minAvailable=1)
+    before = names(release)
+    async with release.traffic(50) as load:
+        release.commands("restart")
+        await release.until(lambda: release.events("Restarted"), "the end of the restart")
+        await release.until(lambda: len(names(release)) == 1 and release.phase == "Healthy")
+        await release.serves(load, 50)
+    assert not names(release) & before
     assert load.report().lost_reasons == {}
 
 

@@ -3,57 +3,59 @@
 import pytest
 
 from rollouts.model.kinds import REPLICA_SET, ROLLOUT, SERVICE
-from tests.sandbox.releases import goods
+from tests.sandbox.releases import manifests
+from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
-from tests.sandbox.releases.shop import Shop
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 
 WANTED = {"tier": "front"}
 
 
-def labelled(shop: Shop, version: str, **labels: str | None) -> None:
+def labelled(release: Release, version: str, **labels: str | None) -> None:
     """Release a version whose template has these labels, and not those that are None."""
-    template = goods.template(version)
+    template = manifests.template(version)
     template["metadata"] = {"labels": labels}
-    shop.edits(ROLLOUT, goods.NAME, {"spec": {"template": template}})
+    release.edits(ROLLOUT, manifests.NAME, {"spec": {"template": template}})
 
 
-def names(shop: Shop) -> set[str]:
-    return {str(pod["metadata"]["name"]) for pod in shop.pods()}
+def names(release: Release) -> set[str]:
+    return {str(pod["metadata"]["name"]) for pod in release.pods()}
 
 
-async def a_rollout_gets_another_selector_under_traffic(shop: Shop) -> None:
-    await shop.opens()
-    async with shop.customers(50) as load:
-        labelled(shop, "2", **goods.LABELS, **WANTED)
-        await shop.is_promoted()
-        pods, template = names(shop), shop.rollout["spec"]["template"]
+async def a_rollout_gets_another_selector_under_traffic(release: Release) -> None:
+    await release.deploys()
+    async with release.traffic(50) as load:
+        labelled(release, "2", **manifests.LABELS, **WANTED)
+        await release.is_promoted()
+        pods, template = names(release), release.rollout["spec"]["template"]
 
-        left = await shop.kubectl("delete", "rollout", goods.NAME, "--cascade=orphan")
+        left = await release.kubectl("delete", "rollout", manifests.NAME, "--cascade=orphan")
         assert left.code == 0, left.err
-        await shop.until(lambda: shop.get(ROLLOUT, goods.NAME) is None, "the old Rollout gone")
-        shop.removes(SERVICE, goods.CANARY)
-        again = shop.rollout_body(selector={"matchLabels": WANTED}, template=template)
-        applied = await shop.kubectl("apply", "-f", "-", given=again)
+        await release.until(
+            lambda: release.get(ROLLOUT, manifests.NAME) is None, "the old Rollout gone"
+        )
+        release.removes(SERVICE, manifests.CANARY)
+        again = release.rollout_body(selector={"matchLabels": WANTED}, template=template)
+        applied = await release.kubectl("apply", "-f", "-", given=again)
         assert applied.code == 0, applied.err
-        await shop.is_healthy()
-        await shop.serves(load, 50)
-        assert names(shop) == pods, "no pod is replaced"
-        assert shop.status["stableRevision"]["number"] == 2
+        await release.is_healthy()
+        await release.serves(load, 50)
+        assert names(release) == pods, "no pod is replaced"
+        assert release.status["stableRevision"]["number"] == 2
 
-        shop.edits(SERVICE, goods.STABLE, {"spec": {"selector": {"app": None, **WANTED}}})
-        await shop.serves(load, 50)
-        labelled(shop, "3", app=None, **WANTED)
-        await shop.is_promoted(3)
-        await shop.serves(load, 50)
+        release.edits(SERVICE, manifests.STABLE, {"spec": {"selector": {"app": None, **WANTED}}})
+        await release.serves(load, 50)
+        labelled(release, "3", app=None, **WANTED)
+        await release.is_promoted(3)
+        await release.serves(load, 50)
     assert load.report().lost_reasons == {}
     assert load.report().failed == 0
-    (serving,) = [each for each in shop.replica_sets() if each["spec"]["replicas"]]
+    (serving,) = [each for each in release.replica_sets() if each["spec"]["replicas"]]
     assert "app" not in serving["spec"]["selector"]["matchLabels"]
-    for each in shop.replica_sets():
+    for each in release.replica_sets():
         if not each["metadata"].get("ownerReferences"):
-            shop.removes(REPLICA_SET, each["metadata"]["name"])
+            release.removes(REPLICA_SET, each["metadata"]["name"])
 
 
 @pytest.mark.parametrize("scenario", [a_rollout_gets_another_selector_under_traffic], ids=name_of)

@@ -9,7 +9,8 @@ import pytest
 from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, INGRESS, JSON, ROLLOUT, TRAFFIC_SPLIT
 from rollouts.sandbox.apiserver.audit import AuditEntry
 from rollouts.sandbox.crashes import crashing
-from tests.sandbox.releases import goods
+from tests.sandbox.releases import manifests
+from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.routed import (
     HTTP,
     NGINX,
@@ -18,77 +19,76 @@ from tests.sandbox.releases.routed import (
     SMI,
     as_written,
     callers,
-    customers,
+    deploys,
     gets,
     grpc_route,
     has,
     http_route,
     ingress,
-    opens,
     refs,
     rollout,
     split,
+    traffic,
 )
+from tests.sandbox.releases.sandbox import ReleaseSandbox
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
-from tests.sandbox.releases.shop import Shop
-from tests.sandbox.releases.switching import releases
+from tests.sandbox.releases.switching import updates_to
 from tests.sandbox.releases.test_releases import TWO_WEIGHTS
-from tests.sandbox.releases.town import Town
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 
-STABLE, CANARY = goods.STABLE, goods.CANARY
+STABLE, CANARY = manifests.STABLE, manifests.CANARY
 BOTH: JSON = {**NGINX, **HTTP}
-ROUTES: JSON = {"gatewayAPI": {"httpRoutes": [goods.NAME], "grpcRoutes": [goods.NAME]}}
-FOUR: JSON = {"nginx": {"stableIngresses": [goods.NAME, "second"]}, **ROUTES}
+ROUTES: JSON = {"gatewayAPI": {"httpRoutes": [manifests.NAME], "grpcRoutes": [manifests.NAME]}}
+FOUR: JSON = {"nginx": {"stableIngresses": [manifests.NAME, "second"]}, **ROUTES}
 EDGE: JSON = {"name": "edge"}
 ONE_WEIGHT: list[JSON] = [{"setWeight": 50}, QUICK]
 
 
-def weights(shop: Shop) -> list[int]:
+def weights(release: Release) -> list[int]:
     """Return what the canary has by each of its routing objects; 0 where there is none."""
-    found = [shop.weight]
+    found = [release.weight]
     for kind in (HTTP_ROUTE, GRPC_ROUTE):
-        found += [rule.get(CANARY, 0) for rule in refs(shop, kind=kind)]
+        found += [rule.get(CANARY, 0) for rule in refs(release, kind=kind)]
     return found
 
 
-async def two_ingresses_and_two_routes_move_together(shop: Shop) -> None:
-    await opens(
-        shop,
-        rollout(shop, FOUR, TWO_WEIGHTS),
-        ingress(shop),
-        ingress(shop, "second"),
-        http_route(shop),
-        grpc_route(shop),
+async def two_ingresses_and_two_routes_move_together(release: Release) -> None:
+    await deploys(
+        release,
+        rollout(release, FOUR, TWO_WEIGHTS),
+        ingress(release),
+        ingress(release, "second"),
+        http_route(release),
+        grpc_route(release),
     )
-    before = written(shop)
-    gateway, second = {"url": shop.sandbox.gateway_url}, {"host": f"second.{shop.host}"}
+    before = written(release)
+    gateway, second = {"url": release.sandbox.gateway_url}, {"host": f"second.{release.host}"}
     async with (
-        customers(shop, 10) as load,
-        customers(shop, 10, None, **second) as other,
-        customers(shop, 10, None, **gateway) as routed,
-        callers(shop, 10) as calls,
+        traffic(release, 10) as load,
+        traffic(release, 10, None, **second) as other,
+        traffic(release, 10, None, **gateway) as routed,
+        callers(release, 10) as calls,
     ):
-        releases(shop, "2")
+        updates_to(release, "2")
         for weight in (20, 60):
-            await has(shop, weight)
-            assert weights(shop) == [weight] * 3
-            await gets(shop, weight, load, other, routed, calls, requests=100)
-            shop.commands("promote")
-        await shop.is_promoted()
-    assert written(shop) == before
-    assert shop.get(INGRESS, f"second-{goods.CANARY_INGRESS.removeprefix('web-')}") is None
+            await has(release, weight)
+            assert weights(release) == [weight] * 3
+            await gets(release, weight, load, other, routed, calls, requests=100)
+            release.commands("promote")
+        await release.is_promoted()
+    assert written(release) == before
+    assert release.get(INGRESS, f"second-{manifests.CANARY_INGRESS.removeprefix('web-')}") is None
 
 
-def written(shop: Shop) -> list[JSON]:
+def written(release: Release) -> list[JSON]:
     kinds = ((INGRESS, "second"), (INGRESS, "web"), (HTTP_ROUTE, "web"), (GRPC_ROUTE, "web"))
-    return [as_written(shop.get(kind, name)) for kind, name in kinds if shop.get(kind, name)]
+    return [as_written(release.get(kind, name)) for kind, name in kinds if release.get(kind, name)]
 
 
-def edge_says_yes(shop: Shop) -> None:
+def edge_says_yes(release: Release) -> None:
     """Answer for the second parent as its controller would, to this generation of the route."""
-    route = shop.get(HTTP_ROUTE, goods.NAME)
+    route = release.get(HTTP_ROUTE, manifests.NAME)
     assert route is not None
     now = {
         "status": "True",
@@ -102,101 +102,112 @@ def edge_says_yes(shop: Shop) -> None:
     listed = (route.get("status") or {}).get("parents") or []
     others = [each for each in listed if each["parentRef"]["name"] != EDGE["name"]]
     status = {"status": {"parents": [*others, answer]}}
-    shop.store.patch(HTTP_ROUTE, shop.namespace, goods.NAME, status, "status")
+    release.store.patch(HTTP_ROUTE, release.namespace, manifests.NAME, status, "status")
 
 
-def edge_has_said(shop: Shop) -> bool:
+def edge_has_said(release: Release) -> bool:
     """Return whether the second parent has answered to this generation; if not, have it answer."""
-    route = shop.get(HTTP_ROUTE, goods.NAME)
+    route = release.get(HTTP_ROUTE, manifests.NAME)
     assert route is not None
     for each in (route.get("status") or {}).get("parents") or []:
         if each["parentRef"]["name"] == EDGE["name"]:
             first = each["conditions"][0]
             if first["observedGeneration"] == route["metadata"]["generation"]:
                 return True
-    edge_says_yes(shop)
+    edge_says_yes(release)
     return False
 
 
-async def forward_goes_with_the_last_to_confirm_and_back_at_once(shop: Shop) -> None:
-    await opens(
-        shop,
-        rollout(shop, BOTH, goods.UNTIL_PROMOTED),
-        ingress(shop),
-        http_route(shop, parentRefs=[SANDBOX, EDGE]),
+async def forward_goes_with_the_last_to_confirm_and_back_at_once(release: Release) -> None:
+    await deploys(
+        release,
+        rollout(release, BOTH, manifests.UNTIL_PROMOTED),
+        ingress(release),
+        http_route(release, parentRefs=[SANDBOX, EDGE]),
     )
-    edge_says_yes(shop)  # so that it is known to answer
-    gateway = {"url": shop.sandbox.gateway_url}
-    async with customers(shop) as load, customers(shop, 20, None, **gateway):
-        releases(shop, "2")
-        await shop.until(lambda: weights(shop) == [50, 50], "both")
-        await shop.serves(load, 30)
-        assert shop.status["weights"]["applied"] == 0, "the second parent has not confirmed"
-        await shop.until(
-            lambda: edge_has_said(shop) and shop.status["weights"]["applied"] == 50, "confirmed"
+    edge_says_yes(release)  # so that it is known to answer
+    gateway = {"url": release.sandbox.gateway_url}
+    async with traffic(release) as load, traffic(release, 20, None, **gateway):
+        updates_to(release, "2")
+        await release.until(lambda: weights(release) == [50, 50], "both")
+        await release.serves(load, 30)
+        assert release.status["weights"]["applied"] == 0, "the second parent has not confirmed"
+        await release.until(
+            lambda: edge_has_said(release) and release.status["weights"]["applied"] == 50,
+            "confirmed",
         )
-        shop.commands("abort")
-        await shop.until(lambda: shop.status.get("abort"), "rollback")
-        assert weights(shop) == [0, 0], "traffic first, status after"
-        await shop.until(
-            lambda: edge_has_said(shop) and refs(shop) == [{STABLE: 1}],
+        release.commands("abort")
+        await release.until(lambda: release.status.get("abort"), "rollback")
+        assert weights(release) == [0, 0], "traffic first, status after"
+        await release.until(
+            lambda: edge_has_said(release) and refs(release) == [{STABLE: 1}],
             "clean",
         )
-        await shop.is_over()
+        await release.is_over()
 
 
-async def a_router_that_is_taken_out_in_the_middle_leaves_nothing(shop: Shop) -> None:
-    await opens(shop, rollout(shop, BOTH, goods.UNTIL_PROMOTED), ingress(shop), http_route(shop))
-    gateway = {"url": shop.sandbox.gateway_url}
-    async with customers(shop) as load, customers(shop, 20, None, **gateway) as routed:
-        releases(shop, "2")
-        await has(shop, 50)
-        await shop.answers(load, "2")
+async def a_router_that_is_taken_out_in_the_middle_leaves_nothing(release: Release) -> None:
+    await deploys(
+        release,
+        rollout(release, BOTH, manifests.UNTIL_PROMOTED),
+        ingress(release),
+        http_route(release),
+    )
+    gateway = {"url": release.sandbox.gateway_url}
+    async with traffic(release) as load, traffic(release, 20, None, **gateway) as routed:
+        updates_to(release, "2")
+        await has(release, 50)
+        await release.answers(load, "2")
         without = {"strategy": {"canary": {"trafficRouting": {"nginx": None}}}}
-        shop.edits(ROLLOUT, goods.NAME, {"spec": without})
-        await shop.until(lambda: shop.get(INGRESS, goods.CANARY_INGRESS) is None, "gone")
-        assert weights(shop) == [0, 50]
-        await shop.serves(load, 20)
+        release.edits(ROLLOUT, manifests.NAME, {"spec": without})
+        await release.until(lambda: release.get(INGRESS, manifests.CANARY_INGRESS) is None, "gone")
+        assert weights(release) == [0, 50]
+        await release.serves(load, 20)
         before = load.report().versions["2"].last_at
-        await asyncio.gather(shop.serves(load, 40), shop.serves(routed, 40))
+        await asyncio.gather(release.serves(load, 40), release.serves(routed, 40))
         assert load.report().versions["2"].last_at == before
-        assert "abort" not in shop.status
-        shop.commands("promote")
-        await shop.is_promoted()
+        assert "abort" not in release.status
+        release.commands("promote")
+        await release.is_promoted()
 
 
-async def routers_in_trouble(town: Town) -> None:
+async def routers_in_trouble(sandbox: ReleaseSandbox) -> None:
     """One can't be written; then the controller is killed after each write to each of them."""
-    await what_can_be_taken_back_is_taken_back(town.shop("refused"))
-    await killed_after_each_write_to_a_route(town)
-    assert "Traceback" not in town.controller_log()
+    await what_can_be_taken_back_is_taken_back(sandbox.release("refused"))
+    await killed_after_each_write_to_a_route(sandbox)
+    assert "Traceback" not in sandbox.controller_log()
 
 
-async def what_can_be_taken_back_is_taken_back(shop: Shop) -> None:
-    await opens(shop, rollout(shop, BOTH, goods.UNTIL_PROMOTED), ingress(shop), http_route(shop))
-    faults, gateway = shop.town.sandbox.api.faults, {"url": shop.sandbox.gateway_url}
-    async with customers(shop), customers(shop, 20, None, **gateway):
-        releases(shop, "2")
+async def what_can_be_taken_back_is_taken_back(release: Release) -> None:
+    await deploys(
+        release,
+        rollout(release, BOTH, manifests.UNTIL_PROMOTED),
+        ingress(release),
+        http_route(release),
+    )
+    faults, gateway = release.sandbox.api.faults, {"url": release.sandbox.gateway_url}
+    async with traffic(release), traffic(release, 20, None, **gateway):
+        updates_to(release, "2")
         for plural, taken in ((HTTP_ROUTE.plural, [0, 50]), (INGRESS.plural, [50, 0])):
-            await has(shop, 50)
+            await has(release, 50)
             faults.fail_writes(plural, count=10_000, code=500)
-            shop.commands("abort")
-            await is_half_way(shop, taken, plural)
+            release.commands("abort")
+            await is_half_way(release, taken, plural)
             faults.clear()
-            await shop.until(lambda: weights(shop) == [0, 0], "soon", seconds=10)
-            assert "aborted" in await shop.is_rolled_back()
-            assert weights(shop) == [0, 0]
-            shop.commands("retry")
-        await has(shop, 50)
-        shop.commands("promote-full")
-        await shop.until(lambda: shop.stable > 1, "promotion")
-        await shop.is_over()
+            await release.until(lambda: weights(release) == [0, 0], "soon", seconds=10)
+            assert "aborted" in await release.is_rolled_back()
+            assert weights(release) == [0, 0]
+            release.commands("retry")
+        await has(release, 50)
+        release.commands("promote-full")
+        await release.until(lambda: release.stable > 1, "promotion")
+        await release.is_over()
 
 
-async def is_half_way(shop: Shop, taken: list[int], plural: str) -> None:
-    await shop.until(lambda: weights(shop) == taken, f"{taken}")
-    await shop.until(lambda: plural in shop.message, f"words about {plural}")
-    assert weights(shop) == taken
+async def is_half_way(release: Release, taken: list[int], plural: str) -> None:
+    await release.until(lambda: weights(release) == taken, f"{taken}")
+    await release.until(lambda: plural in release.message, f"words about {plural}")
+    assert weights(release) == taken
 
 
 ROUTING = (TRAFFIC_SPLIT.plural, HTTP_ROUTE.plural, GRPC_ROUTE.plural, INGRESS.plural)
@@ -205,45 +216,52 @@ ROUTING = (TRAFFIC_SPLIT.plural, HTTP_ROUTE.plural, GRPC_ROUTE.plural, INGRESS.p
 A_LIFE_AFTER_EACH_WRITE_SECONDS = 180.0
 
 
-def ended(shop: Shop) -> bool:
-    return shop.stable == 2 or "abort" in shop.status
+def ended(release: Release) -> bool:
+    return release.stable == 2 or "abort" in release.status
 
 
 def to_a_route(entry: AuditEntry) -> bool:
     return entry.resource in ROUTING
 
 
-async def killed_after_each_write_to_a_route(town: Town) -> None:
-    mesh, routes, mixed, bad = (town.shop(each) for each in ("mesh", "routes", "mixed", "bad"))
+async def killed_after_each_write_to_a_route(sandbox: ReleaseSandbox) -> None:
+    mesh, routes, mixed, bad = (
+        sandbox.release(each) for each in ("mesh", "routes", "mixed", "bad")
+    )
     await asyncio.gather(
-        opens(mesh, rollout(mesh, SMI, ONE_WEIGHT), ingress(mesh)),
-        opens(routes, rollout(routes, ROUTES, ONE_WEIGHT), http_route(routes), grpc_route(routes)),
-        opens(mixed, rollout(mixed, BOTH, ONE_WEIGHT), ingress(mixed), http_route(mixed)),
-        opens(bad, rollout(bad, BOTH, goods.UNTIL_PROMOTED), ingress(bad), http_route(bad)),
+        deploys(mesh, rollout(mesh, SMI, ONE_WEIGHT), ingress(mesh)),
+        deploys(
+            routes, rollout(routes, ROUTES, ONE_WEIGHT), http_route(routes), grpc_route(routes)
+        ),
+        deploys(mixed, rollout(mixed, BOTH, ONE_WEIGHT), ingress(mixed), http_route(mixed)),
+        deploys(bad, rollout(bad, BOTH, manifests.UNTIL_PROMOTED), ingress(bad), http_route(bad)),
     )
 
-    async def release(shop: Shop, **environment: str) -> None:
-        gateway = {"url": shop.sandbox.gateway_url} if shop is routes else {}
-        async with customers(shop, 20, None, **gateway) as load:
-            releases(shop, "2", **environment)
-            await shop.until(
-                lambda: ended(shop), "the end", seconds=A_LIFE_AFTER_EACH_WRITE_SECONDS
+    async def under_traffic(release: Release, **environment: str) -> None:
+        gateway = {"url": release.sandbox.gateway_url} if release is routes else {}
+        async with traffic(release, 20, None, **gateway) as load:
+            updates_to(release, "2", **environment)
+            await release.until(
+                lambda: ended(release), "the end", seconds=A_LIFE_AFTER_EACH_WRITE_SECONDS
             )
             if environment:
-                assert (await shop.is_rolled_back()).startswith("errors: ")
+                assert (await release.is_rolled_back()).startswith("errors: ")
             else:
-                await shop.is_promoted()
+                await release.is_promoted()
         assert load.report().versions["1"].failed == 0
-        assert weights(shop) == [0] * len(weights(shop))
+        assert weights(release) == [0] * len(weights(release))
 
-    async with crashing(town.sandbox, to_a_route) as fatal:
+    async with crashing(sandbox, to_a_route) as fatal:
         await asyncio.gather(
-            release(mesh), release(routes), release(mixed), release(bad, ERROR_RATE="40%")
+            under_traffic(mesh),
+            under_traffic(routes),
+            under_traffic(mixed),
+            under_traffic(bad, ERROR_RATE="40%"),
         )
     print(f"killed {len(fatal)} times: {Counter(fatal)}")
     assert {each.split()[-1] for each in fatal} == set(ROUTING)
     assert split(mesh) == []
-    assert [shop.stable for shop in (mesh, routes, mixed, bad)] == [2, 2, 2, 1]
+    assert [release.stable for release in (mesh, routes, mixed, bad)] == [2, 2, 2, 1]
 
 
 @pytest.mark.parametrize(

@@ -3,155 +3,161 @@
 import pytest
 
 from rollouts.model.kinds import JSON, ROLLOUT, SERVICE, TRAFFIC_SPLIT
-from tests.sandbox.releases import goods
+from tests.sandbox.releases import manifests
+from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.routed import (
     QUICK_STEPS,
     SMI,
-    customers,
+    deploys,
     gets,
     has,
     ingress,
-    opens,
     rollout,
     split,
     strategy,
+    traffic,
 )
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
-from tests.sandbox.releases.shop import Shop
-from tests.sandbox.releases.switching import releases
+from tests.sandbox.releases.switching import updates_to
 from tests.sandbox.releases.test_releases import TWO_WEIGHTS
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 
-ROOT = f"{goods.NAME}-root"
+ROOT = f"{manifests.NAME}-root"
 BY_ROOT: JSON = {"smi": {"rootService": ROOT, "trafficSplitName": "shares"}}
 
 
-def foreign(shop: Shop, name: str, *, service: str = goods.STABLE) -> JSON:
+def foreign(release: Release, name: str, *, service: str = manifests.STABLE) -> JSON:
     """Return a TrafficSplit that is nobody's."""
-    backends = [{"service": goods.STABLE, "weight": 1}]
+    backends = [{"service": manifests.STABLE, "weight": 1}]
     return {
-        "metadata": goods.metadata(shop.namespace, name),
+        "metadata": manifests.metadata(release.namespace, name),
         "spec": {"service": service, "backends": backends},
     }
 
 
-async def a_split_sends_the_share_that_is_configured_and_goes(shop: Shop) -> None:
-    await opens(shop, rollout(shop, SMI, TWO_WEIGHTS), ingress(shop))
-    assert split(shop) == []
-    async with customers(shop, 30) as load:
-        releases(shop, "2")
+async def a_split_sends_the_share_that_is_configured_and_goes(release: Release) -> None:
+    await deploys(release, rollout(release, SMI, TWO_WEIGHTS), ingress(release))
+    assert split(release) == []
+    async with traffic(release, 30) as load:
+        updates_to(release, "2")
         for weight in (20, 60):
-            await has(shop, weight)
-            assert split(shop) == [100 - weight, weight]
-            await gets(shop, weight, load)
-            shop.commands("promote")
-        await shop.is_promoted()
-        await shop.until(lambda: split(shop) == [], "no split at rest")
+            await has(release, weight)
+            assert split(release) == [100 - weight, weight]
+            await gets(release, weight, load)
+            release.commands("promote")
+        await release.is_promoted()
+        await release.until(lambda: split(release) == [], "no split at rest")
     assert load.report().failed == 0
 
 
-async def over_a_root_of_its_own_a_split_rests_at_stable(shop: Shop) -> None:
-    shop.create(SERVICE, goods.service(shop.namespace, ROOT))
-    body = rollout(shop, BY_ROOT, goods.UNTIL_PROMOTED)
-    await opens(shop, body, ingress(shop, service=ROOT))
-    await shop.until(lambda: split(shop, "shares") == [100, 0], "a split at rest")
-    async with customers(shop, 30) as load:
-        releases(shop, "2", ERROR_RATE="30%")
-        reason = await shop.is_rolled_back()
+async def over_a_root_of_its_own_a_split_rests_at_stable(release: Release) -> None:
+    release.create(SERVICE, manifests.service(release.namespace, ROOT))
+    body = rollout(release, BY_ROOT, manifests.UNTIL_PROMOTED)
+    await deploys(release, body, ingress(release, service=ROOT))
+    await release.until(lambda: split(release, "shares") == [100, 0], "a split at rest")
+    async with traffic(release, 30) as load:
+        updates_to(release, "2", ERROR_RATE="30%")
+        reason = await release.is_rolled_back()
         assert reason.startswith("errors: ")
-        assert split(shop, "shares") == [100, 0]
+        assert split(release, "shares") == [100, 0]
         assert load.report().versions["1"].failed == 0
-        releases(shop, "3")
-        await has(shop, 50)
-        assert split(shop, "shares") == [50, 50]
-        shop.commands("promote")
-        await shop.is_promoted(3)
-        assert split(shop, "shares") == [100, 0]
-    shop.removes(ROLLOUT, goods.NAME)
-    await shop.until(lambda: split(shop, "shares") == [], "gone with the Rollout")
+        updates_to(release, "3")
+        await has(release, 50)
+        assert split(release, "shares") == [50, 50]
+        release.commands("promote")
+        await release.is_promoted(3)
+        assert split(release, "shares") == [100, 0]
+    release.removes(ROLLOUT, manifests.NAME)
+    await release.until(lambda: split(release, "shares") == [], "gone with the Rollout")
 
 
-async def aborted_and_superseded_a_split_goes_back_first(shop: Shop) -> None:
-    await opens(shop, rollout(shop, SMI, goods.UNTIL_PROMOTED), ingress(shop))
-    async with customers(shop) as load:
-        releases(shop, "2")
-        await has(shop, 50)
-        shop.commands("abort")
-        assert "aborted" in await shop.is_rolled_back()
-        assert split(shop) == []
-        shop.commands("retry")
-        await has(shop, 50)
-        await shop.answers(load, "2")
-        superseded = shop.status["currentRevision"]["hash"]
-        shop.edits(ROLLOUT, goods.NAME, {"spec": {"strategy": strategy(SMI, QUICK_STEPS)}})
-        releases(shop, "3")
-        await shop.until(lambda: shop.stable > 1, "promotion")
-        await shop.is_over()
-        assert not any(superseded in pod["metadata"]["name"] for pod in shop.pods())
+async def aborted_and_superseded_a_split_goes_back_first(release: Release) -> None:
+    await deploys(release, rollout(release, SMI, manifests.UNTIL_PROMOTED), ingress(release))
+    async with traffic(release) as load:
+        updates_to(release, "2")
+        await has(release, 50)
+        release.commands("abort")
+        assert "aborted" in await release.is_rolled_back()
+        assert split(release) == []
+        release.commands("retry")
+        await has(release, 50)
+        await release.answers(load, "2")
+        superseded = release.status["currentRevision"]["hash"]
+        release.edits(ROLLOUT, manifests.NAME, {"spec": {"strategy": strategy(SMI, QUICK_STEPS)}})
+        updates_to(release, "3")
+        await release.until(lambda: release.stable > 1, "promotion")
+        await release.is_over()
+        assert not any(superseded in pod["metadata"]["name"] for pod in release.pods())
         assert load.report().versions["2"].last_at < load.report().versions["3"].first_at
-    assert split(shop) == []
+    assert split(release) == []
 
 
-async def a_split_that_somebody_touches_is_put_back(shop: Shop) -> None:
-    await opens(shop, rollout(shop, SMI, goods.UNTIL_PROMOTED), ingress(shop))
-    async with customers(shop):
-        releases(shop, "2")
-        await has(shop, 50)
-        shop.edits(TRAFFIC_SPLIT, goods.NAME, {"spec": {"backends": foreign_backends(10)}})
-        await shop.until(lambda: split(shop) == [50, 50], "put back")
-        await shop.until(lambda: shop.events("DriftCorrected"), "the event")
-        assert shop.events("DriftCorrected") == [
+async def a_split_that_somebody_touches_is_put_back(release: Release) -> None:
+    await deploys(release, rollout(release, SMI, manifests.UNTIL_PROMOTED), ingress(release))
+    async with traffic(release):
+        updates_to(release, "2")
+        await has(release, 50)
+        release.edits(TRAFFIC_SPLIT, manifests.NAME, {"spec": {"backends": foreign_backends(10)}})
+        await release.until(lambda: split(release) == [50, 50], "put back")
+        await release.until(lambda: release.events("DriftCorrected"), "the event")
+        assert release.events("DriftCorrected") == [
             "the canary's route says 10 %; it is put back to 50 %"
         ]
 
-        shop.edits(TRAFFIC_SPLIT, goods.NAME, {"spec": {"matches": [{"name": "x"}]}})
-        await shop.until(lambda: "was changed" in str(shop.events("DriftCorrected")), "the event")
-        await shop.until(
-            lambda: "matches" not in (shop.get(TRAFFIC_SPLIT, goods.NAME) or {})["spec"],
+        release.edits(TRAFFIC_SPLIT, manifests.NAME, {"spec": {"matches": [{"name": "x"}]}})
+        await release.until(
+            lambda: "was changed" in str(release.events("DriftCorrected")), "the event"
+        )
+        await release.until(
+            lambda: "matches" not in (release.get(TRAFFIC_SPLIT, manifests.NAME) or {})["spec"],
             "without matches",
         )
 
-        shop.removes(TRAFFIC_SPLIT, goods.NAME)
-        await shop.until(lambda: split(shop) == [50, 50], "made again")
-        await shop.until(lambda: "is gone" in str(shop.events("DriftCorrected")), "the event")
-        assert shop.status["weights"]["applied"] == 50
-        shop.commands("promote")
-        await shop.is_promoted()
-    assert split(shop) == []
+        release.removes(TRAFFIC_SPLIT, manifests.NAME)
+        await release.until(lambda: split(release) == [50, 50], "made again")
+        await release.until(lambda: "is gone" in str(release.events("DriftCorrected")), "the event")
+        assert release.status["weights"]["applied"] == 50
+        release.commands("promote")
+        await release.is_promoted()
+    assert split(release) == []
 
 
 def foreign_backends(weight: int) -> list[JSON]:
     return [
-        {"service": goods.STABLE, "weight": 100 - weight},
-        {"service": goods.CANARY, "weight": weight},
+        {"service": manifests.STABLE, "weight": 100 - weight},
+        {"service": manifests.CANARY, "weight": weight},
     ]
 
 
-async def a_split_that_is_not_ours_is_never_written(shop: Shop) -> None:
-    await opens(shop, rollout(shop, SMI, goods.UNTIL_PROMOTED), ingress(shop))
-    theirs = shop.create(TRAFFIC_SPLIT, foreign(shop, goods.NAME, service="else"))
-    second = shop.create(TRAFFIC_SPLIT, foreign(shop, "second"))
-    releases(shop, "2")
-    says = f"TrafficSplit {goods.NAME} exists and is not this Rollout's"
-    await shop.until(lambda: says in shop.condition("Preflight").get("message", ""), "the trap")
-    await shop.until(lambda: says in shop.message, "words")
-    assert shop.condition("Preflight")["reason"] == "TrafficSplitNotOurs"
+async def a_split_that_is_not_ours_is_never_written(release: Release) -> None:
+    await deploys(release, rollout(release, SMI, manifests.UNTIL_PROMOTED), ingress(release))
+    theirs = release.create(TRAFFIC_SPLIT, foreign(release, manifests.NAME, service="else"))
+    second = release.create(TRAFFIC_SPLIT, foreign(release, "second"))
+    updates_to(release, "2")
+    says = f"TrafficSplit {manifests.NAME} exists and is not this Rollout's"
+    await release.until(
+        lambda: says in release.condition("Preflight").get("message", ""), "the trap"
+    )
+    await release.until(lambda: says in release.message, "words")
+    assert release.condition("Preflight")["reason"] == "TrafficSplitNotOurs"
     assert (
-        "TrafficSplit second splits Service web already" in shop.condition("Preflight")["message"]
+        "TrafficSplit second splits Service web already"
+        in release.condition("Preflight")["message"]
     )
-    assert shop.status["weights"]["applied"] == 0
-    shop.removes(TRAFFIC_SPLIT, goods.NAME)
-    await shop.until(
-        lambda: shop.condition("Preflight").get("reason") == "SecondTrafficSplit", "the other trap"
+    assert release.status["weights"]["applied"] == 0
+    release.removes(TRAFFIC_SPLIT, manifests.NAME)
+    await release.until(
+        lambda: release.condition("Preflight").get("reason") == "SecondTrafficSplit",
+        "the other trap",
     )
-    assert split(shop) == []
-    assert shop.get(TRAFFIC_SPLIT, "second") == second
+    assert split(release) == []
+    assert release.get(TRAFFIC_SPLIT, "second") == second
     assert theirs["metadata"]["generation"] == 1
-    shop.removes(TRAFFIC_SPLIT, "second")
-    await has(shop, 50)
-    shop.commands("promote-full")
-    await shop.is_promoted()
+    release.removes(TRAFFIC_SPLIT, "second")
+    await has(release, 50)
+    release.commands("promote-full")
+    await release.is_promoted()
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 
 from rollouts.controller.manifests import CLUSTER_RULES
 from rollouts.sandbox.crashes import CONTROLLER
-from tests.sandbox.releases import goods
+from tests.sandbox.releases import manifests
+from tests.sandbox.releases.release import Release
+from tests.sandbox.releases.sandbox import ReleaseSandbox
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
-from tests.sandbox.releases.shop import Shop
-from tests.sandbox.releases.town import Town
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 
@@ -20,25 +20,27 @@ OF_A_CANARY = ("rollouts", "replicasets", "services", "ingresses", "events")
 """What is written for a canary on ingress-nginx; the other kinds are other strategies' and routers'."""
 
 
-async def a_four_step_canary_costs_few_writes_and_rest_costs_nothing(town: Town) -> None:
-    shop = town.shop("thrifty")
-    await shop.opens(goods.FOUR_STEPS)
-    begin = len(town.audit)
-    async with shop.customers(50) as load:
-        shop.releases("2")
-        await shop.is_promoted()
-    print_table(shop, begin)
+async def a_four_step_canary_costs_few_writes_and_rest_costs_nothing(
+    sandbox: ReleaseSandbox,
+) -> None:
+    release = sandbox.release("thrifty")
+    await release.deploys(manifests.FOUR_STEPS)
+    begin = len(sandbox.audit)
+    async with release.traffic(50) as load:
+        release.updates_to("2")
+        await release.is_promoted()
+    print_table(release, begin)
     assert load.report().lost_reasons == {}
     assert load.report().failed == 0
-    assert len(town.audit.writes(shop.namespace, begin)) <= MOST_WRITES
-    await stays_quiet(town)
-    uses_what_it_may(town)
+    assert len(sandbox.audit.writes(release.namespace, begin)) <= MOST_WRITES
+    await stays_quiet(sandbox)
+    uses_what_it_may(sandbox)
 
 
-def print_table(shop: Shop, begin: int) -> None:
+def print_table(release: Release, begin: int) -> None:
     writes = Counter(
         (each.user.rpartition(":")[2], each.verb, each.resource, each.subresource, each.status)
-        for each in shop.town.audit.writes(shop.namespace, begin)
+        for each in release.sandbox.audit.writes(release.namespace, begin)
     )
     for (user, verb, resource, subresource, status), count in sorted(writes.items()):
         print(
@@ -47,19 +49,19 @@ def print_table(shop: Shop, begin: int) -> None:
     print(f"{writes.total():4}  in all")
 
 
-async def stays_quiet(town: Town) -> None:
+async def stays_quiet(sandbox: ReleaseSandbox) -> None:
     """See that the controller asks for nothing: its watches were opened before."""
-    begin = len(town.audit)
+    begin = len(sandbox.audit)
     await asyncio.sleep(REST_SECONDS)  # what does not happen has no condition to wait for
-    asked = [each for each in town.audit[begin:] if CONTROLLER in each.user]
+    asked = [each for each in sandbox.audit[begin:] if CONTROLLER in each.user]
     assert asked == []
-    assert town.sandbox.api.open_watches >= 6
+    assert sandbox.api.open_watches >= 6
 
 
-def uses_what_it_may(town: Town) -> None:
+def uses_what_it_may(sandbox: ReleaseSandbox) -> None:
     """See that it was refused nothing, and may do hardly more to such a release than it does."""
-    assert [each for each in town.audit if each.status == 403] == []
-    used = {(each.group, each.resource, each.verb) for each in town.audit if each.status < 400}
+    assert [each for each in sandbox.audit if each.status == 403] == []
+    used = {(each.group, each.resource, each.verb) for each in sandbox.audit if each.status < 400}
     allowed = {
         (group, resource, verb)
         for rule in CLUSTER_RULES

@@ -1,8 +1,8 @@
 import pytest
 
-from tests.fakes.shop import Shop
+from tests.fakes.control_loop import ControlLoop
 
 
 @pytest.fixture
-def shop() -> Shop:
-    return Shop()
+def loop() -> ControlLoop:
+    return ControlLoop()

@@ -13,9 +13,9 @@ from rollouts.model.crd import crd
 from rollouts.model.kinds import INGRESS, JSON, SERVICE
 from tests.fakes.adopted import AdoptedShop
 from tests.fakes.cluster import FakeCluster
+from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.deployments import Deployments
 from tests.fakes.kubernetes import ingress, service, template
-from tests.fakes.shop import KEY, Shop
 
 HOUR: JSON = {"duration": "1h"}
 STEPS: list[JSON] = [
@@ -165,56 +165,56 @@ def put_beside(cluster: FakeCluster) -> None:
         cluster.put(INGRESS, body)
 
 
-async def first_deploy(shop: Shop, strategy: JSON) -> None:
-    shop.apply(strategy=strategy)
-    await shop.reconciler.reconcile(KEY)
+async def first_deploy(loop: ControlLoop, strategy: JSON) -> None:
+    loop.apply(strategy=strategy)
+    await loop.reconciler.reconcile(KEY)
 
 
-async def settled(shop: Shop, strategy: JSON) -> None:
-    shop.apply(strategy=strategy)
-    await shop.run(5)
+async def settled(loop: ControlLoop, strategy: JSON) -> None:
+    loop.apply(strategy=strategy)
+    await loop.run(5)
 
 
-async def paused(shop: Shop, strategy: JSON) -> None:
-    await settled(shop, strategy)
-    shop.release("shop:2")
-    await shop.until(lambda: (shop.status.get("pause") or {}).get("reason") == "PauseStep")
+async def paused(loop: ControlLoop, strategy: JSON) -> None:
+    await settled(loop, strategy)
+    loop.release("shop:2")
+    await loop.until(lambda: (loop.status.get("pause") or {}).get("reason") == "PauseStep")
 
 
-async def stepping(shop: Shop, strategy: JSON) -> None:
+async def stepping(loop: ControlLoop, strategy: JSON) -> None:
     """Wait for the clock alone; of blue-green's steps that is the bake, after the switch."""
-    await paused(shop, strategy)
-    shop.command('{"id": "1", "verb": "promote"}')
-    await shop.run(5)
-    assert "1h" in shop.status["message"]
+    await paused(loop, strategy)
+    loop.command('{"id": "1", "verb": "promote"}')
+    await loop.run(5)
+    assert "1h" in loop.status["message"]
 
 
-async def aborted(shop: Shop, strategy: JSON) -> None:
-    await paused(shop, strategy)
-    shop.command('{"id": "1", "verb": "abort"}')
-    await shop.reconciler.reconcile(KEY)
+async def aborted(loop: ControlLoop, strategy: JSON) -> None:
+    await paused(loop, strategy)
+    loop.command('{"id": "1", "verb": "abort"}')
+    await loop.reconciler.reconcile(KEY)
 
 
-async def promoting(shop: Shop, strategy: JSON) -> None:
-    await paused(shop, strategy)
-    shop.command('{"id": "1", "verb": "promote-full"}')
-    await shop.reconciler.reconcile(KEY)
+async def promoting(loop: ControlLoop, strategy: JSON) -> None:
+    await paused(loop, strategy)
+    loop.command('{"id": "1", "verb": "promote-full"}')
+    await loop.reconciler.reconcile(KEY)
 
 
-async def promoted(shop: Shop, strategy: JSON) -> None:
+async def promoted(loop: ControlLoop, strategy: JSON) -> None:
     """Be promoted, with the old revision still there, and blue-green's still warm."""
-    await promoting(shop, strategy)
-    await shop.until(lambda: "Promoted" in shop.reasons())
+    await promoting(loop, strategy)
+    await loop.until(lambda: "Promoted" in loop.reasons())
 
 
-async def giving_back(shop: Shop, strategy: JSON) -> None:
-    assert isinstance(shop, AdoptedShop)
-    await paused(shop, strategy)
-    shop.detach()
-    await shop.reconciler.reconcile(KEY)
+async def giving_back(loop: ControlLoop, strategy: JSON) -> None:
+    assert isinstance(loop, AdoptedShop)
+    await paused(loop, strategy)
+    loop.detach()
+    await loop.reconciler.reconcile(KEY)
 
 
-PHASES: dict[str, Callable[[Shop, JSON], Awaitable[None]]] = {
+PHASES: dict[str, Callable[[ControlLoop, JSON], Awaitable[None]]] = {
     "first deploy": first_deploy,
     "settled": settled,
     "paused": paused,
@@ -226,10 +226,10 @@ PHASES: dict[str, Callable[[Shop, JSON], Awaitable[None]]] = {
     "giving back": giving_back,
 }
 _OF_A_DEPLOYMENT = ("adopting", "giving back")
-_KNOWN: dict[str, Shop] = {}
+_KNOWN: dict[str, ControlLoop] = {}
 
 
-async def shop_in(phase: str, field: str) -> tuple[str, Shop]:
+async def shop_in(phase: str, field: str) -> tuple[str, ControlLoop]:
     """Return a shop of its own in a phase, with a strategy that has the field; and what tells it from others."""
     adopted = phase in _OF_A_DEPLOYMENT or field in ("workloadRef", "revertOnDeletion")
     ways = {"strategy.blueGreen": BLUE_GREEN}
@@ -237,9 +237,9 @@ async def shop_in(phase: str, field: str) -> tuple[str, Shop]:
     strategy = next((way for name, way in ways.items() if field.startswith(name)), CANARY)
     key = f"{phase} {json.dumps(strategy)} {adopted}"
     if key not in _KNOWN:
-        shop = AdoptedShop() if adopted else Shop()
-        shop.kubernetes = Deployments(shop.cluster)
-        put_beside(shop.cluster)
-        await PHASES[phase](shop, strategy)
-        _KNOWN[key] = shop
+        loop = AdoptedShop() if adopted else ControlLoop()
+        loop.kubernetes = Deployments(loop.cluster)
+        put_beside(loop.cluster)
+        await PHASES[phase](loop, strategy)
+        _KNOWN[key] = loop
     return key, _KNOWN[key].twin()

@@ -11,15 +11,15 @@ import pytest
 
 from rollouts.model.kinds import HASH_LABEL, POD, SERVICE, Ref
 from rollouts.ports import Write
+from tests.fakes.control_loop import ControlLoop
 from tests.fakes.kubernetes import canary_weight
-from tests.fakes.shop import Shop
 
 
 class CrashError(Exception):
     """The process is gone."""
 
 
-class FragileShop(Shop):
+class FragileShop(ControlLoop):
     """A shop whose controller dies right after its k-th write, and that checks every write."""
 
     def __init__(self) -> None:
@@ -46,65 +46,67 @@ class FragileShop(Shop):
         try:
             return await super().round()
         except CrashError:
-            self.eyes.targets.clear()
-            self.eyes = type(self.eyes)(self.clock, self.eyes.requests, self.eyes.failures)
+            self.monitor.targets.clear()
+            self.monitor = type(self.monitor)(
+                self.clock, self.monitor.requests, self.monitor.failures
+            )
             self.reconciler = self.new_reconciler()
             return await super().round()
 
 
-def complaints(shop: Shop) -> Iterator[str]:
-    weight = canary_weight(shop.cluster)
-    canary = shop.cluster.get(Ref(SERVICE, "shop", "checkout-canary"))
-    if weight and (canary is None or not ready_pods(shop, canary["spec"]["selector"])):
+def complaints(loop: ControlLoop) -> Iterator[str]:
+    weight = canary_weight(loop.cluster)
+    canary = loop.cluster.get(Ref(SERVICE, "shop", "checkout-canary"))
+    if weight and (canary is None or not ready_pods(loop, canary["spec"]["selector"])):
         yield f"{weight} % of the traffic goes to nobody"
-    for service in shop.cluster.select(SERVICE, "shop"):
-        if not ready_pods(shop, service["spec"]["selector"]):
+    for service in loop.cluster.select(SERVICE, "shop"):
+        if not ready_pods(loop, service["spec"]["selector"]):
             yield f"Service {service['metadata']['name']} selects nothing"
-    stable = shop.cluster.get(Ref(SERVICE, "shop", "checkout"))
+    stable = loop.cluster.get(Ref(SERVICE, "shop", "checkout"))
     assert stable is not None
     if HASH_LABEL not in stable["spec"]["selector"]:
         yield "the stable Service selects every revision"
 
 
-def ready_pods(shop: Shop, selector: dict[str, str]) -> int:
+def ready_pods(loop: ControlLoop, selector: dict[str, str]) -> int:
     return sum(
         condition["status"] == "True"
-        for pod in shop.cluster.select(POD, "shop", selector)
+        for pod in loop.cluster.select(POD, "shop", selector)
         for condition in pod["status"]["conditions"]
     )
 
 
-async def released(shop: FragileShop, image: str, crash_after: int | None) -> None:
-    await shop.deployed()
-    shop.guarded = True
-    shop.cluster.writes.clear()
-    shop.writes_left = crash_after
-    shop.release(image)
+async def released(loop: FragileShop, image: str, crash_after: int | None) -> None:
+    await loop.deployed()
+    loop.guarded = True
+    loop.cluster.writes.clear()
+    loop.writes_left = crash_after
+    loop.release(image)
 
 
-def ended(shop: Shop) -> bool:
-    settled = not shop.status["retiring"] and canary_weight(shop.cluster) is None
-    return settled and shop.status["currentRevision"]["number"] == 2
+def ended(loop: ControlLoop) -> bool:
+    settled = not loop.status["retiring"] and canary_weight(loop.cluster) is None
+    return settled and loop.status["currentRevision"]["number"] == 2
 
 
 async def good_release(crash_after: int | None) -> FragileShop:
-    shop = FragileShop()
-    await released(shop, "shop:2", crash_after)
-    await shop.until(lambda: ended(shop) and "Promoted" in shop.reasons())
-    await shop.run(10)
-    assert shop.status["phase"] == "Healthy"
-    return shop
+    loop = FragileShop()
+    await released(loop, "shop:2", crash_after)
+    await loop.until(lambda: ended(loop) and "Promoted" in loop.reasons())
+    await loop.run(10)
+    assert loop.status["phase"] == "Healthy"
+    return loop
 
 
 async def bad_release(crash_after: int | None) -> FragileShop:
-    shop = FragileShop()
-    await released(shop, "shop:2", crash_after)
-    await shop.until(lambda: canary_weight(shop.cluster) == 25)
-    shop.eyes.failures = 80
-    await shop.until(lambda: ended(shop) and "abort" in shop.status)
-    await shop.run(10)
-    assert shop.status["phase"] == "Degraded"
-    return shop
+    loop = FragileShop()
+    await released(loop, "shop:2", crash_after)
+    await loop.until(lambda: canary_weight(loop.cluster) == 25)
+    loop.monitor.failures = 80
+    await loop.until(lambda: ended(loop) and "abort" in loop.status)
+    await loop.run(10)
+    assert loop.status["phase"] == "Degraded"
+    return loop
 
 
 @pytest.mark.parametrize("release", [good_release, bad_release])
@@ -115,16 +117,16 @@ async def test_a_crash_between_any_two_writes_changes_nothing_of_the_outcome(
     expected = (shop_end(whole), whole.status["stableRevision"]["number"])
 
     for crash_after in range(1, len(whole.cluster.writes) + 1):
-        shop = await release(crash_after)
+        loop = await release(crash_after)
 
-        assert (shop_end(shop), shop.status["stableRevision"]["number"]) == expected, crash_after
+        assert (shop_end(loop), loop.status["stableRevision"]["number"]) == expected, crash_after
 
 
-def shop_end(shop: Shop) -> dict[str, tuple[str, int]]:
+def shop_end(loop: ControlLoop) -> dict[str, tuple[str, int]]:
     """Return what every Service selects, by image, and how many pods that is."""
     images = {}
-    for service in shop.cluster.select(SERVICE, "shop"):
-        pods = shop.cluster.select(POD, "shop", service["spec"]["selector"])
+    for service in loop.cluster.select(SERVICE, "shop"):
+        pods = loop.cluster.select(POD, "shop", service["spec"]["selector"])
         (image,) = {pod["metadata"]["name"].rsplit("-", 1)[0] for pod in pods}
         images[service["metadata"]["name"]] = (image, len(pods))
     return images

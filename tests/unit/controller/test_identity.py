@@ -14,23 +14,23 @@ from rollouts.model.kinds import (
     Ref,
 )
 from rollouts.ports import Evict, Patch
+from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.kubernetes import canary_weight
-from tests.fakes.shop import KEY, Shop
 
 CANARY = {"labels": {"role": "canary"}, "annotations": {"muted": "yes"}}
 STABLE = {"labels": {"role": "stable"}}
 BUDGET = Ref(DISRUPTION_BUDGET, "shop", "checkout")
 
 
-def roles(shop: Shop) -> Counter[str]:
+def roles(loop: ControlLoop) -> Counter[str]:
     """Return how many pods there are, by image number, role and whether they are muted."""
     found: Counter[str] = Counter()
-    for pod in shop.cluster.select(POD, "shop"):
+    for pod in loop.cluster.select(POD, "shop"):
         metadata = pod["metadata"]
         muted = "muted" in (metadata.get("annotations") or {})
         owner = next(
             each
-            for each in shop.cluster.select(REPLICA_SET, "shop")
+            for each in loop.cluster.select(REPLICA_SET, "shop")
             if each["metadata"]["uid"] == metadata["ownerReferences"][0]["uid"]
         )
         image = owner["spec"]["template"]["spec"]["containers"][0]["image"]
@@ -38,147 +38,151 @@ def roles(shop: Shop) -> Counter[str]:
     return found
 
 
-def placed(shop: Shop, **fields: Any) -> None:
-    shop.edit({"spec": {"strategy": {"canary": fields}}})
+def placed(loop: ControlLoop, **fields: Any) -> None:
+    loop.edit({"spec": {"strategy": {"canary": fields}}})
 
 
-async def opened(shop: Shop, **spec: Any) -> Shop:
-    shop.apply(**spec)
-    placed(shop, canaryMetadata=CANARY, stableMetadata=STABLE)
-    await shop.until(lambda: shop.status.get("phase") == "Healthy")
-    return shop
+async def opened(loop: ControlLoop, **spec: Any) -> ControlLoop:
+    loop.apply(**spec)
+    placed(loop, canaryMetadata=CANARY, stableMetadata=STABLE)
+    await loop.until(lambda: loop.status.get("phase") == "Healthy")
+    return loop
 
 
-async def test_pods_have_the_metadata_of_their_role_from_birth_to_promotion(shop: Shop) -> None:
-    await opened(shop)
-    assert roles(shop) == {"shop:1 stable": 4}
-    assert not pod_patches(shop), "they were born so"
+async def test_pods_have_the_metadata_of_their_role_from_birth_to_promotion(
+    loop: ControlLoop,
+) -> None:
+    await opened(loop)
+    assert roles(loop) == {"shop:1 stable": 4}
+    assert not pod_patches(loop), "they were born so"
 
-    shop.release("shop:2")
-    await shop.until(lambda: canary_weight(shop.cluster) == 50)
-    assert roles(shop) == {"shop:1 stable": 4, "shop:2 canary muted": 2}
-    before = names(shop)
+    loop.release("shop:2")
+    await loop.until(lambda: canary_weight(loop.cluster) == 50)
+    assert roles(loop) == {"shop:1 stable": 4, "shop:2 canary muted": 2}
+    before = names(loop)
 
-    await shop.until(lambda: shop.status["phase"] == "Healthy")
-    await shop.run(10)
-    assert roles(shop) == {"shop:2 stable": 4}
-    assert len(names(shop) & before) == 2, "the canary's pods are the same ones"
-    assert len(pod_patches(shop)) == 4, "each pod was changed once"
+    await loop.until(lambda: loop.status["phase"] == "Healthy")
+    await loop.run(10)
+    assert roles(loop) == {"shop:2 stable": 4}
+    assert len(names(loop) & before) == 2, "the canary's pods are the same ones"
+    assert len(pod_patches(loop)) == 4, "each pod was changed once"
 
 
-def pod_patches(shop: Shop) -> list[str]:
+def pod_patches(loop: ControlLoop) -> list[str]:
     return [
         write.ref.name
-        for write in shop.cluster.writes
+        for write in loop.cluster.writes
         if isinstance(write, Patch) and write.ref.kind == POD
     ]
 
 
-async def test_a_canary_that_is_rolled_back_keeps_its_metadata(shop: Shop) -> None:
-    await opened(shop)
-    shop.release("shop:2")
-    await shop.until(lambda: canary_weight(shop.cluster) == 25)
-    shop.command("abort")
-    await shop.run(2)
-    assert roles(shop) == {"shop:1 stable": 4, "shop:2 canary muted": 1}
+async def test_a_canary_that_is_rolled_back_keeps_its_metadata(loop: ControlLoop) -> None:
+    await opened(loop)
+    loop.release("shop:2")
+    await loop.until(lambda: canary_weight(loop.cluster) == 25)
+    loop.command("abort")
+    await loop.run(2)
+    assert roles(loop) == {"shop:1 stable": 4, "shop:2 canary muted": 1}
 
 
-async def test_a_change_of_the_metadata_reaches_living_pods_once(shop: Shop) -> None:
-    await opened(shop)
-    before = {pod["metadata"]["uid"] for pod in shop.cluster.select(POD, "shop")}
-    placed(shop, stableMetadata={"labels": {"role": "main"}})
-    await shop.run(5)
-    assert roles(shop) == {"shop:1 main": 4}
-    assert sorted(pod_patches(shop)) == sorted(set(pod_patches(shop)))
-    placed(shop, stableMetadata=None)
-    await shop.run(5)
-    assert roles(shop) == {"shop:1 None": 4}
-    assert {pod["metadata"]["uid"] for pod in shop.cluster.select(POD, "shop")} == before
-    assert shop.status["stableRevision"]["number"] == 1, "no new revision"
-    for pod in shop.cluster.select(POD, "shop"):
+async def test_a_change_of_the_metadata_reaches_living_pods_once(loop: ControlLoop) -> None:
+    await opened(loop)
+    before = {pod["metadata"]["uid"] for pod in loop.cluster.select(POD, "shop")}
+    placed(loop, stableMetadata={"labels": {"role": "main"}})
+    await loop.run(5)
+    assert roles(loop) == {"shop:1 main": 4}
+    assert sorted(pod_patches(loop)) == sorted(set(pod_patches(loop)))
+    placed(loop, stableMetadata=None)
+    await loop.run(5)
+    assert roles(loop) == {"shop:1 None": 4}
+    assert {pod["metadata"]["uid"] for pod in loop.cluster.select(POD, "shop")} == before
+    assert loop.status["stableRevision"]["number"] == 1, "no new revision"
+    for pod in loop.cluster.select(POD, "shop"):
         assert ROLE_METADATA not in pod["metadata"]["labels"]
-    count = len(shop.cluster.writes)
-    await shop.run(5)
-    assert len(shop.cluster.writes) == count
+    count = len(loop.cluster.writes)
+    await loop.run(5)
+    assert len(loop.cluster.writes) == count
 
 
-async def test_a_pod_that_has_gone_meanwhile_stops_nothing(shop: Shop) -> None:
-    await shop.deployed()
-    await shop.run(5)
-    placed(shop, stableMetadata=STABLE)
-    await shop.reconciler.reconcile(KEY)
-    await shop.reconciler.reconcile(KEY)
-    shop.fail_next(NotFound("pod not found"))
-    await shop.run(5)
-    assert roles(shop) == {"shop:1 stable": 4}
-    assert "WriteFailed" not in shop.reasons()
+async def test_a_pod_that_has_gone_meanwhile_stops_nothing(loop: ControlLoop) -> None:
+    await loop.deployed()
+    await loop.run(5)
+    placed(loop, stableMetadata=STABLE)
+    await loop.reconciler.reconcile(KEY)
+    await loop.reconciler.reconcile(KEY)
+    loop.fail_next(NotFound("pod not found"))
+    await loop.run(5)
+    assert roles(loop) == {"shop:1 stable": 4}
+    assert "WriteFailed" not in loop.reasons()
 
 
-async def test_anti_affinity_is_in_new_templates_only_and_in_no_hash(shop: Shop) -> None:
-    await shop.deployed()
-    first = shop.status["stableRevision"]["hash"]
-    placed(shop, antiAffinity={"requiredDuringSchedulingIgnoredDuringExecution": {}})
-    await shop.run(5)
-    assert affinity(shop, first) is None
-    assert shop.status["currentRevision"]["hash"] == first
-    shop.release("shop:2")
-    await shop.until(lambda: shop.status["currentRevision"]["number"] == 2)
-    await shop.run(2)
-    second = shop.status["currentRevision"]["hash"]
-    (term,) = affinity(shop, second)["podAntiAffinity"].popitem()[1]
+async def test_anti_affinity_is_in_new_templates_only_and_in_no_hash(loop: ControlLoop) -> None:
+    await loop.deployed()
+    first = loop.status["stableRevision"]["hash"]
+    placed(loop, antiAffinity={"requiredDuringSchedulingIgnoredDuringExecution": {}})
+    await loop.run(5)
+    assert affinity(loop, first) is None
+    assert loop.status["currentRevision"]["hash"] == first
+    loop.release("shop:2")
+    await loop.until(lambda: loop.status["currentRevision"]["number"] == 2)
+    await loop.run(2)
+    second = loop.status["currentRevision"]["hash"]
+    (term,) = affinity(loop, second)["podAntiAffinity"].popitem()[1]
     assert term["labelSelector"]["matchLabels"] == {"app": "checkout"}
     assert term["labelSelector"]["matchExpressions"][1]["values"] == [second]
-    shop.release("shop:1")
-    await shop.run(5)
-    assert shop.status["currentRevision"]["hash"] == first
+    loop.release("shop:1")
+    await loop.run(5)
+    assert loop.status["currentRevision"]["hash"] == first
 
 
-def affinity(shop: Shop, hash_: str) -> Any:
-    found = shop.get(Ref(REPLICA_SET, "shop", f"checkout-{hash_}"))
+def affinity(loop: ControlLoop, hash_: str) -> Any:
+    found = loop.get(Ref(REPLICA_SET, "shop", f"checkout-{hash_}"))
     assert found is not None
     return found["spec"]["template"]["spec"].get("affinity")
 
 
-async def test_min_ready_seconds_reach_the_replica_set(shop: Shop) -> None:
-    await shop.deployed()
-    shop.edit({"spec": {"minReadySeconds": 7}})
-    await shop.run(3)
-    (found,) = shop.cluster.select(REPLICA_SET, "shop")
+async def test_min_ready_seconds_reach_the_replica_set(loop: ControlLoop) -> None:
+    await loop.deployed()
+    loop.edit({"spec": {"minReadySeconds": 7}})
+    await loop.run(3)
+    (found,) = loop.cluster.select(REPLICA_SET, "shop")
     assert found["spec"]["minReadySeconds"] == 7
 
 
-def names(shop: Shop) -> set[str]:
-    return {pod["metadata"]["name"] for pod in shop.cluster.select(POD, "shop")}
+def names(loop: ControlLoop) -> set[str]:
+    return {pod["metadata"]["name"] for pod in loop.cluster.select(POD, "shop")}
 
 
 @pytest.mark.parametrize("replicas", [1, 2, 4, 9])
-async def test_a_restart_replaces_every_pod_and_never_too_many(shop: Shop, replicas: int) -> None:
-    await shop.deployed(replicas=replicas)
-    await shop.run(3)
-    before, kept = names(shop), []
-    shop.command("restart")
-    evict = shop.cluster._evict
+async def test_a_restart_replaces_every_pod_and_never_too_many(
+    loop: ControlLoop, replicas: int
+) -> None:
+    await loop.deployed(replicas=replicas)
+    await loop.run(3)
+    before, kept = names(loop), []
+    loop.command("restart")
+    evict = loop.cluster._evict
 
     def counted(write: Any, ref: Ref) -> None:
         evict(write, ref)
-        kept.append(len(names(shop)))
+        kept.append(len(names(loop)))
 
-    shop.cluster._evict = counted  # type: ignore[method-assign]
-    await shop.until(lambda: "Restarted" in shop.reasons())
-    await shop.run(3)
-    assert not names(shop) & before
-    assert len(names(shop)) == replicas
+    loop.cluster._evict = counted  # type: ignore[method-assign]
+    await loop.until(lambda: "Restarted" in loop.reasons())
+    await loop.run(3)
+    assert not names(loop) & before
+    assert len(names(loop)) == replicas
     assert min(kept) >= replicas - replicas // 4
     assert len(kept) == replicas, "each once"
-    assert shop.status["phase"] == "Healthy"
-    assert "restart" not in shop.status
+    assert loop.status["phase"] == "Healthy"
+    assert "restart" not in loop.status
 
 
-async def test_a_budget_that_forbids_it_is_waited_for_in_words(shop: Shop) -> None:
-    await shop.deployed()
-    await shop.run(3)
-    before = names(shop)
-    shop.cluster.put(
+async def test_a_budget_that_forbids_it_is_waited_for_in_words(loop: ControlLoop) -> None:
+    await loop.deployed()
+    await loop.run(3)
+    before = names(loop)
+    loop.cluster.put(
         DISRUPTION_BUDGET,
         {
             "metadata": {"namespace": "shop", "name": "checkout"},
@@ -186,35 +190,35 @@ async def test_a_budget_that_forbids_it_is_waited_for_in_words(shop: Shop) -> No
             "status": {"disruptionsAllowed": 0},
         },
     )
-    shop.command("restart")
+    loop.command("restart")
     with pytest.raises(RetryLater):
-        await shop.run(10)
+        await loop.run(10)
     for _ in range(4):
-        shop.clock.move(10)
+        loop.clock.move(10)
         with pytest.raises(RetryLater):
-            await shop.round()
-    assert names(shop) == before
-    assert "disruption budget" in shop.status["message"]
-    assert shop.status["message"].startswith("restarting: 0 of 4 pods replaced")
-    assert shop.status["phase"] == "Progressing"
-    assert "WriteFailed" not in [notice.reason for notice in shop.told.notices]
-    shop.cluster.edit(BUDGET, {"status": {"disruptionsAllowed": 1}})
-    await shop.until(lambda: "Restarted" in shop.reasons())
-    assert not names(shop) & before
+            await loop.round()
+    assert names(loop) == before
+    assert "disruption budget" in loop.status["message"]
+    assert loop.status["message"].startswith("restarting: 0 of 4 pods replaced")
+    assert loop.status["phase"] == "Progressing"
+    assert "WriteFailed" not in [notice.reason for notice in loop.told.notices]
+    loop.cluster.edit(BUDGET, {"status": {"disruptionsAllowed": 1}})
+    await loop.until(lambda: "Restarted" in loop.reasons())
+    assert not names(loop) & before
 
 
-async def test_a_restart_goes_on_with_another_controller(shop: Shop) -> None:
-    await shop.deployed(replicas=8)
-    await shop.run(3)
-    before = names(shop)
-    shop.command("restart")
+async def test_a_restart_goes_on_with_another_controller(loop: ControlLoop) -> None:
+    await loop.deployed(replicas=8)
+    await loop.run(3)
+    before = names(loop)
+    loop.command("restart")
     for _ in range(400):
-        shop.reconciler = shop.new_reconciler()
-        await shop.reconciler.reconcile(KEY)
-        shop.kubernetes.settle()
-        shop.clock.move(0.5)
-        if "Restarted" in shop.reasons():
+        loop.reconciler = loop.new_reconciler()
+        await loop.reconciler.reconcile(KEY)
+        loop.kubernetes.settle()
+        loop.clock.move(0.5)
+        if "Restarted" in loop.reasons():
             break
-    assert not names(shop) & before
-    evicted = [write.ref.name for write in shop.cluster.writes if isinstance(write, Evict)]
+    assert not names(loop) & before
+    evicted = [write.ref.name for write in loop.cluster.writes if isinstance(write, Evict)]
     assert sorted(evicted) == sorted(before)

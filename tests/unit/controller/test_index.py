@@ -19,8 +19,8 @@ from rollouts.model.kinds import (
     Ref,
 )
 from tests.fakes.cluster import FakeCluster
+from tests.fakes.control_loop import KEY
 from tests.fakes.kubernetes import rollout
-from tests.fakes.shop import KEY
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from rollouts.model.keys import Key
 from rollouts.model.kinds import INGRESS, JSON, POD, REPLICA_SET, ROLLOUT, SERVICE, Ref
 from rollouts.ports import MetricSource, Patch, Write
 from tests.fakes.cluster import FakeCluster
+from tests.fakes.control_loop import KEY, Told
 from tests.fakes.kubernetes import Kubernetes, ingress, rollout, service, template
 from tests.fakes.metrics import FakeMetrics
-from tests.fakes.shop import KEY, Told
 from tests.waiting import until
 
 

@@ -10,26 +10,26 @@ from rollouts.model.kinds import ENDPOINT_SLICE, HASH_LABEL, JSON, POD, REPLICA_
 from rollouts.model.spec import LabelSelector
 from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout
+from tests.fakes.control_loop import ControlLoop
 from tests.fakes.kubernetes import rollout
-from tests.fakes.shop import Shop
 
 
 @pytest.fixture
-async def deployed(shop: Shop) -> Shop:
-    return await shop.deployed()
+async def deployed(loop: ControlLoop) -> ControlLoop:
+    return await loop.deployed()
 
 
-def seen(shop: Shop) -> Observed:
-    spec = parse_rollout(shop.rollout)
-    return observe(shop.cluster, shop.rollout, spec, RolloutStatus(), quiet_seconds=2)
+def seen(loop: ControlLoop) -> Observed:
+    spec = parse_rollout(loop.rollout)
+    return observe(loop.cluster, loop.rollout, spec, RolloutStatus(), quiet_seconds=2)
 
 
-def stable_hash(shop: Shop) -> str:
-    return str(shop.status["stableRevision"]["hash"])
+def stable_hash(loop: ControlLoop) -> str:
+    return str(loop.status["stableRevision"]["hash"])
 
 
-def a_pod(shop: Shop) -> Ref:
-    pod = shop.cluster.select(POD, "shop", {HASH_LABEL: stable_hash(shop)})[0]
+def a_pod(loop: ControlLoop) -> Ref:
+    pod = loop.cluster.select(POD, "shop", {HASH_LABEL: stable_hash(loop)})[0]
     return Ref(POD, "shop", pod["metadata"]["name"])
 
 
@@ -38,7 +38,7 @@ def waiting(reason: str, where: str = "containerStatuses") -> JSON:
     return {"status": {"containerStatuses": [], where: [status]}}
 
 
-async def test_a_terminating_pod_does_not_exist(deployed: Shop) -> None:
+async def test_a_terminating_pod_does_not_exist(deployed: ControlLoop) -> None:
     deployed.cluster.edit(
         a_pod(deployed), {"metadata": {"deletionTimestamp": "2030-01-01T00:00:00Z"}}
     )
@@ -49,7 +49,7 @@ async def test_a_terminating_pod_does_not_exist(deployed: Shop) -> None:
 
 
 @pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
-async def test_a_pod_that_has_ended_does_not_exist(deployed: Shop, phase: str) -> None:
+async def test_a_pod_that_has_ended_does_not_exist(deployed: ControlLoop, phase: str) -> None:
     deployed.cluster.edit(a_pod(deployed), {"status": {"phase": phase}})
 
     found = seen(deployed).replica_sets[stable_hash(deployed)]
@@ -57,7 +57,7 @@ async def test_a_pod_that_has_ended_does_not_exist(deployed: Shop, phase: str) -
     assert (found.existing, found.ready, len(found.pods)) == (3, 3, 3)
 
 
-async def test_available_is_what_pods_and_status_agree_on(deployed: Shop) -> None:
+async def test_available_is_what_pods_and_status_agree_on(deployed: ControlLoop) -> None:
     ref = Ref(REPLICA_SET, "shop", f"checkout-{stable_hash(deployed)}")
     deployed.cluster.edit(ref, {"status": {"availableReplicas": 2}})
 
@@ -72,7 +72,7 @@ async def test_available_is_what_pods_and_status_agree_on(deployed: Shop) -> Non
 )
 @pytest.mark.parametrize("where", ["containerStatuses", "initContainerStatuses"])
 async def test_what_containers_wait_for_is_a_problem(
-    deployed: Shop, reason: str, problem: str, where: str
+    deployed: ControlLoop, reason: str, problem: str, where: str
 ) -> None:
     ref = a_pod(deployed)
     deployed.cluster.edit(ref, waiting(reason, where))
@@ -95,7 +95,7 @@ async def test_what_containers_wait_for_is_a_problem(
     ],
 )
 async def test_only_ready_endpoints_of_known_pods_count(
-    deployed: Shop, endpoint: dict[str, Any], ready: int
+    deployed: ControlLoop, endpoint: dict[str, Any], ready: int
 ) -> None:
     ref = Ref(ENDPOINT_SLICE, "shop", "checkout-abcde")
     found = deployed.cluster.get(ref)
@@ -108,7 +108,7 @@ async def test_only_ready_endpoints_of_known_pods_count(
     assert service.ready_endpoints == {stable_hash(deployed): ready}
 
 
-async def test_a_pod_with_two_addresses_is_one_endpoint(deployed: Shop) -> None:
+async def test_a_pod_with_two_addresses_is_one_endpoint(deployed: ControlLoop) -> None:
     first = deployed.cluster.get(Ref(ENDPOINT_SLICE, "shop", "checkout-abcde"))
     assert first is not None
     metadata = {**first["metadata"], "name": "checkout-ipv6"}
@@ -133,23 +133,23 @@ def test_a_selector_is_written_as_kubectl_does() -> None:
     assert notation(selector) == "a=1,b=2,tier in (x,y),zone notin (z),up,!down"
 
 
-def made_at(shop: Shop, name: str, created: str) -> None:
+def made_at(loop: ControlLoop, name: str, created: str) -> None:
     """Set the time that is the API server's own to set."""
-    found = shop.cluster.get(Ref(ROLLOUT, "shop", name))
+    found = loop.cluster.get(Ref(ROLLOUT, "shop", name))
     assert found is not None
     found["metadata"]["creationTimestamp"] = created
 
 
-def rival(shop: Shop, name: str, created: str, **canary: str) -> None:
+def rival(loop: ControlLoop, name: str, created: str, **canary: str) -> None:
     body = rollout([])
     body["metadata"]["name"] = name
     body["spec"]["strategy"]["canary"] |= canary
-    shop.cluster.put(ROLLOUT, body)
-    made_at(shop, name, created)
+    loop.cluster.put(ROLLOUT, body)
+    made_at(loop, name, created)
 
 
-def claims(shop: Shop) -> list[str]:
-    findings = seen(shop).route.blockers
+def claims(loop: ControlLoop) -> list[str]:
+    findings = seen(loop).route.blockers
     return [each.message for each in findings if each.reason == "ServiceClaimed"]
 
 
@@ -171,25 +171,25 @@ def claims(shop: Shop) -> list[str]:
     ],
 )
 def test_a_service_is_the_older_rollouts(
-    shop: Shop, name: str, created: str, canary: dict[str, str], claimed: list[str]
+    loop: ControlLoop, name: str, created: str, canary: dict[str, str], claimed: list[str]
 ) -> None:
-    shop.apply()
-    made_at(shop, "checkout", "2030-01-01T00:00:00Z")
-    rival(shop, name, created, **canary)
+    loop.apply()
+    made_at(loop, "checkout", "2030-01-01T00:00:00Z")
+    rival(loop, name, created, **canary)
 
-    assert claims(shop) == [
+    assert claims(loop) == [
         f"Rollout {name} already releases Service {service}; each Service has one Rollout"
         for service in claimed
     ]
 
 
-def test_a_rollout_that_is_being_deleted_claims_nothing(shop: Shop) -> None:
-    shop.apply()
-    rival(shop, "old", "2000-01-01T00:00:00Z")
+def test_a_rollout_that_is_being_deleted_claims_nothing(loop: ControlLoop) -> None:
+    loop.apply()
+    rival(loop, "old", "2000-01-01T00:00:00Z")
     old = Ref(ROLLOUT, "shop", "old")
-    shop.cluster.edit(old, {"metadata": {"deletionTimestamp": "2030-01-01T00:00:00Z"}})
+    loop.cluster.edit(old, {"metadata": {"deletionTimestamp": "2030-01-01T00:00:00Z"}})
 
-    assert claims(shop) == []
+    assert claims(loop) == []
 
 
 def at(second: int) -> str:
@@ -241,7 +241,7 @@ def with_condition(pod: JSON, **condition: str) -> JSON:
     ],
 )
 async def test_a_pod_that_is_not_ready_tells_whether_it_was(
-    deployed: Shop, pod: JSON, was_ready: bool, disrupted: bool
+    deployed: ControlLoop, pod: JSON, was_ready: bool, disrupted: bool
 ) -> None:
     ref = a_pod(deployed)
     deployed.cluster.edit(ref, pod)
@@ -254,14 +254,16 @@ async def test_a_pod_that_is_not_ready_tells_whether_it_was(
     assert (found.ready, found.was_ready, found.disrupted) == (False, was_ready, disrupted)
 
 
-async def test_a_pod_that_is_ready_has_not_been_unready_since_any_time(deployed: Shop) -> None:
+async def test_a_pod_that_is_ready_has_not_been_unready_since_any_time(
+    deployed: ControlLoop,
+) -> None:
     pods = seen(deployed).replica_sets[stable_hash(deployed)].pods
     assert {(each.unready_since, each.was_ready, each.disrupted) for each in pods} == {
         (None, False, False)
     }
 
 
-async def test_a_pod_that_no_node_has_room_for_is_unschedulable(deployed: Shop) -> None:
+async def test_a_pod_that_no_node_has_room_for_is_unschedulable(deployed: ControlLoop) -> None:
     deployed.kubernetes.is_full = True
     deployed.edit({"spec": {"replicas": 5}})
     await deployed.round()

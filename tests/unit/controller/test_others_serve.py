@@ -3,114 +3,114 @@
 import pytest
 
 from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, SERVICE, Ref
+from tests.fakes.control_loop import ControlLoop
 from tests.fakes.deployments import Deployments, deployment
 from tests.fakes.kubernetes import selected, service
-from tests.fakes.shop import Shop
 from tests.fakes.traffic import endpoints
 from tests.unit.controller.test_edited_strategy import BLUE_GREEN, CANARY, goes_by
 
 LEGACY = Ref(DEPLOYMENT, "shop", "checkout")
 
 
-def beside(shop: Shop, replicas: int) -> None:
+def beside(loop: ControlLoop, replicas: int) -> None:
     """Have a live Deployment of the same labels, behind the same Service."""
-    shop.kubernetes = Deployments(shop.cluster)
-    shop.cluster.put(DEPLOYMENT, deployment("shop:0", replicas))
-    shop.kubernetes.settle()
+    loop.kubernetes = Deployments(loop.cluster)
+    loop.cluster.put(DEPLOYMENT, deployment("shop:0", replicas))
+    loop.kubernetes.settle()
 
 
-def preflight(shop: Shop) -> str:
+def preflight(loop: ControlLoop) -> str:
     return str(
-        next(each for each in shop.status["conditions"] if each["type"] == "Preflight")["message"]
+        next(each for each in loop.status["conditions"] if each["type"] == "Preflight")["message"]
     )
 
 
 @pytest.mark.parametrize("way", [CANARY, BLUE_GREEN], ids=["canary", "blueGreen"])
 @pytest.mark.parametrize("replicas", [0, 1])
 async def test_a_first_deploy_that_is_smaller_takes_no_endpoint_away(
-    shop: Shop, replicas: int, way: JSON
+    loop: ControlLoop, replicas: int, way: JSON
 ) -> None:
-    beside(shop, 9)
-    shop.apply(replicas=replicas, strategy=goes_by(way)["spec"]["strategy"])
-    await shop.run(30)
-    assert len(endpoints(shop.cluster, "checkout")) == 9 + replicas
-    assert shop.status["phase"] == "Healthy"
-    assert "more ready pods of others" in shop.status["message"]
-    assert "more ready pods of others" in preflight(shop)
+    beside(loop, 9)
+    loop.apply(replicas=replicas, strategy=goes_by(way)["spec"]["strategy"])
+    await loop.run(30)
+    assert len(endpoints(loop.cluster, "checkout")) == 9 + replicas
+    assert loop.status["phase"] == "Healthy"
+    assert "more ready pods of others" in loop.status["message"]
+    assert "more ready pods of others" in preflight(loop)
 
-    shop.release("shop:2")
-    await shop.run(30)
-    assert len(endpoints(shop.cluster, "checkout")) == 9 + replicas, "no canary gets in by accident"
-    assert "Promoted" not in shop.reasons()
+    loop.release("shop:2")
+    await loop.run(30)
+    assert len(endpoints(loop.cluster, "checkout")) == 9 + replicas, "no canary gets in by accident"
+    assert "Promoted" not in loop.reasons()
 
 
 @pytest.mark.parametrize("how", ["it is scaled up", "the others go"])
-async def test_it_is_narrowed_when_nobody_misses_them(shop: Shop, how: str) -> None:
-    beside(shop, 9)
-    await shop.deployed(replicas=1)
+async def test_it_is_narrowed_when_nobody_misses_them(loop: ControlLoop, how: str) -> None:
+    beside(loop, 9)
+    await loop.deployed(replicas=1)
     if how == "the others go":
-        shop.cluster.edit(LEGACY, {"spec": {"replicas": 0}})
+        loop.cluster.edit(LEGACY, {"spec": {"replicas": 0}})
     else:
-        shop.edit({"spec": {"replicas": 9}})
-    await shop.run(10)
-    assert selected(shop.cluster, "checkout") == shop.status["stableRevision"]["hash"]
-    assert len(endpoints(shop.cluster, "checkout")) == (1 if how == "the others go" else 9)
-    assert "DriftCorrected" not in shop.reasons(), "nobody has done anything"
-    assert "others" not in preflight(shop)
-    shop.release("shop:2")
-    await shop.until(lambda: "WeightSet" in shop.reasons())
+        loop.edit({"spec": {"replicas": 9}})
+    await loop.run(10)
+    assert selected(loop.cluster, "checkout") == loop.status["stableRevision"]["hash"]
+    assert len(endpoints(loop.cluster, "checkout")) == (1 if how == "the others go" else 9)
+    assert "DriftCorrected" not in loop.reasons(), "nobody has done anything"
+    assert "others" not in preflight(loop)
+    loop.release("shop:2")
+    await loop.until(lambda: "WeightSet" in loop.reasons())
 
 
-async def test_a_release_that_begins_before_goes_on_by_itself(shop: Shop) -> None:
-    beside(shop, 9)
-    await shop.deployed(replicas=1)
-    shop.release("shop:2")
-    await shop.run(10)
-    assert "until then no release moves on" in shop.status["message"]
-    assert shop.status["phase"] == "Progressing"
-    shop.cluster.edit(LEGACY, {"spec": {"replicas": 0}})
-    await shop.until(lambda: "WeightSet" in shop.reasons())
+async def test_a_release_that_begins_before_goes_on_by_itself(loop: ControlLoop) -> None:
+    beside(loop, 9)
+    await loop.deployed(replicas=1)
+    loop.release("shop:2")
+    await loop.run(10)
+    assert "until then no release moves on" in loop.status["message"]
+    assert loop.status["phase"] == "Progressing"
+    loop.cluster.edit(LEGACY, {"spec": {"replicas": 0}})
+    await loop.until(lambda: "WeightSet" in loop.reasons())
 
 
-async def test_a_users_own_canary_service_that_others_serve_is_not_taken(shop: Shop) -> None:
+async def test_a_users_own_canary_service_that_others_serve_is_not_taken(loop: ControlLoop) -> None:
     theirs = service()
     theirs["metadata"]["name"] = "checkout-canary"
     theirs["spec"]["selector"] = {"app": "checkout", "tier": "legacy"}
-    shop.cluster.put(SERVICE, theirs)
+    loop.cluster.put(SERVICE, theirs)
     legacy = deployment("shop:0", 3)
     legacy["spec"]["template"]["metadata"]["labels"]["tier"] = "legacy"
     legacy["metadata"]["name"] = "legacy"
-    shop.kubernetes = Deployments(shop.cluster)
-    shop.cluster.put(DEPLOYMENT, legacy)
-    await shop.deployed(replicas=4)
-    shop.release("shop:2")
-    await shop.run(20)
-    assert len(endpoints(shop.cluster, "checkout-canary")) == 3
-    found = shop.cluster.get(Ref(SERVICE, "shop", "checkout-canary"))
+    loop.kubernetes = Deployments(loop.cluster)
+    loop.cluster.put(DEPLOYMENT, legacy)
+    await loop.deployed(replicas=4)
+    loop.release("shop:2")
+    await loop.run(20)
+    assert len(endpoints(loop.cluster, "checkout-canary")) == 3
+    found = loop.cluster.get(Ref(SERVICE, "shop", "checkout-canary"))
     assert found is not None
     assert HASH_LABEL not in found["spec"]["selector"]
-    assert "Service checkout-canary has more ready pods of others" in shop.status["message"]
+    assert "Service checkout-canary has more ready pods of others" in loop.status["message"]
 
 
 @pytest.mark.parametrize("way", [CANARY, BLUE_GREEN], ids=["canary", "blueGreen"])
 async def test_a_release_whose_pods_the_service_does_not_select_gets_no_traffic(
-    shop: Shop, way: JSON
+    loop: ControlLoop, way: JSON
 ) -> None:
     """Its template has lost a label. A Service that was bound to it would have no endpoint."""
-    shop.cluster.edit(Ref(SERVICE, "shop", "checkout"), {"spec": {"selector": {"tier": "web"}}})
+    loop.cluster.edit(Ref(SERVICE, "shop", "checkout"), {"spec": {"selector": {"tier": "web"}}})
     labelled = {"template": {"metadata": {"labels": {"tier": "web"}}}}
-    shop.apply(strategy=goes_by(way)["spec"]["strategy"])
-    shop.edit({"spec": labelled})
+    loop.apply(strategy=goes_by(way)["spec"]["strategy"])
+    loop.edit({"spec": labelled})
     theirs = service()
     theirs["metadata"]["name"] = "checkout-canary"
-    shop.cluster.put(SERVICE, theirs)
-    await shop.until(lambda: shop.status.get("phase") == "Healthy")
+    loop.cluster.put(SERVICE, theirs)
+    await loop.until(lambda: loop.status.get("phase") == "Healthy")
 
-    shop.edit({"spec": {"template": {"metadata": {"labels": {"tier": None}}}}})
-    shop.release("shop:2")
-    await shop.run(20)
-    shop.command('{"id": "1", "verb": "promote-full"}')
-    await shop.run(60)
-    assert len(endpoints(shop.cluster, "checkout")) == 4
-    assert "Promoted" not in shop.reasons()
-    assert "Service checkout selects none of the pods of revision 2" in shop.status["message"]
+    loop.edit({"spec": {"template": {"metadata": {"labels": {"tier": None}}}}})
+    loop.release("shop:2")
+    await loop.run(20)
+    loop.command('{"id": "1", "verb": "promote-full"}')
+    await loop.run(60)
+    assert len(endpoints(loop.cluster, "checkout")) == 4
+    assert "Promoted" not in loop.reasons()
+    assert "Service checkout selects none of the pods of revision 2" in loop.status["message"]

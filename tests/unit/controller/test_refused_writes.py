@@ -21,8 +21,8 @@ from rollouts.model.kinds import (
     Ref,
 )
 from rollouts.ports import Delete, Evict, Patch, Record, Write
+from tests.fakes.control_loop import KEY
 from tests.fakes.kubernetes import canary_weight, selected
-from tests.fakes.shop import KEY
 from tests.unit.controller.test_crashes import FragileShop, ended, ready_pods
 
 DOWN = "failed calling webhook: no endpoints available"
@@ -66,80 +66,80 @@ class StubbornShop(FragileShop):
 
 
 @pytest.fixture
-async def shop() -> StubbornShop:
-    shop = StubbornShop()
-    await shop.deployed()
-    shop.guarded = True
-    return shop
+async def loop() -> StubbornShop:
+    loop = StubbornShop()
+    await loop.deployed()
+    loop.guarded = True
+    return loop
 
 
 @pytest.mark.parametrize("refused", [INGRESSES, ("create", "Service")], ids=str)
 async def test_stable_grows_while_the_canary_can_t_have_its_weight(
-    shop: StubbornShop, refused: tuple[str, str]
+    loop: StubbornShop, refused: tuple[str, str]
 ) -> None:
-    shop.refuse(refused)
-    shop.release("shop:2")
-    await shop.run(10)
-    assert canary_weight(shop.cluster) is None
-    assert DOWN in shop.status["message"]
-    assert told(shop).count("WriteFailed") == 1
+    loop.refuse(refused)
+    loop.release("shop:2")
+    await loop.run(10)
+    assert canary_weight(loop.cluster) is None
+    assert DOWN in loop.status["message"]
+    assert told(loop).count("WriteFailed") == 1
 
-    shop.edit({"spec": {"replicas": 20}})
-    await shop.round()
+    loop.edit({"spec": {"replicas": 20}})
+    await loop.round()
 
-    assert shop.size("shop:1") == 20
+    assert loop.size("shop:1") == 20
 
 
 async def test_a_service_is_put_back_while_the_canary_can_t_have_its_weight(
-    shop: StubbornShop,
+    loop: StubbornShop,
 ) -> None:
-    shop.refuse(INGRESSES)
-    shop.release("shop:2")
-    await shop.run(10)
-    stable = shop.status["stableRevision"]["hash"]
+    loop.refuse(INGRESSES)
+    loop.release("shop:2")
+    await loop.run(10)
+    stable = loop.status["stableRevision"]["hash"]
 
     selector = {"rollouts.dev/pod-template-hash": None}
-    shop.cluster.edit(Ref(SERVICE, "shop", "checkout"), {"spec": {"selector": selector}})
-    await shop.round()
+    loop.cluster.edit(Ref(SERVICE, "shop", "checkout"), {"spec": {"selector": selector}})
+    await loop.round()
 
-    assert selected(shop.cluster, "checkout") == stable
+    assert selected(loop.cluster, "checkout") == stable
 
 
 async def test_stable_grows_while_the_traffic_can_t_be_taken_from_a_bad_canary(
-    shop: StubbornShop,
+    loop: StubbornShop,
 ) -> None:
-    shop.release("shop:2")
-    await shop.until(lambda: canary_weight(shop.cluster) == 25)
-    shop.refuse(INGRESSES, ("delete", "Ingress"))
-    shop.eyes.failures = 80
-    await shop.run(3)
-    assert shop.status["abort"]["by"] == "rollouts"
-    assert canary_weight(shop.cluster) == 25
+    loop.release("shop:2")
+    await loop.until(lambda: canary_weight(loop.cluster) == 25)
+    loop.refuse(INGRESSES, ("delete", "Ingress"))
+    loop.monitor.failures = 80
+    await loop.run(3)
+    assert loop.status["abort"]["by"] == "rollouts"
+    assert canary_weight(loop.cluster) == 25
 
-    shop.edit({"spec": {"replicas": 20}})
-    await shop.round()
+    loop.edit({"spec": {"replicas": 20}})
+    await loop.round()
 
-    assert shop.size("shop:1") == 20
-    assert shop.reconciler.retreats(KEY)
-    shop.refuse()
-    await shop.round()
-    assert canary_weight(shop.cluster) in (0, None)
+    assert loop.size("shop:1") == 20
+    assert loop.reconciler.retreats(KEY)
+    loop.refuse()
+    await loop.round()
+    assert canary_weight(loop.cluster) in (0, None)
 
 
 @pytest.mark.parametrize("refused", OF_A_RELEASE, ids=str)
 async def test_a_good_release_that_was_refused_a_write_for_a_while_ends_well(
-    shop: StubbornShop, refused: tuple[str, str]
+    loop: StubbornShop, refused: tuple[str, str]
 ) -> None:
-    shop.refuse(refused)
-    shop.release("shop:2")
-    await shop.run(30)
-    shop.refuse()
+    loop.refuse(refused)
+    loop.release("shop:2")
+    await loop.run(30)
+    loop.refuse()
 
-    await shop.until(lambda: ended(shop) and "Promoted" in shop.reasons(), seconds=300)
+    await loop.until(lambda: ended(loop) and "Promoted" in loop.reasons(), seconds=300)
 
-    assert shop.status["phase"] == "Healthy"
-    assert selected(shop.cluster, "checkout") == shop.status["currentRevision"]["hash"]
-    assert (shop.size("shop:1"), shop.size("shop:2")) == (0, 4)
+    assert loop.status["phase"] == "Healthy"
+    assert selected(loop.cluster, "checkout") == loop.status["currentRevision"]["hash"]
+    assert (loop.size("shop:1"), loop.size("shop:2")) == (0, 4)
 
 
 BLUE_GREEN = {"blueGreen": {"activeService": "checkout", "scaleDownDelaySeconds": 5}}
@@ -170,142 +170,142 @@ class WholeShop(StubbornShop):
 async def test_whatever_the_strategy_nobody_loses_pods_by_what_is_refused(
     strategy: JSON, refused: tuple[str, str]
 ) -> None:
-    shop = WholeShop()
-    await shop.deployed(strategy=strategy)
-    shop.watched = True
-    shop.refuse(refused)
-    shop.release("shop:2")
-    await shop.run(30)
-    shop.refuse()
+    loop = WholeShop()
+    await loop.deployed(strategy=strategy)
+    loop.watched = True
+    loop.refuse(refused)
+    loop.release("shop:2")
+    await loop.run(30)
+    loop.refuse()
 
-    await shop.until(lambda: "Promoted" in shop.reasons() and not shop.status["retiring"], 300)
-    await shop.run(20)
+    await loop.until(lambda: "Promoted" in loop.reasons() and not loop.status["retiring"], 300)
+    await loop.run(20)
 
-    assert shop.status["phase"] == "Healthy"
-    assert (shop.size("shop:1"), shop.size("shop:2")) == (0, 4)
+    assert loop.status["phase"] == "Healthy"
+    assert (loop.size("shop:1"), loop.size("shop:2")) == (0, 4)
 
 
 @pytest.mark.parametrize("refused", OF_A_RELEASE, ids=str)
 async def test_a_bad_release_that_was_refused_a_write_for_a_while_is_rolled_back(
-    shop: StubbornShop, refused: tuple[str, str]
+    loop: StubbornShop, refused: tuple[str, str]
 ) -> None:
-    shop.release("shop:2")
-    await shop.until(lambda: canary_weight(shop.cluster) == 25)
-    shop.refuse(refused)
-    shop.eyes.failures = 80
-    await shop.run(30)
-    assert canary_weight(shop.cluster) in (0, None)
-    shop.refuse()
+    loop.release("shop:2")
+    await loop.until(lambda: canary_weight(loop.cluster) == 25)
+    loop.refuse(refused)
+    loop.monitor.failures = 80
+    await loop.run(30)
+    assert canary_weight(loop.cluster) in (0, None)
+    loop.refuse()
 
-    await shop.until(lambda: ended(shop) and "abort" in shop.status)
+    await loop.until(lambda: ended(loop) and "abort" in loop.status)
 
-    assert shop.status["phase"] == "Degraded"
-    assert selected(shop.cluster, "checkout") == shop.status["stableRevision"]["hash"]
-    assert (shop.size("shop:1"), shop.size("shop:2")) == (4, 0)
+    assert loop.status["phase"] == "Degraded"
+    assert selected(loop.cluster, "checkout") == loop.status["stableRevision"]["hash"]
+    assert (loop.size("shop:1"), loop.size("shop:2")) == (4, 0)
 
 
 async def test_without_a_status_a_canary_is_still_watched_and_loses_its_traffic(
-    shop: StubbornShop,
+    loop: StubbornShop,
 ) -> None:
     """An API server that takes every write but that of the status, and a controller that begins anew."""
-    shop.release("shop:2")
-    await shop.until(lambda: canary_weight(shop.cluster) == 25)
-    shop.refuse(STATUS, error=Unavailable("conversion webhook: timed out"))
-    shop.eyes.targets.clear()
-    shop.reconciler = shop.new_reconciler()
-    shop.edit({"spec": {"replicas": 20}})
-    await shop.run(2)
-    assert shop.size("shop:1") == 20
-    shop.eyes.failures = 80
+    loop.release("shop:2")
+    await loop.until(lambda: canary_weight(loop.cluster) == 25)
+    loop.refuse(STATUS, error=Unavailable("conversion webhook: timed out"))
+    loop.monitor.targets.clear()
+    loop.reconciler = loop.new_reconciler()
+    loop.edit({"spec": {"replicas": 20}})
+    await loop.run(2)
+    assert loop.size("shop:1") == 20
+    loop.monitor.failures = 80
 
-    await shop.run(5)
+    await loop.run(5)
 
-    assert canary_weight(shop.cluster) == 0
-    shop.refuse()
-    await shop.run(2)
-    assert shop.status["abort"]["by"] == "rollouts"
+    assert canary_weight(loop.cluster) == 0
+    loop.refuse()
+    await loop.run(2)
+    assert loop.status["abort"]["by"] == "rollouts"
 
 
-async def test_what_a_budget_forbids_now_stops_nothing_behind_it(shop: StubbornShop) -> None:
-    pods = sorted(each["metadata"]["name"] for each in shop.cluster.select(POD, "shop"))
+async def test_what_a_budget_forbids_now_stops_nothing_behind_it(loop: StubbornShop) -> None:
+    pods = sorted(each["metadata"]["name"] for each in loop.cluster.select(POD, "shop"))
     held = pods[0]
     refusal = RetryLater("Cannot evict pod as it would violate the pod's disruption budget.")
-    shop.cluster.refuses = lambda write: refusal if write == Evict(Ref(POD, "shop", held)) else None
-    shop.guarded = False
-    shop.edit({"spec": {"strategy": {"canary": {"maxUnavailable": "50%"}}}})
-    shop.command("restart")
+    loop.cluster.refuses = lambda write: refusal if write == Evict(Ref(POD, "shop", held)) else None
+    loop.guarded = False
+    loop.edit({"spec": {"strategy": {"canary": {"maxUnavailable": "50%"}}}})
+    loop.command("restart")
 
-    await shop.run(60)
+    await loop.run(60)
 
-    left = [each["metadata"]["name"] for each in shop.cluster.select(POD, "shop")]
+    left = [each["metadata"]["name"] for each in loop.cluster.select(POD, "shop")]
     assert [name for name in pods if name in left] == [held]
-    assert "WriteFailed" not in told(shop)
+    assert "WriteFailed" not in told(loop)
 
 
-def told(shop: StubbornShop) -> list[str]:
+def told(loop: StubbornShop) -> list[str]:
     """Return the reasons of the Events."""
-    return [write.reason for write in shop.cluster.writes if isinstance(write, Record)]
+    return [write.reason for write in loop.cluster.writes if isinstance(write, Record)]
 
 
-async def test_of_many_refusals_three_are_told_and_each_once(shop: StubbornShop) -> None:
-    shop.cluster.refuses = lambda write: (
+async def test_of_many_refusals_three_are_told_and_each_once(loop: StubbornShop) -> None:
+    loop.cluster.refuses = lambda write: (
         Forbidden(f"{write.ref.name} is refused")
         if isinstance(write, Patch) and write.ref.kind == POD
         else None
     )
     dress = {"stableMetadata": {"labels": {"tier": "gold"}}}
-    shop.edit({"spec": {"replicas": 6, "strategy": {"canary": dress}}})
+    loop.edit({"spec": {"replicas": 6, "strategy": {"canary": dress}}})
 
-    await shop.run(30)
+    await loop.run(30)
 
-    assert shop.status["message"].count("is refused") == 3
-    assert told(shop).count("WriteFailed") == 3
+    assert loop.status["message"].count("is refused") == 3
+    assert told(loop).count("WriteFailed") == 3
 
 
 async def test_a_problem_is_told_once_while_a_write_is_refused_beside_it(
-    shop: StubbornShop,
+    loop: StubbornShop,
 ) -> None:
     """Each time that it is told is a write of status, and that ends the back-off."""
-    shop.cluster.drop(Ref(INGRESS, "shop", "checkout"))
-    await shop.run(3)
-    assert shop.status["phase"] == "Degraded"
-    shop.refuse(("patch", "ReplicaSet"))
-    shop.guarded = False
-    shop.edit({"spec": {"replicas": 6}})
-    await shop.run(10)
-    assert shop.status["message"].endswith(f"; refused: {DOWN}")
-    assert shop.reasons().count("Blocked") == 1
-    writes = len(shop.cluster.writes)
-    await shop.round()
-    assert len(shop.cluster.writes) == writes
-    shop.refuse()
-    await shop.run(10)
-    assert DOWN not in shop.status["message"]
+    loop.cluster.drop(Ref(INGRESS, "shop", "checkout"))
+    await loop.run(3)
+    assert loop.status["phase"] == "Degraded"
+    loop.refuse(("patch", "ReplicaSet"))
+    loop.guarded = False
+    loop.edit({"spec": {"replicas": 6}})
+    await loop.run(10)
+    assert loop.status["message"].endswith(f"; refused: {DOWN}")
+    assert loop.reasons().count("Blocked") == 1
+    writes = len(loop.cluster.writes)
+    await loop.round()
+    assert len(loop.cluster.writes) == writes
+    loop.refuse()
+    await loop.run(10)
+    assert DOWN not in loop.status["message"]
 
 
-async def test_what_asks_to_wait_longest_does_not_hold_up_the_rest(shop: StubbornShop) -> None:
+async def test_what_asks_to_wait_longest_does_not_hold_up_the_rest(loop: StubbornShop) -> None:
     busy = Unavailable("too many requests", after_seconds=30)
     errors = {INGRESSES: busy, ("patch", "ReplicaSet"): Forbidden("quota")}
-    shop.release("shop:2")
-    shop.cluster.refuses = lambda write: errors.get(verb_and_kind(write))
-    await shop.run(5)
-    shop.edit({"spec": {"replicas": 6}})
+    loop.release("shop:2")
+    loop.cluster.refuses = lambda write: errors.get(verb_and_kind(write))
+    await loop.run(5)
+    loop.edit({"spec": {"replicas": 6}})
 
     with pytest.raises(Forbidden, match="quota"):
-        await shop.reconciler.reconcile(KEY)
+        await loop.reconciler.reconcile(KEY)
 
 
-async def test_a_webhook_that_hangs_is_asked_once_on_the_way_back(shop: StubbornShop) -> None:
+async def test_a_webhook_that_hangs_is_asked_once_on_the_way_back(loop: StubbornShop) -> None:
     """Each write that it holds up takes ten seconds, and a deletion does not pass it."""
-    ingress = shop.cluster.get(Ref(INGRESS, "shop", "checkout"))
+    ingress = loop.cluster.get(Ref(INGRESS, "shop", "checkout"))
     assert ingress is not None
     names = ["checkout", *(f"more-{number}" for number in range(4))]
     for name in names[1:]:
-        shop.cluster.put(INGRESS, {**ingress, "metadata": {"namespace": "shop", "name": name}})
+        loop.cluster.put(INGRESS, {**ingress, "metadata": {"namespace": "shop", "name": name}})
     routing = {"nginx": {"stableIngresses": names}}
-    shop.edit({"spec": {"strategy": {"canary": {"trafficRouting": routing}}}})
-    shop.release("shop:2")
-    await shop.until(lambda: shop.status["weights"]["applied"] == 25)
+    loop.edit({"spec": {"strategy": {"canary": {"trafficRouting": routing}}}})
+    loop.release("shop:2")
+    await loop.until(lambda: loop.status["weights"]["applied"] == 25)
     tried: list[Write] = []
 
     def hang(write: Write) -> Unavailable | None:
@@ -314,12 +314,12 @@ async def test_a_webhook_that_hangs_is_asked_once_on_the_way_back(shop: Stubborn
         tried.append(write)
         return Unavailable("failed calling webhook: context deadline exceeded")
 
-    shop.cluster.refuses = hang
-    shop.eyes.failures = 80
-    shop.eyes.look()
-    await shop.reconciler.reconcile(KEY)
+    loop.cluster.refuses = hang
+    loop.monitor.failures = 80
+    loop.monitor.look()
+    await loop.reconciler.reconcile(KEY)
 
-    assert [each for each in shop.cluster.select(INGRESS, "shop") if is_made(each)] == []
+    assert [each for each in loop.cluster.select(INGRESS, "shop") if is_made(each)] == []
     assert len(tried) == 1
 
 
@@ -327,18 +327,18 @@ def is_made(ingress: JSON) -> bool:
     return MANAGED_BY_LABEL in (ingress["metadata"].get("labels") or {})
 
 
-async def test_routes_that_can_go_go_although_one_can_t(shop: StubbornShop) -> None:
-    shop.release("shop:2")
-    await shop.until(lambda: canary_weight(shop.cluster) == 25)
-    second = shop.cluster.get(Ref(INGRESS, "shop", "checkout-checkout-canary"))
+async def test_routes_that_can_go_go_although_one_can_t(loop: StubbornShop) -> None:
+    loop.release("shop:2")
+    await loop.until(lambda: canary_weight(loop.cluster) == 25)
+    second = loop.cluster.get(Ref(INGRESS, "shop", "checkout-checkout-canary"))
     assert second is not None
     metadata = {**second["metadata"], "name": "aside-checkout-canary"}
-    shop.cluster.put(INGRESS, {**second, "metadata": metadata})
+    loop.cluster.put(INGRESS, {**second, "metadata": metadata})
     kept = Ref(INGRESS, "shop", "aside-checkout-canary")
-    shop.cluster.refuses = lambda write: (
+    loop.cluster.refuses = lambda write: (
         Forbidden("no") if isinstance(write, Delete) and write.ref == kept else None
     )
 
-    await shop.until(lambda: canary_weight(shop.cluster) is None, seconds=300)
+    await loop.until(lambda: canary_weight(loop.cluster) is None, seconds=300)
 
-    assert shop.cluster.get(kept) is not None
+    assert loop.cluster.get(kept) is not None

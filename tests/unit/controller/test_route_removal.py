@@ -3,13 +3,13 @@
 from typing import Any
 
 from rollouts.model.kinds import JSON, REPLICA_SET, Ref
+from tests.fakes.control_loop import STEPS, ControlLoop
 from tests.fakes.kubernetes import canary_weight, selected, template
-from tests.fakes.shop import STEPS, Shop
 
 
-async def promoted(**canary: Any) -> Shop:
+async def promoted(**canary: Any) -> ControlLoop:
     """Return a shop right after a promotion."""
-    shop = Shop()
+    loop = ControlLoop()
     strategy: JSON = {
         "canary": {
             "stableService": "checkout",
@@ -19,34 +19,34 @@ async def promoted(**canary: Any) -> Shop:
             **canary,
         }
     }
-    await shop.deployed(strategy=strategy)
-    shop.release("shop:2")
-    await shop.until(lambda: "Promoted" in shop.reasons())
-    return shop
+    await loop.deployed(strategy=strategy)
+    loop.release("shop:2")
+    await loop.until(lambda: "Promoted" in loop.reasons())
+    return loop
 
 
 async def test_it_stays_as_long_as_it_is_asked_to_and_the_rollout_is_not_healthy_before() -> None:
-    shop = await promoted(routeRemovalDelaySeconds=60)
-    await shop.run(50)
-    assert canary_weight(shop.cluster) == 100
-    assert selected(shop.cluster, "checkout") == shop.status["stableRevision"]["hash"]
-    assert shop.status["phase"] == "Progressing"
-    assert "for load balancers" in shop.status["message"]
-    await shop.run(15)
-    assert canary_weight(shop.cluster) is None
-    assert shop.status["phase"] == "Healthy"
-    assert "routeEndsAt" not in shop.status
+    loop = await promoted(routeRemovalDelaySeconds=60)
+    await loop.run(50)
+    assert canary_weight(loop.cluster) == 100
+    assert selected(loop.cluster, "checkout") == loop.status["stableRevision"]["hash"]
+    assert loop.status["phase"] == "Progressing"
+    assert "for load balancers" in loop.status["message"]
+    await loop.run(15)
+    assert canary_weight(loop.cluster) is None
+    assert loop.status["phase"] == "Healthy"
+    assert "routeEndsAt" not in loop.status
 
 
 async def test_a_release_that_follows_at_once_begins_after_that_and_goes_through() -> None:
-    shop = await promoted(routeRemovalDelaySeconds=60)
-    await shop.run(10)
-    shop.release("shop:3")
-    await shop.run(40)
-    assert canary_weight(shop.cluster) == 100, "it still has all the traffic"
-    await shop.until(lambda: shop.status["phase"] == "Healthy", 240)
-    running = shop.status["stableRevision"]["hash"]
-    found = shop.cluster.get(Ref(REPLICA_SET, "shop", f"checkout-{running}"))
+    loop = await promoted(routeRemovalDelaySeconds=60)
+    await loop.run(10)
+    loop.release("shop:3")
+    await loop.run(40)
+    assert canary_weight(loop.cluster) == 100, "it still has all the traffic"
+    await loop.until(lambda: loop.status["phase"] == "Healthy", 240)
+    running = loop.status["stableRevision"]["hash"]
+    found = loop.cluster.get(Ref(REPLICA_SET, "shop", f"checkout-{running}"))
     assert found is not None
     images = [each["image"] for each in found["spec"]["template"]["spec"]["containers"]]
     assert images == [each["image"] for each in template("shop:3")["spec"]["containers"]]

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from rollouts.model.kinds import CRD, HASH_LABEL, HTTP_ROUTE, JSON, POD, SERVICE, Ref
+from tests.fakes.control_loop import ControlLoop
 from tests.fakes.definitions import definition
-from tests.fakes.shop import Shop
 
 WEB = Ref(HTTP_ROUTE, "shop", "web")
 STEPS: list[JSON] = [{"setWeight": 25}, {"pause": {"duration": 10}}]
 
 
-class Routed(Shop):
+class Routed(ControlLoop):
     """A shop behind an HTTPRoute, whose controller answers as `manner` says."""
 
     def __init__(self, manner: str) -> None:
@@ -67,7 +67,7 @@ class Routed(Shop):
 
 
 async def routed(manner: str, **changes: Any) -> Routed:
-    shop = Routed(manner)
+    loop = Routed(manner)
     canary = {
         "stableService": "checkout",
         "trafficRouting": {"gatewayAPI": {"httpRoutes": ["web"]}},
@@ -75,95 +75,95 @@ async def routed(manner: str, **changes: Any) -> Routed:
         "scaleDownDelaySeconds": 5,
         "abortScaleDownDelaySeconds": 5,
     }
-    await shop.deployed(strategy={"canary": canary}, **changes)
-    return shop
+    await loop.deployed(strategy={"canary": canary}, **changes)
+    return loop
 
 
 @pytest.mark.parametrize("manner", ["prompt", "no generation"])
 async def test_a_release_goes_through_without_generations(manner: str) -> None:
-    shop = await routed(manner)
-    shop.release("shop:2")
-    await shop.until(lambda: shop.status["weights"]["applied"] == 25)
-    assert shop.backends == [("checkout", 75), ("checkout-canary", 25)]
-    await shop.until(lambda: shop.status["phase"] == "Healthy")
-    await shop.run(10)
-    assert shop.backends == [("checkout", None)]
-    assert len(shop.pods()) == 1
+    loop = await routed(manner)
+    loop.release("shop:2")
+    await loop.until(lambda: loop.status["weights"]["applied"] == 25)
+    assert loop.backends == [("checkout", 75), ("checkout-canary", 25)]
+    await loop.until(lambda: loop.status["phase"] == "Healthy")
+    await loop.run(10)
+    assert loop.backends == [("checkout", None)]
+    assert len(loop.pods()) == 1
 
 
 async def gone_silent() -> Routed:
     """Return a shop whose Gateway fell silent in the middle of a release that was rolled back."""
-    shop = await routed("prompt")
-    shop.release("shop:2")
-    await shop.until(lambda: shop.status["weights"]["applied"] == 25)
-    shop.manner = "silent"
-    shop.command("abort")
-    await shop.run(60)
-    assert shop.backends == [("checkout", 100), ("checkout-canary", 0)]
-    assert len(shop.pods()) == 2, "it may still send to the canary"
-    return shop
+    loop = await routed("prompt")
+    loop.release("shop:2")
+    await loop.until(lambda: loop.status["weights"]["applied"] == 25)
+    loop.manner = "silent"
+    loop.command("abort")
+    await loop.run(60)
+    assert loop.backends == [("checkout", 100), ("checkout-canary", 0)]
+    assert len(loop.pods()) == 2, "it may still send to the canary"
+    return loop
 
 
 async def test_a_gateway_that_fell_silent_does_not_keep_a_rolled_back_canary() -> None:
-    shop = await gone_silent()
-    await shop.run(300)
-    assert shop.backends == [("checkout", None)]
-    assert len(shop.pods()) == 1
-    canary = shop.cluster.get(Ref(SERVICE, "shop", "checkout-canary"))
+    loop = await gone_silent()
+    await loop.run(300)
+    assert loop.backends == [("checkout", None)]
+    assert len(loop.pods()) == 1
+    canary = loop.cluster.get(Ref(SERVICE, "shop", "checkout-canary"))
     assert canary is not None
-    assert canary["spec"]["selector"][HASH_LABEL] == shop.status["stableRevision"]["hash"]
+    assert canary["spec"]["selector"][HASH_LABEL] == loop.status["stableRevision"]["hash"]
 
 
 async def test_an_answer_is_waited_for_from_when_stable_can_bear_what_comes_back() -> None:
-    shop = await routed("prompt")
-    shop.release("shop:2")
-    await shop.until(lambda: shop.status["weights"]["applied"] == 25)
-    stable = shop.cluster.select(POD, "shop", {HASH_LABEL: shop.status["stableRevision"]["hash"]})
+    loop = await routed("prompt")
+    loop.release("shop:2")
+    await loop.until(lambda: loop.status["weights"]["applied"] == 25)
+    stable = loop.cluster.select(POD, "shop", {HASH_LABEL: loop.status["stableRevision"]["hash"]})
     for pod in stable:
-        shop.kubernetes.unready(pod, shop.clock.now())
-    shop.eyes.failures = 500
-    await shop.run(400)
-    assert shop.status["abort"]
-    assert shop.backends == [("checkout", 75), ("checkout-canary", 25)]
-    shop.manner = "silent"
+        loop.kubernetes.unready(pod, loop.clock.now())
+    loop.monitor.failures = 500
+    await loop.run(400)
+    assert loop.status["abort"]
+    assert loop.backends == [("checkout", 75), ("checkout-canary", 25)]
+    loop.manner = "silent"
     for pod in stable:
-        shop.kubernetes.recover(pod)
-    await shop.run(60)
-    assert shop.backends == [("checkout", 100), ("checkout-canary", 0)]
-    assert len(shop.pods()) == 2, "it may still send to the canary"
-    assert "NotConfirmed" not in shop.reasons()
-    await shop.run(300)
-    assert len(shop.pods()) == 1
+        loop.kubernetes.recover(pod)
+    await loop.run(60)
+    assert loop.backends == [("checkout", 100), ("checkout-canary", 0)]
+    assert len(loop.pods()) == 2, "it may still send to the canary"
+    assert "NotConfirmed" not in loop.reasons()
+    await loop.run(300)
+    assert len(loop.pods()) == 1
 
 
 async def test_a_newer_template_waits_for_its_answer_and_goes_through_with_it() -> None:
-    shop = await gone_silent()
-    before = shop.pods()
-    shop.release("shop:3")
-    await shop.run(320)
-    assert shop.backends == [("checkout", 100), ("checkout-canary", 0)]
-    assert "Gateway edge has not confirmed generation" in shop.status["message"]
-    shop.manner = "prompt"
-    await shop.until(lambda: shop.status["phase"] == "Healthy")
-    await shop.run(10)
-    assert len(shop.pods() - before) == len(shop.pods()) == 1
+    loop = await gone_silent()
+    before = loop.pods()
+    loop.release("shop:3")
+    await loop.run(320)
+    assert loop.backends == [("checkout", 100), ("checkout-canary", 0)]
+    assert "Gateway edge has not confirmed generation" in loop.status["message"]
+    loop.manner = "prompt"
+    await loop.until(lambda: loop.status["phase"] == "Healthy")
+    await loop.run(10)
+    assert len(loop.pods() - before) == len(loop.pods()) == 1
 
 
 async def test_without_its_answer_the_deadline_ends_it_and_nothing_stays() -> None:
-    shop = await gone_silent()
-    shop.release("shop:3")
-    await shop.until(lambda: shop.reasons().count("RolledBack") == 2, 700)
-    await shop.run(320)
-    assert "NotConfirmed" in shop.reasons()
-    assert shop.backends == [("checkout", None)]
-    assert len(shop.pods()) == 1
+    loop = await gone_silent()
+    loop.release("shop:3")
+    await loop.until(lambda: loop.reasons().count("RolledBack") == 2, 700)
+    await loop.run(320)
+    assert "NotConfirmed" in loop.reasons()
+    assert loop.backends == [("checkout", None)]
+    assert len(loop.pods()) == 1
 
 
 async def test_where_nobody_ever_speaks_the_deadline_ends_it_and_nothing_stays() -> None:
-    shop = await routed("silent", progressDeadlineSeconds=30)
-    assert "says nothing of HTTPRoute web" in str(shop.status["conditions"])
-    shop.release("shop:2")
-    await shop.run(120)
-    assert "made no progress" in shop.status["abort"]["reason"]
-    assert shop.backends == [("checkout", None)]
-    assert len(shop.pods()) == 1
+    loop = await routed("silent", progressDeadlineSeconds=30)
+    assert "says nothing of HTTPRoute web" in str(loop.status["conditions"])
+    loop.release("shop:2")
+    await loop.run(120)
+    assert "made no progress" in loop.status["abort"]["reason"]
+    assert loop.backends == [("checkout", None)]
+    assert len(loop.pods()) == 1

@@ -11,9 +11,9 @@ from rollouts.controller.notifications import Notices
 from rollouts.controller.reconcile import Reconciler
 from rollouts.controller.settings import Settings
 from rollouts.errors import Unavailable
+from tests.fakes.control_loop import ControlLoop
 from tests.fakes.kubernetes import canary_weight
 from tests.fakes.metrics import FakeMetrics
-from tests.fakes.shop import Shop
 from tests.unit.analysis.bench import ARM, settle
 
 SETTINGS = Settings(interval_seconds=15)
@@ -31,7 +31,7 @@ class Street:
     """A shop with traffic, whose counters are scraped every minute."""
 
     def __init__(self) -> None:
-        self.shop = Shop()
+        self.loop = ControlLoop()
         self.metrics = FakeMetrics()
         self.metrics.count("up", job="nginx", instance="a")
         self.passed = 0
@@ -40,19 +40,19 @@ class Street:
 
     def restart(self) -> None:
         """Begin anew with another controller."""
-        shop = self.shop
+        loop = self.loop
         self.looks = Monitor(
             self.metrics,
-            shop.clock,
+            loop.clock,
             ControllerMetrics(),
             lambda _: None,
             interval_seconds=SETTINGS.interval_seconds,
         )
-        shop.reconciler = Reconciler(
-            shop.cluster,
-            shop.clock,
+        loop.reconciler = Reconciler(
+            loop.cluster,
+            loop.clock,
             self.looks,
-            Notices(shop.told),
+            Notices(loop.told),
             ControllerMetrics(),
             SETTINGS.quiet_seconds,
         )
@@ -63,33 +63,33 @@ class Street:
     async def pass_by(self, seconds: int) -> None:
         for _ in range(seconds):
             self.serve("stable", "200")
-            if canary_weight(self.shop.cluster):
+            if canary_weight(self.loop.cluster):
                 self.serve("canary", "500" if self.image == BAD else "200")
-            self.shop.clock.move(1)
+            self.loop.clock.move(1)
             self.passed += 1
             if self.passed % 60 == 0:
-                self.metrics.scrape(self.shop.clock.now())
+                self.metrics.scrape(self.loop.clock.now())
             await settle()
-            await self.shop.round()
+            await self.loop.round()
 
     async def until_weight(self) -> None:
         for _ in range(300):
-            if canary_weight(self.shop.cluster):
+            if canary_weight(self.loop.cluster):
                 return
             await self.pass_by(1)
         raise AssertionError("the canary never had traffic")
 
     def release(self, image: str) -> None:
         self.image = image
-        self.shop.release(image)
+        self.loop.release(image)
 
 
 @pytest.fixture
 async def street() -> AsyncIterator[Street]:
     made = Street()
-    made.shop.apply()
+    made.loop.apply()
     await made.pass_by(200)
-    assert made.shop.status["phase"] == "Healthy"
+    assert made.loop.status["phase"] == "Healthy"
     yield made
     await made.looks.close()
 
@@ -106,11 +106,11 @@ async def test_the_first_release_of_all_is_superseded_before_anybody_has_looked(
     await street.until_weight()
     await street.pass_by(after)
     street.metrics.failures = []
-    rolled_back = street.shop.reasons().count("RolledBack")  # the bad one, once it is scraped
+    rolled_back = street.loop.reasons().count("RolledBack")  # the bad one, once it is scraped
     street.release("shop:3")
-    while street.shop.status["stableRevision"]["images"] != ["shop:3"]:
+    while street.loop.status["stableRevision"]["images"] != ["shop:3"]:
         await street.pass_by(1)
-        assert street.shop.reasons().count("RolledBack") == rolled_back
+        assert street.loop.reasons().count("RolledBack") == rolled_back
         assert street.passed < 2000
 
 
@@ -119,7 +119,7 @@ async def test_the_fix_is_not_charged_with_the_failures_of_the_bad_one(
     street: Street, *, restarts: bool
 ) -> None:
     street.release("shop:1b")
-    while "Promoted" not in street.shop.reasons():
+    while "Promoted" not in street.loop.reasons():
         await street.pass_by(1)
         assert street.passed < 1000
     street.release(BAD)
@@ -129,7 +129,7 @@ async def test_the_fix_is_not_charged_with_the_failures_of_the_bad_one(
         await street.looks.close()
         street.restart()
     street.release("shop:3")
-    while street.shop.status["stableRevision"]["images"] != ["shop:3"]:
+    while street.loop.status["stableRevision"]["images"] != ["shop:3"]:
         await street.pass_by(1)
-        assert "RolledBack" not in street.shop.reasons()
+        assert "RolledBack" not in street.loop.reasons()
         assert street.passed < 2000

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rollouts.model.kinds import DEPLOYMENT, JSON, REPLICA_SET
-from tests.unit.controller.preflight.town import (
+from tests.unit.controller.preflight.namespace import (
     ADOPTED,
     UID,
     autoscaler,

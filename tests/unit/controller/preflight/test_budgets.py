@@ -4,7 +4,7 @@ import pytest
 
 from rollouts.controller.preflight.budgets import selects
 from rollouts.model.kinds import DISRUPTION_BUDGET, HASH_LABEL, JSON
-from tests.unit.controller.preflight.town import autoscaler, message, named, reasons, rollout
+from tests.unit.controller.preflight.namespace import autoscaler, message, named, reasons, rollout
 
 APP: JSON = {"matchLabels": {"app": "checkout"}}
 

@@ -3,22 +3,22 @@
 import pytest
 
 from rollouts.model.kinds import AUTOSCALER, DISRUPTION_BUDGET, JSON
-from tests.fakes.shop import Shop
+from tests.fakes.control_loop import ControlLoop
+from tests.unit.controller.preflight.namespace import autoscaler
 from tests.unit.controller.preflight.test_budgets import budget
-from tests.unit.controller.preflight.town import autoscaler
 
 
 @pytest.fixture
-async def deployed(shop: Shop) -> Shop:
-    return await shop.deployed(replicas=3)
+async def deployed(loop: ControlLoop) -> ControlLoop:
+    return await loop.deployed(replicas=3)
 
 
-def preflight(shop: Shop) -> JSON:
-    (found,) = [each for each in shop.status["conditions"] if each["type"] == "Preflight"]
+def preflight(loop: ControlLoop) -> JSON:
+    (found,) = [each for each in loop.status["conditions"] if each["type"] == "Preflight"]
     return dict(found)
 
 
-async def test_a_trap_that_is_added_to_others_is_written_at_once(deployed: Shop) -> None:
+async def test_a_trap_that_is_added_to_others_is_written_at_once(deployed: ControlLoop) -> None:
     before = preflight(deployed)
     assert (before["status"], before["reason"]) == ("False", "NoReadinessProbe")
     deployed.cluster.put(AUTOSCALER, autoscaler(minReplicas=9, maxReplicas=2))
@@ -30,7 +30,7 @@ async def test_a_trap_that_is_added_to_others_is_written_at_once(deployed: Shop)
     assert deployed.status["phase"] == "Healthy"
 
 
-async def test_traps_that_stay_cost_no_write(deployed: Shop) -> None:
+async def test_traps_that_stay_cost_no_write(deployed: ControlLoop) -> None:
     deployed.cluster.put(DISRUPTION_BUDGET, budget(maxUnavailable=0))
     deployed.cluster.put(DISRUPTION_BUDGET, budget("another", maxUnavailable=1))
     await deployed.round()
@@ -41,7 +41,7 @@ async def test_traps_that_stay_cost_no_write(deployed: Shop) -> None:
     assert len(deployed.cluster.writes) == writes
 
 
-async def test_a_release_goes_on_over_what_does_not_stop_it(deployed: Shop) -> None:
+async def test_a_release_goes_on_over_what_does_not_stop_it(deployed: ControlLoop) -> None:
     deployed.cluster.put(DISRUPTION_BUDGET, budget(maxUnavailable=0))
     deployed.release("shop:2")
     await deployed.until(lambda: deployed.reasons()[-1] == "Promoted")

@@ -6,7 +6,7 @@ import pytest
 
 from rollouts.controller.preflight.owners import appliers
 from rollouts.model.kinds import DEPLOYMENT, GRPC_ROUTE, HASH_LABEL, HTTP_ROUTE, JSON
-from tests.unit.controller.preflight.town import (
+from tests.unit.controller.preflight.namespace import (
     ADOPTED,
     CANARY,
     message,

@@ -3,7 +3,7 @@
 import pytest
 
 from rollouts.model.kinds import JSON
-from tests.unit.controller.preflight.town import (
+from tests.unit.controller.preflight.namespace import (
     autoscaler,
     message,
     reasons,

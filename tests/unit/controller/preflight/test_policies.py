@@ -19,7 +19,7 @@ from rollouts.model.kinds import (
     TRAFFIC_POLICY,
     Kind,
 )
-from tests.unit.controller.preflight.town import CANARY, findings, named, rollout
+from tests.unit.controller.preflight.namespace import CANARY, findings, named, rollout
 
 OWN = "web-checkout-canary"
 HEADERS = [{"headerName": "X-Canary", "headerValue": {"exact": "yes"}}]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, REPLICA_SET, ROLLOUT
-from tests.unit.controller.preflight.town import (
+from tests.unit.controller.preflight.namespace import (
     ADOPTED,
     CANARY,
     UID,

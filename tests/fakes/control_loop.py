@@ -1,4 +1,4 @@
-"""A shop with one Rollout, a reconciler, and hands on its clock and its eyes."""
+"""A control loop over one Rollout: a cluster, a reconciler, and hands on its clock and its monitor."""
 
 import copy
 from collections import Counter
@@ -28,7 +28,7 @@ STEPS = [
 CRITERIA = [{"name": "errors", "errorRate": {"max": "1%"}}]
 
 
-class Eyes(Following):
+class FakeMonitor(Following):
     """Sees, at every glance, as many canary requests as a test wants, and as many failures."""
 
     def __init__(self, clock: HandClock, requests: int = 1000, failures: int = 0) -> None:
@@ -38,9 +38,9 @@ class Eyes(Following):
         self.error = ""
         self.served_percent = 25.0
 
-    def twin(self, clock: HandClock) -> "Eyes":
-        """Return eyes that have seen the same, by another clock."""
-        made = Eyes(clock, self.requests, self.failures)
+    def twin(self, clock: HandClock) -> "FakeMonitor":
+        """Return a monitor that has seen the same, by another clock."""
+        made = FakeMonitor(clock, self.requests, self.failures)
         made.error, made.targets, made._looks = self.error, dict(self.targets), dict(self._looks)
         made.served_percent = self.served_percent
         return made
@@ -78,14 +78,14 @@ class Told:
         pass
 
 
-class Shop:
+class ControlLoop:
     """One Rollout and all that it needs; `run` lets time pass until nothing happens any more."""
 
     def __init__(self) -> None:
         self.clock = HandClock()
         self.cluster = FakeCluster(self.clock.now)
         self.kubernetes = Kubernetes(self.cluster)
-        self.eyes = Eyes(self.clock)
+        self.monitor = FakeMonitor(self.clock)
         self.told = Told()
         self.cluster.put(SERVICE, service())
         self.cluster.put(INGRESS, ingress())
@@ -95,20 +95,20 @@ class Shop:
         return Reconciler(
             self.cluster,
             self.clock,
-            self.eyes,
+            self.monitor,
             Notices(self.told),
             ControllerMetrics(),
             quiet_seconds=2,
         )
 
     def twin(self) -> Self:
-        """Return a shop in the same state, with a controller that has just begun; it goes its own way."""
+        """Return a control loop in the same state, with a controller that has just begun; it goes its own way."""
         made = copy.copy(self)
         made.clock = HandClock(self.clock.now())
         made.cluster = self.cluster.twin(made.clock.now)
         made.kubernetes = copy.copy(self.kubernetes)
         made.kubernetes.cluster = made.cluster
-        made.eyes = self.eyes.twin(made.clock)
+        made.monitor = self.monitor.twin(made.clock)
         made.told = Told()
         made.reconciler = made.new_reconciler()
         return made
@@ -155,7 +155,7 @@ class Shop:
             await self.round()
             self.clock.move(tick)
             passed += tick
-            self.eyes.look()
+            self.monitor.look()
         await self.round()
 
     async def until(self, condition: Callable[[], bool], seconds: float = 120.0) -> None:
@@ -165,7 +165,7 @@ class Shop:
             await self.run(1.0)
         raise AssertionError(f"never came: {self.status}")
 
-    async def deployed(self, **changes: Any) -> "Shop":
+    async def deployed(self, **changes: Any) -> "ControlLoop":
         """Deploy the first version."""
         self.apply(**changes)
         await self.until(lambda: self.status.get("phase") == "Healthy")

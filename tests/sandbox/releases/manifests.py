@@ -1,4 +1,4 @@
-"""What a shop is made of: the objects that a user would write, small and quick."""
+"""The objects that a user would write for one release, small and quick."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A shop: a Rollout with its Service, its Ingress and its customers, in words for tests."""
+"""A release: a Rollout with its Service, its Ingress and its traffic, in words for tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -19,43 +19,44 @@ from rollouts.model.kinds import (
     Kind,
 )
 from rollouts.sandbox.load import Load, Target
-from tests.sandbox.releases import goods
+from tests.sandbox.releases import manifests
 from tests.waiting import served, until
 
 if TYPE_CHECKING:
-    from tests.sandbox.releases.town import Ended, Town
+    from tests.sandbox.releases.sandbox import Ended, ReleaseSandbox
 
 PATIENCE_SECONDS = 120.0
 
 
-class Shop:
+class Release:
     """Given, when and then about the Rollout `web` in one namespace."""
 
-    def __init__(self, town: "Town", namespace: str) -> None:
-        self.town = town
-        self.sandbox = town.sandbox
-        self.store = town.sandbox.store
+    def __init__(self, sandbox: "ReleaseSandbox", namespace: str) -> None:
+        self.sandbox = sandbox
+        self.store = sandbox.store
         self.namespace = namespace
         self.host = f"{namespace}.example"
 
     # Given.
 
-    async def opens(self, steps: list[JSON] | None = None, **spec: Any) -> None:
+    async def deploys(self, steps: list[JSON] | None = None, **spec: Any) -> None:
         """Deploy version 1, and wait until it is Healthy and answers."""
-        self.create(SERVICE, goods.service(self.namespace))
-        self.create(INGRESS, goods.ingress(self.namespace))
+        self.create(SERVICE, manifests.service(self.namespace))
+        self.create(INGRESS, manifests.ingress(self.namespace))
         self.create(ROLLOUT, self.rollout_body(steps, **spec))
         await self.is_healthy()
         await served(self.sandbox.ingress_url, self.host)
 
     def rollout_body(self, steps: list[JSON] | None = None, **spec: Any) -> JSON:
-        return goods.rollout(self.namespace, goods.FOUR_STEPS if steps is None else steps, **spec)
+        return manifests.rollout(
+            self.namespace, manifests.FOUR_STEPS if steps is None else steps, **spec
+        )
 
     def create(self, kind: Kind, body: JSON) -> JSON:
         return self.store.create(kind, body)
 
     @asynccontextmanager
-    async def customers(
+    async def traffic(
         self, rate: float = 20.0, headers: dict[str, str] | None = None, **target: str
     ) -> AsyncIterator[Load]:
         """Send steady traffic; `target` may say another url, path or method."""
@@ -70,9 +71,11 @@ class Shop:
 
     # When.
 
-    def releases(self, version: str, **environment: str) -> None:
+    def updates_to(self, version: str, **environment: str) -> None:
         self.edits(
-            ROLLOUT, goods.NAME, {"spec": {"template": goods.template(version, **environment)}}
+            ROLLOUT,
+            manifests.NAME,
+            {"spec": {"template": manifests.template(version, **environment)}},
         )
 
     def edits(self, kind: Kind, name: str, patch: JSON) -> None:
@@ -81,28 +84,32 @@ class Shop:
 
     def has_steps(self, steps: list[JSON]) -> None:
         """Change the steps."""
-        self.edits(ROLLOUT, goods.NAME, {"spec": {"strategy": goods.strategy(steps)}})
+        self.edits(ROLLOUT, manifests.NAME, {"spec": {"strategy": manifests.strategy(steps)}})
 
     def commands(self, verb: str) -> None:
         """Annotate the bare verb, as kubectl does."""
         annotations = {COMMAND_ANNOTATION: verb}
-        self.edits(ROLLOUT, goods.NAME, {"metadata": {"annotations": annotations}})
+        self.edits(ROLLOUT, manifests.NAME, {"metadata": {"annotations": annotations}})
 
     def removes(self, kind: Kind, name: str) -> None:
         self.store.delete(kind, self.namespace, name)
 
-    def closes(self) -> None:
-        """Remove what the shop has, so that its pods go."""
-        for kind, name in ((ROLLOUT, goods.NAME), (SERVICE, goods.STABLE), (INGRESS, goods.NAME)):
+    def ends(self) -> None:
+        """Remove its objects, so that its pods go."""
+        for kind, name in (
+            (ROLLOUT, manifests.NAME),
+            (SERVICE, manifests.STABLE),
+            (INGRESS, manifests.NAME),
+        ):
             if self.get(kind, name) is not None:
                 self.removes(kind, name)
 
     async def rollouts(self, verb: str, *arguments: str) -> "Ended":
-        return await self.town.rollouts(verb, goods.NAME, "-n", self.namespace, *arguments)
+        return await self.sandbox.rollouts(verb, manifests.NAME, "-n", self.namespace, *arguments)
 
     async def kubectl(self, *arguments: str, given: JSON | None = None) -> "Ended":
         text = yaml.safe_dump(given) if given is not None else ""
-        return await self.town.kubectl("-n", self.namespace, *arguments, given=text)
+        return await self.sandbox.kubectl("-n", self.namespace, *arguments, given=text)
 
     # Then.
 
@@ -111,7 +118,7 @@ class Shop:
 
     @property
     def rollout(self) -> JSON:
-        return self.get(ROLLOUT, goods.NAME) or {}
+        return self.get(ROLLOUT, manifests.NAME) or {}
 
     @property
     def status(self) -> JSON:
@@ -146,11 +153,11 @@ class Shop:
     def weight(self) -> int:
         """What the canary Ingress says; 0 when there is none."""
         annotations = self.canary_annotations
-        return int(annotations.get(f"{goods.ANNOTATION}/canary-weight", 0))
+        return int(annotations.get(f"{manifests.ANNOTATION}/canary-weight", 0))
 
     @property
     def canary_annotations(self) -> dict[str, str]:
-        found = self.get(INGRESS, goods.CANARY_INGRESS)
+        found = self.get(INGRESS, manifests.CANARY_INGRESS)
         return dict(found["metadata"].get("annotations") or {}) if found else {}
 
     def selects(self, service: str) -> dict[str, str]:
@@ -177,7 +184,7 @@ class Shop:
         self, condition: Callable[[], object], what: str = "", seconds: float = PATIENCE_SECONDS
     ) -> None:
         """Wait for a condition; when it does not come, say what the Rollout says."""
-        # Many shops ask at the same time, and looking at objects copies them.
+        # Many releases ask at the same time, and looking at objects copies them.
         await until(
             condition, seconds, account=lambda: f"{what}: {self.account()}", every_seconds=0.02
         )
@@ -225,7 +232,7 @@ class Shop:
         return (
             self.phase in ("Healthy", "Degraded")
             and not self.status.get("retiring")
-            and self.get(INGRESS, goods.CANARY_INGRESS) is None
+            and self.get(INGRESS, manifests.CANARY_INGRESS) is None
             and all(hash_ in pod["metadata"]["name"] for pod in self.pods())
         )
 
@@ -238,7 +245,9 @@ class Shop:
         status = self.status
         history = [f"  {each['at']} {each['message']}" for each in status.pop("history", [])]
         status.pop("conditions", None)
-        log = [line for line in self.town.controller_log().splitlines() if self.namespace in line]
+        log = [
+            line for line in self.sandbox.controller_log().splitlines() if self.namespace in line
+        ]
         ours = [
             f"  {each['metadata']['name']} {(each.get('status') or {}).get('phase')}"
             for each in self.pods()

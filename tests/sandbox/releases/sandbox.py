@@ -1,4 +1,4 @@
-"""One sandbox for many shops: each has a namespace and a host of its own."""
+"""One sandbox for many releases: each has a namespace and a host of its own."""
 
 import asyncio
 import os
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollouts.controller.manifests import manifests
+from rollouts.controller.manifests import manifests as controller_manifests
 from rollouts.sandbox.apiserver.audit import AuditEntry, AuditLog
 from rollouts.sandbox.apiserver.builtins import NAMESPACE
 from rollouts.sandbox.crashes import is_write
 from rollouts.sandbox.environment import Sandbox, Seat, controller_command
 from tests.sandbox.releases.gate import Gate
-from tests.sandbox.releases.shop import Shop
+from tests.sandbox.releases.release import Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,31 +33,31 @@ class Audit(AuditLog):
         return [each for each in self[begin:] if is_write(each) and each.namespace == namespace]
 
 
-class Town:
-    """A whole sandbox; its controller asks Prometheus through `gate`."""
+class ReleaseSandbox(Sandbox):
+    """A whole sandbox for releases; its controller asks Prometheus through `gate`."""
 
     def __init__(self, directory: Path) -> None:
-        installed = [each for each in manifests() if each["kind"] != "Deployment"]
+        installed = [each for each in controller_manifests() if each["kind"] != "Deployment"]
         self.gate = Gate()
-        self.sandbox = Sandbox(directory, manifests=installed, controller=self._controller)
+        super().__init__(directory, manifests=installed, controller=self._through_the_gate)
         self.audit = Audit()
-        self.sandbox.api.audit = self.audit
+        self.api.audit = self.audit
 
     async def start(self) -> None:
         await self.gate.start()
-        await self.sandbox.start()
+        await super().start()
 
     async def stop(self) -> None:
-        await self.sandbox.stop()
+        await super().stop()
         await self.gate.stop()
 
-    def shop(self, namespace: str) -> Shop:
-        """Return a shop in a namespace that is new."""
-        self.sandbox.store.create(NAMESPACE, {"metadata": {"name": namespace}})
-        return Shop(self, namespace)
+    def release(self, namespace: str) -> Release:
+        """Return a release in a namespace that is new."""
+        self.store.create(NAMESPACE, {"metadata": {"name": namespace}})
+        return Release(self, namespace)
 
     def controller_log(self) -> str:
-        return (self.sandbox.directory / "logs" / "controller.log").read_text()
+        return (self.directory / "logs" / "controller.log").read_text()
 
     async def kubectl(self, *arguments: str, given: str = "") -> Ended:
         program = Path(sys.executable).with_name("kubectl")
@@ -73,14 +73,14 @@ class Town:
             stdin=pipe,
             stdout=pipe,
             stderr=pipe,
-            env={**os.environ, "KUBECONFIG": str(self.sandbox.kubeconfig), "COLUMNS": "200"},
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "COLUMNS": "200"},
         )
         async with asyncio.timeout(120):
             out, err = await process.communicate(given.encode())
         assert process.returncode is not None
         return Ended(process.returncode, out.decode(), err.decode())
 
-    def _controller(self, seat: Seat) -> Sequence[str]:
+    def _through_the_gate(self, seat: Seat) -> Sequence[str]:
         self.gate.prometheus_url = seat.prometheus_url
         command = controller_command(seat)
         return [
