@@ -11,7 +11,7 @@ import typer.main
 import yaml
 
 from rollouts.cli.main import app
-from rollouts.core.commands import HANDLERS
+from rollouts.core.next.commands import HANDLERS
 from rollouts.model.criteria import Criterion
 from rollouts.model.routing import (
     GatewayRouting,

@@ -8,7 +8,7 @@ from rollouts.cli.follow import fetch, follow
 from rollouts.cli.output import duration_option, plain, say
 from rollouts.cli.session import RolloutName, Session
 from rollouts.cli.wait import TimeoutOption
-from rollouts.core.workload import DETACH
+from rollouts.core.world import DETACH
 from rollouts.errors import Conflict, NotFound, Permanent
 from rollouts.model.kinds import DEPLOYMENT, JSON, FrozenJSON, Ref
 

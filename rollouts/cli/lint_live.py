@@ -21,7 +21,7 @@ from rollouts.controller.preflight.moment import idle_services
 from rollouts.controller.preflight.snapshot import Snapshot
 from rollouts.controller.status_store import recall
 from rollouts.controller.watches import WATCHED
-from rollouts.core import adoption, services
+from rollouts.core.facts import with_service_findings, with_workload_findings
 from rollouts.core.world import World
 from rollouts.errors import Forbidden, InvalidSpec, NotFound
 from rollouts.kube.merging import merged
@@ -112,8 +112,8 @@ def _problems(
 ) -> Iterator[Remark]:
     status = recall(rollout) or RolloutStatus()
     seen = observe(cluster, rollout, spec, status, quiet_seconds=0)
-    world = adoption.warned(World(spec, seen, Evidence(), datetime.now(UTC)), status)
-    world = services.warned(world, status)
+    world = with_workload_findings(World(spec, seen, Evidence(), datetime.now(UTC)), status)
+    world = with_service_findings(world, status)
     found = [
         *world.observed.route.findings,
         *idle_services(Place.of(cluster, rollout, spec)),

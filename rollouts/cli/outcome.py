@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
-from rollouts.core.identity import identify
-from rollouts.core.revision import template_hash
+from rollouts.core.template import identify, template_hash
 from rollouts.model.kinds import HASH_LABEL, REVISION_LABEL, FrozenJSON
 from rollouts.model.status import Revision, RolloutStatus
 

@@ -2,7 +2,7 @@
 
 from rollouts.cli.outcome import Wanted, present_revision
 from rollouts.cli.session import Reads
-from rollouts.core.identity import identify, known
+from rollouts.core.template import identify, known_hash
 from rollouts.errors import Forbidden
 from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, REPLICA_SET, FrozenJSON, Ref
 
@@ -29,7 +29,7 @@ async def meant_by(requests: Reads, rollout: FrozenJSON, home: FrozenJSON) -> Wa
     """Return the revision that the template means of `home`: the Rollout itself, or its Deployment."""
     if home["metadata"].get("uid") == rollout["metadata"].get("uid"):
         return await _own(requests, home)
-    hash_ = known(home, rollout)
+    hash_ = known_hash(home, rollout)
     if not hash_:
         own = await _replica_sets(requests, rollout)
         hash_ = identify(home["spec"]["template"], rollout, own)

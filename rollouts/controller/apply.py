@@ -13,7 +13,7 @@ from rollouts.controller.commands import annotation, named
 from rollouts.controller.objects import owner_reference
 from rollouts.controller.revisions import is_foreign
 from rollouts.controller.routing_objects import scenery
-from rollouts.core.actions import (
+from rollouts.core.plan.actions import (
     Action,
     Adopt,
     CreateReplicaSet,
@@ -27,12 +27,14 @@ from rollouts.core.actions import (
     NumberReplicaSet,
     ReleaseService,
     RemoveRoute,
+    RestoreWorkload,
     ScaleReplicaSet,
+    ScaleWorkload,
     SelectRevision,
+    SetFinalizers,
     SetMinReady,
     SetWeight,
 )
-from rollouts.core.workload import RestoreWorkload, ScaleWorkload, SetFinalizers
 from rollouts.errors import Conflict, NotFound, RolloutsError, Unavailable
 from rollouts.model.kinds import (
     COMMAND_ANNOTATION,

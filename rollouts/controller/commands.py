@@ -5,8 +5,8 @@ import json
 import re
 from datetime import datetime
 
-from rollouts.core.observed import Command
-from rollouts.core.plan import PROMOTION
+from rollouts.core.facts import PROMOTION
+from rollouts.core.world import Command
 from rollouts.model.base import format_time
 from rollouts.model.kinds import COMMAND_ANNOTATION, FrozenJSON
 

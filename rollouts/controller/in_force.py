@@ -6,10 +6,10 @@ from datetime import datetime
 from rollouts.controller import workload
 from rollouts.controller.objects import mapping
 from rollouts.controller.observe import observe
-from rollouts.core.in_force import Edit, InForce, has_ended, in_force
-from rollouts.core.observed import Observed
-from rollouts.core.revision import template_hash
-from rollouts.core.world import World
+from rollouts.core.facts import release_has_ended
+from rollouts.core.in_force import Edit, InForce, in_force
+from rollouts.core.template import template_hash
+from rollouts.core.world import Observed, World
 from rollouts.errors import InvalidSpec
 from rollouts.model.evidence import Evidence
 from rollouts.model.kinds import FrozenJSON
@@ -32,7 +32,7 @@ def governing(
     def is_over(known: RolloutSpec) -> bool:
         spec = workload.resolved(cluster, rollout, known)
         seen = observe(cluster, rollout, spec, status, quiet_seconds=0)
-        return has_ended(World(spec, seen, Evidence(), now), status)
+        return release_has_ended(World(spec, seen, Evidence(), now), status)
 
     written = _written(rollout)
     found = in_force(Edit(mapping(rollout.get("spec")), written, status, now), is_over)

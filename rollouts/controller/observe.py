@@ -25,11 +25,8 @@ from rollouts.controller.preflight import traps
 from rollouts.controller.revisions import is_foreign, is_orphan, is_owned
 from rollouts.controller.routing_objects import scenery
 from rollouts.controller.services import seen_services
-from rollouts.core import revision
-from rollouts.core.dress import worn
-from rollouts.core.observed import Observed, Pod, ReplicaSet
-from rollouts.core.replicas import split_of
-from rollouts.core.workload import FINALIZERS
+from rollouts.core.template import applied_metadata, images
+from rollouts.core.world import FINALIZERS, Observed, Pod, ReplicaSet, split_of
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     GRPC_ROUTE,
@@ -90,7 +87,7 @@ def observe(
         generation=int(metadata.get("generation") or 0),
         resource_version=str(metadata.get("resourceVersion", "")),
         template_hash=hash_,
-        images=revision.images(template),
+        images=images(template),
         replica_sets=replica_sets,
         services=services,
         orphans=tuple(_orphans(cluster, rollout, spec)),
@@ -156,7 +153,7 @@ def _replica_set(
         uid=metadata["uid"],
         hash=labels[HASH_LABEL],
         revision=int(number) if number.isdecimal() else 0,
-        images=revision.images(spec.get("template") or {}),
+        images=images(spec.get("template") or {}),
         wanted=1 if wanted is None else int(wanted),
         existing=len(seen),
         ready=ready,
@@ -165,7 +162,7 @@ def _replica_set(
         owned=owned,
         pods=seen,
         min_ready_seconds=int(spec.get("minReadySeconds") or 0),
-        worn=worn(replica_set),
+        worn=applied_metadata(replica_set),
         labelled=_is_labelled(spec.get("template") or {}, rollout),
     )
 

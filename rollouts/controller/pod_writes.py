@@ -1,7 +1,7 @@
 """From an action about pods, and what they are born with, to writes. Decides nothing."""
 
-from rollouts.core.actions import DressPod, DressReplicaSet, EvictPod, SetMinReady
-from rollouts.core.dress import redressed
+from rollouts.core.plan.actions import DressPod, DressReplicaSet, EvictPod, SetMinReady
+from rollouts.core.template import metadata_patch
 from rollouts.errors import Conflict
 from rollouts.model.kinds import POD, REPLICA_SET, FrozenJSON, Ref
 from rollouts.ports import Cluster, Evict, Patch, Write
@@ -26,7 +26,7 @@ def writes(cluster: Cluster, rollout: FrozenJSON, action: PodAction) -> list[Wri
             replica_set = cluster.get(ref)
             if replica_set is None:
                 raise Conflict(f"{ref} has gone since it was decided to use it")
-            return [Patch(ref, redressed(replica_set, dress, rollout["metadata"]["name"]))]
+            return [Patch(ref, metadata_patch(replica_set, dress, rollout["metadata"]["name"]))]
         case DressPod(name, labels, annotations):
             parts = {"labels": dict(labels), "annotations": dict(annotations)}
             metadata = {part: changes for part, changes in parts.items() if changes}

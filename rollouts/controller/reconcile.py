@@ -36,12 +36,12 @@ from rollouts.controller.status_store import (
     restored,
     status_patch,
 )
-from rollouts.core import refusals
-from rollouts.core.actions import Action, Decision, NameCommand, Occurrence
 from rollouts.core.decide import decide
 from rollouts.core.in_force import InForce
-from rollouts.core.refresh import due_at, worth_writing
-from rollouts.core.workload import SetFinalizers
+from rollouts.core.plan.actions import Action, Decision, NameCommand, SetFinalizers
+from rollouts.core.refused_writes import with_refusals, without_refused
+from rollouts.core.status_writes import due_at, worth_writing
+from rollouts.core.world import Occurrence
 from rollouts.errors import Conflict, InvalidSpec, RetryLater, RolloutsError
 from rollouts.model.evidence import Look
 from rollouts.model.keys import Key
@@ -141,7 +141,7 @@ class Reconciler:
         last = [action for action in decision.actions if isinstance(action, LAST)]
         first = [action for action in decision.actions if not isinstance(action, LAST)]
         refused = await self._act(applier, first)
-        decision = refusals.without(status, decision, [each.action for each in refused])
+        decision = without_refused(status, decision, [each.action for each in refused])
         try:
             outcome = await self._settle(rollout, status, decision, refused, now)
         except RolloutsError:
@@ -242,7 +242,7 @@ class Reconciler:
         for text, waits in texts.items():
             if text not in before.message and not waits:
                 occurrences = (*occurrences, Occurrence("Warning", "WriteFailed", text))
-        after = refusals.told(after, texts)
+        after = with_refusals(after, texts)
         requeue = decision.requeue_after_seconds
         if worth_writing(before, after, now):
             await self._remember(rollout, after, now)

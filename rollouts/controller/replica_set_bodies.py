@@ -1,10 +1,8 @@
 """The ReplicaSets that we make: pure functions from the Rollout to an object."""
 
 from rollouts.controller.objects import owner_reference
-from rollouts.core.actions import CreateReplicaSet
-from rollouts.core.apart import kept_apart
-from rollouts.core.dress import born
-from rollouts.core.meaning import mark
+from rollouts.core.plan.actions import CreateReplicaSet
+from rollouts.core.template import meaning_hash, with_anti_affinity, with_metadata
 from rollouts.model.kinds import (
     HASH_LABEL,
     JSON,
@@ -28,7 +26,7 @@ def replica_set(rollout: FrozenJSON, spec: RolloutSpec, wanted: CreateReplicaSet
     assert spec.selector is not None
     selector = spec.selector.model_dump(by_alias=True, exclude_defaults=True)
     selector["matchLabels"] = {**spec.selector.match_labels, HASH_LABEL: hash_}
-    template = kept_apart(spec.template or {}, spec.way.anti_affinity, selector, hash_)
+    template = with_anti_affinity(spec.template or {}, spec.way.anti_affinity, selector, hash_)
     labels = template.setdefault("metadata", {}).setdefault("labels", {})
     labels |= {HASH_LABEL: hash_, ROLLOUT_LABEL: metadata["name"]}
     body = {
@@ -53,14 +51,14 @@ def replica_set(rollout: FrozenJSON, spec: RolloutSpec, wanted: CreateReplicaSet
             "template": template,
         },
     }
-    return born(body, wanted.dress)
+    return with_metadata(body, wanted.dress)
 
 
 def _annotations(spec: RolloutSpec) -> JSON:
     """Return what tells the template from others by its meaning; a Deployment's is told by itself."""
     if spec.workload_ref is not None:
         return {}
-    return {"annotations": {MEANING_ANNOTATION: mark(spec.template or {})}}
+    return {"annotations": {MEANING_ANNOTATION: meaning_hash(spec.template or {})}}
 
 
 def _labels(spec: RolloutSpec, template: FrozenJSON) -> FrozenJSON:

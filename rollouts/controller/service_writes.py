@@ -2,7 +2,7 @@
 
 from rollouts.controller import canary_service
 from rollouts.controller.services import catch_up
-from rollouts.core.actions import CreateService, FollowService, ReleaseService, SelectRevision
+from rollouts.core.plan.actions import CreateService, FollowService, ReleaseService, SelectRevision
 from rollouts.errors import Conflict
 from rollouts.model.kinds import HASH_LABEL, SERVICE, FrozenJSON, Ref
 from rollouts.model.spec import RolloutSpec

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from rollouts.controller import canary_service
 from rollouts.controller.canary_service import own_selector
 from rollouts.controller.objects import labels_of, named_services
-from rollouts.core.observed import Service
+from rollouts.core.world import Service
 from rollouts.model.kinds import (
     ENDPOINT_SLICE,
     HASH_LABEL,

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from rollouts.core.conditions import condition, conditions
+from rollouts.core.next.conditions import condition, conditions
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.model.status import Pause, RolloutStatus
 

@@ -4,10 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from rollouts.controller.objects import labels_of
 from rollouts.controller.revisions import made_revisions
-from rollouts.core import revision
-from rollouts.core.dress import undressed
-from rollouts.core.identity import identify, known
-from rollouts.core.workload import FINALIZERS, Workload
+from rollouts.core.template import identify, known_hash, template_hash, user_template
+from rollouts.core.world import FINALIZERS, Workload
 from rollouts.model.kinds import (
     DEPLOYMENT,
     HASH_LABEL,
@@ -29,7 +27,7 @@ def seen(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Workload |
         return Workload(spec.workload_ref.name)
     metadata, status = deployment["metadata"], deployment.get("status") or {}
     wanted = (deployment.get("spec") or {}).get("replicas")
-    known = int(status.get("observedGeneration") or 0) >= int(metadata.get("generation") or 0)
+    known_hash = int(status.get("observedGeneration") or 0) >= int(metadata.get("generation") or 0)
     counts = (status.get("updatedReplicas"), status.get("availableReplicas"))
     return Workload(
         name=metadata["name"],
@@ -37,7 +35,7 @@ def seen(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Workload |
         replicas=1 if wanted is None else int(wanted),
         generation=int(metadata.get("generation") or 0),
         existing=int(status.get("replicas") or 0),
-        available=min(int(count or 0) for count in counts) if known else 0,
+        available=min(int(count or 0) for count in counts) if known_hash else 0,
         trouble="; ".join(_troubles(deployment)),
     )
 
@@ -78,7 +76,9 @@ def kept(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> RolloutSpe
             selector = dict(replica_set["spec"]["selector"])
             labels = dict(selector.get("matchLabels") or {})
             labels.pop(HASH_LABEL, None)
-            return _with(spec, undressed(replica_set), {**selector, "matchLabels": labels}, None)
+            return _with(
+                spec, user_template(replica_set), {**selector, "matchLabels": labels}, None
+            )
     return spec
 
 
@@ -93,10 +93,10 @@ def identity(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> str:
     current = str(((rollout.get("status") or {}).get("currentRevision") or {}).get("hash") or "")
     if spec.workload_ref is not None:
         deployment = _deployment(cluster, rollout, spec)
-        told = known(deployment, rollout) if deployment is not None else current
+        told = known_hash(deployment, rollout) if deployment is not None else current
         if told or deployment is None:
             return told
-    elif current and revision.template_hash(spec.template) == current:
+    elif current and template_hash(spec.template) == current:
         return current  # as a rule, and at the least cost
     return identify(spec.template, rollout, made_revisions(cluster, rollout))
 

@@ -6,13 +6,9 @@ Each is bound to what was read wherever somebody else's change could be lost.
 
 from rollouts.controller.objects import controller_of, labels_of, refers_to
 from rollouts.controller.status_store import merge_patch
-from rollouts.core.dress import undressed
-from rollouts.core.workload import (
-    FINALIZERS,
-    RestoreWorkload,
-    ScaleWorkload,
-    SetFinalizers,
-)
+from rollouts.core.plan.actions import RestoreWorkload, ScaleWorkload, SetFinalizers
+from rollouts.core.template import user_template
+from rollouts.core.world import FINALIZERS
 from rollouts.errors import Conflict
 from rollouts.model.kinds import (
     DEPLOYMENT,
@@ -67,7 +63,7 @@ def _template(cluster: Cluster, rollout: FrozenJSON, hash_: str) -> JSON:
     """Return the template of one revision, as the Deployment had it."""
     for each in cluster.select(REPLICA_SET, rollout["metadata"]["namespace"], {HASH_LABEL: hash_}):
         if refers_to(controller_of(each), rollout) and labels_of(each)[HASH_LABEL] == hash_:
-            return undressed(each)
+            return user_template(each)
     raise Conflict(
         f"the ReplicaSet of {hash_} has gone since it was decided to give its template back"
     )

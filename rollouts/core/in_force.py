@@ -11,9 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rollouts.core import plan, ways
-from rollouts.core.routes import route
-from rollouts.core.world import Hold, Move, World, is_warm, under_way
+from rollouts.core.facts import (
+    changed_strategy_fields,
+    found_again,
+    named_step,
+    resumes_at,
+    step_labels,
+    strategies_differ,
+    strategy_words,
+)
+from rollouts.core.world import Hold, under_way
 from rollouts.errors import InvalidSpec
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.model.spec import MOST_REPLICAS, RolloutSpec
@@ -30,7 +37,8 @@ _OF_STEPS = (
     "post_promotion_analysis",
 )
 """The fields that say what the steps are: a canary's, and those that blue-green's are made from."""
-_COMES = "; the strategy as it is written comes into force when "
+
+
 _ADVICE = "abort goes back to stable"
 
 
@@ -58,7 +66,7 @@ def in_force(edit: Edit, is_over: Callable[[RolloutSpec], bool]) -> InForce | No
     Return what is in force; None when the spec is invalid, and no valid one is known.
 
     `is_over` says of the spec that was in force whether nothing of its release is left
-    (`has_ended`). A spec that is new at rest, or before an attempt has entered a step, simply
+    (`release_has_ended`). A spec that is new at rest, or before an attempt has entered a step, simply
     comes into force.
     """
     status, said = edit.status, without_template(edit.raw)
@@ -66,11 +74,11 @@ def in_force(edit: Edit, is_over: Callable[[RolloutSpec], bool]) -> InForce | No
     if isinstance(edit.written, InvalidSpec):
         return _invalid(edit, edit.written)
     known = edit.written if unchanged else parse_remembered(status.spec_in_force)
-    if known is not None and ways.differ(known, edit.written):
+    if known is not None and strategies_differ(known, edit.written):
         if not is_over(known):
             return _held_by_old_way(known, edit.written, status)
         status = _from_the_start(edit.written, status)
-    found = plan.found_again(edit.written, status, edit.now)
+    found = found_again(edit.written, status, edit.now)
     if found is not None:
         return InForce(edit.written, found.evolve(spec_in_force=said))
     return _held_by_old_steps(known or edit.written, edit, said)
@@ -86,49 +94,6 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nulls(each) for key, each in value.items() if each is not None}
     return [_without_nulls(each) for each in value] if isinstance(value, list) else value
-
-
-def has_ended(world: World, status: RolloutStatus) -> bool:
-    """Return whether nothing of a release is left in routes and Services, and none has begun to enter steps."""
-    return not _left(world, status)
-
-
-def announced(world: World, move: Move) -> Move:
-    """Say where no release is under way what another strategy waits for before it comes into force."""
-    if world.hold is None or world.hold.reason != "StrategyChanged" or under_way(move.status):
-        return move
-    left = _left(world, move.status)
-    return move.evolve(message=f"{move.status.message}{_COMES}{left}") if left else move
-
-
-def unannounced(status: RolloutStatus) -> RolloutStatus:
-    """Return a status whose message speaks of the release alone."""
-    return status.evolve(message=status.message.partition(_COMES)[0])
-
-
-def _left(world: World, status: RolloutStatus) -> str:
-    """Return what has to come to pass before nothing of a release is left; empty when it has."""
-    if world.observed.leaving or (under_way(status) and status.entered_steps):
-        return "the release has ended"
-    if world.observed.route.exists:
-        return "the routes are cleared"
-    if route(world, status).highest > 0:
-        return "all traffic is at stable"
-    if is_warm(world, status):
-        return "the old revision is not kept to go back to any more"
-    return "" if _is_alone(world, status) else "the pods of other revisions are gone"
-
-
-def _is_alone(world: World, status: RolloutStatus) -> bool:
-    """Return whether pods that share the traffic by their number are all of the stable revision."""
-    stable = status.stable_revision
-    if stable is None or not world.spec.by_replicas:
-        return True
-    return all(
-        each.existing == 0
-        for each in world.observed.replica_sets.values()
-        if each.hash != stable.hash
-    )
 
 
 def _invalid(edit: Edit, error: InvalidSpec) -> InForce | None:
@@ -155,13 +120,17 @@ def _number(given: object, else_: int) -> int:
 
 
 def _held_by_old_way(known: RolloutSpec, written: RolloutSpec, status: RolloutStatus) -> InForce:
-    before, after = ways.words(known), ways.words(written)
-    change = f"from {before} to {after}" if before != after else f"({ways.fields(known, written)})"
+    before, after = strategy_words(known), strategy_words(written)
+    change = (
+        f"from {before} to {after}"
+        if before != after
+        else f"({changed_strategy_fields(known, written)})"
+    )
     hold = Hold(
         "StrategyChanged",
         f"strategy was changed {change} in the middle of a release; it is held by the strategy it"
         f" began with: promote begins it anew by the new one, {_ADVICE}",
-        steps=tuple(plan.labels(written)),
+        steps=tuple(step_labels(written)),
         goes_over=f"traffic goes back to stable by {before}; then it begins by {after}",
     )
     followed = {
@@ -176,9 +145,9 @@ def _held_by_old_steps(known: RolloutSpec, edit: Edit, said: JSON) -> InForce:
     """Keep the steps, and nothing else, as they were when the current one was still among them."""
     written, status = edit.written, edit.status
     assert isinstance(written, RolloutSpec)
-    steps = tuple(plan.labels(written))
-    index = plan.resumes_at(status.entered_steps, steps)
-    following, current = plan.named(steps, index), status.entered_steps[-1]
+    steps = tuple(step_labels(written))
+    index = resumes_at(status.entered_steps, steps)
+    following, current = named_step(steps, index), status.entered_steps[-1]
     gone = "can't be told apart" if current in steps else "is not there any more"
     hold = Hold(
         "StepsChanged",

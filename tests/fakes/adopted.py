@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rollouts.core.workload import DETACH
+from rollouts.core.world import DETACH
 from rollouts.model.kinds import DEPLOYMENT, JSON, POD, ROLLOUT, SERVICE, Ref
 from tests.fakes.control_loop import CRITERIA, STEPS, ControlLoop
 from tests.fakes.deployments import Deployments, deployment

@@ -6,7 +6,7 @@ Its pods are ready when `Kubernetes.settle` has made them; its status is what ca
 
 import copy
 
-from rollouts.core.revision import template_hash
+from rollouts.core.template import template_hash
 from rollouts.model.kinds import DEPLOYMENT, JSON, POD, REPLICA_SET, Ref
 from tests.fakes.kubernetes import Kubernetes, has_ended, template
 

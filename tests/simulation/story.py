@@ -17,7 +17,7 @@ from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notices
 from rollouts.controller.reconcile import Outcome, Reconciler
 from rollouts.controller.status_store import recall
-from rollouts.core.revision import template_hash
+from rollouts.core.template import template_hash
 from rollouts.errors import Conflict, RolloutsError
 from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, REPLICA_SET, ROLLOUT, SERVICE, Ref
 from rollouts.model.status import RolloutStatus

@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from rollouts.core.pace import pace
+from rollouts.core.world import restart_pace
 from rollouts.model.kinds import ENDPOINT_SLICE, POD, REPLICA_SET
 from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout
@@ -25,7 +25,7 @@ def started(seed: int, size: int, dice: random.Random) -> Story:
     """Return a story of so many pods, which checks at every eviction how many are left."""
     most = dice.choice([0, 1, "25%", "50%"])
     story = Story(WAYS["router"], seed, replicas=size, strategy={"maxUnavailable": most})
-    keep = pace(parse_rollout(story.rollout), RolloutStatus()).keep
+    keep = restart_pace(parse_rollout(story.rollout), RolloutStatus()).keep
     after = story.caches.after
 
     def checked(write: Write) -> None:

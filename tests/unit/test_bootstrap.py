@@ -15,7 +15,7 @@ import pytest
 from rollouts.bootstrap import LOST_LEADERSHIP, STOPPED, controller, prometheus
 from rollouts.controller.manifests import manifests
 from rollouts.controller.settings import Settings
-from rollouts.core.revision import template_hash
+from rollouts.core.template import template_hash
 from rollouts.errors import UsageError
 from rollouts.kube.lease import LEASE
 from rollouts.model.kinds import REPLICA_SET, ROLLOUT

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rollouts.controller.preflight.autoscalers import Limits
 from rollouts.controller.preflight.place import Place, items, listed, mapping
-from rollouts.core.replicas import ratio, shares
+from rollouts.core.world import pod_shares, share_percent
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON
 
@@ -68,7 +68,7 @@ def _single(place: Place, whose: str) -> Finding:
 def _rounded(place: Place, count: int) -> Iterator[Finding]:
     """Name the weights that so many pods can't show."""
     weights = [step.set_weight for step in place.spec.steps if step.set_weight is not None]
-    had = {weight: ratio(*shares(place.spec, count, weight)) for weight in weights}
+    had = {weight: share_percent(*pod_shares(place.spec, count, weight)) for weight in weights}
     wrong = [f"{weight} % is {share} %" for weight, share in had.items() if weight != share]
     if wrong:
         yield Finding(

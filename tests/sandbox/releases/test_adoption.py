@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rollouts.core.workload import DETACH
+from rollouts.core.world import DETACH
 from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, INGRESS, JSON, ROLLOUT, SERVICE
 from tests.sandbox.releases import manifests
 from tests.sandbox.releases.release import Release

@@ -6,7 +6,7 @@ from datetime import timedelta
 from rollouts.analysis.evidence import weigh
 from rollouts.analysis.monitor import Monitor
 from rollouts.controller.metrics import ControllerMetrics
-from rollouts.core.rising import too_early
+from rollouts.core.facts import too_early
 from rollouts.core.world import World
 from rollouts.model.evidence import Evidence
 from rollouts.model.status import RolloutStatus, Weights

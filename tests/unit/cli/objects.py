@@ -4,7 +4,7 @@ import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rollouts.core.revision import template_hash
+from rollouts.core.template import template_hash
 from rollouts.model.base import format_time
 from rollouts.model.kinds import HASH_LABEL, JSON, REVISION_LABEL
 

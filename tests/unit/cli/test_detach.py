@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from rollouts.core.workload import DETACH, REVERT
+from rollouts.core.world import DETACH, REVERT
 from rollouts.errors import Unavailable
 from rollouts.model.kinds import JSON
 from tests.unit.cli.conftest import FakeRequests, Ran

@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from rollouts.controller.index import Index
-from rollouts.core.workload import DETACH, REVERT
+from rollouts.core.world import DETACH, REVERT
 from rollouts.model.kinds import (
     DEPLOYMENT,
     HASH_LABEL,

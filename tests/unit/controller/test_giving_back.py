@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from rollouts.core.workload import DETACH, REVERT
+from rollouts.core.world import DETACH, REVERT
 from rollouts.errors import Forbidden
 from rollouts.model.kinds import (
     DEPLOYMENT,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rollouts.controller.observe import notation, observe
-from rollouts.core.observed import Observed
+from rollouts.core.world import Observed
 from rollouts.model.kinds import ENDPOINT_SLICE, HASH_LABEL, JSON, POD, REPLICA_SET, ROLLOUT, Ref
 from rollouts.model.spec import LabelSelector
 from rollouts.model.status import RolloutStatus

@@ -5,9 +5,13 @@ from typing import Any, Literal
 
 import pytest
 
-from rollouts.core import actions as act
-from rollouts.core.observed import Service
-from rollouts.core.workload import DETACH, REVERT, ScaleWorkload, SetFinalizers, Workload
+from rollouts.core.plan.actions import (
+    CreateReplicaSet,
+    ScaleWorkload,
+    SelectRevision,
+    SetFinalizers,
+)
+from rollouts.core.world import DETACH, REVERT, Service, Workload
 from rollouts.model.finding import Finding
 from rollouts.model.route import Route
 from rollouts.model.spec import RolloutSpec, WorkloadRef
@@ -81,7 +85,7 @@ def test_ours_are_made_beside_the_deployments_at_full_size() -> None:
     assert adoption is not None
     assert (adoption.name, adoption.uid, adoption.replicas) == ("shop", "uid-shop", 4)
     actions = scene.after(decision).decide().actions
-    assert [type(each) for each in actions] == [act.CreateReplicaSet]
+    assert [type(each) for each in actions] == [CreateReplicaSet]
 
 
 @pytest.mark.parametrize(("available", "in_service"), [(3, 4), (4, 3)])
@@ -102,7 +106,7 @@ def test_the_service_is_narrowed_once_they_are_and_the_deployment_stays_a_while(
     decision = scene.decide()
     assert decision.status.stable_revision is not None
     scene = scene.after(decision)
-    assert scene.decide().actions == (act.SelectRevision("checkout", OLD),)
+    assert scene.decide().actions == (SelectRevision("checkout", OLD),)
 
     scene = taken()
     assert scales(scene) == []
@@ -125,7 +129,7 @@ def test_its_time_begins_anew_when_the_service_selects_everybody_again() -> None
     decision = scene.decide()
     assert decision.status.adoption is not None
     assert decision.status.adoption.idle_since is None
-    assert act.SelectRevision("checkout", OLD) in decision.actions
+    assert SelectRevision("checkout", OLD) in decision.actions
 
 
 def test_never_means_never() -> None:

@@ -10,8 +10,15 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollouts.core import actions as act
-from rollouts.core.observed import Command
+from rollouts.core.plan.actions import (
+    CreateReplicaSet,
+    CreateService,
+    EvictPod,
+    ScaleReplicaSet,
+    SelectRevision,
+    SetWeight,
+)
+from rollouts.core.world import Command
 from rollouts.core.world import under_way as is_under_way
 from rollouts.model.evidence import Evidence
 from rollouts.model.finding import Finding
@@ -164,7 +171,7 @@ def test_any_world_has_a_decision_and_it_is_a_safe_one(
     decision = Scene(spec, status, seen, looks, NOW).decide()
     for action in decision.actions:
         match action:
-            case act.SetWeight(Split(percent=percent)):
+            case SetWeight(Split(percent=percent)):
                 rises = percent > seen.route.highest
                 falls = percent < (seen.route.weight or 0)
                 assert not (falls and must_stay(spec, decision.status, seen)), "an answer is lost"
@@ -176,16 +183,16 @@ def test_any_world_has_a_decision_and_it_is_a_safe_one(
                 assert not (new and leans), "no weight rises over what leans"
                 canary = seen.services.get("checkout-canary")
                 assert not new or canary.ready_endpoints, "no weight without ready endpoints"
-            case act.SelectRevision(_, hash_) | act.CreateService(_, hash_):
+            case SelectRevision(_, hash_) | CreateService(_, hash_):
                 found = seen.replica_sets[hash_]
                 assert found.ready or spec.replicas == 0, "no Service selects nothing"
-            case act.CreateReplicaSet(hash_):
+            case CreateReplicaSet(hash_):
                 assert hash_ not in seen.replica_sets
-            case act.EvictPod(name):
+            case EvictPod(name):
                 stable = seen.replica_sets[HASHES[0] if name.startswith(OLD) else HASHES[1]]
                 ready = next(pod.ready for pod in stable.pods if pod.name == name)
                 assert not ready or stable.available > 1, "the last pod is never evicted"
-            case act.ScaleReplicaSet(name, 0):
+            case ScaleReplicaSet(name, 0):
                 stable = decision.status.stable_revision
                 kept = stable is not None and name == f"checkout-{stable.hash}"
                 given = spec.by_replicas and 100 in (

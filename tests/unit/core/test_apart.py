@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.core.apart import kept_apart, side_by_side
+from rollouts.core.template import with_anti_affinity, without_anti_affinity
 from rollouts.model.kinds import HASH_LABEL, JSON
 from rollouts.model.placement import AntiAffinity
 
@@ -37,14 +37,14 @@ def affinity_of(found: JSON) -> Any:
 
 
 def test_required_is_a_term_against_every_other_revision() -> None:
-    found = kept_apart(template(), REQUIRED, SELECTOR, "abc")
+    found = with_anti_affinity(template(), REQUIRED, SELECTOR, "abc")
     assert affinity_of(found) == {
         "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [TERM]}
     }
 
 
 def test_preferred_has_its_weight() -> None:
-    found = kept_apart(template(), PREFERRED, SELECTOR, "abc")
+    found = with_anti_affinity(template(), PREFERRED, SELECTOR, "abc")
     entry = {"weight": 30, "podAffinityTerm": TERM}
     assert affinity_of(found) == {
         "podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [entry]}
@@ -53,7 +53,7 @@ def test_preferred_has_its_weight() -> None:
 
 def test_expressions_of_the_selector_count_too() -> None:
     selector = {"matchExpressions": [{"key": "tier", "operator": "Exists"}]}
-    found = kept_apart(template(), REQUIRED, selector, "abc")
+    found = with_anti_affinity(template(), REQUIRED, selector, "abc")
     (term,) = affinity_of(found)["podAntiAffinity"][
         "requiredDuringSchedulingIgnoredDuringExecution"
     ]
@@ -83,18 +83,18 @@ def test_expressions_of_the_selector_count_too() -> None:
 )
 def test_the_users_own_stays_and_is_found_again(wanted: AntiAffinity, own: Any) -> None:
     before = template(own)
-    found = kept_apart(before, wanted, SELECTOR, "abc")
+    found = with_anti_affinity(before, wanted, SELECTOR, "abc")
     assert before == template(own)
     assert found != before
-    assert side_by_side(found) == before
+    assert without_anti_affinity(found) == before
 
 
 def test_without_the_wish_nothing_is_added() -> None:
-    assert kept_apart(template(NODES), None, SELECTOR, "abc") == template(NODES)
-    assert side_by_side(template({})) == template({})
+    assert with_anti_affinity(template(NODES), None, SELECTOR, "abc") == template(NODES)
+    assert without_anti_affinity(template({})) == template({})
 
 
 @pytest.mark.parametrize("own", ["everywhere", {"podAntiAffinity": 3}])
 def test_nonsense_is_left_to_the_api_server(own: Any) -> None:
-    assert kept_apart(template(own), REQUIRED, SELECTOR, "abc") == template(own)
-    assert side_by_side(template(own)) == template(own)
+    assert with_anti_affinity(template(own), REQUIRED, SELECTOR, "abc") == template(own)
+    assert without_anti_affinity(template(own)) == template(own)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from rollouts.core import actions as act
-from rollouts.core.refresh import worth_writing
+from rollouts.core.plan.actions import DeleteReplicaSet, ScaleReplicaSet, SelectRevision
+from rollouts.core.status_writes import worth_writing
 from rollouts.model.finding import Finding
 from rollouts.model.route import Route
 from rollouts.model.status import HistoryEntry, Retiring
@@ -41,7 +41,7 @@ def test_what_scale_reports_are_the_stable_pods() -> None:
 @pytest.mark.parametrize("replicas", [0, 2, 9])
 def test_at_rest_the_replicas_are_the_spec_s(replicas: int) -> None:
     assert settled().with_(spec=spec_of(replicas=replicas)).decide().actions == (
-        act.ScaleReplicaSet("checkout-oldhash", replicas),
+        ScaleReplicaSet("checkout-oldhash", replicas),
     )
 
 
@@ -49,7 +49,7 @@ def test_at_rest_the_replicas_are_the_spec_s(replicas: int) -> None:
 def test_a_selector_that_somebody_changed_is_put_back_and_said(selected: str) -> None:
     scene = settled().serving(stable=service("checkout", selected, oldhash=4))
     decision = scene.decide()
-    assert decision.actions == (act.SelectRevision("checkout", OLD),)
+    assert decision.actions == (SelectRevision("checkout", OLD),)
     assert told(decision) == ["DriftCorrected"]
     assert "it is put back to oldhash" in decision.status.message
 
@@ -61,7 +61,7 @@ def test_what_was_put_back_before_a_promotion_is_not_held_against_its_switch() -
     ]
     scene = settled().serving(stable=service("checkout", NEW, oldhash=4))
     decision = scene.with_(phase="Progressing", history=history).decide()
-    assert decision.actions == (act.SelectRevision("checkout", OLD),)
+    assert decision.actions == (SelectRevision("checkout", OLD),)
     assert told(decision) == []
 
 
@@ -127,7 +127,7 @@ def test_a_revision_that_was_left_and_is_reached_again_has_all_its_time_again() 
     decision = again.decide()
     assert decision.status.retiring == [left.evolve(at=None)]
     back = scene.with_(status=decision.status, now=at(1)).decide()
-    assert act.ScaleReplicaSet("checkout-newhash", 0) not in back.actions
+    assert ScaleReplicaSet("checkout-newhash", 0) not in back.actions
     assert back.status.retiring == [left.evolve(at=at(6))]
 
 
@@ -139,13 +139,13 @@ def test_old_revisions_beyond_the_limit_are_forgotten_oldest_first(
     for number in (3, 1, 2):
         scene = scene.evolve(replica_set(f"past{number}", 0, revision=number))
     assert scene.decide().actions == tuple(
-        act.DeleteReplicaSet(f"checkout-past{number}", f"uid-past{number}") for number in removed
+        DeleteReplicaSet(f"checkout-past{number}", f"uid-past{number}") for number in removed
     )
 
 
 def test_a_revision_with_pods_is_emptied_and_not_forgotten() -> None:
     scene = settled().with_(spec=spec_of(revisionHistoryLimit=0)).evolve(replica_set(NEW, 1))
-    assert scene.decide().actions == (act.ScaleReplicaSet("checkout-newhash", 0),)
+    assert scene.decide().actions == (ScaleReplicaSet("checkout-newhash", 0),)
     going = scene.evolve(replica_set(NEW, 1, wanted=0))
     assert going.decide().actions == (), "its pod still exists"
 

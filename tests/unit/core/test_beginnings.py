@@ -2,7 +2,15 @@
 
 import pytest
 
-from rollouts.core import actions as act
+from rollouts.core.plan.actions import (
+    Adopt,
+    CreateReplicaSet,
+    NumberReplicaSet,
+    RemoveRoute,
+    ScaleReplicaSet,
+    SelectRevision,
+    SetWeight,
+)
 from rollouts.model.evidence import Evidence
 from rollouts.model.kinds import REPLICA_SET, Ref
 from rollouts.model.route import Route, Split
@@ -38,7 +46,7 @@ def test_a_first_deploy_has_no_steps_and_protects_nothing() -> None:
     assert decision.actions == ()
     scene = scene.after(decision)
     decision = scene.decide()
-    assert decision.actions == (act.CreateReplicaSet(NEW, 1, 4),)
+    assert decision.actions == (CreateReplicaSet(NEW, 1, 4),)
     status = scene.evolve(replica_set(NEW, 4, 3)).decide().status
     assert (status.phase, status.stable_revision) == ("Progressing", None)
     assert status.message == "first deploy: 3 of 4 pods are available"
@@ -74,7 +82,7 @@ def test_after_a_restore_the_revision_that_the_service_selects_is_stable(templat
         Weights(desired=100, applied=100) if template == OLD else Weights(desired=25)
     )
     following = scene.after(decision).decide().actions
-    moved = (act.SelectRevision, act.SetWeight, act.RemoveRoute, act.ScaleReplicaSet)
+    moved = (SelectRevision, SetWeight, RemoveRoute, ScaleReplicaSet)
     assert not any(isinstance(action, moved) for action in following)
 
 
@@ -83,16 +91,16 @@ def test_what_may_have_served_before_a_restore_has_its_time_to_end_requests() ->
     scene = Scene(spec_of(), RolloutStatus(), observed(OLD, replica_sets=sets))
     scene = scene.after(scene.decide())
     assert [entry.hash for entry in scene.status.retiring] == [NEW]
-    assert act.ScaleReplicaSet("checkout-newhash", 0) not in scene.decide().actions
+    assert ScaleReplicaSet("checkout-newhash", 0) not in scene.decide().actions
     late = scene.with_(now=at(31)).decide()
-    assert act.ScaleReplicaSet("checkout-newhash", 0) in late.actions
+    assert ScaleReplicaSet("checkout-newhash", 0) in late.actions
 
 
 def test_after_a_restore_into_the_middle_of_a_rollout_traffic_goes_to_stable_first() -> None:
     """A route with weight is left over from the life before: its canary is begun anew."""
     scene = under_way().with_(status=RolloutStatus())
     decision = scene.decide()
-    assert decision.actions == (act.SetWeight(Split(0, cut_off=True)),)
+    assert decision.actions == (SetWeight(Split(0, cut_off=True)),)
     assert decision.status.current_step_index == 0
     assert decision.status.weights.applied == 0
     assert decision.status.drain_until == at(2)
@@ -105,7 +113,7 @@ def test_a_service_that_selects_a_revision_without_pods_protects_nothing() -> No
 
 def test_a_replica_set_that_nobody_owns_is_adopted() -> None:
     scene = settled().evolve(replica_set(OLD, 4, owned=False))
-    assert scene.decide().actions == (act.Adopt(Ref(REPLICA_SET, "shop", "checkout-oldhash")),)
+    assert scene.decide().actions == (Adopt(Ref(REPLICA_SET, "shop", "checkout-oldhash")),)
     assert settled().decide().actions == ()
 
 
@@ -123,7 +131,7 @@ def test_a_new_template_is_a_new_revision_at_step_0_with_nothing_remembered() ->
     assert (status.current_revision.number, status.current_revision.hash) == (2, NEW)
     assert (status.criteria, status.exposure.canary_requests) == ([], 0)
     assert decision.actions == ()
-    assert scene.after(decision).decide().actions == (act.CreateReplicaSet(NEW, 2, 1),)
+    assert scene.after(decision).decide().actions == (CreateReplicaSet(NEW, 2, 1),)
 
 
 def test_a_revision_that_comes_back_is_numbered_anew_and_not_made_twice() -> None:
@@ -131,21 +139,21 @@ def test_a_revision_that_comes_back_is_numbered_anew_and_not_made_twice() -> Non
     scene = settled(template_hash=NEW).evolve(old, replica_set(OLD, 4, revision=5))
     scene = scene.after(scene.decide())
     assert scene.decide().actions == (
-        act.ScaleReplicaSet("checkout-newhash", 1),
-        act.NumberReplicaSet("checkout-newhash", 6),
+        ScaleReplicaSet("checkout-newhash", 1),
+        NumberReplicaSet("checkout-newhash", 6),
     )
 
 
 def test_a_newer_template_sends_traffic_back_first_and_retires_the_canary() -> None:
     scene = under_way(template_hash="newest")
     decision = scene.decide()
-    assert decision.actions == (act.SetWeight(Split(0, cut_off=True)),)
+    assert decision.actions == (SetWeight(Split(0, cut_off=True)),)
     status = decision.status
     assert [entry.hash for entry in status.retiring] == [NEW]
     assert (status.current_step_index, status.weights.applied) == (0, 0)
     assert (status.drain_until, status.exposed_at) == (at(2), at(2))
     cut = scene.after(decision).with_(route=Route(exists=True, weight=0, highest=0))
-    assert act.SetWeight(Split(25)) not in cut.decide().actions
+    assert SetWeight(Split(25)) not in cut.decide().actions
 
 
 @pytest.mark.parametrize("verdict", ["fail", "pass"])
@@ -162,7 +170,7 @@ def test_evidence_of_an_older_attempt_is_never_judged(verdict: str) -> None:
 
 def test_the_stable_template_again_needs_no_steps() -> None:
     decision = under_way(template_hash=OLD).decide()
-    assert decision.actions == (act.SetWeight(Split(0, cut_off=True)),)
+    assert decision.actions == (SetWeight(Split(0, cut_off=True)),)
     status = decision.status
     assert told(decision)[0] == "BackToStable"
     assert status.current_revision == status.stable_revision == revision(OLD)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollouts.core.actions import CreateReplicaSet, RemoveRoute, SelectRevision
+from rollouts.core.plan.actions import CreateReplicaSet, RemoveRoute, SelectRevision
 from rollouts.model.route import Route
 from tests.unit.core.worlds import (
     CRITERIA,

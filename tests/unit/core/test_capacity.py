@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.core import actions as act
+from rollouts.core.plan.actions import CreateReplicaSet, ScaleReplicaSet, SelectRevision, SetWeight
 from rollouts.model.route import Route, Split
 from rollouts.model.status import Abort, Retiring, Revision, Weights
 from tests.unit.core.worlds import (
@@ -28,7 +28,7 @@ BLUE_GREEN = spec_of(
     successCriteria=CRITERIA,
     replicas=20,
 )
-BACK = act.SelectRevision("checkout", OLD)
+BACK = SelectRevision("checkout", OLD)
 
 
 def warm(old_ready: int, new_ready: int = 20) -> Scene:
@@ -88,7 +88,7 @@ def test_a_rollback_is_sized_before_it_is_switched_to() -> None:
     decision = scene.decide()
     assert BACK not in decision.actions
     grown = scene.after(decision).evolve(replica_set(OLD, 4, 4)).with_(command=None)
-    assert act.ScaleReplicaSet("checkout-oldhash", 20) in grown.decide().actions
+    assert ScaleReplicaSet("checkout-oldhash", 20) in grown.decide().actions
 
 
 def baking(old: int, new: int = 4) -> Scene:
@@ -106,7 +106,7 @@ def test_a_newer_template_while_stable_is_out_leaves_the_active_revision_active(
     assert "Service checkout keeps revision 2 until it has one" in decision.status.message
     assert told(decision) == ["RolloutStarted", "StableDown"]
     following = scene.after(decision).decide()
-    assert [type(each) for each in following.actions] == [act.CreateReplicaSet]
+    assert [type(each) for each in following.actions] == [CreateReplicaSet]
     assert told(following) == []
     back = scene.after(decision).evolve(replica_set(OLD, 4))
     assert BACK in back.decide().actions
@@ -125,7 +125,7 @@ def left(old_ready: int, new: int, **facts: object) -> Scene:
     ).serving(stable=service("checkout", NEW, newhash=new))
 
 
-GONE = act.ScaleReplicaSet("checkout-oldhash", 0)
+GONE = ScaleReplicaSet("checkout-oldhash", 0)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_release_that_was_stopped_stays_beyond_its_time_while_stable_crashes()
     entry = Retiring(hash=NEW, delay_seconds=5, at=at(-1))
     scene = under_way(25, abort=abort, retiring=[entry], weights=Weights(), route=Route())
     scene = scene.serving(canary=service("checkout-canary", OLD, oldhash=4))
-    gone = act.ScaleReplicaSet("checkout-newhash", 0)
+    gone = ScaleReplicaSet("checkout-newhash", 0)
     assert gone in scene.decide().actions
     crashing = scene.evolve(replica_set(OLD, 4, 0, problem="CrashLoopBackOff"))
     assert gone not in crashing.decide().actions
@@ -174,7 +174,7 @@ def test_a_release_that_was_stopped_stays_where_stable_s_replica_set_is_gone() -
         replica_sets={NEW: replica_set(NEW, 4)}, services={"checkout": service("checkout", OLD)}
     )
     decision = scene.decide()
-    assert act.ScaleReplicaSet("checkout-newhash", 0) not in decision.actions
+    assert ScaleReplicaSet("checkout-newhash", 0) not in decision.actions
     assert decision.status.message.endswith(
         "stable has no ready pod (its ReplicaSet is gone): requests fail until another revision is"
         " promoted: retry or release, then promote --full"
@@ -184,9 +184,9 @@ def test_a_release_that_was_stopped_stays_where_stable_s_replica_set_is_gone() -
 def test_a_first_deploy_that_is_overtaken_makes_room_pod_by_pod() -> None:
     scene = settled().with_(stable_revision=None, template_hash=NEW, current_revision=revision(NEW))
     scene = scene.evolve(replica_set(OLD, 4, 2), replica_set(NEW, 4, 0))
-    assert act.ScaleReplicaSet("checkout-oldhash", 2) in scene.decide().actions
+    assert ScaleReplicaSet("checkout-oldhash", 2) in scene.decide().actions
     some = scene.evolve(replica_set(OLD, 2), replica_set(NEW, 4, 2))
-    assert act.ScaleReplicaSet("checkout-oldhash", 1) in some.decide().actions
+    assert ScaleReplicaSet("checkout-oldhash", 1) in some.decide().actions
     assert not scene.evolve(replica_set(OLD, 2), replica_set(NEW, 4, 1)).decide().actions
 
 
@@ -216,13 +216,13 @@ def test_a_promoted_revision_that_loses_its_pods_at_once_leaves_the_old_ones_to_
     lost = promoted.evolve(replica_set(NEW, 4, 0)).serving(
         canary=service("checkout-canary", NEW), stable=service("checkout", OLD, oldhash=4)
     )
-    assert act.SetWeight(Split(cut_off=True)) in lost.decide().actions
-    assert promoted.decide().actions == (act.SelectRevision("checkout", NEW),)
+    assert SetWeight(Split(cut_off=True)) in lost.decide().actions
+    assert promoted.decide().actions == (SelectRevision("checkout", NEW),)
 
 
 def test_the_way_out_of_a_rollout_does_not_wait_for_stable() -> None:
     scene = under_way(25).evolve(replica_set(OLD, 4, 0))
-    assert scene.with_(leaving=True).decide().actions == (act.SetWeight(Split(cut_off=True)),)
+    assert scene.with_(leaving=True).decide().actions == (SetWeight(Split(cut_off=True)),)
 
 
 SHARED = spec_of(strategy={"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}})
@@ -240,7 +240,7 @@ def shared(stable: int, canary: int, weight: int = 50) -> Scene:
 def test_by_replicas_the_pods_that_answer_stay_until_others_do() -> None:
     aborted = shared(0, 2).commanded("abort")
     decision = aborted.decide()
-    assert decision.actions == (act.ScaleReplicaSet("checkout-oldhash", 4),)
+    assert decision.actions == (ScaleReplicaSet("checkout-oldhash", 4),)
     assert decision.status.last_command is not None
     assert decision.status.last_command.message == (
         "traffic goes back to stable as soon as it has a ready pod (CrashLoopBackOff): until then"
@@ -257,20 +257,20 @@ def test_by_replicas_a_fix_begins_beside_what_it_overtakes() -> None:
     decision = scene.decide()
     following = scene.after(decision)
     following = following.after(following.decide())
-    made = (each for each in following.decide().actions if isinstance(each, act.CreateReplicaSet))
+    made = (each for each in following.decide().actions if isinstance(each, CreateReplicaSet))
     assert [each.replicas for each in made] == [1], "as many as maxSurge leaves room for"
 
 
 def test_by_replicas_what_is_left_of_a_router_is_no_share_of_the_pods() -> None:
     left = Route(exists=True, weight=None, highest=100)
     sizes = (each for each in shared(0, 2).with_(route=left).decide().actions)
-    assert not [each for each in sizes if isinstance(each, act.ScaleReplicaSet)]
+    assert not [each for each in sizes if isinstance(each, ScaleReplicaSet)]
 
 
 def test_pods_that_a_service_without_our_key_selects_do_not_go_when_it_is_put_back() -> None:
     scene = left(4, 4).serving(stable=service("checkout", "", oldhash=4, newhash=4))
     decision = scene.decide()
-    assert decision.actions == (act.SelectRevision("checkout", NEW),)
+    assert decision.actions == (SelectRevision("checkout", NEW),)
     assert decision.status.retiring == [Retiring(hash=OLD, delay_seconds=5)]
 
 
@@ -280,7 +280,7 @@ def test_what_a_canary_that_was_kept_counted_last_is_not_counted_against_a_retry
     assert kept.actions == ()
     cut = scene.after(kept, 600).evolve(replica_set(OLD, 4)).with_(evidence=evidence("pass"))
     taken = cut.decide()
-    assert act.SetWeight(Split(0, cut_off=True)) in taken.actions
+    assert SetWeight(Split(0, cut_off=True)) in taken.actions
     confirmed = cut.after(taken, 0.5).with_(route=Route(exists=True))
     retried = confirmed.after(confirmed.decide(), 0.5).commanded("retry").decide()
     assert told(retried)[0] == "RolloutStarted"
@@ -304,10 +304,10 @@ def test_a_fix_is_not_judged_by_what_the_revision_before_it_still_answers() -> N
 
 def test_evidence_of_a_fix_counts_from_when_the_revision_before_it_has_nothing_any_more() -> None:
     takes_over = overtaken().evolve(replica_set("third", 1)).decide()
-    assert act.SelectRevision("checkout-canary", "third") in takes_over.actions
+    assert SelectRevision("checkout-canary", "third") in takes_over.actions
     assert takes_over.status.exposed_at == at(2)
     relieved = overtaken().evolve(replica_set(OLD, 4)).decide()
-    assert act.SetWeight(Split(0, cut_off=False)) in relieved.actions
+    assert SetWeight(Split(0, cut_off=False)) in relieved.actions
     assert relieved.status.exposed_at == relieved.status.drain_until == at(2)
 
 
@@ -326,4 +326,4 @@ def test_an_autoscaler_at_zero_in_mid_release_makes_no_stable_that_is_out_an_ans
     assert decision.status.abort is not None
     assert decision.actions == ()
     cut = scene.after(decision).with_(route=Route()).decide()
-    assert act.SelectRevision("checkout-canary", OLD) not in cut.actions
+    assert SelectRevision("checkout-canary", OLD) not in cut.actions

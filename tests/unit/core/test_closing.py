@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rollouts.core import actions as act
+from rollouts.core.plan.actions import RemoveRoute
 from rollouts.model.kinds import JSON
 from rollouts.model.route import Route
 from rollouts.model.status import Weights
@@ -54,7 +54,7 @@ def promoted(delay: JSON | None = None, ready: int = 4, **changes: Any) -> Scene
 
 
 def removes(scene: Scene) -> bool:
-    return act.RemoveRoute() in scene.decide().actions
+    return RemoveRoute() in scene.decide().actions
 
 
 def test_the_route_goes_once_every_ready_pod_is_an_endpoint_of_the_stable_service() -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from rollouts.core import actions as act
-from rollouts.core.commands import HANDLERS
-from rollouts.core.observed import Command
+from rollouts.core.next.commands import HANDLERS
+from rollouts.core.plan.actions import NameCommand, SetWeight
+from rollouts.core.world import Command
 from rollouts.model.route import Split
 from rollouts.model.status import Pause
 from tests.unit.core.worlds import (
@@ -60,7 +60,7 @@ def test_promote_full_skips_the_steps_and_not_the_criteria() -> None:
     assert answer(scene)[0]
     bad = scene.with_(evidence=evidence("fail")).decide()
     assert bad.status.abort is not None
-    assert bad.actions == (act.SetWeight(Split(0, cut_off=True)),)
+    assert bad.actions == (SetWeight(Split(0, cut_off=True)),)
 
 
 def test_promote_ends_a_hold_and_says_so() -> None:
@@ -75,7 +75,7 @@ def test_promote_ends_a_hold_and_says_so() -> None:
 
 def test_abort_takes_the_traffic_away_and_names_who_asked() -> None:
     decision = waiting().commanded("abort", by="ann").decide()
-    assert decision.actions == (act.SetWeight(Split(0, cut_off=True)),)
+    assert decision.actions == (SetWeight(Split(0, cut_off=True)),)
     assert decision.status.abort is not None
     assert (decision.status.abort.by, decision.status.abort.reason) == ("ann", "aborted by ann")
     assert told(decision) == ["RolledBack"]
@@ -168,19 +168,19 @@ def test_what_nobody_understands_is_answered_as_such() -> None:
 def test_a_bare_verb_is_named_first_and_carried_out_once() -> None:
     scene = waiting().commanded("promote", id_="")
     decision = scene.decide()
-    assert decision.actions == (act.NameCommand(id="promote-99", verb="promote"),)
+    assert decision.actions == (NameCommand(id="promote-99", verb="promote"),)
     assert decision.status.last_command is None
     assert decision.status.current_step_index == 1
     assert scene.decide().actions == decision.actions, "whoever decides again gives the same id"
     named = scene.after(decision).commanded("promote", id_="promote-99")
     decision = named.decide()
-    assert act.NameCommand(id="promote-99", verb="promote") not in decision.actions
+    assert NameCommand(id="promote-99", verb="promote") not in decision.actions
     assert decision.status.current_step_index == 2
 
 
 def test_a_bare_verb_is_named_also_while_traffic_goes_back() -> None:
     scene = under_way(25, spec_of(successCriteria=CRITERIA), evidence=evidence("fail"))
     assert scene.commanded("promote", id_="").decide().actions == (
-        act.SetWeight(Split(0, cut_off=True)),
-        act.NameCommand(id="promote-99", verb="promote"),
+        SetWeight(Split(0, cut_off=True)),
+        NameCommand(id="promote-99", verb="promote"),
     )

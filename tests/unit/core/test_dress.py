@@ -8,12 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.core.dress import Dress, Worn, born, redressed, undressed, worn
+from rollouts.core.template import (
+    AppliedMetadata,
+    RoleMetadata,
+    applied_metadata,
+    metadata_patch,
+    user_template,
+    with_metadata,
+)
 from rollouts.kube.merging import merged
 from rollouts.model.kinds import HASH_LABEL, JSON, ROLE_METADATA, ROLLOUT_LABEL
 
-CANARY = Dress({"role": "canary"}, {"note": "on its way"})
-STABLE = Dress({"role": "stable", "tier": "gold"})
+CANARY = RoleMetadata({"role": "canary"}, {"note": "on its way"})
+STABLE = RoleMetadata({"role": "stable", "tier": "gold"})
 
 
 def replica_set(**metadata: Any) -> JSON:
@@ -32,22 +39,22 @@ def metadata_of(obj: JSON) -> JSON:
 
 
 def test_a_replica_set_is_born_in_its_dress_and_says_so() -> None:
-    made = born(replica_set(), CANARY)
+    made = with_metadata(replica_set(), CANARY)
     assert metadata_of(made) == {
         "labels": {"app": "web", HASH_LABEL: "abc", "role": "canary", ROLE_METADATA: CANARY.mark},
         "annotations": {"note": "on its way"},
     }
-    assert worn(made).dress == CANARY
+    assert applied_metadata(made).dress == CANARY
     assert made["metadata"]["labels"] == {"app": "web"}
 
 
 def test_without_a_dress_nothing_is_added() -> None:
-    assert born(replica_set(), Dress()) == replica_set()
+    assert with_metadata(replica_set(), RoleMetadata()) == replica_set()
 
 
 def test_another_role_takes_away_what_is_not_its_own() -> None:
-    made = born(replica_set(), CANARY)
-    changed = merged(made, redressed(made, STABLE, "web"))
+    made = with_metadata(replica_set(), CANARY)
+    changed = merged(made, metadata_patch(made, STABLE, "web"))
     assert metadata_of(changed)["labels"] == {
         "app": "web",
         HASH_LABEL: "abc",
@@ -61,9 +68,9 @@ def test_another_role_takes_away_what_is_not_its_own() -> None:
 
 def test_what_the_template_says_itself_comes_back() -> None:
     plain = replica_set(labels={"tier": "bronze"})
-    made = merged(plain, redressed(plain, STABLE, "web"))
+    made = merged(plain, metadata_patch(plain, STABLE, "web"))
     assert metadata_of(made)["labels"]["tier"] == "gold"
-    bare = merged(made, redressed(made, Dress(), "web"))
+    bare = merged(made, metadata_patch(made, RoleMetadata(), "web"))
     assert metadata_of(bare)["labels"] == {
         "app": "web",
         HASH_LABEL: "abc",
@@ -73,12 +80,12 @@ def test_what_the_template_says_itself_comes_back() -> None:
 
 
 def test_a_pod_that_missed_a_change_of_dress_still_gets_rid_of_the_first() -> None:
-    made = born(replica_set(), CANARY)
+    made = with_metadata(replica_set(), CANARY)
     pod = {"metadata": copy.deepcopy(metadata_of(made))}
-    made = merged(made, redressed(made, STABLE, "web"))
-    made = merged(made, redressed(made, Dress({"shelf": "top"}), "web"))
-    pod = merged(pod, {"metadata": worn(made).patch()})
-    mark = worn(made).dress.mark
+    made = merged(made, metadata_patch(made, STABLE, "web"))
+    made = merged(made, metadata_patch(made, RoleMetadata({"shelf": "top"}), "web"))
+    pod = merged(pod, {"metadata": applied_metadata(made).patch()})
+    mark = applied_metadata(made).dress.mark
     assert pod["metadata"]["labels"] == {
         "app": "web",
         HASH_LABEL: "abc",
@@ -89,42 +96,42 @@ def test_a_pod_that_missed_a_change_of_dress_still_gets_rid_of_the_first() -> No
 
 
 def test_the_same_words_have_the_same_mark_and_none_has_none() -> None:
-    assert Dress({"a": "1", "b": "2"}).mark == Dress({"b": "2", "a": "1"}).mark
-    assert Dress({"a": "1"}).mark != Dress({}, {"a": "1"}).mark
-    assert Dress().mark == ""
+    assert RoleMetadata({"a": "1", "b": "2"}).mark == RoleMetadata({"b": "2", "a": "1"}).mark
+    assert RoleMetadata({"a": "1"}).mark != RoleMetadata({}, {"a": "1"}).mark
+    assert RoleMetadata().mark == ""
 
 
 def test_a_template_that_is_older_than_our_label_gets_it_and_no_empty_record() -> None:
     old = replica_set()
-    patch = redressed(old, Dress(), "web")
+    patch = metadata_patch(old, RoleMetadata(), "web")
     assert "metadata" not in patch
     made = merged(old, patch)
     assert metadata_of(made)["labels"] == {"app": "web", HASH_LABEL: "abc", ROLLOUT_LABEL: "web"}
-    assert undressed(made) == undressed(old)
+    assert user_template(made) == user_template(old)
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", '"x"', '{"labels": 3}', "null"])
 def test_a_record_that_cannot_be_read_is_none(text: str) -> None:
     obj = replica_set()
     obj["metadata"]["annotations"] = {ROLE_METADATA: text}
-    assert worn(obj) == Worn()
+    assert applied_metadata(obj) == AppliedMetadata()
 
 
 words = st.dictionaries(st.sampled_from(["role", "tier", "zone"]), st.text("xyz", max_size=2))
-dresses = st.builds(Dress, words, words)
+dresses = st.builds(RoleMetadata, words, words)
 
 
 @given(words, words, st.lists(dresses, max_size=5))
 def test_the_template_is_always_found_again(
-    labels: dict[str, str], annotations: dict[str, str], worn_in_turn: list[Dress]
+    labels: dict[str, str], annotations: dict[str, str], worn_in_turn: list[RoleMetadata]
 ) -> None:
     plain = replica_set(labels=labels, annotations=annotations)
-    made = born(plain, worn_in_turn[0]) if worn_in_turn else plain
+    made = with_metadata(plain, worn_in_turn[0]) if worn_in_turn else plain
     for dress in worn_in_turn[1:]:
-        made = merged(made, redressed(made, dress, "web"))
-        assert json.loads(worn(made).text)
-        assert worn(made).dress == dress
-    found = undressed(made)
+        made = merged(made, metadata_patch(made, dress, "web"))
+        assert json.loads(applied_metadata(made).text)
+        assert applied_metadata(made).dress == dress
+    found = user_template(made)
     assert found["metadata"]["labels"] == {"app": "web", **labels}
     assert found["metadata"].get("annotations", {}) == annotations
     assert found["spec"] == plain["spec"]["template"]["spec"]

@@ -4,8 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from rollouts.core import actions as act
-from rollouts.core.replicas import canary_replicas, needed, scale_of
+from rollouts.core.plan.actions import (
+    CreateReplicaSet,
+    RemoveRoute,
+    ScaleReplicaSet,
+    SelectRevision,
+    SetWeight,
+)
+from rollouts.core.world import canary_replicas, canary_scale_at, pods_needed
 from rollouts.model.finding import Finding
 from rollouts.model.route import Route, Split
 from rollouts.model.status import Pause, RolloutStatus, Weights
@@ -34,13 +40,12 @@ def about_to_rise(**changes: object) -> Scene:
 
 def raises(scene: Scene) -> bool:
     return any(
-        isinstance(action, act.SetWeight) and action.split.percent
-        for action in scene.decide().actions
+        isinstance(action, SetWeight) and action.split.percent for action in scene.decide().actions
     )
 
 
 def test_the_weight_rises_when_size_service_and_stable_are_in_place() -> None:
-    assert about_to_rise().decide().actions == (act.SetWeight(Split(25)),)
+    assert about_to_rise().decide().actions == (SetWeight(Split(25)),)
 
 
 OBSTACLE = Finding("error", "SecondCanary", "somebody else is there")
@@ -116,13 +121,13 @@ def test_a_bigger_step_is_written_down_before_it_is_made() -> None:
     assert decision.status.weights.desired == 50
     assert decision.actions == ()
     following = promoted.after(decision)
-    assert following.decide().actions == (act.ScaleReplicaSet("checkout-newhash", 2),)
+    assert following.decide().actions == (ScaleReplicaSet("checkout-newhash", 2),)
     bigger = following.evolve(replica_set(NEW, 2)).serving(
         canary=service("checkout-canary", NEW, newhash=1)
     )
     assert bigger.decide().actions == (), "the second pod is not in the Service yet"
     ready = bigger.serving(canary=service("checkout-canary", NEW, newhash=2))
-    assert ready.decide().actions == (act.SetWeight(Split(50)),)
+    assert ready.decide().actions == (SetWeight(Split(50)),)
 
 
 def test_a_pause_without_duration_waits_for_a_person() -> None:
@@ -222,14 +227,14 @@ def test_promotion_makes_it_stable_and_keeps_the_old_one_for_a_while() -> None:
     assert decision.actions == ()
     scene = scene.after(decision)
     switch = scene.decide().actions
-    assert switch == (act.SelectRevision("checkout", NEW),), "the Service before anything else"
+    assert switch == (SelectRevision("checkout", NEW),), "the Service before anything else"
     scene = scene.serving(stable=service("checkout", NEW, newhash=4))
     decision = scene.decide()
-    assert decision.actions == (act.RemoveRoute(),)
+    assert decision.actions == (RemoveRoute(),)
     assert decision.status.retiring[0].at == at(1 + 5), "its last request can't be later than now"
     scene = scene.after(decision).with_(route=NO_ROUTE)
     assert scene.with_(now=at(5)).decide().actions == ()
-    assert scene.with_(now=at(6)).decide().actions == (act.ScaleReplicaSet("checkout-oldhash", 0),)
+    assert scene.with_(now=at(6)).decide().actions == (ScaleReplicaSet("checkout-oldhash", 0),)
 
 
 def test_the_route_stays_until_the_stable_service_has_the_new_pods() -> None:
@@ -270,7 +275,7 @@ SCALES = [
 @pytest.mark.parametrize(("index", "scale"), [(0, 3), (1, 3), (2, 2), (3, None), (4, None)])
 def test_set_canary_scale_holds_until_the_next_one(index: int, scale: int | None) -> None:
     status = under_way(25).status
-    assert scale_of(spec_of(SCALES), status, index) == scale
+    assert canary_scale_at(spec_of(SCALES), status, index) == scale
 
 
 @pytest.mark.parametrize(
@@ -280,7 +285,7 @@ def test_a_scale_counts_instead_of_the_weight_but_not_for_all_the_traffic(
     scale: int, desired: int, pods: int
 ) -> None:
     status = RolloutStatus(canary_scale=scale, stable_floor=4, weights=Weights(desired=desired))
-    assert needed(spec_of(), status) == pods
+    assert pods_needed(spec_of(), status) == pods
 
 
 def test_set_canary_scale_sizes_the_canary_before_any_weight() -> None:
@@ -288,7 +293,7 @@ def test_set_canary_scale_sizes_the_canary_before_any_weight() -> None:
     decision = scene.decide()
     assert decision.status.canary_scale == 3
     scene = scene.after(decision)
-    assert scene.decide().actions == (act.CreateReplicaSet(NEW, 2, 3),)
+    assert scene.decide().actions == (CreateReplicaSet(NEW, 2, 3),)
     assert scene.evolve(replica_set(NEW, 3, 2)).decide().status.current_step_index == 0
     assert scene.evolve(replica_set(NEW, 3)).decide().status.current_step_index == 1
 
@@ -313,7 +318,7 @@ def test_a_change_of_the_route_by_somebody_else_is_put_back_and_said(
 ) -> None:
     decision = under_way(25, current_step_index=1, route=route).decide()
     assert "DriftCorrected" in told(decision)
-    assert decision.actions == (act.SetWeight(Split(25)),)
+    assert decision.actions == (SetWeight(Split(25)),)
     (said,) = [each for each in decision.occurrences if each.reason == "DriftCorrected"]
     assert (said.type, said.message) == (
         "Warning",
@@ -329,7 +334,7 @@ def test_a_route_that_is_gone_and_can_not_be_made_again_is_said_and_not_counted(
     assert decision.status.weights.applied == 0
     assert decision.status.message == f"step 2/3 at 0 %: {problem.message}"
     again = under_way(25, current_step_index=1, weights=WANTS_25, route=Route()).decide()
-    assert again.actions == (act.SetWeight(Split(25)),)
+    assert again.actions == (SetWeight(Split(25)),)
 
 
 @pytest.mark.parametrize(
@@ -342,12 +347,12 @@ def test_a_service_that_somebody_points_elsewhere_is_put_back_and_said(
     name = "checkout" if arm == "stable" else "checkout-canary"
     scene = under_way(25, current_step_index=1)
     decision = scene.serving(**{arm: service(name, selected, oldhash=4, newhash=1)}).decide()
-    assert decision.actions == (act.SelectRevision(name, hash_),)
+    assert decision.actions == (SelectRevision(name, hash_),)
     assert "DriftCorrected" in told(decision)
     assert decision.status.abort is None
     held = scene.with_(held_by=Pause(reason="Command", at=at(-5)))
     held = held.serving(**{arm: service(name, selected, oldhash=4, newhash=1)})
-    assert held.decide().actions == (act.SelectRevision(name, hash_),), "a hold does not hold this"
+    assert held.decide().actions == (SelectRevision(name, hash_),), "a hold does not hold this"
 
 
 def test_weight_that_still_reaches_a_superseded_canary_is_not_this_one_s() -> None:
@@ -356,7 +361,7 @@ def test_weight_that_still_reaches_a_superseded_canary_is_not_this_one_s() -> No
     scene = under_way(25, weights=WANTS_25).serving(canary=before)
     decision = scene.decide()
     assert decision.status.weights.applied == 0
-    assert decision.actions == (act.SetWeight(Split(0)),)
+    assert decision.actions == (SetWeight(Split(0)),)
 
 
 def test_routes_that_differ_for_a_moment_are_nobody_s_change() -> None:
@@ -371,6 +376,6 @@ def test_a_change_of_one_of_several_routes_is_said_before_it_is_confirmed() -> N
     decision = under_way(25, current_step_index=1, route=changed).decide()
     (said,) = [each for each in decision.occurrences if each.reason == "DriftCorrected"]
     assert said.message == "the canary's route says 0 %; it is put back to 25 %"
-    assert decision.actions == (act.SetWeight(Split(25)),)
+    assert decision.actions == (SetWeight(Split(25)),)
     stuck = replace(changed, findings=(Finding("error", "NotServed", "no kind"),))
     assert "DriftCorrected" not in told(under_way(25, current_step_index=1, route=stuck).decide())

@@ -2,9 +2,7 @@
 
 import copy
 
-from rollouts.core.identity import identify, known
-from rollouts.core.meaning import mark
-from rollouts.core.revision import template_hash
+from rollouts.core.template import identify, known_hash, meaning_hash, template_hash
 from rollouts.model.kinds import HASH_LABEL, JSON, MEANING_ANNOTATION
 
 TEMPLATE: JSON = {
@@ -46,7 +44,7 @@ def test_a_new_default_everywhere_is_no_new_revision() -> None:
 
 def test_a_template_is_found_by_what_was_written_though_the_replica_set_has_defaults() -> None:
     found = replica_set("one", defaulted(TEMPLATE))
-    found["metadata"]["annotations"] = {MEANING_ANNOTATION: mark(TEMPLATE)}
+    found["metadata"]["annotations"] = {MEANING_ANNOTATION: meaning_hash(TEMPLATE)}
     nulls = {**TEMPLATE, "metadata": {"labels": {"app": "shop"}, "creationTimestamp": None}}
     assert identify(nulls, {}, [found]) == "one"
     other = {**TEMPLATE, "spec": {"containers": [{"name": "web", "image": "shop:2"}]}}
@@ -70,6 +68,8 @@ def test_one_generation_is_looked_at_once() -> None:
     """So that ReplicaSets as a cache saw them before an upgrade tell nothing wrong."""
     adoption = {"uid": "d", "observedGeneration": 3, "templateHash": "known"}
     rollout = {"status": {"adoption": adoption}}
-    assert known(evolve(defaulted(TEMPLATE)), rollout) == "known"
-    assert not known(evolve(TEMPLATE, 4), rollout)
-    assert not known(evolve(TEMPLATE), {"status": {"adoption": {**adoption, "uid": "another"}}})
+    assert known_hash(evolve(defaulted(TEMPLATE)), rollout) == "known"
+    assert not known_hash(evolve(TEMPLATE, 4), rollout)
+    assert not known_hash(
+        evolve(TEMPLATE), {"status": {"adoption": {**adoption, "uid": "another"}}}
+    )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.core import actions as act
+from rollouts.core.plan.actions import ScaleReplicaSet, SetWeight
 from rollouts.model.route import Route, Split
 from rollouts.model.status import Exposure, Weights
 from tests.unit.core.worlds import NEW, OLD, Scene, at, replica_set, spec_of, under_way
@@ -33,7 +33,7 @@ def scene(
 
 
 def sizes(found: Scene) -> dict[str, int]:
-    scales = (each for each in found.decide().actions if isinstance(each, act.ScaleReplicaSet))
+    scales = (each for each in found.decide().actions if isinstance(each, ScaleReplicaSet))
     return {each.name.removeprefix("checkout-"): each.replicas for each in scales}
 
 
@@ -62,11 +62,11 @@ def test_a_header_route_is_no_weight_that_stable_could_not_bear_less_of() -> Non
     found = scene([]).with_(weights=Weights(desired=0, applied=0), current_step_index=0)
     opened = Route(exists=True, weight=0, highest=1, said=frozenset({0}))
     short = found.with_(route=opened).evolve(replica_set(OLD, 4, 2))
-    weights = [each for each in short.decide().actions if isinstance(each, act.SetWeight)]
+    weights = [each for each in short.decide().actions if isinstance(each, SetWeight)]
     assert all(each.split.percent == 0 for each in weights)
 
 
 def test_stable_gives_up_no_pods_for_traffic_that_somebody_gave_back_to_it() -> None:
     found = scene([]).with_(route=Route(exists=True, weight=3, highest=3))
     assert OLD not in sizes(found)
-    assert act.SetWeight(Split(50)) in found.decide().actions
+    assert SetWeight(Split(50)) in found.decide().actions

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.core.meaning import mark, meaning
+from rollouts.core.template import meaning, meaning_hash
 from rollouts.model.kinds import JSON
 
 WEB: JSON = {
@@ -64,7 +64,7 @@ def with_(path: str, value: Any) -> JSON:
     ],
 )
 def test_another_way_of_writing_is_no_other_template(path: str, value: Any) -> None:
-    assert mark(with_(path, value)) == mark(TEMPLATE)
+    assert meaning_hash(with_(path, value)) == meaning_hash(TEMPLATE)
 
 
 @pytest.mark.parametrize(
@@ -83,12 +83,14 @@ def test_another_way_of_writing_is_no_other_template(path: str, value: Any) -> N
     ],
 )
 def test_what_may_mean_something_is_another_template(path: str, value: Any) -> None:
-    assert mark(with_(path, value)) != mark(TEMPLATE)
+    assert meaning_hash(with_(path, value)) != meaning_hash(TEMPLATE)
 
 
 def test_of_tolerations_that_end_the_first_counts() -> None:
     timed = [{"key": "a", "tolerationSeconds": 5}, {"key": "a", "tolerationSeconds": 50}]
-    assert mark(with_("spec.tolerations", timed)) != mark(with_("spec.tolerations", timed[::-1]))
+    assert meaning_hash(with_("spec.tolerations", timed)) != meaning_hash(
+        with_("spec.tolerations", timed[::-1])
+    )
 
 
 def test_an_empty_object_may_mean_something() -> None:
@@ -111,9 +113,9 @@ def test_an_empty_object_may_mean_something() -> None:
     ],
 )
 def test_a_template_that_is_none_is_for_the_api_server_to_refuse(strange: JSON) -> None:
-    assert mark(strange)
+    assert meaning_hash(strange)
 
 
 def test_the_mark_on_replica_sets_is_the_same_in_every_version_of_ours() -> None:
     """Otherwise an upgrade would be a release of every template that was written anew since."""
-    assert mark(TEMPLATE) == "wsatot36ga"
+    assert meaning_hash(TEMPLATE) == "wsatot36ga"

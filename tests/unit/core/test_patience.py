@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from rollouts.core import actions as act
-from rollouts.core.patience import SILENCE
+from rollouts.core.facts import CONFIRMATION_TIMEOUT
+from rollouts.core.plan.actions import RemoveRoute, SelectRevision
 from rollouts.model.route import Route
 from rollouts.model.status import Retiring, Weights
 from tests.unit.core.worlds import (
@@ -20,7 +20,7 @@ from tests.unit.core.worlds import (
 )
 
 CUT = Route(exists=True, weight=None, highest=1, is_cut=True, waits=("Gateway edge is silent",))
-LONG = SILENCE.total_seconds()
+LONG = CONFIRMATION_TIMEOUT.total_seconds()
 
 
 def later(scene: Scene, seconds: float) -> Scene:
@@ -44,7 +44,7 @@ def test_a_gateway_that_is_silent_for_good_does_not_keep_the_canary() -> None:
     assert decision.occurrences[0].message.startswith("Gateway edge is silent: it is waited for no")
     assert decision.status.message == rolled_back().status.message
     gone = later(scene.after(decision), 31).decide()
-    assert act.RemoveRoute() in gone.actions
+    assert RemoveRoute() in gone.actions
     assert told(gone) == [], "it is told once"
 
 
@@ -61,10 +61,10 @@ def test_a_newer_template_waits_since_what_the_last_canary_gets_must_not_be_its_
         canary=service("checkout-canary", "lasthash", lasthash=1)
     )
     decision = later(scene, LONG).decide()
-    assert act.SelectRevision("checkout-canary", NEW) not in decision.actions
+    assert SelectRevision("checkout-canary", NEW) not in decision.actions
     assert [entry.at for entry in decision.status.retiring] == [None]
     cut = later(scene.with_(route=Route(exists=True)), LONG).decide()
-    assert act.SelectRevision("checkout-canary", NEW) in cut.actions
+    assert SelectRevision("checkout-canary", NEW) in cut.actions
 
 
 def test_going_forward_an_answer_is_waited_for_up_to_the_deadline() -> None:

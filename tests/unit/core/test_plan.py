@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.core import plan
+from rollouts.core.facts import (
+    PROMOTION,
+    entered_steps,
+    found_again,
+    named_step,
+    resumes_at,
+    step_labels,
+)
 from rollouts.model.kinds import JSON
 from tests.unit.core.worlds import at, spec_of, under_way
 
@@ -47,7 +54,7 @@ WAS = [weight(5), HOLD, weight(25), HOLD, weight(50)]
     ],
 )
 def test_a_step_has_one_short_name_for_good(step: JSON, label: str) -> None:
-    assert plan.labels(spec_of([step])) == [label]
+    assert step_labels(spec_of([step])) == [label]
 
 
 @pytest.mark.parametrize(
@@ -75,15 +82,15 @@ def test_the_current_step_is_found_again_or_it_is_said_that_it_is_not(
 ) -> None:
     before = spec_of(WAS)
     status = under_way(25).status.evolve(
-        current_step_index=entered - 1, entered_steps=plan.entered(before, entered - 1)
+        current_step_index=entered - 1, entered_steps=entered_steps(before, entered - 1)
     )
     after = spec_of(now)
-    found = plan.found_again(after, status, at(0))
+    found = found_again(after, status, at(0))
     assert (found.current_step_index if found else None) == index
     if found is not None and index is not None:
-        assert found.entered_steps == [*plan.labels(after), plan.PROMOTION][: index + 1]
+        assert found.entered_steps == [*step_labels(after), PROMOTION][: index + 1]
         assert found.weights == status.weights, "nothing is moved by that"
-        assert plan.found_again(after, found, at(9)) == found, "once and for all"
+        assert found_again(after, found, at(9)) == found, "once and for all"
 
 
 CLOCKED = [weight(10), timed("20s"), weight(50), HOLD, weight(60), timed("20s")]
@@ -102,17 +109,17 @@ def test_a_step_that_ends_by_itself_is_not_found_behind_what_was_never_entered(
     now: list[JSON],
 ) -> None:
     status = under_way(10).status.evolve(
-        current_step_index=1, entered_steps=plan.entered(spec_of(CLOCKED), 1)
+        current_step_index=1, entered_steps=entered_steps(spec_of(CLOCKED), 1)
     )
-    assert plan.found_again(spec_of(now), status, at(0)) is None
+    assert found_again(spec_of(now), status, at(0)) is None
 
 
 def test_what_a_person_passed_is_the_step_that_it_was() -> None:
     status = under_way(10).status.evolve(
         current_step_index=1, entered_steps=["setWeight 10", "pause"], promoted="Step"
     )
-    same = plan.found_again(spec_of([weight(10), HOLD, weight(90)]), status, at(0))
-    other = plan.found_again(spec_of([weight(10), timed("5m"), weight(90)]), status, at(0))
+    same = found_again(spec_of([weight(10), HOLD, weight(90)]), status, at(0))
+    other = found_again(spec_of([weight(10), timed("5m"), weight(90)]), status, at(0))
     assert same is not None
     assert other is not None
     assert (same.promoted, other.promoted) == ("Step", "")
@@ -121,23 +128,23 @@ def test_what_a_person_passed_is_the_step_that_it_was() -> None:
 def test_a_header_route_that_nobody_entered_does_not_open_by_an_edit() -> None:
     before = spec_of([header(TESTERS), HOLD])
     status = under_way(25).status.evolve(
-        current_step_index=1, entered_steps=plan.entered(before, 1)
+        current_step_index=1, entered_steps=entered_steps(before, 1)
     )
     everybody = {"headerName": "x-tester", "headerValue": {"regex": ".*"}}
-    assert plan.found_again(spec_of([header(everybody), HOLD]), status, at(0)) is None
-    assert plan.found_again(spec_of([header(), HOLD]), status, at(0)) is not None
-    assert plan.found_again(spec_of([weight(5), header(TESTERS), HOLD]), status, at(0))
+    assert found_again(spec_of([header(everybody), HOLD]), status, at(0)) is None
+    assert found_again(spec_of([header(), HOLD]), status, at(0)) is not None
+    assert found_again(spec_of([weight(5), header(TESTERS), HOLD]), status, at(0))
 
 
 def test_the_clock_of_a_pause_that_had_none_begins_with_the_edit() -> None:
     before = spec_of([weight(25), HOLD])
     status = under_way(25).status.evolve(
-        current_step_index=1, entered_steps=plan.entered(before, 1), step_started_at=at(-900)
+        current_step_index=1, entered_steps=entered_steps(before, 1), step_started_at=at(-900)
     )
-    found = plan.found_again(spec_of([weight(25), timed("10m")]), status, at(0))
+    found = found_again(spec_of([weight(25), timed("10m")]), status, at(0))
     assert found is not None
     assert found.step_started_at == at(0)
-    longer = plan.found_again(spec_of([weight(25), timed("20m")]), found, at(60))
+    longer = found_again(spec_of([weight(25), timed("20m")]), found, at(60))
     assert longer is not None
     assert longer.step_started_at == at(0), "another duration counts from the beginning of the step"
 
@@ -145,9 +152,9 @@ def test_the_clock_of_a_pause_that_had_none_begins_with_the_edit() -> None:
 def test_a_status_from_before_steps_were_remembered_is_trusted_by_its_index() -> None:
     spec = spec_of(WAS)
     status = under_way(25).status.evolve(current_step_index=3, entered_steps=[])
-    found = plan.found_again(spec, status, at(0))
+    found = found_again(spec, status, at(0))
     assert found is not None
-    assert (found.current_step_index, found.entered_steps) == (3, plan.labels(spec)[:4])
+    assert (found.current_step_index, found.entered_steps) == (3, step_labels(spec)[:4])
 
 
 @pytest.mark.parametrize(
@@ -161,9 +168,9 @@ def test_a_status_from_before_steps_were_remembered_is_trusted_by_its_index() ->
 def test_it_goes_on_after_the_last_step_up_to_which_nothing_has_changed(
     now: list[JSON], index: int, words: str
 ) -> None:
-    steps = plan.labels(spec_of(now))
-    assert plan.resumes_at(plan.entered(spec_of(WAS), 3), steps) == index
-    assert plan.named(steps, index) == words
+    steps = step_labels(spec_of(now))
+    assert resumes_at(entered_steps(spec_of(WAS), 3), steps) == index
+    assert named_step(steps, index) == words
 
 
 ANY_STEP = st.sampled_from(
@@ -176,17 +183,17 @@ def test_whatever_is_edited_it_stands_at_a_step_of_its_kind_or_nowhere(
     before: list[JSON], after: list[JSON], data: st.DataObject
 ) -> None:
     at_step = data.draw(st.integers(0, len(before)))
-    entered = plan.entered(spec_of(before), at_step)
+    entered = entered_steps(spec_of(before), at_step)
     status = under_way(25).status.evolve(current_step_index=at_step, entered_steps=entered)
-    found = plan.found_again(spec_of(after), status, at(0))
+    found = found_again(spec_of(after), status, at(0))
     if found is None:
-        steps = plan.labels(spec_of(after))
-        index = plan.resumes_at(entered, steps)
+        steps = step_labels(spec_of(after))
+        index = resumes_at(entered, steps)
         assert steps[:index] == entered[:index], "it goes on after what has not changed"
         return
     kind = entered[-1].split()[0]
     assert found.entered_steps[-1].split()[0] == kind
-    assert (found.current_step_index == len(after)) is (kind == plan.PROMOTION)
+    assert (found.current_step_index == len(after)) is (kind == PROMOTION)
     assert found.evolve(current_step_index=at_step, entered_steps=entered) == status.evolve(
         step_started_at=found.step_started_at
     ), "nothing else is changed"
@@ -195,6 +202,6 @@ def test_whatever_is_edited_it_stands_at_a_step_of_its_kind_or_nowhere(
 def test_an_attempt_without_steps_that_has_not_begun_is_at_the_promotion() -> None:
     """A rollback that waits until another strategy comes into force."""
     status = under_way(promoted="Full", entered_steps=[], current_step_index=3).status
-    found = plan.found_again(spec_of(WAS), status, at(0))
+    found = found_again(spec_of(WAS), status, at(0))
     assert found is not None
     assert (found.current_step_index, found.promoted) == (len(WAS), "Full")

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from rollouts.core import actions as act
-from rollouts.core.observed import Pod, ReplicaSet
-from rollouts.core.replicas import enough
+from rollouts.core.plan.actions import SetWeight
+from rollouts.core.world import Pod, ReplicaSet, enough_pods
 from rollouts.model.route import Route, Split
 from rollouts.model.status import Weights
 from tests.unit.core.worlds import (
@@ -124,7 +123,7 @@ def test_no_ready_pod_ends_it_at_once_when_one_has_failed_by_itself() -> None:
 @pytest.mark.parametrize("facts", [DISRUPTED, STARTING])
 def test_no_ready_pod_by_no_fault_of_theirs_is_a_hold_at_0(facts: dict[str, Any]) -> None:
     decision = single(**facts).decide()
-    assert decision.actions == (act.SetWeight(Split(0, cut_off=True)),)
+    assert decision.actions == (SetWeight(Split(0, cut_off=True)),)
     status = decision.status
     assert (status.abort, status.current_step_index, status.phase) == (None, 1, "Progressing")
     assert (status.weights.desired, status.weights.applied) == (25, 0)
@@ -138,7 +137,7 @@ def test_the_hold_is_kept_although_a_cache_says_the_old_weight() -> None:
     again = held.decide()
     assert again.status.weights.applied == 0
     assert told(again) == []
-    assert again.actions == (act.SetWeight(Split(0, cut_off=True)),)
+    assert again.actions == (SetWeight(Split(0, cut_off=True)),)
 
 
 @pytest.mark.parametrize("ends", ["a newer template", "an abort and a retry"])
@@ -185,7 +184,7 @@ def test_by_default_some_of_many_may_be_starting_still(
         Pod(f"pod-{each}", ready=False, created_at=at(-9), restarts=1) for each in range(broken)
     ]
     found = replace(replica_set(NEW, wanted, available), pods=tuple(pods))
-    assert (available >= enough(spec_of(), wanted, found)) == goes_on
+    assert (available >= enough_pods(spec_of(), wanted, found)) == goes_on
 
 
 @pytest.mark.parametrize(
@@ -200,7 +199,7 @@ def test_by_default_some_of_many_may_be_starting_still(
 )
 def test_a_threshold_says_how_many_are_enough(threshold: dict[str, Any], least: int) -> None:
     strategy = {"canary": {"steps": [], "replicaProgressThreshold": threshold}}
-    assert enough(spec_of(strategy=strategy), 10, replica_set(NEW, 10)) == least
+    assert enough_pods(spec_of(strategy=strategy), 10, replica_set(NEW, 10)) == least
 
 
 def test_what_a_threshold_calls_enough_for_a_weight_is_enough_at_that_weight() -> None:
@@ -222,7 +221,7 @@ def test_a_step_goes_on_by_its_threshold() -> None:
     assert scene.decide().actions == ()
     canary = scene.spec.strategy.model_dump(by_alias=True, exclude_none=True)["canary"]
     half = {"canary": {**canary, "replicaProgressThreshold": {"type": "Percent", "value": 50}}}
-    assert act.SetWeight(Split(50)) in scene.with_(spec=spec_of(strategy=half)).decide().actions
+    assert SetWeight(Split(50)) in scene.with_(spec=spec_of(strategy=half)).decide().actions
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.core.refresh import COUNTS_EVERY, FIRST_SAMPLE, GROWTH, due_at, worth_writing
+from rollouts.core.status_writes import COUNTS_EVERY, FIRST_SAMPLE, GROWTH, due_at, worth_writing
 from rollouts.model.status import (
     Condition,
     CriterionStatus,

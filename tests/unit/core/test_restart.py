@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from rollouts.core.actions import Decision, EvictPod, ScaleReplicaSet
-from rollouts.core.observed import Pod, ReplicaSet
-from rollouts.core.pace import pace
+from rollouts.core.plan.actions import Decision, EvictPod, ScaleReplicaSet
+from rollouts.core.world import Pod, ReplicaSet, restart_pace
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import Restart, RolloutStatus
 from rollouts.model.validation import parse_rollout
@@ -86,7 +85,7 @@ def tolerant(size: int, max_unavailable: int | str) -> RolloutSpec:
 def test_enough_pods_are_always_kept(
     size: int, max_unavailable: int | str, keep: int, surge: int
 ) -> None:
-    found = pace(tolerant(size, max_unavailable), RolloutStatus())
+    found = restart_pace(tolerant(size, max_unavailable), RolloutStatus())
     assert (found.keep, found.surge) == (keep, surge)
     assert size == 0 or found.at_once > 0
 
@@ -94,7 +93,7 @@ def test_enough_pods_are_always_kept(
 def test_blue_green_keeps_three_quarters() -> None:
     rollout = kubernetes.rollout(STEPS, replicas=8)
     rollout["spec"]["strategy"] = {"blueGreen": {"activeService": "checkout"}}
-    assert pace(parse_rollout(rollout), RolloutStatus()).keep == 6
+    assert restart_pace(parse_rollout(rollout), RolloutStatus()).keep == 6
 
 
 def test_by_replicas_it_has_one_more_pod_too() -> None:

@@ -4,14 +4,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from rollouts.core import actions as act
-from rollouts.core.actions import ReleaseService
-from rollouts.core.workload import (
-    DETACH,
+from rollouts.core.plan.actions import (
+    ReleaseService,
+    RemoveRoute,
     RestoreWorkload,
+    SelectRevision,
     SetFinalizers,
-    Workload,
+    SetWeight,
 )
+from rollouts.core.world import DETACH, Workload
 from rollouts.model.route import Route, Split
 from rollouts.model.status import Retiring, RolloutStatus
 from tests.unit.core.test_adoption import adopting, both, deployment, taken
@@ -91,7 +92,7 @@ def test_a_release_under_way_is_stopped_and_its_template_is_not_given_back() -> 
     scene = under_way(25, adopting()).with_(workload=deployment(0), **LEAVING)
     decision = scene.decide()
     assert told(decision) == ["RolledBack"]
-    assert decision.actions == (act.SetWeight(Split(cut_off=True)),)
+    assert decision.actions == (SetWeight(Split(cut_off=True)),)
 
     cut = scene.after(decision).with_(route=Route(exists=True))
     assert cut.decide().actions == (), "what was stopped still has pods, which a Service may select"
@@ -104,7 +105,7 @@ def test_a_release_under_way_is_stopped_and_its_template_is_not_given_back() -> 
         "checkout-canary": replace(service("checkout-canary", NEW), ours=True),
     }
     ends = cut.after(decision).with_(workload=deployment(4), services=both_there, template_hash=OLD)
-    assert ends.decide().actions == (act.RemoveRoute(),)
+    assert ends.decide().actions == (RemoveRoute(),)
 
 
 def test_until_then_it_says_what_it_waits_for() -> None:
@@ -144,7 +145,7 @@ def test_its_pods_come_back_as_many_as_the_rollout_has() -> None:
 def test_a_service_on_a_canary_that_was_switched_to_goes_to_stable_first() -> None:
     scene = leaving(services={"checkout": service("checkout", NEW, newhash=2)})
     scene = scene.evolve(replica_set(NEW, 2))
-    assert act.SelectRevision("checkout", OLD) in scene.decide().actions
+    assert SelectRevision("checkout", OLD) in scene.decide().actions
 
     # Nobody can be sent to a stable revision that has no ready pod.
     dead = scene.evolve(replica_set(OLD, 4, 0))
@@ -206,7 +207,7 @@ def test_where_nobody_serves_any_more_nothing_is_waited_for() -> None:
     assert SetFinalizers(()) not in scene.decide().actions, "its pods still serve"
     gone = scene.without(OLD, NEW).decide()
     assert gone.actions[-1] == SetFinalizers(())
-    assert act.RemoveRoute() in gone.actions
+    assert RemoveRoute() in gone.actions
 
 
 def test_a_deployment_that_does_not_come_up_is_said_once() -> None:

@@ -5,7 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.core.revision import describe, images, next_number, template_hash
+from rollouts.core.template import images, template_hash
+from rollouts.core.world import describe, next_revision_number
 from rollouts.model.kinds import JSON
 from rollouts.model.status import Revision
 
@@ -64,8 +65,8 @@ def test_images_are_named_in_order_whatever_is_missing() -> None:
 
 
 def test_numbers_go_up() -> None:
-    assert next_number([]) == 1
-    assert next_number([3, 7, 5]) == 8
+    assert next_revision_number([]) == 1
+    assert next_revision_number([3, 7, 5]) == 8
 
 
 def test_people_call_it_by_number_and_images() -> None:

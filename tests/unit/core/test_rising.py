@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.core import actions as act
+from rollouts.core.plan.actions import SetWeight
 from rollouts.model.evidence import Evidence
 from rollouts.model.route import Route
 from rollouts.model.status import Weights
@@ -101,11 +101,11 @@ def test_a_rise_that_was_begun_waits_when_the_evidence_turns_before_its_pods_are
     scene = after_the_pause(leaning(), **begun).evolve(replica_set(NEW, 2))
     scene = scene.serving(canary=service("checkout-canary", NEW, newhash=2))
     decision = scene.decide()
-    assert not any(isinstance(each, act.SetWeight) for each in decision.actions)
+    assert not any(isinstance(each, SetWeight) for each in decision.actions)
     assert TELLS in decision.status.message
     assert decision.status.unsettled_since is None, "the progress deadline is about pods and routes"
     good = scene.with_(evidence=evidence("inconclusive", seconds=0)).decide()
-    assert any(isinstance(each, act.SetWeight) for each in good.actions)
+    assert any(isinstance(each, SetWeight) for each in good.actions)
 
 
 def test_nothing_is_promoted_that_leans() -> None:
@@ -158,7 +158,7 @@ def test_a_person_passes_what_leans_and_the_rise_is_made() -> None:
     assert decision.status.weights.desired == 50
     begun = scene.after(decision).evolve(replica_set(NEW, 2))
     begun = begun.serving(canary=service("checkout-canary", NEW, newhash=2))
-    assert any(isinstance(each, act.SetWeight) for each in begun.decide().actions)
+    assert any(isinstance(each, SetWeight) for each in begun.decide().actions)
     risen = begun.with_(route=Route(exists=True, weight=50, highest=50)).decide().status
     assert (risen.weights.applied, risen.promoted) == (50, ""), "it was for this rise alone"
 
@@ -241,7 +241,7 @@ def begun_rise(**changes: Any) -> Scene:
 
 def weights_set(scene: Scene) -> list[int]:
     actions = scene.decide().actions
-    return [each.split.percent for each in actions if isinstance(each, act.SetWeight)]
+    return [each.split.percent for each in actions if isinstance(each, SetWeight)]
 
 
 def test_a_controller_that_has_just_started_goes_on_with_a_rise_that_was_decided() -> None:
@@ -282,12 +282,12 @@ def test_a_header_route_waits_for_what_leans_says_so_and_runs_into_no_deadline()
     waiting = opening(evidence=leaning()).decide()
     assert waiting.status.message == f"step 2/3 at 25 %: errors: {TELLS}"
     assert waiting.status.unsettled_since is None
-    assert not any(isinstance(each, act.SetWeight) for each in waiting.actions)
+    assert not any(isinstance(each, SetWeight) for each in waiting.actions)
 
 
 def test_a_person_opens_a_header_route_over_what_leans() -> None:
     scene = opening(evidence=leaning(), promoted="Evidence")
-    (written,) = [each for each in scene.decide().actions if isinstance(each, act.SetWeight)]
+    (written,) = [each for each in scene.decide().actions if isinstance(each, SetWeight)]
     assert written.split.names == ["testers"]
     before = opening(evidence=leaning(), promoted="Evidence", current_step_index=0)
     entered = before.decide().status

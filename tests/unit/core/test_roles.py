@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from rollouts.core.actions import (
+from rollouts.core.facts import role_metadata_of
+from rollouts.core.plan.actions import (
     Action,
     CreateReplicaSet,
     DressPod,
@@ -13,9 +14,9 @@ from rollouts.core.actions import (
     SelectRevision,
     SetMinReady,
 )
-from rollouts.core.dress import Dress, Worn
-from rollouts.core.observed import ReplicaSet
-from rollouts.core.roles import PODS_AT_ONCE, dress_of
+from rollouts.core.plan.pods import PODS_AT_ONCE
+from rollouts.core.template import AppliedMetadata, RoleMetadata
+from rollouts.core.world import ReplicaSet
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout
@@ -33,8 +34,8 @@ from tests.unit.core.worlds import (
     under_way,
 )
 
-CANARY = Dress({"role": "canary"})
-STABLE = Dress({"role": "stable"}, {"note": "in use"})
+CANARY = RoleMetadata({"role": "canary"})
+STABLE = RoleMetadata({"role": "stable"}, {"note": "in use"})
 METADATA = {
     "canaryMetadata": {"labels": {"role": "canary"}},
     "stableMetadata": {"labels": {"role": "stable"}, "annotations": {"note": "in use"}},
@@ -47,13 +48,13 @@ def spec_of(**spec: Any) -> RolloutSpec:
     return parse_rollout(rollout)
 
 
-def wearing(found: ReplicaSet, dress: Dress, pods: Dress | None = None) -> ReplicaSet:
+def wearing(found: ReplicaSet, dress: RoleMetadata, pods: RoleMetadata | None = None) -> ReplicaSet:
     """Return the ReplicaSet in this dress, and its pods in the same or another."""
     mark = (dress if pods is None else pods).mark
     before: Any = {"labels": {"role": None}, "annotations": {"note": None}}
     return replace(
         found,
-        worn=Worn(dress, before),
+        worn=AppliedMetadata(dress, before),
         pods=tuple(replace(pod, mark=mark) for pod in found.pods),
     )
 
@@ -66,10 +67,10 @@ def dressing(scene: Scene) -> list[Action]:
 def test_roles_are_those_of_status() -> None:
     spec = spec_of()
     moving = RolloutStatus(stable_revision=revision(OLD), current_revision=revision(NEW))
-    assert dress_of(spec, moving, OLD) == STABLE
-    assert dress_of(spec, moving, NEW) == CANARY
-    assert dress_of(spec, moving, "given-up") is None
-    assert dress_of(spec, RolloutStatus(current_revision=revision(NEW)), NEW) == STABLE
+    assert role_metadata_of(spec, moving, OLD) == STABLE
+    assert role_metadata_of(spec, moving, NEW) == CANARY
+    assert role_metadata_of(spec, moving, "given-up") is None
+    assert role_metadata_of(spec, RolloutStatus(current_revision=revision(NEW)), NEW) == STABLE
 
 
 def test_blue_green_has_roles_too() -> None:
@@ -77,8 +78,8 @@ def test_blue_green_has_roles_too() -> None:
     rollout["spec"]["strategy"] = {"blueGreen": {"activeService": "checkout", **METADATA}}
     spec = parse_rollout(rollout)
     moving = RolloutStatus(stable_revision=revision(OLD), current_revision=revision(NEW))
-    assert dress_of(spec, moving, OLD) == STABLE
-    assert dress_of(spec, moving, NEW) == CANARY
+    assert role_metadata_of(spec, moving, OLD) == STABLE
+    assert role_metadata_of(spec, moving, NEW) == CANARY
 
 
 def test_a_canary_is_born_in_its_dress() -> None:
@@ -91,7 +92,7 @@ def test_the_template_is_changed_first_and_living_pods_after() -> None:
     scene = settled(spec_of())
     assert dressing(scene) == [DressReplicaSet(f"checkout-{OLD}", STABLE)]
 
-    scene = scene.evolve(wearing(replica_set(OLD, 4), STABLE, Dress()))
+    scene = scene.evolve(wearing(replica_set(OLD, 4), STABLE, RoleMetadata()))
     changes = dressing(scene)
     assert [each.name for each in changes if isinstance(each, DressPod)] == [
         f"{OLD}-{number}" for number in range(4)
@@ -139,8 +140,8 @@ def test_a_revision_without_a_role_keeps_what_it_has() -> None:
 
 def test_what_is_taken_out_of_the_spec_is_taken_off() -> None:
     scene = settled().evolve(wearing(replica_set(OLD, 2), STABLE))
-    assert dressing(scene) == [DressReplicaSet(f"checkout-{OLD}", Dress())]
-    scene = scene.evolve(wearing(replica_set(OLD, 2), Dress(), STABLE))
+    assert dressing(scene) == [DressReplicaSet(f"checkout-{OLD}", RoleMetadata())]
+    scene = scene.evolve(wearing(replica_set(OLD, 2), RoleMetadata(), STABLE))
     first = dressing(scene)[0]
     assert isinstance(first, DressPod)
     assert first.labels == {"role": None, "rollouts.dev/role-metadata": None}

@@ -4,7 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from rollouts.core import actions as act
+from rollouts.core.plan.actions import (
+    CreateReplicaSet,
+    RemoveRoute,
+    ScaleReplicaSet,
+    SelectRevision,
+    SetWeight,
+)
 from rollouts.model.finding import Finding
 from rollouts.model.route import Route, Split
 from rollouts.model.status import Pause, Weights
@@ -25,7 +31,7 @@ from tests.unit.core.worlds import (
 )
 
 JUDGED = spec_of(successCriteria=CRITERIA)
-CUT = act.SetWeight(Split(0, cut_off=True))
+CUT = SetWeight(Split(0, cut_off=True))
 FAILED = evidence("fail", message="8% of 60 canary requests failed, 1% may")
 
 
@@ -251,11 +257,11 @@ def test_after_a_rollback_nothing_rises_and_pods_go_after_their_delay() -> None:
     scene = scene.after(decision)
     assert scene.decide().actions == ()
     removed = scene.with_(now=at(6))
-    assert removed.decide().actions == (act.RemoveRoute(),)
+    assert removed.decide().actions == (RemoveRoute(),)
     gone = removed.with_(route=Route())
-    assert gone.decide().actions == (act.SelectRevision("checkout-canary", OLD),)
+    assert gone.decide().actions == (SelectRevision("checkout-canary", OLD),)
     unselected = gone.serving(canary=service("checkout-canary", OLD, oldhash=4))
-    assert unselected.decide().actions == (act.ScaleReplicaSet("checkout-newhash", 0),)
+    assert unselected.decide().actions == (ScaleReplicaSet("checkout-newhash", 0),)
     done = unselected.evolve(replica_set(NEW, 0)).decide()
     assert done.actions == ()
     assert done.status.phase == "Degraded", "until retry or a new template"
@@ -284,9 +290,9 @@ def test_stable_is_bound_before_its_canary_exists() -> None:
     """With a stable Service that selects every revision, canary pods would get traffic by accident."""
     loose = service("checkout", "", oldhash=4)
     scene = under_way(25, weights=Weights(), route=Route()).without(NEW).serving(stable=loose)
-    assert scene.decide().actions == (act.SelectRevision("checkout", OLD),)
+    assert scene.decide().actions == (SelectRevision("checkout", OLD),)
     bound = scene.serving(stable=service("checkout", OLD, oldhash=4))
-    assert bound.after(bound.decide()).decide().actions == (act.CreateReplicaSet(NEW, 2, 1),)
+    assert bound.after(bound.decide()).decide().actions == (CreateReplicaSet(NEW, 2, 1),)
 
 
 def test_a_service_that_is_missing_is_named_and_nothing_is_done() -> None:
@@ -294,7 +300,7 @@ def test_a_service_that_is_missing_is_named_and_nothing_is_done() -> None:
     assert "Service checkout does not exist; create it, or correct stableService" in (
         decision.status.message
     )
-    assert not any(isinstance(action, act.SetWeight) for action in decision.actions)
+    assert not any(isinstance(action, SetWeight) for action in decision.actions)
 
 
 @pytest.mark.parametrize(
@@ -315,10 +321,10 @@ def test_traffic_that_a_dead_predecessor_took_back_is_not_given_back_unseen(lowe
 
     failed = scene.with_(evidence=FAILED).decide()
     assert failed.status.abort is not None
-    assert act.SetWeight(Split(25)) not in failed.actions
+    assert SetWeight(Split(25)) not in failed.actions
 
     innocent = scene.with_(evidence=evidence("inconclusive")).decide()
-    assert innocent.actions == (act.SetWeight(Split(25)),), "it was somebody else: it is put back"
+    assert innocent.actions == (SetWeight(Split(25)),), "it was somebody else: it is put back"
 
 
 def test_testers_whom_a_dead_predecessor_took_back_are_not_given_back_unseen() -> None:
@@ -336,4 +342,4 @@ def test_testers_whom_a_dead_predecessor_took_back_are_not_given_back_unseen() -
     assert scene.with_(evidence=FAILED).decide().status.abort is not None
     innocent = scene.with_(evidence=evidence("inconclusive")).decide()
     assert "DriftCorrected" in told(innocent)
-    assert [type(each) for each in innocent.actions] == [act.SetWeight]
+    assert [type(each) for each in innocent.actions] == [SetWeight]

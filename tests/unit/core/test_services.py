@@ -5,8 +5,16 @@ from typing import Any
 
 import pytest
 
-from rollouts.core import actions as act
-from rollouts.core.observed import Service
+from rollouts.core.plan.actions import (
+    CreateReplicaSet,
+    CreateService,
+    FollowService,
+    ReleaseService,
+    ScaleReplicaSet,
+    SelectRevision,
+    SetWeight,
+)
+from rollouts.core.world import Service
 from rollouts.model.finding import Finding
 from rollouts.model.route import Route
 from tests.unit.core.test_adoption import adopting, deployment
@@ -40,7 +48,7 @@ def with_left(scene: Scene, hash_: str = OLD, *, ours: bool = False) -> Scene:
 
 
 def about_services(scene: Scene) -> list[Any]:
-    kinds = (act.SelectRevision, act.ReleaseService, act.FollowService, act.CreateService)
+    kinds = (SelectRevision, ReleaseService, FollowService, CreateService)
     return [each for each in scene.decide().actions if isinstance(each, kinds)]
 
 
@@ -63,7 +71,7 @@ def test_what_an_older_rollout_has_bound_is_not_remembered_as_ours() -> None:
 def test_a_service_that_is_named_no_longer_is_given_back_at_rest() -> None:
     scene = with_left(settled())
     decision = scene.decide()
-    assert decision.actions == (act.ReleaseService("old"),)
+    assert decision.actions == (ReleaseService("old"),)
     assert decision.status.services == ["checkout", "old"]
     assert (decision.status.phase, told(decision)) == ("Healthy", [])
 
@@ -82,16 +90,14 @@ def test_while_another_revision_has_pods_or_will_it_goes_along_with_stable(size:
     other = replica_set(NEW, size, wanted=1)
     scene = with_left(settled()).evolve(other)
     assert about_services(scene) == []
-    assert about_services(with_left(settled(), NEW).evolve(other)) == [
-        act.SelectRevision("old", OLD)
-    ]
+    assert about_services(with_left(settled(), NEW).evolve(other)) == [SelectRevision("old", OLD)]
 
 
 def test_it_goes_along_only_to_a_revision_that_has_ready_pods() -> None:
     scene = with_left(settled(), NEW).evolve(replica_set(OLD, 4, 0), replica_set(NEW, 1))
     assert about_services(scene) == []
     kept = with_left(settled(), NEW).evolve(replica_set(NEW, 1))
-    assert act.ScaleReplicaSet("checkout-newhash", 0) not in kept.decide().actions
+    assert ScaleReplicaSet("checkout-newhash", 0) not in kept.decide().actions
 
 
 def test_the_revision_that_it_selects_is_not_left_by_requests() -> None:
@@ -103,15 +109,15 @@ def test_the_revision_that_it_selects_is_not_left_by_requests() -> None:
 
 def test_a_retreat_takes_it_along() -> None:
     scene = with_left(under_way(), NEW).commanded("abort")
-    assert act.SelectRevision("old", OLD) in scene.decide().actions
+    assert SelectRevision("old", OLD) in scene.decide().actions
 
 
 def test_one_of_ours_stays_and_is_given_back_as_well() -> None:
     scene = with_left(settled(), ours=True)
-    assert about_services(scene) == [act.ReleaseService("old")]
+    assert about_services(scene) == [ReleaseService("old")]
     assert scene.decide().status.services == ["checkout"]
     moved = with_left(settled(), NEW, ours=True).evolve(replica_set(NEW, 4))
-    assert about_services(moved) == [act.SelectRevision("old", OLD)]
+    assert about_services(moved) == [SelectRevision("old", OLD)]
     given = scene.with_(
         services={**scene.observed.services, "old": replace(service("old", ""), ours=True)}
     )
@@ -121,7 +127,7 @@ def test_one_of_ours_stays_and_is_given_back_as_well() -> None:
 def test_a_share_of_the_pods_begins_after_the_service_selects_all_of_them() -> None:
     scene = with_left(under_way(0, BY_PODS, services={})).without(NEW).with_(route=Route())
     kinds = [type(each) for each in scene.decide().actions]
-    assert kinds[:2] == [act.ReleaseService, act.CreateReplicaSet]
+    assert kinds[:2] == [ReleaseService, CreateReplicaSet]
 
 
 def test_a_share_of_the_pods_is_none_while_the_service_selects_one_revision() -> None:
@@ -131,10 +137,10 @@ def test_a_share_of_the_pods_is_none_while_the_service_selects_one_revision() ->
         weights=scene.status.weights.evolve(desired=25, applied=0)
     )
     decision = scene.decide()
-    assert act.ScaleReplicaSet("checkout-newhash", 0) in decision.actions
+    assert ScaleReplicaSet("checkout-newhash", 0) in decision.actions
     assert "given back as soon as no other revision has pods" in decision.status.message
     assert condition(decision.status, "Preflight").reason == "ServiceLeftBehind"
-    assert about_services(scene.without(NEW)) == [act.ReleaseService("old")]
+    assert about_services(scene.without(NEW)) == [ReleaseService("old")]
 
 
 # Others behind the same Service.
@@ -163,7 +169,7 @@ def test_a_service_is_not_narrowed_below_what_it_has(ours: int, others: int) -> 
 @pytest.mark.parametrize(("ours", "others"), [(4, 4), (4, 0), (0, 0)])
 def test_it_is_narrowed_to_as_many_as_others_have(ours: int, others: int) -> None:
     decision = shared(ours, others).decide()
-    assert decision.actions == (act.SelectRevision("checkout", OLD),)
+    assert decision.actions == (SelectRevision("checkout", OLD),)
     assert told(decision) == [], "nobody had taken it away"
 
 
@@ -179,20 +185,20 @@ def test_a_release_waits_for_the_others_and_says_so() -> None:
     assert decision.actions == (), "no pod of it may get requests by accident"
     assert "until then no release moves on" in decision.status.message
     gone = scene.serving(stable=service("checkout", "", oldhash=4))
-    assert gone.decide().actions == (act.SelectRevision("checkout", OLD),)
+    assert gone.decide().actions == (SelectRevision("checkout", OLD),)
 
 
 def test_what_was_bound_before_is_bound_again_whoever_else_is_there() -> None:
     scene = shared(1, 9)
     bound = scene.with_(status=scene.status.evolve(services=["checkout"]))
     decision = bound.decide()
-    assert decision.actions == (act.SelectRevision("checkout", OLD),)
+    assert decision.actions == (SelectRevision("checkout", OLD),)
     assert told(decision) == ["DriftCorrected"]
 
 
 def test_the_pods_of_the_deployment_that_is_adopted_are_no_others() -> None:
     scene = shared(4, 4, adopting(), workload=deployment(4))
-    assert act.SelectRevision("checkout", OLD) in scene.decide().actions
+    assert SelectRevision("checkout", OLD) in scene.decide().actions
     more = shared(4, 9, adopting(), workload=deployment(4))
     assert about_services(more) == []
 
@@ -205,7 +211,7 @@ def test_a_users_own_canary_service_that_others_serve_is_left_alone() -> None:
     assert decision.actions == ()
     assert "Service checkout-canary has more ready pods of others" in decision.status.message
     free = scene.serving(canary=service("checkout-canary", ""))
-    assert about_services(free) == [act.SelectRevision("checkout-canary", NEW)]
+    assert about_services(free) == [SelectRevision("checkout-canary", NEW)]
     assert about_services(settled().serving(canary=taken)) == []
 
 
@@ -219,7 +225,7 @@ def behind(hash_: str = OLD, **ready: int) -> Service:
 def test_a_service_of_ours_is_made_as_its_stable_service_is() -> None:
     scene = settled().serving(canary=behind(oldhash=4))
     decision = scene.decide()
-    assert decision.actions == (act.FollowService("checkout-canary"),)
+    assert decision.actions == (FollowService("checkout-canary"),)
     assert told(decision) == ["ServiceFollowed"]
     assert "is stable" in decision.status.message
 
@@ -227,26 +233,26 @@ def test_a_service_of_ours_is_made_as_its_stable_service_is() -> None:
 def test_no_weight_rises_onto_a_service_before_it_is() -> None:
     scene = under_way(0).serving(canary=behind(NEW, newhash=1)).evolve(replica_set(NEW, 1))
     scene = scene.with_(weights=scene.status.weights.evolve(desired=25), route=Route())
-    assert scene.decide().actions == (act.FollowService("checkout-canary"),)
+    assert scene.decide().actions == (FollowService("checkout-canary"),)
     done = scene.serving(canary=replace(behind(NEW, newhash=1), behind=False))
-    assert [type(each) for each in done.decide().actions] == [act.SetWeight]
+    assert [type(each) for each in done.decide().actions] == [SetWeight]
 
 
 def test_in_the_middle_of_a_release_it_follows_at_once() -> None:
     scene = under_way().serving(canary=behind(NEW, newhash=1))
-    assert act.FollowService("checkout-canary") in scene.decide().actions
+    assert FollowService("checkout-canary") in scene.decide().actions
 
 
 def test_against_another_program_it_is_no_war_and_stops_no_release() -> None:
     scene = under_way(0).serving(canary=behind(NEW, newhash=1)).evolve(replica_set(NEW, 1))
     scene = scene.with_(weights=scene.status.weights.evolve(desired=25), route=Route())
     for _ in range(3):
-        assert about_services(scene) == [act.FollowService("checkout-canary")]
+        assert about_services(scene) == [FollowService("checkout-canary")]
         scene = scene.after(scene.decide())
     decision = scene.decide()
-    assert [type(each) for each in decision.actions] == [act.SetWeight]
+    assert [type(each) for each in decision.actions] == [SetWeight]
     assert decision.requeue_after_seconds is not None
-    assert about_services(scene.with_(now=at(30))) == [act.FollowService("checkout-canary")]
+    assert about_services(scene.with_(now=at(30))) == [FollowService("checkout-canary")]
 
 
 def test_blue_green_s_preview_follows_its_active_service() -> None:
@@ -254,7 +260,7 @@ def test_blue_green_s_preview_follows_its_active_service() -> None:
         strategy={"blueGreen": {"activeService": "checkout", "previewService": "checkout-canary"}}
     )
     scene = settled(spec).serving(canary=behind(oldhash=4))
-    assert about_services(scene) == [act.FollowService("checkout-canary")]
+    assert about_services(scene) == [FollowService("checkout-canary")]
 
 
 # A revision whose pods a Service does not select.
@@ -272,7 +278,7 @@ def test_no_release_moves_on_whose_pods_the_stable_service_does_not_select() -> 
         route=Route(), weights=scene.status.weights.evolve(desired=25)
     )
     decision = scene.decide()
-    assert not any(isinstance(each, act.SetWeight) for each in decision.actions)
+    assert not any(isinstance(each, SetWeight) for each in decision.actions)
     assert "Service checkout selects none of the pods of revision 2" in decision.status.message
 
 
@@ -281,4 +287,4 @@ def test_a_service_keeps_its_endpoints_rather_than_be_bound_to_nothing() -> None
     kept = scene.with_(services={"checkout": missing("checkout", OLD, oldhash=4)})
     assert about_services(kept) == []
     empty = scene.with_(services={"checkout": missing("checkout", OLD)})
-    assert about_services(empty) == [act.SelectRevision("checkout", NEW)], "nothing is lost"
+    assert about_services(empty) == [SelectRevision("checkout", NEW)], "nothing is lost"

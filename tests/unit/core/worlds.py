@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rollouts.core.actions import Decision
 from rollouts.core.decide import decide
-from rollouts.core.observed import Command, Observed, Pod, ReplicaSet, Service
+from rollouts.core.plan.actions import Decision
+from rollouts.core.world import Command, Observed, Pod, ReplicaSet, Service
 from rollouts.model.evidence import Evidence
 from rollouts.model.route import Route
 from rollouts.model.spec import RolloutSpec

@@ -1,0 +1,40 @@
+"""
+How long somebody's silence may hold up an end.
+
+What a rollback takes from the canary is written at once, and counts when those who serve the
+routes have confirmed it: until then the canary may have something, and keeps its pods. One of
+them may have stopped to answer. Forward, also for a newer template, that is a matter of the
+progress deadline: what is still sent to the last canary must not reach the next one. At the end
+it must not keep a canary for ever. What is still sent to its Service gets stable's answers then.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from rollouts.core.world import World, under_way
+from rollouts.model.status import RolloutStatus
+
+CONFIRMATION_TIMEOUT = timedelta(minutes=5)
+"""Longer than a cloud's load balancer takes, and shorter than a step may wait by default."""
+
+
+def without_late_confirmations(world: World, status: RolloutStatus) -> World:
+    """Return the world without the answers that it has been waited for long enough after a retreat."""
+    route, ends = world.observed.route, confirmation_times_out_at(status)
+    if not route.is_cut or ends is None or world.now < ends:
+        return world
+    taken = replace(route, weight=0, highest=0, said=frozenset())
+    return replace(world, observed=replace(world.observed, route=taken))
+
+
+def confirmation_times_out_at(status: RolloutStatus) -> datetime | None:
+    """Return until when an answer is waited for; None for as long as it takes."""
+    left = _left_at(status)
+    return left + CONFIRMATION_TIMEOUT if left is not None else None
+
+
+def _left_at(status: RolloutStatus) -> datetime | None:
+    """Return when the routes were taken from the last canary; None while another is on its way."""
+    if status.abort is not None:
+        return max(status.abort.at, status.drain_until or status.abort.at)
+    return None if under_way(status) else status.drain_until

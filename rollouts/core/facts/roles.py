@@ -1,0 +1,50 @@
+"""
+What the pods of each revision are to be like, by the role of their revision.
+
+A revision on its way is the canary, the one that users' requests reach is stable; the first
+of all is stable at once. A revision that has neither role any more, because it was promoted
+past or given up, keeps what it has until its pods have gone.
+"""
+
+from rollouts.core.template import RoleMetadata
+from rollouts.core.world import World
+from rollouts.model.kinds import GROUP, ROLLOUT_LABEL
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import RolloutStatus
+
+
+def role_metadata_of(spec: RolloutSpec, status: RolloutStatus, hash_: str) -> RoleMetadata | None:
+    """Return what the role of this revision gives to its pods; None when it has no role."""
+    stable, current = status.stable_revision, status.current_revision
+    if stable is not None and stable.hash == hash_:
+        metadata = spec.way.stable_metadata
+    elif current is not None and current.hash == hash_:
+        metadata = spec.way.stable_metadata if stable is None else spec.way.canary_metadata
+    else:
+        return None
+    if metadata is None:
+        return RoleMetadata()
+    fixed = spec.selector.match_labels if spec.selector is not None else {}
+    return RoleMetadata(
+        {
+            key: value
+            for key, value in metadata.labels.items()
+            if key not in fixed and _is_free(key)
+        },
+        {key: value for key, value in metadata.annotations.items() if _is_free(key)},
+    )
+
+
+def _is_free(key: str) -> bool:
+    return not key.startswith(f"{GROUP}/")
+
+
+def scale_selector(world: World) -> str:
+    """
+    Return what finds the Rollout's pods, of whichever revision, and nobody else's.
+
+    It is the same at rest and in a release: an autoscaler forgets what it has learnt when the
+    selector changes, and stops when it finds a neighbour's pods too.
+    """
+    label = f"{ROLLOUT_LABEL}={world.observed.name}"
+    return ",".join(part for part in (world.observed.selector, label) if part)

@@ -1,0 +1,136 @@
+"""What is known of Services: whose pods they select, which may be narrowed, and what is in the way of that."""
+
+from collections.abc import Iterator
+
+from rollouts.core.world import Service, World, describe, under_way
+from rollouts.model.finding import Finding
+from rollouts.model.status import Revision, RolloutStatus
+
+
+def is_reached(world: World, hash_: str) -> bool:
+    """Return whether a Service or a route may still send requests to this revision."""
+    stable, canary = world.stable_service, world.canary_service
+    if stable is not None and stable.selected_hash in ("", hash_):
+        return True
+    if any(each.selected_hash == hash_ for each in unnamed_services(world)):
+        return True
+    if world.spec.routing is None:
+        return False
+    return world.observed.route.highest > 0 and (
+        canary is None or canary.selected_hash in ("", hash_)
+    )
+
+
+def may_narrow(world: World, status: RolloutStatus, service: Service) -> bool:
+    """Return whether a Service may select stable alone, as far as the pods go that it selects now."""
+    return not narrowing_waits_for(world, status, service)
+
+
+def narrowing_waits_for(world: World, status: RolloutStatus, service: Service) -> str:
+    """
+    Return what a Service waits for before it may select stable alone; or nothing.
+
+    One that selects everybody's pods is narrowed when all of ours that are ready are among
+    its endpoints: what it has next is then a part of what it has, in whatever order the
+    cluster hears of pods and of the selector. While a Deployment's pods serve beside ours,
+    ours have to be as many as they are to be; and as many as the pods of others, who serve too. Nor
+    may another revision have more there, which may be what has ended an outage, unless stable has
+    all its pods.
+    """
+    stable = world.replica_set(status.stable_revision)
+    if service.selected_hash or stable is None:
+        return ""
+    workload = world.observed.workload
+    beside = workload is not None and workload.replicas > 0
+    wanted = max(stable.ready, world.spec.replicas) if beside else stable.ready
+    most = max(service.ready_endpoints.values(), default=0)
+    wanted = max(wanted, min(most, world.spec.replicas))
+    there = service.ready_endpoints.get(stable.hash, 0)
+    if there < wanted:
+        return f"{there} of {wanted} pods are endpoints of Service {service.name}, which selects all revisions"
+    return served_by_others(world, status, service)
+
+
+def served_by_others(world: World, status: RolloutStatus, service: Service) -> str:
+    """
+    Return why a Service can't be bound: others have more ready pods there than stable; or nothing.
+
+    The pods of an adopted Deployment are no others'. What was bound before is bound again, whoever
+    took our key away: nobody else has served there since.
+    """
+    stable = world.replica_set(status.stable_revision)
+    if service.selected_hash or service.ours or stable is None or service.name in status.services:
+        return ""
+    workload, known = world.observed.workload, world.observed.replica_sets
+    strangers = sum(count for hash_, count in service.ready_endpoints.items() if hash_ not in known)
+    strangers += max(0, service.other_endpoints - (workload.existing if workload else 0))
+    if service.ready_endpoints.get(stable.hash, 0) >= strangers:
+        return ""
+    return (
+        f"Service {service.name} has more ready pods of others than of this Rollout: it is narrowed to this"
+        " Rollout's when the others are gone or it has as many, and until then no release moves on"
+    )
+
+
+def would_lose_all(service: Service, revision: Revision) -> bool:
+    """Return whether a Service that has ready endpoints would have none, bound to this revision."""
+    has_any = service.other_endpoints > 0 or any(service.ready_endpoints.values())
+    return has_any and revision.hash in service.misses
+
+
+def unnamed_services(world: World) -> list[Service]:
+    """Return the Services that are this Rollout's affair still, and that the spec names no longer."""
+    named = (world.spec.stable_service, world.spec.canary_service)
+    return [each for name, each in sorted(world.observed.services.items()) if name not in named]
+
+
+def stable_is_alone(world: World, stable: Revision) -> bool:
+    """Return whether no other revision has pods, or is to have any."""
+    return all(
+        each.existing == 0 and each.wanted == 0
+        for each in world.observed.replica_sets.values()
+        if each.hash != stable.hash
+    )
+
+
+def with_service_findings(world: World, status: RolloutStatus) -> World:
+    """Return the world with what keeps Services from being what they are to be."""
+    return world.warned(_service_findings(world, status))
+
+
+def _service_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
+    moving, stable = under_way(status), status.stable_revision
+    named = [each for each in (world.stable_service, world.canary_service) if each is not None]
+    for service in named if not world.claimed else ():
+        why = served_by_others(world, status, service)
+        if why:
+            yield Finding("error" if moving else "warning", "OthersServe", why)
+        new = status.current_revision
+        if moving and new is not None and new.hash in service.misses:
+            yield Finding(
+                "error",
+                "SelectsNoPods",
+                (
+                    f"Service {service.name} selects none of the pods of {describe(new)}, whatever it is bound to:"
+                    " correct spec.selector or the template's labels"
+                ),
+            )
+    if not moving or stable is None or not world.spec.by_replicas or stable_is_alone(world, stable):
+        return
+    for service in unnamed_services(world):
+        if service.selected_hash:
+            yield Finding(
+                "error",
+                "ServiceLeftBehind",
+                (
+                    f"Service {service.name} still selects revision {service.selected_hash} of this Rollout"
+                    " alone, and the spec names it no longer, so that no share of the pods is a share of its"
+                    " requests: it is given back as soon as no other revision has pods"
+                ),
+            )
+
+
+def canary_is_stable(world: World, status: RolloutStatus) -> bool:
+    """Return whether the canary Service is there, and selects the stable revision."""
+    service, stable = world.canary_service, status.stable_revision
+    return service is not None and stable is not None and service.selected_hash == stable.hash

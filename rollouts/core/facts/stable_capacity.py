@@ -1,0 +1,221 @@
+"""
+What stable can bear now, and how many pods it has for that.
+
+Traffic goes back to stable as far as stable can answer it, and no further: an answer of the
+revision that is left is better than none (docs/adr/0024-what-stable-can-bear.md). Only a
+person's `abort` takes it back whatever that costs.
+"""
+
+from datetime import datetime, timedelta
+
+from rollouts.core.facts.traffic import (
+    _is_forced,
+    least_weight,
+    stable_is_down,
+    stable_is_failing,
+    stand_in,
+)
+from rollouts.core.world import (
+    ReplicaSet,
+    World,
+    canary_replicas,
+    pods_needed,
+    restart_pace,
+    split_of,
+    stable_pods_beside,
+    stable_replicas,
+    under_way,
+)
+from rollouts.model.status import Retiring, RolloutStatus
+
+LEAST_SAMPLE = 20
+"""With fewer canary requests than this a share that was measured says nothing."""
+
+
+STABLE_DOWN = "; stable has no ready pod"
+
+
+STABLE_SHORT = "; stable has too few ready pods"
+
+
+def canary_lacks_room(world: World, status: RolloutStatus) -> bool:
+    """
+    Return whether the pods that answer in stable's place leave no room for more of the current revision.
+
+    Without a router, those of a revision before it are not taken away for its share: `promote
+    --full` is what replaces them, and stable's.
+    """
+    canary = world.replica_set(status.current_revision)
+    if not world.spec.by_replicas or canary is None or not stable_is_failing(world, status):
+        return False
+    others = any(each.ready > 0 for each in world.others(status))
+    return canary.available >= canary.wanted and others
+
+
+def stable_size(world: World, status: RolloutStatus) -> int:
+    """
+    Return how many pods stable is to have now.
+
+    All of them, unless dynamicStableScale gives up those whose traffic the canary has taken:
+    that was measured, not only configured, and not while copies of requests are counted too.
+    Before a weight falls they are there again.
+    """
+    total = stable_replicas(world.spec, status)
+    canary, stable = world.spec.strategy.canary, world.replica_set(status.stable_revision)
+    if canary is None or not canary.dynamic_stable_scale or stable is None:
+        return total
+    if not under_way(status):
+        return total
+    weights, said = status.weights, world.observed.route.weight
+    # Somebody may have given traffic back to stable by hand.
+    given = min(weights.applied, weights.desired, 100 if said is None else said)
+    least = stable_pods_beside(world.spec, status, given)
+    taken = (
+        weights.served is not None
+        and weights.served >= 0.8 * weights.applied
+        and status.exposure.canary_requests >= LEAST_SAMPLE
+        and not split_of(world.spec, status).mirrors
+    )
+    return least if taken else max(least, min(stable.wanted, total))
+
+
+def canary_size(world: World, status: RolloutStatus) -> int:
+    """
+    Return how many pods the current revision needs: for its weight, and for what nobody else answers.
+
+    While stable is out, that is what a revision before it keeps, which it takes over; and everything,
+    where the stable Service selects the pods of all revisions.
+    """
+    size = pods_needed(world.spec, status)
+    if not stable_is_down(world, status):
+        return size
+    service = world.stable_service
+    if size and service is not None and service.selected_hash == "":
+        return max(size, stable_replicas(world.spec, status))
+    return max(size, _carried_pods(world, status))
+
+
+def _carried_pods(world: World, status: RolloutStatus) -> int:
+    """Return how many pods the traffic needs that stable can't bear."""
+    total = stable_replicas(world.spec, status)
+    return canary_replicas(total, least_weight(world, status))
+
+
+def may_take_over(world: World, status: RolloutStatus) -> bool:
+    """Return whether the current revision has the pods for what one before it keeps while stable is out."""
+    kept, canary = stand_in(world, status), world.replica_set(status.current_revision)
+    if kept is None or canary is None or not stable_is_down(world, status):
+        return False
+    return kept is not canary and canary.available >= _carried_pods(world, status)
+
+
+def may_switch_back(world: World, status: RolloutStatus) -> bool:
+    """
+    Return whether blue-green's active Service may select stable: not all the traffic goes to a few pods.
+
+    One will do where the revision that is active has none ready, and for a person's `abort`.
+    What is broken is not waited for, only what is starting, and no longer than a step may wait.
+    """
+    stable, active = world.replica_set(status.stable_revision), world.stable_service
+    if stable is None or active is None or not world.stands(status.stable_revision):
+        return False
+    serving = world.observed.replica_sets.get(active.selected_hash)
+    if serving is None or serving is stable or serving.ready == 0:
+        return True
+    if _is_forced(world, status):
+        return True
+    until = switch_back_waits_until(world, status)
+    overdue = until is not None and world.now >= until
+    return overdue or stable.ready + stable.broken >= restart_pace(world.spec, status).keep
+
+
+def switch_back_waits_until(world: World, status: RolloutStatus) -> datetime | None:
+    """Return until when a switch back may wait for pods that start."""
+    since = status.started_at if under_way(status) else status.unsettled_since
+    if status.abort is not None:
+        since = status.abort.at
+    patience = timedelta(seconds=world.spec.progress_deadline_seconds)
+    return since + patience if since is not None else None
+
+
+def is_better_than_stable(world: World, status: RolloutStatus, entry: Retiring) -> bool:
+    """
+    Return whether a revision whose time is over has more ready pods than stable, which lacks some.
+
+    It is what somebody may have to go back to. Pods of stable that do not fail, and may only
+    wait for room, get the room of this one in the end.
+    """
+    left = world.observed.replica_sets.get(entry.hash)
+    stable = world.replica_set(status.stable_revision)
+    if left is None:
+        return False
+    if stable is None:  # its ReplicaSet was deleted, and nobody makes another one
+        return left.ready > 0
+    if left.ready <= stable.ready:
+        return False
+    if stable.ready >= stable_size(world, status):
+        return False
+    since, patience = status.unsettled_since, world.spec.progress_deadline_seconds
+    late = since is not None and world.now >= since + timedelta(seconds=patience)
+    return stable.broken > 0 or not (late or status.abort is not None)
+
+
+def abort_cost(world: World, status: RolloutStatus) -> str:
+    """Return what a person's `abort` costs at this moment, to be put behind the answer; or nothing."""
+    stable = world.replica_set(status.stable_revision)
+    if stable_is_down(world, status):
+        trouble = stable.trouble if stable is not None else ""
+        service = world.stable_service
+        bound = service is not None and service.selected_hash != ""
+        if world.spec.routing is not None and bound:
+            return f", which has no ready pod{trouble}: requests fail until it has one"
+        return f" as soon as it has a ready pod{trouble}: until then the new revision answers"
+    wanted = stable_replicas(world.spec, status)
+    if stable is None or world.spec.blue_green is None or stable.ready >= wanted:
+        return ""
+    return f", which has {stable.ready} of {wanted} pods ready"
+
+
+def who_answers(world: World, status: RolloutStatus) -> str:
+    """Say who answers what stable can't bear, to be put behind a message; or nothing."""
+    stable, kept = world.replica_set(status.stable_revision), stand_in(world, status)
+    if stable_is_down(world, status) and (
+        kept is not None or status.stable_revision != status.current_revision
+    ):
+        trouble = stable.trouble if stable is not None else " (its ReplicaSet is gone)"
+        return f"{STABLE_DOWN}{trouble}: {_answers(world, status, kept)}"
+    if stable is None or not switch_back_waits(world, status):
+        return ""
+    wanted = stable_replicas(world.spec, status)
+    return f"{STABLE_SHORT}, {stable.ready} of {wanted}: the switch back waits for them"
+
+
+def switch_back_waits(world: World, status: RolloutStatus) -> bool:
+    """Return whether blue-green's active Service is to select stable, and can't yet."""
+    active, stable = world.stable_service, status.stable_revision
+    if world.spec.blue_green is None or active is None or stable is None:
+        return False
+    elsewhere = active.selected_hash not in ("", stable.hash)
+    switched = under_way(status) and status.weights.desired > 0
+    return elsewhere and not switched and not may_switch_back(world, status)
+
+
+def _answers(world: World, status: RolloutStatus, kept: ReplicaSet | None) -> str:
+    """Say who answers while stable does not."""
+    service, current = world.stable_service, world.replica_set(status.current_revision)
+    if (service is None or service.selected_hash == "") and current is not None and current.ready:
+        full = ", and promote --full makes it stable" if under_way(status) else ""
+        return f"the pods of revision {current.revision} answer{full}"
+    if world.spec.by_nginx_alone and (kept is not None or under_way(status)):
+        full = "; promote --full gives the new revision everything" if under_way(status) else ""
+        return f"ingress-nginx answers nobody until it has one, a canary neither{full}"
+    if kept is not None:
+        return f"revision {kept.revision} keeps what it has until it has one"
+    active = world.observed.replica_sets.get(service.selected_hash) if service else None
+    if service is not None and active is not None and active.ready:
+        return f"Service {service.name} keeps revision {active.revision} until it has one"
+    if under_way(status):
+        return "the new revision gets what its steps say, and promote --full gives it everything"
+    if world.replica_set(status.stable_revision) is None:
+        return "requests fail until another revision is promoted: retry or release, then promote --full"
+    return "requests fail until it has one"

@@ -1,0 +1,99 @@
+"""
+The way of a release: what moves its traffic, and of which objects that is made.
+
+Two specs go the same way when a release of the one can be carried on by the other, and no
+traffic is moved by the change itself.
+"""
+
+from rollouts.core.world import World, current_route, is_warm, under_way
+from rollouts.model.routing import TrafficRouting
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import RolloutStatus
+
+
+def release_has_ended(world: World, status: RolloutStatus) -> bool:
+    """Return whether nothing of a release is left in routes and Services, and none has begun to enter steps."""
+    return not release_remains(world, status)
+
+
+def release_remains(world: World, status: RolloutStatus) -> str:
+    """Return what has to come to pass before nothing of a release is left; empty when it has."""
+    if world.observed.leaving or (under_way(status) and status.entered_steps):
+        return "the release has ended"
+    if world.observed.route.exists:
+        return "the routes are cleared"
+    if current_route(world, status).highest > 0:
+        return "all traffic is at stable"
+    if is_warm(world, status):
+        return "the old revision is not kept to go back to any more"
+    return "" if _stable_is_alone(world, status) else "the pods of other revisions are gone"
+
+
+def _stable_is_alone(world: World, status: RolloutStatus) -> bool:
+    """Return whether pods that share the traffic by their number are all of the stable revision."""
+    stable = status.stable_revision
+    if stable is None or not world.spec.by_replicas:
+        return True
+    return all(
+        each.existing == 0
+        for each in world.observed.replica_sets.values()
+        if each.hash != stable.hash
+    )
+
+
+def strategies_differ(before: RolloutSpec, after: RolloutSpec) -> bool:
+    """Return whether traffic would be moved by something else; routing objects that are only left go to 0."""
+    old, new = _services(before), _services(after)
+    if old != new or before.by_replicas != after.by_replicas:
+        return True
+    return not _is_part(after.routing, before.routing)
+
+
+def _services(spec: RolloutSpec) -> tuple[bool, str | None, str | None]:
+    return spec.blue_green is not None, spec.stable_service, spec.canary_service
+
+
+def _is_part(after: TrafficRouting | None, before: TrafficRouting | None) -> bool:
+    """Return whether routers and their objects are the same as before, or fewer."""
+    if after is None or before is None:
+        return after is before
+    return _routing_objects(after).items() <= _routing_objects(before).items()
+
+
+def _routing_objects(routing: TrafficRouting) -> dict[str, str]:
+    """Return every routing object that is named, and what else says how it is found."""
+    found: dict[str, str] = {}
+    if routing.nginx is not None:
+        prefix = routing.nginx.annotation_prefix
+        found |= {f"Ingress {name}": prefix for name in routing.nginx.stable_ingresses}
+    if routing.smi is not None:
+        found["TrafficSplit"] = f"{routing.smi.traffic_split_name} {routing.smi.root_service}"
+    if routing.gateway_api is not None:
+        found |= {f"HTTPRoute {name}": "" for name in routing.gateway_api.http_routes}
+        found |= {f"GRPCRoute {name}": "" for name in routing.gateway_api.grpc_routes}
+    return found
+
+
+def strategy_words(spec: RolloutSpec) -> str:
+    """Return a strategy as people call it: `canary (nginx)`."""
+    if spec.blue_green is not None:
+        return "blueGreen"
+    routing = spec.routing
+    if routing is None:
+        return "canary (by replicas)"
+    routers = {"nginx": routing.nginx, "smi": routing.smi, "gatewayAPI": routing.gateway_api}
+    return f"canary ({', '.join(name for name, router in routers.items() if router is not None)})"
+
+
+def changed_strategy_fields(before: RolloutSpec, after: RolloutSpec) -> str:
+    """Name the fields in which two strategies of one kind differ as to what moves the traffic."""
+    names = (
+        ("activeService", "previewService")
+        if after.blue_green is not None
+        else ("stableService", "canaryService")
+    )
+    pairs = zip(names, _services(before)[1:], _services(after)[1:], strict=True)
+    named = [name for name, old, new in pairs if old != new]
+    if before.routing != after.routing:
+        named.append("trafficRouting")
+    return ", ".join(named)

@@ -1,0 +1,214 @@
+"""What the routes may say next: no more than is ready for it, and no less than stable can bear."""
+
+from dataclasses import replace
+
+from rollouts.core.facts.evidence import evidence_turned
+from rollouts.core.world import (
+    SERVICE_FOLLOWED,
+    ReplicaSet,
+    Service,
+    World,
+    current_route,
+    drift_pause_ends,
+    enough_pods,
+    frozen,
+    has_just_left,
+    pods_needed,
+    reaches_canary,
+    split_of,
+    stable_replicas,
+    under_way,
+)
+from rollouts.model.route import Split
+from rollouts.model.status import RolloutStatus
+
+
+def stable_is_down(world: World, status: RolloutStatus) -> bool:
+    """Return whether stable answers nobody: pods of it are wanted, and none is ready."""
+    if status.stable_revision is None:
+        return False
+    stable = world.replica_set(status.stable_revision)
+    if stable is None:
+        return world.spec.replicas > 0
+    if world.spec.by_replicas and stable.wanted == 0:
+        return False  # the canary has been given everything
+    return not world.stands(status.stable_revision)
+
+
+def stable_is_failing(world: World, status: RolloutStatus) -> bool:
+    """Return whether stable answers nobody because its pods fail, and not because they start."""
+    stable = world.replica_set(status.stable_revision)
+    return stable_is_down(world, status) and stable is not None and stable.broken > 0
+
+
+def stand_in(world: World, status: RolloutStatus) -> ReplicaSet | None:
+    """
+    Return who keeps what the routes send to a canary, because stable would not answer it; or None.
+
+    That is stable itself where a promotion is not over: then its pods are reached by the canary's
+    routes alone, and the stable Service leads to those before it. Nobody keeps anything
+    whose own pods are not ready either: then any pod's answer is better. Without a router
+    it is the canary: its pods are its share.
+    """
+    if world.spec.by_replicas:
+        canary = world.replica_set(status.current_revision)
+        needed = under_way(status) and stable_is_failing(world, status)
+        return canary if needed and canary is not None and canary.ready else None
+    service = world.canary_service
+    if world.observed.route.highest == 0 or service is None or status.stable_revision is None:
+        return None
+    serving = world.observed.replica_sets.get(service.selected_hash)
+    if serving is None or serving.ready == 0:
+        return None
+    if serving.hash == status.stable_revision.hash:
+        return None if _leads_to(world, serving) else serving
+    return serving if stable_is_down(world, status) and not _is_forced(world, status) else None
+
+
+def _is_forced(world: World, status: RolloutStatus) -> bool:
+    """Return whether a person wants traffic back whatever that costs: by `abort`, or by taking it all down."""
+    return world.observed.leaving or (status.abort is not None and status.abort.forced)
+
+
+def _leads_to(world: World, stable: ReplicaSet) -> bool:
+    """Return whether who asks the stable Service is answered by pods of stable."""
+    service = world.stable_service
+    if service is None or service.selected_hash not in ("", stable.hash):
+        return False
+    return service.ready_endpoints.get(stable.hash, 0) > 0 or world.spec.replicas == 0
+
+
+def least_weight(world: World, status: RolloutStatus) -> int:
+    """
+    Return the least weight that leaves stable no more traffic than it can bear.
+
+    All that the routes send to the canary, while somebody else has to keep it (`stand_in`). A
+    part of it, where dynamicStableScale made stable smaller. Otherwise 0; and 0 when no canary
+    pod is ready: then any answer is better than none.
+    """
+    canary, route = world.spec.strategy.canary, world.observed.route
+    if world.spec.routing is None:
+        return 0
+    # A header route that is open counts as 1 in `highest`, and has no share of the others.
+    given = route.highest if route.weight is None else route.weight
+    if stand_in(world, status) is not None:
+        return given
+    stable = world.replica_set(status.stable_revision)
+    if canary is None or not canary.dynamic_stable_scale or stable is None or given == 0:
+        return 0
+    service = world.canary_service
+    serving = world.observed.replica_sets.get(service.selected_hash) if service else None
+    if serving is None or serving.ready == 0 or serving.hash == stable.hash:
+        return 0
+    total = stable_replicas(world.spec, status)
+    # What is broken is not waited for, only what is starting.
+    able = min(total, stable.available + stable.broken)
+    return min(given, 100 - 100 * able // total) if total else 0
+
+
+def weight_is_met(world: World, status: RolloutStatus) -> bool:
+    """Return whether the weight is what the step wants, or as near to it as stable can bear."""
+    weights = status.weights
+    more = weights.applied > weights.desired and stand_in(world, status) is not None
+    return more or weights.applied == weights.desired
+
+
+def reaches_another(world: World, status: RolloutStatus) -> bool:
+    """Return whether what the routes send to a canary arrives at a revision before the current one still."""
+    if world.spec.routing is None or world.observed.route.highest == 0:
+        return False
+    return not reaches_canary(world, status) and has_just_left(status)
+
+
+def next_split(world: World, status: RolloutStatus) -> Split:
+    """Return what the routes may say now: header and mirror routes open like a weight rises."""
+    wanted = split_of(world.spec, status)
+    percent = next_weight(world, status)
+    if status.weights.disrupted_at is not None and not may_raise(world, status):
+        return Split(percent=percent, cut_off=percent == 0)
+    known = set(status.weights.routes)
+    if set(wanted.names) <= known or may_raise(world, status):
+        return replace(wanted, percent=percent)
+    return Split(
+        percent=percent,
+        headers=tuple(each for each in wanted.headers if each.name in known),
+        mirrors=tuple(each for each in wanted.mirrors if each.name in known),
+    )
+
+
+def next_weight(world: World, status: RolloutStatus) -> int:
+    """
+    Return the weight that the routes may say now.
+
+    Size before weight: it rises only onto canary pods that are available and whose
+    endpoints are in the canary Service, with the stable Service bound to stable, unless
+    stable answers nobody; and it falls only as far as stable can bear what comes back.
+    """
+    weights = status.weights
+    wanted = weights.desired
+    if weights.desired > weights.applied and not (
+        _is_made(world, status) or may_raise(world, status)
+    ):
+        wanted = weights.applied
+    return max(wanted, least_weight(world, status))
+
+
+def _is_made(world: World, status: RolloutStatus) -> bool:
+    """
+    Return whether the desired weight is there already, and only status does not say so yet.
+
+    Then status will (`confirm`), and whatever holds the release now is in time for the next rise only.
+    """
+    if current_route(world, status).weight != status.weights.desired:
+        return False
+    reached = world.spec.blue_green is not None or reaches_canary(world, status)
+    return reached and world.stands(status.current_revision)
+
+
+def may_raise(world: World, status: RolloutStatus) -> bool:
+    """Return whether everything is in place to send the canary its desired weight."""
+    spec = world.spec
+    if frozen(spec, status) or world.observed.route.blockers:
+        return False
+    begun = current_route(world, status).highest >= status.weights.desired > status.weights.applied
+    if not begun and evidence_turned(world, status) is not None:
+        return False  # evidence may have turned while the rise waited for its pods
+    if spec.by_replicas:
+        return stable_is_failing(world, status) or not _others_are_left(world, status)
+    if status.drain_until is not None and world.now < status.drain_until:
+        return False
+    canary, stable = world.replica_set(status.current_revision), status.stable_revision
+    stable_service = world.stable_service
+    if canary is None or stable_service is None or stable is None:
+        return False
+    wanted = max(1, enough_pods(spec, pods_needed(spec, status), canary))
+    return (
+        canary.available >= wanted
+        # Where stable answers nobody, there is nothing to protect from this release.
+        and (stable_is_down(world, status) or stable_service.selected_hash == stable.hash)
+        and is_reachable(world, status, wanted)
+    )
+
+
+def is_reachable(world: World, status: RolloutStatus, least: int) -> bool:
+    """Return whether the canary Service, where there has to be one, has so many ready canary pods."""
+    canary, service = status.current_revision, world.canary_service
+    if world.spec.canary_service is None:
+        return True
+    return (
+        canary is not None
+        and service is not None
+        and service.selected_hash == canary.hash
+        and service.ready_endpoints.get(canary.hash, 0) >= least
+        and not service_is_outdated(world, status, service)
+    )
+
+
+def service_is_outdated(world: World, status: RolloutStatus, service: Service) -> bool:
+    """Return whether a Service of ours is made as its stable Service is first, before more reaches it."""
+    return service.behind and drift_pause_ends(status, world.now, SERVICE_FOLLOWED) is None
+
+
+def _others_are_left(world: World, status: RolloutStatus) -> bool:
+    """Return whether pods of a superseded revision still share the traffic."""
+    return any(each.existing > 0 or each.wanted > 0 for each in world.others(status))

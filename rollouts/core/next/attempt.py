@@ -1,0 +1,291 @@
+"""An attempt at a revision: when it begins, and how it ends in the revision before."""
+
+from datetime import datetime, timedelta
+
+from rollouts.core.facts import (
+    as_gone_back_from,
+    is_known_good,
+    past_revisions,
+    route_removal_is_delayed,
+    stable_left,
+    who_answers,
+)
+from rollouts.core.world import (
+    Move,
+    ReplicaSet,
+    World,
+    current_route,
+    describe,
+    next_revision_number,
+    under_way,
+)
+from rollouts.model.status import Abort, Exposure, Retiring, Revision, RolloutStatus, Weights
+
+
+def go_back(world: World, move: Move, *, by: str, reason: str, forced: bool = False) -> Move:
+    """Switch back to the revision before, which is still warm; only `is_warm` asks for it."""
+    status = move.status
+    previous, left = status.previous_revision, status.stable_revision
+    assert previous is not None
+    past = [each for each in status.past if each.hash != previous.hash]
+    if left is not None:
+        past = past_revisions(status, as_gone_back_from(left), previous)
+    return roll_back(
+        world,
+        move.evolve(
+            stable_revision=previous,
+            previous_revision=None,
+            past=past,
+            retiring=[entry for entry in status.retiring if entry.hash != previous.hash],
+        ),
+        by=by,
+        reason=reason,
+        forced=forced,
+    )
+
+
+def roll_back(world: World, move: Move, *, by: str, reason: str, forced: bool = False) -> Move:
+    """
+    Send all traffic to stable now, and remember why; only `retry` or a new template begins again.
+
+    Of that, what stable can't bear yet follows when it can, unless it is `forced`.
+    """
+    status = move.status
+    current, stable = status.current_revision, status.stable_revision
+    assert current is not None
+    assert stable is not None
+    drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
+    reached = status.weights.applied > 0 or status.weights.disrupted_at is not None
+    move = move.evolve(
+        abort=Abort(at=world.now, by=by, reason=reason, forced=forced),
+        weights=Weights(
+            desired=0, applied=status.weights.applied, applied_at=status.weights.applied_at
+        ),
+        pause=None,
+        held_by=None,
+        promoted="",
+        leaning_since=None,
+        canary_scale=None,
+        drain_until=drained if reached else status.drain_until,
+        retiring=retire(status, current.hash, world.spec.way.abort_scale_down_delay_seconds),
+        phase="Degraded",
+    )
+    sentence = (
+        f"{describe(current)} is rolled back to {describe(stable)}: {reason}"
+        f"{who_answers(world, move.status)}"
+    )
+    return move.event(world, "RolledBack", sentence, "Warning").as_retreat()
+
+
+def retarget(world: World, move: Move) -> Move:
+    """Notice a template that is not the current revision's, and begin whatever that means."""
+    move = _unpinned(world, move)
+    status = move.status
+    wanted = status.pinned.hash if status.pinned is not None else world.observed.template_hash
+    if status.current_revision is None and status.stable_revision is None:
+        return _first_sight(world, move)
+    if status.current_revision is not None and status.current_revision.hash == wanted:
+        return move
+    if route_removal_is_delayed(world, status):
+        return move
+    superseded = status.current_revision if under_way(status) or status.abort else None
+    if status.stable_revision is not None and status.stable_revision.hash == wanted:
+        return _back_to_stable(world, move)
+    move = move.evolve(stable_revision=stable_left(status))
+    known = is_known_good(world, status, wanted)
+    move = begin(world, move, numbered(world, status, wanted), skipping=known)
+    if superseded is None or status.stable_revision is None:
+        return move
+    return leaving(world, move, superseded.hash)
+
+
+def begin(world: World, move: Move, target: Revision, *, skipping: bool = False) -> Move:
+    """
+    Begin an attempt at `target` at step 0: no evidence, no weight, nothing remembered of the last.
+
+    `skipping` all steps, it goes to all the traffic as soon as it has its full size.
+    """
+    status = move.status
+    stable = world.replica_set(status.stable_revision)
+    traffic = current_route(world, status)
+    drained = _drained(world, status)
+    move = move.evolve(
+        **_fresh(status),
+        current_revision=target,
+        current_step_index=0 if status.stable_revision is not None else None,
+        step_started_at=world.now,
+        started_at=world.now,
+        drain_until=drained,
+        exposed_at=max(world.now, drained),
+        unsettled_since=None,
+        stable_floor=_floor(world, status, stable),
+        retiring=[entry for entry in status.retiring if entry.hash != target.hash],
+        phase="Progressing",
+    )
+    steps = len(world.spec.steps)
+    if status.stable_revision is not None and skipping:
+        move = move.evolve(
+            current_step_index=steps,
+            promoted="Full",
+            weights=Weights(desired=100),
+        )
+    if status.stable_revision is None:
+        return move.event(
+            world, "FirstDeploy", f"{describe(target)} is the first: no traffic to protect"
+        )
+    move = move.event(
+        world,
+        "RolloutStarted",
+        f"{describe(target)} is to replace {describe(status.stable_revision)}"
+        f" {_how(world, skipping=skipping)}",
+    )
+    return move.as_retreat() if traffic.highest > 0 else move
+
+
+def _how(world: World, *, skipping: bool) -> str:
+    if skipping:
+        return "without steps: it was stable before"
+    steps = len(world.hold.steps if world.hold is not None else world.spec.steps)
+    return f"in {steps} steps" if steps else "at once"
+
+
+def _unpinned(world: World, move: Move) -> Move:
+    """Let go of a past revision when the template has changed, or the revision is gone."""
+    pinned = move.status.pinned
+    if pinned is None or (
+        pinned.instead_of == world.observed.template_hash
+        and pinned.hash in world.observed.replica_sets
+    ):
+        return move
+    return move.evolve(pinned=None)
+
+
+def _floor(world: World, status: RolloutStatus, stable: ReplicaSet | None) -> int:
+    """Return what stable keeps at least: what it has now, or had while the last rollout was under way."""
+    return max(world.spec.replicas, stable.wanted, status.stable_floor) if stable is not None else 0
+
+
+def _drained(world: World, status: RolloutStatus) -> datetime:
+    """
+    Return from when on what the canary's counters count can't be the last canary's.
+
+    Status is asked, too: after a conflict, or a crash, the routes may have been cut already; and in
+    a hold at 0 they have been.
+    """
+    stable, current, weights = status.stable_revision, status.current_revision, status.weights
+    another = stable is not None and current is not None and stable.hash != current.hash
+    if world.spec.routing is None:
+        return world.now  # each pod counts for itself: nothing is mixed up
+    reached = weights.applied > 0 or weights.disrupted_at is not None
+    if world.observed.route.highest > 0 or (another and reached):
+        return world.now + timedelta(seconds=world.observed.quiet_seconds)
+    return max(world.now, status.drain_until or world.now)
+
+
+def retire(status: RolloutStatus, hash_: str, delay_seconds: float) -> list[Retiring]:
+    """Return `status.retiring` with this revision, which goes `delay_seconds` after its last request."""
+    others = [entry for entry in status.retiring if entry.hash != hash_]
+    return [*others, Retiring(hash=hash_, delay_seconds=delay_seconds)]
+
+
+def _fresh(status: RolloutStatus) -> dict[str, object]:
+    return {
+        "entered_steps": [],
+        "promoted": "",
+        "leaning_since": None,
+        "weights": Weights(),
+        "canary_scale": None,
+        "settled_pods": None,
+        "pause": None,
+        "held_by": None,
+        "abort": None,
+        "previous_revision": None,
+        "route_ends_at": None,
+        "criteria": [],
+        # How far apart scrapes are is the same for the next attempt.
+        "exposure": Exposure(scraped_every_seconds=status.exposure.scraped_every_seconds),
+    }
+
+
+def _first_sight(world: World, move: Move) -> Move:
+    """
+    Meet a Rollout without a status.
+
+    That is not a first deploy by itself: after a restore, or when Git made the object
+    again, the revision that the stable Service selects is the stable one and keeps its traffic.
+    """
+    serving = _serving(world)
+    if serving is None or serving.existing == 0:
+        return begin(world, move, numbered(world, move.status, world.observed.template_hash))
+    stable = _revision_of(serving)
+    move = move.evolve(stable_revision=stable, weights=Weights(desired=100, applied=100))
+    for other in world.observed.replica_sets.values():
+        if other.existing > 0 and other.hash != stable.hash:
+            move = leaving(world, move, other.hash)  # it may have served until a moment ago
+    if serving.hash == world.observed.template_hash:
+        move = move.evolve(current_revision=stable)
+        return move.event(
+            world,
+            "StableFound",
+            f"{describe(stable)} is what has the traffic: it is stable",
+        )
+    return begin(world, move, numbered(world, move.status, world.observed.template_hash))
+
+
+def _serving(world: World) -> ReplicaSet | None:
+    """Return the revision that has the users' traffic, as far as objects alone tell."""
+    if not world.spec.by_replicas:
+        service = world.stable_service
+        return world.observed.replica_sets.get(service.selected_hash) if service else None
+    running = [each for each in world.observed.replica_sets.values() if each.existing > 0]
+    return min(running, key=lambda each: each.revision, default=None)
+
+
+def _back_to_stable(world: World, move: Move) -> Move:
+    """Take the stable template as the wish to stop: the rollback path, without steps."""
+    status = move.status
+    stable, left = status.stable_revision, status.current_revision
+    assert stable is not None
+    move = move.evolve(
+        **(_fresh(status) | {"weights": Weights(desired=100, applied=100)}),
+        current_revision=stable,
+        current_step_index=None,
+        step_started_at=None,
+        drain_until=_drained(world, status),
+        phase="Progressing",
+    )
+    move = move.event(
+        world,
+        "BackToStable",
+        f"the template is that of {describe(stable)} again: no steps needed",
+    )
+    return leaving(world, move, left.hash).as_retreat() if left is not None else move
+
+
+def leaving(world: World, move: Move, hash_: str) -> Move:
+    """Let a revision that was on its way go, some time after nothing reaches it any more."""
+    delay = world.spec.way.abort_scale_down_delay_seconds
+    return move.evolve(retiring=retire(move.status, hash_, delay))
+
+
+def numbered(world: World, status: RolloutStatus, hash_: str) -> Revision:
+    """Return the revision of this hash with the number that it has when it begins now."""
+    known = [replica_set.revision for replica_set in world.observed.replica_sets.values()]
+    known += [
+        entry.number
+        for entry in (status.stable_revision, status.current_revision)
+        if entry is not None
+    ]
+    found = world.observed.replica_sets.get(hash_)
+    there = found.images if found is not None else ()
+    return Revision(
+        number=next_revision_number(known),
+        hash=hash_,
+        images=list(world.observed.images if hash_ == world.observed.template_hash else there),
+    )
+
+
+def _revision_of(replica_set: ReplicaSet) -> Revision:
+    return Revision(
+        number=replica_set.revision, hash=replica_set.hash, images=list(replica_set.images)
+    )

@@ -1,0 +1,71 @@
+"""What people and CI ask for through the command annotation, and what they are answered."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from rollouts.core.next.revision_commands import abort, begin_restart, retry, rollback
+from rollouts.core.next.step_commands import pause, promote, promote_full, resume
+from rollouts.core.world import Command, Move, Occurrence, World, by_whom, describe
+from rollouts.model.status import HandledCommand, RolloutStatus
+
+Handler = Callable[[World, Move, Command], tuple[Move, bool, str]]
+
+
+def handle_command(world: World, move: Move) -> Move:
+    """Carry out a command that was not handled yet, and answer it in `status.lastCommand`."""
+    command, last = world.observed.command, move.status.last_command
+    if command is None or not command.id or (last is not None and last.id == command.id):
+        return move
+    handler = HANDLERS.get(command.verb)
+    if world.observed.bad_command:
+        done, accepted, answer = move, False, world.observed.bad_command
+    elif handler is None:
+        known = ", ".join(HANDLERS)
+        done, accepted, answer = move, False, f"unknown verb {command.verb!r}; known are {known}"
+    elif (complaint := _meant_for_another(command, move.status)) is not None:
+        done, accepted, answer = move, False, complaint
+    else:
+        done, accepted, answer = handler(world, move, command)
+    current = done.status.current_revision
+    handled = HandledCommand(
+        id=command.id,
+        verb=command.verb,
+        by=command.by,
+        revision=current.number if current is not None else None,
+        accepted=accepted,
+        message=answer,
+        at=world.now,
+    )
+    done = done.evolve(last_command=handled)
+    if accepted and done.status.history != move.status.history:
+        return done
+    message, text = done.status.message, f"{command.verb}{by_whom(command)}: {answer}"
+    if accepted:
+        return done.event(world, "Command", text).evolve(message=message)
+    # No decision, so not for history: a script that repeats itself would wash the decisions out.
+    refusal = Occurrence("Warning", "CommandRefused", text)
+    return replace(done, occurrences=(*done.occurrences, refusal))
+
+
+def _meant_for_another(command: Command, status: RolloutStatus) -> str | None:
+    """Say why a command that names a revision is not for the current one, or None."""
+    current = status.current_revision
+    if (
+        not command.revision
+        or current is None
+        or command.revision in (str(current.number), current.hash)
+    ):
+        return None
+    return f"it names revision {command.revision}, but {describe(current)} is the current one"
+
+
+HANDLERS: dict[str, Handler] = {
+    "promote": promote,
+    "promote-full": promote_full,
+    "abort": abort,
+    "retry": retry,
+    "pause": pause,
+    "resume": resume,
+    "rollback": rollback,
+    "restart": begin_restart,
+}

@@ -1,0 +1,220 @@
+"""What the routes have confirmed, and what somebody else changed about them."""
+
+from datetime import timedelta
+
+from rollouts.core.facts import (
+    canary_is_without_pods,
+    may_have_retreated,
+    may_narrow,
+    reaches_another,
+    stand_in,
+)
+from rollouts.core.next.rollback import end_disruption
+from rollouts.core.world import (
+    Move,
+    World,
+    current_route,
+    drift_pause_ends,
+    has_just_left,
+    reaches_canary,
+    split_of,
+    under_way,
+)
+from rollouts.model.route import Route
+from rollouts.model.status import RolloutStatus, Weights
+
+
+def confirm(world: World, move: Move) -> Move:
+    """Take over the weight that all routes agree on, and notice what somebody else changed."""
+    status = move.status
+    if not under_way(status) and status.abort is None:
+        return move
+    if canary_is_without_pods(world, status):
+        return move
+    return end_disruption(world, _confirmed(world, move))
+
+
+def _confirmed(world: World, move: Move) -> Move:
+    move = _taken_over(world, _bound_again(world, move))
+    status = move.status
+    now, weights = current_route(world, status), status.weights
+    if (
+        now.weight is not None
+        and now.weight == weights.desired
+        and weights.applied != weights.desired
+        and (weights.desired < weights.applied or reaches_canary(world, status))
+    ):
+        applied = Weights(
+            desired=weights.desired,
+            applied=weights.desired,
+            applied_at=world.now,
+            routes=_routes(world, status, now),
+            disrupted_at=weights.disrupted_at,
+        )
+        move = move.evolve(weights=applied, promoted=_still_promoted(world, status))
+        return move.event(world, *_told(world, status)) if applied.applied > 0 else move
+    if _routes(world, status, now) != weights.routes:
+        return _confirm_routes(world, move, _routes(world, status, now))
+    return _put_back(world, move, now)
+
+
+def _taken_over(world: World, move: Move) -> Move:
+    """
+    Take over the weight that the routes say already, and that nobody but this canary can answer.
+
+    Where a revision before it had that, evidence counts from when its counters have come to rest.
+    """
+    status, now = move.status, current_route(world, move.status)
+    kept, current = stand_in(world, status), status.current_revision
+    if not under_way(status) or kept is None or kept is not world.replica_set(current):
+        return move
+    left, weights = has_just_left(status), status.weights
+    least = weights.applied if left else max(weights.applied, weights.desired)
+    if now.weight is None or now.weight <= least:
+        return move
+    if left:
+        drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
+        move = move.evolve(drain_until=drained, exposed_at=drained)
+    move = move.evolve(weights=weights.evolve(applied=now.weight, applied_at=world.now))
+    text = f"the canary has {now.weight} % of the traffic, which stable can't answer"
+    return move.event(world, "WeightSet", text)
+
+
+def _routes(world: World, status: RolloutStatus, now: Route) -> list[str]:
+    """Return the header and mirror routes that are known to be there, and to lead to this canary."""
+    wanted = split_of(world.spec, status).names
+    asked = tuple(wanted) == world.asked and reaches_canary(world, status)
+    if now.shaped and now.exists and asked:
+        return wanted
+    return [each for each in status.weights.routes if each in wanted]
+
+
+def _confirm_routes(world: World, move: Move, names: list[str]) -> Move:
+    weights = move.status.weights
+    new = [each for each in names if each not in weights.routes]
+    move = move.evolve(
+        weights=weights.evolve(routes=names, applied_at=weights.applied_at or world.now)
+    )
+    if not new:
+        return move
+    move = move.evolve(promoted=_still_promoted(world, move.status))
+    return move.event(world, "RouteSet", f"requests reach the canary by {', '.join(new)}")
+
+
+def _still_promoted(world: World, status: RolloutStatus) -> str:
+    """Return what a person took upon themselves, once the rise is made that it was for."""
+    begun = (status.current_step_index or 0) < len(world.spec.steps)
+    return "" if status.promoted == "Evidence" and begun else status.promoted
+
+
+def _told(world: World, status: RolloutStatus) -> tuple[str, str]:
+    """Return the reason and the words for a weight that is applied now."""
+    percent, current = status.weights.desired, status.current_revision
+    if world.spec.blue_green is not None:
+        hash_ = current.hash if current is not None else ""
+        return "Switched", f"Service {world.spec.stable_service} has switched to {hash_}"
+    if world.spec.by_replicas:
+        return "WeightSet", f"the canary has {percent} % of the pods{_rounded(world, status)}"
+    return "WeightSet", f"the canary has {percent} % of the traffic"
+
+
+def _rounded(world: World, status: RolloutStatus) -> str:
+    """Say what was asked for, where whole pods can't be had to that."""
+    steps, index = world.spec.steps, status.current_step_index
+    weights = [step.set_weight for step in steps[: (index or 0) + 1] if step.set_weight is not None]
+    if index is None or index >= len(steps) or not weights or weights[-1] == status.weights.desired:
+        return ""
+    return f", the nearest to {weights[-1]} % that whole pods can be"
+
+
+def _put_back(world: World, move: Move, now: Route) -> Move:
+    """Say what somebody else changed, unless it may have been ourselves."""
+    status, weights = move.status, move.status.weights
+    if move.retreat or world.spec.by_replicas or drift_pause_ends(status, world.now) is not None:
+        return move
+    if may_have_retreated(world, status) or _falls_in_parts(world, status, now):
+        return move
+    if stand_in(world, status) is not None or reaches_another(world, status):
+        return move  # what stable can't bear stays where it is, or goes back now: that is our own
+    if world.spec.blue_green is not None:
+        return _switched_by_another(world, move, now)
+    gone = weights.applied > 0 and not now.exists
+    if gone and now.blockers:
+        return _taken(world, move, now)
+    changed = _strange(now, weights)
+    reshaped = not now.shaped and tuple(weights.routes) == world.asked != ()
+    if not (gone or changed is not None or reshaped or not now.intact):
+        return move
+    seen = "was changed" if changed is None else f"says {changed} %"
+    seen = "is gone" if gone else seen
+    text = f"the canary's route {seen}; it is put back to {weights.applied} %"
+    return move.event(world, "DriftCorrected", text, "Warning")
+
+
+def _falls_in_parts(world: World, status: RolloutStatus, now: Route) -> bool:
+    """Return whether stable, which made room, takes its traffic back bit by bit: all of that is our own."""
+    canary, weights = world.spec.strategy.canary, status.weights
+    if canary is None or not canary.dynamic_stable_scale or now.weight is None:
+        return False
+    superseded = not reaches_canary(world, status)
+    return superseded or weights.desired <= now.weight < weights.applied
+
+
+def _strange(now: Route, weights: Weights) -> int | None:
+    """
+    Return a weight that some route says, and nobody asked for; None when there is none.
+
+    Of routes that differ, or have not confirmed yet, that is only known where all of them can
+    be written.
+    """
+    found = set() if now.weight is None else {now.weight}
+    found |= set() if now.blockers else now.said
+    return max(found - {weights.applied, weights.desired}, default=None)
+
+
+def _taken(world: World, move: Move, now: Route) -> Move:
+    """Take over that the canary has nothing any more, when something is in the way of giving it back."""
+    weights = Weights(desired=move.status.weights.desired, applied=0, applied_at=world.now)
+    text = f"the canary's route is gone, and with it its traffic: {now.blockers[0].message}"
+    return move.evolve(weights=weights).event(world, "Blocked", text, "Warning")
+
+
+def _switched_by_another(world: World, move: Move, now: Route) -> Move:
+    """Say what the active Service selected, when neither this release nor its end asked for that."""
+    service, weights = world.stable_service, move.status.weights
+    active = move.status.current_revision if weights.applied else move.status.stable_revision
+    if service is None or active is None or now.weight in (weights.applied, weights.desired):
+        return move
+    if not (service.selected_hash or weights.applied or service.name in move.status.services):
+        return move  # it has not been bound yet
+    if any(each.hash == service.selected_hash for each in move.status.retiring):
+        return move  # it keeps the traffic of a release that is over until stable can bear it
+    seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
+    return move.event(
+        world, "DriftCorrected", f"{seen}; it is put back to {active.hash}", "Warning"
+    )
+
+
+def _bound_again(world: World, move: Move) -> Move:
+    """Say which Service somebody pointed at another revision while the canary has traffic."""
+    status = move.status
+    if move.retreat or not under_way(status) or status.weights.applied == 0:
+        return move
+    if world.spec.routing is None:
+        return move
+    if drift_pause_ends(status, world.now) is not None or world.claimed:
+        return move
+    pairs = (
+        (world.stable_service, status.stable_revision),
+        (world.canary_service, status.current_revision),
+    )
+    for service, wanted in pairs:
+        if service is None or wanted is None or not world.stands(wanted):
+            continue
+        if wanted is status.stable_revision and not may_narrow(world, status, service):
+            continue
+        if service.selected_hash != wanted.hash:
+            seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
+            text = f"{seen}; it is put back to {wanted.hash}"
+            move = move.event(world, "DriftCorrected", text, "Warning")
+    return move

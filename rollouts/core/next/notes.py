@@ -1,0 +1,69 @@
+"""What is put behind the message of a status: why something takes longer than a release by itself."""
+
+from rollouts.core.facts import (
+    STABLE_DOWN,
+    STABLE_SHORT,
+    confirmation_times_out_at,
+    release_remains,
+    switch_back_waits,
+    switch_back_waits_until,
+    who_answers,
+)
+from rollouts.core.world import Move, World, under_way
+from rollouts.model.status import RolloutStatus
+
+_COMES = "; the strategy as it is written comes into force when "
+
+
+def note_stable_down(world: World, move: Move) -> Move:
+    """Return the move with what stable can't bear in its message, looked at again when that ends."""
+    status, words = move.status, who_answers(world, move.status)
+    if words.startswith(STABLE_DOWN) and under_way(status) and not _is_told(status):
+        move = move.event(world, "StableDown", words.removeprefix("; "), "Warning")
+    move = move.evolve(message=without_stable_note(status).message + words)
+    until = switch_back_waits_until(world, status)
+    return (
+        move.requeue_at(until) if switch_back_waits(world, status) and until is not None else move
+    )
+
+
+def _is_told(status: RolloutStatus) -> bool:
+    """Return whether this attempt has told it already: of a stable revision that flaps once is enough."""
+    since = status.started_at
+    told = (each for each in status.history if each.reason == "StableDown")
+    return any(since is None or each.at >= since for each in told)
+
+
+def without_stable_note(status: RolloutStatus) -> RolloutStatus:
+    """Return a status whose message speaks of the release alone."""
+    return status.evolve(
+        message=status.message.partition(STABLE_DOWN)[0].partition(STABLE_SHORT)[0]
+    )
+
+
+def note_strategy_change(world: World, move: Move) -> Move:
+    """Say where no release is under way what another strategy waits for before it comes into force."""
+    if world.hold is None or world.hold.reason != "StrategyChanged" or under_way(move.status):
+        return move
+    left = release_remains(world, move.status)
+    return move.evolve(message=f"{move.status.message}{_COMES}{left}") if left else move
+
+
+def without_strategy_note(status: RolloutStatus) -> RolloutStatus:
+    """Return a status whose message speaks of the release alone."""
+    return status.evolve(message=status.message.partition(_COMES)[0])
+
+
+def note_confirmation_timeout(world: World, move: Move) -> Move:
+    """Return the move, to be looked at again when the patience ends; and then with that on record, once."""
+    route, status, ends = world.observed.route, move.status, confirmation_times_out_at(move.status)
+    if not route.is_cut or ends is None:
+        return move
+    if route.highest > 0:
+        return move.requeue_at(ends)
+    if any(entry.reason == "NotConfirmed" and entry.at >= ends for entry in status.history):
+        return move
+    waits = "; ".join(route.waits) or "the routes are not confirmed"
+    text = f"{waits}: it is waited for no longer; the canary goes, and its Service leads to stable"
+    # The message goes on saying why it was rolled back.
+    return move.event(world, "NotConfirmed", text, "Warning").evolve(message=status.message)

@@ -1,0 +1,159 @@
+"""What a decision brings up to date at its end: clocks, counts, and revisions that were left."""
+
+from datetime import timedelta
+
+from rollouts.core.facts import (
+    canary_lacks_room,
+    evidence_turned,
+    is_reached,
+    is_rising,
+    scale_selector,
+    settled_pods,
+    short_since,
+    short_until,
+    stable_is_short,
+    step_deadline,
+    step_is_settled,
+    step_waiting_since,
+    waits_for_pods,
+)
+from rollouts.core.world import (
+    Move,
+    ReplicaSet,
+    World,
+    drift_pause_ends,
+    frozen,
+    is_warm,
+    under_way,
+)
+from rollouts.model.kinds import HASH_LABEL
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import RolloutStatus
+
+
+def remember_evidence(world: World, move: Move) -> Move:
+    evidence = world.evidence
+    if evidence.at is None or not (under_way(move.status) or is_warm(world, move.status)):
+        return move
+    return move.evolve(
+        criteria=list(evidence.criteria),
+        exposure=evidence.exposure,
+        weights=move.status.weights.evolve(served=evidence.served_percent),
+    )
+
+
+def release_retiring(world: World, move: Move) -> Move:
+    """Let the revisions that were left go: their time runs from the moment nothing reaches them."""
+    staying = []
+    for entry in move.status.retiring:
+        replica_set = world.observed.replica_sets.get(entry.hash)
+        if replica_set is None or (replica_set.wanted == 0 and replica_set.existing == 0):
+            continue
+        at = None  # as long as it is reached, or is so again
+        if not is_reached(world, entry.hash):
+            at = entry.at or world.now + timedelta(seconds=entry.delay_seconds)
+        staying.append(entry.evolve(at=at))
+        if at is not None:
+            move = move.requeue_at(at)
+    move = move.evolve(retiring=staying)
+    previous = move.status.previous_revision
+    if previous is not None and all(entry.hash != previous.hash for entry in staying):
+        move = move.evolve(previous_revision=None)
+    if not under_way(move.status) and not staying:
+        # Only now: while the other revision may still be needed, none of the two is made smaller.
+        move = move.evolve(stable_floor=0)
+    return move
+
+
+def time_progress(world: World, before: RolloutStatus, move: Move) -> Move:
+    """
+    Keep the clock of the progress deadline: it runs while a step waits for pods or routes.
+
+    Each step has its own time, and a pod that is replaced late in a long pause has all of it.
+    Between releases it runs while stable lacks pods.
+    """
+    status = move.status
+    since = before.unsettled_since if before.step_started_at == status.step_started_at else None
+    if stable_is_short(world, status):
+        since = short_since(world, before, since)
+        return move.evolve(unsettled_since=since).requeue_at(short_until(world, since))
+    held = (
+        frozen(world.spec, status)
+        or waits_for_pods(world, status)
+        or (is_rising(world, status) and evidence_turned(world, status) is not None)
+        or canary_lacks_room(world, status)
+    )
+    if under_way(status) and step_is_settled(world, status):
+        return move.evolve(unsettled_since=None, settled_pods=settled_pods(world, status))
+    if not under_way(status) or held:
+        return move.evolve(unsettled_since=None)
+    move = move.evolve(unsettled_since=step_waiting_since(world, status, since or world.now))
+    late = step_deadline(world, move.status)
+    return move.requeue_at(late) if late is not None else move
+
+
+def with_numbers(world: World, status: RolloutStatus) -> RolloutStatus:
+    current = world.replica_set(status.current_revision)
+    serving, hash_ = _serving(world, status)
+    return status.evolve(
+        replicas=sum(each.existing for each in serving),
+        ready_replicas=sum(each.ready for each in serving),
+        available_replicas=sum(each.available for each in serving),
+        updated_replicas=current.existing if current is not None else 0,
+        selector=_selector(world, status, hash_),
+    )
+
+
+def _selector(world: World, status: RolloutStatus, hash_: str) -> str:
+    """
+    Return what finds the pods that /scale is about: always the same, once all of them can be found.
+
+    Pods that are older than the label of ours are found by the revision that serves until then.
+    """
+    always = scale_selector(world)
+    revisions = (status.stable_revision, status.current_revision)
+    found = filter(None, map(world.replica_set, revisions))
+    if status.selector == always or all(pod.labelled for each in found for pod in each.pods):
+        return always
+    return _with_hash(world.observed.selector, hash_)
+
+
+def _serving(world: World, status: RolloutStatus) -> tuple[list[ReplicaSet], str]:
+    """
+    Return the pods that /scale counts, and the hash that selects them; "" selects all.
+
+    They are those that users' requests reach, together: an autoscaler works out from all of them
+    how many pods the traffic needs, and `spec.replicas` is that number. Of blue-green's two
+    one has everything, and the other would only be idle.
+    """
+    stable, current = (
+        world.replica_set(status.stable_revision),
+        world.replica_set(status.current_revision),
+    )
+    if under_way(status) and world.spec.blue_green is None:
+        return [each for each in (stable, current) if each is not None], ""
+    switched = under_way(status) and status.weights.applied == 100
+    serving = (current if switched else stable) or current
+    return ([serving], serving.hash) if serving is not None else ([], "")
+
+
+def _with_hash(selector: str, hash_: str) -> str:
+    return ",".join(part for part in (selector, f"{HASH_LABEL}={hash_}" if hash_ else "") if part)
+
+
+def step_words(spec: RolloutSpec, status: RolloutStatus) -> str:
+    steps = len(spec.steps)
+    if status.current_step_index is None:
+        return f"{steps}/{steps}" if status.stable_revision == status.current_revision else ""
+    return f"{min(status.current_step_index, steps)}/{steps}"
+
+
+def wake_after(world: World, move: Move) -> float | None:
+    later = [moment for moment in move.wake_at if moment > world.now]
+    drain = move.status.drain_until
+    if under_way(move.status) and drain is not None and drain > world.now:
+        later.append(drain)
+    drift_pause = drift_pause_ends(move.status, world.now)
+    if drift_pause is not None:  # what is left alone meanwhile is to be done then
+        later.append(drift_pause)
+    return (min(later) - world.now).total_seconds() if later else None

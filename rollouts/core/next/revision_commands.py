@@ -1,0 +1,149 @@
+"""What people ask of revisions: abort, rollback, retry and restart."""
+
+from rollouts.core.facts import abort_cost, good_revisions, who_answers, without_restart_words
+from rollouts.core.next.attempt import begin, go_back, leaving, numbered, roll_back
+from rollouts.core.world import (
+    Command,
+    Move,
+    World,
+    by_whom,
+    describe,
+    is_warm,
+    restart_pace,
+    under_way,
+)
+from rollouts.model.status import Pinned, Restart, Revision, RolloutStatus
+
+
+def abort(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
+    if move.status.abort is not None:
+        return _forced(world, move)
+    by, why = command.by or "command", f": {command.reason}" if command.reason else ""
+    reason = f"aborted{by_whom(command)}{why}"
+    if under_way(move.status):
+        moved = roll_back(world, move, by=by, reason=reason, forced=True)
+        return moved, True, f"traffic goes back to stable{abort_cost(world, moved.status)}"
+    if is_warm(world, move.status):
+        moved = go_back(world, move, by=by, reason=reason, forced=True)
+        answer = "traffic goes back to the revision before, which is still warm"
+        return moved, True, f"{answer}{abort_cost(world, moved.status)}"
+    if move.status.restart is not None:
+        return stop_restart(world, move, command)
+    return move, False, "no rollout is under way"
+
+
+def _forced(world: World, move: Move) -> tuple[Move, bool, str]:
+    """Take back what a rollback has left to the canary, because stable can't bear it."""
+    status, abort = move.status, move.status.abort
+    if abort is None or abort.forced or not who_answers(world, status):
+        return move, True, "already rolled back"
+    moved = move.evolve(abort=abort.evolve(forced=True)).as_retreat()
+    return moved, True, f"traffic goes back to stable{abort_cost(world, status)}"
+
+
+def rollback(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
+    """Go back to a revision that was stable before: at once while it is warm, else without steps."""
+    status, by = move.status, command.by or "command"
+    stable, before = status.stable_revision, next(iter(good_revisions(status)), None)
+    stopped = under_way(status) or status.abort is not None
+    if stopped and (not command.to or _is(stable, command.to)):
+        return abort(world, move, command)
+    if not command.to and status.pinned is not None:
+        # Pressed twice, it must not go one further back, nor to what it came from.
+        return move, True, "already rolled back; name another revision to go to that"
+    wanted = command.to or (before.hash if before is not None else "")
+    found = _past(world, status, wanted)
+    if found is None:
+        return move, False, _no_such_revision(world, status, wanted)
+    previous = status.previous_revision
+    if previous is not None and previous.hash == found.hash and is_warm(world, status):
+        why = f": {command.reason}" if command.reason else ""
+        moved = go_back(world, move, by=by, reason=f"rolled back{by_whom(command)}{why}")
+        return moved, True, f"traffic goes back to {describe(found)}, which is still warm"
+    template = world.observed.template_hash
+    pinned = Pinned(hash=found.hash, instead_of=template, at=world.now, by=command.by)
+    move = move.evolve(pinned=pinned if found.hash != template else None)
+    target = numbered(world, move.status, found.hash)
+    left = status.current_revision if under_way(status) else None
+    moved = begin(world, move, target, skipping=True)
+    if left is not None:
+        moved = leaving(world, moved, left.hash)
+    return moved, True, f"goes back to {describe(found)}, as {describe(target)}"
+
+
+def _is(known: Revision | None, name: str) -> bool:
+    return known is not None and name in (str(known.number), known.hash)
+
+
+def _past(world: World, status: RolloutStatus, name: str) -> Revision | None:
+    """Return the revision of this number or hash, if it was stable before and still exists."""
+    return next((each for each in _once_stable(world, status) if name and _is(each, name)), None)
+
+
+def _once_stable(world: World, status: RolloutStatus) -> list[Revision]:
+    """Return the revisions that were stable before and still exist, by their present numbers."""
+    stable, past = status.stable_revision, {each.hash for each in status.past}
+    found = [
+        Revision(number=each.revision, hash=each.hash, images=list(each.images))
+        for each in world.observed.replica_sets.values()
+        if each.hash in past and (stable is None or stable.hash != each.hash)
+    ]
+    return sorted(found, key=lambda each: each.number)
+
+
+def _no_such_revision(world: World, status: RolloutStatus, name: str) -> str:
+    others = world.observed.replica_sets.values()
+    if _is(status.stable_revision, name):
+        return f"revision {name} is stable already"
+    if any(name in (str(each.revision), each.hash) for each in others):
+        wanted = f"revision {name} was never stable; release it by its template, step by step"
+    else:
+        wanted = f"revision {name} is not there" if name else _none_before(status)
+    known = [str(each.number) for each in _once_stable(world, status)]
+    there = f"; there are {', '.join(known)}" if known else "; no other is kept"
+    return wanted + there
+
+
+def _none_before(status: RolloutStatus) -> str:
+    if not status.past:
+        return "no revision was stable before"
+    return "each that was stable before was gone back from; name one with --to all the same"
+
+
+def retry(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
+    current = move.status.current_revision
+    if world.hold is not None and world.hold.reason == "InvalidSpec":
+        return move, False, f"nothing begins while the spec is invalid: {world.hold.why}"
+    if move.status.pinned is not None:
+        move = move.evolve(pinned=None)
+        template = numbered(world, move.status, world.observed.template_hash)
+        return begin(world, move, template), True, "begins again with the template"
+    if move.status.abort is None or current is None:
+        return move, False, "only a rollout that was rolled back can be tried again"
+    return begin(world, move, current), True, "begins again at step 1"
+
+
+def begin_restart(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
+    """Answer the command to restart."""
+    status = move.status
+    if under_way(status):
+        why = "a rollout is under way, which makes new pods by itself; restart when it has ended"
+        return move, False, why
+    stable = world.replica_set(status.stable_revision)
+    if stable is None or status.stable_revision is None:
+        return move, False, "no revision is stable yet"
+    if not stable.pods:
+        return move, False, "the stable revision has no pods"
+    at = max(world.now, *(pod.created_at for pod in stable.pods))
+    who = f", by {command.by}" if command.by else ""
+    text = f"{len(stable.pods)} pods of {describe(status.stable_revision)} are to be replaced{who}"
+    move = move.evolve(restart=Restart(at=at, by=command.by)).event(world, "RestartBegan", text)
+    return move, True, f"pods are replaced, {restart_pace(world.spec, status).at_once} at a time"
+
+
+def stop_restart(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
+    """Answer the command to abort while a restart is all that goes on."""
+    who = f" by {command.by}" if command.by else ""
+    said = move.event(world, "RestartEnded", f"the restart was aborted{who}")
+    moved = said.evolve(restart=None, message=without_restart_words(move.status.message))
+    return moved, True, "no more pods are replaced"

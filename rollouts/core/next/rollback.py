@@ -1,0 +1,90 @@
+"""When a release is stopped, or waits at 0 for pods that were taken away."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from rollouts.core.facts import (
+    DISRUPTED,
+    disruption_begins,
+    disruption_is_over,
+    failed_criteria,
+    next_unready_end,
+    reaches_another,
+    rollback_reasons,
+)
+from rollouts.core.next.attempt import go_back, roll_back
+from rollouts.core.plan.actions import Action, SelectRevision, SetWeight
+from rollouts.core.world import Move, World, is_warm, under_way
+from rollouts.model.status import Weights
+
+
+def hold_disrupted(world: World, move: Move) -> Move:
+    """
+    Take the traffic away, in this very decision, until other pods are available.
+
+    Without a router there is nothing to take: the pods that are gone were the weight.
+    """
+    status = move.status
+    if not disruption_begins(world, status):
+        return move
+    lowered = Weights(desired=status.weights.desired, applied_at=world.now, disrupted_at=world.now)
+    if world.spec.by_replicas:
+        lowered = status.weights.evolve(disrupted_at=world.now)
+    move = move.evolve(weights=lowered, step_started_at=world.now)
+    move = move.event(world, "Disrupted", DISRUPTED, "Warning")
+    return move if world.spec.by_replicas else move.as_retreat()
+
+
+def end_disruption(world: World, move: Move) -> Move:
+    """Begin the step again, by its own clock, once everything is back that was taken."""
+    weights = move.status.weights
+    if weights.disrupted_at is None or not disruption_is_over(world, move.status):
+        return move
+    return move.evolve(
+        weights=weights.evolve(disrupted_at=None, applied_at=world.now), step_started_at=world.now
+    )
+
+
+def abort_if_failed(world: World, move: Move) -> Move:
+    """Roll back, in this very decision, when there is a reason to."""
+    if move.retreat:
+        return move
+    if is_warm(world, move.status):
+        reason = next(failed_criteria(world), None)
+        return go_back(world, move, by="rollouts", reason=reason) if reason is not None else move
+    if not under_way(move.status):
+        return move
+    reason = next(rollback_reasons(world, move.status), None)
+    if reason is not None:
+        return roll_back(world, move, by="rollouts", reason=reason)
+    due = next_unready_end(world, move.status)
+    return hold_disrupted(world, move.requeue_at(due) if due is not None else move)
+
+
+def routes_cut(world: World, move: Move, actions: Iterable[Action]) -> Move:
+    """
+    Keep since when a canary that was left gets nothing, where one of the actions is the end of that.
+
+    Stable may not have been able to bear its traffic before. What it counted until then is not
+    the next one's.
+    """
+    status, route = move.status, world.observed.route
+    if (
+        route.is_cut
+        or route.highest == 0
+        or not any(_ends_traffic(world, each) for each in actions)
+    ):
+        return move
+    drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
+    if not under_way(status):
+        return move.evolve(drain_until=drained)
+    if not reaches_another(world, status):
+        return move
+    return move.evolve(drain_until=drained, exposed_at=drained)
+
+
+def _ends_traffic(world: World, action: Action) -> bool:
+    """Return whether an action takes everything from the revision that the routes send to: by weight, or by Service."""
+    if isinstance(action, SelectRevision):
+        return action.service == world.spec.canary_service
+    return isinstance(action, SetWeight) and action.split.percent == 0

@@ -1,0 +1,39 @@
+"""What status keeps of Services."""
+
+from collections.abc import Iterable
+
+from rollouts.core.facts import unnamed_services
+from rollouts.core.plan.actions import Action, FollowService
+from rollouts.core.world import SERVICE_FOLLOWED, Move, World, drift_pause_ends
+
+
+def remember_services(world: World, move: Move) -> Move:
+    """Keep in status which of the user's Services are bound, and say what is done about those that are not ours alone."""
+    status = move.status
+    seen = world.observed.services
+    given = [
+        each.name for each in unnamed_services(world) if not each.ours and not each.selected_hash
+    ]
+    known = {name for name in status.services if name in seen and not seen[name].ours}
+    if not world.claimed:
+        known |= {name for name, each in seen.items() if each.selected_hash and not each.ours}
+    move = move.evolve(services=sorted(known.difference(given)))
+    for name in given:
+        text = (
+            f"{name}, which the spec names no longer, is given back: it selects all revisions' pods"
+        )
+        move = move.event(world, "ServiceGivenBack", f"Service {text}")
+    service = world.canary_service
+    rests = drift_pause_ends(status, world.now, SERVICE_FOLLOWED)
+    if service is not None and service.behind and not world.claimed and rests is not None:
+        move = move.requeue_at(rests)
+    return move.evolve(message=status.message)
+
+
+def note_followed(world: World, move: Move, actions: Iterable[Action]) -> Move:
+    """Say that a Service of ours is made as its stable Service is, where one of the actions does that."""
+    for action in actions:
+        if isinstance(action, FollowService):
+            text = f"Service {action.name} is made as Service {world.spec.stable_service} is now"
+            move = move.event(world, "ServiceFollowed", text).evolve(message=move.status.message)
+    return move

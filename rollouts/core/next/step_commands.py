@@ -1,0 +1,214 @@
+"""
+Promote: a person passes the hold that is current, and no other.
+
+A promote that names its step passes that one only, however often it is sent: a job that is
+tried again, or two people who have seen the same, pass one gate.
+"""
+
+from rollouts.core.facts import PROMOTION, entered_steps, leaning_evidence, waits_for_pods
+from rollouts.core.next.attempt import begin
+from rollouts.core.world import Command, Hold, Move, World, stable_replicas, under_way
+from rollouts.model.status import Pause, RolloutStatus
+
+WANTS_EVIDENCE = ("Inconclusive", "MetricsUnavailable")
+
+
+_NAMES = {"edit": "an edit", "pause": "a pause command", "evidence": "evidence"}
+
+
+HOLDS = tuple(_NAMES)
+"""What a promote may name as the hold that it passes, besides a step."""
+
+
+Answer = tuple[Move, bool, str]
+
+
+def pause(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
+    if not under_way(move.status):
+        return move, False, "no rollout is under way"
+    if move.status.held_by is not None:
+        return move, True, "already paused"
+    held = Pause(reason="Command", at=world.now, by=command.by)
+    return move.evolve(held_by=held), True, "held where it is; a rollback is still possible"
+
+
+def resume(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
+    if move.status.held_by is None:
+        return move, False, "it is not paused by a command"
+    return move.evolve(held_by=None, pause=None, step_started_at=world.now), True, "goes on"
+
+
+def promote(world: World, move: Move, command: Command) -> Answer:
+    """Pass one hold: the one that is named, or else the one that is current; refused when there is none."""
+    status, hold = move.status, world.hold
+    if not under_way(status) or status.current_step_index is None:
+        return move, *_after_the_end(status, command)
+    if hold is not None and hold.reason == "InvalidSpec":
+        return move, False, f"nothing goes forward while the spec is invalid: {hold.why}"
+    held = _held_by(world, status)
+    meant = _meant(world, status, command, held) if command.step or command.hold else None
+    if meant is not None:
+        return move, *meant
+    if world.spec.paused and hold is None:
+        return move, False, "held by spec.paused, which no command ends: set it to false"
+    if waits := waits_for_pods(world, status):
+        return move, False, waits
+    return _pass(world, move, command.hold or ("step" if command.step else held))
+
+
+def promote_full(world: World, move: Move, _command: Command) -> Answer:
+    """Skip all steps that remain; evidence still stops it."""
+    status, hold = move.status, world.hold
+    if not under_way(status) or status.current_step_index is None:
+        return move, False, _nothing_to_promote(status)
+    if hold is not None and hold.reason != "StepsChanged":
+        return move, False, f"nothing is skipped now: {hold.why}"
+    steps = len(world.spec.steps)
+    move = move.evolve(
+        promoted="Full",
+        current_step_index=steps,
+        entered_steps=entered_steps(world.spec, steps),
+        step_started_at=world.now,
+        held_by=None,
+        pause=None,
+        canary_scale=None,
+        weights=status.weights.evolve(desired=100),
+    )
+    if stable_replicas(world.spec, status) == 0:
+        return move, True, "promoted without pods: spec.replicas is 0, so that nothing was judged"
+    return move, True, "all remaining steps are skipped; success criteria are still watched"
+
+
+def _nothing_to_promote(status: RolloutStatus) -> str:
+    return (
+        "it was rolled back; use retry" if status.abort is not None else "no rollout is under way"
+    )
+
+
+def _after_the_end(status: RolloutStatus, command: Command) -> tuple[bool, str]:
+    """Return the answer when nothing is under way: to who names a step of what is stable by now, yes."""
+    stable, current = status.stable_revision, status.current_revision
+    named = command.step and command.revision
+    if named and status.abort is None and stable is not None and stable == current:
+        return True, f"revision {stable.number} is promoted already"
+    return False, _nothing_to_promote(status)
+
+
+def _held_by(world: World, status: RolloutStatus) -> str:
+    """Return what holds it now: an `edit`, a `pause` command, `evidence`, or its own `step`; or nothing."""
+    if world.hold is not None:
+        return "edit"
+    if status.held_by is not None:
+        return "pause"
+    if _waits_for_evidence(status):
+        return "evidence"
+    return "step" if _is_gate(world, status) and not status.promoted else ""
+
+
+def _is_gate(world: World, status: RolloutStatus) -> bool:
+    steps, index = world.spec.steps, status.current_step_index or 0
+    step = steps[index] if index < len(steps) else None
+    return step is not None and (step.pause is not None or step.analysis is not None)
+
+
+def _waits_for_evidence(status: RolloutStatus) -> bool:
+    """Return whether evidence is what holds it: evidence that leans, can't say, or is not to be had."""
+    paused = status.pause is not None and status.pause.reason in WANTS_EVIDENCE
+    return paused or status.leaning_since is not None
+
+
+def _meant(
+    world: World, status: RolloutStatus, command: Command, held: str
+) -> tuple[bool, str] | None:
+    """
+    Return the answer to a promote that does not mean what holds it now; None when it does.
+
+    A step's gate, and evidence that holds the rise behind it, are two: who passed the one
+    has not seen the other.
+    """
+    if command.hold and command.hold not in HOLDS:
+        return False, f"it names the hold {command.hold!r}; known are {', '.join(HOLDS)}"
+    if held == "edit" and command.hold != "edit":
+        assert world.hold is not None
+        return False, f"{world.hold.why}; name no step to promote it"
+    other = _another_step(world, status, command.step) if command.step else None
+    if other is not None:
+        return other
+    here = _current(world, status)
+    if held == "pause" and command.hold != "pause":
+        by = status.held_by.by if status.held_by is not None else ""
+        return False, f"{here} is held by a pause command{f' of {by}' if by else ''}: resume it"
+    if command.hold:
+        if held == command.hold:
+            return None
+        return True, f"{here} is held by {_NAMES[command.hold]} no more"
+    evidence = f"; now {status.message}" if held == "evidence" else ""
+    if status.promoted:
+        return True, f"{here.partition('/')[0]} is passed already{evidence}"
+    if not _is_gate(world, status):
+        return False, f"{here} is no pause and no analysis{evidence or f': {status.message}'}"
+    return None
+
+
+def _another_step(world: World, status: RolloutStatus, name: str) -> tuple[bool, str] | None:
+    """Return the answer to a promote that names another step than the current one."""
+    steps, index = len(world.spec.steps), status.current_step_index or 0
+    if name != PROMOTION and not name.isdecimal():
+        return False, f"it names step {name!r}: give its number, as messages count, or {PROMOTION}"
+    number = steps + 1 if name == PROMOTION else int(name)
+    if number <= index:
+        return True, f"step {number} is passed already"
+    if number > index + 1:
+        meant = f"the {PROMOTION}" if name == PROMOTION else f"step {name}"
+        return False, f"it names {meant}, but {_current(world, status)} is the current one"
+    return None
+
+
+def _pass(world: World, move: Move, what: str) -> Answer:
+    """Pass what holds it: an edit, a person's pause, evidence, or the step's own gate."""
+    status, hold = move.status, world.hold
+    here = _current(world, status)
+    if what == "edit" and hold is not None:
+        return (
+            _begin_anew(world, move, hold)
+            if hold.reason == "StrategyChanged"
+            else _resume_steps(move, hold)
+        )
+    if what == "pause":
+        return move.evolve(held_by=None, pause=None, step_started_at=world.now), True, "resumed"
+    if what == "evidence":
+        move = move.evolve(promoted="Evidence", pause=None)
+        return move, True, f"{here} goes on without more evidence"
+    if what == "step":
+        leans = leaning_evidence(world, status)
+        then = f"; what holds it next is evidence: {leans.why}" if leans is not None else ""
+        move = move.evolve(promoted="Step", pause=None)
+        return move, True, f"step {(status.current_step_index or 0) + 1} is passed{then}"
+    return move, False, f"{status.message or here}; there is no hold to pass"
+
+
+def _resume_steps(move: Move, hold: Hold) -> Answer:
+    """Go on with steps among which the current one is not any more."""
+    move = move.evolve(
+        current_step_index=hold.resumes_at,
+        entered_steps=[*hold.steps, PROMOTION][: hold.resumes_at + 1],
+        step_started_at=None,
+        promoted="",
+        pause=None,
+        held_by=None,
+    )
+    return move, True, f"goes on with {hold.next_step}"
+
+
+def _begin_anew(world: World, move: Move, hold: Hold) -> Answer:
+    """Begin again by another strategy; what the old one has done is taken back first."""
+    if not move.status.entered_steps:
+        return move, False, f"{hold.goes_over}; there is no hold to pass"
+    assert move.status.current_revision is not None
+    moved = begin(world, move, move.status.current_revision)
+    return moved, True, "traffic goes back to stable, then it begins anew by the new strategy"
+
+
+def _current(world: World, status: RolloutStatus) -> str:
+    steps, index = len(world.spec.steps), status.current_step_index or 0
+    return f"step {index + 1}/{steps}" if index < steps else f"the {PROMOTION}"

@@ -1,0 +1,281 @@
+"""The way of a canary: step by step, then promotion."""
+
+from datetime import timedelta
+
+from rollouts.core.facts import (
+    DISRUPTED,
+    MISSING,
+    PROMOTION,
+    StepDone,
+    StepFailed,
+    StepState,
+    StepWaits,
+    after_promotion,
+    entered_steps,
+    leaning_since,
+    opens_route,
+    place_of,
+    rise_waits_for,
+    step_deadline,
+    step_is_settled,
+    step_state,
+    step_waits_for,
+    step_waits_for_evidence,
+    waits_for_pods,
+    workload_is_missing,
+)
+from rollouts.core.next.attempt import retire, roll_back
+from rollouts.core.next.confirm import confirm
+from rollouts.core.next.settled import settle, time_route_removal
+from rollouts.core.world import (
+    Hold,
+    Move,
+    World,
+    attainable_weight,
+    canary_scale_at,
+    describe,
+    frozen,
+    pods_needed,
+    under_way,
+)
+from rollouts.model.status import Pause, RolloutStatus, Weights
+from rollouts.model.strategy import Step
+
+BY_A_PERSON = ("SpecPaused", "Command", "StepsChanged", "StrategyChanged", "InvalidSpec")
+"""With these the clock of a step stands still: it starts anew when they end."""
+
+
+def advance(world: World, move: Move) -> Move:
+    """Go as far as the evidence, the clock and the cluster allow, and say what it waits for."""
+    move = confirm(world, move)
+    if move.status.abort is not None:
+        return move
+    if not under_way(move.status):
+        return settle(world, time_route_removal(world, move))
+    standing_still = _stands_still(world, move)
+    return standing_still if standing_still is not None else _go_on(world, _awake(world, move))
+
+
+def _stands_still(world: World, move: Move) -> Move | None:
+    """Return the move with what holds it, where an edit, a person or the lack of pods does; else None."""
+    if world.hold is not None and world.spec.paused:
+        # Nobody waits for evidence meanwhile.
+        move = move.evolve(leaning_since=None)
+        return _stay_as_edited(world, world.hold, move, place_of(world, move.status))
+    if frozen(world.spec, move.status):
+        return _held(world, move)
+    waits = waits_for_pods(world, move.status)
+    return _stay(world, _wait_for_pods(world, move, waits), StepWaits(waits)) if waits else None
+
+
+def _awake(world: World, move: Move) -> Move:
+    """Return the move without what has held it."""
+    move = _with_floor(world, move)
+    if move.status.pause is not None and move.status.pause.reason in BY_A_PERSON:
+        # The clock of a step stands still while a person holds it.
+        move = move.evolve(pause=None, step_started_at=world.now)
+    return move
+
+
+def _go_on(world: World, move: Move) -> Move:
+    """Go through the steps as far as they are done, then to the promotion."""
+    steps = world.spec.steps
+    index = move.status.current_step_index or 0
+    while index < len(steps):
+        unseen = step_waits_for_evidence(world, move.status, index)
+        if unseen is not None:
+            return _stay(world, move, unseen)
+        move = _enter(world, move, index)
+        found = step_state(world, move.status, steps[index])
+        if not isinstance(found, StepDone):
+            return _stay(world, move, found)
+        index += 1
+    unseen = step_waits_for_evidence(world, move.status, index)
+    if unseen is not None:
+        return _stay(world, move, unseen)
+    return _promote(world, _enter(world, move, index))
+
+
+def _enter(world: World, move: Move, index: int) -> Move:
+    """Make step `index` the current one, unless it is already."""
+    status = move.status
+    steps = world.spec.steps
+    same = status.current_step_index == index and status.step_started_at is not None
+    step = steps[index] if index < len(steps) else None
+    weight = step.set_weight if step is not None else 100
+    desired = status.weights.desired if weight is None else weight
+    if weight is not None:
+        desired = attainable_weight(world.spec, status, weight)
+    scale = canary_scale_at(world.spec, status, index) if index < len(steps) else None
+    move = move.evolve(entered_steps=entered_steps(world.spec, index))
+    if same and desired == status.weights.desired and scale == status.canary_scale:
+        return move
+    asked = status.evolve(
+        weights=status.weights.evolve(desired=desired), canary_scale=scale, current_step_index=index
+    )
+    return move.evolve(
+        current_step_index=index,
+        step_started_at=status.step_started_at if same else world.now,
+        weights=status.weights.evolve(
+            desired=desired,
+            routes=status.weights.routes if same else _still_open(status, step),
+        ),
+        canary_scale=scale,
+        settled_pods=_still_settled(world, status, asked, step),
+        pause=status.pause if same else None,
+        promoted=status.promoted if same else _still_promoted(status, step),
+    )
+
+
+def _still_settled(
+    world: World, status: RolloutStatus, asked: RolloutStatus, step: Step | None
+) -> int | None:
+    """Return the pods that a step before has had, where this one asks for no others."""
+    is_gate = step is not None and (step.pause is not None or step.analysis is not None)
+    waits = is_gate and asked.current_step_index == status.current_step_index
+    if waits or pods_needed(world.spec, asked) == pods_needed(world.spec, status):
+        return status.settled_pods
+    return None
+
+
+def _still_promoted(status: RolloutStatus, step: Step | None) -> str:
+    """Return what a person took upon themselves, as far as it holds beyond the step that ends."""
+    if status.promoted == "Evidence" and (step is None or opens_route(step) or step.set_weight):
+        return status.promoted  # it was for the rise that begins now
+    return "Full" if status.promoted == "Full" else ""
+
+
+def _still_open(status: RolloutStatus, step: Step | None) -> list[str]:
+    """Return the routes that stay confirmed when `step` is entered: not the one that it sets anew."""
+    route = (step.set_header_route or step.set_mirror_route) if step is not None else None
+    return [each for each in status.weights.routes if route is None or each != route.name]
+
+
+def _stay(world: World, move: Move, found: StepState) -> Move:
+    if isinstance(found, StepFailed):
+        return roll_back(world, move, by="rollouts", reason=found.why)
+    assert isinstance(found, StepWaits)
+    status = move.status
+    where = f"{place_of(world, status)}: {world.lacking or found.why}"
+    if found.until is not None:
+        move = move.requeue_at(found.until)
+    late = step_deadline(world, status)
+    stalled = late is not None and world.now >= late
+    move = move.evolve(leaning_since=leaning_since(world, status, found))
+    if found.pause is None:
+        return move.evolve(
+            phase="Degraded" if stalled else "Progressing", pause=None, message=where
+        )
+    if status.pause is not None and status.pause.reason == found.pause:
+        return move.evolve(phase="Paused", message=where)
+    move = move.evolve(phase="Paused", pause=Pause(reason=found.pause, at=world.now))
+    return move.event(world, found.pause if found.pause != "PauseStep" else "Paused", where)
+
+
+def _held(world: World, move: Move) -> Move:
+    move = move.evolve(leaning_since=None)  # while a person holds it, nobody waits for evidence
+    status = move.status
+    by = status.held_by
+    reason = "Command" if by is not None else "SpecPaused"
+    who = f"a command{f' of {by.by}' if by.by else ''}" if by is not None else "spec.paused"
+    if by is None and workload_is_missing(world):
+        found = (each for each in world.observed.route.blockers if each.reason == MISSING)
+        who = f"the lack of a template: {next(found).message}"
+    where = f"{place_of(world, status)}: held by {who}"
+    if status.weights.disrupted_at is not None:
+        where += f"; {DISRUPTED}"
+    if status.pause is not None and status.pause.reason == reason:
+        return move.evolve(phase="Paused", message=where)
+    pause = Pause(
+        reason="Command" if by is not None else "SpecPaused", at=world.now, by=by.by if by else ""
+    )
+    return move.evolve(phase="Paused", pause=pause).event(world, "Paused", where)
+
+
+def _promote(world: World, move: Move) -> Move:
+    """After the last step: full size, all the traffic, then the stable Service's selector."""
+    status = move.status
+    if not step_is_settled(world, status):
+        return _stay(
+            world,
+            move,
+            StepWaits(step_waits_for(world, status), until=step_deadline(world, status)),
+        )
+    unseen = rise_waits_for(world, status)
+    if unseen is not None:
+        return _stay(world, move, unseen)
+    old = status.stable_revision
+    assert old is not None
+    new, past = after_promotion(status)
+    is_switch = world.spec.blue_green is not None
+    seconds = (world.now - (status.started_at or world.now)).total_seconds()
+    exposure = status.exposure
+    move = move.evolve(
+        stable_revision=new,
+        current_revision=new,
+        promoted="",
+        leaning_since=None,
+        current_step_index=None,
+        step_started_at=world.now,
+        canary_scale=None,
+        pause=None,
+        drain_until=world.now + timedelta(seconds=world.observed.quiet_seconds),
+        weights=Weights(
+            desired=100,
+            applied=100,
+            applied_at=status.weights.applied_at,
+            served=status.weights.served,
+        ),
+        previous_revision=old if is_switch else None,
+        past=past,
+        retiring=retire(status, old.hash, world.spec.way.scale_down_delay_seconds),
+        phase="Progressing",
+    )
+    return move.event(
+        world,
+        "Promoted",
+        f"{describe(new)} is promoted after {seconds:.0f} s and {exposure.canary_requests} canary requests,"
+        f" {exposure.canary_failures} of them failed",
+    )
+
+
+def _stay_as_edited(world: World, hold: Hold, move: Move, where: str) -> Move:
+    """Stay where it is, `where` in words, until the spec is corrected or a person chooses."""
+    status = move.status
+    if hold.reason == "InvalidSpec":
+        text = f"{where}: held until the spec is valid again"
+        pause = status.pause
+        if pause is None or pause.reason != "InvalidSpec":
+            pause = Pause(reason="InvalidSpec", at=world.now)
+        return move.evolve(phase="Paused", pause=pause, message=text)
+    if not status.entered_steps:
+        text = hold.goes_over or f"{where}: begins when the spec is as it is written"
+        return move.evolve(phase="Progressing", pause=None, message=text)
+    if hold.reason == "StepsChanged" and (
+        status.step_started_at is None or status.entered_steps[-1] == PROMOTION
+    ):
+        return move.evolve(phase="Progressing", message=f"goes on with {hold.next_step}")
+    reason = "StepsChanged" if hold.reason == "StepsChanged" else "StrategyChanged"
+    text = f"{where}: {hold.why}"
+    if status.pause is not None and status.pause.reason == reason:
+        return move.evolve(phase="Paused", message=text)
+    move = move.evolve(phase="Paused", pause=Pause(reason=reason, at=world.now))
+    return move.event(world, reason, text)
+
+
+def _wait_for_pods(world: World, move: Move, waits: str) -> Move:
+    """Return the move with the waiting on record, once in an attempt, and no step begun."""
+    began = move.status.started_at
+    move = move.evolve(step_started_at=None)
+    for entry in move.status.history:
+        if entry.reason == "WaitsForPods" and (began is None or entry.at >= began):
+            return move
+    return move.event(world, "WaitsForPods", waits)
+
+
+def _with_floor(world: World, move: Move) -> Move:
+    """Return the move with the floor of a release that has waited, and may move from now on."""
+    status, stable = move.status, world.replica_set(move.status.stable_revision)
+    if status.stable_floor > 0 or stable is None or world.spec.replicas == 0:
+        return move
+    return move.evolve(stable_floor=max(world.spec.replicas, stable.wanted))

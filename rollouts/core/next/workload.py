@@ -1,0 +1,70 @@
+"""What status keeps of the Deployment whose place is taken."""
+
+from rollouts.core.facts import (
+    workload_blocker,
+    workload_due_at,
+    workload_is_claimed,
+    workload_is_idle,
+    workload_size,
+)
+from rollouts.core.world import Move, Workload, World, drift_pause_ends
+from rollouts.model.status import Adoption
+
+
+def report_workload_blocker(world: World, move: Move) -> Move:
+    """Say why the Deployment's place can't be taken."""
+    why, status = workload_blocker(world, move.status), move.status
+    if status.phase == "Degraded" and status.message == why:
+        return move
+    return move.evolve(phase="Degraded", pause=None).event(world, "Blocked", why, "Warning")
+
+
+def remember_workload(world: World, move: Move) -> Move:
+    """Keep in status what the Deployment was, and how far its place is taken."""
+    workload, ref, status = world.observed.workload, world.spec.workload_ref, move.status
+    if ref is None:
+        return move.evolve(adoption=None)
+    if workload is None or not workload.exists or workload_is_claimed(world):
+        return move
+    adoption = status.adoption
+    if adoption is None or adoption.uid != workload.uid:
+        adoption = Adoption(
+            name=workload.name, uid=workload.uid, replicas=workload.replicas, at=world.now
+        )
+    adoption = adoption.evolve(
+        observed_generation=workload.generation, template_hash=world.observed.template_hash
+    )
+    if status.stable_revision is None:
+        size = workload_size(world, status, workload)
+        return move.evolve(adoption=adoption.evolve(replicas=size, scaled_down=False))
+    idle = (adoption.idle_since or world.now) if workload_is_idle(world, status) else None
+    adoption = adoption.evolve(idle_since=idle)
+    move = _scaled_down(world, move.evolve(adoption=adoption), workload)
+    due = workload_due_at(world, adoption)
+    if ref.scale_down != "never" and workload.replicas > 0 and due is not None:
+        move = move.requeue_at(due)
+    return move
+
+
+def _scaled_down(world: World, move: Move, workload: Workload) -> Move:
+    """Notice that the Deployment has no pods any more, or that somebody gave it some again."""
+    adoption, ref = move.status.adoption, world.spec.workload_ref
+    assert adoption is not None
+    assert ref is not None
+    message = move.status.message
+    if workload.replicas == 0:
+        if adoption.scaled_down:
+            return move
+        move = move.evolve(adoption=adoption.evolve(scaled_down=True))
+        text = f"the pods of Deployment {workload.name} are not needed any more: it has 0 replicas"
+        return move.event(world, "WorkloadScaledDown", text).evolve(message=message)
+    if not adoption.scaled_down or ref.scale_down == "never":
+        return move
+    drift_pause = drift_pause_ends(move.status, world.now)
+    if drift_pause is not None:
+        return move.requeue_at(drift_pause)
+    text = (
+        f"Deployment {workload.name} was given {workload.replicas} replicas; it is put back to 0,"
+        " since this Rollout runs its pods: scale the Rollout instead"
+    )
+    return move.event(world, "DriftCorrected", text, "Warning").evolve(message=message)

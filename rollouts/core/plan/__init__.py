@@ -1,0 +1,1 @@
+"""The writes: what is missing between the cluster and a status. Nothing here changes a status."""

@@ -1,0 +1,210 @@
+"""Which writes the ReplicaSets need."""
+
+from collections.abc import Iterator
+
+from rollouts.core.facts import (
+    canary_size,
+    is_better_than_stable,
+    next_weight,
+    retirement_is_due,
+    role_metadata_of,
+    stable_is_down,
+    stable_is_failing,
+    stable_size,
+)
+from rollouts.core.plan.actions import (
+    Action,
+    Adopt,
+    CreateReplicaSet,
+    DeleteReplicaSet,
+    NumberReplicaSet,
+    ScaleReplicaSet,
+)
+from rollouts.core.template import RoleMetadata
+from rollouts.core.world import (
+    Fleet,
+    ReplicaSet,
+    World,
+    next_sizes,
+    pod_shares,
+    stable_replicas,
+    under_way,
+)
+from rollouts.model.kinds import REPLICA_SET, Ref
+from rollouts.model.status import Retiring, RolloutStatus
+
+
+def _adoptions(world: World) -> Iterator[Action]:
+    """Yield becoming the owner of what lost its own: without one it would not go with the Rollout."""
+    for replica_set in world.observed.replica_sets.values():
+        if not replica_set.owned:
+            yield Adopt(Ref(REPLICA_SET, world.observed.namespace, replica_set.name))
+    for ref in world.observed.orphans:
+        yield Adopt(ref)
+
+
+def _replica_sets(world: World, status: RolloutStatus) -> Iterator[Action]:
+    current, stable = status.current_revision, status.stable_revision
+    assert current is not None
+    target = world.replica_set(current)
+    wanted = _wanted(world, status)
+    if target is None:
+        bound = stable is None or stable.hash == current.hash or _is_bound(world, status)
+        if bound and current.hash == world.observed.template_hash:
+            dress = role_metadata_of(world.spec, status, current.hash) or RoleMetadata()
+            size = wanted.get(current.hash, 0)
+            yield CreateReplicaSet(current.hash, current.number, size, dress)
+    elif target.revision != current.number:
+        yield NumberReplicaSet(target.name, current.number)
+    for hash_, replica_set in world.observed.replica_sets.items():
+        count = wanted.get(hash_)
+        if (
+            count is not None
+            and replica_set.wanted != count
+            and _may_resize(world, status, replica_set, count)
+        ):
+            yield ScaleReplicaSet(replica_set.name, count)
+    yield from _forget_old(world, status)
+
+
+def _is_bound(world: World, status: RolloutStatus) -> bool:
+    """
+    Return whether the stable Service selects one revision alone, so that new pods get nothing by accident.
+
+    Where stable has no ready pod, what they get is what nobody answers.
+    """
+    if world.spec.by_replicas:
+        return True  # there is no such Service, and new pods are to get their share
+    service, stable, current = (
+        world.stable_service,
+        status.stable_revision,
+        status.current_revision,
+    )
+    if service is None or stable is None or current is None:
+        return False
+    if stable_is_down(world, status):
+        return True
+    switched = world.spec.blue_green is not None and service.selected_hash == current.hash
+    return switched or service.selected_hash == stable.hash
+
+
+def _sizes_by_weight(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """Yield the next sizes of a canary whose share of the pods is its weight."""
+    sizes = _balanced(world, status)
+    for hash_, replica_set in world.observed.replica_sets.items():
+        if sizes.get(hash_, replica_set.wanted) != replica_set.wanted:
+            yield ScaleReplicaSet(replica_set.name, sizes[hash_])
+
+
+def _balanced(world: World, status: RolloutStatus) -> dict[str, int]:
+    stable, current = status.stable_revision, status.current_revision
+    assert stable is not None
+    assert current is not None
+    total = stable_replicas(world.spec, status)
+    percent = next_weight(world, status) if under_way(status) else 0
+    canary_goal, stable_goal = pod_shares(world.spec, total, percent)
+    found = world.replica_set(stable)
+    if percent and found is not None and stable_is_failing(world, status):
+        # What can't come up must not have the room of what repairs it.
+        stable_goal = min(stable_goal, found.wanted)
+    goals = {current.hash: canary_goal, stable.hash: stable_goal}
+    if stable.hash == current.hash:
+        goals = {stable.hash: total}
+    fleets = {
+        hash_: Fleet(
+            wanted=each.wanted,
+            available=each.available,
+            goal=goals.get(hash_, 0),
+            urgent=hash_ == stable.hash and percent == 0,
+        )
+        for hash_, each in world.observed.replica_sets.items()
+    }
+    if current.hash not in fleets:
+        fleets[current.hash] = Fleet(0, 0, canary_goal)
+    return next_sizes(world.spec, total, fleets)
+
+
+def _wanted(world: World, status: RolloutStatus) -> dict[str, int]:
+    """Return the size of every revision that is to be sized now, by hash; what is absent stays as it is."""
+    spec, current, stable = world.spec, status.current_revision, status.stable_revision
+    assert current is not None
+    if spec.by_replicas and stable is not None:
+        return _balanced(world, status)
+    keep = {entry.hash for entry in status.retiring if _stays(world, status, entry)}
+    left = {hash_ for hash_ in world.observed.replica_sets if hash_ not in keep}
+    if stable is not None:
+        sizes = dict.fromkeys(left, 0)
+        sizes[stable.hash] = stable_size(world, status)
+    else:
+        sizes = {hash_: _first_size(world, status, hash_) for hash_ in left}
+    if stable is None or stable.hash == current.hash:
+        sizes[current.hash] = stable_replicas(spec, status)
+    elif status.abort is None:
+        sizes[current.hash] = _canary_size(world, status)
+    elif current.hash in keep:
+        sizes.pop(current.hash, None)
+    return sizes
+
+
+def _stays(world: World, status: RolloutStatus, entry: Retiring) -> bool:
+    return not retirement_is_due(world, entry) or is_better_than_stable(world, status, entry)
+
+
+def _first_size(world: World, status: RolloutStatus, hash_: str) -> int:
+    """
+    Return the size of a first deploy that another one follows before it was stable.
+
+    It makes room: what is not ready protects nobody, and may hold the quota that the next one
+    needs. What answers goes as the next one comes, one pod ahead of it.
+    """
+    running, found = world.replica_set(status.current_revision), world.observed.replica_sets[hash_]
+    available = running.available if running is not None else 0
+    return max(0, min(found.wanted, found.ready, world.spec.replicas - available - 1))
+
+
+def _canary_size(world: World, status: RolloutStatus) -> int:
+    """Return the canary's size: what its weight needs, and within an attempt never less than it has."""
+    canary = world.replica_set(status.current_revision)
+    size = canary_size(world, status)
+    if canary is None or (
+        status.canary_scale is not None and status.weights.applied == status.weights.desired
+    ):
+        return size
+    return max(size, canary.wanted)
+
+
+def _may_resize(world: World, status: RolloutStatus, replica_set: ReplicaSet, count: int) -> bool:
+    """Return whether pods may go: never those of a revision that a Service or a live route still sends to."""
+    if count >= replica_set.wanted:
+        bound = status.stable_revision is None or _is_bound(world, status)
+        current = status.current_revision
+        is_canary = current is not None and replica_set.hash == current.hash and under_way(status)
+        return bound or not is_canary
+    stable = status.stable_revision
+    if count > 0 or stable is None or replica_set.hash == stable.hash:
+        return True
+    named = (world.stable_service, world.canary_service)
+    if any(service is not None and service.selected_hash == "" for service in named):
+        return False  # it is bound first; one that was given back selects all pods for good
+    found = world.observed.services.values()
+    return all(service.selected_hash != replica_set.hash for service in found)
+
+
+def _forget_old(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """Yield the removal of empty revisions beyond revisionHistoryLimit, oldest first."""
+    named = {
+        entry.hash
+        for entry in (status.current_revision, status.stable_revision)
+        if entry is not None
+    }
+    named |= {entry.hash for entry in status.retiring}
+    old = sorted(
+        (
+            replica_set
+            for hash_, replica_set in world.observed.replica_sets.items()
+            if hash_ not in named and replica_set.wanted == 0 and replica_set.existing == 0
+        ),
+        key=lambda replica_set: replica_set.revision,
+    )
+    for replica_set in old[: max(0, len(old) - world.spec.revision_history_limit)]:
+        yield DeleteReplicaSet(replica_set.name, replica_set.uid)

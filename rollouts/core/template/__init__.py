@@ -1,0 +1,43 @@
+"""
+Pod templates: what a role puts into them, and which of them are the same revision.
+
+Pure functions on JSON. Nothing here knows a release.
+"""
+
+from rollouts.core.template.anti_affinity import with_anti_affinity, without_anti_affinity
+from rollouts.core.template.identity import (
+    identify,
+    images,
+    known_hash,
+    meaning,
+    meaning_hash,
+    template_hash,
+)
+from rollouts.core.template.role_metadata import (
+    AppliedMetadata,
+    RoleMetadata,
+    applied_metadata,
+    metadata_patch,
+    user_template,
+    with_metadata,
+)
+
+__all__ = [
+    # role_metadata
+    "AppliedMetadata",
+    "RoleMetadata",
+    "applied_metadata",
+    # identity
+    "identify",
+    "images",
+    "known_hash",
+    "meaning",
+    "meaning_hash",
+    "metadata_patch",
+    "template_hash",
+    "user_template",
+    # anti_affinity
+    "with_anti_affinity",
+    "with_metadata",
+    "without_anti_affinity",
+]

@@ -1,0 +1,115 @@
+"""A status on its way to become the next one, and how that is put on record."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from rollouts.core.world.world import World
+from rollouts.model.status import HistoryEntry, Revision, RolloutStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """What is said as a Kubernetes Event, in history and to the notifier."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+HISTORY_LENGTH = 20
+
+
+DRIFT_CORRECTED = "DriftCorrected"
+
+
+SERVICE_FOLLOWED = "ServiceFollowed"
+"""Said when a Service of ours was made as its stable Service is."""
+
+
+DRIFT_ROUNDS = 3
+
+
+DRIFT_WITHIN = timedelta(seconds=60)
+
+
+DRIFT_PAUSE = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """
+    A status on its way to become the next one.
+
+    `retreat`: traffic has to go back to stable before anything else, status included.
+    """
+
+    status: RolloutStatus
+    occurrences: tuple[Occurrence, ...] = ()
+    retreat: bool = False
+    wake_at: tuple[datetime, ...] = ()
+
+    def evolve(self, **changes: Any) -> "Move":
+        """Return the move with these fields of its status changed."""
+        return replace(self, status=self.status.evolve(**changes))
+
+    def requeue_at(self, at: datetime) -> "Move":
+        """Return the move, to be looked at again at `at` whatever happens."""
+        return replace(self, wake_at=(*self.wake_at, at))
+
+    def as_retreat(self) -> "Move":
+        """Return the move as a retreat."""
+        return replace(self, retreat=True)
+
+    def event(
+        self, world: World, reason: str, message: str, kind: Literal["Normal", "Warning"] = "Normal"
+    ) -> "Move":
+        """Return the move with this decision put on record: message, history and event."""
+        current = self.status.current_revision
+        entry = HistoryEntry(
+            at=world.now,
+            reason=reason,
+            message=message,
+            revision=current.number if current else None,
+        )
+        history = [*self.status.history, entry][-HISTORY_LENGTH:]
+        told = replace(self, occurrences=(*self.occurrences, Occurrence(kind, reason, message)))
+        return told.evolve(message=message, history=history)
+
+
+def next_revision_number(numbers: Iterable[int]) -> int:
+    """Return the number of a new revision, given those that exist."""
+    return max(numbers, default=0) + 1
+
+
+def describe(revision: Revision) -> str:
+    """Return what people call it: `revision 4 (shop/checkout:1.4)`."""
+    return f"revision {revision.number} ({', '.join(revision.images) or revision.hash})"
+
+
+def drift_corrected_lately(
+    status: RolloutStatus, now: datetime, reason: str = DRIFT_CORRECTED
+) -> list[datetime]:
+    """Return when something was put back, or what else has this reason, in the last minute."""
+    return [
+        entry.at
+        for entry in status.history
+        if entry.reason == reason and now - entry.at < DRIFT_WITHIN
+    ]
+
+
+def drift_pause_ends(
+    status: RolloutStatus, now: datetime, reason: str = DRIFT_CORRECTED
+) -> datetime | None:
+    """
+    Return until when to keep our hands off what somebody else keeps changing; None for now.
+
+    Putting back at once is right for a slip of the hand. Against another program it would
+    be a war of writes, so after a few rounds in a minute it is done now and then.
+    """
+    rounds = drift_corrected_lately(status, now, reason)
+    if len(rounds) < DRIFT_ROUNDS:
+        return None
+    ends = rounds[-1] + DRIFT_PAUSE
+    return ends if ends > now else None

@@ -1,0 +1,96 @@
+"""What is wanted, seen and measured, and when: the inputs of one decision."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from rollouts.core.world.observed import Observed, ReplicaSet, Service
+from rollouts.model.evidence import Evidence
+from rollouts.model.finding import Finding
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import Revision, RolloutStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why the spec as it is written is not the one by which a release is run, and what ends that."""
+
+    reason: Literal["StepsChanged", "StrategyChanged", "InvalidSpec"]
+    why: str
+    """In words: what was changed, and what a person may do."""
+    steps: tuple[str, ...] = ()
+    """The steps as they are written now, by their labels (`rollouts.core.plan.label`)."""
+    resumes_at: int = 0
+    """StepsChanged: which of them a promote goes on with."""
+    next_step: str = ""
+    """The same, as messages name it."""
+    goes_over: str = ""
+    """StrategyChanged: what is said of an attempt that has entered no step yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is wanted, seen and measured, and when."""
+
+    spec: RolloutSpec
+    observed: Observed
+    evidence: Evidence
+    now: datetime
+    asked: tuple[str, ...] = ()
+    """The header and mirror routes that the routing objects were asked about."""
+    hold: Hold | None = None
+    """Why `spec` is not what is written, if it is not."""
+
+    def replica_set(self, revision: Revision | None) -> ReplicaSet | None:
+        """Return the ReplicaSet of `revision`, if there is one."""
+        return self.observed.replica_sets.get(revision.hash) if revision is not None else None
+
+    def others(self, status: RolloutStatus) -> list[ReplicaSet]:
+        """Return the ReplicaSets of revisions that are neither stable nor current."""
+        named = {each.hash for each in (status.stable_revision, status.current_revision) if each}
+        return [each for each in self.observed.replica_sets.values() if each.hash not in named]
+
+    def warned(self, found: Iterable[Finding]) -> "World":
+        """Return the world with these problems before all others."""
+        added = tuple(found)
+        if not added:
+            return self
+        route = self.observed.route
+        seen = replace(self.observed, route=replace(route, findings=(*added, *route.findings)))
+        return replace(self, observed=seen)
+
+    def stands(self, revision: Revision | None) -> bool:
+        """
+        Return whether a Service may select `revision`: it has a ready pod, or nobody wants any.
+
+        In the middle of a release pods stay wanted whatever an autoscaler asks for.
+        """
+        found = self.replica_set(revision)
+        if found is None:
+            return False
+        return found.ready > 0 or (self.spec.replicas == 0 and found.wanted == 0)
+
+    @property
+    def stable_service(self) -> Service | None:
+        """The Service that users' requests reach, if one is named and exists."""
+        return self.observed.services.get(self.spec.stable_service or "")
+
+    @property
+    def lacking(self) -> str:
+        """What is said of a Service that is named, and does not exist; or nothing."""
+        name = self.spec.stable_service
+        if name is None or name in self.observed.services:
+            return ""
+        field = "stableService" if self.spec.blue_green is None else "activeService"
+        return f"Service {name} does not exist; create it, or correct {field}"
+
+    @property
+    def claimed(self) -> bool:
+        """Return whether another Rollout has our Services: then they are not ours to write."""
+        return any(each.reason == "ServiceClaimed" for each in self.observed.route.blockers)
+
+    @property
+    def canary_service(self) -> Service | None:
+        """The Service of the new revision alone, if one is named and exists."""
+        return self.observed.services.get(self.spec.canary_service or "")
