@@ -16,7 +16,6 @@ from pathlib import Path
 import yaml
 
 from rollouts.errors import Permanent
-from rollouts.kube.requests import KubeRequests
 from rollouts.model.kinds import (
     INGRESS,
     JSON,
@@ -24,13 +23,10 @@ from rollouts.model.kinds import (
     POD,
     REPLICA_SET,
     ROLLOUT,
-    SERVICE,
     FrozenJSON,
-    Kind,
-    Ref,
 )
-from rollouts.model.status import RolloutStatus
-from rollouts.sandbox.environment import Sandbox
+from rollouts.sandbox.apiserver.ownership import Writer
+from rollouts.sandbox.environment import Sandbox, install
 from rollouts.sandbox.load import Load, LoadReport, Target
 from rollouts.sandbox.release_report import PLANS, Measured, Plan, Release, Result
 
@@ -42,6 +38,7 @@ RELEASE_SECONDS = 120.0
 SETTLE_SECONDS = 45.0
 WARM_UP_SECONDS = 2.0
 
+_PRESENTER = Writer("rollouts-demo")
 _WEIGHT = "nginx.ingress.kubernetes.io/canary-weight"
 
 
@@ -71,8 +68,7 @@ class Demo:
         self._sandbox = sandbox
         self._documents = read_example(example)
         self._plans = plans
-        rollout = self._one("Rollout")
-        self._ref = Ref(ROLLOUT, NAMESPACE, rollout["metadata"]["name"])
+        self._name = self._one("Rollout")["metadata"]["name"]
         host = self._one("Ingress")["spec"]["rules"][0]["host"]
         self.traffic = Traffic(Load(Target(sandbox.ingress_url, host), requests_per_second))
         self.stage = "the app is deployed"
@@ -81,7 +77,7 @@ class Demo:
         """Return the Rollout, and the namespace's ReplicaSets and pods, as they are now."""
         store = self._sandbox.store
         return (
-            store.get(ROLLOUT, NAMESPACE, self._ref.name),
+            store.get(ROLLOUT, NAMESPACE, self._name),
             store.select(REPLICA_SET, NAMESPACE),
             store.select(POD, NAMESPACE),
         )
@@ -93,11 +89,10 @@ class Demo:
         Raises:
             Permanent: the app did not get healthy.
         """
-        async with KubeRequests(self._sandbox.kubeconfig) as kube:
-            await self._deploy(kube)
-            async with _sending(self.traffic.load), self._watching_weight():
-                await asyncio.sleep(WARM_UP_SECONDS)
-                return [await self._release(kube, plan) for plan in self._plans]
+        await self._deploy()
+        async with _sending(self.traffic.load), self._watching_weight():
+            await asyncio.sleep(WARM_UP_SECONDS)
+            return [await self._release(plan) for plan in self._plans]
 
     def _one(self, kind: str) -> JSON:
         for document in self._documents:
@@ -105,29 +100,31 @@ class Demo:
                 return document
         raise Permanent(f"the example has no {kind}")
 
-    async def _deploy(self, kube: KubeRequests) -> None:
+    async def _deploy(self) -> None:
         for document in self._documents:
             metadata = {**document["metadata"], "namespace": NAMESPACE}
-            await kube.apply(_kind(document), {**document, "metadata": metadata})
+            install(self._sandbox.store, {**document, "metadata": metadata}, _PRESENTER)
         try:
             async with asyncio.timeout(FIRST_DEPLOY_SECONDS):
-                await self._until(kube, lambda status: status.phase == "Healthy")
+                await self._until(lambda status: status.get("phase") == "Healthy")
         except TimeoutError:
-            status = await self._status(kube)
-            raise Permanent(f"the app did not get healthy: {status.message}") from None
+            message = _status(self._rollout()).get("message", "")
+            raise Permanent(f"the app did not get healthy: {message}") from None
 
-    async def _release(self, kube: KubeRequests, plan: Plan) -> Release:
+    async def _release(self, plan: Plan) -> Release:
         self.stage = f"release {plan.version} ({plan.name}) is under way"
         before, began_at = self.traffic.report, datetime.now(UTC)
-        changed = await kube.patch(self._ref, self._template(await kube.get(self._ref), plan))
-        generation = int(changed["metadata"]["generation"])
+        changed = self._sandbox.store.replace(
+            ROLLOUT, _with_template(self._rollout(), plan), writer=_PRESENTER
+        )
+        generation = changed["metadata"]["generation"]
         outcome: Result = "timed-out"
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
-                status = await self._until(kube, lambda seen: _is_over(seen, generation))
-                outcome = "rolled-back" if status.abort is not None else "promoted"
+                status = await self._until(lambda seen: _is_over(seen, generation))
+                outcome = "rolled-back" if status.get("abort") else "promoted"
         except TimeoutError:
-            status = await self._status(kube)
+            status = _status(self._rollout())
         ended_at, at_end = datetime.now(UTC), self.traffic.report
         self.stage = f"release {plan.version} ({plan.name}) is {outcome}; its pods settle"
         await self._settle()
@@ -139,47 +136,30 @@ class Demo:
             self.traffic.weight_zero_at,
         )
 
-    def _template(self, rollout: JSON, plan: Plan) -> JSON:
-        """Return the patch that makes the release: another image, another environment."""
-        pod = rollout["spec"]["template"]["spec"]
-        container = pod["containers"][0]
-        wanted = {"VERSION": plan.version, "ERROR_RATE": "0%", **plan.environment}
-        changed = {
-            **container,
-            "image": f"{container['image'].rpartition(':')[0]}:{plan.version}",
-            "env": [{"name": name, "value": value} for name, value in wanted.items()],
-        }
-        return {
-            "metadata": {"resourceVersion": rollout["metadata"]["resourceVersion"]},
-            "spec": {"template": {"spec": {"containers": [changed, *pod["containers"][1:]]}}},
-        }
-
     async def _settle(self) -> None:
         """Return when only the stable revision has pods, or after `SETTLE_SECONDS`: their end is part of it."""
         store = self._sandbox.store
         try:
             async with asyncio.timeout(SETTLE_SECONDS), aclosing(store.changes(POD)) as changes:
                 async for _ in changes:
-                    rollout = store.get(ROLLOUT, NAMESPACE, self._ref.name) or {}
-                    stable = (rollout.get("status") or {}).get("stableRevision") or {}
+                    stable = _status(self._rollout()).get("stableRevision") or {}
                     pods = store.select(POD, NAMESPACE)
                     if all(stable.get("hash") in pod["metadata"]["name"] for pod in pods):
                         return
         except TimeoutError:
             return
 
-    async def _until(
-        self, kube: KubeRequests, holds: Callable[[RolloutStatus], bool]
-    ) -> RolloutStatus:
-        async with aclosing(kube.watch(self._ref)) as states:
-            async for state in states:
-                status = _status(state)
-                if holds(status):
+    async def _until(self, holds: Callable[[JSON], bool]) -> JSON:
+        """Return the Rollout's status, as soon as it is what is waited for."""
+        async with aclosing(self._sandbox.store.changes(ROLLOUT)) as changes:
+            async for change in changes:
+                status = _status(change.object)
+                if change.object["metadata"]["name"] == self._name and holds(status):
                     return status
-        raise AssertionError("a watch never ends by itself")
+        raise AssertionError("changes never end by themselves")
 
-    async def _status(self, kube: KubeRequests) -> RolloutStatus:
-        return _status(await kube.get(self._ref))
+    def _rollout(self) -> JSON:
+        return self._sandbox.store.get(ROLLOUT, NAMESPACE, self._name) or {}
 
     @asynccontextmanager
     async def _watching_weight(self) -> AsyncIterator[None]:
@@ -216,31 +196,35 @@ def read_example(path: Path) -> list[JSON]:
         ) from None
 
 
-def _is_over(status: RolloutStatus, generation: int) -> bool:
+def _with_template(rollout: JSON, plan: Plan) -> JSON:
+    """Return the Rollout with what makes the release: another image, another environment."""
+    container = rollout["spec"]["template"]["spec"]["containers"][0]
+    wanted = {"VERSION": plan.version, "ERROR_RATE": "0%", **plan.environment}
+    container["image"] = f"{container['image'].rpartition(':')[0]}:{plan.version}"
+    container["env"] = [{"name": name, "value": value} for name, value in wanted.items()]
+    return rollout
+
+
+def _is_over(status: FrozenJSON, generation: int) -> bool:
     """Return whether the revision of this generation is promoted, or rolled back."""
-    stable, current = status.stable_revision, status.current_revision
-    if status.observed_generation < generation or stable is None or current is None:
+    stable, current = status.get("stableRevision"), status.get("currentRevision")
+    if status.get("observedGeneration", 0) < generation or not stable or not current:
         return False
-    return status.abort is not None or (status.phase == "Healthy" and stable.hash == current.hash)
+    promoted = status["phase"] == "Healthy" and stable["hash"] == current["hash"]
+    return "abort" in status or promoted
 
 
-def _words(status: RolloutStatus, outcome: Result) -> str:
+def _words(status: FrozenJSON, outcome: Result) -> str:
     """Return the controller's own sentence about the outcome."""
-    if status.abort is not None:
-        return status.abort.reason
-    said = [entry.message for entry in status.history if entry.reason == "Promoted"]
-    return said[-1] if said and outcome == "promoted" else status.message
+    if "abort" in status:
+        return str(status["abort"]["reason"])
+    history = status.get("history") or ()
+    said = [entry["message"] for entry in history if entry["reason"] == "Promoted"]
+    return str(said[-1] if said and outcome == "promoted" else status.get("message", ""))
 
 
-def _status(rollout: FrozenJSON | None) -> RolloutStatus:
-    return RolloutStatus.model_validate((rollout or {}).get("status") or {})
-
-
-def _kind(document: FrozenJSON) -> Kind:
-    for kind in (SERVICE, INGRESS, ROLLOUT):
-        if (kind.api_version, kind.name) == (document["apiVersion"], document["kind"]):
-            return kind
-    raise Permanent(f"the demo can't apply a {document['kind']}")
+def _status(rollout: FrozenJSON) -> JSON:
+    return rollout.get("status") or {}
 
 
 @asynccontextmanager

@@ -20,8 +20,9 @@ from typing import Self
 
 from rollouts.errors import Permanent
 from rollouts.model.kinds import JSON
+from rollouts.sandbox.apiserver.ownership import Writer
 from rollouts.sandbox.apiserver.server import ApiServer
-from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.apiserver.store import IN_PROCESS, Store
 from rollouts.sandbox.autoscaling import Autoscaling
 from rollouts.sandbox.crds import definitions
 from rollouts.sandbox.credentials import Credentials, write_kubeconfig
@@ -276,7 +277,7 @@ class Sandbox:
 
     async def _start_api_server(self, stack: AsyncExitStack) -> None:
         for manifest in (*definitions(), *self._manifests):
-            _store(self.store, manifest)
+            install(self.store, manifest)
         await self.api.start()
         stack.push_async_callback(self.api.stop)
         write_kubeconfig(self.kubeconfig, self.api.url)
@@ -309,7 +310,7 @@ class Sandbox:
         self.describe().write(self.directory)
 
 
-def _store(store: Store, manifest: JSON) -> None:
+def install(store: Store, manifest: JSON, writer: Writer = IN_PROCESS) -> None:
     """
     Store a manifest as `kubectl create` would.
 
@@ -321,7 +322,7 @@ def _store(store: Store, manifest: JSON) -> None:
             manifest.get("apiVersion"),
             manifest.get("kind"),
         ):
-            store.create(resource.kind, manifest)
+            store.create(resource.kind, manifest, writer)
             return
     raise Permanent(
         f"the sandbox's API server has no kind {manifest.get('kind')} ({manifest.get('apiVersion')})"

@@ -10,10 +10,11 @@ from typing import Protocol
 
 import aiohttp
 
-from rollouts.model.kinds import SCALED_OBJECT, FrozenJSON
+from rollouts.model.kinds import FrozenJSON
 from rollouts.sandbox.apiserver.objects import dig
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.autoscaling.recommendation import NoMetrics
+from rollouts.sandbox.crds import SCALED_OBJECT
 
 SCALED_OBJECT_LABEL = "scaledobject.keda.sh/name"
 _WITHIN_SECONDS = 5.0

@@ -14,13 +14,14 @@ from datetime import timedelta
 
 import structlog
 
-from rollouts.model.kinds import AUTOSCALER, JSON, SCALED_OBJECT, FrozenJSON
+from rollouts.model.kinds import AUTOSCALER, JSON, FrozenJSON
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import dig, timestamp
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.autoscaling.external import SCALED_OBJECT_LABEL, Numbers, trigger_name
 from rollouts.sandbox.autoscaling.recommendation import NoMetrics
 from rollouts.sandbox.autoscaling.targets import NoTarget, Target, target_of
+from rollouts.sandbox.crds import SCALED_OBJECT
 from rollouts.sandbox.workloads.objects import (
     controller_reference,
     is_controlled_by,

@@ -12,7 +12,15 @@ from typing import cast
 
 import yaml
 
-from rollouts.model.kinds import JSON
+from rollouts.model.kinds import JSON, Kind
+
+_GATEWAY_API = ("gateway.networking.k8s.io", "v1")
+GATEWAY_CLASS = Kind(*_GATEWAY_API, "gatewayclasses", "GatewayClass")
+GATEWAY = Kind(*_GATEWAY_API, "gateways", "Gateway")
+HTTP_ROUTE = Kind(*_GATEWAY_API, "httproutes", "HTTPRoute")
+GRPC_ROUTE = Kind(*_GATEWAY_API, "grpcroutes", "GRPCRoute")
+TRAFFIC_SPLIT = Kind("split.smi-spec.io", "v1alpha4", "trafficsplits", "TrafficSplit")
+SCALED_OBJECT = Kind("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject")
 
 FILES = ("smi.yaml", "gateway-api.yaml", "keda.yaml")
 

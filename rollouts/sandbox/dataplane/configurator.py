@@ -15,7 +15,7 @@ import structlog
 from rollouts.errors import Unavailable
 from rollouts.model.kinds import Kind
 from rollouts.sandbox.apiserver.store import Store
-from rollouts.sandbox.dataplane import house_gateway
+from rollouts.sandbox.dataplane import default_gateway
 from rollouts.sandbox.dataplane.ingresses import IngressSettings
 from rollouts.sandbox.dataplane.nginx import Nginx
 from rollouts.sandbox.dataplane.snapshot import snapshot, watched
@@ -59,7 +59,7 @@ class Configurator:
     async def _watch(self) -> None:
         while True:
             kinds = watched(self._store)
-            house_gateway.furnish(self._store)
+            default_gateway.furnish(self._store)
             await self._watch_kinds(kinds)
 
     async def _watch_kinds(self, kinds: Collection[Kind]) -> None:

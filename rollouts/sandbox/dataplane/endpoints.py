@@ -1,15 +1,27 @@
 """
-The addresses behind a backend: ready endpoints from EndpointSlices.
+A Service's port, the end of every route, and the addresses behind it: ready endpoints from EndpointSlices.
 
 Pure. An endpoint counts when it is ready, or does not say; terminating ones have `ready: false`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.dataplane.backend import Backend
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Backend:
+    """A Service's port, as an Ingress names it: by number or by name."""
+
+    namespace: str
+    service: str
+    port: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}-{self.service}-{self.port}"
 
 
 class Endpoints:

@@ -10,7 +10,8 @@ hostnames meet.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rollouts.model.kinds import HTTP_ROUTE, JSON, FrozenJSON
+from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.sandbox.crds import HTTP_ROUTE
 from rollouts.sandbox.dataplane.snapshot import Snapshot
 
 CONTROLLER = "rollouts.dev/sandbox"

@@ -22,9 +22,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.dataplane.age import age
-from rollouts.sandbox.dataplane.backend import Backend
+from rollouts.sandbox.dataplane.endpoints import Backend
 from rollouts.sandbox.dataplane.mirrors import Mirror, mirror
+from rollouts.sandbox.dataplane.snapshot import age
 
 EXACT, PREFIX = "Exact", "Prefix"
 DEFAULT_COOKIE = "INGRESSCOOKIE"

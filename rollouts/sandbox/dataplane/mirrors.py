@@ -9,7 +9,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from rollouts.sandbox.dataplane.backend import Backend
+from rollouts.sandbox.dataplane.endpoints import Backend
 
 _TARGET = re.compile(r"http://(?P<host>[^/:$]+)(?::(?P<port>\d+))?(?P<uri>[/$].*)?")
 _SERVICE = re.compile(r"(?P<name>[^.]+)\.(?P<namespace>[^.]+)\.svc(\.cluster\.local)?\.?")

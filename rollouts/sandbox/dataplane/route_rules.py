@@ -15,11 +15,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rollouts.model.kinds import GRPC_ROUTE, JSON
-from rollouts.sandbox.dataplane.age import age
-from rollouts.sandbox.dataplane.backend import Backend
-from rollouts.sandbox.dataplane.endpoints import Endpoints
+from rollouts.model.kinds import JSON
+from rollouts.sandbox.crds import GRPC_ROUTE
+from rollouts.sandbox.dataplane.endpoints import Backend, Endpoints
 from rollouts.sandbox.dataplane.gateways import Verdict
+from rollouts.sandbox.dataplane.snapshot import age
 
 EXACT, PATTERN, PREFIX = "Exact", "RegularExpression", "PathPrefix"
 HEADERS = {"RequestHeaderModifier": "request", "ResponseHeaderModifier": "response"}

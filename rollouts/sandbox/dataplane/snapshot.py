@@ -8,22 +8,11 @@ then there are none of them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rollouts.model.kinds import (
-    CRD,
-    ENDPOINT_SLICE,
-    GRPC_ROUTE,
-    HTTP_ROUTE,
-    INGRESS,
-    JSON,
-    SERVICE,
-    TRAFFIC_SPLIT,
-    Kind,
-)
+from rollouts.model.kinds import CRD, ENDPOINT_SLICE, INGRESS, JSON, SERVICE, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.builtins import NAMESPACE
 from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.crds import GATEWAY, GATEWAY_CLASS, GRPC_ROUTE, HTTP_ROUTE, TRAFFIC_SPLIT
 
-GATEWAY = Kind("gateway.networking.k8s.io", "v1", "gateways", "Gateway")
-GATEWAY_CLASS = Kind("gateway.networking.k8s.io", "v1", "gatewayclasses", "GatewayClass")
 _BUILT_IN = (INGRESS, SERVICE, ENDPOINT_SLICE, NAMESPACE, CRD)
 _CUSTOM = (TRAFFIC_SPLIT, GATEWAY_CLASS, GATEWAY, HTTP_ROUTE, GRPC_ROUTE)
 
@@ -77,3 +66,17 @@ def served(store: Store, kind: Kind) -> Kind | None:
         if (resource.kind.group, resource.kind.plural) == (kind.group, kind.plural)
     ]
     return kind if kind in versions else next(iter(versions), None)
+
+
+def age(obj: FrozenJSON) -> tuple[str, str, str]:
+    """
+    Return a key that sorts the oldest first.
+
+    Of two objects that claim the same, the older goes first, then by namespace and name.
+    """
+    meta = obj["metadata"]
+    return (
+        str(meta.get("creationTimestamp", "")),
+        str(meta.get("namespace", "")),
+        str(meta["name"]),
+    )

@@ -19,9 +19,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.dataplane.age import age
-from rollouts.sandbox.dataplane.backend import Backend
-from rollouts.sandbox.dataplane.endpoints import Endpoints
+from rollouts.sandbox.dataplane.endpoints import Backend, Endpoints
+from rollouts.sandbox.dataplane.snapshot import age
 
 _QUANTITY = re.compile(r"(\d+)(?:\.(\d{1,3})\d*)?(m|k|)")
 _MILLI = {"m": 1, "": 1000, "k": 1_000_000}

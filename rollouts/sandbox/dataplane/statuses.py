@@ -10,10 +10,11 @@ of its generation. What other controllers say of a route's parents stays.
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 
-from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, INGRESS, JSON, FrozenJSON, Kind
+from rollouts.model.kinds import INGRESS, JSON, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import timestamp
 from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.crds import GATEWAY, GATEWAY_CLASS, GRPC_ROUTE, HTTP_ROUTE
 from rollouts.sandbox.dataplane.endpoints import Endpoints
 from rollouts.sandbox.dataplane.gateways import (
     CONTROLLER,
@@ -25,7 +26,7 @@ from rollouts.sandbox.dataplane.gateways import (
 )
 from rollouts.sandbox.dataplane.ingresses import IngressSettings, is_ours
 from rollouts.sandbox.dataplane.route_rules import targets, unsupported
-from rollouts.sandbox.dataplane.snapshot import GATEWAY, GATEWAY_CLASS, Snapshot, served
+from rollouts.sandbox.dataplane.snapshot import Snapshot, served
 
 _ROUTE_KINDS = [{"group": HTTP_ROUTE.group, "kind": kind.name} for kind in (HTTP_ROUTE, GRPC_ROUTE)]
 

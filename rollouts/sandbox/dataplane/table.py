@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.dataplane.backend import Backend
-from rollouts.sandbox.dataplane.endpoints import Endpoints
+from rollouts.sandbox.dataplane.endpoints import Backend, Endpoints
 from rollouts.sandbox.dataplane.gateways import Gateways
 from rollouts.sandbox.dataplane.ingresses import (
     Canary,

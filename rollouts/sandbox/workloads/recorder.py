@@ -1,14 +1,15 @@
 """Events about objects, as `kubectl describe` shows them."""
 
 import uuid
+from typing import Literal
 
 from rollouts.model.kinds import EVENT, JSON, FrozenJSON
-from rollouts.ports import EventType
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import timestamp
 from rollouts.sandbox.apiserver.store import Store
 
 _REMEMBERED = 2000
+EventType = Literal["Normal", "Warning"]
 _Same = tuple[str, str, str, str]
 
 

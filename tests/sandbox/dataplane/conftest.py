@@ -23,7 +23,7 @@ from rollouts.model.kinds import (
 )
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.crds import definitions
-from rollouts.sandbox.dataplane import house_gateway
+from rollouts.sandbox.dataplane import default_gateway
 from rollouts.sandbox.dataplane.configurator import Configurator
 from rollouts.sandbox.dataplane.exporter import AccessLog, Exporter
 from rollouts.sandbox.dataplane.ingress_metrics import IngressMetrics
@@ -226,7 +226,7 @@ async def edge(tmp_path: Path, network: Network) -> AsyncIterator[Edge]:
         store = Store()
         for definition in definitions():
             store.create(CRD, definition)
-        house_gateway.furnish(store)
+        default_gateway.furnish(store)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         configurator = Configurator(store, nginx, IngressSettings())
         url = f"http://{network.control_plane}:9113/metrics"

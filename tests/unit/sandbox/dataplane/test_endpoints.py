@@ -1,8 +1,7 @@
 """Which addresses stand behind a backend."""
 
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.dataplane.backend import Backend
-from rollouts.sandbox.dataplane.endpoints import SERVICE_NAME_LABEL, Endpoints
+from rollouts.sandbox.dataplane.endpoints import SERVICE_NAME_LABEL, Backend, Endpoints
 
 
 def service(**port: object) -> JSON:

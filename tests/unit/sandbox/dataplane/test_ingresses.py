@@ -3,7 +3,7 @@
 import pytest
 
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.dataplane.backend import Backend
+from rollouts.sandbox.dataplane.endpoints import Backend
 from rollouts.sandbox.dataplane.ingresses import (
     Canary,
     IngressSettings,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollouts.sandbox.dataplane.backend import Backend
+from rollouts.sandbox.dataplane.endpoints import Backend
 from rollouts.sandbox.dataplane.mirrors import Mirror, mirror
 
 SERVICE = Backend("shop", "next", "80")

@@ -3,8 +3,7 @@
 import pytest
 
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.dataplane.backend import Backend
-from rollouts.sandbox.dataplane.endpoints import Endpoints
+from rollouts.sandbox.dataplane.endpoints import Backend, Endpoints
 from rollouts.sandbox.dataplane.splits import Share, Splits, milli
 
 WEB = Backend("ns", "web", "http")

@@ -7,8 +7,8 @@ names it as its parent with `name: sandbox` alone.
 
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.crds import GATEWAY, GATEWAY_CLASS
 from rollouts.sandbox.dataplane.gateways import CONTROLLER
-from rollouts.sandbox.dataplane.snapshot import GATEWAY, GATEWAY_CLASS
 
 NAME = "sandbox"
 NAMESPACE = "default"
