@@ -167,9 +167,9 @@ def test_event_reasons_are_those_of_the_code() -> None:
     assert first_column(section("docs/conditions.md", "## Events")) == said
 
 
-def test_traps_are_those_of_the_code() -> None:
-    traps = set(reasons("Finding", 1))
-    assert first_column(section("docs/conditions.md", "## Preflight")) == traps
+def test_findings_are_those_of_the_code() -> None:
+    found = set(reasons("Finding", 1))
+    assert first_column(section("docs/conditions.md", "## Preflight")) == found
 
 
 def test_condition_reasons_are_those_of_the_code() -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from rollouts.controller import workload
+from rollouts.controller import preflight, workload
 from rollouts.controller.commands import read_command
 from rollouts.controller.objects import (
     controller_of,
@@ -21,7 +21,6 @@ from rollouts.controller.objects import (
     named_workload,
     parse_time,
 )
-from rollouts.controller.preflight import traps
 from rollouts.controller.revisions import is_foreign, is_orphan, is_owned
 from rollouts.controller.routing_objects import scenery
 from rollouts.controller.services import seen_services
@@ -78,7 +77,10 @@ def observe(
     running = [hash_ for hash_, each in replica_sets.items() if each.existing]
     services = seen_services(cluster, rollout, spec, status, running)
     route = routing.observe(scenery(cluster, rollout, spec), split_of(spec, status))
-    found = (*_collisions(cluster, rollout, spec, hash_), *traps(cluster, rollout, spec))
+    found = (
+        *_collisions(cluster, rollout, spec, hash_),
+        *preflight.findings(cluster, rollout, spec),
+    )
     command, bad_command = read_command(rollout)
     return Observed(
         namespace=namespace,

@@ -100,8 +100,8 @@ def _marked(after: RolloutStatus, before: RolloutStatus, why: str, now: datetime
     invalid = condition(
         before.conditions, "InvalidSpec", holds=True, reason="InvalidSpec", message=why, now=now
     )
-    traps = {each.type: each for each in after.conditions if each.type == "Preflight"}
-    said = {**traps, invalid.type: invalid}
+    preflight = {each.type: each for each in after.conditions if each.type == "Preflight"}
+    said = {**preflight, invalid.type: invalid}
     others = conditions(before.conditions, after, (), now)
     return after.evolve(conditions=[said.get(each.type, each) for each in others])
 

@@ -79,7 +79,7 @@ def _deciding(status: RolloutStatus) -> dict[str, Any]:
 
 
 def _told(entry: Condition) -> tuple[str, ...]:
-    """Return what somebody acts on: of the traps also the words, which name all of them."""
+    """Return what somebody acts on: of Preflight also the words, which name all of them."""
     words = (entry.message,) if entry.type == "Preflight" else ()
     return entry.type, entry.status, entry.reason, *words
 

@@ -37,7 +37,7 @@ _OUR_FIELDS = ("service", "backends")
 
 
 def observe(scene: Scene, wanted: Split) -> Route:
-    """Return what the TrafficSplit says now, and every trap that can be seen."""
+    """Return what the TrafficSplit says now, and everything that is found."""
     found, strays = _present(scene), _strays(scene)
     shaped = not wanted.headers and not wanted.mirrors
     route = Route(exists=bool(clear(scene)), shaped=shaped, findings=tuple(_problems(scene)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rollouts.controller.preflight import traps
+from rollouts.controller import preflight
 from rollouts.controller.preflight.owners import appliers
 from rollouts.controller.watches import WATCHED
 from rollouts.kube.cluster import KubeCluster
@@ -78,10 +78,10 @@ class World:
         selector: JSON = found["spec"]["selector"]
         return selector
 
-    def traps(self) -> list[Finding]:
+    def findings(self) -> list[Finding]:
         found = self.cluster.get(Ref(ROLLOUT, "default", "shop"))
         assert found is not None
-        return list(traps(self.cluster, found, parse_rollout(found)))
+        return list(preflight.findings(self.cluster, found, parse_rollout(found)))
 
 
 def service(selector: JSON) -> JSON:
@@ -132,18 +132,16 @@ async def bind(world: World) -> None:
     await world.cluster.write(Patch(STABLE, {"spec": {"selector": {HASH_LABEL: "abc"}}}))
 
 
-async def test_a_tool_that_applies_the_selector_takes_our_key_out_and_is_named(
-    world: World,
-) -> None:
+async def test_a_tool_that_applies_the_selector_takes_our_key_out_and_is_named(world: World) -> None:
     await world.apply(*TOOL)
-    (found,) = world.traps()
+    (found,) = world.findings()
     assert found.reason == "AppliedByTool"
     assert "Service shop is owned by argocd-controller" in found.message
     await bind(world)
-    assert world.traps() == []
+    assert world.findings() == []
     await world.apply(*TOOL, "--force-conflicts")
     assert HASH_LABEL not in world.selector()
-    assert world.traps() == [found]
+    assert world.findings() == [found]
 
 
 async def test_a_tool_that_was_told_to_ignore_the_selector_is_not_named(world: World) -> None:
@@ -151,16 +149,16 @@ async def test_a_tool_that_was_told_to_ignore_the_selector_is_not_named(world: W
     await bind(world)
     await world.apply(*TOOL, **{HASH_LABEL: "abc"})
     assert world.selector() == {"app": "shop", HASH_LABEL: "abc"}
-    assert world.traps() == []
+    assert world.findings() == []
 
 
 async def test_a_client_side_apply_leaves_our_key_alone(world: World) -> None:
     await world.apply()
-    assert world.traps() == []
+    assert world.findings() == []
     await bind(world)
     await world.apply(tier="front")
     assert world.selector() == {"app": "shop", "tier": "front", HASH_LABEL: "abc"}
-    assert [trap.reason for trap in world.traps()] == ["SelectsNoPods"]  # by its new tier
+    assert [each.reason for each in world.findings()] == ["SelectsNoPods"]  # by its new tier
 
 
 async def test_a_tool_that_applies_the_replicas_of_a_deployment_is_kept_in_mind(

@@ -1,5 +1,5 @@
 """
-Traps in what scales: HorizontalPodAutoscalers and KEDA's ScaledObjects.
+What is wrong in what scales: HorizontalPodAutoscalers and KEDA's ScaledObjects.
 
 An autoscaler has to scale the Rollout, which has a scale subresource. What it does to a
 Deployment that was adopted, or to a ReplicaSet of ours, is undone, or undoes a release.
@@ -73,7 +73,7 @@ def limits_of(place: Place, scalers: Sequence[Scaler]) -> Limits | None:
     return Limits(lowest.least, max(max(each.most, each.least) for each in ours), lowest.title)
 
 
-def autoscaler_traps(place: Place, scalers: Sequence[Scaler]) -> Iterator[Finding]:
+def autoscaler_findings(place: Place, scalers: Sequence[Scaler]) -> Iterator[Finding]:
     """Yield the autoscalers that can't work, or that work against each other or against us."""
     for scaler in scalers:
         wrong = _misdirected(place, scaler)

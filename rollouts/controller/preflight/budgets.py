@@ -1,5 +1,5 @@
 """
-Traps in PodDisruptionBudgets.
+What is wrong in PodDisruptionBudgets.
 
 Facts, from Kubernetes' disruption controller and its eviction API: percentages are rounded
 up; the pods of a ReplicaSet that a Rollout owns count as that ReplicaSet's replicas; a pod
@@ -14,7 +14,7 @@ from rollouts.model.finding import Finding
 from rollouts.model.kinds import DISRUPTION_BUDGET, HASH_LABEL, FrozenJSON
 
 
-def budget_traps(place: Place, limits: Limits | None) -> Iterator[Finding]:
+def budget_findings(place: Place, limits: Limits | None) -> Iterator[Finding]:
     """Yield the budgets that keep every pod in its place, or that protect the wrong pods."""
     most = limits.most if limits is not None else place.spec.replicas
     metadata = place.spec.way.stable_metadata

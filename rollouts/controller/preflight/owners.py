@@ -33,7 +33,7 @@ _FLUX_ANNOTATION = "kustomize.toolkit.fluxcd.io/ssa"
 _LEFT_ALONE = ("ifnotpresent", "ignore")
 
 
-def owner_traps(place: Place) -> Iterator[Finding]:
+def owner_findings(place: Place) -> Iterator[Finding]:
     """Yield the fields of other people's objects that we write and a tool would put back."""
     for kind, obj, field in _written(place):
         owners = appliers(obj, field)

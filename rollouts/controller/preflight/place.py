@@ -1,5 +1,5 @@
 """
-Where traps are looked for: a Rollout, and the objects of its namespace.
+Where preflight looks: a Rollout, and the objects of its namespace.
 
 Objects are read leniently: of those that come from a file nobody has checked the shape.
 """

@@ -1,4 +1,4 @@
-"""Traps in the pods themselves: probes, and how many there are."""
+"""What is wrong in the pods themselves: probes, and how many there are."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON
 
 
-def pod_traps(place: Place, limits: Limits | None) -> Iterator[Finding]:
+def pod_findings(place: Place, limits: Limits | None) -> Iterator[Finding]:
     """Yield what makes a pod get requests too early, and what too few pods do to a release."""
     blind = [str(each.get("name")) for each in _serving(place) if not each.get("readinessProbe")]
     if blind:

@@ -37,7 +37,7 @@ _OF_ROUTES = (SECURITY_POLICY, TRAFFIC_POLICY, AUTH_POLICY)
 _OF_SERVICES = (BACKEND_TLS_POLICY, GCP_BACKEND_POLICY, HEALTH_CHECK_POLICY)
 
 
-def policy_traps(place: Place) -> Iterator[Finding]:
+def policy_findings(place: Place) -> Iterator[Finding]:
     """Yield the policies of routes and Services that would not hold for the canary's."""
     routing = place.spec.routing
     routes = routing.gateway_api if routing is not None else None

@@ -1,4 +1,4 @@
-"""Traps in the Services that a Rollout releases: whom they select, and on which port."""
+"""What is wrong in the Services that a Rollout releases: whom they select, and on which port."""
 
 from collections.abc import Iterator, Mapping
 
@@ -26,7 +26,7 @@ from rollouts.model.kinds import (
 from rollouts.traffic.ownership import is_ours
 
 
-def service_traps(place: Place) -> Iterator[Finding]:
+def service_findings(place: Place) -> Iterator[Finding]:
     """Yield what keeps the Rollout's Services from leading to its pods, and to nobody else's."""
     yield from _absent(place)
     for service, labels in place.services():

@@ -16,7 +16,7 @@ from rollouts.model.finding import Finding
 from rollouts.model.kinds import DEPLOYMENT, REPLICA_SET
 
 
-def shared_pod_traps(place: Place, scalers: Sequence[Scaler]) -> Iterator[Finding]:
+def shared_pod_findings(place: Place, scalers: Sequence[Scaler]) -> Iterator[Finding]:
     """Yield the autoscalers of others that find the pods which one of ours (in `scalers`) scales."""
     ours = next((scaler for scaler in scalers if scaler.scales(place)), None)
     if ours is None:

@@ -7,9 +7,7 @@ from rollouts.model.finding import Finding
 from rollouts.model.status import Condition, RolloutStatus
 
 _ON_WHEN_GOOD = ("Ready", "Preflight")
-
-
-_MOST_TRAPS = 20
+_MOST_FINDINGS = 20
 """As many are named in a condition; each is a sentence or two."""
 
 
@@ -43,11 +41,11 @@ def conditions(
 def _preflight(
     before: Sequence[Condition], findings: Sequence[Finding], now: datetime
 ) -> Condition:
-    """Name the traps on the way of the traffic: those that stop a release, then the others."""
+    """Name what was found: what stops a release, then the rest."""
     named = sorted(findings, key=lambda finding: not finding.is_blocking)
-    words = [finding.message for finding in named[:_MOST_TRAPS]]
-    if len(named) > _MOST_TRAPS:
-        words.append(f"and {len(named) - _MOST_TRAPS} more, which rollouts lint --live names")
+    words = [finding.message for finding in named[:_MOST_FINDINGS]]
+    if len(named) > _MOST_FINDINGS:
+        words.append(f"and {len(named) - _MOST_FINDINGS} more, which rollouts lint --live names")
     return condition(
         before,
         "Preflight",

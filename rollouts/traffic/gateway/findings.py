@@ -1,4 +1,4 @@
-"""Traps on the way of the traffic that can be seen in HTTPRoutes and GRPCRoutes, each with the way out."""
+"""What is found in HTTPRoutes and GRPCRoutes on the way of the traffic, each with the way out."""
 
 from collections.abc import Iterator
 

@@ -42,7 +42,7 @@ _CUT_OFF = Split(cut_off=True)
 
 
 def observe(scene: Scene, wanted: Split) -> Route:
-    """Return what the routes say now, and every trap that can be seen in them."""
+    """Return what the routes say now, and everything that is found in them."""
     found = list(originals(scene))
     weights = {_weight(scene, each) for each in found} or {0}
     weight = weights.pop() if len(weights) == 1 else None

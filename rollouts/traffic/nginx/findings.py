@@ -1,5 +1,5 @@
 """
-Traps on the way of the traffic that can be seen in Ingresses, each with the way out.
+What is found in Ingresses on the way of the traffic, each with the way out.
 
 Fact, from ingress-nginx's controller (`upstreamName`) and Traefik's: a canary belongs to the
 Service and port that a path leads to, and so to every path that leads there, of whatever Ingress.

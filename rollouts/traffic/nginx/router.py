@@ -30,7 +30,7 @@ _CUT_OFF = Split(cut_off=True)
 
 
 def observe(scene: Scene, wanted: Split) -> Route:
-    """Return what the canary Ingresses say now, and every trap that can be seen in the Ingresses."""
+    """Return what the canary Ingresses say now, and everything that is found in the Ingresses."""
     expected, routing = _expected(scene), scene.spec.nginx
     ours = {name: each for name, each in _owned(scene).items() if not is_going(each)}
     weights = {_weight(ours[name], routing) if name in ours else None for name in expected}

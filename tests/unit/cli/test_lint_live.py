@@ -94,7 +94,7 @@ def test_nothing_is_in_the_way(rollouts: Run) -> None:
     assert (ran.code, ran.out) == (0, "no errors, no warnings\n")
 
 
-def test_traps_are_warnings_and_what_stops_a_release_is_an_error(
+def test_findings_are_warnings_and_what_stops_a_release_is_an_error(
     rollouts: Run, shop: FakeRequests
 ) -> None:
     shop.objects["Ingress"] = [ingress(affinity="cookie")]

@@ -71,7 +71,7 @@ def test_reasons_and_messages_are_those_of_the_phase() -> None:
     assert condition(settled().decide().status, "Ready").reason == "Promoted"
 
 
-def test_traps_on_the_way_are_named_whether_they_block_or_not() -> None:
+def test_findings_are_named_whether_they_block_or_not() -> None:
     findings = (
         Finding("warning", "CookieAffinity", "users stay where they are"),
         Finding("error", "SecondCanary", "another is there"),
@@ -82,7 +82,7 @@ def test_traps_on_the_way_are_named_whether_they_block_or_not() -> None:
     assert preflight.message == "another is there; users stay where they are"
 
 
-def test_a_condition_names_no_endless_list_of_traps() -> None:
+def test_a_condition_names_no_endless_list_of_findings() -> None:
     findings = [Finding("warning", "Trap", f"trap {number}") for number in range(23)]
     status = settled(route=Route(findings=tuple(findings))).decide().status
     words = condition(status, "Preflight").message.split("; ")

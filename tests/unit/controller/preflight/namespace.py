@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from rollouts.controller.preflight import traps
+from rollouts.controller import preflight
 from rollouts.controller.preflight.snapshot import Snapshot
 from rollouts.kube.merging import merged
 from rollouts.model.finding import Finding
@@ -120,7 +120,7 @@ def findings(*objects: JSON, of: JSON | None = None) -> list[Finding]:
     for obj in given:
         cluster.add(_KINDS[obj["kind"]], [obj])
     released = given[len(objects)]
-    return list(traps(cluster, released, parse_rollout(released)))
+    return list(preflight.findings(cluster, released, parse_rollout(released)))
 
 
 def reasons(*objects: JSON, of: JSON | None = None) -> list[str]:

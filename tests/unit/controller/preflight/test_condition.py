@@ -18,7 +18,7 @@ def preflight(loop: ControlLoop) -> JSON:
     return dict(found)
 
 
-async def test_a_trap_that_is_added_to_others_is_written_at_once(deployed: ControlLoop) -> None:
+async def test_a_finding_that_is_added_to_others_is_written_at_once(deployed: ControlLoop) -> None:
     before = preflight(deployed)
     assert (before["status"], before["reason"]) == ("False", "NoReadinessProbe")
     deployed.cluster.put(AUTOSCALER, autoscaler(minReplicas=9, maxReplicas=2))
@@ -30,7 +30,7 @@ async def test_a_trap_that_is_added_to_others_is_written_at_once(deployed: Contr
     assert deployed.status["phase"] == "Healthy"
 
 
-async def test_traps_that_stay_cost_no_write(deployed: ControlLoop) -> None:
+async def test_findings_that_stay_cost_no_write(deployed: ControlLoop) -> None:
     deployed.cluster.put(DISRUPTION_BUDGET, budget(maxUnavailable=0))
     deployed.cluster.put(DISRUPTION_BUDGET, budget("another", maxUnavailable=1))
     await deployed.round()
