@@ -168,7 +168,7 @@ def test_event_reasons_are_those_of_the_code() -> None:
 
 
 def test_findings_are_those_of_the_code() -> None:
-    found = set(reasons("Finding", 1))
+    found = set(reasons("Finding", 1)) - {""}  # what is wrong in a spec by itself has none
     assert first_column(section("docs/conditions.md", "## Preflight")) == found
 
 

@@ -18,7 +18,6 @@ Kubernetes never lets `ipFamilies[0]` change; of a policy that is changed it wor
 from collections.abc import Iterable, Iterator, Mapping
 
 from rollouts.controller.objects import labels_of, owner_reference
-from rollouts.controller.status_store import merge_patch
 from rollouts.model.kinds import (
     FOLLOWED_ANNOTATION,
     HASH_LABEL,
@@ -27,6 +26,7 @@ from rollouts.model.kinds import (
     SERVICE,
     FrozenJSON,
 )
+from rollouts.model.merge_patch import difference
 from rollouts.model.placement import PodMetadata
 from rollouts.model.spec import RolloutSpec
 
@@ -111,7 +111,7 @@ def changes(
     }
     before, selector = _without_hash(service), own_selector(stable, spec)
     if selector != before and all(selector.items() <= labels_of(pod).items() for pod in pods):
-        inner["selector"] = merge_patch(before, selector)
+        inner["selector"] = difference(before, selector)
     return {
         **({"metadata": metadata} if metadata else {}),
         **({"spec": inner} if inner else {}),

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollouts.controller import workload
-from rollouts.controller.objects import mapping
 from rollouts.controller.observe import observe
 from rollouts.core.facts import release_has_ended
 from rollouts.core.in_force import Edit, InForce, in_force
@@ -13,6 +12,7 @@ from rollouts.core.world import Observed, World
 from rollouts.errors import InvalidSpec
 from rollouts.model.evidence import Evidence
 from rollouts.model.kinds import FrozenJSON
+from rollouts.model.lenient import mapping
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout

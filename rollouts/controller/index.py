@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from rollouts.controller.objects import (
     controller_of,
     labels_of,
-    mapping,
     named_services,
     named_workload,
 )
@@ -33,6 +32,7 @@ from rollouts.model.kinds import (
     Kind,
     Ref,
 )
+from rollouts.model.lenient import mapping
 from rollouts.ports import Cluster
 
 ROUTING = frozenset([INGRESS, HTTP_ROUTE, GRPC_ROUTE, TRAFFIC_SPLIT])

@@ -1,9 +1,9 @@
 """How to read plain JSON objects of Kubernetes: owners, labels, times."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from rollouts.model.kinds import ROLLOUT, FrozenJSON
+from rollouts.model.lenient import mapping
 
 _NEVER = datetime.fromtimestamp(0, UTC)
 
@@ -53,11 +53,6 @@ def named_services(rollout: FrozenJSON) -> tuple[str, ...]:
 def named_workload(rollout: FrozenJSON) -> str:
     """Return the name of the Deployment that a Rollout's workloadRef names; empty without one."""
     return str(mapping(mapping(rollout.get("spec")).get("workloadRef")).get("name") or "")
-
-
-def mapping(value: object) -> Mapping[str, object]:
-    """Return a mapping as it is, and an empty one for anything else."""
-    return value if isinstance(value, Mapping) else {}
 
 
 def parse_time(text: object) -> datetime:

@@ -1,12 +1,12 @@
 """The status of a Rollout as it is read and written: the only memory there is."""
 
 from datetime import datetime
-from typing import Any
 
 from pydantic import ValidationError
 
 from rollouts.core.next.conditions import condition, conditions
 from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.model.merge_patch import difference
 from rollouts.model.status import Pause, RolloutStatus
 
 _GOES_ON = "; by the last valid spec: "
@@ -42,22 +42,8 @@ def status_patch(rollout: FrozenJSON, status: RolloutStatus) -> JSON:
     before = {k: v for k, v in (rollout.get("status") or {}).items() if k in _FIELDS}
     return {
         "metadata": {"resourceVersion": rollout["metadata"]["resourceVersion"]},
-        "status": merge_patch(before, dump(status)),
+        "status": difference(before, dump(status)),
     }
-
-
-def merge_patch(before: FrozenJSON, after: FrozenJSON) -> JSON:
-    """Return the smallest JSON merge patch (RFC 7386) from `before` to `after`."""
-    patch: dict[str, Any] = {key: None for key in before if key not in after}
-    for key, value in after.items():
-        old = before.get(key)
-        if isinstance(value, dict) and isinstance(old, dict):
-            inner = merge_patch(old, value)
-            if inner:
-                patch[key] = inner
-        elif key not in before or old != value:
-            patch[key] = value
-    return patch
 
 
 def refused(rollout: FrozenJSON, status: RolloutStatus, why: str, now: datetime) -> RolloutStatus:

@@ -31,7 +31,7 @@ def seen(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Workload |
     counts = (status.get("updatedReplicas"), status.get("availableReplicas"))
     return Workload(
         name=metadata["name"],
-        uid=metadata["uid"],
+        uid=metadata["uid"] or metadata["name"],  # one that is only a file yet has none
         replicas=1 if wanted is None else int(wanted),
         generation=int(metadata.get("generation") or 0),
         existing=int(status.get("replicas") or 0),

@@ -5,7 +5,6 @@ Each is bound to what was read wherever somebody else's change could be lost.
 """
 
 from rollouts.controller.objects import controller_of, labels_of, refers_to
-from rollouts.controller.status_store import merge_patch
 from rollouts.core.plan.actions import RestoreWorkload, ScaleWorkload, SetFinalizers
 from rollouts.core.template import user_template
 from rollouts.core.world import FINALIZERS
@@ -19,6 +18,7 @@ from rollouts.model.kinds import (
     FrozenJSON,
     Ref,
 )
+from rollouts.model.merge_patch import difference
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Cluster, Patch, Write
 
@@ -55,7 +55,7 @@ def _restore(cluster: Cluster, rollout: FrozenJSON, ref: Ref, replicas: int, has
     }
     if hash_:
         before = deployment["spec"]["template"]
-        body["spec"]["template"] = merge_patch(before, _template(cluster, rollout, hash_))
+        body["spec"]["template"] = difference(before, _template(cluster, rollout, hash_))
     return Patch(ref, body)
 
 

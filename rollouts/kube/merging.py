@@ -4,22 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.model.merge_patch import merged
 
 # Lists that several writers add to; of every other list we expect to be the only writer.
 _SHARED_LISTS = frozenset({"finalizers", "ownerReferences"})
-
-
-def merged(target: Any, patch: Any) -> Any:
-    """Return `target` after the JSON merge patch `patch` (RFC 7386); neither is changed."""
-    if not isinstance(patch, Mapping):
-        return patch
-    result = dict(target) if isinstance(target, Mapping) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
 
 
 def patch_changes(current: FrozenJSON, patch: FrozenJSON) -> bool:

@@ -213,6 +213,7 @@ def _problems(scene: Scene) -> Iterator[Finding]:
                 f"the cluster serves no TrafficSplits ({TRAFFIC_SPLIT.group}, {versions}); install the SMI"
                 " extension of the mesh, such as linkerd-smi, or take smi out of trafficRouting"
             ),
+            needs=(TRAFFIC_SPLIT,),
         )
         return
     found = scene.of(TRAFFIC_SPLIT).get(name)
@@ -242,6 +243,8 @@ def _problems(scene: Scene) -> Iterator[Finding]:
             "error",
             "RootServiceNotFound",
             f"Service {root} does not exist; create it, or correct rootService",
+            "spec.strategy.canary.trafficRouting.smi.rootService",
+            absent=Ref(SERVICE, namespace_of(scene.rollout), root),
         )
     if root == spec.canary_service:
         yield Finding(

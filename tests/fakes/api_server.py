@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from rollouts.kube.merging import merged
 from rollouts.model.kinds import JSON
+from rollouts.model.merge_patch import merged
 
 Trick = Callable[[web.Request], web.StreamResponse | None]
 

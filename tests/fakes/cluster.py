@@ -19,9 +19,10 @@ from typing import Any
 from rollouts.errors import Conflict, FieldError, InvalidSpec, NotFound, RetryLater
 from rollouts.kube.cache import ChangeFeed
 from rollouts.kube.events import event_for
-from rollouts.kube.merging import covers, merged
+from rollouts.kube.merging import covers
 from rollouts.kube.paths import ref_of
 from rollouts.model.kinds import CRD, DISRUPTION_BUDGET, EVENT, JSON, FrozenJSON, Kind, Ref
+from rollouts.model.merge_patch import merged
 from rollouts.ports import Apply, Create, Delete, Evict, Patch, Record, Write
 from tests.fakes.definitions import VERSIONS, established, read_version, serves
 

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from rollouts.controller.status_store import merge_patch
+from rollouts.model.merge_patch import difference
 from tests.simulation.misfortunes import Misfortune
 from tests.simulation.story import Story
 from tests.unit.controller.edits import EDITS, patch_of
@@ -36,7 +36,7 @@ def undo(story: Story, _: random.Random) -> None:
     before = story.rollout["spec"]
     kept = {key: before[key] for key in ("template", "replicas", "paused") if key in before}
     story.say("the spec is as it was")
-    story.edit({"spec": merge_patch(before, {**story.first_spec, **kept})})
+    story.edit({"spec": difference(before, {**story.first_spec, **kept})})
 
 
 EDITING = [Misfortune("edit", 0.06, edit), Misfortune("undo", 0.04, undo)]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rollouts.controller.objects import controller_of
-from rollouts.controller.preflight.place import Place, items, listed, mapping, name_of
+from rollouts.controller.preflight.place import Place, listed, name_of
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     AUTOSCALER,
@@ -20,6 +20,7 @@ from rollouts.model.kinds import (
     SCALED_OBJECT,
     FrozenJSON,
 )
+from rollouts.model.lenient import items, mapping
 from rollouts.traffic.ownership import is_ours
 
 _KEDA_DEFAULTS = (0, 100)
@@ -55,6 +56,10 @@ class Scaler:
         return (self.group, self.kind, self.name) == (GROUP, ROLLOUT.name, place.name)
 
 
+SCALERS = (AUTOSCALER, SCALED_OBJECT)
+"""The kinds that choose how many pods there are: `spec.replicas` holds only where there are none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How few and how many pods autoscalers may choose, and which of them goes lowest."""
@@ -85,6 +90,7 @@ def autoscaler_findings(place: Place, scalers: Sequence[Scaler]) -> Iterator[Fin
                     f"{scaler.title} scales {wrong}; its scaleTargetRef has to be apiVersion"
                     f" {ROLLOUT.api_version}, kind Rollout, name {place.name}"
                 ),
+                needs=(DEPLOYMENT,),
             )
     ours = [scaler for scaler in scalers if scaler.scales(place)]
     for scaler in ours:

@@ -8,10 +8,11 @@ that two budgets select can't be evicted at all.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rollouts.controller.preflight.autoscalers import Limits
-from rollouts.controller.preflight.place import Place, items, listed, mapping, name_of
+from rollouts.controller.preflight.autoscalers import SCALERS, Limits
+from rollouts.controller.preflight.place import Place, listed, name_of
 from rollouts.model.finding import Finding
-from rollouts.model.kinds import DISRUPTION_BUDGET, HASH_LABEL, FrozenJSON
+from rollouts.model.kinds import DISRUPTION_BUDGET, HASH_LABEL, FrozenJSON, Kind
+from rollouts.model.lenient import items, mapping
 
 
 def budget_findings(place: Place, limits: Limits | None) -> Iterator[Finding]:
@@ -32,7 +33,7 @@ def budget_findings(place: Place, limits: Limits | None) -> Iterator[Finding]:
                     f" release none; take {HASH_LABEL} out of its selector"
                 ),
             )
-        yield from _forbidding(budget, most)
+        yield from _forbidding(budget, most, SCALERS if limits is None else ())
     if len(protecting) > 1:
         yield Finding(
             "warning",
@@ -53,7 +54,8 @@ def _around(place: Place, labels: Mapping[str, str]) -> Iterator[tuple[FrozenJSO
             yield budget, hash_
 
 
-def _forbidding(budget: FrozenJSON, most: int) -> Iterator[Finding]:
+def _forbidding(budget: FrozenJSON, most: int, chosen_by: tuple[Kind, ...]) -> Iterator[Finding]:
+    """Yield that it never lets one of `most` pods go, of which others `chosen_by` may choose more."""
     spec = mapping(budget.get("spec"))
     unavailable, available = spec.get("maxUnavailable"), spec.get("minAvailable")
     rule = ""
@@ -69,6 +71,7 @@ def _forbidding(budget: FrozenJSON, most: int) -> Iterator[Finding]:
                 f"PodDisruptionBudget {name_of(budget)} never lets a pod go ({rule}): no node can be drained,"
                 " and no pod restarted by eviction; allow at least one, such as maxUnavailable: 1"
             ),
+            needs=() if rule.startswith("max") else chosen_by,
         )
 
 

@@ -17,7 +17,7 @@ with `RespectIgnoreDifferences=true`; Flux' `ssa: Merge` does not help with atom
 
 from collections.abc import Iterator
 
-from rollouts.controller.preflight.place import Place, is_bound, items, listed, mapping, name_of
+from rollouts.controller.preflight.place import Place, is_bound, listed, name_of
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     DEPLOYMENT,
@@ -28,6 +28,7 @@ from rollouts.model.kinds import (
     FrozenJSON,
     Kind,
 )
+from rollouts.model.lenient import items, mapping
 
 _FLUX_ANNOTATION = "kustomize.toolkit.fluxcd.io/ssa"
 _LEFT_ALONE = ("ifnotpresent", "ignore")

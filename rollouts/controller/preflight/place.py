@@ -19,6 +19,7 @@ from rollouts.model.kinds import (
     Kind,
     Ref,
 )
+from rollouts.model.lenient import items, mapping
 from rollouts.model.placement import PodMetadata
 from rollouts.model.spec import RolloutSpec
 from rollouts.traffic import ownership
@@ -63,6 +64,30 @@ class Place:
         return str(self.rollout["metadata"]["name"])
 
     @property
+    def namespace(self) -> str:
+        return str(self.rollout["metadata"]["namespace"])
+
+    @property
+    def stable_field(self) -> str:
+        """The field that names the Service that users' requests reach."""
+        if self.spec.blue_green is not None:
+            return "spec.strategy.blueGreen.activeService"
+        return "spec.strategy.canary.stableService"
+
+    def field_of(self, service: FrozenJSON) -> str:
+        """Return the field that names one of the Services that the Rollout releases."""
+        if name_of(service) == self.spec.stable_service:
+            return self.stable_field
+        if self.spec.blue_green is not None:
+            return "spec.strategy.blueGreen.previewService"
+        return "spec.strategy.canary.canaryService"
+
+    @property
+    def template_field(self) -> str:
+        """The field that the pods' template comes from."""
+        return "spec.template" if self.spec.workload_ref is None else "spec.workloadRef"
+
+    @property
     def bound(self) -> tuple[str, ...]:
         """The user's Services that this Rollout has bound to a revision, as its status says."""
         names = mapping(self.rollout.get("status")).get("services")
@@ -90,12 +115,12 @@ class Place:
         """Return an object of the namespace that is there to stay, or None."""
         if not name:
             return None
-        found = self.cluster.get(Ref(kind, self.rollout["metadata"]["namespace"], name))
+        found = self.cluster.get(Ref(kind, self.namespace, name))
         return found if found is not None and _stays(found) else None
 
     def all(self, kind: Kind) -> Iterator[JSON]:
         """Yield the namespace's objects that are there to stay, in any order."""
-        found = self.cluster.select(kind, self.rollout["metadata"]["namespace"])
+        found = self.cluster.select(kind, self.namespace)
         return (each for each in found if _stays(each))
 
     def services(self) -> Iterator[tuple[FrozenJSON, dict[str, str]]]:
@@ -139,16 +164,6 @@ def is_bound(service: FrozenJSON) -> bool:
 def is_ours(key: str) -> bool:
     """Return whether a label's key is one that we set."""
     return key.startswith(f"{GROUP}/")
-
-
-def mapping(value: object) -> Mapping[str, object]:
-    """Return what should be a map, as one."""
-    return value if isinstance(value, dict | Mapping) else {}
-
-
-def items(value: object) -> list[Mapping[str, object]]:
-    """Return the maps in what should be a list of maps."""
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def listed(words: list[str]) -> str:

@@ -1,12 +1,14 @@
 """What is wrong in the pods themselves: probes, and how many there are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from rollouts.controller.preflight.autoscalers import Limits
-from rollouts.controller.preflight.place import Place, items, listed, mapping
+from rollouts.controller.preflight.autoscalers import SCALERS, Limits
+from rollouts.controller.preflight.place import Place, listed
 from rollouts.core.world import pod_shares, share_percent
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON
+from rollouts.model.lenient import items, mapping
 
 
 def pod_findings(place: Place, limits: Limits | None) -> Iterator[Finding]:
@@ -21,13 +23,23 @@ def pod_findings(place: Place, limits: Limits | None) -> Iterator[Finding]:
                 f" {'has' if len(blind) == 1 else 'have'} no readinessProbe: a pod counts as ready, and gets"
                 " requests, before it can answer; add one"
             ),
+            f"{place.template_field}.spec.containers",
         )
+    yield from _few(place, limits)
+
+
+def _few(place: Place, limits: Limits | None) -> Iterator[Finding]:
+    """Yield what too few pods do, be it their number in the spec or what autoscalers may choose."""
     count = limits.least if limits is not None else place.spec.replicas
     whose = f"{limits.lowest} may go down to 1 pod" if limits is not None else "spec.replicas is 1"
     if count == 1:
-        yield _single(place, whose)
+        found: Iterable[Finding] = [_single(place, whose)]
     elif count > 1 and place.spec.by_replicas:
-        yield from _rounded(place, count)
+        found = _rounded(place, count)
+    else:
+        return
+    needs = SCALERS if limits is None else ()
+    yield from (replace(each, field="spec.replicas", needs=needs) for each in found)
 
 
 def _serving(place: Place) -> list[FrozenJSON]:

@@ -15,7 +15,7 @@ are the ones that are known to be about who gets in, and how a backend is spoken
 
 from collections.abc import Iterator
 
-from rollouts.controller.preflight.place import Place, items, mapping, name_of
+from rollouts.controller.preflight.place import Place, name_of
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     AUTH_POLICY,
@@ -30,6 +30,7 @@ from rollouts.model.kinds import (
     FrozenJSON,
     Kind,
 )
+from rollouts.model.lenient import items, mapping
 from rollouts.model.spec import RolloutSpec
 from rollouts.traffic.ownership import canary_name, group_of
 
@@ -77,6 +78,7 @@ def _of_route(place: Place, kind: Kind, route_kind: Kind, name: str) -> Iterator
                 f" mirror routes are in: requests would get past it there; name {own} in a {kind} too, or take"
                 " these steps out"
             ),
+            needs=(kind,),
         )
 
 
@@ -92,6 +94,7 @@ def _of_services(place: Place, kind: Kind) -> Iterator[Finding]:
                 f"{kind} {policy} is attached to Service {stable} and not to {canary}: the canary's requests would"
                 f" go without it; name {canary} in a {kind} too"
             ),
+            needs=(kind,),
         )
 
 

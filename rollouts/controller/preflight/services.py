@@ -3,18 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from rollouts.controller.objects import labels_of, named_services
-from rollouts.controller.preflight.place import (
-    Place,
-    is_bound,
-    items,
-    listed,
-    mapping,
-    name_of,
-    users_selector,
-)
+from rollouts.controller.preflight.place import Place, is_bound, listed, name_of, users_selector
 from rollouts.controller.revisions import is_revision
 from rollouts.controller.services import is_returnable
-from rollouts.model.finding import Finding
+from rollouts.model.finding import Finding, about
 from rollouts.model.kinds import (
     DEPLOYMENT,
     HASH_LABEL,
@@ -22,7 +14,9 @@ from rollouts.model.kinds import (
     ROLLOUT,
     SERVICE,
     FrozenJSON,
+    Ref,
 )
+from rollouts.model.lenient import items, mapping
 from rollouts.traffic.ownership import is_ours
 
 
@@ -30,30 +24,34 @@ def service_findings(place: Place) -> Iterator[Finding]:
     """Yield what keeps the Rollout's Services from leading to its pods, and to nobody else's."""
     yield from _absent(place)
     for service, labels in place.services():
-        spec, name = mapping(service.get("spec")), name_of(service)
-        if spec.get("type") == "ExternalName":
-            yield Finding(
-                "error",
-                "ExternalName",
-                (
-                    f"Service {name} is of type ExternalName, which leads to a DNS name and never to pods;"
-                    " give it the type ClusterIP and a selector"
-                ),
-            )
-            continue
-        yield from _selection(place, service, labels)
-        if spec.get("clusterIP") == "None" and _is_balanced_by_clients(place):
-            yield Finding(
-                "warning",
-                "HeadlessService",
-                (
-                    f"Service {name} is headless (clusterIP: None): clients look its pods up by DNS and keep"
-                    " to them, so that no weight and no switch reaches them; use a Service with a cluster IP"
-                ),
-            )
-        yield from _ports(place, service)
+        yield from about(place.field_of(service), _of_service(place, service, labels))
     yield from _differences(place)
     yield from _left_behind(place)
+
+
+def _of_service(place: Place, service: FrozenJSON, labels: Mapping[str, str]) -> Iterator[Finding]:
+    spec, name = mapping(service.get("spec")), name_of(service)
+    if spec.get("type") == "ExternalName":
+        yield Finding(
+            "error",
+            "ExternalName",
+            (
+                f"Service {name} is of type ExternalName, which leads to a DNS name and never to pods;"
+                " give it the type ClusterIP and a selector"
+            ),
+        )
+        return
+    yield from _selection(place, service, labels)
+    if spec.get("clusterIP") == "None" and _is_balanced_by_clients(place):
+        yield Finding(
+            "warning",
+            "HeadlessService",
+            (
+                f"Service {name} is headless (clusterIP: None): clients look its pods up by DNS and keep"
+                " to them, so that no weight and no switch reaches them; use a Service with a cluster IP"
+            ),
+        )
+    yield from _ports(place, service)
 
 
 def _left_behind(place: Place) -> Iterator[Finding]:
@@ -87,6 +85,7 @@ def _left_behind(place: Place) -> Iterator[Finding]:
                 f"Service {name} selects revision {hash_} of this Rollout alone, and the spec does not name it:"
                 f" its requests would be lost with that revision's pods; {out.format(key=HASH_LABEL)}, or name it"
             ),
+            needs=(ROLLOUT,),
         )
 
 
@@ -101,11 +100,13 @@ def _absent(place: Place) -> Iterator[Finding]:
     """Yield that the stable Service is not there, in the words of `World.lacking`."""
     name = place.spec.stable_service
     if name is not None and place.get(SERVICE, name) is None:
-        field = "stableService" if place.spec.blue_green is None else "activeService"
+        field = place.stable_field
         yield Finding(
             "error",
             "ServiceNotFound",
-            f"Service {name} does not exist; create it, or correct {field}",
+            f"Service {name} does not exist; create it, or correct {field.rpartition('.')[2]}",
+            field,
+            absent=Ref(SERVICE, place.namespace, name),
         )
 
 
@@ -226,6 +227,7 @@ def _differences(place: Place) -> Iterator[Finding]:
                 f"Service {name_of(canary)} has other ports than its stable Service: {listed(words)}; requests to"
                 " the canary may get no answer: give it the same ports, or leave it to the Rollout to make one"
             ),
+            place.field_of(canary),
         )
 
 

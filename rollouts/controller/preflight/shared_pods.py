@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from rollouts.controller.objects import controller_of, refers_to
 from rollouts.controller.preflight.autoscalers import AMBIGUOUS, Scaler, scalers_of_others
 from rollouts.controller.preflight.budgets import selects
-from rollouts.controller.preflight.place import Place, mapping
+from rollouts.controller.preflight.place import Place
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import DEPLOYMENT, REPLICA_SET
+from rollouts.model.lenient import mapping
 
 
 def shared_pod_findings(place: Place, scalers: Sequence[Scaler]) -> Iterator[Finding]:

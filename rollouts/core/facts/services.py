@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from rollouts.core.world import Service, World, describe, under_way
-from rollouts.model.finding import Finding
+from rollouts.model.finding import Finding, Severity
+from rollouts.model.kinds import DEPLOYMENT, POD
 from rollouts.model.status import Revision, RolloutStatus
 
 
@@ -104,7 +105,8 @@ def _service_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
     for service in named if not world.claimed else ():
         why = served_by_others(world, status, service)
         if why:
-            yield Finding("error" if moving else "warning", "OthersServe", why)
+            severity: Severity = "error" if moving else "warning"
+            yield Finding(severity, "OthersServe", why, needs=(DEPLOYMENT, POD))
         new = status.current_revision
         if moving and new is not None and new.hash in service.misses:
             yield Finding(

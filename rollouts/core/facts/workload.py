@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from rollouts.core.world import Workload, World
 from rollouts.model.finding import Finding
+from rollouts.model.kinds import DEPLOYMENT, Ref
 from rollouts.model.status import Adoption, RolloutStatus
 
 CLAIMED = "WorkloadClaimed"
@@ -37,6 +38,8 @@ def _workload_findings(world: World, status: RolloutStatus) -> Iterator[Finding]
             "error",
             "WorkloadMissing",
             f"Deployment {ref.name} does not exist{kept}; create it, or correct workloadRef.name",
+            "spec.workloadRef.name",
+            absent=Ref(DEPLOYMENT, world.observed.namespace, ref.name),
         )
         return
     size = workload_size(world, status, workload)

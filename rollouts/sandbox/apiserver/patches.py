@@ -3,21 +3,14 @@
 from typing import Any
 
 from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.model.merge_patch import merged
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import clone
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """Return `target` with `patch` merged in; null removes. Neither argument is changed."""
-    if not isinstance(patch, dict):
-        return clone(patch)
-    result = clone(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merge_patch(result.get(key), value)
-    return result
+    """Return `target` with `patch` merged in; it shares nothing with either argument."""
+    return clone(merged(target, patch))
 
 
 def json_patch(target: FrozenJSON, operations: Any) -> JSON:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from rollouts.model.finding import Finding
-from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, FrozenJSON, Kind
+from rollouts.model.finding import Finding, about
+from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, FrozenJSON, Kind, Ref
 from rollouts.model.route import Split
 from rollouts.model.spec import RolloutSpec
 from rollouts.traffic.gateway import own_route, parents
@@ -19,7 +19,7 @@ from rollouts.traffic.gateway.rules import (
     rules_of,
 )
 from rollouts.traffic.gateway.scene import KINDS, arms_of, named, original_of, own_routes
-from rollouts.traffic.ownership import is_going, is_ours
+from rollouts.traffic.ownership import is_going, is_ours, namespace_of
 from rollouts.traffic.scene import Scene
 
 _MOST_BACKENDS = 16
@@ -38,18 +38,22 @@ def findings(scene: Scene) -> Iterator[Finding]:
                     f"the cluster serves no {kind}s ({kind.api_version}); install the Gateway API, or take"
                     f" {_FIELDS[kind]} out of gatewayAPI"
                 ),
+                needs=(kind,),
             )
             continue
-        for name in names:
+        for index, name in enumerate(names):
+            field = f"spec.strategy.canary.trafficRouting.gatewayAPI.{_FIELDS[kind]}[{index}]"
             route = scene.of(kind).get(name)
             if route is None or is_going(route):
                 yield Finding(
                     "error",
                     "RouteNotFound",
                     f"{kind} {name} does not exist; create it, or correct {_FIELDS[kind]}",
+                    field,
+                    absent=Ref(kind, namespace_of(scene.rollout), name),
                 )
             else:
-                yield from _of_route(scene, original_of(scene, kind, route))
+                yield from about(field, _of_route(scene, original_of(scene, kind, route)))
         yield from _others(scene, kind)
     for kind, own in own_routes(scene):
         yield from parents.findings(kind, own)

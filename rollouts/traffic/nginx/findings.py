@@ -7,8 +7,8 @@ Service and port that a path leads to, and so to every path that leads there, of
 
 from collections.abc import Iterator
 
-from rollouts.model.finding import Finding
-from rollouts.model.kinds import INGRESS, FrozenJSON
+from rollouts.model.finding import Finding, about
+from rollouts.model.kinds import INGRESS, FrozenJSON, Ref
 from rollouts.model.spec import RolloutSpec
 from rollouts.traffic.nginx import headers, mirror, upstream
 from rollouts.traffic.nginx.ingresses import (
@@ -20,35 +20,39 @@ from rollouts.traffic.nginx.ingresses import (
     rules_to,
     services,
 )
-from rollouts.traffic.ownership import canary_name, is_going, is_ours
+from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of
 from rollouts.traffic.scene import Scene
+
+_FIELD = "spec.strategy.canary.trafficRouting.nginx.stableIngresses"
 
 
 def findings(scene: Scene) -> Iterator[Finding]:
     """Yield them, of the named Ingresses in the order of the spec, then of others."""
     reached: set[tuple[str, str]] = set()
-    for stable in scene.spec.nginx.stable_ingresses:
+    for index, stable in enumerate(scene.spec.nginx.stable_ingresses):
+        field = f"{_FIELD}[{index}]"
         ingress = scene.of(INGRESS).get(stable)
         if ingress is None or is_going(ingress):
             yield Finding(
                 "error",
                 "IngressNotFound",
                 f"Ingress {stable} does not exist; create it, or correct stableIngresses",
+                field,
+                absent=Ref(INGRESS, namespace_of(scene.rollout), stable),
             )
             continue
-        rules = list(rules_to(ingress, scene.spec.stable_service))
-        if not rules:
-            yield _no_rule(stable, ingress, scene.spec)
-        elif falls_back_to(ingress, scene.spec.stable_service):
-            yield _default(stable, scene.spec)
-        reached.update(routes(rules))
-        yield from _of_stable(scene, stable, ingress)
+        reached.update(routes(rules_to(ingress, scene.spec.stable_service)))
+        yield from about(field, _of_stable(scene, stable, ingress))
     yield from headers.findings(scene.spec)
     yield from mirror.findings(scene)
     yield from _others(scene, reached)
 
 
 def _of_stable(scene: Scene, stable: str, ingress: FrozenJSON) -> Iterator[Finding]:
+    if not any(rules_to(ingress, scene.spec.stable_service)):
+        yield _no_rule(stable, ingress, scene.spec)
+    elif falls_back_to(ingress, scene.spec.stable_service):
+        yield _default(stable, scene.spec)
     prefix = scene.spec.nginx.annotation_prefix
     ingresses = scene.of(INGRESS)
     canary = ingresses.get(canary_name(stable, scene.rollout, ingresses))

@@ -13,6 +13,7 @@ from rollouts.cli.main import run
 from rollouts.cli.session import Settings
 from rollouts.errors import Conflict, RolloutsError
 from rollouts.kube.faults import fault
+from rollouts.model import merge_patch
 from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 
 
@@ -77,7 +78,9 @@ class FakeRequests:
             self.conflicts -= not stale
             raise Conflict("somebody wrote first")
         self.patches.append(body)
-        _merge(found, body)
+        merged = copy.deepcopy(merge_patch.merged(found, body))
+        found.clear()
+        found.update(merged)
         found["metadata"]["resourceVersion"] = str(int(version) + 1)
         found["metadata"]["generation"] += "spec" in body
         if self.on_patch:
@@ -105,14 +108,6 @@ class FakeRequests:
             self.objects[ref.kind.name] = [item] if item else []
             yield copy.deepcopy(item)
         await asyncio.Event().wait()
-
-
-def _merge(target: JSON, patch: FrozenJSON) -> None:
-    for key, value in patch.items():
-        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
-            _merge(target[key], value)
-        else:
-            target[key] = copy.deepcopy(value)
 
 
 @dataclass(frozen=True)

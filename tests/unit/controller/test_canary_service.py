@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from rollouts.controller import canary_service
-from rollouts.kube.merging import merged
 from rollouts.model.kinds import FOLLOWED_ANNOTATION, HASH_LABEL, JSON
+from rollouts.model.merge_patch import merged
 from rollouts.model.validation import parse_rollout
 from tests.fakes.kubernetes import rollout, service
 

@@ -16,8 +16,8 @@ from rollouts.core.template import (
     user_template,
     with_metadata,
 )
-from rollouts.kube.merging import merged
 from rollouts.model.kinds import HASH_LABEL, JSON, ROLE_METADATA, ROLLOUT_LABEL
+from rollouts.model.merge_patch import merged
 
 CANARY = RoleMetadata({"role": "canary"}, {"note": "on its way"})
 STABLE = RoleMetadata({"role": "stable", "tier": "gold"})

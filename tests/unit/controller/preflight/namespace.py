@@ -5,7 +5,6 @@ from typing import Any
 
 from rollouts.controller import preflight
 from rollouts.controller.preflight.snapshot import Snapshot
-from rollouts.kube.merging import merged
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     AUTOSCALER,
@@ -21,6 +20,7 @@ from rollouts.model.kinds import (
     SERVICE,
     Kind,
 )
+from rollouts.model.merge_patch import merged
 from rollouts.model.validation import parse_rollout
 
 _KINDS = {

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rollouts.model.finding import Finding
-from rollouts.model.kinds import JSON
+from rollouts.model.kinds import INGRESS, JSON, Ref
 from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,
@@ -45,6 +45,8 @@ def test_an_ingress_that_is_not_there(going: bool) -> None:
         "error",
         "IngressNotFound",
         "Ingress web does not exist; create it, or correct stableIngresses",
+        "spec.strategy.canary.trafficRouting.nginx.stableIngresses[0]",
+        absent=Ref(INGRESS, "shop", "web"),
     )
 
 

@@ -11,24 +11,10 @@ from typing import Any
 
 import yaml
 
+from rollouts.cli.lint.located import Located, Position
+from rollouts.model.finding import Finding
+
 _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Both counted from 1."""
-
-    line: int = 1
-    column: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What makes the file no YAML, or a field ambiguous."""
-
-    position: Position
-    field: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +24,10 @@ class Document:
     file: str
     content: Any
     node: yaml.Node
+
+    def locate(self, finding: Finding) -> Located:
+        """Return the finding where its field stands."""
+        return Located(self.file, self.position(finding.field), finding)
 
     def position(self, field: str) -> Position:
         """Return where `field` stands, or the nearest that exists around it."""
@@ -68,10 +58,10 @@ MOST_NODES = 200_000
 """More than this no object of Kubernetes has; a few lines of aliases can stand for billions."""
 
 
-def read(text: str, file: str) -> tuple[list[Document], list[Fault]]:
-    """Return the documents up to the first syntax error, items of a List one by one, and the faults."""
+def read(text: str, file: str) -> tuple[list[Document], list[Located]]:
+    """Return the documents up to the first syntax error, items of a List one by one, and what is no YAML."""
     documents: list[Document] = []
-    faults: list[Fault] = []
+    faults: list[Located] = []
     loader: _Loader | None = None
     try:
         loader = _Loader(text)
@@ -80,9 +70,9 @@ def read(text: str, file: str) -> tuple[list[Document], list[Fault]]:
             assert node is not None  # check_node says so
             if _expanded(node, {}) > MOST_NODES:
                 why = "no YAML for us: its aliases stand for too much"
-                faults.append(Fault(_start(node), "", why))
+                faults.append(_error(file, _start(node), why))
                 break
-            faults.extend(_twice(node))
+            faults.extend(_twice(file, node))
             content = loader.construct_document(node)
             if content is not None:
                 documents.extend(_items(Document(file, content, node)))
@@ -90,12 +80,12 @@ def read(text: str, file: str) -> tuple[list[Document], list[Fault]]:
         mark = error.problem_mark or error.context_mark
         where = Position(mark.line + 1, mark.column + 1) if mark else Position()
         reason = ", ".join(part for part in (error.context, error.problem) if part)
-        faults.append(Fault(where, "", f"no YAML: {reason}"))
+        faults.append(_error(file, where, f"no YAML: {reason}"))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        faults.append(Fault(Position(line, 1), "", f"no YAML: {error.reason}"))
+        faults.append(_error(file, Position(line, 1), f"no YAML: {error.reason}"))
     except RecursionError:
-        faults.append(Fault(Position(), "", "no YAML for us: it is nested too deeply"))
+        faults.append(_error(file, Position(), "no YAML for us: it is nested too deeply"))
     finally:
         if loader is not None:
             loader.dispose()
@@ -127,11 +117,15 @@ def _items(document: Document) -> list[Document]:
     ]
 
 
-def _twice(node: yaml.Node, path: str = "") -> Iterator[Fault]:
+def _error(file: str, at: Position, message: str, field: str = "") -> Located:
+    return Located(file, at, Finding("error", "", message, field))
+
+
+def _twice(file: str, node: yaml.Node, path: str = "") -> Iterator[Located]:
     """Yield keys that stand twice in one mapping: the first would be lost silently."""
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            yield from _twice(item, f"{path}[{index}]")
+            yield from _twice(file, item, f"{path}[{index}]")
     if not isinstance(node, yaml.MappingNode):
         return
     seen: set[str] = set()
@@ -139,9 +133,9 @@ def _twice(node: yaml.Node, path: str = "") -> Iterator[Fault]:
         field = f"{path}.{key.value}" if path else str(key.value)
         if isinstance(key, yaml.ScalarNode):
             if key.value in seen and key.value != "<<":
-                yield Fault(_start(key), field, "stands here twice; only one may")
+                yield _error(file, _start(key), "stands here twice; only one may", field)
             seen.add(key.value)
-        yield from _twice(value, field)
+        yield from _twice(file, value, field)
 
 
 def _entry(node: yaml.Node, name: str) -> tuple[yaml.Node, yaml.Node] | None:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rollouts.model.kinds import JSON
 from tests.unit.cli.conftest import Ran
 
 Run = Callable[..., Ran]
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = Path(__file__).parents[4] / "examples"
 
 CANARY = (EXAMPLES / "canary-nginx.yaml").read_text()
 
@@ -27,7 +28,7 @@ def line_of(words: str, text: str = CANARY) -> int:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "field", "reason"),
+    ("old", "new", "field", "message"),
     [
         (
             "setWeight: 25",
@@ -83,7 +84,7 @@ def line_of(words: str, text: str = CANARY) -> int:
     ],
 )
 def test_a_mistake_is_found_where_it_stands(
-    rollouts: Run, tmp_path: Path, *, old: str, new: str, field: str, reason: str
+    rollouts: Run, tmp_path: Path, *, old: str, new: str, field: str, message: str
 ) -> None:
     text = CANARY.replace(old, new, 1)
     file = tmp_path / "bad.yaml"
@@ -91,7 +92,9 @@ def test_a_mistake_is_found_where_it_stands(
     ran = rollouts("lint", file, "--output", "json")
     report = json.loads(ran.out)
     found = [entry for entry in report["findings"] if entry["severity"] != "note"]
-    assert (field, True) in [(entry["field"], reason in entry["reason"]) for entry in found], found
+    assert (field, True) in [(entry["field"], message in entry["message"]) for entry in found], (
+        found
+    )
     entry = next(entry for entry in found if entry["field"] == field)
     assert entry["line"] == line_of(new.splitlines()[-1], text)
     assert ran.code == (1 if report["errors"] else 0)
@@ -128,7 +131,7 @@ def test_what_is_unwise_is_a_warning(rollouts: Run, tmp_path: Path) -> None:
     ran = rollouts("lint", file)
     assert ran.code == 0
     assert "warning: spec.successCriteria: there are none" in ran.out
-    assert "no container has a readinessProbe" in ran.out
+    assert "container web has no readinessProbe" in ran.out
 
 
 def of_criteria(*criteria: str) -> str:
@@ -143,7 +146,7 @@ QUERY = "{name: sales, query: {promql: up, min: 1}}"
 
 
 @pytest.mark.parametrize(
-    ("alphas", "remark"),
+    ("alphas", "note"),
     [
         (["", "", "", ""], "with alpha 1%: up to 4% of good releases are stopped; for 1% together"),
         (["", "", "", ""], "set alpha: 0.0025 on each"),
@@ -154,7 +157,7 @@ QUERY = "{name: sales, query: {promql: up, min: 1}}"
     ],
 )
 def test_several_criteria_that_each_may_err_are_noted_together(
-    rollouts: Run, tmp_path: Path, alphas: list[str], remark: str | None
+    rollouts: Run, tmp_path: Path, alphas: list[str], note: str | None
 ) -> None:
     criteria = [
         f"{{name: c{number}, errorRate: {{max: 1%}}{alpha}}}" for number, alpha in enumerate(alphas)
@@ -163,9 +166,9 @@ def test_several_criteria_that_each_may_err_are_noted_together(
     file.write_text(of_criteria(*criteria, QUERY))
     ran = rollouts("lint", file)
     assert ran.code == 0
-    assert ("judged sequentially" in ran.out) is (remark is not None)
-    assert remark is None or f"{len(alphas)} criteria are judged" in ran.out
-    assert (remark or "") in ran.out
+    assert ("judged sequentially" in ran.out) is (note is not None)
+    assert note is None or f"{len(alphas)} criteria are judged" in ran.out
+    assert (note or "") in ran.out
 
 
 @pytest.mark.parametrize(
@@ -297,7 +300,89 @@ def test_every_strategy_is_checked_against_its_neighbours(
         "spec": {"selector": {"app": "cart"}},
     }
     rules = [{"backendRefs": [{"name": "cart"}, {"kind": "Other", "name": "shop"}]}]
-    route = {"kind": "HTTPRoute", "metadata": {"name": "shop"}, "spec": {"rules": rules}}
+    version = "gateway.networking.k8s.io/v1"
+    route = {"apiVersion": version, "kind": "HTTPRoute", "metadata": {"name": "shop"}}
+    route["spec"] = {"rules": rules}
     file = tmp_path / "all.yaml"
     file.write_text(yaml.safe_dump_all([rollout, service, route]))
     assert words in rollouts("lint", file).out
+
+
+def documents() -> dict[str, JSON]:
+    """Return the Service, the Ingress and the Rollout of the canary by kind."""
+    return {each["kind"]: each for each in yaml.safe_load_all(CANARY)}
+
+
+@pytest.fixture
+def linted(rollouts: Run, tmp_path: Path) -> Callable[..., str]:
+    def lint(*objects: JSON) -> str:
+        file = tmp_path / "all.yaml"
+        file.write_text(yaml.safe_dump_all(objects, sort_keys=False))
+        return rollouts("lint", file).out
+
+    return lint
+
+
+def named(kind: str, version: str, spec: JSON, name: str = "checkout") -> JSON:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def test_files_are_checked_by_the_rules_of_a_cluster(linted: Callable[..., str]) -> None:
+    found = documents()
+    found["Service"]["spec"]["ports"][0]["targetPort"] = "https"
+    second = {**found["Ingress"], "metadata": {"name": "second"}}
+    selector = {"matchLabels": {"app": "checkout"}}
+    budget = named("PodDisruptionBudget", "policy/v1", {"maxUnavailable": 0, "selector": selector})
+    out = linted(*found.values(), second, budget)
+    assert "warning: spec.strategy.canary.stableService: Service checkout leads to the port" in out
+    assert "warning: ServiceShared: Ingress second leads to Service checkout too" in out
+    assert "warning: BudgetForbidsAll: PodDisruptionBudget checkout never lets a pod go" in out
+
+
+def test_what_may_be_in_the_cluster_is_not_missed(linted: Callable[..., str]) -> None:
+    found = documents()
+    found["Rollout"]["spec"]["replicas"] = 1  # an autoscaler may choose more
+    assert linted(found["Rollout"]).endswith("no errors, no warnings\n")
+    other = {**found["Service"], "metadata": {"name": "cart"}}
+    out = linted(found["Rollout"], other, found["Ingress"])
+    assert "note: spec.strategy.canary.stableService: Service checkout is not in these files" in out
+    assert out.endswith("no errors, no warnings\n")
+
+
+def test_an_autoscaler_in_the_files_chooses_how_many_pods_there_are(
+    linted: Callable[..., str],
+) -> None:
+    rollout = documents()["Rollout"]
+    target = {"apiVersion": rollout["apiVersion"], "kind": "Rollout", "name": "checkout"}
+    limits = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 9}
+    scaler = named("HorizontalPodAutoscaler", "autoscaling/v2", limits)
+    assert "may go down to 1 pod" in linted(rollout, scaler)
+
+
+def test_objects_of_another_namespace_are_not_those_that_are_meant(
+    linted: Callable[..., str],
+) -> None:
+    found = documents()
+    found["Service"]["spec"]["selector"] = {"app": "cart"}
+    assert "selects app: cart" in linted(*found.values())
+    found["Service"]["metadata"]["namespace"] = "elsewhere"
+    assert "selects app: cart" not in linted(*found.values())
+
+
+def test_the_template_of_a_workload_is_that_of_its_deployment(linted: Callable[..., str]) -> None:
+    text = (EXAMPLES / "adopt-deployment.yaml").read_text()
+    found = {each["kind"]: each for each in yaml.safe_load_all(text)}
+    assert linted(*found.values()).endswith("no errors, no warnings\n")
+    found["Rollout"]["spec"]["workloadRef"]["name"] = "wep"
+    out = linted(*found.values())
+    assert "warning: spec.workloadRef.name: there is no Deployment wep in these files; did" in out
+
+
+@pytest.mark.parametrize("spec", [3, {"selector": ["app"]}])
+def test_an_object_of_no_valid_form_is_an_error_and_no_bug(
+    linted: Callable[..., str], spec: object
+) -> None:
+    found = documents()
+    found["Service"]["spec"] = spec
+    out = linted(*found.values())
+    assert "error: metadata.name: it refers to an object in these files that does not" in out

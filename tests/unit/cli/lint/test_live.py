@@ -106,13 +106,14 @@ def test_findings_are_warnings_and_what_stops_a_release_is_an_error(
     report = json.loads(ran.out)
     assert (ran.code, report["errors"], report["warnings"]) == (1, 1, 0)
     (finding,) = report["findings"]
-    assert finding | {"reason": ""} == {
+    assert finding | {"message": ""} == {
         "file": "shop/checkout",
         "line": 0,
         "column": 0,
         "severity": "error",
-        "field": "IngressNotFound",
-        "reason": "",
+        "reason": "IngressNotFound",
+        "field": "spec.strategy.canary.trafficRouting.nginx.stableIngresses[0]",
+        "message": "",
     }
 
 
@@ -238,7 +239,7 @@ class Measured(FakeMetrics):
 @pytest.fixture
 def metrics(monkeypatch: pytest.MonkeyPatch) -> Measured:
     made = Measured()
-    monkeypatch.setattr("rollouts.cli.lint_metrics.prometheus", lambda _: made)
+    monkeypatch.setattr("rollouts.cli.lint.series.prometheus", lambda _: made)
     return made
 
 

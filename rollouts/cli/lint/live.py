@@ -1,0 +1,98 @@
+"""What is in the way of one Rollout in the cluster at this moment. Reads only, each kind once."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from rollouts.cli.lint.series import series_findings
+from rollouts.cli.lint.spec import spec_findings
+from rollouts.cli.session import Requests
+from rollouts.controller.preflight.examination import examine
+from rollouts.controller.preflight.snapshot import KINDS, Snapshot
+from rollouts.controller.watches import WATCHED
+from rollouts.errors import Forbidden, InvalidSpec, NotFound
+from rollouts.kube.paths import EARLIER_VERSIONS
+from rollouts.model.finding import Finding
+from rollouts.model.kinds import JSON, POLICIES, ROLLOUT, FrozenJSON, Kind, Ref
+from rollouts.model.lenient import mapping
+from rollouts.model.validation import parse_rollout
+
+
+async def look(
+    requests: Requests, ref: Ref, written: Iterable[Any], prometheus: str = ""
+) -> list[Finding]:
+    """
+    Return what is in the way of the Rollout's next release.
+
+    `written` are objects from files, as if they had been applied, which leaves alone what they
+    do not name. The Rollout itself may be one of them, and need not be in the cluster.
+    `prometheus` is the address of one to ask, if any.
+
+    Raises:
+        NotFound: it is neither in the cluster nor in the files.
+        RolloutsError: the cluster does not answer.
+    """
+    cluster = await _read(requests, ref.namespace)
+    if ROLLOUT in cluster.hidden:
+        with suppress(NotFound):
+            cluster.add(ROLLOUT, [await requests.get(ref)])
+    for content in written:
+        if (
+            mapping(mapping(content).get("metadata")).get("namespace") or ref.namespace
+        ) == ref.namespace:
+            cluster.apply(content, ref.namespace)
+    rollout = cluster.get(ref) or await requests.get(ref)
+    unseen = [
+        Finding("note", "", f"could not look at {kind.plural}: {why}")
+        for kind, why in sorted(cluster.hidden.items())
+        if kind not in POLICIES or _is_on_gateways(rollout)
+    ]
+    try:
+        spec = parse_rollout(rollout)
+    except InvalidSpec as invalid:
+        wrong = (Finding("error", "", each.reason, each.field) for each in invalid.errors)
+        return [*unseen, *wrong]
+    found = examine(cluster, rollout, spec)
+    series = await series_findings(prometheus, rollout, spec) if prometheus else []
+    return [
+        *unseen,
+        *(each for each in found if cluster.knows_all(each.rests_on)),
+        *series,
+        *spec_findings(spec),
+    ]
+
+
+def _is_on_gateways(rollout: FrozenJSON) -> bool:
+    """Return whether a Rollout names routes of the Gateway API, which policies are attached to."""
+    found: object = rollout.get("spec")
+    for field in ("strategy", "canary", "trafficRouting", "gatewayAPI"):
+        found = mapping(found).get(field)
+    return bool(found)
+
+
+async def _read(requests: Requests, namespace: str) -> Snapshot:
+    """Return the namespace's objects; the kinds that may not be read are hidden."""
+    answers = await asyncio.gather(*(_select(requests, kind, namespace) for kind in KINDS))
+    cluster = Snapshot()
+    for kind, (version, objects, why) in zip(KINDS, answers, strict=True):
+        cluster.add(kind, objects)
+        if why:
+            cluster.hidden[kind] = why
+        elif version and WATCHED[kind].versions:
+            cluster.serve(kind, version)
+    return cluster
+
+
+async def _select(requests: Requests, kind: Kind, namespace: str) -> tuple[str, list[JSON], str]:
+    """Return the version at which a kind is served, if it is, its objects, or why they can't be read."""
+    earlier = EARLIER_VERSIONS.get(kind)
+    for version in WATCHED[kind].versions or filter(None, (kind.version, earlier)):
+        at = Kind(kind.group, version, kind.plural, kind.name)
+        try:
+            return version, await requests.select(at, namespace), ""
+        except NotFound:
+            continue
+        except Forbidden as error:
+            return "", [], str(error)
+    return "", [], ""

@@ -1,0 +1,60 @@
+"""Everything that is found around one Rollout, for a person who looks once. Reads only."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from rollouts.controller.observe import observe
+from rollouts.controller.preflight.place import Place, name_of, users_selector
+from rollouts.controller.preflight.snapshot import Snapshot
+from rollouts.controller.services import SERVICE_NAME_LABEL
+from rollouts.controller.status_store import recall
+from rollouts.core import adoption, services
+from rollouts.core.world import World
+from rollouts.model.evidence import Evidence
+from rollouts.model.finding import Finding
+from rollouts.model.kinds import ENDPOINT_SLICE, FrozenJSON
+from rollouts.model.lenient import items, mapping
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import RolloutStatus
+
+
+def examine(snapshot: Snapshot, rollout: FrozenJSON, spec: RolloutSpec) -> list[Finding]:
+    """
+    Return what is found around a Rollout of the snapshot, what stops a release first.
+
+    It is what the controller finds for the condition Preflight, by the same functions; besides,
+    what a condition does not say because it changes by the second. A finding says on which kinds
+    it rests: of these the caller has to know all objects (`Snapshot.knows_all`).
+    """
+    status = recall(rollout) or RolloutStatus()
+    seen = observe(snapshot, rollout, spec, status, quiet_seconds=0)
+    world = adoption.warned(World(spec, seen, Evidence(), datetime.now(UTC)), status)
+    world = services.warned(world, status)
+    found = [*world.observed.route.findings, *_idle(Place.of(snapshot, rollout, spec))]
+    return sorted(found, key=lambda each: not each.is_blocking)
+
+
+def _idle(place: Place) -> Iterator[Finding]:
+    """Yield the Services that have no ready endpoint right now."""
+    for service, _ in place.services():
+        name = name_of(service)
+        slices = [
+            each
+            for each in place.all(ENDPOINT_SLICE)
+            if mapping(each["metadata"].get("labels")).get(SERVICE_NAME_LABEL) == name
+        ]
+        endpoints = [each for found in slices for each in items(found.get("endpoints"))]
+        ready = [
+            each for each in endpoints if mapping(each.get("conditions")).get("ready") is not False
+        ]
+        is_served = name == place.spec.stable_service and place.spec.replicas > 0
+        if is_served and not ready and users_selector(service):
+            yield Finding(
+                "warning",
+                "NoReadyPods",
+                (
+                    f"Service {name} has no ready endpoint at this moment: users get no answer;"
+                    " see why its pods are not ready"
+                ),
+                needs=(ENDPOINT_SLICE,),
+            )

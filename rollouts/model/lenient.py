@@ -1,0 +1,18 @@
+"""How to read JSON whose shape nobody has checked: what is not what it should be counts as empty."""
+
+from collections.abc import Mapping
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    """Return what should be a map, as one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def elements(value: object) -> list[object]:
+    """Return what should be a list, as one."""
+    return value if isinstance(value, list) else []
+
+
+def items(value: object) -> list[Mapping[str, object]]:
+    """Return the maps in what should be a list of maps."""
+    return [each for each in elements(value) if isinstance(each, Mapping)]
