@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from rollouts.backoff import Backoff
 from rollouts.cli.output import say
 from rollouts.cli.session import Requests
 from rollouts.errors import NotFound, Unavailable
 from rollouts.model.kinds import JSON, Ref
 
-_FIRST_DELAY_SECONDS = 0.5
-_LONGEST_DELAY_SECONDS = 5.0
+BACKOFF = Backoff(first_seconds=0.5, longest_seconds=5.0)
 
 
 async def follow(
@@ -25,7 +25,7 @@ async def follow(
         NotFound: it does not exist, or was deleted.
         Unavailable: the cluster did not answer the first request.
     """
-    seen, told, delay_seconds = False, False, _FIRST_DELAY_SECONDS
+    seen, told, failures = False, False, 0
     silence = silence or asyncio.Event()
     while True:
         try:
@@ -35,7 +35,7 @@ async def follow(
                         raise missing(ref, deleted=seen)
                     if told:
                         say("the cluster answers again")
-                    seen, told, delay_seconds = True, False, _FIRST_DELAY_SECONDS
+                    seen, told, failures = True, False, 0
                     silence.clear()
                     yield state
         except Unavailable as error:
@@ -45,8 +45,8 @@ async def follow(
                 say(f"the cluster does not answer, trying again: {error}")
             told = True
             silence.set()
-        await asyncio.sleep(delay_seconds)
-        delay_seconds = min(2 * delay_seconds, _LONGEST_DELAY_SECONDS)
+        failures += 1
+        await asyncio.sleep(BACKOFF.delay(failures))
 
 
 def missing(ref: Ref, *, deleted: bool = False) -> NotFound:

@@ -11,10 +11,11 @@ from collections import Counter
 import structlog
 
 from rollouts.analysis.monitor import Monitor
+from rollouts.backoff import Backoff
 from rollouts.controller.index import Index
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notices
-from rollouts.controller.queue import Backoff, WorkQueue
+from rollouts.controller.queue import WorkQueue
 from rollouts.controller.reconcile import Reconciler
 from rollouts.controller.settings import Settings
 from rollouts.errors import Conflict, Permanent, RetryLater

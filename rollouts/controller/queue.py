@@ -10,31 +10,21 @@ import asyncio
 import math
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
+from rollouts.backoff import Backoff
 from rollouts.model.keys import Key
 
 Handler = Callable[[Key], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How long a key that has failed `n` times in a row waits: doubling, capped, with jitter."""
-
-    base_seconds: float = 0.5
-    cap_seconds: float = 60.0
-
-    def delay(self, failures: int, source: random.Random) -> float:
-        """Return the delay after so many failures in a row, at least one."""
-        doubled = self.base_seconds * 2.0 ** min(failures - 1, 30)
-        return min(doubled, self.cap_seconds) * source.uniform(0.5, 1.0)
+RETRY = Backoff(first_seconds=0.5, longest_seconds=60.0)
 
 
 class WorkQueue:
     """See the module. Belongs to one event loop."""
 
     def __init__(self, backoff: Backoff | None = None) -> None:
-        self._backoff = backoff or Backoff()
+        self._backoff = backoff or RETRY
         self._random = random.Random()
         self._ready: dict[Key, None] = {}
         self._busy: set[Key] = set()
@@ -79,8 +69,9 @@ class WorkQueue:
     ) -> float:
         """Add `key` after a back-off, and return its seconds; the most wins over the least."""
         self._failures[key] = self._failures.get(key, 0) + 1
-        delay = self._backoff.delay(self._failures[key], self._random)
-        delay = max(delay, min(at_least_seconds or 0.0, self._backoff.cap_seconds))
+        delay = self._backoff.delay(
+            self._failures[key], self._random, at_least_seconds=at_least_seconds
+        )
         delay = min(delay, at_most_seconds)
         self.after(key, delay)
         return delay

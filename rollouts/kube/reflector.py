@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from rollouts.backoff import Backoff
 from rollouts.errors import Forbidden, NotFound, RetryLater, RolloutsError
 from rollouts.kube.cache import KindCache
 from rollouts.kube.connection import Connection
@@ -39,10 +40,14 @@ class Pace:
     shortest_watch_seconds: int = 300
     longest_watch_seconds: int = 600
 
-    def delay(self, failures: int, random_source: random.Random) -> float:
-        """Return the delay after so many failures in a row: doubling, capped, with jitter."""
-        doubled = self.first_delay_seconds * 2.0 ** min(failures - 1, 20)
-        return min(doubled, self.longest_delay_seconds) * random_source.uniform(0.5, 1.0)
+    @property
+    def backoff(self) -> Backoff:
+        return Backoff(self.first_delay_seconds, self.longest_delay_seconds)
+
+    @property
+    def when_refused(self) -> Backoff:
+        """A permission is given by a person: it is asked for now and then."""
+        return Backoff(self.refused_delay_seconds, self.refused_delay_seconds)
 
 
 class Malformed(RetryLater):
@@ -138,11 +143,10 @@ class Reflector:
 
     async def _rest(self, error: Exception | None = None) -> None:
         self._failures += 1
-        delay = self._pace.delay(self._failures, self._random)
-        if isinstance(error, Forbidden):
-            delay = self._pace.refused_delay_seconds * self._random.uniform(0.5, 1.0)
-        after = getattr(error, "after_seconds", None)
-        await asyncio.sleep(min(max(delay, after or 0.0), self._pace.refused_delay_seconds))
+        pace = self._pace
+        backoff = pace.when_refused if isinstance(error, Forbidden) else pace.backoff
+        after = min(getattr(error, "after_seconds", None) or 0.0, pace.refused_delay_seconds)
+        await asyncio.sleep(max(backoff.delay(self._failures, self._random), after))
 
     async def _list(self) -> None:
         items: list[JSON] = []

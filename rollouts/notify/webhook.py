@@ -7,21 +7,20 @@ makes the same body an incoming message for Slack and for what imitates it.
 
 import asyncio
 import ipaddress
-import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC
 from urllib.parse import urlsplit
 
 import httpx
 
+from rollouts.backoff import Backoff
 from rollouts.errors import Permanent, Unavailable
 from rollouts.ports import Notice
 
 TIMEOUT_SECONDS = 5.0
 ATTEMPTS = 3
 
-_FIRST_DELAY_SECONDS = 0.5
-_LONGEST_DELAY_SECONDS = 10.0
+_BACKOFF = Backoff(first_seconds=0.5, longest_seconds=10.0)
 
 
 class WebhookNotifier:
@@ -50,7 +49,6 @@ class WebhookNotifier:
             Unavailable: the receiver did not take it in any attempt.
             Permanent: the receiver refuses it (4xx), or the URL is none.
         """
-        delay = _FIRST_DELAY_SECONDS
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 await self._post(notice)
@@ -58,9 +56,7 @@ class WebhookNotifier:
             except Unavailable as error:
                 if attempt == ATTEMPTS:
                     raise
-                wanted = max(delay, error.after_seconds or 0.0)
-                await self._sleep(min(wanted, _LONGEST_DELAY_SECONDS) * random.uniform(0.75, 1.0))
-                delay *= 2
+                await self._sleep(_BACKOFF.delay(attempt, at_least_seconds=error.after_seconds))
 
     async def close(self) -> None:
         """Give back the connections."""

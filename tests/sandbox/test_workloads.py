@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from rollouts.backoff import Backoff
 from rollouts.model.kinds import (
     DEPLOYMENT,
     ENDPOINT_SLICE,
@@ -25,7 +26,7 @@ from rollouts.sandbox.apiserver.objects import dig
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.network import Network
 from rollouts.sandbox.processes import Process, Processes
-from rollouts.sandbox.workloads import Addresses, BackOff, Workloads
+from rollouts.sandbox.workloads import Addresses, Workloads
 from rollouts.sandbox.workloads.objects import is_true
 from tests.waiting import until
 
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.sandbox
 
 LABELS = {"app": "web"}
 READY = {"httpGet": {"path": "/ready", "port": "http"}, "periodSeconds": 1}
-QUICK = BackOff(first_seconds=0.2, longest_seconds=0.8)
+QUICK = Backoff(first_seconds=0.2, longest_seconds=0.8, jitter=0)
 
 
 class Cluster:
@@ -114,7 +115,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     network = Network.claim()
     processes = Processes(tmp_path / "logs")
     store = Store()
-    workloads = Workloads(store, Addresses(network.number), processes, back_off=QUICK)
+    workloads = Workloads(store, Addresses(network.number), processes, backoff=QUICK)
     await workloads.start()
     yield Cluster(store, processes)
     await workloads.stop()
@@ -210,7 +211,7 @@ async def test_a_crashing_container_is_restarted_at_once_and_then_ever_more_slow
     await cluster.until(
         lambda: "back-off 0.8s" in dig(cluster.container(), "state.waiting.message", "")
     )
-    assert "BackOff" in cluster.events()
+    assert "Backoff" in cluster.events()
     assert not cluster.is_ready()
     assert dig(cluster.pod(), "status.phase") == "Running"
 

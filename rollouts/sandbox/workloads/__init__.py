@@ -7,10 +7,11 @@ do, and write only when something changes.
 
 import asyncio
 
+from rollouts.backoff import Backoff
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.processes import Processes
 from rollouts.sandbox.workloads.addresses import Addresses
-from rollouts.sandbox.workloads.container import BackOff
+from rollouts.sandbox.workloads.container import RESTART
 from rollouts.sandbox.workloads.control_loop import Controller, ControlLoop
 from rollouts.sandbox.workloads.deployments import Deployments
 from rollouts.sandbox.workloads.disruptions import Disruptions
@@ -18,14 +19,14 @@ from rollouts.sandbox.workloads.endpoints import EndpointSlices
 from rollouts.sandbox.workloads.kubelet import Kubelet
 from rollouts.sandbox.workloads.replicasets import ReplicaSets
 
-__all__ = ["Addresses", "BackOff", "Workloads"]
+__all__ = ["Addresses", "Workloads"]
 
 
 class Workloads:
     """
     ReplicaSets, Deployments, EndpointSlices, PodDisruptionBudgets and pods, kept as their specs say.
 
-    `processes` runs the pods, at addresses from `addresses`; `back_off` is how long a
+    `processes` runs the pods, at addresses from `addresses`; `backoff` is how long a
     container that ended waits to be started again.
     """
 
@@ -35,18 +36,18 @@ class Workloads:
         addresses: Addresses,
         processes: Processes,
         *,
-        back_off: BackOff | None = None,
+        backoff: Backoff | None = None,
     ) -> None:
         self._store = store
         self._addresses = addresses
         self._processes = processes
-        self._back_off = back_off or BackOff()
+        self._backoff = backoff or RESTART
         self._kubelet: Kubelet | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Start every controller; they begin with what the store already has."""
-        self._kubelet = Kubelet(self._store, self._addresses, self._processes, self._back_off)
+        self._kubelet = Kubelet(self._store, self._addresses, self._processes, self._backoff)
         await self._kubelet.start()
         controllers: tuple[Controller, ...] = (
             EndpointSlices(self._store),

@@ -10,6 +10,7 @@ from datetime import datetime
 import aiohttp
 import structlog
 
+from rollouts.backoff import Backoff
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver.builtins import CONFIG_MAP, SECRET
 from rollouts.sandbox.apiserver.objects import timestamp
@@ -33,17 +34,12 @@ _EXIT_ON_START_ERROR = 128
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class BackOff:
-    """
-    How long a container that ended waits to be started again.
+RESTART = Backoff(first_seconds=1.0, longest_seconds=30.0, jitter=0)
+"""
+How long a container that ended waits to be started again, after the first time, when it does not.
 
-    Not at all the first time; then `first_seconds`, doubling, up to `longest_seconds`. A run
-    of ten times the present wait makes the next end a first time again.
-    """
-
-    first_seconds: float = 1.0
-    longest_seconds: float = 30.0
+A run of ten times the next wait makes the next end a first time again.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class Equipment:
     demo_apps: DemoApps
     events: Recorder
     http: aiohttp.ClientSession
-    back_off: BackOff
+    backoff: Backoff
 
 
 class Container:
@@ -75,7 +71,7 @@ class Container:
         self._changed = changed
         self._retired = asyncio.Event()
         self._process: Process | None = None
-        self._delay = 0.0
+        self._crashes = 0
 
     # -- life -----------------------------------------------------------------------------------
 
@@ -185,11 +181,11 @@ class Container:
         self.state.restarts += not self._retired.is_set() and ended is not None
 
     def _next_delay(self, ran_seconds: float) -> float:
-        """Return how long to wait now, and remember how long next time."""
-        back_off = self._equipment.back_off
-        delay = 0.0 if ran_seconds >= 10 * self._delay else self._delay
-        longer = min(delay * 2, back_off.longest_seconds)
-        self._delay = max(longer, back_off.first_seconds)
+        """Return how long to wait now, and count this end."""
+        delay = self._equipment.backoff.delay(self._crashes) if self._crashes else 0.0
+        if ran_seconds >= 10 * delay:
+            self._crashes, delay = 0, 0.0
+        self._crashes += 1
         return delay
 
     # -- the end --------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import structlog
 
+from rollouts.backoff import Backoff
 from rollouts.model.kinds import Kind
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.store import Change, Store
@@ -19,7 +20,7 @@ from rollouts.sandbox.apiserver.store import Change, Store
 Key = tuple[str, str]
 """Namespace and name."""
 
-_FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 0.05, 5.0
+_RETRY = Backoff(first_seconds=0.05, longest_seconds=5.0)
 _log = structlog.get_logger(__name__)
 
 
@@ -99,7 +100,7 @@ class ControlLoop:
 
     def _failed(self, key: Key, error: Exception) -> None:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        delay = min(_FIRST_DELAY_SECONDS * 2 ** min(failures - 1, 10), _LONGEST_DELAY_SECONDS)
+        delay = _RETRY.delay(failures)
         self._later(key, delay)
         facts = {"controller": self._controller.name, "key": "/".join(key), "delay_seconds": delay}
         if isinstance(error, ApiError):

@@ -11,13 +11,14 @@ from collections.abc import Iterable
 import aiohttp
 import structlog
 
+from rollouts.backoff import Backoff
 from rollouts.model.kinds import JSON, POD, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.objects import dig
 from rollouts.sandbox.apiserver.store import Change, Store
 from rollouts.sandbox.forks import DemoApps
 from rollouts.sandbox.processes import Processes
 from rollouts.sandbox.workloads.addresses import Addresses
-from rollouts.sandbox.workloads.container import BackOff, Equipment
+from rollouts.sandbox.workloads.container import Equipment
 from rollouts.sandbox.workloads.control_loop import Key
 from rollouts.sandbox.workloads.objects import is_going, uid_of
 from rollouts.sandbox.workloads.pod import NODE_NAME, PodRun
@@ -34,7 +35,7 @@ class Kubelet:
     kinds: tuple[Kind, ...] = (POD,)
 
     def __init__(
-        self, store: Store, addresses: Addresses, processes: Processes, back_off: BackOff
+        self, store: Store, addresses: Addresses, processes: Processes, backoff: Backoff
     ) -> None:
         self._store = store
         self._addresses = addresses
@@ -43,7 +44,7 @@ class Kubelet:
         self._http = aiohttp.ClientSession(connector=connector)
         events = Recorder(store, self.name)
         self._demo_apps = DemoApps(processes)
-        self._equipment = Equipment(store, processes, self._demo_apps, events, self._http, back_off)
+        self._equipment = Equipment(store, processes, self._demo_apps, events, self._http, backoff)
         self._runs: dict[str, PodRun] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 

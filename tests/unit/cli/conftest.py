@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rollouts.backoff import Backoff
 from rollouts.cli.main import run
 from rollouts.cli.session import Settings
 from rollouts.errors import Conflict, RolloutsError
@@ -131,7 +132,7 @@ def rollouts(
     """`rollouts("get", "checkout")` runs the command line against the fake cluster."""
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("rollouts.cli.follow._FIRST_DELAY_SECONDS", 0.0)
+    monkeypatch.setattr("rollouts.cli.follow.BACKOFF", Backoff(0.0, 0.0))
 
     @asynccontextmanager
     async def connect(_settings: Settings) -> AsyncIterator[FakeRequests]:

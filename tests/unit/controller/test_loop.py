@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 
 from rollouts.analysis.measuring import NoSource
+from rollouts.backoff import Backoff
 from rollouts.controller.clock import SystemClock
 from rollouts.controller.loop import Controller
-from rollouts.controller.queue import Backoff
 from rollouts.controller.settings import Settings
 from rollouts.controller.web import Endpoints
 from rollouts.errors import Unavailable

@@ -5,11 +5,12 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from rollouts.controller.queue import Backoff, Handler, WorkQueue
+from rollouts.backoff import Backoff
+from rollouts.controller.queue import RETRY, Handler, WorkQueue
 from rollouts.model.keys import Key
 
 A, B = Key("shop", "a"), Key("shop", "b")
-QUICK = Backoff(base_seconds=0.001, cap_seconds=0.01)
+QUICK = Backoff(first_seconds=0.001, longest_seconds=0.01)
 
 
 @asynccontextmanager
@@ -137,7 +138,7 @@ async def test_what_failed_comes_back() -> None:
 
 
 def test_the_back_off_doubles_up_to_its_cap_with_jitter() -> None:
-    backoff, source = Backoff(), random.Random(1)
+    backoff, source = RETRY, random.Random(1)
 
     for failures, most in [(1, 0.5), (2, 1.0), (3, 2.0), (8, 60.0), (10_000, 60.0)]:
         delays = [backoff.delay(failures, source) for _ in range(50)]
@@ -145,7 +146,7 @@ def test_the_back_off_doubles_up_to_its_cap_with_jitter() -> None:
 
 
 async def test_success_starts_the_back_off_anew() -> None:
-    queue = WorkQueue(Backoff(base_seconds=1, cap_seconds=1000))
+    queue = WorkQueue(Backoff(first_seconds=1, longest_seconds=1000))
     for _ in range(8):
         queue.retry(A)
     assert queue.retry(A) > 100
@@ -157,7 +158,7 @@ async def test_success_starts_the_back_off_anew() -> None:
 
 
 async def test_what_is_urgent_is_never_put_off_for_long() -> None:
-    queue = WorkQueue(Backoff(base_seconds=1, cap_seconds=1000))
+    queue = WorkQueue(Backoff(first_seconds=1, longest_seconds=1000))
     for _ in range(8):
         assert queue.retry(A, 30, at_most_seconds=2) <= 2
     queue.close()
@@ -180,7 +181,7 @@ async def test_close_finishes_what_is_in_hand_and_drops_the_rest() -> None:
 
 async def test_a_change_does_not_wait_for_the_end_of_a_back_off() -> None:
     """An autoscaler asks for pods while a write is refused again and again."""
-    queue, recorder = WorkQueue(Backoff(base_seconds=1000, cap_seconds=1000)), Recorder()
+    queue, recorder = WorkQueue(Backoff(first_seconds=1000, longest_seconds=1000)), Recorder()
 
     async def failing(key: Key) -> None:
         await recorder(key)
