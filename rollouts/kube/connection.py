@@ -8,7 +8,6 @@ retried here, except once after credentials had expired (HTTP 401).
 """
 
 import asyncio
-import ipaddress
 import json
 import os
 import socket
@@ -17,7 +16,6 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
@@ -27,6 +25,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from rollouts.errors import RolloutsError, Unavailable, UsageError
 from rollouts.kube.faults import fault
 from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.proxies import is_proxied
 
 log = structlog.get_logger(__name__)
 
@@ -228,7 +227,7 @@ def _client(configuration: Any) -> Any:
         connector=aiohttp.TCPConnector(
             limit=0, ssl=client.rest_client.ssl_context, socket_factory=_kept_alive_socket
         ),
-        trust_env=not _is_loopback(configuration.host),
+        trust_env=is_proxied(configuration.host),
     )
     return client
 
@@ -242,14 +241,6 @@ def _kept_alive_socket(address: aiohttp.AddrInfoType) -> socket.socket:
         if hasattr(socket, option):
             made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     return made
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _credentials(configuration: Any) -> tuple[str, str]:

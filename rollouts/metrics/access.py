@@ -7,7 +7,6 @@ part of what can be shown: not of a URL, not of an error, not of a repr.
 """
 
 import base64
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ import urllib3
 from requests.auth import AuthBase
 
 from rollouts.errors import Unavailable, UsageError
+from rollouts.proxies import is_proxied
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def session_of(address: Address, access: Access) -> requests.Session:
         session.cert = (certificate, key) if certificate and key else certificate
     session.headers.update(access.headers)
     session.auth = _Credentials(access, address)
-    session.trust_env = not _is_loopback(address)  # no proxy reaches our own loopback
+    session.trust_env = is_proxied(address.url)
     return session
 
 
@@ -143,11 +143,3 @@ def secret(what: str, path: Path) -> str:
     if not text:
         raise Unavailable(f"the {what} of Prometheus can't be read: {path} is empty")
     return text
-
-
-def _is_loopback(address: Address) -> bool:
-    host = urlsplit(address.url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -6,7 +6,6 @@ makes the same body an incoming message for Slack and for what imitates it.
 """
 
 import asyncio
-import ipaddress
 from collections.abc import Awaitable, Callable
 from datetime import UTC
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ import httpx
 from rollouts.backoff import Backoff
 from rollouts.errors import Permanent, Unavailable
 from rollouts.ports import Notice
+from rollouts.proxies import is_proxied
 
 TIMEOUT_SECONDS = 5.0
 ATTEMPTS = 3
@@ -37,9 +37,7 @@ class WebhookNotifier:
         # Never more than the host: the path of a webhook is often its secret.
         self._where = _host(url) or "an address without a host"
         self._sleep = sleep
-        self._client = httpx.AsyncClient(
-            timeout=TIMEOUT_SECONDS, trust_env=not _is_loopback(self._where)
-        )
+        self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=is_proxied(url))
 
     async def notify(self, notice: Notice) -> None:
         """
@@ -102,10 +100,3 @@ def _host(url: str) -> str:
 
 def _seconds(retry_after: str) -> float | None:
     return float(retry_after) if retry_after.isdecimal() else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
