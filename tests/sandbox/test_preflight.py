@@ -132,7 +132,9 @@ async def bind(world: World) -> None:
     await world.cluster.write(Patch(STABLE, {"spec": {"selector": {HASH_LABEL: "abc"}}}))
 
 
-async def test_a_tool_that_applies_the_selector_takes_our_key_out_and_is_named(world: World) -> None:
+async def test_a_tool_that_applies_the_selector_takes_our_key_out_and_is_named(
+    world: World,
+) -> None:
     await world.apply(*TOOL)
     (found,) = world.findings()
     assert found.reason == "AppliedByTool"

@@ -8,7 +8,7 @@ from rollouts.controller.preflight.place import Place, name_of, users_selector
 from rollouts.controller.preflight.snapshot import Snapshot
 from rollouts.controller.services import SERVICE_NAME_LABEL
 from rollouts.controller.status_store import recall
-from rollouts.core import adoption, services
+from rollouts.core.facts import with_service_findings, with_workload_findings
 from rollouts.core.world import World
 from rollouts.model.evidence import Evidence
 from rollouts.model.finding import Finding
@@ -28,8 +28,8 @@ def examine(snapshot: Snapshot, rollout: FrozenJSON, spec: RolloutSpec) -> list[
     """
     status = recall(rollout) or RolloutStatus()
     seen = observe(snapshot, rollout, spec, status, quiet_seconds=0)
-    world = adoption.warned(World(spec, seen, Evidence(), datetime.now(UTC)), status)
-    world = services.warned(world, status)
+    world = with_workload_findings(World(spec, seen, Evidence(), datetime.now(UTC)), status)
+    world = with_service_findings(world, status)
     found = [*world.observed.route.findings, *_idle(Place.of(snapshot, rollout, spec))]
     return sorted(found, key=lambda each: not each.is_blocking)
 
