@@ -1,61 +1,125 @@
 """
-The decision: everything that happens to a release is decided here.
+The decision: everything that happens to a release is decided here, stage by stage.
 
     decide(spec, status, observed, evidence, now) -> Decision
 
-Moves in order of urgency: which revision is wanted, what a person asks for, whether the
-canary must be stopped, and only then how far it may go.
+`SEEN` completes what is seen, `NEXT` makes the next status, most urgent first: which revision is
+wanted, what a person asks for, must the canary be stopped, and only then how far it may go.
+`WRITES` says what the cluster lacks, or `BACK` what takes traffic back at once; and `LATER` brings
+the rest of the status up to date. `PIPELINE` is all of them, in the order in which they run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
 from rollouts.core.facts import (
     is_home,
-    reaches_another,
     with_service_findings,
     with_workload_findings,
+    without_evidence_of_another,
     without_late_confirmations,
     workload_blocker,
 )
 from rollouts.core.next.attempt import retarget
 from rollouts.core.next.commands import handle_command
-from rollouts.core.next.conditions import conditions
-from rollouts.core.next.giving_back import (
-    give_back,
-    giving,
-    note_traffic_going_home,
-    stop_for_deletion,
-)
+from rollouts.core.next.conditions import with_conditions
+from rollouts.core.next.confirm import confirm
+from rollouts.core.next.giving_back import give_back, note_traffic_going_home, stop_for_deletion
 from rollouts.core.next.notes import (
     note_confirmation_timeout,
     note_stable_down,
     note_strategy_change,
-    without_stable_note,
-    without_strategy_note,
+    without_notes,
 )
 from rollouts.core.next.progress import (
     release_retiring,
     remember_evidence,
-    step_words,
+    requeue_after_seconds,
     time_progress,
-    wake_after,
     with_numbers,
 )
 from rollouts.core.next.restart import advance_restart
-from rollouts.core.next.rollback import abort_if_failed, routes_cut
+from rollouts.core.next.rollback import abort_if_failed, end_disruption, routes_cut
 from rollouts.core.next.services import note_followed, remember_services
+from rollouts.core.next.settled import settle
 from rollouts.core.next.steps import advance
 from rollouts.core.next.workload import remember_workload, report_workload_blocker
 from rollouts.core.plan.actions import Action, Decision, NameCommand
-from rollouts.core.plan.routes import converge, retreat
+from rollouts.core.plan.giving_back import give_back_writes
+from rollouts.core.plan.pods import evictions, living_pods, templates
+from rollouts.core.plan.replica_sets import adopt_orphans, replica_set_writes, replica_sets_back
+from rollouts.core.plan.routes import route_writes, routes_back, takes_traffic_away
+from rollouts.core.plan.services import followed, service_writes, services_back
+from rollouts.core.plan.workload import workload_writes
 from rollouts.core.plan.write_order import by_urgency
 from rollouts.core.refused_writes import without_refusals
 from rollouts.core.world import Hold, Move, Observed, World, attempt, split_of
 from rollouts.model.evidence import Evidence
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
+
+Seeing = Callable[[World, RolloutStatus], World]
+Stage = Callable[[World, Move], Move]
+Writing = Callable[[World, RolloutStatus], Iterator[Action]]
+SEEN: tuple[Seeing, ...] = (
+    with_workload_findings,  # what is wrong with the Deployment of a workloadRef
+    with_service_findings,  # what keeps Services from being what they are to be
+    without_late_confirmations,  # who has not confirmed a retreat for long is waited for no longer
+    without_evidence_of_another,  # what is measured while the revision before has the traffic
+)
+NEXT: tuple[Stage, ...] = (
+    remember_evidence,  # the verdicts and numbers of this canary
+    retarget,  # a new template, or the one of stable again: an attempt begins, or ends
+    handle_command,  # what a person asks for
+    abort_if_failed,  # a criterion fails, pods crash, the deadline passes: back, in this decision
+    confirm,  # the weight that the routes have by now, and what somebody else changed
+    end_disruption,  # pods that were taken away are there again
+    settle,  # no release is under way: stable, at its full size
+    advance,  # from step to step, as far as evidence, clock and cluster allow; then promotion
+    advance_restart,  # which pods go next
+    release_retiring,  # the time of revisions that were left begins, or is over
+    remember_workload,  # how far a Deployment's place is taken
+    remember_services,  # which Services of the user are bound
+    note_strategy_change,  # what another strategy waits for
+    note_stable_down,  # who answers what stable can't bear
+)
+BLOCKED: tuple[Stage, ...] = (remember_evidence, remember_workload, report_workload_blocker)
+"""In place of `NEXT` while a Deployment's place can't be taken: it serves everything."""
+GOING_HOME: tuple[Stage, ...] = (
+    remember_evidence,
+    stop_for_deletion,
+    confirm,
+    end_disruption,
+    settle,
+    advance,
+    release_retiring,
+    note_traffic_going_home,
+)
+"""In place of `NEXT` while a Rollout is deleted, and traffic goes back to stable."""
+GIVING_BACK: tuple[Stage, ...] = (remember_evidence, give_back)
+"""In place of `NEXT` once that has all traffic, and a Deployment gets its place again."""
+WRITES: tuple[Writing, ...] = (
+    adopt_orphans,  # what lost its owner
+    route_writes,  # weights, header and mirror routes
+    service_writes,  # selectors
+    templates,  # what the next pods are like
+    replica_set_writes,  # sizes
+    workload_writes,  # the Deployment's pods, and our finalizer
+    living_pods,  # what a role gives to pods that are there
+    evictions,  # a restart
+)
+BACK: tuple[Writing, ...] = (routes_back, services_back, replica_sets_back)
+"""In place of `WRITES` when traffic goes back: each for what it is that carries the weight."""
+LATER: tuple[Stage, ...] = (
+    note_followed,  # a Service of ours is made as its stable Service is
+    routes_cut,  # since when the canary that was left gets nothing
+    time_progress,  # the clock of the progress deadline
+    note_confirmation_timeout,  # a retreat that nobody confirms
+    with_numbers,  # pods and step, for people and autoscalers
+    with_conditions,  # for `kubectl wait`, Argo CD and Flux
+)
+PIPELINE = (*SEEN, *NEXT, *WRITES, by_urgency, *LATER)
 
 
 def decide(
@@ -72,80 +136,66 @@ def decide(
 
     `spec`, `status` and `hold` are what is in force (`rollouts.core.in_force`).
     """
-    status = without_strategy_note(without_stable_note(without_refusals(status)))
+    status = without_notes(without_refusals(status))
     world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names), hold)
-    world = without_late_confirmations(
-        with_service_findings(with_workload_findings(world, status), status), status
-    )
-    if reaches_another(world, status):
-        # What is counted is of the revision before, which stable can't relieve yet.
-        world = replace(world, evidence=Evidence())
-    move = remember_evidence(world, Move(status))
-    for step in _course(world, status):
-        move = step(world, move)
+    for see in SEEN:
+        world = see(world, status)
+    move = Move.of(status)
+    for stage in _course(world, status):
+        move = stage(world, move)
         if attempt(move.status) != attempt(status):
             # A new attempt: what was measured of the last one says nothing about it.
             world = replace(world, evidence=Evidence())
-    actions = _actions(world, status, move)
-    move = routes_cut(world, note_followed(world, move, actions), actions)
-    move = note_confirmation_timeout(world, time_progress(world, status, move))
-    after = with_numbers(world, move.status)
-    after = after.evolve(
-        observed_generation=observed.generation,
-        step=step_words(spec, after),
-        conditions=conditions(status.conditions, after, world.observed.route.findings, now),
+    actions = _actions(world, move)
+    move = replace(
+        move, ends_traffic=takes_traffic_away(world, actions), followed=tuple(followed(actions))
     )
+    for stage in LATER:
+        move = stage(world, move)
     return Decision(
-        status=after,
+        status=move.status,
         actions=tuple(actions),
         occurrences=move.occurrences,
-        requeue_after_seconds=wake_after(world, move),
+        requeue_after_seconds=requeue_after_seconds(world, move),
     )
 
 
-def _course(world: World, status: RolloutStatus) -> tuple[Callable[[World, Move], Move], ...]:
-    """Return what a decision goes through: usually all of it."""
-    if world.observed.leaving and is_home(world, status):
-        return (give_back,)
+def _course(world: World, status: RolloutStatus) -> tuple[Stage, ...]:
+    """Return what makes the next status: usually `NEXT`."""
     if world.observed.leaving:
-        return (stop_for_deletion, advance, release_retiring, note_traffic_going_home)
-    if workload_blocker(world, status):
-        return (remember_workload, report_workload_blocker)
-    noted = (remember_workload, remember_services, note_strategy_change, note_stable_down)
-    return (
-        retarget,
-        handle_command,
-        abort_if_failed,
-        advance,
-        advance_restart,
-        release_retiring,
-        *noted,
-    )
+        return GIVING_BACK if is_home(world, status) else GOING_HOME
+    return BLOCKED if workload_blocker(world, status) else NEXT
 
 
-def _actions(world: World, before: RolloutStatus, move: Move) -> list[Action]:
+def _actions(world: World, move: Move) -> list[Action]:
+    """Return the writes of this decision, the most urgent first, and at the end a command's name."""
+    actions = _writes(world, move)
+    command = world.observed.command
+    if command is not None and not command.id and _course(world, move.before) in (NEXT, GOING_HOME):
+        # The resource version makes the id unique, and the same for whoever decides again.
+        id_ = f"{command.verb}-{world.observed.resource_version}"
+        actions.append(NameCommand(id=id_, verb=command.verb))
+    return actions
+
+
+def _writes(world: World, move: Move) -> list[Action]:
     """
-    Return the writes of this decision, the most urgent first.
+    Return what the cluster lacks.
 
     A retreat is made now; a move forward is only written down now, and made by the next
     decision, which finds it in status: whoever makes that decision.
     """
-    if world.observed.leaving and is_home(world, before):
-        return list(giving(world, before))
-    if workload_blocker(world, before):
+    before, after = move.before, move.status
+    course = _course(world, before)
+    if course is GIVING_BACK:
+        return list(give_back_writes(world, before))
+    if course is BLOCKED:
         return []
-    after = move.status
     same = (attempt(before), before.abort) == (attempt(after), after.abort)
     if move.retreat or not same:
         # What was on its way forward is not wanted any more.
-        actions = list(retreat(world, after))
-    else:
-        actions = list(converge(world, before.evolve(held_by=move.status.held_by)))
-    actions = by_urgency(world, actions)
-    command = world.observed.command
-    if command is not None and not command.id:
-        # The resource version makes the id unique, and the same for whoever decides again.
-        actions.append(
-            NameCommand(id=f"{command.verb}-{world.observed.resource_version}", verb=command.verb)
-        )
-    return actions
+        return by_urgency(world, (each for write in BACK for each in write(world, after)))
+    status = before.evolve(held_by=after.held_by)
+    if status.current_revision is None:
+        return []
+    return by_urgency(world, (each for write in WRITES for each in write(world, status)))

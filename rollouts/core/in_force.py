@@ -37,8 +37,6 @@ _OF_STEPS = (
     "post_promotion_analysis",
 )
 """The fields that say what the steps are: a canary's, and those that blue-green's are made from."""
-
-
 _ADVICE = "abort goes back to stable"
 
 

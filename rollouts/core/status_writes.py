@@ -13,14 +13,8 @@ from typing import Any
 from rollouts.model.status import Condition, CriterionStatus, RolloutStatus
 
 COUNTS_EVERY = timedelta(seconds=5)
-
-
 FIRST_SAMPLE = 8
-
-
 GROWTH = 3
-
-
 _NUMBERS = {
     "criteria",
     "exposure",

@@ -24,13 +24,20 @@ from rollouts.core.facts.evidence import (
 )
 from rollouts.core.facts.giving_back import (
     IN_FLIGHT_SECONDS,
-    MADE_AGAIN_WITHIN,
-    has_to_be_restored,
-    is_deserted,
+    Arriving,
+    Clearing,
+    Draining,
+    GivenBack,
+    NothingToGive,
+    Starting,
+    ToRelease,
+    ToRestore,
+    WithoutWorkload,
+    give_back_stage,
     is_home,
     named_revisions,
     other_pods,
-    replicas_to_restore,
+    services_to_release,
 )
 from rollouts.core.facts.progress import (
     DISRUPTED,
@@ -61,14 +68,19 @@ from rollouts.core.facts.revision_history import (
     past_revisions,
     stable_left,
 )
-from rollouts.core.facts.roles import role_metadata_of, scale_selector
+from rollouts.core.facts.roles import (
+    has_role_metadata,
+    role_metadata_of,
+    scale_selector,
+    with_roles,
+)
 from rollouts.core.facts.rollback_reasons import (
     canary_is_without_pods,
     disruption_begins,
     disruption_is_over,
     failed_criteria,
     next_unready_end,
-    rollback_reasons,
+    reasons_to_roll_back,
 )
 from rollouts.core.facts.route_removal import (
     retirement_is_due,
@@ -129,6 +141,7 @@ from rollouts.core.facts.traffic import (
     stable_is_down,
     stable_is_failing,
     stand_in,
+    without_evidence_of_another,
 )
 from rollouts.core.facts.workload import (
     MISSING,
@@ -143,40 +156,36 @@ from rollouts.core.facts.workload import (
 )
 
 __all__ = [
-    # confirmation_timeout
     "CONFIRMATION_TIMEOUT",
-    # progress
     "DISRUPTED",
-    # giving_back
     "IN_FLIGHT_SECONDS",
-    "MADE_AGAIN_WITHIN",
-    # workload
     "MISSING",
-    # step_tracking
     "PROMOTION",
-    # restart
     "RESTARTING",
-    # stable_capacity
     "STABLE_DOWN",
     "STABLE_SHORT",
-    # evidence
+    "Arriving",
+    "Clearing",
+    "Draining",
+    "GivenBack",
+    "NothingToGive",
+    "Starting",
     "StepDone",
     "StepFailed",
     "StepState",
     "StepWaits",
+    "ToRelease",
+    "ToRestore",
+    "WithoutWorkload",
     "abort_cost",
-    # revision_history
     "after_promotion",
     "as_gone_back_from",
     "available_pods",
     "available_to_users",
-    # services
     "canary_is_stable",
-    # rollback_reasons
     "canary_is_without_pods",
     "canary_lacks_room",
     "canary_size",
-    # strategy
     "changed_strategy_fields",
     "confirmation_times_out_at",
     "disruption_begins",
@@ -185,10 +194,10 @@ __all__ = [
     "evidence_turned",
     "failed_criteria",
     "found_again",
+    "give_back_stage",
     "good_revisions",
-    "has_to_be_restored",
+    "has_role_metadata",
     "is_better_than_stable",
-    "is_deserted",
     "is_home",
     "is_known_good",
     "is_reached",
@@ -196,7 +205,6 @@ __all__ = [
     "is_short_of_pods",
     "leaning_evidence",
     "leaning_since",
-    # traffic
     "least_weight",
     "may_have_retreated",
     "may_narrow",
@@ -208,7 +216,6 @@ __all__ = [
     "next_split",
     "next_unready_end",
     "next_weight",
-    # steps
     "opens_route",
     "other_pods",
     "past_revisions",
@@ -216,16 +223,13 @@ __all__ = [
     "pods_to_restart",
     "progress_deadline",
     "reaches_another",
+    "reasons_to_roll_back",
     "release_has_ended",
     "release_remains",
-    "replicas_to_restore",
     "resumes_at",
-    # route_removal
     "retirement_is_due",
     "rise_waits_for",
-    # roles
     "role_metadata_of",
-    "rollback_reasons",
     "route_has_ended",
     "route_removal_delay_seconds",
     "route_removal_is_delayed",
@@ -234,6 +238,7 @@ __all__ = [
     "scale_selector",
     "served_by_others",
     "service_is_outdated",
+    "services_to_release",
     "settled_pods",
     "short_since",
     "short_until",
@@ -260,8 +265,10 @@ __all__ = [
     "unnamed_services",
     "waits_for_pods",
     "who_answers",
+    "with_roles",
     "with_service_findings",
     "with_workload_findings",
+    "without_evidence_of_another",
     "without_late_confirmations",
     "without_restart_words",
     "workload_blocker",

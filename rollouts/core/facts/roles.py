@@ -6,8 +6,10 @@ of all is stable at once. A revision that has neither role any more, because it 
 past or given up, keeps what it has until its pods have gone.
 """
 
+from collections.abc import Iterator
+
 from rollouts.core.template import RoleMetadata
-from rollouts.core.world import World
+from rollouts.core.world import ReplicaSet, World
 from rollouts.model.kinds import GROUP, ROLLOUT_LABEL
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
@@ -33,6 +35,19 @@ def role_metadata_of(spec: RolloutSpec, status: RolloutStatus, hash_: str) -> Ro
         },
         {key: value for key, value in metadata.annotations.items() if _is_free(key)},
     )
+
+
+def with_roles(world: World, status: RolloutStatus) -> Iterator[tuple[ReplicaSet, RoleMetadata]]:
+    """Yield the ReplicaSets whose revision has a role, with what that gives to their pods."""
+    for replica_set in world.observed.replica_sets.values():
+        metadata = role_metadata_of(world.spec, status, replica_set.hash)
+        if metadata is not None and replica_set.owned:
+            yield replica_set, metadata
+
+
+def has_role_metadata(replica_set: ReplicaSet, metadata: RoleMetadata) -> bool:
+    """Return whether the next pods of a ReplicaSet will have this, and the label of their Rollout."""
+    return replica_set.labelled and bool(replica_set.worn.dress == metadata)
 
 
 def _is_free(key: str) -> bool:

@@ -169,7 +169,7 @@ def _fails_as_much(world: World, status: RolloutStatus, bad: int, of: int) -> bo
     return theirs * of >= bad * max(1, len(stable.pods)) and theirs > 0
 
 
-def rollback_reasons(world: World, status: RolloutStatus) -> Iterator[str]:
+def reasons_to_roll_back(world: World, status: RolloutStatus) -> Iterator[str]:
     """Yield why the canary must not go on, most telling first."""
     yield from failed_criteria(world)
     if status.weights.disrupted_at is not None:

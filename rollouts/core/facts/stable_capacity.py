@@ -30,11 +30,7 @@ from rollouts.model.status import Retiring, RolloutStatus
 
 LEAST_SAMPLE = 20
 """With fewer canary requests than this a share that was measured says nothing."""
-
-
 STABLE_DOWN = "; stable has no ready pod"
-
-
 STABLE_SHORT = "; stable has too few ready pods"
 
 

@@ -20,11 +20,7 @@ from rollouts.model.units import format_duration
 
 PROMOTION = "promotion"
 """What comes after the last step."""
-
-
 _ROUTES = ("setHeaderRoute", "setMirrorRoute")
-
-
 _ENDED = "off"
 
 

@@ -19,6 +19,7 @@ from rollouts.core.world import (
     stable_replicas,
     under_way,
 )
+from rollouts.model.evidence import Evidence
 from rollouts.model.route import Split
 from rollouts.model.status import RolloutStatus
 
@@ -212,3 +213,8 @@ def service_is_outdated(world: World, status: RolloutStatus, service: Service) -
 def _others_are_left(world: World, status: RolloutStatus) -> bool:
     """Return whether pods of a superseded revision still share the traffic."""
     return any(each.existing > 0 or each.wanted > 0 for each in world.others(status))
+
+
+def without_evidence_of_another(world: World, status: RolloutStatus) -> World:
+    """Return the world without what is counted of the revision before, which stable can't relieve yet."""
+    return replace(world, evidence=Evidence()) if reaches_another(world, status) else world

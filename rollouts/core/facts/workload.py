@@ -10,11 +10,7 @@ from rollouts.model.kinds import DEPLOYMENT, Ref
 from rollouts.model.status import Adoption, RolloutStatus
 
 CLAIMED = "WorkloadClaimed"
-
-
 MISSING = "WorkloadMissing"
-
-
 _IN_THE_WAY = (MISSING, CLAIMED, "FewerReplicas")
 
 

@@ -9,7 +9,6 @@ from rollouts.core.facts import (
     reaches_another,
     stand_in,
 )
-from rollouts.core.next.rollback import end_disruption
 from rollouts.core.world import (
     Move,
     World,
@@ -31,7 +30,7 @@ def confirm(world: World, move: Move) -> Move:
         return move
     if canary_is_without_pods(world, status):
         return move
-    return end_disruption(world, _confirmed(world, move))
+    return _confirmed(world, move)
 
 
 def _confirmed(world: World, move: Move) -> Move:

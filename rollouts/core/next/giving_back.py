@@ -11,30 +11,26 @@ A Deployment that is gone is waited for a while only: who deletes both, or the n
 nothing back.
 """
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 from rollouts.core.facts import (
     IN_FLIGHT_SECONDS,
-    MADE_AGAIN_WITHIN,
-    has_to_be_restored,
-    is_deserted,
+    Arriving,
+    Clearing,
+    Draining,
+    GivenBack,
+    NothingToGive,
+    Starting,
+    ToRelease,
+    ToRestore,
+    WithoutWorkload,
+    give_back_stage,
     named_revisions,
     other_pods,
-    replicas_to_restore,
 )
 from rollouts.core.next.attempt import roll_back
-from rollouts.core.plan.actions import (
-    Action,
-    ReleaseService,
-    RemoveRoute,
-    RestoreWorkload,
-    SetFinalizers,
-)
-from rollouts.core.world import Move, Workload, World, current_route, describe, under_way
-from rollouts.model.status import Adoption, Retiring, RolloutStatus
-
-Turn = tuple[Move, tuple[Action, ...]]
+from rollouts.core.world import Move, World, current_route, describe, under_way
+from rollouts.model.status import Retiring
 
 
 def note_traffic_going_home(world: World, move: Move) -> Move:
@@ -73,125 +69,73 @@ def _hurried(world: World, entry: Retiring) -> Retiring:
 
 def give_back(world: World, move: Move) -> Move:
     """Go on with giving everything back, once all traffic `is_home`."""
-    return _turn(world, move)[0]
+    found = give_back_stage(world, move.status)
+    if isinstance(found, NothingToGive):
+        return move
+    move = move.evolve(adoption=found.adoption)
+    match found:
+        case WithoutWorkload():
+            return _without_workload(world, move, found)
+        case ToRestore():
+            return _restored(world, move, found)
+        case ToRelease(name):
+            return _waits(world, move, f"the Services lead to the pods of Deployment {name} again")
+        case Starting(workload=workload):
+            trouble = f" ({workload.trouble})" if workload.trouble else ""
+            text = (
+                f"Deployment {workload.name} is given its pods again: {workload.available} of"
+                f" {workload.replicas} are available{trouble}"
+            )
+            return _waits(world, move, text)
+        case Arriving(workload=workload, arrived=arrived):
+            text = (
+                f"waits until the {workload.replicas} pods of Deployment {workload.name} are among the"
+                f" endpoints of Service {world.spec.stable_service}: {arrived} are"
+            )
+            return _waits(world, move, text)
+        case Clearing():
+            return _waits(world, move, "the routes are cleared")
+        case Draining(name, until=until):
+            text = f"Deployment {name} serves; our own pods go in a moment"
+            return _waits(world, move.requeue_at(until), text)
+        case GivenBack(workload=workload):
+            text = (
+                f"Deployment {workload.name} serves with {workload.available} pods, as before the"
+                " Rollout"
+            )
+            return move.event(world, "Reverted", text)
 
 
-def giving(world: World, status: RolloutStatus) -> tuple[Action, ...]:
-    """Return the writes of that, in a safe order; nothing while something is waited for."""
-    return _turn(world, Move(status))[1]
-
-
-def _turn(world: World, move: Move) -> Turn:
-    status, workload = move.status, world.observed.workload
-    begun = status.current_revision is not None or bool(world.observed.replica_sets)
-    if workload is None or not begun:
-        return _gone(move)
-    adoption = status.adoption or Adoption(
-        name=workload.name, uid=workload.uid, replicas=workload.replicas, at=world.now
-    )
-    if not workload.exists:
-        return _without(world, move.evolve(adoption=adoption), workload)
-    move = move.evolve(adoption=adoption.evolve(missing_since=None))
-    if has_to_be_restored(world, move.status, workload):
-        return _restored(world, move, workload)
-    releases = tuple(_releases(world))
-    if releases and (workload.serves or not world.stands(status.stable_revision)):
-        # Where no pod of ours is ready any more, any of the Deployment's is better than none.
-        text = f"the Services lead to the pods of Deployment {workload.name} again"
-        return _waits(world, move, text), releases
-    if not workload.serves:
-        trouble = f" ({workload.trouble})" if workload.trouble else ""
-        text = (
-            f"Deployment {workload.name} is given its pods again: {workload.available} of"
-            f" {workload.replicas} are available{trouble}"
-        )
-        return _waits(world, move, text), ()
-    return _end(world, move, workload)
-
-
-def _without(world: World, move: Move, workload: Workload) -> Turn:
-    """Wait a while for a Deployment that is gone, then go without giving anything back."""
-    adoption, releases = move.status.adoption, tuple(_releases(world))
-    assert adoption is not None
-    since = adoption.missing_since or world.now
-    move = move.evolve(adoption=adoption.evolve(missing_since=since))
-    due = since + MADE_AGAIN_WITHIN
-    missing = f"Deployment {workload.name} does not exist, so nothing"
-    if not is_deserted(world) and world.now < due:
+def _without_workload(world: World, move: Move, found: WithoutWorkload) -> Move:
+    """Say how long a Deployment that is gone is waited for, and then that nothing is given back."""
+    missing = f"Deployment {found.name} does not exist, so nothing"
+    if found.until is not None:
         text = (
             f"{missing} can be given back to it: create it; without it the Rollout goes at"
-            f" {due:%H:%M:%S} UTC, and its pods with it"
+            f" {found.until:%H:%M:%S} UTC, and its pods with it"
         )
-        return _waits(world, move.requeue_at(due), text), releases
-    clears = (RemoveRoute(),) if world.observed.route.exists else ()
+        return _waits(world, move.requeue_at(found.until), text)
     text = f"{missing} is given back to it: the Rollout goes, and its pods with it"
-    if (releases or clears) and not is_deserted(world):
-        # Whoever comes next needs them as they were; in a namespace that goes, nobody does.
+    if found.leaves_some:
         text += ", once its Services and routes are as they were before"
-        return _waits(world, move, text), (*releases, *clears)
-    move, ends = _gone(move.event(world, "NotReverted", text, "Warning"))
-    return move, (*releases, *clears, *ends)
+        return _waits(world, move, text)
+    return move.event(world, "NotReverted", text, "Warning")
 
 
-def _restored(world: World, move: Move, workload: Workload) -> Turn:
-    status, stable = move.status, move.status.stable_revision
-    assert status.adoption is not None
-    kept = world.replica_set(stable)
-    differs = (
-        stable is not None and kept is not None and world.observed.template_hash != stable.hash
-    )
-    replicas = max(workload.replicas, replicas_to_restore(world, status))
-    adoption = status.adoption.evolve(
-        uid=workload.uid, restored_at=world.now, released_at=None, scaled_down=False
-    )
-    move = move.evolve(adoption=adoption, phase="Progressing", pause=None)
-    text = f"everything is given back to Deployment {workload.name}: it is to have {replicas} pods"
-    move = move.event(world, "Reverting", text)
-    if differs and stable is not None:
-        text = (
-            f"the template of Deployment {workload.name} was not that of"
-            f" {describe(stable)}, which is stable; it is made so, since what was not"
-            " promoted must not be released by the way out"
-        )
-        move = move.event(world, "TemplateGivenBack", text, "Warning")
-    if not differs and replicas == workload.replicas:
-        return move, ()
-    return move, (RestoreWorkload(replicas, stable.hash if differs and stable else ""),)
-
-
-def _releases(world: World) -> Iterator[ReleaseService]:
-    for service in world.observed.services.values():
-        if service.selected_hash and not service.ours:
-            yield ReleaseService(service.name)
-
-
-def _end(world: World, move: Move, workload: Workload) -> Turn:
-    """Give the data plane its time with the Deployment's pods, then go."""
-    adoption, service = move.status.adoption, world.stable_service
-    assert adoption is not None
-    arrived = service.other_endpoints if service is not None else workload.replicas
-    if arrived < workload.replicas:
-        text = (
-            f"waits until the {workload.replicas} pods of Deployment {workload.name} are among the"
-            f" endpoints of Service {world.spec.stable_service}: {arrived} are"
-        )
-        return _waits(world, move.evolve(adoption=adoption.evolve(released_at=None)), text), ()
-    since = adoption.released_at or world.now
-    due = since + timedelta(seconds=world.spec.way.scale_down_delay_seconds)
-    move = move.evolve(adoption=adoption.evolve(released_at=since))
-    if world.observed.route.exists:
-        return _waits(world, move, "the routes are cleared"), (RemoveRoute(),)
-    if world.now < due:
-        text = f"Deployment {workload.name} serves; our own pods go in a moment"
-        return _waits(world, move.requeue_at(due), text), ()
+def _restored(world: World, move: Move, found: ToRestore) -> Move:
+    move = move.evolve(phase="Progressing", pause=None)
     text = (
-        f"Deployment {workload.name} serves with {workload.available} pods, as before the Rollout"
+        f"everything is given back to Deployment {found.name}: it is to have {found.replicas} pods"
     )
-    return _gone(move.event(world, "Reverted", text))
-
-
-def _gone(move: Move) -> Turn:
-    return move, (SetFinalizers(()),)
+    move = move.event(world, "Reverting", text)
+    if found.template_of is None:
+        return move
+    text = (
+        f"the template of Deployment {found.name} was not that of"
+        f" {describe(found.template_of)}, which is stable; it is made so, since what was not"
+        " promoted must not be released by the way out"
+    )
+    return move.event(world, "TemplateGivenBack", text, "Warning")
 
 
 def _waits(world: World, move: Move, text: str) -> Move:

@@ -15,12 +15,17 @@ from rollouts.model.status import RolloutStatus
 _COMES = "; the strategy as it is written comes into force when "
 
 
+def without_notes(status: RolloutStatus) -> RolloutStatus:
+    """Return a status whose message speaks of the release alone."""
+    return _without_strategy_note(_without_stable_note(status))
+
+
 def note_stable_down(world: World, move: Move) -> Move:
     """Return the move with what stable can't bear in its message, looked at again when that ends."""
     status, words = move.status, who_answers(world, move.status)
     if words.startswith(STABLE_DOWN) and under_way(status) and not _is_told(status):
         move = move.event(world, "StableDown", words.removeprefix("; "), "Warning")
-    move = move.evolve(message=without_stable_note(status).message + words)
+    move = move.evolve(message=_without_stable_note(status).message + words)
     until = switch_back_waits_until(world, status)
     return (
         move.requeue_at(until) if switch_back_waits(world, status) and until is not None else move
@@ -34,7 +39,7 @@ def _is_told(status: RolloutStatus) -> bool:
     return any(since is None or each.at >= since for each in told)
 
 
-def without_stable_note(status: RolloutStatus) -> RolloutStatus:
+def _without_stable_note(status: RolloutStatus) -> RolloutStatus:
     """Return a status whose message speaks of the release alone."""
     return status.evolve(
         message=status.message.partition(STABLE_DOWN)[0].partition(STABLE_SHORT)[0]
@@ -49,7 +54,7 @@ def note_strategy_change(world: World, move: Move) -> Move:
     return move.evolve(message=f"{move.status.message}{_COMES}{left}") if left else move
 
 
-def without_strategy_note(status: RolloutStatus) -> RolloutStatus:
+def _without_strategy_note(status: RolloutStatus) -> RolloutStatus:
     """Return a status whose message speaks of the release alone."""
     return status.evolve(message=status.message.partition(_COMES)[0])
 

@@ -32,6 +32,7 @@ from rollouts.model.status import RolloutStatus
 
 
 def remember_evidence(world: World, move: Move) -> Move:
+    """Keep in status what the criteria say of a canary, or of a revision that can be gone back from."""
     evidence = world.evidence
     if evidence.at is None or not (under_way(move.status) or is_warm(world, move.status)):
         return move
@@ -65,14 +66,14 @@ def release_retiring(world: World, move: Move) -> Move:
     return move
 
 
-def time_progress(world: World, before: RolloutStatus, move: Move) -> Move:
+def time_progress(world: World, move: Move) -> Move:
     """
     Keep the clock of the progress deadline: it runs while a step waits for pods or routes.
 
     Each step has its own time, and a pod that is replaced late in a long pause has all of it.
     Between releases it runs while stable lacks pods.
     """
-    status = move.status
+    before, status = move.before, move.status
     since = before.unsettled_since if before.step_started_at == status.step_started_at else None
     if stable_is_short(world, status):
         since = short_since(world, before, since)
@@ -92,15 +93,19 @@ def time_progress(world: World, before: RolloutStatus, move: Move) -> Move:
     return move.requeue_at(late) if late is not None else move
 
 
-def with_numbers(world: World, status: RolloutStatus) -> RolloutStatus:
+def with_numbers(world: World, move: Move) -> Move:
+    """Return the move with what status says in numbers, for people and for `/scale`."""
+    status = move.status
     current = world.replica_set(status.current_revision)
     serving, hash_ = _serving(world, status)
-    return status.evolve(
+    return move.evolve(
         replicas=sum(each.existing for each in serving),
         ready_replicas=sum(each.ready for each in serving),
         available_replicas=sum(each.available for each in serving),
         updated_replicas=current.existing if current is not None else 0,
         selector=_selector(world, status, hash_),
+        observed_generation=world.observed.generation,
+        step=_step(world.spec, status),
     )
 
 
@@ -141,14 +146,15 @@ def _with_hash(selector: str, hash_: str) -> str:
     return ",".join(part for part in (selector, f"{HASH_LABEL}={hash_}" if hash_ else "") if part)
 
 
-def step_words(spec: RolloutSpec, status: RolloutStatus) -> str:
+def _step(spec: RolloutSpec, status: RolloutStatus) -> str:
     steps = len(spec.steps)
     if status.current_step_index is None:
         return f"{steps}/{steps}" if status.stable_revision == status.current_revision else ""
     return f"{min(status.current_step_index, steps)}/{steps}"
 
 
-def wake_after(world: World, move: Move) -> float | None:
+def requeue_after_seconds(world: World, move: Move) -> float | None:
+    """Return when to decide again, whatever happens until then; None for never."""
     later = [moment for moment in move.wake_at if moment > world.now]
     drain = move.status.drain_until
     if under_way(move.status) and drain is not None and drain > world.now:

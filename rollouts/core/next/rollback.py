@@ -1,6 +1,5 @@
 """When a release is stopped, or waits at 0 for pods that were taken away."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 from rollouts.core.facts import (
@@ -10,10 +9,9 @@ from rollouts.core.facts import (
     failed_criteria,
     next_unready_end,
     reaches_another,
-    rollback_reasons,
+    reasons_to_roll_back,
 )
 from rollouts.core.next.attempt import go_back, roll_back
-from rollouts.core.plan.actions import Action, SelectRevision, SetWeight
 from rollouts.core.world import Move, World, is_warm, under_way
 from rollouts.model.status import Weights
 
@@ -54,26 +52,22 @@ def abort_if_failed(world: World, move: Move) -> Move:
         return go_back(world, move, by="rollouts", reason=reason) if reason is not None else move
     if not under_way(move.status):
         return move
-    reason = next(rollback_reasons(world, move.status), None)
+    reason = next(reasons_to_roll_back(world, move.status), None)
     if reason is not None:
         return roll_back(world, move, by="rollouts", reason=reason)
     due = next_unready_end(world, move.status)
     return hold_disrupted(world, move.requeue_at(due) if due is not None else move)
 
 
-def routes_cut(world: World, move: Move, actions: Iterable[Action]) -> Move:
+def routes_cut(world: World, move: Move) -> Move:
     """
-    Keep since when a canary that was left gets nothing, where one of the actions is the end of that.
+    Keep since when a canary that was left gets nothing, where a write of this decision is the end of that.
 
     Stable may not have been able to bear its traffic before. What it counted until then is not
     the next one's.
     """
     status, route = move.status, world.observed.route
-    if (
-        route.is_cut
-        or route.highest == 0
-        or not any(_ends_traffic(world, each) for each in actions)
-    ):
+    if route.is_cut or route.highest == 0 or not move.ends_traffic:
         return move
     drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
     if not under_way(status):
@@ -81,10 +75,3 @@ def routes_cut(world: World, move: Move, actions: Iterable[Action]) -> Move:
     if not reaches_another(world, status):
         return move
     return move.evolve(drain_until=drained, exposed_at=drained)
-
-
-def _ends_traffic(world: World, action: Action) -> bool:
-    """Return whether an action takes everything from the revision that the routes send to: by weight, or by Service."""
-    if isinstance(action, SelectRevision):
-        return action.service == world.spec.canary_service
-    return isinstance(action, SetWeight) and action.split.percent == 0

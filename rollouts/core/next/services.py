@@ -1,9 +1,6 @@
 """What status keeps of Services."""
 
-from collections.abc import Iterable
-
 from rollouts.core.facts import unnamed_services
-from rollouts.core.plan.actions import Action, FollowService
 from rollouts.core.world import SERVICE_FOLLOWED, Move, World, drift_pause_ends
 
 
@@ -30,10 +27,9 @@ def remember_services(world: World, move: Move) -> Move:
     return move.evolve(message=status.message)
 
 
-def note_followed(world: World, move: Move, actions: Iterable[Action]) -> Move:
-    """Say that a Service of ours is made as its stable Service is, where one of the actions does that."""
-    for action in actions:
-        if isinstance(action, FollowService):
-            text = f"Service {action.name} is made as Service {world.spec.stable_service} is now"
-            move = move.event(world, "ServiceFollowed", text).evolve(message=move.status.message)
+def note_followed(world: World, move: Move) -> Move:
+    """Say that a Service of ours is made as its stable Service is, where a write of this decision does that."""
+    for name in move.followed:
+        text = f"Service {name} is made as Service {world.spec.stable_service} is now"
+        move = move.event(world, "ServiceFollowed", text).evolve(message=move.status.message)
     return move

@@ -14,11 +14,18 @@ from rollouts.core.facts import (
     short_until,
     stable_service_is_complete,
 )
-from rollouts.core.world import Move, World, describe, drift_corrected_lately, drift_pause_ends
+from rollouts.core.world import (
+    Move,
+    World,
+    describe,
+    drift_corrected_lately,
+    drift_pause_ends,
+    under_way,
+)
 from rollouts.model.status import Revision, RolloutStatus, Weights
 
 
-def time_route_removal(world: World, move: Move) -> Move:
+def _time_route_removal(world: World, move: Move) -> Move:
     """Keep the clock: it runs from the moment at which all pods are endpoints of the stable Service."""
     status = move.status
     if not route_removal_waits(world, status):
@@ -32,6 +39,9 @@ def time_route_removal(world: World, move: Move) -> Move:
 
 def settle(world: World, move: Move) -> Move:
     """No rollout is under way: bring the only revision to full size, and call that healthy."""
+    if move.status.abort is not None or under_way(move.status):
+        return move
+    move = _time_route_removal(world, move)
     status = move.status
     running = world.replica_set(status.current_revision)
     lacks_pods = is_short_of_pods(world, status)

@@ -11,15 +11,9 @@ from rollouts.core.world import Command, Hold, Move, World, stable_replicas, und
 from rollouts.model.status import Pause, RolloutStatus
 
 WANTS_EVIDENCE = ("Inconclusive", "MetricsUnavailable")
-
-
 _NAMES = {"edit": "an edit", "pause": "a pause command", "evidence": "evidence"}
-
-
 HOLDS = tuple(_NAMES)
 """What a promote may name as the hold that it passes, besides a step."""
-
-
 Answer = tuple[Move, bool, str]
 
 

@@ -25,8 +25,6 @@ from rollouts.core.facts import (
     workload_is_missing,
 )
 from rollouts.core.next.attempt import retire, roll_back
-from rollouts.core.next.confirm import confirm
-from rollouts.core.next.settled import settle, time_route_removal
 from rollouts.core.world import (
     Hold,
     Move,
@@ -47,11 +45,8 @@ BY_A_PERSON = ("SpecPaused", "Command", "StepsChanged", "StrategyChanged", "Inva
 
 def advance(world: World, move: Move) -> Move:
     """Go as far as the evidence, the clock and the cluster allow, and say what it waits for."""
-    move = confirm(world, move)
-    if move.status.abort is not None:
-        return move
     if not under_way(move.status):
-        return settle(world, time_route_removal(world, move))
+        return move
     standing_still = _stands_still(world, move)
     return standing_still if standing_still is not None else _go_on(world, _awake(world, move))
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from rollouts.core.facts import (
     available_to_users,
+    has_role_metadata,
     pods_to_restart,
-    role_metadata_of,
     scale_selector,
+    with_roles,
 )
 from rollouts.core.plan.actions import Action, DressPod, DressReplicaSet, EvictPod, SetMinReady
-from rollouts.core.template import AppliedMetadata, RoleMetadata
 from rollouts.core.world import ReplicaSet, World, restart_pace, under_way
 from rollouts.model.kinds import ROLLOUT_LABEL
 from rollouts.model.status import RolloutStatus
@@ -38,10 +38,10 @@ def templates(world: World, status: RolloutStatus) -> Iterator[Action]:
 
     To be done before sizes change, so that no pod is born in the old dress.
     """
-    for replica_set, dress in _role_metadata(world, status):
+    for replica_set, dress in with_roles(world, status):
         if replica_set.min_ready_seconds != world.spec.min_ready_seconds:
             yield SetMinReady(replica_set.name, world.spec.min_ready_seconds)
-        if not _is_up_to_date(replica_set, dress):
+        if not has_role_metadata(replica_set, dress):
             yield DressReplicaSet(replica_set.name, dress)
 
 
@@ -52,22 +52,9 @@ def living_pods(world: World, status: RolloutStatus) -> Iterator[Action]:
     Nothing is yielded when all is as it should be.
     """
     relabels = not under_way(status) or status.selector == scale_selector(world)
-    for replica_set, dress in _role_metadata(world, status):
-        if _is_up_to_date(replica_set, dress):
+    for replica_set, dress in with_roles(world, status):
+        if has_role_metadata(replica_set, dress):
             yield from _pod_writes(replica_set, world.observed.name, relabels=relabels)
-
-
-def _role_metadata(
-    world: World, status: RolloutStatus
-) -> Iterator[tuple[ReplicaSet, RoleMetadata]]:
-    for replica_set in world.observed.replica_sets.values():
-        dress = role_metadata_of(world.spec, status, replica_set.hash)
-        if dress is not None and replica_set.owned:
-            yield replica_set, dress
-
-
-def _is_up_to_date(replica_set: ReplicaSet, dress: RoleMetadata) -> bool:
-    return replica_set.labelled and bool(replica_set.worn.dress == dress)
 
 
 def _pod_writes(replica_set: ReplicaSet, rollout: str, *, relabels: bool) -> Iterator[Action]:
@@ -78,7 +65,7 @@ def _pod_writes(replica_set: ReplicaSet, rollout: str, *, relabels: bool) -> Ite
     not need it yet: where pods' labels are labels of their metrics, each counter would become
     a new one while it is being counted.
     """
-    worn: AppliedMetadata = replica_set.worn
+    worn = replica_set.worn
     others = [
         pod
         for pod in replica_set.pods

@@ -20,7 +20,6 @@ from rollouts.core.plan.actions import (
     NumberReplicaSet,
     ScaleReplicaSet,
 )
-from rollouts.core.template import RoleMetadata
 from rollouts.core.world import (
     Fleet,
     ReplicaSet,
@@ -34,7 +33,7 @@ from rollouts.model.kinds import REPLICA_SET, Ref
 from rollouts.model.status import Retiring, RolloutStatus
 
 
-def _adoptions(world: World) -> Iterator[Action]:
+def adopt_orphans(world: World, _status: RolloutStatus) -> Iterator[Action]:
     """Yield becoming the owner of what lost its own: without one it would not go with the Rollout."""
     for replica_set in world.observed.replica_sets.values():
         if not replica_set.owned:
@@ -43,15 +42,16 @@ def _adoptions(world: World) -> Iterator[Action]:
         yield Adopt(ref)
 
 
-def _replica_sets(world: World, status: RolloutStatus) -> Iterator[Action]:
+def replica_set_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """Yield what makes, numbers, sizes and forgets ReplicaSets; none without a current revision."""
     current, stable = status.current_revision, status.stable_revision
     assert current is not None
     target = world.replica_set(current)
     wanted = _wanted(world, status)
     if target is None:
         bound = stable is None or stable.hash == current.hash or _is_bound(world, status)
-        if bound and current.hash == world.observed.template_hash:
-            dress = role_metadata_of(world.spec, status, current.hash) or RoleMetadata()
+        dress = role_metadata_of(world.spec, status, current.hash)
+        if bound and dress is not None and current.hash == world.observed.template_hash:
             size = wanted.get(current.hash, 0)
             yield CreateReplicaSet(current.hash, current.number, size, dress)
     elif target.revision != current.number:
@@ -88,8 +88,10 @@ def _is_bound(world: World, status: RolloutStatus) -> bool:
     return switched or service.selected_hash == stable.hash
 
 
-def _sizes_by_weight(world: World, status: RolloutStatus) -> Iterator[Action]:
-    """Yield the next sizes of a canary whose share of the pods is its weight."""
+def replica_sets_back(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """Yield the next sizes on the way back to stable, where a share of the pods is the weight."""
+    if not world.spec.by_replicas or status.stable_revision is None:
+        return
     sizes = _balanced(world, status)
     for hash_, replica_set in world.observed.replica_sets.items():
         if sizes.get(hash_, replica_set.wanted) != replica_set.wanted:

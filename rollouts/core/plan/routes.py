@@ -1,6 +1,6 @@
 """Which writes the routing objects need."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rollouts.core.facts import (
     canary_is_stable,
@@ -11,26 +11,17 @@ from rollouts.core.facts import (
     stable_is_down,
     stand_in,
 )
-from rollouts.core.plan.actions import Action, RemoveRoute, SetWeight
-from rollouts.core.plan.pods import evictions, living_pods, templates
-from rollouts.core.plan.replica_sets import _adoptions, _replica_sets, _sizes_by_weight
-from rollouts.core.plan.services import let_go, service_writes, switch, switch_back
-from rollouts.core.plan.workload import workload_writes
+from rollouts.core.plan.actions import Action, RemoveRoute, SelectRevision, SetWeight
 from rollouts.core.world import World, drift_pause_ends, reaches_canary, under_way
 from rollouts.model.route import Split
 from rollouts.model.status import RolloutStatus
 
 
-def retreat(world: World, status: RolloutStatus) -> Iterator[Action]:
-    """Yield what takes all traffic from the canary at once; `status` is the one to be written."""
-    if world.spec.blue_green is not None:
-        yield from switch_back(world, status)
-    elif world.spec.by_replicas:
-        if status.stable_revision is not None:
-            yield from _sizes_by_weight(world, status)
-    elif world.observed.route.exists and world.observed.route.highest > 0:
+def routes_back(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """Yield what takes traffic from the canary at once; `status` is the one to be written."""
+    route = world.observed.route
+    if world.spec.routing is not None and route.exists and route.highest > 0:
         yield from _back(world, status)
-    yield from let_go(world, status)
 
 
 def _back(world: World, status: RolloutStatus) -> Iterator[Action]:
@@ -40,31 +31,13 @@ def _back(world: World, status: RolloutStatus) -> Iterator[Action]:
         yield SetWeight(Split(percent=percent, cut_off=percent == 0))
 
 
-def converge(world: World, status: RolloutStatus) -> Iterator[Action]:
-    """
-    Yield the writes that are missing between the cluster and `status`.
-
-    Nothing is yielded when all is as it should be.
-    """
-    if status.current_revision is None:
-        return
-    yield from _adoptions(world)
-    yield from _routes(world, status)
-    yield from service_writes(world, status)
-    yield from templates(world, status)
-    yield from _replica_sets(world, status)
-    yield from workload_writes(world, status)
-    yield from living_pods(world, status)
-    yield from evictions(world, status)
-
-
-def _routes(world: World, status: RolloutStatus) -> Iterator[Action]:
+def route_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """Yield what is missing between the routing objects and `status`."""
     if world.claimed:
         return
     if world.spec.blue_green is not None:
         if world.observed.route.exists:  # a canary was under way before
             yield RemoveRoute()
-        yield from switch(world, status)
     elif world.spec.routing is not None and under_way(status):
         yield from _split(world, status)
     elif world.observed.route.exists:
@@ -100,3 +73,15 @@ def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
 def _needs_route(world: World, status: RolloutStatus) -> bool:
     """Return whether the routes are what leads to stable: after a promotion, as long as it answers."""
     return canary_is_stable(world, status) and not stable_is_down(world, status)
+
+
+def takes_traffic_away(world: World, actions: Iterable[Action]) -> bool:
+    """Return whether one of the actions takes everything from the revision that the routes send to."""
+    return any(_is_end(world, each) for each in actions)
+
+
+def _is_end(world: World, action: Action) -> bool:
+    """Return whether an action does that: by weight, or by Service."""
+    if isinstance(action, SelectRevision):
+        return action.service == world.spec.canary_service
+    return isinstance(action, SetWeight) and action.split.percent == 0

@@ -6,7 +6,7 @@ revision that has ready pods, and narrowed to fewer endpoints only where they ar
 What the user's has of us is remembered in status, and given back once it is named no longer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rollouts.core.facts import (
     may_have_retreated,
@@ -41,12 +41,14 @@ from rollouts.model.status import Revision, RolloutStatus
 
 def service_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what is missing between the Services and `status`."""
+    if not world.claimed:
+        yield from _switch(world, status)
     if status.stable_revision is None or drift_pause_ends(status, world.now) is not None:
         return
     if not world.claimed:
         yield from _to_follow(world, status)
         yield from _named(world, status, status.stable_revision)
-    yield from let_go(world, status)
+    yield from _let_go(world, status)
 
 
 def _to_follow(world: World, status: RolloutStatus) -> Iterator[Action]:
@@ -112,10 +114,12 @@ def _to_canary(world: World, status: RolloutStatus) -> Iterator[Action]:
         yield from _bind(world, service, status.current_revision)
 
 
-def switch(world: World, status: RolloutStatus) -> Iterator[Action]:
+def _switch(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Point the active Service at the revision that is to have all the traffic: one write."""
     active, new = world.stable_service, status.current_revision
-    if active is None or new is None or not under_way(status) or next_weight(world, status) == 0:
+    if world.spec.blue_green is None or active is None:
+        return
+    if new is None or not under_way(status) or next_weight(world, status) == 0:
         return  # stable is to be active, which `service_writes` sees to
     if drift_pause_ends(status, world.now) is not None or may_have_retreated(world, status):
         return
@@ -123,8 +127,15 @@ def switch(world: World, status: RolloutStatus) -> Iterator[Action]:
         yield from _bind(world, active, new)
 
 
-def switch_back(world: World, status: RolloutStatus) -> Iterator[Action]:
-    """Point the active Service at stable again; `status` is the one to be written."""
+def services_back(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """Yield what takes Services back from the canary; `status` is the one to be written."""
+    if world.spec.blue_green is not None:
+        yield from _switch_back(world, status)
+    yield from _let_go(world, status)
+
+
+def _switch_back(world: World, status: RolloutStatus) -> Iterator[Action]:
+    """Point the active Service at stable again."""
     active = world.stable_service
     if active is None or served_by_others(world, status, active):
         return
@@ -132,7 +143,7 @@ def switch_back(world: World, status: RolloutStatus) -> Iterator[Action]:
         yield from _bind(world, active, status.stable_revision)
 
 
-def let_go(world: World, status: RolloutStatus) -> Iterator[Action]:
+def _let_go(world: World, status: RolloutStatus) -> Iterator[Action]:
     """
     Yield what becomes of the Services that the spec names no longer.
 
@@ -150,3 +161,8 @@ def let_go(world: World, status: RolloutStatus) -> Iterator[Action]:
             yield ReleaseService(service.name)
         else:
             yield from _bind(world, service, stable)
+
+
+def followed(actions: Iterable[Action]) -> list[str]:
+    """Return the Services that these actions make as their stable Service is."""
+    return [each.name for each in actions if isinstance(each, FollowService)]

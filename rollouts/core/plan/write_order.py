@@ -29,8 +29,6 @@ from rollouts.core.plan.actions import (
 from rollouts.core.world import World
 
 _BACK, _PODS, _SERVICES, _FORWARD, _LATER = range(5)
-
-
 _CAN_WAIT = (DeleteReplicaSet, DressPod, EvictPod)
 
 

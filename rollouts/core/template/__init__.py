@@ -23,11 +23,9 @@ from rollouts.core.template.role_metadata import (
 )
 
 __all__ = [
-    # role_metadata
     "AppliedMetadata",
     "RoleMetadata",
     "applied_metadata",
-    # identity
     "identify",
     "images",
     "known_hash",
@@ -36,7 +34,6 @@ __all__ = [
     "metadata_patch",
     "template_hash",
     "user_template",
-    # anti_affinity
     "with_anti_affinity",
     "with_metadata",
     "without_anti_affinity",

@@ -12,11 +12,7 @@ from rollouts.model.kinds import HASH_LABEL, JSON, FrozenJSON
 from rollouts.model.placement import AntiAffinity
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-
-
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
-
-
 _TOPOLOGY = "kubernetes.io/hostname"
 
 

@@ -19,11 +19,7 @@ from rollouts.core.template.anti_affinity import without_anti_affinity
 from rollouts.model.kinds import HASH_LABEL, JSON, ROLE_METADATA, ROLLOUT_LABEL, FrozenJSON
 
 Words = Mapping[str, str]
-
-
 Part = Literal["labels", "annotations"]
-
-
 _PARTS: tuple[Part, ...] = ("labels", "annotations")
 
 

@@ -59,13 +59,9 @@ __all__ = [
     "MOST_EVICTIONS",
     "REVERT",
     "SERVICE_FOLLOWED",
-    # observed
     "Command",
-    # sizes
     "Fleet",
-    # world
     "Hold",
-    # move
     "Move",
     "Observed",
     "Occurrence",
@@ -75,9 +71,7 @@ __all__ = [
     "Service",
     "Workload",
     "World",
-    # carrier
     "attainable_weight",
-    # stage
     "attempt",
     "by_whom",
     "canary_replicas",

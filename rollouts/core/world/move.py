@@ -19,21 +19,11 @@ class Occurrence:
 
 
 HISTORY_LENGTH = 20
-
-
 DRIFT_CORRECTED = "DriftCorrected"
-
-
 SERVICE_FOLLOWED = "ServiceFollowed"
 """Said when a Service of ours was made as its stable Service is."""
-
-
 DRIFT_ROUNDS = 3
-
-
 DRIFT_WITHIN = timedelta(seconds=60)
-
-
 DRIFT_PAUSE = timedelta(seconds=15)
 
 
@@ -45,10 +35,22 @@ class Move:
     `retreat`: traffic has to go back to stable before anything else, status included.
     """
 
+    before: RolloutStatus
+    """The status that was read."""
+
     status: RolloutStatus
     occurrences: tuple[Occurrence, ...] = ()
     retreat: bool = False
     wake_at: tuple[datetime, ...] = ()
+    ends_traffic: bool = False
+    """A write of this decision takes everything from the revision that the routes send to."""
+    followed: tuple[str, ...] = ()
+    """The Services that a write of this decision makes as their stable Service is."""
+
+    @classmethod
+    def of(cls, status: RolloutStatus) -> "Move":
+        """Return the move that begins with this status."""
+        return cls(before=status, status=status)
 
     def evolve(self, **changes: Any) -> "Move":
         """Return the move with these fields of its status changed."""

@@ -10,12 +10,8 @@ from rollouts.model.route import Route
 
 REVERT = "rollouts.dev/revert"
 """The finalizer of a Rollout with `revertOnDeletion`: ours, for as long as the spec says so."""
-
-
 DETACH = "rollouts.dev/detach"
 """The finalizer that `rollouts detach` sets before it deletes."""
-
-
 FINALIZERS = (REVERT, DETACH)
 
 

@@ -14,8 +14,6 @@ from rollouts.model.strategy import ReplicaProgressThreshold, Step
 from rollouts.model.units import amount_of
 
 MOST_EVICTIONS = 50
-
-
 _DEFAULT_UNAVAILABLE = "25%"
 """What blueGreen has no field for, as a Deployment has it by default."""
 
