@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 from rollouts.core.facts.traffic import is_reachable, weight_is_met
 from rollouts.core.world import (
     World,
+    carrier_of,
     enough_pods,
     enough_pods_at_rest,
     frozen,
+    missing_service,
     pods_needed,
     split_of,
     stable_replicas,
@@ -101,7 +103,7 @@ def step_is_settled(world: World, status: RolloutStatus) -> bool:
         and status.weights.disrupted_at is None
         and weight_is_met(world, status)
         and status.weights.routes == split_of(world.spec, status).names
-        and (world.spec.blue_green is None or is_reachable(world, status, 1))
+        and (not carrier_of(world.spec).is_switched or is_reachable(world, status, 1))
     )
 
 
@@ -137,8 +139,8 @@ def step_waiting_since(world: World, status: RolloutStatus, since: datetime) -> 
 
 def step_waits_for(world: World, status: RolloutStatus) -> str:
     """Say what stands between the current step and its end, in words."""
-    if world.lacking:
-        return world.lacking
+    if missing_service(world):
+        return missing_service(world)
     if world.observed.route.blockers:
         return world.observed.route.blockers[0].message
     held = f"{DISRUPTED}; " if status.weights.disrupted_at is not None else ""
@@ -148,9 +150,9 @@ def step_waits_for(world: World, status: RolloutStatus) -> str:
     if available < enough_pods(world.spec, wanted, canary):
         because = canary.trouble if canary is not None else ""
         return f"{held}{available} of {wanted} canary pods are available{because}"
-    if world.spec.blue_green is not None:
+    if carrier_of(world.spec).is_switched:
         return _waiting_for_services(world, status)
-    if world.spec.by_replicas:
+    if carrier_of(world.spec).is_shared:
         return f"the canary does not have {status.weights.desired} % of the pods yet"
     waits = "; ".join(world.observed.route.waits)
     because = f": {waits}" if waits else ""

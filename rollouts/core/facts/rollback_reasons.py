@@ -15,10 +15,10 @@ from rollouts.core.world import (
     Pod,
     ReplicaSet,
     World,
+    carrier_of,
     current_route,
     enough_pods_by_threshold,
     max_unavailable,
-    pods_serving,
     reaches_canary,
     split_of,
 )
@@ -37,7 +37,7 @@ def disruption_begins(world: World, status: RolloutStatus) -> bool:
     if not exposed or weights.disrupted_at is not None or canary is None:
         return False
     return pods_are_gone(canary, weights.applied_at) and (
-        world.spec.by_replicas or world.stands(status.stable_revision)
+        carrier_of(world.spec).is_shared or world.stands(status.stable_revision)
     )
 
 
@@ -62,7 +62,7 @@ def disruption_is_over(world: World, status: RolloutStatus) -> bool:
     if canary_is_without_pods(world, status):
         return False
     weights = status.weights
-    if world.spec.by_replicas:
+    if carrier_of(world.spec).is_shared:
         return current_route(world, status).weight is not None
     return (
         weights.applied == weights.desired and weights.routes == split_of(world.spec, status).names
@@ -198,12 +198,12 @@ def _pods_that_fail_under_traffic(world: World, status: RolloutStatus) -> Iterat
     if canary is None:
         yield "the canary's ReplicaSet is gone while it has traffic"
         return
-    if world.spec.routing is not None and world.canary_service is None:
+    if carrier_of(world.spec).is_routed and world.canary_service is None:
         yield f"Service {world.spec.canary_service} is gone while it has traffic"
         return
     yield from _crash_loops(canary)
-    wanted = pods_serving(world.spec, status)
-    if status.canary_scale is not None and world.spec.blue_green is None:
+    wanted = carrier_of(world.spec).pods_serving(world.spec, status)
+    if status.canary_scale is not None and not carrier_of(world.spec).is_switched:
         wanted = min(wanted, max(1, status.canary_scale))
     enough = enough_pods_by_threshold(world.spec, wanted)
     yield from pods_against(world, status, canary, enough)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rollouts.core.world import Service, World, describe, under_way
+from rollouts.core.world import Service, World, carrier_of, describe, under_way
 from rollouts.model.finding import Finding, Severity
 from rollouts.model.kinds import DEPLOYMENT, POD
 from rollouts.model.status import Revision, RolloutStatus
@@ -15,7 +15,7 @@ def is_reached(world: World, hash_: str) -> bool:
         return True
     if any(each.selected_hash == hash_ for each in unnamed_services(world)):
         return True
-    if world.spec.routing is None:
+    if not carrier_of(world.spec).is_routed:
         return False
     return world.observed.route.highest > 0 and (
         canary is None or canary.selected_hash in ("", hash_)
@@ -117,7 +117,12 @@ def _service_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
                     " correct spec.selector or the template's labels"
                 ),
             )
-    if not moving or stable is None or not world.spec.by_replicas or stable_is_alone(world, stable):
+    if (
+        not moving
+        or stable is None
+        or not carrier_of(world.spec).is_shared
+        or stable_is_alone(world, stable)
+    ):
         return
     for service in unnamed_services(world):
         if service.selected_hash:

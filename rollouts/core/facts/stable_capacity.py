@@ -19,6 +19,7 @@ from rollouts.core.world import (
     ReplicaSet,
     World,
     canary_replicas,
+    carrier_of,
     pods_needed,
     restart_pace,
     split_of,
@@ -42,7 +43,11 @@ def canary_lacks_room(world: World, status: RolloutStatus) -> bool:
     --full` is what replaces them, and stable's.
     """
     canary = world.replica_set(status.current_revision)
-    if not world.spec.by_replicas or canary is None or not stable_is_failing(world, status):
+    if (
+        not carrier_of(world.spec).is_shared
+        or canary is None
+        or not stable_is_failing(world, status)
+    ):
         return False
     others = any(each.ready > 0 for each in world.others(status))
     return canary.available >= canary.wanted and others
@@ -163,11 +168,11 @@ def abort_cost(world: World, status: RolloutStatus) -> str:
         trouble = stable.trouble if stable is not None else ""
         service = world.stable_service
         bound = service is not None and service.selected_hash != ""
-        if world.spec.routing is not None and bound:
+        if carrier_of(world.spec).is_routed and bound:
             return f", which has no ready pod{trouble}: requests fail until it has one"
         return f" as soon as it has a ready pod{trouble}: until then the new revision answers"
     wanted = stable_replicas(world.spec, status)
-    if stable is None or world.spec.blue_green is None or stable.ready >= wanted:
+    if stable is None or not carrier_of(world.spec).is_switched or stable.ready >= wanted:
         return ""
     return f", which has {stable.ready} of {wanted} pods ready"
 
@@ -189,7 +194,7 @@ def who_answers(world: World, status: RolloutStatus) -> str:
 def switch_back_waits(world: World, status: RolloutStatus) -> bool:
     """Return whether blue-green's active Service is to select stable, and can't yet."""
     active, stable = world.stable_service, status.stable_revision
-    if world.spec.blue_green is None or active is None or stable is None:
+    if not carrier_of(world.spec).is_switched or active is None or stable is None:
         return False
     elsewhere = active.selected_hash not in ("", stable.hash)
     switched = under_way(status) and status.weights.desired > 0

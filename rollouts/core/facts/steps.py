@@ -15,7 +15,7 @@ from rollouts.core.facts.evidence import (
     rise_waits_for,
 )
 from rollouts.core.facts.progress import step_deadline, step_is_settled, step_waits_for
-from rollouts.core.world import World, waived
+from rollouts.core.world import World, carrier_of, waived
 from rollouts.model.status import CriterionStatus, RolloutStatus
 from rollouts.model.strategy import Analysis, Pause, Step
 from rollouts.model.units import format_duration
@@ -61,7 +61,7 @@ def _unproven(world: World, status: RolloutStatus) -> StepWaits | None:
     """
     if waived(status) or status.promoted == "Evidence" or status.weights.applied == 0:
         return None
-    if world.spec.blue_green is not None:
+    if carrier_of(world.spec).is_switched:
         return None  # whether to wait for evidence is what its two analyses say
     known = {criterion.name: criterion for criterion in world.evidence.criteria}
     for spec in world.spec.success_criteria:
@@ -80,9 +80,7 @@ def place_of(world: World, status: RolloutStatus) -> str:
     if index >= len(steps):
         return "promotion"
     where = f"step {index + 1}/{len(steps)}"
-    if world.spec.blue_green is not None:
-        return f"{where} {'after' if status.weights.applied else 'before'} the switch"
-    return f"{where} at {status.weights.applied} %"
+    return f"{where} {carrier_of(world.spec).place(status)}"
 
 
 def step_state(world: World, status: RolloutStatus, step: Step) -> StepState:

@@ -5,7 +5,7 @@ Two specs go the same way when a release of the one can be carried on by the oth
 traffic is moved by the change itself.
 """
 
-from rollouts.core.world import World, current_route, is_warm, under_way
+from rollouts.core.world import Carrier, World, carrier_of, current_route, is_warm, under_way
 from rollouts.model.routing import TrafficRouting
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
@@ -32,7 +32,7 @@ def release_remains(world: World, status: RolloutStatus) -> str:
 def _stable_is_alone(world: World, status: RolloutStatus) -> bool:
     """Return whether pods that share the traffic by their number are all of the stable revision."""
     stable = status.stable_revision
-    if stable is None or not world.spec.by_replicas:
+    if stable is None or not carrier_of(world.spec).is_shared:
         return True
     return all(
         each.existing == 0
@@ -43,14 +43,13 @@ def _stable_is_alone(world: World, status: RolloutStatus) -> bool:
 
 def strategies_differ(before: RolloutSpec, after: RolloutSpec) -> bool:
     """Return whether traffic would be moved by something else; routing objects that are only left go to 0."""
-    old, new = _services(before), _services(after)
-    if old != new or before.by_replicas != after.by_replicas:
+    if _carried_by(before) != _carried_by(after):
         return True
     return not _is_part(after.routing, before.routing)
 
 
-def _services(spec: RolloutSpec) -> tuple[bool, str | None, str | None]:
-    return spec.blue_green is not None, spec.stable_service, spec.canary_service
+def _carried_by(spec: RolloutSpec) -> tuple[Carrier, str | None, str | None]:
+    return carrier_of(spec), spec.stable_service, spec.canary_service
 
 
 def _is_part(after: TrafficRouting | None, before: TrafficRouting | None) -> bool:
@@ -76,7 +75,7 @@ def _routing_objects(routing: TrafficRouting) -> dict[str, str]:
 
 def strategy_words(spec: RolloutSpec) -> str:
     """Return a strategy as people call it: `canary (nginx)`."""
-    if spec.blue_green is not None:
+    if carrier_of(spec).is_switched:
         return "blueGreen"
     routing = spec.routing
     if routing is None:
@@ -87,12 +86,9 @@ def strategy_words(spec: RolloutSpec) -> str:
 
 def changed_strategy_fields(before: RolloutSpec, after: RolloutSpec) -> str:
     """Name the fields in which two strategies of one kind differ as to what moves the traffic."""
-    names = (
-        ("activeService", "previewService")
-        if after.blue_green is not None
-        else ("stableService", "canaryService")
-    )
-    pairs = zip(names, _services(before)[1:], _services(after)[1:], strict=True)
+    carrier = carrier_of(after)
+    names = (carrier.stable_service_field, carrier.canary_service_field)
+    pairs = zip(names, _carried_by(before)[1:], _carried_by(after)[1:], strict=True)
     named = [name for name, old, new in pairs if old != new]
     if before.routing != after.routing:
         named.append("trafficRouting")

@@ -8,6 +8,7 @@ from rollouts.core.world import (
     ReplicaSet,
     Service,
     World,
+    carrier_of,
     current_route,
     drift_pause_ends,
     enough_pods,
@@ -31,7 +32,7 @@ def stable_is_down(world: World, status: RolloutStatus) -> bool:
     stable = world.replica_set(status.stable_revision)
     if stable is None:
         return world.spec.replicas > 0
-    if world.spec.by_replicas and stable.wanted == 0:
+    if carrier_of(world.spec).is_shared and stable.wanted == 0:
         return False  # the canary has been given everything
     return not world.stands(status.stable_revision)
 
@@ -51,7 +52,7 @@ def stand_in(world: World, status: RolloutStatus) -> ReplicaSet | None:
     whose own pods are not ready either: then any pod's answer is better. Without a router
     it is the canary: its pods are its share.
     """
-    if world.spec.by_replicas:
+    if carrier_of(world.spec).is_shared:
         canary = world.replica_set(status.current_revision)
         needed = under_way(status) and stable_is_failing(world, status)
         return canary if needed and canary is not None and canary.ready else None
@@ -88,7 +89,7 @@ def least_weight(world: World, status: RolloutStatus) -> int:
     pod is ready: then any answer is better than none.
     """
     canary, route = world.spec.strategy.canary, world.observed.route
-    if world.spec.routing is None:
+    if not carrier_of(world.spec).is_routed:
         return 0
     # A header route that is open counts as 1 in `highest`, and has no share of the others.
     given = route.highest if route.weight is None else route.weight
@@ -116,7 +117,7 @@ def weight_is_met(world: World, status: RolloutStatus) -> bool:
 
 def reaches_another(world: World, status: RolloutStatus) -> bool:
     """Return whether what the routes send to a canary arrives at a revision before the current one still."""
-    if world.spec.routing is None or world.observed.route.highest == 0:
+    if not carrier_of(world.spec).is_routed or world.observed.route.highest == 0:
         return False
     return not reaches_canary(world, status) and has_just_left(status)
 
@@ -162,8 +163,7 @@ def _is_made(world: World, status: RolloutStatus) -> bool:
     """
     if current_route(world, status).weight != status.weights.desired:
         return False
-    reached = world.spec.blue_green is not None or reaches_canary(world, status)
-    return reached and world.stands(status.current_revision)
+    return reaches_canary(world, status) and world.stands(status.current_revision)
 
 
 def may_raise(world: World, status: RolloutStatus) -> bool:
@@ -174,7 +174,7 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
     begun = current_route(world, status).highest >= status.weights.desired > status.weights.applied
     if not begun and evidence_turned(world, status) is not None:
         return False  # evidence may have turned while the rise waited for its pods
-    if spec.by_replicas:
+    if carrier_of(spec).is_shared:
         return stable_is_failing(world, status) or not _others_are_left(world, status)
     if status.drain_until is not None and world.now < status.drain_until:
         return False

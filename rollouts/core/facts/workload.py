@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rollouts.core.world import Workload, World
+from rollouts.core.world import Workload, World, carrier_of, missing_service
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import DEPLOYMENT, Ref
 from rollouts.model.status import Adoption, RolloutStatus
@@ -48,7 +48,7 @@ def _workload_findings(world: World, status: RolloutStatus) -> Iterator[Finding]
                 f" {world.spec.replicas}: set spec.replicas to {size}, or scale the Deployment down first"
             ),
         )
-    if ref.scale_down == "never" and world.spec.by_replicas:
+    if ref.scale_down == "never" and carrier_of(world.spec).is_shared:
         yield Finding(
             "warning",
             "WorkloadServes",
@@ -94,7 +94,7 @@ def workload_is_claimed(world: World) -> bool:
 
 def workload_is_idle(world: World, status: RolloutStatus) -> bool:
     """Return whether our pods have all the traffic that the Services named here give."""
-    if status.stable_revision is None or world.lacking:
+    if status.stable_revision is None or missing_service(world):
         return False
     named = (world.stable_service, world.canary_service)
     return all(service.selected_hash for service in named if service is not None)
@@ -125,7 +125,7 @@ def workload_size_wanted(world: World, status: RolloutStatus) -> int | None:
 def _arrived(world: World, status: RolloutStatus) -> int:
     """Return how many of our pods already take their share of the Deployment's requests."""
     running, service = world.replica_set(status.current_revision), world.stable_service
-    if running is None or world.lacking:
+    if running is None or missing_service(world):
         return 0
     if service is None:
         return running.available

@@ -14,6 +14,7 @@ from rollouts.core.world import (
     Move,
     ReplicaSet,
     World,
+    carrier_of,
     current_route,
     describe,
     next_revision_number,
@@ -174,7 +175,7 @@ def _drained(world: World, status: RolloutStatus) -> datetime:
     """
     stable, current, weights = status.stable_revision, status.current_revision, status.weights
     another = stable is not None and current is not None and stable.hash != current.hash
-    if world.spec.routing is None:
+    if not carrier_of(world.spec).is_routed:
         return world.now  # each pod counts for itself: nothing is mixed up
     reached = weights.applied > 0 or weights.disrupted_at is not None
     if world.observed.route.highest > 0 or (another and reached):
@@ -214,7 +215,7 @@ def _first_sight(world: World, move: Move) -> Move:
     That is not a first deploy by itself: after a restore, or when Git made the object
     again, the revision that the stable Service selects is the stable one and keeps its traffic.
     """
-    serving = _serving(world)
+    serving = carrier_of(world.spec).stable_at_first_sight(world)
     if serving is None or serving.existing == 0:
         return begin(world, move, numbered(world, move.status, world.observed.template_hash))
     stable = _revision_of(serving)
@@ -230,15 +231,6 @@ def _first_sight(world: World, move: Move) -> Move:
             f"{describe(stable)} is what has the traffic: it is stable",
         )
     return begin(world, move, numbered(world, move.status, world.observed.template_hash))
-
-
-def _serving(world: World) -> ReplicaSet | None:
-    """Return the revision that has the users' traffic, as far as objects alone tell."""
-    if not world.spec.by_replicas:
-        service = world.stable_service
-        return world.observed.replica_sets.get(service.selected_hash) if service else None
-    running = [each for each in world.observed.replica_sets.values() if each.existing > 0]
-    return min(running, key=lambda each: each.revision, default=None)
 
 
 def _back_to_stable(world: World, move: Move) -> Move:

@@ -12,6 +12,7 @@ from rollouts.core.facts import (
 from rollouts.core.world import (
     Move,
     World,
+    carrier_of,
     current_route,
     drift_pause_ends,
     has_just_left,
@@ -51,7 +52,8 @@ def _confirmed(world: World, move: Move) -> Move:
             disrupted_at=weights.disrupted_at,
         )
         move = move.evolve(weights=applied, promoted=_still_promoted(world, status))
-        return move.event(world, *_told(world, status)) if applied.applied > 0 else move
+        reason, words = carrier_of(world.spec).is_applied(world.spec, status)
+        return move.event(world, reason, words) if applied.applied > 0 else move
     if _routes(world, status, now) != weights.routes:
         return _confirm_routes(world, move, _routes(world, status, now))
     return _put_back(world, move, now)
@@ -106,36 +108,20 @@ def _still_promoted(world: World, status: RolloutStatus) -> str:
     return "" if status.promoted == "Evidence" and begun else status.promoted
 
 
-def _told(world: World, status: RolloutStatus) -> tuple[str, str]:
-    """Return the reason and the words for a weight that is applied now."""
-    percent, current = status.weights.desired, status.current_revision
-    if world.spec.blue_green is not None:
-        hash_ = current.hash if current is not None else ""
-        return "Switched", f"Service {world.spec.stable_service} has switched to {hash_}"
-    if world.spec.by_replicas:
-        return "WeightSet", f"the canary has {percent} % of the pods{_rounded(world, status)}"
-    return "WeightSet", f"the canary has {percent} % of the traffic"
-
-
-def _rounded(world: World, status: RolloutStatus) -> str:
-    """Say what was asked for, where whole pods can't be had to that."""
-    steps, index = world.spec.steps, status.current_step_index
-    weights = [step.set_weight for step in steps[: (index or 0) + 1] if step.set_weight is not None]
-    if index is None or index >= len(steps) or not weights or weights[-1] == status.weights.desired:
-        return ""
-    return f", the nearest to {weights[-1]} % that whole pods can be"
-
-
 def _put_back(world: World, move: Move, now: Route) -> Move:
     """Say what somebody else changed, unless it may have been ourselves."""
     status, weights = move.status, move.status.weights
-    if move.retreat or world.spec.by_replicas or drift_pause_ends(status, world.now) is not None:
+    if (
+        move.retreat
+        or carrier_of(world.spec).is_shared
+        or drift_pause_ends(status, world.now) is not None
+    ):
         return move
     if may_have_retreated(world, status) or _falls_in_parts(world, status, now):
         return move
     if stand_in(world, status) is not None or reaches_another(world, status):
         return move  # what stable can't bear stays where it is, or goes back now: that is our own
-    if world.spec.blue_green is not None:
+    if carrier_of(world.spec).is_switched:
         return _switched_by_another(world, move, now)
     gone = weights.applied > 0 and not now.exists
     if gone and now.blockers:
@@ -199,7 +185,7 @@ def _bound_again(world: World, move: Move) -> Move:
     status = move.status
     if move.retreat or not under_way(status) or status.weights.applied == 0:
         return move
-    if world.spec.routing is None:
+    if not carrier_of(world.spec).is_routed:
         return move
     if drift_pause_ends(status, world.now) is not None or world.claimed:
         return move

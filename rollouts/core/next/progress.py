@@ -21,6 +21,7 @@ from rollouts.core.world import (
     Move,
     ReplicaSet,
     World,
+    carrier_of,
     drift_pause_ends,
     frozen,
     is_warm,
@@ -135,7 +136,7 @@ def _serving(world: World, status: RolloutStatus) -> tuple[list[ReplicaSet], str
         world.replica_set(status.stable_revision),
         world.replica_set(status.current_revision),
     )
-    if under_way(status) and world.spec.blue_green is None:
+    if under_way(status) and not carrier_of(world.spec).is_switched:
         return [each for each in (stable, current) if each is not None], ""
     switched = under_way(status) and status.weights.applied == 100
     serving = (current if switched else stable) or current

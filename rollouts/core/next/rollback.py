@@ -12,7 +12,7 @@ from rollouts.core.facts import (
     reasons_to_roll_back,
 )
 from rollouts.core.next.attempt import go_back, roll_back
-from rollouts.core.world import Move, World, is_warm, under_way
+from rollouts.core.world import Move, World, carrier_of, is_warm, under_way
 from rollouts.model.status import Weights
 
 
@@ -26,11 +26,11 @@ def hold_disrupted(world: World, move: Move) -> Move:
     if not disruption_begins(world, status):
         return move
     lowered = Weights(desired=status.weights.desired, applied_at=world.now, disrupted_at=world.now)
-    if world.spec.by_replicas:
+    if carrier_of(world.spec).is_shared:
         lowered = status.weights.evolve(disrupted_at=world.now)
     move = move.evolve(weights=lowered, step_started_at=world.now)
     move = move.event(world, "Disrupted", DISRUPTED, "Warning")
-    return move if world.spec.by_replicas else move.as_retreat()
+    return move if carrier_of(world.spec).is_shared else move.as_retreat()
 
 
 def end_disruption(world: World, move: Move) -> Move:

@@ -20,6 +20,7 @@ from rollouts.core.world import (
     describe,
     drift_corrected_lately,
     drift_pause_ends,
+    missing_service,
     under_way,
 )
 from rollouts.model.status import Revision, RolloutStatus, Weights
@@ -54,7 +55,7 @@ def settle(world: World, move: Move) -> Move:
         status = move.status
     service = world.stable_service
     findings = world.observed.route.blockers
-    if world.lacking:
+    if missing_service(world):
         return _without_service(world, move)
     if findings:
         return _calm(world, move, "Degraded", findings[0].message)
@@ -93,7 +94,7 @@ def _without_service(world: World, move: Move) -> Move:
     """Ask for the stable Service, unless another strategy is on its way, which may not need it."""
     name, hold = world.spec.stable_service, world.hold
     if hold is None or hold.reason != "StrategyChanged":
-        return _calm(world, move, "Degraded", world.lacking)
+        return _calm(world, move, "Degraded", missing_service(world))
     gone = f"Service {name} does not exist"
     if world.observed.route.highest == 0:
         return _calm(world, move, "Progressing", f"{gone} any more")

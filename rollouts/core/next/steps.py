@@ -29,10 +29,11 @@ from rollouts.core.world import (
     Hold,
     Move,
     World,
-    attainable_weight,
     canary_scale_at,
+    carrier_of,
     describe,
     frozen,
+    missing_service,
     pods_needed,
     under_way,
 )
@@ -100,7 +101,7 @@ def _enter(world: World, move: Move, index: int) -> Move:
     weight = step.set_weight if step is not None else 100
     desired = status.weights.desired if weight is None else weight
     if weight is not None:
-        desired = attainable_weight(world.spec, status, weight)
+        desired = carrier_of(world.spec).attainable_weight(world.spec, status, weight)
     scale = canary_scale_at(world.spec, status, index) if index < len(steps) else None
     move = move.evolve(entered_steps=entered_steps(world.spec, index))
     if same and desired == status.weights.desired and scale == status.canary_scale:
@@ -151,7 +152,7 @@ def _stay(world: World, move: Move, found: StepState) -> Move:
         return roll_back(world, move, by="rollouts", reason=found.why)
     assert isinstance(found, StepWaits)
     status = move.status
-    where = f"{place_of(world, status)}: {world.lacking or found.why}"
+    where = f"{place_of(world, status)}: {missing_service(world) or found.why}"
     if found.until is not None:
         move = move.requeue_at(found.until)
     late = step_deadline(world, status)
@@ -202,7 +203,7 @@ def _promote(world: World, move: Move) -> Move:
     old = status.stable_revision
     assert old is not None
     new, past = after_promotion(status)
-    is_switch = world.spec.blue_green is not None
+    is_switch = carrier_of(world.spec).is_switched
     seconds = (world.now - (status.started_at or world.now)).total_seconds()
     exposure = status.exposure
     move = move.evolve(

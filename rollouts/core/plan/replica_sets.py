@@ -24,6 +24,7 @@ from rollouts.core.world import (
     Fleet,
     ReplicaSet,
     World,
+    carrier_of,
     next_sizes,
     pod_shares,
     stable_replicas,
@@ -73,7 +74,7 @@ def _is_bound(world: World, status: RolloutStatus) -> bool:
 
     Where stable has no ready pod, what they get is what nobody answers.
     """
-    if world.spec.by_replicas:
+    if carrier_of(world.spec).is_shared:
         return True  # there is no such Service, and new pods are to get their share
     service, stable, current = (
         world.stable_service,
@@ -84,13 +85,13 @@ def _is_bound(world: World, status: RolloutStatus) -> bool:
         return False
     if stable_is_down(world, status):
         return True
-    switched = world.spec.blue_green is not None and service.selected_hash == current.hash
+    switched = carrier_of(world.spec).is_switched and service.selected_hash == current.hash
     return switched or service.selected_hash == stable.hash
 
 
 def replica_sets_back(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield the next sizes on the way back to stable, where a share of the pods is the weight."""
-    if not world.spec.by_replicas or status.stable_revision is None:
+    if not carrier_of(world.spec).is_shared or status.stable_revision is None:
         return
     sizes = _balanced(world, status)
     for hash_, replica_set in world.observed.replica_sets.items():
@@ -130,7 +131,7 @@ def _wanted(world: World, status: RolloutStatus) -> dict[str, int]:
     """Return the size of every revision that is to be sized now, by hash; what is absent stays as it is."""
     spec, current, stable = world.spec, status.current_revision, status.stable_revision
     assert current is not None
-    if spec.by_replicas and stable is not None:
+    if carrier_of(spec).is_shared and stable is not None:
         return _balanced(world, status)
     keep = {entry.hash for entry in status.retiring if _stays(world, status, entry)}
     left = {hash_ for hash_ in world.observed.replica_sets if hash_ not in keep}

@@ -12,7 +12,7 @@ from rollouts.core.facts import (
     stand_in,
 )
 from rollouts.core.plan.actions import Action, RemoveRoute, SelectRevision, SetWeight
-from rollouts.core.world import World, drift_pause_ends, reaches_canary, under_way
+from rollouts.core.world import World, carrier_of, drift_pause_ends, reaches_canary, under_way
 from rollouts.model.route import Split
 from rollouts.model.status import RolloutStatus
 
@@ -20,7 +20,7 @@ from rollouts.model.status import RolloutStatus
 def routes_back(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what takes traffic from the canary at once; `status` is the one to be written."""
     route = world.observed.route
-    if world.spec.routing is not None and route.exists and route.highest > 0:
+    if carrier_of(world.spec).is_routed and route.exists and route.highest > 0:
         yield from _back(world, status)
 
 
@@ -35,10 +35,10 @@ def route_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what is missing between the routing objects and `status`."""
     if world.claimed:
         return
-    if world.spec.blue_green is not None:
+    if carrier_of(world.spec).is_switched:
         if world.observed.route.exists:  # a canary was under way before
             yield RemoveRoute()
-    elif world.spec.routing is not None and under_way(status):
+    elif carrier_of(world.spec).is_routed and under_way(status):
         yield from _split(world, status)
     elif world.observed.route.exists:
         route = world.observed.route

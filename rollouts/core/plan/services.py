@@ -30,6 +30,7 @@ from rollouts.core.plan.actions import (
 from rollouts.core.world import (
     Service,
     World,
+    carrier_of,
     drift_pause_ends,
     enough_pods,
     frozen,
@@ -61,10 +62,10 @@ def _to_follow(world: World, status: RolloutStatus) -> Iterator[Action]:
 def _named(world: World, status: RolloutStatus, stable: Revision) -> Iterator[Action]:
     """Point the Services that the spec names at the revisions that they are for."""
     service, canary_service = world.stable_service, world.canary_service
-    switched = world.spec.blue_green is not None and (
+    switched = carrier_of(world.spec).is_switched and (
         under_way(status) and next_weight(world, status) > 0
     )
-    bears = world.spec.blue_green is None or may_switch_back(world, status)
+    bears = not carrier_of(world.spec).is_switched or may_switch_back(world, status)
     if service is not None and bears and not switched and may_narrow(world, status, service):
         yield from _bind(world, service, stable)
     if under_way(status):
@@ -105,7 +106,7 @@ def _to_canary(world: World, status: RolloutStatus) -> Iterator[Action]:
     if service is None:
         yield CreateService(world.spec.canary_service, canary.hash)
     elif (
-        world.spec.blue_green is not None
+        carrier_of(world.spec).is_switched
         or world.observed.route.highest == 0
         or may_take_over(world, status)
     ):
@@ -117,7 +118,7 @@ def _to_canary(world: World, status: RolloutStatus) -> Iterator[Action]:
 def _switch(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Point the active Service at the revision that is to have all the traffic: one write."""
     active, new = world.stable_service, status.current_revision
-    if world.spec.blue_green is None or active is None:
+    if not carrier_of(world.spec).is_switched or active is None:
         return
     if new is None or not under_way(status) or next_weight(world, status) == 0:
         return  # stable is to be active, which `service_writes` sees to
@@ -129,7 +130,7 @@ def _switch(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 def services_back(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what takes Services back from the canary; `status` is the one to be written."""
-    if world.spec.blue_green is not None:
+    if carrier_of(world.spec).is_switched:
         yield from _switch_back(world, status)
     yield from _let_go(world, status)
 

@@ -26,7 +26,7 @@ from rollouts.core.plan.actions import (
     SetMinReady,
     SetWeight,
 )
-from rollouts.core.world import World
+from rollouts.core.world import World, carrier_of
 
 _BACK, _PODS, _SERVICES, _FORWARD, _LATER = range(5)
 _CAN_WAIT = (DeleteReplicaSet, DressPod, EvictPod)
@@ -72,4 +72,4 @@ def _sizes(asked: Sequence[Action], name: str) -> list[ScaleReplicaSet]:
 def _size(world: World, action: ScaleReplicaSet) -> int:
     found = (each for each in world.observed.replica_sets.values() if each.name == action.name)
     grows = any(action.replicas > each.wanted for each in found)
-    return _PODS if world.spec.by_replicas or grows else _LATER
+    return _PODS if carrier_of(world.spec).is_shared or grows else _LATER

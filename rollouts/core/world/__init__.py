@@ -5,10 +5,11 @@ Nothing here decides anything.
 """
 
 from rollouts.core.world.carrier import (
-    attainable_weight,
+    Carrier,
+    carrier_of,
     current_route,
+    missing_service,
     pods_needed,
-    pods_serving,
     reaches_canary,
 )
 from rollouts.core.world.move import (
@@ -59,6 +60,7 @@ __all__ = [
     "MOST_EVICTIONS",
     "REVERT",
     "SERVICE_FOLLOWED",
+    "Carrier",
     "Command",
     "Fleet",
     "Hold",
@@ -71,11 +73,11 @@ __all__ = [
     "Service",
     "Workload",
     "World",
-    "attainable_weight",
     "attempt",
     "by_whom",
     "canary_replicas",
     "canary_scale_at",
+    "carrier_of",
     "current_route",
     "describe",
     "drift_corrected_lately",
@@ -87,11 +89,11 @@ __all__ = [
     "has_just_left",
     "is_warm",
     "max_unavailable",
+    "missing_service",
     "next_revision_number",
     "next_sizes",
     "pod_shares",
     "pods_needed",
-    "pods_serving",
     "reaches_canary",
     "restart_pace",
     "share_percent",

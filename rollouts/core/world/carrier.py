@@ -1,5 +1,13 @@
-"""What carries the weight of a canary: routers, the active Service, or the pods themselves."""
+"""
+What carries the weight of a canary: routers, the active Service, or the pods themselves.
 
+`carrier_of` is the one place that asks a spec which of them it is. Everybody else asks the carrier.
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from rollouts.core.world.observed import ReplicaSet
 from rollouts.core.world.sizes import (
     canary_replicas,
     enough_pods,
@@ -14,100 +22,209 @@ from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 
 
-def pods_needed(spec: RolloutSpec, status: RolloutStatus) -> int:
+class Carrier(ABC):
     """
-    Return how many canary pods have to be available before the desired weight may be applied.
+    What carries the weight, and answers for it.
 
-    A canary size that was set by hand (setCanaryScale) counts instead of the weight's; a
-    header or mirror route needs a pod like any weight. Of a Rollout without pods it is none.
+    Exactly one of the three flags is true. They stand for what has a name of its own in no
+    carrier: each place that asks says beside it what follows.
     """
-    total, desired = stable_replicas(spec, status), status.weights.desired
-    if total == 0:
-        return 0
-    if spec.by_replicas:
-        return pod_shares(spec, total, desired)[0]
-    least = 1 if desired or split_of(spec, status).names else 0
-    if status.canary_scale is not None and desired < 100:
-        return max(status.canary_scale, least)
-    return max(canary_replicas(total, desired), least)
 
+    is_routed: ClassVar[bool] = False
+    """Objects of routers send each request, by a weight that is written to them."""
+    is_switched: ClassVar[bool] = False
+    """One Service has all the traffic, and selects one of two revisions: a weight is 0 or 100."""
+    is_shared: ClassVar[bool] = False
+    """The pods of both revisions answer, and their share is the weight: there is nothing else to write."""
+    stable_service_field: ClassVar[str] = "stableService"
+    """What the spec calls the Service that users' requests reach."""
+    canary_service_field: ClassVar[str] = "canaryService"
+    """What it calls the Service of the new revision alone."""
 
-def pods_serving(spec: RolloutSpec, status: RolloutStatus) -> int:
-    """Return how many canary pods the weight needs that is applied."""
-    total, applied = stable_replicas(spec, status), status.weights.applied
-    return (
-        pod_shares(spec, total, applied)[0] if spec.by_replicas else canary_replicas(total, applied)
-    )
+    @abstractmethod
+    def route(self, world: World, status: RolloutStatus) -> Route:
+        """Return what the traffic does now."""
 
+    @abstractmethod
+    def reaches_canary(self, world: World, status: RolloutStatus) -> bool:
+        """
+        Return whether what is sent to a canary arrives at the current revision.
 
-def attainable_weight(spec: RolloutSpec, status: RolloutStatus, percent: int) -> int:
-    """Return the weight that is had when `percent` is asked for: the same, but without a router."""
-    if not spec.by_replicas:
+        Right after a newer template it may still be the revision before that has it.
+        """
+
+    def pods_needed(self, spec: RolloutSpec, status: RolloutStatus) -> int:
+        """
+        Return how many canary pods have to be available before the desired weight may be applied.
+
+        A canary size that was set by hand (setCanaryScale) counts instead of the weight's; a
+        header or mirror route needs a pod like any weight. Of a Rollout without pods it is none.
+        """
+        total, desired = stable_replicas(spec, status), status.weights.desired
+        if total == 0:
+            return 0
+        least = 1 if desired or split_of(spec, status).names else 0
+        if status.canary_scale is not None and desired < 100:
+            return max(status.canary_scale, least)
+        return max(canary_replicas(total, desired), least)
+
+    def pods_serving(self, spec: RolloutSpec, status: RolloutStatus) -> int:
+        """Return how many canary pods the weight needs that is applied."""
+        return canary_replicas(stable_replicas(spec, status), status.weights.applied)
+
+    def attainable_weight(self, _spec: RolloutSpec, _status: RolloutStatus, percent: int) -> int:
+        """Return the weight that is had when `percent` is asked for."""
         return percent
-    canary, stable = pod_shares(spec, stable_replicas(spec, status), percent)
-    return share_percent(canary, stable)
+
+    def stable_at_first_sight(self, world: World) -> ReplicaSet | None:
+        """Return the revision that has the users' traffic, as far as objects alone tell."""
+        service = world.stable_service
+        return world.observed.replica_sets.get(service.selected_hash) if service else None
+
+    def place(self, status: RolloutStatus) -> str:
+        """Return where the traffic is, to be put behind a step."""
+        return f"at {status.weights.applied} %"
+
+    def is_applied(self, _spec: RolloutSpec, status: RolloutStatus) -> tuple[str, str]:
+        """Return the reason and the words for a weight that is applied now."""
+        return "WeightSet", f"the canary has {status.weights.desired} % of the traffic"
+
+
+class Routed(Carrier):
+    """The objects of routers (`rollouts.traffic`): a write to each, confirmed by all."""
+
+    is_routed = True
+
+    def route(self, world: World, _status: RolloutStatus) -> Route:
+        return world.observed.route
+
+    def reaches_canary(self, world: World, status: RolloutStatus) -> bool:
+        service, current = world.canary_service, status.current_revision
+        return service is not None and current is not None and service.selected_hash == current.hash
+
+
+class Switched(Carrier):
+    """The active Service of blue-green: one write, all or nothing."""
+
+    is_switched = True
+    stable_service_field = "activeService"
+    canary_service_field = "previewService"
+
+    def route(self, world: World, status: RolloutStatus) -> Route:
+        """
+        Return what the active Service selects: one revision, and so all or nothing.
+
+        Without its key it selects the new revision's pods beside the old ones, once there are any.
+        """
+        service, findings = world.stable_service, world.observed.route.findings
+        stable, current = status.stable_revision, status.current_revision
+        if service is None or stable is None or current is None or stable.hash == current.hash:
+            return Route(findings=findings)
+        if service.selected_hash == stable.hash:
+            return Route(exists=True, findings=findings)
+        if service.selected_hash == current.hash:
+            return Route(exists=True, weight=100, highest=100, findings=findings)
+        new = world.replica_set(current)
+        shared = service.selected_hash == "" and new is not None and new.existing > 0
+        return Route(exists=True, weight=None, highest=100 if shared else 0, findings=findings)
+
+    def reaches_canary(self, _world: World, _status: RolloutStatus) -> bool:
+        return True
+
+    def place(self, status: RolloutStatus) -> str:
+        return f"{'after' if status.weights.applied else 'before'} the switch"
+
+    def is_applied(self, spec: RolloutSpec, status: RolloutStatus) -> tuple[str, str]:
+        current = status.current_revision
+        hash_ = current.hash if current is not None else ""
+        return "Switched", f"Service {spec.stable_service} has switched to {hash_}"
+
+
+class Shared(Carrier):
+    """The pods of the two revisions, behind one Service: a change of two sizes, confirmed by the pods."""
+
+    is_shared = True
+
+    def route(self, world: World, status: RolloutStatus) -> Route:
+        """Return the canary's share of the pods, once they are all there."""
+        findings = world.observed.route.findings
+        stable = world.replica_set(status.stable_revision)
+        canary = world.replica_set(status.current_revision)
+        if stable is None or stable is canary:
+            return Route(findings=findings)
+        others = sum(each.existing for each in world.others(status))
+        ready, wanted = (canary.ready, canary.wanted) if canary is not None else (0, 0)
+        least = enough_pods(world.spec, wanted, canary)
+        arrived = canary is None or (canary.available >= least and canary.existing <= wanted)
+        still = arrived and others == 0 and stable.existing <= stable.wanted
+        return Route(
+            exists=True,
+            weight=share_percent(wanted, stable.wanted) if still else None,
+            highest=max(share_percent(ready, stable.ready), 1 if others else 0),
+            findings=findings,
+        )
+
+    def reaches_canary(self, world: World, status: RolloutStatus) -> bool:
+        canary = world.replica_set(status.current_revision)
+        return canary is not None and canary.ready > 0
+
+    def pods_needed(self, spec: RolloutSpec, status: RolloutStatus) -> int:
+        return pod_shares(spec, stable_replicas(spec, status), status.weights.desired)[0]
+
+    def pods_serving(self, spec: RolloutSpec, status: RolloutStatus) -> int:
+        return pod_shares(spec, stable_replicas(spec, status), status.weights.applied)[0]
+
+    def attainable_weight(self, spec: RolloutSpec, status: RolloutStatus, percent: int) -> int:
+        canary, stable = pod_shares(spec, stable_replicas(spec, status), percent)
+        return share_percent(canary, stable)
+
+    def stable_at_first_sight(self, world: World) -> ReplicaSet | None:
+        running = [each for each in world.observed.replica_sets.values() if each.existing > 0]
+        return min(running, key=lambda each: each.revision, default=None)
+
+    def is_applied(self, spec: RolloutSpec, status: RolloutStatus) -> tuple[str, str]:
+        rounded = _rounded(spec, status)
+        return "WeightSet", f"the canary has {status.weights.desired} % of the pods{rounded}"
+
+
+def _rounded(spec: RolloutSpec, status: RolloutStatus) -> str:
+    """Return what was asked for, in words, where whole pods can't be had to that."""
+    steps, index = spec.steps, status.current_step_index
+    weights = [step.set_weight for step in steps[: (index or 0) + 1] if step.set_weight is not None]
+    if index is None or index >= len(steps) or not weights or weights[-1] == status.weights.desired:
+        return ""
+    return f", the nearest to {weights[-1]} % that whole pods can be"
+
+
+_ROUTED, _SWITCHED, _SHARED = Routed(), Switched(), Shared()
+
+
+def carrier_of(spec: RolloutSpec) -> Carrier:
+    """Return what carries the weight by this spec."""
+    if spec.blue_green is not None:
+        return _SWITCHED
+    return _SHARED if spec.by_replicas else _ROUTED
 
 
 def current_route(world: World, status: RolloutStatus) -> Route:
-    """Return what the routes say: a router's objects, the active Service, or the pods themselves."""
-    if world.spec.blue_green is not None:
-        return _switched_route(world, status)
-    if world.spec.by_replicas:
-        return _shared_route(world, status)
-    return world.observed.route
-
-
-def _switched_route(world: World, status: RolloutStatus) -> Route:
-    """
-    Return blue-green's route: the active Service selects one revision, and so has all or nothing.
-
-    Without its key it selects the new revision's pods beside the old ones, once there are any.
-    """
-    service, findings = world.stable_service, world.observed.route.findings
-    stable, current = status.stable_revision, status.current_revision
-    if service is None or stable is None or current is None or stable.hash == current.hash:
-        return Route(findings=findings)
-    if service.selected_hash == stable.hash:
-        return Route(exists=True, findings=findings)
-    if service.selected_hash == current.hash:
-        return Route(exists=True, weight=100, highest=100, findings=findings)
-    new = world.replica_set(current)
-    shared = service.selected_hash == "" and new is not None and new.existing > 0
-    return Route(exists=True, weight=None, highest=100 if shared else 0, findings=findings)
-
-
-def _shared_route(world: World, status: RolloutStatus) -> Route:
-    """Return a replica-weighted canary's route: its share of the pods, once they are all there."""
-    findings = world.observed.route.findings
-    stable, canary = (
-        world.replica_set(status.stable_revision),
-        world.replica_set(status.current_revision),
-    )
-    if stable is None or stable is canary:
-        return Route(findings=findings)
-    others = sum(each.existing for each in world.others(status))
-    ready, wanted = (canary.ready, canary.wanted) if canary is not None else (0, 0)
-    least = enough_pods(world.spec, wanted, canary)
-    arrived = canary is None or (canary.available >= least and canary.existing <= wanted)
-    still = arrived and others == 0 and stable.existing <= stable.wanted
-    return Route(
-        exists=True,
-        weight=share_percent(wanted, stable.wanted) if still else None,
-        highest=max(share_percent(ready, stable.ready), 1 if others else 0),
-        findings=findings,
-    )
+    """Return what the traffic does now, whatever carries it."""
+    return carrier_of(world.spec).route(world, status)
 
 
 def reaches_canary(world: World, status: RolloutStatus) -> bool:
-    """
-    Return whether what the routes send to a canary arrives at the current revision.
+    """Return whether what is sent to a canary arrives at the current revision."""
+    return carrier_of(world.spec).reaches_canary(world, status)
 
-    Right after a newer template it may still be the revision before that has it.
-    """
-    canary = world.replica_set(status.current_revision)
-    if world.spec.by_replicas:
-        return canary is not None and canary.ready > 0
-    if world.spec.routing is None:
-        return True
-    service, current = world.canary_service, status.current_revision
-    return service is not None and current is not None and service.selected_hash == current.hash
+
+def pods_needed(spec: RolloutSpec, status: RolloutStatus) -> int:
+    """Return how many canary pods have to be available before the desired weight may be applied."""
+    return carrier_of(spec).pods_needed(spec, status)
+
+
+def missing_service(world: World) -> str:
+    """Return what is said of the Service that users' requests reach, where it does not exist; or nothing."""
+    name = world.spec.stable_service
+    if name is None or name in world.observed.services:
+        return ""
+    field = carrier_of(world.spec).stable_service_field
+    return f"Service {name} does not exist; create it, or correct {field}"

@@ -77,15 +77,6 @@ class World:
         return self.observed.services.get(self.spec.stable_service or "")
 
     @property
-    def lacking(self) -> str:
-        """What is said of a Service that is named, and does not exist; or nothing."""
-        name = self.spec.stable_service
-        if name is None or name in self.observed.services:
-            return ""
-        field = "stableService" if self.spec.blue_green is None else "activeService"
-        return f"Service {name} does not exist; create it, or correct {field}"
-
-    @property
     def claimed(self) -> bool:
         """Return whether another Rollout has our Services: then they are not ours to write."""
         return any(each.reason == "ServiceClaimed" for each in self.observed.route.blockers)
