@@ -5,7 +5,7 @@ How far does a bad release come before it is stopped, and how long is a good one
         [--weights 10,50] [--pause 20] [--scrape 5] [--interval 5] [--arrivals even|poisson]
         [--minutes 15] [--jobs 2] [--against COMMIT] [--output json]
 
-Releases in virtual time (`bench.trial`): the reconciler, the looks and the judges are the real
+Releases in virtual time (`bench.trial`): the reconciler, the monitor and the judges are the real
 ones, the cluster and Prometheus are in memory, and users come `--rate` times per second. The limit
 is an error rate of 1 %; a release fails `--fails` times as much. Scrapes begin at a random
 moment. With `--against` the same releases are made by the product of another commit as well.
@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--weights", type=numbers, default=[10.0, 50.0])
     made.add_argument("--pause", type=float, default=20.0, help="seconds after each weight")
     made.add_argument("--scrape", type=float, default=5.0, help="seconds between scrapes")
-    made.add_argument("--interval", type=float, default=5.0, help="seconds between looks")
+    made.add_argument("--interval", type=float, default=5.0, help="seconds between measurements")
     made.add_argument("--arrivals", choices=("even", "poisson"), default="even")
     made.add_argument("--minutes", type=float, default=15.0, help="the longest that is waited")
     made.add_argument("--jobs", type=int, default=2, help="processes")

@@ -1,5 +1,5 @@
 """
-One release in virtual time, through the real code: the reconciler, the looks, the judges.
+One release in virtual time, through the real code: the reconciler, the monitor, the judges.
 
 Only the world is made up: an in-memory cluster whose pods are ready after some seconds, and
 visitors whose requests are split by the weight that the canary Ingress says at that moment. Equal
@@ -32,7 +32,7 @@ SETTLES_WITHIN = 50
 SOON = 0.01
 """The least time that passes between two reconciles that were asked for by the clock."""
 STARTS_WITHIN_SECONDS = (1.0, 6.0)
-"""How long new pods take, so that looks and pauses do not keep step."""
+"""How long new pods take, so that measurements and pauses do not keep step."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,12 @@ class Trial:
         self._wake_at: datetime | None = None
         self._looked = False
         telemetry, every = ControllerMetrics(), setting.interval_seconds
-        self._looks = Monitor(
-            self._metrics, self._clock, telemetry, self._look_came, interval_seconds=every
+        self._monitor = Monitor(
+            self._metrics.sources, self._clock, telemetry, self._look_came, interval_seconds=every
         )
         notices = Notices(SilentNotifier())
         self._reconciler = Reconciler(
-            self._cluster, self._clock, self._looks, notices, telemetry, quiet_seconds=2 * every
+            self._cluster, self._clock, self._monitor, notices, telemetry, quiet_seconds=2 * every
         )
         self._failed = 0
         self._course = Course()
@@ -97,7 +97,7 @@ class Trial:
         try:
             await self._pass(self._setting.patience_seconds)
         finally:
-            await self._looks.close()
+            await self._monitor.close()
         return self._course.fate(self._ending(), self._failed, self._clock.now().timestamp())
 
     # Time.

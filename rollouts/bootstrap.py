@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rollouts.kube.cluster import KubeCluster
     from rollouts.kube.lease import Lease
     from rollouts.metrics.prometheus import PrometheusSource
-    from rollouts.ports import MetricSource, Notifier
+    from rollouts.ports import MetricSources, Notifier
 
 LEASE_NAME = "rollouts-controller"
 STOPPED, LOST_LEADERSHIP = 0, 1
@@ -55,8 +55,8 @@ async def controller(settings: Settings, stop: asyncio.Event) -> int:
     from rollouts.kube.cluster import connect
 
     cluster = connect(settings.kubeconfig, settings.context, settings.namespaces, WATCHED)
-    source, close_source = _metrics(settings)
-    running = Controller(cluster, source, _notifier(settings), SystemClock(), settings)
+    sources, close_sources = _sources(settings)
+    running = Controller(cluster, sources, _notifier(settings), SystemClock(), settings)
     endpoints = Endpoints(running.metrics.render, lambda: _problems(cluster))
     try:
         await endpoints.start(settings.address, settings.port)
@@ -68,7 +68,7 @@ async def controller(settings: Settings, stop: asyncio.Event) -> int:
         return await _lead(settings, cluster, running, stop)
     finally:
         await cluster.stop()
-        await close_source()
+        await close_sources()
         await endpoints.stop()
 
 
@@ -120,13 +120,19 @@ def _problems(cluster: "KubeCluster") -> list[str]:
     return [] if cluster.filled() else (cluster.problems() or ["the caches are being filled"])
 
 
-def _metrics(settings: Settings) -> "tuple[MetricSource, Callable[[], Awaitable[None]]]":
-    from rollouts.analysis.measuring import NoSource
+def _sources(settings: Settings) -> "tuple[MetricSources, Callable[[], Awaitable[None]]]":
+    """
+    Return which provider the counters come from, and which answers queries; and how to close them.
+
+    Another provider that only answers queries goes beside Prometheus, or beside `NoCounterSource`.
+    """
+    from rollouts.metrics.absent import no_sources
+    from rollouts.ports import MetricSources
 
     if not settings.prometheus_url:
-        return NoSource(), _nothing_to_close
+        return no_sources(), _nothing_to_close
     source = prometheus(settings)
-    return source, source.close
+    return MetricSources(counters=source, queries=source), source.close
 
 
 def prometheus(settings: Settings) -> "PrometheusSource":

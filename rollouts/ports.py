@@ -165,8 +165,13 @@ class Series:
     samples: Sequence[tuple[float, float]] = field(default_factory=tuple)
 
 
-class MetricSource(Protocol):
-    """Where measurements come from. Every method raises `Unavailable` when it can't say."""
+class CounterSource(Protocol):
+    """
+    Where the raw samples of counters come from, which `errorRate` and `latency` are counted from.
+
+    Every method raises `Unavailable` when it can't say. Series are named as Prometheus names them,
+    and `up` is the series of who was scraped, 1 when it answered.
+    """
 
     async def samples(
         self, selector: str, *, until: datetime, window_seconds: float
@@ -174,15 +179,35 @@ class MetricSource(Protocol):
         """Return the raw samples of `selector` in (until - window, until], per series."""
         ...
 
-    async def value(self, promql: str, *, at: datetime) -> float | None:
+    async def last_scrape(self, up: str, *, at: datetime) -> float:
+        """Return when a target that the selector `up` selects last answered, in unix seconds; 0: none did."""
+        ...
+
+    async def most_scrapes(self, *, until: datetime, window_seconds: float) -> int:
+        """Return how often the target that was scraped most was, in (until - window, until]; 0 without any."""
+        ...
+
+
+class QuerySource(Protocol):
+    """Where the one number comes from that a `query` asks for, in its provider's own language."""
+
+    async def value(self, query: str, *, at: datetime) -> float | None:
         """
-        Return the one number that `promql` evaluates to; None for an empty result or NaN.
+        Return the one number that `query` evaluates to; None for an empty result or NaN.
 
         Raises:
-            Permanent: the expression is wrong, or yields more than one series.
+            Permanent: the expression is wrong, or yields more than one number.
             Unavailable: no answer, or nonsense.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSources:
+    """Which provider is behind which of the two; it may be one for both."""
+
+    counters: CounterSource
+    queries: QuerySource
 
 
 @dataclass(frozen=True, slots=True)

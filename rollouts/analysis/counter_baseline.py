@@ -21,67 +21,25 @@ from datetime import datetime
 
 from rollouts.analysis.counter_metric import Labels, Metric, labels_of, quoted, selector
 from rollouts.judge.counters import Counter
-from rollouts.ports import MetricSource, Series
+from rollouts.ports import CounterSource, Series
 
-_Place = tuple[str, str]
-TWICE = 2
-
-
-def by_one_job(
-    metric: Metric,
-    found: Iterable[Series],
-    chosen: dict[str, str],
-    counters: Mapping[Labels, Counter],
-) -> list[Series]:
-    """
-    Return each process' series of one job only: two that scrape it count everything twice.
-
-    It is the job with the most series, of equals the first by name; `chosen` keeps it for
-    as long as it is there. Of the one that replaces it, only what is later counts.
-    """
-    jobs: dict[str, dict[str, list[Series]]] = {}
-    for series in found:
-        of_process = jobs.setdefault(metric.process(series.labels), {})
-        of_process.setdefault(series.labels.get("job", ""), []).append(series)
-    result: list[Series] = []
-    for name, of_process in jobs.items():
-        best = min(of_process, key=lambda job: (-len(of_process[job]), job))
-        before = chosen.get(name, best)
-        if before in of_process:
-            best = before
-        chosen[name] = best
-        if best == before:
-            result += of_process[best]
-        else:
-            seen = (
-                each.at for labels, each in counters.items() if metric.process(dict(labels)) == name
-            )
-            result += _after(of_process[best], max(seen, default=0.0))
-    return result
+_Target = tuple[str, str]
 
 
-def _after(found: Iterable[Series], moment: float) -> list[Series]:
-    later = [
-        Series(each.labels, tuple(sample for sample in each.samples if sample[0] > moment))
-        for each in found
-    ]
-    return [each for each in later if each.samples]
-
-
-class Births:
-    """Who is new, since one moment."""
+class CounterBaseline:
+    """Which counters are new, since one moment."""
 
     def __init__(self, metric: Metric, since: datetime, look_back_seconds: float) -> None:
         self._metric = metric
         self._since = since
         self._look_back_seconds = look_back_seconds
-        self._before: dict[str, dict[_Place, bool]] = {}
+        self._before: dict[str, dict[_Target, bool]] = {}
         """Per job: who was a target just before counting began, and whether it answered."""
         self._scraping: bool | None = None
 
-    async def at_zero(
+    async def from_zero(
         self,
-        source: MetricSource,
+        source: CounterSource,
         found: Sequence[Series],
         counters: Mapping[Labels, Counter],
         until: datetime,
@@ -103,32 +61,32 @@ class Births:
         spans = _spans(self._metric, found, counters) if new else {}
         sure: set[Labels] = set()
         started_after: dict[Labels, float] = {}
-        strangers: list[Labels] = []
+        unknown: list[Labels] = []
         for labels, series in new.items():
-            born = min(at for at, _ in series.samples)
+            first = min(at for at, _ in series.samples)
             last = max(
-                (end for start, end in spans[self._metric.process(series.labels)] if start < born),
+                (end for start, end in spans[self._metric.process(series.labels)] if start < first),
                 default=None,
             )
             if last is None:
-                strangers.append(labels)
-            elif last >= born:
+                unknown.append(labels)
+            elif last >= first:
                 sure.add(labels)
             else:
                 started_after[labels] = last
-        sure |= await self._known_before(source, strangers)
-        started_after |= {labels: since for labels in strangers if labels not in sure}
+        sure |= await self._known_before(source, unknown)
+        started_after |= {labels: since for labels in unknown if labels not in sure}
         return frozenset(sure | await self._started(source, started_after, until))
 
-    async def _known_before(self, source: MetricSource, strangers: Iterable[Labels]) -> set[Labels]:
+    async def _known_before(self, source: CounterSource, unknown: Iterable[Labels]) -> set[Labels]:
         """Return those that did not exist shortly before counting began, by who was scraped then."""
         result = set()
-        for labels in strangers:
+        for labels in unknown:
             facts = dict(labels)
-            place = _place(facts)
-            if place[0] not in self._before:
-                self._before[place[0]] = await self._targets(source, place[0])
-            answered = self._before[place[0]].get(place)
+            target = _target(facts)
+            if target[0] not in self._before:
+                self._before[target[0]] = await self._targets(source, target[0])
+            answered = self._before[target[0]].get(target)
             if answered or (
                 answered is None
                 and self._metric.meaning(facts).young
@@ -137,14 +95,14 @@ class Births:
                 result.add(labels)
         return result
 
-    async def _targets(self, source: MetricSource, job: str) -> dict[_Place, bool]:
+    async def _targets(self, source: CounterSource, job: str) -> dict[_Target, bool]:
         ups = await source.samples(
             self._of_job("up", job), until=self._since, window_seconds=self._look_back_seconds
         )
-        answered: dict[_Place, bool] = {}
+        answered: dict[_Target, bool] = {}
         for up in ups:  # of several that scrape a target, it is enough that it answered one
-            place = _place(up.labels)
-            answered[place] = answered.get(place, False) or any(
+            target = _target(up.labels)
+            answered[target] = answered.get(target, False) or any(
                 value == 1 for _, value in up.samples
             )
         return answered
@@ -153,30 +111,32 @@ class Births:
         of_job = f"job={quoted(job)}" if job else ""
         return selector(metric, self._metric.question.places, of_job)
 
-    async def _was_scraping(self, source: MetricSource) -> bool:
+    async def _was_scraping(self, source: CounterSource) -> bool:
         """Return whether any target was scraped twice then: if so, every target was at least once."""
         if self._scraping is None:
-            value = await source.value(scraped(self._look_back_seconds), at=self._since)
-            self._scraping = (value or 0) >= TWICE  # None: no target at all, so nobody was scraped
+            scrapes = await source.most_scrapes(
+                until=self._since, window_seconds=self._look_back_seconds
+            )
+            self._scraping = scrapes > 1  # without any target nobody was scraped
         return self._scraping
 
     async def _started(
-        self, source: MetricSource, after: Mapping[Labels, float], until: datetime
+        self, source: CounterSource, after: Mapping[Labels, float], until: datetime
     ) -> set[Labels]:
         """Return those whose process says that it started after the moment given for it."""
-        started: dict[_Place, float] = {}
-        for job in sorted({_place(dict(labels))[0] for labels in after}):
+        started: dict[_Target, float] = {}
+        for job in sorted({_target(dict(labels))[0] for labels in after}):
             for each in await source.samples(
                 self._of_job("process_start_time_seconds", job),
                 until=until,
                 window_seconds=self._look_back_seconds,
             ):
                 # One that says nothing has not started since: in doubt it is met late.
-                started[_place(each.labels)] = max(each.samples, default=(0.0, 0.0))[1]
+                started[_target(each.labels)] = max(each.samples, default=(0.0, 0.0))[1]
         return {
             labels
             for labels, moment in after.items()
-            if started.get(_place(dict(labels)), 0.0) > moment
+            if started.get(_target(dict(labels)), 0.0) > moment
         }
 
 
@@ -200,12 +160,7 @@ def _spans(
     }
 
 
-def _place(labels: Mapping[str, str]) -> _Place:
+def _target(labels: Mapping[str, str]) -> _Target:
     """Return the labels that `up` and the process' own metrics share with its counters."""
     names = ("instance", "controller_pod", "pod")
     return labels.get("job", ""), next((labels[name] for name in names if labels.get(name)), "")
-
-
-def scraped(window_seconds: float) -> str:
-    """Return the PromQL for how often the target that was scraped most was scraped in a window."""
-    return f"max(count_over_time(up[{round(window_seconds * 1000)}ms]))"

@@ -1,18 +1,21 @@
 """
-One of the copies of each series, where several Prometheus have scraped the same process.
+Each request's counter once, where several Prometheus or several jobs have scraped the same process.
 
 The two of an HA pair scrape the same targets, each at its own times, and what asks both (Thanos,
 Mimir, VictoriaMetrics, a federation) tells their series apart by one label, unless it was told
 to deduplicate. Counted as they are, every request counts twice. Of each process all series
 are taken from one of them, because what one scrape shows belongs together.
+
+Two jobs of one Prometheus that scrape the same process count everything twice as well.
 """
 
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from rollouts.analysis.counter_metric import Labels, labels_of
+from rollouts.analysis.counter_metric import Labels, Metric, labels_of
+from rollouts.judge.counters import Counter
 from rollouts.ports import Series
 
 ENOUGH = 0.8
@@ -21,11 +24,11 @@ SKEW_SECONDS = 2.0
 """So far apart two clocks may be that stamp the samples of one counter."""
 AMBIGUOUS = "replica"
 """An app may have a label of this name too, and count by it."""
-_TELLING = 3
+_COMPARED = 3
 """So many samples of two series have to be compared to say that they are two counters."""
 
 _Target = tuple[str, str]
-_Copies = dict[str, Series]
+_Replicas = dict[str, Series]
 
 REPLICA_LABELS = ("prometheus_replica", "__replica__", "replica")
 """
@@ -41,14 +44,14 @@ def one_of_each(found: Iterable[Series], names: Sequence[str]) -> tuple[list[Ser
     Return one of the series that differ in labels of these names only, without those labels.
 
     Of a process it is the first by name that has not clearly fewer samples than another: so it
-    is the same one, look by look, until it fails. Which one of how many is said in words; no
+    is the same one, read by read, until it fails. Which one of how many is said in words; no
     words, if there are no copies.
     """
     found = list(found)
     used = [name for name in names if any(name in each.labels for each in found)]
     if not used:
         return found, ""
-    groups: dict[Labels, _Copies] = defaultdict(dict)
+    groups: dict[Labels, _Replicas] = defaultdict(dict)
     for each in found:
         rest = tuple(label for label in labels_of(each) if label[0] not in used)
         groups[rest][_replica(each, used)] = each
@@ -61,7 +64,48 @@ def one_of_each(found: Iterable[Series], names: Sequence[str]) -> tuple[list[Ser
         if replica in group:
             others = (each for name, each in group.items() if name != replica)
             result.append(Series(dict(rest), _in_order(group[replica], others)))
-    return result, _said(groups, chosen)
+    return result, _note(groups, chosen)
+
+
+def by_one_job(
+    metric: Metric,
+    found: Iterable[Series],
+    chosen: dict[str, str],
+    counters: Mapping[Labels, Counter],
+) -> list[Series]:
+    """
+    Return each process' series of one job only: two that scrape it count everything twice.
+
+    It is the job with the most series, of equals the first by name; `chosen` keeps it for
+    as long as it is there. Of the one that replaces it, only what is later counts.
+    """
+    jobs: dict[str, dict[str, list[Series]]] = {}
+    for series in found:
+        of_process = jobs.setdefault(metric.process(series.labels), {})
+        of_process.setdefault(series.labels.get("job", ""), []).append(series)
+    result: list[Series] = []
+    for name, of_process in jobs.items():
+        best = min(of_process, key=lambda job: (-len(of_process[job]), job))
+        before = chosen.get(name, best)
+        if before in of_process:
+            best = before
+        chosen[name] = best
+        if best == before:
+            result += of_process[best]
+        else:
+            seen = (
+                each.at for labels, each in counters.items() if metric.process(dict(labels)) == name
+            )
+            result += _after(of_process[best], max(seen, default=0.0))
+    return result
+
+
+def _after(found: Iterable[Series], moment: float) -> list[Series]:
+    later = [
+        Series(each.labels, tuple(sample for sample in each.samples if sample[0] > moment))
+        for each in found
+    ]
+    return [each for each in later if each.samples]
 
 
 def _replica(series: Series, names: Collection[str]) -> str:
@@ -74,9 +118,9 @@ def _target(labels: Labels) -> _Target:
     return facts.get("job", ""), facts.get("instance", "")
 
 
-def _chosen(groups: dict[Labels, _Copies]) -> dict[_Target, str]:
+def _chosen(groups: dict[Labels, _Replicas]) -> dict[_Target, str]:
     """Return, for each target, whose samples are taken."""
-    counts: dict[_Target, Counter[str]] = defaultdict(Counter)
+    counts: dict[_Target, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for rest, group in groups.items():
         for replica, series in group.items():
             counts[_target(rest)][replica] += len(series.samples)
@@ -86,12 +130,12 @@ def _chosen(groups: dict[Labels, _Copies]) -> dict[_Target, str]:
     }
 
 
-def _said(groups: dict[Labels, _Copies], chosen: dict[_Target, str]) -> str:
-    copied = {rest: group for rest, group in groups.items() if len(group) > 1}
-    if not copied:
+def _note(groups: dict[Labels, _Replicas], chosen: dict[_Target, str]) -> str:
+    replicated = {rest: group for rest, group in groups.items() if len(group) > 1}
+    if not replicated:
         return ""
-    many = len(set().union(*copied.values()))
-    taken = " and ".join(sorted({chosen[_target(rest)] for rest in copied}))
+    many = len(set().union(*replicated.values()))
+    taken = " and ".join(sorted({chosen[_target(rest)] for rest in replicated}))
     return f"of {many} replicas of Prometheus one is counted: {taken}"
 
 
@@ -120,7 +164,7 @@ def _is_apart(one: Series, other: Series) -> bool:
             continue
         compared += 1
         wrong += not samples[before][1] <= value <= samples[after][1]
-    return compared >= _TELLING and 2 * wrong >= compared
+    return compared >= _COMPARED and 2 * wrong >= compared
 
 
 def _in_order(taken: Series, others: Iterable[Series]) -> tuple[tuple[float, float], ...]:

@@ -1,40 +1,40 @@
-"""From a look at the metrics to what a decision rests on."""
+"""From a round of measurements to what a decision rests on."""
 
 import structlog
 
 from rollouts.judge import judge
 from rollouts.model.criteria import Criterion
-from rollouts.model.evidence import Evidence, Look, Measurement
+from rollouts.model.evidence import Evidence, Measurement, MeasurementRound
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import CriterionStatus, Exposure, RolloutStatus
 
 log = structlog.get_logger(__name__)
 
 
-def weigh(spec: RolloutSpec, status: RolloutStatus, look: Look | None) -> Evidence:
+def weigh(spec: RolloutSpec, status: RolloutStatus, latest: MeasurementRound | None) -> Evidence:
     """
     Return the verdicts of the success criteria, in the order of the spec.
 
-    A look that belongs to another attempt is no evidence. `at` is the oldest of the
+    A round that belongs to another attempt is no evidence. `at` is the oldest of the
     measurements, and of the scrape that they rest on: what counts is since when all
-    criteria have been looked at. One that was edited since, though its name is the same, has not been,
+    criteria have been measured. One that was edited since, though its name is the same, has not been,
     and nothing is remembered of what it was.
     """
-    if look is None or look.exposed_at != status.exposed_at:
+    if latest is None or latest.exposed_at != status.exposed_at:
         return Evidence()
     known = {criterion.name: criterion for criterion in status.criteria}
     judged: list[CriterionStatus] = []
-    moments = [look.at, look.seen_at or look.at]
+    moments = [latest.at, latest.seen_at or latest.at]
     complete = True
     for criterion in spec.success_criteria:
-        measurement = look.measurements.get(criterion.name)
+        measurement = latest.measurements.get(criterion.name)
         previous = known.get(criterion.name)
-        seen = look.criteria.get(criterion.name, criterion)
+        seen = latest.criteria.get(criterion.name, criterion)
         if not seen.is_judged_as(criterion):
             measurement = previous = None
-        if measurement is None:  # new in the spec since the look
+        if measurement is None:  # new in the spec since the round
             complete = False
-            judged.append(previous or _unseen(criterion.name))
+            judged.append(previous or _unmeasured(criterion.name))
             continue
         judged.append(_judged(criterion, measurement, previous))
         moments.append(measurement.at)
@@ -42,12 +42,12 @@ def weigh(spec: RolloutSpec, status: RolloutStatus, look: Look | None) -> Eviden
         at=min(moments) if complete else status.started_at,
         criteria=tuple(judged),
         exposure=Exposure(
-            canary_requests=look.canary.requests,
-            canary_failures=look.canary.failures,
-            scraped_every_seconds=round(look.spacing_seconds, 1),
+            canary_requests=latest.canary.requests,
+            canary_failures=latest.canary.failures,
+            scraped_every_seconds=round(latest.scrape_interval_seconds, 1),
         ),
-        served_percent=look.served_percent,
-        spacing_seconds=look.spacing_seconds or look.interval_seconds,
+        served_percent=latest.served_percent,
+        scrape_interval_seconds=latest.scrape_interval_seconds or latest.interval_seconds,
     )
 
 
@@ -63,5 +63,5 @@ def _judged(
         return judge(criterion, Measurement(at=measurement.at, error=why), previous)
 
 
-def _unseen(name: str) -> CriterionStatus:
+def _unmeasured(name: str) -> CriterionStatus:
     return CriterionStatus(name=name, verdict="inconclusive", message="not looked at yet")

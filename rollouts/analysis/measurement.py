@@ -1,15 +1,21 @@
-"""From what was read of the counters to the numbers that are judged; pure."""
+"""
+From what was counted to the numbers that are judged; pure.
+
+What an error rate is, and what a latency, is here. A histogram that can't tell gives an error.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from rollouts.analysis.counter_reader import Reading
-from rollouts.analysis.counter_window import Tally
-from rollouts.analysis.recent_window import Span
+from rollouts.analysis.counter_windows import CounterWindow, Span
+from rollouts.analysis.exposure_counters import ExposureCounters
+from rollouts.analysis.no_data import why_no_data
+from rollouts.analysis.target import Target
 from rollouts.errors import Permanent
 from rollouts.judge.counters import boundary, quantile
-from rollouts.model.criteria import Latency
+from rollouts.model.criteria import Criterion, Latency
 from rollouts.model.evidence import Counts, Measurement, Recent
 from rollouts.model.units import format_duration
 
@@ -17,40 +23,66 @@ Buckets = Mapping[float, float]
 """Cumulative counts by upper bound, in seconds."""
 
 
-def errors(reading: Reading, at: datetime, span: Span | None = None) -> Measurement:
+def span_of(criterion: Criterion) -> Span | None:
+    """Return which of the last requests a criterion's value is of; None: of all, or it is a query's matter."""
+    seconds = criterion.window_seconds
+    return Span(seconds, criterion.min_requests) if seconds is not None else None
+
+
+def measure(
+    criterion: Criterion,
+    counters: ExposureCounters,
+    requests: ExposureCounters,
+    target: Target,
+    at: datetime,
+) -> Measurement:
+    """
+    Return what a criterion that counts requests measures at `at`.
+
+    `requests` counts all requests of the same source, whatever the criterion is about.
+    """
+    if criterion.latency is not None:
+        found = _latency(criterion.latency, counters, at, span_of(criterion))
+    else:
+        found = _errors(counters, at, span_of(criterion))
+    return replace(found, no_data=why_no_data(counters, requests, target))
+
+
+def _errors(counters: ExposureCounters, at: datetime, span: Span | None) -> Measurement:
     """Return how many requests failed, and their share; with a window, the share of its requests."""
-    canary, at_weight = reading.total.arm(canary=True), reading.at_weight
-    asked, unknown = reading.metric.question, reading.total.without_status()
+    windows = counters.windows
+    canary, at_weight = windows.total.arm(canary=True), windows.at_weight
+    asked, unknown = counters.metric.question, windows.total.without_status()
     if unknown and unknown == canary.requests:
         why = "so that nobody can tell which requests failed"
         return Measurement(at=at, error=f"{asked.name} has no HTTP status in {asked.codes}, {why}")
     taken = f"{unknown} requests, without an HTTP status in {asked.codes}, are taken for good"
     recent = None
     if span is not None:
-        length, after = reading.window_of(span)
+        length, after = counters.extent(span)
         recent = Recent(
             length,
-            reading.windows[span].counts(after),
-            at_weight.windows[span].counts(after) if at_weight else None,
+            windows.recent[span].counts(after),
+            at_weight.recent[span].counts(after) if at_weight else None,
         )
     compared = recent.canary if recent is not None else canary
     return Measurement(
         at=at,
         canary=canary,
-        stable=reading.total.arm(canary=False),
-        at_weight=at_weight.tally.arm(canary=True) if at_weight else None,
+        stable=windows.total.arm(canary=False),
+        at_weight=at_weight.counted.arm(canary=True) if at_weight else None,
         recent=recent,
         value=compared.failures / compared.requests if compared.requests else None,
-        note="; ".join(filter(None, (taken if unknown else "", reading.note()))),
+        note="; ".join(filter(None, (taken if unknown else "", counters.note()))),
         restarts=tuple(
-            (number, tally.arm(canary=True)) for number, tally in reading.restarts.items()
+            (number, later.arm(canary=True)) for number, later in windows.restarts.items()
         ),
-        intervals=reading.intervals.failing(at_weight.since if at_weight else -math.inf),
+        intervals=windows.intervals.failing(at_weight.since if at_weight else -math.inf),
     )
 
 
-def latency(
-    criterion: Latency, reading: Reading, at: datetime, span: Span | None = None
+def _latency(
+    criterion: Latency, counters: ExposureCounters, at: datetime, span: Span | None
 ) -> Measurement:
     """
     Return how many requests were slower than the limit, and the quantile itself.
@@ -58,35 +90,32 @@ def latency(
     "Slower than" is a yes or no only at a bucket's bound, so that the next one at or above
     the limit is what is measured, and said. A histogram that can't tell is an error.
     """
-    canary, stable = (reading.total.histograms(canary=arm) for arm in (True, False))
+    total = counters.windows.total
+    canary, stable = (total.histograms(canary=arm) for arm in (True, False))
     if not canary and not stable:
         return Measurement(at=at)
     try:
         limit = _limit(canary or stable, criterion.max)
-        return _latency(criterion, reading, at, limit, span)
+        return _slower_than(limit, criterion, counters, at, span)
     except Permanent as error:
         return Measurement(at=at, error=str(error))
 
 
-def _latency(
-    criterion: Latency,
-    reading: Reading,
-    at: datetime,
-    limit: float,
-    span: Span | None,
+def _slower_than(
+    limit: float, criterion: Latency, counters: ExposureCounters, at: datetime, span: Span | None
 ) -> Measurement:
-    notes = [reading.note()]
-    stable, trouble = _of_stable(reading.total, limit)
+    windows, notes = counters.windows, [counters.note()]
+    stable, unclear = _of_stable(windows.total, limit)
     if limit != criterion.max:
         notes.insert(0, f"judged at {format_duration(limit)}, the histogram's next bound")
-    notes.append(trouble)
-    at_weight, recent = reading.at_weight, None
-    compared: Buckets = _summed(reading.total.histograms(canary=True))
+    notes.append(unclear)
+    at_weight, recent = windows.at_weight, None
+    compared: Buckets = _summed(windows.total.histograms(canary=True))
     if span is not None:
-        length, after = reading.window_of(span)
+        length, after = counters.extent(span)
         none = dict.fromkeys(compared, 0.0)  # a window knows what was added, and nothing of others
-        compared = none | reading.windows[span].buckets(after)
-        present = none | at_weight.windows[span].buckets(after) if at_weight else None
+        compared = none | windows.recent[span].buckets(after)
+        present = none | at_weight.recent[span].buckets(after) if at_weight else None
         recent = Recent(
             length,
             slower([compared], limit),
@@ -94,15 +123,15 @@ def _latency(
         )
     return Measurement(
         at=at,
-        canary=_slower_in(reading.total, limit),
+        canary=_slower_in(windows.total, limit),
         stable=stable,
-        at_weight=_slower_in(at_weight.tally, limit) if at_weight else None,
+        at_weight=_slower_in(at_weight.counted, limit) if at_weight else None,
         recent=recent,
         value=quantile(criterion.quantile, compared),
         limit=limit,
         note="; ".join(filter(None, (*notes, _beyond(criterion.quantile, compared)))),
         restarts=tuple(
-            (number, _slower_in(later, limit)) for number, later in reading.restarts.items()
+            (number, _slower_in(later, limit)) for number, later in windows.restarts.items()
         ),
     )
 
@@ -134,14 +163,14 @@ def _limit(histograms: Sequence[Buckets], wanted: float) -> float:
     )
 
 
-def _slower_in(tally: Tally, limit: float) -> Counts:
-    return slower(tally.histograms(canary=True), limit)
+def _slower_in(counted: CounterWindow, limit: float) -> Counts:
+    return slower(counted.histograms(canary=True), limit)
 
 
-def _of_stable(tally: Tally, limit: float) -> tuple[Counts, str]:
+def _of_stable(counted: CounterWindow, limit: float) -> tuple[Counts, str]:
     """Return it of stable, which nobody is judged by: that it can't be told is only said."""
     try:
-        return slower(tally.histograms(canary=False), limit), ""
+        return slower(counted.histograms(canary=False), limit), ""
     except Permanent:
         return Counts(), f"stable's histogram can't tell what took over {format_duration(limit)}"
 

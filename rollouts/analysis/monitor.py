@@ -1,9 +1,9 @@
 """
-The clock of the analysis: one task per exposed canary, which looks at its success criteria
-from the first canary request to the last step, and has the Rollout reconciled after each
-look. It decides nothing, and remembers nothing that Prometheus does not.
+When measurements are made: one task per exposed canary, which measures its success criteria from
+the first canary request to the last step, and has the Rollout reconciled after each round. It
+decides nothing, and remembers nothing that the providers do not.
 
-A look comes shortly after a scrape, once it is known how far apart these are, and never later than
+A round comes shortly after a scrape, once it is known how far apart these are, and never later than
 an interval after the one before.
 """
 
@@ -16,25 +16,26 @@ from typing import Protocol
 import structlog
 
 from rollouts.analysis.deduplication import REPLICA_LABELS
-from rollouts.analysis.measuring import Asking, Measuring
+from rollouts.analysis.limited_sources import LimitedSources
+from rollouts.analysis.measurement_round import Measurer
 from rollouts.analysis.target import Target
 from rollouts.model.criteria import Criterion
-from rollouts.model.evidence import Look
+from rollouts.model.evidence import MeasurementRound
 from rollouts.model.keys import Key
-from rollouts.ports import Clock, MetricSource
+from rollouts.ports import Clock, MetricSources
 
 log = structlog.get_logger(__name__)
 
 _SHORTEST_SECONDS = 0.1
 _MOST_ALLOWED_SECONDS = 1.0
-"""A scrape can be read so long after its time at the latest, as far as looks wait for it."""
+"""A scrape can be read so long after its time at the latest, as far as rounds wait for it."""
 
 
-class LookMetrics(Protocol):
-    """Where looks are counted, and how long they took."""
+class RoundMetrics(Protocol):
+    """Where rounds of measurements are counted, and how long they took."""
 
-    def looked(self, seconds: float, errors: int) -> None:
-        """Count one look, which took so many seconds and left so many criteria without an answer."""
+    def measured(self, seconds: float, errors: int) -> None:
+        """Count one round, which took so many seconds and left so many criteria without an answer."""
         ...
 
 
@@ -42,82 +43,82 @@ class LookMetrics(Protocol):
 class _Watch:
     """One exposure under observation."""
 
-    measuring: Measuring
+    measurer: Measurer
     task: asyncio.Task[None] | None = None
-    latest: Look | None = None
-    looked_at: dict[str, datetime] = field(default_factory=dict)
+    latest: MeasurementRound | None = None
+    measured_at: dict[str, datetime] = field(default_factory=dict)
     late: float = 0.0
-    """The sample whose successor was not there when it was looked for, and was looked for again."""
+    """The sample whose successor was not there when it was asked for, and was asked for again."""
 
     def after_scrape(self, now: datetime, tick: timedelta) -> datetime | None:
         """
         Return when the last scrape within a tick should have been taken in; None if nobody knows.
 
-        So a look sees what is a moment old, and not what is up to a tick old. One that came too
+        So a round sees what is a moment old, and not what is up to a tick old. One that came too
         early is made up for once; where Prometheus' clock differs from ours, ticks are what is left.
         """
-        newest, spacing = self.measuring.newest, self.measuring.spacing_seconds
-        if self.latest is None or not newest or not spacing:
+        newest, interval = self.measurer.newest, self.measurer.scrape_interval_seconds
+        if self.latest is None or not newest or not interval:
             return None
-        allowance = min(_MOST_ALLOWED_SECONDS, max(_SHORTEST_SECONDS, spacing / 20))
-        late = self.latest.at.timestamp() - (newest + spacing + allowance)
-        if 0 <= late < spacing and self.late != newest:
+        allowance = min(_MOST_ALLOWED_SECONDS, max(_SHORTEST_SECONDS, interval / 20))
+        late = self.latest.at.timestamp() - (newest + interval + allowance)
+        if 0 <= late < interval and self.late != newest:
             self.late = newest
             return now + min(tick, timedelta(seconds=2 * allowance))
-        scrapes = ((now + tick).timestamp() - newest - allowance) // spacing
-        expected = datetime.fromtimestamp(newest + scrapes * spacing + allowance, UTC)
+        scrapes = ((now + tick).timestamp() - newest - allowance) // interval
+        expected = datetime.fromtimestamp(newest + scrapes * interval + allowance, UTC)
         return expected if scrapes >= 1 and expected > now else None
 
 
 class Monitor:
-    """The `Eyes` of a reconciler. `looked` is called with the key after each look."""
+    """Measures the canaries that it follows. `on_measured` is called with the key after each round."""
 
     def __init__(
         self,
-        source: MetricSource,
+        sources: MetricSources,
         clock: Clock,
-        metrics: LookMetrics,
-        looked: Callable[[Key], None],
+        metrics: RoundMetrics,
+        on_measured: Callable[[Key], None],
         *,
         interval_seconds: float,
         replica_labels: Sequence[str] = REPLICA_LABELS,
     ) -> None:
-        self._asking = Asking(source)
+        self._sources = LimitedSources(sources)
         self._clock = clock
         self._metrics = metrics
-        self._looked = looked
+        self._on_measured = on_measured
         self._interval_seconds = interval_seconds
         self._replica_labels = replica_labels
         self._watches: dict[Key, _Watch] = {}
 
     def follow(self, target: Target) -> None:
-        """Look at this canary from now on; a new exposure starts from nothing."""
+        """Measure this canary from now on; a new exposure starts from nothing."""
         watch = self._watches.get(target.key)
-        if watch is not None and watch.measuring.target.exposed_at == target.exposed_at:
-            watch.measuring.update(target)
+        if watch is not None and watch.measurer.target.exposed_at == target.exposed_at:
+            watch.measurer.update(target)
             return
         self.forget(target.key)
-        measuring = Measuring(target, self._asking, self._interval_seconds, self._replica_labels)
-        measuring.update(target)
-        watch = _Watch(measuring)
-        watch.task = asyncio.create_task(self._run(watch), name=f"looks at {target.key}")
+        measurer = Measurer(target, self._sources, self._interval_seconds, self._replica_labels)
+        measurer.update(target)
+        watch = _Watch(measurer)
+        watch.task = asyncio.create_task(self._run(watch), name=f"measures {target.key}")
         self._watches[target.key] = watch
 
     def forget(self, key: Key) -> None:
-        """Look at it no more."""
+        """Measure it no more."""
         watch = self._watches.pop(key, None)
         if watch is not None and watch.task is not None:
             watch.task.cancel()
 
-    def latest(self, key: Key) -> Look | None:
-        """Return the last look at it, if there was one."""
+    def latest(self, key: Key) -> MeasurementRound | None:
+        """Return the last round of measurements of it, if there was one."""
         watch = self._watches.get(key)
         return watch.latest if watch is not None else None
 
-    def spacing_seconds(self, key: Key) -> float:
-        """Return how far apart the scrapes of what is looked at are; 0 as long as nobody can know."""
+    def scrape_interval_seconds(self, key: Key) -> float:
+        """Return how far apart the scrapes of what is measured are; 0 as long as nobody can know."""
         watch = self._watches.get(key)
-        return watch.measuring.spacing_seconds if watch is not None else 0.0
+        return watch.measurer.scrape_interval_seconds if watch is not None else 0.0
 
     async def close(self) -> None:
         """End all tasks."""
@@ -128,41 +129,41 @@ class Monitor:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self, watch: _Watch) -> None:
-        await watch.measuring.measure_spacing(self._clock.now())
-        next_at = watch.measuring.target.exposed_at
+        await watch.measurer.measure_scrape_interval(self._clock.now())
+        next_at = watch.measurer.target.exposed_at
         while True:
-            tick = timedelta(seconds=self._tick_seconds(watch.measuring.target))
+            tick = timedelta(seconds=self._tick_seconds(watch.measurer.target))
             now = self._clock.now()
             # In step with the exposure's beginning; what was missed is not made up for.
             next_at += tick * max(1, -((next_at - now) // tick))
-            if watch.latest is None and now - watch.measuring.target.exposed_at > tick:
-                next_at = now  # after a restart: nothing is known, so look at once
+            if watch.latest is None and now - watch.measurer.target.exposed_at > tick:
+                next_at = now  # after a restart: nothing is known, so measure at once
             elif watch.latest is not None:
                 next_at = watch.after_scrape(now, tick) or next_at
             # Never longer than a tick, even if somebody sets the clock back.
             wait = min(tick, max(timedelta(0), next_at - now))
             await self._clock.sleep(wait.total_seconds())
-            await self._look(watch)
+            await self._measure(watch)
 
-    async def _look(self, watch: _Watch) -> None:
-        target, began = watch.measuring.target, self._clock.now()
+    async def _measure(self, watch: _Watch) -> None:
+        target, began = watch.measurer.target, self._clock.now()
         at = began.replace(microsecond=began.microsecond // 1000 * 1000)  # as status keeps it
         due = [each for each in target.spec.success_criteria if self._is_due(watch, each, at)]
         try:
-            look = await watch.measuring.look(at, due)
+            latest = await watch.measurer.measure(at, due)
         except Exception as error:
-            log.exception("look failed", rollout=str(target.key))
-            look = watch.measuring.failed(at, due, error)
-        watch.looked_at |= dict.fromkeys((each.name for each in due), at)
-        watch.latest = look
-        errors = {name: found.error for name, found in look.measurements.items() if found.error}
+            log.exception("measuring failed", rollout=str(target.key))
+            latest = watch.measurer.failed(at, due, error)
+        watch.measured_at |= dict.fromkeys((each.name for each in due), at)
+        watch.latest = latest
+        errors = {name: found.error for name, found in latest.measurements.items() if found.error}
         if errors:
-            log.warning("look without an answer", rollout=str(target.key), errors=errors)
-        self._metrics.looked((self._clock.now() - began).total_seconds(), len(errors))
-        self._looked(target.key)
+            log.warning("criteria not measured", rollout=str(target.key), errors=errors)
+        self._metrics.measured((self._clock.now() - began).total_seconds(), len(errors))
+        self._on_measured(target.key)
 
     def _is_due(self, watch: _Watch, criterion: Criterion, at: datetime) -> bool:
-        before = watch.looked_at.get(criterion.name)
+        before = watch.measured_at.get(criterion.name)
         seen = watch.latest.criteria.get(criterion.name) if watch.latest is not None else None
         if before is None or (seen is not None and not seen.is_judged_as(criterion)):
             return True
@@ -176,6 +177,6 @@ class Monitor:
         return max(_SHORTEST_SECONDS, every)
 
     def _tick_seconds(self, target: Target) -> float:
-        """Return how often to look: as often as the most impatient criterion wants."""
+        """Return how often to measure: as often as the most impatient criterion wants."""
         wishes = [self._every(criterion) for criterion in target.spec.success_criteria]
         return min(wishes, default=max(_SHORTEST_SECONDS, self._interval_seconds))

@@ -1,24 +1,24 @@
 """Why nothing was counted of a canary: no traffic, no such metric, or nobody who scrapes it."""
 
 from rollouts.analysis.app_counters import AppMetric
-from rollouts.analysis.counter_reader import Reading
+from rollouts.analysis.exposure_counters import ExposureCounters
 from rollouts.analysis.ingress_counters import IngressMetric
 from rollouts.analysis.target import Target
 
 
-def silence(reading: Reading, requests: Reading, target: Target) -> str:
+def why_no_data(counters: ExposureCounters, requests: ExposureCounters, target: Target) -> str:
     """
-    Return why `reading` has counted nothing of the canary, in words.
+    Return why `counters` have counted nothing of the canary, in words.
 
-    Nothing when it has, or when nobody can tell. `requests` is the reading of all requests of
-    the same source; it may be the same.
+    Nothing when they have, or when nobody can tell. `requests` counts all requests of the same
+    source; it may be the same.
     """
-    metric = reading.metric
-    if reading.total.counts(canary=True):
+    metric, total = counters.metric, counters.windows.total
+    if total.counts(canary=True):
         return ""
     if isinstance(metric, AppMetric):
-        return _of_pods(metric, reading, requests, target)
-    if isinstance(metric, IngressMetric) and not reading.total.counters:
+        return _of_pods(metric, counters, requests, target)
+    if isinstance(metric, IngressMetric) and not total.counters:
         return (
             f"no canary request yet; Prometheus has no {metric.name} of Service"
             f" {metric.stable_service}: has ingress-nginx metrics on, and is it scraped?"
@@ -26,7 +26,9 @@ def silence(reading: Reading, requests: Reading, target: Target) -> str:
     return ""
 
 
-def _of_pods(metric: AppMetric, reading: Reading, requests: Reading, target: Target) -> str:
+def _of_pods(
+    metric: AppMetric, counters: ExposureCounters, requests: ExposureCounters, target: Target
+) -> str:
     """
     Return it of the pods' own metrics.
 
@@ -35,11 +37,11 @@ def _of_pods(metric: AppMetric, reading: Reading, requests: Reading, target: Tar
     """
     canary = f"revision {metric.canary.revision}'s pods"
     asked = f'{metric.name}{{{metric.pod_label}=~"{metric.canary.pattern}"}}'
-    known, scraped = reading.total.knows, reading.was_scraped
+    known, scraped = counters.windows.total.knows, counters.scrapes.was_scraped
     if not known(canary=True) and not scraped(canary=True):
         beside = f", those of revision {target.stable.number} are" if scraped(canary=False) else ""
         return f"{canary} have not been scraped by Prometheus{beside}"
-    if requests.total.counts(canary=True):
+    if requests.windows.total.counts(canary=True):
         return f"{canary} count requests, and have no {asked}: see spec.appMetrics.durations"
     if known(canary=True) or known(canary=False):
         why = ": a preview gets no live traffic" if _is_preview(target) else ""

@@ -13,14 +13,13 @@ from datetime import datetime
 from typing import Literal
 
 from rollouts.analysis.criterion_metric import metric_of
-from rollouts.analysis.measuring import fill
 from rollouts.analysis.target import Target
 from rollouts.errors import Permanent
 from rollouts.model.criteria import Criterion
 from rollouts.model.keys import Key
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import Revision
-from rollouts.ports import MetricSource
+from rollouts.ports import QuerySource
 
 _TARGET_LABELS = ("namespace", "pod", "service", "container", "job", "instance")
 """The labels that scraping adds in Kubernetes, and renames where the app has them too."""
@@ -28,7 +27,7 @@ _MATCHER = re.compile(rf"\b({'|'.join(_TARGET_LABELS)})(?=\s*(?:=~|!~|!=|=))")
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class SeriesCheck:
     """
     What there is of one criterion's series.
 
@@ -42,9 +41,9 @@ class Sighting:
     """What that means, and the way out; nothing when all is well."""
 
 
-async def sightings(
-    source: MetricSource, key: Key, spec: RolloutSpec, stable: Revision, at: datetime
-) -> tuple[Sighting, ...]:
+async def check_series(
+    source: QuerySource, key: Key, spec: RolloutSpec, stable: Revision, at: datetime
+) -> tuple[SeriesCheck, ...]:
     """
     Return what Prometheus has for each criterion, in their order.
 
@@ -55,25 +54,25 @@ async def sightings(
     result = []
     for criterion in spec.success_criteria:
         if criterion.query is not None:
-            result.append(await _query(source, criterion, fill(criterion.query.promql, target), at))
+            result.append(await _query(source, criterion, target.fill(criterion.query.promql), at))
         else:
             result.append(await _counters(source, criterion, target, at))
     return tuple(result)
 
 
 async def _counters(
-    source: MetricSource, criterion: Criterion, target: Target, at: datetime
-) -> Sighting:
+    source: QuerySource, criterion: Criterion, target: Target, at: datetime
+) -> SeriesCheck:
     question = metric_of(target, criterion).question
     wanted, renamed = question.selectors
     if await _number(source, f"count({wanted})", at):
-        return Sighting(criterion.name, "wanted")
+        return SeriesCheck(criterion.name, "wanted")
     if await _number(source, f"count({renamed})", at):
         hint = (
             f"Prometheus renames labels of {question.name} to exported_…, because it does not honour"
             " them; that is understood"
         )
-        return Sighting(criterion.name, "renamed", hint)
+        return SeriesCheck(criterion.name, "renamed", hint)
     hint = f"Prometheus has no {wanted} now: nobody has asked yet, or {question.doubt}"
     if question.places:
         places = f"up{{{question.places}}}"
@@ -84,15 +83,17 @@ async def _counters(
             )
         else:
             hint = f"Prometheus scrapes none of the pods: it has no {places}"
-    return Sighting(criterion.name, "absent", hint)
+    return SeriesCheck(criterion.name, "absent", hint)
 
 
-async def _query(source: MetricSource, criterion: Criterion, promql: str, at: datetime) -> Sighting:
+async def _query(
+    source: QuerySource, criterion: Criterion, promql: str, at: datetime
+) -> SeriesCheck:
     try:
         if await _number(source, promql, at) is not None:
-            return Sighting(criterion.name, "wanted")
+            return SeriesCheck(criterion.name, "wanted")
     except Permanent as error:
-        return Sighting(criterion.name, "refused", str(error))
+        return SeriesCheck(criterion.name, "refused", str(error))
     for labels, other in _respelled(promql):
         if await _number(source, other, at) is not None:
             names = " and ".join(f"exported_{each}" for each in labels)
@@ -101,12 +102,12 @@ async def _query(source: MetricSource, criterion: Criterion, promql: str, at: da
                 f" {names}: Prometheus renames what scraping adds too; use these names, or set"
                 " honorLabels for that job"
             )
-            return Sighting(criterion.name, "renamed", hint)
+            return SeriesCheck(criterion.name, "renamed", hint)
     hint = "the query yields nothing for the stable revision now; ask Prometheus for it yourself"
-    return Sighting(criterion.name, "absent", hint)
+    return SeriesCheck(criterion.name, "absent", hint)
 
 
-async def _number(source: MetricSource, promql: str, at: datetime) -> float | None:
+async def _number(source: QuerySource, promql: str, at: datetime) -> float | None:
     value = await source.value(promql, at=at)
     return value if value is not None and math.isfinite(value) else None
 

@@ -1,4 +1,4 @@
-"""What the clock of the analysis has to know of a release to measure it."""
+"""What the monitor has to know of a release to measure it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import datetime
 
 from rollouts.core.world import under_way
 from rollouts.model.keys import Key
+from rollouts.model.sources import VARIABLE
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import Revision, RolloutStatus
 
@@ -36,6 +37,11 @@ class Target:
             "stable.service": self.spec.stable_service,
         }
         return {name: value for name, value in filled.items() if value is not None}
+
+    def fill(self, query: str) -> str:
+        """Return a query with its `{{ }}` variables filled in."""
+        variables = self.variables()
+        return VARIABLE.sub(lambda match: variables.get(match[1], match[0]), query)
 
 
 def target_of(key: Key, spec: RolloutSpec, status: RolloutStatus) -> Target | None:

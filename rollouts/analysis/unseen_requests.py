@@ -3,13 +3,13 @@ About how many of a canary's requests nobody saw.
 
 Counters lose nothing while nobody scrapes them, as long as they go on. What is lost:
 
-- what a counter had when it was met, where nobody can say since when (see `births`);
+- what a counter had when it was met, where nobody can say since when (see `counter_baseline`);
 - what came in a gap of the scrapes, of all or of one process, where a counter began anew in it, or
   its process ended.
 
 Of the first no more is lost than what was there, of both about as much as the process gets in
 such a time. It is an estimate, to wait for as much evidence as was missed; nothing is counted by it.
-What is seen after a spell makes up for it, and nothing that was seen before: that is other evidence.
+What is seen after a gap makes up for it, and nothing that was seen before: that is other evidence.
 """
 
 import math
@@ -21,12 +21,12 @@ from rollouts.analysis.counter_metric import Labels, Meaning, Metric, labels_of,
 from rollouts.judge.counters import Counter, Sample, falls
 from rollouts.ports import Series
 
-GAP_SPACINGS = 2.5
-"""So many spacings without a scrape are a gap: two scrapes are missing."""
+GAP_INTERVALS = 2.5
+"""So many scrape intervals without a scrape are a gap: two scrapes are missing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spell:
+class Gap:
     """A time in which requests may have been lost, and how many at most."""
 
     process: str
@@ -35,21 +35,21 @@ class Spell:
     most: float = math.inf
 
 
-class Blindness:
+class UnseenRequests:
     """When nobody saw what a canary did."""
 
     def __init__(self, metric: Metric, since: float) -> None:
         self._metric = metric
         self._since = since
-        self._spells: list[Spell] = []
-        self._gaps: list[tuple[float, float]] = []
+        self._gaps: list[Gap] = []
+        self._scrape_gaps: list[tuple[float, float]] = []
         self._last: dict[str, float] = {}
         """When each of the canary's processes was seen last."""
         self._down: dict[str, float] = {}
         """When each did last not answer."""
         self._newest = 0.0
         self._over = 0.0
-        """When the last spell was over."""
+        """When the last gap was over."""
         self._seen = 0.0
         """How many requests were seen since then."""
 
@@ -57,98 +57,98 @@ class Blindness:
         self,
         found: Sequence[Series],
         known: Mapping[Labels, Counter],
-        at_zero: Collection[Labels],
-        spacing_seconds: float,
+        from_zero: Collection[Labels],
+        interval_seconds: float,
     ) -> None:
-        """Take in what was read: `known` are the counters before it, `at_zero` those that are born."""
+        """Take in what was read: `known` are the counters before it, `from_zero` those that count from zero."""
         seen = _seen(self._metric, found, known)
         for series in found:
-            if not series.samples or not _tells(self._metric.meaning(series.labels)):
+            if not series.samples or not _counts_requests(self._metric.meaning(series.labels)):
                 continue
             process = self._metric.process(series.labels)
             self._last[process] = max(self._last.get(process, 0.0), newest([series]))
             labels = labels_of(series)
             first, value = min(series.samples)
-            if value and first > self._since and labels not in {*known, *at_zero}:
+            if value and first > self._since and labels not in {*known, *from_zero}:
                 before = _before(seen[process], first)
-                self._spells.append(Spell(process, before or self._since, first, value))
+                self._gaps.append(Gap(process, before or self._since, first, value))
             for at in falls(known.get(labels), series.samples):
                 before = _before(seen[process], at)
-                if before and at > self._since and at - before > GAP_SPACINGS * spacing_seconds:
-                    self._spells.append(Spell(process, before, at))
-        over = max((each.end for each in self._all(spacing_seconds)), default=0.0)
+                if before and at > self._since and at - before > GAP_INTERVALS * interval_seconds:
+                    self._gaps.append(Gap(process, before, at))
+        over = max((each.end for each in self._all(interval_seconds)), default=0.0)
         if over > self._over:
             self._over, self._seen = over, 0.0
 
     def add(self, meaning: Meaning, added: Iterable[Sample]) -> None:
         """Take in what one series added, and when; after `note` of the same."""
-        if _tells(meaning):
+        if _counts_requests(meaning):
             self._seen += sum(count for at, count in added if at > self._over)
 
-    def note_silent(self, ups: Iterable[Series]) -> None:
-        """Take in which processes of the canary did not answer: samples of `up`."""
+    def note_failed(self, ups: Iterable[Series]) -> None:
+        """Take in which processes of the canary did not answer a scrape: samples of `up`."""
         for up in ups:
             if self._metric.meaning(up.labels).canary:
                 process = self._metric.process(up.labels)
-                silent = (at for at, value in up.samples if value == 0)
-                self._down[process] = max(silent, default=self._down.get(process, 0.0))
+                failed = (at for at, value in up.samples if value == 0)
+                self._down[process] = max(failed, default=self._down.get(process, 0.0))
 
-    def note_scrapes(self, telling: Iterable[Series], spacing_seconds: float) -> None:
+    def note_scrapes(self, of_canary: Iterable[Series], interval_seconds: float) -> None:
         """Take in the samples of all that shows that the canary was scraped."""
-        for at in sorted({at for each in telling for at, _ in each.samples}):
-            if self._newest and at - self._newest > GAP_SPACINGS * spacing_seconds:
-                self._gaps.append((self._newest, at))
+        for at in sorted({at for each in of_canary for at, _ in each.samples}):
+            if self._newest and at - self._newest > GAP_INTERVALS * interval_seconds:
+                self._scrape_gaps.append((self._newest, at))
             self._newest = max(self._newest, at)
 
-    def missed(self, requests: int, begin: float, spacing_seconds: float) -> int:
+    def missed(self, requests: int, begin: float, interval_seconds: float) -> int:
         """
         Return about how many were missed and are not made up for by what was seen since.
 
         `requests` were counted from `begin` on, in unix seconds; what was missed before it does
         not matter any more.
         """
-        spells: dict[str, list[Spell]] = {}
-        for each in self._all(spacing_seconds):
+        gaps: dict[str, list[Gap]] = {}
+        for each in self._all(interval_seconds):
             if each.end > begin:
-                spells.setdefault(each.process, []).append(each)
-        blind = {
+                gaps.setdefault(each.process, []).append(each)
+        unseen = {
             process: _length((max(each.begin, begin), each.end) for each in found)
-            / self._alive(min(each.begin for each in found), spacing_seconds)
-            for process, found in spells.items()
+            / self._alive(min(each.begin for each in found), interval_seconds)
+            for process, found in gaps.items()
         }
-        seen = max(self._newest - begin - sum(blind.values()), spacing_seconds)
-        if not blind or not seen:
+        seen = max(self._newest - begin - sum(unseen.values()), interval_seconds)
+        if not unseen or not seen:
             return 0
         # One more than were counted: that none was in a short time does not mean that there are none.
         rate = (requests + 1) / seen
         missed = sum(
-            min(sum(each.most for each in found), rate * blind[process])
-            for process, found in spells.items()
+            min(sum(each.most for each in found), rate * unseen[process])
+            for process, found in gaps.items()
         )
         return max(0, round(missed - self._seen))
 
-    def _alive(self, at: float, spacing_seconds: float) -> int:
+    def _alive(self, at: float, interval_seconds: float) -> int:
         """Return about how many processes shared the canary's requests then: at least one."""
-        return sum(last >= at - 2 * spacing_seconds for last in self._last.values()) or 1
+        return sum(last >= at - 2 * interval_seconds for last in self._last.values()) or 1
 
-    def _all(self, spacing_seconds: float) -> Iterable[Spell]:
+    def _all(self, interval_seconds: float) -> Iterable[Gap]:
         """
-        Return all spells: of counters that began anew, and of processes that ended unseen.
+        Return all gaps: of counters that began anew, and of processes that ended unseen.
 
         One that does not answer yet, and is still there, may tell later what it did.
         """
-        yield from self._spells
-        long = GAP_SPACINGS * spacing_seconds
+        yield from self._gaps
+        long = GAP_INTERVALS * interval_seconds
         for process, last in self._last.items():
-            for begin, end in self._gaps:
-                if end > self._since and begin - 2 * spacing_seconds <= last <= begin:
-                    yield Spell(process, begin, end)
+            for begin, end in self._scrape_gaps:
+                if end > self._since and begin - 2 * interval_seconds <= last <= begin:
+                    yield Gap(process, begin, end)
             down = self._down.get(process, 0.0)
             if last > self._since and down - last > long and self._newest - down > long:
-                yield Spell(process, last, down)
+                yield Gap(process, last, down)
 
 
-def _tells(meaning: Meaning) -> bool:
+def _counts_requests(meaning: Meaning) -> bool:
     """Return whether a series counts requests of the canary, each once."""
     return meaning.canary and meaning.bound in (None, math.inf)
 

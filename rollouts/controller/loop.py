@@ -21,7 +21,7 @@ from rollouts.controller.settings import Settings
 from rollouts.errors import Conflict, Permanent, RetryLater
 from rollouts.model.keys import Key
 from rollouts.model.kinds import ROLLOUT
-from rollouts.ports import Clock, Cluster, MetricSource, Notifier
+from rollouts.ports import Clock, Cluster, MetricSources, Notifier
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ class Controller:
     def __init__(
         self,
         cluster: Cluster,
-        metrics: MetricSource,
+        sources: MetricSources,
         notifier: Notifier,
         clock: Clock,
         settings: Settings,
@@ -48,8 +48,8 @@ class Controller:
         self._queue = WorkQueue(backoff)
         self._index = Index(cluster)
         self._notices = Notices(notifier)
-        self._looks = Monitor(
-            metrics,
+        self._monitor = Monitor(
+            sources,
             clock,
             self.metrics,
             self._queue.add,
@@ -57,7 +57,7 @@ class Controller:
             replica_labels=settings.prometheus_replica_labels,
         )
         self._reconciler = Reconciler(
-            cluster, clock, self._looks, self._notices, self.metrics, settings.quiet_seconds
+            cluster, clock, self._monitor, self._notices, self.metrics, settings.quiet_seconds
         )
         self.metrics.watch(lambda: len(self._queue), self._phases)
 
@@ -75,7 +75,7 @@ class Controller:
             feeding.cancel()
             stopping.cancel()
             await asyncio.gather(feeding, stopping, return_exceptions=True)
-            await self._looks.close()
+            await self._monitor.close()
             await asyncio.gather(working, return_exceptions=True)
             await self._notices.close()
         for task in (feeding, working):

@@ -31,14 +31,14 @@ class ControllerMetrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._look_seconds = Histogram(
-            "rollouts_look_seconds",
-            "How long a look at the success criteria took",
+        self._measurement_seconds = Histogram(
+            "rollouts_measurement_seconds",
+            "How long it took to measure the success criteria once",
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._look_errors = Counter(
-            "rollouts_look_errors", "Measurements without an answer", registry=self.registry
+        self._measurement_errors = Counter(
+            "rollouts_measurement_errors", "Measurements without an answer", registry=self.registry
         )
         self.leading = Gauge(
             "rollouts_is_leader", "1 while this controller may write", registry=self.registry
@@ -54,9 +54,9 @@ class ControllerMetrics:
         )
         self._rollbacks = Counter("rollouts_rollbacks", "Rollbacks", registry=self.registry)
 
-    def looked(self, seconds: float, errors: int) -> None:
-        self._look_seconds.observe(seconds)
-        self._look_errors.inc(errors)
+    def measured(self, seconds: float, errors: int) -> None:
+        self._measurement_seconds.observe(seconds)
+        self._measurement_errors.inc(errors)
 
     def wrote(self, write: Write) -> None:
         self._writes.labels(*verb_and_kind(write)).inc()

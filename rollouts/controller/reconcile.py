@@ -43,7 +43,7 @@ from rollouts.core.refused_writes import with_refusals, without_refused
 from rollouts.core.status_writes import due_at, worth_writing
 from rollouts.core.world import Occurrence
 from rollouts.errors import Conflict, InvalidSpec, RetryLater, RolloutsError
-from rollouts.model.evidence import Look
+from rollouts.model.evidence import MeasurementRound
 from rollouts.model.keys import Key
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.spec import RolloutSpec
@@ -61,23 +61,23 @@ MOST_TOLD = 3
 """So many refusals of one reconcile are put into words: as a rule all of them have one cause."""
 
 
-class Eyes(Protocol):
-    """The clock of the analysis, as a reconcile uses it."""
+class CanaryMonitor(Protocol):
+    """What measures the canaries, as a reconcile uses it."""
 
     def follow(self, target: Target) -> None:
-        """Look at this canary from now on, or know what has changed about it."""
+        """Measure this canary from now on, or know what has changed about it."""
         ...
 
     def forget(self, key: Key) -> None:
-        """Look at it no more."""
+        """Measure it no more."""
         ...
 
-    def latest(self, key: Key) -> Look | None:
-        """Return the last look at it, if there was one."""
+    def latest(self, key: Key) -> MeasurementRound | None:
+        """Return the last round of measurements of it, if there was one."""
         ...
 
-    def spacing_seconds(self, key: Key) -> float:
-        """Return how far apart the scrapes of what is looked at are; 0 as long as nobody can know."""
+    def scrape_interval_seconds(self, key: Key) -> float:
+        """Return how far apart the scrapes of what is measured are; 0 as long as nobody can know."""
         ...
 
 
@@ -102,11 +102,11 @@ class Reconciler:
 
     cluster: Cluster
     clock: Clock
-    eyes: Eyes
+    monitor: CanaryMonitor
     notices: Notices
     metrics: ControllerMetrics
     quiet_seconds: float
-    spacing_seconds: dict[Key, float] = field(default_factory=dict)
+    scrape_interval_seconds: dict[Key, float] = field(default_factory=dict)
     """How far apart the scrapes of each were measured to be, for as long as we run."""
     due_seconds: dict[Key, float] = field(default_factory=dict)
     """How soon each is to be looked at again, of those whose last reconcile was refused something."""
@@ -121,8 +121,8 @@ class Reconciler:
         self.due_seconds.pop(key, None)
         rollout = self.cluster.get(key.ref)
         if rollout is None or workload.has_left(rollout):
-            self.eyes.forget(key)
-            self.spacing_seconds.pop(key, None)
+            self.monitor.forget(key)
+            self.scrape_interval_seconds.pop(key, None)
             return Outcome()
         now = self._now()
         status = recall(rollout)
@@ -132,7 +132,7 @@ class Reconciler:
         try:
             ruled = governing(self.cluster, rollout, status, now)
         except InvalidSpec as error:
-            self.eyes.forget(key)
+            self.monitor.forget(key)
             if is_going(rollout) and workload.never_began(self.cluster, rollout, status):
                 return await self._let_go(key)
             return await self._refuse(rollout, status, str(error), now)
@@ -145,9 +145,9 @@ class Reconciler:
         try:
             outcome = await self._settle(rollout, status, decision, refused, now)
         except RolloutsError:
-            self._look_at(target_of(key, ruled.spec, ruled.status), key)
+            self._follow(target_of(key, ruled.spec, ruled.status), key)
             raise
-        self._look_at(target_of(key, ruled.spec, decision.status), key)
+        self._follow(target_of(key, ruled.spec, decision.status), key)
         refused += await self._act(applier, last)
         if refused:
             if outcome.requeue_after_seconds is not None:
@@ -155,22 +155,22 @@ class Reconciler:
             raise min((each.error for each in refused), key=_asks_to_wait)
         return outcome
 
-    def _look_at(self, target: Target | None, key: Key) -> None:
-        """Have the eyes look at the canary that status has, if it has one."""
+    def _follow(self, target: Target | None, key: Key) -> None:
+        """Have the canary measured that status has, if it has one."""
         if target is not None:
-            self.eyes.follow(target)
+            self.monitor.follow(target)
         else:
-            self.eyes.forget(key)
+            self.monitor.forget(key)
 
     def _decide(
         self, rollout: FrozenJSON, before: RolloutStatus, ruled: InForce, now: datetime
     ) -> Decision:
         """Decide by what is in force; with an invalid spec, say so besides."""
         key = _key(rollout)
-        status, hold, look = restored(ruled.status), ruled.hold, self.eyes.latest(key)
+        status, hold, latest = restored(ruled.status), ruled.hold, self.monitor.latest(key)
         quiet_seconds = self._quiet_seconds(key, ruled.spec, status)
         seen = seen_by(self.cluster, rollout, ruled, quiet_seconds=quiet_seconds)
-        evidence = weigh(ruled.spec, status, look)
+        evidence = weigh(ruled.spec, status, latest)
         decision = decide(ruled.spec, status, seen, evidence, now, hold=hold)
         if hold is None or hold.reason != "InvalidSpec":
             return decision
@@ -182,17 +182,17 @@ class Reconciler:
         """
         Return how long a canary's counters may still move after its last request.
 
-        The spacing of scrapes is what was measured last, also by a controller before this one; as
+        The interval between scrapes is what was measured last, also by a controller before this one; as
         long as nothing was, it is taken to be that of other Rollouts, or else four intervals: by
         default a minute, which is Prometheus' own.
         """
         if not spec.success_criteria:
             return self.quiet_seconds  # nobody counts
-        before = self.spacing_seconds.get(key, status.exposure.scraped_every_seconds)
-        measured = self.eyes.spacing_seconds(key) or before
+        before = self.scrape_interval_seconds.get(key, status.exposure.scraped_every_seconds)
+        measured = self.monitor.scrape_interval_seconds(key) or before
         if measured:
-            self.spacing_seconds[key] = measured
-        usual = measured or max(self.spacing_seconds.values(), default=0.0)
+            self.scrape_interval_seconds[key] = measured
+        usual = measured or max(self.scrape_interval_seconds.values(), default=0.0)
         return max(self.quiet_seconds, 2 * usual) if usual else UNKNOWN_TIMES * self.quiet_seconds
 
     def retreats(self, key: Key) -> bool:

@@ -36,7 +36,7 @@ class Beginning:
 
     since: float
     """Unix seconds: its last sample at or before is where counting begins."""
-    born_at_zero: bool = False
+    from_zero: bool = False
     """If it has none: it did not exist then, so that its first sample counts in full."""
     resets: frozenset[float] = frozenset()
     """The times of samples before which it began anew, as others that go with it show."""
@@ -48,7 +48,7 @@ def advance(
     """
     Return the counter after more samples, in whatever order; None as long as there is none.
 
-    Of a series that is not born at zero nothing is known before its first sample.
+    Of a series that does not count from zero nothing is known before its first sample.
     Samples that were seen already, and values that are no number, change nothing: a NaN says
     nothing, and what is infinite or negative whoever reads has to refuse.
     """
@@ -90,7 +90,7 @@ def _after_each(
         if not math.isfinite(value) or (counter is not None and at <= counter.at):
             continue
         if counter is None:
-            counter = Counter(at, value, value if at > since and beginning.born_at_zero else 0.0)
+            counter = Counter(at, value, value if at > since and beginning.from_zero else 0.0)
         elif at <= since:
             counter = Counter(at, value)
         else:

@@ -177,7 +177,7 @@ def _message(measurement: Measurement, r0: float) -> str:
     canary, stable = measurement.canary, measurement.stable
     if not canary.requests or not stable.requests:
         silent = "canary" if not canary.requests else "stable"
-        return measurement.silence or f"no {silent} request yet"
+        return measurement.no_data or f"no {silent} request yet"
     failed = f"{_share(canary)} canary requests failed, and {_share(stable)} stable ones"
     if not canary.failures + stable.failures:
         return f"{failed}: without a failure nothing can be compared"

@@ -304,7 +304,7 @@ def _message(
 def _seen(criterion: Criterion, measurement: Measurement, counts: Counts, which: str) -> str:
     """Say what was counted; `which` requests these are, where not all."""
     if counts.requests == 0:
-        return measurement.silence or "no canary request yet"
+        return measurement.no_data or "no canary request yet"
     share = format_fraction(counts.failures / counts.requests)
     of = f"{share} of{which} {counts.requests} canary requests"
     if criterion.latency is not None:

@@ -88,10 +88,10 @@ def _lacking(criterion: Criterion, measurement: Measurement, *, broken: bool) ->
 
 def _too_few(criterion: Criterion, measurement: Measurement, lacking: int) -> str:
     if not lacking:
-        return measurement.silence or "no data"
+        return measurement.no_data or "no data"
     needs = f"needs about {lacking} more requests"
-    if measurement.silence:
-        return f"{measurement.silence}; {needs}"
+    if measurement.no_data:
+        return f"{measurement.no_data}; {needs}"
     leaning = _leaning_few(criterion, measurement)
     if leaning is not None:
         return f"{_share(criterion, measurement, *leaning)}; {needs}"

@@ -1,5 +1,5 @@
 """
-`MetricSource` over Prometheus' HTTP API, by `prometheus-api-client`.
+`CounterSource` and `QuerySource` over Prometheus' HTTP API, by `prometheus-api-client`.
 
 The client blocks (it uses requests), so that each query runs in one of a few threads, for a
 bounded time. Its own retries are off: whoever asks counts errors and asks again anyway.
@@ -79,9 +79,9 @@ class PrometheusSource:
         after_ms = round(until.timestamp() * 1000) - window_ms
         return self._understand(lambda: tuple(_series(each, after_ms) for each in result))
 
-    async def value(self, promql: str, *, at: datetime) -> float | None:
+    async def value(self, query: str, *, at: datetime) -> float | None:
         """
-        Return the one number that `promql` evaluates to.
+        Return the one number that `query` evaluates to.
 
         None for an empty result, and for NaN or an infinity: 0/0 and x/0 mean that there was
         no traffic to divide by, which is evidence of nothing.
@@ -90,22 +90,41 @@ class PrometheusSource:
             Permanent: the expression is wrong, or yields more than one series.
             Unavailable: no answer, or nonsense.
         """
-        result = await self._query(promql, at)
+        result = await self._query(query, at)
         if not result:
             return None
         if not isinstance(result[0], dict):  # a scalar is [time, "value"]
             return self._understand(lambda: _finite(result[1]))
         if len(result) > 1:
             raise Permanent(
-                f"{promql!r} yields {len(result)} series where one number is needed:"
+                f"{query!r} yields {len(result)} series where one number is needed:"
                 " aggregate them, for example with sum(…)"
             )
         if "values" in result[0]:
             raise Permanent(
-                f"{promql!r} yields a range of samples where one number is needed:"
+                f"{query!r} yields a range of samples where one number is needed:"
                 " wrap it in a function, for example rate(…)"
             )
         return self._understand(lambda: _finite(result[0]["value"][1]))
+
+    async def last_scrape(self, up: str, *, at: datetime) -> float:
+        """
+        Return when a target that the selector `up` selects last answered, in unix seconds; 0: none did.
+
+        Raises:
+            Unavailable: no answer, or nonsense.
+        """
+        return await self.value(f"max(timestamp({up}) and {up} == 1)", at=at) or 0.0
+
+    async def most_scrapes(self, *, until: datetime, window_seconds: float) -> int:
+        """
+        Return how often the target that was scraped most was, in (until - window, until]; 0 without any.
+
+        Raises:
+            Unavailable: no answer, or nonsense.
+        """
+        window_ms = max(1, round(window_seconds * 1000))
+        return round(await self.value(f"max(count_over_time(up[{window_ms}ms]))", at=until) or 0)
 
     async def _query(self, promql: str, at: datetime) -> list[Any]:
         loop = asyncio.get_running_loop()

@@ -41,7 +41,7 @@ class Recent:
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """
-    One look at one criterion; `at` is its time, or that of the scrape that a last `window` ends with.
+    What one criterion measures; `at` is its time, or that of the scrape that a last `window` ends with.
 
     `error` says why there is no answer; then nothing else means anything. `value` is the
     number that is shown and that the threshold judge compares; None means no data.
@@ -61,7 +61,7 @@ class Measurement:
     limit: float | None = None
     note: str = ""
     error: str = ""
-    silence: str = ""
+    no_data: str = ""
     """Why nothing was counted of the canary, in words, as far as it can be told."""
     restarts: tuple[tuple[int, Counts], ...] = ()
     """
@@ -74,8 +74,8 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One look at all criteria of one attempt, and at who served how much."""
+class MeasurementRound:
+    """The measurements of all criteria of one attempt at one time, and who served how much."""
 
     at: datetime
     exposed_at: datetime
@@ -86,7 +86,7 @@ class Look:
     stable: Counts = Counts()
     served_percent: float | None = None
     """The canary's share of the requests since the applied weight was applied."""
-    spacing_seconds: float = 0.0
+    scrape_interval_seconds: float = 0.0
     """How far apart scrapes were measured to be; 0 as long as nobody can know."""
     interval_seconds: float = 0.0
     """How far apart they should be, as the controller was told."""
@@ -96,11 +96,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What decisions rest on: judged criteria, in the order of the spec; empty before the first look."""
+    """What decisions rest on: judged criteria, in the order of the spec; empty before the first measurement."""
 
     at: datetime | None = None
     criteria: tuple[CriterionStatus, ...] = ()
     exposure: Exposure = field(default_factory=Exposure)
     served_percent: float | None = None
-    spacing_seconds: float = 0.0
+    scrape_interval_seconds: float = 0.0
     """How far apart the scrapes are that it rests on, as measured, or else as they should be."""

@@ -9,7 +9,7 @@ from rollouts.controller.metrics import ControllerMetrics, verb_and_kind
 from rollouts.controller.notifications import Notices
 from rollouts.controller.reconcile import Reconciler
 from rollouts.errors import Conflict, RolloutsError
-from rollouts.model.evidence import Counts, Look, Measurement
+from rollouts.model.evidence import Counts, Measurement, MeasurementRound
 from rollouts.model.keys import Key
 from rollouts.model.kinds import INGRESS, JSON, ROLLOUT, SERVICE, Ref
 from rollouts.ports import Notice
@@ -29,7 +29,7 @@ CRITERIA = [{"name": "errors", "errorRate": {"max": "1%"}}]
 
 
 class FakeMonitor(Following):
-    """Sees, at every glance, as many canary requests as a test wants, and as many failures."""
+    """Measures, in every round, as many canary requests as a test wants, and as many failures."""
 
     def __init__(self, clock: HandClock, requests: int = 1000, failures: int = 0) -> None:
         super().__init__()
@@ -39,17 +39,17 @@ class FakeMonitor(Following):
         self.served_percent = 25.0
 
     def twin(self, clock: HandClock) -> "FakeMonitor":
-        """Return a monitor that has seen the same, by another clock."""
+        """Return a monitor that has measured the same, by another clock."""
         made = FakeMonitor(clock, self.requests, self.failures)
-        made.error, made.targets, made._looks = self.error, dict(self.targets), dict(self._looks)
+        made.error, made.targets, made._rounds = self.error, dict(self.targets), dict(self._rounds)
         made.served_percent = self.served_percent
         return made
 
-    def spacing_seconds(self, key: Key) -> float:
+    def scrape_interval_seconds(self, key: Key) -> float:
         """Scrapes are a second apart."""
         return 1.0
 
-    def look(self) -> None:
+    def measure(self) -> None:
         at = self.clock.now()
         for key, target in self.targets.items():
             canary = Counts(self.requests, self.failures)
@@ -57,7 +57,7 @@ class FakeMonitor(Following):
             found = Measurement(at=at, canary=canary, value=value, error=self.error)
             names = [criterion.name for criterion in target.spec.success_criteria]
             measured = dict.fromkeys(names, found)
-            self._looks[key] = Look(
+            self._rounds[key] = MeasurementRound(
                 at,
                 target.exposed_at,
                 measured,
@@ -155,7 +155,7 @@ class ControlLoop:
             await self.round()
             self.clock.move(tick)
             passed += tick
-            self.monitor.look()
+            self.monitor.measure()
         await self.round()
 
     async def until(self, condition: Callable[[], bool], seconds: float = 120.0) -> None:

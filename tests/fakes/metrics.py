@@ -1,11 +1,11 @@
-"""An in-memory `MetricSource`: counters that a test scrapes by hand."""
+"""A `CounterSource` and a `QuerySource` in memory: counters that a test scrapes by hand."""
 
 import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from rollouts.ports import Series
+from rollouts.ports import MetricSources, Series
 
 _SELECTOR = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<matchers>.*)\})?", re.DOTALL)
 _MATCHER = re.compile(r'(?P<label>\w+)(?P<how>=~|!~|=|!=)"(?P<value>(?:[^"\\]|\\.)*)"')
@@ -48,25 +48,38 @@ class FakeMetrics:
                 found.append(Series(labels, inside))
         return tuple(found)
 
-    async def value(self, promql: str, *, at: datetime) -> float | None:
-        self.asked.append(promql)
-        if promql.startswith("max(timestamp(up"):
-            return self._last_scrape(at.timestamp())
-        if promql.startswith("max(count_over_time(up["):
-            seconds = float(promql.split("[")[1].split("ms]", maxsplit=1)[0]) / 1000
-            return self._scrapes(at.timestamp() - seconds, at.timestamp())
-        answer = self.answers.get(promql, math.nan)
+    async def last_scrape(self, up: str, *, at: datetime) -> float:
+        self.asked.append(up)
+        until = at.timestamp()
+        times = (
+            time
+            for key, found in self._samples.items()
+            if matches(up, dict(key))
+            for time, value in found
+            if value == 1 and time <= until
+        )
+        return max(times, default=0.0)
+
+    async def most_scrapes(self, *, until: datetime, window_seconds: float) -> int:
+        end = until.timestamp()
+        counts = (
+            sum(end - window_seconds < at <= end for at, _ in found)
+            for key, found in self._samples.items()
+            if ("__name__", "up") in key
+        )
+        return max(counts, default=0)
+
+    async def value(self, query: str, *, at: datetime) -> float | None:
+        self.asked.append(query)
+        answer = self.answers.get(query, math.nan)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    def _last_scrape(self, until: float) -> float | None:
-        up = [found for key, found in self._samples.items() if ("__name__", "up") in key]
-        return max((at for found in up for at, _ in found if at <= until), default=None)
-
-    def _scrapes(self, after: float, until: float) -> float | None:
-        up = [found for key, found in self._samples.items() if ("__name__", "up") in key]
-        return max((sum(after < at <= until for at, _ in found) for found in up), default=None)
+    @property
+    def sources(self) -> MetricSources:
+        """Return this one as both sources."""
+        return MetricSources(counters=self, queries=self)
 
 
 def matches(selector: str, labels: Mapping[str, str]) -> bool:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from rollouts.analysis.counter_reader import Reading
+from rollouts.analysis.deduplication import REPLICA_LABELS
+from rollouts.analysis.exposure_counters import ExposureCounters
 from rollouts.analysis.ingress_counters import REQUESTS, ingress_metric
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.model.validation import parse_rollout
@@ -96,10 +97,11 @@ async def known(source: PrometheusSource, count: int) -> datetime:
 
 async def test_a_request_is_counted_once(nginx: Nginx, source: PrometheusSource) -> None:
     spec = parse_rollout(rollout([{"setWeight": 25}]))
-    reading = Reading(ingress_metric(REQUESTS, KEY, spec), await known(source, 40), 0.5)
+    metric, exposed_at = ingress_metric(REQUESTS, KEY, spec), await known(source, 40)
+    counters = ExposureCounters(metric, exposed_at, 0.5, (), REPLICA_LABELS)
     for failures in (3, 6):
         nginx.counts = {"200": nginx.counts["200"] + 100, "500": failures}
-        await reading.read(source, await known(source, sum(nginx.counts.values())))
-    counted = reading.total.arm(canary=True)
+        await counters.read(source, await known(source, sum(nginx.counts.values())))
+    counted = counters.windows.total.arm(canary=True)
     assert (counted.requests, counted.failures) == (206, 6)
-    assert "prometheus_replica=prometheus-0" in reading.note()
+    assert "prometheus_replica=prometheus-0" in counters.note()

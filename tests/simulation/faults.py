@@ -227,7 +227,7 @@ MEDDLING = [
 
 def end(story: Story) -> None:
     """End all that can be ended from outside: no fault lasts."""
-    story.die_after, story.eyes.error, story.users.scraped = None, "", True
+    story.die_after, story.monitor.error, story.users.scraped = None, "", True
     story.caches.lose_in, story.kubelets.quota = None, None
     story.caches.refusals.clear()
     story.caches.fall_behind([])

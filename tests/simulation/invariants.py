@@ -166,7 +166,7 @@ class Invariants:
         assert after <= most + _LITTLE, f"{after:.0%} where {most:.0%} are asked for"
 
     def _leaning(self, status: RolloutStatus) -> list[str]:
-        look, target = self.story.eyes.latest(KEY), self.story.eyes.targets.get(KEY)
+        look, target = self.story.monitor.latest(KEY), self.story.monitor.targets.get(KEY)
         if target is None or look is None:
             return []
         criteria = weigh(target.spec, status, look).criteria

@@ -64,7 +64,7 @@ def command(story: Story, chance: random.Random) -> None:
 
 def silence(story: Story, _: random.Random) -> None:
     """Prometheus stops answering, or answers again."""
-    story.eyes.error = "" if story.eyes.error else "Prometheus does not answer"
+    story.monitor.error = "" if story.monitor.error else "Prometheus does not answer"
 
 
 def pause(story: Story, _: random.Random) -> None:

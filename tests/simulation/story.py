@@ -32,7 +32,7 @@ from tests.simulation.gateway import Gateway
 from tests.simulation.invariants import Invariants
 from tests.simulation.kubelets import Behaviour, Kubelets, image_of
 from tests.simulation.picture import KEY, way_of
-from tests.simulation.users import Eyes, Users
+from tests.simulation.users import FakeMonitor, Users
 from tests.simulation.ways import Way
 
 REST_SECONDS = 45.0
@@ -65,7 +65,7 @@ class Story:
         self.kubelets.has_users = self.has_users
         self.gateway = Gateway(self.present, self.clock.now, self.dice)
         self.users = Users(self.clock, self.dice)
-        self.eyes = Eyes(self.clock, self.users)
+        self.monitor = FakeMonitor(self.clock, self.users)
         self.caches = Caches(self.present)
         self.invariants, self._telemetry = Invariants(self), ControllerMetrics()
         self.caches.before, self.caches.after = self._before_write, self._after_write
@@ -87,7 +87,7 @@ class Story:
 
     def _begin(self) -> None:
         """Start a controller, whose caches are filled."""
-        self.eyes = self.eyes.successor()
+        self.monitor = self.monitor.successor()
         self.caches.late.clear()
         self.due: datetime | None = self.clock.now()
         self._woken = True
@@ -95,7 +95,12 @@ class Story:
         self._index.rollouts(KEY.ref)
         self.present.changed.clear()
         self.reconciler = Reconciler(
-            self.caches, self.clock, self.eyes, Silent(Told()), self._telemetry, quiet_seconds=2.0
+            self.caches,
+            self.clock,
+            self.monitor,
+            Silent(Told()),
+            self._telemetry,
+            quiet_seconds=2.0,
         )
 
     # What users and people see and do.
@@ -259,7 +264,7 @@ class Story:
         self.users.serve(seconds, self.shares(), rates)
         self.gateway.tick()
         self.kubelets.tick()
-        if self.eyes.look():
+        if self.monitor.measure():
             self._woken = True
 
     def is_awake(self) -> bool:

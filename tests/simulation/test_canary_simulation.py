@@ -85,13 +85,13 @@ def test_blindness_holds_a_release_and_sight_lets_it_go_on() -> None:
     story = healthy(7)
     story.release("shop:2", Behaviour())
     story.run_until(lambda it: it.route == 5)
-    story.eyes.error = "Prometheus does not answer"
+    story.monitor.error = "Prometheus does not answer"
     status = story.settle(120)
     assert story.route == 5
     assert status.phase == "Paused"
     assert status.pause is not None
     assert status.pause.reason == "MetricsUnavailable"
-    story.eyes.error = ""
+    story.monitor.error = ""
     assert story.settle().phase == "Healthy"
 
 
@@ -169,7 +169,7 @@ def test_what_somebody_keeps_changing_is_not_fought_over() -> None:
 
 def test_a_release_that_nothing_was_measured_of_waits_for_a_person() -> None:
     story = healthy(14)
-    story.eyes.blind = True
+    story.monitor.blind = True
     story.release("shop:2", Behaviour())
     assert story.settle().phase == "Paused"
     assert "nothing was measured for errors" in story.status.message

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from rollouts.analysis.target import Target
-from rollouts.model.evidence import Counts, Look, Measurement
+from rollouts.model.evidence import Counts, Measurement, MeasurementRound
 from rollouts.model.keys import Key
 from tests.fakes.clock import HandClock
 from tests.fakes.following import Following
@@ -20,7 +20,7 @@ from tests.simulation.dataplane import BESIDE, INSIDE, LOST, Shares
 
 RATE = 50.0
 """Requests a second, to all entrances together."""
-SPACING_SECONDS = 1.0
+SCRAPE_INTERVAL_SECONDS = 1.0
 
 
 class Users:
@@ -83,8 +83,8 @@ class Users:
         return Counts(last.requests - before.requests, last.failures - before.failures)
 
 
-class Eyes(Following):
-    """Looks at what Prometheus has counted of the canaries that it follows."""
+class FakeMonitor(Following):
+    """Measures what Prometheus has counted of the canaries that it follows."""
 
     def __init__(self, clock: HandClock, users: Users) -> None:
         super().__init__()
@@ -93,22 +93,22 @@ class Eyes(Following):
         self.blind = False
         """Nothing is measured of the canary, although Prometheus answers."""
 
-    def successor(self) -> "Eyes":
-        """Return the eyes of a controller that has just begun, before the same Prometheus."""
-        made = Eyes(self.clock, self.users)
+    def successor(self) -> "FakeMonitor":
+        """Return the monitor of a controller that has just begun, before the same Prometheus."""
+        made = FakeMonitor(self.clock, self.users)
         made.error, made.blind = self.error, self.blind
         return made
 
-    def spacing_seconds(self, _key: Key) -> float:
-        return SPACING_SECONDS
+    def scrape_interval_seconds(self, _key: Key) -> float:
+        return SCRAPE_INTERVAL_SECONDS
 
-    def look(self) -> bool:
-        """Look at all; return whether there was anything to look at."""
+    def measure(self) -> bool:
+        """Measure all; return whether there was anything to measure."""
         for key, target in self.targets.items():
-            self._looks[key] = self._seen(target)
+            self._rounds[key] = self._seen(target)
         return bool(self.targets)
 
-    def _seen(self, target: Target) -> Look:
+    def _seen(self, target: Target) -> MeasurementRound:
         at, users = self.clock.now(), self.users
         canary = Counts() if self.blind else users.since(target.canary.hash, target.exposed_at)
         stable = users.since(target.stable.hash, target.exposed_at)
@@ -127,7 +127,7 @@ class Eyes(Following):
             error=self.error,
         )
         criteria = {criterion.name: criterion for criterion in target.spec.success_criteria}
-        return Look(
+        return MeasurementRound(
             at,
             target.exposed_at,
             dict.fromkeys(criteria, found),
@@ -135,7 +135,7 @@ class Eyes(Following):
             canary,
             stable,
             served_percent=100 * lately[0] / sum(lately) if any(lately) else None,
-            spacing_seconds=SPACING_SECONDS,
-            interval_seconds=SPACING_SECONDS,
+            scrape_interval_seconds=SCRAPE_INTERVAL_SECONDS,
+            interval_seconds=SCRAPE_INTERVAL_SECONDS,
             seen_at=users.scraped_at,
         )

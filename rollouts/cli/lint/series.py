@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from rollouts.analysis.series_check import Sighting, sightings
+from rollouts.analysis.series_check import SeriesCheck, check_series
 from rollouts.bootstrap import prometheus
 from rollouts.controller.settings import Settings
 from rollouts.controller.status_store import recall
@@ -23,7 +23,7 @@ async def series_findings(url: str, rollout: FrozenJSON, spec: RolloutSpec) -> l
     key, stable = Key(metadata["namespace"], metadata["name"]), status.stable_revision
     source = prometheus(Settings(prometheus_url=url))
     try:
-        seen = await sightings(source, key, spec, stable, datetime.now(UTC))
+        seen = await check_series(source, key, spec, stable, datetime.now(UTC))
     except RolloutsError as error:
         return [Finding("note", "", f"could not look at the metrics: {error}")]
     finally:
@@ -32,11 +32,11 @@ async def series_findings(url: str, rollout: FrozenJSON, spec: RolloutSpec) -> l
     return [_finding(each, each.criterion in queries) for each in seen if each.found != "wanted"]
 
 
-def _finding(sighting: Sighting, is_query: bool) -> Finding:
-    words = f"criterion {sighting.criterion}: {sighting.hint}"
-    if sighting.found == "renamed":
+def _finding(check: SeriesCheck, is_query: bool) -> Finding:
+    words = f"criterion {check.criterion}: {check.hint}"
+    if check.found == "renamed":
         # The built-in criteria know both names; a query has to be written anew.
         return Finding("warning" if is_query else "note", "LabelsRenamed", words)
-    if sighting.found == "absent":
+    if check.found == "absent":
         return Finding("warning", "SeriesAbsent", words)
     return Finding("error", "QueryRefused", words)

@@ -142,7 +142,7 @@ def too_early(world: World, status: RolloutStatus) -> StepWaits | None:
     applied_at, looked_at = status.weights.applied_at, world.evidence.at
     if not is_exposed(world, status) or looked_at is None:
         return None
-    spacing = timedelta(seconds=world.evidence.spacing_seconds)
+    spacing = timedelta(seconds=world.evidence.scrape_interval_seconds)
     if applied_at is not None and looked_at < applied_at + spacing:
         return StepWaits(f"first whole look at the success criteria at {status.weights.applied} %")
     for criterion in world.evidence.criteria:

@@ -1,4 +1,4 @@
-"""A bench for looks at what the pods of two revisions count themselves."""
+"""A bench for what the pods of two revisions count themselves."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from rollouts.analysis.monitor import Monitor
 from rollouts.analysis.target import Target
 from rollouts.controller.metrics import ControllerMetrics
-from rollouts.model.evidence import Look, Measurement
+from rollouts.model.evidence import Measurement, MeasurementRound
 from rollouts.model.keys import Key
 from rollouts.model.kinds import JSON
 from rollouts.model.status import Revision
@@ -45,8 +45,12 @@ class AppBench:
         self.clock = HandClock()
         self.metrics = FakeMetrics()
         self.exported = ""
-        self.looks = Monitor(
-            self.metrics, self.clock, ControllerMetrics(), lambda _: None, interval_seconds=15
+        self.monitor = Monitor(
+            self.metrics.sources,
+            self.clock,
+            ControllerMetrics(),
+            lambda _: None,
+            interval_seconds=15,
         )
         self.target = target(strategy, criteria or (ERRORS,), **spec)
 
@@ -88,7 +92,7 @@ class AppBench:
         pod = ("pod", self.pod(arm, number)["pod"])
         self.metrics.values = {k: v for k, v in self.metrics.values.items() if pod not in k}
 
-    def silence(self, arm: str, number: int = 1) -> None:
+    def stop_answering(self, arm: str, number: int = 1) -> None:
         """Let a pod answer no scrape any more."""
         self.end(arm, number)
         self.begin(arm, number, up=0)
@@ -108,13 +112,13 @@ class AppBench:
 
     def follow(self, **changes: Any) -> None:
         self.target = replace(self.target, **changes)
-        self.looks.follow(self.target)
+        self.monitor.follow(self.target)
 
     @property
-    def look(self) -> Look:
-        look = self.looks.latest(KEY)
-        assert look is not None
-        return look
+    def latest(self) -> MeasurementRound:
+        latest = self.monitor.latest(KEY)
+        assert latest is not None
+        return latest
 
     def measured(self, name: str = "errors") -> Measurement:
-        return self.look.measurements[name]
+        return self.latest.measurements[name]

@@ -1,4 +1,4 @@
-"""A bench for looks: counters that the test scrapes and a clock that it moves."""
+"""A bench for measurements: counters that the test scrapes and a clock that it moves."""
 
 import asyncio
 from dataclasses import replace
@@ -8,7 +8,7 @@ from rollouts.analysis.ingress_counters import BUCKETS, REQUESTS
 from rollouts.analysis.monitor import Monitor
 from rollouts.analysis.target import Target
 from rollouts.controller.metrics import ControllerMetrics
-from rollouts.model.evidence import Look, Measurement
+from rollouts.model.evidence import Measurement, MeasurementRound
 from rollouts.model.keys import Key
 from rollouts.model.status import Revision
 from rollouts.model.validation import parse_rollout
@@ -27,15 +27,15 @@ QUERY = {
 
 
 class Bench:
-    """Counters of nginx, scraped every 5 s, and what the looks at them say."""
+    """Counters of nginx, scraped every 5 s, and what the rounds say."""
 
     def __init__(self, *criteria: dict[str, Any], exported: bool = False) -> None:
         self.clock = HandClock()
         self.metrics = FakeMetrics()
         self.exported = exported
-        self.looked: list[Key] = []
+        self.rounds: list[Key] = []
         self.telemetry = ControllerMetrics()
-        self.looks = self.new_looks()
+        self.monitor = self.new_monitor()
         self.criteria = criteria
         self.target = Target(
             KEY,
@@ -47,9 +47,13 @@ class Bench:
         )
         self.metrics.count("up", job="nginx", instance="a")
 
-    def new_looks(self) -> Monitor:
+    def new_monitor(self) -> Monitor:
         return Monitor(
-            self.metrics, self.clock, self.telemetry, self.looked.append, interval_seconds=15
+            self.metrics.sources,
+            self.clock,
+            self.telemetry,
+            self.rounds.append,
+            interval_seconds=15,
         )
 
     def serve(self, arm: str, requests: int = 1, status: str = "200", **labels: str) -> None:
@@ -86,16 +90,16 @@ class Bench:
 
     def expose(self) -> None:
         self.target = replace(self.target, exposed_at=self.clock.now())
-        self.looks.follow(self.target)
+        self.monitor.follow(self.target)
 
     @property
-    def look(self) -> Look:
-        look = self.looks.latest(KEY)
-        assert look is not None
-        return look
+    def latest(self) -> MeasurementRound:
+        latest = self.monitor.latest(KEY)
+        assert latest is not None
+        return latest
 
     def measured(self, name: str = "errors") -> Measurement:
-        return self.look.measurements[name]
+        return self.latest.measurements[name]
 
 
 async def settle() -> None:

@@ -9,4 +9,4 @@ from tests.unit.analysis.bench import ERRORS, Bench
 async def bench() -> AsyncIterator[Bench]:
     made = Bench(ERRORS)
     yield made
-    await made.looks.close()
+    await made.monitor.close()

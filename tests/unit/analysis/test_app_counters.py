@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollouts.analysis.app_counters import app_metric
-from rollouts.analysis.counter_reader import Reading
 from rollouts.analysis.criterion_metric import metric_of
+from rollouts.analysis.exposure_counters import ExposureCounters
 from rollouts.model.app_metrics import AppMetrics
 from rollouts.model.evidence import Counts
 from rollouts.model.keys import Key
@@ -26,7 +26,7 @@ P90: JSON = {"name": "p90", "latency": {"quantile": 0.9, "max": "500ms"}}
 async def bench() -> AsyncIterator[AppBench]:
     made = AppBench(ERRORS, P90)
     yield made
-    await made.looks.close()
+    await made.monitor.close()
 
 
 async def test_the_two_revisions_are_told_apart(bench: AppBench) -> None:
@@ -38,10 +38,10 @@ async def test_the_two_revisions_are_told_apart(bench: AppBench) -> None:
     bench.serve("stable", 75)
     await bench.wait(15)
 
-    assert bench.measured().canary == bench.look.canary == Counts(25, 5)
-    assert bench.measured().stable == bench.look.stable == Counts(75, 0)
+    assert bench.measured().canary == bench.latest.canary == Counts(25, 5)
+    assert bench.measured().stable == bench.latest.stable == Counts(75, 0)
     assert bench.measured().value == 0.2
-    assert bench.look.served_percent == 25.0
+    assert bench.latest.served_percent == 25.0
 
 
 async def test_labels_that_prometheus_renamed_are_understood(bench: AppBench) -> None:
@@ -138,7 +138,7 @@ async def test_probes_and_other_names_are_as_the_spec_says() -> None:
     await bench.wait(15)
 
     assert bench.measured().canary == Counts(3, 3)
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_other_names_meanwhile_are_counted_since_the_exposure(bench: AppBench) -> None:
@@ -195,11 +195,11 @@ async def test_a_share_is_not_known_while_one_side_is_not_scraped(bench: AppBenc
     bench.serve("canary", 20)
     await bench.wait(15)
     assert bench.measured().canary == Counts(20, 0)
-    assert bench.look.served_percent is None
+    assert bench.latest.served_percent is None
 
     bench.begin("stable")
     await bench.wait(15)
-    assert bench.look.served_percent == 100.0
+    assert bench.latest.served_percent == 100.0
 
 
 async def test_a_canary_that_is_not_scraped_any_more_is_an_error(bench: AppBench) -> None:
@@ -215,7 +215,7 @@ async def test_a_canary_that_is_not_scraped_any_more_is_an_error(bench: AppBench
     assert bench.measured().error == (
         "no new samples of http_requests_total for 1m30s: are revision 4's pods still scraped?"
     )
-    assert bench.look.served_percent is None
+    assert bench.latest.served_percent is None
 
 
 async def test_an_idle_canary_that_is_scraped_is_no_error(bench: AppBench) -> None:
@@ -223,7 +223,7 @@ async def test_an_idle_canary_that_is_scraped_is_no_error(bench: AppBench) -> No
     bench.begin("canary")
     await bench.wait(180)
     assert bench.measured().error == ""
-    assert bench.look.seen_at == bench.look.at
+    assert bench.latest.seen_at == bench.latest.at
 
 
 def test_an_ingress_and_the_app_are_asked_side_by_side() -> None:
@@ -243,7 +243,7 @@ async def test_a_green_revision_is_watched_in_the_same_way() -> None:
     bench.serve("canary", 10, "500")
     await bench.wait(15)
     assert bench.measured().canary == Counts(10, 10)
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 STEPS = st.lists(
@@ -273,7 +273,7 @@ async def _story(steps: list[tuple[str, str, int, str]]) -> None:
         bench.clock.move(5)
         bench.metrics.scrape(bench.clock.now())
     exposed_at = bench.clock.now()
-    reading = Reading(metric_of(bench.target), exposed_at, 15)
+    counters = ExposureCounters(metric_of(bench.target), exposed_at, 15, (), ())
     alive = {("stable", 1)}
     requests = failures = 0
     for what, arm, number, code in (*steps, ("scrape", "", 0, ""), ("read", "", 0, "")):
@@ -286,7 +286,7 @@ async def _story(steps: list[tuple[str, str, int, str]]) -> None:
                 requests += number
                 failures += number if code.startswith("5") else 0
         elif what == "read":
-            await reading.read(bench.metrics, bench.clock.now())
+            await counters.read(bench.metrics, bench.clock.now())
         elif what in ("scrape", "restart"):
             bench.clock.move(5)
             bench.metrics.scrape(bench.clock.now())
@@ -294,5 +294,6 @@ async def _story(steps: list[tuple[str, str, int, str]]) -> None:
                 bench.metrics.reset()
                 bench.clock.move(5)
                 bench.metrics.scrape(bench.clock.now())
-    assert reading.total.arm(canary=True) == Counts(requests, failures)
-    assert reading.total.arm(canary=False).failures <= reading.total.arm(canary=False).requests
+    assert counters.windows.total.arm(canary=True) == Counts(requests, failures)
+    stable = counters.windows.total.arm(canary=False)
+    assert stable.failures <= stable.requests

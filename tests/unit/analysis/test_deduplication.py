@@ -142,8 +142,8 @@ async def pair() -> Bench:
 async def test_a_request_that_two_have_scraped_is_counted_once(pair: Bench) -> None:
     serve(pair, 100, 7, FIRST, SECOND)
     await pair.wait(60)
-    assert (pair.look.canary.requests, pair.look.canary.failures) == (107, 7)
-    assert pair.look.stable.requests == 100
+    assert (pair.latest.canary.requests, pair.latest.canary.failures) == (107, 7)
+    assert pair.latest.stable.requests == 100
     note = "of 2 replicas of Prometheus one is counted: prometheus_replica=prometheus-0"
     assert note in pair.measured().note
 
@@ -159,7 +159,7 @@ async def test_when_the_one_that_counts_fails_the_other_goes_on_where_it_was(pai
         serve(pair, 10, 1, SECOND)
         await pair.wait(5)
     await pair.wait(60)
-    assert (pair.look.canary.requests, pair.look.canary.failures) == (107 + 330, 7 + 30)
+    assert (pair.latest.canary.requests, pair.latest.canary.failures) == (107 + 330, 7 + 30)
     assert not pair.measured().error
 
 

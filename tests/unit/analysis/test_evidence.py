@@ -18,7 +18,7 @@ from tests.unit.core.worlds import under_way
 
 
 def evidence(bench: AppBench) -> Evidence:
-    return weigh(bench.target.spec, RolloutStatus(exposed_at=bench.target.exposed_at), bench.look)
+    return weigh(bench.target.spec, RolloutStatus(exposed_at=bench.target.exposed_at), bench.latest)
 
 
 def is_too_early(bench: AppBench) -> bool:
@@ -36,7 +36,9 @@ async def scraped(bench: AppBench, seconds: float) -> None:
     await settle()
 
 
-async def test_the_spacing_of_stable_pods_is_that_of_a_canary_that_was_scraped_once() -> None:
+async def test_the_scrape_interval_of_stable_pods_is_that_of_a_canary_that_was_scraped_once() -> (
+    None
+):
     bench = AppBench()
     bench.begin("stable")
     for _ in range(4):
@@ -49,23 +51,25 @@ async def test_the_spacing_of_stable_pods_is_that_of_a_canary_that_was_scraped_o
     bench.follow(applied_at=bench.clock.now(), weight_percent=25)
     bench.serve("canary", 3)
     await scraped(bench, 1)  # a moment younger than the weight
-    while bench.looks.latest(bench.target.key) is None or bench.look.at < bench.clock.now():
+    while bench.monitor.latest(bench.target.key) is None or bench.latest.at < bench.clock.now():
         bench.clock.move(1)
         await settle()
-    assert evidence(bench).spacing_seconds == 30.0
+    assert evidence(bench).scrape_interval_seconds == 30.0
     assert evidence(bench).exposure.scraped_every_seconds == 30.0
     assert is_too_early(bench)
     for _ in range(2):
         bench.serve("canary", 90)
         await scraped(bench, 30)
     assert not is_too_early(bench)
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
-async def test_where_nobody_knows_the_spacing_a_look_is_whole_after_an_interval() -> None:
+async def test_where_nobody_knows_the_scrape_interval_a_measurement_is_whole_after_our_own() -> (
+    None
+):
     bench = AppBench()
-    bench.looks = Monitor(
-        bench.metrics, bench.clock, ControllerMetrics(), lambda _: None, interval_seconds=15
+    bench.monitor = Monitor(
+        bench.metrics.sources, bench.clock, ControllerMetrics(), lambda _: None, interval_seconds=15
     )
     bench.follow(exposed_at=bench.clock.now())
     bench.begin("canary")
@@ -77,7 +81,7 @@ async def test_where_nobody_knows_the_spacing_a_look_is_whole_after_an_interval(
     assert evidence(bench).exposure.scraped_every_seconds == 0.0
     assert evidence(bench).at is not None
     assert is_too_early(bench)
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_a_restart_without_a_new_scrape_is_no_further_failed_look() -> None:
@@ -88,7 +92,7 @@ async def test_a_restart_without_a_new_scrape_is_no_further_failed_look() -> Non
 
     def failed_looks() -> int:
         nonlocal status
-        judged = weigh(bench.target.spec, status, bench.look).criteria
+        judged = weigh(bench.target.spec, status, bench.latest).criteria
         status = RolloutStatus.model_validate(status.evolve(criteria=list(judged)).model_dump())
         return judged[0].failed_looks
 
@@ -98,17 +102,17 @@ async def test_a_restart_without_a_new_scrape_is_no_further_failed_look() -> Non
     before = failed_looks()
     assert before >= 1
     for _ in range(3):
-        await bench.looks.close()
+        await bench.monitor.close()
         bench.clock.move(1)
-        bench.looks = bench.new_looks()
-        bench.looks.follow(bench.target)
+        bench.monitor = bench.new_monitor()
+        bench.monitor.follow(bench.target)
         await settle()
         bench.clock.move(0.2)
         await settle()
         assert failed_looks() == before
     await bench.wait(15)
     assert failed_looks() == before + 1
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_a_criterion_that_is_edited_is_not_judged_by_what_was_seen_of_the_old_one() -> None:
@@ -121,7 +125,9 @@ async def test_a_criterion_that_is_edited_is_not_judged_by_what_was_seen_of_the_
         bench.slow("canary", 14, 0.4)
         bench.slow("canary", 6, 0.05)
         await bench.wait(40)
-    before = weigh(bench.target.spec, RolloutStatus(exposed_at=bench.target.exposed_at), bench.look)
+    before = weigh(
+        bench.target.spec, RolloutStatus(exposed_at=bench.target.exposed_at), bench.latest
+    )
     assert before.criteria[0].failed_looks == 1
     status = RolloutStatus(exposed_at=bench.target.exposed_at, criteria=list(before.criteria))
     for edited in (
@@ -130,19 +136,19 @@ async def test_a_criterion_that_is_edited_is_not_judged_by_what_was_seen_of_the_
     ):
         criteria = [{**edited, "interval": "5m"}, ERRORS]
         spec = parse_rollout(rollout([{"setWeight": 25}], successCriteria=criteria))
-        found = weigh(spec, status, bench.look)
+        found = weigh(spec, status, bench.latest)
         assert found.at == status.started_at  # not looked at
         assert found.criteria[0].message == "not looked at yet"
         assert found.criteria[0].failed_looks == 0
 
         bench.target = replace(bench.target, spec=spec)
-        bench.looks.follow(bench.target)
+        bench.monitor.follow(bench.target)
         await bench.wait(20)  # long before its interval is over
-        after = weigh(spec, status.evolve(criteria=list(found.criteria)), bench.look)
+        after = weigh(spec, status.evolve(criteria=list(found.criteria)), bench.latest)
         assert after.at is not None
         assert after.criteria[0].requests > 0
         assert after.criteria[0].failed_looks == 0
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_a_criterion_that_is_edited_in_what_it_tolerates_goes_on() -> None:
@@ -153,7 +159,7 @@ async def test_a_criterion_that_is_edited_in_what_it_tolerates_goes_on() -> None
     await bench.wait(15)
     edited = {**ERRORS, "alpha": 0.001, "errorLimit": 9, "onInconclusive": "proceed"}
     spec = parse_rollout(rollout([{"setWeight": 25}], successCriteria=[edited]))
-    found = weigh(spec, RolloutStatus(exposed_at=bench.target.exposed_at), bench.look)
-    assert found.at == bench.look.seen_at
+    found = weigh(spec, RolloutStatus(exposed_at=bench.target.exposed_at), bench.latest)
+    assert found.at == bench.latest.seen_at
     assert found.criteria[0].requests == 50
-    await bench.looks.close()
+    await bench.monitor.close()

@@ -25,8 +25,8 @@ async def test_only_requests_since_the_exposure_count(bench: Bench) -> None:
     assert bench.measured().canary == Counts(25, 5)
     assert bench.measured().stable == Counts(75, 0)
     assert bench.measured().value == 0.2
-    assert bench.look.canary == Counts(25, 5)
-    assert bench.looked == [KEY]
+    assert bench.latest.canary == Counts(25, 5)
+    assert bench.rounds == [KEY]
 
 
 async def test_looks_go_on_and_add_up(bench: Bench) -> None:
@@ -37,7 +37,7 @@ async def test_looks_go_on_and_add_up(bench: Bench) -> None:
         await bench.wait(15)
 
     assert bench.measured().canary == Counts(80, 0)
-    assert len(bench.looked) == 8
+    assert len(bench.rounds) == 8
 
 
 async def test_a_controller_pod_that_restarts_loses_nothing(bench: Bench) -> None:
@@ -61,15 +61,15 @@ async def test_a_new_controller_reads_the_whole_exposure_again(bench: Bench) -> 
         bench.serve("canary", 10)
         bench.serve("canary", 1, "500")
         await bench.wait(15)
-    before = bench.look
-    await bench.looks.close()
+    before = bench.latest
+    await bench.monitor.close()
 
-    bench.looks = bench.new_looks()
-    bench.looks.follow(bench.target)
+    bench.monitor = bench.new_monitor()
+    bench.monitor.follow(bench.target)
     await settle()
 
-    assert bench.look.canary == before.canary == Counts(110, 10)
-    await bench.looks.close()
+    assert bench.latest.canary == before.canary == Counts(110, 10)
+    await bench.monitor.close()
 
 
 async def test_labels_that_prometheus_renamed_are_understood() -> None:
@@ -82,7 +82,7 @@ async def test_labels_that_prometheus_renamed_are_understood() -> None:
     await bench.wait(15)
 
     assert bench.measured().canary == Counts(4, 0)
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_a_prometheus_that_starts_late_knows_no_beginning(bench: Bench) -> None:
@@ -125,13 +125,13 @@ async def test_a_prometheus_that_is_back_and_has_not_scraped_yet_has_seen_nothin
     bench.serve("canary", 10, "500")
     await bench.wait(15, scraping=False)
     assert known_at < exposed_at
-    assert bench.look.seen_at == exposed_at < bench.look.at
-    assert weigh(bench.target.spec, RolloutStatus(exposed_at=exposed_at), bench.look).at == (
+    assert bench.latest.seen_at == exposed_at < bench.latest.at
+    assert weigh(bench.target.spec, RolloutStatus(exposed_at=exposed_at), bench.latest).at == (
         exposed_at
     )
 
     await bench.wait(15)
-    assert bench.look.seen_at == bench.look.at
+    assert bench.latest.seen_at == bench.latest.at
     assert bench.measured().canary == Counts(10, 10)
 
 
@@ -140,7 +140,7 @@ async def test_scrapes_count_where_nobody_asks_for_anything(bench: Bench) -> Non
     await bench.wait(20)
     bench.expose()
     await bench.wait(15)
-    assert bench.look.seen_at == bench.look.at
+    assert bench.latest.seen_at == bench.latest.at
     assert bench.measured().canary == Counts(0, 0)
 
 
@@ -154,8 +154,8 @@ async def test_a_source_that_does_not_answer_is_an_error_and_forgets_nothing(ben
     await bench.wait(15)
 
     assert bench.measured().error == "Prometheus can't be reached"
-    assert bench.look.canary == Counts(10, 0)
-    assert bench.look.served_percent is None
+    assert bench.latest.canary == Counts(10, 0)
+    assert bench.latest.served_percent is None
     await bench.wait(15)
     assert bench.measured().error == ""
     assert bench.measured().canary == Counts(20, 0)
@@ -182,7 +182,7 @@ async def test_no_requests_are_no_value(bench: Bench) -> None:
 
     assert bench.measured().value is None
     assert bench.measured().error == ""
-    assert bench.look.served_percent is None
+    assert bench.latest.served_percent is None
 
 
 async def test_the_served_share_is_that_since_the_weight_was_applied(bench: Bench) -> None:
@@ -192,14 +192,14 @@ async def test_the_served_share_is_that_since_the_weight_was_applied(bench: Benc
     bench.serve("stable", 100)
     await bench.wait(15)
     bench.serve("stable", 50)  # which the next scrape shows, when the weight is in force
-    bench.looks.follow(replace(bench.target, applied_at=bench.clock.now()))
+    bench.monitor.follow(replace(bench.target, applied_at=bench.clock.now()))
     await bench.wait(5)
     bench.serve("stable", 60)
     bench.serve("canary", 20)
     await bench.wait(15)
 
-    assert bench.look.served_percent == 25.0
-    assert bench.look.stable == Counts(210, 0)
+    assert bench.latest.served_percent == 25.0
+    assert bench.latest.stable == Counts(210, 0)
 
 
 async def test_latency_is_judged_at_the_next_bound() -> None:
@@ -218,7 +218,7 @@ async def test_latency_is_judged_at_the_next_bound() -> None:
     assert found.limit == 0.5
     assert found.value == pytest.approx(0.1 + 0.4 * 10 / 15)
     assert "judged at 500ms" in found.note
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_a_limit_beyond_the_histogram_is_an_error() -> None:
@@ -229,7 +229,7 @@ async def test_a_limit_beyond_the_histogram_is_an_error() -> None:
     await bench.wait(15)
 
     assert "above its largest bound" in bench.measured("p90").error
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_a_query_is_filled_in_and_asked() -> None:
@@ -252,7 +252,7 @@ async def test_a_query_is_filled_in_and_asked() -> None:
     bench.metrics.answers[filled] = Permanent("parse error")
     await bench.wait(15)
     assert bench.measured("sales").error == "parse error"
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_each_criterion_has_its_own_interval() -> None:
@@ -260,10 +260,10 @@ async def test_each_criterion_has_its_own_interval() -> None:
     bench.expose()
     await bench.wait(60)
 
-    assert len(bench.looked) == 12
+    assert len(bench.rounds) == 12
     assert sum("sales" in asked for asked in bench.metrics.asked) == 2
-    assert bench.look.measurements.keys() == {"errors", "sales"}
-    await bench.looks.close()
+    assert bench.latest.measurements.keys() == {"errors", "sales"}
+    await bench.monitor.close()
 
 
 async def test_another_exposure_starts_from_nothing(bench: Bench) -> None:
@@ -272,22 +272,22 @@ async def test_another_exposure_starts_from_nothing(bench: Bench) -> None:
     bench.serve("canary", 10, "500")
     await bench.wait(15)
     bench.target = replace(bench.target, exposed_at=bench.clock.now() + timedelta(seconds=1))
-    bench.looks.follow(bench.target)
+    bench.monitor.follow(bench.target)
 
-    assert bench.looks.latest(KEY) is None
+    assert bench.monitor.latest(KEY) is None
     bench.serve("canary", 3)
     await bench.wait(20)
 
-    assert bench.look.canary == Counts(3, 0)
+    assert bench.latest.canary == Counts(3, 0)
 
 
 async def test_what_is_forgotten_is_not_looked_at(bench: Bench) -> None:
     bench.expose()
     await bench.wait(15)
-    bench.looks.forget(KEY)
-    bench.looked.clear()
+    bench.monitor.forget(KEY)
+    bench.rounds.clear()
 
     await bench.wait(60)
 
-    assert bench.looked == []
-    assert bench.looks.latest(KEY) is None
+    assert bench.rounds == []
+    assert bench.monitor.latest(KEY) is None

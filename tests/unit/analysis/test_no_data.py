@@ -18,7 +18,7 @@ ASKED = 'http_requests_total{pod=~"checkout-canaryhash-.+"}'
 async def bench() -> AsyncIterator[AppBench]:
     made = AppBench(ERRORS, THRESHOLD, P90, strategy=BLUE_GREEN)
     yield made
-    await made.looks.close()
+    await made.monitor.close()
 
 
 def said(bench: AppBench | Bench, name: str = "errors") -> str:
@@ -103,4 +103,4 @@ async def test_an_ingress_that_has_counted_nothing() -> None:
     bench.serve("stable", 5)
     await bench.wait(15)
     assert said(bench).startswith("no canary request yet; needs about ")
-    await bench.looks.close()
+    await bench.monitor.close()

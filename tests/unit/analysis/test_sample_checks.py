@@ -19,7 +19,7 @@ async def bench() -> AsyncIterator[Bench]:
     await made.wait(20)
     made.expose()
     yield made
-    await made.looks.close()
+    await made.monitor.close()
 
 
 def respell(bench: Bench, **spelled: str) -> None:
@@ -52,10 +52,10 @@ async def test_a_bound_that_is_written_otherwise_is_the_same_bucket(bench: Bench
     await bench.wait(15)
     before = bench.measured("p90")
     assert before.canary == Counts(500, 150)
-    await bench.looks.close()
+    await bench.monitor.close()
 
-    bench.looks = bench.new_looks()
-    bench.looks.follow(bench.target)
+    bench.monitor = bench.new_monitor()
+    bench.monitor.follow(bench.target)
     await settle()
     assert bench.measured("p90").canary == before.canary
     assert bench.measured("p90").restarts == before.restarts
@@ -103,7 +103,7 @@ async def test_a_histogram_without_its_sum_is_an_error(bench: Bench) -> None:
     other.serve_bucket("canary", 30, "1")
     await other.wait(15)
     assert 'no bucket le="+Inf"' in other.measured("p90").error
-    await other.looks.close()
+    await other.monitor.close()
 
 
 async def test_more_requests_in_a_bucket_than_in_all_are_an_error(bench: Bench) -> None:
@@ -130,7 +130,7 @@ async def test_the_bound_is_one_of_the_canarys_own() -> None:
     found = bench.measured("p90")
     assert (found.limit, found.canary, found.stable) == (0.4, Counts(10, 2), Counts())
     assert found.note == "stable's histogram can't tell what took over 400ms"
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_a_quantile_beyond_the_largest_bound_says_so(bench: Bench) -> None:
@@ -154,7 +154,7 @@ async def test_histograms_of_one_canary_need_a_bound_in_common() -> None:
             bench.serve_bucket("canary", 5, le, job=job, instance=job)
     await bench.wait(15)
     assert "no bound at or above 400ms in common" in bench.measured("p90").error
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 @pytest.mark.parametrize("nonsense", [-3.0, float("inf"), float("-inf")])
@@ -176,7 +176,7 @@ async def test_a_value_that_no_counter_has_is_an_error(nonsense: float) -> None:
     bench.serve("canary", 4)
     await bench.wait(180)
     assert (bench.measured().error, bench.measured().canary) == ("", Counts(14, 0))
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_buckets_that_are_named_as_the_requests_count_each_request_once() -> None:
@@ -186,13 +186,13 @@ async def test_buckets_that_are_named_as_the_requests_count_each_request_once() 
     bench.expose()
     bench.slow("canary", 8, 0.05)
     await bench.wait(15)
-    (reading,) = (
+    (counters,) = (
         each
-        for metric, each in bench.looks._watches[bench.target.key].measuring._readings.items()
+        for metric, each in bench.monitor._watches[bench.target.key].measurer._counters.items()
         if metric.question.name.endswith("_bucket")
     )
-    assert reading.total.arm(canary=True) == Counts(8, 0)
-    await bench.looks.close()
+    assert counters.windows.total.arm(canary=True) == Counts(8, 0)
+    await bench.monitor.close()
 
 
 def series(le: str, *times: float) -> Series:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from rollouts.analysis.criterion_metric import metric_of
-from rollouts.analysis.series_check import Sighting, sightings
+from rollouts.analysis.series_check import SeriesCheck, check_series
 from rollouts.errors import Permanent, Unavailable
 from rollouts.model.kinds import JSON
 from rollouts.model.status import Revision
@@ -27,11 +27,11 @@ FILLED = 'sum(sales{namespace="shop",pod=~"checkout-stablehash-.+"})'
 QUERY: JSON = {"name": "sales", "query": {"promql": PROMQL, "min": 1}}
 
 
-async def seen(strategy: JSON, criterion: JSON, **answers: float | Exception | None) -> Sighting:
+async def seen(strategy: JSON, criterion: JSON, **answers: float | Exception | None) -> SeriesCheck:
     metrics = FakeMetrics()
     metrics.answers |= answers
     spec = target(strategy, (criterion,)).spec
-    (found,) = await sightings(metrics, KEY, spec, STABLE, AT)
+    (found,) = await check_series(metrics, KEY, spec, STABLE, AT)
     return found
 
 
@@ -43,9 +43,9 @@ async def test_series_that_exist_need_no_word(strategy: JSON) -> None:
         metrics = FakeMetrics()
         metric = metric_of(made, criterion)
         metrics.answers[f"count({metric.question.selectors[index]})"] = 4
-        (sighting,) = await sightings(metrics, KEY, made.spec, STABLE, AT)
-        assert sighting.found == found
-        assert bool(sighting.hint) == (found == "renamed")
+        (check,) = await check_series(metrics, KEY, made.spec, STABLE, AT)
+        assert check.found == found
+        assert bool(check.hint) == (found == "renamed")
 
 
 async def test_pods_that_nobody_scrapes_are_told_from_metrics_that_nobody_exports() -> None:
@@ -67,9 +67,9 @@ async def test_an_ingress_without_metrics() -> None:
 
 
 async def test_a_query_is_asked_of_the_stable_revision() -> None:
-    assert (await seen(BY_REPLICAS, QUERY, **{FILLED: 0.0})) == Sighting("sales", "wanted")
+    assert (await seen(BY_REPLICAS, QUERY, **{FILLED: 0.0})) == SeriesCheck("sales", "wanted")
     found = await seen(BY_REPLICAS, QUERY, **{FILLED: Permanent("parse error")})
-    assert found == Sighting("sales", "refused", "parse error")
+    assert found == SeriesCheck("sales", "refused", "parse error")
     found = await seen(BY_REPLICAS, QUERY, **{FILLED: None})
     assert found.found == "absent"
     assert "yields nothing for the stable revision" in found.hint

@@ -14,7 +14,7 @@ from tests.unit.analysis.bench import Bench, settle
 async def pods() -> AsyncIterator[AppBench]:
     made = AppBench()
     yield made
-    await made.looks.close()
+    await made.monitor.close()
 
 
 async def serving(bench: Bench, seconds: int, *, scraping: bool = True, **labels: str) -> None:
@@ -25,7 +25,7 @@ async def serving(bench: Bench, seconds: int, *, scraping: bool = True, **labels
 
 def apply(bench: Bench) -> None:
     bench.target = replace(bench.target, applied_at=bench.clock.now(), weight_percent=25)
-    bench.looks.follow(bench.target)
+    bench.monitor.follow(bench.target)
 
 
 async def test_what_is_scraped_from_the_beginning_misses_nothing(bench: Bench) -> None:
@@ -62,9 +62,9 @@ async def test_an_outage_before_the_first_scrape_misses_what_came_in_it(bench: B
     first = bench.measured().missed
     assert first == pytest.approx(50, rel=0.3)  # in 35 s, 2 a second, less 20
 
-    await bench.looks.close()
-    bench.looks = bench.new_looks()
-    bench.looks.follow(bench.target)
+    await bench.monitor.close()
+    bench.monitor = bench.new_monitor()
+    bench.monitor.follow(bench.target)
     await settle()
     assert bench.measured().missed == first
     await serving(bench, 45)
@@ -130,9 +130,9 @@ async def test_what_was_missed_at_a_high_weight_is_not_reckoned_at_the_rate_of_a
     await bench.wait(5, scraping=False)
     before = bench.measured().missed
     assert before == pytest.approx(200, rel=0.4)
-    await bench.looks.close()
-    bench.looks = bench.new_looks()
-    bench.looks.follow(bench.target)
+    await bench.monitor.close()
+    bench.monitor = bench.new_monitor()
+    bench.monitor.follow(bench.target)
     await settle()
     assert bench.measured().missed == before
 
@@ -201,7 +201,7 @@ async def test_a_pod_that_does_not_answer_and_ends_loses_what_it_did() -> None:
         pods.serve("canary", 5)
         pods.serve("canary", 5, number=2)
         await pods.wait(5)
-    pods.silence("canary", 2)
+    pods.stop_answering("canary", 2)
     for _ in range(12):
         pods.serve("canary", 5)
         await pods.wait(5)
@@ -213,4 +213,4 @@ async def test_a_pod_that_does_not_answer_and_ends_loses_what_it_did() -> None:
         pods.serve("canary", 5)
         await pods.wait(5)
     assert pods.measured().missed == 0
-    await pods.looks.close()
+    await pods.monitor.close()

@@ -83,7 +83,7 @@ async def shares_at_the_change(loop: ControlLoop) -> dict[str, float]:
             return new_shares(loop)
         if len(loop.cluster.writes) == before:
             loop.clock.move(0.5)
-            loop.monitor.look()
+            loop.monitor.measure()
     raise AssertionError(loop.status["message"])
 
 

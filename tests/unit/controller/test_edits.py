@@ -32,7 +32,7 @@ async def forward(loop: ControlLoop, hash_: str) -> list[dict[str, float]]:
     seen = []
     for seconds in MOMENTS:
         loop.clock.move(seconds)
-        loop.monitor.look()
+        loop.monitor.measure()
         await loop.round()
         found = shares(loop.cluster, hash_)
         seen.append({host: found[host] for host in ("shop.test", "second.test")})
@@ -61,7 +61,7 @@ async def ends(loop: ControlLoop) -> bool:
             break
         await loop.round()
         loop.clock.move(10)
-        loop.monitor.look()
+        loop.monitor.measure()
     return has_ended(loop)
 
 

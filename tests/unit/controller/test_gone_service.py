@@ -82,7 +82,7 @@ async def test_routes_that_are_all_that_leads_to_stable_stay_until_its_service_i
         loop.kubernetes.settle()
         await loop.reconciler.reconcile(KEY)
         loop.clock.move(0.5)
-        loop.monitor.look()
+        loop.monitor.measure()
     loop.cluster.drop(GONE)
     loop.edit(goes_by(OTHER_CANARY))
     await loop.run(60)

@@ -8,16 +8,16 @@ from typing import Any
 import aiohttp
 import pytest
 
-from rollouts.analysis.measuring import NoSource
 from rollouts.backoff import Backoff
 from rollouts.controller.clock import SystemClock
 from rollouts.controller.loop import Controller
 from rollouts.controller.settings import Settings
 from rollouts.controller.web import Endpoints
 from rollouts.errors import Unavailable
+from rollouts.metrics.absent import no_sources
 from rollouts.model.keys import Key
 from rollouts.model.kinds import INGRESS, JSON, POD, REPLICA_SET, ROLLOUT, SERVICE, Ref
-from rollouts.ports import MetricSource, Patch, Write
+from rollouts.ports import MetricSources, Patch, Write
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.control_loop import KEY, Told
 from tests.fakes.kubernetes import Kubernetes, ingress, rollout, service, template
@@ -28,7 +28,9 @@ from tests.waiting import until
 class Running:
     """A controller at work, and a cluster that acts a hundred times a second."""
 
-    def __init__(self, source: MetricSource | None = None, backoff: Backoff | None = None) -> None:
+    def __init__(
+        self, sources: MetricSources | None = None, backoff: Backoff | None = None
+    ) -> None:
         self.cluster = FakeCluster()
         self.cluster.put(SERVICE, service())
         self.cluster.put(INGRESS, ingress())
@@ -36,7 +38,7 @@ class Running:
         settings = Settings(interval_seconds=0.1, workers=2)
         self.controller = Controller(
             self.cluster,
-            source or FakeMetrics(),
+            sources or FakeMetrics().sources,
             self.told,
             SystemClock(),
             settings,
@@ -169,7 +171,7 @@ async def test_what_is_due_does_not_wait_for_the_end_of_a_back_off() -> None:
 
 
 async def test_without_a_prometheus_criteria_say_so_and_nobody_is_promoted() -> None:
-    running = Running(NoSource())
+    running = Running(no_sources())
     running.put(successCriteria=[{"name": "errors", "errorRate": {"max": "1%"}, "errorLimit": 0}])
     async with running.at_work():
         await running.until(lambda: running.status().get("phase") == "Healthy")

@@ -119,7 +119,7 @@ async def test_a_release_that_went_bad_meanwhile_is_rolled_back(
 ) -> None:
     gone_and_again(loop, orphaned=orphaned, status=True)
     loop.monitor.failures = 80
-    loop.monitor.look()
+    loop.monitor.measure()
     await loop.run(30)
     assert loop.status["abort"]["by"] == "rollouts"
     assert canary_weight(loop.cluster) is None

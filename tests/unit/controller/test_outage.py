@@ -238,7 +238,7 @@ async def test_a_newer_template_right_after_a_promotion_sends_nobody_to_what_mad
         await loop.reconciler.reconcile(KEY)
         if "Promoted" in loop.reasons():
             break
-        loop.monitor.look()
+        loop.monitor.measure()
         loop.clock.move(0.5)
     assert len(pods(loop, "shop:1")) == 2, "stable has made room"
     assert selected(loop.cluster, "checkout") == hash_of(loop, "shop:1")

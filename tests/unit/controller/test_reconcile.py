@@ -67,7 +67,7 @@ async def test_a_failing_criterion_takes_traffic_back_in_the_same_reconcile(
     loop.release("shop:2")
     await loop.until(lambda: canary_weight(loop.cluster) == 25)
     loop.monitor.failures = 80
-    loop.monitor.look()
+    loop.monitor.measure()
     loop.cluster.writes.clear()
 
     await loop.reconciler.reconcile(KEY)
@@ -100,7 +100,7 @@ async def test_a_rollback_tries_every_route_before_it_complains(loop: ControlLoo
     loop.release("shop:2")
     await loop.until(lambda: canary_weight(loop.cluster) == 25)
     loop.monitor.failures = 80
-    loop.monitor.look()
+    loop.monitor.measure()
     loop.fail_next(Forbidden("not this one"))
     loop.fail_next(Forbidden("nor its deletion"))
 
@@ -146,7 +146,7 @@ async def test_a_weight_that_cannot_be_lowered_is_taken_away(loop: ControlLoop) 
     loop.release("shop:2")
     await loop.until(lambda: canary_weight(loop.cluster) == 25)
     loop.monitor.failures = 80
-    loop.monitor.look()
+    loop.monitor.measure()
     loop.fail_next(Unavailable("failed calling webhook"))
 
     await loop.reconciler.reconcile(KEY)
@@ -161,7 +161,7 @@ async def test_a_retreat_that_is_refused_is_known_until_it_is_made(loop: Control
     await loop.until(lambda: canary_weight(loop.cluster) == 25)
     assert not loop.reconciler.retreats(KEY)
     loop.monitor.failures = 80
-    loop.monitor.look()
+    loop.monitor.measure()
     loop.fail_next(Unavailable("failed calling webhook"))
     loop.fail_next(Unavailable("nor may it be deleted"))
 

@@ -316,7 +316,7 @@ async def test_a_webhook_that_hangs_is_asked_once_on_the_way_back(loop: Stubborn
 
     loop.cluster.refuses = hang
     loop.monitor.failures = 80
-    loop.monitor.look()
+    loop.monitor.measure()
     await loop.reconciler.reconcile(KEY)
 
     assert [each for each in loop.cluster.select(INGRESS, "shop") if is_made(each)] == []

@@ -41,8 +41,8 @@ class Street:
     def restart(self) -> None:
         """Begin anew with another controller."""
         loop = self.loop
-        self.looks = Monitor(
-            self.metrics,
+        self.monitor = Monitor(
+            self.metrics.sources,
             loop.clock,
             ControllerMetrics(),
             lambda _: None,
@@ -51,7 +51,7 @@ class Street:
         loop.reconciler = Reconciler(
             loop.cluster,
             loop.clock,
-            self.looks,
+            self.monitor,
             Notices(loop.told),
             ControllerMetrics(),
             SETTINGS.quiet_seconds,
@@ -91,7 +91,7 @@ async def street() -> AsyncIterator[Street]:
     await made.pass_by(200)
     assert made.loop.status["phase"] == "Healthy"
     yield made
-    await made.looks.close()
+    await made.monitor.close()
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -126,7 +126,7 @@ async def test_the_fix_is_not_charged_with_the_failures_of_the_bad_one(
     await street.until_weight()
     await street.pass_by(50)  # its failures are not scraped yet
     if restarts:
-        await street.looks.close()
+        await street.monitor.close()
         street.restart()
     street.release("shop:3")
     while street.loop.status["stableRevision"]["images"] != ["shop:3"]:

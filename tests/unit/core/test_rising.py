@@ -199,11 +199,11 @@ def test_without_criteria_a_pause_ends_by_the_clock() -> None:
 def test_no_weight_rises_on_a_scrape_that_is_a_moment_younger_than_the_last_rise() -> None:
     spec = spec_of([{"setWeight": 25}, {"setWeight": 50}], successCriteria=CRITERIA)
     scene = under_way(25, spec)  # applied 8 s ago
-    early = replace(evidence("inconclusive", seconds=-7), spacing_seconds=5.0)
+    early = replace(evidence("inconclusive", seconds=-7), scrape_interval_seconds=5.0)
     status = scene.with_(evidence=early).decide().status
     assert status.weights.desired == 25
     assert "first whole look at the success criteria at 25 %" in status.message
-    whole = replace(evidence("inconclusive", seconds=-3), spacing_seconds=5.0)
+    whole = replace(evidence("inconclusive", seconds=-3), scrape_interval_seconds=5.0)
     assert scene.with_(evidence=whole).decide().status.weights.desired == 50
 
 

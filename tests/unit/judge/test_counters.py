@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rollouts.judge.counters import Beginning, Counter, advance, boundary, falls, quantile
 
 SINCE = 100.0
-BORN, MET = Beginning(SINCE, born_at_zero=True), Beginning(SINCE)
+BORN, MET = Beginning(SINCE, from_zero=True), Beginning(SINCE)
 steps = st.lists(st.tuples(st.integers(0, 50), st.booleans()), min_size=1, max_size=40)
 Moves = list[tuple[int, bool]]
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from rollouts.errors import Permanent, Unavailable
 from rollouts.metrics.access import Access
 from rollouts.metrics.prometheus import PrometheusSource
-from rollouts.ports import MetricSource, Series
+from rollouts.ports import Series
 from tests.unit.metrics.conftest import FakePrometheus
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -29,7 +29,7 @@ def vector(*values: str) -> list[Any]:
 
 
 async def test_raw_samples_are_asked_for_by_a_range_selector(
-    prometheus: FakePrometheus, source: MetricSource
+    prometheus: FakePrometheus, source: PrometheusSource
 ) -> None:
     metric = {"__name__": "requests_total", "canary": ""}
     values = [[UNIX - 12.5, "1"], [UNIX - 12.4, "2"], [UNIX - 1, "NaN"], [UNIX, "3e2"]]
@@ -41,7 +41,7 @@ async def test_raw_samples_are_asked_for_by_a_range_selector(
     assert float(asked["time"]) == UNIX
 
 
-async def test_no_series_is_no_series(prometheus: FakePrometheus, source: MetricSource) -> None:
+async def test_no_series_is_no_series(prometheus: FakePrometheus, source: PrometheusSource) -> None:
     prometheus.answer = prometheus.result("matrix", [])
     assert await source.samples("x", until=AT, window_seconds=1) == ()
 
@@ -59,14 +59,14 @@ async def test_no_series_is_no_series(prometheus: FakePrometheus, source: Metric
     ],
 )
 async def test_a_value_is_one_number_or_none(
-    prometheus: FakePrometheus, source: MetricSource, result: Any, expected: float | None
+    prometheus: FakePrometheus, source: PrometheusSource, result: Any, expected: float | None
 ) -> None:
     prometheus.answer = prometheus.result("whatever", result)
     assert await source.value("x", at=AT) == expected
 
 
 async def test_several_series_are_refused_with_advice(
-    prometheus: FakePrometheus, source: MetricSource
+    prometheus: FakePrometheus, source: PrometheusSource
 ) -> None:
     prometheus.answer = prometheus.result("vector", vector("1", "2"))
     with pytest.raises(Permanent, match=r"2 series.*sum"):
@@ -74,7 +74,7 @@ async def test_several_series_are_refused_with_advice(
 
 
 async def test_a_range_where_a_number_is_needed_is_refused_with_advice(
-    prometheus: FakePrometheus, source: MetricSource
+    prometheus: FakePrometheus, source: PrometheusSource
 ) -> None:
     prometheus.answer = prometheus.result("matrix", [{"metric": {}, "values": [[UNIX, "1"]]}])
     with pytest.raises(Permanent, match="rate"):
@@ -83,7 +83,7 @@ async def test_a_range_where_a_number_is_needed_is_refused_with_advice(
 
 @pytest.mark.parametrize(("status", "kind"), [(400, "bad_data"), (422, "execution")])
 async def test_a_wrong_expression_is_told_in_prometheus_own_words(
-    prometheus: FakePrometheus, source: MetricSource, status: int, kind: str
+    prometheus: FakePrometheus, source: PrometheusSource, status: int, kind: str
 ) -> None:
     text = '1:5: parse error: unexpected "}"'
     refusal = {"status": "error", "errorType": kind, "error": text}
@@ -93,7 +93,7 @@ async def test_a_wrong_expression_is_told_in_prometheus_own_words(
 
 
 async def test_a_query_that_prometheus_gave_up_is_unavailable(
-    prometheus: FakePrometheus, source: MetricSource
+    prometheus: FakePrometheus, source: PrometheusSource
 ) -> None:
     refusal = {"status": "error", "errorType": "timeout", "error": "query timed out"}
     prometheus.answer = prometheus.json(refusal, 503)
@@ -103,7 +103,7 @@ async def test_a_query_that_prometheus_gave_up_is_unavailable(
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 502, 503, 204])
 async def test_what_is_in_front_of_prometheus_may_refuse(
-    prometheus: FakePrometheus, source: MetricSource, status: int
+    prometheus: FakePrometheus, source: PrometheusSource, status: int
 ) -> None:
     prometheus.answer = prometheus.text("<html>no</html>", status)
     with pytest.raises(Unavailable, match=rf"127\.0\.0\.1.*HTTP {status}"):
@@ -132,7 +132,7 @@ NONSENSE = [
 
 @pytest.mark.parametrize("body", NONSENSE)
 async def test_nonsense_is_no_value(
-    prometheus: FakePrometheus, source: MetricSource, body: str
+    prometheus: FakePrometheus, source: PrometheusSource, body: str
 ) -> None:
     prometheus.answer = prometheus.text(body)
     with pytest.raises(Unavailable, match=r"Prometheus at http://127\.0\.0\.1.*answered"):
@@ -150,7 +150,7 @@ async def test_nonsense_is_no_value(
     ],
 )
 async def test_nonsense_is_no_samples(
-    prometheus: FakePrometheus, source: MetricSource, body: str
+    prometheus: FakePrometheus, source: PrometheusSource, body: str
 ) -> None:
     prometheus.answer = prometheus.text(body)
     with pytest.raises(Unavailable, match="answered"):
@@ -197,7 +197,7 @@ async def test_an_answer_that_trickles_is_given_up(prometheus: FakePrometheus) -
 
 
 async def test_a_connection_cut_in_the_middle_is_unavailable(
-    prometheus: FakePrometheus, source: MetricSource
+    prometheus: FakePrometheus, source: PrometheusSource
 ) -> None:
     async def cut(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

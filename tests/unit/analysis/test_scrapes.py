@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from rollouts.analysis.scrape_interval import Spacing
+from rollouts.analysis.scrapes import ScrapeInterval
 from rollouts.ports import Series
 
 EVEN = [float(at) for at in range(0, 600, 60)]
@@ -16,10 +16,10 @@ def series(times: Sequence[float], name: str = "a", values: Sequence[float] = ()
 
 
 def measured(*reads: Sequence[Series]) -> float:
-    spacing = Spacing()
+    interval = ScrapeInterval()
     for read in reads:
-        spacing.note(read)
-    return spacing.seconds
+        interval.note(read)
+    return interval.seconds
 
 
 def test_it_is_that_of_the_samples() -> None:

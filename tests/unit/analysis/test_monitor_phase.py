@@ -25,7 +25,7 @@ class Phased(Bench):
 
     async def run(self, seconds: float, *, scraping: bool = True) -> None:
         for _ in range(round(seconds / STEP_SECONDS)):
-            before = len(self.looked)
+            before = len(self.rounds)
             self.clock.move(STEP_SECONDS)
             self.seconds += STEP_SECONDS
             scraped = self.seconds - self.lag  # what is visible now
@@ -34,7 +34,7 @@ class Phased(Bench):
                 self.metrics.scrape(self.clock.now() - timedelta(seconds=self.lag))
                 self.scrapes.append(scraped)
             await settle()
-            if len(self.looked) > before:
+            if len(self.rounds) > before:
                 last = self.scrapes[-1] if self.scrapes else 0.0
                 self.seen.append((self.seconds, self.seconds - last))
 
@@ -55,7 +55,7 @@ async def test_a_look_sees_a_sample_that_is_a_moment_old(spacing: float, phase: 
     if spacing <= 15:
         assert len(fresh) == len(looks)
     assert max(b - a for (a, _), (b, _) in pairwise(looks)) <= 15 + STEP_SECONDS
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 @pytest.mark.parametrize("lag", [1.5, 6])
@@ -74,7 +74,7 @@ async def test_a_scrape_that_is_late_is_looked_for_once_more_and_then_with_the_n
     fresh = [age for _, age in looks if age <= 3]
     assert len(fresh) >= 19 if lag < 3 else not fresh
     assert max(b - a for (a, _), (b, _) in pairwise(looks)) <= 15 + STEP_SECONDS
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_without_scrapes_it_is_looked_every_interval() -> None:
@@ -82,10 +82,10 @@ async def test_without_scrapes_it_is_looked_every_interval() -> None:
     await bench.run(60)
     bench.expose()
     await bench.run(60)
-    bench.looked.clear()
+    bench.rounds.clear()
     await bench.run(300, scraping=False)
-    assert 20 <= len(bench.looked) <= 22  # with one try more for the scrape that did not come
-    await bench.looks.close()
+    assert 20 <= len(bench.rounds) <= 22  # with one try more for the scrape that did not come
+    await bench.monitor.close()
 
 
 async def test_a_query_keeps_its_interval() -> None:
@@ -93,7 +93,7 @@ async def test_a_query_keeps_its_interval() -> None:
     bench.expose()
     await bench.run(301)
     assert 19 <= sum("sales" in asked for asked in bench.metrics.asked) <= 22
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_a_failed_scrape_is_one_failed_look_however_often_it_is_looked_at() -> None:
@@ -104,9 +104,9 @@ async def test_a_failed_scrape_is_one_failed_look_however_often_it_is_looked_at(
     moments = set()
     for _ in range(240):
         await bench.run(1)
-        look = bench.looks.latest(KEY)
+        look = bench.monitor.latest(KEY)
         assert look is not None
         moments.add(look.measurements["errors"].at)
     assert len(moments) in (4, 5)
-    assert len(bench.looked) > 16
-    await bench.looks.close()
+    assert len(bench.rounds) > 16
+    await bench.monitor.close()

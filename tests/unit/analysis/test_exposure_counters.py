@@ -36,7 +36,7 @@ async def test_without_new_samples_nothing_is_known(bench: Bench) -> None:
     assert bench.measured().error == (
         f"no new samples of {REQUESTS} for 1m30s: is ingress-nginx still scraped?"
     )
-    assert bench.look.served_percent is None
+    assert bench.latest.served_percent is None
     bench.serve("canary", 7, "500")
     await bench.wait(15)
     assert bench.measured().error == ""
@@ -143,14 +143,14 @@ async def test_counting_begins_anew_on_a_grid(bench: Bench) -> None:
     await serving(bench, 300)
     assert bench.measured().restarts == ((2, Counts(660, 60)), (3, Counts(60, 0)))
     before = bench.measured()
-    await bench.looks.close()
+    await bench.monitor.close()
 
-    bench.looks = bench.new_looks()
-    bench.looks.follow(bench.target)
+    bench.monitor = bench.new_monitor()
+    bench.monitor.follow(bench.target)
     await settle()
     assert bench.measured().restarts == before.restarts
     assert bench.measured().canary == before.canary
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_slow_requests_are_counted_anew_too() -> None:
@@ -165,7 +165,7 @@ async def test_slow_requests_are_counted_anew_too() -> None:
 
     assert bench.measured("p90").canary == Counts(89, 9)
     assert bench.measured("p90").restarts == ((1, Counts(9, 9)),)
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_a_long_exposure_is_caught_up_with_little_by_little(
@@ -175,14 +175,14 @@ async def test_a_long_exposure_is_caught_up_with_little_by_little(
     bench.expose()
     await serving(bench, 2700)
     before = bench.measured()
-    await bench.looks.close()
+    await bench.monitor.close()
 
-    monkeypatch.setattr("rollouts.analysis.measuring.CATCH_UP_SECONDS", 0)
-    bench.looks = bench.new_looks()
-    bench.looks.follow(bench.target)
+    monkeypatch.setattr("rollouts.analysis.measurement_round.CATCH_UP_SECONDS", 0)
+    bench.monitor = bench.new_monitor()
+    bench.monitor.follow(bench.target)
     await settle()
     assert bench.measured().error == "catching up: 15m of 45m read"
-    assert bench.look.served_percent is None
+    assert bench.latest.served_percent is None
     await bench.wait(15)
     assert bench.measured().error == "catching up: 30m of 45m15s read"
     await bench.wait(30)
@@ -197,7 +197,7 @@ async def test_scrapes_that_are_rarer_than_looks_are_said(bench: Bench) -> None:
         await bench.wait(55, scraping=False)
         await bench.wait(5)
         bench.serve("canary", 1)
-        if bench.looks.latest(KEY) is None:
+        if bench.monitor.latest(KEY) is None:
             bench.expose()
     assert bench.measured().error == ""
     assert bench.measured().note == (

@@ -1,13 +1,13 @@
-"""A fault in one criterion is that criterion's: the others are measured, and the look goes on."""
+"""A fault in one criterion is that criterion's: the others are measured, and the round goes on."""
 
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from rollouts.analysis import evidence, measuring
-from rollouts.analysis.counter_reader import Reading
+from rollouts.analysis import evidence, measurement, measurement_round
 from rollouts.analysis.evidence import weigh
+from rollouts.analysis.exposure_counters import ExposureCounters
 from rollouts.judge import judge
 from rollouts.model.evidence import Counts, Measurement
 from rollouts.model.status import CriterionStatus, RolloutStatus
@@ -23,7 +23,7 @@ async def bench() -> AsyncIterator[Bench]:
     made.serve("canary", 10)
     made.slow("canary", 10, 0.05)
     yield made
-    await made.looks.close()
+    await made.monitor.close()
 
 
 def broken(*_: Any, **__: Any) -> Measurement:
@@ -36,7 +36,7 @@ WHY = "a fault of the controller, see its log: ZeroDivisionError: nobody thought
 async def test_a_fault_in_measuring_is_an_error_of_one_criterion(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measuring, "latency", broken)
+    monkeypatch.setattr(measurement, "_latency", broken)
     await bench.wait(15)
     assert bench.measured("errors").canary == Counts(10, 0)
     assert bench.measured("p90").error == WHY
@@ -49,36 +49,36 @@ async def test_a_fault_in_measuring_is_an_error_of_one_criterion(
 async def test_a_fault_in_reading_is_an_error_of_what_is_read(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trouble = Reading.trouble
+    problem = ExposureCounters.problem
 
-    def of_buckets(self: Reading, at: Any) -> str:
+    def of_buckets(self: ExposureCounters, at: Any) -> str:
         if self.metric.question.name.endswith("_bucket"):
             raise ZeroDivisionError("nobody thought of it")
-        return trouble(self, at)
+        return problem(self, at)
 
-    monkeypatch.setattr(Reading, "trouble", of_buckets)
+    monkeypatch.setattr(ExposureCounters, "problem", of_buckets)
     await bench.wait(15)
     assert bench.measured("errors").error == ""
     assert bench.measured("p90").error == WHY
 
 
-async def test_a_fault_of_the_look_is_said_of_every_criterion(
+async def test_a_fault_of_the_round_is_said_of_every_criterion(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the release waits for a first look, and nobody knows why it does not come."""
-    monkeypatch.setattr(measuring, "requests_of", broken)
+    """Else the release waits for a first measurement, and nobody knows why it does not come."""
+    monkeypatch.setattr(measurement_round, "requests_of", broken)
     await bench.wait(15)
-    assert {found.error for found in bench.look.measurements.values()} == {WHY}
-    assert bench.looked
+    assert {found.error for found in bench.latest.measurements.values()} == {WHY}
+    assert bench.rounds
     monkeypatch.undo()
     await bench.wait(15)
     assert bench.measured().canary == Counts(10, 0)
 
 
 async def test_faults_are_counted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "latency", broken)
+    monkeypatch.setattr(measurement, "_latency", broken)
     await bench.wait(30)
-    assert bench.telemetry.registry.get_sample_value("rollouts_look_errors_total") == 2
+    assert bench.telemetry.registry.get_sample_value("rollouts_measurement_errors_total") == 2
 
 
 async def test_a_fault_in_judging_is_an_error_of_one_criterion(
@@ -92,6 +92,8 @@ async def test_a_fault_in_judging_is_an_error_of_one_criterion(
         return judge(criterion, found, previous)
 
     monkeypatch.setattr(evidence, "judge", judged)
-    found = weigh(bench.target.spec, RolloutStatus(exposed_at=bench.look.exposed_at), bench.look)
+    found = weigh(
+        bench.target.spec, RolloutStatus(exposed_at=bench.latest.exposed_at), bench.latest
+    )
     assert [each.verdict for each in found.criteria] == ["inconclusive", "error"]
     assert found.criteria[1].message == WHY

@@ -21,14 +21,14 @@ async def serving(bench: Bench, seconds: int, status: str = "200") -> None:
 
 def apply(bench: Bench, percent: int = 25) -> None:
     bench.target = replace(bench.target, applied_at=bench.clock.now(), weight_percent=percent)
-    bench.looks.follow(bench.target)
+    bench.monitor.follow(bench.target)
 
 
 async def renewed(bench: Bench) -> None:
     """Let another controller begin to look."""
-    await bench.looks.close()
-    bench.looks = bench.new_looks()
-    bench.looks.follow(bench.target)
+    await bench.monitor.close()
+    bench.monitor = bench.new_monitor()
+    bench.monitor.follow(bench.target)
     await settle()
 
 
@@ -101,7 +101,7 @@ async def test_slow_requests_are_told_by_weight_too() -> None:
     await bench.wait(10)
     assert bench.measured("p90").canary == Counts(92, 52)
     assert bench.measured("p90").at_weight == Counts(42, 2)
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_intervals_say_whether_they_are_of_this_weight() -> None:
@@ -119,7 +119,7 @@ async def test_intervals_say_whether_they_are_of_this_weight() -> None:
     assert sum(each.canary.requests for each in found if each.at_weight) <= 230
     await renewed(bench)
     assert bench.measured("beside").intervals == found
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_each_pod_from_before_begins_with_its_own_scrape_and_a_new_one_in_full() -> None:
@@ -139,7 +139,7 @@ async def test_each_pod_from_before_begins_with_its_own_scrape_and_a_new_one_in_
     await bench.wait(15)
     assert bench.measured().canary == Counts(49, 20)
     assert bench.measured().at_weight == Counts(33, 4)
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_what_fails_in_the_first_seconds_of_pods_that_are_made_for_a_weight_is_no_pass() -> (
@@ -161,9 +161,11 @@ async def test_what_fails_in_the_first_seconds_of_pods_that_are_made_for_a_weigh
         bench.serve("canary", 10, number=number)
     await bench.wait(15)
     assert bench.measured().at_weight == Counts(180, 36)
-    judged = weigh(bench.target.spec, RolloutStatus(exposed_at=bench.target.exposed_at), bench.look)
+    judged = weigh(
+        bench.target.spec, RolloutStatus(exposed_at=bench.target.exposed_at), bench.latest
+    )
     assert judged.criteria[0].verdict == "inconclusive"
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_a_pod_that_was_scraped_before_its_first_request_counts_in_full() -> None:
@@ -176,4 +178,4 @@ async def test_a_pod_that_was_scraped_before_its_first_request_counts_in_full() 
     bench.serve("canary", 8, "500")
     await bench.wait(10)
     assert bench.measured().at_weight == bench.measured().canary == Counts(8, 8)
-    await bench.looks.close()
+    await bench.monitor.close()

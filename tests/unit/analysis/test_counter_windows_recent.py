@@ -26,7 +26,7 @@ async def bench() -> AsyncIterator[Bench]:
     await made.wait(20)
     made.expose()
     yield made
-    await made.looks.close()
+    await made.monitor.close()
 
 
 async def serving(bench: Bench, seconds: int, status: str = "200") -> None:
@@ -55,10 +55,10 @@ async def test_a_value_is_of_the_last_requests_also_for_a_new_controller(bench: 
     before = bench.measured("plain")
     assert before.recent == Recent(60, Counts(120, 60), None)
     assert (before.value, before.canary) == (0.5, Counts(660, 60))
-    await bench.looks.close()
+    await bench.monitor.close()
 
-    bench.looks = bench.new_looks()
-    bench.looks.follow(bench.target)
+    bench.monitor = bench.new_monitor()
+    bench.monitor.follow(bench.target)
     await settle()
     assert bench.measured("plain").recent == before.recent
     await serving(bench, 60)
@@ -70,7 +70,7 @@ async def test_a_window_that_is_changed_knows_what_was_before(bench: Bench) -> N
     plain, slow = bench.target.spec.success_criteria
     wider = plain.model_copy(update={"window": 120.0})
     spec = bench.target.spec.model_copy(update={"success_criteria": [wider, slow]})
-    bench.looks.follow(replace(bench.target, spec=spec))
+    bench.monitor.follow(replace(bench.target, spec=spec))
     await serving(bench, 15)
     assert bench.measured("plain").recent == Recent(120, Counts(240, 0), None)
     assert bench.measured("plain").canary == Counts(630, 0)
@@ -94,10 +94,10 @@ async def test_a_window_is_never_shorter_than_the_scrapes_are_apart() -> None:
         await bench.wait(55, scraping=False)
         await bench.wait(5)
         bench.serve("canary", 10)
-        if bench.looks.latest(bench.target.key) is None:
+        if bench.monitor.latest(bench.target.key) is None:
             bench.expose()
     assert bench.measured("plain").recent == Recent(60, Counts(10, 0), None)
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_little_traffic_is_judged_by_its_last_requests(bench: Bench) -> None:
@@ -109,10 +109,10 @@ async def test_little_traffic_is_judged_by_its_last_requests(bench: Bench) -> No
     assert found.recent.canary == Counts(10, 6)
     assert found.recent.seconds == pytest.approx(300, abs=5)
     before = found.recent
-    await bench.looks.close()
+    await bench.monitor.close()
 
-    bench.looks = bench.new_looks()
-    bench.looks.follow(bench.target)
+    bench.monitor = bench.new_monitor()
+    bench.monitor.follow(bench.target)
     await settle()
     assert bench.measured("plain").recent == before
 

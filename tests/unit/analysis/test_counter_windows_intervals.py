@@ -15,7 +15,7 @@ BESIDE = {"name": "errors", "errorRate": {"maxRatioToStable": 1.5}}
 async def bench() -> AsyncIterator[Bench]:
     made = Bench(BESIDE)
     yield made
-    await made.looks.close()
+    await made.monitor.close()
 
 
 async def serving(bench: Bench, seconds: int, canary: str, stable: str) -> None:
@@ -38,13 +38,13 @@ async def test_each_interval_has_both_sides_and_its_place_on_the_grid(bench: Ben
     assert Interval(1, Counts(10, 10), Counts(90, 90)) in found
 
     before = bench.measured()
-    await bench.looks.close()
-    bench.looks = bench.new_looks()
-    bench.looks.follow(bench.target)
+    await bench.monitor.close()
+    bench.monitor = bench.new_monitor()
+    bench.monitor.follow(bench.target)
     await settle()
     assert bench.measured().intervals == before.intervals
     assert bench.measured().canary == before.canary
-    await bench.looks.close()
+    await bench.monitor.close()
 
 
 async def test_an_outage_of_both_sides_stops_nobody_and_one_of_the_canary_does(

@@ -1,0 +1,197 @@
+"""
+One round of measurements of one exposed canary: every criterion that is due is measured, none judged.
+
+That a source does not answer, or refuses a query, is an error of that measurement, never a number.
+"""
+
+import asyncio
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from rollouts.analysis.counter_metric import Metric
+from rollouts.analysis.criterion_metric import metric_of, requests_of
+from rollouts.analysis.exposure_counters import ExposureCounters
+from rollouts.analysis.limited_sources import LimitedSources
+from rollouts.analysis.measurement import measure, span_of
+from rollouts.analysis.target import Target
+from rollouts.errors import RolloutsError
+from rollouts.model.criteria import Criterion
+from rollouts.model.evidence import Measurement, MeasurementRound
+
+log = structlog.get_logger(__name__)
+
+CATCH_UP_SECONDS = 5.0
+"""How long one round goes on reading what is long past, after which the next one continues."""
+
+
+class Measurer:
+    """Measures one exposure, round by round, from its beginning to its end."""
+
+    def __init__(
+        self,
+        target: Target,
+        sources: LimitedSources,
+        interval_seconds: float,
+        replica_labels: Sequence[str],
+    ) -> None:
+        self.target = target
+        self._sources = sources
+        self._interval_seconds = interval_seconds
+        self._replica_labels = replica_labels
+        self._counters: dict[Metric, ExposureCounters] = {}
+        self._last: dict[str, Measurement] = {}
+        self._measured: dict[str, Criterion] = {}
+        """What each of the last measurements is of."""
+        self._traffic_since = target.exposed_at
+        """Since when the canary may have had traffic, as far as is known."""
+
+    @property
+    def newest(self) -> float:
+        """When what was read last had been scraped, in unix seconds; 0: nobody knows."""
+        newest = (each.scrapes.newest for each in self._counters.values())
+        return min((each for each in newest if each), default=0.0)
+
+    @property
+    def scrape_interval_seconds(self) -> float:
+        """How far apart scrapes were measured to be; 0 as long as nobody can know."""
+        known = (each.scrapes.interval_seconds for each in self._counters.values())
+        return max(known, default=0.0)
+
+    async def measure_scrape_interval(self, at: datetime) -> None:
+        """Learn how far apart scrapes are before anything is counted; if nobody can tell, later."""
+        counters = self._counters_of(requests_of(self.target))
+        question = counters.measure_scrape_interval(self._sources.counters, at)
+        try:
+            await self._sources.answer(question)
+        except RolloutsError as error:
+            rollout = str(self.target.key)
+            log.info("scrape interval not measured", rollout=rollout, error=str(error))
+
+    def update(self, target: Target) -> None:
+        """Go on with what has changed: the spec, or when the weight was applied."""
+        if self.target.applied_at is None and target.applied_at is not None:
+            self._traffic_since = max(target.exposed_at, target.applied_at)
+        self.target = target
+        for counters in self._counters.values():
+            counters.applied(self._applied_at)
+
+    @property
+    def _applied_at(self) -> datetime | None:
+        """When the present weight was applied; None while there is none, as of a preview."""
+        return self.target.applied_at if self.target.weight_percent != 0 else None
+
+    def _counters_of(self, metric: Metric) -> ExposureCounters:
+        """Return the counters of a metric; those that lack a window begin at the exposure again."""
+        criteria = self.target.spec.success_criteria
+        asking = (each for each in criteria if metric_of(self.target, each) == metric)
+        spans = {span for span in map(span_of, asking) if span is not None}
+        found = self._counters.get(metric)
+        if found is None or not spans <= found.windows.recent.keys():
+            exposed_at, every = self.target.exposed_at, self._interval_seconds
+            found = ExposureCounters(metric, exposed_at, every, spans, self._replica_labels)
+            found.applied(self._applied_at)
+            self._counters[metric] = found
+        return found
+
+    async def measure(self, at: datetime, due: Iterable[Criterion]) -> MeasurementRound:
+        """Return what is known at `at`, with the criteria in `due` measured anew."""
+        due, criteria = list(due), self.target.spec.success_criteria
+        main = self._counters_of(requests_of(self.target))
+        wanted = {main.metric, *(metric_of(self.target, each) for each in criteria)}
+        # One of another name, after an edit of the spec, is read from the exposure on.
+        self._counters = {each: found for each, found in self._counters.items() if each in wanted}
+        asked = (metric_of(self.target, each) for each in due if each.query is None)
+        counters = list(dict.fromkeys((main, *map(self._counters_of, asked))))
+        problems = await asyncio.gather(*(self._read(each, at) for each in counters))
+        problem = dict(zip(counters, problems, strict=True))
+        measured = await asyncio.gather(*(self._measure(each, at, problem) for each in due))
+        self._last |= {each.name: found for each, found in zip(due, measured, strict=True)}
+        self._measured |= {each.name: each for each in due}
+        known = {criterion.name for criterion in criteria}
+        self._last = {name: found for name, found in self._last.items() if name in known}
+        seen = [each.seen_at for each in self._counters.values() if each.seen_at is not None]
+        return MeasurementRound(
+            at=at,
+            exposed_at=self.target.exposed_at,
+            measurements=dict(self._last),
+            criteria=dict(self._measured),
+            canary=main.windows.total.arm(canary=True),
+            stable=main.windows.total.arm(canary=False),
+            served_percent=None if problem[main] else main.served_percent,
+            scrape_interval_seconds=self.scrape_interval_seconds,
+            interval_seconds=self._interval_seconds,
+            seen_at=min(seen, default=None),
+        )
+
+    def failed(self, at: datetime, due: Iterable[Criterion], error: Exception) -> MeasurementRound:
+        """Return a round that measured nothing, and says why."""
+        self._last |= {each.name: Measurement(at=at, error=_bug(error)) for each in due}
+        self._measured |= {each.name: each for each in due}
+        return MeasurementRound(at, self.target.exposed_at, dict(self._last), dict(self._measured))
+
+    async def _read(self, counters: ExposureCounters, at: datetime) -> str:
+        """Bring the counters up to date; returns why that was not possible, or nothing."""
+        sources, present = self._sources, asyncio.get_running_loop().time
+        until = present() + CATCH_UP_SECONDS
+        try:
+            await sources.answer(counters.read(sources.counters, at))
+            while counters.behind(at) and present() < until:
+                await sources.answer(counters.read(sources.counters, at))
+            return counters.problem(at)
+        except RolloutsError as error:
+            return str(error)
+        except Exception as error:
+            log.exception("counters not read", rollout=str(self.target.key))
+            return _bug(error)
+
+    async def _measure(
+        self, criterion: Criterion, at: datetime, problem: dict[ExposureCounters, str]
+    ) -> Measurement:
+        """Return what one criterion measures; that it can't be is its own error, and no other's."""
+        try:
+            if criterion.query is not None:
+                return await self._ask(criterion.query.promql, at)
+            counters = self._counters_of(metric_of(self.target, criterion))
+            if problem[counters]:
+                return Measurement(at=at, error=problem[counters])
+            return self._count(criterion, counters, at)
+        except Exception as error:
+            log.exception(
+                "criterion not measured", rollout=str(self.target.key), criterion=criterion.name
+            )
+            return Measurement(at=at, error=_bug(error))
+
+    def _count(self, criterion: Criterion, counters: ExposureCounters, at: datetime) -> Measurement:
+        requests = self._counters.get(requests_of(self.target, criterion), counters)
+        found = measure(criterion, counters, requests, self.target, at)
+        if criterion.window_seconds is not None and counters.seen_at is not None:
+            # The same once more, after a restart too: no round counts twice.
+            at = _kept(counters.seen_at)
+        return replace(found, at=at, missed=counters.missed(self._traffic_since))
+
+    async def _ask(self, query: str, at: datetime) -> Measurement:
+        question = self._sources.queries.value(self.target.fill(query), at=at)
+        try:
+            value = await self._sources.answer(question)
+        except RolloutsError as error:
+            return Measurement(at=at, error=str(error))
+        counted = self._counters_of(requests_of(self.target)).windows.total
+        return Measurement(
+            at=at,
+            canary=counted.arm(canary=True),
+            stable=counted.arm(canary=False),
+            value=value if value is not None and math.isfinite(value) else None,
+        )
+
+
+def _kept(moment: datetime) -> datetime:
+    """Return a moment as exactly as status keeps it."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _bug(error: Exception) -> str:
+    return f"a fault of the controller, see its log: {type(error).__name__}: {error}"
