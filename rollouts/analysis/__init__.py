@@ -3,4 +3,34 @@ From a scrape to a verdict: what the counters of a canary and its stable twin sa
 
 Reads come through `ports`; what turns numbers into verdicts is `rollouts.judge`. Nothing here
 decides what becomes of a release, and nothing is remembered that the provider does not remember.
+
+Who is measured, and when:
+
+    target              the canary and its stable twin, since when, and at which weight
+    monitor             one task per canary: a round of measurements after each scrape
+    measurement_round   one round: every criterion that is due, each with its own error
+    limited_sources     how many questions are asked at once, and how long each may take
+    criterion_metric    which metric answers a criterion: one file per exporter
+    app_counters        what the pods count themselves
+
+From raw samples to counts, in the order in which samples go through it:
+
+    counter_reader      asks for what was scraped since the last read
+    sample_checks       can it be counted? bounds are numbers, and counters never negative
+    deduplication       once? one Prometheus of an HA pair, one job of two
+    counter_baseline    from zero? a new series counts in full, an old one from where it was met
+    counter_windows     since when? the exposure, the weight, the last while
+    scrapes             who was scraped when, and how often that is
+    unseen_requests     how many requests did nobody see?
+    exposure_counters   all of that for one metric of one exposure
+
+From counts to evidence:
+
+    measurement         the error rate, the latency, and what they are compared with
+    no_data             why nothing was counted, in words
+    evidence            the verdict of each criterion, by its judge
+
+Before a release:
+
+    series_check        is there what the criteria will ask for?
 """

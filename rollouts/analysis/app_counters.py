@@ -60,15 +60,15 @@ class AppMetric:
         return Question(
             name=self.name,
             selectors=(
-                selector(self.name, self._places(), *excluded),
-                selector(self.name, self._places("exported_"), *excluded),
+                selector(self.name, self._up_matchers(), *excluded),
+                selector(self.name, self._up_matchers("exported_"), *excluded),
             ),
-            codes=f"its label {self.code_label} (spec.appMetrics.codeLabel)",
-            doubt=f"are revision {self.canary.revision}'s pods still scraped?",
-            places=self._places(),
+            status_label=f"its label {self.code_label} (spec.appMetrics.codeLabel)",
+            hint=f"are revision {self.canary.revision}'s pods still scraped?",
+            up_matchers=self._up_matchers(),
         )
 
-    def _places(self, prefix: str = "") -> str:
+    def _up_matchers(self, prefix: str = "") -> str:
         pods = "|".join(dict.fromkeys(arm.pattern for arm in self.arms))
         return (
             f"{prefix}{self.namespace_label}={quoted(self.namespace)},"
@@ -82,10 +82,10 @@ class AppMetric:
         return Meaning(
             canary=canary,
             failed=code.startswith("5"),
-            coded=code[:1].isdigit(),
+            has_status=code[:1].isdigit(),
             bound=bound_of(labels),
-            tells=canary,
-            young=canary,
+            shows_canary=canary,
+            is_new_process=canary,
         )
 
     def process(self, labels: Mapping[str, str]) -> str:

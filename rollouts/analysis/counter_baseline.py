@@ -89,7 +89,7 @@ class CounterBaseline:
             answered = self._before[target[0]].get(target)
             if answered or (
                 answered is None
-                and self._metric.meaning(facts).young
+                and self._metric.meaning(facts).is_new_process
                 and await self._was_scraping(source)
             ):
                 result.add(labels)
@@ -109,7 +109,7 @@ class CounterBaseline:
 
     def _of_job(self, metric: str, job: str) -> str:
         of_job = f"job={quoted(job)}" if job else ""
-        return selector(metric, self._metric.question.places, of_job)
+        return selector(metric, self._metric.question.up_matchers, of_job)
 
     async def _was_scraping(self, source: CounterSource) -> bool:
         """Return whether any target was scraped twice then: if so, every target was at least once."""

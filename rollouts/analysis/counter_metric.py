@@ -22,13 +22,13 @@ class Meaning:
     """Whose requests it counts: the canary's, or stable's."""
     failed: bool = False
     """It counts answers with a 5xx status."""
-    coded: bool = True
+    has_status: bool = True
     """It says which status its answers have; else nobody knows whether they failed."""
     bound: float | None = None
     """It counts what took so many seconds at most; a bucket of a histogram."""
-    tells: bool = True
+    shows_canary: bool = True
     """While it has new samples, the canary is watched."""
-    young: bool = False
+    is_new_process: bool = False
     """It is from a process made for this release, unless something shows that it was there before."""
 
 
@@ -40,11 +40,11 @@ class Question:
     """The metric's name."""
     selectors: tuple[str, ...]
     """Of both arms' series: by their labels as exported, and as Prometheus may rename them."""
-    doubt: str
+    hint: str
     """What to ask oneself when there are no new samples any more."""
-    codes: str = "its label status"
+    status_label: str = "its label status"
     """What has the status of an answer, in words, and where that is set."""
-    places: str = ""
+    up_matchers: str = ""
     """The matchers of the processes that are scraped, as `up` has their labels; "": nobody knows."""
 
 

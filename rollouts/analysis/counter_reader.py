@@ -98,7 +98,7 @@ class CounterReader:
         series = by_one_job(self._metric, single, jobs, known)
         from_zero = await self._baseline.from_zero(source, series, known, until)
         of_canary = [
-            each for each in (*series, *answered) if self._metric.meaning(each.labels).tells
+            each for each in (*series, *answered) if self._metric.meaning(each.labels).shows_canary
         ]
         seen_at = await self._scraped_at(source, of_canary, until, weight_since)
         self._jobs, self._seen_at = jobs, seen_at
@@ -121,7 +121,7 @@ class CounterReader:
         """
         interval = ScrapeInterval()
         for seconds in (self._look_back_seconds, INTERVAL_LOOK_BACK_SECONDS):
-            if self._metric.question.places:
+            if self._metric.question.up_matchers:
                 found = await self._ups(source, until, seconds)
             else:
                 found = await self._series(source, until, seconds)
@@ -148,10 +148,10 @@ class CounterReader:
         self, source: CounterSource, until: datetime, window: float
     ) -> tuple[Series, ...]:
         """Return `up` of the processes, as far as it can be known which these are."""
-        places = self._metric.question.places
-        if not places:
+        up_matchers = self._metric.question.up_matchers
+        if not up_matchers:
             return ()
-        return await source.samples(selector("up", places), until=until, window_seconds=window)
+        return await source.samples(selector("up", up_matchers), until=until, window_seconds=window)
 
     async def _scraped_at(
         self,

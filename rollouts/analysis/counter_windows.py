@@ -74,7 +74,7 @@ class CounterWindow:
 
     def without_status(self) -> int:
         """Return how many of the canary's requests have no status that could tell failures."""
-        unknown = (labels for labels, meaning in self.meanings.items() if not meaning.coded)
+        unknown = (labels for labels, meaning in self.meanings.items() if not meaning.has_status)
         return self._sum(unknown, canary=True)
 
     def arm(self, *, canary: bool) -> Counts:
@@ -232,7 +232,7 @@ class WeightWindow:
 
     def _counts_from(self, process: str, labels: Labels) -> float:
         """Return after which moment the samples of a process show nothing but this weight."""
-        if self.counted.meanings[labels].young and process not in self._before:
+        if self.counted.meanings[labels].is_new_process and process not in self._before:
             return self.counted.since
         return self._first.get(process, math.inf)
 

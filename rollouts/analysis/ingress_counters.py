@@ -38,7 +38,7 @@ class IngressMetric:
         return Question(
             name=self.name,
             selectors=(self._selector(""), self._selector("exported_")),
-            doubt="is ingress-nginx still scraped?",
+            hint="is ingress-nginx still scraped?",
         )
 
     def _selector(self, prefix: str) -> str:

@@ -55,8 +55,12 @@ def _errors(counters: ExposureCounters, at: datetime, span: Span | None) -> Meas
     asked, unknown = counters.metric.question, windows.total.without_status()
     if unknown and unknown == canary.requests:
         why = "so that nobody can tell which requests failed"
-        return Measurement(at=at, error=f"{asked.name} has no HTTP status in {asked.codes}, {why}")
-    taken = f"{unknown} requests, without an HTTP status in {asked.codes}, are taken for good"
+        return Measurement(
+            at=at, error=f"{asked.name} has no HTTP status in {asked.status_label}, {why}"
+        )
+    taken = (
+        f"{unknown} requests, without an HTTP status in {asked.status_label}, are taken for good"
+    )
     recent = None
     if span is not None:
         length, after = counters.extent(span)

@@ -73,16 +73,16 @@ async def _counters(
             " them; that is understood"
         )
         return SeriesCheck(criterion.name, "renamed", hint)
-    hint = f"Prometheus has no {wanted} now: nobody has asked yet, or {question.doubt}"
-    if question.places:
-        places = f"up{{{question.places}}}"
-        if await _number(source, f"count({places})", at):
+    hint = f"Prometheus has no {wanted} now: nobody has asked yet, or {question.hint}"
+    if question.up_matchers:
+        up = f"up{{{question.up_matchers}}}"
+        if await _number(source, f"count({up})", at):
             hint = (
                 f"Prometheus scrapes the pods and has no {wanted}: nobody has asked yet, or the app"
                 " calls it otherwise (spec.appMetrics)"
             )
         else:
-            hint = f"Prometheus scrapes none of the pods: it has no {places}"
+            hint = f"Prometheus scrapes none of the pods: it has no {up}"
     return SeriesCheck(criterion.name, "absent", hint)
 
 
