@@ -64,4 +64,4 @@ def _judged(
 
 
 def _unmeasured(name: str) -> CriterionStatus:
-    return CriterionStatus(name=name, verdict="inconclusive", message="not looked at yet")
+    return CriterionStatus(name=name, verdict="inconclusive", message="not measured yet")

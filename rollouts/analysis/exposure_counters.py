@@ -106,7 +106,7 @@ class ExposureCounters:
         if self.scrapes.interval_seconds > 1.5 * self._interval_seconds:
             every = format_duration(self.scrapes.interval_seconds)
             notes.append(
-                f"scraped every {every}, looked at every {format_duration(self._interval_seconds)};"
+                f"scraped every {every}, measured every {format_duration(self._interval_seconds)};"
                 " set --interval to the scrape interval"
             )
         return "; ".join(notes)

@@ -104,9 +104,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "interval": (
         Annotated[
             str,
-            typer.Option(
-                metavar="T", help="How often criteria are looked at: the scrape interval."
-            ),
+            typer.Option(metavar="T", help="How often criteria are measured: the scrape interval."),
         ],
         "15s",
     ),

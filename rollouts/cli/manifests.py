@@ -14,7 +14,7 @@ PrometheusOption = Annotated[
     str, typer.Option("--prometheus", metavar="URL", help="Where success criteria are measured.")
 ]
 IntervalOption = Annotated[
-    str, typer.Option("--interval", metavar="T", help="How often criteria are looked at.")
+    str, typer.Option("--interval", metavar="T", help="How often criteria are measured.")
 ]
 
 

@@ -274,7 +274,7 @@ def _criteria(specs: Sequence[FrozenJSON], statuses: Sequence[CriterionStatus]) 
         name = str(spec.get("name", ""))
         status = known.get(name)
         if status is None:
-            table.add_row(name, Text("not looked at yet", style="dim"))
+            table.add_row(name, Text("not measured yet", style="dim"))
             continue
         table.add_row(*_criterion(spec, status))
         if status.verdict == "error":

@@ -33,7 +33,7 @@ class Settings:
     prometheus_replica_labels: tuple[str, ...] = REPLICA_LABELS
     """By which of these labels series differ that are one counter, scraped by several Prometheus."""
     interval_seconds: float = 15.0
-    """How often success criteria are looked at; the scrape interval is a good choice."""
+    """How often success criteria are measured; the scrape interval is a good choice."""
     address: str = "0.0.0.0"
     port: int = 8080
     """Of /healthz, /readyz and /metrics."""

@@ -79,12 +79,14 @@ def _told(entry: Condition) -> tuple[str, ...]:
 
 
 def _deciding_criterion(criterion: CriterionStatus) -> tuple[str, str, int, int]:
-    return criterion.name, criterion.verdict, criterion.failed_looks, criterion.errors
+    return criterion.name, criterion.verdict, criterion.failed_measurements, criterion.errors
 
 
 def _tells(criterion: CriterionStatus) -> bool:
-    """Return whether it says anything yet: inconclusive is what everybody assumes of the first looks."""
-    return criterion.verdict != "inconclusive" or bool(criterion.failed_looks or criterion.errors)
+    """Return whether it says anything yet: inconclusive is what everybody assumes of the first measurements."""
+    return criterion.verdict != "inconclusive" or bool(
+        criterion.failed_measurements or criterion.errors
+    )
 
 
 def _troubles(status: RolloutStatus) -> list[tuple[str, str]]:

@@ -19,9 +19,9 @@ def judge(
     criterion: Criterion, measurement: Measurement, previous: CriterionStatus | None
 ) -> CriterionStatus:
     """
-    Return what `criterion` says after this look.
+    Return what `criterion` says after this measurement.
 
-    `previous` is what status remembers of it; a look that status knows already is not
+    `previous` is what status remembers of it; one that status knows already is not
     counted twice.
     """
     if measurement.error:
@@ -38,7 +38,7 @@ def _unanswered(
 ) -> CriterionStatus:
     before = previous or CriterionStatus(name=criterion.name, verdict="error")
     new = before.checked_at is None or measurement.at > before.checked_at
-    # Beyond the limit it is not counted: a long outage must not cost a write per look.
+    # Beyond the limit it is not counted: a long outage must not cost a write per measurement.
     errors = min(before.errors + new, criterion.error_limit + 1)
     return before.evolve(
         verdict="error",

@@ -1,4 +1,4 @@
-"""The threshold judge: each look compares a value with a limit; several failed looks are a failure."""
+"""The threshold judge: each measurement compares a value with a limit; several failed measurements are a failure."""
 
 import math
 
@@ -16,14 +16,14 @@ def judge_by_threshold(
     criterion: Criterion, measurement: Measurement, previous: CriterionStatus | None
 ) -> CriterionStatus:
     """
-    Return the verdict on one value: more than `failureLimit` failed looks fail.
+    Return the verdict on one value: more than `failureLimit` failed measurements fail.
 
     The value of a rate or a latency is of the requests in the last `window`, or of the last
     `minRequests` if these took longer. Fewer can't fail, and it passes with as many at the
-    present weight only. A look that breaks the limit leans; one at fewer requests if they are so
+    present weight only. A measurement that breaks the limit leans; one at fewer requests if they are so
     bad that this is hardly chance, as the sequential judge sees it.
     """
-    before = previous.failed_looks if previous is not None else 0
+    before = previous.failed_measurements if previous is not None else 0
     value = measurement.value
     value = value if value is None or math.isfinite(value) else None
     limit, breach = _breach(criterion, value, measurement)
@@ -42,7 +42,7 @@ def judge_by_threshold(
         verdict = "fail" if failed > criterion.failure_limit else "inconclusive"
         row = " in a row" if criterion.consecutive else ""
         message = (
-            f"{_compared(criterion, measurement, value, limit, breach)}; {failed} failed looks{row},"
+            f"{_compared(criterion, measurement, value, limit, breach)}; {failed} failed measurements{row},"
             f" {criterion.failure_limit} are tolerated"
         )
     elif worse:
@@ -66,7 +66,7 @@ def judge_by_threshold(
         stable_failures=measurement.stable.failures,
         needed=more,
         message="; ".join(filter(None, (message, measurement.note))),
-        failed_looks=failed,
+        failed_measurements=failed,
         checked_at=measurement.at,
     )
 

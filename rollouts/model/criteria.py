@@ -88,19 +88,19 @@ class Criterion(Written):
     By default ingress where nginx is the only router, else app.
     """
     interval: Duration | None = None
-    """How often to look; by default the controller's --interval, which is the scrape interval."""
+    """How often to measure; by default the controller's --interval, which is the scrape interval."""
     judge: Literal["sequential", "threshold"] | None = None
     """
-    sequential (the default for errorRate and latency) may look after every scrape and
+    sequential (the default for errorRate and latency) may judge after every scrape and
     still stops a good release with probability alpha at most, over the whole rollout;
-    threshold (the default for query) compares the value of each look with the limit.
+    threshold (the default for query) compares the value of each measurement with the limit.
     """
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
     """sequential: the probability of ever stopping a release that meets the criterion."""
     failure_limit: Annotated[int, Field(ge=0, le=1000)] = 2
-    """threshold: how many failed looks are tolerated; one more is a failure."""
+    """threshold: how many failed measurements are tolerated; one more is a failure."""
     consecutive: bool = True
-    """threshold: count failed looks only in a row."""
+    """threshold: count failed measurements only in a row."""
     window: Duration | None = None
     """
     threshold on errorRate or latency: the value is of the requests in this last time (default
@@ -109,7 +109,7 @@ class Criterion(Written):
     min_requests: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100
     """threshold on errorRate or latency: fewer canary requests can lean against a release, and no more."""
     error_limit: Annotated[int, Field(ge=0, le=1000)] = 4
-    """How many looks in a row may go without an answer before the release is paused."""
+    """How many measurements in a row may go without an answer before the release is paused."""
     on_inconclusive: Literal["proceed", "pause", "rollback"] = "pause"
     """What an analysis step does when its time is up and this criterion can't say yet."""
 

@@ -159,12 +159,12 @@ class CriterionStatus(Remembered):
     needed: int | None = None
     """About how many more canary requests until it can say something."""
     message: str = ""
-    failed_looks: int = 0
-    """threshold: failed looks so far (in a row, when `consecutive`)."""
+    failed_measurements: int = 0
+    """threshold: failed measurements so far (in a row, when `consecutive`)."""
     errors: int = 0
     """Looks in a row that went without an answer."""
     checked_at: Timestamp | None = None
-    """When it was last looked at, as far as status knows."""
+    """When it was last measured, as far as status knows."""
 
 
 class Exposure(Remembered):

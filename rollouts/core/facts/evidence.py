@@ -1,7 +1,7 @@
 """
 Whether the weight may rise, as far as evidence goes.
 
-A release that is not proven bad may still not go on: nobody has looked at what it does now,
+A release that is not proven bad may still not go on: nobody has seen what it does now,
 a part of what it did went unseen, or what was seen leans against it. That costs a good
 release only time, so it is decided on far weaker evidence than a rollback
 (docs/adr/0017-evidence-before-a-rise.md). Nothing here stops a release or sends anybody back.
@@ -49,7 +49,7 @@ def may_have_retreated(world: World, status: RolloutStatus) -> bool:
     Return whether a predecessor may have taken traffic back, and died before it wrote down why.
 
     Then the routes send less than status says. It may as well be somebody's change: the
-    next look at the success criteria tells, and until then nothing is given back.
+    next measurement of the success criteria tells, and until then nothing is given back.
     """
     now = current_route(world, status)
     weight = now.weight
@@ -77,7 +77,7 @@ def evidence_turned(world: World, status: RolloutStatus) -> StepWaits | None:
     Return the evidence that has turned against a rise that was decided, and is not made yet; or None.
 
     Only what is known counts. A controller that has just started knows nothing, and goes on
-    with what was decided: to take it back until the first look would move traffic to and fro.
+    with what was decided: to take it back until the first measurement would move traffic to and fro.
     """
     return None if waived(status) else leaning_evidence(world, status)
 
@@ -92,7 +92,7 @@ def leaning_since(world: World, status: RolloutStatus, found: StepWaits) -> date
     """
     Return since when evidence that leans has held it, where it waits for `found` now.
 
-    Only evidence that does not lean ends that: a look that goes without an answer is none.
+    Only evidence that does not lean ends that: a measurement that goes without an answer is none.
     """
     if found.leans:
         return status.leaning_since or world.now
@@ -111,7 +111,7 @@ def not_measured(world: World, status: RolloutStatus) -> StepWaits | None:
     """
     Return what is missing to see how the canary does, or None.
 
-    The weight is never raised without eyes: not before the first look at the weight
+    The weight is never raised unseen: not before the first measurement at the weight
     that is applied now, and not while a metrics provider does not answer. Users who are
     chosen by a header count like a weight.
     """
@@ -125,9 +125,9 @@ def not_measured(world: World, status: RolloutStatus) -> StepWaits | None:
             return StepWaits(
                 f"{criterion.name} can't be measured: {criterion.message}", pause=pause
             )
-    applied_at, looked_at = status.weights.applied_at, world.evidence.at
-    if looked_at is None or (applied_at is not None and looked_at < applied_at):
-        return StepWaits(f"first look at the success criteria at {status.weights.applied} %")
+    applied_at, measured_at = status.weights.applied_at, world.evidence.at
+    if measured_at is None or (applied_at is not None and measured_at < applied_at):
+        return StepWaits(f"first measurement of the success criteria at {status.weights.applied} %")
     return None
 
 
@@ -139,12 +139,14 @@ def too_early(world: World, status: RolloutStatus) -> StepWaits | None:
     time between two scrapes has to lie within it. And of what went by while nothing was scraped nobody
     knows how it was answered: as much has to be seen since.
     """
-    applied_at, looked_at = status.weights.applied_at, world.evidence.at
-    if not is_exposed(world, status) or looked_at is None:
+    applied_at, measured_at = status.weights.applied_at, world.evidence.at
+    if not is_exposed(world, status) or measured_at is None:
         return None
-    spacing = timedelta(seconds=world.evidence.scrape_interval_seconds)
-    if applied_at is not None and looked_at < applied_at + spacing:
-        return StepWaits(f"first whole look at the success criteria at {status.weights.applied} %")
+    interval = timedelta(seconds=world.evidence.scrape_interval_seconds)
+    if applied_at is not None and measured_at < applied_at + interval:
+        return StepWaits(
+            f"first whole measurement of the success criteria at {status.weights.applied} %"
+        )
     for criterion in world.evidence.criteria:
         if criterion.missed:
             return StepWaits(
@@ -179,12 +181,12 @@ def not_all_seen(world: World, status: RolloutStatus, end: datetime) -> StepWait
     """
     Return that what came up to `end` has not all been seen, or None.
 
-    With scrapes further apart than a pause is long, the last look before its end may know
+    With scrapes further apart than a pause is long, the last measurement before its end may know
     nothing but the weight's first second.
     """
-    looked_at = world.evidence.at
+    measured_at = world.evidence.at
     if waived(status) or not is_exposed(world, status):
         return None
-    if looked_at is not None and looked_at >= end:
+    if measured_at is not None and measured_at >= end:
         return None
-    return StepWaits("is over, and goes on until a scrape from after its end has been looked at")
+    return StepWaits("is over, and goes on until a scrape from after its end has been measured")

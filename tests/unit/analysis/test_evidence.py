@@ -90,16 +90,16 @@ async def test_a_restart_without_a_new_scrape_is_no_further_failed_look() -> Non
     bench.expose()
     status = RolloutStatus(exposed_at=bench.target.exposed_at)
 
-    def failed_looks() -> int:
+    def failed_measurements() -> int:
         nonlocal status
         judged = weigh(bench.target.spec, status, bench.latest).criteria
         status = RolloutStatus.model_validate(status.evolve(criteria=list(judged)).model_dump())
-        return judged[0].failed_looks
+        return judged[0].failed_measurements
 
     bench.serve("canary", 187)
     bench.serve("canary", 13, "500")
     await bench.wait(15)
-    before = failed_looks()
+    before = failed_measurements()
     assert before >= 1
     for _ in range(3):
         await bench.monitor.close()
@@ -109,9 +109,9 @@ async def test_a_restart_without_a_new_scrape_is_no_further_failed_look() -> Non
         await settle()
         bench.clock.move(0.2)
         await settle()
-        assert failed_looks() == before
+        assert failed_measurements() == before
     await bench.wait(15)
-    assert failed_looks() == before + 1
+    assert failed_measurements() == before + 1
     await bench.monitor.close()
 
 
@@ -128,7 +128,7 @@ async def test_a_criterion_that_is_edited_is_not_judged_by_what_was_seen_of_the_
     before = weigh(
         bench.target.spec, RolloutStatus(exposed_at=bench.target.exposed_at), bench.latest
     )
-    assert before.criteria[0].failed_looks == 1
+    assert before.criteria[0].failed_measurements == 1
     status = RolloutStatus(exposed_at=bench.target.exposed_at, criteria=list(before.criteria))
     for edited in (
         {"name": "slo", "latency": {"quantile": 0.5, "max": "1s"}, "judge": "threshold"},
@@ -138,8 +138,8 @@ async def test_a_criterion_that_is_edited_is_not_judged_by_what_was_seen_of_the_
         spec = parse_rollout(rollout([{"setWeight": 25}], successCriteria=criteria))
         found = weigh(spec, status, bench.latest)
         assert found.at == status.started_at  # not looked at
-        assert found.criteria[0].message == "not looked at yet"
-        assert found.criteria[0].failed_looks == 0
+        assert found.criteria[0].message == "not measured yet"
+        assert found.criteria[0].failed_measurements == 0
 
         bench.target = replace(bench.target, spec=spec)
         bench.monitor.follow(bench.target)
@@ -147,7 +147,7 @@ async def test_a_criterion_that_is_edited_is_not_judged_by_what_was_seen_of_the_
         after = weigh(spec, status.evolve(criteria=list(found.criteria)), bench.latest)
         assert after.at is not None
         assert after.criteria[0].requests > 0
-        assert after.criteria[0].failed_looks == 0
+        assert after.criteria[0].failed_measurements == 0
     await bench.monitor.close()
 
 

@@ -201,5 +201,5 @@ async def test_scrapes_that_are_rarer_than_looks_are_said(bench: Bench) -> None:
             bench.expose()
     assert bench.measured().error == ""
     assert bench.measured().note == (
-        "scraped every 1m, looked at every 15s; set --interval to the scrape interval"
+        "scraped every 1m, measured every 15s; set --interval to the scrape interval"
     )

@@ -167,7 +167,7 @@ def test_no_weight_is_raised_blindly() -> None:
     scene = under_way(25, spec)
     blind = scene.decide().status
     assert (blind.current_step_index, blind.weights.desired) == (0, 25)
-    assert "first look at the success criteria at 25 %" in blind.message
+    assert "first measurement of the success criteria at 25 %" in blind.message
     before = scene.with_(evidence=evidence("pass", seconds=-9)).decide().status
     assert before.weights.desired == 25, "that look was at the weight before"
     seen = scene.with_(evidence=evidence("inconclusive", seconds=-1)).decide().status

@@ -57,7 +57,7 @@ def reworded(kind: str) -> list[Condition]:
         {"observed_generation": 8},
         {"last_command": COMMAND},
         {"criteria": criterion(verdict="pass")},
-        {"criteria": criterion(failed_looks=1)},
+        {"criteria": criterion(failed_measurements=1)},
         {"criteria": criterion(errors=1)},
         {"history": []},
         {"retiring": [], "selector": "app=other"},

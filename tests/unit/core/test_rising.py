@@ -171,7 +171,7 @@ def test_a_pause_goes_on_until_a_scrape_from_after_its_end_was_looked_at() -> No
     status = scene.decide().status
     assert (status.phase, status.current_step_index) == ("Progressing", 1)
     assert status.message == (
-        "step 2/3 at 25 %: is over, and goes on until a scrape from after its end has been looked at"
+        "step 2/3 at 25 %: is over, and goes on until a scrape from after its end has been measured"
     )
     assert scene.with_(evidence=evidence(seconds=-10)).decide().status.current_step_index == 2
 
@@ -202,7 +202,7 @@ def test_no_weight_rises_on_a_scrape_that_is_a_moment_younger_than_the_last_rise
     early = replace(evidence("inconclusive", seconds=-7), scrape_interval_seconds=5.0)
     status = scene.with_(evidence=early).decide().status
     assert status.weights.desired == 25
-    assert "first whole look at the success criteria at 25 %" in status.message
+    assert "first whole measurement of the success criteria at 25 %" in status.message
     whole = replace(evidence("inconclusive", seconds=-3), scrape_interval_seconds=5.0)
     assert scene.with_(evidence=whole).decide().status.weights.desired == 50
 

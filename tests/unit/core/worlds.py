@@ -196,7 +196,7 @@ def rolled_back(**changes: Any) -> Scene:
 
 
 def evidence(verdict: Any = "pass", seconds: float = -1, **facts: Any) -> Evidence:
-    """Return a look at `errors` with this verdict, some seconds from NOW."""
+    """Return a measurement of `errors` with this verdict, some seconds from NOW."""
     look = {"requests": 1000, "failures": 0, "message": f"it is {verdict}", **facts}
     criterion = CriterionStatus(name="errors", verdict=verdict, checked_at=at(seconds), **look)
     return Evidence(at=at(seconds), criteria=(criterion,))

@@ -12,14 +12,14 @@ from rollouts.judge import judge
 from rollouts.judge.sequential import fewest
 from rollouts.model.evidence import Counts, Interval, Measurement
 from rollouts.model.status import CriterionStatus
-from tests.unit.judge.looks import START, error_rate, latency, look
+from tests.unit.judge.measurements import START, error_rate, latency, measured
 from tests.unit.judge.test_ratio import beside
 
 ALPHA = 0.01
 
 
 def said(requests: int, failures: int, **facts: Any) -> CriterionStatus:
-    return judge(error_rate(), look(requests, failures, **facts), None)
+    return judge(error_rate(), measured(requests, failures, **facts), None)
 
 
 def test_it_says_how_many_more_requests_will_tell() -> None:
@@ -67,7 +67,7 @@ def test_an_outage_after_a_long_good_time_leans_by_its_last_requests() -> None:
 
 
 def test_latency_leans_as_well() -> None:
-    found = judge(latency(), look(42, 3, limit=0.5), None)
+    found = judge(latency(), measured(42, 3, limit=0.5), None)
     assert found.leans
     assert "took over 500ms, 1% may; about 43 more requests will tell" in found.message
 
@@ -86,8 +86,8 @@ def test_the_comparison_with_stable_leans() -> None:
 
 
 def test_limits_of_nothing_and_of_all_never_lean() -> None:
-    assert not judge(error_rate(0), look(100), None).leans
-    assert not judge(error_rate(1), look(100, 100), None).leans
+    assert not judge(error_rate(0), measured(100), None).leans
+    assert not judge(error_rate(1), measured(100, 100), None).leans
 
 
 def test_a_pass_rests_on_the_requests_at_the_present_weight() -> None:
@@ -97,7 +97,7 @@ def test_a_pass_rests_on_the_requests_at_the_present_weight() -> None:
     assert early.message.endswith("needs about 318 more requests at this weight")
     assert said(2000, 0, at_weight=Counts(358, 0)).verdict == "pass"
     assert said(2000, 0, at_weight=Counts()).verdict == "inconclusive"
-    assert judge(error_rate(0), look(9, at_weight=Counts()), None).verdict == "inconclusive"
+    assert judge(error_rate(0), measured(9, at_weight=Counts()), None).verdict == "inconclusive"
 
 
 def test_a_failure_rests_on_all_requests() -> None:

@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 from rollouts.judge import judge
 from rollouts.judge.sequential import better_than, log_evidence, worse_than
 from rollouts.model.evidence import Counts, Measurement
-from tests.unit.judge.looks import START, error_rate, latency, look, verdicts
+from tests.unit.judge.measurements import START, error_rate, latency, measured, verdicts
 
 RUNS, REQUESTS = 20_000, 3000
 ALPHA, PASS_ERROR = 0.01, 1 / 20
 
 
 def verdict(requests: int, failures: int, most: float = 0.01) -> str:
-    return judge(error_rate(most), look(requests, failures), None).verdict
+    return judge(error_rate(most), measured(requests, failures), None).verdict
 
 
 def fails_until(failures: int, most: float) -> int:
@@ -115,7 +115,7 @@ def begun_anew(bad: Sequence[int], number: int, *, every: int = EVERY) -> Measur
         return Counts(number - start, sum(start < each <= number for each in bad))
 
     kept = tuple((each, since(each * every)) for each in (latest - 1, latest) if each >= 1)
-    return look(number, since(0).failures, restarts=kept)
+    return measured(number, since(0).failures, restarts=kept)
 
 
 def test_beginning_anew_keeps_the_promise() -> None:
@@ -140,13 +140,13 @@ def test_what_turns_bad_late_is_stopped_soon(kind: str, text: str, every: int, a
     for number in range(1, at + 1):
         bad = Counts(number, number // step)
         grid = ((32, Counts(number + 300, bad.failures)), (33, Counts(number + 40, bad.failures)))
-        found = judge(criterion, look(good + number, bad.failures, restarts=grid), None)
+        found = judge(criterion, measured(good + number, bad.failures, restarts=grid), None)
         if found.verdict == "fail":
             break
     assert found.verdict == "fail"
     assert f"of the last {number + 40} canary requests {text}" in found.message
     assert found.requests == good + number
-    assert judge(criterion, look(good + number, bad.failures), None).verdict == "pass"
+    assert judge(criterion, measured(good + number, bad.failures), None).verdict == "pass"
 
 
 def test_what_has_not_begun_yet_costs_half_the_evidence() -> None:
@@ -156,7 +156,7 @@ def test_what_has_not_begun_yet_costs_half_the_evidence() -> None:
         (((1, Counts()),), 1.0),
         (((4, Counts()), (5, Counts())), 1 / 20 + 1 / 30 + 1 / 6),
     ):
-        message = judge(error_rate(), look(2, 2, restarts=kept), None).message
+        message = judge(error_rate(), measured(2, 2, restarts=kept), None).message
         assert f"(odds against it {(alone + worth) / 2:,.0f} : 1)" in message
 
 
@@ -168,7 +168,7 @@ def test_a_release_that_fails_altogether_is_found_at_once(most: float) -> None:
 
 
 def test_no_data_is_inconclusive_and_no_request_is_no_pass() -> None:
-    status = judge(error_rate(), look(), None)
+    status = judge(error_rate(), measured(), None)
     assert (status.verdict, status.value, status.requests) == ("inconclusive", None, 0)
     assert status.message == f"no canary request yet; needs about {status.needed} more requests"
     assert verdict(1, 0) == "inconclusive"
@@ -177,12 +177,12 @@ def test_no_data_is_inconclusive_and_no_request_is_no_pass() -> None:
 
 @pytest.mark.parametrize("most", [0.001, 0.01, 0.05, 0.3])
 def test_what_is_said_to_be_needed_is_what_it_takes(most: float) -> None:
-    promised = judge(error_rate(most), look(), None).needed
+    promised = judge(error_rate(most), measured(), None).needed
     assert promised is not None
     for seen in (0, 1, promised // 3, promised - 1):
-        status = judge(error_rate(most), look(seen), None)
+        status = judge(error_rate(most), measured(seen), None)
         assert (status.verdict, status.needed) == ("inconclusive", promised - seen)
-    status = judge(error_rate(most), look(promised), None)
+    status = judge(error_rate(most), measured(promised), None)
     assert (status.verdict, status.needed) == ("pass", None)
 
 
@@ -190,7 +190,7 @@ def test_with_failures_what_is_needed_is_an_estimate_that_shrinks_to_a_pass() ->
     # One request in 250 fails, where one in 100 may: it takes about 1,650 to know.
     totals, requests = [], 1000
     while verdict(requests, requests // 250) != "pass":
-        status = judge(error_rate(), look(requests, requests // 250), None)
+        status = judge(error_rate(), measured(requests, requests // 250), None)
         assert status.needed is not None
         totals.append(requests + status.needed)
         requests += 50
@@ -200,17 +200,17 @@ def test_with_failures_what_is_needed_is_an_estimate_that_shrinks_to_a_pass() ->
 
 def test_too_near_the_limit_promises_nothing() -> None:
     for failures in (10, 12):
-        status = judge(error_rate(), look(1000, failures), None)
+        status = judge(error_rate(), measured(1000, failures), None)
         assert (status.verdict, status.needed) == ("inconclusive", None)
         assert status.message.endswith("; too near the limit to say")
 
 
 def test_nothing_may_fail_and_all_may_fail() -> None:
-    assert verdicts(error_rate(0), look(), look(1), look(5), look(6, 1)) == (
+    assert verdicts(error_rate(0), measured(), measured(1), measured(5), measured(6, 1)) == (
         ["inconclusive", "pass", "pass", "fail"]
     )
-    assert verdicts(error_rate(1), look(), look(5, 5)) == ["inconclusive", "pass"]
-    assert judge(error_rate(0), look(6, 1), None).message == (
+    assert verdicts(error_rate(1), measured(), measured(5, 5)) == ["inconclusive", "pass"]
+    assert judge(error_rate(0), measured(6, 1), None).message == (
         "16.7% of 6 canary requests failed, 0% may"
     )
 
@@ -221,24 +221,24 @@ def test_limits_at_the_edge_of_numbers_are_judged(most: float) -> None:
     expected = "fail" if most < 0.5 else "pass"
     assert verdict(10, 10, most) == expected
     if most > 2**-53:
-        assert judge(latency(1 - most), look(10, 10), None).verdict == expected
+        assert judge(latency(1 - most), measured(10, 10), None).verdict == expected
 
 
 def test_latency_is_judged_by_the_requests_that_are_slower_than_the_limit() -> None:
-    found = judge(latency(), look(200, 40, limit=0.5, value=0.7, note="bucket 0.5"), None)
+    found = judge(latency(), measured(200, 40, limit=0.5, value=0.7, note="bucket 0.5"), None)
     assert found.verdict == "fail"
     assert (found.value, found.limit) == (0.7, 0.5)
     assert found.message.startswith(
         "20% of 200 canary requests took over 500ms, 1% may (odds against it"
     )
     assert found.message.endswith("; bucket 0.5")
-    assert judge(latency(), look(1000, 2), None).limit == 0.5
-    assert judge(latency(0.5), look(1000, 450), None).verdict == "inconclusive"
+    assert judge(latency(), measured(1000, 2), None).limit == 0.5
+    assert judge(latency(0.5), measured(1000, 450), None).verdict == "inconclusive"
 
 
 def test_a_status_keeps_all_numbers() -> None:
-    measured = look(200, 40, stable=Counts(900, 3))
-    status = judge(error_rate(), measured, None)
+    found = measured(200, 40, stable=Counts(900, 3))
+    status = judge(error_rate(), found, None)
     assert (status.requests, status.failures) == (200, 40)
     assert (status.stable_requests, status.stable_failures) == (900, 3)
     assert (status.value, status.limit, status.checked_at) == (0.2, 0.01, START)
@@ -252,7 +252,7 @@ def test_a_smaller_alpha_needs_more_evidence() -> None:
         next(
             n
             for n in range(1, 100)
-            if judge(error_rate(alpha=alpha), look(n, n), None).verdict == "fail"
+            if judge(error_rate(alpha=alpha), measured(n, n), None).verdict == "fail"
         )
         for alpha in (0.5, 0.01, 1e-6, 1e-12)
     ]

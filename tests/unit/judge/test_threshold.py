@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rollouts.judge import judge
 from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import Counts, Measurement, Recent
-from tests.unit.judge.looks import error_rate, judged, latency, look, query, verdicts
+from tests.unit.judge.measurements import error_rate, judged, latency, measured, query, verdicts
 
 NAN, INF = float("nan"), float("inf")
 
@@ -19,9 +19,9 @@ NAN, INF = float("nan"), float("inf")
     [
         (query(max=1), 0.5, "pass", "0.5 is within the limit"),
         (query(max=1), 1.0, "pass", "1 is within the limit"),
-        (query(max=1), 1.5, "inconclusive", "1.5 is above 1; 1 failed looks in a row"),
+        (query(max=1), 1.5, "inconclusive", "1.5 is above 1; 1 failed measurements in a row"),
         (query(min=1), 1.0, "pass", "within"),
-        (query(min=1), 0.5, "inconclusive", "0.5 is below 1; 1 failed looks in a row"),
+        (query(min=1), 0.5, "inconclusive", "0.5 is below 1; 1 failed measurements in a row"),
         (query(min=1, max=2), 1.5, "pass", "within"),
         (query(min=1, max=2), 0.0, "inconclusive", "below 1"),
         (query(min=1, max=2), 3.0, "inconclusive", "above 2"),
@@ -36,7 +36,7 @@ NAN, INF = float("nan"), float("inf")
 def test_a_value_is_compared_with_its_limits(
     criterion: Criterion, value: float | None, verdict: str, message: str
 ) -> None:
-    status = judge(criterion, look(value=value), None)
+    status = judge(criterion, measured(value=value), None)
     assert status.verdict == verdict
     assert message in status.message
     assert status.needed is None
@@ -52,24 +52,24 @@ def test_a_value_is_compared_with_its_limits(
     ],
 )
 def test_the_limit_that_counts_is_shown(limits: Any, value: float, shown: float) -> None:
-    assert judge(query(**limits), look(value=value), None).limit == shown
+    assert judge(query(**limits), measured(value=value), None).limit == shown
 
 
 def test_few_requests_neither_pass_nor_fail() -> None:
     criterion = error_rate(judge="threshold", failureLimit=0)
-    status = judge(criterion, look(99, 50), None)
+    status = judge(criterion, measured(99, 50), None)
     assert (status.verdict, status.needed) == ("inconclusive", 1)
     assert status.message == (
         "50.5% of 99 canary requests so far failed, 1% may; needs about 1 more requests"
     )
-    assert judge(criterion, look(99, 0), None).message == (
+    assert judge(criterion, measured(99, 0), None).message == (
         "99 canary requests so far; needs about 1 more requests"
     )
-    status = judge(criterion, look(100, 50), None)
+    status = judge(criterion, measured(100, 50), None)
     assert (status.verdict, status.needed) == ("fail", None)
     assert status.message.startswith("50% of 100 canary requests in the last 1m failed, 1% may; ")
-    assert judge(criterion, look(1000, 10), None).verdict == "pass"
-    assert judge(criterion, look(1000, value=NAN), None).message == "no data"
+    assert judge(criterion, measured(1000, 10), None).verdict == "pass"
+    assert judge(criterion, measured(1000, value=NAN), None).message == "no data"
 
 
 def lately(
@@ -79,7 +79,7 @@ def lately(
     present = Counts(*at_weight) if at_weight is not None else None
     recent = Recent(300, Counts(requests, failures), present)
     value = failures / requests if requests else None
-    return look(100_000, 50, **{"recent": recent, "value": value, **facts})
+    return measured(100_000, 50, **{"recent": recent, "value": value, **facts})
 
 
 def test_only_the_requests_of_the_window_count() -> None:
@@ -87,7 +87,7 @@ def test_only_the_requests_of_the_window_count() -> None:
     failed = judge(criterion, lately(120, 9), None)
     assert (failed.verdict, failed.requests, failed.failures) == ("fail", 100_000, 50)
     assert failed.message == (
-        "7.5% of 120 canary requests in the last 5m failed, 1% may; 1 failed looks in a row, 0 are"
+        "7.5% of 120 canary requests in the last 5m failed, 1% may; 1 failed measurements in a row, 0 are"
         " tolerated"
     )
     few = judge(criterion, lately(42, 3), None)
@@ -127,7 +127,7 @@ def test_slow_requests_at_the_present_weight_keep_from_passing() -> None:
 def test_what_is_slower_than_any_bucket_is_not_within_the_limit() -> None:
     """The quantile that is shown is the largest bound then, and so is the limit."""
     criterion = latency(0.9, "10s", judge="threshold", failureLimit=0)
-    slow = judge(criterion, look(500, 200, value=10.0, limit=10.0), None)
+    slow = judge(criterion, measured(500, 200, value=10.0, limit=10.0), None)
     assert slow.verdict == "fail"
     assert "40% of 500 canary requests in the last 1m took over 10s, 10% may" in slow.message
 
@@ -136,8 +136,8 @@ def test_as_many_slow_ones_as_may_are_no_breach() -> None:
     for quantile in (0.5, 0.9, 0.95, 0.99, 0.999):
         criterion = latency(quantile, judge="threshold", failureLimit=0)
         may = round(1000 * (1 - quantile))
-        assert judge(criterion, look(1000, may, value=0.4), None).verdict == "pass"
-        assert judge(criterion, look(1000, may + 1, value=0.4), None).verdict == "fail"
+        assert judge(criterion, measured(1000, may, value=0.4), None).verdict == "pass"
+        assert judge(criterion, measured(1000, may + 1, value=0.4), None).verdict == "fail"
 
 
 def test_a_look_that_breaks_the_limit_leans_and_no_other() -> None:
@@ -146,8 +146,8 @@ def test_a_look_that_breaks_the_limit_leans_and_no_other() -> None:
     assert judge(criterion, lately(900, 5, at_weight=(100, 5)), None).leans
     assert not judge(criterion, lately(900, 5, at_weight=(100, 1)), None).leans
     assert not judge(error_rate(judge="threshold", failureLimit=0), lately(120, 9), None).leans
-    assert judge(query(max=1), look(value=2.0), None).leans
-    assert not judge(query(max=1), look(value=None), None).leans
+    assert judge(query(max=1), measured(value=2.0), None).leans
+    assert not judge(query(max=1), measured(value=None), None).leans
 
 
 def test_few_requests_lean_when_they_are_so_bad_that_it_is_hardly_chance() -> None:
@@ -170,25 +170,25 @@ def test_few_requests_lean_when_they_are_so_bad_that_it_is_hardly_chance() -> No
 
 
 def test_what_was_missed_is_remembered() -> None:
-    assert judge(error_rate(judge="threshold"), look(500, missed=70), None).missed == 70
+    assert judge(error_rate(judge="threshold"), measured(500, missed=70), None).missed == 70
 
 
 def test_latency_is_compared_at_the_limit_that_was_applied() -> None:
     criterion = latency(judge="threshold", failureLimit=0)
-    slow = judge(criterion, look(500, 30, value=0.7, limit=0.6, note="bucket 600ms"), None)
+    slow = judge(criterion, measured(500, 30, value=0.7, limit=0.6, note="bucket 600ms"), None)
     assert (slow.verdict, slow.value, slow.limit) == ("fail", 0.7, 0.6)
     assert slow.message == (
         "6% of 500 canary requests in the last 1m took over 600ms, 1% may;"
-        " 1 failed looks in a row, 0 are tolerated; bucket 600ms"
+        " 1 failed measurements in a row, 0 are tolerated; bucket 600ms"
     )
-    assert judge(criterion, look(500, value=0.45), None).verdict == "pass"
+    assert judge(criterion, measured(500, value=0.45), None).verdict == "pass"
 
 
 GOOD, BAD, NONE = 0.0, 2.0, None
 
 
 def series(*values: float | None) -> list[Any]:
-    return [look(value=value, second=second) for second, value in enumerate(values)]
+    return [measured(value=value, second=second) for second, value in enumerate(values)]
 
 
 @pytest.mark.parametrize(
@@ -206,27 +206,31 @@ def series(*values: float | None) -> list[Any]:
         ({"failureLimit": 0}, [BAD, BAD, BAD], "fail", 1),
     ],
 )
-def test_failed_looks_are_tolerated_up_to_the_limit(
+def test_failed_measurements_are_tolerated_up_to_the_limit(
     settings: Any, values: list[float | None], verdict: str, failed: int
 ) -> None:
     status = judged(query(max=1, **settings), *series(*values))[-1]
-    assert (status.verdict, status.failed_looks) == (verdict, failed)
+    assert (status.verdict, status.failed_measurements) == (verdict, failed)
 
 
-def test_failed_looks_need_no_row_when_the_setting_says_so() -> None:
-    status = judge(query(max=1, consecutive=False), look(value=BAD), None)
-    assert "1 failed looks, 2 are tolerated" in status.message
+def test_failed_measurements_need_no_row_when_the_setting_says_so() -> None:
+    status = judge(query(max=1, consecutive=False), measured(value=BAD), None)
+    assert "1 failed measurements, 2 are tolerated" in status.message
 
 
 def test_the_same_look_is_never_counted_twice() -> None:
-    same = look(value=BAD, second=1)
-    assert [status.failed_looks for status in judged(query(max=1), same, same, same)] == [1, 1, 1]
-    older = look(value=BAD, second=0)
-    assert judged(query(max=1), same, older)[-1].failed_looks == 1
+    same = measured(value=BAD, second=1)
+    assert [status.failed_measurements for status in judged(query(max=1), same, same, same)] == [
+        1,
+        1,
+        1,
+    ]
+    older = measured(value=BAD, second=0)
+    assert judged(query(max=1), same, older)[-1].failed_measurements == 1
 
 
 @given(st.lists(st.sampled_from([GOOD, BAD, NONE, NAN]), max_size=30), st.integers(0, 5))
-def test_a_failure_is_never_found_with_fewer_failed_looks_than_the_limit(
+def test_a_failure_is_never_found_with_fewer_failed_measurements_than_the_limit(
     values: list[float | None], limit: int
 ) -> None:
     criterion = query(max=1, failureLimit=limit, consecutive=False)

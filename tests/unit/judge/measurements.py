@@ -1,4 +1,4 @@
-"""Criteria and looks at them, in the few words that a test of a judge needs."""
+"""Criteria and measurements of them, in the few words that a test of a judge needs."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,20 +25,20 @@ def query(**settings: Any) -> Criterion:
     return Criterion.model_validate({"name": "q", "query": {"promql": "up", **limits}, **settings})
 
 
-def look(requests: int = 0, failures: int = 0, second: float = 0, **facts: Any) -> Measurement:
+def measured(requests: int = 0, failures: int = 0, second: float = 0, **facts: Any) -> Measurement:
     value = failures / requests if requests else None
     at = START + timedelta(seconds=second)
     return Measurement(**{"at": at, "canary": Counts(requests, failures), "value": value, **facts})
 
 
-def verdicts(criterion: Criterion, *looks: Measurement) -> list[str]:
-    """Return the verdict after each look, each remembering the one before."""
-    return [status.verdict for status in judged(criterion, *looks)]
+def verdicts(criterion: Criterion, *measurements: Measurement) -> list[str]:
+    """Return the verdict after each measurement, each remembering the one before."""
+    return [status.verdict for status in judged(criterion, *measurements)]
 
 
-def judged(criterion: Criterion, *looks: Measurement) -> list[CriterionStatus]:
-    """Return what is remembered after each look."""
+def judged(criterion: Criterion, *measurements: Measurement) -> list[CriterionStatus]:
+    """Return what is remembered after each measurement."""
     found: list[CriterionStatus] = []
-    for measurement in looks:
+    for measurement in measurements:
         found.append(judge(criterion, measurement, found[-1] if found else None))
     return found
