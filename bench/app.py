@@ -13,12 +13,12 @@ from rollouts.model.kinds import (
     COMMAND_ANNOTATION,
     DEPLOYMENT,
     HASH_LABEL,
-    INGRESS,
     JSON,
     POD,
     ROLLOUT,
     SERVICE,
 )
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.sandbox.apiserver.builtins import NAMESPACE
 from rollouts.sandbox.environment import Sandbox
 

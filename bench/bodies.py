@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from rollouts.model.kinds import DEPLOYMENT, INGRESS, JSON, ROLLOUT, SERVICE, Kind
+from rollouts.model.kinds import DEPLOYMENT, JSON, ROLLOUT, SERVICE, Kind
+from rollouts.model.routers.nginx import INGRESS
 
 Body = tuple[Kind, JSON]
 

@@ -20,7 +20,8 @@ from rollouts.controller.notifications import Notices
 from rollouts.controller.reconcile import Reconciler
 from rollouts.errors import Conflict
 from rollouts.model.keys import Key
-from rollouts.model.kinds import INGRESS, JSON, ROLLOUT, SERVICE
+from rollouts.model.kinds import JSON, ROLLOUT, SERVICE
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.notify.silent import SilentNotifier
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.kubernetes import Kubernetes, canary_weight, ingress, rollout, service, template

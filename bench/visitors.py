@@ -4,7 +4,7 @@ import math
 import random
 from typing import Literal
 
-from rollouts.analysis.ingress_counters import REQUESTS
+from rollouts.traffic.nginx.counters import REQUESTS
 from tests.fakes.metrics import FakeMetrics
 
 Arrivals = Literal["even", "poisson"]

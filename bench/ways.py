@@ -22,7 +22,8 @@ from bench.bodies import (
     service,
 )
 from bench.traffic import Stream
-from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, JSON
+from rollouts.model.kinds import JSON
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.sandbox.environment import Sandbox
 from rollouts.sandbox.load import Target
 

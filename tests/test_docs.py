@@ -13,15 +13,10 @@ import yaml
 from rollouts.cli.main import app
 from rollouts.core.next.commands import HANDLERS
 from rollouts.model.criteria import Criterion
-from rollouts.model.routing import (
-    GatewayRouting,
-    HeaderMatch,
-    NginxRouting,
-    RequestMatch,
-    SetHeaderRoute,
-    SetMirrorRoute,
-    SMIRouting,
-)
+from rollouts.model.routers.gateway import GatewayRouting
+from rollouts.model.routers.nginx import NginxRouting
+from rollouts.model.routers.smi import SMIRouting
+from rollouts.model.routing import HeaderMatch, RequestMatch, SetHeaderRoute, SetMirrorRoute
 from rollouts.model.sources import PROMQL_VARIABLES
 from rollouts.model.spec import RolloutSpec, WorkloadRef
 from rollouts.model.status import PauseReason, Phase

@@ -12,7 +12,7 @@ from bench.fates import Fate, table, together
 from bench.leaning import Kind, parser, releases, run
 from bench.trial import Setting
 from bench.visitors import CANARY, Visitors, binomial, poisson
-from rollouts.analysis.ingress_counters import REQUESTS
+from rollouts.traffic.nginx.counters import REQUESTS
 from tests.fakes.metrics import FakeMetrics
 
 SEEDS = ("a", "b", "c")

@@ -9,7 +9,8 @@ from bench.fates import Course, Fate, together
 from bench.lane import Lane, Plan
 from bench.side_by_side import KINDS, Kind, in_turn, parser, plan_of, sentence, shown
 from rollouts.controller.manifests import manifests
-from rollouts.model.kinds import CRD, INGRESS, JSON, ROLLOUT
+from rollouts.model.kinds import CRD, JSON, ROLLOUT
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.sandbox.apiserver.builtins import NAMESPACE
 from rollouts.sandbox.apiserver.store import Store
 from tests.waiting import until

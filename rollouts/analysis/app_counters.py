@@ -10,9 +10,8 @@ and labels are not honoured, the two are `exported_namespace` and `exported_pod`
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rollouts.analysis.counter_metric import Meaning, Question, any_of, quoted, selector
-from rollouts.analysis.sample_checks import bound_of
 from rollouts.model.app_metrics import AppMetrics
+from rollouts.model.counter_metric import Meaning, Question, any_of, bound_of, quoted, selector
 from rollouts.model.keys import Key
 from rollouts.model.status import Revision
 

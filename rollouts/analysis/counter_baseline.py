@@ -19,8 +19,9 @@ In doubt the first sample is where counting begins.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from rollouts.analysis.counter_metric import Labels, Metric, labels_of, quoted, selector
+from rollouts.analysis.series import Labels, labels_of
 from rollouts.judge.counters import Counter
+from rollouts.model.counter_metric import Metric, quoted, selector
 from rollouts.ports import CounterSource, Series
 
 _Target = tuple[str, str]

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from rollouts.analysis.counter_baseline import CounterBaseline
-from rollouts.analysis.counter_metric import Labels, Metric, any_of, newest, quoted, selector
 from rollouts.analysis.deduplication import by_one_job, one_of_each
 from rollouts.analysis.sample_checks import fit
 from rollouts.analysis.scrapes import ScrapeInterval
+from rollouts.analysis.series import Labels, newest
 from rollouts.judge.counters import Counter
+from rollouts.model.counter_metric import Metric, any_of, quoted, selector
 from rollouts.ports import CounterSource, Series
 
 LEAST_LOOK_BACK_SECONDS = 60.0

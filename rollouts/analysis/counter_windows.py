@@ -16,9 +16,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from rollouts.analysis.counter_metric import Labels, Meaning, Metric, labels_of
 from rollouts.analysis.sample_checks import histogram_of, resets
+from rollouts.analysis.series import Labels, labels_of
 from rollouts.judge.counters import Beginning, Counter, Sample, additions, advance
+from rollouts.model.counter_metric import Meaning, Metric
 from rollouts.model.evidence import Counts, Interval
 from rollouts.ports import Series
 

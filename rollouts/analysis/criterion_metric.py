@@ -1,11 +1,11 @@
 """Which metric answers a criterion, by its source."""
 
 from rollouts.analysis.app_counters import app_metric
-from rollouts.analysis.counter_metric import Metric
-from rollouts.analysis.ingress_counters import BUCKETS, REQUESTS, ingress_metric
 from rollouts.analysis.target import Target
+from rollouts.model.counter_metric import Metric
 from rollouts.model.criteria import Criterion
 from rollouts.model.sources import source_of
+from rollouts.traffic.routing import counters_of
 
 
 def metric_of(target: Target, criterion: Criterion | None = None) -> Metric:
@@ -18,7 +18,7 @@ def metric_of(target: Target, criterion: Criterion | None = None) -> Metric:
         return requests_of(target, criterion)
     key, spec, names = target.key, target.spec, target.spec.app_metrics
     if source_of(spec, criterion) == "ingress":
-        return ingress_metric(BUCKETS, key, spec)
+        return counters_of(spec).durations(key, spec)
     return app_metric(f"{names.durations}_bucket", key, names, target.canary, target.stable)
 
 
@@ -26,5 +26,5 @@ def requests_of(target: Target, criterion: Criterion | None = None) -> Metric:
     """Return the metric of all requests, of a criterion's source."""
     key, spec, names = target.key, target.spec, target.spec.app_metrics
     if source_of(spec, criterion) == "ingress":
-        return ingress_metric(REQUESTS, key, spec)
+        return counters_of(spec).requests(key, spec)
     return app_metric(names.requests, key, names, target.canary, target.stable)

@@ -14,8 +14,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from rollouts.analysis.counter_metric import Labels, Metric, labels_of
+from rollouts.analysis.series import Labels, labels_of
 from rollouts.judge.counters import Counter
+from rollouts.model.counter_metric import Metric
 from rollouts.ports import Series
 
 ENOUGH = 0.8

@@ -9,11 +9,11 @@ What a reader of Prometheus has to know is in `counter_reader`, since when somet
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from rollouts.analysis.counter_metric import Metric
 from rollouts.analysis.counter_reader import CounterReader
 from rollouts.analysis.counter_windows import CounterWindows, Span
 from rollouts.analysis.scrapes import Scrapes
 from rollouts.analysis.unseen_requests import UnseenRequests
+from rollouts.model.counter_metric import Metric
 from rollouts.model.units import format_duration
 from rollouts.ports import CounterSource
 

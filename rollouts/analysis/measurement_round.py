@@ -12,13 +12,13 @@ from datetime import datetime
 
 import structlog
 
-from rollouts.analysis.counter_metric import Metric
 from rollouts.analysis.criterion_metric import metric_of, requests_of
 from rollouts.analysis.exposure_counters import ExposureCounters
 from rollouts.analysis.limited_sources import LimitedSources
 from rollouts.analysis.measurement import measure, span_of
 from rollouts.analysis.target import Target
 from rollouts.errors import RolloutsError
+from rollouts.model.counter_metric import Metric
 from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import Measurement, MeasurementRound
 

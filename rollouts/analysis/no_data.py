@@ -2,7 +2,6 @@
 
 from rollouts.analysis.app_counters import AppMetric
 from rollouts.analysis.exposure_counters import ExposureCounters
-from rollouts.analysis.ingress_counters import IngressMetric
 from rollouts.analysis.target import Target
 
 
@@ -18,11 +17,8 @@ def why_no_data(counters: ExposureCounters, requests: ExposureCounters, target: 
         return ""
     if isinstance(metric, AppMetric):
         return _of_pods(metric, counters, requests, target)
-    if isinstance(metric, IngressMetric) and not total.counters:
-        return (
-            f"no canary request yet; Prometheus has no {metric.name} of Service"
-            f" {metric.stable_service}: has ingress-nginx metrics on, and is it scraped?"
-        )
+    if metric.question.absent and not total.counters:
+        return f"no canary request yet; {metric.question.absent}"
     return ""
 
 

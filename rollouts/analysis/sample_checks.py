@@ -11,28 +11,10 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from statistics import median_low
 
-from rollouts.analysis.counter_metric import Labels, labels_of
+from rollouts.analysis.series import Labels, labels_of
 from rollouts.judge.counters import Counter, Sample, falls
+from rollouts.model.counter_metric import BOUND, bound_of
 from rollouts.ports import Series
-
-BOUND = "le"
-
-
-def bound_of(labels: Mapping[str, str]) -> float | None:
-    """
-    Return the upper bound of a bucket; None for what is no bucket.
-
-    Raises:
-        ValueError: the bound is no number.
-    """
-    text = labels.get(BOUND)
-    if text is None:
-        return None
-    bound = float(text)
-    # Python reads more than Prometheus writes: "1_0", " 10", digits of other scripts.
-    if math.isnan(bound) or not text.isascii() or "_" in text or text != text.strip():
-        raise ValueError(f"{text} is no bound")
-    return bound
 
 
 def fit(found: Iterable[Series]) -> tuple[list[Series], str]:

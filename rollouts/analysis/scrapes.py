@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from itertools import pairwise
 from statistics import median_low
 
-from rollouts.analysis.counter_metric import Labels, Metric, labels_of, newest
+from rollouts.analysis.series import Labels, labels_of, newest
 from rollouts.judge.counters import Sample
+from rollouts.model.counter_metric import Metric
 from rollouts.ports import Series
 
 REMEMBERED = 12

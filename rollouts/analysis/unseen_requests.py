@@ -17,8 +17,9 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rollouts.analysis.counter_metric import Labels, Meaning, Metric, labels_of, newest
+from rollouts.analysis.series import Labels, labels_of, newest
 from rollouts.judge.counters import Counter, Sample, falls
+from rollouts.model.counter_metric import Meaning, Metric
 from rollouts.ports import Series
 
 GAP_INTERVALS = 2.5

@@ -38,7 +38,6 @@ from rollouts.core.plan.actions import (
 from rollouts.errors import Conflict, NotFound, RolloutsError, Unavailable
 from rollouts.model.kinds import (
     COMMAND_ANNOTATION,
-    INGRESS,
     JSON,
     REPLICA_SET,
     REVISION_LABEL,
@@ -54,7 +53,7 @@ from rollouts.traffic import routing
 from rollouts.traffic.ownership import is_former
 from rollouts.traffic.scene import Scene
 
-_GONE_IS_STABLE = (INGRESS,)
+_GONE_IS_STABLE = tuple(each.kind for each in routing.kinds() if each.gone_is_stable)
 """Without these of our routing objects, all the traffic goes to stable."""
 
 Writer = Callable[[Write], Awaitable[None]]

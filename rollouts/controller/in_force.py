@@ -12,9 +12,9 @@ from rollouts.core.world import Observed, World
 from rollouts.errors import InvalidSpec
 from rollouts.model.evidence import Evidence
 from rollouts.model.kinds import FrozenJSON
-from rollouts.model.lenient import mapping
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
+from rollouts.model.unchecked import mapping
 from rollouts.model.validation import parse_rollout
 from rollouts.ports import Cluster
 

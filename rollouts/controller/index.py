@@ -17,37 +17,28 @@ from rollouts.model.kinds import (
     DEPLOYMENT,
     DISRUPTION_BUDGET,
     ENDPOINT_SLICE,
-    GRPC_ROUTE,
     HASH_LABEL,
-    HTTP_ROUTE,
-    INGRESS,
     POD,
-    POLICIES,
     REPLICA_SET,
     ROLLOUT,
     SCALED_OBJECT,
     SERVICE,
-    TRAFFIC_SPLIT,
     FrozenJSON,
     Kind,
     Ref,
 )
-from rollouts.model.lenient import mapping
+from rollouts.model.unchecked import mapping
 from rollouts.ports import Cluster
+from rollouts.traffic.routing import ROUTERS, kinds, written_kinds
 
-ROUTING = frozenset([INGRESS, HTTP_ROUTE, GRPC_ROUTE, TRAFFIC_SPLIT])
+ROUTING = frozenset(written_kinds())
 SCALERS = (AUTOSCALER, SCALED_OBJECT)
 NAMED = frozenset([SERVICE, DEPLOYMENT, CRD]) | ROUTING
 _SHARED_BY_NOBODY = (SERVICE, DEPLOYMENT)
 """Of these each has one Rollout at most, so that any other that names it has to hear of that one."""
-_LISTS = (
-    (INGRESS, "nginx", "stableIngresses"),
-    (HTTP_ROUTE, "gatewayAPI", "httpRoutes"),
-    (GRPC_ROUTE, "gatewayAPI", "grpcRoutes"),
+_OF_ANYBODY = frozenset(
+    [DISRUPTION_BUDGET, *(each.kind for each in kinds() if not each.is_written)]
 )
-_DEFINED = {"smi": (TRAFFIC_SPLIT,), "gatewayAPI": (HTTP_ROUTE, GRPC_ROUTE)}
-"""The kinds that a router needs and that a CRD defines, by the router's field."""
-_OF_ANYBODY = frozenset([DISRUPTION_BUDGET, *POLICIES])
 """What may select anybody's pods, or be attached to anybody's routes and Services."""
 _Named = tuple[Kind, str, str]
 
@@ -184,13 +175,10 @@ def _names(key: Key, rollout: FrozenJSON) -> Iterator[_Named]:
     if deployment:
         yield DEPLOYMENT, key.namespace, deployment
     routing = mapping(canary.get("trafficRouting"))
-    for kind, router, field in _LISTS:
-        names = mapping(routing.get(router)).get(field)
-        for name in names if isinstance(names, list) else ():
-            yield kind, key.namespace, str(name)
-    if "smi" in routing:
-        name = mapping(routing.get("smi")).get("trafficSplitName") or key.name
-        yield TRAFFIC_SPLIT, key.namespace, str(name)
-    for router, kinds in _DEFINED.items():
-        for kind in kinds if router in routing else ():
-            yield CRD, "", kind.crd_name
+    for router in ROUTERS:
+        if router.spec.field in routing:
+            for kind, name in router.spec.names_in(routing[router.spec.field], key.name):
+                yield kind, key.namespace, name
+            for each in router.kinds:
+                if each.is_written and each.versions:
+                    yield CRD, "", each.kind.crd_name

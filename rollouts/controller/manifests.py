@@ -5,22 +5,12 @@ The rules are exactly the verbs that the code uses; the chart says the same in Y
 test says when the two differ. Knows no cluster and does no I/O.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rollouts.controller.watches import WATCHED
+from rollouts.controller.watches import BESIDE_ROUTING, ROUTING, WATCHED
 from rollouts.model.crd import crd
-from rollouts.model.kinds import (
-    AUTOSCALER,
-    CRD,
-    DISRUPTION_BUDGET,
-    GROUP,
-    HTTP_ROUTE,
-    JSON,
-    POLICIES,
-    SCALED_OBJECT,
-    TRAFFIC_SPLIT,
-)
+from rollouts.model.kinds import AUTOSCALER, CRD, DISRUPTION_BUDGET, GROUP, JSON, SCALED_OBJECT
 
 _RBAC_GROUP = "rbac.authorization.k8s.io"
 _RBAC = f"{_RBAC_GROUP}/v1"
@@ -36,6 +26,14 @@ def _rule(group: str, resources: str, verbs: Sequence[str], *names: str) -> JSON
     return rule | ({"resourceNames": list(names)} if names else {})
 
 
+def _routing_rules() -> Iterator[JSON]:
+    """Yield what routers need to write: first the kinds that every cluster has."""
+    for with_crd in (False, True):
+        found = [each.kind for each in ROUTING if bool(each.versions) == with_crd]
+        for group in dict.fromkeys(kind.group for kind in found):
+            yield _rule(group, " ".join(k.plural for k in found if k.group == group), _KEEP)
+
+
 CLUSTER_RULES: list[JSON] = [
     _rule(GROUP, "rollouts", (*_READ, "patch")),
     _rule(GROUP, "rollouts/status", ("patch",)),
@@ -47,14 +45,12 @@ CLUSTER_RULES: list[JSON] = [
     _rule("", "pods/eviction", ("create",)),
     _rule("", "services", (*_READ, "create", "patch")),
     _rule("discovery.k8s.io", "endpointslices", _READ),
-    _rule("networking.k8s.io", "ingresses", _KEEP),
-    _rule(HTTP_ROUTE.group, "httproutes grpcroutes", _KEEP),
-    _rule(TRAFFIC_SPLIT.group, "trafficsplits", _KEEP),
+    *_routing_rules(),
     _rule(CRD.group, CRD.plural, _READ, *WATCHED[CRD].names),
     _rule(AUTOSCALER.group, AUTOSCALER.plural, _READ),
     _rule(DISRUPTION_BUDGET.group, DISRUPTION_BUDGET.plural, _READ),
     _rule(SCALED_OBJECT.group, SCALED_OBJECT.plural, _READ),
-    *(_rule(kind.group, kind.plural, _READ) for kind in POLICIES),
+    *(_rule(each.kind.group, each.kind.plural, _READ) for each in BESIDE_ROUTING),
     _rule("", "events", ("get", "create", "patch")),
 ]
 LEASE_RULES: list[JSON] = [

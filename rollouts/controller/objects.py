@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from rollouts.model.kinds import ROLLOUT, FrozenJSON
-from rollouts.model.lenient import mapping
+from rollouts.model.unchecked import mapping
 
 _NEVER = datetime.fromtimestamp(0, UTC)
 

@@ -28,10 +28,7 @@ from rollouts.core.template import applied_metadata, images
 from rollouts.core.world import FINALIZERS, Observed, Pod, ReplicaSet, split_of
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
-    GRPC_ROUTE,
     HASH_LABEL,
-    HTTP_ROUTE,
-    INGRESS,
     MANAGED_BY_LABEL,
     POD,
     REPLICA_SET,
@@ -40,7 +37,6 @@ from rollouts.model.kinds import (
     ROLLOUT,
     ROLLOUT_LABEL,
     SERVICE,
-    TRAFFIC_SPLIT,
     FrozenJSON,
     Kind,
     Ref,
@@ -50,7 +46,7 @@ from rollouts.model.status import RolloutStatus
 from rollouts.ports import Cluster
 from rollouts.traffic import ownership, routing
 
-_MADE = (SERVICE, INGRESS, TRAFFIC_SPLIT, HTTP_ROUTE, GRPC_ROUTE)
+_MADE = (SERVICE, *routing.written_kinds())
 """The kinds of what we make, besides ReplicaSets."""
 _ENDED = ("Succeeded", "Failed")
 _NO_PROBLEM = frozenset({"", "ContainerCreating", "PodInitializing"})
@@ -276,14 +272,7 @@ def _users(spec: RolloutSpec, kind: Kind) -> Sequence[str]:
     """Return the names that the spec gives to the user's own objects of a kind, whatever their labels say."""
     if kind == SERVICE:
         return [spec.stable_service or ""]
-    routing = spec.routing
-    nginx, gateway = (routing.nginx, routing.gateway_api) if routing is not None else (None, None)
-    lists = {
-        INGRESS: nginx.stable_ingresses if nginx is not None else [],
-        HTTP_ROUTE: gateway.http_routes if gateway is not None else [],
-        GRPC_ROUTE: gateway.grpc_routes if gateway is not None else [],
-    }
-    return lists.get(kind, [])
+    return spec.users_objects(kind)
 
 
 def _collisions(

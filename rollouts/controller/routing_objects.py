@@ -1,41 +1,37 @@
 """The routing objects around a Rollout, as its routers see them. Reads caches only."""
 
-from rollouts.model.kinds import (
-    CRD,
-    GRPC_ROUTE,
-    HTTP_ROUTE,
-    INGRESS,
-    SERVICE,
-    TRAFFIC_SPLIT,
-    TRAFFIC_SPLIT_VERSIONS,
-    FrozenJSON,
-    Ref,
-    served_version,
-)
+from collections.abc import Iterator
+
+from rollouts.model.kinds import CRD, SERVICE, FrozenJSON, Kind, Ref, served_version
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Cluster
+from rollouts.traffic.router import RoutingKind
+from rollouts.traffic.routing import ROUTERS
 from rollouts.traffic.scene import Scene
-
-VERSIONS = {
-    HTTP_ROUTE: (HTTP_ROUTE.version,),
-    GRPC_ROUTE: (GRPC_ROUTE.version,),
-    TRAFFIC_SPLIT: TRAFFIC_SPLIT_VERSIONS,
-}
-"""The routing kinds that come with a CRD, and the versions of them that we write, the best first."""
 
 
 def scenery(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Scene:
     """Return the objects of all the kinds that routers read and write, of those that a spec had before, too."""
     namespace = rollout["metadata"]["namespace"]
-    kinds = {INGRESS, SERVICE} | VERSIONS.keys()
-    served = {}
-    for kind, versions in VERSIONS.items():
-        crd = cluster.get(Ref(CRD, "", kind.crd_name))
-        version = served_version(crd, versions) if crd is not None else None
-        if version is not None:
-            served[kind] = version
+    read = list(_read(spec))
     objects = {
         kind: {each["metadata"]["name"]: each for each in cluster.select(kind, namespace)}
-        for kind in kinds
+        for kind in (SERVICE, *(each.kind for each in read))
     }
-    return Scene(spec, rollout, objects, served)
+    return Scene(spec, rollout, objects, dict(_served(cluster, read)))
+
+
+def _read(spec: RolloutSpec) -> Iterator[RoutingKind]:
+    """Yield what routers write, and what those read besides that the spec names."""
+    for router in ROUTERS:
+        is_named = spec.router(router.spec) is not None
+        yield from (each for each in router.kinds if each.is_written or is_named)
+
+
+def _served(cluster: Cluster, read: list[RoutingKind]) -> Iterator[tuple[Kind, str]]:
+    """Yield the version of each that is served, of those that come with a CRD."""
+    for each in read:
+        crd = cluster.get(Ref(CRD, "", each.kind.crd_name)) if each.versions else None
+        version = served_version(crd, each.versions) if crd is not None else None
+        if version is not None:
+            yield each.kind, version

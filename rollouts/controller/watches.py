@@ -1,40 +1,54 @@
 """Which kinds the controller reads, and how much of each."""
 
+from collections.abc import Iterable
+
 from rollouts.model.kinds import (
     AUTOSCALER,
     CRD,
     DEPLOYMENT,
     DISRUPTION_BUDGET,
     ENDPOINT_SLICE,
-    GRPC_ROUTE,
     HASH_LABEL,
-    HTTP_ROUTE,
-    INGRESS,
     POD,
-    POLICIES,
     REPLICA_SET,
     ROLLOUT,
     SCALED_OBJECT,
     SERVICE,
-    TRAFFIC_SPLIT,
-    TRAFFIC_SPLIT_VERSIONS,
     Kind,
 )
 from rollouts.ports import Scope
+from rollouts.traffic.router import RoutingKind
+from rollouts.traffic.routing import kinds
 
-_ROUTE = Scope(versions=("v1",), owners=("spec.rules",), needed=False)
-_TARGETS = ("metadata", "spec.targetRef", "spec.targetRefs", "spec.targetSelectors")
+
+def _by_group(each: RoutingKind) -> str:
+    return each.kind.group
+
+
+ROUTING = sorted((each for each in kinds() if each.is_written), key=_by_group)
+"""The routing objects."""
+BESIDE_ROUTING = [each for each in kinds() if not each.is_written]
+"""What routers read besides."""
+
+
+def _scope(each: RoutingKind) -> Scope:
+    """Return how much of a routing kind is read; one that comes with a CRD may not be there."""
+    needed = not each.versions
+    return Scope(
+        fields=each.fields, versions=each.versions, owners=each.users_fields, needed=needed
+    )
+
+
+def _scopes(found: Iterable[RoutingKind]) -> dict[Kind, Scope]:
+    return {each.kind: _scope(each) for each in found}
+
+
 _WITH_CRD = {
-    HTTP_ROUTE: _ROUTE,
-    GRPC_ROUTE: _ROUTE,
-    TRAFFIC_SPLIT: Scope(versions=TRAFFIC_SPLIT_VERSIONS, needed=False),
+    **_scopes(each for each in ROUTING if each.versions),
     SCALED_OBJECT: Scope(
         versions=("v1alpha1",), fields=("metadata", "spec", "status.conditions"), needed=False
     ),
-    **{
-        kind: Scope(versions=versions, fields=_TARGETS, needed=False)
-        for kind, versions in POLICIES.items()
-    },
+    **_scopes(BESIDE_ROUTING),
 }
 WATCHED: dict[Kind, Scope] = {
     ROLLOUT: Scope(),
@@ -59,7 +73,7 @@ WATCHED: dict[Kind, Scope] = {
     ),
     SERVICE: Scope(owners=("spec.selector",)),
     ENDPOINT_SLICE: Scope(),
-    INGRESS: Scope(),
+    **_scopes(each for each in ROUTING if not each.versions),
     CRD: Scope(
         names=tuple(kind.crd_name for kind in _WITH_CRD),
         fields=(

@@ -1,16 +1,18 @@
 """What fits the schema field by field, and does not fit together: each with the way out."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rollouts.errors import FieldError
 from rollouts.model.placement_rules import misplaced
-from rollouts.model.routing import NginxRouting, SetHeaderRoute, SetMirrorRoute, TrafficRouting
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.strategy import BlueGreenStrategy, CanaryStrategy
+from rollouts.model.traffic_routing import TrafficRouting
+
+if TYPE_CHECKING:
+    from rollouts.model.routing import SetHeaderRoute
 
 _LONGEST_SERVICE_NAME = 63
-_OUR_ANNOTATIONS = ("canary", "canary-weight", "canary-weight-total")
-_HEADER_ANNOTATIONS = ("canary-by-header", "canary-by-header-value", "canary-by-header-pattern")
 _CANARY = "spec.strategy.canary"
 _STEPS_OF_ROUTERS = {
     "set_canary_scale": "setCanaryScale",
@@ -92,8 +94,9 @@ def _services(spec: RolloutSpec, canary: CanaryStrategy) -> Iterator[FieldError]
 
 
 def _routers(canary: CanaryStrategy, routing: TrafficRouting) -> Iterator[FieldError]:
-    if routing.nginx is not None:
-        yield from _annotations_of_ours(routing.nginx)
+    """Yield what a router can't do at all, and what it can't do at a step."""
+    for router in routing.routers:
+        yield from router.misfits(f"{_CANARY}.trafficRouting.{router.field}")
     active: dict[str, SetHeaderRoute] = {}
     for index, step in enumerate(canary.steps):
         where = f"{_CANARY}.steps[{index}]"
@@ -102,56 +105,8 @@ def _routers(canary: CanaryStrategy, routing: TrafficRouting) -> Iterator[FieldE
             active.pop(header.name, None)
             if header.match:
                 active[header.name] = header
-            yield from _header_route(routing, header, active, f"{where}.setHeaderRoute")
+            for router in routing.routers:
+                yield from router.header_misfits(header, active, f"{where}.setHeaderRoute")
         if mirror is not None:
-            yield from _mirror_route(routing, mirror, f"{where}.setMirrorRoute")
-
-
-def _header_route(
-    routing: TrafficRouting, route: SetHeaderRoute, active: dict[str, SetHeaderRoute], where: str
-) -> Iterator[FieldError]:
-    if routing.smi is not None:
-        yield FieldError(where, "a TrafficSplit can't route by header; use nginx or gatewayAPI")
-    if routing.nginx is None:
-        return
-    if len(active) > 1:
-        others = ", ".join(sorted(set(active) - {route.name}))
-        yield FieldError(
-            where,
-            f"ingress-nginx has one header route at a time, and {others} is still there; end it"
-            " with a setHeaderRoute of that name without match first",
-        )
-    if len(route.match) > 1:
-        yield FieldError(f"{where}.match", "ingress-nginx looks at one header only; give one")
-    prefix = routing.nginx.annotation_prefix
-    taken = {
-        key.removeprefix(f"{prefix}/") for key in routing.nginx.canary_ingress_annotations
-    } & set(_HEADER_ANNOTATIONS)
-    if taken:
-        yield FieldError(
-            where, f"canaryIngressAnnotations has {', '.join(sorted(taken))} already; choose one"
-        )
-
-
-def _mirror_route(
-    routing: TrafficRouting, route: SetMirrorRoute, where: str
-) -> Iterator[FieldError]:
-    if routing.smi is not None:
-        yield FieldError(where, "a TrafficSplit can't mirror; use nginx or gatewayAPI")
-    if routing.nginx is None:
-        return
-    if route.match:
-        yield FieldError(f"{where}.match", "ingress-nginx mirrors all requests; leave match out")
-    if route.percentage not in (None, 0, 100):
-        yield FieldError(
-            f"{where}.percentage", "ingress-nginx mirrors all requests or none; give 100 or 0"
-        )
-
-
-def _annotations_of_ours(nginx: NginxRouting) -> Iterator[FieldError]:
-    for key in nginx.canary_ingress_annotations:
-        if key.removeprefix(f"{nginx.annotation_prefix}/") in _OUR_ANNOTATIONS:
-            yield FieldError(
-                f"{_CANARY}.trafficRouting.nginx.canaryIngressAnnotations.{key}",
-                "is set by us; use the steps' setWeight, which is in percent",
-            )
+            for router in routing.routers:
+                yield from router.mirror_misfits(mirror, f"{where}.setMirrorRoute")

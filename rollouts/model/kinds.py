@@ -66,33 +66,10 @@ POD = Kind("", "v1", "pods", "Pod")
 SERVICE = Kind("", "v1", "services", "Service")
 EVENT = Kind("", "v1", "events", "Event")
 ENDPOINT_SLICE = Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
-INGRESS = Kind("networking.k8s.io", "v1", "ingresses", "Ingress")
-HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
-GRPC_ROUTE = Kind("gateway.networking.k8s.io", "v1", "grpcroutes", "GRPCRoute")
-TRAFFIC_SPLIT = Kind("split.smi-spec.io", "v1alpha4", "trafficsplits", "TrafficSplit")
-TRAFFIC_SPLIT_VERSIONS = ("v1alpha4", "v1alpha3", "v1alpha2", "v1alpha1")
-"""What a cluster may serve of TrafficSplits, the best first."""
 CRD = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
 AUTOSCALER = Kind("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 SCALED_OBJECT = Kind("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject")
 DISRUPTION_BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
-SECURITY_POLICY = Kind("gateway.envoyproxy.io", "v1alpha1", "securitypolicies", "SecurityPolicy")
-TRAFFIC_POLICY = Kind("gateway.kgateway.dev", "v1alpha1", "trafficpolicies", "TrafficPolicy")
-AUTH_POLICY = Kind("kuadrant.io", "v1", "authpolicies", "AuthPolicy")
-BACKEND_TLS_POLICY = Kind(
-    "gateway.networking.k8s.io", "v1", "backendtlspolicies", "BackendTLSPolicy"
-)
-GCP_BACKEND_POLICY = Kind("networking.gke.io", "v1", "gcpbackendpolicies", "GCPBackendPolicy")
-HEALTH_CHECK_POLICY = Kind("networking.gke.io", "v1", "healthcheckpolicies", "HealthCheckPolicy")
-POLICIES = {
-    SECURITY_POLICY: ("v1alpha1",),
-    TRAFFIC_POLICY: ("v1alpha1",),
-    AUTH_POLICY: ("v1", "v1beta3"),
-    BACKEND_TLS_POLICY: ("v1", "v1alpha3"),
-    GCP_BACKEND_POLICY: ("v1",),
-    HEALTH_CHECK_POLICY: ("v1",),
-}
-"""The policies that are attached to routes and Services by name, and their versions, the best first."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,10 +1,10 @@
-"""Routing: which routers move the traffic, and what a step may ask of them."""
+"""What a step may ask of the routers besides a weight: header and mirror routes, and what these match."""
 
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from rollouts.model.base import Name, ServiceName, Weight, Written, exactly_one, rule
+from rollouts.model.base import Weight, Written, exactly_one, rule
 
 RouteName = Annotated[
     str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
@@ -77,66 +77,3 @@ class SetMirrorRoute(Written):
     """How many of the requests are copied; all of them by default."""
     match: Annotated[list[RequestMatch], Field(max_length=8)] = Field(default_factory=list)
     """A request that is like one of these is copied; by default every request."""
-
-
-class NginxRouting(Written):
-    """Weights in canary annotations of ingress-nginx (also Traefik from 3.7, and Higress)."""
-
-    stable_ingresses: Annotated[list[Name], Field(min_length=1, max_length=32)]
-    """The Ingresses that route to stableService today; all move together."""
-    annotation_prefix: Annotated[str, Field(min_length=1, max_length=253)] = (
-        "nginx.ingress.kubernetes.io"
-    )
-    canary_ingress_annotations: dict[str, str] = Field(default_factory=dict)
-    """More annotations for the canary Ingress; a key without a slash gets the prefix."""
-
-    @property
-    def extra(self) -> dict[str, str]:
-        """Those annotations with their prefix."""
-        return {
-            key if "/" in key else f"{self.annotation_prefix}/{key}": value
-            for key, value in self.canary_ingress_annotations.items()
-        }
-
-
-class SMIRouting(Written):
-    """Weights in an SMI TrafficSplit, which we own."""
-
-    root_service: ServiceName | None = None
-    """The Service that clients call; default stableService."""
-    traffic_split_name: Name | None = None
-    """Default: the Rollout's name."""
-
-
-class GatewayRouting(Written):
-    """Weights in HTTPRoutes and GRPCRoutes of the Gateway API, in the rules that name stableService."""
-
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
-
-    http_routes: Annotated[list[Name], Field(max_length=32)] = Field(default_factory=list)
-    grpc_routes: Annotated[list[Name], Field(max_length=32)] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _names_a_route(self) -> Self:
-        if not self.http_routes and not self.grpc_routes:
-            raise ValueError("name at least one route in httpRoutes or grpcRoutes")
-        return self
-
-
-class TrafficRouting(Written):
-    """Which routers move the traffic; several move together."""
-
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
-
-    nginx: NginxRouting | None = None
-    smi: SMIRouting | None = None
-    gateway_api: Annotated[GatewayRouting | None, Field(alias="gatewayAPI")] = None
-
-    @model_validator(mode="after")
-    def _has_a_router(self) -> Self:
-        if self.nginx is None and self.smi is None and self.gateway_api is None:
-            raise ValueError(
-                "names no router; give nginx, smi or gatewayAPI, or leave trafficRouting out for a"
-                " canary whose weight is its share of the pods"
-            )
-        return self

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 from rollouts.errors import FieldError
 from rollouts.model.criteria import Criterion, Source
+from rollouts.model.routers.spec import RouterSpec
 from rollouts.model.spec import RolloutSpec
+from rollouts.model.traffic_routing import TrafficRouting
 
 PROMQL_VARIABLES = frozenset(
     ["rollout", "namespace"]
@@ -18,15 +20,13 @@ def source_of(spec: RolloutSpec, criterion: Criterion | None = None) -> Source:
     """
     Return where a criterion's counts come from; without one, those of the traffic as a whole.
 
-    By default the ingress where all of the weighted traffic passes it: ingress-nginx alone. Beside
-    another router it sees a part, and of other strategies nothing: the app itself sees all.
+    By default the ingress where all of the weighted traffic passes it: one that is the only router.
+    Beside another it sees a part, and of other strategies nothing: the app itself sees all.
     """
     if criterion is not None and criterion.source is not None:
         return criterion.source
-    routing = spec.routing
-    if routing is None or routing.nginx is None:
-        return "app"
-    return "ingress" if routing.smi is None and routing.gateway_api is None else "app"
+    is_seen_whole = len(spec.routers) == 1 and spec.routers[0].counts_requests
+    return "ingress" if is_seen_whole else "app"
 
 
 def unmeasurable(spec: RolloutSpec) -> Iterator[FieldError]:
@@ -43,16 +43,24 @@ def unmeasurable(spec: RolloutSpec) -> Iterator[FieldError]:
             wrong = _not_comparable(spec, criterion)
             if wrong:
                 yield FieldError(f"{where}.errorRate.maxRatioToStable", wrong)
-        if criterion.source == "ingress" and (spec.routing is None or spec.routing.nginx is None):
+        if criterion.source == "ingress" and not any(_counting(spec)):
+            counting = " or ".join(
+                each.field for each in TrafficRouting.known() if each.counts_requests
+            )
             way = (
                 "blueGreen has"
                 if spec.blue_green is not None
-                else "without the router nginx, there is"
+                else f"without the router {counting}, there is"
             )
             yield FieldError(
                 f"{where}.source",
                 f"{way} no canary at an ingress to tell apart; use app: the pods' own metrics",
             )
+
+
+def _counting(spec: RolloutSpec) -> Iterator[RouterSpec]:
+    """Yield the routers that are named whose counters tell the canary's requests from stable's."""
+    return (each for each in spec.routers if each.counts_requests)
 
 
 def _not_comparable(spec: RolloutSpec, criterion: Criterion) -> str:
@@ -62,13 +70,10 @@ def _not_comparable(spec: RolloutSpec, criterion: Criterion) -> str:
             "needs source ingress, which counts both sides in one scrape: what pods count is read at"
             " different moments, and a burst that both have would seem to be one side's; use max"
         )
-    if spec.routing is None or spec.routing.nginx is None:
+    counting = list(_counting(spec))
+    if not counting:
         return ""  # said of the source
-    chosen = any(
-        part in key
-        for key in spec.nginx.canary_ingress_annotations
-        for part in ("canary-by-header", "canary-by-cookie")
-    )
+    chosen = any(each.chooses_users for each in counting)
     headers = any(step.set_header_route is not None for step in spec.steps)
     if chosen or headers:
         return (

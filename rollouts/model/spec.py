@@ -1,17 +1,20 @@
 """The spec of a Rollout: what an app team declares, and forgets about."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field, model_validator
 
 from rollouts.model.app_metrics import AppMetrics
 from rollouts.model.base import Name, Written, exactly_one, rule
 from rollouts.model.criteria import Criterion
-from rollouts.model.routing import NginxRouting, TrafficRouting
+from rollouts.model.kinds import Kind
+from rollouts.model.routers.spec import RouterSpec
 from rollouts.model.strategy import BlueGreenStrategy, CanaryStrategy, Step, Strategy
+from rollouts.model.traffic_routing import TrafficRouting
 from rollouts.model.units import Duration
 
 MOST_REPLICAS = 100_000
+R = TypeVar("R", bound=RouterSpec)
 
 
 class Requirement(Written):
@@ -124,24 +127,33 @@ class RolloutSpec(Written):
         return self
 
     @property
-    def nginx(self) -> NginxRouting:
-        """The nginx router; only asked of a spec that names it."""
-        assert self.routing is not None
-        assert self.routing.nginx is not None
-        return self.routing.nginx
-
-    @property
     def routing(self) -> TrafficRouting | None:
         """The routers, or None for blue-green and for a canary whose pods are its weight."""
         return self.strategy.canary.traffic_routing if self.strategy.canary is not None else None
 
     @property
-    def by_nginx_alone(self) -> bool:
-        """Whether Ingresses are all that leads to the canary: nothing does while stable has no endpoint."""
-        routing = self.routing
-        if routing is None or routing.nginx is None:
-            return False
-        return routing.smi is None and routing.gateway_api is None
+    def routers(self) -> tuple[RouterSpec, ...]:
+        """What is said to each router that is named; none where none moves the traffic."""
+        return self.routing.routers if self.routing is not None else ()
+
+    def router(self, kind: type[R]) -> R | None:
+        """Return what is said to one router; None when it is not named."""
+        return next((each for each in self.routers if isinstance(each, kind)), None)
+
+    def users_objects(self, kind: Kind) -> list[str]:
+        """Return the names of the user's own routing objects of a kind."""
+        return [
+            name
+            for router in self.routers
+            for _, known, names in router.named()
+            for name in names
+            if known == kind
+        ]
+
+    @property
+    def silent_without_stable(self) -> str:
+        """The data plane that is all that leads to the canary, and answers nobody while stable has no ready pod."""
+        return self.routers[0].silent_without_stable if len(self.routers) == 1 else ""
 
     @property
     def blue_green(self) -> BlueGreenStrategy | None:

@@ -6,7 +6,8 @@ from pydantic import ConfigDict, Field, model_validator
 
 from rollouts.model.base import ServiceName, Weight, Written, exactly_one, rule
 from rollouts.model.placement import AntiAffinity, PodMetadata
-from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute, TrafficRouting
+from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
+from rollouts.model.traffic_routing import TrafficRouting
 from rollouts.model.units import Amount, Duration
 
 UNREADY_SECONDS = 60

@@ -17,7 +17,6 @@ import yaml
 
 from rollouts.errors import Permanent
 from rollouts.model.kinds import (
-    INGRESS,
     JSON,
     MANAGED_BY_LABEL,
     POD,
@@ -25,6 +24,7 @@ from rollouts.model.kinds import (
     ROLLOUT,
     FrozenJSON,
 )
+from rollouts.sandbox.apiserver.builtins import INGRESS
 from rollouts.sandbox.apiserver.ownership import Writer
 from rollouts.sandbox.environment import Sandbox, install
 from rollouts.sandbox.load import Load, LoadReport, Target

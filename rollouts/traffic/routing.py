@@ -2,41 +2,34 @@
 All the routers that a Rollout names, as one: what they say together, and what each has to write.
 
 They move together. Forward, a weight counts when all of them have it (the last to confirm
-decides); back, each is written at once. Of a kind of router that the spec names no longer
-nothing stays.
+decides); back, each is written at once.
+
+Of a kind of router that the spec names no longer nothing stays, whatever the weights are. A
+migration ends with the old router taken out of the spec. In the middle of a release its routing
+objects would go on sending requests to the canary, and to that of the next release from its first
+moment on, unseen. What is our own is removed; what is the user's is given back.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
+from rollouts.model.kinds import Kind
 from rollouts.model.route import Route, RoutingWrite, Split
-from rollouts.traffic import removed_routers, smi
-from rollouts.traffic.gateway import router as gateway
-from rollouts.traffic.nginx import router as nginx
+from rollouts.model.spec import RolloutSpec
+from rollouts.traffic.gateway.router import Gateway
+from rollouts.traffic.nginx.router import Nginx
+from rollouts.traffic.router import Counters, Router, RoutingKind
 from rollouts.traffic.scene import Scene
+from rollouts.traffic.smi import SMI
 
-
-@dataclass(frozen=True, slots=True)
-class Router:
-    """One kind of router; each of these is pure."""
-
-    observe: Callable[[Scene, Split], Route]
-    """What its objects say, and whether they have the header and mirror routes of the split."""
-    render: Callable[[Scene, Split], list[RoutingWrite]]
-    """The writes after which its objects say the split; never to an object of somebody else's."""
-    clear: Callable[[Scene], list[RoutingWrite]]
-    """The writes after which nothing is left of a rollout."""
-
-
-NGINX = Router(nginx.observe, nginx.render, nginx.clear)
-SMI = Router(smi.observe, smi.render, smi.clear)
-GATEWAY = Router(gateway.observe, gateway.render, gateway.clear)
-LEFT = Router(removed_routers.observe, removed_routers.render, removed_routers.clear)
+ROUTERS: tuple[Router, ...] = (Nginx(), SMI(), Gateway())
+"""The one first whose writes take effect most certainly."""
 
 
 def observe(scene: Scene, wanted: Split) -> Route:
     """Return what all routing objects say now; nothing at all without a router."""
-    routes = [router.observe(scene, wanted) for router in _routers(scene)]
+    routes = [router.observe(scene, wanted) for router in _named(scene)]
+    if any(_left(scene)):  # which may be sending anything to the canary
+        routes.append(Route(exists=True, weight=None, highest=100))
     if len(routes) < 2:
         return routes[0] if routes else Route()
     weights = {route.weight for route in routes}
@@ -57,23 +50,45 @@ def observe(scene: Scene, wanted: Split) -> Route:
 
 
 def render(scene: Scene, split: Split) -> list[RoutingWrite]:
-    """Return the writes after which every route says `split`."""
-    return [write for router in _routers(scene) for write in router.render(scene, split)]
+    """Return the writes after which every route says `split`, and nothing is left of other routers."""
+    writes = [write for router in _named(scene) for write in router.render(scene, split)]
+    return [*writes, *_left(scene)]
 
 
 def clear(scene: Scene) -> list[RoutingWrite]:
     """Return the writes after which the routes are as they were before the first rollout."""
-    return [write for router in _routers(scene) for write in router.clear(scene)]
+    return [*(write for router in _named(scene) for write in router.clear(scene)), *_left(scene)]
 
 
-def _routers(scene: Scene) -> Iterator[Router]:
-    """Yield those that the spec names, the one first whose writes take effect most certainly; and what is left."""
-    routing = scene.spec.routing
-    if routing is not None and routing.nginx is not None:
-        yield NGINX
-    if routing is not None and routing.smi is not None:
-        yield SMI
-    if routing is not None and routing.gateway_api is not None:
-        yield GATEWAY
-    if removed_routers.clear(scene):
-        yield LEFT
+def kinds() -> Iterator[RoutingKind]:
+    """Yield every kind of object that some router reads."""
+    return (each for router in ROUTERS for each in router.kinds)
+
+
+def written_kinds() -> list[Kind]:
+    """Return the kinds of routing objects, of which a router may make or change some."""
+    return [each.kind for each in kinds() if each.is_written]
+
+
+def counters_of(spec: RolloutSpec) -> Counters:
+    """
+    Return what the data plane counts, of a router that is named.
+
+    Raises:
+        LookupError: none of them counts.
+    """
+    for router in ROUTERS:
+        if router.counters is not None and spec.router(router.spec) is not None:
+            return router.counters
+    raise LookupError("no router of the spec counts requests")
+
+
+def _named(scene: Scene) -> Iterator[Router]:
+    return (router for router in ROUTERS if scene.names(router.spec))
+
+
+def _left(scene: Scene) -> Iterator[RoutingWrite]:
+    """Yield what takes away what is left of routers that the spec does not name."""
+    for router in ROUTERS:
+        if not scene.names(router.spec):
+            yield from router.clear(scene)

@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from rollouts.model.kinds import JSON, FrozenJSON, Kind
+from rollouts.model.routers.spec import RouterSpec
 from rollouts.model.spec import RolloutSpec
+
+R = TypeVar("R", bound=RouterSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,22 @@ class Scene:
     """By kind and name; of the Rollout's namespace."""
     served: Mapping[Kind, str] = field(default_factory=dict)
     """The version that is served, of the kinds that come with a CRD; absent: not installed."""
+
+    def said_to(self, router: type[R]) -> R:
+        """
+        Return what the spec says to a router that it names.
+
+        Raises:
+            LookupError: it does not name it.
+        """
+        found = self.spec.router(router)
+        if found is None:
+            raise LookupError(f"the spec does not name {router.field}")
+        return found
+
+    def names(self, router: type[RouterSpec]) -> bool:
+        """Return whether the spec names a router."""
+        return self.spec.router(router) is not None
 
     def of(self, kind: Kind) -> Mapping[str, JSON]:
         """Return the objects of one kind, by name."""

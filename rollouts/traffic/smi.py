@@ -19,86 +19,109 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from rollouts.model.finding import Finding
-from rollouts.model.kinds import (
-    JSON,
-    SERVICE,
-    TRAFFIC_SPLIT,
-    TRAFFIC_SPLIT_VERSIONS,
-    FrozenJSON,
-    Ref,
-)
+from rollouts.model.kinds import JSON, SERVICE, FrozenJSON, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
-from rollouts.model.routing import SMIRouting
+from rollouts.model.routers.smi import TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS, SMIRouting
+from rollouts.traffic.leftovers import owned, removal
 from rollouts.traffic.ownership import is_going, is_ours, namespace_of, own_metadata
+from rollouts.traffic.router import Router, RoutingKind
 from rollouts.traffic.scene import Scene
 from rollouts.traffic.shares import most_percent, number, percent
 
 _OUR_FIELDS = ("service", "backends")
 
 
-def observe(scene: Scene, wanted: Split) -> Route:
-    """Return what the TrafficSplit says now, and everything that is found."""
-    found, strays = _present(scene), _strays(scene)
-    shaped = not wanted.headers and not wanted.mirrors
-    route = Route(exists=bool(clear(scene)), shaped=shaped, findings=tuple(_problems(scene)))
-    highest = max((_reach(each, scene) for each in strays.values()), default=0)
-    if found is None:
-        if not _needed_at_rest(scene):
-            weight = None if strays else 0
-            return _said(route, weight, highest, intact=not strays)
-        return _said(route, None, max(highest, 1), intact=False)
-    weight = None if strays else _weight(found, scene)
-    intact = weight is not None and _is_as_written(found, scene, weight)
-    return _said(route, weight, max(highest, _reach(found, scene)), intact=intact)
+class SMI(Router):
+    """A TrafficSplit of SMI."""
 
+    spec = SMIRouting
+    kinds = (RoutingKind(TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS),)
 
-def render(scene: Scene, split: Split) -> list[RoutingWrite]:
-    """
-    Return the writes after which the TrafficSplit says `split`; none over one of somebody else's.
+    def observe(self, scene: Scene, wanted: Split) -> Route:
+        """Return what the TrafficSplit says now, and every trap that can be seen."""
+        found, strays = _present(scene), _strays(scene)
+        shaped = not wanted.headers and not wanted.mirrors
+        route = Route(
+            exists=bool(self.clear(scene)), shaped=shaped, findings=tuple(_problems(scene))
+        )
+        highest = max((_reach(each, scene) for each in strays.values()), default=0)
+        if found is None:
+            if not _needed_at_rest(scene):
+                weight = None if strays else 0
+                return _said(route, weight, highest, intact=not strays)
+            return _said(route, None, max(highest, 1), intact=False)
+        weight = None if strays else _weight(found, scene)
+        intact = weight is not None and _is_as_written(found, scene, weight)
+        return _said(route, weight, max(highest, _reach(found, scene)), intact=intact)
 
-    One of ours by another name, which the spec had before, goes after that: of two for one
-    root Service a mesh would follow one.
-    """
-    if not _is_possible(scene):
-        return []
-    writes: list[RoutingWrite] = [Keep(TRAFFIC_SPLIT, _body(scene, split.percent))]
-    found = scene.of(TRAFFIC_SPLIT).get(_name(scene))
-    extra = {key: None for key in (found or {}).get("spec") or {} if key not in _OUR_FIELDS}
-    if extra:  # a server-side apply would leave what somebody else wrote
-        writes.append(Change(_ref(scene, _name(scene)), {"spec": extra}))
-    return [*writes, *_removals(scene, _strays(scene))]
+    def render(self, scene: Scene, split: Split) -> list[RoutingWrite]:
+        """
+        Return the writes after which the TrafficSplit says `split`; none over one of somebody else's.
 
+        One of ours by another name, which the spec had before, goes after that: of two for one
+        root Service a mesh would follow one.
+        """
+        if not _is_possible(scene):
+            return []
+        writes: list[RoutingWrite] = [Keep(TRAFFIC_SPLIT, _body(scene, split.percent))]
+        found = scene.of(TRAFFIC_SPLIT).get(_name(scene))
+        extra = {key: None for key in (found or {}).get("spec") or {} if key not in _OUR_FIELDS}
+        if extra:  # a server-side apply would leave what somebody else wrote
+            writes.append(Change(_ref(scene, _name(scene)), {"spec": extra}))
+        return [*writes, *_removals(scene, _strays(scene))]
 
-def clear(scene: Scene) -> list[RoutingWrite]:
-    """Return the writes after which everything goes to stable, without a TrafficSplit if that will do."""
-    strays = _removals(scene, _strays(scene))
-    if _root(scene) == scene.spec.stable_service:
+    def clear(self, scene: Scene) -> list[RoutingWrite]:
+        """Return the writes after which everything goes to stable, without a TrafficSplit if that will do."""
+        if not scene.names(SMIRouting):
+            return [
+                each for found in owned(scene, TRAFFIC_SPLIT) for each in _at_rest(scene, found)
+            ]
+        strays = _removals(scene, _strays(scene))
+        if _root(scene) == scene.spec.stable_service:
+            found = _present(scene)
+            return [
+                *(_removals(scene, {_name(scene): found}) if found is not None else []),
+                *strays,
+            ]
+        if not _is_possible(scene):
+            return strays
         found = _present(scene)
-        return [*(_removals(scene, {_name(scene): found}) if found is not None else []), *strays]
-    if not _is_possible(scene):
+        if found is None or not _is_as_written(found, scene, 0):
+            return self.render(scene, Split())
         return strays
-    found = _present(scene)
-    if found is None or not _is_as_written(found, scene, 0):
-        return render(scene, Split())
-    return strays
+
+
+def _at_rest(scene: Scene, found: FrozenJSON) -> Iterator[RoutingWrite]:
+    """Yield the write after which a TrafficSplit that is not named any more sends nothing to its canary, its last."""
+    spec: JSON = found.get("spec") or {}
+    services = [str(each.get("service")) for each in spec.get("backends") or []]
+    if len(services) != 2 or services[0] == spec.get("service"):
+        yield removal(scene, TRAFFIC_SPLIT, found)
+        return
+    stable, canary = services
+    backends = [{"service": stable, "weight": 100}, {"service": canary, "weight": 0}]
+    if spec["backends"] != backends and TRAFFIC_SPLIT in scene.served:
+        yield Keep(
+            TRAFFIC_SPLIT,
+            {
+                "apiVersion": f"{TRAFFIC_SPLIT.group}/{scene.served[TRAFFIC_SPLIT]}",
+                "kind": TRAFFIC_SPLIT.name,
+                "metadata": own_metadata(found["metadata"]["name"], scene.rollout),
+                "spec": {"service": spec["service"], "backends": backends},
+            },
+        )
 
 
 def _said(route: Route, weight: int | None, highest: int, *, intact: bool) -> Route:
     return Route(route.exists, weight, highest, intact, route.shaped, route.findings)
 
 
-def _routing(scene: Scene) -> SMIRouting:
-    assert scene.spec.routing is not None
-    assert scene.spec.routing.smi is not None
-    return scene.spec.routing.smi
-
-
 def _root(scene: Scene) -> str:
-    return _routing(scene).root_service or str(scene.spec.stable_service)
+    return scene.said_to(SMIRouting).root_service or str(scene.spec.stable_service)
 
 
 def _name(scene: Scene) -> str:
-    return _routing(scene).traffic_split_name or str(scene.rollout["metadata"]["name"])
+    return scene.said_to(SMIRouting).traffic_split_name or str(scene.rollout["metadata"]["name"])
 
 
 def _ref(scene: Scene, name: str) -> Ref:

@@ -33,11 +33,11 @@ from rollouts.model.kinds import (
     REPLICA_SET,
     ROLLOUT,
     SERVICE,
-    TRAFFIC_SPLIT,
     FrozenJSON,
     Kind,
     Ref,
 )
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.ports import Cluster, Scope
 from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store

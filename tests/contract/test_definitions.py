@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from rollouts.errors import NotFound
-from rollouts.model.kinds import CRD, JSON, SERVICE, TRAFFIC_SPLIT, Ref, served_version
+from rollouts.model.kinds import CRD, JSON, SERVICE, Ref, served_version
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.ports import Apply, Delete, Patch
 from tests.contract.conftest import World
 from tests.fakes.definitions import VERSIONS, definition

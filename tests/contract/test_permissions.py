@@ -12,24 +12,15 @@ from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
 from rollouts.kube.reflector import Pace
 from rollouts.model.crd import crd
-from rollouts.model.kinds import (
-    CRD,
-    DEPLOYMENT,
-    GRPC_ROUTE,
-    HTTP_ROUTE,
-    POD,
-    POLICIES,
-    SCALED_OBJECT,
-    SERVICE,
-    TRAFFIC_SPLIT,
-    Kind,
-    Ref,
-)
+from rollouts.model.kinds import CRD, DEPLOYMENT, POD, SCALED_OBJECT, SERVICE, Kind, Ref
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.ports import Apply, Delete, Evict, Patch
 from rollouts.sandbox.apiserver import builtins
 from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.credentials import Credentials, write_kubeconfig
+from rollouts.traffic.gateway.policies import POLICIES
 from tests.fakes.definitions import VERSIONS, definition
 from tests.waiting import until
 

@@ -10,7 +10,8 @@ from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
 from rollouts.kube.lease import LEASE, Lease
 from rollouts.kube.reflector import Pace
-from rollouts.model.kinds import INGRESS, JSON, SERVICE, Ref
+from rollouts.model.kinds import JSON, SERVICE, Ref
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.ports import Apply, Create, Patch, Scope, Write
 from rollouts.sandbox.apiserver.server import ApiServer
 from tests.contract.conftest import write_kubeconfig

@@ -11,7 +11,8 @@ from rollouts.controller.reconcile import Reconciler
 from rollouts.errors import Conflict, RolloutsError
 from rollouts.model.evidence import Counts, Measurement, MeasurementRound
 from rollouts.model.keys import Key
-from rollouts.model.kinds import INGRESS, JSON, ROLLOUT, SERVICE, Ref
+from rollouts.model.kinds import JSON, ROLLOUT, SERVICE, Ref
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.ports import Notice
 from tests.fakes.clock import HandClock
 from tests.fakes.cluster import FakeCluster

@@ -12,7 +12,6 @@ from typing import Any
 from rollouts.model.kinds import (
     ENDPOINT_SLICE,
     HASH_LABEL,
-    INGRESS,
     JSON,
     POD,
     REPLICA_SET,
@@ -20,6 +19,7 @@ from rollouts.model.kinds import (
     SERVICE,
     Ref,
 )
+from rollouts.model.routers.nginx import INGRESS
 from tests.fakes.cluster import FakeCluster
 
 _NOT_READY = [{"type": "Ready", "status": "False"}]

@@ -3,7 +3,6 @@
 from rollouts.model.kinds import (
     ENDPOINT_SLICE,
     HASH_LABEL,
-    INGRESS,
     JSON,
     MANAGED_BY_LABEL,
     POD,
@@ -11,6 +10,7 @@ from rollouts.model.kinds import (
     FrozenJSON,
     Ref,
 )
+from rollouts.model.routers.nginx import INGRESS
 from tests.fakes.cluster import FakeCluster
 
 _CANARY_WEIGHT = "nginx.ingress.kubernetes.io/canary-weight"

@@ -11,13 +11,13 @@ from aiohttp import web
 
 from rollouts.analysis.deduplication import REPLICA_LABELS
 from rollouts.analysis.exposure_counters import ExposureCounters
-from rollouts.analysis.ingress_counters import REQUESTS, ingress_metric
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.model.validation import parse_rollout
 from rollouts.sandbox.network import Network
 from rollouts.sandbox.processes import Processes
 from rollouts.sandbox.prometheus import Job, Prometheus
 from rollouts.sandbox.prometheus_package import find_prometheus
+from rollouts.traffic.nginx.counters import REQUESTS, ingress_metric
 from tests.fakes.kubernetes import rollout
 from tests.unit.analysis.bench import ARM, KEY
 from tests.waiting import answer

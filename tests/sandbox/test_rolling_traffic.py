@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rollouts.model.kinds import DEPLOYMENT, INGRESS, JSON, POD, SERVICE
+from rollouts.model.kinds import DEPLOYMENT, JSON, POD, SERVICE
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.sandbox.environment import Sandbox
 from rollouts.sandbox.load import Load, LoadReport, Target
 from tests import waiting

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from rollouts.model.kinds import (
     ENDPOINT_SLICE,
     HASH_LABEL,
-    HTTP_ROUTE,
-    INGRESS,
     JSON,
     MANAGED_BY_LABEL,
     POD,
     REPLICA_SET,
     SERVICE,
-    TRAFFIC_SPLIT,
     FrozenJSON,
     Kind,
     Ref,
 )
+from rollouts.model.routers.gateway import HTTP_ROUTE
+from rollouts.model.routers.nginx import INGRESS
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.ports import Cluster
 from tests.fakes.kubernetes import has_ended
 from tests.simulation.kubelets import going, hash_of, is_ready

@@ -8,17 +8,17 @@ from rollouts.model.kinds import (
     DEPLOYMENT,
     ENDPOINT_SLICE,
     HASH_LABEL,
-    HTTP_ROUTE,
-    INGRESS,
     JSON,
     POD,
     REPLICA_SET,
     ROLLOUT,
     SERVICE,
-    TRAFFIC_SPLIT,
     Kind,
     Ref,
 )
+from rollouts.model.routers.gateway import HTTP_ROUTE
+from rollouts.model.routers.nginx import INGRESS
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.ports import Apply, Create, Patch, Write
 from tests.simulation.cluster import Refusal, written
 from tests.simulation.dataplane import NAMESPACE, is_ours

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rollouts.model.kinds import HTTP_ROUTE, JSON, FrozenJSON, Ref
+from rollouts.model.kinds import JSON, FrozenJSON, Ref
+from rollouts.model.routers.gateway import HTTP_ROUTE
 from tests.fakes.cluster import FakeCluster
 from tests.simulation.dataplane import NAMESPACE, rules_of
 

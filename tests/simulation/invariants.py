@@ -9,17 +9,10 @@ status the invariants are in `sizes` and `attempts`, of what is left at rest in 
 from rollouts.analysis.evidence import weigh
 from rollouts.controller.objects import named_services
 from rollouts.core.world import under_way
-from rollouts.model.kinds import (
-    HASH_LABEL,
-    HTTP_ROUTE,
-    INGRESS,
-    REPLICA_SET,
-    ROLLOUT,
-    SERVICE,
-    TRAFFIC_SPLIT,
-    FrozenJSON,
-    Ref,
-)
+from rollouts.model.kinds import HASH_LABEL, REPLICA_SET, ROLLOUT, SERVICE, FrozenJSON, Ref
+from rollouts.model.routers.gateway import HTTP_ROUTE
+from rollouts.model.routers.nginx import INGRESS
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Delete, Patch, Record, Write
 from tests.simulation.attempts import Attempts

@@ -4,7 +4,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rollouts.model.kinds import HTTP_ROUTE, INGRESS, JSON, TRAFFIC_SPLIT, Ref
+from rollouts.model.kinds import JSON, Ref
+from rollouts.model.routers.gateway import HTTP_ROUTE
+from rollouts.model.routers.nginx import INGRESS
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from tests.simulation.dataplane import NAMESPACE, is_canary, is_ours
 from tests.simulation.known import spared
 from tests.simulation.kubelets import Behaviour

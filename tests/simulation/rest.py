@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 
 from rollouts.core.world import under_way
-from rollouts.model.kinds import HASH_LABEL, HTTP_ROUTE, INGRESS, SERVICE, TRAFFIC_SPLIT
+from rollouts.model.kinds import HASH_LABEL, SERVICE
+from rollouts.model.routers.gateway import HTTP_ROUTE
+from rollouts.model.routers.nginx import INGRESS
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.model.status import RolloutStatus
 from tests.simulation.dataplane import NAMESPACE, is_ours
 from tests.simulation.known import spared

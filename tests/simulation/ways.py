@@ -4,16 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollouts.model.kinds import (
-    CRD,
-    DEPLOYMENT,
-    HTTP_ROUTE,
-    INGRESS,
-    JSON,
-    SERVICE,
-    TRAFFIC_SPLIT,
-    Kind,
-)
+from rollouts.model.kinds import CRD, DEPLOYMENT, JSON, SERVICE, Kind
+from rollouts.model.routers.gateway import HTTP_ROUTE
+from rollouts.model.routers.nginx import INGRESS
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from tests.fakes.definitions import definition
 from tests.fakes.deployments import deployment
 from tests.fakes.kubernetes import ingress, rollout, service

@@ -14,9 +14,10 @@ from rollouts.controller.watches import WATCHED
 from rollouts.errors import Forbidden, InvalidSpec, NotFound
 from rollouts.kube.paths import EARLIER_VERSIONS
 from rollouts.model.finding import Finding
-from rollouts.model.kinds import JSON, POLICIES, ROLLOUT, FrozenJSON, Kind, Ref
-from rollouts.model.lenient import mapping
+from rollouts.model.kinds import JSON, ROLLOUT, FrozenJSON, Kind, Ref
+from rollouts.model.unchecked import mapping
 from rollouts.model.validation import parse_rollout
+from rollouts.traffic.routing import ROUTERS
 
 
 async def look(
@@ -46,7 +47,7 @@ async def look(
     unseen = [
         Finding("note", "", f"could not look at {kind.plural}: {why}")
         for kind, why in sorted(cluster.hidden.items())
-        if kind not in POLICIES or _is_on_gateways(rollout)
+        if not _is_of_others(kind, rollout)
     ]
     try:
         spec = parse_rollout(rollout)
@@ -63,12 +64,18 @@ async def look(
     ]
 
 
-def _is_on_gateways(rollout: FrozenJSON) -> bool:
-    """Return whether a Rollout names routes of the Gateway API, which policies are attached to."""
+def _is_of_others(kind: Kind, rollout: FrozenJSON) -> bool:
+    """Return whether only a router reads a kind, besides what it writes, that the Rollout does not name."""
     found: object = rollout.get("spec")
-    for field in ("strategy", "canary", "trafficRouting", "gatewayAPI"):
+    for field in ("strategy", "canary", "trafficRouting"):
         found = mapping(found).get(field)
-    return bool(found)
+    readers = [
+        router
+        for router in ROUTERS
+        if any(each.kind == kind and not each.is_written for each in router.kinds)
+    ]
+    named = any(mapping(found).get(router.spec.field) for router in readers)
+    return bool(readers) and not named
 
 
 async def _read(requests: Requests, namespace: str) -> Snapshot:

@@ -12,7 +12,6 @@ from rollouts.controller.preflight.budgets import budget_findings
 from rollouts.controller.preflight.owners import owner_findings
 from rollouts.controller.preflight.place import Place, Reads
 from rollouts.controller.preflight.pods import pod_findings
-from rollouts.controller.preflight.policies import policy_findings
 from rollouts.controller.preflight.services import service_findings
 from rollouts.controller.preflight.shared_pods import shared_pod_findings
 from rollouts.model.finding import Finding
@@ -37,4 +36,3 @@ def _found(place: Place) -> Iterator[Finding]:
     yield from shared_pod_findings(place, scalers)
     yield from budget_findings(place, limits)
     yield from owner_findings(place)
-    yield from policy_findings(place)

@@ -20,7 +20,7 @@ from rollouts.model.kinds import (
     SCALED_OBJECT,
     FrozenJSON,
 )
-from rollouts.model.lenient import items, mapping
+from rollouts.model.unchecked import items, mapping
 from rollouts.traffic.ownership import is_ours
 
 _KEDA_DEFAULTS = (0, 100)

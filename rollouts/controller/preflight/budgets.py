@@ -12,7 +12,7 @@ from rollouts.controller.preflight.autoscalers import SCALERS, Limits
 from rollouts.controller.preflight.place import Place, listed, name_of
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import DISRUPTION_BUDGET, HASH_LABEL, FrozenJSON, Kind
-from rollouts.model.lenient import items, mapping
+from rollouts.model.unchecked import items, mapping
 
 
 def budget_findings(place: Place, limits: Limits | None) -> Iterator[Finding]:

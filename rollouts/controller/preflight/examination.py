@@ -13,9 +13,9 @@ from rollouts.core.world import World
 from rollouts.model.evidence import Evidence
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import ENDPOINT_SLICE, FrozenJSON
-from rollouts.model.lenient import items, mapping
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
+from rollouts.model.unchecked import items, mapping
 
 
 def examine(snapshot: Snapshot, rollout: FrozenJSON, spec: RolloutSpec) -> list[Finding]:

@@ -19,16 +19,9 @@ from collections.abc import Iterator
 
 from rollouts.controller.preflight.place import Place, is_bound, listed, name_of
 from rollouts.model.finding import Finding
-from rollouts.model.kinds import (
-    DEPLOYMENT,
-    FIELD_MANAGER,
-    GRPC_ROUTE,
-    HTTP_ROUTE,
-    SERVICE,
-    FrozenJSON,
-    Kind,
-)
-from rollouts.model.lenient import items, mapping
+from rollouts.model.kinds import DEPLOYMENT, FIELD_MANAGER, SERVICE, FrozenJSON, Kind
+from rollouts.model.unchecked import items, mapping
+from rollouts.traffic import routing
 
 _FLUX_ANNOTATION = "kustomize.toolkit.fluxcd.io/ssa"
 _LEFT_ALONE = ("ifnotpresent", "ignore")
@@ -55,14 +48,11 @@ def _written(place: Place) -> Iterator[tuple[Kind, FrozenJSON, str]]:
     for service, _ in place.services():
         if not is_bound(service):
             yield SERVICE, service, "spec.selector"
-    routing = place.spec.routing
-    routes = routing.gateway_api if routing is not None else None
-    if routes is not None:
-        for kind, names in ((HTTP_ROUTE, routes.http_routes), (GRPC_ROUTE, routes.grpc_routes)):
-            for name in names:
-                route = place.get(kind, name)
-                if route is not None:
-                    yield kind, route, "spec.rules"
+    for each in routing.kinds():
+        for name in place.spec.users_objects(each.kind):
+            route = place.get(each.kind, name)
+            if route is not None:
+                yield from ((each.kind, route, field) for field in each.users_fields)
     reference = place.spec.workload_ref
     if reference is not None and reference.scale_down != "never":
         deployment = place.get(DEPLOYMENT, reference.name)

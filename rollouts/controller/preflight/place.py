@@ -19,9 +19,9 @@ from rollouts.model.kinds import (
     Kind,
     Ref,
 )
-from rollouts.model.lenient import items, mapping
 from rollouts.model.placement import PodMetadata
 from rollouts.model.spec import RolloutSpec
+from rollouts.model.unchecked import items, mapping
 from rollouts.traffic import ownership
 
 

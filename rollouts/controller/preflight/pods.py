@@ -8,7 +8,7 @@ from rollouts.controller.preflight.place import Place, listed
 from rollouts.core.world import pod_shares, share_percent
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON
-from rollouts.model.lenient import items, mapping
+from rollouts.model.unchecked import items, mapping
 
 
 def pod_findings(place: Place, limits: Limits | None) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from rollouts.model.kinds import (
     FrozenJSON,
     Ref,
 )
-from rollouts.model.lenient import items, mapping
+from rollouts.model.unchecked import items, mapping
 from rollouts.traffic.ownership import is_ours
 
 
@@ -112,8 +112,8 @@ def _absent(place: Place) -> Iterator[Finding]:
 
 def _is_balanced_by_clients(place: Place) -> bool:
     """Return whether clients call the Service by its address; an Ingress looks up endpoints itself."""
-    routing = place.spec.routing
-    return place.spec.blue_green is not None or (routing is not None and routing.smi is not None)
+    called = any(router.is_called_by_address for router in place.spec.routers)
+    return place.spec.blue_green is not None or called
 
 
 def _selection(place: Place, service: FrozenJSON, labels: Mapping[str, str]) -> Iterator[Finding]:

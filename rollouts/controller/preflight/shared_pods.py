@@ -14,7 +14,7 @@ from rollouts.controller.preflight.budgets import selects
 from rollouts.controller.preflight.place import Place
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import DEPLOYMENT, REPLICA_SET
-from rollouts.model.lenient import mapping
+from rollouts.model.unchecked import mapping
 
 
 def shared_pod_findings(place: Place, scalers: Sequence[Scaler]) -> Iterator[Finding]:

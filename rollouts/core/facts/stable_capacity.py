@@ -207,9 +207,10 @@ def _answers(world: World, status: RolloutStatus, kept: ReplicaSet | None) -> st
     if (service is None or service.selected_hash == "") and current is not None and current.ready:
         full = ", and promote --full makes it stable" if under_way(status) else ""
         return f"the pods of revision {current.revision} answer{full}"
-    if world.spec.by_nginx_alone and (kept is not None or under_way(status)):
+    silent = world.spec.silent_without_stable
+    if silent and (kept is not None or under_way(status)):
         full = "; promote --full gives the new revision everything" if under_way(status) else ""
-        return f"ingress-nginx answers nobody until it has one, a canary neither{full}"
+        return f"{silent} answers nobody until it has one, a canary neither{full}"
     if kept is not None:
         return f"revision {kept.revision} keeps what it has until it has one"
     active = world.observed.replica_sets.get(service.selected_hash) if service else None

@@ -6,9 +6,9 @@ traffic is moved by the change itself.
 """
 
 from rollouts.core.world import Carrier, World, carrier_of, current_route, is_warm, under_way
-from rollouts.model.routing import TrafficRouting
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
+from rollouts.model.traffic_routing import TrafficRouting
 
 
 def release_has_ended(world: World, status: RolloutStatus) -> bool:
@@ -60,17 +60,8 @@ def _is_part(after: TrafficRouting | None, before: TrafficRouting | None) -> boo
 
 
 def _routing_objects(routing: TrafficRouting) -> dict[str, str]:
-    """Return every routing object that is named, and what else says how it is found."""
-    found: dict[str, str] = {}
-    if routing.nginx is not None:
-        prefix = routing.nginx.annotation_prefix
-        found |= {f"Ingress {name}": prefix for name in routing.nginx.stable_ingresses}
-    if routing.smi is not None:
-        found["TrafficSplit"] = f"{routing.smi.traffic_split_name} {routing.smi.root_service}"
-    if routing.gateway_api is not None:
-        found |= {f"HTTPRoute {name}": "" for name in routing.gateway_api.http_routes}
-        found |= {f"GRPCRoute {name}": "" for name in routing.gateway_api.grpc_routes}
-    return found
+    """Return every routing object that is meant, and what else says how it is found."""
+    return {name: how for router in routing.routers for name, how in router.objects().items()}
 
 
 def strategy_words(spec: RolloutSpec) -> str:
@@ -80,8 +71,7 @@ def strategy_words(spec: RolloutSpec) -> str:
     routing = spec.routing
     if routing is None:
         return "canary (by replicas)"
-    routers = {"nginx": routing.nginx, "smi": routing.smi, "gatewayAPI": routing.gateway_api}
-    return f"canary ({', '.join(name for name, router in routers.items() if router is not None)})"
+    return f"canary ({', '.join(router.field for router in routing.routers)})"
 
 
 def changed_strategy_fields(before: RolloutSpec, after: RolloutSpec) -> str:

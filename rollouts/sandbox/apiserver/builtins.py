@@ -7,7 +7,6 @@ from rollouts.model.kinds import (
     DISRUPTION_BUDGET,
     ENDPOINT_SLICE,
     EVENT,
-    INGRESS,
     POD,
     REPLICA_SET,
     SERVICE,
@@ -15,6 +14,7 @@ from rollouts.model.kinds import (
 )
 from rollouts.sandbox.apiserver.registry import Resource, ScalePaths
 
+INGRESS = Kind("networking.k8s.io", "v1", "ingresses", "Ingress")
 NAMESPACE = Kind("", "v1", "namespaces", "Namespace")
 NODE = Kind("", "v1", "nodes", "Node")
 SERVICE_ACCOUNT = Kind("", "v1", "serviceaccounts", "ServiceAccount")

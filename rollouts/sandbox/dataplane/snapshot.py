@@ -8,8 +8,8 @@ then there are none of them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rollouts.model.kinds import CRD, ENDPOINT_SLICE, INGRESS, JSON, SERVICE, FrozenJSON, Kind
-from rollouts.sandbox.apiserver.builtins import NAMESPACE
+from rollouts.model.kinds import CRD, ENDPOINT_SLICE, JSON, SERVICE, FrozenJSON, Kind
+from rollouts.sandbox.apiserver.builtins import INGRESS, NAMESPACE
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.crds import GATEWAY, GATEWAY_CLASS, GRPC_ROUTE, HTTP_ROUTE, TRAFFIC_SPLIT
 

@@ -10,7 +10,8 @@ of its generation. What other controllers say of a route's parents stays.
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 
-from rollouts.model.kinds import INGRESS, JSON, FrozenJSON, Kind
+from rollouts.model.kinds import JSON, FrozenJSON, Kind
+from rollouts.sandbox.apiserver.builtins import INGRESS
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import timestamp
 from rollouts.sandbox.apiserver.store import Store

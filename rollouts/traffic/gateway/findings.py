@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from rollouts.model.finding import Finding, about
-from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, FrozenJSON, Kind, Ref
+from rollouts.model.kinds import FrozenJSON, Kind, Ref
 from rollouts.model.route import Split
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.model.spec import RolloutSpec
-from rollouts.traffic.gateway import own_route, parents
+from rollouts.traffic.gateway import own_route, parents, policies
 from rollouts.traffic.gateway.matches import Inexpressible
 from rollouts.traffic.gateway.own_route import Original
 from rollouts.traffic.gateway.rules import (
@@ -57,6 +58,7 @@ def findings(scene: Scene) -> Iterator[Finding]:
         yield from _others(scene, kind)
     for kind, own in own_routes(scene):
         yield from parents.findings(kind, own)
+    yield from policies.findings(scene)
 
 
 def _of_route(scene: Scene, original: Original) -> Iterator[Finding]:

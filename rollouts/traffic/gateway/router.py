@@ -14,9 +14,10 @@ those have answered, the canary may have something, whatever the route says.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, JSON, FrozenJSON, Kind, Ref
+from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
-from rollouts.traffic.gateway import own_route, parents
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE, GatewayRouting
+from rollouts.traffic.gateway import own_route, parents, policies
 from rollouts.traffic.gateway.findings import findings
 from rollouts.traffic.gateway.matches import Inexpressible
 from rollouts.traffic.gateway.rules import (
@@ -32,77 +33,100 @@ from rollouts.traffic.gateway.rules import (
     restored,
     rules_of,
     said,
+    services_of,
     steered,
 )
 from rollouts.traffic.gateway.scene import arms_of, named, note_key, originals, own_routes
 from rollouts.traffic.ownership import is_going, is_ours, namespace_of
+from rollouts.traffic.router import Router, RoutingKind
 from rollouts.traffic.scene import Scene
 
 _CUT_OFF = Split(cut_off=True)
 
 
-def observe(scene: Scene, wanted: Split) -> Route:
-    """Return what the routes say now, and everything that is found in them."""
-    found = list(originals(scene))
-    weights = {_weight(scene, each) for each in found} or {0}
-    weight = weights.pop() if len(weights) == 1 else None
-    strays = [route for _, route in _strays(scene)]
-    owns = [own for _, own in own_routes(scene)]
-    theirs = [*(each.route for each in found), *strays]
-    written = max(
-        (
-            *(_reach(scene, route) for route in theirs),
-            *(_own_reach(scene, own) for own in owns),
-        ),
-        default=0,
-    )
-    lags = any(_is_touched(scene, route) and parents.lags(route) for route in theirs)
-    return Route(
-        exists=bool(clear(scene)),
-        weight=weight,
-        highest=max(written, int(lags)),
-        intact=all(_intact(scene, each.route) for each in found),
-        shaped=_shaped(scene, wanted, found),
-        findings=tuple(findings(scene)),
-        said=frozenset(_said(scene, found)) if weight is None else frozenset(),
-        waits=tuple(_waits(scene, found)),
-        is_cut=lags and written == 0,
+class Gateway(Router):
+    """HTTPRoutes and GRPCRoutes of the Gateway API."""
+
+    spec = GatewayRouting
+    kinds = (
+        RoutingKind(HTTP_ROUTE, ("v1",), users_fields=("spec.rules",), leads_to=services_of),
+        RoutingKind(GRPC_ROUTE, ("v1",), users_fields=("spec.rules",), leads_to=services_of),
+        *policies.READ,
     )
 
+    def observe(self, scene: Scene, wanted: Split) -> Route:
+        """Return what the routes say now, and everything that is found in them."""
+        found = list(originals(scene))
+        weights = {_weight(scene, each) for each in found} or {0}
+        weight = weights.pop() if len(weights) == 1 else None
+        strays = [route for _, route in _strays(scene)]
+        owns = [own for _, own in own_routes(scene)]
+        theirs = [*(each.route for each in found), *strays]
+        written = max(
+            (
+                *(_reach(scene, route) for route in theirs),
+                *(_own_reach(scene, own) for own in owns),
+            ),
+            default=0,
+        )
+        lags = any(_is_touched(scene, route) and parents.lags(route) for route in theirs)
+        return Route(
+            exists=bool(self.clear(scene)),
+            weight=weight,
+            highest=max(written, int(lags)),
+            intact=all(_intact(scene, each.route) for each in found),
+            shaped=_shaped(scene, wanted, found),
+            findings=tuple(findings(scene)),
+            said=frozenset(_said(scene, found)) if weight is None else frozenset(),
+            waits=tuple(_waits(scene, found)),
+            is_cut=lags and written == 0,
+        )
 
-def render(scene: Scene, split: Split) -> list[RoutingWrite]:
-    """
-    Return the writes after which the routes say `split`; none to one that says it already.
+    def render(self, scene: Scene, split: Split) -> list[RoutingWrite]:
+        """
+        Return the writes after which the routes say `split`; none to one that says it already.
 
-    First what is the user's, which has most of the requests, then what is our own.
-    """
-    found = list(originals(scene))
-    changes = [write for each in found for write in _change(scene, each.kind, each.route, split)]
-    for kind, route in _strays(scene):
-        changes += _cleared(scene, kind, route)
-    owns = [own for each in found if (own := _own(scene, each, split)) is not None]
-    kept = {_ref(scene, own.kind, own.body["metadata"]["name"]) for own in owns}
-    removals = [
-        Remove(ref, own["metadata"]["uid"])
-        for kind, own in own_routes(scene)
-        if (ref := _ref(scene, kind, own["metadata"]["name"])) not in kept
-    ]
-    return [*changes, *owns, *removals]
+        First what is the user's, which has most of the requests, then what is our own.
+        """
+        found = list(originals(scene))
+        changes = [
+            write for each in found for write in _change(scene, each.kind, each.route, split)
+        ]
+        for kind, route in _strays(scene):
+            changes += _cleared(scene, kind, route)
+        owns = [own for each in found if (own := _own(scene, each, split)) is not None]
+        kept = {_ref(scene, own.kind, own.body["metadata"]["name"]) for own in owns}
+        removals = [
+            Remove(ref, own["metadata"]["uid"])
+            for kind, own in own_routes(scene)
+            if (ref := _ref(scene, kind, own["metadata"]["name"])) not in kept
+        ]
+        return [*changes, *owns, *removals]
+
+    def clear(self, scene: Scene) -> list[RoutingWrite]:
+        """
+        Return the writes that leave the user's routes as they were before any rollout.
+
+        Without any router in the spec, whose rules were ours is not known any more: only what
+        is our own goes.
+        """
+        if scene.spec.routing is None:
+            return _removals(scene)
+        routes = [(each.kind, each.route) for each in originals(scene)]
+        changes = [
+            write
+            for kind, route in [*routes, *_strays(scene)]
+            for write in _cleared(scene, kind, route)
+        ]
+        return [*changes, *_removals(scene)]
 
 
-def clear(scene: Scene) -> list[RoutingWrite]:
-    """Return the writes that leave the user's routes as they were before any rollout."""
-    routes = [(each.kind, each.route) for each in originals(scene)]
-    changes = [
-        write
-        for kind, route in [*routes, *_strays(scene)]
-        for write in _cleared(scene, kind, route)
-    ]
-    removals = [
+def _removals(scene: Scene) -> list[RoutingWrite]:
+    """Return the writes that remove our own routes."""
+    return [
         Remove(_ref(scene, kind, own["metadata"]["name"]), own["metadata"]["uid"])
         for kind, own in own_routes(scene)
     ]
-    return [*changes, *removals]
 
 
 def _ref(scene: Scene, kind: Kind, name: str) -> Ref:

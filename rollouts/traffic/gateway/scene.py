@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from rollouts.model.kinds import GROUP, GRPC_ROUTE, HTTP_ROUTE, JSON, FrozenJSON, Kind
+from rollouts.model.kinds import GROUP, JSON, FrozenJSON, Kind
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.traffic.gateway.own_route import Original
 from rollouts.traffic.gateway.rules import Arms
 from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of
@@ -28,10 +29,7 @@ def arms_of(scene: Scene) -> Arms:
 
 def named(scene: Scene, kind: Kind) -> list[str]:
     """Return the names of the routes of this kind that the spec gives; none where it has other routers."""
-    routing = scene.spec.routing.gateway_api if scene.spec.routing is not None else None
-    if routing is None:
-        return []
-    return routing.http_routes if kind == HTTP_ROUTE else routing.grpc_routes
+    return scene.spec.users_objects(kind)
 
 
 def originals(scene: Scene) -> Iterator[Original]:

@@ -8,7 +8,8 @@ Service and port that a path leads to, and so to every path that leads there, of
 from collections.abc import Iterator
 
 from rollouts.model.finding import Finding, about
-from rollouts.model.kinds import INGRESS, FrozenJSON, Ref
+from rollouts.model.kinds import FrozenJSON, Ref
+from rollouts.model.routers.nginx import INGRESS, NginxRouting
 from rollouts.model.spec import RolloutSpec
 from rollouts.traffic.nginx import headers, mirror, upstream
 from rollouts.traffic.nginx.ingresses import (
@@ -29,7 +30,7 @@ _FIELD = "spec.strategy.canary.trafficRouting.nginx.stableIngresses"
 def findings(scene: Scene) -> Iterator[Finding]:
     """Yield them, of the named Ingresses in the order of the spec, then of others."""
     reached: set[tuple[str, str]] = set()
-    for index, stable in enumerate(scene.spec.nginx.stable_ingresses):
+    for index, stable in enumerate(scene.said_to(NginxRouting).stable_ingresses):
         field = f"{_FIELD}[{index}]"
         ingress = scene.of(INGRESS).get(stable)
         if ingress is None or is_going(ingress):
@@ -53,7 +54,7 @@ def _of_stable(scene: Scene, stable: str, ingress: FrozenJSON) -> Iterator[Findi
         yield _no_rule(stable, ingress, scene.spec)
     elif falls_back_to(ingress, scene.spec.stable_service):
         yield _default(stable, scene.spec)
-    prefix = scene.spec.nginx.annotation_prefix
+    prefix = scene.said_to(NginxRouting).annotation_prefix
     ingresses = scene.of(INGRESS)
     canary = ingresses.get(canary_name(stable, scene.rollout, ingresses))
     if canary is not None and not is_ours(canary, scene.rollout):
@@ -63,7 +64,9 @@ def _of_stable(scene: Scene, stable: str, ingress: FrozenJSON) -> Iterator[Findi
             f"Ingress {canary['metadata']['name']} exists and is not this Rollout's; remove or rename it",
         )
     if upstream.sticks(ingress, prefix):
-        yield _affinity(stable, legacy=upstream.behaviour(ingress, scene.spec.nginx) == "legacy")
+        yield _affinity(
+            stable, legacy=upstream.behaviour(ingress, scene.said_to(NginxRouting)) == "legacy"
+        )
     yield from upstream.findings(stable, ingress, prefix, scene.spec.stable_service)
 
 
@@ -92,7 +95,7 @@ def _no_rule(stable: str, ingress: FrozenJSON, spec: RolloutSpec) -> Finding:
 
 def _default(name: str, spec: RolloutSpec) -> Finding:
     """Return what is said of an Ingress whose default backend is the stable Service."""
-    listed = name in spec.nginx.stable_ingresses
+    listed = name in spec.users_objects(INGRESS)
     also = "" if listed else f", and name {name} in stableIngresses"
     return Finding(
         "warning",
@@ -106,13 +109,13 @@ def _default(name: str, spec: RolloutSpec) -> Finding:
 
 def _others(scene: Scene, reached: set[tuple[str, str]]) -> Iterator[Finding]:
     """Yield what other Ingresses do to our hosts, paths and Service."""
-    spec = scene.spec
+    spec, routing = scene.spec, scene.said_to(NginxRouting)
     for found, ingress in sorted(scene.of(INGRESS).items()):
-        if found in spec.nginx.stable_ingresses or is_ours(ingress, scene.rollout):
+        if found in routing.stable_ingresses or is_ours(ingress, scene.rollout):
             continue
         if is_going(ingress):
             continue
-        if is_canary(ingress, spec.nginx.annotation_prefix):
+        if is_canary(ingress, routing.annotation_prefix):
             shared = reached & set(routes(rules_of(ingress)))
             for host, path in sorted(shared)[:1]:
                 yield Finding(

@@ -16,8 +16,9 @@ import re
 from collections.abc import Iterator, Mapping
 
 from rollouts.model.finding import Finding
-from rollouts.model.kinds import INGRESS, JSON, SERVICE, FrozenJSON, Ref
+from rollouts.model.kinds import JSON, SERVICE, FrozenJSON, Ref
 from rollouts.model.route import Change, Split
+from rollouts.model.routers.nginx import INGRESS, NginxRouting
 from rollouts.model.spec import RolloutSpec
 from rollouts.traffic.nginx.ingresses import (
     annotation,
@@ -36,7 +37,7 @@ _HTTP_PORT = 80
 
 def changes(scene: Scene, split: Split) -> list[Change]:
     """Return the changes after which the user's Ingresses mirror as `split` says, and no others."""
-    prefix, found = scene.spec.nginx.annotation_prefix, []
+    prefix, found = scene.said_to(NginxRouting).annotation_prefix, []
     for name, ingress in sorted(scene.of(INGRESS).items()):
         now = annotation(ingress, prefix, KEY)
         wanted = _wanted(scene, name, ingress, split)
@@ -53,14 +54,14 @@ def changes(scene: Scene, split: Split) -> list[Change]:
 
 def exists(scene: Scene) -> bool:
     """Return whether any Ingress mirrors to our canary."""
-    prefix = scene.spec.nginx.annotation_prefix
+    prefix = scene.said_to(NginxRouting).annotation_prefix
     values = (annotation(each, prefix, KEY) for each in scene.of(INGRESS).values())
     return any(value is not None and is_ours(scene, value) for value in values)
 
 
 def shaped(scene: Scene, wanted: Split) -> bool:
     """Return whether the Ingresses mirror as `wanted` says."""
-    prefix = scene.spec.nginx.annotation_prefix
+    prefix = scene.said_to(NginxRouting).annotation_prefix
     for name, ingress in scene.of(INGRESS).items():
         now, target = annotation(ingress, prefix, KEY), _wanted(scene, name, ingress, wanted)
         ours = now is not None and is_ours(scene, now)
@@ -85,11 +86,11 @@ def is_ours(scene: Scene, value: str) -> bool:
 
 def findings(scene: Scene) -> Iterator[Finding]:
     """Yield what is in the way of the mirror routes that some step sets."""
-    spec = scene.spec
+    spec, prefix = scene.spec, scene.said_to(NginxRouting).annotation_prefix
     if not any(step.set_mirror_route is not None for step in spec.steps):
         return
     for name, ingress in sorted(_stable(scene).items()):
-        now = annotation(ingress, spec.nginx.annotation_prefix, KEY)
+        now = annotation(ingress, prefix, KEY)
         if now is not None and not is_ours(scene, now):
             yield Finding(
                 "error",
@@ -122,20 +123,20 @@ def findings(scene: Scene) -> Iterator[Finding]:
 
 
 def _wanted(scene: Scene, name: str, ingress: FrozenJSON, split: Split) -> str | None:
-    if name not in scene.spec.nginx.stable_ingresses or not mirrors(split):
+    if name not in scene.said_to(NginxRouting).stable_ingresses or not mirrors(split):
         return None
     return _target(scene, ingress)
 
 
 def _stable(scene: Scene) -> Mapping[str, JSON]:
     """Return the stable Ingresses that are there."""
-    named = scene.spec.nginx.stable_ingresses
+    named = scene.said_to(NginxRouting).stable_ingresses
     return {
         name: each
         for name, each in scene.of(INGRESS).items()
         if name in named
         and not is_going(each)
-        and not is_canary(each, scene.spec.nginx.annotation_prefix)
+        and not is_canary(each, scene.said_to(NginxRouting).annotation_prefix)
     }
 
 

@@ -14,14 +14,24 @@ those of its upstream (`rollouts.traffic.nginx.upstream`), which are copied.
 import re
 from collections.abc import Iterator
 
-from rollouts.model.kinds import INGRESS, JSON, FrozenJSON, Ref
+from rollouts.model.kinds import JSON, FrozenJSON, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
-from rollouts.model.routing import NginxRouting
+from rollouts.model.routers.nginx import INGRESS, NginxRouting
+from rollouts.traffic.leftovers import removals
 from rollouts.traffic.nginx import headers, mirror
+from rollouts.traffic.nginx.counters import IngressCounters
 from rollouts.traffic.nginx.findings import findings
-from rollouts.traffic.nginx.ingresses import annotation, annotations, is_canary, rules_of, rules_to
+from rollouts.traffic.nginx.ingresses import (
+    annotation,
+    annotations,
+    is_canary,
+    rules_of,
+    rules_to,
+    services_of,
+)
 from rollouts.traffic.nginx.upstream import holds, released, shaping
 from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of, own_metadata
+from rollouts.traffic.router import Router, RoutingKind
 from rollouts.traffic.scene import Scene
 
 _WHOLE_PERCENTAGE = re.compile(r"\d{1,2}|100", re.ASCII)
@@ -29,59 +39,71 @@ _LEGACY_CLASS = "kubernetes.io/ingress.class"
 _CUT_OFF = Split(cut_off=True)
 
 
-def observe(scene: Scene, wanted: Split) -> Route:
-    """Return what the canary Ingresses say now, and everything that is found in the Ingresses."""
-    expected, routing = _expected(scene), scene.spec.nginx
-    ours = {name: each for name, each in _owned(scene).items() if not is_going(each)}
-    weights = {_weight(ours[name], routing) if name in ours else None for name in expected}
-    if not any(name in ours for name in expected):
-        weights = {0}
-    said = frozenset(each for each in weights if each is not None and len(weights) > 1)
-    mirrored = mirror.exists(scene)
-    return Route(
-        exists=bool(ours) or mirrored,
-        weight=weights.pop() if len(weights) == 1 else None,
-        highest=max([int(mirrored), *(_reach(each, routing) for each in ours.values())]),
-        intact=all(_intact(scene, each, wanted) for each in ours.values()),
-        shaped=_shaped(scene, ours, wanted) and mirror.shaped(scene, wanted),
-        findings=tuple(findings(scene)),
-        said=said,
-    )
+class Nginx(Router):
+    """Canary Ingresses, as ingress-nginx reads them."""
 
+    spec = NginxRouting
+    kinds = (RoutingKind(INGRESS, gone_is_stable=True, leads_to=services_of),)
+    counters = IngressCounters()
 
-def render(scene: Scene, split: Split) -> list[RoutingWrite]:
-    """
-    Return the writes after which the canary Ingresses say `split`.
+    def observe(self, scene: Scene, wanted: Split) -> Route:
+        """Return what the canary Ingresses say now, and everything that is found in the Ingresses."""
+        expected, routing = _expected(scene), scene.said_to(NginxRouting)
+        ours = {name: each for name, each in _owned(scene).items() if not is_going(each)}
+        weights = {_weight(ours[name], routing) if name in ours else None for name in expected}
+        if not any(name in ours for name in expected):
+            weights = {0}
+        said = frozenset(each for each in weights if each is not None and len(weights) > 1)
+        mirrored = mirror.exists(scene)
+        return Route(
+            exists=bool(ours) or mirrored,
+            weight=weights.pop() if len(weights) == 1 else None,
+            highest=max([int(mirrored), *(_reach(each, routing) for each in ours.values())]),
+            intact=all(_intact(scene, each, wanted) for each in ours.values()),
+            shaped=_shaped(scene, ours, wanted) and mirror.shaped(scene, wanted),
+            findings=tuple(findings(scene)),
+            said=said,
+        )
 
-    A stable Ingress that is absent, or has no rule for the stable Service, has no canary.
-    `cut_off` leaves header and cookie rules out, so that nobody at all reaches the canary; what
-    else the user wants in a canary Ingress stays as long as that does. Of a canary Ingress whose stable one is gone the rules stay; one that the spec no longer
-    asks for is cut off. One of that name that is somebody else's is left alone.
-    """
-    bodies = list(_canaries(scene, split))
-    keeps = [Keep(INGRESS, body) for body in bodies]
-    extra = (_without_strays(scene, body) for body in bodies)
-    return [*keeps, *(each for each in extra if each), *mirror.changes(scene, split)]
+    def render(self, scene: Scene, split: Split) -> list[RoutingWrite]:
+        """
+        Return the writes after which the canary Ingresses say `split`.
 
+        A stable Ingress that is absent, or has no rule for the stable Service, has no canary.
+        `cut_off` leaves header and cookie rules out, so that nobody at all reaches the canary; what
+        else the user wants in a canary Ingress stays as long as that does. Of a canary Ingress whose stable one is gone the rules stay; one that the spec no longer
+        asks for is cut off. One of that name that is somebody else's is left alone.
+        """
+        bodies = list(_canaries(scene, split))
+        keeps = [Keep(INGRESS, body) for body in bodies]
+        extra = (_without_strays(scene, body) for body in bodies)
+        return [*keeps, *(each for each in extra if each), *mirror.changes(scene, split)]
 
-def clear(scene: Scene) -> list[RoutingWrite]:
-    """Return the writes that leave the user's Ingresses as if no rollout had ever been."""
-    removals = [
-        Remove(Ref(INGRESS, namespace_of(scene.rollout), name), each["metadata"]["uid"])
-        for name, each in _owned(scene).items()
-    ]
-    return [*removals, *mirror.changes(scene, _CUT_OFF)]
+    def clear(self, scene: Scene) -> list[RoutingWrite]:
+        """
+        Return the writes that leave the user's Ingresses as if no rollout had ever been.
+
+        Where the spec does not name them any more, only what is our own goes: what the annotations
+        were called is not known.
+        """
+        if not scene.names(NginxRouting):
+            return removals(scene, INGRESS)
+        removed = [
+            Remove(Ref(INGRESS, namespace_of(scene.rollout), name), each["metadata"]["uid"])
+            for name, each in _owned(scene).items()
+        ]
+        return [*removed, *mirror.changes(scene, _CUT_OFF)]
 
 
 def _expected(scene: Scene) -> dict[str, str]:
     """Return the stable Ingress that each of our canary Ingresses is made from, by the latter's name."""
-    names, found = scene.spec.nginx.stable_ingresses, scene.of(INGRESS)
+    names, found = scene.said_to(NginxRouting).stable_ingresses, scene.of(INGRESS)
     return {canary_name(stable, scene.rollout, found): stable for stable in names}
 
 
 def _owned(scene: Scene) -> dict[str, JSON]:
     """Return the canary Ingresses that exist and are this Rollout's, strays included."""
-    names, prefix = _expected(scene), scene.spec.nginx.annotation_prefix
+    names, prefix = _expected(scene), scene.said_to(NginxRouting).annotation_prefix
     return {
         name: each
         for name, each in sorted(scene.of(INGRESS).items())
@@ -108,7 +130,7 @@ def _canaries(scene: Scene, split: Split) -> Iterator[JSON]:
 
 def _canary(scene: Scene, name: str, like: FrozenJSON, rules: list[JSON], split: Split) -> JSON:
     """Return the canary Ingress of this name, of the same class as `like`, and to a Service as its own."""
-    routing = scene.spec.nginx
+    routing = scene.said_to(NginxRouting)
     prefix = routing.annotation_prefix
     legacy_class = annotations(like).get(_LEGACY_CLASS)
     legacy = {_LEGACY_CLASS: legacy_class} if legacy_class is not None else {}
@@ -168,7 +190,7 @@ def _without_strays(scene: Scene, body: FrozenJSON) -> Change | None:
     present = scene.of(INGRESS).get(metadata["name"])
     if present is None:
         return None
-    found = _of_canary(present, scene.spec.nginx.annotation_prefix)
+    found = _of_canary(present, scene.said_to(NginxRouting).annotation_prefix)
     strays = [key for key in found if key not in metadata["annotations"]]
     if not strays:
         return None
@@ -200,8 +222,8 @@ def _reach(ingress: FrozenJSON, routing: NginxRouting) -> int:
 
 def _shaped(scene: Scene, ours: dict[str, JSON], wanted: Split) -> bool:
     """Return whether those that ought to be there have the header rules of `wanted`, and no others."""
-    prefix = scene.spec.nginx.annotation_prefix
-    asked = _header_rules(_annotations(scene.spec.nginx, wanted), prefix)
+    prefix = scene.said_to(NginxRouting).annotation_prefix
+    asked = _header_rules(_annotations(scene.said_to(NginxRouting), wanted), prefix)
     allowed = [asked] if wanted.headers else [asked, {}]
     return all(
         _header_rules(annotations(ours[name]), prefix) in allowed
@@ -218,10 +240,10 @@ def _header_rules(found: JSON, prefix: str) -> dict[str, str]:
 
 def _intact(scene: Scene, ingress: FrozenJSON, wanted: Split) -> bool:
     """Return whether it is what we would write, at whatever weight it has, with a header route or none."""
-    weight = _weight(ingress, scene.spec.nginx)
+    weight = _weight(ingress, scene.said_to(NginxRouting))
     if weight is None:
         return False
-    name, prefix = ingress["metadata"]["name"], scene.spec.nginx.annotation_prefix
+    name, prefix = ingress["metadata"]["name"], scene.said_to(NginxRouting).annotation_prefix
     routes = [(route,) for route in headers.header_routes(scene.spec)]
     shapes = [Split(weight, cut_off=True), Split(weight), Split(weight, wanted.headers)]
     shapes += [Split(weight, route) for route in routes]

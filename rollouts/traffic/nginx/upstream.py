@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON
-from rollouts.model.routing import NginxRouting
+from rollouts.model.routers.nginx import NginxRouting
 from rollouts.traffic.nginx.ingresses import annotation, annotations
 
 LEGACY = "legacy"

@@ -11,16 +11,10 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from rollouts.model.kinds import (
-    CRD,
-    ENDPOINT_SLICE,
-    HTTP_ROUTE,
-    INGRESS,
-    JSON,
-    SERVICE,
-    TRAFFIC_SPLIT,
-    Kind,
-)
+from rollouts.model.kinds import CRD, ENDPOINT_SLICE, JSON, SERVICE, Kind
+from rollouts.model.routers.gateway import HTTP_ROUTE
+from rollouts.model.routers.nginx import INGRESS
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.crds import definitions
 from rollouts.sandbox.dataplane import default_gateway

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, INGRESS, JSON
+from rollouts.model.kinds import JSON
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.sandbox.load import Load, Target
 from tests.sandbox.dataplane.test_exporter import counts
 from tests.sandbox.dataplane.test_splits import has_sent

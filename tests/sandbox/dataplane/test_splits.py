@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rollouts.model.kinds import CRD, TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS
+from rollouts.model.kinds import CRD
+from rollouts.model.routers.smi import TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS
 from rollouts.sandbox.crds import definitions
 from rollouts.sandbox.load import Load, Target
 from tests.sandbox.dataplane.test_exporter import counts

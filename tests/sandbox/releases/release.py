@@ -10,7 +10,6 @@ import yaml
 from rollouts.model.kinds import (
     COMMAND_ANNOTATION,
     EVENT,
-    INGRESS,
     JSON,
     POD,
     REPLICA_SET,
@@ -18,6 +17,7 @@ from rollouts.model.kinds import (
     SERVICE,
     Kind,
 )
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.sandbox.load import Load, Target
 from tests.sandbox.releases import manifests
 from tests.waiting import served, until

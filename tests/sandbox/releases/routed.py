@@ -8,16 +8,10 @@ from typing import Any
 
 import pytest
 
-from rollouts.model.kinds import (
-    GRPC_ROUTE,
-    HTTP_ROUTE,
-    INGRESS,
-    JSON,
-    ROLLOUT,
-    SERVICE,
-    TRAFFIC_SPLIT,
-    Kind,
-)
+from rollouts.model.kinds import JSON, ROLLOUT, SERVICE, Kind
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
+from rollouts.model.routers.nginx import INGRESS
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.sandbox.load import Load
 from tests.sandbox.releases import manifests, switching
 from tests.sandbox.releases.release import Release

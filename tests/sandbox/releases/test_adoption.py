@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from rollouts.core.world import DETACH
-from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, INGRESS, JSON, ROLLOUT, SERVICE
+from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, ROLLOUT, SERVICE
+from rollouts.model.routers.nginx import INGRESS
 from tests.sandbox.releases import manifests
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of

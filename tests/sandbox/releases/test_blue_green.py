@@ -5,13 +5,13 @@ import pytest
 from rollouts.model.kinds import (
     DEPLOYMENT,
     HASH_LABEL,
-    INGRESS,
     JSON,
     MANAGED_BY_LABEL,
     REPLICA_SET,
     ROLLOUT,
     SERVICE,
 )
+from rollouts.model.routers.nginx import INGRESS
 from tests.sandbox.releases import manifests
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from rollouts.model.kinds import INGRESS, JSON
+from rollouts.model.kinds import JSON
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.sandbox.apiserver.audit import AuditEntry
 from rollouts.sandbox.crashes import CONTROLLER, crashing
 from rollouts.sandbox.load import Load

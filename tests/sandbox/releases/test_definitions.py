@@ -5,7 +5,9 @@ from functools import partial
 
 import pytest
 
-from rollouts.model.kinds import CRD, HTTP_ROUTE, JSON, TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS, Kind
+from rollouts.model.kinds import CRD, JSON, Kind
+from rollouts.model.routers.gateway import HTTP_ROUTE
+from rollouts.model.routers.smi import TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS
 from rollouts.sandbox.crds import definitions
 from tests.sandbox.releases import manifests
 from tests.sandbox.releases.release import Release

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rollouts.model.kinds import INGRESS, JSON, ROLLOUT
+from rollouts.model.kinds import JSON, ROLLOUT
+from rollouts.model.routers.nginx import INGRESS
 from tests.sandbox.releases import manifests
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of

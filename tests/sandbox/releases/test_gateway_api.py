@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, JSON, ROLLOUT, SERVICE
+from rollouts.model.kinds import JSON, ROLLOUT, SERVICE
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.traffic.gateway.scene import NOTE
 from tests.sandbox.releases import manifests
 from tests.sandbox.releases.release import Release

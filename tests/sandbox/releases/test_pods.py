@@ -5,7 +5,8 @@ import copy
 import pytest
 
 from rollouts.controller.objects import labels_of
-from rollouts.model.kinds import HASH_LABEL, INGRESS, POD, REPLICA_SET
+from rollouts.model.kinds import HASH_LABEL, POD, REPLICA_SET
+from rollouts.model.routers.nginx import INGRESS
 from tests.sandbox.releases import manifests
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of

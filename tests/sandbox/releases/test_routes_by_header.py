@@ -6,7 +6,9 @@ from functools import partial
 import pytest
 import yaml
 
-from rollouts.model.kinds import HTTP_ROUTE, INGRESS, JSON, ROLLOUT
+from rollouts.model.kinds import JSON, ROLLOUT
+from rollouts.model.routers.gateway import HTTP_ROUTE
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.sandbox.load import Load
 from tests.sandbox.releases import manifests
 from tests.sandbox.releases.release import Release

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from rollouts.model.kinds import HASH_LABEL, INGRESS, JSON, ROLLOUT, SERVICE
+from rollouts.model.kinds import HASH_LABEL, JSON, ROLLOUT, SERVICE
+from rollouts.model.routers.nginx import INGRESS
 from tests.sandbox.releases import manifests
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of

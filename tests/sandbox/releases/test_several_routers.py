@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, INGRESS, JSON, ROLLOUT, TRAFFIC_SPLIT
+from rollouts.model.kinds import JSON, ROLLOUT
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
+from rollouts.model.routers.nginx import INGRESS
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.sandbox.apiserver.audit import AuditEntry
 from rollouts.sandbox.crashes import crashing
 from tests.sandbox.releases import manifests

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rollouts.model.kinds import JSON, ROLLOUT, SERVICE, TRAFFIC_SPLIT
+from rollouts.model.kinds import JSON, ROLLOUT, SERVICE
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from tests.sandbox.releases import manifests
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.routed import (

@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from rollouts.analysis.ingress_counters import BUCKETS, REQUESTS
 from rollouts.analysis.monitor import Monitor
 from rollouts.analysis.target import Target
 from rollouts.controller.metrics import ControllerMetrics
@@ -12,6 +11,7 @@ from rollouts.model.evidence import Measurement, MeasurementRound
 from rollouts.model.keys import Key
 from rollouts.model.status import Revision
 from rollouts.model.validation import parse_rollout
+from rollouts.traffic.nginx.counters import BUCKETS, REQUESTS
 from tests.fakes.clock import HandClock
 from tests.fakes.kubernetes import rollout
 from tests.fakes.metrics import FakeMetrics

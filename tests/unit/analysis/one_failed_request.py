@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from rollouts.analysis.ingress_counters import REQUESTS
 from rollouts.analysis.monitor import Monitor
 from rollouts.analysis.target import Target, target_of
 from rollouts.controller.metrics import ControllerMetrics
@@ -21,9 +20,10 @@ from rollouts.model.kinds import JSON, ROLLOUT
 from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout
 from rollouts.ports import Series
+from rollouts.traffic.nginx.counters import REQUESTS
+from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.kubernetes import canary_weight, rollout
 from tests.fakes.metrics import FakeMetrics
-from tests.fakes.shop import KEY, Shop
 from tests.unit.analysis.bench import ARM, settle
 
 TICK_SECONDS = 0.1
@@ -88,7 +88,7 @@ class Example:
     """The release of the page, up to weight 0."""
 
     def __init__(self) -> None:
-        self.shop, self.pair = Shop(), Pair()
+        self.loop, self.pair = ControlLoop(), Pair()
         self.stations: list[Station] = []
         self.samples: list[tuple[float, str, int, int]] = []
         """When which Prometheus scraped what of the canary: 200, and 500."""
@@ -96,17 +96,17 @@ class Example:
         self._begun_at: datetime | None = None
         self.target: Target
         self.monitor = self._new_monitor()
-        self.shop.reconciler = Reconciler(
-            self.shop.cluster,
-            self.shop.clock,
+        self.loop.reconciler = Reconciler(
+            self.loop.cluster,
+            self.loop.clock,
             self.monitor,
-            Notices(self.shop.told),
+            Notices(self.loop.told),
             ControllerMetrics(),
             quiet_seconds=2 * EVERY_SECONDS,
         )
 
     def _new_monitor(self) -> Monitor:
-        clock, every = self.shop.clock, EVERY_SECONDS
+        clock, every = self.loop.clock, EVERY_SECONDS
         return Monitor(
             self.pair.sources,
             clock,
@@ -131,22 +131,22 @@ class Example:
     @property
     def seconds(self) -> float:
         """Seconds since the exposure, before it of the first deploy, to a tenth."""
-        since = self._begun_at or self.shop.clock.now()
-        return round((self.shop.clock.now() - since).total_seconds(), 1)
+        since = self._begun_at or self.loop.clock.now()
+        return round((self.loop.clock.now() - since).total_seconds(), 1)
 
     @property
     def weight(self) -> int:
-        return canary_weight(self.shop.cluster) or 0
+        return canary_weight(self.loop.cluster) or 0
 
     async def run(self) -> None:
         """Deploy a good version, release a bad one, and go on to weight 0."""
-        self.shop.cluster.put(ROLLOUT, rollout(STEPS, successCriteria=[ERRORS]))
-        self._begun_at = self.shop.clock.now()
+        self.loop.cluster.put(ROLLOUT, rollout(STEPS, successCriteria=[ERRORS]))
+        self._begun_at = self.loop.clock.now()
         await self._pass(60.0)
-        self.shop.release("shop:2")
-        await self.shop.round()
+        self.loop.release("shop:2")
+        await self.loop.round()
         assert self.weight == 25
-        self._begun_at = self.shop.clock.now()
+        self._begun_at = self.loop.clock.now()
         while self.weight:
             await self._pass(TICK_SECONDS)
             assert self.seconds < 120
@@ -154,13 +154,13 @@ class Example:
 
     async def _pass(self, seconds: float) -> None:
         for _ in range(round(seconds / TICK_SECONDS)):
-            self.shop.clock.move(TICK_SECONDS)
+            self.loop.clock.move(TICK_SECONDS)
             if self.weight and self.seconds == NGINX_RESTARTS_SECONDS:
                 self.pair.nginx.clear()
             self._serve()
             for replica, phase in PHASE_SECONDS.items():
                 if round((self.seconds - phase) % EVERY_SECONDS, 1) in (0.0, EVERY_SECONDS):
-                    self.pair.scraped_by(replica, self.shop.clock.now())
+                    self.pair.scraped_by(replica, self.loop.clock.now())
                     if self.weight:
                         good, failed = (self.pair.nginx["canary", each] for each in ("200", "500"))
                         self.samples.append((self.seconds, replica, good, failed))
@@ -180,12 +180,12 @@ class Example:
     async def _reconcile(self) -> None:
         before, self._measured = self.weight, False
         latest = self.monitor.latest(KEY)
-        status = RolloutStatus.model_validate(self.shop.status)
-        spec = parse_rollout(self.shop.rollout)
+        status = RolloutStatus.model_validate(self.loop.status)
+        spec = parse_rollout(self.loop.rollout)
         target = target_of(KEY, spec, status)
         if target is not None:
             self.target = target
-        await self.shop.round()
+        await self.loop.round()
         if latest is None:
             return
         reads, self.pair.reads = tuple(self.pair.reads), []

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rollouts.analysis.ingress_counters import REQUESTS
 from rollouts.model.evidence import Counts
+from rollouts.traffic.nginx.counters import REQUESTS
 from tests.unit.analysis.bench import KEY, P90, Bench, settle
 
 UP = {"__name__": "up", "job": "nginx", "instance": "b"}

@@ -9,7 +9,7 @@ import pytest
 from rollouts.analysis.evidence import weigh
 from rollouts.judge.sequential import begun_anew, log_evidence, odds, worse_than
 from rollouts.model.evidence import Counts
-from rollouts.model.kinds import INGRESS
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Apply
 from tests.unit.analysis.one_failed_request import (
@@ -85,14 +85,14 @@ def test_the_first_failure_counts_as_soon_as_it_is_scraped(example: Example, pag
 def test_the_end_is_what_the_page_shows(example: Example, page: str) -> None:
     last = example.stations[-1]
     assert last.weights == (25, 0)
-    assert example.shop.status["abort"]["reason"] in page
+    assert example.loop.status["abort"]["reason"] in page
     assert (
         odds(begun_anew({0: log_evidence(Counts(241, 12), LIMIT, worse_than(LIMIT))}, 0)[0])
-        in (example.shop.status["abort"]["reason"])
+        in (example.loop.status["abort"]["reason"])
     )
     weights = [
         write.body["metadata"]["annotations"][WEIGHT]
-        for write in example.shop.cluster.writes
+        for write in example.loop.cluster.writes
         if isinstance(write, Apply) and write.kind == INGRESS
     ]
     assert weights[-1] == "0"

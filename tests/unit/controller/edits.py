@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from rollouts.model.crd import crd
-from rollouts.model.kinds import INGRESS, JSON, SERVICE
+from rollouts.model.kinds import JSON, SERVICE
+from rollouts.model.routers.nginx import INGRESS
 from tests.fakes.adopted import AdoptedShop
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.control_loop import KEY, ControlLoop

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from rollouts.errors import Unavailable
-from rollouts.model.kinds import HASH_LABEL, INGRESS, JSON, POD, Ref
+from rollouts.model.kinds import HASH_LABEL, JSON, POD, Ref
+from rollouts.model.routers.nginx import INGRESS
 from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.kubernetes import Kubernetes, canary_weight, selected
 from tests.unit.controller.edits import BLUE_GREEN, BY_PODS, CANARY, NGINX, paused, stepping

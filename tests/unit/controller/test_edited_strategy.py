@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from rollouts.model.kinds import HASH_LABEL, INGRESS, JSON, POD, SERVICE
+from rollouts.model.kinds import HASH_LABEL, JSON, POD, SERVICE
+from rollouts.model.routers.nginx import INGRESS
 from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.kubernetes import canary_weight, ingress, service, template
 from tests.fakes.traffic import routing_objects, shares

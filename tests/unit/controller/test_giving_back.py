@@ -6,14 +6,8 @@ import pytest
 
 from rollouts.core.world import DETACH, REVERT
 from rollouts.errors import Forbidden
-from rollouts.model.kinds import (
-    DEPLOYMENT,
-    INGRESS,
-    POD,
-    REPLICA_SET,
-    SERVICE,
-    Ref,
-)
+from rollouts.model.kinds import DEPLOYMENT, POD, REPLICA_SET, SERVICE, Ref
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.ports import Create, Patch, Record
 from tests.fakes.adopted import WORKLOAD, AdoptedShop
 from tests.fakes.control_loop import KEY, ControlLoop

@@ -9,7 +9,6 @@ from rollouts.model.kinds import (
     DISRUPTION_BUDGET,
     ENDPOINT_SLICE,
     HASH_LABEL,
-    INGRESS,
     JSON,
     POD,
     REPLICA_SET,
@@ -18,6 +17,7 @@ from rollouts.model.kinds import (
     Kind,
     Ref,
 )
+from rollouts.model.routers.nginx import INGRESS
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.control_loop import KEY
 from tests.fakes.kubernetes import rollout

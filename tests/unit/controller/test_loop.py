@@ -16,7 +16,8 @@ from rollouts.controller.web import Endpoints
 from rollouts.errors import Unavailable
 from rollouts.metrics.absent import no_sources
 from rollouts.model.keys import Key
-from rollouts.model.kinds import INGRESS, JSON, POD, REPLICA_SET, ROLLOUT, SERVICE, Ref
+from rollouts.model.kinds import JSON, POD, REPLICA_SET, ROLLOUT, SERVICE, Ref
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.ports import MetricSources, Patch, Write
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.control_loop import KEY, Told

@@ -12,18 +12,17 @@ from rollouts.controller.observe import observe
 from rollouts.errors import FieldError, InvalidSpec
 from rollouts.model.kinds import (
     CRD,
-    GRPC_ROUTE,
-    HTTP_ROUTE,
-    INGRESS,
     JSON,
     MANAGED_BY_LABEL,
     REPLICA_SET,
     ROLLOUT,
     SERVICE,
-    TRAFFIC_SPLIT,
     Kind,
     Ref,
 )
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
+from rollouts.model.routers.nginx import INGRESS
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout
 from rollouts.ports import Apply, Write

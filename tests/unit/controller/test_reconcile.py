@@ -5,7 +5,8 @@ import json
 import pytest
 
 from rollouts.errors import Conflict, Forbidden, Unavailable
-from rollouts.model.kinds import HASH_LABEL, INGRESS, POD, REPLICA_SET, ROLLOUT, SERVICE, Ref
+from rollouts.model.kinds import HASH_LABEL, POD, REPLICA_SET, ROLLOUT, SERVICE, Ref
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.ports import Apply, Patch
 from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.kubernetes import canary_weight, pod_status, selected

@@ -11,15 +11,8 @@ import pytest
 
 from rollouts.controller.metrics import verb_and_kind
 from rollouts.errors import Forbidden, RetryLater, RolloutsError, Unavailable
-from rollouts.model.kinds import (
-    INGRESS,
-    JSON,
-    MANAGED_BY_LABEL,
-    POD,
-    REPLICA_SET,
-    SERVICE,
-    Ref,
-)
+from rollouts.model.kinds import JSON, MANAGED_BY_LABEL, POD, REPLICA_SET, SERVICE, Ref
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.ports import Delete, Evict, Patch, Record, Write
 from tests.fakes.control_loop import KEY
 from tests.fakes.kubernetes import canary_weight, selected

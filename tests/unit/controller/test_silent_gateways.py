@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from rollouts.model.kinds import CRD, HASH_LABEL, HTTP_ROUTE, JSON, POD, SERVICE, Ref
+from rollouts.model.kinds import CRD, HASH_LABEL, JSON, POD, SERVICE, Ref
+from rollouts.model.routers.gateway import HTTP_ROUTE
 from tests.fakes.control_loop import ControlLoop
 from tests.fakes.definitions import definition
 

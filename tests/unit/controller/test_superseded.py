@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from rollouts.analysis.ingress_counters import REQUESTS
 from rollouts.analysis.monitor import Monitor
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notices
 from rollouts.controller.reconcile import Reconciler
 from rollouts.controller.settings import Settings
 from rollouts.errors import Unavailable
+from rollouts.traffic.nginx.counters import REQUESTS
 from tests.fakes.control_loop import ControlLoop
 from tests.fakes.kubernetes import canary_weight
 from tests.fakes.metrics import FakeMetrics

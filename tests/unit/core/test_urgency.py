@@ -19,8 +19,9 @@ from rollouts.core.plan.actions import (
 )
 from rollouts.core.plan.write_order import by_urgency
 from rollouts.core.world import World
-from rollouts.model.kinds import INGRESS, Ref
+from rollouts.model.kinds import Ref
 from rollouts.model.route import Split
+from rollouts.model.routers.nginx import INGRESS
 from tests.unit.core.test_adoption import adopting, deployment
 from tests.unit.core.worlds import NEW, OLD, Scene, spec_of, under_way
 

@@ -8,7 +8,8 @@ from aiohttp import web
 
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
-from rollouts.model.kinds import AUTOSCALER, CRD, JSON, POD, TRAFFIC_SPLIT, Ref
+from rollouts.model.kinds import AUTOSCALER, CRD, JSON, POD, Ref
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.ports import Scope
 from tests.fakes.api_server import FakeApiServer, status
 from tests.fakes.definitions import definition, established

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rollouts.errors import FieldError, InvalidSpec
 from rollouts.model.kinds import JSON
+from rollouts.model.routers.nginx import NginxRouting
 from rollouts.model.validation import parse_rollout
 from tests.fakes.kubernetes import rollout
 
@@ -51,7 +52,9 @@ def test_a_good_rollout_is_accepted_with_its_defaults() -> None:
         600,
     )
     assert (spec.stable_service, spec.canary_service) == ("checkout", "checkout-canary")
-    assert spec.nginx.annotation_prefix == "nginx.ingress.kubernetes.io"
+    nginx = spec.router(NginxRouting)
+    assert nginx is not None
+    assert nginx.annotation_prefix == "nginx.ingress.kubernetes.io"
     (errors,) = spec.success_criteria
     assert (errors.judged_by, errors.alpha, errors.on_inconclusive) == ("sequential", 0.01, "pause")
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rollouts.model.kinds import CRD, GRPC_ROUTE, HTTP_ROUTE, JSON, TRAFFIC_SPLIT, Kind
+from rollouts.model.kinds import CRD, JSON, Kind
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.crds import definitions

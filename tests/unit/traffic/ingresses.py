@@ -3,10 +3,11 @@
 import copy
 from typing import Any
 
-from rollouts.model.kinds import INGRESS, JSON, Kind
+from rollouts.model.kinds import JSON, Kind
 from rollouts.model.route import Keep, Route, Split
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.validation import parse_rollout
-from rollouts.traffic.nginx import router as nginx
+from rollouts.traffic.nginx.router import Nginx
 from rollouts.traffic.scene import Scene
 from tests.fakes import kubernetes
 
@@ -32,7 +33,7 @@ def scene(ingresses: Ingresses, obj: JSON | None = None, **others: dict[Kind, An
 def observe(
     ingresses: Ingresses, obj: JSON | None = None, wanted: Split = NOTHING, **others: Any
 ) -> Route:
-    return nginx.observe(scene(ingresses, obj, **others), wanted)
+    return Nginx().observe(scene(ingresses, obj, **others), wanted)
 
 
 def render(
@@ -45,7 +46,7 @@ def render(
 ) -> list[JSON]:
     """Return the canary Ingresses that are to be kept."""
     split = Split(percent, headers, cut_off=cut_off)
-    writes = nginx.render(scene(ingresses, obj), split)
+    writes = Nginx().render(scene(ingresses, obj), split)
     return [dict(write.body) for write in writes if isinstance(write, Keep)]
 
 

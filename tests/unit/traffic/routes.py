@@ -4,10 +4,11 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
-from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, JSON, Kind
+from rollouts.model.kinds import JSON, Kind
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.model.validation import parse_rollout
-from rollouts.traffic.gateway import router as gateway
+from rollouts.traffic.gateway.router import Gateway
 from rollouts.traffic.scene import Scene
 from tests.fakes import kubernetes
 
@@ -81,11 +82,11 @@ def scene(routes: Routes, obj: JSON | None = None, **how: Any) -> Scene:
 
 
 def observe(routes: Routes, obj: JSON | None = None, wanted: Split = NOTHING, **how: Any) -> Route:
-    return gateway.observe(scene(routes, obj, **how), wanted)
+    return Gateway().observe(scene(routes, obj, **how), wanted)
 
 
 def render(routes: Routes, split: Split, obj: JSON | None = None) -> list[RoutingWrite]:
-    return gateway.render(scene(routes, obj), split)
+    return Gateway().render(scene(routes, obj), split)
 
 
 def after(routes: Routes, writes: list[RoutingWrite], *, accept: bool = True) -> Routes:

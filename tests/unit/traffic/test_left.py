@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from rollouts.model.kinds import HTTP_ROUTE, INGRESS, JSON, TRAFFIC_SPLIT, Kind, Ref
+from rollouts.model.kinds import JSON, Kind, Ref
 from rollouts.model.route import Keep, Remove, Route, Split
+from rollouts.model.routers.gateway import HTTP_ROUTE
+from rollouts.model.routers.nginx import INGRESS
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.model.validation import parse_rollout
 from rollouts.traffic import routing
 from rollouts.traffic.scene import Scene

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.model.kinds import JSON, SERVICE, TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS, Ref
+from rollouts.model.kinds import JSON, SERVICE, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, Split
+from rollouts.model.routers.smi import TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS
 from rollouts.model.routing import SetMirrorRoute
 from rollouts.model.validation import parse_rollout
-from rollouts.traffic import smi
 from rollouts.traffic.scene import Scene
+from rollouts.traffic.smi import SMI
 from tests.fakes import kubernetes
 from tests.unit.traffic import upstream
 
@@ -36,12 +37,12 @@ def scene(splits: Splits, obj: JSON | None = None, version: str | None = "v1alph
 
 
 def observe(splits: Splits, obj: JSON | None = None, wanted: Split = NOTHING) -> Route:
-    return smi.observe(scene(splits, obj), wanted)
+    return SMI().observe(scene(splits, obj), wanted)
 
 
 def live(percent: int, obj: JSON | None = None, version: str = "v1alpha4") -> Splits:
     """Return the namespace's TrafficSplits while the canary has this weight."""
-    (keep,) = smi.render(scene({}, obj, version), Split(percent))
+    (keep,) = SMI().render(scene({}, obj, version), Split(percent))
     assert isinstance(keep, Keep)
     body = copy.deepcopy(dict(keep.body))
     body["metadata"].update(uid="uid-2", resourceVersion="7", generation=1)
@@ -56,7 +57,7 @@ def foreign(name: str, root: str = "checkout") -> Splits:
 
 @pytest.mark.parametrize("version", TRAFFIC_SPLIT_VERSIONS)
 def test_a_traffic_split_in_full(version: str) -> None:
-    (keep,) = smi.render(scene({}, version=version), Split(25))
+    (keep,) = SMI().render(scene({}, version=version), Split(25))
     assert keep == Keep(
         TRAFFIC_SPLIT,
         {
@@ -105,7 +106,7 @@ def test_the_originals_take_it(file: str, version: str, percent: int) -> None:
 
 def test_the_names_that_the_spec_gives_are_used() -> None:
     obj = rollout(trafficSplitName="split", **ROOT)
-    (keep,) = smi.render(scene({}, obj), Split(5))
+    (keep,) = SMI().render(scene({}, obj), Split(5))
     assert isinstance(keep, Keep)
     assert (keep.body["metadata"]["name"], keep.body["spec"]["service"]) == (
         "split",
@@ -116,7 +117,7 @@ def test_the_names_that_the_spec_gives_are_used() -> None:
 @given(st.integers(0, 100), st.sampled_from(TRAFFIC_SPLIT_VERSIONS), st.booleans())
 def test_what_was_rendered_is_what_is_seen(percent: int, version: str, apart: bool) -> None:
     obj = rollout(**(ROOT if apart else {}))
-    seen = smi.observe(scene(live(percent, obj, version), obj, version), NOTHING)
+    seen = SMI().observe(scene(live(percent, obj, version), obj, version), NOTHING)
     assert (seen.weight, seen.highest) == (percent, percent)
     assert (seen.intact, seen.shaped, seen.findings) == (True, True, ())
     assert seen.exists is (not apart or percent > 0)
@@ -164,7 +165,7 @@ def test_a_change_by_somebody_else_is_noticed_and_put_back(part: str) -> None:
         case "none":
             del spec["backends"]
     assert not observe(found).intact
-    keep, *more = smi.render(scene(found), Split(25))
+    keep, *more = SMI().render(scene(found), Split(25))
     assert isinstance(keep, Keep)
     taken = Change(Ref(TRAFFIC_SPLIT, "shop", "checkout"), {"spec": {"matches": None}})
     assert more == ([taken] if part == "matches" else [])
@@ -172,9 +173,9 @@ def test_a_change_by_somebody_else_is_noticed_and_put_back(part: str) -> None:
 
 def test_a_root_that_is_the_stable_service_needs_nothing_at_rest() -> None:
     assert observe({}) == Route()
-    (removal,) = smi.clear(scene(live(5)))
+    (removal,) = SMI().clear(scene(live(5)))
     assert removal == Remove(Ref(TRAFFIC_SPLIT, "shop", "checkout"), "uid-2")
-    assert smi.clear(scene({})) == []
+    assert SMI().clear(scene({})) == []
 
 
 def test_another_root_is_split_even_at_rest() -> None:
@@ -182,10 +183,10 @@ def test_another_root_is_split_even_at_rest() -> None:
     obj = rollout(**ROOT)
     seen = observe({}, obj)
     assert (seen.exists, seen.weight, seen.highest, seen.intact) == (True, None, 1, False)
-    (keep,) = smi.clear(scene({}, obj))
-    assert keep == smi.render(scene({}, obj), Split())[0]
-    assert smi.clear(scene(live(25, obj), obj)) == [keep]
-    assert smi.clear(scene(live(0, obj), obj)) == []
+    (keep,) = SMI().clear(scene({}, obj))
+    assert keep == SMI().render(scene({}, obj), Split())[0]
+    assert SMI().clear(scene(live(25, obj), obj)) == [keep]
+    assert SMI().clear(scene(live(0, obj), obj)) == []
     assert observe(live(0, obj), obj) == Route()
 
 
@@ -200,8 +201,8 @@ def test_one_of_ours_by_a_name_that_the_spec_had_before_goes() -> None:
     seen = observe(found, obj)
     assert (seen.exists, seen.weight, seen.highest) == (True, None, 25)
     removal = Remove(Ref(TRAFFIC_SPLIT, "shop", "checkout"), "uid-2")
-    assert smi.render(scene(found, obj), Split(5))[1:] == [removal]
-    assert smi.clear(scene(found, obj)) == [removal]
+    assert SMI().render(scene(found, obj), Split(5))[1:] == [removal]
+    assert SMI().clear(scene(found, obj)) == [removal]
 
 
 def test_one_that_is_not_ours_is_never_written() -> None:
@@ -211,19 +212,19 @@ def test_one_that_is_not_ours_is_never_written() -> None:
         assert finding.reason == "TrafficSplitNotOurs"
         seen = observe(theirs, obj)
         assert (seen.exists, seen.weight, seen.highest) == (False, 0, 0)
-        assert smi.render(scene(theirs, obj), Split(5)) == []
-        assert smi.clear(scene(theirs, obj)) == []
+        assert SMI().render(scene(theirs, obj), Split(5)) == []
+        assert SMI().clear(scene(theirs, obj)) == []
 
 
 def test_a_cluster_without_traffic_splits() -> None:
     for obj in (rollout(), rollout(**ROOT)):
         bare = scene({}, obj, None)
-        seen = smi.observe(bare, NOTHING)
+        seen = SMI().observe(bare, NOTHING)
         (finding,) = seen.blockers
         assert finding.reason == "TrafficSplitsNotServed"
         assert "install the SMI extension of the mesh" in finding.message
         assert (seen.exists, seen.weight, seen.highest) == (False, 0, 0)
-        assert smi.render(bare, Split(5)) == smi.clear(bare) == []
+        assert SMI().render(bare, Split(5)) == SMI().clear(bare) == []
 
 
 @pytest.mark.parametrize("root", ["checkout", "checkout.shop.svc.cluster.local"])

@@ -9,15 +9,9 @@ import pytest
 import yaml
 
 from rollouts.errors import Forbidden, NotFound, Permanent, RolloutsError, Unavailable
-from rollouts.model.kinds import (
-    DEPLOYMENT,
-    JSON,
-    SCALED_OBJECT,
-    SECURITY_POLICY,
-    SERVICE,
-    TRAFFIC_SPLIT,
-    Kind,
-)
+from rollouts.model.kinds import DEPLOYMENT, JSON, SCALED_OBJECT, SERVICE, Kind
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
+from rollouts.traffic.gateway.policies import SECURITY_POLICY
 from tests.fakes.metrics import FakeMetrics
 from tests.unit.cli.conftest import FakeRequests, Ran
 from tests.unit.cli.objects import healthy, rollout

@@ -10,10 +10,7 @@ from rollouts.model.kinds import (
     AUTOSCALER,
     DEPLOYMENT,
     DISRUPTION_BUDGET,
-    GRPC_ROUTE,
-    HTTP_ROUTE,
     JSON,
-    POLICIES,
     REPLICA_SET,
     ROLLOUT,
     SCALED_OBJECT,
@@ -21,7 +18,9 @@ from rollouts.model.kinds import (
     Kind,
 )
 from rollouts.model.merge_patch import merged
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.model.validation import parse_rollout
+from rollouts.traffic.gateway.policies import POLICIES
 
 _KINDS = {
     kind.name: kind
@@ -112,14 +111,19 @@ def with_metadata(obj: JSON, **metadata: Any) -> JSON:
     return changed
 
 
-def findings(*objects: JSON, of: JSON | None = None) -> list[Finding]:
-    """Return what is found around the Rollout when there are these objects, and a Service if none is given."""
+def surroundings(*objects: JSON, of: JSON | None = None) -> tuple[Snapshot, JSON]:
+    """Return these objects, with a Service if none is given, around the Rollout; and that."""
     cluster, given = Snapshot(), copy.deepcopy([*objects, of or rollout()])
     if not any(each["kind"] == "Service" for each in objects):
         given.append(service())
     for obj in given:
         cluster.add(_KINDS[obj["kind"]], [obj])
-    released = given[len(objects)]
+    return cluster, given[len(objects)]
+
+
+def findings(*objects: JSON, of: JSON | None = None) -> list[Finding]:
+    """Return what is found around the Rollout when there are these objects, and a Service if none is given."""
+    cluster, released = surroundings(*objects, of=of)
     return list(preflight.findings(cluster, released, parse_rollout(released)))
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from rollouts.controller.preflight.owners import appliers
-from rollouts.model.kinds import DEPLOYMENT, GRPC_ROUTE, HASH_LABEL, HTTP_ROUTE, JSON
+from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from tests.unit.controller.preflight.namespace import (
     ADOPTED,
     CANARY,

@@ -9,7 +9,8 @@ import aiohttp
 import pytest
 import yaml
 
-from rollouts.model.kinds import CRD, JSON, TRAFFIC_SPLIT, Kind
+from rollouts.model.kinds import CRD, JSON, Kind
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.store import Store
 from tests.unit.sandbox.apiserver.conftest import KUBECTL, Kubectl, crd_body, gadget

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rollouts.model.kinds import CRD, DEPLOYMENT, EVENT, INGRESS, JSON, POD, Kind
+from rollouts.model.kinds import CRD, DEPLOYMENT, EVENT, JSON, POD, Kind
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.sandbox.apiserver.store import Store
 from tests.unit.sandbox.apiserver.conftest import KUBECTL, Kubectl, crd_body, deployment, gadget
 

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollouts.model.kinds import CRD, DEPLOYMENT, INGRESS, JSON, POD, SERVICE, Kind
+from rollouts.model.kinds import CRD, DEPLOYMENT, JSON, POD, SERVICE, Kind
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.sandbox.apiserver.builtins import BUILTIN, CONFIG_MAP, ROLE_BINDING, SECRET
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import clone

@@ -1,6 +1,7 @@
 """Gateways and routes as small as they can be."""
 
-from rollouts.model.kinds import GRPC_ROUTE, HTTP_ROUTE, JSON
+from rollouts.model.kinds import JSON
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.sandbox.dataplane.gateways import CONTROLLER
 from rollouts.sandbox.dataplane.snapshot import Snapshot
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from rollouts.model.finding import Finding
-from rollouts.model.kinds import INGRESS, JSON, Ref
+from rollouts.model.kinds import JSON, Ref
+from rollouts.model.routers.nginx import INGRESS
 from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.model.kinds import INGRESS, JSON, Ref
+from rollouts.model.kinds import JSON, Ref
 from rollouts.model.route import Change, Split
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.routing import HeaderMatch, SetHeaderRoute, StringMatch
-from rollouts.traffic.nginx import router as nginx
 from rollouts.traffic.nginx.headers import header_annotations
+from rollouts.traffic.nginx.router import Nginx
 from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,
@@ -145,7 +146,7 @@ def test_what_a_server_side_apply_would_leave_is_taken_away_expressly() -> None:
     found = live()
     found[CANARY]["metadata"]["annotations"][f"{PREFIX}/canary-by-header"] = "X-All"
     assert not observe(found).intact
-    keep, change = nginx.render(scene(found), Split(0))
+    keep, change = Nginx().render(scene(found), Split(0))
     assert keep.body["metadata"]["name"] == CANARY  # type: ignore[union-attr]
     taken = {"metadata": {"annotations": {f"{PREFIX}/canary-by-header": None}}}
     assert change == Change(Ref(INGRESS, "shop", CANARY), taken)

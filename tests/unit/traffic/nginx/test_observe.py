@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.model.kinds import INGRESS, JSON, Ref
+from rollouts.model.kinds import JSON, Ref
 from rollouts.model.route import Remove, Route
-from rollouts.traffic.nginx import router as nginx
+from rollouts.model.routers.nginx import INGRESS
+from rollouts.traffic.nginx.router import Nginx
 from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,
@@ -189,7 +190,7 @@ def test_a_canary_that_the_spec_asks_for_no_longer_counts_until_it_sends_nothing
     del found["api-checkout-canary"]
     seen = observe(found, only)
     assert (seen.exists, seen.weight, seen.highest, seen.intact) == (True, 0, 0, True)
-    (removal,) = nginx.clear(scene(found, only))
+    (removal,) = Nginx().clear(scene(found, only))
     assert removal == Remove(Ref(INGRESS, "shop", CANARY), found[CANARY]["metadata"]["uid"])
 
 

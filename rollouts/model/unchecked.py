@@ -1,4 +1,4 @@
-"""How to read JSON whose shape nobody has checked: what is not what it should be counts as empty."""
+"""Reading JSON whose shape nobody has checked: what is not there, or is something else, is empty."""
 
 from collections.abc import Mapping
 
@@ -16,3 +16,8 @@ def elements(value: object) -> list[object]:
 def items(value: object) -> list[Mapping[str, object]]:
     """Return the maps in what should be a list of maps."""
     return [each for each in elements(value) if isinstance(each, Mapping)]
+
+
+def texts(value: object) -> list[str]:
+    """Return what should be a list of names, each as text."""
+    return [str(each) for each in elements(value)]

@@ -1,17 +1,18 @@
 """
 What can be counted of a canary and its stable twin, whoever counts it.
 
-One implementation per exporter (`ingress_counters`, `app_counters`); `readings` adds up.
+One implementation per exporter: a router's data plane (`rollouts.traffic`), or the app's own pods
+(`rollouts.analysis.app_counters`), which the rooms that count know by this alone.
 """
 
+import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from rollouts.ports import Series
-
-Labels = tuple[tuple[str, str], ...]
+BOUND = "le"
+"""The label of a bucket with its upper bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Question:
     """What to ask oneself when there are no new samples any more."""
     status_label: str = "its label status"
     """What has the status of an answer, in words, and where that is set."""
+    absent: str = ""
+    """What to say where Prometheus has no such series at all; "": nothing can be told from that."""
     up_matchers: str = ""
     """The matchers of the processes that are scraped, as `up` has their labels; "": nobody knows."""
 
@@ -65,14 +68,21 @@ class Metric(Protocol):
         ...
 
 
-def labels_of(series: Series) -> Labels:
-    """Return the labels of a series as a key."""
-    return tuple(sorted(series.labels.items()))
+def bound_of(labels: Mapping[str, str]) -> float | None:
+    """
+    Return the upper bound of a bucket; None for what is no bucket.
 
-
-def newest(found: Iterable[Series]) -> float:
-    """Return the time of the newest sample; 0 without any."""
-    return max((at for each in found for at, _ in each.samples), default=0.0)
+    Raises:
+        ValueError: the bound is no number.
+    """
+    text = labels.get(BOUND)
+    if text is None:
+        return None
+    bound = float(text)
+    # Python reads more than Prometheus writes: "1_0", " 10", digits of other scripts.
+    if math.isnan(bound) or not text.isascii() or "_" in text or text != text.strip():
+        raise ValueError(f"{text} is no bound")
+    return bound
 
 
 def quoted(text: str) -> str:

@@ -13,9 +13,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rollouts.analysis.counter_metric import Meaning, Question, any_of, quoted, selector
-from rollouts.analysis.sample_checks import bound_of
+from rollouts.model.counter_metric import Meaning, Question, any_of, bound_of, quoted, selector
 from rollouts.model.keys import Key
+from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.spec import RolloutSpec
 
 REQUESTS = "nginx_ingress_controller_request_duration_seconds_count"
@@ -39,6 +39,8 @@ class IngressMetric:
             name=self.name,
             selectors=(self._selector(""), self._selector("exported_")),
             hint="is ingress-nginx still scraped?",
+            absent=f"Prometheus has no {self.name} of Service {self.stable_service}:"
+            " has ingress-nginx metrics on, and is it scraped?",
         )
 
     def _selector(self, prefix: str) -> str:
@@ -68,12 +70,22 @@ class IngressMetric:
         return f"instance {instance}" if instance else f"job {labels.get('job', '')}"
 
 
+class IngressCounters:
+    """What ingress-nginx counts of a Rollout whose spec names the nginx router."""
+
+    def requests(self, key: Key, spec: RolloutSpec) -> IngressMetric:
+        return ingress_metric(REQUESTS, key, spec)
+
+    def durations(self, key: Key, spec: RolloutSpec) -> IngressMetric:
+        return ingress_metric(BUCKETS, key, spec)
+
+
 def ingress_metric(name: str, key: Key, spec: RolloutSpec) -> IngressMetric:
-    """Return the metric of this name; only asked of a spec that names the nginx router."""
+    """Return the metric of this name, of the Ingresses that the spec names."""
     return IngressMetric(
         name,
         key.namespace,
         spec.stable_service or "",
         spec.canary_service or "",
-        tuple(spec.nginx.stable_ingresses),
+        tuple(spec.users_objects(INGRESS)),
     )

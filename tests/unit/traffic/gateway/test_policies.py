@@ -5,21 +5,24 @@ from typing import Any
 
 import pytest
 
-from rollouts.controller.preflight import policies
-from rollouts.model.kinds import (
+from rollouts.controller.routing_objects import scenery
+from rollouts.model.finding import Finding
+from rollouts.model.kinds import JSON, Kind
+from rollouts.model.route import Split
+from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
+from rollouts.model.validation import parse_rollout
+from rollouts.traffic import routing
+from rollouts.traffic.gateway import policies
+from rollouts.traffic.gateway.policies import (
     AUTH_POLICY,
     BACKEND_TLS_POLICY,
     GCP_BACKEND_POLICY,
-    GRPC_ROUTE,
     HEALTH_CHECK_POLICY,
-    HTTP_ROUTE,
-    JSON,
     POLICIES,
     SECURITY_POLICY,
     TRAFFIC_POLICY,
-    Kind,
 )
-from tests.unit.controller.preflight.namespace import CANARY, findings, named, rollout
+from tests.unit.controller.preflight.namespace import CANARY, named, rollout, surroundings
 
 OWN = "web-checkout-canary"
 HEADERS = [{"headerName": "X-Canary", "headerValue": {"exact": "yes"}}]
@@ -47,12 +50,16 @@ def route(labels: JSON | None = None) -> JSON:
     return named(HTTP_ROUTE, "web", labels=labels or {})
 
 
+def findings(*objects: JSON, of: JSON) -> list[Finding]:
+    """Return what the routers find that is about policies."""
+    cluster, released = surroundings(*objects, of=of)
+    scene = scenery(cluster, released, parse_rollout(released))
+    every = routing.observe(scene, Split()).findings
+    return [each for each in every if each.reason.startswith("Policy")]
+
+
 def found(*objects: JSON, of: JSON) -> list[tuple[str, bool]]:
-    return [
-        (each.reason, each.is_blocking)
-        for each in findings(*objects, of=of)
-        if each.reason.startswith("Policy")
-    ]
+    return [(each.reason, each.is_blocking) for each in findings(*objects, of=of)]
 
 
 MISSED = [("PolicyMissesCanaryRoute", True)]

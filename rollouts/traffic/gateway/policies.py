@@ -15,44 +15,57 @@ are the ones that are known to be about who gets in, and how a backend is spoken
 
 from collections.abc import Iterator
 
-from rollouts.controller.preflight.place import Place, name_of
 from rollouts.model.finding import Finding
-from rollouts.model.kinds import (
-    AUTH_POLICY,
-    BACKEND_TLS_POLICY,
-    GCP_BACKEND_POLICY,
-    GRPC_ROUTE,
-    HEALTH_CHECK_POLICY,
-    HTTP_ROUTE,
-    SECURITY_POLICY,
-    SERVICE,
-    TRAFFIC_POLICY,
-    FrozenJSON,
-    Kind,
-)
-from rollouts.model.lenient import items, mapping
+from rollouts.model.kinds import JSON, SERVICE, FrozenJSON, Kind
 from rollouts.model.spec import RolloutSpec
-from rollouts.traffic.ownership import canary_name, group_of
+from rollouts.model.unchecked import items, mapping
+from rollouts.traffic.gateway.scene import KINDS, named
+from rollouts.traffic.ownership import canary_name, group_of, is_going
+from rollouts.traffic.router import RoutingKind
+from rollouts.traffic.scene import Scene
 
+SECURITY_POLICY = Kind("gateway.envoyproxy.io", "v1alpha1", "securitypolicies", "SecurityPolicy")
+TRAFFIC_POLICY = Kind("gateway.kgateway.dev", "v1alpha1", "trafficpolicies", "TrafficPolicy")
+AUTH_POLICY = Kind("kuadrant.io", "v1", "authpolicies", "AuthPolicy")
+BACKEND_TLS_POLICY = Kind(
+    "gateway.networking.k8s.io", "v1", "backendtlspolicies", "BackendTLSPolicy"
+)
+GCP_BACKEND_POLICY = Kind("networking.gke.io", "v1", "gcpbackendpolicies", "GCPBackendPolicy")
+HEALTH_CHECK_POLICY = Kind("networking.gke.io", "v1", "healthcheckpolicies", "HealthCheckPolicy")
 _OF_ROUTES = (SECURITY_POLICY, TRAFFIC_POLICY, AUTH_POLICY)
 _OF_SERVICES = (BACKEND_TLS_POLICY, GCP_BACKEND_POLICY, HEALTH_CHECK_POLICY)
+_TARGETS = ("metadata", "spec.targetRef", "spec.targetRefs", "spec.targetSelectors")
+
+POLICIES = {
+    SECURITY_POLICY: ("v1alpha1",),
+    TRAFFIC_POLICY: ("v1alpha1",),
+    AUTH_POLICY: ("v1", "v1beta3"),
+    BACKEND_TLS_POLICY: ("v1", "v1alpha3"),
+    GCP_BACKEND_POLICY: ("v1",),
+    HEALTH_CHECK_POLICY: ("v1",),
+}
+"""The policies that are attached to routes and Services by name, and their versions, the best first."""
+READ = tuple(
+    RoutingKind(kind, versions, is_written=False, fields=_TARGETS)
+    for kind, versions in POLICIES.items()
+)
 
 
-def policy_findings(place: Place) -> Iterator[Finding]:
+def findings(scene: Scene) -> Iterator[Finding]:
     """Yield the policies of routes and Services that would not hold for the canary's."""
-    routing = place.spec.routing
-    routes = routing.gateway_api if routing is not None else None
-    if routes is None:
-        return
     for kind in _OF_SERVICES:
-        yield from _of_services(place, kind)
-    if not _needs_own_route(place.spec):
+        yield from _of_services(scene, kind)
+    if not _needs_own_route(scene.spec):
         return
     for kind in _OF_ROUTES:
-        for name in routes.http_routes:
-            yield from _of_route(place, kind, HTTP_ROUTE, name)
-        for name in routes.grpc_routes:
-            yield from _of_route(place, kind, GRPC_ROUTE, name)
+        for route_kind in KINDS:
+            for name in named(scene, route_kind):
+                yield from _of_route(scene, kind, route_kind, name)
+
+
+def _all(scene: Scene, kind: Kind) -> dict[str, JSON]:
+    """Return the objects of a kind that are there to stay, by name."""
+    return {name: each for name, each in scene.of(kind).items() if not is_going(each)}
 
 
 def _needs_own_route(spec: RolloutSpec) -> bool:
@@ -64,12 +77,11 @@ def _needs_own_route(spec: RolloutSpec) -> bool:
     )
 
 
-def _of_route(place: Place, kind: Kind, route_kind: Kind, name: str) -> Iterator[Finding]:
-    found = {name_of(each): each for each in place.all(route_kind)}
-    own = canary_name(name, place.rollout, found)
-    if _attached(place, kind, route_kind, own) or _selected(place, kind, route_kind, name):
+def _of_route(scene: Scene, kind: Kind, route_kind: Kind, name: str) -> Iterator[Finding]:
+    own = canary_name(name, scene.rollout, _all(scene, route_kind))
+    if _attached(scene, kind, route_kind, own) or _selected(scene, kind, route_kind, name):
         return
-    for policy in _attached(place, kind, route_kind, name):
+    for policy in _attached(scene, kind, route_kind, name):
         yield Finding(
             "error",
             "PolicyMissesCanaryRoute",
@@ -82,11 +94,11 @@ def _of_route(place: Place, kind: Kind, route_kind: Kind, name: str) -> Iterator
         )
 
 
-def _of_services(place: Place, kind: Kind) -> Iterator[Finding]:
-    stable, canary = str(place.spec.stable_service), str(place.spec.canary_service)
-    if _attached(place, kind, SERVICE, canary):
+def _of_services(scene: Scene, kind: Kind) -> Iterator[Finding]:
+    stable, canary = str(scene.spec.stable_service), str(scene.spec.canary_service)
+    if _attached(scene, kind, SERVICE, canary):
         return
-    for policy in _attached(place, kind, SERVICE, stable):
+    for policy in _attached(scene, kind, SERVICE, stable):
         yield Finding(
             "error",
             "PolicyMissesCanaryService",
@@ -98,24 +110,24 @@ def _of_services(place: Place, kind: Kind) -> Iterator[Finding]:
         )
 
 
-def _attached(place: Place, kind: Kind, target: Kind, name: str) -> list[str]:
+def _attached(scene: Scene, kind: Kind, target: Kind, wanted: str) -> list[str]:
     """Return the names of the policies of a kind that name this object, sorted."""
     return sorted(
-        name_of(policy)
-        for policy in place.all(kind)
-        if any(_means(ref, target, name) for ref in _targets(policy))
+        name
+        for name, policy in _all(scene, kind).items()
+        if any(_means(ref, target, wanted) for ref in _targets(policy))
     )
 
 
-def _selected(place: Place, kind: Kind, target: Kind, name: str) -> bool:
+def _selected(scene: Scene, kind: Kind, target: Kind, name: str) -> bool:
     """Return whether a policy selects a route by labels, and with it ours, which has the same."""
-    route = place.get(target, name)
-    labels = mapping(mapping((route or {}).get("metadata")).get("labels"))
+    route = _all(scene, target).get(name, {})
+    labels = mapping(mapping(route.get("metadata")).get("labels"))
     return any(
         selector.get("kind") == target.name
         and not selector.get("matchExpressions")
         and mapping(selector.get("matchLabels")).items() <= labels.items()
-        for policy in place.all(kind)
+        for policy in _all(scene, kind).values()
         for selector in items(mapping(policy.get("spec")).get("targetSelectors"))
     )
 
