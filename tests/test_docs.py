@@ -16,12 +16,14 @@ from rollouts.model.criteria import Criterion
 from rollouts.model.routers.gateway import GatewayRouting
 from rollouts.model.routers.nginx import NginxRouting
 from rollouts.model.routers.smi import SMIRouting
+from rollouts.model.routers.spec import RouterSpec
 from rollouts.model.routing import HeaderMatch, RequestMatch, SetHeaderRoute, SetMirrorRoute
 from rollouts.model.sources import PROMQL_VARIABLES
 from rollouts.model.spec import RolloutSpec, WorkloadRef
 from rollouts.model.status import PauseReason, Phase
 from rollouts.model.strategy import STEP_KINDS, BlueGreenStrategy, CanaryStrategy
 from rollouts.model.validation import parse_rollout
+from rollouts.traffic.routing import ROUTERS
 from tests.unit.controller.edits import fields as editable_fields
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -268,6 +270,22 @@ def test_every_field_is_described() -> None:
     assert routing == field_names(NginxRouting)
     criteria = first_column(section("docs/success-criteria.md", "## All fields"))
     assert {name.split(".")[0] for name in criteria} >= field_names(Criterion)
+
+
+def undescribed(router: type[RouterSpec], pages: list[str]) -> set[str]:
+    """Return the fields of a router's part of the spec that have no row in any page."""
+    name, described = f"trafficRouting.{router.field}", set()
+    for part in (part for page in pages for part in page.split("\n## ")):
+        rows = first_column(part)
+        described |= {row.removeprefix(f"{name}.") for row in rows if row.startswith(f"{name}.")}
+        if f"Of `{name}`" in part:
+            described |= rows
+    return field_names(router) - described
+
+
+@pytest.mark.parametrize("router", [each.spec for each in ROUTERS], ids=lambda each: each.field)
+def test_every_router_has_a_page(router: type[RouterSpec]) -> None:
+    assert not undescribed(router, [page.read_text(encoding="utf-8") for page in PAGES])
 
 
 @pytest.mark.parametrize(

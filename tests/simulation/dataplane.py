@@ -56,9 +56,9 @@ class Doors:
 
 def doors(read: Cluster, rules: Callable[[FrozenJSON], list[JSON]] | None = None) -> Doors:
     """Return the entrances; `rules` says what a Gateway makes of an HTTPRoute, if not what it says."""
-    found: dict[str, Shares] = {}
-    for entrances in (_hosts(read), _routes(read, rules or rules_of), _services(read)):
-        found.update(entrances)
+    found = dict(_routes(read, rules or rules_of))
+    for entrances in ENTRANCES:
+        found.update(entrances(read))
     return Doors(found)
 
 
@@ -136,6 +136,10 @@ def _services(read: Cluster) -> Iterator[tuple[str, Shares]]:
         found = read.get(Ref(SERVICE, NAMESPACE, name))
         if found is not None and not is_ours(found):
             yield f"{INSIDE}{name}", _normal(splits.get(name, {name: 1}))
+
+
+ENTRANCES: tuple[Callable[[Cluster], Iterator[tuple[str, Shares]]], ...] = (_hosts, _services)
+"""What each data plane makes of its objects, but for a Gateway's, which takes its time."""
 
 
 def _normal(weights: Mapping[str, int]) -> Shares:

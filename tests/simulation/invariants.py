@@ -10,11 +10,10 @@ from rollouts.analysis.evidence import weigh
 from rollouts.controller.objects import named_services
 from rollouts.core.world import under_way
 from rollouts.model.kinds import HASH_LABEL, REPLICA_SET, ROLLOUT, SERVICE, FrozenJSON, Ref
-from rollouts.model.routers.gateway import HTTP_ROUTE
 from rollouts.model.routers.nginx import INGRESS
-from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Delete, Patch, Record, Write
+from rollouts.traffic.routing import written_kinds
 from tests.simulation.attempts import Attempts
 from tests.simulation.cluster import written
 from tests.simulation.dataplane import (
@@ -40,7 +39,7 @@ from tests.simulation.picture import (
 from tests.simulation.sizes import SOON, Sizes
 
 _LITTLE = 1e-9
-_MOVES = (INGRESS, HTTP_ROUTE, TRAFFIC_SPLIT, SERVICE, REPLICA_SET)
+_MOVES = (*written_kinds(), SERVICE, REPLICA_SET)
 """What decides on who gets requests."""
 
 

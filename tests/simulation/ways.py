@@ -76,7 +76,7 @@ def _route() -> JSON:
     }
 
 
-def _canary(routing: JSON | None, **more: Any) -> JSON:
+def canary(routing: JSON | None, **more: Any) -> JSON:
     routed = {"stableService": "checkout", "trafficRouting": routing} if routing else {}
     return {"canary": {"steps": STEPS, **routed, **DELAYS, **more}}
 
@@ -85,12 +85,12 @@ _INGRESS = ((SERVICE, service()), (INGRESS, ingress()))
 _HTTP_ROUTE = ((CRD, definition(HTTP_ROUTE, "v1")), (HTTP_ROUTE, _route()))
 _SMI = ((CRD, definition(TRAFFIC_SPLIT, "v1alpha4")),)
 WAYS: dict[str, Way] = {
-    "router": Way(_canary(NGINX), _INGRESS),
+    "router": Way(canary(NGINX), _INGRESS),
     "several routers": Way(
-        _canary({**NGINX, **GATEWAY}, steps=WITH_TESTERS), (*_INGRESS, *_HTTP_ROUTE)
+        canary({**NGINX, **GATEWAY}, steps=WITH_TESTERS), (*_INGRESS, *_HTTP_ROUTE)
     ),
-    "gateway": Way(_canary(GATEWAY), ((SERVICE, service()), *_HTTP_ROUTE)),
-    "mesh": Way(_canary({"smi": {}}), ((SERVICE, service()), *_SMI)),
+    "gateway": Way(canary(GATEWAY), ((SERVICE, service()), *_HTTP_ROUTE)),
+    "mesh": Way(canary({"smi": {}}), ((SERVICE, service()), *_SMI)),
     "blue-green": Way(
         {
             "blueGreen": {
@@ -103,7 +103,7 @@ WAYS: dict[str, Way] = {
         _INGRESS,
         _OF_A_BAKE,
     ),
-    "replicas": Way(_canary(None), _INGRESS),
-    "dynamic": Way(_canary(NGINX, dynamicStableScale=True), _INGRESS, replicas=10),
-    "adopted": Way(_canary(NGINX), (*_INGRESS, (DEPLOYMENT, deployment())), adopts=True),
+    "replicas": Way(canary(None), _INGRESS),
+    "dynamic": Way(canary(NGINX, dynamicStableScale=True), _INGRESS, replicas=10),
+    "adopted": Way(canary(NGINX), (*_INGRESS, (DEPLOYMENT, deployment())), adopts=True),
 }
