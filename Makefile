@@ -32,8 +32,10 @@ format: .venv/.installed ## Format the code and mend what can be mended by itsel
 	@ruff format .
 	@ruff check --fix .
 
-crd: .venv/.installed ## Write the CRD that the models say into the chart
+crd: .venv/.installed ## Write the CRD that the models say into the chart, and the permissions that the code needs
 	@rollouts crd > charts/rollouts/crds/rollouts.yaml
+	@python -c "import sys, yaml; from rollouts.controller.manifests import CLUSTER_RULES as rules; \
+		yaml.safe_dump(rules, sys.stdout, sort_keys=False, width=100)" > charts/rollouts/rules.yaml
 
 lock: ## Pin the newest versions, with hashes (needs uv)
 	@uv pip compile pyproject.toml --all-extras --universal --generate-hashes --upgrade \

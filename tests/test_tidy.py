@@ -26,10 +26,27 @@ LINES_OF_A_MODULE = 400
 PARAMETERS = 6
 METHODS_OF_A_PROTOCOL = 4
 SHAPELESS = ("utils", "util", "helpers", "helper", "manager", "common", "misc")
+ROUTER = re.compile(
+    r"(?<![a-z])(nginx|smi|gateway|ingress|http_?route|grpc_?route|traffic_?split)(e?s)?(?![a-z])",
+    re.IGNORECASE,
+)
+ROUTERS_LIVE = (
+    "rollouts/traffic/",
+    "rollouts/model/routers/",
+    "rollouts/model/traffic_routing.py",  # the list of them
+    "rollouts/sandbox/",  # its data planes
+    "rollouts/cli/sandbox.py",
+    "rollouts/cli/demo.py",
+)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 # What does not follow a rule, and why. Don't add to these; make them shorter.
 EXCEPTIONS: dict[str, str] = {
     "tests/unit/cli/objects.py criterion": "a maker of test objects, with names at every call",
+    "rollouts/cli/main.py nginx": "a package that the sandbox needs",
+    "rollouts/controller/canary_service.py ingress": "what others' data planes read of a Service",
+    "rollouts/model/criteria.py ingress": "what a router's counters are called as a source",
+    "rollouts/model/sources.py ingress": "what a router's counters are called as a source",
     "tests/waiting.py sleep": "this is the place to wait",
     "tests/sandbox/releases/gate.py sleep": "a Prometheus that is slow",
     "tests/sandbox/test_load.py sleep": "an app that is slow",
@@ -178,7 +195,32 @@ def unlocked() -> Iterator[Finding]:
             yield "requirements.lock", f"line {number} is {line!r}; {way_out}"
 
 
+def named_routers() -> Iterator[Finding]:
+    """Yield what knows a router by name besides its own places: code, and texts that are no docstrings."""
+    for name in modules("rollouts/"):
+        for words in () if name.startswith(ROUTERS_LIVE) else _words(tree(name)):
+            if found := ROUTER.search(_CAMEL.sub("_", words)):
+                way_out = "ask `ROUTERS`, or `RouterSpec` below traffic"
+                yield f"{name} {found[1].lower()}", f"names a router in {words!r}; {way_out}"
+
+
+def _words(module: ast.Module) -> Iterator[str]:
+    """Yield every name and text of a module but its docstrings, those of attributes included."""
+    docstrings = {
+        id(node.value)
+        for node in ast.walk(module)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(module):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield "" if id(node) in docstrings else node.value
+        for field in ("id", "attr", "name", "asname", "arg", "module"):
+            named = getattr(node, field, None)
+            yield named if isinstance(named, str) else ""
+
+
 RULES: list[Rule] = [
+    named_routers,
     long_functions,
     long_modules,
     many_parameters,

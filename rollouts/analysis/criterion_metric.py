@@ -4,7 +4,7 @@ from rollouts.analysis.app_counters import app_metric
 from rollouts.analysis.target import Target
 from rollouts.model.counter_metric import Metric
 from rollouts.model.criteria import Criterion
-from rollouts.model.sources import source_of
+from rollouts.model.sources import is_counted_by_router
 from rollouts.traffic.routing import counters_of
 
 
@@ -17,7 +17,7 @@ def metric_of(target: Target, criterion: Criterion | None = None) -> Metric:
     if criterion is None or criterion.latency is None:
         return requests_of(target, criterion)
     key, spec, names = target.key, target.spec, target.spec.app_metrics
-    if source_of(spec, criterion) == "ingress":
+    if is_counted_by_router(spec, criterion):
         return counters_of(spec).durations(key, spec)
     return app_metric(f"{names.durations}_bucket", key, names, target.canary, target.stable)
 
@@ -25,6 +25,6 @@ def metric_of(target: Target, criterion: Criterion | None = None) -> Metric:
 def requests_of(target: Target, criterion: Criterion | None = None) -> Metric:
     """Return the metric of all requests, of a criterion's source."""
     key, spec, names = target.key, target.spec, target.spec.app_metrics
-    if source_of(spec, criterion) == "ingress":
+    if is_counted_by_router(spec, criterion):
         return counters_of(spec).requests(key, spec)
     return app_metric(names.requests, key, names, target.canary, target.stable)

@@ -1,8 +1,8 @@
 """
 What has to be in a cluster for the controller to run there, as plain JSON.
 
-The rules are exactly the verbs that the code uses; the chart says the same in YAML, and a
-test says when the two differ. Knows no cluster and does no I/O.
+The rules are exactly the verbs that the code uses; the chart has the same in a file that `make crd`
+writes, and a test says when the two differ. Knows no cluster and does no I/O.
 """
 
 from collections.abc import Iterator, Sequence

@@ -29,6 +29,11 @@ def source_of(spec: RolloutSpec, criterion: Criterion | None = None) -> Source:
     return "ingress" if is_seen_whole else "app"
 
 
+def is_counted_by_router(spec: RolloutSpec, criterion: Criterion | None = None) -> bool:
+    """Return whether a router's data plane counts, and not the app itself."""
+    return source_of(spec, criterion) == "ingress"
+
+
 def unmeasurable(spec: RolloutSpec) -> Iterator[FieldError]:
     """Yield what is wrong with the sources of the criteria, and with the variables of queries."""
     for index, criterion in enumerate(spec.success_criteria):
@@ -65,7 +70,7 @@ def _counting(spec: RolloutSpec) -> Iterator[RouterSpec]:
 
 def _not_comparable(spec: RolloutSpec, criterion: Criterion) -> str:
     """Return why the canary's users are not a random part of all, counted at the same moments."""
-    if source_of(spec, criterion) != "ingress":
+    if not is_counted_by_router(spec, criterion):
         return (
             "needs source ingress, which counts both sides in one scrape: what pods count is read at"
             " different moments, and a burst that both have would seem to be one side's; use max"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rollouts.controller.manifests import Installation, manifests
+from rollouts.controller.manifests import CLUSTER_RULES, Installation, manifests
 from rollouts.model.crd import crd
 from rollouts.model.kinds import JSON
 
@@ -17,6 +17,7 @@ RELEASE = {"Name": "canaries", "Namespace": "delivery"}
 _TRIM = re.compile(r"\s*\{\{-")
 _BLOCK = re.compile(r"\{\{ (if|with) (\S+) \}\}(.*?)\{\{ end \}\}", re.DOTALL)
 _YAML = re.compile(r"\{\{ toYaml (\S+) \| nindent (\d+) \}\}")
+_FILE = re.compile(r'\{\{ \.Files\.Get "(\S+)" \| nindent (\d+) \}\}')
 _VALUE = re.compile(r"\{\{ (\S+) \}\}")
 
 
@@ -39,7 +40,11 @@ def render(text: str, scope: JSON) -> list[JSON]:
         lines = yaml.safe_dump(look_up(match[1]), sort_keys=False).splitlines()
         return "".join(f"\n{' ' * int(match[2])}{line}" for line in lines)
 
-    text = _TRIM.sub("{{", text)
+    def read(match: re.Match[str]) -> str:
+        lines = (CHART / match[1]).read_text().splitlines()
+        return "".join(f"\n{' ' * int(match[2])}{line}" for line in lines)
+
+    text = _FILE.sub(read, _TRIM.sub("{{", text))
     text = _BLOCK.sub(block, text)
     text = _YAML.sub(inserted, text)
     text = _VALUE.sub(lambda match: str(look_up(match[1])), text)
@@ -65,6 +70,11 @@ def test_the_crd_of_the_chart_is_that_of_the_models() -> None:
     written = (CHART / "crds" / "rollouts.yaml").read_text()
 
     assert written == yaml.safe_dump(crd(), sort_keys=False, width=100), "run `make crd`"
+
+
+def test_the_permissions_of_the_chart_are_those_of_the_manifests() -> None:
+    written = (CHART / "rules.yaml").read_text()
+    assert written == yaml.safe_dump(CLUSTER_RULES, sort_keys=False, width=100), "run `make crd`"
 
 
 def test_the_chart_and_the_manifests_are_the_same() -> None:
