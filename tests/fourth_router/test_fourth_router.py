@@ -10,7 +10,7 @@ import yaml
 from rollouts.controller.index import Index
 from rollouts.controller.manifests import CLUSTER_RULES
 from rollouts.controller.watches import WATCHED
-from rollouts.core import ways
+from rollouts.core.facts import strategies_differ, strategy_words
 from rollouts.errors import InvalidSpec
 from rollouts.model.crd import crd
 from rollouts.model.keys import Key
@@ -53,8 +53,8 @@ def released(routing: Any = FERRY, *steps: JSON) -> JSON:
 
 def test_its_spec_is_read_and_its_field_is_in_the_crd() -> None:
     spec = parse_rollout(released())
-    assert ways.words(spec) == "canary (ferry)"
-    assert ways.differ(spec, parse_rollout(released({"ferry": {"crossings": ["other"]}})))
+    assert strategy_words(spec) == "canary (ferry)"
+    assert strategies_differ(spec, parse_rollout(released({"ferry": {"crossings": ["other"]}})))
     schema = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     found = schema["properties"]["strategy"]["properties"]["canary"]["properties"]
     assert "crossings" in found["trafficRouting"]["properties"]["ferry"]["properties"]

@@ -2,9 +2,11 @@
 
 import pytest
 
+from rollouts.model.kinds import Kind
 from rollouts.model.traffic_routing import TrafficRouting
+from rollouts.sandbox import kinds as sandbox
 from rollouts.traffic.router import Router
-from rollouts.traffic.routing import ROUTERS
+from rollouts.traffic.routing import ROUTERS, kinds
 
 
 @pytest.mark.parametrize("router", ROUTERS, ids=lambda router: router.spec.field)
@@ -21,6 +23,11 @@ def agrees(router: Router) -> None:
     assert {kind for kind, _ in spec.names_in({}, "checkout")} <= set(written)
     assert spec.counts_requests == (router.counters is not None)
     assert all(each.kind.version in each.versions for each in router.kinds if each.versions)
+
+
+def test_the_sandbox_reads_the_same_kinds() -> None:
+    named = {each for each in vars(sandbox).values() if isinstance(each, Kind)}
+    assert named == {each.kind for each in kinds() if each.is_written}
 
 
 def test_the_field_of_every_router_is_there_once() -> None:
