@@ -99,9 +99,8 @@ def _invalid(edit: Edit, error: InvalidSpec) -> InForce | None:
     known = parse_remembered(edit.status.spec_in_force)
     if known is None:
         return None
-    paused = known.paused or edit.status.pinned is None
     replicas = _number(edit.raw.get("replicas"), known.replicas)
-    spec = known.model_copy(update={"paused": paused, "replicas": replicas})
+    spec = known.model_copy(update={"replicas": replicas})
     return InForce(spec, _sized(edit.status, replicas), Hold("InvalidSpec", str(error)))
 
 
@@ -135,7 +134,7 @@ def _held_by_old_way(known: RolloutSpec, written: RolloutSpec, status: RolloutSt
         name: getattr(written, name)
         for name in ("replicas", "selector", "template", "workload_ref")
     }
-    spec = known.model_copy(update={**followed, "paused": True})
+    spec = known.model_copy(update=followed)
     return InForce(spec, _sized(status, written.replicas), hold)
 
 
@@ -161,7 +160,7 @@ def _held_by_old_steps(known: RolloutSpec, edit: Edit, said: JSON) -> InForce:
     way = written.way.model_copy(update=kept)
     arm = "blue_green" if isinstance(way, BlueGreenStrategy) else "canary"
     strategy = written.strategy.model_copy(update={arm: way})
-    spec = written.model_copy(update={"strategy": strategy, "paused": True})
+    spec = written.model_copy(update={"strategy": strategy})
     remembered = _with_old_steps(said, status.spec_in_force or said)
     return InForce(spec, status.evolve(spec_in_force=remembered), hold)
 

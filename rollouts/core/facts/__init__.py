@@ -39,6 +39,7 @@ from rollouts.core.facts.giving_back import (
     other_pods,
     services_to_release,
 )
+from rollouts.core.facts.holds import hold_of, is_held
 from rollouts.core.facts.progress import (
     DISRUPTED,
     available_pods,
@@ -144,13 +145,12 @@ from rollouts.core.facts.traffic import (
     without_evidence_of_another,
 )
 from rollouts.core.facts.workload import (
-    MISSING,
     with_workload_findings,
     workload_blocker,
     workload_due_at,
     workload_is_claimed,
     workload_is_idle,
-    workload_is_missing,
+    workload_missing,
     workload_size,
     workload_size_wanted,
 )
@@ -159,7 +159,6 @@ __all__ = [
     "CONFIRMATION_TIMEOUT",
     "DISRUPTED",
     "IN_FLIGHT_SECONDS",
-    "MISSING",
     "PROMOTION",
     "RESTARTING",
     "STABLE_DOWN",
@@ -197,7 +196,9 @@ __all__ = [
     "give_back_stage",
     "good_revisions",
     "has_role_metadata",
+    "hold_of",
     "is_better_than_stable",
+    "is_held",
     "is_home",
     "is_known_good",
     "is_reached",
@@ -275,7 +276,7 @@ __all__ = [
     "workload_due_at",
     "workload_is_claimed",
     "workload_is_idle",
-    "workload_is_missing",
+    "workload_missing",
     "workload_size",
     "workload_size_wanted",
     "would_lose_all",

@@ -2,13 +2,13 @@
 
 from datetime import datetime, timedelta
 
+from rollouts.core.facts.holds import is_held
 from rollouts.core.facts.traffic import is_reachable, weight_is_met
 from rollouts.core.world import (
     World,
     carrier_of,
     enough_pods,
     enough_pods_at_rest,
-    frozen,
     missing_service,
     pods_needed,
     split_of,
@@ -85,11 +85,7 @@ def available_pods(world: World, status: RolloutStatus) -> int:
 
 def step_deadline(world: World, status: RolloutStatus) -> datetime | None:
     """Return until when the current step may wait for pods and routes; None when it waits for neither."""
-    if (
-        frozen(world.spec, status)
-        or status.unsettled_since is None
-        or step_is_settled(world, status)
-    ):
+    if is_held(world, status) or status.unsettled_since is None or step_is_settled(world, status):
         return None
     return status.unsettled_since + timedelta(seconds=world.spec.progress_deadline_seconds)
 

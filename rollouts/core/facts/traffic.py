@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from rollouts.core.facts.evidence import evidence_turned
+from rollouts.core.facts.holds import is_held
 from rollouts.core.world import (
     SERVICE_FOLLOWED,
     ReplicaSet,
@@ -12,7 +13,6 @@ from rollouts.core.world import (
     current_route,
     drift_pause_ends,
     enough_pods,
-    frozen,
     has_just_left,
     pods_needed,
     reaches_canary,
@@ -169,7 +169,7 @@ def _is_made(world: World, status: RolloutStatus) -> bool:
 def may_raise(world: World, status: RolloutStatus) -> bool:
     """Return whether everything is in place to send the canary its desired weight."""
     spec = world.spec
-    if frozen(spec, status) or world.observed.route.blockers:
+    if is_held(world, status) or world.observed.route.blockers:
         return False
     begun = current_route(world, status).highest >= status.weights.desired > status.weights.applied
     if not begun and evidence_turned(world, status) is not None:

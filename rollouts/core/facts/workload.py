@@ -1,7 +1,6 @@
 """What is known of the Deployment of a workloadRef, and what is in the way of taking its place."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rollouts.core.world import Workload, World, carrier_of, missing_service
@@ -14,26 +13,29 @@ MISSING = "WorkloadMissing"
 _IN_THE_WAY = (MISSING, CLAIMED, "FewerReplicas")
 
 
+def workload_missing(world: World, status: RolloutStatus) -> str:
+    """Return what is said where there has to be a Deployment, and is none; or nothing."""
+    workload, ref = world.observed.workload, world.spec.workload_ref
+    if workload is None or ref is None or world.observed.leaving or workload.exists:
+        return ""
+    kept = "; what runs goes on running" if status.stable_revision is not None else ""
+    return f"Deployment {ref.name} does not exist{kept}; create it, or correct workloadRef.name"
+
+
 def with_workload_findings(world: World, status: RolloutStatus) -> World:
-    """Return the world with the problems that the Deployment, or its absence, gives."""
-    found = tuple(_workload_findings(world, status))
-    world = world.warned(found)
-    if not any(each.reason == MISSING for each in found):
-        return world
-    # What runs goes on running, and can be rolled back; without a template nothing goes forward.
-    return replace(world, spec=world.spec.model_copy(update={"paused": True}))
+    """Return the world with the findings that the Deployment, or its absence, gives."""
+    return world.warned(_workload_findings(world, status))
 
 
 def _workload_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
     workload, ref = world.observed.workload, world.spec.workload_ref
     if workload is None or ref is None or world.observed.leaving:
         return
-    if not workload.exists:
-        kept = "; what runs goes on running" if status.stable_revision is not None else ""
+    if missing := workload_missing(world, status):
         yield Finding(
             "error",
             "WorkloadMissing",
-            f"Deployment {ref.name} does not exist{kept}; create it, or correct workloadRef.name",
+            missing,
             "spec.workloadRef.name",
             absent=Ref(DEPLOYMENT, world.observed.namespace, ref.name),
         )
@@ -70,12 +72,6 @@ def workload_blocker(world: World, status: RolloutStatus) -> str:
     return next(
         (each.message for each in world.observed.route.blockers if each.reason in _IN_THE_WAY), ""
     )
-
-
-def workload_is_missing(world: World) -> bool:
-    """Return whether there has to be a Deployment, and is none."""
-    workload = world.observed.workload
-    return workload is not None and not workload.exists
 
 
 def workload_size(world: World, status: RolloutStatus, workload: Workload) -> int:

@@ -146,7 +146,7 @@ def begin(world: World, move: Move, target: Revision, *, skipping: bool = False)
 def _how(world: World, *, skipping: bool) -> str:
     if skipping:
         return "without steps: it was stable before"
-    steps = len(world.hold.steps if world.hold is not None else world.spec.steps)
+    steps = len(world.edit.steps if world.edit is not None else world.spec.steps)
     return f"in {steps} steps" if steps else "at once"
 
 

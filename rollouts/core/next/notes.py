@@ -48,7 +48,7 @@ def _without_stable_note(status: RolloutStatus) -> RolloutStatus:
 
 def note_strategy_change(world: World, move: Move) -> Move:
     """Say where no release is under way what another strategy waits for before it comes into force."""
-    if world.hold is None or world.hold.reason != "StrategyChanged" or under_way(move.status):
+    if world.edit is None or world.edit.reason != "StrategyChanged" or under_way(move.status):
         return move
     left = release_remains(world, move.status)
     return move.evolve(message=f"{move.status.message}{_COMES}{left}") if left else move

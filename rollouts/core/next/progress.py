@@ -5,6 +5,7 @@ from datetime import timedelta
 from rollouts.core.facts import (
     canary_lacks_room,
     evidence_turned,
+    is_held,
     is_reached,
     is_rising,
     scale_selector,
@@ -23,7 +24,6 @@ from rollouts.core.world import (
     World,
     carrier_of,
     drift_pause_ends,
-    frozen,
     is_warm,
     under_way,
 )
@@ -80,7 +80,7 @@ def time_progress(world: World, move: Move) -> Move:
         since = short_since(world, before, since)
         return move.evolve(unsettled_since=since).requeue_at(short_until(world, since))
     held = (
-        frozen(world.spec, status)
+        is_held(world, status)
         or waits_for_pods(world, status)
         or (is_rising(world, status) and evidence_turned(world, status) is not None)
         or canary_lacks_room(world, status)

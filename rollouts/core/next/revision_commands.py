@@ -112,8 +112,8 @@ def _none_before(status: RolloutStatus) -> str:
 
 def retry(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
     current = move.status.current_revision
-    if world.hold is not None and world.hold.reason == "InvalidSpec":
-        return move, False, f"nothing begins while the spec is invalid: {world.hold.why}"
+    if world.edit is not None and world.edit.reason == "InvalidSpec":
+        return move, False, f"nothing begins while the spec is invalid: {world.edit.why}"
     if move.status.pinned is not None:
         move = move.evolve(pinned=None)
         template = numbered(world, move.status, world.observed.template_hash)

@@ -92,7 +92,7 @@ def _complete(world: World, move: Move, stable: Revision, others: str) -> Move:
 
 def _without_service(world: World, move: Move) -> Move:
     """Ask for the stable Service, unless another strategy is on its way, which may not need it."""
-    name, hold = world.spec.stable_service, world.hold
+    name, hold = world.spec.stable_service, world.edit
     if hold is None or hold.reason != "StrategyChanged":
         return _calm(world, move, "Degraded", missing_service(world))
     gone = f"Service {name} does not exist"

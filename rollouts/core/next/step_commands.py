@@ -5,7 +5,13 @@ A promote that names its step passes that one only, however often it is sent: a 
 tried again, or two people who have seen the same, pass one gate.
 """
 
-from rollouts.core.facts import PROMOTION, entered_steps, leaning_evidence, waits_for_pods
+from rollouts.core.facts import (
+    PROMOTION,
+    entered_steps,
+    leaning_evidence,
+    waits_for_pods,
+    workload_missing,
+)
 from rollouts.core.next.attempt import begin
 from rollouts.core.world import Command, Hold, Move, World, stable_replicas, under_way
 from rollouts.model.status import Pause, RolloutStatus
@@ -34,7 +40,7 @@ def resume(world: World, move: Move, _command: Command) -> tuple[Move, bool, str
 
 def promote(world: World, move: Move, command: Command) -> Answer:
     """Pass one hold: the one that is named, or else the one that is current; refused when there is none."""
-    status, hold = move.status, world.hold
+    status, hold = move.status, world.edit
     if not under_way(status) or status.current_step_index is None:
         return move, *_after_the_end(status, command)
     if hold is not None and hold.reason == "InvalidSpec":
@@ -45,6 +51,8 @@ def promote(world: World, move: Move, command: Command) -> Answer:
         return move, *meant
     if world.spec.paused and hold is None:
         return move, False, "held by spec.paused, which no command ends: set it to false"
+    if hold is None and (missing := workload_missing(world, status)):
+        return move, False, f"held by the lack of a template: {missing}"
     if waits := waits_for_pods(world, status):
         return move, False, waits
     return _pass(world, move, command.hold or ("step" if command.step else held))
@@ -52,7 +60,7 @@ def promote(world: World, move: Move, command: Command) -> Answer:
 
 def promote_full(world: World, move: Move, _command: Command) -> Answer:
     """Skip all steps that remain; evidence still stops it."""
-    status, hold = move.status, world.hold
+    status, hold = move.status, world.edit
     if not under_way(status) or status.current_step_index is None:
         return move, False, _nothing_to_promote(status)
     if hold is not None and hold.reason != "StepsChanged":
@@ -90,7 +98,7 @@ def _after_the_end(status: RolloutStatus, command: Command) -> tuple[bool, str]:
 
 def _held_by(world: World, status: RolloutStatus) -> str:
     """Return what holds it now: an `edit`, a `pause` command, `evidence`, or its own `step`; or nothing."""
-    if world.hold is not None:
+    if world.edit is not None:
         return "edit"
     if status.held_by is not None:
         return "pause"
@@ -123,8 +131,8 @@ def _meant(
     if command.hold and command.hold not in HOLDS:
         return False, f"it names the hold {command.hold!r}; known are {', '.join(HOLDS)}"
     if held == "edit" and command.hold != "edit":
-        assert world.hold is not None
-        return False, f"{world.hold.why}; name no step to promote it"
+        assert world.edit is not None
+        return False, f"{world.edit.why}; name no step to promote it"
     other = _another_step(world, status, command.step) if command.step else None
     if other is not None:
         return other
@@ -160,7 +168,7 @@ def _another_step(world: World, status: RolloutStatus, name: str) -> tuple[bool,
 
 def _pass(world: World, move: Move, what: str) -> Answer:
     """Pass what holds it: an edit, a person's pause, evidence, or the step's own gate."""
-    status, hold = move.status, world.hold
+    status, hold = move.status, world.edit
     here = _current(world, status)
     if what == "edit" and hold is not None:
         return (

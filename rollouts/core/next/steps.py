@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from rollouts.core.facts import (
     DISRUPTED,
-    MISSING,
     PROMOTION,
     StepDone,
     StepFailed,
@@ -12,6 +11,7 @@ from rollouts.core.facts import (
     StepWaits,
     after_promotion,
     entered_steps,
+    hold_of,
     leaning_since,
     opens_route,
     place_of,
@@ -22,7 +22,6 @@ from rollouts.core.facts import (
     step_waits_for,
     step_waits_for_evidence,
     waits_for_pods,
-    workload_is_missing,
 )
 from rollouts.core.next.attempt import retire, roll_back
 from rollouts.core.world import (
@@ -32,12 +31,11 @@ from rollouts.core.world import (
     canary_scale_at,
     carrier_of,
     describe,
-    frozen,
     missing_service,
     pods_needed,
     under_way,
 )
-from rollouts.model.status import Pause, RolloutStatus, Weights
+from rollouts.model.status import Pause, PauseReason, RolloutStatus, Weights
 from rollouts.model.strategy import Step
 
 BY_A_PERSON = ("SpecPaused", "Command", "StepsChanged", "StrategyChanged", "InvalidSpec")
@@ -54,12 +52,10 @@ def advance(world: World, move: Move) -> Move:
 
 def _stands_still(world: World, move: Move) -> Move | None:
     """Return the move with what holds it, where an edit, a person or the lack of pods does; else None."""
-    if world.hold is not None and world.spec.paused:
+    hold = hold_of(world, move.status)
+    if hold is not None:
         # Nobody waits for evidence meanwhile.
-        move = move.evolve(leaning_since=None)
-        return _stay_as_edited(world, world.hold, move, place_of(world, move.status))
-    if frozen(world.spec, move.status):
-        return _held(world, move)
+        return _held(world, move.evolve(leaning_since=None), hold)
     waits = waits_for_pods(world, move.status)
     return _stay(world, _wait_for_pods(world, move, waits), StepWaits(waits)) if waits else None
 
@@ -168,24 +164,19 @@ def _stay(world: World, move: Move, found: StepState) -> Move:
     return move.event(world, found.pause if found.pause != "PauseStep" else "Paused", where)
 
 
-def _held(world: World, move: Move) -> Move:
-    move = move.evolve(leaning_since=None)  # while a person holds it, nobody waits for evidence
-    status = move.status
-    by = status.held_by
-    reason = "Command" if by is not None else "SpecPaused"
-    who = f"a command{f' of {by.by}' if by.by else ''}" if by is not None else "spec.paused"
-    if by is None and workload_is_missing(world):
-        found = (each for each in world.observed.route.blockers if each.reason == MISSING)
-        who = f"the lack of a template: {next(found).message}"
-    where = f"{place_of(world, status)}: held by {who}"
+def _held(world: World, move: Move, hold: Hold) -> Move:
+    """Stay where it is, and say who or what holds it."""
+    status, where = move.status, place_of(world, move.status)
+    if hold is world.edit:
+        return _held_by_edit(world, hold, move, where)
+    text = f"{where}: held by {hold.why}"
     if status.weights.disrupted_at is not None:
-        where += f"; {DISRUPTED}"
+        text += f"; {DISRUPTED}"
+    reason: PauseReason = "Command" if hold.reason == "Command" else "SpecPaused"
     if status.pause is not None and status.pause.reason == reason:
-        return move.evolve(phase="Paused", message=where)
-    pause = Pause(
-        reason="Command" if by is not None else "SpecPaused", at=world.now, by=by.by if by else ""
-    )
-    return move.evolve(phase="Paused", pause=pause).event(world, "Paused", where)
+        return move.evolve(phase="Paused", message=text)
+    pause = Pause(reason=reason, at=world.now, by=hold.by)
+    return move.evolve(phase="Paused", pause=pause).event(world, "Paused", text)
 
 
 def _promote(world: World, move: Move) -> Move:
@@ -235,7 +226,7 @@ def _promote(world: World, move: Move) -> Move:
     )
 
 
-def _stay_as_edited(world: World, hold: Hold, move: Move, where: str) -> Move:
+def _held_by_edit(world: World, hold: Hold, move: Move, where: str) -> Move:
     """Stay where it is, `where` in words, until the spec is corrected or a person chooses."""
     status = move.status
     if hold.reason == "InvalidSpec":

@@ -51,7 +51,7 @@ def route_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
     route, split = world.observed.route, next_split(world, status)
-    if world.hold is not None and world.hold.goes_over and not status.entered_steps:
+    if world.edit is not None and world.edit.goes_over and not status.entered_steps:
         if route.exists and route.highest == 0:
             yield RemoveRoute()
         elif route.exists:

@@ -9,6 +9,7 @@ What the user's has of us is remembered in status, and given back once it is nam
 from collections.abc import Iterable, Iterator
 
 from rollouts.core.facts import (
+    is_held,
     may_have_retreated,
     may_narrow,
     may_switch_back,
@@ -33,7 +34,6 @@ from rollouts.core.world import (
     carrier_of,
     drift_pause_ends,
     enough_pods,
-    frozen,
     pods_needed,
     under_way,
 )
@@ -101,7 +101,7 @@ def _to_canary(world: World, status: RolloutStatus) -> Iterator[Action]:
         return
     wanted = max(1, pods_needed(world.spec, status))
     due = enough_pods(world.spec, wanted, canary) <= canary.available
-    if not due or frozen(world.spec, status):
+    if not due or is_held(world, status):
         return
     if service is None:
         yield CreateService(world.spec.canary_service, canary.hash)

@@ -51,7 +51,7 @@ from rollouts.core.world.sizes import (
     stable_pods_beside,
     stable_replicas,
 )
-from rollouts.core.world.stage import attempt, frozen, has_just_left, is_warm, under_way, waived
+from rollouts.core.world.stage import attempt, has_just_left, is_warm, under_way, waived
 from rollouts.core.world.world import Hold, World
 
 __all__ = [
@@ -85,7 +85,6 @@ __all__ = [
     "enough_pods",
     "enough_pods_at_rest",
     "enough_pods_by_threshold",
-    "frozen",
     "has_just_left",
     "is_warm",
     "max_unavailable",

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from rollouts.core.world.world import World
-from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 
 
@@ -28,11 +27,6 @@ def attempt(status: RolloutStatus) -> tuple[datetime | None, str]:
     """Return what tells one attempt at a revision from every other."""
     current = status.current_revision
     return status.started_at, current.hash if current is not None else ""
-
-
-def frozen(spec: RolloutSpec, status: RolloutStatus) -> bool:
-    """Return whether steps, and every raise of the weight, are held by a person."""
-    return spec.paused or status.held_by is not None
 
 
 def waived(status: RolloutStatus) -> bool:

@@ -14,13 +14,21 @@ from rollouts.model.status import Revision, RolloutStatus
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why the spec as it is written is not the one by which a release is run, and what ends that."""
+    """
+    Why nothing of a release goes forward: who or what holds it, in words.
 
-    reason: Literal["StepsChanged", "StrategyChanged", "InvalidSpec"]
+    With the first three reasons the spec as it is written is not the one by which it is run.
+    """
+
+    reason: Literal[
+        "StepsChanged", "StrategyChanged", "InvalidSpec", "Command", "WorkloadMissing", "SpecPaused"
+    ]
     why: str
-    """In words: what was changed, and what a person may do."""
+    """Of an edit: what was changed, and what a person may do; else who or what holds it."""
+    by: str = ""
+    """Command: who gave it."""
     steps: tuple[str, ...] = ()
-    """The steps as they are written now, by their labels (`rollouts.core.plan.label`)."""
+    """The steps as they are written now, by their labels (`rollouts.core.facts.step_tracking`)."""
     resumes_at: int = 0
     """StepsChanged: which of them a promote goes on with."""
     next_step: str = ""
@@ -39,8 +47,8 @@ class World:
     now: datetime
     asked: tuple[str, ...] = ()
     """The header and mirror routes that the routing objects were asked about."""
-    hold: Hold | None = None
-    """Why `spec` is not what is written, if it is not."""
+    edit: Hold | None = None
+    """Why `spec` is not what is written, if it is not; what else holds a release `facts.hold_of` tells."""
 
     def replica_set(self, revision: Revision | None) -> ReplicaSet | None:
         """Return the ReplicaSet of `revision`, if there is one."""
