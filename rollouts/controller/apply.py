@@ -19,8 +19,6 @@ from rollouts.core.plan.actions import (
     CreateReplicaSet,
     CreateService,
     DeleteReplicaSet,
-    DressPod,
-    DressReplicaSet,
     EvictPod,
     FollowService,
     NameCommand,
@@ -33,6 +31,8 @@ from rollouts.core.plan.actions import (
     SelectRevision,
     SetFinalizers,
     SetMinReady,
+    SetPodMetadata,
+    SetTemplateMetadata,
     SetWeight,
 )
 from rollouts.errors import Conflict, NotFound, RolloutsError, Unavailable
@@ -85,7 +85,7 @@ class Applier:
             try:
                 await self.write(write)
             except RolloutsError as caught:
-                if isinstance(action, DressPod) and isinstance(caught, NotFound):
+                if isinstance(action, SetPodMetadata) and isinstance(caught, NotFound):
                     continue  # it had no need of it any more
                 hangs = hangs or (_cuts_off(action) and isinstance(caught, Unavailable))
                 if _cuts_off(action) and await self._taken_away(write):
@@ -127,7 +127,7 @@ class Applier:
                 return [Patch(self._ref(REPLICA_SET, name), {"metadata": {"labels": labels}})]
             case ScaleReplicaSet(name, replicas):
                 return [Patch(self._ref(REPLICA_SET, name), {"spec": {"replicas": replicas}})]
-            case SetMinReady() | DressReplicaSet() | DressPod() | EvictPod():
+            case SetMinReady() | SetTemplateMetadata() | SetPodMetadata() | EvictPod():
                 return pod_writes.writes(self.cluster, self.rollout, action)
             case DeleteReplicaSet(name, uid):
                 return [Delete(self._ref(REPLICA_SET, name), uid)]

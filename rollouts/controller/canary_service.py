@@ -145,7 +145,10 @@ def _without_hash(service: FrozenJSON) -> dict[str, str]:
 
 def own_selector(service: FrozenJSON, spec: RolloutSpec) -> dict[str, str]:
     """Return a Service's selector without our key, and without labels that pods have by one role only."""
-    by_role = {*_labels(spec.way.stable_metadata), *_labels(spec.way.canary_metadata)}
+    by_role = {
+        *_labels(spec.active_strategy.stable_metadata),
+        *_labels(spec.active_strategy.canary_metadata),
+    }
     return {key: value for key, value in _without_hash(service).items() if key not in by_role}
 
 

@@ -160,7 +160,7 @@ def _replica_set(
         owned=owned,
         pods=seen,
         min_ready_seconds=int(spec.get("minReadySeconds") or 0),
-        worn=applied_metadata(replica_set),
+        applied=applied_metadata(replica_set),
         labelled=_is_labelled(spec.get("template") or {}, rollout),
     )
 

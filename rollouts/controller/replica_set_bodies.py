@@ -26,7 +26,9 @@ def replica_set(rollout: FrozenJSON, spec: RolloutSpec, wanted: CreateReplicaSet
     assert spec.selector is not None
     selector = spec.selector.model_dump(by_alias=True, exclude_defaults=True)
     selector["matchLabels"] = {**spec.selector.match_labels, HASH_LABEL: hash_}
-    template = with_anti_affinity(spec.template or {}, spec.way.anti_affinity, selector, hash_)
+    template = with_anti_affinity(
+        spec.template or {}, spec.active_strategy.anti_affinity, selector, hash_
+    )
     labels = template.setdefault("metadata", {}).setdefault("labels", {})
     labels |= {HASH_LABEL: hash_, ROLLOUT_LABEL: metadata["name"]}
     body = {
@@ -51,7 +53,7 @@ def replica_set(rollout: FrozenJSON, spec: RolloutSpec, wanted: CreateReplicaSet
             "template": template,
         },
     }
-    return with_metadata(body, wanted.dress)
+    return with_metadata(body, wanted.role)
 
 
 def _annotations(spec: RolloutSpec) -> JSON:

@@ -79,7 +79,7 @@ def in_force(edit: Edit, is_over: Callable[[RolloutSpec], bool]) -> InForce | No
     found = found_again(edit.written, status, edit.now)
     if found is not None:
         return InForce(edit.written, found.evolve(spec_in_force=said))
-    return _held_by_old_steps(known or edit.written, edit, said)
+    return _held_by_old_steps(known or edit.written, edit.written, edit.status, said)
 
 
 def without_template(raw: FrozenJSON) -> JSON:
@@ -138,10 +138,10 @@ def _held_by_old_way(known: RolloutSpec, written: RolloutSpec, status: RolloutSt
     return InForce(spec, _sized(status, written.replicas), hold)
 
 
-def _held_by_old_steps(known: RolloutSpec, edit: Edit, said: JSON) -> InForce:
+def _held_by_old_steps(
+    known: RolloutSpec, written: RolloutSpec, status: RolloutStatus, said: JSON
+) -> InForce:
     """Keep the steps, and nothing else, as they were when the current one was still among them."""
-    written, status = edit.written, edit.status
-    assert isinstance(written, RolloutSpec)
     steps = tuple(step_labels(written))
     index = resumes_at(status.entered_steps, steps)
     following, current = named_step(steps, index), status.entered_steps[-1]
@@ -155,9 +155,11 @@ def _held_by_old_steps(known: RolloutSpec, edit: Edit, said: JSON) -> InForce:
         next_step=following,
     )
     kept = {
-        name: getattr(known.way, name) for name in _OF_STEPS if name in type(known.way).model_fields
+        name: getattr(known.active_strategy, name)
+        for name in _OF_STEPS
+        if name in type(known.active_strategy).model_fields
     }
-    way = written.way.model_copy(update=kept)
+    way = written.active_strategy.model_copy(update=kept)
     arm = "blue_green" if isinstance(way, BlueGreenStrategy) else "canary"
     strategy = written.strategy.model_copy(update={arm: way})
     spec = written.model_copy(update={"strategy": strategy})

@@ -20,12 +20,12 @@ def misplaced(spec: RolloutSpec) -> Iterator[FieldError]:
     """Yield what is wrong with metadata by role and with antiAffinity, whatever the strategy."""
     way = f"spec.strategy.{'canary' if spec.strategy.canary is not None else 'blueGreen'}"
     for field, metadata in (
-        ("canaryMetadata", spec.way.canary_metadata),
-        ("stableMetadata", spec.way.stable_metadata),
+        ("canaryMetadata", spec.active_strategy.canary_metadata),
+        ("stableMetadata", spec.active_strategy.stable_metadata),
     ):
         if metadata is not None:
             yield from _metadata(spec, metadata, f"{way}.{field}")
-    apart = spec.way.anti_affinity
+    apart = spec.active_strategy.anti_affinity
     if apart is None:
         return
     wishes = (

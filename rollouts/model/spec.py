@@ -165,16 +165,16 @@ class RolloutSpec(Written):
         return self.strategy.canary is not None and self.routing is None
 
     @property
-    def way(self) -> CanaryStrategy | BlueGreenStrategy:
+    def active_strategy(self) -> CanaryStrategy | BlueGreenStrategy:
         """The strategy, whichever it is."""
-        way = self.strategy.canary or self.strategy.blue_green
-        assert way is not None
-        return way
+        found = self.strategy.canary or self.strategy.blue_green
+        assert found is not None
+        return found
 
     @property
     def steps(self) -> list[Step]:
         """The steps on the way to promotion."""
-        return self.way.steps
+        return self.active_strategy.steps
 
     @property
     def stable_service(self) -> str | None:

@@ -1,10 +1,9 @@
 """The made-up router: a Crossing says which Service it leads to, and what part goes to another one."""
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from rollouts.model.finding import Finding
-from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
+from rollouts.model.kinds import JSON, FrozenJSON, Ref
 from rollouts.model.route import Change, Route, RoutingWrite, Split
 from rollouts.traffic.ownership import is_going, namespace_of
 from rollouts.traffic.router import Router, RoutingKind
@@ -17,7 +16,6 @@ class Ferry(Router):
 
     spec = FerryRouting
     kinds = (RoutingKind(CROSSING, ("v1",)),)
-    absences: ClassVar[Mapping[Kind, tuple[str, ...]]] = {CROSSING: ("CrossingNotFound",)}
 
     def observe(self, scene: Scene, wanted: Split) -> Route:
         """Return what the Crossings say; one without a canary says 0."""
@@ -56,9 +54,15 @@ def _named(scene: Scene) -> dict[str, JSON]:
 
 
 def _findings(scene: Scene) -> Iterator[Finding]:
-    for name in scene.spec.users_objects(CROSSING):
+    for index, name in enumerate(scene.spec.users_objects(CROSSING)):
         if name not in _named(scene):
-            yield Finding("error", "CrossingNotFound", f"Crossing {name} does not exist; create it")
+            yield Finding(
+                "error",
+                "CrossingNotFound",
+                f"Crossing {name} does not exist; create it",
+                f"spec.strategy.canary.trafficRouting.ferry.crossings[{index}]",
+                absent=Ref(CROSSING, namespace_of(scene.rollout), name),
+            )
 
 
 def _is_ours(crossing: FrozenJSON, scene: Scene) -> bool:

@@ -18,7 +18,7 @@ from rollouts.model.unchecked import items, mapping
 def budget_findings(place: Place, limits: Limits | None) -> Iterator[Finding]:
     """Yield the budgets that keep every pod in its place, or that protect the wrong pods."""
     most = limits.most if limits is not None else place.spec.replicas
-    metadata = place.spec.way.stable_metadata
+    metadata = place.spec.active_strategy.stable_metadata
     labels = {**place.labels, **(metadata.labels if metadata is not None else {})}
     protecting = []
     for budget, hash_ in sorted(_around(place, labels), key=lambda found: name_of(found[0])):

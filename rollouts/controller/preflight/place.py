@@ -130,8 +130,8 @@ class Place:
         A canary Service that it made itself is as its stable Service is.
         """
         for name, metadata in (
-            (self.spec.stable_service, self.spec.way.stable_metadata),
-            (self.spec.canary_service, self.spec.way.canary_metadata),
+            (self.spec.stable_service, self.spec.active_strategy.stable_metadata),
+            (self.spec.canary_service, self.spec.active_strategy.canary_metadata),
         ):
             service = self.get(SERVICE, name)
             if service is not None and not ownership.is_ours(service, self.rollout):

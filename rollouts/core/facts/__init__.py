@@ -12,7 +12,6 @@ from rollouts.core.facts.confirmation_timeout import (
 from rollouts.core.facts.evidence import (
     StepDone,
     StepFailed,
-    StepState,
     StepWaits,
     evidence_turned,
     is_rising,
@@ -171,7 +170,6 @@ __all__ = [
     "Starting",
     "StepDone",
     "StepFailed",
-    "StepState",
     "StepWaits",
     "ToRelease",
     "ToRestore",

@@ -178,7 +178,7 @@ def _at_the_end(
     if arrived < workload.replicas:
         return Arriving(adoption.evolve(released_at=None), workload, arrived)
     since = adoption.released_at or world.now
-    due = since + timedelta(seconds=world.spec.way.scale_down_delay_seconds)
+    due = since + timedelta(seconds=world.spec.active_strategy.scale_down_delay_seconds)
     adoption = adoption.evolve(released_at=since)
     if world.observed.route.exists:
         return Clearing(adoption)

@@ -5,7 +5,7 @@ One that was gone back from is known to have been bad, or not wanted: it takes i
 however lately it was stable. Its mark goes with it until it has taken them.
 """
 
-from rollouts.core.world import World, under_way, waived
+from rollouts.core.world import UnderWay, World, stage_of, waived
 from rollouts.model.status import Revision, RolloutStatus
 
 
@@ -14,16 +14,14 @@ def good_revisions(status: RolloutStatus) -> list[Revision]:
     return [each for each in status.past if not each.gone_back_from]
 
 
-def after_promotion(status: RolloutStatus) -> tuple[Revision, list[Revision]]:
+def after_promotion(status: RolloutStatus, release: UnderWay) -> tuple[Revision, list[Revision]]:
     """
     Return the revision that is stable from now on, and what was stable before it.
 
     What it replaces was gone back from when it was stable before that, and left in good
     standing, or was asked for by `rollback`.
     """
-    old, new = status.stable_revision, status.current_revision
-    assert old is not None
-    assert new is not None
+    old, new = release.stable, release.current
     pinned = status.pinned is not None and status.pinned.hash == new.hash
     unproven = waived(status) and _is_marked(status, new)
     left = as_gone_back_from(old) if pinned or _is_good(status, new) else old
@@ -36,10 +34,10 @@ def stable_left(status: RolloutStatus) -> Revision | None:
 
     Where it was just being gone back from, it is no better for that.
     """
-    stable, current = status.stable_revision, status.current_revision
-    if stable is None or current is None or not under_way(status):
-        return stable
-    return as_gone_back_from(stable) if _is_good(status, current) else stable
+    stage = stage_of(status)
+    if isinstance(stage, UnderWay) and _is_good(status, stage.current):
+        return as_gone_back_from(stage.stable)
+    return status.stable_revision
 
 
 def past_revisions(status: RolloutStatus, left: Revision, stable: Revision) -> list[Revision]:

@@ -19,9 +19,13 @@ def role_metadata_of(spec: RolloutSpec, status: RolloutStatus, hash_: str) -> Ro
     """Return what the role of this revision gives to its pods; None when it has no role."""
     stable, current = status.stable_revision, status.current_revision
     if stable is not None and stable.hash == hash_:
-        metadata = spec.way.stable_metadata
+        metadata = spec.active_strategy.stable_metadata
     elif current is not None and current.hash == hash_:
-        metadata = spec.way.stable_metadata if stable is None else spec.way.canary_metadata
+        metadata = (
+            spec.active_strategy.stable_metadata
+            if stable is None
+            else spec.active_strategy.canary_metadata
+        )
     else:
         return None
     if metadata is None:
@@ -47,7 +51,7 @@ def with_roles(world: World, status: RolloutStatus) -> Iterator[tuple[ReplicaSet
 
 def has_role_metadata(replica_set: ReplicaSet, metadata: RoleMetadata) -> bool:
     """Return whether the next pods of a ReplicaSet will have this, and the label of their Rollout."""
-    return replica_set.labelled and bool(replica_set.worn.dress == metadata)
+    return replica_set.labelled and bool(replica_set.applied.role == metadata)
 
 
 def _is_free(key: str) -> bool:

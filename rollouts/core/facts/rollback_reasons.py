@@ -133,7 +133,7 @@ def pods_against(
             f" needs are ready; {names} failed"
         )
     elif min(_unready_ends(world, status, bad)) <= world.now:
-        patience = format_duration(world.spec.way.unready_seconds)
+        patience = format_duration(world.spec.active_strategy.unready_seconds)
         yield (
             f"{found.ready} of the {wanted} canary pods that {status.weights.applied} % of the traffic"
             f" needs are ready; {names} failed, and {'is' if len(bad) == 1 else 'are'} not ready again"
@@ -155,7 +155,7 @@ def next_unready_end(world: World, status: RolloutStatus) -> datetime | None:
 
 
 def _unready_ends(world: World, status: RolloutStatus, bad: list[Pod]) -> list[datetime]:
-    patience = timedelta(seconds=world.spec.way.unready_seconds)
+    patience = timedelta(seconds=world.spec.active_strategy.unready_seconds)
     began = status.weights.applied_at or world.now
     return [(pod.unready_since or began) + patience for pod in bad]
 

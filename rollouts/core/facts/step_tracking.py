@@ -36,8 +36,8 @@ def step_label(step: Step) -> str:
         return f"setCanaryScale {_scale(step.set_canary_scale)}"
     if step.set_header_route is not None:
         return _header_route(step.set_header_route)
-    assert step.set_mirror_route is not None
-    return _mirror_route(step.set_mirror_route)
+    mirror = step.set_mirror_route
+    return _mirror_route(mirror) if mirror is not None else ""
 
 
 def step_labels(spec: RolloutSpec) -> list[str]:

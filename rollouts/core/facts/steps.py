@@ -94,10 +94,9 @@ def step_state(world: World, status: RolloutStatus, step: Step) -> StepState:
     lowered = status.weights.applied < status.weights.desired  # somebody took the traffic away
     if lowered or status.weights.disrupted_at is not None:
         return StepWaits(step_waits_for(world, status), until=_next_moment(world, status))
-    if step.pause is not None:
-        return _pause(world, status, step.pause)
-    assert step.analysis is not None
-    return _analysis(world, status, step.analysis)
+    if step.analysis is not None:
+        return _analysis(world, status, step.analysis)
+    return _pause(world, status, step.pause) if step.pause is not None else StepDone()
 
 
 def _next_moment(world: World, status: RolloutStatus) -> datetime | None:

@@ -100,7 +100,9 @@ def workload_due_at(world: World, adoption: Adoption) -> datetime | None:
     """Return when the Deployment's pods may go; None while they may be needed."""
     if adoption.idle_since is None:
         return None
-    return adoption.idle_since + timedelta(seconds=world.spec.way.scale_down_delay_seconds)
+    return adoption.idle_since + timedelta(
+        seconds=world.spec.active_strategy.scale_down_delay_seconds
+    )
 
 
 def workload_size_wanted(world: World, status: RolloutStatus) -> int | None:

@@ -11,26 +11,27 @@ from rollouts.core.facts import (
     who_answers,
 )
 from rollouts.core.world import (
+    KeptWarm,
     Move,
     ReplicaSet,
+    UnderWay,
     World,
     carrier_of,
     current_route,
     describe,
     next_revision_number,
+    stage_of,
     under_way,
 )
 from rollouts.model.status import Abort, Exposure, Retiring, Revision, RolloutStatus, Weights
 
 
-def go_back(world: World, move: Move, *, by: str, reason: str, forced: bool = False) -> Move:
-    """Switch back to the revision before, which is still warm; only `is_warm` asks for it."""
-    status = move.status
-    previous, left = status.previous_revision, status.stable_revision
-    assert previous is not None
-    past = [each for each in status.past if each.hash != previous.hash]
-    if left is not None:
-        past = past_revisions(status, as_gone_back_from(left), previous)
+def go_back(
+    world: World, move: Move, warm: KeptWarm, *, by: str, reason: str, forced: bool = False
+) -> Move:
+    """Switch back to the revision before, which is still warm."""
+    status, previous = move.status, warm.previous
+    past = past_revisions(status, as_gone_back_from(warm.stable), previous)
     return roll_back(
         world,
         move.evolve(
@@ -52,9 +53,10 @@ def roll_back(world: World, move: Move, *, by: str, reason: str, forced: bool = 
     Of that, what stable can't bear yet follows when it can, unless it is `forced`.
     """
     status = move.status
-    current, stable = status.current_revision, status.stable_revision
-    assert current is not None
-    assert stable is not None
+    release = stage_of(status)
+    if not isinstance(release, UnderWay):
+        return move  # there is nothing to stop
+    current, stable = release.current, release.stable
     drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
     reached = status.weights.applied > 0 or status.weights.disrupted_at is not None
     move = move.evolve(
@@ -68,7 +70,9 @@ def roll_back(world: World, move: Move, *, by: str, reason: str, forced: bool = 
         leaning_since=None,
         canary_scale=None,
         drain_until=drained if reached else status.drain_until,
-        retiring=retire(status, current.hash, world.spec.way.abort_scale_down_delay_seconds),
+        retiring=retire(
+            status, current.hash, world.spec.active_strategy.abort_scale_down_delay_seconds
+        ),
         phase="Degraded",
     )
     sentence = (
@@ -91,7 +95,7 @@ def retarget(world: World, move: Move) -> Move:
         return move
     superseded = status.current_revision if under_way(status) or status.abort else None
     if status.stable_revision is not None and status.stable_revision.hash == wanted:
-        return _back_to_stable(world, move)
+        return _back_to_stable(world, move, status.stable_revision)
     move = move.evolve(stable_revision=stable_left(status))
     known = is_known_good(world, status, wanted)
     move = begin(world, move, numbered(world, status, wanted), skipping=known)
@@ -233,11 +237,10 @@ def _first_sight(world: World, move: Move) -> Move:
     return begin(world, move, numbered(world, move.status, world.observed.template_hash))
 
 
-def _back_to_stable(world: World, move: Move) -> Move:
+def _back_to_stable(world: World, move: Move, stable: Revision) -> Move:
     """Take the stable template as the wish to stop: the rollback path, without steps."""
     status = move.status
-    stable, left = status.stable_revision, status.current_revision
-    assert stable is not None
+    left = status.current_revision
     move = move.evolve(
         **(_fresh(status) | {"weights": Weights(desired=100, applied=100)}),
         current_revision=stable,
@@ -256,7 +259,7 @@ def _back_to_stable(world: World, move: Move) -> Move:
 
 def leaving(world: World, move: Move, hash_: str) -> Move:
     """Let a revision that was on its way go, some time after nothing reaches it any more."""
-    delay = world.spec.way.abort_scale_down_delay_seconds
+    delay = world.spec.active_strategy.abort_scale_down_delay_seconds
     return move.evolve(retiring=retire(move.status, hash_, delay))
 
 

@@ -10,7 +10,9 @@ from rollouts.core.facts import (
     stand_in,
 )
 from rollouts.core.world import (
+    Aborted,
     Move,
+    UnderWay,
     World,
     carrier_of,
     current_route,
@@ -18,6 +20,7 @@ from rollouts.core.world import (
     has_just_left,
     reaches_canary,
     split_of,
+    stage_of,
     under_way,
 )
 from rollouts.model.route import Route
@@ -27,7 +30,7 @@ from rollouts.model.status import RolloutStatus, Weights
 def confirm(world: World, move: Move) -> Move:
     """Take over the weight that all routes agree on, and notice what somebody else changed."""
     status = move.status
-    if not under_way(status) and status.abort is None:
+    if not isinstance(stage_of(status), UnderWay | Aborted):
         return move
     if canary_is_without_pods(world, status):
         return move

@@ -8,7 +8,7 @@ from rollouts.core.world import (
     World,
     by_whom,
     describe,
-    is_warm,
+    kept_warm,
     restart_pace,
     under_way,
 )
@@ -23,8 +23,9 @@ def abort(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
     if under_way(move.status):
         moved = roll_back(world, move, by=by, reason=reason, forced=True)
         return moved, True, f"traffic goes back to stable{abort_cost(world, moved.status)}"
-    if is_warm(world, move.status):
-        moved = go_back(world, move, by=by, reason=reason, forced=True)
+    warm = kept_warm(world, move.status)
+    if warm is not None:
+        moved = go_back(world, move, warm, by=by, reason=reason, forced=True)
         answer = "traffic goes back to the revision before, which is still warm"
         return moved, True, f"{answer}{abort_cost(world, moved.status)}"
     if move.status.restart is not None:
@@ -55,10 +56,10 @@ def rollback(world: World, move: Move, command: Command) -> tuple[Move, bool, st
     found = _past(world, status, wanted)
     if found is None:
         return move, False, _no_such_revision(world, status, wanted)
-    previous = status.previous_revision
-    if previous is not None and previous.hash == found.hash and is_warm(world, status):
+    warm = kept_warm(world, status)
+    if warm is not None and warm.previous.hash == found.hash:
         why = f": {command.reason}" if command.reason else ""
-        moved = go_back(world, move, by=by, reason=f"rolled back{by_whom(command)}{why}")
+        moved = go_back(world, move, warm, by=by, reason=f"rolled back{by_whom(command)}{why}")
         return moved, True, f"traffic goes back to {describe(found)}, which is still warm"
     template = world.observed.template_hash
     pinned = Pinned(hash=found.hash, instead_of=template, at=world.now, by=command.by)

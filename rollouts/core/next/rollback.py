@@ -12,7 +12,7 @@ from rollouts.core.facts import (
     reasons_to_roll_back,
 )
 from rollouts.core.next.attempt import go_back, roll_back
-from rollouts.core.world import Move, World, carrier_of, is_warm, under_way
+from rollouts.core.world import Move, World, carrier_of, kept_warm, under_way
 from rollouts.model.status import Weights
 
 
@@ -47,9 +47,12 @@ def abort_if_failed(world: World, move: Move) -> Move:
     """Roll back, in this very decision, when there is a reason to."""
     if move.retreat:
         return move
-    if is_warm(world, move.status):
+    warm = kept_warm(world, move.status)
+    if warm is not None:
         reason = next(failed_criteria(world), None)
-        return go_back(world, move, by="rollouts", reason=reason) if reason is not None else move
+        if reason is None:
+            return move
+        return go_back(world, move, warm, by="rollouts", reason=reason)
     if not under_way(move.status):
         return move
     reason = next(reasons_to_roll_back(world, move.status), None)

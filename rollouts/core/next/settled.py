@@ -15,13 +15,16 @@ from rollouts.core.facts import (
     stable_service_is_complete,
 )
 from rollouts.core.world import (
+    FirstDeploy,
     Move,
+    NotBegun,
+    Settled,
     World,
     describe,
     drift_corrected_lately,
     drift_pause_ends,
     missing_service,
-    under_way,
+    stage_of,
 )
 from rollouts.model.status import Revision, RolloutStatus, Weights
 
@@ -40,30 +43,33 @@ def _time_route_removal(world: World, move: Move) -> Move:
 
 def settle(world: World, move: Move) -> Move:
     """No rollout is under way: bring the only revision to full size, and call that healthy."""
-    if move.status.abort is not None or under_way(move.status):
-        return move
-    move = _time_route_removal(world, move)
+    match stage_of(move.status):
+        case NotBegun():
+            return _first_deploy_waits(world, _time_route_removal(world, move))
+        case FirstDeploy(current):
+            move = _time_route_removal(world, move)
+            if is_short_of_pods(world, move.status) or world.replica_set(current) is None:
+                return _first_deploy_waits(world, move)
+            first = Weights(desired=100, applied=100)
+            return _settled(world, move.evolve(stable_revision=current, weights=first), current)
+        case Settled(stable):
+            return _settled(world, _time_route_removal(world, move), stable)
+    return move
+
+
+def _settled(world: World, move: Move, stable: Revision) -> Move:
+    """Say what the stable revision lacks, or that all is well."""
     status = move.status
-    running = world.replica_set(status.current_revision)
-    lacks_pods = is_short_of_pods(world, status)
-    if status.stable_revision is None:
-        if lacks_pods or running is None:
-            return _first_deploy_waits(world, move)
-        move = move.evolve(
-            stable_revision=status.current_revision, weights=Weights(desired=100, applied=100)
-        )
-        status = move.status
     service = world.stable_service
     findings = world.observed.route.blockers
     if missing_service(world):
         return _without_service(world, move)
     if findings:
         return _calm(world, move, "Degraded", findings[0].message)
-    if lacks_pods:
+    if is_short_of_pods(world, status):
         return _lacking(world, move)
-    assert status.stable_revision is not None
     others = served_by_others(world, status, service) if service is not None else ""
-    if service is not None and service.selected_hash != status.stable_revision.hash and not others:
+    if service is not None and service.selected_hash != stable.hash and not others:
         drift_pause = drift_pause_ends(status, world.now)
         if drift_pause is not None:
             text = f"somebody else keeps changing the selector of Service {service.name}"
@@ -71,12 +77,12 @@ def settle(world: World, move: Move) -> Move:
         again = service.name in status.services
         if again and (status.phase == "Healthy" or _was_put_back(world, status)):
             seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
-            text = f"{seen}; it is put back to {status.stable_revision.hash}"
+            text = f"{seen}; it is put back to {stable.hash}"
             return move.event(world, "DriftCorrected", text, "Warning")
         waits = narrowing_waits_for(world, status, service)
         text = waits or f"Service {service.name} is being switched"
         return _calm(world, move, "Progressing", text)
-    return _complete(world, move, status.stable_revision, others)
+    return _complete(world, move, stable, others)
 
 
 def _complete(world: World, move: Move, stable: Revision, others: str) -> Move:
@@ -84,8 +90,11 @@ def _complete(world: World, move: Move, stable: Revision, others: str) -> Move:
     waits = route_removal_waits_for(world, move.status)
     if waits:
         return _calm(world, move, "Progressing", waits)
-    if move.status.pinned is not None:
-        return _calm(world, move, "Degraded", _pinned(move.status))
+    pinned = move.status.pinned
+    if pinned is not None:
+        by = f" by {pinned.by}" if pinned.by else ""
+        text = f"rolled back to {describe(stable)}{by}; the template says otherwise: change it, or retry"
+        return _calm(world, move, "Degraded", text)
     text = f"{describe(stable)} is stable"
     return _calm(world, move, "Healthy", f"{text}; {others}" if others else text)
 
@@ -107,16 +116,6 @@ def _was_put_back(world: World, status: RolloutStatus) -> bool:
     promoted = [entry.at for entry in status.history if entry.reason == "Promoted"]
     lately = drift_corrected_lately(status, world.now)
     return bool(lately) and (not promoted or lately[-1] > promoted[-1])
-
-
-def _pinned(status: RolloutStatus) -> str:
-    assert status.pinned is not None
-    assert status.stable_revision is not None
-    by = f" by {status.pinned.by}" if status.pinned.by else ""
-    return (
-        f"rolled back to {describe(status.stable_revision)}{by}; the template says otherwise:"
-        " change it, or retry"
-    )
 
 
 def _calm(world: World, move: Move, phase: str, message: str) -> Move:

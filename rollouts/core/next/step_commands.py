@@ -130,8 +130,7 @@ def _meant(
     """
     if command.hold and command.hold not in HOLDS:
         return False, f"it names the hold {command.hold!r}; known are {', '.join(HOLDS)}"
-    if held == "edit" and command.hold != "edit":
-        assert world.edit is not None
+    if world.edit is not None and command.hold != "edit":
         return False, f"{world.edit.why}; name no step to promote it"
     other = _another_step(world, status, command.step) if command.step else None
     if other is not None:
@@ -204,10 +203,10 @@ def _resume_steps(move: Move, hold: Hold) -> Answer:
 
 def _begin_anew(world: World, move: Move, hold: Hold) -> Answer:
     """Begin again by another strategy; what the old one has done is taken back first."""
-    if not move.status.entered_steps:
+    current = move.status.current_revision
+    if not move.status.entered_steps or current is None:
         return move, False, f"{hold.goes_over}; there is no hold to pass"
-    assert move.status.current_revision is not None
-    moved = begin(world, move, move.status.current_revision)
+    moved = begin(world, move, current)
     return moved, True, "traffic goes back to stable, then it begins anew by the new strategy"
 
 

@@ -7,7 +7,6 @@ from rollouts.core.facts import (
     PROMOTION,
     StepDone,
     StepFailed,
-    StepState,
     StepWaits,
     after_promotion,
     entered_steps,
@@ -27,13 +26,14 @@ from rollouts.core.next.attempt import retire, roll_back
 from rollouts.core.world import (
     Hold,
     Move,
+    UnderWay,
     World,
     canary_scale_at,
     carrier_of,
     describe,
     missing_service,
     pods_needed,
-    under_way,
+    stage_of,
 )
 from rollouts.model.status import Pause, PauseReason, RolloutStatus, Weights
 from rollouts.model.strategy import Step
@@ -44,10 +44,13 @@ BY_A_PERSON = ("SpecPaused", "Command", "StepsChanged", "StrategyChanged", "Inva
 
 def advance(world: World, move: Move) -> Move:
     """Go as far as the evidence, the clock and the cluster allow, and say what it waits for."""
-    if not under_way(move.status):
+    release = stage_of(move.status)
+    if not isinstance(release, UnderWay):
         return move
     standing_still = _stands_still(world, move)
-    return standing_still if standing_still is not None else _go_on(world, _awake(world, move))
+    if standing_still is not None:
+        return standing_still
+    return _go_on(world, _awake(world, move), release)
 
 
 def _stands_still(world: World, move: Move) -> Move | None:
@@ -69,7 +72,7 @@ def _awake(world: World, move: Move) -> Move:
     return move
 
 
-def _go_on(world: World, move: Move) -> Move:
+def _go_on(world: World, move: Move, release: UnderWay) -> Move:
     """Go through the steps as far as they are done, then to the promotion."""
     steps = world.spec.steps
     index = move.status.current_step_index or 0
@@ -85,7 +88,7 @@ def _go_on(world: World, move: Move) -> Move:
     unseen = step_waits_for_evidence(world, move.status, index)
     if unseen is not None:
         return _stay(world, move, unseen)
-    return _promote(world, _enter(world, move, index))
+    return _promote(world, _enter(world, move, index), release)
 
 
 def _enter(world: World, move: Move, index: int) -> Move:
@@ -143,10 +146,10 @@ def _still_open(status: RolloutStatus, step: Step | None) -> list[str]:
     return [each for each in status.weights.routes if route is None or each != route.name]
 
 
-def _stay(world: World, move: Move, found: StepState) -> Move:
+def _stay(world: World, move: Move, found: StepWaits | StepFailed) -> Move:
+    """Stay at this step, and say what it waits for; or go back where that ends the release."""
     if isinstance(found, StepFailed):
         return roll_back(world, move, by="rollouts", reason=found.why)
-    assert isinstance(found, StepWaits)
     status = move.status
     where = f"{place_of(world, status)}: {missing_service(world) or found.why}"
     if found.until is not None:
@@ -179,7 +182,7 @@ def _held(world: World, move: Move, hold: Hold) -> Move:
     return move.evolve(phase="Paused", pause=pause).event(world, "Paused", text)
 
 
-def _promote(world: World, move: Move) -> Move:
+def _promote(world: World, move: Move, release: UnderWay) -> Move:
     """After the last step: full size, all the traffic, then the stable Service's selector."""
     status = move.status
     if not step_is_settled(world, status):
@@ -191,9 +194,8 @@ def _promote(world: World, move: Move) -> Move:
     unseen = rise_waits_for(world, status)
     if unseen is not None:
         return _stay(world, move, unseen)
-    old = status.stable_revision
-    assert old is not None
-    new, past = after_promotion(status)
+    old = release.stable
+    new, past = after_promotion(status, release)
     is_switch = carrier_of(world.spec).is_switched
     seconds = (world.now - (status.started_at or world.now)).total_seconds()
     exposure = status.exposure
@@ -215,7 +217,7 @@ def _promote(world: World, move: Move) -> Move:
         ),
         previous_revision=old if is_switch else None,
         past=past,
-        retiring=retire(status, old.hash, world.spec.way.scale_down_delay_seconds),
+        retiring=retire(status, old.hash, world.spec.active_strategy.scale_down_delay_seconds),
         phase="Progressing",
     )
     return move.event(

@@ -39,26 +39,23 @@ def remember_workload(world: World, move: Move) -> Move:
         return move.evolve(adoption=adoption.evolve(replicas=size, scaled_down=False))
     idle = (adoption.idle_since or world.now) if workload_is_idle(world, status) else None
     adoption = adoption.evolve(idle_since=idle)
-    move = _scaled_down(world, move.evolve(adoption=adoption), workload)
+    move = _scaled_down(world, move.evolve(adoption=adoption), workload, adoption)
     due = workload_due_at(world, adoption)
     if ref.scale_down != "never" and workload.replicas > 0 and due is not None:
         move = move.requeue_at(due)
     return move
 
 
-def _scaled_down(world: World, move: Move, workload: Workload) -> Move:
+def _scaled_down(world: World, move: Move, workload: Workload, adoption: Adoption) -> Move:
     """Notice that the Deployment has no pods any more, or that somebody gave it some again."""
-    adoption, ref = move.status.adoption, world.spec.workload_ref
-    assert adoption is not None
-    assert ref is not None
-    message = move.status.message
+    ref, message = world.spec.workload_ref, move.status.message
     if workload.replicas == 0:
         if adoption.scaled_down:
             return move
         move = move.evolve(adoption=adoption.evolve(scaled_down=True))
         text = f"the pods of Deployment {workload.name} are not needed any more: it has 0 replicas"
         return move.event(world, "WorkloadScaledDown", text).evolve(message=message)
-    if not adoption.scaled_down or ref.scale_down == "never":
+    if not adoption.scaled_down or ref is None or ref.scale_down == "never":
         return move
     drift_pause = drift_pause_ends(move.status, world.now)
     if drift_pause is not None:

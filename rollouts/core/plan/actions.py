@@ -40,7 +40,7 @@ class CreateReplicaSet:
     hash: str
     revision: int
     replicas: int
-    dress: RoleMetadata = field(default_factory=RoleMetadata)
+    role: RoleMetadata = field(default_factory=RoleMetadata)
     """What the role of the revision gives to its pods."""
 
 
@@ -76,15 +76,15 @@ class SetMinReady:
 
 
 @dataclass(frozen=True, slots=True)
-class DressReplicaSet:
+class SetTemplateMetadata:
     """Give the pods that it makes from now on what a role gives, and the label of their Rollout."""
 
     name: str
-    dress: RoleMetadata
+    role: RoleMetadata
 
 
 @dataclass(frozen=True, slots=True)
-class DressPod:
+class SetPodMetadata:
     """Give a living pod what its role gives; None takes something away. That it has gone is fine."""
 
     name: str
@@ -163,8 +163,8 @@ Action = (
     | NumberReplicaSet
     | ScaleReplicaSet
     | SetMinReady
-    | DressReplicaSet
-    | DressPod
+    | SetTemplateMetadata
+    | SetPodMetadata
     | EvictPod
     | DeleteReplicaSet
     | CreateService

@@ -9,7 +9,13 @@ from rollouts.core.facts import (
     scale_selector,
     with_roles,
 )
-from rollouts.core.plan.actions import Action, DressPod, DressReplicaSet, EvictPod, SetMinReady
+from rollouts.core.plan.actions import (
+    Action,
+    EvictPod,
+    SetMinReady,
+    SetPodMetadata,
+    SetTemplateMetadata,
+)
 from rollouts.core.world import ReplicaSet, World, restart_pace, under_way
 from rollouts.model.kinds import ROLLOUT_LABEL
 from rollouts.model.status import RolloutStatus
@@ -38,11 +44,11 @@ def templates(world: World, status: RolloutStatus) -> Iterator[Action]:
 
     To be done before sizes change, so that no pod is born in the old dress.
     """
-    for replica_set, dress in with_roles(world, status):
+    for replica_set, role in with_roles(world, status):
         if replica_set.min_ready_seconds != world.spec.min_ready_seconds:
             yield SetMinReady(replica_set.name, world.spec.min_ready_seconds)
-        if not has_role_metadata(replica_set, dress):
-            yield DressReplicaSet(replica_set.name, dress)
+        if not has_role_metadata(replica_set, role):
+            yield SetTemplateMetadata(replica_set.name, role)
 
 
 def living_pods(world: World, status: RolloutStatus) -> Iterator[Action]:
@@ -52,8 +58,8 @@ def living_pods(world: World, status: RolloutStatus) -> Iterator[Action]:
     Nothing is yielded when all is as it should be.
     """
     relabels = not under_way(status) or status.selector == scale_selector(world)
-    for replica_set, dress in with_roles(world, status):
-        if has_role_metadata(replica_set, dress):
+    for replica_set, role in with_roles(world, status):
+        if has_role_metadata(replica_set, role):
             yield from _pod_writes(replica_set, world.observed.name, relabels=relabels)
 
 
@@ -65,15 +71,15 @@ def _pod_writes(replica_set: ReplicaSet, rollout: str, *, relabels: bool) -> Ite
     not need it yet: where pods' labels are labels of their metrics, each counter would become
     a new one while it is being counted.
     """
-    worn = replica_set.worn
+    applied = replica_set.applied
     others = [
         pod
         for pod in replica_set.pods
-        if pod.mark != worn.dress.mark or (relabels and not pod.labelled)
+        if pod.mark != applied.role.mark or (relabels and not pod.labelled)
     ]
     for pod in others[:PODS_AT_ONCE]:
-        patch = worn.patch() if pod.mark != worn.dress.mark else {}
+        patch = applied.patch() if pod.mark != applied.role.mark else {}
         labels = patch.get("labels", {})
         if relabels and not pod.labelled:
             labels = {**labels, ROLLOUT_LABEL: rollout}
-        yield DressPod(pod.name, labels, patch.get("annotations", {}))
+        yield SetPodMetadata(pod.name, labels, patch.get("annotations", {}))

@@ -31,7 +31,7 @@ from rollouts.core.world import (
     under_way,
 )
 from rollouts.model.kinds import REPLICA_SET, Ref
-from rollouts.model.status import Retiring, RolloutStatus
+from rollouts.model.status import Retiring, Revision, RolloutStatus
 
 
 def adopt_orphans(world: World, _status: RolloutStatus) -> Iterator[Action]:
@@ -46,15 +46,16 @@ def adopt_orphans(world: World, _status: RolloutStatus) -> Iterator[Action]:
 def replica_set_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what makes, numbers, sizes and forgets ReplicaSets; none without a current revision."""
     current, stable = status.current_revision, status.stable_revision
-    assert current is not None
+    if current is None:
+        return
     target = world.replica_set(current)
-    wanted = _wanted(world, status)
+    wanted = _wanted(world, status, current)
     if target is None:
         bound = stable is None or stable.hash == current.hash or _is_bound(world, status)
-        dress = role_metadata_of(world.spec, status, current.hash)
-        if bound and dress is not None and current.hash == world.observed.template_hash:
+        role = role_metadata_of(world.spec, status, current.hash)
+        if bound and role is not None and current.hash == world.observed.template_hash:
             size = wanted.get(current.hash, 0)
-            yield CreateReplicaSet(current.hash, current.number, size, dress)
+            yield CreateReplicaSet(current.hash, current.number, size, role)
     elif target.revision != current.number:
         yield NumberReplicaSet(target.name, current.number)
     for hash_, replica_set in world.observed.replica_sets.items():
@@ -91,18 +92,19 @@ def _is_bound(world: World, status: RolloutStatus) -> bool:
 
 def replica_sets_back(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield the next sizes on the way back to stable, where a share of the pods is the weight."""
-    if not carrier_of(world.spec).is_shared or status.stable_revision is None:
+    stable, current = status.stable_revision, status.current_revision
+    if not carrier_of(world.spec).is_shared or stable is None or current is None:
         return
-    sizes = _balanced(world, status)
+    sizes = _balanced(world, status, stable, current)
     for hash_, replica_set in world.observed.replica_sets.items():
         if sizes.get(hash_, replica_set.wanted) != replica_set.wanted:
             yield ScaleReplicaSet(replica_set.name, sizes[hash_])
 
 
-def _balanced(world: World, status: RolloutStatus) -> dict[str, int]:
-    stable, current = status.stable_revision, status.current_revision
-    assert stable is not None
-    assert current is not None
+def _balanced(
+    world: World, status: RolloutStatus, stable: Revision, current: Revision
+) -> dict[str, int]:
+    """Return the next sizes where a share of the pods is the weight, by hash."""
     total = stable_replicas(world.spec, status)
     percent = next_weight(world, status) if under_way(status) else 0
     canary_goal, stable_goal = pod_shares(world.spec, total, percent)
@@ -127,12 +129,11 @@ def _balanced(world: World, status: RolloutStatus) -> dict[str, int]:
     return next_sizes(world.spec, total, fleets)
 
 
-def _wanted(world: World, status: RolloutStatus) -> dict[str, int]:
+def _wanted(world: World, status: RolloutStatus, current: Revision) -> dict[str, int]:
     """Return the size of every revision that is to be sized now, by hash; what is absent stays as it is."""
-    spec, current, stable = world.spec, status.current_revision, status.stable_revision
-    assert current is not None
+    spec, stable = world.spec, status.stable_revision
     if carrier_of(spec).is_shared and stable is not None:
-        return _balanced(world, status)
+        return _balanced(world, status, stable, current)
     keep = {entry.hash for entry in status.retiring if _stays(world, status, entry)}
     left = {hash_ for hash_ in world.observed.replica_sets if hash_ not in keep}
     if stable is not None:

@@ -13,8 +13,6 @@ from rollouts.core.plan.actions import (
     Action,
     Adopt,
     DeleteReplicaSet,
-    DressPod,
-    DressReplicaSet,
     EvictPod,
     FollowService,
     ReleaseService,
@@ -24,12 +22,14 @@ from rollouts.core.plan.actions import (
     ScaleWorkload,
     SelectRevision,
     SetMinReady,
+    SetPodMetadata,
+    SetTemplateMetadata,
     SetWeight,
 )
 from rollouts.core.world import World, carrier_of
 
 _BACK, _PODS, _SERVICES, _FORWARD, _LATER = range(5)
-_CAN_WAIT = (DeleteReplicaSet, DressPod, EvictPod)
+_CAN_WAIT = (DeleteReplicaSet, SetPodMetadata, EvictPod)
 
 
 def by_urgency(world: World, actions: Iterable[Action]) -> list[Action]:
@@ -45,7 +45,7 @@ def by_urgency(world: World, actions: Iterable[Action]) -> list[Action]:
 
 def _place(world: World, asked: Sequence[Action], action: Action) -> int:
     match action:
-        case DressReplicaSet(name) | SetMinReady(name):
+        case SetTemplateMetadata(name) | SetMinReady(name):
             return min((_size(world, each) for each in _sizes(asked, name)), default=_LATER)
         case SetWeight(split):
             falls = split.percent == 0 or split.percent < world.observed.route.highest

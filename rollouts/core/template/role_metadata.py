@@ -53,23 +53,23 @@ class AppliedMetadata:
     itself has in its place, None being nothing: a pod may still wear something of old.
     """
 
-    dress: RoleMetadata = field(default_factory=RoleMetadata)
+    role: RoleMetadata = field(default_factory=RoleMetadata)
     before: Mapping[Part, Mapping[str, str | None]] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
         """The record, as it is written on the ReplicaSet."""
-        facts = {part: dict(self.dress.part(part)) for part in _PARTS}
+        facts = {part: dict(self.role.part(part)) for part in _PARTS}
         return json.dumps({**facts, "before": self.before}, sort_keys=True, separators=(",", ":"))
 
     def patch(self) -> JSON:
         """Return the merge patch for the metadata of a template, or a pod, that is to wear it."""
         patch: JSON = {}
         for part in _PARTS:
-            changes = {**self.before.get(part, {}), **self.dress.part(part)}
+            changes = {**self.before.get(part, {}), **self.role.part(part)}
             if changes:
                 patch[part] = changes
-        patch.setdefault("labels", {})[ROLE_METADATA] = self.dress.mark or None
+        patch.setdefault("labels", {})[ROLE_METADATA] = self.role.mark or None
         return patch
 
 
@@ -78,15 +78,15 @@ def applied_metadata(replica_set: FrozenJSON) -> AppliedMetadata:
     text = (replica_set["metadata"].get("annotations") or {}).get(ROLE_METADATA)
     try:
         facts = json.loads(text or "{}")
-        dress = RoleMetadata(*({**facts.get(part, {})} for part in _PARTS))
+        role = RoleMetadata(*({**facts.get(part, {})} for part in _PARTS))
         before = facts.get("before", {})
-        return AppliedMetadata(dress, {part: {**before[part]} for part in _PARTS if part in before})
+        return AppliedMetadata(role, {part: {**before[part]} for part in _PARTS if part in before})
     except (ValueError, TypeError, AttributeError):
         return AppliedMetadata()
 
 
 def applied_after(
-    template: FrozenJSON, present: AppliedMetadata, dress: RoleMetadata
+    template: FrozenJSON, present: AppliedMetadata, role: RoleMetadata
 ) -> AppliedMetadata:
     """Return what a template wears that is given another dress than it has at present."""
     metadata = template.get("metadata") or {}
@@ -94,21 +94,21 @@ def applied_after(
     for part in _PARTS:
         own = metadata.get(part) or {}
         known = present.before.get(part, {})
-        remembered = {**{key: own.get(key) for key in dress.part(part)}, **known}
+        remembered = {**{key: own.get(key) for key in role.part(part)}, **known}
         if remembered:
             before[part] = remembered
-    return AppliedMetadata(dress, before)
+    return AppliedMetadata(role, before)
 
 
-def metadata_patch(replica_set: FrozenJSON, dress: RoleMetadata, rollout: str) -> JSON:
+def metadata_patch(replica_set: FrozenJSON, role: RoleMetadata, rollout: str) -> JSON:
     """
-    Return the merge patch that makes a ReplicaSet's next pods wear `dress`, and records it.
+    Return the merge patch that makes a ReplicaSet's next pods wear `role`, and records it.
 
     They get the label of their Rollout too, if the ReplicaSet is older than that.
     """
     template = (replica_set.get("spec") or {}).get("template") or {}
     present = applied_metadata(replica_set)
-    after = applied_after(template, present, dress)
+    after = applied_after(template, present, role)
     patch = after.patch()
     patch["labels"][ROLLOUT_LABEL] = rollout
     result: JSON = {"spec": {"template": {"metadata": patch}}}
@@ -117,12 +117,12 @@ def metadata_patch(replica_set: FrozenJSON, dress: RoleMetadata, rollout: str) -
     return result
 
 
-def with_metadata(replica_set: JSON, dress: RoleMetadata) -> JSON:
-    """Return a ReplicaSet that is yet to be made, with `dress` in its template and on record."""
-    if not dress.mark:
+def with_metadata(replica_set: JSON, role: RoleMetadata) -> JSON:
+    """Return a ReplicaSet that is yet to be made, with `role` in its template and on record."""
+    if not role.mark:
         return replica_set
     result = copy.deepcopy(replica_set)
-    after = applied_after(result["spec"]["template"], AppliedMetadata(), dress)
+    after = applied_after(result["spec"]["template"], AppliedMetadata(), role)
     result["metadata"].setdefault("annotations", {})[ROLE_METADATA] = after.text
     _apply_patch(result["spec"]["template"], after.patch())
     return result

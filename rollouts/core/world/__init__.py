@@ -51,7 +51,21 @@ from rollouts.core.world.sizes import (
     stable_pods_beside,
     stable_replicas,
 )
-from rollouts.core.world.stage import attempt, has_just_left, is_warm, under_way, waived
+from rollouts.core.world.stage import (
+    Aborted,
+    FirstDeploy,
+    KeptWarm,
+    NotBegun,
+    Settled,
+    UnderWay,
+    attempt,
+    has_just_left,
+    is_warm,
+    kept_warm,
+    stage_of,
+    under_way,
+    waived,
+)
 from rollouts.core.world.world import Hold, World
 
 __all__ = [
@@ -60,17 +74,23 @@ __all__ = [
     "MOST_EVICTIONS",
     "REVERT",
     "SERVICE_FOLLOWED",
+    "Aborted",
     "Carrier",
     "Command",
+    "FirstDeploy",
     "Fleet",
     "Hold",
+    "KeptWarm",
     "Move",
+    "NotBegun",
     "Observed",
     "Occurrence",
     "Pod",
     "ReplicaSet",
     "RestartPace",
     "Service",
+    "Settled",
+    "UnderWay",
     "Workload",
     "World",
     "attempt",
@@ -87,6 +107,7 @@ __all__ = [
     "enough_pods_by_threshold",
     "has_just_left",
     "is_warm",
+    "kept_warm",
     "max_unavailable",
     "missing_service",
     "next_revision_number",
@@ -99,6 +120,7 @@ __all__ = [
     "split_of",
     "stable_pods_beside",
     "stable_replicas",
+    "stage_of",
     "under_way",
     "waived",
 ]

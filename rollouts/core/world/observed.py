@@ -91,7 +91,7 @@ class ReplicaSet:
     """False: it carries our labels and its owner is gone, as after a restore; it is to be adopted."""
     pods: tuple[Pod, ...] = ()
     min_ready_seconds: int = 0
-    worn: AppliedMetadata = field(default_factory=AppliedMetadata)
+    applied: AppliedMetadata = field(default_factory=AppliedMetadata)
     """What a role put into its template."""
     labelled: bool = True
     """Its next pods will have the label by which `/scale` selects."""

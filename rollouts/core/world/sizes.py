@@ -207,13 +207,12 @@ def share_percent(canary: int, stable: int) -> int:
 
 
 def _max_surge(spec: RolloutSpec, total: int) -> int:
-    assert spec.strategy.canary is not None
-    return amount_of(spec.strategy.canary.max_surge, total, round_up=True)
+    canary = spec.strategy.canary
+    return amount_of(canary.max_surge, total, round_up=True) if canary is not None else 0
 
 
 def _least_available(spec: RolloutSpec, total: int) -> int:
-    assert spec.strategy.canary is not None
-    missing = amount_of(spec.strategy.canary.max_unavailable, total, round_up=False)
+    missing = max_unavailable(spec, total)
     if missing == 0 and _max_surge(spec, total) == 0:
         missing = 1  # both rounded to nothing: as a Deployment does, so that it moves at all
     return max(0, total - missing)

@@ -1,26 +1,103 @@
-"""The stage of a release: which revisions there are, and what surely exists in each of its stages."""
+"""
+The stage of a release: which revisions there are, and what surely exists in each of its stages.
 
+A stage is not `status.phase`, which tells people how it goes: a release that is under way may be
+Progressing, Paused or Degraded.
+"""
+
+from dataclasses import dataclass
 from datetime import datetime
 
 from rollouts.core.world.world import World
-from rollouts.model.status import RolloutStatus
+from rollouts.model.status import Abort, Revision, RolloutStatus
+
+
+@dataclass(frozen=True, slots=True)
+class NotBegun:
+    """No revision has begun: the Rollout is new here, or its status was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstDeploy:
+    """A first revision is on its way, and there is no stable one whose traffic has to be protected."""
+
+    current: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """No release is under way: the stable revision is the current one."""
+
+    stable: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A new revision is on its way to replace the stable one, and nobody has stopped it."""
+
+    stable: Revision
+    current: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Aborted:
+    """The current revision was stopped; the stable one has the traffic, or gets it back."""
+
+    stable: Revision
+    current: Revision
+    abort: Abort
+
+
+Stage = NotBegun | FirstDeploy | Settled | UnderWay | Aborted
+
+
+@dataclass(frozen=True, slots=True)
+class KeptWarm:
+    """`Settled`, and the revision that was switched away from is still there, in full, to go back to."""
+
+    stable: Revision
+    previous: Revision
+
+
+def stage_of(status: RolloutStatus) -> Stage:
+    """Return the stage that a status is in."""
+    stable, current = status.stable_revision, status.current_revision
+    if stable is None:
+        return NotBegun() if current is None else FirstDeploy(current)
+    if current is None or stable.hash == current.hash:
+        return Settled(stable)
+    if status.abort is not None:
+        return Aborted(stable, current, status.abort)
+    return UnderWay(stable, current)
+
+
+def under_way(status: RolloutStatus) -> bool:
+    """Return whether a new revision is on its way: there is a stable one, it is another, and nobody stopped it."""
+    return isinstance(stage_of(status), UnderWay)
+
+
+def kept_warm(world: World, status: RolloutStatus) -> KeptWarm | None:
+    """Return the revision that can be gone back to at once, and the one that is stable; or None."""
+    stage, previous = stage_of(status), status.previous_revision
+    found = world.replica_set(previous)
+    if previous is None or found is None or found.ready == 0 or not isinstance(stage, Settled):
+        return None
+    kept = any(
+        entry.hash == previous.hash and (entry.at is None or entry.at > world.now)
+        for entry in status.retiring
+    )
+    return KeptWarm(stage.stable, previous) if kept else None
+
+
+def is_warm(world: World, status: RolloutStatus) -> bool:
+    """Return whether the revision that was switched away from can be gone back to at once."""
+    return kept_warm(world, status) is not None
 
 
 def has_just_left(status: RolloutStatus) -> bool:
     """Return whether a revision before the current one was reached until now."""
     named = {each.hash for each in (status.stable_revision, status.current_revision) if each}
     return any(each.at is None and each.hash not in named for each in status.retiring)
-
-
-def under_way(status: RolloutStatus) -> bool:
-    """Return whether a new revision is on its way: there is a stable one, it is another, and nobody stopped it."""
-    stable, current = status.stable_revision, status.current_revision
-    return (
-        stable is not None
-        and current is not None
-        and stable.hash != current.hash
-        and status.abort is None
-    )
 
 
 def attempt(status: RolloutStatus) -> tuple[datetime | None, str]:
@@ -32,15 +109,3 @@ def attempt(status: RolloutStatus) -> tuple[datetime | None, str]:
 def waived(status: RolloutStatus) -> bool:
     """Return whether a person takes the promotion upon themselves: evidence may then be missing, not bad."""
     return status.promoted == "Full"
-
-
-def is_warm(world: World, status: RolloutStatus) -> bool:
-    """Return whether the revision that was switched away from is still there, in full, to go back to."""
-    previous = world.replica_set(status.previous_revision)
-    if previous is None or under_way(status) or status.abort is not None:
-        return False
-    kept = any(
-        entry.hash == previous.hash and (entry.at is None or entry.at > world.now)
-        for entry in status.retiring
-    )
-    return kept and previous.ready > 0

@@ -130,7 +130,7 @@ async def promoted(example: Example, load: Load) -> None:
             passed.add(example.waits())
             await release.serves(load, 20)
             release.commands("promote")
-    if example.spec.way.scale_down_delay_seconds <= LONG_SECONDS:
+    if example.spec.active_strategy.scale_down_delay_seconds <= LONG_SECONDS:
         await release.is_over()
     await release.is_healthy()
     await release.serves(load, 20)

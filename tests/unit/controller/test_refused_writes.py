@@ -246,8 +246,8 @@ async def test_of_many_refusals_three_are_told_and_each_once(loop: StubbornShop)
         if isinstance(write, Patch) and write.ref.kind == POD
         else None
     )
-    dress = {"stableMetadata": {"labels": {"tier": "gold"}}}
-    loop.edit({"spec": {"replicas": 6, "strategy": {"canary": dress}}})
+    role = {"stableMetadata": {"labels": {"tier": "gold"}}}
+    loop.edit({"spec": {"replicas": 6, "strategy": {"canary": role}}})
 
     await loop.run(30)
 

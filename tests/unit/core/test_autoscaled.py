@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rollouts.core.plan.actions import DressPod, DressReplicaSet, ScaleReplicaSet
+from rollouts.core.plan.actions import ScaleReplicaSet, SetPodMetadata, SetTemplateMetadata
 from rollouts.core.template import RoleMetadata
 from rollouts.core.world import ReplicaSet
 from rollouts.model.route import Route
@@ -90,12 +90,12 @@ def test_pods_without_the_label_are_found_as_before_until_all_of_them_have_it() 
     status = settled_before.status.evolve(selector=before)
     scene = settled_before.with_(status=status).evolve(old)
     assert scene.decide().status.selector == before
-    assert scene.decide().actions == (DressReplicaSet("checkout-oldhash", RoleMetadata()),)
+    assert scene.decide().actions == (SetTemplateMetadata("checkout-oldhash", RoleMetadata()),)
 
     scene = scene.evolve(replace(old, labelled=True))
     label = {"rollouts.dev/rollout": "checkout"}
     assert scene.decide().actions == tuple(
-        DressPod(f"oldhash-{number}", label, {}) for number in range(4)
+        SetPodMetadata(f"oldhash-{number}", label, {}) for number in range(4)
     )
     assert scene.decide().status.selector == before
 
@@ -109,7 +109,7 @@ def test_living_pods_are_not_labelled_in_the_middle_of_a_release() -> None:
     stable = replace(unlabelled(replica_set(OLD, 4)), labelled=True)
     scene = under_way(25).evolve(stable)
     decision = scene.decide()
-    assert not [each for each in decision.actions if isinstance(each, DressPod)]
+    assert not [each for each in decision.actions if isinstance(each, SetPodMetadata)]
     assert decision.status.selector == "app=checkout", "both, as long as one has no label"
 
 
@@ -121,14 +121,14 @@ def test_one_pod_without_the_label_changes_no_selector() -> None:
     decision = scene.decide()
     assert decision.status.selector == ALWAYS
     label = {"rollouts.dev/rollout": "checkout"}
-    assert decision.actions == (DressPod("newhash-0", label, {}),)
+    assert decision.actions == (SetPodMetadata("newhash-0", label, {}),)
 
 
 def test_a_revision_that_is_older_than_the_label_gets_it_before_it_gets_pods() -> None:
     asleep = replace(replica_set(NEW, 0), labelled=False)
     begun = under_way(0).with_(weights=Weights(desired=25), route=Route()).evolve(asleep)
     kinds = [type(each) for each in begun.decide().actions]
-    assert kinds.index(DressReplicaSet) < kinds.index(ScaleReplicaSet)
+    assert kinds.index(SetTemplateMetadata) < kinds.index(ScaleReplicaSet)
 
 
 def asked(current: int, busy: float, beside: float, target: float) -> int:

@@ -63,8 +63,8 @@ def test_what_is_fine() -> None:
         "annotations": {"example.com/note": "anything goes: {}\n"},
     }
     spec = parse_rollout(placed(canaryMetadata=metadata, stableMetadata={}, antiAffinity=PREFERRED))
-    assert spec.way.canary_metadata is not None
-    assert spec.way.canary_metadata.labels == metadata["labels"]
+    assert spec.active_strategy.canary_metadata is not None
+    assert spec.active_strategy.canary_metadata.labels == metadata["labels"]
 
 
 @pytest.mark.parametrize("wish", [{}, {**REQUIRED, **PREFERRED}])

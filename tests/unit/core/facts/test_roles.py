@@ -9,10 +9,10 @@ from rollouts.core.facts import role_metadata_of
 from rollouts.core.plan.actions import (
     Action,
     CreateReplicaSet,
-    DressPod,
-    DressReplicaSet,
     SelectRevision,
     SetMinReady,
+    SetPodMetadata,
+    SetTemplateMetadata,
 )
 from rollouts.core.plan.pods import PODS_AT_ONCE
 from rollouts.core.template import AppliedMetadata, RoleMetadata
@@ -48,19 +48,21 @@ def spec_of(**spec: Any) -> RolloutSpec:
     return parse_rollout(rollout)
 
 
-def wearing(found: ReplicaSet, dress: RoleMetadata, pods: RoleMetadata | None = None) -> ReplicaSet:
+def with_role(
+    found: ReplicaSet, role: RoleMetadata, pods: RoleMetadata | None = None
+) -> ReplicaSet:
     """Return the ReplicaSet in this dress, and its pods in the same or another."""
-    mark = (dress if pods is None else pods).mark
+    mark = (role if pods is None else pods).mark
     before: Any = {"labels": {"role": None}, "annotations": {"note": None}}
     return replace(
         found,
-        worn=AppliedMetadata(dress, before),
+        applied=AppliedMetadata(role, before),
         pods=tuple(replace(pod, mark=mark) for pod in found.pods),
     )
 
 
-def dressing(scene: Scene) -> list[Action]:
-    wanted = (DressReplicaSet, DressPod, SetMinReady)
+def role_writes(scene: Scene) -> list[Action]:
+    wanted = (SetTemplateMetadata, SetPodMetadata, SetMinReady)
     return [each for each in scene.decide().actions if isinstance(each, wanted)]
 
 
@@ -83,37 +85,37 @@ def test_blue_green_has_roles_too() -> None:
 
 
 def test_a_canary_is_born_in_its_dress() -> None:
-    scene = under_way(0, spec_of()).without(NEW).evolve(wearing(replica_set(OLD, 4), STABLE))
+    scene = under_way(0, spec_of()).without(NEW).evolve(with_role(replica_set(OLD, 4), STABLE))
     (made,) = [each for each in scene.decide().actions if isinstance(each, CreateReplicaSet)]
-    assert made.dress == CANARY
+    assert made.role == CANARY
 
 
 def test_the_template_is_changed_first_and_living_pods_after() -> None:
     scene = settled(spec_of())
-    assert dressing(scene) == [DressReplicaSet(f"checkout-{OLD}", STABLE)]
+    assert role_writes(scene) == [SetTemplateMetadata(f"checkout-{OLD}", STABLE)]
 
-    scene = scene.evolve(wearing(replica_set(OLD, 4), STABLE, RoleMetadata()))
-    changes = dressing(scene)
-    assert [each.name for each in changes if isinstance(each, DressPod)] == [
+    scene = scene.evolve(with_role(replica_set(OLD, 4), STABLE, RoleMetadata()))
+    changes = role_writes(scene)
+    assert [each.name for each in changes if isinstance(each, SetPodMetadata)] == [
         f"{OLD}-{number}" for number in range(4)
     ]
     first = changes[0]
-    assert isinstance(first, DressPod)
+    assert isinstance(first, SetPodMetadata)
     assert first.labels == {"role": "stable", "rollouts.dev/role-metadata": STABLE.mark}
     assert first.annotations == {"note": "in use"}
 
 
 def test_nothing_is_written_when_all_is_as_it_should_be() -> None:
-    scene = settled(spec_of()).evolve(wearing(replica_set(OLD, 4), STABLE))
+    scene = settled(spec_of()).evolve(with_role(replica_set(OLD, 4), STABLE))
     assert scene.decide().actions == ()
     assert settled().decide().actions == ()
 
 
 def test_only_pods_that_differ_are_written_to_a_few_at_a_time() -> None:
-    found = wearing(replica_set(OLD, 40), STABLE, CANARY)
+    found = with_role(replica_set(OLD, 40), STABLE, CANARY)
     right = tuple(replace(pod, mark=STABLE.mark) for pod in found.pods[:5])
     scene = settled(spec_of(replicas=40)).evolve(replace(found, pods=(*right, *found.pods[5:])))
-    names = [each.name for each in dressing(scene) if isinstance(each, DressPod)]
+    names = [each.name for each in role_writes(scene) if isinstance(each, SetPodMetadata)]
     assert names == [pod.name for pod in found.pods[5 : 5 + PODS_AT_ONCE]]
 
 
@@ -122,34 +124,34 @@ def test_traffic_goes_before_looks() -> None:
         stable=replace(settled().observed.services["checkout"], selected_hash="")
     )
     kinds = [type(each) for each in scene.decide().actions]
-    assert kinds == [SelectRevision, DressReplicaSet]
+    assert kinds == [SelectRevision, SetTemplateMetadata]
 
 
 def test_a_canary_that_is_rolled_back_keeps_its_dress() -> None:
     scene = rolled_back(spec=spec_of()).evolve(
-        wearing(replica_set(OLD, 4), STABLE), wearing(replica_set(NEW, 1), CANARY)
+        with_role(replica_set(OLD, 4), STABLE), with_role(replica_set(NEW, 1), CANARY)
     )
-    assert dressing(scene) == []
+    assert role_writes(scene) == []
 
 
 def test_a_revision_without_a_role_keeps_what_it_has() -> None:
-    gone = wearing(replica_set("third", 0), CANARY)
-    scene = settled(spec_of()).evolve(wearing(replica_set(OLD, 4), STABLE), gone)
-    assert dressing(scene) == []
+    gone = with_role(replica_set("third", 0), CANARY)
+    scene = settled(spec_of()).evolve(with_role(replica_set(OLD, 4), STABLE), gone)
+    assert role_writes(scene) == []
 
 
 def test_what_is_taken_out_of_the_spec_is_taken_off() -> None:
-    scene = settled().evolve(wearing(replica_set(OLD, 2), STABLE))
-    assert dressing(scene) == [DressReplicaSet(f"checkout-{OLD}", RoleMetadata())]
-    scene = scene.evolve(wearing(replica_set(OLD, 2), RoleMetadata(), STABLE))
-    first = dressing(scene)[0]
-    assert isinstance(first, DressPod)
+    scene = settled().evolve(with_role(replica_set(OLD, 2), STABLE))
+    assert role_writes(scene) == [SetTemplateMetadata(f"checkout-{OLD}", RoleMetadata())]
+    scene = scene.evolve(with_role(replica_set(OLD, 2), RoleMetadata(), STABLE))
+    first = role_writes(scene)[0]
+    assert isinstance(first, SetPodMetadata)
     assert first.labels == {"role": None, "rollouts.dev/role-metadata": None}
     assert first.annotations == {"note": None}
 
 
 def test_a_replica_set_that_is_not_ours_yet_is_left_alone() -> None:
-    assert dressing(settled(spec_of()).evolve(replica_set(OLD, 4, owned=False))) == []
+    assert role_writes(settled(spec_of()).evolve(replica_set(OLD, 4, owned=False))) == []
 
 
 @pytest.mark.parametrize("made", [0, 5])
@@ -158,4 +160,4 @@ def test_min_ready_seconds_follow_the_spec(made: int) -> None:
         replica_set(OLD, 4, min_ready_seconds=made)
     )
     expected = [SetMinReady(f"checkout-{OLD}", 5)] if made == 0 else []
-    assert dressing(scene) == expected
+    assert role_writes(scene) == expected

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rollouts.model.status import Pause, Weights
-from tests.unit.core.test_rising import TELLS, leaning
+from tests.unit.core.facts.test_evidence import TELLS, leaning
 from tests.unit.core.worlds import CRITERIA, Scene, at, evidence, rolled_back, settled, spec_of
 from tests.unit.core.worlds import under_way as canary
 

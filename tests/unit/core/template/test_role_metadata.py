@@ -44,7 +44,7 @@ def test_a_replica_set_is_born_in_its_dress_and_says_so() -> None:
         "labels": {"app": "web", HASH_LABEL: "abc", "role": "canary", ROLE_METADATA: CANARY.mark},
         "annotations": {"note": "on its way"},
     }
-    assert applied_metadata(made).dress == CANARY
+    assert applied_metadata(made).role == CANARY
     assert made["metadata"]["labels"] == {"app": "web"}
 
 
@@ -85,7 +85,7 @@ def test_a_pod_that_missed_a_change_of_dress_still_gets_rid_of_the_first() -> No
     made = merged(made, metadata_patch(made, STABLE, "web"))
     made = merged(made, metadata_patch(made, RoleMetadata({"shelf": "top"}), "web"))
     pod = merged(pod, {"metadata": applied_metadata(made).patch()})
-    mark = applied_metadata(made).dress.mark
+    mark = applied_metadata(made).role.mark
     assert pod["metadata"]["labels"] == {
         "app": "web",
         HASH_LABEL: "abc",
@@ -118,19 +118,19 @@ def test_a_record_that_cannot_be_read_is_none(text: str) -> None:
 
 
 words = st.dictionaries(st.sampled_from(["role", "tier", "zone"]), st.text("xyz", max_size=2))
-dresses = st.builds(RoleMetadata, words, words)
+role_metadata = st.builds(RoleMetadata, words, words)
 
 
-@given(words, words, st.lists(dresses, max_size=5))
+@given(words, words, st.lists(role_metadata, max_size=5))
 def test_the_template_is_always_found_again(
     labels: dict[str, str], annotations: dict[str, str], worn_in_turn: list[RoleMetadata]
 ) -> None:
     plain = replica_set(labels=labels, annotations=annotations)
     made = with_metadata(plain, worn_in_turn[0]) if worn_in_turn else plain
-    for dress in worn_in_turn[1:]:
-        made = merged(made, metadata_patch(made, dress, "web"))
+    for role in worn_in_turn[1:]:
+        made = merged(made, metadata_patch(made, role, "web"))
         assert json.loads(applied_metadata(made).text)
-        assert applied_metadata(made).dress == dress
+        assert applied_metadata(made).role == role
     found = user_template(made)
     assert found["metadata"]["labels"] == {"app": "web", **labels}
     assert found["metadata"].get("annotations", {}) == annotations

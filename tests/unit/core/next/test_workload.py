@@ -112,7 +112,7 @@ def test_the_service_is_narrowed_once_they_are_and_the_deployment_stays_a_while(
     assert scales(scene) == []
     adoption = scene.status.adoption
     assert adoption is not None
-    delay = scene.spec.way.scale_down_delay_seconds
+    delay = scene.spec.active_strategy.scale_down_delay_seconds
     assert adoption.idle_since is not None
     wake = scene.decide().requeue_after_seconds
     assert wake is not None

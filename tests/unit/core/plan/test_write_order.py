@@ -22,7 +22,7 @@ from rollouts.core.world import World
 from rollouts.model.kinds import Ref
 from rollouts.model.route import Split
 from rollouts.model.routers.nginx import INGRESS
-from tests.unit.core.test_adoption import adopting, deployment
+from tests.unit.core.next.test_workload import adopting, deployment
 from tests.unit.core.worlds import NEW, OLD, Scene, spec_of, under_way
 
 

@@ -17,7 +17,7 @@ from rollouts.core.plan.actions import (
 from rollouts.core.world import Service
 from rollouts.model.finding import Finding
 from rollouts.model.route import Route
-from tests.unit.core.test_adoption import adopting, deployment
+from tests.unit.core.next.test_workload import adopting, deployment
 from tests.unit.core.worlds import (
     NEW,
     OLD,

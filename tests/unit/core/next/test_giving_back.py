@@ -15,7 +15,7 @@ from rollouts.core.plan.actions import (
 from rollouts.core.world import DETACH, Workload
 from rollouts.model.route import Route, Split
 from rollouts.model.status import Retiring, RolloutStatus
-from tests.unit.core.test_adoption import adopting, both, deployment, taken
+from tests.unit.core.next.test_workload import adopting, both, deployment, taken
 from tests.unit.core.worlds import (
     NEW,
     OLD,
@@ -72,7 +72,7 @@ def test_it_goes_from_part_to_part() -> None:
     scene = released()
     decision = scene.decide()
     assert decision.actions == ()
-    delay = scene.spec.way.scale_down_delay_seconds
+    delay = scene.spec.active_strategy.scale_down_delay_seconds
     assert decision.requeue_after_seconds == delay
     last = scene.after(decision, seconds=delay).decide()
     assert told(last) == ["Reverted"]
