@@ -8,6 +8,7 @@ from typing import Literal
 from rollouts.cli.output import plain_object
 from rollouts.cli.session import Requests
 from rollouts.model.kinds import HASH_LABEL, JSON, POD, REPLICA_SET, REVISION_LABEL, FrozenJSON, Ref
+from rollouts.model.owners import is_controlled_by
 from rollouts.model.status import RolloutStatus
 
 Role = Literal["stable", "canary", "rolled back", "first", "older"]
@@ -66,12 +67,11 @@ class Snapshot:
 
 async def gather(requests: Requests, rollout: JSON) -> Snapshot:
     """Return the Rollout with its parts, as they are now: two requests."""
-    metadata = rollout["metadata"]
-    namespace = metadata["namespace"]
+    namespace = rollout["metadata"]["namespace"]
     replica_sets = [
         replica_set
         for replica_set in await requests.select(REPLICA_SET, namespace)
-        if _is_owned(replica_set, metadata.get("uid"))
+        if is_controlled_by(replica_set, rollout)
     ]
     pods = await requests.select(POD, namespace, _labels(replica_sets)) if replica_sets else []
     return compose(rollout, replica_sets, pods)
@@ -99,10 +99,6 @@ def _labels(replica_sets: Sequence[FrozenJSON]) -> Mapping[str, str]:
     return {key: value for key, value in labels[0] if all((key, value) in each for each in labels)}
 
 
-def _is_owned(obj: FrozenJSON, uid: object) -> bool:
-    return any(owner.get("uid") == uid for owner in obj["metadata"].get("ownerReferences") or ())
-
-
 def _revision(replica_set: JSON, status: RolloutStatus, pods: Sequence[JSON]) -> RevisionView:
     metadata = replica_set["metadata"]
     labels = metadata.get("labels") or {}
@@ -111,7 +107,7 @@ def _revision(replica_set: JSON, status: RolloutStatus, pods: Sequence[JSON]) ->
     spec = replica_set.get("spec") or {}
     containers = ((spec.get("template") or {}).get("spec") or {}).get("containers") or []
     own = sorted(
-        (_pod(pod) for pod in pods if _is_owned(pod, metadata.get("uid"))),
+        (_pod(pod) for pod in pods if is_controlled_by(pod, replica_set)),
         key=lambda pod: pod.name,
     )
     return RevisionView(

@@ -11,6 +11,7 @@ from rollouts.cli.output import Format as OutputFormat
 from rollouts.cli.output import OutputOption, duration_option, emit, plain, say
 from rollouts.cli.session import RevisionOption, RolloutName, Session
 from rollouts.model.kinds import REPLICA_SET, FrozenJSON, Ref
+from rollouts.model.owners import is_controlled_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,18 +168,10 @@ class _Watcher:
             return self._revision
         if not self._revision:
             return await wanted_now(self._session.requests, rollout, self._ref)
-        uid = (rollout.get("metadata") or {}).get("uid")
         replica_sets = await self._session.requests.select(REPLICA_SET, self._ref.namespace)
         return parse_revision(
             self._revision,
-            [
-                replica_set
-                for replica_set in replica_sets
-                if any(
-                    owner.get("uid") == uid
-                    for owner in replica_set["metadata"].get("ownerReferences") or ()
-                )
-            ],
+            [replica_set for replica_set in replica_sets if is_controlled_by(replica_set, rollout)],
         )
 
     def _tell(self, rollout: FrozenJSON) -> None:

@@ -2,9 +2,11 @@
 
 from rollouts.cli.outcome import Wanted, present_revision
 from rollouts.cli.session import Reads
+from rollouts.controller.objects import labels_of
 from rollouts.core.template import identify, known_hash
 from rollouts.errors import Forbidden
 from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, REPLICA_SET, FrozenJSON, Ref
+from rollouts.model.owners import is_controlled_by
 
 
 def home_of(rollout: FrozenJSON, ref: Ref) -> Ref:
@@ -49,14 +51,7 @@ async def _own(requests: Reads, rollout: FrozenJSON) -> Wanted:
 
 
 async def _replica_sets(requests: Reads, rollout: FrozenJSON) -> list[JSON]:
-    metadata = rollout["metadata"]
-    found = await requests.select(REPLICA_SET, metadata["namespace"])
-    return [each for each in found if _is_of(each, metadata.get("uid"))]
-
-
-def _is_of(replica_set: JSON, uid: object) -> bool:
-    metadata = replica_set["metadata"]
-    owners = metadata.get("ownerReferences") or ()
-    return HASH_LABEL in (metadata.get("labels") or {}) and any(
-        owner.get("uid") == uid for owner in owners
-    )
+    found = await requests.select(REPLICA_SET, rollout["metadata"]["namespace"])
+    return [
+        each for each in found if HASH_LABEL in labels_of(each) and is_controlled_by(each, rollout)
+    ]

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from rollouts.controller import pod_writes, replica_set_bodies, service_writes, workload_writes
 from rollouts.controller.commands import annotation, named
-from rollouts.controller.objects import owner_reference
 from rollouts.controller.revisions import is_foreign
 from rollouts.controller.routing_objects import scenery
 from rollouts.core.plan.actions import (
@@ -46,6 +45,7 @@ from rollouts.model.kinds import (
     Kind,
     Ref,
 )
+from rollouts.model.owners import controller_reference, owners_of
 from rollouts.model.route import Change, Keep, Remove, RoutingWrite
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Apply, Clock, Cluster, Create, Delete, Patch, Write
@@ -154,12 +154,13 @@ class Applier:
     def _adopt(self, ref: Ref) -> list[Write]:
         """Take the place of the owner that is gone, unless somebody writes to it meanwhile."""
         found = self._needed(ref)
-        owners = found["metadata"].get("ownerReferences") or ()
+        ours = controller_reference(self.rollout)
+        others = (each for each in owners_of(found) if each.get("uid") != ours["uid"])
         metadata = {
             "resourceVersion": found["metadata"]["resourceVersion"],
             "ownerReferences": [
-                *(each for each in owners if not is_former(each, self.rollout)),
-                owner_reference(self.rollout),
+                *(each for each in others if not is_former(each, self.rollout)),
+                ours,
             ],
         }
         return [Patch(ref, {"metadata": metadata})]
@@ -196,7 +197,7 @@ class Applier:
     def _freed(self, ref: Ref) -> list[Write]:
         """Take the place of an owner that is gone, beside which an apply would only put ourselves."""
         present = self.cluster.get(ref)
-        owners = present["metadata"].get("ownerReferences") or () if present is not None else ()
+        owners = owners_of(present) if present is not None else []
         return self._adopt(ref) if any(is_former(each, self.rollout) for each in owners) else []
 
     def _scene(self) -> Scene:

@@ -17,7 +17,7 @@ Kubernetes never lets `ipFamilies[0]` change; of a policy that is changed it wor
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from rollouts.controller.objects import labels_of, owner_reference
+from rollouts.controller.objects import labels_of
 from rollouts.model.kinds import (
     FOLLOWED_ANNOTATION,
     HASH_LABEL,
@@ -27,6 +27,7 @@ from rollouts.model.kinds import (
     FrozenJSON,
 )
 from rollouts.model.merge_patch import difference
+from rollouts.model.owners import controller_reference
 from rollouts.model.placement import PodMetadata
 from rollouts.model.spec import RolloutSpec
 
@@ -74,7 +75,7 @@ def made(
             "namespace": metadata["namespace"],
             "name": name,
             "labels": {**labels, MANAGED_BY_LABEL: metadata["name"]},
-            "ownerReferences": [owner_reference(rollout)],
+            "ownerReferences": [controller_reference(rollout)],
         },
         "spec": {
             "type": "ClusterIP",

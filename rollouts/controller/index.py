@@ -3,12 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from rollouts.controller.objects import (
-    controller_of,
-    labels_of,
-    named_services,
-    named_workload,
-)
+from rollouts.controller.objects import labels_of, named_services, named_workload
 from rollouts.controller.services import SERVICE_NAME_LABEL
 from rollouts.model.keys import Key
 from rollouts.model.kinds import (
@@ -27,6 +22,7 @@ from rollouts.model.kinds import (
     Kind,
     Ref,
 )
+from rollouts.model.owners import controller_of, owning_rollout
 from rollouts.model.unchecked import mapping
 from rollouts.ports import Cluster
 from rollouts.traffic.routing import ROUTERS, kinds, written_kinds
@@ -90,7 +86,7 @@ class Index:
             self._names_of.pop(key, None)
 
     def _concerns(self, ref: Ref, obj: FrozenJSON | None) -> Iterator[Key]:
-        owner = _owning_rollout(obj) if obj is not None else None
+        owner = owning_rollout(obj) if obj is not None else None
         if ref.kind in NAMED:
             named = self._named_by.get((ref.kind, ref.namespace, ref.name))
             if named:
@@ -107,7 +103,7 @@ class Index:
         """Yield whom an object concerns by what it says."""
         if ref.kind == REPLICA_SET:
             hash_ = labels_of(obj).get(HASH_LABEL)
-            if _owning_rollout(obj) is None and hash_ and ref.name.endswith(f"-{hash_}"):
+            if owning_rollout(obj) is None and hash_ and ref.name.endswith(f"-{hash_}"):
                 yield Key(ref.namespace, ref.name.removesuffix(f"-{hash_}"))
         elif ref.kind == POD:
             yield from self._of_pod(ref, obj)
@@ -136,7 +132,7 @@ class Index:
         hash_ = mapping(mapping(service.get("spec")).get("selector")).get(HASH_LABEL)
         if isinstance(hash_, str) and hash_:
             for found in self._cluster.select(REPLICA_SET, ref.namespace, {HASH_LABEL: hash_}):
-                owner = _owning_rollout(found)
+                owner = owning_rollout(found)
                 if owner is not None:
                     yield Key(ref.namespace, owner)
 
@@ -155,14 +151,9 @@ class Index:
 def _is_remembered(ref: Ref, obj: FrozenJSON) -> bool:
     """Return whether whom it concerns can't be told from its name alone once it is gone."""
     if ref.kind in ROUTING:
-        return _owning_rollout(obj) is not None
+        return owning_rollout(obj) is not None
     by_content = (REPLICA_SET, POD, SERVICE, ENDPOINT_SLICE, *_OF_ANYBODY)
     return ref.kind in SCALERS or ref.kind in by_content
-
-
-def _owning_rollout(obj: FrozenJSON) -> str | None:
-    owner = controller_of(obj)
-    return str(owner.get("name")) if owner and owner.get("kind") == ROLLOUT.name else None
 
 
 def _names(key: Key, rollout: FrozenJSON) -> Iterator[_Named]:

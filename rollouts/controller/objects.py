@@ -1,8 +1,8 @@
-"""How to read plain JSON objects of Kubernetes: owners, labels, times."""
+"""How to read plain JSON objects of Kubernetes: labels, what a spec names, times."""
 
 from datetime import UTC, datetime
 
-from rollouts.model.kinds import ROLLOUT, FrozenJSON
+from rollouts.model.kinds import FrozenJSON
 from rollouts.model.unchecked import mapping
 
 _NEVER = datetime.fromtimestamp(0, UTC)
@@ -11,29 +11,6 @@ _NEVER = datetime.fromtimestamp(0, UTC)
 def labels_of(obj: FrozenJSON) -> FrozenJSON:
     """Return the labels; empty when there are none."""
     return obj["metadata"].get("labels") or {}
-
-
-def controller_of(obj: FrozenJSON) -> FrozenJSON | None:
-    """Return the owner reference of the object's controlling owner, if it has one."""
-    owners: list[FrozenJSON] = obj["metadata"].get("ownerReferences") or []
-    return next((owner for owner in owners if owner.get("controller")), None)
-
-
-def refers_to(owner: FrozenJSON | None, rollout: FrozenJSON) -> bool:
-    """Return whether an owner reference means this Rollout, and not one that had its name before."""
-    return owner is not None and owner.get("uid") == rollout["metadata"]["uid"]
-
-
-def owner_reference(rollout: FrozenJSON) -> FrozenJSON:
-    """Return the reference that makes the Rollout the controlling owner of an object."""
-    return {
-        "apiVersion": ROLLOUT.api_version,
-        "kind": ROLLOUT.name,
-        "name": rollout["metadata"]["name"],
-        "uid": rollout["metadata"]["uid"],
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
 
 
 def named_services(rollout: FrozenJSON) -> tuple[str, ...]:

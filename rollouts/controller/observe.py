@@ -14,13 +14,7 @@ from typing import Any
 
 from rollouts.controller import preflight, workload
 from rollouts.controller.commands import read_command
-from rollouts.controller.objects import (
-    controller_of,
-    labels_of,
-    named_services,
-    named_workload,
-    parse_time,
-)
+from rollouts.controller.objects import labels_of, named_services, named_workload, parse_time
 from rollouts.controller.revisions import is_foreign, is_orphan, is_owned
 from rollouts.controller.routing_objects import scenery
 from rollouts.controller.services import seen_services
@@ -41,6 +35,7 @@ from rollouts.model.kinds import (
     Kind,
     Ref,
 )
+from rollouts.model.owners import controller_of, owning_rollout
 from rollouts.model.spec import LabelSelector, RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Cluster
@@ -292,15 +287,13 @@ def _collisions(
     if spec.canary_service is None:
         return
     service = cluster.get(Ref(SERVICE, metadata["namespace"], spec.canary_service))
-    owner = controller_of(service) if service is not None else None
-    if owner is None or owner.get("kind") != ROLLOUT.name:
-        return
-    if owner.get("name") != metadata["name"]:
+    owner = owning_rollout(service) if service is not None else None
+    if owner is not None and owner != metadata["name"]:
         yield Finding(
             "error",
             "ServiceNotOurs",
             (
-                f"Service {spec.canary_service} belongs to Rollout {owner.get('name')};"
+                f"Service {spec.canary_service} belongs to Rollout {owner};"
                 f" name another one in {'canaryService' if spec.routing else 'previewService'}"
             ),
         )

@@ -1,6 +1,5 @@
 """The ReplicaSets that we make: pure functions from the Rollout to an object."""
 
-from rollouts.controller.objects import owner_reference
 from rollouts.core.plan.actions import CreateReplicaSet
 from rollouts.core.template import meaning_hash, with_anti_affinity, with_metadata
 from rollouts.model.kinds import (
@@ -13,6 +12,7 @@ from rollouts.model.kinds import (
     ROLLOUT_LABEL,
     FrozenJSON,
 )
+from rollouts.model.owners import controller_reference
 from rollouts.model.spec import RolloutSpec
 
 
@@ -44,7 +44,7 @@ def replica_set(rollout: FrozenJSON, spec: RolloutSpec, wanted: CreateReplicaSet
                 MANAGED_BY_LABEL: metadata["name"],
             },
             **_annotations(spec),
-            "ownerReferences": [owner_reference(rollout)],
+            "ownerReferences": [controller_reference(rollout)],
         },
         "spec": {
             "replicas": wanted.replicas,

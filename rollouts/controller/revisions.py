@@ -5,8 +5,9 @@ After a restore from a backup, or a deletion that orphans, they have none, or on
 Reads only.
 """
 
-from rollouts.controller.objects import controller_of, labels_of, refers_to
+from rollouts.controller.objects import labels_of
 from rollouts.model.kinds import HASH_LABEL, JSON, MANAGED_BY_LABEL, REPLICA_SET, FrozenJSON
+from rollouts.model.owners import is_controlled_by
 from rollouts.ports import Cluster
 from rollouts.traffic.ownership import has_lost_owner, is_going
 
@@ -21,7 +22,7 @@ def is_owned(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
     return (
         bool(labels_of(replica_set).get(HASH_LABEL))
         and not is_going(replica_set)
-        and refers_to(controller_of(replica_set), rollout)
+        and is_controlled_by(replica_set, rollout)
     )
 
 
@@ -39,7 +40,7 @@ def is_orphan(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
 def is_foreign(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
     """Return whether a ReplicaSet with a name of ours is somebody else's, or made by hand."""
     if not has_lost_owner(replica_set, rollout):
-        return not refers_to(controller_of(replica_set), rollout)
+        return not is_controlled_by(replica_set, rollout)
     return MANAGED_BY_LABEL not in labels_of(replica_set) and not is_orphan(replica_set, rollout)
 
 

@@ -4,9 +4,15 @@ The writes about a Deployment whose place a Rollout takes, or gives back.
 Each is bound to what was read wherever somebody else's change could be lost.
 """
 
-from rollouts.controller.objects import controller_of, labels_of, refers_to
+from rollouts.controller.objects import labels_of
 from rollouts.core.plan.actions import RestoreWorkload, ScaleWorkload, SetFinalizers
 from rollouts.core.template import user_template
+from rollouts.core.workload import (
+    FINALIZERS,
+    RestoreWorkload,
+    ScaleWorkload,
+    SetFinalizers,
+)
 from rollouts.core.world import FINALIZERS
 from rollouts.errors import Conflict
 from rollouts.model.kinds import (
@@ -19,6 +25,7 @@ from rollouts.model.kinds import (
     Ref,
 )
 from rollouts.model.merge_patch import difference
+from rollouts.model.owners import is_controlled_by
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Cluster, Patch, Write
 
@@ -62,7 +69,7 @@ def _restore(cluster: Cluster, rollout: FrozenJSON, ref: Ref, replicas: int, has
 def _template(cluster: Cluster, rollout: FrozenJSON, hash_: str) -> JSON:
     """Return the template of one revision, as the Deployment had it."""
     for each in cluster.select(REPLICA_SET, rollout["metadata"]["namespace"], {HASH_LABEL: hash_}):
-        if refers_to(controller_of(each), rollout) and labels_of(each)[HASH_LABEL] == hash_:
+        if is_controlled_by(each, rollout) and labels_of(each)[HASH_LABEL] == hash_:
             return user_template(each)
     raise Conflict(
         f"the ReplicaSet of {hash_} has gone since it was decided to give its template back"

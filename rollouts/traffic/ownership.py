@@ -9,7 +9,13 @@ that is gone. It has our label still, and is to be adopted.
 import hashlib
 from collections.abc import Mapping
 
-from rollouts.model.kinds import GROUP, JSON, MANAGED_BY_LABEL, ROLLOUT, FrozenJSON
+from rollouts.model.kinds import GROUP, JSON, MANAGED_BY_LABEL, FrozenJSON
+from rollouts.model.owners import (
+    controller_of,
+    controller_reference,
+    is_controlled_by,
+    is_rollout,
+)
 
 _LONGEST_NAME = 253
 _WRITERS = (
@@ -62,20 +68,12 @@ def own_metadata(name: str, rollout: FrozenJSON) -> JSON:
     is owned, while it still serves.
     """
     metadata = rollout["metadata"]
+    adopts = bool((rollout.get("spec") or {}).get("workloadRef"))
     return {
         "name": name,
         "namespace": metadata["namespace"],
         "labels": {MANAGED_BY_LABEL: metadata["name"]},
-        "ownerReferences": [
-            {
-                "apiVersion": rollout["apiVersion"],
-                "kind": rollout["kind"],
-                "name": metadata["name"],
-                "uid": metadata["uid"],
-                "controller": True,
-                "blockOwnerDeletion": not (rollout.get("spec") or {}).get("workloadRef"),
-            }
-        ],
+        "ownerReferences": [controller_reference(rollout, blocks_deletion=not adopts)],
     }
 
 
@@ -103,8 +101,7 @@ def is_ours(found: FrozenJSON, rollout: FrozenJSON) -> bool:
 
 def is_owned(found: FrozenJSON, rollout: FrozenJSON) -> bool:
     """Return whether this Rollout owns it, and not one that had its name before."""
-    owners = found["metadata"].get("ownerReferences") or []
-    return any(owner.get("uid") == rollout["metadata"]["uid"] for owner in owners)
+    return is_controlled_by(found, rollout)
 
 
 def is_orphan(found: FrozenJSON, rollout: FrozenJSON) -> bool:
@@ -116,8 +113,8 @@ def is_orphan(found: FrozenJSON, rollout: FrozenJSON) -> bool:
 
 def has_lost_owner(found: FrozenJSON, rollout: FrozenJSON) -> bool:
     """Return whether nobody controls it, or only a Rollout that had this one's name and is gone."""
-    owners: list[FrozenJSON] = found["metadata"].get("ownerReferences") or []
-    return all(is_former(owner, rollout) for owner in owners if owner.get("controller"))
+    owner = controller_of(found)
+    return owner is None or is_former(owner, rollout)
 
 
 def is_former(owner: FrozenJSON, rollout: FrozenJSON) -> bool:
@@ -128,8 +125,7 @@ def is_former(owner: FrozenJSON, rollout: FrozenJSON) -> bool:
     """
     metadata = rollout["metadata"]
     return (
-        owner.get("kind") == ROLLOUT.name
-        and str(owner.get("apiVersion")).partition("/")[0] == GROUP
+        is_rollout(owner)
         and owner.get("name") == metadata["name"]
         and owner.get("uid") != metadata.get("uid")
     )

@@ -8,7 +8,6 @@ Deployment that was adopted, or to a ReplicaSet of ours, is undone, or undoes a 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rollouts.controller.objects import controller_of
 from rollouts.controller.preflight.place import Place, listed, name_of
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
@@ -20,6 +19,7 @@ from rollouts.model.kinds import (
     SCALED_OBJECT,
     FrozenJSON,
 )
+from rollouts.model.owners import controller_of
 from rollouts.model.unchecked import items, mapping
 from rollouts.traffic.ownership import is_ours
 

@@ -8,12 +8,12 @@ Kubernetes' controller). Our own selector finds our pods alone; a Deployment's m
 
 from collections.abc import Iterator, Sequence
 
-from rollouts.controller.objects import controller_of, refers_to
 from rollouts.controller.preflight.autoscalers import AMBIGUOUS, Scaler, scalers_of_others
 from rollouts.controller.preflight.budgets import selects
 from rollouts.controller.preflight.place import Place
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import DEPLOYMENT, REPLICA_SET
+from rollouts.model.owners import is_controlled_by
 from rollouts.model.unchecked import mapping
 
 
@@ -38,7 +38,7 @@ def shared_pod_findings(place: Place, scalers: Sequence[Scaler]) -> Iterator[Fin
 def _finds_ours(place: Place, scaler: Scaler) -> bool:
     if (scaler.group, scaler.kind) == (REPLICA_SET.group, REPLICA_SET.name):
         found = place.get(REPLICA_SET, scaler.name)
-        return found is not None and refers_to(controller_of(found), place.rollout)
+        return found is not None and is_controlled_by(found, place.rollout)
     if (scaler.group, scaler.kind) != (DEPLOYMENT.group, DEPLOYMENT.name) or not place.labels:
         return False
     deployment = place.get(DEPLOYMENT, scaler.name)

@@ -187,7 +187,9 @@ def replica_set(number: int, replicas: int) -> JSON:
             "uid": f"rs{number}",
             "labels": {HASH_LABEL: hash_of(number), "app": "checkout"},
             "annotations": {REVISION_LABEL: str(number)},
-            "ownerReferences": [{"kind": "Rollout", "name": "checkout", "uid": "u1"}],
+            "ownerReferences": [
+                {"kind": "Rollout", "name": "checkout", "uid": "u1", "controller": True}
+            ],
         },
         "spec": {"replicas": replicas, "template": template(number)},
     }
@@ -202,7 +204,7 @@ def pod(number: int, suffix: str, *, problem: str = "", restarts: int = 0, old: 
             "uid": suffix,
             "labels": {"app": "checkout", HASH_LABEL: hash_of(number)},
             "creationTimestamp": ago(old),
-            "ownerReferences": [{"kind": "ReplicaSet", "uid": f"rs{number}"}],
+            "ownerReferences": [{"kind": "ReplicaSet", "uid": f"rs{number}", "controller": True}],
         },
         "status": {
             "phase": "Running",

@@ -65,7 +65,7 @@ def replica_set(version: int) -> JSON:
         "name": f"checkout-{hash_of(version)}",
         "labels": {HASH_LABEL: hash_of(version), REVISION_LABEL: str(version)},
         "annotations": {MEANING_ANNOTATION: meaning_hash(template(version))},
-        "ownerReferences": [{"uid": "u1"}],
+        "ownerReferences": [{"uid": "u1", "controller": True}],
     }
     defaulted = {**template(version)["spec"], "restartPolicy": "Always"}
     return {"metadata": metadata, "spec": {"template": {"spec": defaulted}}}

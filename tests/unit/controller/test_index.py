@@ -43,7 +43,10 @@ def put(cluster: FakeCluster, kind: Kind, name: str, **metadata: object) -> Ref:
 
 
 def owned_by(kind: str, name: str) -> list[JSON]:
-    return [{"kind": kind, "name": name, "uid": "u", "controller": True}]
+    version = ROLLOUT.api_version if kind == ROLLOUT.name else "apps/v1"
+    return [
+        {"apiVersion": version, "kind": kind, "name": name, "uid": "u", "controller": True},
+    ]
 
 
 def test_a_rollout_concerns_itself_also_when_it_is_gone(cluster: FakeCluster, index: Index) -> None:

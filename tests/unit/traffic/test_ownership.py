@@ -57,3 +57,10 @@ def test_what_one_of_its_name_made_and_left_is_to_be_adopted(left: JSON) -> None
 )
 def test_what_anybody_else_owns_or_made_by_hand_is_not_ours(theirs: JSON) -> None:
     assert not is_ours(theirs, ROLLOUT)
+
+
+def test_an_object_that_only_ends_with_the_rollout_is_not_its_own() -> None:
+    """A person may have an object of theirs be deleted with it: that makes nobody its writer."""
+    theirs = found(owner("uid-1", controller=False), labels={})
+    assert not is_owned(theirs, ROLLOUT)
+    assert not is_ours(theirs, ROLLOUT)
