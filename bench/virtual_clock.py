@@ -2,42 +2,17 @@
 
 import asyncio
 import heapq
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+
+from tests.fakes.clock import HandClock
 
 BEGINS = 5
 SPINS = 500
 """So many rounds of the event loop a task may take from waking to sleeping again."""
 
 
-class VirtualClock:
+class VirtualClock(HandClock):
     """Stands still until `advance`. Who sleeps on it wakes exactly when due."""
-
-    def __init__(self, at: datetime = datetime(2030, 1, 1, tzinfo=UTC)) -> None:
-        self._now = at
-        self._sleepers: list[tuple[datetime, int, asyncio.Future[None]]] = []
-        self._count = 0
-
-    def now(self) -> datetime:
-        return self._now
-
-    async def sleep(self, seconds: float) -> None:
-        if seconds <= 0:
-            await asyncio.sleep(0)
-            return
-        woken = asyncio.get_running_loop().create_future()
-        self._count += 1
-        heapq.heappush(self._sleepers, (self.after(seconds), self._count, woken))
-        await woken
-
-    def after(self, seconds: float) -> datetime:
-        return self._now + timedelta(seconds=seconds)
-
-    @property
-    def next_at(self) -> datetime | None:
-        """When the first sleeper wakes; None while nobody sleeps."""
-        self._sleepers = [each for each in self._sleepers if not each[2].done()]
-        heapq.heapify(self._sleepers)
-        return self._sleepers[0][0] if self._sleepers else None
 
     async def settle(self) -> None:
         """Let tasks that were just made come to where they sleep."""

@@ -69,14 +69,16 @@ def shown_hold(rollout: FrozenJSON) -> str:
 
     Who sees a pause and promotes it has not seen the evidence that holds it a moment later.
     """
+    from rollouts.model.status import evidence_holds  # noqa: PLC0415 - brings pydantic
+
+    # Read as JSON: a command can be given whatever else is in a status, by whatever version.
     status = rollout.get("status") or {}
     reason = str((status.get("pause") or {}).get("reason") or "")
     if reason in ("StepsChanged", "StrategyChanged"):
         return "edit"
     if status.get("heldBy"):
         return "pause"
-    waits = reason in ("Inconclusive", "MetricsUnavailable") or status.get("leaningSince")
-    return "evidence" if waits else ""
+    return "evidence" if evidence_holds(reason, leans=bool(status.get("leaningSince"))) else ""
 
 
 async def _write_in_turn(requests: Requests, ref: Ref, command: JSON) -> None:

@@ -65,15 +65,15 @@ def _view(snapshot: Snapshot, now: datetime, detail: Detail) -> RenderableType:
     parts: list[RenderableType] = [_title(snapshot), *_traffic(status), *_steps(snapshot, now)]
     parts.append(_revisions(snapshot, now, detail))
     criteria = (snapshot.rollout.get("spec") or {}).get("successCriteria") or []
-    if criteria and (status.criteria or under_way(status)):
+    if criteria and (status.criteria or runs_steps(status)):
         parts.append(_criteria(criteria, status.criteria))
     if status.history and detail.decisions:
         parts.append(_decisions(status.history[-detail.decisions :], now))
     return Group(*parts)
 
 
-def under_way(status: RolloutStatus) -> bool:
-    """Return whether there is a canary that gets, or is to get, traffic."""
+def runs_steps(status: RolloutStatus) -> bool:
+    """Return whether the steps of a release run: one is the current step, and nobody stopped it."""
     return status.current_step_index is not None and status.abort is None
 
 
@@ -99,7 +99,7 @@ def _strategy(rollout: FrozenJSON) -> str:
 
 
 def _traffic(status: RolloutStatus) -> list[RenderableType]:
-    if not under_way(status) and status.abort is None:
+    if not runs_steps(status) and status.abort is None:
         return []
     weights = status.weights
     full = round(_BAR_CELLS * weights.applied / 100)

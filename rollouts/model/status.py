@@ -207,6 +207,15 @@ class Retiring(Remembered):
     """When it goes; absent until nothing is routed to it any more."""
 
 
+WANTS_EVIDENCE = ("Inconclusive", "MetricsUnavailable")
+"""The reasons of a pause that ends when there is evidence."""
+
+
+def evidence_holds(pause_reason: str, *, leans: bool) -> bool:
+    """Return whether evidence holds a release that pauses for this reason, if it does, and leans or not."""
+    return pause_reason in WANTS_EVIDENCE or leans
+
+
 class RolloutStatus(Remembered):
     """Everything that the next decision needs to know about the past."""
 
@@ -293,3 +302,9 @@ class RolloutStatus(Remembered):
     last_command: HandledCommand | None = None
     refreshed_at: Timestamp | None = None
     """When the numbers (counts, criteria, served) were last brought up to date."""
+
+    @property
+    def waits_for_evidence(self) -> bool:
+        """Return whether evidence is what holds it: it leans, can't say, or is not to be had."""
+        reason = self.pause.reason if self.pause is not None else ""
+        return evidence_holds(reason, leans=self.leaning_since is not None)

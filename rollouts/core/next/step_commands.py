@@ -16,7 +16,6 @@ from rollouts.core.next.attempt import begin
 from rollouts.core.world import Command, Hold, Move, World, stable_replicas, under_way
 from rollouts.model.status import Pause, RolloutStatus
 
-WANTS_EVIDENCE = ("Inconclusive", "MetricsUnavailable")
 _NAMES = {"edit": "an edit", "pause": "a pause command", "evidence": "evidence"}
 HOLDS = tuple(_NAMES)
 """What a promote may name as the hold that it passes, besides a step."""
@@ -102,7 +101,7 @@ def _held_by(world: World, status: RolloutStatus) -> str:
         return "edit"
     if status.held_by is not None:
         return "pause"
-    if _waits_for_evidence(status):
+    if status.waits_for_evidence:
         return "evidence"
     return "step" if _is_gate(world, status) and not status.promoted else ""
 
@@ -111,12 +110,6 @@ def _is_gate(world: World, status: RolloutStatus) -> bool:
     steps, index = world.spec.steps, status.current_step_index or 0
     step = steps[index] if index < len(steps) else None
     return step is not None and (step.pause is not None or step.analysis is not None)
-
-
-def _waits_for_evidence(status: RolloutStatus) -> bool:
-    """Return whether evidence is what holds it: evidence that leans, can't say, or is not to be had."""
-    paused = status.pause is not None and status.pause.reason in WANTS_EVIDENCE
-    return paused or status.leaning_since is not None
 
 
 def _meant(
