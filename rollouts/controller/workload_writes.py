@@ -7,12 +7,6 @@ Each is bound to what was read wherever somebody else's change could be lost.
 from rollouts.controller.objects import labels_of
 from rollouts.core.plan.actions import RestoreWorkload, ScaleWorkload, SetFinalizers
 from rollouts.core.template import user_template
-from rollouts.core.workload import (
-    FINALIZERS,
-    RestoreWorkload,
-    ScaleWorkload,
-    SetFinalizers,
-)
 from rollouts.core.world import FINALIZERS
 from rollouts.errors import Conflict
 from rollouts.model.kinds import (
