@@ -15,6 +15,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from rollouts.cli.view import PodView, RevisionView, Snapshot
+from rollouts.model.ages import short_age
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.status import CriterionStatus, HistoryEntry, RolloutStatus
 from rollouts.model.units import format_duration, format_fraction, parse_duration
@@ -252,7 +253,7 @@ def _pods(pods: Sequence[PodView], now: datetime) -> list[Text]:
         line.append(mark, style=style)
         line.append(f" {pod.name:<{width}}  ", style="dim" if style == "dim" else "")
         line.append(f"{pod.state:<{states}}", style="" if style == "green" else style)
-        line.append(f"  {age(now, pod.created_at):>4}", style="dim")
+        line.append(f"  {age(now, pod.created_at):>5}", style="dim")
         if pod.restarts:
             line.append(f"  {pod.restarts} restart{'s' if pod.restarts > 1 else ''}", style="red")
         lines.append(line)
@@ -303,7 +304,7 @@ def _number(spec: FrozenJSON, value: float | None) -> str:
         times = "maxRatioToStable" in (spec["errorRate"] or {})
         return f"{value:.3g} ×" if times else format_fraction(value)
     if "latency" in spec:
-        return format_duration(value) or "0s"
+        return format_duration(value)
     return f"{value:.4g}"
 
 
@@ -320,11 +321,5 @@ def _decisions(entries: Sequence[HistoryEntry], now: datetime) -> RenderableType
 
 
 def age(now: datetime, moment: datetime | None) -> str:
-    """Return how long ago `moment` was, in one unit as kubectl has it: 12s, 3m, 2h, 5d."""
-    if moment is None:
-        return "–"
-    seconds = max(0, int((now - moment).total_seconds()))
-    for limit, size, unit in ((120, 1, "s"), (7200, 60, "m"), (172_800, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds // size}{unit}"
-    return f"{seconds // 86_400}d"
+    """Return how long ago `moment` was, as kubectl has it: 12s, 3m20s, 2h, 5d."""
+    return short_age(max(0.0, (now - moment).total_seconds())) if moment is not None else "–"

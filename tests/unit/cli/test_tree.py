@@ -1,4 +1,5 @@
 import io
+from datetime import timedelta
 
 import pytest
 from rich.console import Console
@@ -127,7 +128,9 @@ def test_a_step_in_a_few_words(step: JSON, label: str) -> None:
     assert step_label(step) == label
 
 
-def test_ages_are_in_one_unit() -> None:
+def test_ages_are_as_kubectl_has_them() -> None:
     view = snapshot(progressing(3)).revisions[0].pods[0]
     assert age(NOW, view.created_at) == "70s"
+    assert age(NOW, NOW - timedelta(seconds=200)) == "3m20s"
+    assert age(NOW, NOW + timedelta(seconds=200)) == "0s"
     assert age(NOW, None) == "–"

@@ -5,22 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rollouts.sandbox.apiserver import pod_columns
-from rollouts.sandbox.apiserver.durations import short
 from rollouts.sandbox.apiserver.jsonpath import find
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0s"), (119, "119s"), (120, "2m"), (330, "5m30s"), (3600, "60m"), (4 * 3600, "4h"),
-        (4 * 3600 + 60, "4h1m"), (10 * 3600, "10h"), (50 * 3600, "2d2h"), (20 * 86400, "20d"),
-        (800 * 86400, "2y70d"), (-5, "<invalid>"),
-    ],
-)  # fmt: skip
-def test_ages(seconds: float, text: str) -> None:
-    assert short(seconds) == text
 
 
 def test_a_crashing_pod() -> None:
