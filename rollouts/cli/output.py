@@ -1,4 +1,4 @@
-"""Where words go: documents and tables to stdout, progress and complaints to stderr."""
+"""Where words go: documents and tables to stdout, progress and errors to stderr."""
 
 import json
 import sys
@@ -68,7 +68,7 @@ def plain_object(value: Any) -> Any:
 
 
 def say(text: str) -> None:
-    """Print one line about progress, or a complaint, to stderr at once."""
+    """Print one line about progress, or an error, to stderr at once."""
     print(plain(text), file=sys.stderr, flush=True)
 
 

@@ -143,7 +143,7 @@ async def _answer(requests: Requests, ref: Ref, command: JSON) -> Answer:
                 found = _told(rollout, command)
                 if found is not None:
                     return found
-                invalid, overtaken = _complaint(rollout), _overtaken(rollout, command)
+                invalid, overtaken = _never_valid(rollout), _overtaken(rollout, command)
                 if _is_lost(rollout, command):
                     await _write(requests, ref, command)
                     overtaken = ""
@@ -241,7 +241,7 @@ def _last(rollout: FrozenJSON) -> JSON:
     return (rollout.get("status") or {}).get("lastCommand") or {}
 
 
-def _complaint(rollout: FrozenJSON) -> str:
+def _never_valid(rollout: FrozenJSON) -> str:
     """Return what is wrong with a spec that was never valid, or nothing: by a valid one it would be obeyed."""
     status = rollout.get("status") or {}
     conditions = () if status.get("specInForce") else status.get("conditions") or ()

@@ -27,7 +27,7 @@ from rollouts.model.kinds import (
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Cluster
-from rollouts.traffic.ownership import has_lost_owner, is_ours, is_owned
+from rollouts.traffic.ownership import has_lost_owner, is_going, is_ours, is_owned
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
@@ -58,11 +58,7 @@ def seen_services(
 def _get(cluster: Cluster, namespace: str, name: str) -> JSON | None:
     """Return a Service that is there to stay."""
     service = cluster.get(Ref(SERVICE, namespace, name))
-    return service if service is not None and _stays(service) else None
-
-
-def _stays(obj: FrozenJSON) -> bool:
-    return not obj["metadata"].get("deletionTimestamp")
+    return service if service is not None and not is_going(service) else None
 
 
 def _remembered(
@@ -80,7 +76,7 @@ def _remembered(
             yield service
     ours = {MANAGED_BY_LABEL: metadata["name"]}
     for service in cluster.select(SERVICE, metadata["namespace"], ours):
-        if _stays(service) and is_ours(service, rollout):
+        if not is_going(service) and is_ours(service, rollout):
             yield service
 
 
@@ -103,7 +99,7 @@ def _named_by_others(cluster: Cluster, rollout: FrozenJSON) -> Iterator[str]:
     """Yield the Services that other Rollouts of the namespace name."""
     metadata = rollout["metadata"]
     for other in cluster.select(ROLLOUT, metadata["namespace"]):
-        if other["metadata"]["name"] != metadata["name"] and _stays(other):
+        if other["metadata"]["name"] != metadata["name"] and not is_going(other):
             yield from named_services(other)
 
 

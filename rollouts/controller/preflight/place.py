@@ -116,12 +116,12 @@ class Place:
         if not name:
             return None
         found = self.cluster.get(Ref(kind, self.namespace, name))
-        return found if found is not None and _stays(found) else None
+        return found if found is not None and not ownership.is_going(found) else None
 
     def all(self, kind: Kind) -> Iterator[JSON]:
         """Yield the namespace's objects that are there to stay, in any order."""
         found = self.cluster.select(kind, self.namespace)
-        return (each for each in found if _stays(each))
+        return (each for each in found if not ownership.is_going(each))
 
     def services(self) -> Iterator[tuple[FrozenJSON, dict[str, str]]]:
         """
@@ -140,10 +140,6 @@ class Place:
 
 def _added(metadata: PodMetadata | None) -> dict[str, str]:
     return dict(metadata.labels) if metadata is not None else {}
-
-
-def _stays(obj: FrozenJSON) -> bool:
-    return not obj["metadata"].get("deletionTimestamp")
 
 
 def name_of(obj: FrozenJSON) -> str:
