@@ -1,4 +1,4 @@
-# The controller's image: without the sandbox and without development tools.
+# The controller's image: without development tools, and without the sandbox (.dockerignore keeps it out).
 #     docker build --tag rollouts:0.1.0 .
 FROM python:3.13-slim
 COPY . /source

