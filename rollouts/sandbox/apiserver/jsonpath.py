@@ -1,58 +1,27 @@
-"""The JSONPath of printer columns: fields, indices, wildcards, and filters on equality."""
+r"""
+The JSONPath of printer columns: RFC 9535, written as Kubernetes writes it.
 
-import json
+`{.a.b}`, `.a.b` and `a.b` are one path, and `.annotations.example\.com/x` has a dot in a name.
+"""
+
 import re
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-Step = Callable[[Any], list[Any]]
+import jsonpath
 
-_TOKEN = re.compile(
-    r"""
-    \.(?P<field>(?:[^.\[\]\\]|\\.)+)                  # .name, dots escaped with a backslash
-    | \[\s*'(?P<quoted>[^']*)'\s*\]                   # ['name']
-    | \[(?P<index>-?\d+)\]                            # [0]
-    | \[(?P<all>\*)\]                                 # [*]
-    | \[\?\(\s*@(?P<path>[^=!<>\s]+)\s*(?P<op>==|!=)\s*(?P<value>[^)]+?)\s*\)\]   # [?(@.a=="b")]
-    """,
-    re.VERBOSE,
-)
+_ESCAPED_NAME = re.compile(r"\.((?:[^\\.\[\]()\s]*\\.)+[^\\.\[\]()\s]*)")
 
 
 @lru_cache(maxsize=512)
-def _steps(path: str) -> tuple[Step, ...]:
+def _compiled(path: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
     text = path.strip().removeprefix("{").removesuffix("}").removeprefix("$")
     text = text if text.startswith((".", "[")) else f".{text}"
-    steps: list[Step] = []
-    position = 0
-    while position < len(text):
-        token = _TOKEN.match(text, position)
-        if token is None:
-            raise ValueError(f"{path} is no JSONPath that is understood here")
-        steps.append(_step(token))
-        position = token.end()
-    return tuple(steps)
-
-
-def _step(token: re.Match[str]) -> Step:
-    if token["all"] or token["field"] == "*":
-        return lambda value: list(value.values() if isinstance(value, dict) else _listed(value))
-    if token["index"]:
-        return lambda value: _listed(value)[int(token["index"]) :][:1]
-    if token["op"]:
-        wanted = json.loads(token["value"].replace("'", '"'))
-        return lambda value: [
-            item
-            for item in _listed(value)
-            if (wanted in find(item, token["path"])) == (token["op"] == "==")
-        ]
-    name = token["quoted"] or token["field"].replace("\\", "")
-    return lambda value: [value[name]] if isinstance(value, dict) and name in value else []
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    text = _ESCAPED_NAME.sub(lambda name: "['" + name[1].replace("\\", "") + "']", text)
+    try:
+        return jsonpath.compile(f"${text}")
+    except jsonpath.JSONPathError as error:
+        raise ValueError(f"{path} is no JSONPath: {error}") from error
 
 
 def find(value: Any, path: str) -> list[Any]:
@@ -62,7 +31,4 @@ def find(value: Any, path: str) -> list[Any]:
     Raises:
         ValueError: the path is not understood.
     """
-    found = [value]
-    for step in _steps(path):
-        found = [result for item in found for result in step(item)]
-    return found
+    return list(_compiled(path).findall(value))

@@ -41,9 +41,18 @@ def test_json_patch_operations() -> None:
         {"op": "remove", "path": "/nowhere"},
         {"op": "replace", "path": "/nowhere", "value": 1},
         {"op": "add", "path": "/a/b", "value": 1},
+        {"op": "merge", "path": "/a", "value": 1},
+        {"op": "add", "value": 1},
     ],
 )
 def test_json_patch_that_does_not_fit(operation: dict[str, Any]) -> None:
     with pytest.raises(ApiError) as refusal:
         json_patch({"a": 1}, [operation])
     assert refusal.value.code == 422
+
+
+@pytest.mark.parametrize("patch", [{"op": "remove", "path": "/a"}, ["remove"], None])
+def test_what_is_no_json_patch(patch: Any) -> None:
+    with pytest.raises(ApiError) as refusal:
+        json_patch({"a": 1}, patch)
+    assert refusal.value.code == 400

@@ -37,11 +37,14 @@ def test_paths() -> None:
     value = {
         "a": {"b.c": [1, 2]},
         "list": [{"type": "Ready", "status": "True"}, {"type": "Other", "status": "False"}],
+        "notes": {"example.com/x": "y"},
     }
     assert find(value, ".a.b\\.c[0]") == [1]
     assert find(value, "{.a['b.c'][*]}") == [1, 2]
     assert find(value, '.list[?(@.type=="Ready")].status') == ["True"]
     assert find(value, ".list[-1].type") == ["Other"]
+    assert find(value, ".notes.example\\.com/x") == ["y"]
+    assert find(value, "..type") == ["Ready", "Other"]
     assert find(value, ".nothing.here") == []
     with pytest.raises(ValueError, match="no JSONPath"):
         find(value, ".a[?(")
