@@ -22,7 +22,8 @@ from rollouts.errors import Permanent
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.ownership import Writer
 from rollouts.sandbox.apiserver.server import ApiServer
-from rollouts.sandbox.apiserver.store import IN_PROCESS, Store
+from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.apiserver.writes import IN_PROCESS
 from rollouts.sandbox.autoscaling import Autoscaling
 from rollouts.sandbox.crds import definitions
 from rollouts.sandbox.credentials import Credentials, write_kubeconfig

@@ -1,19 +1,17 @@
 """What every write passes before it is stored: defaults, validation, and the kinds that define kinds."""
 
-from typing import TYPE_CHECKING
+import itertools
 
 from rollouts.model.kinds import CRD, JSON, FrozenJSON
 from rollouts.sandbox.apiserver import custom_resources, validation
 from rollouts.sandbox.apiserver.defaults import defaulted_object
 from rollouts.sandbox.apiserver.errors import Cause, invalid
+from rollouts.sandbox.apiserver.etcd import Etcd
 from rollouts.sandbox.apiserver.names import metadata_causes
 from rollouts.sandbox.apiserver.objects import timestamp, without_nulls
 from rollouts.sandbox.apiserver.registry import Resource, Version
 from rollouts.sandbox.apiserver.rules import rule_violations
 from rollouts.sandbox.apiserver.schema import defaulted, pruned, violations
-
-if TYPE_CHECKING:
-    from rollouts.sandbox.apiserver.store import Store
 
 _BLOCKING = {
     "FieldValueRequired",
@@ -31,8 +29,9 @@ _UNCHECKED = Cause(
 class Admission:
     """The gate in front of the store."""
 
-    def __init__(self, store: "Store") -> None:
-        self._store = store
+    def __init__(self, etcd: Etcd) -> None:
+        self._etcd = etcd
+        self._addresses = itertools.count(2)
 
     def admit(
         self, resource: Resource, obj: JSON, current: FrozenJSON | None, subresource: str = ""
@@ -61,9 +60,9 @@ class Admission:
         if resource.kind == CRD:
             causes = custom_resources.definition_causes(obj, current)
             if not causes:
-                custom_resources.completed(obj, timestamp(self._store.now()))
+                custom_resources.completed(obj, timestamp(self._etcd.now()))
             return causes
-        defaulted_object(obj, current, self._store.new_address)
+        defaulted_object(obj, current, self._new_address)
         return validation.object_causes(obj, current) if subresource != "status" else []
 
     def admitted(self, resource: Resource, obj: FrozenJSON) -> None:
@@ -76,13 +75,18 @@ class Admission:
         if resource.kind == CRD:
             self._define(obj, [])
 
+    def _new_address(self) -> str:
+        """Return a cluster address that no Service has had yet."""
+        number = next(self._addresses)
+        return f"10.96.{number // 256 % 256}.{number % 256}"
+
     def _define(self, crd: FrozenJSON, versions: list[Resource]) -> None:
         """Serve these versions of a kind; watches of others, or of changed ones, end."""
         spec = crd["spec"]
-        known = self._store.registry.define(spec["group"], spec["names"]["plural"], versions)
-        feed = self._store.feed(custom_resources.stored_resource(crd))
+        known = self._etcd.registry.define(spec["group"], spec["names"]["plural"], versions)
+        feed = self._etcd.feed(custom_resources.stored_resource(crd))
         if versions and not known:
-            feed.compact(self._store.revision)  # what was once under this name is another kind
+            feed.compact(self._etcd.revision)  # what was once under this name is another kind
         feed.wake()
 
 

@@ -7,7 +7,6 @@ Owners are known by uid. A dependent goes when the last of its owners is gone.
 
 import asyncio
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from rollouts.model.kinds import CRD, JSON, FrozenJSON
 from rollouts.sandbox.apiserver.builtins import NAMESPACE, SERVICE_ACCOUNT
@@ -16,9 +15,7 @@ from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.lifecycle import CLEANUP, FOREGROUND, ORPHAN
 from rollouts.sandbox.apiserver.objects import clone, key_of, metadata
 from rollouts.sandbox.apiserver.registry import Resource
-
-if TYPE_CHECKING:
-    from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.apiserver.writes import Writes
 
 Found = tuple[Resource, FrozenJSON]
 
@@ -30,7 +27,7 @@ def owners_of(obj: FrozenJSON) -> list[JSON]:
 class Garbage:
     """Told of every birth and death, it removes what must not outlive them."""
 
-    def __init__(self, store: "Store") -> None:
+    def __init__(self, store: Writes) -> None:
         self._store = store
         self._uids: set[str] = set()
 

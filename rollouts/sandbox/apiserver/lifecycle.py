@@ -5,27 +5,17 @@ Functions take what is stored as read-only and return or complete a private copy
 """
 
 import random
+import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from rollouts.model.kinds import CRD, JSON, POD, FrozenJSON
 from rollouts.sandbox.apiserver import custom_resources
-from rollouts.sandbox.apiserver.builtins import (
-    CLUSTER_ROLE,
-    INGRESS_CLASS,
-    NAMESPACE,
-    NODE,
-    SERVICE_ACCOUNT,
-)
+from rollouts.sandbox.apiserver.builtins import NAMESPACE
 from rollouts.sandbox.apiserver.errors import ApiError, Cause, invalid, not_found
+from rollouts.sandbox.apiserver.etcd import Etcd
 from rollouts.sandbox.apiserver.objects import clone, dig, metadata, timestamp, without_nulls
 from rollouts.sandbox.apiserver.registry import Resource
 
-if TYPE_CHECKING:
-    from rollouts.sandbox.apiserver.store import Store
-
-NODE_NAME = "sandbox"
-NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 DEFAULT_GRACE_SECONDS = 30
@@ -40,27 +30,7 @@ _FIXED_AT_BIRTH = (
 )
 
 
-def furnish(store: "Store") -> None:
-    """Put what every cluster has into an empty store."""
-    for name in NAMESPACES:
-        store.create(NAMESPACE, {"metadata": {"name": name}})
-    store.create(SERVICE_ACCOUNT, {"metadata": {"name": "default", "namespace": "default"}})
-    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "ready"}
-    now = timestamp(store.now())
-    ready |= {"lastTransitionTime": now, "lastHeartbeatTime": now}
-    store.create(
-        NODE, {"metadata": {"name": NODE_NAME, "labels": {"kubernetes.io/hostname": NODE_NAME}}}
-    )
-    store.patch(NODE, "", NODE_NAME, {"status": {"conditions": [ready]}}, "status")
-    everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
-    store.create(CLUSTER_ROLE, {"metadata": {"name": "cluster-admin"}, "rules": [everything]})
-    store.create(
-        INGRESS_CLASS,
-        {"metadata": {"name": "nginx"}, "spec": {"controller": "k8s.io/ingress-nginx"}},
-    )
-
-
-def newborn(store: "Store", resource: Resource, body: JSON) -> JSON:
+def newborn(etcd: Etcd, resource: Resource, body: JSON) -> JSON:
     """
     Complete the metadata of a new object.
 
@@ -68,8 +38,8 @@ def newborn(store: "Store", resource: Resource, body: JSON) -> JSON:
         ApiError: it has no name, or names a namespace that is not there or is going.
     """
     meta = without_nulls(body.get("metadata") or {})
-    _check_namespace(store, resource, meta)
-    _check_definition(store, resource)
+    _check_namespace(etcd, resource, meta)
+    _check_definition(etcd, resource)
     if not meta.get("name") and meta.get("generateName"):
         suffix = "".join(random.choices(_ALPHABET, k=5))
         meta["name"] = meta["generateName"] + suffix
@@ -84,7 +54,7 @@ def newborn(store: "Store", resource: Resource, body: JSON) -> JSON:
         raise ApiError(500, "resourceVersion should not be set on objects to be created")
     for field in _FIXED_AT_BIRTH:
         meta.pop(field, None)
-    meta |= {"uid": store.new_uid(), "creationTimestamp": timestamp(store.now())}
+    meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": timestamp(etcd.now())}
     if resource.generation:
         meta["generation"] = 1
     head = {"apiVersion": resource.kind.api_version, "kind": resource.kind.name, "metadata": meta}
@@ -92,12 +62,12 @@ def newborn(store: "Store", resource: Resource, body: JSON) -> JSON:
     return head | {key: value for key, value in body.items() if key not in drop}
 
 
-def _check_namespace(store: "Store", resource: Resource, meta: JSON) -> None:
+def _check_namespace(etcd: Etcd, resource: Resource, meta: JSON) -> None:
     if not resource.namespaced:
         meta.pop("namespace", None)
         return
     name = meta.setdefault("namespace", "default")
-    found = store.get(NAMESPACE, "", name)
+    found = etcd.get(NAMESPACE, "", name)
     if found is None:
         raise not_found("namespaces", "", name)
     if "deletionTimestamp" in found["metadata"]:
@@ -119,10 +89,10 @@ def _check_namespace(store: "Store", resource: Resource, meta: JSON) -> None:
         )
 
 
-def _check_definition(store: "Store", resource: Resource) -> None:
+def _check_definition(etcd: Etcd, resource: Resource) -> None:
     if resource.custom is None:
         return
-    definition = store.stored(store.registry.of(CRD), "", resource.kind.crd_name)
+    definition = etcd.stored(etcd.registry.of(CRD), "", resource.kind.crd_name)
     if "deletionTimestamp" in definition["metadata"]:
         why = "create not allowed while custom resource definition is terminating"
         raise ApiError(405, why, reason="MethodNotAllowed")
@@ -191,7 +161,7 @@ def is_finished(obj: FrozenJSON) -> bool:
 
 
 def doomed(
-    store: "Store", resource: Resource, current: FrozenJSON, grace: int | None, propagation: str
+    etcd: Etcd, resource: Resource, current: FrozenJSON, grace: int | None, propagation: str
 ) -> JSON:
     """Return the version of `current` that is marked for deletion; a grace period only shrinks."""
     obj: JSON = clone(current)
@@ -201,10 +171,10 @@ def doomed(
     if "deletionTimestamp" not in meta:
         if "generation" in meta:
             meta["generation"] += 1
-        meta["deletionTimestamp"] = timestamp(store.now() + timedelta(seconds=seconds))
+        meta["deletionTimestamp"] = timestamp(etcd.now() + timedelta(seconds=seconds))
         meta["deletionGracePeriodSeconds"] = seconds
     elif before and seconds < before:
-        meta["deletionTimestamp"] = timestamp(store.now() + timedelta(seconds=seconds))
+        meta["deletionTimestamp"] = timestamp(etcd.now() + timedelta(seconds=seconds))
         meta["deletionGracePeriodSeconds"] = seconds
     dropped = (FOREGROUND, ORPHAN, CLEANUP)
     finalizers = [name for name in meta.get("finalizers", ()) if name not in dropped]
@@ -218,7 +188,7 @@ def doomed(
     if resource.kind == NAMESPACE:
         obj.setdefault("status", {})["phase"] = "Terminating"
     elif resource.kind == CRD:
-        custom_resources.terminating(obj, timestamp(store.now()))
+        custom_resources.terminating(obj, timestamp(etcd.now()))
     return obj
 
 

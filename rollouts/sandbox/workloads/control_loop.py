@@ -15,7 +15,8 @@ import structlog
 from rollouts.backoff import Backoff
 from rollouts.model.kinds import Kind
 from rollouts.sandbox.apiserver.errors import ApiError
-from rollouts.sandbox.apiserver.store import Change, Store
+from rollouts.sandbox.apiserver.etcd import Change
+from rollouts.sandbox.apiserver.store import Store
 
 Key = tuple[str, str]
 """Namespace and name."""

@@ -13,9 +13,10 @@ from collections.abc import Iterable
 
 from rollouts.model.kinds import DEPLOYMENT, JSON, POD, REPLICA_SET, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.objects import clone, dig, labels_of
 from rollouts.sandbox.apiserver.selectors import labels_match
-from rollouts.sandbox.apiserver.store import Change, Store
+from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.workloads.control_loop import Key
 from rollouts.sandbox.workloads.deployment_status import status_of, until_deadline
 from rollouts.sandbox.workloads.objects import (

@@ -19,9 +19,10 @@ from rollouts.model.kinds import (
     FrozenJSON,
     Kind,
 )
+from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.eviction import is_about
 from rollouts.sandbox.apiserver.objects import dig, timestamp
-from rollouts.sandbox.apiserver.store import Change, Store
+from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.workloads.control_loop import Key
 from rollouts.sandbox.workloads.objects import (
     controller_of,

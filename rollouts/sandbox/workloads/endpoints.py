@@ -13,8 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from rollouts.model.kinds import ENDPOINT_SLICE, JSON, POD, SERVICE, FrozenJSON, Kind
+from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.objects import dig, labels_of
-from rollouts.sandbox.apiserver.store import Change, Store
+from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.workloads.control_loop import Key
 from rollouts.sandbox.workloads.objects import (
     controller_reference,

@@ -13,8 +13,9 @@ import structlog
 
 from rollouts.backoff import Backoff
 from rollouts.model.kinds import JSON, POD, FrozenJSON, Kind
+from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.objects import dig
-from rollouts.sandbox.apiserver.store import Change, Store
+from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.forks import DemoApps
 from rollouts.sandbox.processes import Processes
 from rollouts.sandbox.workloads.addresses import Addresses

@@ -13,9 +13,10 @@ from datetime import datetime
 
 from rollouts.model.kinds import JSON, POD, REPLICA_SET, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.objects import dig, labels_of, timestamp
 from rollouts.sandbox.apiserver.selectors import labels_match
-from rollouts.sandbox.apiserver.store import Change, Store
+from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.workloads.control_loop import Key
 from rollouts.sandbox.workloads.objects import (
     adopted,

@@ -8,7 +8,8 @@ import pytest
 from rollouts.model.kinds import DEPLOYMENT, EVENT, JSON, POD, SERVICE, Kind
 from rollouts.sandbox.apiserver.builtins import CONFIG_MAP, NAMESPACE, NEW_EVENT
 from rollouts.sandbox.apiserver.errors import ApiError
-from rollouts.sandbox.apiserver.store import Change, Store
+from rollouts.sandbox.apiserver.etcd import Change
+from rollouts.sandbox.apiserver.store import Store
 from tests.unit.sandbox.apiserver.conftest import crd_body, deployment, gadget
 
 GADGET = Kind("example.dev", "v1", "gadgets", "Gadget")

@@ -15,8 +15,9 @@ from rollouts.model.kinds import (
     SERVICE,
     Kind,
 )
+from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.objects import timestamp
-from rollouts.sandbox.apiserver.store import Change, Store
+from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.workloads.deployments import Deployments
 from rollouts.sandbox.workloads.disruptions import Disruptions
 from rollouts.sandbox.workloads.endpoints import EndpointSlices

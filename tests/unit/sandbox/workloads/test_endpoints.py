@@ -1,7 +1,7 @@
 """A Service's slice says which pods can be sent traffic, and is right at once."""
 
 from rollouts.model.kinds import ENDPOINT_SLICE, JSON, POD, SERVICE
-from rollouts.sandbox.apiserver.store import Change
+from rollouts.sandbox.apiserver.etcd import Change
 from tests.unit.sandbox.workloads.conftest import World
 from tests.unit.sandbox.workloads.objects import LABELS, pod, service, template
 
