@@ -31,5 +31,5 @@ def json_patch(target: FrozenJSON, operations: Any) -> Any:
         return JsonPatch(operations).apply(target)
     except (JsonPatchException, JsonPointerException) as misfit:
         raise ApiError(
-            422, f"the server rejected our request due to an error in our request: {misfit}"
+            422, "the server rejected our request due to an error in our request"
         ) from misfit
