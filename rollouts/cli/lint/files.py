@@ -13,7 +13,7 @@ from dataclasses import replace
 from rollouts.cli.lint.documents import Document, read
 from rollouts.cli.lint.located import Located, Position
 from rollouts.cli.lint.spec import spec_findings
-from rollouts.controller.preflight.examination import examine
+from rollouts.controller.examination import examine
 from rollouts.controller.preflight.snapshot import Snapshot
 from rollouts.errors import InvalidSpec
 from rollouts.model.finding import Finding

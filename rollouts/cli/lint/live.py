@@ -8,7 +8,7 @@ from typing import Any
 from rollouts.cli.lint.series import series_findings
 from rollouts.cli.lint.spec import spec_findings
 from rollouts.cli.session import Requests
-from rollouts.controller.preflight.examination import examine
+from rollouts.controller.examination import examine
 from rollouts.controller.preflight.snapshot import KINDS, Snapshot
 from rollouts.controller.watches import WATCHED
 from rollouts.errors import Forbidden, InvalidSpec, NotFound
