@@ -74,10 +74,10 @@ class Trial:
         self._ready_after_seconds = draw.uniform(*STARTS_WITHIN_SECONDS)
         self._ready_at: datetime | None = None
         self._wake_at: datetime | None = None
-        self._looked = False
+        self._measured = False
         telemetry, every = ControllerMetrics(), setting.interval_seconds
         self._monitor = Monitor(
-            self._metrics.sources, self._clock, telemetry, self._look_came, interval_seconds=every
+            self._metrics.sources, self._clock, telemetry, self._on_measured, interval_seconds=every
         )
         notices = Notices(SilentNotifier())
         self._reconciler = Reconciler(
@@ -116,12 +116,12 @@ class Trial:
         if to == self._scrape_at:
             self._metrics.scrape(to)
             self._scrape_at = to + timedelta(seconds=self._setting.scrape_seconds)
-        self._looked = False
+        self._measured = False
         await self._clock.advance(to)
         due = [each for each in (self._wake_at, self._ready_at) if each is not None and each <= to]
         if self._ready_at in due:
             self._ready_at = None
-        if self._looked or due:
+        if self._measured or due:
             await self._reconcile()
 
     async def _reconcile(self) -> None:
@@ -142,8 +142,8 @@ class Trial:
                 return
         raise AssertionError(f"it never comes to rest: {self._status}")
 
-    def _look_came(self, _: Key) -> None:
-        self._looked = True
+    def _on_measured(self, _: Key) -> None:
+        self._measured = True
 
     # What is to be seen.
 

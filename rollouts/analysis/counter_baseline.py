@@ -18,13 +18,19 @@ In doubt the first sample is where counting begins.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from rollouts.analysis.series import Labels, labels_of
 from rollouts.judge.counters import Counter
 from rollouts.model.counter_metric import Metric, quoted, selector
 from rollouts.ports import CounterSource, Series
 
-_Target = tuple[str, str]
+
+class _Target(NamedTuple):
+    """What is scraped, as `up` and the process' own metrics name it as well."""
+
+    job: str
+    name: str
 
 
 class CounterBaseline:
@@ -70,11 +76,11 @@ class CounterBaseline:
                 default=None,
             )
             if last is None:
-                unknown.append(labels)
+                unknown.append(labels)  # none of its process was seen before
             elif last >= first:
-                sure.add(labels)
+                sure.add(labels)  # others were, and still are
             else:
-                started_after[labels] = last
+                started_after[labels] = last  # others were, and are gone
         sure |= await self._known_before(source, unknown)
         started_after |= {labels: since for labels in unknown if labels not in sure}
         return frozenset(sure | await self._started(source, started_after, until))
@@ -85,9 +91,9 @@ class CounterBaseline:
         for labels in unknown:
             facts = dict(labels)
             target = _target(facts)
-            if target[0] not in self._before:
-                self._before[target[0]] = await self._targets(source, target[0])
-            answered = self._before[target[0]].get(target)
+            if target.job not in self._before:
+                self._before[target.job] = await self._targets(source, target.job)
+            answered = self._before[target.job].get(target)
             if answered or (
                 answered is None
                 and self._metric.meaning(facts).is_new_process
@@ -97,6 +103,7 @@ class CounterBaseline:
         return result
 
     async def _targets(self, source: CounterSource, job: str) -> dict[_Target, bool]:
+        """Return who was a target of the job just before counting began, and whether it answered."""
         ups = await source.samples(
             self._of_job("up", job), until=self._since, window_seconds=self._look_back_seconds
         )
@@ -126,7 +133,7 @@ class CounterBaseline:
     ) -> set[Labels]:
         """Return those whose process says that it started after the moment given for it."""
         started: dict[_Target, float] = {}
-        for job in sorted({_target(dict(labels))[0] for labels in after}):
+        for job in sorted({_target(dict(labels)).job for labels in after}):
             for each in await source.samples(
                 self._of_job("process_start_time_seconds", job),
                 until=until,
@@ -162,6 +169,6 @@ def _spans(
 
 
 def _target(labels: Mapping[str, str]) -> _Target:
-    """Return the labels that `up` and the process' own metrics share with its counters."""
     names = ("instance", "controller_pod", "pod")
-    return labels.get("job", ""), next((labels[name] for name in names if labels.get(name)), "")
+    name = next((labels[each] for each in names if labels.get(each)), "")
+    return _Target(labels.get("job", ""), name)

@@ -23,7 +23,7 @@ from rollouts.ports import CounterSource, Series
 
 LEAST_LOOK_BACK_SECONDS = 60.0
 INTERVAL_LOOK_BACK_SECONDS = 10 * 60.0
-"""So far back two scrapes are looked for, whoever scrapes."""
+"""So far back two scrapes are sought, whoever scrapes."""
 MOST_SECONDS_AT_ONCE = 15 * 60.0
 
 

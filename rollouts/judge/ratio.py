@@ -13,7 +13,7 @@ interval to the next. For e_c and e_s failures, summed over the intervals:
     log E_k = Σ e_c·log(θ(r_k)/θ(r0)) + e_s·log((1-θ(r_k))/(1-θ(r0)))
 
 Mixed over a grid r_k > r0 it is evidence against "at most r0 times", over r_k < r0 against
-"at least r0 times". It may be looked at at any time; see `sequential` for why, and for how
+"at least r0 times". It may be judged at any time; see `sequential` for why, and for how
 evidence begins anew. It needs users that are assigned at random.
 Ref.: Lindon, Malek, "Anytime-valid inference for multinomial count data", NeurIPS 2022.
 """

@@ -1,5 +1,5 @@
 """
-The sequential judge: evidence that may be looked at after every scrape.
+The sequential judge: evidence that may be judged after every scrape.
 
 An e-process is non-negative and has expectation at most 1, at any stopping time, as long
 as the hypothesis holds; so the probability that it ever reaches 1/alpha is at most alpha

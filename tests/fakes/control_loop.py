@@ -150,7 +150,7 @@ class ControlLoop:
         raise AssertionError("it never comes to rest")
 
     async def run(self, seconds: float = 120.0, tick: float = 1.0) -> None:
-        """Let time pass in ticks, with a look at the metrics in each."""
+        """Let time pass in ticks, with a round of measurements in each."""
         passed = 0.0
         while passed < seconds:
             await self.round()

@@ -65,7 +65,7 @@ async def nothing_and_nan_are_no_data(release: Release) -> None:
     await release.is_promoted()
 
 
-async def a_value_beyond_its_limit_fails_after_three_looks(release: Release) -> None:
+async def a_value_beyond_its_limit_fails_after_three_measurements(release: Release) -> None:
     await release.deploys(manifests.UNTIL_PROMOTED, successCriteria=[query("vector(0.4)")])
     release.updates_to("2")
     reason = await release.is_rolled_back()
@@ -201,7 +201,7 @@ def is_said(release: Release, words: str) -> bool:
     [
         an_expression_that_is_wrong_holds_the_weight_until_it_is_corrected,
         nothing_and_nan_are_no_data,
-        a_value_beyond_its_limit_fails_after_three_looks,
+        a_value_beyond_its_limit_fails_after_three_measurements,
         errors_that_stable_has_as_well_are_compared,
         counters_that_begin_anew_lose_nothing_and_count_nothing_twice,
         failures_after_a_reset_are_found,

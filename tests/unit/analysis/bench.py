@@ -102,6 +102,14 @@ class Bench:
         return self.latest.measurements[name]
 
 
+async def serving(bench: Bench, seconds: int, status: str = "200", **labels: str) -> None:
+    """Let time pass in which the canary answers every tenth of the requests."""
+    for _ in range(seconds // 5):
+        bench.serve("canary", 10, status, **labels)
+        bench.serve("stable", 90, **labels)
+        await bench.wait(5)
+
+
 async def settle() -> None:
     """Let every task go on until all of them wait."""
     for _ in range(50):

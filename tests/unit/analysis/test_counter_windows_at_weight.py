@@ -25,7 +25,7 @@ def apply(bench: Bench, percent: int = 25) -> None:
 
 
 async def renewed(bench: Bench) -> None:
-    """Let another controller begin to look."""
+    """Let another controller begin to measure."""
     await bench.monitor.close()
     bench.monitor = bench.new_monitor()
     bench.monitor.follow(bench.target)

@@ -35,7 +35,7 @@ async def serving(bench: Bench, seconds: int, status: str = "200") -> None:
         await bench.wait(5)
 
 
-async def test_a_total_failure_after_a_good_day_is_found_by_as_many_looks_as_are_said(
+async def test_a_total_failure_after_a_good_day_is_found_by_as_many_measurements_as_are_said(
     bench: Bench,
 ) -> None:
     await serving(bench, 3600)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollouts.analysis.deduplication import REPLICA_LABELS, SKEW_SECONDS, one_of_each
+from rollouts.model.evidence import Counts
 from rollouts.ports import Series
 from tests.unit.analysis.bench import ERRORS, Bench
 
@@ -167,3 +168,25 @@ async def test_other_labels_may_be_named(pair: Bench) -> None:
     found = [series(STEADY, site="a"), series(LATER, site="b")]
     assert one_of_each(found, ("site",))[0] == [series(STEADY)]
     assert one_of_each(found, ()) == (found, "")
+
+
+async def test_what_two_jobs_scrape_counts_once(bench: Bench) -> None:
+    await bench.wait(60)
+    bench.expose()
+    for _ in range(3):
+        for job in ("nginx", "pods"):
+            bench.serve("canary", 10, job=job, controller_pod="nginx-0")
+            bench.serve("canary", 1, "500", job=job, controller_pod="nginx-0")
+        await bench.wait(5)
+    assert bench.measured().canary == Counts(33, 3)
+
+    gone = ("job", "nginx")
+    bench.metrics.values = {
+        k: v for k, v in bench.metrics.values.items() if gone not in k or ("__name__", "up") in k
+    }
+    for _ in range(42):
+        bench.serve("canary", 10, job="pods", controller_pod="nginx-0")
+        await bench.wait(5)
+    assert bench.measured().error == ""
+    assert bench.measured().canary.failures == 3
+    assert 300 < bench.measured().canary.requests <= 453

@@ -1,4 +1,4 @@
-"""What a decision rests on, as the looks at real counters give it."""
+"""What a decision rests on, as measurements of real counters give it."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -84,7 +84,7 @@ async def test_where_nobody_knows_the_scrape_interval_a_measurement_is_whole_aft
     await bench.monitor.close()
 
 
-async def test_a_restart_without_a_new_scrape_is_no_further_failed_look() -> None:
+async def test_a_restart_without_a_new_scrape_is_no_further_failed_measurement() -> None:
     bench = Bench({"name": "errors", "judge": "threshold", "errorRate": {"max": "5%"}})
     await bench.wait(20)
     bench.expose()
@@ -137,7 +137,7 @@ async def test_a_criterion_that_is_edited_is_not_judged_by_what_was_seen_of_the_
         criteria = [{**edited, "interval": "5m"}, ERRORS]
         spec = parse_rollout(rollout([{"setWeight": 25}], successCriteria=criteria))
         found = weigh(spec, status, bench.latest)
-        assert found.at == status.started_at  # not looked at
+        assert found.at == status.started_at  # not measured
         assert found.criteria[0].message == "not measured yet"
         assert found.criteria[0].failed_measurements == 0
 

@@ -1,4 +1,4 @@
-"""A look comes shortly after a scrape, however these lie to the exposure's beginning."""
+"""A round comes shortly after a scrape, however these lie to the exposure's beginning."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -15,13 +15,13 @@ THRESHOLD: JSON = {**ERRORS, "judge": "threshold", "minRequests": 1, "failureLim
 class Phased(Bench):
     """Scrapes every so many seconds, in a phase of their own."""
 
-    def __init__(self, *criteria: JSON, spacing: float, phase: float, lag: float = 0.0) -> None:
+    def __init__(self, *criteria: JSON, interval: float, phase: float, lag: float = 0.0) -> None:
         super().__init__(*(criteria or (ERRORS,)))
-        self.spacing, self.lag = spacing, lag
+        self.interval, self.lag = interval, lag
         self.seconds = -phase
         self.scrapes: list[float] = []
         self.seen: list[tuple[float, float]] = []
-        """When it was looked, and how old the newest sample was."""
+        """When it was measured, and how old the newest sample was."""
 
     async def run(self, seconds: float, *, scraping: bool = True) -> None:
         for _ in range(round(seconds / STEP_SECONDS)):
@@ -29,7 +29,7 @@ class Phased(Bench):
             self.clock.move(STEP_SECONDS)
             self.seconds += STEP_SECONDS
             scraped = self.seconds - self.lag  # what is visible now
-            if scraping and scraped > 0 and scraped % self.spacing == 0:
+            if scraping and scraped > 0 and scraped % self.interval == 0:
                 self.serve("canary", 10)
                 self.metrics.scrape(self.clock.now() - timedelta(seconds=self.lag))
                 self.scrapes.append(scraped)
@@ -39,46 +39,46 @@ class Phased(Bench):
                 self.seen.append((self.seconds, self.seconds - last))
 
 
-@pytest.mark.parametrize("spacing", [5, 15, 30])
+@pytest.mark.parametrize("interval", [5, 15, 30])
 @pytest.mark.parametrize("phase", [0.25, 4, 9.5])
-async def test_a_look_sees_a_sample_that_is_a_moment_old(spacing: float, phase: float) -> None:
-    bench = Phased(spacing=spacing, phase=phase)
+async def test_a_round_sees_a_sample_that_is_a_moment_old(interval: float, phase: float) -> None:
+    bench = Phased(interval=interval, phase=phase)
     await bench.run(100)
     bench.expose()
     await bench.run(100)
     settled = len(bench.seen)
     await bench.run(300)
-    looks = bench.seen[settled:]
-    assert all(age <= max(15, spacing) for _, age in looks)
-    fresh = [age for _, age in looks if age <= 1.25]
-    assert len(fresh) >= 300 / max(spacing, 15) - 1  # one for every scrape, or every interval
-    if spacing <= 15:
-        assert len(fresh) == len(looks)
-    assert max(b - a for (a, _), (b, _) in pairwise(looks)) <= 15 + STEP_SECONDS
+    rounds = bench.seen[settled:]
+    assert all(age <= max(15, interval) for _, age in rounds)
+    fresh = [age for _, age in rounds if age <= 1.25]
+    assert len(fresh) >= 300 / max(interval, 15) - 1  # one for every scrape, or every interval
+    if interval <= 15:
+        assert len(fresh) == len(rounds)
+    assert max(b - a for (a, _), (b, _) in pairwise(rounds)) <= 15 + STEP_SECONDS
     await bench.monitor.close()
 
 
 @pytest.mark.parametrize("lag", [1.5, 6])
-async def test_a_scrape_that_is_late_is_looked_for_once_more_and_then_with_the_next(
+async def test_a_scrape_that_is_late_is_asked_for_once_more_and_then_with_the_next(
     lag: float,
 ) -> None:
     """A Prometheus that is slow, or whose clock is behind ours."""
-    bench = Phased(spacing=15, phase=4, lag=lag)
+    bench = Phased(interval=15, phase=4, lag=lag)
     await bench.run(100)
     bench.expose()
     await bench.run(100)
     settled = len(bench.seen)
     await bench.run(300)
-    looks = bench.seen[settled:]
-    assert 20 <= len(looks) <= 45
-    fresh = [age for _, age in looks if age <= 3]
+    rounds = bench.seen[settled:]
+    assert 20 <= len(rounds) <= 45
+    fresh = [age for _, age in rounds if age <= 3]
     assert len(fresh) >= 19 if lag < 3 else not fresh
-    assert max(b - a for (a, _), (b, _) in pairwise(looks)) <= 15 + STEP_SECONDS
+    assert max(b - a for (a, _), (b, _) in pairwise(rounds)) <= 15 + STEP_SECONDS
     await bench.monitor.close()
 
 
-async def test_without_scrapes_it_is_looked_every_interval() -> None:
-    bench = Phased(spacing=15, phase=4)
+async def test_without_scrapes_it_is_measured_every_interval() -> None:
+    bench = Phased(interval=15, phase=4)
     await bench.run(60)
     bench.expose()
     await bench.run(60)
@@ -89,24 +89,24 @@ async def test_without_scrapes_it_is_looked_every_interval() -> None:
 
 
 async def test_a_query_keeps_its_interval() -> None:
-    bench = Phased(QUERY, spacing=5, phase=3.25)
+    bench = Phased(QUERY, interval=5, phase=3.25)
     bench.expose()
     await bench.run(301)
     assert 19 <= sum("sales" in asked for asked in bench.metrics.asked) <= 22
     await bench.monitor.close()
 
 
-async def test_a_failed_scrape_is_one_failed_look_however_often_it_is_looked_at() -> None:
-    bench = Phased(THRESHOLD, spacing=60, phase=2)
+async def test_a_failed_scrape_is_one_failed_measurement_however_often_it_is_measured() -> None:
+    bench = Phased(THRESHOLD, interval=60, phase=2)
     await bench.run(130)
     bench.expose()
     await bench.run(130)
     moments = set()
     for _ in range(240):
         await bench.run(1)
-        look = bench.monitor.latest(KEY)
-        assert look is not None
-        moments.add(look.measurements["errors"].at)
+        latest = bench.monitor.latest(KEY)
+        assert latest is not None
+        moments.add(latest.measurements["errors"].at)
     assert len(moments) in (4, 5)
     assert len(bench.rounds) > 16
     await bench.monitor.close()

@@ -22,7 +22,7 @@ async def bench() -> AsyncIterator[AppBench]:
 
 
 def said(bench: AppBench | Bench, name: str = "errors") -> str:
-    """Return what the judge makes of the last look, which must be nothing."""
+    """Return what the judge makes of the last round, which must be nothing."""
     found = bench.measured(name)
     assert (found.error, found.canary, found.value) == ("", Counts(), None)
     (criterion,) = (each for each in bench.target.spec.success_criteria if each.name == name)

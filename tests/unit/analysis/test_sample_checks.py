@@ -116,23 +116,6 @@ async def test_more_requests_in_a_bucket_than_in_all_are_an_error(bench: Bench) 
     assert bench.measured("p90").canary == Counts()
 
 
-async def test_the_bound_is_one_of_the_canarys_own() -> None:
-    bench = Bench(P90)
-    for bound in ("0.4", "2", "+Inf"):
-        bench.serve_bucket("canary", 1, bound)
-    for bound in ("0.5", "2.0", "+Inf"):
-        bench.serve_bucket("stable", 1, bound)
-    await bench.wait(20)
-    bench.expose()
-    for bound, within in (("0.4", 8), ("2", 10), ("+Inf", 10)):
-        bench.serve_bucket("canary", within, bound)
-    await bench.wait(15)
-    found = bench.measured("p90")
-    assert (found.limit, found.canary, found.stable) == (0.4, Counts(10, 2), Counts())
-    assert found.note == "stable's histogram can't tell what took over 400ms"
-    await bench.monitor.close()
-
-
 async def test_a_quantile_beyond_the_largest_bound_says_so(bench: Bench) -> None:
     bench.slow("canary", 80, 0.05)
     bench.slow("canary", 20, 7)
@@ -140,21 +123,6 @@ async def test_a_quantile_beyond_the_largest_bound_says_so(bench: Bench) -> None
     found = bench.measured("p90")
     assert (found.value, found.canary) == (1.0, Counts(100, 20))
     assert found.note == "the 0.9 quantile is above the largest bound, 1s"
-
-
-async def test_histograms_of_one_canary_need_a_bound_in_common() -> None:
-    bench = Bench(P90)
-    for job, bound in (("a", "0.5"), ("b", "0.4")):
-        for le in (bound, "+Inf"):
-            bench.serve_bucket("canary", 1, le, job=job, instance=job)
-    await bench.wait(20)
-    bench.expose()
-    for job, bound in (("a", "0.5"), ("b", "0.4")):
-        for le in (bound, "+Inf"):
-            bench.serve_bucket("canary", 5, le, job=job, instance=job)
-    await bench.wait(15)
-    assert "no bound at or above 400ms in common" in bench.measured("p90").error
-    await bench.monitor.close()
 
 
 @pytest.mark.parametrize("nonsense", [-3.0, float("inf"), float("-inf")])
