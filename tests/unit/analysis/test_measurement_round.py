@@ -8,10 +8,13 @@ import pytest
 from rollouts.analysis import evidence, measurement, measurement_round
 from rollouts.analysis.evidence import weigh
 from rollouts.analysis.exposure_counters import ExposureCounters
+from rollouts.analysis.monitor import Monitor
 from rollouts.judge import judge
+from rollouts.metrics.absent import NO_COUNTERS, NoCounterSource
 from rollouts.model.evidence import Counts, Measurement
 from rollouts.model.status import CriterionStatus, RolloutStatus
-from tests.unit.analysis.bench import ERRORS, P90, Bench
+from rollouts.ports import MetricSources
+from tests.unit.analysis.bench import ERRORS, P90, QUERY, Bench
 
 
 @pytest.fixture
@@ -97,3 +100,25 @@ async def test_a_fault_in_judging_is_an_error_of_one_criterion(
     )
     assert [each.verdict for each in found.criteria] == ["inconclusive", "error"]
     assert found.criteria[1].message == WHY
+
+
+async def test_a_provider_that_only_answers_queries_measures_queries() -> None:
+    """What is counted says what it lacks, and the way out; the query goes on."""
+    bench = Bench(ERRORS, P90, QUERY)
+    bench.metrics.answers['sales{hash="canaryhash",n="shop"}'] = 7.0
+    sources = MetricSources(counters=NoCounterSource(), queries=bench.metrics)
+    bench.monitor = Monitor(
+        sources, bench.clock, bench.telemetry, bench.rounds.append, interval_seconds=15
+    )
+    bench.expose()
+    await bench.wait(15)
+    assert bench.measured("sales").value == 7.0
+    for name in ("errors", "p90"):
+        assert bench.measured(name).error == NO_COUNTERS
+    status = RolloutStatus(exposed_at=bench.latest.exposed_at)
+    found = weigh(bench.target.spec, status, bench.latest)
+    assert [each.verdict for each in found.criteria] == ["error", "error", "pass"]
+    assert "start the controller with --prometheus URL" in found.criteria[0].message
+    assert found.at == bench.latest.at, "it is a round like others"
+    assert bench.telemetry.registry.get_sample_value("rollouts_measurement_errors_total") == 2
+    await bench.monitor.close()

@@ -1,4 +1,8 @@
-"""What a `MetricSource` promises, on a real Prometheus that scrapes a real counter."""
+"""
+What a `CounterSource` and a `QuerySource` promise, on a real Prometheus that scrapes a real counter.
+
+The fake of the first keeps the same promises; that of the second answers what a test tells it.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,13 +14,13 @@ from aiohttp import web
 
 from rollouts.errors import Permanent, Unavailable
 from rollouts.metrics.prometheus import PrometheusSource
+from rollouts.ports import CounterSource, QuerySource
 from rollouts.sandbox.network import Network
 from rollouts.sandbox.processes import Processes
 from rollouts.sandbox.prometheus import Job, Prometheus
 from rollouts.sandbox.prometheus_package import find_prometheus
+from tests.fakes.metrics import FakeMetrics
 from tests.waiting import answer
-
-pytestmark = pytest.mark.sandbox
 
 
 @pytest.fixture
@@ -61,7 +65,7 @@ async def prometheus(network: Network, target: str, tmp_path: Path) -> AsyncIter
     await processes.stop_all()
 
 
-async def scraped(source: PrometheusSource, times: int) -> datetime:
+async def scraped(source: QuerySource, times: int) -> datetime:
     """Return the present, when the canary's counter has been scraped so often."""
 
     async def present() -> datetime | None:
@@ -72,10 +76,19 @@ async def scraped(source: PrometheusSource, times: int) -> datetime:
     return await answer(present, 20)
 
 
-async def test_the_contract_of_a_metric_source(prometheus: Prometheus) -> None:
-    source = PrometheusSource(prometheus.url)
-    now = await scraped(source, 5)
+def scraped_by_hand(times: int) -> tuple[FakeMetrics, datetime]:
+    """Return a fake in which the same has been scraped, and when that was over."""
+    fake, now = FakeMetrics(), datetime(2030, 1, 1, tzinfo=UTC)
+    fake.count("up", job="app")
+    fake.count("hits", 7, arm="", job="app")
+    for _ in range(times):
+        fake.count("hits", arm="canary", job="app")
+        fake.scrape(now)
+        now += timedelta(seconds=0.2)
+    return fake, now
 
+
+async def keeps_the_contract_of_a_counter_source(source: CounterSource, now: datetime) -> None:
     (canary,) = await source.samples('hits{arm="canary"}', until=now, window_seconds=60)
     assert canary.labels["job"] == "app"
     values = [value for _, value in canary.samples]
@@ -94,6 +107,28 @@ async def test_the_contract_of_a_metric_source(prometheus: Prometheus) -> None:
     an_hour_ago = now - timedelta(hours=1)
     assert await source.samples("hits", until=an_hour_ago, window_seconds=60) == ()
 
+    for up in ("up", 'up{job=~"app|web"}'):
+        assert times[-1] - 0.001 <= await source.last_scrape(up, at=now) <= now.timestamp()
+    assert await source.last_scrape('up{job=~"web"}', at=now) == 0
+    assert await source.last_scrape("up", at=an_hour_ago) == 0
+    most = await source.most_scrapes(until=now, window_seconds=60)
+    assert most in (len(times), len(times) + 1), "one more may have been on its way"
+    assert await source.most_scrapes(until=an_hour_ago, window_seconds=60) == 0
+
+
+async def test_the_fake_keeps_the_contract_of_a_counter_source() -> None:
+    fake, now = scraped_by_hand(5)
+    await keeps_the_contract_of_a_counter_source(fake, now)
+
+
+@pytest.mark.sandbox
+async def test_prometheus_keeps_the_contracts_of_both_sources(prometheus: Prometheus) -> None:
+    source = PrometheusSource(prometheus.url)
+    now = await scraped(source, 5)
+    await keeps_the_contract_of_a_counter_source(source, now)
+    with pytest.raises(Permanent, match="parse error"):
+        await source.samples("hits{", until=now, window_seconds=5)
+
     assert await source.value('sum(hits{arm=""})', at=now) == 7
     assert await source.value("scalar(vector(3))", at=now) == 3
     assert await source.value("misses", at=now) is None
@@ -101,8 +136,6 @@ async def test_the_contract_of_a_metric_source(prometheus: Prometheus) -> None:
     assert await source.value("vector(1) / 0", at=now) is None
     with pytest.raises(Permanent, match="parse error"):
         await source.value("sum(", at=now)
-    with pytest.raises(Permanent, match="parse error"):
-        await source.samples("hits{", until=now, window_seconds=5)
     with pytest.raises(Permanent, match="2 series"):
         await source.value("hits", at=now)
     with pytest.raises(Permanent, match=r"many-to-many|matching"):
