@@ -25,6 +25,8 @@ LINES_OF_A_FUNCTION = 70
 LINES_OF_A_MODULE = 400
 PARAMETERS = 6
 METHODS_OF_A_PROTOCOL = 4
+IMPORTS_WITHIN_THE_CORE = 3
+CORE = "rollouts.core"
 SHAPELESS = ("utils", "util", "helpers", "helper", "manager", "common", "misc")
 ROUTER = re.compile(
     r"(?<![a-z])(nginx|smi|gateway|ingress|http_?route|grpc_?route|traffic_?split)(e?s)?(?![a-z])",
@@ -219,8 +221,55 @@ def _words(module: ast.Module) -> Iterator[str]:
             yield named if isinstance(named, str) else ""
 
 
+def many_imports_within_the_core() -> Iterator[Finding]:
+    """
+    Yield each module of the core that imports more than three others of it.
+
+    A room with a face is one import from outside (docs/adr/0029-the-rooms-of-the-core.md). The
+    faces are left out, which only gather their own room, and so is `decide`, which calls all.
+    """
+    for name in modules("rollouts/core/"):
+        if name.endswith(("/__init__.py", "/decide.py")):
+            continue
+        found = {each for node in ast.walk(tree(name)) for each in of_core(node)}
+        if len(found) > IMPORTS_WITHIN_THE_CORE:
+            listed = ", ".join(sorted(found))
+            yield name, f"imports {listed}; what is asked together belongs into one module"
+
+
+def of_core(node: ast.AST) -> Iterator[str]:
+    """Yield the modules of the core that a statement imports."""
+    if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith(CORE):
+        return
+    for each in node.names:
+        inner = f"{node.module}.{each.name}"
+        path = inner.replace(".", "/")
+        is_module = f"{path}.py" in files() or f"{path}/__init__.py" in files()
+        yield inner if is_module else str(node.module)
+
+
+def assertions_in_the_core() -> Iterator[Finding]:
+    for name in modules("rollouts/core/"):
+        for node in ast.walk(tree(name)):
+            if isinstance(node, ast.Assert):
+                way_out = "what must be there is a type: rollouts.core.world.stage"
+                yield name, f"line {node.lineno} asserts; {way_out}"
+
+
+def askers_of_the_strategy() -> Iterator[Finding]:
+    """Yield who asks a spec by its fields what carries the weight, besides the one place that may."""
+    for name in modules("rollouts/core/"):
+        for node in ast.walk(tree(name)):
+            asks = isinstance(node, ast.Attribute) and node.attr in ("blue_green", "by_replicas")
+            if asks and name != "rollouts/core/world/carrier.py":
+                yield name, f"line {node.lineno} asks for {node.attr}; ask carrier_of(spec)"
+
+
 RULES: list[Rule] = [
     named_routers,
+    many_imports_within_the_core,
+    assertions_in_the_core,
+    askers_of_the_strategy,
     long_functions,
     long_modules,
     many_parameters,

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rollouts.cli.output import plain
-from rollouts.cli.tree import PHASE_STYLES, age, runs_steps
+from rollouts.cli.tree import PHASE_STYLES, age
 from rollouts.cli.view import parse_time
 from rollouts.model.kinds import JSON
 from rollouts.model.status import Revision, RolloutStatus

@@ -73,11 +73,6 @@ def _view(snapshot: Snapshot, now: datetime, detail: Detail) -> RenderableType:
     return Group(*parts)
 
 
-def runs_steps(status: RolloutStatus) -> bool:
-    """Return whether the steps of a release run: one is the current step, and nobody stopped it."""
-    return status.current_step_index is not None and status.abort is None
-
-
 def _title(snapshot: Snapshot) -> RenderableType:
     status, metadata = snapshot.status, snapshot.rollout["metadata"]
     phase = status.phase if snapshot.rollout.get("status") else "New"

@@ -51,11 +51,11 @@ def due_at(old: RolloutStatus, new: RolloutStatus, now: datetime) -> datetime | 
         return None
     if old.refreshed_at is None:
         return None
-    patience = COUNTS_EVERY
+    spacing = COUNTS_EVERY
     slow = _counts(old) == _counts(new) and _troubles(old) == _troubles(new)
     if slow and old.step_started_at is not None and old.restart is None:
-        patience = max(patience, old.refreshed_at - old.step_started_at)
-    due = old.refreshed_at + patience
+        spacing = max(spacing, old.refreshed_at - old.step_started_at)
+    due = old.refreshed_at + spacing
     return due if due > now else None
 
 

@@ -24,7 +24,7 @@ DISRUPTED = (
 
 
 def waits_for_pods(world: World, status: RolloutStatus) -> str:
-    """Say what a release without pods waits for before its first step; empty when it may move."""
+    """Return what a release without pods waits for before its first step; empty when it may move."""
     if not under_way(status) or waived(status) or status.stable_floor > 0:
         return ""
     wanted = world.spec.replicas
@@ -134,7 +134,7 @@ def step_waiting_since(world: World, status: RolloutStatus, since: datetime) -> 
 
 
 def step_waits_for(world: World, status: RolloutStatus) -> str:
-    """Say what stands between the current step and its end, in words."""
+    """Return what stands between the current step and its end, in words."""
     if missing_service(world):
         return missing_service(world)
     if world.observed.route.blockers:

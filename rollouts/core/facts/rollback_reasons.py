@@ -133,11 +133,11 @@ def pods_against(
             f" needs are ready; {names} failed"
         )
     elif min(_unready_ends(world, status, bad)) <= world.now:
-        patience = format_duration(world.spec.active_strategy.unready_seconds)
+        allowed = format_duration(world.spec.active_strategy.unready_seconds)
         yield (
             f"{found.ready} of the {wanted} canary pods that {status.weights.applied} % of the traffic"
             f" needs are ready; {names} failed, and {'is' if len(bad) == 1 else 'are'} not ready again"
-            f" after {patience}"
+            f" after {allowed}"
         )
 
 
@@ -155,9 +155,9 @@ def next_unready_end(world: World, status: RolloutStatus) -> datetime | None:
 
 
 def _unready_ends(world: World, status: RolloutStatus, bad: list[Pod]) -> list[datetime]:
-    patience = timedelta(seconds=world.spec.active_strategy.unready_seconds)
+    allowed = timedelta(seconds=world.spec.active_strategy.unready_seconds)
     began = status.weights.applied_at or world.now
-    return [(pod.unready_since or began) + patience for pod in bad]
+    return [(pod.unready_since or began) + allowed for pod in bad]
 
 
 def _fails_as_much(world: World, status: RolloutStatus, bad: int, of: int) -> bool:

@@ -58,7 +58,7 @@ def stable_service_is_complete(world: World, status: RolloutStatus) -> bool:
 
 
 def route_removal_waits_for(world: World, status: RolloutStatus) -> str:
-    """Say what the end of the route waits for; empty when it does not."""
+    """Return what the end of the route waits for; empty when it does not."""
     if not route_removal_waits(world, status):
         return ""
     if status.route_ends_at is None:

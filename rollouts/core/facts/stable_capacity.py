@@ -135,8 +135,8 @@ def switch_back_waits_until(world: World, status: RolloutStatus) -> datetime | N
     since = status.started_at if under_way(status) else status.unsettled_since
     if status.abort is not None:
         since = status.abort.at
-    patience = timedelta(seconds=world.spec.progress_deadline_seconds)
-    return since + patience if since is not None else None
+    allowed = timedelta(seconds=world.spec.progress_deadline_seconds)
+    return since + allowed if since is not None else None
 
 
 def is_better_than_stable(world: World, status: RolloutStatus, entry: Retiring) -> bool:
@@ -156,8 +156,8 @@ def is_better_than_stable(world: World, status: RolloutStatus, entry: Retiring) 
         return False
     if stable.ready >= stable_size(world, status):
         return False
-    since, patience = status.unsettled_since, world.spec.progress_deadline_seconds
-    late = since is not None and world.now >= since + timedelta(seconds=patience)
+    since, allowed = status.unsettled_since, world.spec.progress_deadline_seconds
+    late = since is not None and world.now >= since + timedelta(seconds=allowed)
     return stable.broken > 0 or not (late or status.abort is not None)
 
 
@@ -178,7 +178,7 @@ def abort_cost(world: World, status: RolloutStatus) -> str:
 
 
 def who_answers(world: World, status: RolloutStatus) -> str:
-    """Say who answers what stable can't bear, to be put behind a message; or nothing."""
+    """Return who answers what stable can't bear, to be put behind a message; or nothing."""
     stable, kept = world.replica_set(status.stable_revision), stand_in(world, status)
     if stable_is_down(world, status) and (
         kept is not None or status.stable_revision != status.current_revision
@@ -202,7 +202,7 @@ def switch_back_waits(world: World, status: RolloutStatus) -> bool:
 
 
 def _answers(world: World, status: RolloutStatus, kept: ReplicaSet | None) -> str:
-    """Say who answers while stable does not."""
+    """Return who answers while stable does not."""
     service, current = world.stable_service, world.replica_set(status.current_revision)
     if (service is None or service.selected_hash == "") and current is not None and current.ready:
         full = ", and promote --full makes it stable" if under_way(status) else ""

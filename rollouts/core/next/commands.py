@@ -48,7 +48,7 @@ def handle_command(world: World, move: Move) -> Move:
 
 
 def _meant_for_another(command: Command, status: RolloutStatus) -> str | None:
-    """Say why a command that names a revision is not for the current one, or None."""
+    """Return why a command that names a revision is not for the current one, or None."""
     current = status.current_revision
     if (
         not command.revision

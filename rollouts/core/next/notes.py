@@ -60,7 +60,7 @@ def _without_strategy_note(status: RolloutStatus) -> RolloutStatus:
 
 
 def note_confirmation_timeout(world: World, move: Move) -> Move:
-    """Return the move, to be looked at again when the patience ends; and then with that on record, once."""
+    """Return the move, to be looked at again when the time for an answer is over; and then with that on record, once."""
     route, status, ends = world.observed.route, move.status, confirmation_times_out_at(move.status)
     if not route.is_cut or ends is None:
         return move

@@ -42,7 +42,7 @@ def templates(world: World, status: RolloutStatus) -> Iterator[Action]:
     """
     Yield what makes the next pods of each ReplicaSet look like their revision's role.
 
-    To be done before sizes change, so that no pod is born in the old dress.
+    To be done before sizes change, so that no pod is made with what another role gave.
     """
     for replica_set, role in with_roles(world, status):
         if replica_set.min_ready_seconds != world.spec.min_ready_seconds:

@@ -4,7 +4,7 @@ In which order the writes of one decision are made: first what nobody can wait f
 No action needs another one of the same decision. What has to come before it is asked of what
 is observed, so each may be refused, by a quota or a webhook, and the others are made all the
 same. The order is about time: a write takes as long as an admission webhook does. Only a size comes
-after what the next pods are to look like, which would otherwise be born in the old dress.
+after what the next pods are to look like, which would otherwise be made with what another role gave.
 """
 
 from collections.abc import Iterable, Sequence
@@ -65,7 +65,7 @@ def _place(world: World, asked: Sequence[Action], action: Action) -> int:
 
 
 def _sizes(asked: Sequence[Action], name: str) -> list[ScaleReplicaSet]:
-    """Return the change of a ReplicaSet's size, before which its next pods have to be dressed."""
+    """Return the change of a ReplicaSet's size, before which its template has to be what its role gives."""
     return [each for each in asked if isinstance(each, ScaleReplicaSet) and each.name == name]
 
 

@@ -32,7 +32,7 @@ class RoleMetadata:
 
     @property
     def mark(self) -> str:
-        """A digest that tells one dress from another; empty for none."""
+        """A digest that tells one from another; empty for none."""
         if not self.labels and not self.annotations:
             return ""
         canonical = json.dumps([self.labels, self.annotations], sort_keys=True)
@@ -47,10 +47,10 @@ class RoleMetadata:
 @dataclass(frozen=True, slots=True)
 class AppliedMetadata:
     """
-    What a ReplicaSet's template wears.
+    What a role has put into a ReplicaSet's template.
 
     `before` says of each label and annotation that any role ever put there what the template
-    itself has in its place, None being nothing: a pod may still wear something of old.
+    itself has in its place, None being nothing: a pod may still have something of old.
     """
 
     role: RoleMetadata = field(default_factory=RoleMetadata)
@@ -63,7 +63,7 @@ class AppliedMetadata:
         return json.dumps({**facts, "before": self.before}, sort_keys=True, separators=(",", ":"))
 
     def patch(self) -> JSON:
-        """Return the merge patch for the metadata of a template, or a pod, that is to wear it."""
+        """Return the merge patch for the metadata of a template, or a pod, that is to have it."""
         patch: JSON = {}
         for part in _PARTS:
             changes = {**self.before.get(part, {}), **self.role.part(part)}
@@ -88,7 +88,7 @@ def applied_metadata(replica_set: FrozenJSON) -> AppliedMetadata:
 def applied_after(
     template: FrozenJSON, present: AppliedMetadata, role: RoleMetadata
 ) -> AppliedMetadata:
-    """Return what a template wears that is given another dress than it has at present."""
+    """Return what a template has of a role, once it is given that of another."""
     metadata = template.get("metadata") or {}
     before: dict[Part, Mapping[str, str | None]] = {}
     for part in _PARTS:
@@ -102,7 +102,7 @@ def applied_after(
 
 def metadata_patch(replica_set: FrozenJSON, role: RoleMetadata, rollout: str) -> JSON:
     """
-    Return the merge patch that makes a ReplicaSet's next pods wear `role`, and records it.
+    Return the merge patch that makes a ReplicaSet's next pods have `role`, and records it.
 
     They get the label of their Rollout too, if the ReplicaSet is older than that.
     """

@@ -51,7 +51,7 @@ def spec_of(**spec: Any) -> RolloutSpec:
 def with_role(
     found: ReplicaSet, role: RoleMetadata, pods: RoleMetadata | None = None
 ) -> ReplicaSet:
-    """Return the ReplicaSet in this dress, and its pods in the same or another."""
+    """Return the ReplicaSet with what this role gives, and its pods with the same or another."""
     mark = (role if pods is None else pods).mark
     before: Any = {"labels": {"role": None}, "annotations": {"note": None}}
     return replace(
