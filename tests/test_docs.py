@@ -11,6 +11,7 @@ import typer.main
 import yaml
 
 from rollouts.cli.main import app
+from rollouts.core.decide import PIPELINE
 from rollouts.core.next.commands import HANDLERS
 from rollouts.model.criteria import Criterion
 from rollouts.model.routers.gateway import GatewayRouting
@@ -170,11 +171,17 @@ def test_findings_are_those_of_the_code() -> None:
 
 
 def test_condition_reasons_are_those_of_the_code() -> None:
-    tree = parsed("rollouts/core/conditions.py")
+    tree = parsed("rollouts/core/next/conditions.py")
     (function,) = (each for each in ast.walk(tree) if is_function(each, "_reason"))
     expected = set(words_in(function)) - set(get_args(Phase)) | set(get_args(PauseReason))
     expected |= {"Passed", "InvalidSpec"}
     assert first_column(section("docs/conditions.md", "## Reasons of conditions")) == expected
+
+
+def test_the_stages_of_a_decision_are_those_of_the_code() -> None:
+    rows = section("ARCHITECTURE.md", "## The life of one release").splitlines()
+    told = [found[1] for row in rows if (found := re.match(r"\| `(\w+)` \| [^|]+ \| `", row))]
+    assert told == [stage.__name__ for stage in PIPELINE]
 
 
 def parsed(name: str) -> ast.Module:
@@ -247,7 +254,7 @@ def assigned(node: ast.Assign, name: str, function: ast.AST) -> Iterator[str]:
 
 def waits() -> Iterator[str]:
     """Yield the reasons for which a step can pause."""
-    rooms = ("rollouts/core/steps.py", "rollouts/core/rising.py")
+    rooms = ("rollouts/core/facts/steps.py", "rollouts/core/facts/evidence.py")
     words = {word for room in rooms for word in words_in(parsed(room))}
     yield from words & set(get_args(PauseReason))
 

@@ -260,8 +260,9 @@ def askers_of_the_strategy() -> Iterator[Finding]:
     """Yield who asks a spec by its fields what carries the weight, besides the one place that may."""
     for name in modules("rollouts/core/"):
         for node in ast.walk(tree(name)):
-            asks = isinstance(node, ast.Attribute) and node.attr in ("blue_green", "by_replicas")
-            if asks and name != "rollouts/core/world/carrier.py":
+            if not isinstance(node, ast.Attribute) or name == "rollouts/core/world/carrier.py":
+                continue
+            if node.attr in ("blue_green", "by_replicas"):
                 yield name, f"line {node.lineno} asks for {node.attr}; ask carrier_of(spec)"
 
 

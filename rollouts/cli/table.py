@@ -9,6 +9,7 @@ from rich.text import Text
 from rollouts.cli.output import plain
 from rollouts.cli.tree import PHASE_STYLES, age
 from rollouts.cli.view import parse_time
+from rollouts.core.world import under_way
 from rollouts.model.kinds import JSON
 from rollouts.model.status import Revision, RolloutStatus
 
@@ -60,7 +61,7 @@ def _row(rollout: JSON, now: datetime, *, namespaces: bool, wide: bool) -> list[
 def _step(status: RolloutStatus) -> str:
     """Return the step that runs, counted from 1 as in the message; else how many have passed."""
     total = status.step.rpartition("/")[2]
-    if not runs_steps(status) or status.current_step_index is None or not total.isdigit():
+    if not under_way(status) or status.current_step_index is None or not total.isdigit():
         return status.step or "–"
     return f"{min(status.current_step_index + 1, int(total))}/{total}"
 

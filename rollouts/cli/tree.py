@@ -15,6 +15,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from rollouts.cli.view import PodView, RevisionView, Snapshot
+from rollouts.core.world import under_way
 from rollouts.model.ages import short_age
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.status import CriterionStatus, HistoryEntry, RolloutStatus
@@ -66,7 +67,7 @@ def _view(snapshot: Snapshot, now: datetime, detail: Detail) -> RenderableType:
     parts: list[RenderableType] = [_title(snapshot), *_traffic(status), *_steps(snapshot, now)]
     parts.append(_revisions(snapshot, now, detail))
     criteria = (snapshot.rollout.get("spec") or {}).get("successCriteria") or []
-    if criteria and (status.criteria or runs_steps(status)):
+    if criteria and (status.criteria or under_way(status)):
         parts.append(_criteria(criteria, status.criteria))
     if status.history and detail.decisions:
         parts.append(_decisions(status.history[-detail.decisions :], now))
@@ -95,7 +96,7 @@ def _strategy(rollout: FrozenJSON) -> str:
 
 
 def _traffic(status: RolloutStatus) -> list[RenderableType]:
-    if not runs_steps(status) and status.abort is None:
+    if not under_way(status) and status.abort is None:
         return []
     weights = status.weights
     full = round(_BAR_CELLS * weights.applied / 100)

@@ -55,8 +55,11 @@ def _confirmed(world: World, move: Move) -> Move:
             disrupted_at=weights.disrupted_at,
         )
         move = move.evolve(weights=applied, promoted=_still_promoted(world, status))
-        reason, words = carrier_of(world.spec).is_applied(world.spec, status)
-        return move.event(world, reason, words) if applied.applied > 0 else move
+        if applied.applied == 0:
+            return move
+        carrier = carrier_of(world.spec)
+        reason = "Switched" if carrier.is_switched else "WeightSet"
+        return move.event(world, reason, carrier.applied(world.spec, status))
     if _routes(world, status, now) != weights.routes:
         return _confirm_routes(world, move, _routes(world, status, now))
     return _put_back(world, move, now)

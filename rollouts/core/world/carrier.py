@@ -85,9 +85,9 @@ class Carrier(ABC):
         """Return where the traffic is, to be put behind a step."""
         return f"at {status.weights.applied} %"
 
-    def is_applied(self, _spec: RolloutSpec, status: RolloutStatus) -> tuple[str, str]:
-        """Return the reason and the words for a weight that is applied now."""
-        return "WeightSet", f"the canary has {status.weights.desired} % of the traffic"
+    def applied(self, _spec: RolloutSpec, status: RolloutStatus) -> str:
+        """Return the words for a weight that is applied now."""
+        return f"the canary has {status.weights.desired} % of the traffic"
 
 
 class Routed(Carrier):
@@ -134,10 +134,10 @@ class Switched(Carrier):
     def place(self, status: RolloutStatus) -> str:
         return f"{'after' if status.weights.applied else 'before'} the switch"
 
-    def is_applied(self, spec: RolloutSpec, status: RolloutStatus) -> tuple[str, str]:
+    def applied(self, spec: RolloutSpec, status: RolloutStatus) -> str:
         current = status.current_revision
         hash_ = current.hash if current is not None else ""
-        return "Switched", f"Service {spec.stable_service} has switched to {hash_}"
+        return f"Service {spec.stable_service} has switched to {hash_}"
 
 
 class Shared(Carrier):
@@ -182,9 +182,9 @@ class Shared(Carrier):
         running = [each for each in world.observed.replica_sets.values() if each.existing > 0]
         return min(running, key=lambda each: each.revision, default=None)
 
-    def is_applied(self, spec: RolloutSpec, status: RolloutStatus) -> tuple[str, str]:
+    def applied(self, spec: RolloutSpec, status: RolloutStatus) -> str:
         rounded = _rounded(spec, status)
-        return "WeightSet", f"the canary has {status.weights.desired} % of the pods{rounded}"
+        return f"the canary has {status.weights.desired} % of the pods{rounded}"
 
 
 def _rounded(spec: RolloutSpec, status: RolloutStatus) -> str:

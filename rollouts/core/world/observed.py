@@ -185,7 +185,7 @@ class Observed:
     leaving: bool = False
     """The Rollout is being deleted, and stays until everything is given back."""
     finalizers: tuple[str, ...] = ()
-    """Those of ours (`rollouts.core.workload.FINALIZERS`) that the Rollout has."""
+    """Those of ours (`FINALIZERS`) that the Rollout has."""
 
 
 def by_whom(command: Command) -> str:
