@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help demo test nightly check format crd lock bench leaning side-by-side switches matrix clean
+.PHONY: help demo test nightly check format crd messages lock bench leaning side-by-side switches matrix clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ crd: .venv/.installed ## Write the CRD that the models say into the chart, and t
 	@rollouts crd > charts/rollouts/crds/rollouts.yaml
 	@python -c "import sys, yaml; from rollouts.controller.manifests import CLUSTER_RULES as rules; \
 		yaml.safe_dump(rules, sys.stdout, sort_keys=False, width=100)" > charts/rollouts/rules.yaml
+
+messages: .venv/.installed ## Write the list of all messages, which is read from end to end, into docs/
+	@python -m tests.messages > docs/messages.md
 
 lock: ## Pin the newest versions, with hashes (needs uv)
 	@uv pip compile pyproject.toml rollouts/sandbox/pyproject.toml --group dev --universal --generate-hashes \

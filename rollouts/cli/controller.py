@@ -183,7 +183,7 @@ def controller_settings(given: dict[str, Any]) -> "ControllerSettings":
         "log_format": str(given["log_format"]),
     }
     if not values["interval_seconds"]:
-        raise UsageError("--interval must be above 0")
+        raise UsageError("--interval has to be more than 0 seconds")
     return ControllerSettings(
         **{field.name: values[field.name] for field in fields(ControllerSettings)}
     )

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import aclosing
 
 from rollouts.cli.commands import NoWaitOption
-from rollouts.cli.follow import fetch, follow
+from rollouts.cli.follow import NO_ANSWER, NO_STATUS, fetch, follow
 from rollouts.cli.output import duration_option, plain, say
 from rollouts.cli.session import RolloutName, Session
 from rollouts.cli.wait import TimeoutOption
@@ -44,17 +44,17 @@ async def detach(
     ref = session.rollout(name)
     deployment = await _ask(session, ref)
     if no_wait:
-        say(f"{name}: is being given back to Deployment {deployment}")
+        say(f"{name} is being given back to Deployment {deployment}")
         return 0
     watcher = _Watcher()
     try:
         async with asyncio.timeout(seconds):
             await watcher.run(session, ref)
     except TimeoutError:
-        print(plain(f"{name}: is not given back after {seconds:g} s: {watcher.last_words}"))
+        print(plain(f"{name} is still there after {seconds:g} s: {watcher.last_words}"))
         return TIMED_OUT
     account, given_back = await _account(session, ref, deployment)
-    print(plain(f"{name}: is gone; {account}"))
+    print(plain(f"{name} is gone; {account}"))
     return 0 if given_back else 1
 
 
@@ -103,7 +103,7 @@ class _Watcher:
     """Tells what the controller says, once each."""
 
     def __init__(self) -> None:
-        self.last_words = "the cluster did not answer in time"
+        self.last_words = NO_ANSWER
 
     async def run(self, session: Session, ref: Ref) -> None:
         """Return when the Rollout has gone."""
@@ -116,7 +116,7 @@ class _Watcher:
 
     def _tell(self, rollout: FrozenJSON) -> None:
         status = rollout.get("status") or {}
-        words = str(status.get("message") or "no controller has said anything; does one run?")
+        words = str(status.get("message") or NO_STATUS)
         if words != self.last_words:
             say(words)
         self.last_words = words

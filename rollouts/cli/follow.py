@@ -11,6 +11,8 @@ from rollouts.errors import NotFound, Unavailable
 from rollouts.model.kinds import JSON, Ref
 
 BACKOFF = Backoff(first_seconds=0.5, longest_seconds=5.0)
+NO_ANSWER = "the cluster did not answer in time"
+NO_STATUS = "no controller has written a status yet; does one run?"
 
 
 async def follow(
@@ -42,7 +44,7 @@ async def follow(
             if not seen:
                 raise
             if not told:
-                say(f"the cluster does not answer, trying again: {error}")
+                say(f"the cluster does not answer, and is asked again: {error}")
             told = True
             silence.set()
         failures += 1

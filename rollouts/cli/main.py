@@ -137,8 +137,8 @@ def run(arguments: Sequence[str], settings: Settings, *, program: str = "rollout
         if isinstance(bug, ModuleNotFoundError) and bug.name in SANDBOX_MODULES:
             say(f"{program}: {WITHOUT_SANDBOX}")
             return 1
-        say(f"{program}: a bug of ours: {type(bug).__name__}: {bug}")
-        say(f"Please run it again as `{program} --debug …` and report what it prints.")
+        say(f"{program}: this is a bug of {program}: {type(bug).__name__}: {bug}")
+        say(f"Run it again as `{program} --debug …`, and report what that prints.")
         return 1
     return 0
 
@@ -147,9 +147,7 @@ def advice(error: RolloutsError) -> str:
     """Return the error as one sentence, with what to do about it."""
     text = " ".join(str(error).split())
     if isinstance(error, NotFound) and "requested resource" in text:
-        return f"{text}. The cluster does not know Rollouts: `rollouts crd | kubectl apply -f -`"
-    if isinstance(error, UsageError) and text.startswith("no kubeconfig"):
-        return "no kubeconfig: set KUBECONFIG or give --kubeconfig; `rollouts sandbox up` makes a cluster to try"
+        return f"{text}. The cluster does not know Rollouts; install the CRD: `rollouts crd | kubectl apply -f -`"
     if isinstance(error, Forbidden):
         return f"{text}. Ask for the permission, or use another --context"
     if isinstance(error, Unavailable) and text.startswith(("GET ", "PATCH ")):

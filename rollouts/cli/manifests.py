@@ -11,7 +11,10 @@ InstallNamespaceOption = Annotated[
     str, typer.Option("--namespace", "-n", metavar="NAME", help="Where the controller is to run.")
 ]
 PrometheusOption = Annotated[
-    str, typer.Option("--prometheus", metavar="URL", help="Where success criteria are measured.")
+    str,
+    typer.Option(
+        "--prometheus", metavar="URL", help="Where the controller measures success criteria."
+    ),
 ]
 IntervalOption = Annotated[
     str, typer.Option("--interval", metavar="T", help="How often criteria are measured.")

@@ -178,7 +178,7 @@ def _of_past(status: RolloutStatus, wanted: Wanted) -> Outcome | None:
     """Return what is remembered of a revision that is not the current one."""
     number, stable = _number_of(wanted), status.stable_revision
     if stable is not None and (stable.hash == wanted.hash or stable.number == number):
-        return Outcome(Exit.PROMOTED, "promoted", f"{wanted} is the stable one")
+        return Outcome(Exit.PROMOTED, "promoted", f"{wanted} is stable")
     for entry in reversed(status.history):
         if number is None or entry.revision != number:
             continue
@@ -187,7 +187,7 @@ def _of_past(status: RolloutStatus, wanted: Wanted) -> Outcome | None:
         if entry.reason == "RolledBack":
             return Outcome(Exit.FAILED, "rolled-back", entry.message)
         if entry.reason == "FirstDeploy" and _became_stable(status, number):
-            return Outcome(Exit.PROMOTED, "promoted", f"{wanted} was the first, and stable")
+            return Outcome(Exit.PROMOTED, "promoted", f"{wanted} was the first, and became stable")
         if entry.reason == "RolloutStarted":
             return None  # its last attempt came to no end
     return None

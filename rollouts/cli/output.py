@@ -37,7 +37,7 @@ class ReportFormat(StrEnum):
     JSON = "json"
 
 
-_OUTPUT_HELP = "How to print it."
+_OUTPUT_HELP = "The format of what is printed."
 OutputOption = Annotated[Format, typer.Option("--output", "-o", help=_OUTPUT_HELP)]
 ListOutputOption = Annotated[ListFormat, typer.Option("--output", "-o", help=_OUTPUT_HELP)]
 ReportOutputOption = Annotated[ReportFormat, typer.Option("--output", "-o", help=_OUTPUT_HELP)]

@@ -52,7 +52,7 @@ def up(directory: DirOption = None, detach: DetachOption = False) -> None:
     if detach:
         from rollouts.sandbox import updown  # noqa: PLC0415 - brings the whole sandbox
 
-        say("starting; the first time Prometheus may have to be fetched")
+        say("the sandbox starts; the first time, Prometheus may have to be downloaded")
         print(_guide(updown.up(chosen), chosen, detached=True))
         return
     asyncio.run(_stand(chosen))

@@ -21,7 +21,7 @@ ANSWER_SECONDS = 10.0
 TURN_SECONDS = 3.0
 """So long at most another's command is waited for; then no controller runs, as a rule."""
 _ATTEMPTS = 10
-_CALL_AGAIN = "call again if it is still wanted"
+_CALL_AGAIN = "send it again if it is still wanted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ async def send(session: Session, name: str, command: JSON, *, no_wait: bool) -> 
     else:
         await _write_in_turn(requests, ref, command)
     if no_wait:
-        say(f"{name}: {command['verb']} is asked for")
+        say(f"{name}: {command['verb']} is written, and waits for the controller")
         return 0
     answer = await _answer(requests, ref, command)
     if answer.accepted:
@@ -151,13 +151,13 @@ async def _answer(requests: Requests, ref: Ref, command: JSON) -> Answer:
         pass
     if invalid:
         raise Unavailable(
-            f"the spec is invalid and was never valid, so there is nothing to command yet: {invalid}"
+            f"the spec is invalid and was never valid, so no command can be carried out; correct it: {invalid}"
         )
     if overtaken:
-        return Answer(accepted=False, text=f"{command['verb']}: {overtaken}; {_CALL_AGAIN}")
+        return Answer(accepted=False, text=f"{command['verb']} {overtaken}; {_CALL_AGAIN}")
     raise Unavailable(
-        f"no controller answered within {ANSWER_SECONDS:g} s. The command is written and will be"
-        " obeyed when one runs; look at it with `kubectl get pods -A -l app.kubernetes.io/name=rollouts`"
+        f"no controller answered within {ANSWER_SECONDS:g} s. The command is written, and is carried"
+        " out when one runs; see whether one does: `kubectl get pods -A -l app.kubernetes.io/name=rollouts`"
     )
 
 
@@ -173,7 +173,7 @@ def _told(rollout: FrozenJSON, command: JSON) -> Answer | None:
     if other is None or not _is_answered(rollout, other) or _is_lost(rollout, command):
         return None
     became = "accepted" if last.get("accepted") else "refused"
-    text = f"{verb}: overtaken by {_named(other)}, which was {became}: {last.get('message', '')}"
+    text = f"{verb} was overtaken by {_named(other)}, which was {became}: {last.get('message', '')}"
     if last.get("accepted") and _is_same(rollout, other, command):
         return Answer(accepted=True, text=text)
     return Answer(accepted=False, text=f"{text}; {_CALL_AGAIN}")
@@ -183,10 +183,10 @@ def _overtaken(rollout: FrozenJSON, command: FrozenJSON) -> str:
     """Say what has taken the place of a command that nobody has answered; nothing while it is there."""
     other = _standing(rollout)
     if other is None:
-        return "somebody took it out of the annotation before it was answered"
+        return "was taken out of the annotation by somebody before it was answered"
     if other.get("id") == command["id"]:
         return ""
-    return f"overtaken by {_named(other)}, which is not answered yet"
+    return f"was overtaken by {_named(other)}, which is not answered yet"
 
 
 def _named(command: FrozenJSON) -> str:

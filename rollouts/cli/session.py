@@ -106,10 +106,12 @@ class Session:
         """
         kind, _, own = name.rpartition("/")
         if kind not in ("", *_KINDS):
-            raise UsageError(f"{name} is no Rollout: give NAME or rollout/NAME")
+            raise UsageError(f"{name} does not name a Rollout; give NAME or rollout/NAME")
         for what, value in (("Rollout", own), ("namespace", self.namespace)):
             if not _NAME.fullmatch(value):
-                raise UsageError(f"{value!r} is no name of a {what}: letters a-z, digits, - and .")
+                raise UsageError(
+                    f"{value!r} can't be the name of a {what}, which has letters a-z, digits, - and ."
+                )
         return Ref(ROLLOUT, self.namespace, own)
 
 

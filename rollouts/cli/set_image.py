@@ -55,13 +55,16 @@ async def set_image(
     now = await meant_by(session.requests, rollout, written)
     hash_ = now.hash
     if wait:
-        say(f"{name}: revision {hash_} is wanted")
+        say(f"{name}: the template is revision {hash_} now")
         found, meant = await wait_for(session, name, now, seconds)
         report(name, found, meant, output)
         return int(found.exit)
     if output is Format.TEXT:
-        news = "is wanted" if changed else "has these images already"
-        print(f"{name}: revision {hash_} {news} ({', '.join(images)})")
+        given = ", ".join(images)
+        if changed:
+            print(f"{name}: the template is revision {hash_} now ({given})")
+        else:
+            print(f"{name}: revision {hash_} has these images already ({given})")
     else:
         emit({"rollout": name, "hash": hash_, "changed": changed}, output)
     return 0
@@ -80,7 +83,7 @@ def parse_images(given: list[str]) -> dict[str, str]:
         if not equals or not container or not image:
             raise UsageError(f"expected CONTAINER=IMAGE, got {argument!r}")
         if container in wanted:
-            raise UsageError(f"container {container} is named twice")
+            raise UsageError(f"container {container} is named twice; give each one image")
         wanted[container] = image
     return wanted
 
@@ -131,6 +134,6 @@ def with_images(pod: JSON, wanted: dict[str, str]) -> JSON:
     unknown = sorted(set(wanted) - set(known))
     if unknown:
         raise Permanent(
-            f"there is no container {unknown[0]} in the template; known: {', '.join(known) or 'none'}"
+            f"the template has no container {unknown[0]}; it has {', '.join(known) or 'none'}"
         )
     return changed

@@ -271,7 +271,7 @@ def _criteria(specs: Sequence[FrozenJSON], statuses: Sequence[CriterionStatus]) 
         name = str(spec.get("name", ""))
         status = known.get(name)
         if status is None:
-            table.add_row(name, Text("not measured yet", style="dim"))
+            table.add_row(name, Text("no result yet", style="dim"))
             continue
         table.add_row(*_criterion(spec, status))
         if status.verdict == "error":
@@ -285,7 +285,7 @@ def _criterion(spec: FrozenJSON, status: CriterionStatus) -> Iterable[Renderable
     bound = "≥" if not counted and "max" not in (spec.get("query") or {}) else "≤"
     needed = f"{status.needed:,} more" if status.needed else ""
     yield Text(f"{mark} {status.name}", style=style)
-    yield Text("leans against it" if status.leans else status.verdict, style=style)
+    yield Text("leans against the canary" if status.leans else status.verdict, style=style)
     yield _number(spec, status.value)
     yield f"{bound} {_number(spec, status.limit)}" if status.limit is not None else ""
     yield f"{status.failures:,}/{status.requests:,}" if counted else "–"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollouts.cli.follow import follow
+from rollouts.cli.follow import NO_ANSWER, NO_STATUS, follow
 from rollouts.cli.output import Format as OutputFormat
 from rollouts.cli.output import OutputOption, duration_option, emit, plain, say
 from rollouts.cli.session import RevisionOption, RolloutName, Session
@@ -138,9 +138,9 @@ class _Watcher:
     def last_words(self) -> str:
         """What is known at the end, and whether that is still so."""
         if not self._state:
-            return "the cluster did not answer in time"
+            return NO_ANSWER
         if self._silence.is_set():
-            return f"the cluster has stopped answering; the last it said: {self._state}"
+            return f"the cluster has stopped answering; before that: {self._state}"
         return self._state
 
     async def run(self, *, fail_on_pause: bool) -> "Outcome":
@@ -179,9 +179,9 @@ class _Watcher:
 
         status = status_of(rollout)
         self._state = (
-            status.message or "no controller has said anything"
+            status.message or NO_STATUS
             if is_observed(rollout, self.wanted)
-            else "no controller has seen the present spec; does one run?"
+            else "no controller has seen the present spec yet; does one run?"
         )
         for entry in status.history:
             key = (entry.at.isoformat(), entry.message)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rollouts.controller import pod_writes, replica_set_bodies, service_writes, workload_writes
 from rollouts.controller.commands import annotation, named
+from rollouts.controller.objects import needed
 from rollouts.controller.revisions import is_foreign
 from rollouts.controller.routing_objects import scenery
 from rollouts.core.plan.actions import (
@@ -34,10 +35,9 @@ from rollouts.core.plan.actions import (
     SetTemplateMetadata,
     SetWeight,
 )
-from rollouts.errors import Conflict, NotFound, RolloutsError, Unavailable
+from rollouts.errors import NotFound, RolloutsError, Unavailable
 from rollouts.model.kinds import (
     COMMAND_ANNOTATION,
-    JSON,
     REPLICA_SET,
     REVISION_LABEL,
     ROLLOUT,
@@ -153,7 +153,7 @@ class Applier:
 
     def _adopt(self, ref: Ref) -> list[Write]:
         """Take the place of the owner that is gone, unless somebody writes to it meanwhile."""
-        found = self._needed(ref)
+        found = needed(self.cluster, ref)
         ours = controller_reference(self.rollout)
         others = (each for each in owners_of(found) if each.get("uid") != ours["uid"])
         metadata = {
@@ -168,7 +168,7 @@ class Applier:
     def _name_command(self, id_: str, verb: str) -> list[Write]:
         """Write the id into the annotation, if it still says what was read, and nobody writes now."""
         ref = self._ref(ROLLOUT, self.rollout["metadata"]["name"])
-        present = self._needed(ref)
+        present = needed(self.cluster, ref)
         if annotation(present) != annotation(self.rollout):
             return []
         command = named(present, id_=id_, verb=verb, at=self.clock.now())
@@ -202,12 +202,6 @@ class Applier:
 
     def _scene(self) -> Scene:
         return scenery(self.cluster, self.rollout, self.spec)
-
-    def _needed(self, ref: Ref) -> JSON:
-        found = self.cluster.get(ref)
-        if found is None:
-            raise Conflict(f"{ref} has gone since it was decided to use it")
-        return found
 
     def _ref(self, kind: Kind, name: str) -> Ref:
         return Ref(kind, self.rollout["metadata"]["namespace"], name)

@@ -79,10 +79,10 @@ def _parsed(text: str) -> tuple[FrozenJSON, str]:
     try:
         given = json.loads(text)
     except ValueError:
-        return {}, f"{COMMAND_ANNOTATION} is neither a verb nor JSON: {text[:80]!r}"
+        return {}, f"{COMMAND_ANNOTATION} holds neither a verb nor JSON: {text[:80]!r}"
     if not isinstance(given, dict):
-        return {}, f"{COMMAND_ANNOTATION} is not a JSON object: {text[:80]!r}"
+        return {}, f"{COMMAND_ANNOTATION} holds JSON that is not an object: {text[:80]!r}"
     verb = given.get("verb")
     if not isinstance(verb, str) or not _VERB.fullmatch(verb):
-        return {}, f"{COMMAND_ANNOTATION} has no verb: {text[:80]!r}"
+        return {}, f"{COMMAND_ANNOTATION} holds no verb: {text[:80]!r}"
     return given, ""

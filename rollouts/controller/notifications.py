@@ -67,7 +67,7 @@ class Notices:
                 "notice not delivered",
                 rollout=notice.rollout,
                 reason=notice.reason,
-                problem=str(error) or "took too long",
+                problem=str(error) or "the receiver took too long",
             )
         except Exception:
             log.exception("notifier failed", rollout=notice.rollout, reason=notice.reason)

@@ -2,10 +2,25 @@
 
 from datetime import UTC, datetime
 
-from rollouts.model.kinds import FrozenJSON
+from rollouts.errors import Conflict
+from rollouts.model.kinds import JSON, FrozenJSON, Ref
 from rollouts.model.unchecked import mapping
+from rollouts.ports import Cluster
 
 _NEVER = datetime.fromtimestamp(0, UTC)
+
+
+def needed(cluster: Cluster, ref: Ref) -> JSON:
+    """
+    Return an object without which an action can't be carried out.
+
+    Raises:
+        Conflict: it has gone since the action was decided.
+    """
+    found = cluster.get(ref)
+    if found is None:
+        raise Conflict(f"{ref} has gone since it was decided to use it")
+    return found
 
 
 def labels_of(obj: FrozenJSON) -> FrozenJSON:

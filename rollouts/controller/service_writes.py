@@ -1,9 +1,9 @@
 """The writes about Services: one that is made, which revision one selects, and one that is given back."""
 
 from rollouts.controller import canary_service
+from rollouts.controller.objects import needed
 from rollouts.controller.services import catch_up
 from rollouts.core.plan.actions import CreateService, FollowService, ReleaseService, SelectRevision
-from rollouts.errors import Conflict
 from rollouts.model.kinds import HASH_LABEL, SERVICE, FrozenJSON, Ref
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Cluster, Create, Patch, Write
@@ -24,9 +24,7 @@ def writes(
     match action:
         case CreateService(name, hash_):
             ref = Ref(SERVICE, namespace, spec.stable_service or "")
-            stable = cluster.get(ref)
-            if stable is None:
-                raise Conflict(f"{ref} has gone since it was decided to use it")
+            stable = needed(cluster, ref)
             body = canary_service.made(rollout, spec, stable, name=name, hash_=hash_)
             return [Create(SERVICE, body)]
         case SelectRevision(service, hash_):

@@ -126,7 +126,7 @@ def _deployment(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> JSO
 def _troubles(deployment: FrozenJSON) -> Iterator[str]:
     """Say what keeps the Deployment from its pods."""
     if (deployment.get("spec") or {}).get("paused"):
-        yield "it is paused: `kubectl rollout resume` it"
+        yield "it is paused; let it go on with `kubectl rollout resume`"
     conditions: Iterable[FrozenJSON] = (deployment.get("status") or {}).get("conditions") or ()
     for each in conditions:
         failed = each.get("type") == "ReplicaFailure" and each.get("status") == "True"

@@ -4,7 +4,7 @@ The writes about a Deployment whose place a Rollout takes, or gives back.
 Each is bound to what was read wherever somebody else's change could be lost.
 """
 
-from rollouts.controller.objects import labels_of
+from rollouts.controller.objects import labels_of, needed
 from rollouts.core.plan.actions import RestoreWorkload, ScaleWorkload, SetFinalizers
 from rollouts.core.template import user_template
 from rollouts.core.world import FINALIZERS
@@ -49,7 +49,7 @@ def writes(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, action: Giv
 
 
 def _restore(cluster: Cluster, rollout: FrozenJSON, ref: Ref, replicas: int, hash_: str) -> Write:
-    deployment = _needed(cluster, ref)
+    deployment = needed(cluster, ref)
     body: JSON = {
         "metadata": {"resourceVersion": deployment["metadata"]["resourceVersion"]},
         "spec": {"replicas": replicas},
@@ -82,10 +82,3 @@ def finalizers(cluster: Cluster, ref: Ref, names: tuple[str, ...]) -> list[Write
         return []
     version = present["metadata"]["resourceVersion"]
     return [Patch(ref, {"metadata": {"resourceVersion": version, "finalizers": after}})]
-
-
-def _needed(cluster: Cluster, ref: Ref) -> JSON:
-    found = cluster.get(ref)
-    if found is None:
-        raise Conflict(f"{ref} has gone since it was decided to use it")
-    return found

@@ -253,7 +253,7 @@ class KubeCluster:
     def _timeout_seconds(self) -> float:
         left = self.seconds_left()
         if left <= 0:
-            raise Unavailable("we do not lead, so that we must not write")
+            raise Unavailable("another controller leads, so this one must not write")
         return min(left, REQUEST_TIMEOUT_SECONDS)
 
     def _cache(self, kind: Kind) -> KindCache:

@@ -31,6 +31,10 @@ log = structlog.get_logger(__name__)
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 USER_AGENT = "rollouts"
+_NO_KUBECONFIG = (
+    "there is no kubeconfig, and no service account: set KUBECONFIG or give --kubeconfig; `rollouts sandbox up` makes a"
+    " cluster to try"
+)
 
 _load_kube_config: Any = client_config.load_kube_config
 _load_incluster_config: Any = client_config.load_incluster_config
@@ -113,7 +117,7 @@ class Connection:
             retry_after = response.headers.get("Retry-After", "")
             raise fault(response.status, answer or {}, asked=asked, retry_after=retry_after)
         if answer is None:
-            raise Unavailable(f"{asked}: {self.host} answered something that is not a JSON object")
+            raise Unavailable(f"{asked}: {self.host} answered something other than a JSON object")
         if answer.get("kind") == "Status" and answer.get("status") == "Failure":
             # Such as of an eviction (HTTP 201) where two PodDisruptionBudgets are about the pod.
             raise fault(int(answer.get("code") or 500), answer, asked=asked)
@@ -197,26 +201,32 @@ class Connection:
             chosen = loader.current_context["context"]
             self.namespace = str(chosen.get("namespace") or "default")
         except Exception as error:  # the client raises what its parsers raise
-            where = f"kubeconfig {path}" if path else "no kubeconfig, and no service account"
-            raise UsageError(f"{where}: {error}") from error
+            if path is None:
+                raise UsageError(_NO_KUBECONFIG) from error
+            raise UsageError(f"kubeconfig {path} can't be used: {error}") from error
 
     def _kubeconfig_path(self) -> str | None:
         """Return the kubeconfig's path (or several, as in KUBECONFIG), or None in a pod."""
         if self._kubeconfig is not None:
             if not self._kubeconfig.is_file():
-                raise UsageError(f"there is no kubeconfig at {self._kubeconfig}")
+                raise _absent(self._kubeconfig, "--kubeconfig")
             return str(self._kubeconfig)
         named = os.environ.get("KUBECONFIG")
         if named:
             if not any(Path(part).is_file() for part in named.split(os.pathsep) if part):
-                raise UsageError(f"there is no kubeconfig at {named}, which KUBECONFIG names")
+                raise _absent(named, "KUBECONFIG")
             return named
         usual = Path.home() / ".kube" / "config"
         return str(usual) if usual.is_file() else None
 
     def _unavailable(self, asked: str, error: BaseException) -> Unavailable:
-        what = "did not answer in time" if isinstance(error, TimeoutError) else f"{error}"
-        return Unavailable(f"{asked}: {self.host}: {what or type(error).__name__}")
+        if isinstance(error, TimeoutError):
+            return Unavailable(f"{asked}: {self.host} did not answer in time")
+        return Unavailable(f"{asked}: {self.host}: {error or type(error).__name__}")
+
+
+def _absent(path: object, named_by: str) -> UsageError:
+    return UsageError(f"there is no kubeconfig at {path}, which {named_by} names")
 
 
 def _client(configuration: Any) -> Any:

@@ -45,7 +45,7 @@ class EventRecorder:
         try:
             await self._write(ref, event, timeout_seconds)
         except RolloutsError as error:
-            log.warning("event not recorded", reason=record.reason, problem=str(error))
+            log.warning("event not written", reason=record.reason, problem=str(error))
 
     async def _write(self, ref: Ref, event: JSON, timeout_seconds: float) -> None:
         if ref.name in self._counts:

@@ -54,7 +54,7 @@ def fault(
     if status == 401:
         return Forbidden(f"{asked}: the API server does not accept our credentials ({reason})")
     if status == 403:
-        return Forbidden(f"{asked}: not permitted: {reason}")
+        return Forbidden(f"{asked}: a permission is missing: {reason}")
     if status == 422:
         return InvalidSpec(_field_errors(answer, asked, reason))
     return Permanent(message)

@@ -137,7 +137,7 @@ class Lease:
             log.exception("lease not renewed", lease=str(self._ref), identity=self.identity)
         finally:
             self._lost.set()
-        log.error("leading no more", lease=str(self._ref), identity=self.identity)
+        log.error("leadership lost", lease=str(self._ref), identity=self.identity)
 
     async def _renew_until_lost(self) -> None:
         """Renew until the deadline has passed since the last time that it succeeded."""
@@ -160,7 +160,7 @@ class Lease:
         try:
             taken = await self._take()
         except RolloutsError as error:
-            log.warning("lease not reached", lease=str(self._ref), problem=str(error))
+            log.warning("lease not read or written", lease=str(self._ref), problem=str(error))
             return False
         if taken:
             self._holder = self.identity

@@ -231,7 +231,11 @@ def parse_event(line: bytes) -> tuple[str, JSON]:
             and (kind_of_event == "BOOKMARK" or isinstance(metadata["name"], str))
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Malformed(f"not a watch event: {line[:200]!r}") from error
+        raise _malformed(line) from error
     if not well_formed:
-        raise Malformed(f"not a watch event: {line[:200]!r}")
+        raise _malformed(line)
     return kind_of_event, obj
+
+
+def _malformed(line: bytes) -> Malformed:
+    return Malformed(f"the API server sent no event of a watch: {line[:200]!r}")

@@ -37,5 +37,7 @@ class AppMetrics(Written):
     def _excludes_by_labels(self) -> Self:
         for label in self.exclude:
             if not _LABEL.fullmatch(label):
-                raise ValueError(f"exclude: {label!r} can't be the name of a label")
+                raise ValueError(
+                    f"exclude: {label!r} can't be the name of a label, which has letters, digits and _"
+                )
         return self

@@ -26,6 +26,11 @@ def exactly_one(*names: str) -> str:
     return f"[{present}].filter(x, x).size() == 1"
 
 
+def one_of(*names: str) -> str:
+    """Return the sentence that goes with `exactly_one`."""
+    return f"set exactly one of {', '.join(names[:-1])} and {names[-1]}"
+
+
 class Written(BaseModel):
     """
     What a user writes: frozen, camelCase in YAML, and unknown fields are errors.

@@ -4,11 +4,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from rollouts.model.base import Written, exactly_one, rule
+from rollouts.model.base import Written, exactly_one, one_of, rule
 from rollouts.model.units import Duration, Fraction
 
 Source = Literal["ingress", "app"]
 _WINDOW_SECONDS = 60.0
+_QUERY_HAS_NO_SOURCE = "a query names its metrics itself; leave source out"
 
 
 class ErrorRate(Written):
@@ -67,11 +68,11 @@ class Criterion(Written):
             "x-kubernetes-validations": [
                 rule(
                     exactly_one("errorRate", "latency", "query"),
-                    "set exactly one of errorRate, latency and query",
+                    one_of("errorRate", "latency", "query"),
                 ),
                 rule(
                     "!has(self.query) || !has(self.source)",
-                    "a query names its metrics itself; leave source out",
+                    _QUERY_HAS_NO_SOURCE,
                 ),
             ]
         }
@@ -116,15 +117,15 @@ class Criterion(Written):
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
         if sum(part is not None for part in (self.error_rate, self.latency, self.query)) != 1:
-            raise ValueError("set exactly one of errorRate, latency and query")
+            raise ValueError(one_of("errorRate", "latency", "query"))
         if self.query is not None and self.source is not None:
-            raise ValueError("a query names its metrics itself; leave source out")
+            raise ValueError(_QUERY_HAS_NO_SOURCE)
         if self.window is not None and (self.query is not None or self.judge != "threshold"):
             raise ValueError(
                 "window is for judge: threshold on errorRate or latency; set that judge, or leave it out"
             )
         if self.window == 0:
-            raise ValueError("window must be longer than 0s: it is the time that the value is of")
+            raise ValueError("window must be longer than 0s: the value is measured over it")
         if self.query is not None and self.judge == "sequential":
             raise ValueError("a query has no request counts, so its judge is threshold")
         if (

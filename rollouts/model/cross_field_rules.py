@@ -26,7 +26,7 @@ def misfits(spec: RolloutSpec) -> Iterator[FieldError]:
     if spec.revert_on_deletion and spec.workload_ref is None:
         yield FieldError(
             "spec.revertOnDeletion",
-            "needs workloadRef: without it there is no Deployment to give anything back to",
+            "gives nothing back without workloadRef, which names the Deployment; add that, or leave this out",
         )
     yield from misplaced(spec)
     if spec.blue_green is not None:
@@ -44,7 +44,8 @@ def misfits(spec: RolloutSpec) -> Iterator[FieldError]:
 def _blue_green(blue_green: BlueGreenStrategy) -> Iterator[FieldError]:
     if blue_green.preview_service == blue_green.active_service:
         yield FieldError(
-            "spec.strategy.blueGreen.previewService", "must be another Service than activeService"
+            "spec.strategy.blueGreen.previewService",
+            "is activeService as well; name another Service, or leave it out",
         )
 
 
@@ -63,7 +64,7 @@ def _by_replicas(canary: CanaryStrategy) -> Iterator[FieldError]:
     if canary.dynamic_stable_scale:
         yield FieldError(
             f"{_CANARY}.dynamicStableScale",
-            "is only used with trafficRouting; without it stable always makes room for the canary",
+            "is only used with trafficRouting; leave it out: without a router stable always makes room for the canary",
         )
     if canary.max_surge in (0, "0%") and canary.max_unavailable in (0, "0%"):
         yield FieldError(
@@ -73,7 +74,10 @@ def _by_replicas(canary: CanaryStrategy) -> Iterator[FieldError]:
     for index, step in enumerate(canary.steps):
         for attribute, name in _STEPS_OF_ROUTERS.items():
             if getattr(step, attribute) is not None:
-                yield FieldError(f"{_CANARY}.steps[{index}].{name}", "needs trafficRouting")
+                yield FieldError(
+                    f"{_CANARY}.steps[{index}].{name}",
+                    "needs a router; add trafficRouting, or take the step out",
+                )
 
 
 def _services(spec: RolloutSpec, canary: CanaryStrategy) -> Iterator[FieldError]:
@@ -84,7 +88,10 @@ def _services(spec: RolloutSpec, canary: CanaryStrategy) -> Iterator[FieldError]
             "is missing; name the Service that users' requests reach today",
         )
     elif name == canary.stable_service:
-        yield FieldError(f"{_CANARY}.canaryService", "must be another Service than stableService")
+        yield FieldError(
+            f"{_CANARY}.canaryService",
+            "is stableService as well; name another Service, or none, and one is made",
+        )
     elif len(name) > _LONGEST_SERVICE_NAME:
         yield FieldError(
             f"{_CANARY}.canaryService",

@@ -49,7 +49,7 @@ def _metadata(spec: RolloutSpec, metadata: PodMetadata, where: str) -> Iterator[
             why = "is a label of spec.selector: a pod without it would be nobody's; use another key"
             yield FieldError(f"{where}.labels.{key}", why)
         if not _VALUE.fullmatch(value):
-            why = f"{value!r} is no value of a label, which has at most 63 {_SHAPE}"
+            why = f"{value!r} is not a label's value: that has at most 63 {_SHAPE}"
             yield FieldError(f"{where}.labels.{key}", why)
     for part, keys in (("labels", metadata.labels), ("annotations", metadata.annotations)):
         for key in keys:
@@ -59,8 +59,9 @@ def _metadata(spec: RolloutSpec, metadata: PodMetadata, where: str) -> Iterator[
 def _key(key: str, where: str) -> Iterator[FieldError]:
     prefix, slash, _ = key.rpartition("/")
     if slash and (prefix == GROUP or prefix.endswith(f".{GROUP}")):
-        yield FieldError(where, f"keys below {GROUP}/ are set by us; use another prefix")
+        yield FieldError(where, f"the controller sets the keys below {GROUP}/; use another prefix")
     elif not _KEY.fullmatch(key) or len(prefix) > _LONGEST_PREFIX:
         yield FieldError(
-            where, f"is no key: an optional prefix (a DNS name) and /, then at most 63 {_SHAPE}"
+            where,
+            f"is not a key: a key is an optional prefix (a DNS name) and /, then at most 63 {_SHAPE}",
         )

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from rollouts.model.base import Weight, Written, exactly_one, rule
+from rollouts.model.base import Weight, Written, exactly_one, one_of, rule
 
 RouteName = Annotated[
     str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
@@ -23,7 +23,7 @@ class StringMatch(Written):
             "x-kubernetes-validations": [
                 rule(
                     exactly_one(*_KINDS_OF_MATCH),
-                    f"set exactly one of {', '.join(_KINDS_OF_MATCH)}",
+                    one_of(*_KINDS_OF_MATCH),
                 ),
             ]
         }
@@ -36,7 +36,7 @@ class StringMatch(Written):
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
         if sum(part is not None for part in (self.exact, self.prefix, self.regex)) != 1:
-            raise ValueError(f"set exactly one of {', '.join(_KINDS_OF_MATCH)}")
+            raise ValueError(one_of(*_KINDS_OF_MATCH))
         return self
 
 

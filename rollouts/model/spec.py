@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import ConfigDict, Field, model_validator
 
 from rollouts.model.app_metrics import AppMetrics
-from rollouts.model.base import Name, Written, exactly_one, rule
+from rollouts.model.base import Name, Written, exactly_one, one_of, rule
 from rollouts.model.criteria import Criterion
 from rollouts.model.kinds import Kind
 from rollouts.model.routers.spec import RouterSpec
@@ -15,6 +15,7 @@ from rollouts.model.units import Duration
 
 MOST_REPLICAS = 100_000
 R = TypeVar("R", bound=RouterSpec)
+_TEMPLATE_AND_SELECTOR = "template and selector go together: a selector names the template's pods"
 
 
 class Requirement(Written):
@@ -66,11 +67,11 @@ class RolloutSpec(Written):
             "x-kubernetes-validations": [
                 rule(
                     exactly_one("template", "workloadRef"),
-                    "set exactly one of template and workloadRef",
+                    one_of("template", "workloadRef"),
                 ),
                 rule(
                     "has(self.template) == has(self.selector)",
-                    "template and selector go together: a selector names the template's pods",
+                    _TEMPLATE_AND_SELECTOR,
                 ),
                 rule(
                     "has(self.selector) == has(oldSelf.selector) && "
@@ -113,11 +114,9 @@ class RolloutSpec(Written):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if (self.template is None) == (self.workload_ref is None):
-            raise ValueError("set exactly one of template and workloadRef")
+            raise ValueError(one_of("template", "workloadRef"))
         if (self.template is None) != (self.selector is None):
-            raise ValueError(
-                "template and selector go together: a selector names the template's pods"
-            )
+            raise ValueError(_TEMPLATE_AND_SELECTOR)
         names = [criterion.name for criterion in self.success_criteria]
         for name in names:
             if names.count(name) > 1:

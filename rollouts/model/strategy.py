@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from rollouts.model.base import ServiceName, Weight, Written, exactly_one, rule
+from rollouts.model.base import ServiceName, Weight, Written, exactly_one, one_of, rule
 from rollouts.model.placement import AntiAffinity, PodMetadata
 from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.traffic_routing import TrafficRouting
@@ -75,7 +75,7 @@ class SetCanaryScale(Written):
             "x-kubernetes-validations": [
                 rule(
                     exactly_one("replicas", "weight", "matchTrafficWeight"),
-                    "set exactly one of replicas, weight and matchTrafficWeight",
+                    one_of("replicas", "weight", "matchTrafficWeight"),
                 ),
             ]
         }
@@ -96,7 +96,7 @@ class SetCanaryScale(Written):
             )
             != 1
         ):
-            raise ValueError("set exactly one of replicas, weight and matchTrafficWeight")
+            raise ValueError(one_of("replicas", "weight", "matchTrafficWeight"))
         return self
 
 
@@ -106,7 +106,7 @@ class Step(Written):
     model_config = ConfigDict(
         json_schema_extra={
             "x-kubernetes-validations": [
-                rule(exactly_one(*STEP_KINDS), f"set exactly one of {', '.join(STEP_KINDS)}"),
+                rule(exactly_one(*STEP_KINDS), one_of(*STEP_KINDS)),
             ]
         }
     )
@@ -130,7 +130,7 @@ class Step(Written):
             self.set_mirror_route,
         )
         if sum(part is not None for part in parts) != 1:
-            raise ValueError(f"set exactly one of {', '.join(STEP_KINDS)}")
+            raise ValueError(one_of(*STEP_KINDS))
         return self
 
 
@@ -250,7 +250,7 @@ class Strategy(Written):
     model_config = ConfigDict(
         json_schema_extra={
             "x-kubernetes-validations": [
-                rule(exactly_one("canary", "blueGreen"), "set exactly one of canary and blueGreen"),
+                rule(exactly_one("canary", "blueGreen"), one_of("canary", "blueGreen")),
             ]
         }
     )
@@ -261,5 +261,5 @@ class Strategy(Written):
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
         if (self.canary is None) == (self.blue_green is None):
-            raise ValueError("set exactly one of canary and blueGreen")
+            raise ValueError(one_of("canary", "blueGreen"))
         return self

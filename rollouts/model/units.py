@@ -28,7 +28,7 @@ def parse_duration(value: object) -> float:
         ValueError: it is none of these, negative, or longer than a year.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"expected a duration such as 90s, 5m or 1h30m, got {_shown(value)}")
+        raise _no_duration(value)
     if isinstance(value, float) and not value.is_integer():
         raise ValueError(f"expected whole seconds, or a text such as 500ms or 1.5s, got {value}")
     seconds = _seconds(value) if isinstance(value, str) else value
@@ -42,9 +42,13 @@ def _seconds(text: str) -> float:
         return float(text)
     match = _DURATION.fullmatch(text)
     if match is None or not any(match.groups()):
-        raise ValueError(f"expected a duration such as 90s, 5m or 1h30m, got {_shown(text)}")
+        raise _no_duration(text)
     hours, minutes, seconds, milliseconds = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+
+
+def _no_duration(value: object) -> ValueError:
+    return ValueError(f"expected a duration such as 90s, 5m or 1h30m, got {_shown(value)}")
 
 
 def parse_fraction(value: object) -> float:

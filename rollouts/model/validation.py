@@ -76,14 +76,14 @@ def _name(rollout: FrozenJSON) -> Iterator[FieldError]:
     if len(name) > LONGEST_ROLLOUT_NAME:
         yield FieldError(
             "metadata.name",
-            f"has {len(name)} characters, and {LONGEST_ROLLOUT_NAME} at most leave room for the"
-            " hash in the names and labels of its ReplicaSets",
+            f"has {len(name)} characters; shorten it to {LONGEST_ROLLOUT_NAME}, which leave room for"
+            " the hash in the names and labels of its ReplicaSets",
         )
     if not _DNS_NAME.fullmatch(name):
         yield FieldError(
             "metadata.name",
-            "must be lower-case letters, digits, - and ., beginning and ending with one of the"
-            f" first two; got {name!r}",
+            "has to consist of lower-case letters, digits, - and ., and to begin and end with a letter"
+            f" or digit; got {name!r}",
         )
 
 
@@ -158,7 +158,7 @@ def _template(spec: RolloutSpec) -> Iterator[FieldError]:
     metadata = spec.template.get("metadata") or {}
     labels = metadata.get("labels") or {} if isinstance(metadata, Mapping) else {}
     if not isinstance(labels, Mapping):
-        yield FieldError("spec.template.metadata.labels", "expected a map of label to value")
+        yield FieldError("spec.template.metadata.labels", "has to be a map from labels to values")
         return
     if not spec.selector.match_labels and not spec.selector.match_expressions:
         yield FieldError(
@@ -167,12 +167,12 @@ def _template(spec: RolloutSpec) -> Iterator[FieldError]:
     if not _selects(spec.selector, labels):
         yield FieldError(
             "spec.template.metadata.labels",
-            "do not match spec.selector, so the pods would be nobody's",
+            "do not match spec.selector, so that the pods would be nobody's; add the selector's labels",
         )
     if any(str(key).startswith(f"{GROUP}/") for key in (*labels, *spec.selector.match_labels)):
         yield FieldError(
             "spec.template.metadata.labels",
-            f"labels below {GROUP}/ such as {HASH_LABEL} are set by us",
+            f"the controller sets the labels below {GROUP}/, such as {HASH_LABEL}; take them out",
         )
     pod = spec.template.get("spec")
     containers = pod.get("containers") if isinstance(pod, Mapping) else None
@@ -185,7 +185,8 @@ def _template(spec: RolloutSpec) -> Iterator[FieldError]:
         for field in ("name", "image"):
             if not isinstance(container, Mapping) or not isinstance(container.get(field), str):
                 yield FieldError(
-                    f"spec.template.spec.containers[{index}].{field}", "is missing, or is no text"
+                    f"spec.template.spec.containers[{index}].{field}",
+                    "has to be given as text",
                 )
 
 

@@ -69,7 +69,10 @@ def read(text: str, file: str) -> tuple[list[Document], list[Located]]:
             node = loader.get_node()
             assert node is not None  # check_node says so
             if _expanded(node, {}) > MOST_NODES:
-                why = "no YAML for us: its aliases stand for too much"
+                why = (
+                    f"the aliases in this YAML stand for more than {MOST_NODES} values; write them out in"
+                    " files of their own"
+                )
                 faults.append(_error(file, _start(node), why))
                 break
             faults.extend(_twice(file, node))
@@ -80,12 +83,12 @@ def read(text: str, file: str) -> tuple[list[Document], list[Located]]:
         mark = error.problem_mark or error.context_mark
         where = Position(mark.line + 1, mark.column + 1) if mark else Position()
         reason = ", ".join(part for part in (error.context, error.problem) if part)
-        faults.append(_error(file, where, f"no YAML: {reason}"))
+        faults.append(_error(file, where, f"this is not YAML: {reason}"))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        faults.append(_error(file, Position(line, 1), f"no YAML: {error.reason}"))
+        faults.append(_error(file, Position(line, 1), f"this is not YAML: {error.reason}"))
     except RecursionError:
-        faults.append(_error(file, Position(), "no YAML for us: it is nested too deeply"))
+        faults.append(_error(file, Position(), "this YAML is nested too deeply to be read"))
     finally:
         if loader is not None:
             loader.dispose()
@@ -133,7 +136,8 @@ def _twice(file: str, node: yaml.Node, path: str = "") -> Iterator[Located]:
         field = f"{path}.{key.value}" if path else str(key.value)
         if isinstance(key, yaml.ScalarNode):
             if key.value in seen and key.value != "<<":
-                yield _error(file, _start(key), "stands here twice; only one may", field)
+                why = "is given twice, and the first would be lost; keep one"
+                yield _error(file, _start(key), why, field)
             seen.add(key.value)
         yield from _twice(file, value, field)
 

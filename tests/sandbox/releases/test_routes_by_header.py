@@ -200,8 +200,8 @@ MATCHING: JSON = {"setMirrorRoute": {"name": "copy", "match": [{"path": {"prefix
 REFUSED: dict[str, tuple[JSON, str]] = {
     "smi-header": (strategy(SMI, [HEADER_ROUTE]), "a TrafficSplit can't route by header"),
     "smi-mirror": (strategy(SMI, [MIRROR]), "a TrafficSplit can't mirror"),
-    "no-router-header": ({"canary": {"steps": [HEADER_ROUTE]}}, "needs trafficRouting"),
-    "no-router-mirror": ({"canary": {"steps": [MIRROR]}}, "needs trafficRouting"),
+    "no-router-header": ({"canary": {"steps": [HEADER_ROUTE]}}, "needs a router"),
+    "no-router-mirror": ({"canary": {"steps": [MIRROR]}}, "needs a router"),
     "nginx-share": (strategy(NGINX, [HALF]), "ingress-nginx mirrors all requests or none"),
     "nginx-match": (strategy(NGINX, [MATCHING]), "ingress-nginx mirrors all requests; leave match"),
 }

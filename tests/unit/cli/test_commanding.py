@@ -179,7 +179,7 @@ def test_who_was_overtaken_by_the_same_wish_has_it(
     ran = rollouts("promote", "checkout")
     assert ran.code == 0
     assert ran.out == (
-        "checkout: promote: overtaken by promote of ann, which was accepted: step 4 is passed\n"
+        "checkout: promote was overtaken by promote of ann, which was accepted: step 4 is passed\n"
     )
 
 
@@ -203,17 +203,17 @@ def test_who_was_overtaken_by_another_wish_is_to_call_again(
     assert ran.code == 1
     became = "accepted" if accepted else "refused"
     assert f"overtaken by {other['verb']} of ann, which was {became}: so be it" in ran.err
-    assert "call again" in ran.err
+    assert "send it again" in ran.err
 
 
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (by_ann("pause"), "overtaken by pause of ann, which is not answered yet"),
-        (by_ann(step="4"), "overtaken by promote of ann, which is not answered yet"),
-        ("pause", "overtaken by pause, which is not answered yet"),
-        ("", "somebody took it out of the annotation before it was answered"),
-        ("what?", "somebody took it out of the annotation before it was answered"),
+        (by_ann("pause"), "was overtaken by pause of ann, which is not answered yet"),
+        (by_ann(step="4"), "was overtaken by promote of ann, which is not answered yet"),
+        ("pause", "was overtaken by pause, which is not answered yet"),
+        ("", "was taken out of the annotation by somebody before it was answered"),
+        ("what?", "was taken out of the annotation by somebody before it was answered"),
     ],
 )
 def test_who_was_overtaken_while_no_controller_runs_is_to_call_again(
@@ -224,8 +224,8 @@ def test_who_was_overtaken_while_no_controller_runs_is_to_call_again(
     cluster.on_patch = lambda obj: commanded(obj, other)
     ran = rollouts("promote", "checkout")
     assert (ran.code, ran.out) == (1, "")
-    assert f"checkout: promote: {words}; call again if it is still wanted" in ran.err
-    assert "will be obeyed" not in ran.err
+    assert f"checkout: promote {words}; send it again if it is still wanted" in ran.err
+    assert "is carried" not in ran.err
 
 
 def test_a_command_that_still_stands_is_obeyed_when_a_controller_runs(
@@ -234,7 +234,7 @@ def test_a_command_that_still_stands_is_obeyed_when_a_controller_runs(
     cluster.add("Rollout", midway())
     ran = rollouts("promote", "checkout")
     assert ran.code == 1
-    assert "The command is written and will be obeyed when one runs" in ran.err
+    assert "The command is written, and is carried out when one runs" in ran.err
 
 
 def test_it_waits_for_what_becomes_of_a_bare_verb(rollouts: Run, cluster: FakeRequests) -> None:

@@ -44,7 +44,7 @@ def test_it_asks_tells_and_waits_until_the_rollout_is_gone(
         {"metadata": {"resourceVersion": "7", "finalizers": [REVERT, DETACH]}}
     ]
     assert ran.err.count("Deployment shop is given its pods again") == 1
-    assert ran.out == "checkout: is gone; Deployment shop has 4 of 4 pods available\n"
+    assert ran.out == "checkout is gone; Deployment shop has 4 of 4 pods available\n"
 
 
 def test_one_that_goes_already_is_only_waited_for(rollouts: Run, cluster: FakeRequests) -> None:
@@ -54,7 +54,7 @@ def test_one_that_goes_already_is_only_waited_for(rollouts: Run, cluster: FakeRe
     ran = rollouts("detach", "checkout")
     assert (ran.code, cluster.patches) == (1, [])
     assert ran.out == (
-        "checkout: is gone; Deployment shop does not exist, so nothing was given back\n"
+        "checkout is gone; Deployment shop does not exist, so nothing was given back\n"
     )
 
 
@@ -79,7 +79,7 @@ def test_without_a_deployment_it_is_refused(rollouts: Run, cluster: FakeRequests
 @pytest.mark.parametrize(
     ("options", "code", "says"),
     [
-        (["--timeout", "0.05s"], 3, "is not given back after 0.05 s: revision 3 is stable"),
+        (["--timeout", "0.05s"], 3, "is still there after 0.05 s: revision 3 is stable"),
         (["--no-wait"], 0, "is being given back to Deployment shop"),
         (["--timeout", "soon"], 2, "--timeout"),
     ],

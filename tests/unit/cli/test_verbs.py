@@ -179,7 +179,10 @@ def test_a_spec_that_was_never_valid_is_named(
     cluster.add("Rollout", rollout(3, status))
     ran = rollouts("abort", "checkout")
     assert ran.code == 1
-    assert "was never valid, so there is nothing to command yet: spec.steps: no such" in ran.err
+    assert (
+        "was never valid, so no command can be carried out; correct it: spec.steps: no such"
+        in ran.err
+    )
     assert rollouts("promote", "checkout", "--no-wait", "--revision", "7").code == 0
     command = json.loads(cluster.patches[-1]["metadata"]["annotations"][COMMAND_ANNOTATION])
     assert command["revision"] == "7"
@@ -230,7 +233,7 @@ def test_set_image_to_what_it_has_changes_nothing(rollouts: Run, cluster: FakeRe
     ("argument", "code", "words"),
     [
         ("web", 2, "expected CONTAINER=IMAGE"),
-        ("wbe=x", 1, "there is no container wbe in the template; known: web, proxy"),
+        ("wbe=x", 1, "the template has no container wbe; it has web, proxy"),
     ],
 )
 def test_set_image_refuses(
@@ -308,7 +311,7 @@ def test_a_watch_into_a_pipe_prints_what_changed_until_the_rollout_goes(
     [
         (Unavailable("GET /apis: connection refused"), 1, "the cluster does not answer"),
         (Forbidden("GET /apis: not permitted"), 1, "Ask for the permission"),
-        (UsageError("no kubeconfig, and no service account: x"), 2, "set KUBECONFIG"),
+        (UsageError("there is no kubeconfig: set KUBECONFIG"), 2, "set KUBECONFIG"),
     ],
 )
 def test_a_cluster_that_does_not_serve_us_is_one_sentence(
@@ -327,7 +330,7 @@ def test_a_bug_is_one_line_and_with_debug_a_traceback(rollouts: Run, cluster: Fa
     cluster.broken = ZeroDivisionError("oh")  # type: ignore[assignment]
     ran = rollouts("list")
     assert ran.code == 1
-    assert "a bug of ours: ZeroDivisionError: oh" in ran.err
+    assert "this is a bug of rollouts: ZeroDivisionError: oh" in ran.err
     assert "--debug" in ran.err
     with pytest.raises(ZeroDivisionError):
         rollouts("--debug", "list")
@@ -347,7 +350,7 @@ def test_crd_and_version_need_no_cluster(rollouts: Run) -> None:
 def test_a_name_of_no_rollout_is_wrong_usage(rollouts: Run, name: str) -> None:
     ran = rollouts("get", name)
     assert ran.code == 2
-    assert "a bug of ours" not in ran.err
+    assert "this is a bug" not in ran.err
 
 
 # -- what a new user stumbled over ---------------------------------------------------------
@@ -371,7 +374,7 @@ def test_a_wait_that_ends_in_silence_says_so(
     cluster.script = [Unavailable("cut")]
     ran = rollouts("wait", "checkout", "--timeout", "0.1s")
     assert ran.code == 3
-    assert "the cluster has stopped answering; the last it said: step 4/7" in ran.out
+    assert "the cluster has stopped answering; before that: step 4/7" in ran.out
 
 
 def test_the_list_shows_brackets_as_they_are_and_the_step_that_runs(

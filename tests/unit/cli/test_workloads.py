@@ -36,7 +36,7 @@ def test_set_image_writes_to_the_deployment(rollouts: Run, cluster: FakeRequests
     cluster.add("Deployment", deployment(3, 8))
     ran = rollouts("set-image", "checkout", "web=demo/checkout:4.0")
     assert ran.code == 0
-    assert f"revision {hash_of(4)} is wanted" in ran.out
+    assert f"revision {hash_of(4)} now" in ran.out
     containers = cluster.objects["Deployment"][0]["spec"]["template"]["spec"]["containers"]
     assert [each["image"] for each in containers] == ["demo/checkout:4.0", "demo/proxy:1"]
 

@@ -113,7 +113,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ),
     (f"{CANARY}.stableService", "s" * 57, f"{CANARY}.canaryService", "is longer than the 63"),
     (f"{CANARY}.stableService", MISSING, f"{CANARY}.stableService", "name the Service"),
-    (f"{CANARY}.canaryService", "checkout", f"{CANARY}.canaryService", "must be another Service"),
+    (f"{CANARY}.canaryService", "checkout", f"{CANARY}.canaryService", "is stableService as well"),
     (
         f"{CANARY}.trafficRouting",
         MISSING,
@@ -149,7 +149,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
             f"{CANARY}.trafficRouting.nginx.canaryIngressAnnotations",
             {key: "50"},
             f"{CANARY}.trafficRouting.nginx.canaryIngressAnnotations.{key}",
-            "set by us",
+            "set by the controller",
         )
         for key in ("canary", "canary-weight-total", "nginx.ingress.kubernetes.io/canary-weight")
     ),
@@ -157,7 +157,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
         "strategy",
         {"blueGreen": {"activeService": "a", "previewService": "a"}},
         "strategy.blueGreen.previewService",
-        "another Service than activeService",
+        "is activeService as well",
     ),
     ("strategy", {}, "strategy", "exactly one of canary and blueGreen"),
     (
@@ -172,12 +172,12 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("selector", {}, "selector", "selects everything; give matchLabels"),
     ("selector.matchLabels", {"app": "other"}, "template.metadata.labels", "nobody's"),
     ("template.metadata", MISSING, "template.metadata.labels", "nobody's"),
-    ("template.metadata.labels", "app", "template.metadata.labels", "map of label to value"),
+    ("template.metadata.labels", "app", "template.metadata.labels", "map from labels to values"),
     (
         "template.metadata.labels",
         {"app": "checkout", "rollouts.dev/revision": "1"},
         "template.metadata.labels",
-        "set by us",
+        "the controller sets",
     ),
     (
         "selector.matchExpressions",
@@ -194,8 +194,8 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("template", [], "template", "valid dictionary"),
     ("template.spec", MISSING, CONTAINERS, "at least one container"),
     (CONTAINERS, [], CONTAINERS, "at least one container"),
-    (CONTAINERS, [{"name": "web"}], f"{CONTAINERS}[0].image", "missing"),
-    (CONTAINERS, ["web"], f"{CONTAINERS}[0].name", "missing"),
+    (CONTAINERS, [{"name": "web"}], f"{CONTAINERS}[0].image", "as text"),
+    (CONTAINERS, ["web"], f"{CONTAINERS}[0].name", "as text"),
     ("successCriteria", [ERRORS, QUERY, ERRORS], "", "two criteria named 'errors'"),
     ("successCriteria", [{"name": "x"}], "successCriteria[0]", "exactly one of errorRate, latency"),
     ("successCriteria", [ERRORS | QUERY], "successCriteria[0]", "exactly one of errorRate"),
@@ -269,7 +269,11 @@ def test_a_wrong_field_is_named_with_the_reason(
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("n" * 53, "has 53 characters, and 52 at most"), ("Shop", "lower-case"), ("a..b", "one of")],
+    [
+        ("n" * 53, "has 53 characters; shorten it to 52"),
+        ("Shop", "lower-case"),
+        ("a..b", "letter or digit"),
+    ],
 )
 def test_a_name_that_no_replica_set_could_carry_is_refused(name: str, words: str) -> None:
     obj = rollout([])
