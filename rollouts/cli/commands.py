@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from rollouts.cli.follow import fetch
 from rollouts.cli.send_command import send, shown_hold, shown_step
 from rollouts.cli.session import RevisionOption, RolloutName, Session, Settings
+from rollouts.cli.watch_rollout import get_rollout
 from rollouts.errors import UsageError
 from rollouts.model.kinds import JSON
 
@@ -179,7 +179,7 @@ _MAY_LACK = ("step", "hold")
 async def _command(session: Session, name: str, command: JSON, *, no_wait: bool) -> int:
     """Send the command for the revision, and the step, that are seen now; return 1 when it is refused."""
     if not command["revision"] or command.get("step") == "":
-        rollout = await fetch(session.requests, session.rollout(name))
+        rollout = await get_rollout(session.requests, session.rollout(name))
         current = (rollout.get("status") or {}).get("currentRevision") or {}
         command["revision"] = command["revision"] or current.get("hash", "")
         if command.get("step") == "":

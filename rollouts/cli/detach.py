@@ -4,10 +4,10 @@ import asyncio
 from contextlib import aclosing
 
 from rollouts.cli.commands import NoWaitOption
-from rollouts.cli.follow import NO_ANSWER, NO_STATUS, fetch, follow
 from rollouts.cli.output import duration_option, plain, say
 from rollouts.cli.session import RolloutName, Session
 from rollouts.cli.wait import TimeoutOption
+from rollouts.cli.watch_rollout import NO_ANSWER, NO_STATUS, get_rollout, watch_rollout
 from rollouts.core.world import DETACH
 from rollouts.errors import Conflict, NotFound, Permanent
 from rollouts.model.kinds import DEPLOYMENT, JSON, FrozenJSON, Ref
@@ -66,7 +66,7 @@ async def _ask(session: Session, ref: Ref) -> str:
         Permanent: it has no Deployment, or that does not exist.
     """
     for attempt in range(_ATTEMPTS):
-        rollout = await fetch(session.requests, ref)
+        rollout = await get_rollout(session.requests, ref)
         metadata = rollout["metadata"]
         workload = (rollout.get("spec") or {}).get("workloadRef") or {}
         if not workload.get("name"):
@@ -108,7 +108,7 @@ class _Watcher:
     async def run(self, session: Session, ref: Ref) -> None:
         """Return when the Rollout has gone."""
         try:
-            async with aclosing(follow(session.requests, ref)) as states:
+            async with aclosing(watch_rollout(session.requests, ref)) as states:
                 async for rollout in states:
                     self._tell(rollout)
         except NotFound:

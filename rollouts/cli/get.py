@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollouts.cli.follow import fetch, follow
 from rollouts.cli.output import (
     Format,
     ListFormat,
@@ -16,6 +15,7 @@ from rollouts.cli.output import (
     stdout_console,
 )
 from rollouts.cli.session import RolloutName, Session
+from rollouts.cli.watch_rollout import get_rollout, watch_rollout
 from rollouts.errors import Unavailable, UsageError
 from rollouts.model.kinds import JSON, ROLLOUT
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from rollouts.cli.view import Snapshot
+    from rollouts.cli.get_snapshot import Snapshot
 
 REFRESH_SECONDS = 1.0
 LIST_WIDTH = 1000
@@ -53,7 +53,7 @@ async def list_rollouts(
     if output in (ListFormat.JSON, ListFormat.YAML):
         emit({"apiVersion": "v1", "kind": "List", "items": found}, output)
         return
-    from rollouts.cli.table import rollouts_table  # noqa: PLC0415 - brings rich
+    from rollouts.cli.list_table import rollouts_table  # noqa: PLC0415 - brings rich
 
     if not found:
         where = "any namespace" if all_namespaces else f"namespace {namespace}"
@@ -84,15 +84,15 @@ async def get(
     if output is not Format.TEXT:
         if watch:
             raise UsageError("--watch is for people; a program waits with `rollouts wait`")
-        rollout = await fetch(session.requests, session.rollout(name))
+        rollout = await get_rollout(session.requests, session.rollout(name))
         emit(rollout.get("status") or {}, output)
         return
     console = stdout_console()
     if not watch:
-        from rollouts.cli.view import gather  # noqa: PLC0415 - brings pydantic
+        from rollouts.cli.get_snapshot import read_snapshot  # noqa: PLC0415 - brings pydantic
 
-        rollout = await fetch(session.requests, session.rollout(name))
-        _print(console, await gather(session.requests, rollout))
+        rollout = await get_rollout(session.requests, session.rollout(name))
+        _print(console, await read_snapshot(session.requests, rollout))
     elif console.is_terminal:
         await _live(session, name, console)
     else:
@@ -102,7 +102,7 @@ async def get(
 def _print(console: "Console", snapshot: "Snapshot") -> None:
     from datetime import UTC, datetime  # noqa: PLC0415 - with the rest
 
-    from rollouts.cli.tree import render  # noqa: PLC0415 - brings rich
+    from rollouts.cli.get_view import render  # noqa: PLC0415 - brings rich
 
     console.print(render(snapshot, datetime.now(UTC), console))
 
@@ -117,7 +117,7 @@ class _Latest:
         self.changed = asyncio.Event()
 
     async def keep(self) -> None:
-        async with aclosing(follow(self._session.requests, self._ref)) as states:
+        async with aclosing(watch_rollout(self._session.requests, self._ref)) as states:
             async for state in states:
                 self.rollout = state
                 self.changed.set()
@@ -134,7 +134,7 @@ class _Latest:
 
 async def _snapshots(session: Session, name: str, show: "Callable[[Snapshot], None]") -> None:
     """Call `show` with each new state, and every second; end with the error that ends it."""
-    from rollouts.cli.view import gather  # noqa: PLC0415 - brings pydantic
+    from rollouts.cli.get_snapshot import read_snapshot  # noqa: PLC0415 - brings pydantic
 
     latest = _Latest(session, name)
     keeper = asyncio.create_task(latest.keep())
@@ -143,7 +143,7 @@ async def _snapshots(session: Session, name: str, show: "Callable[[Snapshot], No
             await latest.wait(REFRESH_SECONDS)
             if latest.rollout is not None:
                 try:
-                    show(await gather(session.requests, latest.rollout))
+                    show(await read_snapshot(session.requests, latest.rollout))
                 except Unavailable:
                     continue  # the keeper tells, and waits it out
         keeper.result()
@@ -157,7 +157,7 @@ async def _live(session: Session, name: str, console: "Console") -> None:
 
     from rich.live import Live  # noqa: PLC0415 - only the live view needs it
 
-    from rollouts.cli.tree import render  # noqa: PLC0415 - brings rich
+    from rollouts.cli.get_view import render  # noqa: PLC0415 - brings rich
 
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
 

@@ -11,9 +11,9 @@ import json
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from rollouts.cli.follow import fetch, follow
 from rollouts.cli.output import plain, say
 from rollouts.cli.session import Requests, Session
+from rollouts.cli.watch_rollout import get_rollout, watch_rollout
 from rollouts.errors import Conflict, Unavailable
 from rollouts.model.kinds import COMMAND_ANNOTATION, JSON, FrozenJSON, Ref
 
@@ -102,13 +102,13 @@ async def _write_in_turn(requests: Requests, ref: Ref, command: JSON) -> None:
 
 async def _turn(requests: Requests, ref: Ref, deadline: float) -> JSON:
     """Return the Rollout once its command is answered, or as it is when the time is over."""
-    rollout = await fetch(requests, ref)
+    rollout = await get_rollout(requests, ref)
     if _unanswered(rollout) is None:
         return rollout
     try:
         async with (
             asyncio.timeout_at(deadline),
-            aclosing(follow(requests, ref)) as states,
+            aclosing(watch_rollout(requests, ref)) as states,
         ):
             async for state in states:
                 rollout = state
@@ -137,7 +137,7 @@ async def _answer(requests: Requests, ref: Ref, command: JSON) -> Answer:
     try:
         async with (
             asyncio.timeout(ANSWER_SECONDS),
-            aclosing(follow(requests, ref)) as states,
+            aclosing(watch_rollout(requests, ref)) as states,
         ):
             async for rollout in states:
                 found = _told(rollout, command)

@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from rollouts.cli.follow import fetch
 from rollouts.cli.output import Format, OutputOption, duration_option, emit, say
 from rollouts.cli.session import RolloutName, Session
 from rollouts.cli.wait import TimeoutOption, report, wait_for
+from rollouts.cli.watch_rollout import get_rollout
 from rollouts.errors import Conflict, Permanent, UsageError
 from rollouts.model.kinds import JSON, Ref
 
@@ -43,16 +43,16 @@ async def set_image(
       rollouts set-image checkout web=shop/checkout:1.4
       rollouts set-image checkout web=shop/checkout:1.4 --wait --timeout 15m
     """  # noqa: D301 - \b keeps the lines apart
-    from rollouts.cli.workloads import home_of, meant_by  # noqa: PLC0415 - brings pydantic
+    from rollouts.cli.template_source import revision_written_in, template_owner  # noqa: PLC0415 - brings pydantic
 
     seconds = duration_option(timeout)
     if seconds is not None and not wait:
         raise UsageError("--timeout says how long to wait; add --wait")
     wanted = parse_images(images)
     ref = session.rollout(name)
-    home = home_of(rollout := await fetch(session.requests, ref), ref)
+    home = template_owner(rollout := await get_rollout(session.requests, ref), ref)
     written, changed = await _change(session, home, wanted)
-    now = await meant_by(session.requests, rollout, written)
+    now = await revision_written_in(session.requests, rollout, written)
     hash_ = now.hash
     if wait:
         say(f"{name}: the template is revision {hash_} now")

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollouts.cli.follow import NO_ANSWER, NO_STATUS, follow
 from rollouts.cli.output import Format as OutputFormat
 from rollouts.cli.output import OutputOption, duration_option, emit, plain, say
 from rollouts.cli.session import RevisionOption, RolloutName, Session
+from rollouts.cli.watch_rollout import NO_ANSWER, NO_STATUS, watch_rollout
 from rollouts.model.kinds import REPLICA_SET, FrozenJSON, Ref
 from rollouts.model.owners import is_controlled_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rollouts.cli.outcome import Outcome, Wanted
+    from rollouts.cli.wait_outcome import Outcome, Wanted
 
 FIRST_LOOK_SECONDS = 5.0
 """So long the first look may take, however short the timeout: before it, nothing can be said."""
@@ -86,7 +86,7 @@ async def wait_for(
         NotFound: the Rollout does not exist, or was deleted.
         Unavailable: the cluster did not answer at all.
     """
-    from rollouts.cli.outcome import Exit, Outcome  # noqa: PLC0415 - brings pydantic
+    from rollouts.cli.wait_outcome import Exit, Outcome  # noqa: PLC0415 - brings pydantic
 
     ref = session.rollout(name)
     watcher = _Watcher(session, ref, revision)
@@ -123,7 +123,7 @@ class _Watcher:
     """Follows the Rollout; remembers which revision is meant and what was told."""
 
     def __init__(self, session: Session, ref: Ref, revision: "str | Wanted") -> None:
-        from rollouts.cli.outcome import Wanted  # noqa: PLC0415 - brings pydantic
+        from rollouts.cli.wait_outcome import Wanted  # noqa: PLC0415 - brings pydantic
 
         self._session = session
         self._ref = ref
@@ -144,9 +144,11 @@ class _Watcher:
         return self._state
 
     async def run(self, *, fail_on_pause: bool) -> "Outcome":
-        from rollouts.cli.outcome import outcome, pin  # noqa: PLC0415 - brings pydantic
+        from rollouts.cli.wait_outcome import outcome, pin  # noqa: PLC0415 - brings pydantic
 
-        async with aclosing(follow(self._session.requests, self._ref, self._silence)) as states:
+        async with aclosing(
+            watch_rollout(self._session.requests, self._ref, self._silence)
+        ) as states:
             first = True
             async for rollout in states:
                 if first:
@@ -161,13 +163,13 @@ class _Watcher:
         raise AssertionError("following never ends by itself")
 
     async def _meant(self, rollout: FrozenJSON) -> "Wanted":
-        from rollouts.cli.outcome import parse_revision  # noqa: PLC0415 - brings pydantic
-        from rollouts.cli.workloads import wanted_now  # noqa: PLC0415 - brings pydantic
+        from rollouts.cli.template_source import wanted_revision  # noqa: PLC0415 - brings pydantic
+        from rollouts.cli.wait_outcome import parse_revision  # noqa: PLC0415 - brings pydantic
 
         if not isinstance(self._revision, str):
             return self._revision
         if not self._revision:
-            return await wanted_now(self._session.requests, rollout, self._ref)
+            return await wanted_revision(self._session.requests, rollout, self._ref)
         replica_sets = await self._session.requests.select(REPLICA_SET, self._ref.namespace)
         return parse_revision(
             self._revision,
@@ -175,7 +177,7 @@ class _Watcher:
         )
 
     def _tell(self, rollout: FrozenJSON) -> None:
-        from rollouts.cli.outcome import is_observed, status_of  # noqa: PLC0415 - brings pydantic
+        from rollouts.cli.wait_outcome import is_observed, status_of  # noqa: PLC0415 - brings pydantic
 
         status = status_of(rollout)
         self._state = (

@@ -132,7 +132,7 @@ def rollouts(
     """`rollouts("get", "checkout")` runs the command line against the fake cluster."""
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("rollouts.cli.follow.BACKOFF", Backoff(0.0, 0.0))
+    monkeypatch.setattr("rollouts.cli.watch_rollout.BACKOFF", Backoff(0.0, 0.0))
 
     @asynccontextmanager
     async def connect(_settings: Settings) -> AsyncIterator[FakeRequests]:

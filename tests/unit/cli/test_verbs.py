@@ -369,7 +369,7 @@ def test_a_timeout_of_nothing_still_takes_one_look(rollouts: Run, cluster: FakeR
 def test_a_wait_that_ends_in_silence_says_so(
     rollouts: Run, cluster: FakeRequests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rollouts.cli.follow.BACKOFF", Backoff(10.0, 10.0, jitter=0))
+    monkeypatch.setattr("rollouts.cli.watch_rollout.BACKOFF", Backoff(10.0, 10.0, jitter=0))
     cluster.add("Rollout", rollout(3, progressing(3)))
     cluster.script = [Unavailable("cut")]
     ran = rollouts("wait", "checkout", "--timeout", "0.1s")

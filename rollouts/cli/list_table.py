@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from rich.table import Table
 from rich.text import Text
 
+from rollouts.cli.get_snapshot import parse_time
+from rollouts.cli.get_view import PHASE_STYLES, age
 from rollouts.cli.output import plain
-from rollouts.cli.tree import PHASE_STYLES, age
-from rollouts.cli.view import parse_time
 from rollouts.core.world import under_way
 from rollouts.model.kinds import JSON
 from rollouts.model.status import Revision, RolloutStatus

@@ -15,7 +15,7 @@ NO_ANSWER = "the cluster did not answer in time"
 NO_STATUS = "no controller has written a status yet; does one run?"
 
 
-async def follow(
+async def watch_rollout(
     requests: Requests, ref: Ref, silence: asyncio.Event | None = None
 ) -> AsyncGenerator[JSON]:
     """
@@ -34,7 +34,7 @@ async def follow(
             async with aclosing(requests.watch(ref)) as states:
                 async for state in states:
                     if state is None:
-                        raise missing(ref, deleted=seen)
+                        raise not_found(ref, deleted=seen)
                     if told:
                         say("the cluster answers again")
                     seen, told, failures = True, False, 0
@@ -51,7 +51,7 @@ async def follow(
         await asyncio.sleep(BACKOFF.delay(failures))
 
 
-def missing(ref: Ref, *, deleted: bool = False) -> NotFound:
+def not_found(ref: Ref, *, deleted: bool = False) -> NotFound:
     """Return the error for a Rollout that is not there, with the way out."""
     if deleted:
         return NotFound(f"Rollout {ref.name} in namespace {ref.namespace} was deleted")
@@ -61,7 +61,7 @@ def missing(ref: Ref, *, deleted: bool = False) -> NotFound:
     )
 
 
-async def fetch(requests: Requests, ref: Ref) -> JSON:
+async def get_rollout(requests: Requests, ref: Ref) -> JSON:
     """
     Return the Rollout.
 
@@ -72,5 +72,5 @@ async def fetch(requests: Requests, ref: Ref) -> JSON:
         return await requests.get(ref)
     except NotFound as error:
         raise (
-            missing(ref) if ref.name in str(error) and "not found" in str(error) else error
+            not_found(ref) if ref.name in str(error) and "not found" in str(error) else error
         ) from None

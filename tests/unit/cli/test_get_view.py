@@ -4,8 +4,8 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
-from rollouts.cli.tree import age, render, step_label
-from rollouts.cli.view import Snapshot, compose
+from rollouts.cli.get_snapshot import Snapshot, snapshot_of
+from rollouts.cli.get_view import age, render, step_label
 from rollouts.model.kinds import JSON
 from tests.unit.cli.objects import (
     NOW,
@@ -24,7 +24,7 @@ def snapshot(status: JSON | None) -> Snapshot:
     sets = [replica_set(1, 0), replica_set(2, 4), replica_set(3, 2)]
     pods = [pod(2, suffix) for suffix in ("aaaaa", "bbbbb", "ccccc", "ddddd")]
     pods += [pod(3, "eeeee"), pod(3, "fffff", problem="CrashLoopBackOff", restarts=4)]
-    return compose(rollout(3, status), sets, pods)
+    return snapshot_of(rollout(3, status), sets, pods)
 
 
 def drawn(status: JSON | None, *, width: int = 80, height: int | None = None) -> list[str]:
@@ -68,7 +68,7 @@ def test_the_steps_are_those_by_which_the_release_is_run() -> None:
 def text_of(status: JSON, *pods: JSON) -> str:
     sets = [replica_set(1, 0), replica_set(2, 1)]
     console = Console(file=io.StringIO(), width=100, no_color=True)
-    console.print(render(compose(rollout(2, status), sets, pods), NOW, console))
+    console.print(render(snapshot_of(rollout(2, status), sets, pods), NOW, console))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -90,7 +90,7 @@ def test_a_comparison_is_shown_in_times() -> None:
     status = body["status"]["criteria"][0]
     status |= {"value": 0.96, "limit": 1.5}
     console = Console(file=io.StringIO(), width=100, no_color=True)
-    console.print(render(compose(body, [replica_set(3, 2)], []), NOW, console))
+    console.print(render(snapshot_of(body, [replica_set(3, 2)], []), NOW, console))
     assert isinstance(console.file, io.StringIO)
     (line,) = (each for each in console.file.getvalue().splitlines() if "? errors" in each)
     assert "0.96 ×" in line

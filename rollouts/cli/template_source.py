@@ -1,7 +1,7 @@
 """Where a Rollout's template is written: in itself, or in the Deployment that it names."""
 
-from rollouts.cli.outcome import Wanted, present_revision
 from rollouts.cli.session import Reads
+from rollouts.cli.wait_outcome import Wanted, present_revision
 from rollouts.controller.objects import labels_of
 from rollouts.core.template import identify, known_hash
 from rollouts.errors import Forbidden
@@ -9,25 +9,27 @@ from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, REPLICA_SET, Froz
 from rollouts.model.owners import is_controlled_by
 
 
-def home_of(rollout: FrozenJSON, ref: Ref) -> Ref:
+def template_owner(rollout: FrozenJSON, ref: Ref) -> Ref:
     """Return the object that has the template."""
     workload = (rollout.get("spec") or {}).get("workloadRef") or {}
     name = workload.get("name")
     return Ref(DEPLOYMENT, ref.namespace, str(name)) if name else ref
 
 
-async def wanted_now(requests: Reads, rollout: FrozenJSON, ref: Ref) -> Wanted:
+async def wanted_revision(requests: Reads, rollout: FrozenJSON, ref: Ref) -> Wanted:
     """
     Return the revision that the present template means, found as the controller finds it.
 
     Raises:
         NotFound: there is no Deployment of that name.
     """
-    home = home_of(rollout, ref)
-    return await meant_by(requests, rollout, rollout if home == ref else await requests.get(home))
+    home = template_owner(rollout, ref)
+    return await revision_written_in(
+        requests, rollout, rollout if home == ref else await requests.get(home)
+    )
 
 
-async def meant_by(requests: Reads, rollout: FrozenJSON, home: FrozenJSON) -> Wanted:
+async def revision_written_in(requests: Reads, rollout: FrozenJSON, home: FrozenJSON) -> Wanted:
     """Return the revision that the template means of `home`: the Rollout itself, or its Deployment."""
     if home["metadata"].get("uid") == rollout["metadata"].get("uid"):
         return await _own(requests, home)

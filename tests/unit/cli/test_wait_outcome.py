@@ -1,6 +1,6 @@
 import pytest
 
-from rollouts.cli.outcome import Exit, Wanted, outcome, parse_revision, pin, present_revision
+from rollouts.cli.wait_outcome import Exit, Wanted, outcome, parse_revision, pin, present_revision
 from rollouts.model.kinds import JSON
 from tests.unit.cli.objects import (
     ago,

@@ -7,7 +7,7 @@ from typing import Literal
 
 from rollouts.cli.output import plain_object
 from rollouts.cli.session import Requests
-from rollouts.model.kinds import HASH_LABEL, JSON, POD, REPLICA_SET, REVISION_LABEL, FrozenJSON, Ref
+from rollouts.model.kinds import HASH_LABEL, JSON, POD, REPLICA_SET, REVISION_LABEL, FrozenJSON
 from rollouts.model.owners import is_controlled_by
 from rollouts.model.status import RolloutStatus
 
@@ -65,7 +65,7 @@ class Snapshot:
         return self.status.model_dump_json(exclude={"refreshed_at"}), self.revisions
 
 
-async def gather(requests: Requests, rollout: JSON) -> Snapshot:
+async def read_snapshot(requests: Requests, rollout: JSON) -> Snapshot:
     """Return the Rollout with its parts, as they are now: two requests."""
     namespace = rollout["metadata"]["namespace"]
     replica_sets = [
@@ -74,15 +74,10 @@ async def gather(requests: Requests, rollout: JSON) -> Snapshot:
         if is_controlled_by(replica_set, rollout)
     ]
     pods = await requests.select(POD, namespace, _labels(replica_sets)) if replica_sets else []
-    return compose(rollout, replica_sets, pods)
+    return snapshot_of(rollout, replica_sets, pods)
 
 
-async def gather_by_name(requests: Requests, ref: Ref) -> Snapshot:
-    """As `gather`, for a Rollout that is read first."""
-    return await gather(requests, await requests.get(ref))
-
-
-def compose(rollout: JSON, replica_sets: Sequence[JSON], pods: Sequence[JSON]) -> Snapshot:
+def snapshot_of(rollout: JSON, replica_sets: Sequence[JSON], pods: Sequence[JSON]) -> Snapshot:
     """Return the snapshot of these objects, newest revision first; every text in it is plain."""
     rollout = plain_object(rollout)
     replica_sets, pods = plain_object(list(replica_sets)), plain_object(list(pods))

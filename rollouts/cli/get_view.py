@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from rollouts.cli.view import PodView, RevisionView, Snapshot
+from rollouts.cli.get_snapshot import PodView, RevisionView, Snapshot
 from rollouts.core.world import under_way
 from rollouts.model.ages import short_age
 from rollouts.model.kinds import FrozenJSON
