@@ -117,7 +117,7 @@ def _lease(settings: Settings, cluster: "KubeCluster") -> "Lease | None":
 
 
 def _problems(cluster: "KubeCluster") -> list[str]:
-    return [] if cluster.filled() else (cluster.problems() or ["the caches are being filled"])
+    return [] if cluster.synced() else (cluster.problems() or ["the caches are not synced yet"])
 
 
 def _sources(settings: Settings) -> "tuple[MetricSources, Callable[[], Awaitable[None]]]":

@@ -3,7 +3,7 @@ The `Cluster` port over an API server: reads from watch caches, writes as reques
 
 A settled cluster costs no request: reads never make one, and a write is skipped when the
 cache already shows it: a patch that merging would change nothing by, and an apply as
-`rollouts.kube.applied` says. A skipped write can be wrong only about a change that the watch
+`rollouts.kube.apply_cache` says. A skipped write can be wrong only about a change that the watch
 has not shown yet; the watch shows it next, and the reconcile that follows decides anew.
 """
 
@@ -15,12 +15,12 @@ from pathlib import Path
 import structlog
 
 from rollouts.errors import Conflict, NotFound, Permanent, Unavailable
-from rollouts.kube.applied import Applied
+from rollouts.kube.apply_cache import ApplyCache
 from rollouts.kube.cache import ChangeFeed, KindCache
 from rollouts.kube.connection import REQUEST_TIMEOUT_SECONDS, Connection
 from rollouts.kube.events import EventRecorder
 from rollouts.kube.merging import patch_changes
-from rollouts.kube.paths import collection, complete, named_by, ref_of, single
+from rollouts.kube.paths import collection_path, kind_named_in, object_path, ref_of, with_kind
 from rollouts.kube.reflector import Pace
 from rollouts.kube.watches import Watches
 from rollouts.model.kinds import FIELD_MANAGER, JSON, FrozenJSON, Kind, Ref
@@ -75,7 +75,7 @@ class KubeCluster:
         self._watches = Watches(connection, self._caches, namespaces, self._tell, pace or Pace())
         self._feeds: list[ChangeFeed] = []
         self._events = EventRecorder(connection)
-        self._applied = Applied()
+        self._applied = ApplyCache()
         self._taken_names: dict[Ref, float] = {}
 
     async def start(self) -> None:
@@ -103,9 +103,9 @@ class KubeCluster:
         """Return what keeps which caches from being up to date, in sentences."""
         return self._watches.problems()
 
-    def filled(self) -> bool:
+    def synced(self) -> bool:
         """Return whether every cache has been filled once."""
-        return self._watches.filled
+        return self._watches.synced
 
     def get(self, ref: Ref) -> JSON | None:
         return self._cache(ref.kind).get(ref.namespace, ref.name)
@@ -139,9 +139,9 @@ class KubeCluster:
 
     async def _create(self, kind: Kind, body: FrozenJSON) -> None:
         ref = ref_of(kind, body)
-        path = collection(named_by(kind, body), ref.namespace)
+        path = collection_path(kind_named_in(kind, body), ref.namespace)
         try:
-            answer = await self._request("POST", path, body=complete(kind, body))
+            answer = await self._request("POST", path, body=with_kind(kind, body))
         except Conflict as error:
             self._note_taken_name(ref, error)
             raise
@@ -170,17 +170,17 @@ class KubeCluster:
         ref = ref_of(kind, body)
         cache = self._caches.get(kind)
         cached = cache.get(ref.namespace, ref.name) if cache else None
-        if cache and cached and self._applied.shows(ref, body, cached, cache.owned(ref)):
+        if cache and cached and self._applied.is_noop(ref, body, cached, cache.owned(ref)):
             return
         answer = await self._request(
             "PATCH",
-            single(replace(ref, kind=named_by(kind, body))),
+            object_path(replace(ref, kind=kind_named_in(kind, body))),
             query={"fieldManager": FIELD_MANAGER, "force": "true"},
-            body=complete(kind, body),
+            body=with_kind(kind, body),
             content_type="application/apply-patch+yaml",  # every JSON document is YAML
         )
         self._take(kind, answer)
-        self._applied.note(ref, body, answer)
+        self._applied.remember(ref, body, answer)
 
     async def _patch(self, patch: Patch) -> None:
         ref = patch.ref
@@ -216,9 +216,9 @@ class KubeCluster:
     async def _evict(self, ref: Ref) -> None:
         metadata = {"namespace": ref.namespace, "name": ref.name}
         for eviction in EVICTIONS:
-            body = complete(eviction, {"metadata": metadata})
+            body = with_kind(eviction, {"metadata": metadata})
             try:
-                await self._request("POST", single(ref, "eviction"), body=body)
+                await self._request("POST", object_path(ref, "eviction"), body=body)
             except NotFound:
                 return
             except Permanent as error:
@@ -230,7 +230,7 @@ class KubeCluster:
 
     def _path(self, ref: Ref, subresource: str = "") -> str:
         """Return the path of an object at the version that it is read at."""
-        return single(replace(ref, kind=self._watches.read(ref.kind) or ref.kind), subresource)
+        return object_path(replace(ref, kind=self._watches.read(ref.kind) or ref.kind), subresource)
 
     async def _request(
         self,

@@ -23,7 +23,7 @@ from kubernetes.aio import config as client_config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from rollouts.errors import RolloutsError, Unavailable, UsageError
-from rollouts.kube.faults import fault
+from rollouts.kube.api_errors import api_error
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.proxies import is_proxied
 
@@ -115,12 +115,12 @@ class Connection:
         answer = _object_in(text)
         if response.status >= 300:
             retry_after = response.headers.get("Retry-After", "")
-            raise fault(response.status, answer or {}, asked=asked, retry_after=retry_after)
+            raise api_error(response.status, answer or {}, asked=asked, retry_after=retry_after)
         if answer is None:
             raise Unavailable(f"{asked}: {self.host} answered something other than a JSON object")
         if answer.get("kind") == "Status" and answer.get("status") == "Failure":
             # Such as of an eviction (HTTP 201) where two PodDisruptionBudgets are about the pod.
-            raise fault(int(answer.get("code") or 500), answer, asked=asked)
+            raise api_error(int(answer.get("code") or 500), answer, asked=asked)
         return answer
 
     @asynccontextmanager
@@ -142,7 +142,7 @@ class Connection:
                 if response.status >= 300:
                     answer = _object_in(await response.text(errors="replace")) or {}
                     retry_after = response.headers.get("Retry-After", "")
-                    raise fault(response.status, answer, asked=asked, retry_after=retry_after)
+                    raise api_error(response.status, answer, asked=asked, retry_after=retry_after)
                 async with aclosing(_lines(response.content)) as lines:
                     yield lines
         except _CONNECTION_ERRORS as error:
@@ -225,8 +225,8 @@ class Connection:
         return Unavailable(f"{asked}: {self.host}: {error or type(error).__name__}")
 
 
-def _absent(path: object, named_by: str) -> UsageError:
-    return UsageError(f"there is no kubeconfig at {path}, which {named_by} names")
+def _absent(path: object, source: str) -> UsageError:
+    return UsageError(f"there is no kubeconfig at {path}, which {source} names")
 
 
 def _client(configuration: Any) -> Any:

@@ -15,7 +15,7 @@ import structlog
 
 from rollouts.errors import Conflict, NotFound, RolloutsError
 from rollouts.kube.connection import Connection
-from rollouts.kube.paths import collection, single
+from rollouts.kube.paths import collection_path, object_path
 from rollouts.model.kinds import EVENT, JSON, FrozenJSON, Ref
 from rollouts.ports import Record
 
@@ -58,14 +58,14 @@ class EventRecorder:
         try:
             await self._connection.request(
                 "POST",
-                collection(EVENT, ref.namespace),
+                collection_path(EVENT, ref.namespace),
                 body=event,
                 timeout_seconds=timeout_seconds,
             )
             self._remember(ref.name, 1)
         except Conflict:
             stored = await self._connection.request(
-                "GET", single(ref), timeout_seconds=timeout_seconds
+                "GET", object_path(ref), timeout_seconds=timeout_seconds
             )
             self._remember(ref.name, int(stored.get("count") or 1))
             await self._count_up(ref, event, timeout_seconds)
@@ -74,7 +74,7 @@ class EventRecorder:
         count = self._counts[ref.name] + 1
         await self._connection.request(
             "PATCH",
-            single(ref),
+            object_path(ref),
             body={"count": count, "lastTimestamp": event["lastTimestamp"]},
             content_type="application/merge-patch+json",
             timeout_seconds=timeout_seconds,

@@ -23,7 +23,7 @@ import structlog
 
 from rollouts.errors import Conflict, NotFound, RolloutsError
 from rollouts.kube.connection import Connection
-from rollouts.kube.paths import collection, single
+from rollouts.kube.paths import collection_path, object_path
 from rollouts.model.kinds import JSON, Kind, Ref
 
 log = structlog.get_logger(__name__)
@@ -123,7 +123,7 @@ class Lease:
         if not held:
             return
         try:
-            lease = await self._connection.request("GET", single(self._ref))
+            lease = await self._connection.request("GET", object_path(self._ref))
             if lease["spec"].get("holderIdentity") == self.identity:
                 await self._write(lease, {"holderIdentity": "", "leaseDurationSeconds": 1})
         except RolloutsError as error:
@@ -169,7 +169,7 @@ class Lease:
 
     async def _take(self) -> bool:
         try:
-            lease = await self._connection.request("GET", single(self._ref))
+            lease = await self._connection.request("GET", object_path(self._ref))
         except NotFound:
             return await self._create()
         spec: JSON = lease.get("spec") or {}
@@ -204,7 +204,7 @@ class Lease:
         }
         try:
             await self._connection.request(
-                "POST", collection(LEASE, self._ref.namespace), body=body
+                "POST", collection_path(LEASE, self._ref.namespace), body=body
             )
         except Conflict:
             return False
@@ -215,7 +215,7 @@ class Lease:
         try:
             await self._connection.request(
                 "PATCH",
-                single(self._ref),
+                object_path(self._ref),
                 body={"metadata": {"resourceVersion": version}, "spec": spec},
                 content_type="application/merge-patch+json",
             )

@@ -42,23 +42,23 @@ def parts(kind: Kind, namespaces: Sequence[str], names: Sequence[str]) -> list[P
     return [Part(namespace, name) for namespace in within or ("",) for name in names or ("",)]
 
 
-def collections(kind: Kind, namespace: str = "") -> list[str]:
+def collection_paths(kind: Kind, namespace: str = "") -> list[str]:
     """Return the paths where a kind's objects may be served, the best first."""
     earlier = EARLIER_VERSIONS.get(kind)
     kinds = [kind, *([replace(kind, version=earlier)] if earlier else [])]
-    return [collection(each, namespace) for each in kinds]
+    return [collection_path(each, namespace) for each in kinds]
 
 
-def collection(kind: Kind, namespace: str = "") -> str:
+def collection_path(kind: Kind, namespace: str = "") -> str:
     """Return the path of a kind's objects, of all namespaces for ""."""
     root = f"/apis/{kind.group}" if kind.group else "/api"
     where = f"/namespaces/{namespace}" if namespace else ""
     return f"{root}/{kind.version}{where}/{kind.plural}"
 
 
-def single(ref: Ref, subresource: str = "") -> str:
+def object_path(ref: Ref, subresource: str = "") -> str:
     """Return the path of one object, or of its subresource."""
-    path = f"{collection(ref.kind, ref.namespace)}/{ref.name}"
+    path = f"{collection_path(ref.kind, ref.namespace)}/{ref.name}"
     return f"{path}/{subresource}" if subresource else path
 
 
@@ -68,13 +68,13 @@ def ref_of(kind: Kind, body: FrozenJSON) -> Ref:
     return Ref(kind, metadata.get("namespace", ""), metadata.get("name", ""))
 
 
-def named_by(kind: Kind, body: FrozenJSON) -> Kind:
+def kind_named_in(kind: Kind, body: FrozenJSON) -> Kind:
     """Return the kind at the version that the body names; as it is when it names none."""
     version = str(body.get("apiVersion") or kind.api_version).rpartition("/")[2]
     return replace(kind, version=version)
 
 
-def complete(kind: Kind, body: FrozenJSON) -> JSON:
+def with_kind(kind: Kind, body: FrozenJSON) -> JSON:
     """Return the body with the apiVersion and kind that a request has to name."""
     return {"apiVersion": kind.api_version, "kind": kind.name, **body}
 

@@ -17,17 +17,17 @@ import structlog
 
 from rollouts.backoff import Backoff
 from rollouts.errors import Forbidden, NotFound, RetryLater, RolloutsError
+from rollouts.kube.api_errors import Expired, api_error
 from rollouts.kube.cache import KindCache
 from rollouts.kube.connection import Connection
-from rollouts.kube.faults import Expired, fault
-from rollouts.kube.paths import Part, collections
+from rollouts.kube.paths import Part, collection_paths
 from rollouts.model.kinds import JSON, Kind, Ref
 
 log = structlog.get_logger(__name__)
 
 PAGE_SIZE = 500
 
-Told = Callable[[list[Ref]], None]
+OnChange = Callable[[list[Ref]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,13 @@ class Reflector:
         cache: KindCache,
         read: Kind,
         part: Part,
-        told: Told,
+        on_change: OnChange,
         *,
         pace: Pace,
     ) -> None:
         self.kind = cache.kind
         self.problem = ""
-        self.settled = asyncio.Event()
+        self.synced = asyncio.Event()
         """
         Set when there is nothing to wait for.
 
@@ -84,10 +84,10 @@ class Reflector:
         self._cache = cache
         self._read = read
         self._part = part
-        self._told = told
+        self._on_change = on_change
         self._pace = pace
         self._random = random.Random()
-        self._paths = collections(read, part.namespace)
+        self._paths = collection_paths(read, part.namespace)
         self._about: dict[str, str | int] = {}
         if cache.kept.label:
             self._about["labelSelector"] = cache.kept.label
@@ -102,7 +102,7 @@ class Reflector:
         try:
             await self._follow()
         finally:
-            self.settled.set()
+            self.synced.set()
 
     async def _follow(self) -> None:
         while True:
@@ -131,10 +131,10 @@ class Reflector:
         if isinstance(error, NotFound):
             self._paths = [*self._paths[1:], self._paths[0]]
             if self._untried == 0:
-                self.settled.set()
+                self.synced.set()
             self._untried = max(0, self._untried - 1)
         if isinstance(error, Forbidden) and not self._cache.kept.needed:
-            self.settled.set()
+            self.synced.set()
         # A watch that fails again and again may be asking for a resourceVersion that a
         # restored API server has not reached yet.
         keeps_version = not isinstance(error, NotFound | Malformed) and self._failures < 5
@@ -163,10 +163,10 @@ class Reflector:
             raise Malformed(f"the list of {self.kind.plural} has no resourceVersion")
         for item in items:
             item.setdefault("apiVersion", self._read.api_version)
-        self._told(self._cache.replace(self._part, items, version))
+        self._on_change(self._cache.replace(self._part, items, version))
         self._version = version
         self._restored()
-        self.settled.set()
+        self.synced.set()
 
     async def _watch(self) -> None:
         """Follow the changes until the API server ends the watch, as it does by the clock."""
@@ -196,7 +196,7 @@ class Reflector:
         if event == "BOOKMARK":
             self._cache.advance(self._part, version)
         else:
-            self._told(self._cache.watched(self._part, event, obj))
+            self._on_change(self._cache.watched(self._part, event, obj))
         self._version = version
         self._succeeded()
 
@@ -223,7 +223,7 @@ def parse_event(line: bytes) -> tuple[str, JSON]:
         event = json.loads(line)
         kind_of_event, obj = event["type"], event["object"]
         if kind_of_event == "ERROR":
-            raise fault(int(obj.get("code", 500)), obj, asked="watch")
+            raise api_error(int(obj.get("code", 500)), obj, asked="watch")
         metadata = obj["metadata"]
         well_formed = (
             kind_of_event in {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"}

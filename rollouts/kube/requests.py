@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from rollouts.kube.api_errors import Expired
 from rollouts.kube.connection import Connection
-from rollouts.kube.faults import Expired
-from rollouts.kube.paths import collection, complete, label_selector, ref_of, single
+from rollouts.kube.paths import collection_path, label_selector, object_path, ref_of, with_kind
 from rollouts.kube.reflector import PAGE_SIZE, Malformed, parse_event
 from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 
@@ -49,7 +49,7 @@ class KubeRequests:
         return self.connection.namespace
 
     async def get(self, ref: Ref) -> JSON:
-        return await self.connection.request("GET", single(ref))
+        return await self.connection.request("GET", object_path(ref))
 
     async def select(
         self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None
@@ -58,7 +58,7 @@ class KubeRequests:
         query: dict[str, str | int] = {"limit": PAGE_SIZE}
         if labels:
             query["labelSelector"] = label_selector(labels)
-        items, _ = await self._pages(collection(kind, namespace), query)
+        items, _ = await self._pages(collection_path(kind, namespace), query)
         for item in items:  # a list names these once, for all its items
             item.setdefault("apiVersion", kind.api_version)
             item.setdefault("kind", kind.name)
@@ -66,16 +66,16 @@ class KubeRequests:
 
     async def create(self, kind: Kind, body: FrozenJSON) -> JSON:
         """Create the object. Raises `Conflict` when it exists."""
-        path = collection(kind, ref_of(kind, body).namespace)
-        return await self.connection.request("POST", path, body=complete(kind, body))
+        path = collection_path(kind, ref_of(kind, body).namespace)
+        return await self.connection.request("POST", path, body=with_kind(kind, body))
 
     async def apply(self, kind: Kind, body: FrozenJSON) -> JSON:
         """Server-side apply the object with our field manager."""
         return await self.connection.request(
             "PATCH",
-            single(ref_of(kind, body)),
+            object_path(ref_of(kind, body)),
             query={"fieldManager": CLI_FIELD_MANAGER, "force": "true"},
-            body=complete(kind, body),
+            body=with_kind(kind, body),
             content_type="application/apply-patch+yaml",
         )
 
@@ -83,7 +83,7 @@ class KubeRequests:
         """Merge-patch the object, or its subresource."""
         return await self.connection.request(
             "PATCH",
-            single(ref, subresource),
+            object_path(ref, subresource),
             query={"fieldManager": CLI_FIELD_MANAGER},
             body=body,
             content_type="application/merge-patch+json",
@@ -92,7 +92,7 @@ class KubeRequests:
     async def delete(self, ref: Ref) -> None:
         """Delete the object. Raises `NotFound` when it is not there."""
         options = {"propagationPolicy": "Background"}
-        await self.connection.request("DELETE", single(ref), body=options)
+        await self.connection.request("DELETE", object_path(ref), body=options)
 
     async def watch(self, ref: Ref) -> AsyncGenerator[JSON | None]:
         """
@@ -102,7 +102,7 @@ class KubeRequests:
         the time. `Unavailable` is raised as soon as it happens: whether it is waited out,
         by calling again, is the caller's.
         """
-        path = collection(ref.kind, ref.namespace)
+        path = collection_path(ref.kind, ref.namespace)
         only = {"fieldSelector": f"metadata.name={ref.name}"}
         version = ""
         while True:

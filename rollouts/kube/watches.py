@@ -14,7 +14,7 @@ from dataclasses import replace
 from rollouts.kube.cache import KindCache
 from rollouts.kube.connection import Connection
 from rollouts.kube.paths import parts
-from rollouts.kube.reflector import Pace, Reflector, Told
+from rollouts.kube.reflector import OnChange, Pace, Reflector
 from rollouts.model.kinds import CRD, Kind, Ref, served_version
 
 
@@ -26,7 +26,7 @@ class Watch:
         connection: Connection,
         cache: KindCache,
         namespaces: Sequence[str],
-        told: Told,
+        on_change: OnChange,
         pace: Pace,
     ) -> None:
         self.cache = cache
@@ -34,7 +34,7 @@ class Watch:
         self.reflectors: list[Reflector] = []
         self._connection = connection
         self._parts = parts(cache.kind, namespaces, cache.kept.names)
-        self._told = told
+        self._on_change = on_change
         self._pace = pace
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -46,11 +46,11 @@ class Watch:
         self.read = read
         self.reflectors = []
         if read is None:
-            self._told(self.cache.clear())
+            self._on_change(self.cache.clear())
             return
         for part in self._parts:
             reflector = Reflector(
-                self._connection, self.cache, read, part, self._told, pace=self._pace
+                self._connection, self.cache, read, part, self._on_change, pace=self._pace
             )
             task = asyncio.create_task(reflector.run(), name=f"watch {reflector.kind}")
             self.reflectors.append(reflector)
@@ -68,18 +68,18 @@ class Watch:
 
 
 class Watches:
-    """All the kinds that are watched. `filled` says whether every cache has been filled once."""
+    """All the kinds that are watched. `synced` says whether every cache has been filled once."""
 
     def __init__(
         self,
         connection: Connection,
         caches: Mapping[Kind, KindCache],
         namespaces: Sequence[str],
-        told: Told,
+        on_change: OnChange,
         pace: Pace,
     ) -> None:
-        self.filled = False
-        self._told = told
+        self.synced = False
+        self._on_change = on_change
         self._definitions = caches.get(CRD)
         self._watches = {
             kind: Watch(connection, cache, namespaces, self._tell, pace)
@@ -91,9 +91,9 @@ class Watches:
         for kind, watch in self._watches.items():
             if not watch.cache.kept.versions:
                 watch.follow(kind)
-        while waiting := [each for each in self._reflectors() if not each.settled.is_set()]:
-            await asyncio.gather(*(each.settled.wait() for each in waiting))
-        self.filled = True
+        while waiting := [each for each in self._reflectors() if not each.synced.is_set()]:
+            await asyncio.gather(*(each.synced.wait() for each in waiting))
+        self.synced = True
 
     async def stop(self) -> None:
         await asyncio.gather(*(watch.stop() for watch in self._watches.values()))
@@ -113,7 +113,7 @@ class Watches:
             yield from watch.reflectors
 
     def _tell(self, refs: list[Ref]) -> None:
-        self._told(refs)
+        self._on_change(refs)
         defined = {ref.name for ref in refs if ref.kind == CRD}
         for kind, watch in self._watches.items() if defined else ():
             if watch.cache.kept.versions and kind.crd_name in defined:

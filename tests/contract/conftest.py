@@ -20,7 +20,7 @@ from rollouts.controller.watches import WATCHED
 from rollouts.errors import NotFound
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
-from rollouts.kube.paths import single
+from rollouts.kube.paths import object_path
 from rollouts.kube.reflector import Pace
 from rollouts.kube.requests import KubeRequests
 from rollouts.model.crd import crd
@@ -115,7 +115,7 @@ class KubeWorld:
     async def patch(self, ref: Ref, body: FrozenJSON, subresource: str = "") -> None:
         await self._others.connection.request(
             "PATCH",
-            single(ref, subresource),
+            object_path(ref, subresource),
             query={"fieldManager": "somebody-else"},
             body=body,
             content_type="application/merge-patch+json",

@@ -13,7 +13,7 @@ from rollouts.backoff import Backoff
 from rollouts.cli.main import run
 from rollouts.cli.session import Settings
 from rollouts.errors import Conflict, RolloutsError
-from rollouts.kube.faults import fault
+from rollouts.kube.api_errors import api_error
 from rollouts.model import merge_patch
 from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 
@@ -52,7 +52,7 @@ class FakeRequests:
         found = self.find(ref)
         if found is None:
             message = f'{ref.kind.plural}.{ref.kind.group} "{ref.name}" not found'
-            raise fault(404, {"message": message}, asked="GET /x")
+            raise api_error(404, {"message": message}, asked="GET /x")
         return copy.deepcopy(found)
 
     async def select(
@@ -61,7 +61,7 @@ class FakeRequests:
         if self.broken:
             raise self.broken
         if kind.name in self.forbidden:
-            raise fault(403, {"message": f"{kind.plural} is forbidden"}, asked="GET /x")
+            raise api_error(403, {"message": f"{kind.plural} is forbidden"}, asked="GET /x")
         return [
             copy.deepcopy(obj)
             for obj in self.objects.get(kind.name, [])

@@ -190,7 +190,7 @@ async def test_endpoint_slices_are_read_where_kubernetes_1_20_serves_them(
     async with asyncio.timeout(10):
         await cluster.start()
     await until(lambda: cluster.get(Ref(ENDPOINT_SLICE, "shop", "web-1")))
-    assert cluster.filled()
+    assert cluster.synced()
     assert not cluster.problems()
     await cluster.stop()
 
@@ -204,6 +204,6 @@ async def test_a_missing_permission_keeps_start_waiting_and_is_reported(
     await until(cluster.problems)
     assert refusal in cluster.problems()[0]
     assert not starting.done()
-    assert not cluster.filled()
+    assert not cluster.synced()
     api.tricks.clear()
     await starting

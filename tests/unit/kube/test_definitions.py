@@ -44,7 +44,7 @@ def refuse(api: FakeApiServer, plural: str) -> None:
 async def start(cluster: KubeCluster) -> None:
     async with asyncio.timeout(10):
         await cluster.start()
-    assert cluster.filled()
+    assert cluster.synced()
 
 
 async def test_what_is_served_at_the_start_is_read_before_the_start_is_over(

@@ -29,7 +29,7 @@ class Expired(RetryLater):
     """
 
 
-def fault(
+def api_error(
     status: int, answer: Mapping[str, Any], *, asked: str, retry_after: str = ""
 ) -> RolloutsError:
     """

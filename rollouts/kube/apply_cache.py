@@ -16,20 +16,20 @@ from rollouts.model.kinds import JSON, FrozenJSON, Ref
 _REMEMBERED = 65_536
 
 
-class Applied:
+class ApplyCache:
     """Remembers what was applied, and what came of it."""
 
     def __init__(self) -> None:
         self._results: OrderedDict[Ref, tuple[FrozenJSON, JSON]] = OrderedDict()
 
-    def shows(self, ref: Ref, body: FrozenJSON, cached: FrozenJSON, owned: FrozenJSON) -> bool:
-        """Return whether `cached` is what applying `body` gives; `owned` are our `fieldsV1`."""
+    def is_noop(self, ref: Ref, body: FrozenJSON, cached: FrozenJSON, owned: FrozenJSON) -> bool:
+        """Return whether applying `body` would leave `cached` as it is; `owned` are our `fieldsV1`."""
         if covers(cached, body) and not disowns(body, owned):
             return True
         before = self._results.get(ref)
         return before is not None and before == (body, _without_status(cached))
 
-    def note(self, ref: Ref, body: FrozenJSON, result: FrozenJSON) -> None:
+    def remember(self, ref: Ref, body: FrozenJSON, result: FrozenJSON) -> None:
         """Remember that applying `body` gave `result`."""
         if covers(result, body):
             self._results.pop(ref, None)
