@@ -16,7 +16,7 @@ from bench.virtual_clock import VirtualClock
 from bench.visitors import Arrivals, Visitors
 from rollouts.analysis.monitor import Monitor
 from rollouts.controller.metrics import ControllerMetrics
-from rollouts.controller.notifications import Notices
+from rollouts.controller.notifications import Notifications
 from rollouts.controller.reconcile import Reconciler
 from rollouts.errors import Conflict
 from rollouts.model.keys import Key
@@ -79,9 +79,14 @@ class Trial:
         self._monitor = Monitor(
             self._metrics.sources, self._clock, telemetry, self._on_measured, interval_seconds=every
         )
-        notices = Notices(SilentNotifier())
+        notifications = Notifications(SilentNotifier())
         self._reconciler = Reconciler(
-            self._cluster, self._clock, self._monitor, notices, telemetry, quiet_seconds=2 * every
+            self._cluster,
+            self._clock,
+            self._monitor,
+            notifications,
+            telemetry,
+            quiet_seconds=2 * every,
         )
         self._failed = 0
         self._course = Course()

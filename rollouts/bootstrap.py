@@ -49,15 +49,15 @@ async def _run_until_signal(settings: Settings) -> int:
 async def controller(settings: Settings, stop: asyncio.Event) -> int:
     """Run the controller until `stop` is set; return the exit status, as `run_controller`."""
     from rollouts.controller.clock import SystemClock
+    from rollouts.controller.http_server import HttpServer
     from rollouts.controller.loop import Controller
     from rollouts.controller.watches import WATCHED
-    from rollouts.controller.web import Endpoints
     from rollouts.kube.cluster import connect
 
     cluster = connect(settings.kubeconfig, settings.context, settings.namespaces, WATCHED)
     sources, close_sources = _sources(settings)
     running = Controller(cluster, sources, _notifier(settings), SystemClock(), settings)
-    endpoints = Endpoints(running.metrics.render, lambda: _problems(cluster))
+    endpoints = HttpServer(running.metrics.render, lambda: _problems(cluster))
     try:
         await endpoints.start(settings.address, settings.port)
     except OSError as error:

@@ -211,7 +211,7 @@ class MetricSources:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """What people are told: a release started, is waiting for them, was promoted, was rolled back."""
 
     rollout: str
@@ -223,8 +223,8 @@ class Notice:
 class Notifier(Protocol):
     """Tells people. May fail; a release never waits for it."""
 
-    async def notify(self, notice: Notice) -> None:
-        """Deliver the notice, or raise `RetryLater`."""
+    async def notify(self, notification: Notification) -> None:
+        """Deliver the notification, or raise `RetryLater`."""
         ...
 
     async def close(self) -> None:

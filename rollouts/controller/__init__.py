@@ -10,5 +10,5 @@ talks to the world comes in through `ports`. What is left is here:
     reconcile   observe, decide, apply, write status, tell
     apply       from an action to writes
     loop        all of it, running
-    web         /healthz, /readyz and /metrics
+    http_server /healthz, /readyz and /metrics
 """

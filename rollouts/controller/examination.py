@@ -7,7 +7,7 @@ from rollouts.controller.observe import observe
 from rollouts.controller.preflight.place import Place, name_of, users_selector
 from rollouts.controller.preflight.snapshot import Snapshot
 from rollouts.controller.services import SERVICE_NAME_LABEL
-from rollouts.controller.status_store import recall
+from rollouts.controller.status_store import read_status
 from rollouts.core.facts import with_service_findings, with_workload_findings
 from rollouts.core.world import World
 from rollouts.model.evidence import Evidence
@@ -26,7 +26,7 @@ def examine(snapshot: Snapshot, rollout: FrozenJSON, spec: RolloutSpec) -> list[
     what a condition does not say because it changes by the second. A finding says on which kinds
     it rests: of these the caller has to know all objects (`Snapshot.knows_all`).
     """
-    status = recall(rollout) or RolloutStatus()
+    status = read_status(rollout) or RolloutStatus()
     seen = observe(snapshot, rollout, spec, status, quiet_seconds=0)
     world = with_workload_findings(World(spec, seen, Evidence(), datetime.now(UTC)), status)
     world = with_service_findings(world, status)

@@ -14,7 +14,7 @@ from rollouts.analysis.monitor import Monitor
 from rollouts.backoff import Backoff
 from rollouts.controller.index import Index
 from rollouts.controller.metrics import ControllerMetrics
-from rollouts.controller.notifications import Notices
+from rollouts.controller.notifications import Notifications
 from rollouts.controller.queue import WorkQueue
 from rollouts.controller.reconcile import Reconciler
 from rollouts.controller.settings import Settings
@@ -47,7 +47,7 @@ class Controller:
         self._workers = settings.workers
         self._queue = WorkQueue(backoff)
         self._index = Index(cluster)
-        self._notices = Notices(notifier)
+        self._notifications = Notifications(notifier)
         self._monitor = Monitor(
             sources,
             clock,
@@ -57,7 +57,7 @@ class Controller:
             replica_labels=settings.prometheus_replica_labels,
         )
         self._reconciler = Reconciler(
-            cluster, clock, self._monitor, self._notices, self.metrics, settings.quiet_seconds
+            cluster, clock, self._monitor, self._notifications, self.metrics, settings.quiet_seconds
         )
         self.metrics.watch(lambda: len(self._queue), self._phases)
 
@@ -77,7 +77,7 @@ class Controller:
             await asyncio.gather(feeding, stopping, return_exceptions=True)
             await self._monitor.close()
             await asyncio.gather(working, return_exceptions=True)
-            await self._notices.close()
+            await self._notifications.close()
         for task in (feeding, working):
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
@@ -114,9 +114,9 @@ class Controller:
             delay = self._retry(key)
             log.exception("reconcile failed", rollout=str(key), seconds=delay)
             return "bug"
-        self._queue.succeeded(key)
+        self._queue.forget(key)
         if result.requeue_after_seconds is not None:
-            self._queue.after(key, result.requeue_after_seconds)
+            self._queue.add_after(key, result.requeue_after_seconds)
         return "done"
 
     def _retry(self, key: Key, at_least_seconds: float | None = None) -> float:
@@ -126,7 +126,7 @@ class Controller:
         That is short while traffic has to go back, and does not put off what is due before its end,
         such as the next step: only something else was refused.
         """
-        most = RETREAT_SECONDS if self._reconciler.retreats(key) else math.inf
+        most = RETREAT_SECONDS if self._reconciler.is_retreating(key) else math.inf
         due = self._reconciler.due_seconds.get(key, math.inf)
         return self._queue.retry(key, at_least_seconds, min(most, due))
 

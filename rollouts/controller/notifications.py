@@ -5,11 +5,11 @@ import asyncio
 import structlog
 
 from rollouts.errors import RolloutsError
-from rollouts.ports import Notice, Notifier
+from rollouts.ports import Notification, Notifier
 
 log = structlog.get_logger(__name__)
 
-TOLD = frozenset(
+NOTIFIED_REASONS = frozenset(
     {
         "BackToStable",
         "Blocked",
@@ -27,25 +27,27 @@ TOLD = frozenset(
     }
 )
 """The reasons that people are told of; the others are in events and history."""
-IN_FLIGHT = 64
+MOST_IN_FLIGHT = 64
 PATIENCE_SECONDS = 60.0
 
 
-class Notices:
-    """Sends each notice in a task of its own; more than `IN_FLIGHT` at once are dropped, and logged."""
+class Notifications:
+    """Sends each notification in a task of its own; more than `MOST_IN_FLIGHT` at once are dropped, and logged."""
 
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def send(self, notice: Notice) -> None:
+    def send(self, notification: Notification) -> None:
         """Begin to tell people, if it is something for them."""
-        if notice.reason not in TOLD:
+        if notification.reason not in NOTIFIED_REASONS:
             return
-        if len(self._tasks) >= IN_FLIGHT:
-            log.warning("notice dropped", rollout=notice.rollout, reason=notice.reason)
+        if len(self._tasks) >= MOST_IN_FLIGHT:
+            log.warning(
+                "notification dropped", rollout=notification.rollout, reason=notification.reason
+            )
             return
-        task = asyncio.create_task(self._send(notice))
+        task = asyncio.create_task(self._send(notification))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -58,16 +60,18 @@ class Notices:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._notifier.close()
 
-    async def _send(self, notice: Notice) -> None:
+    async def _send(self, notification: Notification) -> None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._notifier.notify(notice)
+                await self._notifier.notify(notification)
         except (RolloutsError, TimeoutError) as error:
             log.warning(
-                "notice not delivered",
-                rollout=notice.rollout,
-                reason=notice.reason,
+                "notification not delivered",
+                rollout=notification.rollout,
+                reason=notification.reason,
                 problem=str(error) or "the receiver took too long",
             )
         except Exception:
-            log.exception("notifier failed", rollout=notice.rollout, reason=notice.reason)
+            log.exception(
+                "notifier failed", rollout=notification.rollout, reason=notification.reason
+            )

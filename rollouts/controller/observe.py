@@ -17,7 +17,7 @@ from rollouts.controller.commands import read_command
 from rollouts.controller.objects import labels_of, named_services, named_workload, parse_time
 from rollouts.controller.revisions import is_foreign, is_orphan, is_owned
 from rollouts.controller.routing_objects import scenery
-from rollouts.controller.services import seen_services
+from rollouts.controller.services import observe_services
 from rollouts.core.template import applied_metadata, images
 from rollouts.core.world import FINALIZERS, Observed, Pod, ReplicaSet, split_of
 from rollouts.model.finding import Finding
@@ -63,10 +63,10 @@ def observe(
     metadata = rollout["metadata"]
     namespace = metadata["namespace"]
     template = spec.template or {}
-    hash_ = workload.identity(cluster, rollout, spec)
+    hash_ = workload.wanted_hash(cluster, rollout, spec)
     replica_sets = _replica_sets(cluster, rollout, spec)
     running = [hash_ for hash_, each in replica_sets.items() if each.existing]
-    services = seen_services(cluster, rollout, spec, status, running)
+    services = observe_services(cluster, rollout, spec, status, running)
     route = routing.observe(scenery(cluster, rollout, spec), split_of(spec, status))
     found = (
         *_collisions(cluster, rollout, spec, hash_),
@@ -90,7 +90,7 @@ def observe(
         selector=notation(spec.selector) if spec.selector is not None else "",
         template=template,
         quiet_seconds=quiet_seconds,
-        workload=workload.seen(cluster, rollout, spec),
+        workload=workload.observe_workload(cluster, rollout, spec),
         leaving=bool(metadata.get("deletionTimestamp")),
         finalizers=tuple(each for each in metadata.get("finalizers") or () if each in FINALIZERS),
     )

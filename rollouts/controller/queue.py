@@ -48,7 +48,7 @@ class WorkQueue:
         self._ready[key] = None
         self._changed.set()
 
-    def after(self, key: Key, seconds: float) -> None:
+    def add_after(self, key: Key, seconds: float) -> None:
         """Add `key` after `seconds`; of several such wishes the earliest wins."""
         if self._closed:
             return
@@ -73,10 +73,10 @@ class WorkQueue:
             self._failures[key], self._random, at_least_seconds=at_least_seconds
         )
         delay = min(delay, at_most_seconds)
-        self.after(key, delay)
+        self.add_after(key, delay)
         return delay
 
-    def succeeded(self, key: Key) -> None:
+    def forget(self, key: Key) -> None:
         """Forget that `key` ever failed."""
         self._failures.pop(key, None)
 

@@ -25,16 +25,16 @@ from rollouts.analysis.evidence import weigh
 from rollouts.analysis.target import Target, target_of
 from rollouts.controller import workload, workload_writes
 from rollouts.controller.apply import Applier
-from rollouts.controller.in_force import governing, seen_by
 from rollouts.controller.metrics import ControllerMetrics
-from rollouts.controller.notifications import Notices
+from rollouts.controller.notifications import Notifications
+from rollouts.controller.spec_in_force import observe_in_force, spec_in_force
 from rollouts.controller.status_store import (
-    is_news,
-    kept_by_the_last_valid_spec,
-    recall,
-    refused,
-    restored,
+    is_new_error,
+    read_status,
     status_patch,
+    under_last_valid_spec,
+    with_invalid_spec,
+    without_invalid_spec,
 )
 from rollouts.core.decide import decide
 from rollouts.core.in_force import InForce
@@ -48,16 +48,16 @@ from rollouts.model.keys import Key
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
-from rollouts.ports import Clock, Cluster, Notice, Patch, Record, Write
+from rollouts.ports import Clock, Cluster, Notification, Patch, Record, Write
 from rollouts.traffic.ownership import is_going
 
 log = structlog.get_logger(__name__)
 
-UNKNOWN_TIMES = 4
+INTERVALS_WHEN_UNKNOWN = 4
 """So many times longer counters are waited for as long as nothing tells how far apart scrapes are."""
-LAST = (NameCommand, SetFinalizers)
+LAST_ACTIONS = (NameCommand, SetFinalizers)
 """These actions come after all others: they change the Rollout that the status is bound to, or end it."""
-MOST_TOLD = 3
+MOST_REFUSALS_TOLD = 3
 """So many refusals of one reconcile are put into words: as a rule all of them have one cause."""
 
 
@@ -103,7 +103,7 @@ class Reconciler:
     cluster: Cluster
     clock: Clock
     monitor: CanaryMonitor
-    notices: Notices
+    notifications: Notifications
     metrics: ControllerMetrics
     quiet_seconds: float
     scrape_interval_seconds: dict[Key, float] = field(default_factory=dict)
@@ -120,35 +120,35 @@ class Reconciler:
         """
         self.due_seconds.pop(key, None)
         rollout = self.cluster.get(key.ref)
-        if rollout is None or workload.has_left(rollout):
+        if rollout is None or workload.is_finalized(rollout):
             self.monitor.forget(key)
             self.scrape_interval_seconds.pop(key, None)
             return Outcome()
         now = self._now()
-        status = recall(rollout)
+        status = read_status(rollout)
         if status is None:
             log.warning("status unreadable, starting from what the Service selects", rollout=key)
             status = RolloutStatus()
         try:
-            ruled = governing(self.cluster, rollout, status, now)
+            in_force = spec_in_force(self.cluster, rollout, status, now)
         except InvalidSpec as error:
             self.monitor.forget(key)
             if is_going(rollout) and workload.never_began(self.cluster, rollout, status):
-                return await self._let_go(key)
-            return await self._refuse(rollout, status, str(error), now)
-        decision = self._decide(rollout, status, ruled, now)
-        applier = Applier(self.cluster, self.clock, self._write, rollout, ruled.spec)
-        last = [action for action in decision.actions if isinstance(action, LAST)]
-        first = [action for action in decision.actions if not isinstance(action, LAST)]
-        refused = await self._act(applier, first)
+                return await self._remove_finalizers(key)
+            return await self._report_invalid_spec(rollout, status, str(error), now)
+        decision = self._decide(rollout, status, in_force, now)
+        applier = Applier(self.cluster, self.clock, self._write, rollout, in_force.spec)
+        last = [action for action in decision.actions if isinstance(action, LAST_ACTIONS)]
+        first = [action for action in decision.actions if not isinstance(action, LAST_ACTIONS)]
+        refused = await self._carry_out(applier, first)
         decision = without_refused(status, decision, [each.action for each in refused])
         try:
             outcome = await self._settle(rollout, status, decision, refused, now)
         except RolloutsError:
-            self._follow(target_of(key, ruled.spec, ruled.status), key)
+            self._follow(target_of(key, in_force.spec, in_force.status), key)
             raise
-        self._follow(target_of(key, ruled.spec, decision.status), key)
-        refused += await self._act(applier, last)
+        self._follow(target_of(key, in_force.spec, decision.status), key)
+        refused += await self._carry_out(applier, last)
         if refused:
             if outcome.requeue_after_seconds is not None:
                 self.due_seconds[key] = outcome.requeue_after_seconds
@@ -163,19 +163,23 @@ class Reconciler:
             self.monitor.forget(key)
 
     def _decide(
-        self, rollout: FrozenJSON, before: RolloutStatus, ruled: InForce, now: datetime
+        self, rollout: FrozenJSON, before: RolloutStatus, in_force: InForce, now: datetime
     ) -> Decision:
         """Decide by what is in force; with an invalid spec, say so besides."""
         key = _key(rollout)
-        status, hold, latest = restored(ruled.status), ruled.hold, self.monitor.latest(key)
-        quiet_seconds = self._quiet_seconds(key, ruled.spec, status)
-        seen = seen_by(self.cluster, rollout, ruled, quiet_seconds=quiet_seconds)
-        evidence = weigh(ruled.spec, status, latest)
-        decision = decide(ruled.spec, status, seen, evidence, now, hold=hold)
+        status, hold, latest = (
+            without_invalid_spec(in_force.status),
+            in_force.hold,
+            self.monitor.latest(key),
+        )
+        quiet_seconds = self._quiet_seconds(key, in_force.spec, status)
+        seen = observe_in_force(self.cluster, rollout, in_force, quiet_seconds=quiet_seconds)
+        evidence = weigh(in_force.spec, status, latest)
+        decision = decide(in_force.spec, status, seen, evidence, now, hold=hold)
         if hold is None or hold.reason != "InvalidSpec":
             return decision
-        told = kept_by_the_last_valid_spec(before, decision.status, hold.why, now)
-        said = (_complaint(hold.why),) if is_news(before, hold.why) else ()
+        told = under_last_valid_spec(before, decision.status, hold.why, now)
+        said = (_invalid_spec_event(hold.why),) if is_new_error(before, hold.why) else ()
         return replace(decision, status=told, occurrences=(*decision.occurrences, *said))
 
     def _quiet_seconds(self, key: Key, spec: RolloutSpec, status: RolloutStatus) -> float:
@@ -193,23 +197,27 @@ class Reconciler:
         if measured:
             self.scrape_interval_seconds[key] = measured
         usual = measured or max(self.scrape_interval_seconds.values(), default=0.0)
-        return max(self.quiet_seconds, 2 * usual) if usual else UNKNOWN_TIMES * self.quiet_seconds
+        return (
+            max(self.quiet_seconds, 2 * usual)
+            if usual
+            else INTERVALS_WHEN_UNKNOWN * self.quiet_seconds
+        )
 
-    def retreats(self, key: Key) -> bool:
+    def is_retreating(self, key: Key) -> bool:
         """
         Return whether a canary may have traffic still that it must not have: that is not put off for long.
 
         It was rolled back, or waits at 0 because all its pods are gone.
         """
         rollout = self.cluster.get(key.ref)
-        status = recall(rollout) if rollout is not None else None
+        status = read_status(rollout) if rollout is not None else None
         if status is None:
             return False
         if status.abort is None:
             return status.weights.disrupted_at is not None
         return status.weights.applied > status.weights.desired
 
-    async def _act(self, applier: Applier, actions: Iterable[Action]) -> list[Refusal]:
+    async def _carry_out(self, applier: Applier, actions: Iterable[Action]) -> list[Refusal]:
         """
         Carry out the actions, each whatever became of the others; return what was refused.
 
@@ -238,43 +246,45 @@ class Reconciler:
     ) -> Outcome:
         """Write status if it is worth a write, and tell what happened."""
         after, occurrences = decision.status, decision.occurrences
-        texts = _told(refused)
+        texts = _refusal_texts(refused)
         for text, waits in texts.items():
             if text not in before.message and not waits:
                 occurrences = (*occurrences, Occurrence("Warning", "WriteFailed", text))
         after = with_refusals(after, texts)
         requeue = decision.requeue_after_seconds
         if worth_writing(before, after, now):
-            await self._remember(rollout, after, now)
-            await self._tell(rollout, occurrences, now)
+            await self._write_status(rollout, after, now)
+            await self._announce(rollout, occurrences, now)
         elif (due := due_at(before, after, now)) is not None:
             wait = (due - now).total_seconds()
             requeue = wait if requeue is None else min(requeue, wait)
         return Outcome(requeue)
 
-    async def _let_go(self, key: Key) -> Outcome:
+    async def _remove_finalizers(self, key: Key) -> Outcome:
         """Let a Rollout be deleted that has nothing to give back, because it never began."""
         for write in workload_writes.finalizers(self.cluster, key.ref, ()):
             await self._write(write)
         return Outcome()
 
-    async def _refuse(
+    async def _report_invalid_spec(
         self, rollout: FrozenJSON, before: RolloutStatus, why: str, now: datetime
     ) -> Outcome:
         """Say what is wrong with the spec, and do nothing else until it changes."""
-        after = refused(rollout, before, why, now)
+        after = with_invalid_spec(rollout, before, why, now)
         if worth_writing(before, after, now):
-            await self._remember(rollout, after, now)
-            await self._tell(rollout, (_complaint(why),), now)
+            await self._write_status(rollout, after, now)
+            await self._announce(rollout, (_invalid_spec_event(why),), now)
             return Outcome()
         due = due_at(before, after, now)
         return Outcome((due - now).total_seconds() if due is not None else None)
 
-    async def _remember(self, rollout: FrozenJSON, status: RolloutStatus, now: datetime) -> None:
+    async def _write_status(
+        self, rollout: FrozenJSON, status: RolloutStatus, now: datetime
+    ) -> None:
         body = status_patch(rollout, status.evolve(refreshed_at=now))
         await self._write(Patch(_key(rollout).ref, body, "status"))
 
-    async def _tell(
+    async def _announce(
         self, rollout: FrozenJSON, occurrences: tuple[Occurrence, ...], now: datetime
     ) -> None:
         """Say it in the log, to people, and as Events; none of which can fail a reconcile."""
@@ -282,7 +292,7 @@ class Reconciler:
         for each in occurrences:
             log.info("decided", rollout=str(key), reason=each.reason, message=each.message)
             self.metrics.decided(each.reason)
-            self.notices.send(Notice(str(key), each.reason, each.message, now))
+            self.notifications.send(Notification(str(key), each.reason, each.message, now))
         for each in occurrences:
             try:
                 await self._write(Record(rollout, each.type, each.reason, each.message))
@@ -301,11 +311,11 @@ class Reconciler:
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def _told(refused: Iterable[Refusal]) -> dict[str, bool]:
+def _refusal_texts(refused: Iterable[Refusal]) -> dict[str, bool]:
     """Return the words of what was refused first, and whether it only waits: then nothing is wrong."""
     # A PodDisruptionBudget, for one, says that a pod may not go yet.
     texts = {str(each.error): type(each.error) is RetryLater for each in refused}
-    return dict(islice(texts.items(), MOST_TOLD))
+    return dict(islice(texts.items(), MOST_REFUSALS_TOLD))
 
 
 def _asks_to_wait(error: RolloutsError) -> float:
@@ -313,7 +323,7 @@ def _asks_to_wait(error: RolloutsError) -> float:
     return (error.after_seconds or 0.0) if isinstance(error, RetryLater) else 0.0
 
 
-def _complaint(why: str) -> Occurrence:
+def _invalid_spec_event(why: str) -> Occurrence:
     return Occurrence("Warning", "InvalidSpec", why)
 
 

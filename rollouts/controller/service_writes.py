@@ -2,7 +2,7 @@
 
 from rollouts.controller import canary_service
 from rollouts.controller.objects import needed
-from rollouts.controller.services import catch_up
+from rollouts.controller.services import catch_up_patch
 from rollouts.core.plan.actions import CreateService, FollowService, ReleaseService, SelectRevision
 from rollouts.model.kinds import HASH_LABEL, SERVICE, FrozenJSON, Ref
 from rollouts.model.spec import RolloutSpec
@@ -32,7 +32,7 @@ def writes(
         case ReleaseService(service):
             return [_select(Ref(SERVICE, namespace, service), None)]
         case FollowService(name):
-            patch = catch_up(cluster, rollout, spec, name)
+            patch = catch_up_patch(cluster, rollout, spec, name)
             return [Patch(Ref(SERVICE, namespace, name), patch)] if patch else []
 
 

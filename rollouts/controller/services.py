@@ -32,7 +32,7 @@ from rollouts.traffic.ownership import has_lost_owner, is_going, is_ours, is_own
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 
-def seen_services(
+def observe_services(
     cluster: Cluster,
     rollout: FrozenJSON,
     spec: RolloutSpec,
@@ -143,7 +143,7 @@ def _misses(cluster: Cluster, namespace: str, selector: Mapping[str, str], hash_
     return bool(pods) and not any(selector.items() <= labels_of(pod).items() for pod in pods)
 
 
-def catch_up(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, name: str) -> JSON:
+def catch_up_patch(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, name: str) -> JSON:
     """Return the merge patch by which a Service of ours is as its stable Service is; empty for none."""
     namespace = rollout["metadata"]["namespace"]
     service = _get(cluster, namespace, name)

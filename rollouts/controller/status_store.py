@@ -13,7 +13,7 @@ _GOES_ON = "; by the last valid spec: "
 _FIELDS = {str(field.alias or name) for name, field in RolloutStatus.model_fields.items()}
 
 
-def recall(rollout: FrozenJSON) -> RolloutStatus | None:
+def read_status(rollout: FrozenJSON) -> RolloutStatus | None:
     """
     Return the status that the Rollout carries; None when somebody has made it unreadable.
 
@@ -26,7 +26,7 @@ def recall(rollout: FrozenJSON) -> RolloutStatus | None:
         return None
 
 
-def dump(status: RolloutStatus) -> JSON:
+def as_json(status: RolloutStatus) -> JSON:
     """Return the status as JSON; what is absent is left out."""
     dumped: JSON = status.model_dump(mode="json", by_alias=True, exclude_none=True)
     return dumped
@@ -42,11 +42,13 @@ def status_patch(rollout: FrozenJSON, status: RolloutStatus) -> JSON:
     before = {k: v for k, v in (rollout.get("status") or {}).items() if k in _FIELDS}
     return {
         "metadata": {"resourceVersion": rollout["metadata"]["resourceVersion"]},
-        "status": difference(before, dump(status)),
+        "status": difference(before, as_json(status)),
     }
 
 
-def refused(rollout: FrozenJSON, status: RolloutStatus, why: str, now: datetime) -> RolloutStatus:
+def with_invalid_spec(
+    rollout: FrozenJSON, status: RolloutStatus, why: str, now: datetime
+) -> RolloutStatus:
     """Return the status of a Rollout whose spec is invalid: it says why, and keeps all else."""
     generation = int(rollout["metadata"].get("generation") or 0)
     pause = status.pause
@@ -58,7 +60,7 @@ def refused(rollout: FrozenJSON, status: RolloutStatus, why: str, now: datetime)
     return _marked(after, status, why, now)
 
 
-def kept_by_the_last_valid_spec(
+def under_last_valid_spec(
     before: RolloutStatus, after: RolloutStatus, why: str, now: datetime
 ) -> RolloutStatus:
     """
@@ -70,7 +72,7 @@ def kept_by_the_last_valid_spec(
     return _marked(after.evolve(phase="Degraded", message=told), before, why, now)
 
 
-def is_news(before: RolloutStatus, why: str) -> bool:
+def is_new_error(before: RolloutStatus, why: str) -> bool:
     """Return whether status does not know yet that the spec is invalid in this way."""
     return _invalid(before) != why
 
@@ -92,7 +94,7 @@ def _marked(after: RolloutStatus, before: RolloutStatus, why: str, now: datetime
     return after.evolve(conditions=[said.get(each.type, each) for each in others])
 
 
-def restored(status: RolloutStatus) -> RolloutStatus:
+def without_invalid_spec(status: RolloutStatus) -> RolloutStatus:
     """Return a status whose message speaks of the release alone, as if the spec had been valid."""
     why = _invalid(status)
     if why is None:

@@ -18,7 +18,7 @@ from rollouts.model.status import RolloutStatus
 from rollouts.ports import Cluster
 
 
-def seen(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Workload | None:
+def observe_workload(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Workload | None:
     """Return what is known of the Deployment; None for a Rollout that has its own template."""
     if spec.workload_ref is None:
         return None
@@ -40,7 +40,7 @@ def seen(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Workload |
     )
 
 
-def has_left(rollout: FrozenJSON) -> bool:
+def is_finalized(rollout: FrozenJSON) -> bool:
     """Return whether a Rollout is being deleted, and has nothing to give back before."""
     metadata = rollout["metadata"]
     stays = set(FINALIZERS).intersection(metadata.get("finalizers") or ())
@@ -52,7 +52,7 @@ def never_began(cluster: Cluster, rollout: FrozenJSON, status: RolloutStatus) ->
     return status.current_revision is None and not made_revisions(cluster, rollout)
 
 
-def resolved(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> RolloutSpec:
+def with_template(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> RolloutSpec:
     """
     Return the spec with the Deployment's template and selector.
 
@@ -65,10 +65,10 @@ def resolved(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Rollou
     if deployment is not None:
         wanted = deployment["spec"]
         return _with(spec, wanted["template"], wanted["selector"], wanted.get("minReadySeconds"))
-    return kept(cluster, rollout, spec)
+    return with_current_template(cluster, rollout, spec)
 
 
-def kept(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> RolloutSpec:
+def with_current_template(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> RolloutSpec:
     """Return the spec with the current revision's template and selector, as its ReplicaSet has them."""
     current = ((rollout.get("status") or {}).get("currentRevision") or {}).get("hash")
     for replica_set in made_revisions(cluster, rollout):
@@ -82,7 +82,7 @@ def kept(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> RolloutSpe
     return spec
 
 
-def identity(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> str:
+def wanted_hash(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> str:
     """
     Return the hash of the wanted template; without a Deployment the current revision's.
 

@@ -1,4 +1,4 @@
-"""How a Rollout is called in queues, logs and notices."""
+"""How a Rollout is called in queues, logs and notifications."""
 
 from typing import NamedTuple
 

@@ -1,12 +1,12 @@
 """A `Notifier` for those who want none."""
 
-from rollouts.ports import Notice
+from rollouts.ports import Notification
 
 
 class SilentNotifier:
     """Tells nobody."""
 
-    async def notify(self, notice: Notice) -> None:
+    async def notify(self, notification: Notification) -> None:
         """Do nothing."""
 
     async def close(self) -> None:

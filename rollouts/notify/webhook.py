@@ -1,5 +1,5 @@
 """
-A `Notifier` that posts each notice as JSON to a URL.
+A `Notifier` that posts each notification as JSON to a URL.
 
 The body is {"rollout", "reason", "message", "at", "text"}; `text` is one readable line, which
 makes the same body an incoming message for Slack and for what imitates it.
@@ -14,7 +14,7 @@ import httpx
 
 from rollouts.backoff import Backoff
 from rollouts.errors import Permanent, Unavailable
-from rollouts.ports import Notice
+from rollouts.ports import Notification
 from rollouts.proxies import is_proxied
 
 TIMEOUT_SECONDS = 5.0
@@ -39,9 +39,9 @@ class WebhookNotifier:
         self._sleep = sleep
         self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=is_proxied(url))
 
-    async def notify(self, notice: Notice) -> None:
+    async def notify(self, notification: Notification) -> None:
         """
-        Deliver the notice.
+        Deliver the notification.
 
         Raises:
             Unavailable: the receiver did not take it in any attempt.
@@ -49,7 +49,7 @@ class WebhookNotifier:
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                await self._post(notice)
+                await self._post(notification)
                 break
             except Unavailable as error:
                 if attempt == ATTEMPTS:
@@ -60,10 +60,10 @@ class WebhookNotifier:
         """Give back the connections."""
         await self._client.aclose()
 
-    async def _post(self, notice: Notice) -> None:
+    async def _post(self, notification: Notification) -> None:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):  # httpx's own is between two bytes
-                response = await self._client.post(self._url, json=body_of(notice))
+                response = await self._client.post(self._url, json=body_of(notification))
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             # The error itself may hold a part of the URL.
             raise Permanent("the webhook's URL is wrong: it has to be http(s)://HOST/…") from None
@@ -77,17 +77,17 @@ class WebhookNotifier:
                 f"the webhook at {self._where} answered {status}", after_seconds=after
             )
         if status >= 300:
-            raise Permanent(f"the webhook at {self._where} refused the notice with {status}")
+            raise Permanent(f"the webhook at {self._where} refused the notification with {status}")
 
 
-def body_of(notice: Notice) -> dict[str, str]:
+def body_of(notification: Notification) -> dict[str, str]:
     """Return what is posted."""
     return {
-        "rollout": notice.rollout,
-        "reason": notice.reason,
-        "message": notice.message,
-        "at": notice.at.astimezone(UTC).isoformat(),
-        "text": f"{notice.rollout}: {notice.message} ({notice.reason})",
+        "rollout": notification.rollout,
+        "reason": notification.reason,
+        "message": notification.message,
+        "at": notification.at.astimezone(UTC).isoformat(),
+        "text": f"{notification.rollout}: {notification.message} ({notification.reason})",
     }
 
 

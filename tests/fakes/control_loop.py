@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from rollouts.controller.metrics import ControllerMetrics, verb_and_kind
-from rollouts.controller.notifications import Notices
+from rollouts.controller.notifications import Notifications
 from rollouts.controller.reconcile import Reconciler
 from rollouts.errors import Conflict, RolloutsError
 from rollouts.model.evidence import Counts, Measurement, MeasurementRound
 from rollouts.model.keys import Key
 from rollouts.model.kinds import JSON, ROLLOUT, SERVICE, Ref
 from rollouts.model.routers.nginx import INGRESS
-from rollouts.ports import Notice
+from rollouts.ports import Notification
 from tests.fakes.clock import HandClock
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.following import Following
@@ -70,10 +70,10 @@ class FakeMonitor(Following):
 
 class Told:
     def __init__(self) -> None:
-        self.notices: list[Notice] = []
+        self.notifications: list[Notification] = []
 
-    async def notify(self, notice: Notice) -> None:
-        self.notices.append(notice)
+    async def notify(self, notification: Notification) -> None:
+        self.notifications.append(notification)
 
     async def close(self) -> None:
         pass
@@ -97,7 +97,7 @@ class ControlLoop:
             self.cluster,
             self.clock,
             self.monitor,
-            Notices(self.told),
+            Notifications(self.told),
             ControllerMetrics(),
             quiet_seconds=2,
         )

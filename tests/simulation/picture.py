@@ -12,7 +12,7 @@ from rollouts.model.kinds import HASH_LABEL, JSON, REPLICA_SET, FrozenJSON
 from rollouts.model.status import Revision, RolloutStatus
 from tests.simulation.cluster import Caches
 from tests.simulation.dataplane import BESIDE, NAMESPACE, Ready, Shares, doors, shown, to_come
-from tests.simulation.users import FakeMonitor, Users
+from tests.simulation.users import SimulatedMonitor, Users
 
 KEY = Key(NAMESPACE, "checkout")
 
@@ -22,7 +22,7 @@ class Watched(Protocol):
 
     caches: Caches
     users: Users
-    monitor: FakeMonitor
+    monitor: SimulatedMonitor
     selected_at: datetime
 
     @property

@@ -14,14 +14,14 @@ from typing import Any
 
 from rollouts.controller.index import Index
 from rollouts.controller.metrics import ControllerMetrics
-from rollouts.controller.notifications import Notices
+from rollouts.controller.notifications import Notifications
 from rollouts.controller.reconcile import Outcome, Reconciler
-from rollouts.controller.status_store import recall
+from rollouts.controller.status_store import read_status
 from rollouts.core.template import template_hash
 from rollouts.errors import Conflict, RolloutsError
 from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, REPLICA_SET, ROLLOUT, SERVICE, Ref
 from rollouts.model.status import RolloutStatus
-from rollouts.ports import Notice, Write
+from rollouts.ports import Notification, Write
 from tests.fakes.clock import HandClock
 from tests.fakes.control_loop import Told
 from tests.fakes.deployments import deployment
@@ -32,7 +32,7 @@ from tests.simulation.gateway import Gateway
 from tests.simulation.invariants import Invariants
 from tests.simulation.kubelets import Behaviour, Kubelets, image_of
 from tests.simulation.picture import KEY, way_of
-from tests.simulation.users import FakeMonitor, Users
+from tests.simulation.users import SimulatedMonitor, Users
 from tests.simulation.ways import Way
 
 REST_SECONDS = 45.0
@@ -46,10 +46,10 @@ ENTRANCES = {"nginx": "shop.test", "gatewayAPI": "checkout 0"}
 """By the router's field, what the stories' own route of its kind is called."""
 
 
-class Silent(Notices):
+class Silent(Notifications):
     """Tells nobody."""
 
-    def send(self, notice: Notice) -> None:
+    def send(self, notification: Notification) -> None:
         pass
 
 
@@ -65,7 +65,7 @@ class Story:
         self.kubelets.has_users = self.has_users
         self.gateway = Gateway(self.present, self.clock.now, self.dice)
         self.users = Users(self.clock, self.dice)
-        self.monitor = FakeMonitor(self.clock, self.users)
+        self.monitor = SimulatedMonitor(self.clock, self.users)
         self.caches = Caches(self.present)
         self.invariants, self._telemetry = Invariants(self), ControllerMetrics()
         self.caches.before, self.caches.after = self._before_write, self._after_write
@@ -115,7 +115,7 @@ class Story:
     def status(self) -> RolloutStatus:
         version = self.rollout["metadata"]["resourceVersion"]
         if version != self._recalled[0]:
-            status = recall(self.rollout)
+            status = read_status(self.rollout)
             assert status is not None
             self._recalled = (version, status)
         return self._recalled[1]

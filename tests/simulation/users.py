@@ -83,7 +83,7 @@ class Users:
         return Counts(last.requests - before.requests, last.failures - before.failures)
 
 
-class FakeMonitor(Following):
+class SimulatedMonitor(Following):
     """Measures what Prometheus has counted of the canaries that it follows."""
 
     def __init__(self, clock: HandClock, users: Users) -> None:
@@ -93,9 +93,9 @@ class FakeMonitor(Following):
         self.blind = False
         """Nothing is measured of the canary, although Prometheus answers."""
 
-    def successor(self) -> "FakeMonitor":
+    def successor(self) -> "SimulatedMonitor":
         """Return the monitor of a controller that has just begun, before the same Prometheus."""
-        made = FakeMonitor(self.clock, self.users)
+        made = SimulatedMonitor(self.clock, self.users)
         made.error, made.blind = self.error, self.blind
         return made
 

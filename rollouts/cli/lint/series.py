@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from rollouts.analysis.series_check import SeriesCheck, check_series
 from rollouts.bootstrap import prometheus
 from rollouts.controller.settings import Settings
-from rollouts.controller.status_store import recall
+from rollouts.controller.status_store import read_status
 from rollouts.errors import RolloutsError
 from rollouts.model.finding import Finding
 from rollouts.model.keys import Key
@@ -15,7 +15,7 @@ from rollouts.model.spec import RolloutSpec
 
 async def series_findings(url: str, rollout: FrozenJSON, spec: RolloutSpec) -> list[Finding]:
     """Return what is found of the metrics; a Prometheus that does not answer is a note."""
-    status = recall(rollout)
+    status = read_status(rollout)
     if status is None or status.stable_revision is None:
         why = "there is no stable revision yet, whose metrics could be looked for"
         return [Finding("note", "", why)]

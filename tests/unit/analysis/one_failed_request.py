@@ -12,7 +12,7 @@ from datetime import datetime
 from rollouts.analysis.monitor import Monitor
 from rollouts.analysis.target import Target, target_of
 from rollouts.controller.metrics import ControllerMetrics
-from rollouts.controller.notifications import Notices
+from rollouts.controller.notifications import Notifications
 from rollouts.controller.reconcile import Reconciler
 from rollouts.model.evidence import MeasurementRound
 from rollouts.model.keys import Key
@@ -100,7 +100,7 @@ class Example:
             self.loop.cluster,
             self.loop.clock,
             self.monitor,
-            Notices(self.loop.told),
+            Notifications(self.loop.told),
             ControllerMetrics(),
             quiet_seconds=2 * EVERY_SECONDS,
         )

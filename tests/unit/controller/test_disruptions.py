@@ -113,7 +113,7 @@ async def test_a_hold_that_is_refused_is_known_and_made_again(loop: ControlLoop)
     with pytest.raises(Unavailable):
         await disrupt(loop)
     assert canary_weight(loop.cluster) == 25
-    assert loop.reconciler.retreats(KEY)
+    assert loop.reconciler.is_retreating(KEY)
     await loop.round()
     assert canary_weight(loop.cluster) == 0
 

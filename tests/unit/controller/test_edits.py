@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.controller.status_store import recall
+from rollouts.controller.status_store import read_status
 from rollouts.core.world import under_way
 from tests.fakes.control_loop import ControlLoop
 from tests.fakes.traffic import routing_objects, shares
@@ -46,7 +46,7 @@ async def without_an_edit(key: str, loop: ControlLoop, hash_: str) -> list[dict[
 
 
 def has_ended(loop: ControlLoop) -> bool:
-    status, metadata = recall(loop.rollout), loop.rollout["metadata"]
+    status, metadata = read_status(loop.rollout), loop.rollout["metadata"]
     assert status is not None
     if metadata.get("deletionTimestamp"):
         return not metadata["finalizers"]

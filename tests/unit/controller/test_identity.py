@@ -201,7 +201,7 @@ async def test_a_budget_that_forbids_it_is_waited_for_in_words(loop: ControlLoop
     assert "disruption budget" in loop.status["message"]
     assert loop.status["message"].startswith("restarting: 0 of 4 pods replaced")
     assert loop.status["phase"] == "Progressing"
-    assert "WriteFailed" not in [notice.reason for notice in loop.told.notices]
+    assert "WriteFailed" not in [notification.reason for notification in loop.told.notifications]
     loop.cluster.edit(BUDGET, {"status": {"disruptionsAllowed": 1}})
     await loop.until(lambda: "Restarted" in loop.reasons())
     assert not names(loop) & before

@@ -10,9 +10,9 @@ import pytest
 
 from rollouts.backoff import Backoff
 from rollouts.controller.clock import SystemClock
+from rollouts.controller.http_server import HttpServer
 from rollouts.controller.loop import Controller
 from rollouts.controller.settings import Settings
-from rollouts.controller.web import Endpoints
 from rollouts.errors import Unavailable
 from rollouts.metrics.absent import no_sources
 from rollouts.model.keys import Key
@@ -94,7 +94,7 @@ async def test_a_release_goes_through_by_changes_alone() -> None:
             )
         )
 
-    assert [notice.reason for notice in running.told.notices] == [
+    assert [notification.reason for notification in running.told.notifications] == [
         "FirstDeploy",
         "RolloutStarted",
         "Promoted",
@@ -186,7 +186,7 @@ async def test_without_a_prometheus_criteria_say_so_and_nobody_is_promoted() -> 
 @pytest.fixture
 async def endpoints(unused_tcp_port: int) -> AsyncIterator[tuple[str, list[str]]]:
     findings: list[str] = []
-    made = Endpoints(lambda: b"rollouts_is_leader 1.0\n", lambda: findings)
+    made = HttpServer(lambda: b"rollouts_is_leader 1.0\n", lambda: findings)
     await made.start("127.0.0.1", unused_tcp_port)
     yield f"http://127.0.0.1:{unused_tcp_port}", findings
     await made.stop()

@@ -107,18 +107,18 @@ async def test_a_held_up_key_does_not_hold_up_others() -> None:
 async def test_of_several_wishes_the_earliest_wins() -> None:
     queue, recorder = WorkQueue(), Recorder()
     async with working(queue, recorder):
-        queue.after(A, 3600)
-        queue.after(A, 0.001)
-        queue.after(A, 3600)
+        queue.add_after(A, 3600)
+        queue.add_after(A, 0.001)
+        queue.add_after(A, 3600)
         await recorder.until(1)
 
 
 async def test_working_on_a_key_ends_its_earlier_wishes() -> None:
     queue, recorder = WorkQueue(), Recorder()
     async with working(queue, recorder):
-        queue.after(A, 0.02)
+        queue.add_after(A, 0.02)
         queue.add(A)
-        queue.after(B, 0.05)
+        queue.add_after(B, 0.05)
         await recorder.until(2)
 
     assert recorder.seen == [A, B]
@@ -151,7 +151,7 @@ async def test_success_starts_the_back_off_anew() -> None:
         queue.retry(A)
     assert queue.retry(A) > 100
 
-    queue.succeeded(A)
+    queue.forget(A)
 
     assert queue.retry(A) <= 1
     queue.close()

@@ -83,8 +83,8 @@ async def test_a_failing_criterion_takes_traffic_back_in_the_same_reconcile(
     await loop.run(30)
     assert canary_weight(loop.cluster) is None
     assert selected(loop.cluster, "checkout") == loop.status["stableRevision"]["hash"]
-    await loop.reconciler.notices.close()
-    assert [notice.reason for notice in loop.told.notices][-1] == "RolledBack"
+    await loop.reconciler.notifications.close()
+    assert [notification.reason for notification in loop.told.notifications][-1] == "RolledBack"
 
 
 async def test_a_rollback_tries_every_route_before_it_complains(loop: ControlLoop) -> None:
@@ -160,7 +160,7 @@ async def test_a_retreat_that_is_refused_is_known_until_it_is_made(loop: Control
     await loop.deployed()
     loop.release("shop:2")
     await loop.until(lambda: canary_weight(loop.cluster) == 25)
-    assert not loop.reconciler.retreats(KEY)
+    assert not loop.reconciler.is_retreating(KEY)
     loop.monitor.failures = 80
     loop.monitor.measure()
     loop.fail_next(Unavailable("failed calling webhook"))
@@ -169,10 +169,10 @@ async def test_a_retreat_that_is_refused_is_known_until_it_is_made(loop: Control
     with pytest.raises(Unavailable):
         await loop.reconciler.reconcile(KEY)
 
-    assert loop.reconciler.retreats(KEY)
+    assert loop.reconciler.is_retreating(KEY)
     await loop.round()
     assert canary_weight(loop.cluster) == 0
-    assert not loop.reconciler.retreats(KEY)
+    assert not loop.reconciler.is_retreating(KEY)
 
 
 async def test_a_refused_write_is_shown_and_does_not_hide_the_next(loop: ControlLoop) -> None:

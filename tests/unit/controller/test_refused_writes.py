@@ -113,7 +113,7 @@ async def test_stable_grows_while_the_traffic_can_t_be_taken_from_a_bad_canary(
     await loop.round()
 
     assert loop.size("shop:1") == 20
-    assert loop.reconciler.retreats(KEY)
+    assert loop.reconciler.is_retreating(KEY)
     loop.refuse()
     await loop.round()
     assert canary_weight(loop.cluster) in (0, None)

@@ -6,7 +6,7 @@ import pytest
 
 from rollouts.analysis.monitor import Monitor
 from rollouts.controller.metrics import ControllerMetrics
-from rollouts.controller.notifications import Notices
+from rollouts.controller.notifications import Notifications
 from rollouts.controller.reconcile import Reconciler
 from rollouts.controller.settings import Settings
 from rollouts.errors import Unavailable
@@ -52,7 +52,7 @@ class Street:
             loop.cluster,
             loop.clock,
             self.monitor,
-            Notices(loop.told),
+            Notifications(loop.told),
             ControllerMetrics(),
             SETTINGS.quiet_seconds,
         )

@@ -9,10 +9,10 @@ import respx
 from rollouts.errors import Permanent, Unavailable
 from rollouts.notify.silent import SilentNotifier
 from rollouts.notify.webhook import WebhookNotifier
-from rollouts.ports import Notice, Notifier
+from rollouts.ports import Notification, Notifier
 
 URL = "https://hooks.example.com/T0/secret"
-NOTICE = Notice("shop/checkout", "RolledBack", "8 % errors", datetime(2026, 1, 2, tzinfo=UTC))
+NOTICE = Notification("shop/checkout", "RolledBack", "8 % errors", datetime(2026, 1, 2, tzinfo=UTC))
 
 
 class Sleeps:

@@ -7,7 +7,7 @@ from aiohttp import web
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Endpoints:
+class HttpServer:
     """
     The controller's own HTTP server.
 

@@ -19,7 +19,7 @@ from rollouts.model.validation import parse_rollout
 from rollouts.ports import Cluster
 
 
-def governing(
+def spec_in_force(
     cluster: Cluster, rollout: FrozenJSON, status: RolloutStatus, now: datetime
 ) -> InForce:
     """
@@ -30,7 +30,7 @@ def governing(
     """
 
     def is_over(known: RolloutSpec) -> bool:
-        spec = workload.resolved(cluster, rollout, known)
+        spec = workload.with_template(cluster, rollout, known)
         seen = observe(cluster, rollout, spec, status, quiet_seconds=0)
         return release_has_ended(World(spec, seen, Evidence(), now), status)
 
@@ -41,10 +41,10 @@ def governing(
         raise written
     if isinstance(written, InvalidSpec):
         return replace(found, spec=_kept(cluster, rollout, found.spec, status))
-    return replace(found, spec=workload.resolved(cluster, rollout, found.spec))
+    return replace(found, spec=workload.with_template(cluster, rollout, found.spec))
 
 
-def seen_by(
+def observe_in_force(
     cluster: Cluster, rollout: FrozenJSON, found: InForce, *, quiet_seconds: float
 ) -> Observed:
     """Return what is seen by what is in force; an invalid spec asks for no other template."""
@@ -63,7 +63,7 @@ def _kept(
     cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, status: RolloutStatus
 ) -> RolloutSpec:
     """Return the spec with the current revision's template, as far as it is known."""
-    kept, current = workload.kept(cluster, rollout, spec), status.current_revision
+    kept, current = workload.with_current_template(cluster, rollout, spec), status.current_revision
     template = mapping(mapping(rollout.get("spec")).get("template"))
     if kept.template or current is None or template_hash(template) != current.hash:
         return kept
