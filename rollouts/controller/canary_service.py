@@ -28,7 +28,7 @@ from rollouts.model.kinds import (
 )
 from rollouts.model.merge_patch import difference
 from rollouts.model.owners import controller_reference
-from rollouts.model.placement import PodMetadata
+from rollouts.model.role_settings import PodMetadata
 from rollouts.model.spec import RolloutSpec
 
 _OF_A_PORT = ("name", "port", "protocol", "targetPort", "appProtocol")

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from rollouts.model.base import Written
+from rollouts.model.base import SpecModel
 
 MetricName = Annotated[
     str, Field(min_length=1, max_length=200, pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")
@@ -14,7 +14,7 @@ LabelName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-zA-
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 
 
-class AppMetrics(Written):
+class AppMetrics(SpecModel):
     """The app's own metrics, as its pods export them."""
 
     requests: MetricName = "http_requests_total"

@@ -31,7 +31,7 @@ def one_of(*names: str) -> str:
     return f"set exactly one of {', '.join(names[:-1])} and {names[-1]}"
 
 
-class Written(BaseModel):
+class SpecModel(BaseModel):
     """
     What a user writes: frozen, camelCase in YAML, and unknown fields are errors.
 
@@ -48,7 +48,7 @@ class Written(BaseModel):
     )
 
 
-class Remembered(BaseModel):
+class StatusModel(BaseModel):
     """What the controller writes into status: frozen, and tolerant of fields of later versions."""
 
     model_config = ConfigDict(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from rollouts.model.base import Written, exactly_one, one_of, rule
+from rollouts.model.base import SpecModel, exactly_one, one_of, rule
 from rollouts.model.units import Duration, Fraction
 
 Source = Literal["ingress", "app"]
@@ -12,7 +12,7 @@ _WINDOW_SECONDS = 60.0
 _QUERY_HAS_NO_SOURCE = "a query names its metrics itself; leave source out"
 
 
-class ErrorRate(Written):
+class ErrorRate(SpecModel):
     """The fraction of requests that the server answered with 5xx; one limit of the two."""
 
     # No rule of the CRD says so: CEL has no fields whose type is open, such as a Fraction's.
@@ -31,7 +31,7 @@ class ErrorRate(Written):
         return self
 
 
-class Latency(Written):
+class Latency(SpecModel):
     """How long requests take, as one quantile of them."""
 
     quantile: Annotated[float, Field(gt=0, lt=1)]
@@ -40,7 +40,7 @@ class Latency(Written):
     """The longest that the quantile may be, such as 500ms."""
 
 
-class Query(Written):
+class Query(SpecModel):
     """Any PromQL that yields one number; `{{ canary.hash }}` and the like are filled in."""
 
     promql: Annotated[str, Field(min_length=1, max_length=8192)]
@@ -60,7 +60,7 @@ class Query(Written):
         return self
 
 
-class Criterion(Written):
+class Criterion(SpecModel):
     """One thing that must hold from the first canary request to the last step."""
 
     model_config = ConfigDict(

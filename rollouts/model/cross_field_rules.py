@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rollouts.errors import FieldError
-from rollouts.model.placement_rules import misplaced
+from rollouts.model.role_settings_rules import role_settings_errors
+from rollouts.model.routing import SetHeaderRoute
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.strategy import BlueGreenStrategy, CanaryStrategy
 from rollouts.model.traffic_routing import TrafficRouting
@@ -21,14 +22,14 @@ _STEPS_OF_ROUTERS = {
 }
 
 
-def misfits(spec: RolloutSpec) -> Iterator[FieldError]:
+def cross_field_errors(spec: RolloutSpec) -> Iterator[FieldError]:
     """Yield every combination of fields that can't be carried out."""
     if spec.revert_on_deletion and spec.workload_ref is None:
         yield FieldError(
             "spec.revertOnDeletion",
             "gives nothing back without workloadRef, which names the Deployment; add that, or leave this out",
         )
-    yield from misplaced(spec)
+    yield from role_settings_errors(spec)
     if spec.blue_green is not None:
         yield from _blue_green(spec.blue_green)
     canary = spec.strategy.canary
@@ -103,7 +104,7 @@ def _services(spec: RolloutSpec, canary: CanaryStrategy) -> Iterator[FieldError]
 def _routers(canary: CanaryStrategy, routing: TrafficRouting) -> Iterator[FieldError]:
     """Yield what a router can't do at all, and what it can't do at a step."""
     for router in routing.routers:
-        yield from router.misfits(f"{_CANARY}.trafficRouting.{router.field}")
+        yield from router.cross_field_errors(f"{_CANARY}.trafficRouting.{router.field}")
     active: dict[str, SetHeaderRoute] = {}
     for index, step in enumerate(canary.steps):
         where = f"{_CANARY}.steps[{index}]"

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from rollouts.model.base import Weight, Written, exactly_one, one_of, rule
+from rollouts.model.base import SpecModel, Weight, exactly_one, one_of, rule
 
 RouteName = Annotated[
     str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
@@ -15,7 +15,7 @@ HeaderName = Annotated[
 _KINDS_OF_MATCH = ("exact", "prefix", "regex")
 
 
-class StringMatch(Written):
+class StringMatch(SpecModel):
     """How a text is compared; exactly one of the three."""
 
     model_config = ConfigDict(
@@ -40,14 +40,14 @@ class StringMatch(Written):
         return self
 
 
-class HeaderMatch(Written):
+class HeaderMatch(SpecModel):
     """One header that a request must have."""
 
     header_name: HeaderName
     header_value: StringMatch
 
 
-class SetHeaderRoute(Written):
+class SetHeaderRoute(SpecModel):
     """Send every request with these headers to the canary; without `match`, no longer."""
 
     name: RouteName
@@ -56,7 +56,7 @@ class SetHeaderRoute(Written):
     """All of them have to match."""
 
 
-class RequestMatch(Written):
+class RequestMatch(SpecModel):
     """What a request must be like to be mirrored; all that is given has to match."""
 
     method: StringMatch | None = None
@@ -64,7 +64,7 @@ class RequestMatch(Written):
     headers: Annotated[dict[str, StringMatch], Field(max_length=16)] = Field(default_factory=dict)
 
 
-class SetMirrorRoute(Written):
+class SetMirrorRoute(SpecModel):
     """
     Send a copy of requests to the canary, and throw its answers away.
 

@@ -34,7 +34,7 @@ def is_counted_by_router(spec: RolloutSpec, criterion: Criterion | None = None) 
     return source_of(spec, criterion) == "ingress"
 
 
-def unmeasurable(spec: RolloutSpec) -> Iterator[FieldError]:
+def source_errors(spec: RolloutSpec) -> Iterator[FieldError]:
     """Yield what is wrong with the sources of the criteria, and with the variables of queries."""
     for index, criterion in enumerate(spec.success_criteria):
         where = f"spec.successCriteria[{index}]"

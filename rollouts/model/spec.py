@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import ConfigDict, Field, model_validator
 
 from rollouts.model.app_metrics import AppMetrics
-from rollouts.model.base import Name, Written, exactly_one, one_of, rule
+from rollouts.model.base import Name, SpecModel, exactly_one, one_of, rule
 from rollouts.model.criteria import Criterion
 from rollouts.model.kinds import Kind
 from rollouts.model.routers.spec import RouterSpec
@@ -18,7 +18,7 @@ R = TypeVar("R", bound=RouterSpec)
 _TEMPLATE_AND_SELECTOR = "template and selector go together: a selector names the template's pods"
 
 
-class Requirement(Written):
+class Requirement(SpecModel):
     """One requirement of a label selector."""
 
     key: Annotated[str, Field(max_length=316)]
@@ -28,7 +28,7 @@ class Requirement(Written):
     )
 
 
-class LabelSelector(Written):
+class LabelSelector(SpecModel):
     """Which pods are this Rollout's."""
 
     match_labels: Annotated[
@@ -39,7 +39,7 @@ class LabelSelector(Written):
     )
 
 
-class WorkloadRef(Written):
+class WorkloadRef(SpecModel):
     """A Deployment that keeps the template, and whose pods are replaced by ours."""
 
     api_version: Literal["apps/v1"] = "apps/v1"
@@ -52,14 +52,14 @@ class WorkloadRef(Written):
     """
 
 
-class RollbackWindow(Written):
+class RollbackWindow(SpecModel):
     """How far back a revision counts as known to be good."""
 
     revisions: Annotated[int, Field(ge=1, le=1000)]
     """Going back to one of so many revisions before the stable one skips all steps."""
 
 
-class RolloutSpec(Written):
+class RolloutSpec(SpecModel):
     """What to run, and how to release it."""
 
     model_config = ConfigDict(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from rollouts.model.base import Remembered, Timestamp
+from rollouts.model.base import StatusModel, Timestamp
 
 Phase = Literal["Healthy", "Progressing", "Paused", "Degraded"]
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
@@ -24,7 +24,7 @@ PauseReason = Literal[
 ]
 
 
-class Condition(Remembered):
+class Condition(StatusModel):
     """A condition as Kubernetes' own objects have them."""
 
     type: str
@@ -35,7 +35,7 @@ class Condition(Remembered):
     observed_generation: int | None = None
 
 
-class Revision(Remembered):
+class Revision(StatusModel):
     """One version of the pod template."""
 
     number: int
@@ -45,7 +45,7 @@ class Revision(Remembered):
     """It was stable and was left for one before it; so it is until it has taken all steps again."""
 
 
-class Weights(Remembered):
+class Weights(StatusModel):
     """The canary's share of the traffic, in percent."""
 
     desired: int = 0
@@ -65,7 +65,7 @@ class Weights(Remembered):
     """
 
 
-class Pause(Remembered):
+class Pause(StatusModel):
     """Why the steps are held, and since when."""
 
     reason: PauseReason
@@ -73,7 +73,7 @@ class Pause(Remembered):
     by: str = ""
 
 
-class Abort(Remembered):
+class Abort(StatusModel):
     """A rollback: when, by whom, and why, in words."""
 
     at: Timestamp
@@ -86,7 +86,7 @@ class Abort(Remembered):
     """
 
 
-class Pinned(Remembered):
+class Pinned(StatusModel):
     """A past revision that runs in place of what the template says, until either changes."""
 
     hash: str
@@ -96,7 +96,7 @@ class Pinned(Remembered):
     by: str = ""
 
 
-class Restart(Remembered):
+class Restart(StatusModel):
     """Pods that are not younger than `at` are replaced, by evictions."""
 
     at: Timestamp
@@ -107,7 +107,7 @@ class Restart(Remembered):
     """The pods that are being evicted: no others are before these have gone."""
 
 
-class Adoption(Remembered):
+class Adoption(StatusModel):
     """A Deployment whose place is taken by the Rollout."""
 
     name: str
@@ -131,7 +131,7 @@ class Adoption(Remembered):
     """Since when it has been gone, while everything is to be given back to it."""
 
 
-class CriterionStatus(Remembered):
+class CriterionStatus(StatusModel):
     """What one criterion says at the moment, with its numbers."""
 
     name: str
@@ -167,7 +167,7 @@ class CriterionStatus(Remembered):
     """When it was last measured, as far as status knows."""
 
 
-class Exposure(Remembered):
+class Exposure(StatusModel):
     """What the canary has cost so far."""
 
     canary_requests: int = 0
@@ -176,7 +176,7 @@ class Exposure(Remembered):
     """How far apart scrapes were measured to be: so long its counters may lag behind; 0: not known."""
 
 
-class HistoryEntry(Remembered):
+class HistoryEntry(StatusModel):
     """One decision: its rule, and a sentence with its numbers."""
 
     at: Timestamp
@@ -185,7 +185,7 @@ class HistoryEntry(Remembered):
     revision: int | None = None
 
 
-class HandledCommand(Remembered):
+class HandledCommand(StatusModel):
     """The controller's answer to the last command."""
 
     id: str
@@ -197,7 +197,7 @@ class HandledCommand(Remembered):
     at: Timestamp
 
 
-class Retiring(Remembered):
+class Retiring(StatusModel):
     """A revision that has no traffic any more, and goes when its time has come."""
 
     hash: str
@@ -216,7 +216,7 @@ def evidence_holds(pause_reason: str, *, leans: bool) -> bool:
     return pause_reason in WANTS_EVIDENCE or leans
 
 
-class RolloutStatus(Remembered):
+class RolloutStatus(StatusModel):
     """Everything that the next decision needs to know about the past."""
 
     observed_generation: int = 0

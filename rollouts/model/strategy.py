@@ -4,11 +4,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from rollouts.model.base import ServiceName, Weight, Written, exactly_one, one_of, rule
-from rollouts.model.placement import AntiAffinity, PodMetadata
+from rollouts.model.base import ServiceName, SpecModel, Weight, exactly_one, one_of, rule
+from rollouts.model.role_settings import AntiAffinity, PodMetadata
 from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.traffic_routing import TrafficRouting
-from rollouts.model.units import Amount, Duration
+from rollouts.model.units import Duration, IntOrPercent
 
 UNREADY_SECONDS = 60
 """
@@ -33,7 +33,7 @@ _NO_CLOCK = (
 _MORE_THAN_ALL = "type Percent goes up to 100; for a number of pods, use type Pod"
 
 
-class Pause(Written):
+class Pause(SpecModel):
     """Hold: for `duration`, or until someone promotes."""
 
     model_config = ConfigDict(
@@ -61,13 +61,13 @@ class Pause(Written):
         return self
 
 
-class Analysis(Written):
+class Analysis(SpecModel):
     """Hold until the success criteria have been met this long."""
 
     duration: Duration
 
 
-class SetCanaryScale(Written):
+class SetCanaryScale(SpecModel):
     """Size the canary apart from its weight; exactly one of the three."""
 
     model_config = ConfigDict(
@@ -100,7 +100,7 @@ class SetCanaryScale(Written):
         return self
 
 
-class Step(Written):
+class Step(SpecModel):
     """One step of a canary: exactly one of these."""
 
     model_config = ConfigDict(
@@ -134,7 +134,7 @@ class Step(Written):
         return self
 
 
-class Placement(Written):
+class RoleSettings(SpecModel):
     """What pods of a release have besides their template, whatever the strategy."""
 
     canary_metadata: PodMetadata | None = None
@@ -144,7 +144,7 @@ class Placement(Written):
     anti_affinity: AntiAffinity | None = None
 
 
-class ReplicaProgressThreshold(Written):
+class ReplicaProgressThreshold(SpecModel):
     """How many of the canary's pods are enough to go on: a percentage of them, or a number."""
 
     model_config = ConfigDict(
@@ -165,7 +165,7 @@ class ReplicaProgressThreshold(Written):
         return self
 
 
-class CanaryStrategy(Placement):
+class CanaryStrategy(RoleSettings):
     """The new revision gets its share of the traffic step by step."""
 
     stable_service: ServiceName | None = None
@@ -175,9 +175,9 @@ class CanaryStrategy(Placement):
     traffic_routing: TrafficRouting | None = None
     """Without it, the canary's share of the pods is its weight."""
     steps: Annotated[list[Step], Field(max_length=100)] = Field(default_factory=list)
-    max_surge: Amount = "25%"
+    max_surge: IntOrPercent = "25%"
     """Without trafficRouting: how many pods there may be beyond spec.replicas; rounded up."""
-    max_unavailable: Amount = "25%"
+    max_unavailable: IntOrPercent = "25%"
     """
     Without trafficRouting: how many of spec.replicas may be missing; rounded down. And with every
     router: how many of the canary's pods may stop being ready before it is rolled back at once.
@@ -202,7 +202,7 @@ class CanaryStrategy(Placement):
     """How long the canary stays after a rollback, for the same reason."""
 
 
-class BlueGreenStrategy(Placement):
+class BlueGreenStrategy(RoleSettings):
     """The Service switches from the old revision to the new at once."""
 
     active_service: ServiceName
@@ -244,7 +244,7 @@ class BlueGreenStrategy(Placement):
         return steps
 
 
-class Strategy(Written):
+class Strategy(SpecModel):
     """Exactly one strategy."""
 
     model_config = ConfigDict(

@@ -4,14 +4,14 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from rollouts.model.base import Written
+from rollouts.model.base import SpecModel
 from rollouts.model.routers.gateway import GatewayRouting
 from rollouts.model.routers.nginx import NginxRouting
 from rollouts.model.routers.smi import SMIRouting
 from rollouts.model.routers.spec import RouterSpec
 
 
-class TrafficRouting(Written):
+class TrafficRouting(SpecModel):
     """Which routers move the traffic; several move together."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})

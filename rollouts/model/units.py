@@ -72,7 +72,7 @@ def parse_fraction(value: object) -> float:
     return float(number)
 
 
-def parse_amount(value: object) -> int | str:
+def parse_int_or_percent(value: object) -> int | str:
     """
     Return a number of pods, or a percentage of them such as `25%`, as it was written.
 
@@ -90,7 +90,7 @@ def parse_amount(value: object) -> int | str:
     raise ValueError(f"expected a number of pods, or a percentage such as 25%, got {_shown(value)}")
 
 
-def amount_of(amount: int | str, total: int, *, round_up: bool) -> int:
+def resolve_int_or_percent(amount: int | str, total: int, *, round_up: bool) -> int:
     """Return how many of `total` an amount is."""
     if isinstance(amount, int):
         return amount
@@ -152,7 +152,7 @@ Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DUR
 Fraction = Annotated[float, BeforeValidator(parse_fraction), WithJsonSchema(_FRACTION_SCHEMA)]
 """0..1; written `1%` or 0.01."""
 
-_AMOUNT_SCHEMA: dict[str, Any] = {
+_INT_OR_PERCENT_SCHEMA: dict[str, Any] = {
     "x-kubernetes-int-or-string": True,
     "anyOf": [{"type": "integer"}, {"type": "string"}],
     "pattern": r"^(100|\d{1,2})%$",
@@ -160,5 +160,7 @@ _AMOUNT_SCHEMA: dict[str, Any] = {
     "maximum": MOST_PODS,
     "maxLength": 4,
 }
-Amount = Annotated[int | str, BeforeValidator(parse_amount), WithJsonSchema(_AMOUNT_SCHEMA)]
+IntOrPercent = Annotated[
+    int | str, BeforeValidator(parse_int_or_percent), WithJsonSchema(_INT_OR_PERCENT_SCHEMA)
+]
 """A number of pods, or a percentage of spec.replicas such as `25%`."""

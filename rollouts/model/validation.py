@@ -15,9 +15,9 @@ from pydantic_core import ErrorDetails
 
 from rollouts.errors import FieldError, InvalidSpec
 from rollouts.model.base import LONGEST_ROLLOUT_NAME
-from rollouts.model.cross_field_rules import misfits
+from rollouts.model.cross_field_rules import cross_field_errors
 from rollouts.model.kinds import GROUP, HASH_LABEL, JSON, FrozenJSON
-from rollouts.model.sources import unmeasurable
+from rollouts.model.sources import source_errors
 from rollouts.model.spec import LabelSelector, RolloutSpec
 
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -45,7 +45,7 @@ def parse_rollout(rollout: FrozenJSON) -> RolloutSpec:
         parsed = RolloutSpec.model_validate(spec, by_alias=True, by_name=False)
     except ValidationError as error:
         raise InvalidSpec((*misnamed, *_field_errors(error))) from None
-    errors = (*misnamed, *_beyond_the_schema(parsed))
+    errors = (*misnamed, *_rules_beyond_the_schema(parsed))
     if errors:
         raise InvalidSpec(errors)
     return parsed
@@ -146,10 +146,10 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _beyond_the_schema(spec: RolloutSpec) -> Iterator[FieldError]:
-    yield from misfits(spec)
+def _rules_beyond_the_schema(spec: RolloutSpec) -> Iterator[FieldError]:
+    yield from cross_field_errors(spec)
     yield from _template(spec)
-    yield from unmeasurable(spec)
+    yield from source_errors(spec)
 
 
 def _template(spec: RolloutSpec) -> Iterator[FieldError]:

@@ -19,7 +19,7 @@ from rollouts.model.kinds import (
     Kind,
     Ref,
 )
-from rollouts.model.placement import PodMetadata
+from rollouts.model.role_settings import PodMetadata
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.unchecked import items, mapping
 from rollouts.traffic import ownership

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Mapping
 
 from rollouts.model.kinds import HASH_LABEL, JSON, FrozenJSON
-from rollouts.model.placement import AntiAffinity
+from rollouts.model.role_settings import AntiAffinity
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"

@@ -11,7 +11,7 @@ from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.model.strategy import ReplicaProgressThreshold, Step
-from rollouts.model.units import amount_of
+from rollouts.model.units import resolve_int_or_percent
 
 MOST_EVICTIONS = 50
 _DEFAULT_UNAVAILABLE = "25%"
@@ -51,7 +51,7 @@ def max_unavailable(spec: RolloutSpec, size: int) -> int:
     """Return how many of `size` pods maxUnavailable lets be missing, rounded down."""
     canary = spec.strategy.canary
     amount = canary.max_unavailable if canary is not None else _DEFAULT_UNAVAILABLE
-    return amount_of(amount, size, round_up=False)
+    return resolve_int_or_percent(amount, size, round_up=False)
 
 
 def restart_pace(spec: RolloutSpec, status: RolloutStatus) -> RestartPace:
@@ -208,7 +208,9 @@ def share_percent(canary: int, stable: int) -> int:
 
 def _max_surge(spec: RolloutSpec, total: int) -> int:
     canary = spec.strategy.canary
-    return amount_of(canary.max_surge, total, round_up=True) if canary is not None else 0
+    return (
+        resolve_int_or_percent(canary.max_surge, total, round_up=True) if canary is not None else 0
+    )
 
 
 def _least_available(spec: RolloutSpec, total: int) -> int:

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from rollouts.errors import FieldError
-from rollouts.model.base import Written
+from rollouts.model.base import SpecModel
 from rollouts.model.kinds import Kind
 from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.unchecked import mapping, texts
 
 
-class RouterSpec(Written):
+class RouterSpec(SpecModel):
     """What a spec says to one router."""
 
     field: ClassVar[str]

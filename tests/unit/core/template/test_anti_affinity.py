@@ -6,7 +6,7 @@ import pytest
 
 from rollouts.core.template import with_anti_affinity, without_anti_affinity
 from rollouts.model.kinds import HASH_LABEL, JSON
-from rollouts.model.placement import AntiAffinity
+from rollouts.model.role_settings import AntiAffinity
 
 REQUIRED = AntiAffinity.model_validate({"requiredDuringSchedulingIgnoredDuringExecution": {}})
 PREFERRED = AntiAffinity.model_validate(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from rollouts.errors import FieldError
 from rollouts.model.kinds import GROUP
-from rollouts.model.placement import PodMetadata
+from rollouts.model.role_settings import PodMetadata
 from rollouts.model.spec import RolloutSpec
 
 _NAME = r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)"
@@ -16,7 +16,7 @@ _LONGEST_PREFIX = 253
 _SHAPE = "letters, digits, -, _ and ., beginning and ending with a letter or digit"
 
 
-def misplaced(spec: RolloutSpec) -> Iterator[FieldError]:
+def role_settings_errors(spec: RolloutSpec) -> Iterator[FieldError]:
     """Yield what is wrong with metadata by role and with antiAffinity, whatever the strategy."""
     way = f"spec.strategy.{'canary' if spec.strategy.canary is not None else 'blueGreen'}"
     for field, metadata in (
