@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bench.bodies import GOOD, NAME, Body, template
+from bench.manifests import GOOD, NAME, Body, template
 from bench.progress import say
 from rollouts.controller.manifests import manifests
 from rollouts.model.kinds import (

@@ -5,7 +5,7 @@ How far does a bad release come before it is stopped, and how long is a good one
         [--weights 10,50] [--pause 20] [--scrape 5] [--interval 5] [--arrivals even|poisson]
         [--minutes 15] [--jobs 2] [--against COMMIT] [--output json]
 
-Releases in virtual time (`bench.trial`): the reconciler, the monitor and the judges are the real
+Releases in virtual time (`bench.virtual_release`): the reconciler, the monitor and the judges are the real
 ones, the cluster and Prometheus are in memory, and users come `--rate` times per second. The limit
 is an error rate of 1 %; a release fails `--fails` times as much. Scrapes begin at a random
 moment. With `--against` the same releases are made by the product of another commit as well.
@@ -24,10 +24,10 @@ from dataclasses import asdict, dataclass
 
 import structlog
 
-from bench.checkout import sides
-from bench.fates import Fate, Fates, table, together
+from bench.other_commit import sides
+from bench.outcomes import OutcomeSummary, ReleaseOutcome, summarize, table
 from bench.progress import say
-from bench.trial import Setting, Trial
+from bench.virtual_release import Setting, VirtualRelease
 
 AT_ONCE = 25
 """So many releases are one piece of work."""
@@ -44,12 +44,12 @@ class Kind:
         return f"{self.rate:g}/s, {100 * self.times * setting.limit:g} % fail"
 
 
-def releases(setting: Setting, kind: Kind, seeds: Sequence[str]) -> list[Fate]:
+def releases(setting: Setting, kind: Kind, seeds: Sequence[str]) -> list[ReleaseOutcome]:
     """Return what becomes of one release for each seed."""
 
-    async def each() -> list[Fate]:
+    async def each() -> list[ReleaseOutcome]:
         fails = kind.times * setting.limit
-        return [await Trial(setting, kind.rate, fails, seed).run() for seed in seeds]
+        return [await VirtualRelease(setting, kind.rate, fails, seed).run() for seed in seeds]
 
     return asyncio.run(each())
 
@@ -62,24 +62,24 @@ def quieten() -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> list[Fates]:
-    """Return the fates of each kind, and tell each when it is known."""
+def run(arguments: argparse.Namespace) -> list[OutcomeSummary]:
+    """Return the outcomes of each kind, and tell each when it is known."""
     setting = setting_of(arguments)
     kinds = [Kind(rate, times) for rate in arguments.rate for times in arguments.fails]
     found = []
     with ProcessPoolExecutor(arguments.jobs, initializer=quieten) as pool:
         work = [(kind, _begun(pool, setting, kind, arguments)) for kind in kinds]
         for number, (kind, parts) in enumerate(work, start=1):
-            fates = [fate for part in parts for fate in part.result()]
+            outcomes = [outcome for part in parts for outcome in part.result()]
             pauses = len(setting.weights) * setting.pause_seconds
-            found.append(together(kind.named(setting), fates, setting.weights[0], pauses))
+            found.append(summarize(kind.named(setting), outcomes, setting.weights[0], pauses))
             say(f"{number}/{len(work)}: {found[-1].sentence}")
     return found
 
 
 def _begun(
     pool: ProcessPoolExecutor, setting: Setting, kind: Kind, arguments: argparse.Namespace
-) -> list[Future[list[Fate]]]:
+) -> list[Future[list[ReleaseOutcome]]]:
     seeds = [
         f"{arguments.seed} {kind.rate} {kind.times} {number}" for number in range(arguments.runs)
     ]
@@ -133,7 +133,14 @@ def main() -> int:
         setting = asdict(setting_of(arguments))
         print(json.dumps({"seed": arguments.seed, "setting": setting, "sides": found}, indent=2))
     else:
-        print(table({name: [Fates(**each) for each in fates] for name, fates in found.items()}))
+        print(
+            table(
+                {
+                    name: [OutcomeSummary(**each) for each in outcomes]
+                    for name, outcomes in found.items()
+                }
+            )
+        )
     return 0
 
 

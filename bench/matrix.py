@@ -4,7 +4,7 @@ Is a request lost, and is the split what was configured, whatever releases and h
     python -m bench.matrix [--only TEXT] [--rate 50] [--answers 400] [--at-once 4] [--seed 7]
         [--output json]
 
-Every way to release (`bench.ways`) meets every ending (`bench.endings`) in a namespace of its
+Every setup (`bench.setups`) goes through every scenario (`bench.scenarios`) in a namespace of its
 own, several at a time, under steady traffic. Wherever a release is held, the share of the new
 version is counted in at least `--answers` answers. The cells in which the controller is killed
 come last, for there is one controller for all: it dies after about every fourth of its
@@ -25,11 +25,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 
 from bench.app import App, sandbox
-from bench.cells import Cell, complaints, table
-from bench.endings import ENDINGS, KILLED, Sample, Story
+from bench.matrix_cells import Cell, complaints, table
 from bench.progress import say
+from bench.scenarios import KILLED, SCENARIOS, Sample, Scenario
+from bench.setups import PODS, SETUPS, Place, Setup
 from bench.traffic import Traffic
-from bench.ways import PODS, WAYS, Place, Way
 from rollouts.sandbox.apiserver.audit import AuditEntry
 from rollouts.sandbox.crashes import crashing
 from rollouts.sandbox.environment import Sandbox
@@ -64,42 +64,42 @@ class Matrix:
     async def _cell(self, name: str, ending: str) -> Cell:
         begin = time.monotonic()
         place = Place.of(self.sandbox, re.sub(r"[^a-z]+", "-", f"{name} {ending}".lower()))
-        way = WAYS[name](place)
-        app = App(self.sandbox, place.namespace, adopted=way.adopted)
-        traffic = Traffic(way.streams, self.rate)
-        story = Story(app, way, traffic, self.sample)
-        problems = story.problems
+        setup = SETUPS[name](place)
+        app = App(self.sandbox, place.namespace, adopted=setup.adopted)
+        traffic = Traffic(setup.streams, self.rate)
+        scenario = Scenario(app, setup, traffic, self.sample)
+        problems = scenario.problems
         try:
-            await self._opens(app, way)
+            await self._opens(app, setup)
             async with traffic.flowing():
-                if way.adopted:
-                    await _deploys(app, way)
-                await ENDINGS[ending](story)
+                if setup.adopted:
+                    await _deploys(app, setup)
+                await SCENARIOS[ending](scenario)
         except TimeoutError as error:
             problems.append(str(error))
         problems += [f"nobody changed anything, but: {each}" for each in app.put_back]
         app.closes()
         total = traffic.total()
-        problems += complaints(total, story.splits, BAD_VERSIONS.get(ending))
-        return Cell(name, ending, total, story.splits, problems, time.monotonic() - begin)
+        problems += complaints(total, scenario.splits, BAD_VERSIONS.get(ending))
+        return Cell(name, ending, total, scenario.splits, problems, time.monotonic() - begin)
 
-    async def _opens(self, app: App, way: Way) -> None:
+    async def _opens(self, app: App, setup: Setup) -> None:
         """Have version 1 answer wherever it will be asked."""
         app.opens()
-        app.create(way.before)
-        if way.adopted:
+        app.create(setup.before)
+        if setup.adopted:
             await app.until(lambda: app.available == PODS, "the Deployment's pods")
         else:
-            await _deploys(app, way)
-        first = Traffic(way.streams, self.rate)
+            await _deploys(app, setup)
+        first = Traffic(setup.streams, self.rate)
         async with first.flowing():
             await app.until(
                 lambda: all(first.answers(name)["1"] for name in first.names), "the first answers"
             )
 
 
-async def _deploys(app: App, way: Way) -> None:
-    app.create([way.rollout])
+async def _deploys(app: App, setup: Setup) -> None:
+    app.create([setup.rollout])
     await app.until(lambda: app.status.get("phase") == "Healthy", "first deploy")
     await app.is_over()
 
@@ -119,8 +119,8 @@ async def run(arguments: argparse.Namespace) -> tuple[list[Cell], Counter[str]]:
     """Return the cells in the order of the table, and after which writes the controller was killed."""
     pairs = [
         (name, ending)
-        for name in WAYS
-        for ending in ENDINGS
+        for name in SETUPS
+        for ending in SCENARIOS
         if arguments.only in f"{name}: {ending}"
     ]
     quiet = [pair for pair in pairs if pair[1] != KILLED]
@@ -130,7 +130,7 @@ async def run(arguments: argparse.Namespace) -> tuple[list[Cell], Counter[str]]:
         await matrix.fill(quiet, arguments.at_once)
         async with crashing(running, drawn(arguments.seed)) as fatal:
             await matrix.fill((pair for pair in pairs if pair not in quiet), arguments.at_once)
-    cells = sorted(matrix.cells, key=lambda cell: pairs.index((cell.way, cell.ending)))
+    cells = sorted(matrix.cells, key=lambda cell: pairs.index((cell.setup, cell.ending)))
     return cells, Counter(fatal)
 
 

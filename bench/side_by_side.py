@@ -21,10 +21,10 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 
 from bench.app import sandbox
-from bench.checkout import sides
-from bench.fates import Fate, Fates, table, together
-from bench.lane import Lane, Plan
+from bench.other_commit import sides
+from bench.outcomes import OutcomeSummary, ReleaseOutcome, summarize, table
 from bench.progress import say
+from bench.release_series import Plan, ReleaseSeries
 from rollouts.model.kinds import JSON
 
 
@@ -55,34 +55,39 @@ class Releases:
         self._at_once = at_once
         self._every_seconds = kinds[0].every_seconds
         self._work = in_turn(kinds)
-        self.fates: dict[Kind, list[Fate]] = {kind: [] for kind in kinds}
+        self.outcomes: dict[Kind, list[ReleaseOutcome]] = {kind: [] for kind in kinds}
         self.load: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Make them all; then `fates` and `load` are complete."""
+        """Make them all; then `outcomes` and `load` are complete."""
         async with sandbox(scrape_seconds=self._every_seconds) as running:
-            lanes = [Lane(running, number, self._plan) for number in range(self._at_once)]
+            all_series = [
+                ReleaseSeries(running, number, self._plan) for number in range(self._at_once)
+            ]
             async with AsyncExitStack() as stack:
                 await asyncio.gather(
-                    *(stack.enter_async_context(lane.open(self._every_seconds)) for lane in lanes)
+                    *(
+                        stack.enter_async_context(series.open(self._every_seconds))
+                        for series in all_series
+                    )
                 )
-                await asyncio.gather(*map(self._drive, lanes))
-            for lane in lanes:
-                report = lane.report()
+                await asyncio.gather(*map(self._drive, all_series))
+            for series in all_series:
+                report = series.report()
                 self.load.update(sent=report.sent, lost=report.lost, behind=report.behind)
                 self.load.update({f"lost: {why}": n for why, n in report.lost_reasons.items()})
 
-    async def _drive(self, lane: Lane) -> None:
+    async def _drive(self, series: ReleaseSeries) -> None:
         for kind, number in self._work:
             version = f"{kind.error_rate.rstrip('%')}-{number}"
             try:
-                fate = await lane.release(version, kind.error_rate, kind.every_seconds)
+                outcome = await series.release(version, kind.error_rate, kind.every_seconds)
             except TimeoutError as error:  # the others go on
                 self.load["abandoned"] += 1
                 say(f"{kind.name}: abandoned, with its app: {error}")
                 return
-            self.fates[kind].append(fate)
-            say(f"{kind.name}, {len(self.fates[kind])}/{kind.releases}: {sentence(fate)}")
+            self.outcomes[kind].append(outcome)
+            say(f"{kind.name}, {len(self.outcomes[kind])}/{kind.releases}: {sentence(outcome)}")
 
 
 def in_turn(kinds: Sequence[Kind]) -> Iterator[tuple[Kind, int]]:
@@ -91,34 +96,34 @@ def in_turn(kinds: Sequence[Kind]) -> Iterator[tuple[Kind, int]]:
         yield from ((kind, number) for kind in kinds if number < kind.releases)
 
 
-def sentence(fate: Fate) -> str:
+def sentence(outcome: ReleaseOutcome) -> str:
     """Say what became of a release."""
     return (
-        f"{fate.ending}, {fate.highest_percent} % at most, split for {fate.held_seconds:g} s,"
-        f" {fate.failed} users met a failure"
+        f"{outcome.ending}, {outcome.highest_percent} % at most, split for {outcome.held_seconds:g} s,"
+        f" {outcome.failed} users met a failure"
     )
 
 
 def side(arguments: argparse.Namespace) -> JSON:
-    """Return the fates by kind, and the account of the load, with the product that is here."""
+    """Return the outcomes by kind, and the account of the load, with the product that is here."""
     plan = plan_of(arguments)
     kinds = [
         replace(kind, releases=arguments.releases or kind.releases)
         for kind in KINDS
         if arguments.only in kind.name
     ]
-    fates: list[Fates] = []
+    outcomes: list[OutcomeSummary] = []
     load: Counter[str] = Counter()
     for every in dict.fromkeys(kind.every_seconds for kind in kinds):
         alike = [kind for kind in kinds if kind.every_seconds == every]
         releases = Releases(alike, plan, arguments.at_once)
         asyncio.run(releases.run())
         load.update(releases.load)
-        fates += (
-            together(kind.name, found, plan.weights[0], plan.pauses_seconds)
-            for kind, found in releases.fates.items()
+        outcomes += (
+            summarize(kind.name, found, plan.weights[0], plan.pauses_seconds)
+            for kind, found in releases.outcomes.items()
         )
-    return {"fates": [asdict(each) for each in fates], "load": dict(load)}
+    return {"outcomes": [asdict(each) for each in outcomes], "load": dict(load)}
 
 
 def plan_of(arguments: argparse.Namespace) -> Plan:
@@ -160,12 +165,15 @@ def main() -> int:
 
 def shown(measured: JSON) -> str:
     """Return the table, and below it the account of each side's load."""
-    fates = {name: [Fates(**each) for each in found["fates"]] for name, found in measured.items()}
+    outcomes = {
+        name: [OutcomeSummary(**each) for each in found["outcomes"]]
+        for name, found in measured.items()
+    }
     loads = [
         f"{name}: {', '.join(f'{count} {what}' for what, count in found['load'].items())}"
         for name, found in measured.items()
     ]
-    return "\n".join([table(fates), "", *loads])
+    return "\n".join([table(outcomes), "", *loads])
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from bench.app import App, sandbox
-from bench.bodies import GOOD, NAME, SOON, ingress, rollout, service
+from bench.manifests import GOOD, NAME, SOON, ingress, rollout, service
 from bench.progress import say
 from bench.traffic import Stream, Total, Traffic
 from rollouts.model.kinds import JSON

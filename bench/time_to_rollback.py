@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from bench.app import App, sandbox
-from bench.bodies import ERRORS, NAME, Body, ingress, rollout, service
+from bench.manifests import ERRORS, NAME, Body, ingress, rollout, service
 from bench.progress import say
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.environment import Sandbox

@@ -1,6 +1,6 @@
 """What the matrix says is wrong, it would say."""
 
-from bench.cells import Cell, complaints, table
+from bench.matrix_cells import Cell, complaints, table
 from bench.splits import Split
 from bench.traffic import Total
 

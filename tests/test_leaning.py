@@ -7,34 +7,42 @@ from pathlib import Path
 
 import pytest
 
-from bench.checkout import ROOT, measured
-from bench.fates import Fate, table, together
 from bench.leaning import Kind, parser, releases, run
-from bench.trial import Setting
-from bench.visitors import CANARY, Visitors, binomial, poisson
+from bench.other_commit import ROOT, measured
+from bench.outcomes import ReleaseOutcome, summarize, table
+from bench.virtual_release import Setting
+from bench.virtual_traffic import CANARY, VirtualTraffic, binomial, poisson
 from rollouts.traffic.nginx.counters import REQUESTS
 from tests.fakes.metrics import FakeMetrics
 
 SEEDS = ("a", "b", "c")
-LOW = Fate("rolled back", failed=3, highest_percent=10, held_seconds=12, seconds_to_weight_0=12)
-HIGH = Fate("rolled back", failed=9, highest_percent=50, held_seconds=35, seconds_to_weight_0=35)
-HELD = Fate("promoted", failed=0, highest_percent=100, held_seconds=71, seconds_to_weight_0=None)
+LOW = ReleaseOutcome(
+    "rolled back", failed=3, highest_percent=10, held_seconds=12, seconds_to_weight_0=12
+)
+HIGH = ReleaseOutcome(
+    "rolled back", failed=9, highest_percent=50, held_seconds=35, seconds_to_weight_0=35
+)
+HELD = ReleaseOutcome(
+    "promoted", failed=0, highest_percent=100, held_seconds=71, seconds_to_weight_0=None
+)
 
 
 def test_a_release_without_a_failure_is_promoted_after_its_pauses() -> None:
     setting = Setting(weights=(10, 50), pause_seconds=20)
-    for fate in releases(setting, Kind(rate=50, times=0), SEEDS):
-        assert (fate.ending, fate.failed, fate.highest_percent) == ("promoted", 0, 100)
-        assert 40 <= fate.held_seconds <= 60
-        assert fate.seconds_to_weight_0 is None
+    for outcome in releases(setting, Kind(rate=50, times=0), SEEDS):
+        assert (outcome.ending, outcome.failed, outcome.highest_percent) == ("promoted", 0, 100)
+        assert 40 <= outcome.held_seconds <= 60
+        assert outcome.seconds_to_weight_0 is None
 
 
 def test_a_release_that_always_fails_is_stopped_at_its_first_weight() -> None:
     setting = Setting(weights=(10, 50), scrape_seconds=5, interval_seconds=5)
-    for fate in releases(setting, Kind(rate=50, times=100), SEEDS):
-        assert (fate.ending, fate.highest_percent) == ("rolled back", 10)
-        assert fate.seconds_to_weight_0 == fate.held_seconds <= 15
-        assert fate.failed == pytest.approx(5 * fate.held_seconds, abs=25), "10 % of 50 per second"
+    for outcome in releases(setting, Kind(rate=50, times=100), SEEDS):
+        assert (outcome.ending, outcome.highest_percent) == ("rolled back", 10)
+        assert outcome.seconds_to_weight_0 == outcome.held_seconds <= 15
+        assert outcome.failed == pytest.approx(5 * outcome.held_seconds, abs=25), (
+            "10 % of 50 per second"
+        )
 
 
 def test_equal_seeds_give_equal_releases_and_others_others() -> None:
@@ -44,21 +52,25 @@ def test_equal_seeds_give_equal_releases_and_others_others() -> None:
 
 
 def test_the_fates_of_a_kind_are_shares_and_medians() -> None:
-    fates = together("bad", [LOW, LOW, HIGH, HELD], first_weight=10, pauses_seconds=40)
-    assert fates.endings_percent == {
+    outcomes = summarize("bad", [LOW, LOW, HIGH, HELD], first_weight=10, pauses_seconds=40)
+    assert outcomes.endings_percent == {
         "promoted": 25,
         "rolled back": 75,
         "waits for a person": 0,
         "under way": 0,
     }
-    assert fates.never_above_first_weight_percent == 50
-    assert fates.held_long_percent == 25, "71 s are 31 s more than the pauses"
-    assert (fates.failed_median, fates.failed_p90, fates.seconds_to_weight_0_median) == (3, 9, 12)
+    assert outcomes.never_above_first_weight_percent == 50
+    assert outcomes.held_long_percent == 25, "71 s are 31 s more than the pauses"
+    assert (outcomes.failed_median, outcomes.failed_p90, outcomes.seconds_to_weight_0_median) == (
+        3,
+        9,
+        12,
+    )
 
 
 def test_the_table_has_what_differs_of_both_sides_and_what_does_not_once() -> None:
     before, now = (
-        together("bad", [fate], first_weight=10, pauses_seconds=40) for fate in (HIGH, LOW)
+        summarize("bad", [outcome], first_weight=10, pauses_seconds=40) for outcome in (HIGH, LOW)
     )
     heading, _, line = table({"before": [before], "now": [now]}).splitlines()
     assert heading.startswith("| before / now | releases | promoted, %")
@@ -75,8 +87,8 @@ def test_every_kind_of_the_table_is_released_as_often_as_was_asked() -> None:
 
 def test_visitors_are_split_by_weight_and_counted_as_nginx_does() -> None:
     metrics = FakeMetrics()
-    visitors = Visitors(metrics, random.Random(1), rate=100, fails=0.5, arrivals="even")
-    failed = sum(visitors.come(1, weight_percent=25) for _ in range(100))
+    traffic = VirtualTraffic(metrics, random.Random(1), rate=100, fails=0.5, arrivals="even")
+    failed = sum(traffic.come(1, weight_percent=25) for _ in range(100))
     counted = {
         (labels["canary"], labels["status"]): count
         for labels, count in ((dict(key), count) for key, count in metrics.values.items())
@@ -110,9 +122,9 @@ def test_the_product_of_another_commit_is_measured_where_it_was_checked_out(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     asked = ["--rate", "50", "--fails", "100", "--runs", "1", "--jobs", "1"]
     found = measured("HEAD", "bench.leaning", asked)
-    ((commit, (fates,)),) = found["sides"].items()
+    ((commit, (outcomes,)),) = found["sides"].items()
     assert f"measuring {commit} in {tmp_path}" in capfd.readouterr().err
-    assert fates["endings_percent"]["rolled back"] == 100
+    assert outcomes["endings_percent"]["rolled back"] == 100
     assert list(tmp_path.iterdir()) == [], "it is gone"
     listed = subprocess.run(["git", "worktree", "list"], cwd=ROOT, capture_output=True, check=True)
     assert str(tmp_path) not in listed.stdout.decode()

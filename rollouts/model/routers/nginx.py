@@ -53,7 +53,7 @@ class NginxRouting(RouterSpec):
             for part in ("canary-by-header", "canary-by-cookie")
         )
 
-    def misfits(self, where: str) -> Iterator[FieldError]:
+    def cross_field_errors(self, where: str) -> Iterator[FieldError]:
         """Yield the annotations that are ours to write."""
         for key in self.canary_ingress_annotations:
             if key.removeprefix(f"{self.annotation_prefix}/") in _OUR_ANNOTATIONS:

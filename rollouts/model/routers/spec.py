@@ -56,7 +56,7 @@ class RouterSpec(SpecModel):
         """Whether the user's own settings send certain users to the canary, instead of any."""
         return False
 
-    def misfits(self, _where: str) -> Iterator[FieldError]:
+    def cross_field_errors(self, _where: str) -> Iterator[FieldError]:
         """Yield what fits the schema and can't be carried out; `where` is its own field."""
         yield from ()
 

@@ -1,8 +1,8 @@
 """
-The ways to release that are compared: a strategy, the routers that split the traffic, and
+The setups that are compared: a strategy, the routers that split the traffic, and
 by which streams the split is seen.
 
-Every way stops where somebody has to promote. There the split is measured, and `Stop` says
+Every setup stops where somebody has to promote. There the split is measured, and `Stop` says
 what it has to be.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.bodies import (
+from bench.manifests import (
     NAME,
     SOON,
     Body,
@@ -49,7 +49,7 @@ class Stop:
 
 
 @dataclass(frozen=True)
-class Way:
+class Setup:
     """
     All that one app needs: `before` exists, and serves, when `rollout` comes.
 
@@ -109,10 +109,10 @@ class _Canary:
             for number, weight in enumerate(WEIGHTS)
         ]
 
-    def way(self, place: Place, routes: Sequence[Body], streams: Sequence[Stream]) -> Way:
+    def setup(self, place: Place, routes: Sequence[Body], streams: Sequence[Stream]) -> Setup:
         before = [service(place.namespace), *routes]
         body = rollout(place.namespace, self.strategy(), replicas=PODS)
-        return Way(before, body, streams, self.stops(streams))
+        return Setup(before, body, streams, self.stops(streams))
 
 
 def _route(place: Place, rule: JSON) -> JSON:
@@ -123,16 +123,16 @@ def _route(place: Place, rule: JSON) -> JSON:
     return {"metadata": metadata(place.namespace), "spec": spec}
 
 
-def nginx(place: Place) -> Way:
-    return _Canary(NGINX).way(place, [ingress(place.namespace, place.host)], [place.by_ingress()])
+def nginx(place: Place) -> Setup:
+    return _Canary(NGINX).setup(place, [ingress(place.namespace, place.host)], [place.by_ingress()])
 
 
-def nginx_dynamic(place: Place) -> Way:
+def nginx_dynamic(place: Place) -> Setup:
     canary = _Canary(NGINX, {"dynamicStableScale": True})
-    return canary.way(place, [ingress(place.namespace, place.host)], [place.by_ingress()])
+    return canary.setup(place, [ingress(place.namespace, place.host)], [place.by_ingress()])
 
 
-def nginx_header(place: Place) -> Way:
+def nginx_header(place: Place) -> Setup:
     """Return a canary that those with a header reach first, and all of them always."""
     match = [{"headerName": HEADER, "headerValue": {"exact": HEADER_VALUE}}]
     canary = _Canary(NGINX, first=[{"setHeaderRoute": {"name": "testers", "match": match}}, HELD])
@@ -140,53 +140,53 @@ def nginx_header(place: Place) -> Way:
         place.by_ingress(),
         place.by_ingress("with header", headers={HEADER: HEADER_VALUE}),
     )
-    way = canary.way(place, [ingress(place.namespace, place.host)], [everyone, testers])
-    stops = [Stop(1, {everyone.name: 0}), *way.stops]
+    setup = canary.setup(place, [ingress(place.namespace, place.host)], [everyone, testers])
+    stops = [Stop(1, {everyone.name: 0}), *setup.stops]
     stops = [Stop(each.step, {**each.percent, testers.name: 100}) for each in stops]
-    return Way(way.before, way.rollout, way.streams, stops)
+    return Setup(setup.before, setup.rollout, setup.streams, stops)
 
 
-def two_ingresses(place: Place) -> Way:
+def two_ingresses(place: Place) -> Setup:
     other = f"other.{place.host}"
     routes = [
         ingress(place.namespace, place.host),
         ingress(place.namespace, other, "other"),
     ]
     canary = _Canary({"nginx": {"stableIngresses": [NAME, "other"]}})
-    return canary.way(place, routes, [place.by_ingress(), place.by_ingress("other", host=other)])
+    return canary.setup(place, routes, [place.by_ingress(), place.by_ingress("other", host=other)])
 
 
-def smi(place: Place) -> Way:
+def smi(place: Place) -> Setup:
     canary = _Canary({"smi": {"rootService": NAME}})
-    return canary.way(place, [ingress(place.namespace, place.host)], [place.by_ingress()])
+    return canary.setup(place, [ingress(place.namespace, place.host)], [place.by_ingress()])
 
 
-def http_route(place: Place) -> Way:
+def http_route(place: Place) -> Setup:
     canary = _Canary({"gatewayAPI": {"httpRoutes": [NAME]}})
-    return canary.way(place, [(HTTP_ROUTE, _route(place, {}))], [place.by_gateway()])
+    return canary.setup(place, [(HTTP_ROUTE, _route(place, {}))], [place.by_gateway()])
 
 
-def grpc_route(place: Place) -> Way:
+def grpc_route(place: Place) -> Setup:
     """Return a canary behind a GRPCRoute, asked by what nginx never asks twice: POST."""
     matches = [{"method": {"service": "shop.Cart", "method": "Add"}}]
     body = _route(place, {"matches": matches})
     canary = _Canary({"gatewayAPI": {"grpcRoutes": [NAME]}})
     stream = place.by_gateway(path="/shop.Cart/Add", method="POST")
-    return canary.way(place, [(GRPC_ROUTE, body)], [stream])
+    return canary.setup(place, [(GRPC_ROUTE, body)], [stream])
 
 
-def nginx_and_http_route(place: Place) -> Way:
+def nginx_and_http_route(place: Place) -> Setup:
     canary = _Canary({**NGINX, "gatewayAPI": {"httpRoutes": [NAME]}})
     routes = [ingress(place.namespace, place.host), (HTTP_ROUTE, _route(place, {}))]
-    return canary.way(place, routes, [place.by_ingress(), place.by_gateway()])
+    return canary.setup(place, routes, [place.by_ingress(), place.by_gateway()])
 
 
-def by_replicas(place: Place) -> Way:
+def by_replicas(place: Place) -> Setup:
     canary = _Canary(None)
-    return canary.way(place, [ingress(place.namespace, place.host)], [place.by_ingress()])
+    return canary.setup(place, [ingress(place.namespace, place.host)], [place.by_ingress()])
 
 
-def blue_green(place: Place) -> Way:
+def blue_green(place: Place) -> Setup:
     """Return a switch after a look at the preview, and a bake that somebody ends."""
     fields = {"activeService": NAME, "previewService": f"{NAME}-preview"}
     bake = {"autoPromotionEnabled": False, "postPromotionAnalysis": {"duration": "10m"}}
@@ -194,10 +194,10 @@ def blue_green(place: Place) -> Way:
     before = [service(place.namespace), ingress(place.namespace, place.host)]
     stream = place.by_ingress()
     stops = [Stop(1, {stream.name: 0}), Stop(3, {stream.name: 100})]
-    return Way(before, body, [stream], stops)
+    return Setup(before, body, [stream], stops)
 
 
-def adopted(place: Place) -> Way:
+def adopted(place: Place) -> Setup:
     """Return a canary of a Deployment that serves already."""
     canary, stream = _Canary(NGINX), place.by_ingress()
     before = [
@@ -206,10 +206,10 @@ def adopted(place: Place) -> Way:
         deployment(place.namespace, PODS),
     ]
     body = adopting(place.namespace, canary.strategy(), PODS)
-    return Way(before, body, [stream], canary.stops([stream]), adopted=True)
+    return Setup(before, body, [stream], canary.stops([stream]), adopted=True)
 
 
-WAYS: Mapping[str, Callable[[Place], Way]] = {
+SETUPS: Mapping[str, Callable[[Place], Setup]] = {
     "canary, nginx": nginx,
     "canary, nginx, two Ingresses": two_ingresses,
     "canary, nginx, setHeaderRoute": nginx_header,

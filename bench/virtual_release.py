@@ -2,7 +2,7 @@
 One release in virtual time, through the real code: the reconciler, the monitor, the judges.
 
 Only the world is made up: an in-memory cluster whose pods are ready after some seconds, and
-visitors whose requests are split by the weight that the canary Ingress says at that moment. Equal
+traffic whose requests are split by the weight that the canary Ingress says at that moment. Equal
 seeds give equal releases.
 """
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bench.fates import Course, Ending, Fate
+from bench.outcomes import Ending, ReleaseOutcome, WeightTrace
 from bench.virtual_clock import VirtualClock
-from bench.visitors import Arrivals, Visitors
+from bench.virtual_traffic import Arrivals, VirtualTraffic
 from rollouts.analysis.monitor import Monitor
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notifications
@@ -59,7 +59,7 @@ class Setting:
         return rollout(steps, replicas=2, successCriteria=[errors])
 
 
-class Trial:
+class VirtualRelease:
     """One Rollout, which releases one version that fails a fraction `fails` of its requests."""
 
     def __init__(self, setting: Setting, rate: float, fails: float, seed: str) -> None:
@@ -69,7 +69,7 @@ class Trial:
         self._cluster = FakeCluster(self._clock.now)
         self._kubernetes = Kubernetes(self._cluster)
         self._metrics = FakeMetrics()
-        self._visitors = Visitors(self._metrics, draw, rate, fails, setting.arrivals)
+        self._traffic = VirtualTraffic(self._metrics, draw, rate, fails, setting.arrivals)
         self._scrape_at = self._clock.after(draw.uniform(SOON, setting.scrape_seconds))
         self._ready_after_seconds = draw.uniform(*STARTS_WITHIN_SECONDS)
         self._ready_at: datetime | None = None
@@ -89,9 +89,9 @@ class Trial:
             quiet_seconds=2 * every,
         )
         self._failed = 0
-        self._course = Course()
+        self._course = WeightTrace()
 
-    async def run(self) -> Fate:
+    async def run(self) -> ReleaseOutcome:
         """Deploy the first version, release the second, and say what became of it."""
         self._cluster.put(SERVICE, service())
         self._cluster.put(INGRESS, ingress())
@@ -104,7 +104,7 @@ class Trial:
             await self._pass(self._setting.patience_seconds)
         finally:
             await self._monitor.close()
-        return self._course.fate(self._ending(), self._failed, self._clock.now().timestamp())
+        return self._course.outcome(self._ending(), self._failed, self._clock.now().timestamp())
 
     # Time.
 
@@ -117,7 +117,7 @@ class Trial:
             await self._leap(min(each for each in moments if each is not None))
 
     async def _leap(self, to: datetime) -> None:
-        self._failed += self._visitors.come((to - self._clock.now()).total_seconds(), self._weight)
+        self._failed += self._traffic.come((to - self._clock.now()).total_seconds(), self._weight)
         if to == self._scrape_at:
             self._metrics.scrape(to)
             self._scrape_at = to + timedelta(seconds=self._setting.scrape_seconds)

@@ -11,7 +11,7 @@ from bench.traffic import Total
 class Cell:
     """What was measured of one way to release and one ending; `problems` is empty when all is well."""
 
-    way: str
+    setup: str
     ending: str
     total: Total
     splits: Sequence[Split]
@@ -43,12 +43,12 @@ def table(cells: Sequence[Cell]) -> str:
     ]
     last = ""
     for cell in cells:
-        name = cell.way if cell.way != last else ""
-        last = cell.way
+        name = cell.setup if cell.setup != last else ""
+        last = cell.setup
         lines.append(
             f"| {name} | {cell.ending} | {cell.total.sent:,} | {cell.total.lost} | {_splits(cell)} |"
         )
-    wrong = [f"- {cell.way}: {cell.ending}: {each}" for cell in cells for each in cell.problems]
+    wrong = [f"- {cell.setup}: {cell.ending}: {each}" for cell in cells for each in cell.problems]
     return "\n".join([*lines, "", summary(cells), *(["", *wrong] if wrong else [])])
 
 

@@ -13,7 +13,7 @@ LONG_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Fate:
+class ReleaseOutcome:
     """What became of one release; seconds count from its first weight on."""
 
     ending: Ending
@@ -25,7 +25,7 @@ class Fate:
     seconds_to_weight_0: float | None
 
 
-class Course:
+class WeightTrace:
     """
     The weights of one release, as they are seen, in seconds of any clock.
 
@@ -53,18 +53,18 @@ class Course:
     def is_split(self) -> bool:
         return self.has_begun and self._split_until is None
 
-    def fate(self, ending: Ending, failed: int, now: float) -> Fate:
+    def outcome(self, ending: Ending, failed: int, now: float) -> ReleaseOutcome:
         """Return what became of it; `now` is when its ending came, such as the weight 0 of a rollback."""
         begun_at = self._begun_at
         assert begun_at is not None, "no weight was ever seen"
         until = now if self._split_until is None else self._split_until
         held, back = round(until - begun_at, 1), round(now - begun_at, 1)
         zero = back if ending == "rolled back" else None
-        return Fate(ending, failed, self.highest_percent, held, zero)
+        return ReleaseOutcome(ending, failed, self.highest_percent, held, zero)
 
 
 @dataclass(frozen=True)
-class Fates:
+class OutcomeSummary:
     """What became of the releases of one kind; shares are in percent."""
 
     kind: str
@@ -87,26 +87,28 @@ class Fates:
         )
 
 
-def together(kind: str, fates: Sequence[Fate], first_weight: int, pauses_seconds: float) -> Fates:
-    """Return the fates of one kind as one."""
-    endings = Counter(each.ending for each in fates)
-    low = sum(each.highest_percent <= first_weight for each in fates)
-    long = sum(each.held_seconds > pauses_seconds + LONG_SECONDS for each in fates)
-    back = [each.seconds_to_weight_0 for each in fates if each.seconds_to_weight_0 is not None]
-    count = len(fates)
-    return Fates(
+def summarize(
+    kind: str, outcomes: Sequence[ReleaseOutcome], first_weight: int, pauses_seconds: float
+) -> OutcomeSummary:
+    """Return the outcomes of one kind as one."""
+    endings = Counter(each.ending for each in outcomes)
+    low = sum(each.highest_percent <= first_weight for each in outcomes)
+    long = sum(each.held_seconds > pauses_seconds + LONG_SECONDS for each in outcomes)
+    back = [each.seconds_to_weight_0 for each in outcomes if each.seconds_to_weight_0 is not None]
+    count = len(outcomes)
+    return OutcomeSummary(
         kind=kind,
         releases=count,
         endings_percent={ending: _share(endings[ending], count) for ending in ENDINGS},
         never_above_first_weight_percent=_share(low, count),
         held_long_percent=_share(long, count),
-        failed_median=statistics.median(each.failed for each in fates),
-        failed_p90=sorted(each.failed for each in fates)[min(count - 1, 9 * count // 10)],
+        failed_median=statistics.median(each.failed for each in outcomes),
+        failed_p90=sorted(each.failed for each in outcomes)[min(count - 1, 9 * count // 10)],
         seconds_to_weight_0_median=round(statistics.median(back), 1) if back else None,
     )
 
 
-def table(sides: Mapping[str, Sequence[Fates]]) -> str:
+def table(sides: Mapping[str, Sequence[OutcomeSummary]]) -> str:
     """
     Return a line for each kind as Markdown; of several sides, the cells have them all.
 
@@ -123,15 +125,15 @@ def table(sides: Mapping[str, Sequence[Fates]]) -> str:
     return "\n".join(lines)
 
 
-def _cells(fates: Fates) -> list[str]:
-    back = fates.seconds_to_weight_0_median
+def _cells(outcomes: OutcomeSummary) -> list[str]:
+    back = outcomes.seconds_to_weight_0_median
     numbers = (
-        fates.releases,
-        *(fates.endings_percent[each] for each in ENDINGS),
-        fates.never_above_first_weight_percent,
-        fates.held_long_percent,
-        fates.failed_median,
-        fates.failed_p90,
+        outcomes.releases,
+        *(outcomes.endings_percent[each] for each in ENDINGS),
+        outcomes.never_above_first_weight_percent,
+        outcomes.held_long_percent,
+        outcomes.failed_median,
+        outcomes.failed_p90,
     )
     return [*(f"{each:g}" for each in numbers), "–" if back is None else f"{back:g}"]
 

@@ -12,7 +12,7 @@ EXPORTER = {"job": "nginx", "instance": "a"}
 CANARY, STABLE = "shop-checkout-canary-80", ""
 
 
-class Visitors:
+class VirtualTraffic:
     """
     `rate` requests per second, evenly spaced or by chance (`arrivals`).
 

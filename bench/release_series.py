@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bench.app import App
-from bench.bodies import NAME, SOON, ingress, rollout, service
-from bench.fates import Course, Ending, Fate
+from bench.manifests import NAME, SOON, ingress, rollout, service
+from bench.outcomes import Ending, ReleaseOutcome, WeightTrace
+from bench.setups import NGINX, Place
 from bench.traffic import Total, Traffic
-from bench.ways import NGINX, Place
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.environment import Sandbox
 from rollouts.sandbox.load import LoadReport
@@ -21,7 +21,7 @@ POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Plan:
-    """How every version of a lane is released."""
+    """How every version of a series is released."""
 
     weights: tuple[int, ...] = (10, 50)
     pause_seconds: float = 20.0
@@ -41,16 +41,16 @@ class Plan:
         return {"canary": {"stableService": NAME, "trafficRouting": NGINX, "steps": steps, **SOON}}
 
 
-class Lane:
+class ReleaseSeries:
     """An app of its own namespace and host."""
 
     def __init__(self, sandbox: Sandbox, number: int, plan: Plan) -> None:
         self._plan = plan
-        self._place = Place.of(sandbox, f"lane-{number}")
+        self._place = Place.of(sandbox, f"series-{number}")
         self._app = App(sandbox, self._place.namespace)
         self._traffic = Traffic([self._place.by_ingress()], plan.rate)
         self._draw = random.Random(number)
-        self.course = Course()
+        self.trace = WeightTrace()
         """Of the release that is under way, or was last."""
 
     @asynccontextmanager
@@ -71,14 +71,14 @@ class Lane:
             yield
         self._app.closes()
 
-    async def release(self, version: str, error_rate: str, scrape_seconds: float) -> Fate:
+    async def release(self, version: str, error_rate: str, scrape_seconds: float) -> ReleaseOutcome:
         """
         Release a version at any moment between two scrapes, and return what became of it.
 
         Returns when the next one can be released. One that is not over by then is aborted.
         """
         await asyncio.sleep(self._draw.uniform(0, scrape_seconds))
-        app, self.course = self._app, Course()
+        app, self.trace = self._app, WeightTrace()
         app.releases(version, error_rate)
         await app.until(lambda: app.canary_weight > 0, f"version {version} gets traffic")
         await self._follow(version)
@@ -89,15 +89,15 @@ class Lane:
         await app.is_over()
         if ending == "rolled back":  # what was under way then has been answered by now
             failed = self._failed(version)
-        return self.course.fate(ending, failed, now)
+        return self.trace.outcome(ending, failed, now)
 
     async def _follow(self, version: str) -> None:
         """Note the weights until the release is over, or patience is."""
         end = time.monotonic() + self._plan.patience_seconds
         while (now := time.monotonic()) < end:
-            self.course.note(self._app.canary_weight, now)
+            self.trace.note(self._app.canary_weight, now)
             over = self._ending(version) in ("promoted", "rolled back")
-            if over and not self.course.is_split:
+            if over and not self.trace.is_split:
                 return
             await asyncio.sleep(POLL_SECONDS)
 

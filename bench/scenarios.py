@@ -1,4 +1,4 @@
-"""How a release may end, as stories that are told of every way to release."""
+"""How a release may end, as scenarios that every setup goes through."""
 
 import asyncio
 from collections import Counter, deque
@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from bench.app import App
-from bench.bodies import GOOD
+from bench.manifests import GOOD
+from bench.setups import Setup, Stop
 from bench.splits import Split
 from bench.traffic import Traffic
-from bench.ways import Stop, Way
 
 BAD = "3%"
 """Bad enough to be found out, and not before the split has been measured."""
@@ -30,12 +30,12 @@ class Sample:
     at_the_end: int
 
 
-class Story:
+class Scenario:
     """One app on its way, under traffic; keeps what was measured, and what was not as it should be."""
 
-    def __init__(self, app: App, way: Way, traffic: Traffic, sample: Sample) -> None:
+    def __init__(self, app: App, setup: Setup, traffic: Traffic, sample: Sample) -> None:
         self.app = app
-        self.stops = way.stops
+        self.stops = setup.stops
         self.splits: list[Split] = []
         self.problems: list[str] = []
         self._traffic = traffic
@@ -125,57 +125,57 @@ class Story:
         return {name: self._traffic.answers(name) for name in self._traffic.names}
 
 
-async def promoted(story: Story) -> None:
-    await story.releases("2")
-    await story.walks("2")
-    await story.is_promoted("2")
+async def promoted(scenario: Scenario) -> None:
+    await scenario.releases("2")
+    await scenario.walks("2")
+    await scenario.is_promoted("2")
 
 
-async def rolled_back(story: Story) -> None:
-    await story.releases("2", BAD)
-    await story.walks("2")
-    await story.is_taken_back("2", by="errors: ")
+async def rolled_back(scenario: Scenario) -> None:
+    await scenario.releases("2", BAD)
+    await scenario.walks("2")
+    await scenario.is_taken_back("2", by="errors: ")
 
 
-async def aborted(story: Story) -> None:
-    await story.releases("2")
-    await story.walks("2")
-    story.app.commands("abort")
-    await story.is_taken_back("2", by="aborted")
+async def aborted(scenario: Scenario) -> None:
+    await scenario.releases("2")
+    await scenario.walks("2")
+    scenario.app.commands("abort")
+    await scenario.is_taken_back("2", by="aborted")
 
 
-async def superseded(story: Story) -> None:
+async def superseded(scenario: Scenario) -> None:
     """Release a third version while users already meet the second."""
-    await story.releases("2")
-    for number, stop in enumerate(story.stops):
+    await scenario.releases("2")
+    for number, stop in enumerate(scenario.stops):
         if number:
-            story.app.commands("promote")
-        await story.holds(stop, "2")
+            scenario.app.commands("promote")
+        await scenario.holds(stop, "2")
         if stop.exposed:
             break
-    await story.releases("3")
-    await story.walks("3")
-    story.came_in_turn("2", "3")
-    await story.is_promoted("3")
+    await scenario.releases("3")
+    await scenario.walks("3")
+    scenario.came_in_turn("2", "3")
+    await scenario.is_promoted("3")
 
 
-async def killed(story: Story) -> None:
+async def killed(scenario: Scenario) -> None:
     """Promote a version and take back the next, while the controller dies again and again."""
-    await story.releases("2")
-    await story.walks("2")
-    await story.is_promoted("2")
-    await story.releases("3", WORSE)
-    for number, stop in enumerate(story.stops):
+    await scenario.releases("2")
+    await scenario.walks("2")
+    await scenario.is_promoted("2")
+    await scenario.releases("3", WORSE)
+    for number, stop in enumerate(scenario.stops):
         if number:
-            story.app.commands("promote")
-        await story.app.until(lambda at=stop.step: story.app.step >= at, "the next pause")  # type: ignore[misc]
+            scenario.app.commands("promote")
+        await scenario.app.until(lambda at=stop.step: scenario.app.step >= at, "the next pause")  # type: ignore[misc]
         if stop.exposed:
             break
-    await story.is_taken_back("3", by="errors: ")
+    await scenario.is_taken_back("3", by="errors: ")
 
 
 KILLED = "controller killed"
-ENDINGS: Mapping[str, Callable[[Story], Awaitable[None]]] = {
+SCENARIOS: Mapping[str, Callable[[Scenario], Awaitable[None]]] = {
     "promoted": promoted,
     "rolled back": rolled_back,
     "aborted": aborted,
