@@ -25,9 +25,9 @@ from tests.fourth_router.spec import CROSSING
 from tests.simulation import dataplane
 from tests.simulation.dataplane import NAMESPACE, Shares
 from tests.simulation.kubelets import Behaviour
-from tests.simulation.rest import left_behind
+from tests.simulation.leftovers import left_behind
+from tests.simulation.setups import NGINX, SETUPS, Setup, canary
 from tests.simulation.story import Story
-from tests.simulation.ways import NGINX, WAYS, Way, canary
 from tests.test_docs import PAGES, undescribed
 from tests.unit.cli.conftest import FakeRequests, Ran
 from tests.unit.traffic.test_routers import agrees
@@ -149,9 +149,9 @@ def story(monkeypatch: pytest.MonkeyPatch) -> Story:
         (CRD, definition(CROSSING, "v1")),
         (CROSSING, crossing()),
         (SERVICE, service()),
-        *WAYS["router"].objects[1:],
+        *SETUPS["router"].objects[1:],
     )
-    story = Story(Way(canary(FERRY), objects), 7)
+    story = Story(Setup(canary(FERRY), objects), 7)
     assert story.settle().phase == "Healthy", "\n".join(story.log)
     return story
 

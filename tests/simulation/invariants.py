@@ -14,7 +14,7 @@ from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Delete, Patch, Record, Write
 from rollouts.traffic.routing import written_kinds
-from tests.simulation.attempts import Attempts
+from tests.simulation.attempt_invariants import Attempts
 from tests.simulation.cluster import written
 from tests.simulation.dataplane import (
     CALLED,
@@ -25,18 +25,18 @@ from tests.simulation.dataplane import (
     selected,
     weight_of,
 )
-from tests.simulation.known import spared
-from tests.simulation.picture import (
+from tests.simulation.known_gaps import is_known_gap
+from tests.simulation.size_invariants import SOON, Sizes
+from tests.simulation.snapshot import (
     KEY,
-    Picture,
+    Snapshot,
     Watched,
     is_by_replicas,
     names,
-    taken,
+    take_snapshot,
     verb_of,
     wanted,
 )
-from tests.simulation.sizes import SOON, Sizes
 
 _LITTLE = 1e-9
 _MOVES = (*written_kinds(), SERVICE, REPLICA_SET)
@@ -50,13 +50,13 @@ class Invariants:
         self.story = story
         self._attempts = Attempts(story)
         self._sizes = Sizes(story, self._attempts)
-        self._before: Picture | None = None
+        self._before: Snapshot | None = None
         self._cuts_off = False
 
     def before(self, write: Write) -> None:
         ref = written(write)
         moves = ref is not None and ref.kind in _MOVES
-        self._before = taken(self.story) if moves else None
+        self._before = take_snapshot(self.story) if moves else None
         self._cuts_off = isinstance(write, Delete) and self._has_traffic(write.ref)
 
     def after(self, write: Write) -> None:
@@ -66,7 +66,7 @@ class Invariants:
             self._attempts.check(self.story.status)
         if self._before is None:
             return
-        old, new = self._before, taken(self.story)
+        old, new = self._before, take_snapshot(self.story)
         self._nobody_is_lost(old, new)
         self._no_service_is_emptied(old, new)
         self._a_rise_is_due(old, new)
@@ -85,26 +85,28 @@ class Invariants:
         stable = self.story.status.stable_revision
         return stable is not None and selected(self.story.caches, service) != stable.hash
 
-    def _nobody_is_lost(self, old: Picture, new: Picture) -> None:
+    def _nobody_is_lost(self, old: Snapshot, new: Snapshot) -> None:
         """No write sends users' requests to nobody, when they had somebody before it."""
         if self._is_asked_for(old.status):
             return
         for before, after in ((old.now, new.now), (old.soon, new.soon)):
             for entrance, shares in after.items():
-                if spared("named no longer") and self._is_named_no_longer(entrance):
+                if is_known_gap("named no longer") and self._is_named_no_longer(entrance):
                     continue
                 was = before.get(entrance, {}).get(LOST, 0.0)
                 lost = shares.get(LOST, 0.0)
                 if lost > was + _LITTLE and not self._goes_back_to_nobody(new):
                     raise AssertionError(f"{lost:.0%} of {entrance} go to nobody, before {was:.0%}")
 
-    def _no_service_is_emptied(self, old: Picture, new: Picture) -> None:
+    def _no_service_is_emptied(self, old: Snapshot, new: Snapshot) -> None:
         """No Service that had ready pods is left without any, whatever the spec becomes."""
         if self._is_asked_for(old.status) or self._goes_back_to_nobody(new):
             return
         for service in old.ready.keys() & new.ready.keys():
             emptied = old.behind(service) and not new.behind(service)
-            known = spared("named no longer") and service not in named_services(self.story.rollout)
+            known = is_known_gap("named no longer") and service not in named_services(
+                self.story.rollout
+            )
             assert not emptied or known, f"Service {service} is left without a ready pod"
 
     def _is_named_no_longer(self, entrance: str) -> bool:
@@ -119,12 +121,12 @@ class Invariants:
         verb = verb_of(self.story.rollout)
         return not wanted(self.story) or by_hand or verb in ("abort", "rollback")
 
-    def _goes_back_to_nobody(self, new: Picture) -> bool:
+    def _goes_back_to_nobody(self, new: Snapshot) -> bool:
         """Return whether it is a retreat to a stable revision without ready pods, which is known."""
         standing = [ready.get(new.stable, 0) for ready in new.ready.values()]
-        return spared("back to nobody") and not any(standing)
+        return is_known_gap("back to nobody") and not any(standing)
 
-    def _a_rise_is_due(self, old: Picture, new: Picture) -> None:
+    def _a_rise_is_due(self, old: Snapshot, new: Snapshot) -> None:
         """A canary gets more only while nothing speaks against it, and nobody gets any by mistake."""
         status, current = old.status, old.current
         if not (current and old.stable) or current == old.stable:
@@ -132,7 +134,7 @@ class Invariants:
         before, after = old.most(current), new.most(current)
         if after <= before + _LITTLE:
             return
-        service = str(old.way.get("stableService") or old.way.get("activeService") or "")
+        service = str(old.strategy.get("stableService") or old.strategy.get("activeService") or "")
         refused = bool(self.story.caches.refusals)
         if refused and service and not selected(self.story.caches, service):
             return  # it leads to all pods, and we may not change that
@@ -144,12 +146,12 @@ class Invariants:
             leaning = self._leaning(status)
             assert not leaning, f"the weight rises from {applied:.0%} to {after:.0%} over {leaning}"
 
-    def _is_asked_by_its_step(self, old: Picture, after: float) -> None:
+    def _is_asked_by_its_step(self, old: Snapshot, after: float) -> None:
         """No step asks for less, and the users' own Service has stable alone meanwhile."""
-        way, weights = old.way, old.status.weights
-        if not way.get("trafficRouting"):
+        strategy, weights = old.strategy, old.status.weights
+        if not strategy.get("trafficRouting"):
             return
-        service = str(way.get("stableService"))
+        service = str(strategy.get("stableService"))
         bound = selected(self.story.caches, service) == old.stable
         if not bound and self.story.selected_at > self.story.users.clock.now() - SOON:
             return  # somebody else has just seen to that
@@ -171,13 +173,13 @@ class Invariants:
         for each in caches.select(SERVICE, NAMESPACE):
             if is_ours(each) and each["spec"]["selector"].get(HASH_LABEL) == hash_ and users:
                 same = _targets(each) == _targets(users)
-                assert same or spared("ports"), (
+                assert same or is_known_gap("ports"), (
                     f"Service {each['metadata']['name']} has other ports"
                 )
 
-    def _others_are_kept(self, old: Picture, new: Picture) -> None:
+    def _others_are_kept(self, old: Snapshot, new: Snapshot) -> None:
         """Pods that are no Rollout's, and have users, are shut out only for as many others."""
-        if spared("narrowed") and "workloadRef" not in self.story.rollout["spec"]:
+        if is_known_gap("narrowed") and "workloadRef" not in self.story.rollout["spec"]:
             return
         for service in CALLED:
             before, after = old.behind(service), new.behind(service)
@@ -187,13 +189,13 @@ class Invariants:
                 f"Service {service} is narrowed from {others} pods to {sum(after.values())}"
             )
 
-    def _a_switch_is_to_enough(self, write: Patch, new: Picture) -> None:
+    def _a_switch_is_to_enough(self, write: Patch, new: Snapshot) -> None:
         """A Service of the users' goes forward only to as many pods as there were, and not after a rollback."""
         selector = write.body.get("spec", {}).get("selector") or {}
-        status, way = new.status, new.way
-        if not under_way(status) or is_by_replicas(way):
+        status, strategy = new.status, new.strategy
+        if not under_way(status) or is_by_replicas(strategy):
             return
-        is_active = write.ref.name == way.get("activeService")
+        is_active = write.ref.name == strategy.get("activeService")
         if not is_active or selector.get(HASH_LABEL) != new.current:
             return
         assert status.abort is None, "a switch after a rollback"

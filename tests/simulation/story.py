@@ -31,17 +31,15 @@ from tests.simulation.dataplane import LOST, NAMESPACE, doors, selected, shown
 from tests.simulation.gateway import Gateway
 from tests.simulation.invariants import Invariants
 from tests.simulation.kubelets import Behaviour, Kubelets, image_of
-from tests.simulation.picture import KEY, way_of
+from tests.simulation.setups import Setup
+from tests.simulation.snapshot import KEY, strategy_of
 from tests.simulation.users import SimulatedMonitor, Users
-from tests.simulation.ways import Way
 
 REST_SECONDS = 45.0
 LONGEST_TICK = 5.0
 RETRY_SECONDS = 1.0
 ENOUGH_FAILURES = 20
 """A version that has failed so often is known to be bad, if anybody looks."""
-
-
 ENTRANCES = {"nginx": "shop.test", "gatewayAPI": "checkout 0"}
 """By the router's field, what the stories' own route of its kind is called."""
 
@@ -56,8 +54,8 @@ class Silent(Notifications):
 class Story:
     """A cluster with its users, and one controller at a time."""
 
-    def __init__(self, way: Way, seed: int, **changes: Any) -> None:
-        self.way, self.dice = way, random.Random(seed)
+    def __init__(self, setup: Setup, seed: int, **changes: Any) -> None:
+        self.setup, self.dice = setup, random.Random(seed)
         self.clock = HandClock()
         self.began = self.clock.now()
         self.present = Present(self.clock.now)
@@ -77,10 +75,10 @@ class Story:
         """When somebody else has last had a Service select something else."""
         self.lenient = False
         """Somebody has changed what a release is judged by."""
-        for kind, body in way.objects:
+        for kind, body in setup.objects:
             self.present.put(kind, body)
         self.kubelets.behaviours["shop:1"] = Behaviour()
-        body = way.rollout("shop:1", changes)
+        body = setup.rollout("shop:1", changes)
         self.first_spec: JSON = body["spec"]
         self.present.put(ROLLOUT, body)
         self._begin()
@@ -161,13 +159,14 @@ class Story:
 
     def routed(self) -> list[float]:
         """Return what each route that is in force sends to the canary by now, in percent, answered or not."""
-        way, backends = way_of(self.status), doors(self.present, self.gateway.rules_of).backends
-        if way.get("stableService") != "checkout":
+        strategy = strategy_of(self.status)
+        backends = doors(self.present, self.gateway.rules_of).backends
+        if strategy.get("stableService") != "checkout":
             return []
         return [
             100 * (1 - backends[name].get("checkout", 0.0))
             for router, name in ENTRANCES.items()
-            if "checkout" in str(way["trafficRouting"].get(router))
+            if "checkout" in str(strategy["trafficRouting"].get(router))
         ]
 
     def users_are_answered(self) -> bool:
@@ -194,7 +193,7 @@ class Story:
     def release(self, image: str, behaviour: Behaviour | None = None) -> str:
         """Change the template; return its hash."""
         self.kubelets.behaviours[image] = behaviour or Behaviour()
-        if self.way.adopts:
+        if self.setup.adopts:
             ref = Ref(DEPLOYMENT, NAMESPACE, "checkout")
             wanted = deployment(image)["spec"]["template"]
             self.present.edit(ref, {"spec": {"template": wanted}})
@@ -217,7 +216,7 @@ class Story:
         for hash_, found in self._images().items():
             if found == image:
                 return hash_
-        wanted = deployment(image)["spec"]["template"] if self.way.adopts else template(image)
+        wanted = deployment(image)["spec"]["template"] if self.setup.adopts else template(image)
         return template_hash(wanted)
 
     def _images(self) -> dict[str, str]:

@@ -5,11 +5,11 @@ from random import Random
 import pytest
 
 from tests.simulation.kubelets import Behaviour
-from tests.simulation.misfortunes import meddle
-from tests.simulation.rest import left_behind
-from tests.simulation.starts import healthy
+from tests.simulation.leftovers import left_behind
+from tests.simulation.random_events import meddle
+from tests.simulation.setups import SETUPS
+from tests.simulation.starting_points import healthy
 from tests.simulation.story import Story
-from tests.simulation.ways import WAYS
 
 
 def test_a_good_release_is_promoted_and_a_settled_one_writes_nothing() -> None:
@@ -108,7 +108,7 @@ def test_inconclusive_at_the_end_of_an_analysis_pauses_until_the_evidence_is_the
 
 
 def test_a_first_deploy_without_replicas_is_stable_without_pods() -> None:
-    story = Story(WAYS["router"], 10, replicas=0)
+    story = Story(SETUPS["router"], 10, replicas=0)
     assert story.settle().phase == "Healthy"
     assert story.stable == story.hash_of("shop:1")
     assert not story.sizes()

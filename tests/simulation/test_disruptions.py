@@ -4,13 +4,13 @@ import random
 
 import pytest
 
-from tests.simulation.faults import end, evict, lose_a_node
-from tests.simulation.known import spared
+from tests.simulation.cluster_faults import end, evict, lose_a_node
+from tests.simulation.known_gaps import is_known_gap
 from tests.simulation.kubelets import Behaviour, hash_of, is_ready
-from tests.simulation.misfortunes import drain
-from tests.simulation.starts import deployed
+from tests.simulation.random_events import drain
+from tests.simulation.setups import SETUPS
+from tests.simulation.starting_points import deployed
 from tests.simulation.story import Story, told
-from tests.simulation.ways import WAYS
 
 
 def blink_beside_others(story: Story, chance: random.Random) -> None:
@@ -29,20 +29,20 @@ KINDS = {"evict": evict, "node": lose_a_node, "blink": blink_beside_others, "dra
 FEW = 2
 """A canary that is all gone more often than that in ten minutes is not waited for any longer."""
 CELLS = [
-    pytest.param(way, kind, seed, marks=[] if seed < 1 else [pytest.mark.nightly])
-    for way in WAYS
+    pytest.param(setup, kind, seed, marks=[] if seed < 1 else [pytest.mark.nightly])
+    for setup in SETUPS
     for kind in KINDS
     for seed in range(8)
 ]
 
 
-@pytest.mark.parametrize(("way", "kind", "seed"), CELLS)
-def test_no_disruption_rolls_a_good_release_back(way: str, kind: str, seed: int) -> None:
-    if spared(f"{kind} alone"):
+@pytest.mark.parametrize(("setup", "kind", "seed"), CELLS)
+def test_no_disruption_rolls_a_good_release_back(setup: str, kind: str, seed: int) -> None:
+    if is_known_gap(f"{kind} alone"):
         pytest.skip("known")
-    chance = random.Random(f"{way} {kind} {seed}")
-    story = deployed(way, seed)
-    with told(f"{way} {kind} {seed}", story):
+    chance = random.Random(f"{setup} {kind} {seed}")
+    story = deployed(setup, seed)
+    with told(f"{setup} {kind} {seed}", story):
         story.release("shop:2", Behaviour(ready_after=chance.choice([0.2, 2.0, 6.0])))
         left = FEW if kind in ("evict", "node") else 100
         for _ in range(100):

@@ -5,28 +5,28 @@ import pytest
 from rollouts.model.kinds import DEPLOYMENT
 from tests.fakes.deployments import deployment
 from tests.simulation.cluster import Refusal
-from tests.simulation.faults import REFUSALS
-from tests.simulation.known import spared
+from tests.simulation.cluster_faults import REFUSALS
+from tests.simulation.known_gaps import is_known_gap
 from tests.simulation.kubelets import Behaviour, is_ready
-from tests.simulation.rest import left_behind
-from tests.simulation.starts import deployed, healthy
+from tests.simulation.leftovers import left_behind
+from tests.simulation.setups import SETUPS
+from tests.simulation.starting_points import deployed, healthy
 from tests.simulation.story import Story
-from tests.simulation.ways import WAYS
 
 DOWN = Behaviour(problem="CrashLoopBackOff")
 BY_ROUTER = ("router", "several routers", "gateway", "mesh", "dynamic")
 
 
 def unless_known(name: str) -> None:
-    if spared(name):
+    if is_known_gap(name):
         pytest.skip("known")
 
 
 @pytest.mark.parametrize("unbound", [False, True])
-@pytest.mark.parametrize("way", WAYS)
-def test_a_release_repairs_an_outage(way: str, unbound: bool) -> None:
+@pytest.mark.parametrize("setup", SETUPS)
+def test_a_release_repairs_an_outage(setup: str, unbound: bool) -> None:
     unless_known("repair")
-    story = deployed(way, 1, progressDeadlineSeconds=60)
+    story = deployed(setup, 1, progressDeadlineSeconds=60)
     story.turn(story.hash_of("shop:1"), DOWN)
     story.pass_time(5)
     if unbound:
@@ -40,10 +40,10 @@ def test_a_release_repairs_an_outage(way: str, unbound: bool) -> None:
 
 
 @pytest.mark.parametrize("why", ["newer template", "bad"])
-@pytest.mark.parametrize("way", BY_ROUTER)
-def test_no_traffic_goes_back_to_a_version_that_is_down(way: str, why: str) -> None:
+@pytest.mark.parametrize("setup", BY_ROUTER)
+def test_no_traffic_goes_back_to_a_version_that_is_down(setup: str, why: str) -> None:
     unless_known("back to nobody")
-    story = deployed(way, 2, progressDeadlineSeconds=60)
+    story = deployed(setup, 2, progressDeadlineSeconds=60)
     new = story.release("shop:2")
     story.run_until(lambda it: it.percent(new) >= 25)
     story.turn(story.hash_of("shop:1"), DOWN)
@@ -56,10 +56,10 @@ def test_no_traffic_goes_back_to_a_version_that_is_down(way: str, why: str) -> N
     assert story.percent(new) > 0, "an answer is better than none"
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_the_old_version_stays_while_the_new_one_is_down(way: str) -> None:
+@pytest.mark.parametrize("setup", SETUPS)
+def test_the_old_version_stays_while_the_new_one_is_down(setup: str) -> None:
     unless_known("better of the two")
-    story = deployed(way, 3)
+    story = deployed(setup, 3)
     old = story.stable
     story.release("shop:2")
     story.run_until(lambda it: it.is_stable(it.hash_of("shop:2")))
@@ -70,11 +70,11 @@ def test_the_old_version_stays_while_the_new_one_is_down(way: str) -> None:
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-@pytest.mark.parametrize("way", WAYS)
-def test_a_refused_write_holds_up_no_pods(way: str, refusal: Refusal) -> None:
+@pytest.mark.parametrize("setup", SETUPS)
+def test_a_refused_write_holds_up_no_pods(setup: str, refusal: Refusal) -> None:
     unless_known("refusal alone")
     for seconds in (0, 4, 15, 25):
-        story = deployed(way, 4)
+        story = deployed(setup, 4)
         story.release("shop:2")
         story.pass_time(seconds)
         story.caches.refusals.append(refusal)
@@ -83,10 +83,10 @@ def test_a_refused_write_holds_up_no_pods(way: str, refusal: Refusal) -> None:
         assert sum(story.sizes().values()) >= 12, f"refused after {seconds} s"
 
 
-@pytest.mark.parametrize("way", ["gateway", "several routers"])
-def test_a_gateway_that_says_no_more_leaves_nothing_behind(way: str) -> None:
+@pytest.mark.parametrize("setup", ["gateway", "several routers"])
+def test_a_gateway_that_says_no_more_leaves_nothing_behind(setup: str) -> None:
     unless_known("silent gateway alone")
-    story = deployed(way, 5, progressDeadlineSeconds=30)
+    story = deployed(setup, 5, progressDeadlineSeconds=30)
     new = story.release("shop:2")
     story.run_until(lambda it: it.percent(new) > 0)
     story.gateway.silent = True
@@ -99,7 +99,7 @@ def test_a_gateway_that_says_no_more_leaves_nothing_behind(way: str) -> None:
 @pytest.mark.parametrize("replicas", [0, 1])
 def test_a_first_deploy_takes_no_users_from_a_deployment_that_it_is_beside(replicas: int) -> None:
     unless_known("narrowed")
-    story = Story(WAYS["router"], 6, replicas=replicas)
+    story = Story(SETUPS["router"], 6, replicas=replicas)
     story.present.put(DEPLOYMENT, deployment())
     story.kubelets.behaviours["shop:1"] = Behaviour(ready_after=0.1)
     story.tick(0)
@@ -119,10 +119,10 @@ def test_the_canary_service_follows_the_stable_one() -> None:
     assert story.stable == new
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_version_that_breaks_long_after_its_promotion_is_told(way: str) -> None:
+@pytest.mark.parametrize("setup", SETUPS)
+def test_a_version_that_breaks_long_after_its_promotion_is_told(setup: str) -> None:
     unless_known("down at rest")
-    story = deployed(way, 8)
+    story = deployed(setup, 8)
     story.pass_time(600)
     story.turn(story.hash_of("shop:1"), DOWN)
     story.pass_time(30)
@@ -130,11 +130,13 @@ def test_a_version_that_breaks_long_after_its_promotion_is_told(way: str) -> Non
     assert "CrashLoopBackOff" in story.status.message
 
 
-@pytest.mark.parametrize("way", [each for each in WAYS if each not in ("blue-green", "replicas")])
-def test_an_autoscaler_that_finds_no_room_stops_no_release(way: str) -> None:
+@pytest.mark.parametrize(
+    "setup", [each for each in SETUPS if each not in ("blue-green", "replicas")]
+)
+def test_an_autoscaler_that_finds_no_room_stops_no_release(setup: str) -> None:
     unless_known("no room")
     steps = [{"setWeight": 25}, {"pause": {"duration": "10m"}}]
-    story = deployed(way, 9, progressDeadlineSeconds=30, strategy={"steps": steps})
+    story = deployed(setup, 9, progressDeadlineSeconds=30, strategy={"steps": steps})
     story.release("shop:2")
     story.run_until(lambda it: it.status.current_step_index == 1)
     story.kubelets.quota = len(story.kubelets.lives)

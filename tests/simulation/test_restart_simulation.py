@@ -15,8 +15,8 @@ from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout
 from rollouts.ports import Evict, Write
 from tests.simulation.kubelets import Behaviour, is_ready
+from tests.simulation.setups import SETUPS
 from tests.simulation.story import Story
-from tests.simulation.ways import WAYS
 
 WATCHES = (POD, REPLICA_SET, ENDPOINT_SLICE)
 
@@ -24,7 +24,7 @@ WATCHES = (POD, REPLICA_SET, ENDPOINT_SLICE)
 def started(seed: int, size: int, dice: random.Random) -> Story:
     """Return a story of so many pods, which checks at every eviction how many are left."""
     most = dice.choice([0, 1, "25%", "50%"])
-    story = Story(WAYS["router"], seed, replicas=size, strategy={"maxUnavailable": most})
+    story = Story(SETUPS["router"], seed, replicas=size, strategy={"maxUnavailable": most})
     keep = restart_pace(parse_rollout(story.rollout), RolloutStatus()).keep
     after = story.caches.after
 

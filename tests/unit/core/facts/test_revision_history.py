@@ -6,7 +6,7 @@ from typing import TypeVar
 import pytest
 
 from tests.simulation.kubelets import Behaviour
-from tests.simulation.starts import blue_green, by_replicas, healthy
+from tests.simulation.starting_points import blue_green, by_replicas, healthy
 from tests.simulation.story import Story
 
 Sim = TypeVar("Sim", bound=Story)

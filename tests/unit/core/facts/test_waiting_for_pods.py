@@ -7,7 +7,7 @@ import pytest
 from rollouts.model.kinds import REPLICA_SET
 from rollouts.model.status import Weights
 from tests.simulation.kubelets import Behaviour, is_ready
-from tests.simulation.starts import blue_green, by_replicas, healthy
+from tests.simulation.starting_points import blue_green, by_replicas, healthy
 from tests.simulation.story import Story
 from tests.unit.core.worlds import (
     NEW,

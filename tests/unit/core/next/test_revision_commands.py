@@ -3,7 +3,7 @@
 import pytest
 
 from tests.simulation.kubelets import Behaviour
-from tests.simulation.starts import healthy
+from tests.simulation.starting_points import healthy
 from tests.simulation.story import Story
 
 

@@ -1,4 +1,4 @@
-"""The ways that traffic goes: what a Rollout says, and which objects of users' there are besides."""
+"""The setups that stories are told of: what a Rollout says, and which objects of users' there are besides."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ _OF_A_BAKE: list[JSON] = [{**CRITERIA[0], "onInconclusive": "proceed"}]
 
 
 @dataclass(frozen=True)
-class Way:
+class Setup:
     """A strategy, and the objects that users have made for it."""
 
     strategy: JSON
@@ -49,8 +49,8 @@ class Way:
     def rollout(self, image: str, changes: Mapping[str, Any]) -> JSON:
         """Return the Rollout; `changes` are fields of its spec, of the strategy those in `strategy`."""
         given = dict(changes)
-        ((name, way),) = self.strategy.items()
-        strategy = {name: {**way, **given.pop("strategy", {})}}
+        ((name, fields),) = self.strategy.items()
+        strategy = {name: {**fields, **given.pop("strategy", {})}}
         spec = {"successCriteria": self.criteria, "strategy": strategy, **given}
         replicas = spec.pop("replicas", self.replicas)
         body = rollout([], image, replicas, **spec)
@@ -84,14 +84,14 @@ def canary(routing: JSON | None, **more: Any) -> JSON:
 _INGRESS = ((SERVICE, service()), (INGRESS, ingress()))
 _HTTP_ROUTE = ((CRD, definition(HTTP_ROUTE, "v1")), (HTTP_ROUTE, _route()))
 _SMI = ((CRD, definition(TRAFFIC_SPLIT, "v1alpha4")),)
-WAYS: dict[str, Way] = {
-    "router": Way(canary(NGINX), _INGRESS),
-    "several routers": Way(
+SETUPS: dict[str, Setup] = {
+    "router": Setup(canary(NGINX), _INGRESS),
+    "several routers": Setup(
         canary({**NGINX, **GATEWAY}, steps=WITH_TESTERS), (*_INGRESS, *_HTTP_ROUTE)
     ),
-    "gateway": Way(canary(GATEWAY), ((SERVICE, service()), *_HTTP_ROUTE)),
-    "mesh": Way(canary({"smi": {}}), ((SERVICE, service()), *_SMI)),
-    "blue-green": Way(
+    "gateway": Setup(canary(GATEWAY), ((SERVICE, service()), *_HTTP_ROUTE)),
+    "mesh": Setup(canary({"smi": {}}), ((SERVICE, service()), *_SMI)),
+    "blue-green": Setup(
         {
             "blueGreen": {
                 "activeService": "checkout",
@@ -103,7 +103,7 @@ WAYS: dict[str, Way] = {
         _INGRESS,
         _OF_A_BAKE,
     ),
-    "replicas": Way(canary(None), _INGRESS),
-    "dynamic": Way(canary(NGINX, dynamicStableScale=True), _INGRESS, replicas=10),
-    "adopted": Way(canary(NGINX), (*_INGRESS, (DEPLOYMENT, deployment())), adopts=True),
+    "replicas": Setup(canary(None), _INGRESS),
+    "dynamic": Setup(canary(NGINX, dynamicStableScale=True), _INGRESS, replicas=10),
+    "adopted": Setup(canary(NGINX), (*_INGRESS, (DEPLOYMENT, deployment())), adopts=True),
 }

@@ -1,14 +1,14 @@
-"""Where stories begin: a way, and its first version stable."""
+"""Where stories begin: a setup, and its first version stable."""
 
 from typing import Any
 
+from tests.simulation.setups import SETUPS
 from tests.simulation.story import Story
-from tests.simulation.ways import WAYS
 
 
-def deployed(way: str, seed: int, **changes: Any) -> Story:
+def deployed(setup: str, seed: int, **changes: Any) -> Story:
     """Return a story whose first version is stable; `changes` are fields of the spec."""
-    story = Story(WAYS[way], seed, **changes)
+    story = Story(SETUPS[setup], seed, **changes)
     assert story.settle().phase == "Healthy", "\n".join(story.log)
     return story
 

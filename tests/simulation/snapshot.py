@@ -37,7 +37,7 @@ class Watched(Protocol):
 
 
 @dataclass(frozen=True)
-class Picture:
+class Snapshot:
     """What there is at one write: as endpoints are now, and as they will be by what objects say."""
 
     now: Mapping[str, Shares]
@@ -48,9 +48,9 @@ class Picture:
     status: RolloutStatus
 
     @property
-    def way(self) -> FrozenJSON:
+    def strategy(self) -> FrozenJSON:
         """The strategy in force."""
-        return way_of(self.status)
+        return strategy_of(self.status)
 
     @property
     def current(self) -> str:
@@ -70,7 +70,7 @@ class Picture:
         return max((shares.get(hash_, 0.0) for shares in found), default=0.0)
 
 
-def taken(story: Watched) -> Picture:
+def take_snapshot(story: Watched) -> Snapshot:
     """Return what the story's controller sees now."""
     caches = story.caches
     entrances, ready = doors(caches), to_come(caches)
@@ -79,21 +79,21 @@ def taken(story: Watched) -> Picture:
         for each in caches.select(REPLICA_SET, NAMESPACE)
     }
     now = entrances.shares(shown(caches))
-    return Picture(now, entrances.shares(ready), ready, sizes, story.status)
+    return Snapshot(now, entrances.shares(ready), ready, sizes, story.status)
 
 
 def hash_of(revision: Revision | None) -> str:
     return revision.hash if revision is not None else ""
 
 
-def way_of(status: RolloutStatus) -> FrozenJSON:
+def strategy_of(status: RolloutStatus) -> FrozenJSON:
     """Return the strategy in force."""
     strategy = (status.spec_in_force or {}).get("strategy") or {}
     return next((each for each in strategy.values() if each is not None), {})
 
 
-def is_by_replicas(way: FrozenJSON) -> bool:
-    return "activeService" not in way and not way.get("trafficRouting")
+def is_by_replicas(strategy: FrozenJSON) -> bool:
+    return "activeService" not in strategy and not strategy.get("trafficRouting")
 
 
 def names(story: Watched) -> set[str]:

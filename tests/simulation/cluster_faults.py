@@ -23,8 +23,8 @@ from rollouts.ports import Apply, Create, Patch, Write
 from tests.simulation.cluster import Refusal, written
 from tests.simulation.dataplane import NAMESPACE, is_ours
 from tests.simulation.kubelets import NODES, Behaviour
-from tests.simulation.misfortunes import Misfortune
-from tests.simulation.picture import KEY
+from tests.simulation.random_events import RandomEvent
+from tests.simulation.snapshot import KEY
 from tests.simulation.story import Story
 
 WATCHES: tuple[Kind, ...] = (
@@ -202,26 +202,26 @@ def scale_the_deployment(story: Story, chance: random.Random) -> None:
 
 
 PODS = [
-    Misfortune("evict", 0.03, evict),
-    Misfortune("node", 0.02, lose_a_node),
-    Misfortune("blink", 0.04, blink),
-    Misfortune("pod quota", 0.03, fill_the_quota),
+    RandomEvent("evict", 0.03, evict),
+    RandomEvent("node", 0.02, lose_a_node),
+    RandomEvent("blink", 0.04, blink),
+    RandomEvent("pod quota", 0.03, fill_the_quota),
 ]
 SEEING = [
-    Misfortune("late", 0.10, fall_behind),
-    Misfortune("scrapes", 0.05, miss_scrapes),
-    Misfortune("turn bad", 0.04, turn_bad),
+    RandomEvent("late", 0.10, fall_behind),
+    RandomEvent("scrapes", 0.05, miss_scrapes),
+    RandomEvent("turn bad", 0.04, turn_bad),
 ]
 WRITING = [
-    Misfortune("lost answer", 0.05, lose_an_answer),
-    Misfortune("refusal", 0.05, refuse),
-    Misfortune("silent gateway", 0.02, fall_silent),
+    RandomEvent("lost answer", 0.05, lose_an_answer),
+    RandomEvent("refusal", 0.05, refuse),
+    RandomEvent("silent gateway", 0.02, fall_silent),
 ]
 MEDDLING = [
-    Misfortune("meddle with Services", 0.04, meddle_with_services),
-    Misfortune("ports", 0.03, change_ports),
-    Misfortune("restore", 0.02, restore),
-    Misfortune("Deployment", 0.02, scale_the_deployment),
+    RandomEvent("meddle with Services", 0.04, meddle_with_services),
+    RandomEvent("ports", 0.03, change_ports),
+    RandomEvent("restore", 0.02, restore),
+    RandomEvent("Deployment", 0.02, scale_the_deployment),
 ]
 
 

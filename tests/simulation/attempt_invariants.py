@@ -2,7 +2,7 @@
 
 from rollouts.core.world import under_way
 from rollouts.model.status import RolloutStatus
-from tests.simulation.picture import Watched, hash_of, taken, verb_of, wanted, way_of
+from tests.simulation.snapshot import Watched, hash_of, strategy_of, take_snapshot, verb_of, wanted
 
 
 class Attempts:
@@ -35,7 +35,7 @@ class Attempts:
             self.floor = 0
         if under_way(status) and self._began != status.started_at:
             self._began = status.started_at
-            sizes = taken(self.story).sizes
+            sizes = take_snapshot(self.story).sizes
             self.floor = max(self.floor, sizes.get(hash_of(status.stable_revision), 0))
 
     def _steps_go_forward(self, status: RolloutStatus) -> None:
@@ -43,7 +43,7 @@ class Attempts:
         index = status.current_step_index
         if index is None or not under_way(status):
             return
-        attempt = (status.started_at, hash_of(status.current_revision), repr(way_of(status)))
+        attempt = (status.started_at, hash_of(status.current_revision), repr(strategy_of(status)))
         if attempt == self._steps[0]:
             assert index >= self._steps[1], f"step {self._steps[1]} is followed by {index}"
         self._steps = (attempt, index)
@@ -51,7 +51,7 @@ class Attempts:
     def _a_weight_is_served(self, status: RolloutStatus) -> None:
         """What is told to be applied is what every data plane does by now."""
         before, self._applied = self._applied, status.weights.applied
-        if self._applied <= before or not way_of(status).get("trafficRouting"):
+        if self._applied <= before or not strategy_of(status).get("trafficRouting"):
             return
         if not self.story.caches.late and under_way(status):
             least = min(self.story.routed(), default=100.0)
@@ -64,6 +64,8 @@ class Attempts:
             return
         assert self.story.is_pardoned(self._stable), f"{self._stable} is bad, and stable"
         if status.abort is None and verb_of(self.story.rollout) not in ("promote-full", "rollback"):
-            ready = max(each.get(self._stable, 0) for each in taken(self.story).ready.values())
+            ready = max(
+                each.get(self._stable, 0) for each in take_snapshot(self.story).ready.values()
+            )
             needed = min(self.floor, wanted(self.story))
             assert ready >= needed, f"{self._stable} has {ready} of {needed} pods, and is stable"

@@ -1,20 +1,20 @@
-"""Whatever happens, on every way that traffic goes: hundreds of seeded stories in virtual time."""
+"""Whatever happens, on every setup: hundreds of seeded stories in virtual time."""
 
 import random
 
 import pytest
 
-from tests.simulation.editing import EDITING
-from tests.simulation.faults import MEDDLING, PODS, SEEING, WRITING, end
+from tests.simulation.cluster_faults import MEDDLING, PODS, SEEING, WRITING, end
 from tests.simulation.kubelets import Behaviour
-from tests.simulation.misfortunes import USUAL, befall
-from tests.simulation.rest import is_over, left_behind
-from tests.simulation.starts import deployed
+from tests.simulation.leftovers import is_over, left_behind
+from tests.simulation.random_events import USUAL_EVENTS, happen
+from tests.simulation.setups import SETUPS
+from tests.simulation.spec_edits import EDITING
+from tests.simulation.starting_points import deployed
 from tests.simulation.story import Story, told
-from tests.simulation.ways import WAYS
 from tests.unit.controller.edits import put_beside
 
-SEEDS = {way: range(60) for way in WAYS}
+SEEDS = {setup: range(60) for setup in SETUPS}
 BY_DAY = 6
 GROUPS = [PODS, SEEING, WRITING, MEDDLING, EDITING]
 
@@ -27,26 +27,26 @@ def live(story: Story, chance: random.Random, ticks: int) -> None:
         put_beside(story.present)
     story.say(f"faults: {[each.name for each in faults]}")
     for _ in range(ticks):
-        befall(story, chance, USUAL)
-        befall(story, chance, faults)
+        happen(story, chance, USUAL_EVENTS)
+        happen(story, chance, faults)
         story.die_after = chance.choice([None, None, None, 0, 1, 2, 3])
         story.round(chance.choice([1, 1, 2, 30]))
         story.tick(chance.choice([0.1, 0.5, 1.0, 5.0]))
 
 
 @pytest.mark.parametrize(
-    ("way", "seed"),
+    ("setup", "seed"),
     [
-        pytest.param(way, seed, marks=[] if seed < BY_DAY else [pytest.mark.nightly])
-        for way, seeds in SEEDS.items()
+        pytest.param(setup, seed, marks=[] if seed < BY_DAY else [pytest.mark.nightly])
+        for setup, seeds in SEEDS.items()
         for seed in seeds
     ],
 )
-def test_whatever_happens_the_invariants_hold_and_it_ends(way: str, seed: int) -> None:
+def test_whatever_happens_the_invariants_hold_and_it_ends(setup: str, seed: int) -> None:
     """Faults, releases, commands and deaths at random; then peace: it must come to an end."""
-    chance = random.Random(f"{way} {seed}")
-    story = deployed(way, seed, progressDeadlineSeconds=60)
-    with told(f"{way} {seed}", story):
+    chance = random.Random(f"{setup} {seed}")
+    story = deployed(setup, seed, progressDeadlineSeconds=60)
+    with told(f"{setup} {seed}", story):
         live(story, chance, chance.randint(20, 200))
         end(story)
         status = story.settle(4000)
@@ -60,13 +60,15 @@ def test_whatever_happens_the_invariants_hold_and_it_ends(way: str, seed: int) -
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("way", WAYS)
-def test_good_releases_that_overtake_each_other_are_never_rolled_back(way: str, seed: int) -> None:
+@pytest.mark.parametrize("setup", SETUPS)
+def test_good_releases_that_overtake_each_other_are_never_rolled_back(
+    setup: str, seed: int
+) -> None:
     """Whenever the next one comes, and whenever the controller dies: only the last is promoted."""
-    chance = random.Random(f"{way} {seed}")
-    story = deployed(way, seed)
+    chance = random.Random(f"{setup} {seed}")
+    story = deployed(setup, seed)
     lost = story.users.lost
-    with told(f"{way} {seed}", story):
+    with told(f"{setup} {seed}", story):
         for number in range(chance.randint(2, 6)):
             behaviour = Behaviour(ready_after=chance.choice([0.2, 2.0, 6.0]))
             last = f"shop:{number + 2}"

@@ -9,7 +9,7 @@ from rollouts.model.routers.gateway import HTTP_ROUTE
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from tests.simulation.dataplane import NAMESPACE, is_canary, is_ours
-from tests.simulation.known import spared
+from tests.simulation.known_gaps import is_known_gap
 from tests.simulation.kubelets import Behaviour
 from tests.simulation.story import Story
 
@@ -23,25 +23,25 @@ VERSIONS = [
     Behaviour(error_rate=0.02),
 ]
 VERBS = ["promote", "promote-full", "abort", "retry", "pause", "resume", "rollback", "nonsense"]
-Strike = Callable[[Story, random.Random], None]
+Apply = Callable[[Story, random.Random], None]
 
 
 @dataclass(frozen=True)
-class Misfortune:
+class RandomEvent:
     """Happens in one of so many ticks, and has a name by which it can be left out."""
 
     name: str
     odds: float
-    strike: Strike
+    apply: Apply
 
 
-def befall(story: Story, chance: random.Random, kinds: list[Misfortune]) -> None:
+def happen(story: Story, chance: random.Random, kinds: list[RandomEvent]) -> None:
     """Let at most one of them happen."""
     event = chance.random()
     for each in kinds:
         if event < each.odds:
-            if not spared(each.name):
-                each.strike(story, chance)
+            if not is_known_gap(each.name):
+                each.apply(story, chance)
             return
         event -= each.odds
 
@@ -128,12 +128,12 @@ def _weighted(percent: int, arms: list[JSON]) -> list[JSON]:
     ]
 
 
-USUAL = [
-    Misfortune("release", 0.06, release),
-    Misfortune("command", 0.10, command),
-    Misfortune("silence", 0.04, silence),
-    Misfortune("pause", 0.03, pause),
-    Misfortune("autoscale", 0.03, autoscale),
-    Misfortune("drain", 0.04, drain),
-    Misfortune("meddle", 0.03, meddle),
+USUAL_EVENTS = [
+    RandomEvent("release", 0.06, release),
+    RandomEvent("command", 0.10, command),
+    RandomEvent("silence", 0.04, silence),
+    RandomEvent("pause", 0.03, pause),
+    RandomEvent("autoscale", 0.03, autoscale),
+    RandomEvent("drain", 0.04, drain),
+    RandomEvent("meddle", 0.03, meddle),
 ]

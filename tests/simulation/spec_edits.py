@@ -4,13 +4,13 @@ import random
 from typing import Any
 
 from rollouts.model.merge_patch import difference
-from tests.simulation.misfortunes import Misfortune
+from tests.simulation.random_events import RandomEvent
 from tests.simulation.story import Story
 from tests.unit.controller.edits import EDITS, patch_of
 
 FIELDS = sorted(EDITS)
 _RELEASES = ("template", "replicas", "paused")
-"""They are misfortunes of their own."""
+"""They are random events of their own."""
 
 
 def edit(story: Story, chance: random.Random) -> None:
@@ -25,7 +25,7 @@ def edit(story: Story, chance: random.Random) -> None:
 def _fits(story: Story, field: str) -> bool:
     adopted = ("workloadRef", "revertOnDeletion")
     if field in adopted or field == "selector":
-        return story.way.adopts == (field in adopted)
+        return story.setup.adopts == (field in adopted)
     strategies = story.rollout["spec"].get("strategy") or {}
     _, _, rest = field.partition("strategy.")
     return not rest or rest.partition(".")[0] in strategies
@@ -39,4 +39,4 @@ def undo(story: Story, _: random.Random) -> None:
     story.edit({"spec": difference(before, {**story.first_spec, **kept})})
 
 
-EDITING = [Misfortune("edit", 0.06, edit), Misfortune("undo", 0.04, undo)]
+EDITING = [RandomEvent("edit", 0.06, edit), RandomEvent("undo", 0.04, undo)]

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from rollouts.core.world import under_way
 from rollouts.model.kinds import ENDPOINT_SLICE, SERVICE, FrozenJSON
-from tests.simulation.attempts import Attempts
-from tests.simulation.known import spared
-from tests.simulation.picture import Picture, Watched, is_by_replicas, wanted
+from tests.simulation.attempt_invariants import Attempts
+from tests.simulation.known_gaps import is_known_gap
+from tests.simulation.snapshot import Snapshot, Watched, is_by_replicas, wanted
 
 QUIET_SECONDS = 5.0
 """How long a revision has had no request before its pods go; all delays of the stories are as long."""
@@ -22,57 +22,60 @@ class Sizes:
     def __init__(self, story: Watched, attempts: Attempts) -> None:
         self.story, self._attempts = story, attempts
 
-    def check(self, old: Picture, new: Picture) -> None:
+    def check(self, old: Snapshot, new: Snapshot) -> None:
         gone = [hash_ for hash_, size in old.sizes.items() if size and hash_ not in new.sizes]
         assert not any(gone), f"ReplicaSets with pods are deleted: {gone}"
         for hash_, size in new.sizes.items():
             if hash_ and size < old.sizes.get(hash_, size):
                 self._may_shrink(old, new, hash_)
 
-    def _may_shrink(self, old: Picture, new: Picture, hash_: str) -> None:
+    def _may_shrink(self, old: Snapshot, new: Snapshot, hash_: str) -> None:
         """No pods go that served lately, and none that traffic may come back to."""
         status = old.status
         if not under_way(status) and status.stable_revision is None:
             return
-        if is_by_replicas(old.way):
+        if is_by_replicas(old.strategy):
             self._enough_are_left(old, new)
         elif hash_ == old.stable:
             self._stable_is_kept(old, new.sizes[hash_])
         elif not self._is_asked_for(old, new, hash_):
-            self._is_quiet(old.way, hash_)
+            self._is_quiet(old.strategy, hash_)
 
-    def _is_asked_for(self, old: Picture, new: Picture, hash_: str) -> bool:
+    def _is_asked_for(self, old: Snapshot, new: Snapshot, hash_: str) -> bool:
         """Return whether a revision that has all the traffic is made as small as its autoscaler wants it."""
         active = hash_ == old.current and old.status.weights.applied == 100
         return active and new.sizes[hash_] >= wanted(self.story)
 
-    def _is_quiet(self, way: FrozenJSON, hash_: str) -> None:
+    def _is_quiet(self, strategy: FrozenJSON, hash_: str) -> None:
         served = self.story.users.served_at.get(hash_)
         if served is None:
             return
         unseen = SERVICE in self.story.caches.late or ENDPOINT_SLICE in self.story.caches.late
         if unseen and self.story.selected_at > self.story.users.clock.now() - SOON:
             return  # what somebody has just had a Service select can't be known yet
-        if spared("shared for a moment") and served <= self.story.selected_at + SOON:
+        if is_known_gap("shared for a moment") and served <= self.story.selected_at + SOON:
             return
         quiet = (self.story.users.clock.now() - served).total_seconds()
-        assert quiet >= _delay(way, self.story.rollout) - _ROUNDED, (
+        assert quiet >= _delay(strategy, self.story.rollout) - _ROUNDED, (
             f"pods of {hash_} go {quiet} s after they served"
         )
 
-    def _stable_is_kept(self, old: Picture, size: int) -> None:
+    def _stable_is_kept(self, old: Snapshot, size: int) -> None:
         """Until all others have gone stable is as large as it was, or as the traffic that it has."""
         floor = self._attempts.floor
-        if not old.way.get("dynamicStableScale"):
+        if not old.strategy.get("dynamicStableScale"):
             assert size >= floor, f"stable has {size} pods, and {floor} when the release began"
         elif under_way(old.status):
             total = max(floor, wanted(self.story))
             share = 1 - old.most(old.current)
             assert size >= share * total - _LITTLE, f"stable has {size} for {share:.0%} of {total}"
 
-    def _enough_are_left(self, old: Picture, new: Picture) -> None:
+    def _enough_are_left(self, old: Snapshot, new: Snapshot) -> None:
         """By replicas, pods go only as fast as maxUnavailable lets them."""
-        if old.way.get("maxUnavailable") is not None or old.way.get("maxSurge") is not None:
+        if (
+            old.strategy.get("maxUnavailable") is not None
+            or old.strategy.get("maxSurge") is not None
+        ):
             return
         total = wanted(self.story)
         left = sum(new.behind("checkout").values())
@@ -80,12 +83,12 @@ class Sizes:
         assert left >= min(before, total - total // 4), f"{left} of {total} pods are left to serve"
 
 
-def _delay(way: FrozenJSON, rollout: FrozenJSON) -> float:
+def _delay(strategy: FrozenJSON, rollout: FrozenJSON) -> float:
     """Return the shortest delay that is in force, or written now."""
     strategies = (rollout["spec"].get("strategy") or {}).values()
     delays = [
         each.get(field, QUIET_SECONDS)
-        for each in (way, *strategies)
+        for each in (strategy, *strategies)
         for field in ("scaleDownDelaySeconds", "abortScaleDownDelaySeconds")
         if isinstance(each, Mapping)
     ]

@@ -4,8 +4,8 @@ import pytest
 
 from rollouts.model.kinds import POD, REPLICA_SET
 from tests.simulation.kubelets import Behaviour, is_ready
-from tests.simulation.rest import left_behind
-from tests.simulation.starts import blue_green, by_replicas, deployed, dynamic
+from tests.simulation.leftovers import left_behind
+from tests.simulation.starting_points import blue_green, by_replicas, deployed, dynamic
 from tests.simulation.story import Story
 
 

@@ -9,8 +9,8 @@ from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.model.status import RolloutStatus
 from tests.simulation.dataplane import NAMESPACE, is_ours
-from tests.simulation.known import spared
-from tests.simulation.picture import Watched, names, taken
+from tests.simulation.known_gaps import is_known_gap
+from tests.simulation.snapshot import Watched, names, take_snapshot
 
 
 def is_over(status: RolloutStatus) -> bool:
@@ -21,9 +21,9 @@ def is_over(status: RolloutStatus) -> bool:
 
 def left_behind(story: Watched) -> list[str]:
     """Return what is there of ours, or of our writing, that a Rollout at rest does not need."""
-    picture = taken(story)
-    if picture.sizes.get(picture.stable) and not any(
-        each.get(picture.stable) for each in picture.ready.values()
+    snapshot = take_snapshot(story)
+    if snapshot.sizes.get(snapshot.stable) and not any(
+        each.get(snapshot.stable) for each in snapshot.ready.values()
     ):
         return []  # whatever is still there answers while stable does not
     return [*_routes(story), *_keys(story), *_pods(story)]
@@ -49,12 +49,12 @@ def _keys(story: Watched) -> Iterator[str]:
     for each in story.caches.select(SERVICE, NAMESPACE):
         name = str(each["metadata"]["name"])
         kept = HASH_LABEL in each["spec"]["selector"] and not is_ours(each)
-        if kept and name not in named and not spared("named no longer"):
+        if kept and name not in named and not is_known_gap("named no longer"):
             yield f"the key in Service {name}"
 
 
 def _pods(story: Watched) -> Iterator[str]:
-    sizes = taken(story).sizes
+    sizes = take_snapshot(story).sizes
     running = [hash_ for hash_, size in sizes.items() if hash_ and size]
     if len(running) > 1:
         yield f"pods of {', '.join(running)}"
