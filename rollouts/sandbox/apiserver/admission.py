@@ -4,13 +4,13 @@ import itertools
 
 from rollouts.model.kinds import CRD, JSON, FrozenJSON
 from rollouts.sandbox.apiserver import custom_resources, validation
+from rollouts.sandbox.apiserver.cel_rules import rule_violations
 from rollouts.sandbox.apiserver.defaults import defaulted_object
 from rollouts.sandbox.apiserver.errors import Cause, invalid
 from rollouts.sandbox.apiserver.etcd import Etcd
 from rollouts.sandbox.apiserver.names import metadata_causes
 from rollouts.sandbox.apiserver.objects import timestamp, without_nulls
 from rollouts.sandbox.apiserver.registry import Resource, Version
-from rollouts.sandbox.apiserver.rules import rule_violations
 from rollouts.sandbox.apiserver.schema import defaulted, pruned, violations
 
 _BLOCKING = {

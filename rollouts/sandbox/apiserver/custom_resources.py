@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rollouts.model.kinds import JSON, FrozenJSON, Kind
+from rollouts.sandbox.apiserver.cel_rules import malformed_rules
 from rollouts.sandbox.apiserver.errors import Cause, shown
 from rollouts.sandbox.apiserver.objects import dig
 from rollouts.sandbox.apiserver.registry import (
@@ -12,7 +13,6 @@ from rollouts.sandbox.apiserver.registry import (
     Version,
     custom_place,
 )
-from rollouts.sandbox.apiserver.rules import malformed_rules
 from rollouts.sandbox.apiserver.schema import INT_OR_STRING, PRESERVE
 
 _LOGIC = ("allOf", "anyOf", "oneOf")

@@ -13,8 +13,8 @@ from rollouts.sandbox.apiserver.builtins import REVIEWS
 from rollouts.sandbox.apiserver.errors import ApiError, no_such_path
 from rollouts.sandbox.apiserver.eviction import evicted
 from rollouts.sandbox.apiserver.faults import Faults
-from rollouts.sandbox.apiserver.frontdoor import answered
 from rollouts.sandbox.apiserver.logs import serve_log
+from rollouts.sandbox.apiserver.non_resource_urls import answered
 from rollouts.sandbox.apiserver.rbac import Attempt, Authorizer
 from rollouts.sandbox.apiserver.requests import (
     Call,

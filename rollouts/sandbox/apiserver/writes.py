@@ -16,11 +16,11 @@ from rollouts.sandbox.apiserver.admission import Admission
 from rollouts.sandbox.apiserver.conversion import converted, stored_form
 from rollouts.sandbox.apiserver.errors import already_exists, conflict
 from rollouts.sandbox.apiserver.etcd import Etcd
+from rollouts.sandbox.apiserver.field_types import check_field_types
 from rollouts.sandbox.apiserver.objects import clone, key_of, metadata
 from rollouts.sandbox.apiserver.ownership import Ownership, Writer
 from rollouts.sandbox.apiserver.patches import merge_patch
 from rollouts.sandbox.apiserver.registry import Resource
-from rollouts.sandbox.apiserver.structures import check_structure
 
 IN_PROCESS = Writer("kube-controller-manager")
 
@@ -50,7 +50,7 @@ class Writes(Etcd):
             ApiError: 409 it exists, 404 its namespace does not, 422 it is invalid.
         """
         resource = self.registry.of(kind)
-        check_structure(resource, body)
+        check_field_types(resource, body)
         obj = stored_form(lifecycle.newborn(self, resource, clone(body)), resource)
         self._admission.admit(resource, obj, None)
         name = obj["metadata"]["name"]
@@ -75,7 +75,7 @@ class Writes(Etcd):
                 404 it is not there, 422 it would be invalid.
         """
         resource = self.registry.of(kind)
-        check_structure(resource, body)
+        check_field_types(resource, body)
         current = self.stored(resource, *key_of(body))
         self._check_preconditions(resource, current, metadata(body))
         obj = lifecycle.successor(

@@ -18,8 +18,8 @@ from rollouts.model.crd import crd
 from rollouts.model.kinds import JSON
 from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout
+from rollouts.sandbox.apiserver.cel_rules import RULES, rule_violations
 from rollouts.sandbox.apiserver.custom_resources import definition_causes
-from rollouts.sandbox.apiserver.rules import RULES, rule_violations
 from rollouts.sandbox.apiserver.schema import INT_OR_STRING, PRESERVE, pruned, violations
 from tests.fakes.kubernetes import rollout
 from tests.unit.model.test_validation import CANARY, ERRORS, GOOD, MISSING, WRONG, changed

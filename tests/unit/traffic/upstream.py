@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.apiserver.rules import rule_violations
+from rollouts.sandbox.apiserver.cel_rules import rule_violations
 from rollouts.sandbox.apiserver.schema import defaulted, pruned, violations
 
 FOLDER = Path(__file__).parents[4] / "shared" / "upstream-crds"

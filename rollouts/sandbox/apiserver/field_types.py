@@ -214,7 +214,7 @@ _KINDS: dict[str, Fields] = {
 _NUMBERS = (int, float)
 
 
-def check_structure(resource: Resource, body: FrozenJSON) -> None:
+def check_field_types(resource: Resource, body: FrozenJSON) -> None:
     """
     Let a body pass that has the types its kind's fields are decoded into.
 
