@@ -1,4 +1,8 @@
-"""How long to wait before what has failed is tried again. Waits for nothing itself."""
+"""
+How long to wait before what has failed is tried again.
+
+A number and no loop: a queue, a timer, a watch and a virtual clock each wait in a way of their own.
+"""
 
 import random
 from dataclasses import dataclass

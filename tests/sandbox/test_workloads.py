@@ -211,7 +211,7 @@ async def test_a_crashing_container_is_restarted_at_once_and_then_ever_more_slow
     await cluster.until(
         lambda: "back-off 0.8s" in dig(cluster.container(), "state.waiting.message", "")
     )
-    assert "Backoff" in cluster.events()
+    assert "BackOff" in cluster.events()
     assert not cluster.is_ready()
     assert dig(cluster.pod(), "status.phase") == "Running"
 

@@ -200,6 +200,19 @@ def test_a_rollout_that_does_not_exist_yet_is_looked_at_from_a_file(
 
 
 @pytest.mark.usefixtures("shop")
+def test_what_is_wrong_in_a_file_is_said_where_it_stands_and_once(
+    rollouts: Run, tmp_path: Path
+) -> None:
+    changed = released()
+    changed["spec"]["successCriteria"] = []
+    file = tmp_path / "changed.yaml"
+    file.write_text(yaml.safe_dump(changed))
+    out = rollouts("lint", str(file), "--live", "checkout").out
+    assert out.count("spec.successCriteria: there are none") == 1
+    assert f"{file}:" in out.partition("spec.successCriteria")[0]
+
+
+@pytest.mark.usefixtures("shop")
 def test_files_are_laid_over_the_cluster(rollouts: Run, tmp_path: Path) -> None:
     file = tmp_path / "changed.yaml"
     changed = released()
