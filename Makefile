@@ -2,6 +2,10 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Where it is set, each of a test's many processes compiles all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+# More than cores: half of the tests wait, for pods, scrapes and pauses.
+WORKERS ?= $(shell echo $$(($$(nproc) + 2)))
 
 .PHONY: help demo test nightly check format crd messages lock bench leaning side-by-side switches matrix clean
 
@@ -16,10 +20,10 @@ demo: .venv/.installed ## Release a good and a bad version on a laptop, and watc
 	@rollouts demo $(ARGS)
 
 test: .venv/.installed ## Run every test but the longest
-	@pytest -m "not nightly" $(ARGS)
+	@pytest -m "not nightly" -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)
 
 nightly: .venv/.installed ## Run the longest tests: routers that come and go, and a controller that dies after each write to a route
-	@pytest -m nightly $(ARGS)
+	@pytest -m nightly -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)
 
 check: .venv/.installed ## Style, types and layers
 	@ruff format --check .

@@ -1,7 +1,6 @@
 """One sandbox for most tests of releases, whose scenarios run at the same time."""
 
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -19,21 +18,18 @@ async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rel
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def running(
+async def begun(
     sandbox: ReleaseSandbox,
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Running]:
-    """All scenarios that were asked for, under way."""
-    begun = Running(sandbox, tmp_path_factory.mktemp("own"))
-    begun.begin(asked_for(request))
-    yield begun
-    await begun.end()
+    made = Running(sandbox, tmp_path_factory.mktemp("own"), request.session.items)
+    yield made
+    await made.end()
 
 
-def asked_for(request: pytest.FixtureRequest) -> Iterator[Any]:
-    for item in request.session.items:
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
-            scenario = item.callspec.params.get("scenario")
-            if scenario is not None:
-                yield scenario
+@pytest_asyncio.fixture(loop_scope="session")
+async def running(begun: Running, request: pytest.FixtureRequest) -> Running:
+    """The scenarios of the test's group, under way."""
+    begun.begin(request.node)
+    return begun

@@ -1,10 +1,12 @@
 """
 Scenarios that run at the same time, and are tests one by one.
 
-A release is mostly waiting. So all scenarios that were asked for begin with the first test
-that wants a result, a few at once, and each test awaits its own. One that takes a `release`
-gets a namespace of the common sandbox. One that takes a `sandbox` gets one of its own: it
-may break what everybody leans on.
+A release is mostly waiting. So all scenarios of a group begin with the first test that wants a
+result of one, a few at once, and each test awaits its own. One that takes a `release` gets a
+namespace of the common sandbox. One that takes a `sandbox` gets one of its own: it may break
+what everybody leans on.
+
+A group (`tests/groups.py`) is what one process runs: it has a common sandbox, and so many at once.
 """
 
 import asyncio
@@ -13,10 +15,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.groups import group_of
 from tests.sandbox.releases.sandbox import ReleaseSandbox
 
-AT_ONCE = 6
-SANDBOXES_AT_ONCE = 2
+AT_ONCE = 4
+SANDBOXES_AT_ONCE = 1
 
 Scenario = Callable[[Any], Awaitable[None]]
 
@@ -29,17 +34,34 @@ def needs_a_sandbox(scenario: Scenario) -> bool:
     return "sandbox" in inspect.signature(scenario).parameters
 
 
-class Running:
-    """Scenarios under way, by name."""
+def scenario_of(item: pytest.Item) -> Scenario | None:
+    """Return the scenario that the test awaits, if it does."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("scenario") if callspec else None
 
-    def __init__(self, sandbox: ReleaseSandbox, directory: Path) -> None:
+
+class Running:
+    """Scenarios under way, by name; `items` are all tests that this process might run."""
+
+    def __init__(
+        self, sandbox: ReleaseSandbox, directory: Path, items: Iterable[pytest.Item]
+    ) -> None:
         self._sandbox = sandbox
         self._directory = directory
         self._shared = asyncio.Semaphore(AT_ONCE)
         self._own = asyncio.Semaphore(SANDBOXES_AT_ONCE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._groups: dict[str, list[Scenario]] = {}
+        for item in items:
+            scenario = scenario_of(item)
+            if scenario is not None:
+                self._groups.setdefault(group_of(item.nodeid), []).append(scenario)
 
-    def begin(self, scenarios: Iterable[Scenario]) -> None:
+    def begin(self, item: pytest.Item) -> None:
+        """Begin the test's group, unless it is under way."""
+        self._begin(self._groups.pop(group_of(item.nodeid), []))
+
+    def _begin(self, scenarios: Iterable[Scenario]) -> None:
         """Begin all of them; those that take longest, in sandboxes of their own, first."""
         for each in sorted(scenarios, key=needs_a_sandbox, reverse=True):
             run = self._in_own_sandbox if needs_a_sandbox(each) else self._in_a_namespace

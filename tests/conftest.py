@@ -1,0 +1,42 @@
+"""The suite in several processes, when pytest is given `-n`: see `tests/groups.py`."""
+
+import os
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+from tests.groups import computes, group_of, place_of
+
+NICENESS = 5
+
+
+class Groups(LoadScopeScheduling):
+    """Gives each worker a group as a whole, in the order in which they are collected."""
+
+    def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)  # without xdist nobody asks
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    return Groups(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: place_of(item.nodeid))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """
+    Let a worker stand back once it computes: the others are held against a clock.
+
+    It can't step forward again without root, and need not: what comes later computes too.
+    """
+    if hasattr(item.config, "workerinput") and computes(item.nodeid) and not os.nice(0):
+        os.nice(NICENESS)
