@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # More than cores: half of the tests wait, for pods, scrapes and pauses.
 WORKERS ?= $(shell echo $$(($$(nproc) + 2)))
 
-.PHONY: help demo test nightly check format crd messages lock bench leaning side-by-side switches matrix clean
+.PHONY: help demo test nightly check style types layers limits format crd messages lock bench leaning side-by-side switches matrix clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,10 +26,19 @@ nightly: .venv/.installed ## Run the longest tests: routers that come and go, an
 	@pytest -m nightly -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)
 
 check: .venv/.installed ## Style, types and layers
+	@$(MAKE) --no-print-directory --jobs --keep-going --output-sync style types layers limits
+
+style:
 	@ruff format --check .
 	@ruff check .
+
+types:
 	@mypy
+
+layers:
 	@lint-imports --no-cache
+
+limits:
 	@pytest -q tests/test_tidy.py
 
 format: .venv/.installed ## Format the code and mend what can be mended by itself
