@@ -1,8 +1,9 @@
 """
 What can be found wrong before a release starts, from the caches alone. Costs no request.
 
-The condition `Preflight` and `rollouts lint --live` both say what is found here. Nothing
-that changes by the second is looked at: a finding stays for as long as nobody changes an object. What a router's own objects show is found by the router (`rollouts.traffic`).
+The condition `Preflight` and `rollouts lint` both say what is found here. Nothing that changes by
+the second is looked at: a finding stays for as long as nobody changes an object. What a router's
+own objects show is found by the router (`rollouts.traffic`).
 """
 
 from collections.abc import Iterator
