@@ -148,7 +148,7 @@ class Applier:
         body = replica_set_bodies.replica_set(self.rollout, self.spec, action)
         present = self.cluster.get(self._ref(REPLICA_SET, body["metadata"]["name"]))
         if present is not None and is_foreign(present, self.rollout):
-            return []  # an obstacle by now, which says what to do
+            return []  # a blocking finding by now, which says what to do
         return [Create(REPLICA_SET, body)]
 
     def _adopt(self, ref: Ref) -> list[Write]:

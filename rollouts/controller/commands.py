@@ -32,10 +32,10 @@ def read_command(rollout: FrozenJSON) -> tuple[Command | None, str]:
         return None, ""
     if _VERB.fullmatch(text):
         return Command(id="", verb=text), ""
-    given, complaint = _parsed(text)
-    if complaint:
+    given, unreadable = _parsed(text)
+    if unreadable:
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        return Command(id=f"unreadable-{digest}", verb="?"), complaint
+        return Command(id=f"unreadable-{digest}", verb="?"), unreadable
     words = {
         name: str(given.get(name) or "")
         for name in ("id", "verb", "revision", "step", "hold", "by", "reason", "to")
