@@ -141,12 +141,13 @@ def decide(
     for see in SEEN:
         world = see(world, status)
     move = Move.of(status)
-    for stage in _course(world, status):
+    course = _course(world, status)
+    for stage in course:
         move = stage(world, move)
         if attempt(move.status) != attempt(status):
             # A new attempt: what was measured of the last one says nothing about it.
             world = replace(world, evidence=Evidence())
-    actions = _actions(world, move)
+    actions = _actions(world, move, course)
     move = replace(
         move, ends_traffic=takes_traffic_away(world, actions), followed=tuple(followed(actions))
     )
@@ -167,18 +168,18 @@ def _course(world: World, status: RolloutStatus) -> tuple[Stage, ...]:
     return BLOCKED if workload_blocker(world, status) else NEXT
 
 
-def _actions(world: World, move: Move) -> list[Action]:
+def _actions(world: World, move: Move, course: tuple[Stage, ...]) -> list[Action]:
     """Return the writes of this decision, the most urgent first, and at the end a command's name."""
-    actions = _writes(world, move)
+    actions = _writes(world, move, course)
     command = world.observed.command
-    if command is not None and not command.id and _course(world, move.before) in (NEXT, GOING_HOME):
+    if command is not None and not command.id and course in (NEXT, GOING_HOME):
         # The resource version makes the id unique, and the same for whoever decides again.
         id_ = f"{command.verb}-{world.observed.resource_version}"
         actions.append(NameCommand(id=id_, verb=command.verb))
     return actions
 
 
-def _writes(world: World, move: Move) -> list[Action]:
+def _writes(world: World, move: Move, course: tuple[Stage, ...]) -> list[Action]:
     """
     Return what the cluster lacks.
 
@@ -186,7 +187,6 @@ def _writes(world: World, move: Move) -> list[Action]:
     decision, which finds it in status: whoever makes that decision.
     """
     before, after = move.before, move.status
-    course = _course(world, before)
     if course is GIVING_BACK:
         return list(give_back_writes(world, before))
     if course is BLOCKED:

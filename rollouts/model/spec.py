@@ -178,18 +178,19 @@ class RolloutSpec(SpecModel):
     @property
     def stable_service(self) -> str | None:
         """The Service that users' requests reach; None where the pods' share is the weight."""
-        if self.blue_green is not None:
-            return self.blue_green.active_service
-        assert self.strategy.canary is not None
-        return None if self.by_replicas else self.strategy.canary.stable_service
+        canary, blue_green = self.strategy.canary, self.strategy.blue_green
+        if blue_green is not None:
+            return blue_green.active_service
+        if canary is None or canary.traffic_routing is None:
+            return None
+        return canary.stable_service
 
     @property
     def canary_service(self) -> str | None:
         """The Service of the new revision alone; None where there is none."""
-        if self.blue_green is not None:
-            return self.blue_green.preview_service
-        canary = self.strategy.canary
-        assert canary is not None
-        if self.by_replicas:
+        canary, blue_green = self.strategy.canary, self.strategy.blue_green
+        if blue_green is not None:
+            return blue_green.preview_service
+        if canary is None or canary.traffic_routing is None:
             return None
         return canary.canary_service or f"{canary.stable_service}-canary"

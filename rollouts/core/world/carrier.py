@@ -201,9 +201,10 @@ _ROUTED, _SWITCHED, _SHARED = Routed(), Switched(), Shared()
 
 def carrier_of(spec: RolloutSpec) -> Carrier:
     """Return what carries the weight by this spec."""
-    if spec.blue_green is not None:
+    canary = spec.strategy.canary
+    if canary is None:
         return _SWITCHED
-    return _SHARED if spec.by_replicas else _ROUTED
+    return _SHARED if canary.traffic_routing is None else _ROUTED
 
 
 def current_route(world: World, status: RolloutStatus) -> Route:

@@ -54,7 +54,16 @@ class Move:
 
     def evolve(self, **changes: Any) -> "Move":
         """Return the move with these fields of its status changed."""
-        return replace(self, status=self.status.evolve(**changes))
+        # A dozen times in each decision; `replace` would look for each field by its name.
+        return Move(
+            self.before,
+            self.status.evolve(**changes),
+            self.occurrences,
+            self.retreat,
+            self.wake_at,
+            self.ends_traffic,
+            self.followed,
+        )
 
     def requeue_at(self, at: datetime) -> "Move":
         """Return the move, to be looked at again at `at` whatever happens."""

@@ -73,7 +73,11 @@ def stage_of(status: RolloutStatus) -> Stage:
 
 def under_way(status: RolloutStatus) -> bool:
     """Return whether a new revision is on its way: there is a stable one, it is another, and nobody stopped it."""
-    return isinstance(stage_of(status), UnderWay)
+    # That is `UnderWay`, which is asked for too often to be made each time.
+    stable, current = status.stable_revision, status.current_revision
+    if stable is None or current is None or status.abort is not None:
+        return False
+    return stable.hash != current.hash
 
 
 def kept_warm(world: World, status: RolloutStatus) -> KeptWarm | None:
