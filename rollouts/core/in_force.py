@@ -74,7 +74,7 @@ def in_force(edit: Edit, is_over: Callable[[RolloutSpec], bool]) -> InForce | No
     known = edit.written if unchanged else parse_remembered(status.spec_in_force)
     if known is not None and strategies_differ(known, edit.written):
         if not is_over(known):
-            return _held_by_old_way(known, edit.written, status)
+            return _held_by_old_strategy(known, edit.written, status)
         status = _from_the_start(edit.written, status)
     found = found_again(edit.written, status, edit.now)
     if found is not None:
@@ -116,7 +116,9 @@ def _number(given: object, else_: int) -> int:
     return given if 0 <= given <= MOST_REPLICAS else else_
 
 
-def _held_by_old_way(known: RolloutSpec, written: RolloutSpec, status: RolloutStatus) -> InForce:
+def _held_by_old_strategy(
+    known: RolloutSpec, written: RolloutSpec, status: RolloutStatus
+) -> InForce:
     before, after = strategy_words(known), strategy_words(written)
     change = (
         f"from {before} to {after}"

@@ -1,5 +1,5 @@
 """
-How long somebody's silence may hold up an end.
+How long the end of a release waits for a router that does not confirm it.
 
 What a rollback takes from the canary is written at once, and counts when those who serve the
 routes have confirmed it: until then the canary may have something, and keeps its pods. One of

@@ -1,5 +1,5 @@
 """
-In what standing revisions were left.
+Which revisions were stable before, and which of them were gone back from.
 
 One that was gone back from is known to have been bad, or not wanted: it takes its steps again,
 however lately it was stable. Its mark goes with it until it has taken them.

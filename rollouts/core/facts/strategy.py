@@ -1,7 +1,7 @@
 """
-The way of a release: what moves its traffic, and of which objects that is made.
+The active strategy of a release: what moves its traffic, and of which objects that is made.
 
-Two specs go the same way when a release of the one can be carried on by the other, and no
+Two specs have the same one when a release of the one can be carried on by the other, and no
 traffic is moved by the change itself.
 """
 

@@ -62,7 +62,7 @@ def _confirmed(world: World, move: Move) -> Move:
         return move.event(world, reason, carrier.applied(world.spec, status))
     if _routes(world, status, now) != weights.routes:
         return _confirm_routes(world, move, _routes(world, status, now))
-    return _put_back(world, move, now)
+    return _correct_drift(world, move, now)
 
 
 def _taken_over(world: World, move: Move) -> Move:
@@ -114,7 +114,7 @@ def _still_promoted(world: World, status: RolloutStatus) -> str:
     return "" if status.promoted == "Evidence" and begun else status.promoted
 
 
-def _put_back(world: World, move: Move, now: Route) -> Move:
+def _correct_drift(world: World, move: Move, now: Route) -> Move:
     """Say what somebody else changed, unless it may have been ourselves."""
     status, weights = move.status, move.status.weights
     if (

@@ -98,7 +98,7 @@ def with_numbers(world: World, move: Move) -> Move:
     """Return the move with what status says in numbers, for people and for `/scale`."""
     status = move.status
     current = world.replica_set(status.current_revision)
-    serving, hash_ = _serving(world, status)
+    serving, hash_ = _scaled(world, status)
     return move.evolve(
         replicas=sum(each.existing for each in serving),
         ready_replicas=sum(each.ready for each in serving),
@@ -124,23 +124,12 @@ def _selector(world: World, status: RolloutStatus, hash_: str) -> str:
     return _with_hash(world.observed.selector, hash_)
 
 
-def _serving(world: World, status: RolloutStatus) -> tuple[list[ReplicaSet], str]:
-    """
-    Return the pods that /scale counts, and the hash that selects them; "" selects all.
-
-    They are those that users' requests reach, together: an autoscaler works out from all of them
-    how many pods the traffic needs, and `spec.replicas` is that number. Of blue-green's two
-    one has everything, and the other would only be idle.
-    """
-    stable, current = (
-        world.replica_set(status.stable_revision),
-        world.replica_set(status.current_revision),
-    )
-    if under_way(status) and not carrier_of(world.spec).is_switched:
-        return [each for each in (stable, current) if each is not None], ""
-    switched = under_way(status) and status.weights.applied == 100
-    serving = (current if switched else stable) or current
-    return ([serving], serving.hash) if serving is not None else ([], "")
+def _scaled(world: World, status: RolloutStatus) -> tuple[list[ReplicaSet], str]:
+    """Return the pods that /scale counts, and the hash that selects them; "" selects all."""
+    if under_way(status):
+        return carrier_of(world.spec).scaled(world, status)
+    found = world.replica_set(status.stable_revision) or world.replica_set(status.current_revision)
+    return ([found], found.hash) if found is not None else ([], "")
 
 
 def _with_hash(selector: str, hash_: str) -> str:

@@ -25,12 +25,13 @@ def hold_disrupted(world: World, move: Move) -> Move:
     status = move.status
     if not disruption_begins(world, status):
         return move
-    lowered = Weights(desired=status.weights.desired, applied_at=world.now, disrupted_at=world.now)
-    if carrier_of(world.spec).is_shared:
-        lowered = status.weights.evolve(disrupted_at=world.now)
+    carrier, weights = carrier_of(world.spec), status.weights
+    lowered = Weights(desired=weights.desired, applied_at=world.now, disrupted_at=world.now)
+    if carrier.is_shared:
+        lowered = weights.evolve(disrupted_at=world.now)
     move = move.evolve(weights=lowered, step_started_at=world.now)
     move = move.event(world, "Disrupted", DISRUPTED, "Warning")
-    return move if carrier_of(world.spec).is_shared else move.as_retreat()
+    return move if carrier.is_shared else move.as_retreat()
 
 
 def end_disruption(world: World, move: Move) -> Move:

@@ -75,7 +75,7 @@ def _settled(world: World, move: Move, stable: Revision) -> Move:
             text = f"somebody else keeps changing the selector of Service {service.name}"
             return _calm(world, move.requeue_at(drift_pause), "Degraded", text)
         again = service.name in status.services
-        if again and (status.phase == "Healthy" or _was_put_back(world, status)):
+        if again and (status.phase == "Healthy" or _drift_was_corrected(world, status)):
             seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
             text = f"{seen}; it is put back to {stable.hash}"
             return move.event(world, "DriftCorrected", text, "Warning")
@@ -111,7 +111,7 @@ def _without_service(world: World, move: Move) -> Move:
     return _calm(world, move, "Degraded", text)
 
 
-def _was_put_back(world: World, status: RolloutStatus) -> bool:
+def _drift_was_corrected(world: World, status: RolloutStatus) -> bool:
     """Return whether somebody changed things lately, and not before a promotion, which switches as well."""
     promoted = [entry.at for entry in status.history if entry.reason == "Promoted"]
     lately = drift_corrected_lately(status, world.now)

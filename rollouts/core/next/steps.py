@@ -1,4 +1,4 @@
-"""The way of a canary: step by step, then promotion."""
+"""A canary goes from step to step, then to its promotion; or it stays, and says what it waits for."""
 
 from datetime import timedelta
 

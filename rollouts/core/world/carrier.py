@@ -81,6 +81,17 @@ class Carrier(ABC):
         service = world.stable_service
         return world.observed.replica_sets.get(service.selected_hash) if service else None
 
+    def scaled(self, world: World, status: RolloutStatus) -> tuple[list[ReplicaSet], str]:
+        """
+        Return the pods that /scale counts in a release, and the hash that selects them; "" selects all.
+
+        They are those that users' requests reach, together: an autoscaler works out from all of
+        them how many pods the traffic needs, and `spec.replicas` is that number.
+        """
+        stable = world.replica_set(status.stable_revision)
+        current = world.replica_set(status.current_revision)
+        return [each for each in (stable, current) if each is not None], ""
+
     def place(self, status: RolloutStatus) -> str:
         """Return where the traffic is, to be put behind a step."""
         return f"at {status.weights.applied} %"
@@ -130,6 +141,13 @@ class Switched(Carrier):
 
     def reaches_canary(self, _world: World, _status: RolloutStatus) -> bool:
         return True
+
+    def scaled(self, world: World, status: RolloutStatus) -> tuple[list[ReplicaSet], str]:
+        """Return the pods of the one that has everything: the other is only idle."""
+        stable = world.replica_set(status.stable_revision)
+        current = world.replica_set(status.current_revision)
+        found = (current if status.weights.applied == 100 else stable) or current
+        return ([found], found.hash) if found is not None else ([], "")
 
     def place(self, status: RolloutStatus) -> str:
         return f"{'after' if status.weights.applied else 'before'} the switch"
