@@ -203,63 +203,6 @@ async def test_an_api_server_that_does_not_answer_is_asked_again(loop: ControlLo
     await loop.until(lambda: "Promoted" in loop.reasons())
 
 
-async def test_a_bare_verb_gets_an_id_and_counts_once(loop: ControlLoop) -> None:
-    await loop.deployed()
-    steps = [{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}, {"pause": {}}]
-    loop.edit({"spec": {"strategy": {"canary": {"steps": steps}}}})
-    loop.release("shop:2")
-    await loop.until(lambda: loop.status.get("pause", {}).get("reason") == "PauseStep")
-
-    loop.command("promote")
-    await loop.until(lambda: loop.status["currentStepIndex"] == 3)
-    await loop.run(30)
-
-    assert loop.status["lastCommand"]["accepted"] is True
-    assert loop.status["lastCommand"]["by"] == "kubectl"
-    assert loop.status["currentStepIndex"] == 3
-    command = json.loads(loop.rollout["metadata"]["annotations"]["rollouts.dev/command"])
-    assert command["id"] == loop.status["lastCommand"]["id"]
-
-
-async def test_a_command_for_another_revision_is_refused(loop: ControlLoop) -> None:
-    await loop.deployed()
-    loop.release("shop:2")
-    await loop.until(lambda: canary_weight(loop.cluster) == 25)
-
-    loop.command(json.dumps({"id": "1", "verb": "abort", "revision": 1, "by": "ci"}))
-    await loop.round()
-
-    assert loop.status["lastCommand"]["accepted"] is False
-    assert "abort" not in loop.status
-
-
-async def test_an_abort_needs_no_looks(loop: ControlLoop) -> None:
-    await loop.deployed()
-    loop.release("shop:2")
-    await loop.until(lambda: canary_weight(loop.cluster) == 25)
-
-    loop.command(json.dumps({"id": "7", "verb": "abort", "revision": 2, "by": "mara"}))
-    await loop.round()
-
-    assert canary_weight(loop.cluster) == 0
-    assert loop.status["abort"]["by"] == "mara"
-
-
-@pytest.mark.parametrize("text", ["???", "[1]", '{"id": "1"}', "{"])
-async def test_a_command_that_nobody_understands_is_put_on_record_once(
-    loop: ControlLoop, text: str
-) -> None:
-    await loop.deployed()
-    loop.cluster.writes.clear()
-    loop.command(text)
-
-    await loop.run(30)
-
-    assert loop.status["lastCommand"]["accepted"] is False
-    assert "CommandRefused" not in loop.reasons(), "history is for decisions"
-    assert len(loop.cluster.writes) == 2  # status and event
-
-
 async def test_a_canary_ingress_of_somebody_else_is_never_touched(loop: ControlLoop) -> None:
     await loop.deployed()
     theirs = {
