@@ -30,7 +30,7 @@ from rollouts.sandbox.environment import Sandbox, install
 from rollouts.sandbox.load import Load, LoadReport, Target
 from rollouts.sandbox.release_report import PLANS, Measured, Plan, Release, Result
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "canary-nginx.yaml"
+EXAMPLE = Path("examples", "canary-nginx.yaml")
 REQUESTS_PER_SECOND = 50.0
 NAMESPACE = "default"
 FIRST_DEPLOY_SECONDS = 60.0
@@ -61,12 +61,12 @@ class Demo:
         self,
         sandbox: Sandbox,
         *,
-        example: Path = EXAMPLE,
+        example: Path | None = None,
         requests_per_second: float = REQUESTS_PER_SECOND,
         plans: Sequence[Plan] = PLANS,
     ) -> None:
         self._sandbox = sandbox
-        self._documents = read_example(example)
+        self._documents = read_example(example or find_example())
         self._plans = plans
         self._name = self._one("Rollout")["metadata"]["name"]
         host = self._one("Ingress")["spec"]["rules"][0]["host"]
@@ -179,6 +179,12 @@ class Demo:
 
         async with _running(watch()):
             yield
+
+
+def find_example() -> Path:
+    """Return the example of the checkout that this code is in; else of the one that we are in."""
+    beside = Path(__file__).parents[2] / EXAMPLE
+    return beside if beside.exists() else Path.cwd() / EXAMPLE
 
 
 def read_example(path: Path) -> list[JSON]:
