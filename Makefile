@@ -74,4 +74,4 @@ matrix: .venv/.installed ## Count what every strategy, router and ending loses, 
 	@python -m bench.matrix $(ARGS)
 
 clean: ## Remove the environment and the caches
-	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build rollouts/sandbox/.build rollouts/sandbox/*.egg-info

@@ -26,14 +26,18 @@ def project(directory: Path) -> dict[str, Any]:
     return tomllib.loads((directory / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def sources(directory: Path) -> set[Path]:
-    return {path for path in directory.rglob("*.py") if "__pycache__" not in path.parts}
+MADE = re.compile(r"/(__pycache__|\.build|[^/]*\.egg-info)/")
+"""Of no interest: what Python and builds have made."""
 
 
-def third_party(files: Iterable[Path]) -> set[str]:
+def files(directory: Path) -> set[Path]:
+    return {path for path in directory.rglob("*") if path.is_file() and not MADE.search(str(path))}
+
+
+def third_party(sources: Iterable[Path]) -> set[str]:
     """Return the top-level modules that are imported, but our own and the standard library's."""
     found = set()
-    for path in files:
+    for path in (each for each in sources if each.suffix == ".py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 found |= {alias.name.split(".")[0] for alias in node.names}
@@ -53,7 +57,7 @@ def normal(requirement: str) -> str:
     return re.sub("[-_.]+", "-", name).lower()
 
 
-PROGRAM_FILES = {path for path in sources(ROOT / "rollouts") if SANDBOX not in path.parents}
+PROGRAM_FILES = {path for path in files(ROOT / "rollouts") if SANDBOX not in path.parents}
 PROGRAM = {normal(each) for each in project(ROOT)["project"]["dependencies"]}
 BESIDE_IT = {normal(each) for each in project(SANDBOX)["project"]["dependencies"]}
 
@@ -63,17 +67,17 @@ def test_the_program_declares_exactly_what_it_imports() -> None:
 
 
 def test_the_sandbox_declares_exactly_what_it_imports() -> None:
-    assert distributions(third_party(sources(SANDBOX))) | {"rollouts"} == BESIDE_IT
+    assert distributions(third_party(files(SANDBOX))) | {"rollouts"} == BESIDE_IT
 
 
 def test_tests_and_benches_import_what_is_declared() -> None:
     development = {normal(each) for each in project(ROOT)["dependency-groups"]["dev"]}
-    used = third_party(sources(ROOT / "tests") | sources(ROOT / "bench"))
+    used = third_party(files(ROOT / "tests") | files(ROOT / "bench"))
     assert distributions(used) <= PROGRAM | BESIDE_IT | development
 
 
 def test_what_only_the_sandbox_imports_is_known_to_be_its_own() -> None:
-    alone = third_party(sources(SANDBOX)) - third_party(PROGRAM_FILES)
+    alone = third_party(files(SANDBOX)) - third_party(PROGRAM_FILES)
     assert set(SANDBOX_MODULES) == alone | {"rollouts.sandbox"}
 
 
@@ -89,8 +93,11 @@ def copy(to: Path, *, without_sandbox: bool = False) -> Path:
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         to.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, to)
-    left_out = ["__pycache__", *(["sandbox"] if without_sandbox else [])]
-    shutil.copytree(ROOT / "rollouts", to / "rollouts", ignore=shutil.ignore_patterns(*left_out))
+    for path in files(ROOT / "rollouts"):
+        if not (without_sandbox and SANDBOX in path.parents):
+            copied = to / path.relative_to(ROOT)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copied)
     return to
 
 
@@ -141,14 +148,9 @@ def test_every_file_is_in_one_of_the_two(program: Path, tmp_path: Path) -> None:
     source = program / "source"
     with wheel(source / "rollouts" / "sandbox", tmp_path) as built:
         sandbox = contents(built)
-    files = {
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "rollouts").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-    of_sandbox = {name for name in files if name.startswith("rollouts/sandbox/")}
+    of_sandbox = {str(path.relative_to(ROOT)) for path in files(SANDBOX)}
     with zipfile.ZipFile(next(program.glob("*.whl"))) as built:
-        assert contents(built) == files - of_sandbox
+        assert contents(built) == {str(path.relative_to(ROOT)) for path in PROGRAM_FILES}
         assert extra(built) == f"rollouts-sandbox @ {(source / 'rollouts' / 'sandbox').as_uri()}"
     assert sandbox == of_sandbox - {"rollouts/sandbox/pyproject.toml"}
 
