@@ -60,12 +60,12 @@ def log_terms(intervals: Iterable[Interval], r0: float, grid: Sequence[float]) -
     return terms
 
 
-def worse(r0: float) -> list[float]:
+def worse(r0: float) -> tuple[float, ...]:
     """Return the ratios above r0: 5 % above it, up to fifty times."""
     return log_grid(r0 * 1.05, r0 * WIDEST_RATIO)
 
 
-def better(r0: float) -> list[float]:
+def better(r0: float) -> tuple[float, ...]:
     """Return the ratios below r0: down to a fiftieth, up to 5 % below it."""
     return log_grid(r0 / WIDEST_RATIO, r0 * 0.95)
 

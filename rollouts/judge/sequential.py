@@ -34,6 +34,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import Counts, Measurement
@@ -82,9 +83,13 @@ def log_evidence(counts: Counts, p0: float, grid: Sequence[float]) -> float:
 
 
 def _log_mixture(failed: float, good: float, p0: float, grid: Sequence[float]) -> float:
-    return log_mean(
-        [failed * math.log(p / p0) + good * (math.log1p(-p) - math.log1p(-p0)) for p in grid]
-    )
+    return log_mean([failed * bad + good * well for bad, well in _log_ratios(p0, tuple(grid))])
+
+
+@lru_cache(maxsize=256)  # a grid for each limit that anybody has, asked at every look
+def _log_ratios(p0: float, grid: Sequence[float]) -> tuple[tuple[float, float], ...]:
+    """Return, for each point of the grid, what one failed and what one good request add to log E."""
+    return tuple((math.log(p / p0), math.log1p(-p) - math.log1p(-p0)) for p in grid)
 
 
 def log_mean(terms: Sequence[float]) -> float:
@@ -134,20 +139,22 @@ def leans(counts: Counts, p0: float) -> bool:
     return leaning({0: log_evidence(counts, p0, worse_than(p0))}, {0}) is not None
 
 
-def worse_than(p0: float) -> list[float]:
+@lru_cache(maxsize=256)
+def worse_than(p0: float) -> tuple[float, ...]:
     """Return a logarithmic grid of failure probabilities above p0: 5 % worse, up to nearly all."""
     return log_grid(min(p0 * 1.05, (p0 + 1) / 2), max(_MOST, (p0 + 1) / 2))
 
 
-def better_than(p0: float) -> list[float]:
+@lru_cache(maxsize=256)
+def better_than(p0: float) -> tuple[float, ...]:
     """Return a logarithmic grid of failure probabilities below p0: 5 % better, down to a fiftieth."""
     return log_grid(p0 / WIDEST_RATIO, p0 * 0.95)
 
 
-def log_grid(low: float, high: float) -> list[float]:
+def log_grid(low: float, high: float) -> tuple[float, ...]:
     """Return the grid's points from `low` to `high`, each as many times the one before."""
     step = math.log(high / low) / (GRID_POINTS - 1)
-    return [low * math.exp(step * index) for index in range(GRID_POINTS)]
+    return tuple(low * math.exp(step * index) for index in range(GRID_POINTS))
 
 
 def judge_sequentially(criterion: Criterion, measurement: Measurement) -> CriterionStatus:
