@@ -26,7 +26,7 @@ def _by_group(each: RoutingKind) -> str:
 
 
 ROUTING = sorted((each for each in kinds() if each.is_written), key=_by_group)
-"""The routing objects."""
+"""The routing objects, in an order that tells nothing of the routers' own: the permissions have it too."""
 BESIDE_ROUTING = [each for each in kinds() if not each.is_written]
 """What routers read besides."""
 

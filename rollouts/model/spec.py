@@ -141,13 +141,8 @@ class RolloutSpec(SpecModel):
 
     def users_objects(self, kind: Kind) -> list[str]:
         """Return the names of the user's own routing objects of a kind."""
-        return [
-            name
-            for router in self.routers
-            for _, known, names in router.named()
-            for name in names
-            if known == kind
-        ]
+        named = (each for router in self.routers for each in router.named())
+        return [name for known, name in named if known == kind]
 
     @property
     def silent_without_stable(self) -> str:

@@ -16,8 +16,3 @@ def elements(value: object) -> list[object]:
 def items(value: object) -> list[Mapping[str, object]]:
     """Return the maps in what should be a list of maps."""
     return [each for each in elements(value) if isinstance(each, Mapping)]
-
-
-def texts(value: object) -> list[str]:
-    """Return what should be a list of names, each as text."""
-    return [str(each) for each in elements(value)]

@@ -6,13 +6,12 @@ permitted, what is looked for and said of a release, all follow from what each s
 nothing else has to know one by its name. What can be told from the spec alone, `spec` tells.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from rollouts.model.counter_metric import Metric
 from rollouts.model.keys import Key
-from rollouts.model.kinds import FrozenJSON, Kind
+from rollouts.model.kinds import Kind
 from rollouts.model.route import Route, RoutingWrite, Split
 from rollouts.model.routers.spec import RouterSpec
 from rollouts.model.spec import RolloutSpec
@@ -34,8 +33,6 @@ class RoutingKind:
     """What is written to objects of the user's, and is one value to whoever applies them."""
     gone_is_stable: bool = False
     """Without ours, all of the traffic goes to stable: one that can't be written may be removed."""
-    leads_to: Callable[[FrozenJSON], Iterator[str]] | None = None
-    """Which Services one of the user's leads to, however wrong it is; None: it can't be told."""
 
 
 class Counters(Protocol):

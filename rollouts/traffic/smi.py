@@ -38,7 +38,7 @@ class SMI(Router):
     kinds = (RoutingKind(TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS),)
 
     def observe(self, scene: Scene, wanted: Split) -> Route:
-        """Return what the TrafficSplit says now, and every trap that can be seen."""
+        """Return what the TrafficSplit says now, and everything that is found."""
         found, strays = _present(scene), _strays(scene)
         shaped = not wanted.headers and not wanted.mirrors
         route = Route(

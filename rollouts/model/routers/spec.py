@@ -12,7 +12,7 @@ from rollouts.errors import FieldError
 from rollouts.model.base import SpecModel
 from rollouts.model.kinds import Kind
 from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
-from rollouts.model.unchecked import mapping, texts
+from rollouts.model.unchecked import elements, mapping
 
 
 class RouterSpec(SpecModel):
@@ -33,15 +33,15 @@ class RouterSpec(SpecModel):
     def names_in(cls, raw: object, _rollout: str) -> Iterator[tuple[Kind, str]]:
         """Yield the objects that the raw spec of a Rollout of this name means, however wrong it is."""
         for field, kind in cls.lists.items():
-            for name in texts(mapping(raw).get(field)):
-                yield kind, name
+            for name in elements(mapping(raw).get(field)):
+                yield kind, str(name)
 
-    def named(self) -> Iterator[tuple[str, Kind, list[str]]]:
-        """Yield each field that lists the user's own objects, their kind, and their names."""
-        for name, field in type(self).model_fields.items():
-            alias = str(field.alias)
-            if alias in self.lists:
-                yield alias, self.lists[alias], getattr(self, name)
+    def named(self) -> Iterator[tuple[Kind, str]]:
+        """Yield the kind and the name of each of the user's own objects that it names."""
+        for attribute, field in type(self).model_fields.items():
+            kind = self.lists.get(str(field.alias))
+            if kind is not None:
+                yield from ((kind, name) for name in getattr(self, attribute))
 
     def objects(self) -> dict[str, str]:
         """
@@ -49,7 +49,7 @@ class RouterSpec(SpecModel):
 
         Where these are others, a release is moved by something else than before.
         """
-        return {f"{kind} {name}": "" for _, kind, names in self.named() for name in names}
+        return {f"{kind} {name}": "" for kind, name in self.named()}
 
     @property
     def chooses_users(self) -> bool:

@@ -33,7 +33,6 @@ from rollouts.traffic.gateway.rules import (
     restored,
     rules_of,
     said,
-    services_of,
     steered,
 )
 from rollouts.traffic.gateway.scene import arms_of, named, note_key, originals, own_routes
@@ -49,8 +48,8 @@ class Gateway(Router):
 
     spec = GatewayRouting
     kinds = (
-        RoutingKind(HTTP_ROUTE, ("v1",), users_fields=("spec.rules",), leads_to=services_of),
-        RoutingKind(GRPC_ROUTE, ("v1",), users_fields=("spec.rules",), leads_to=services_of),
+        RoutingKind(HTTP_ROUTE, ("v1",), users_fields=("spec.rules",)),
+        RoutingKind(GRPC_ROUTE, ("v1",), users_fields=("spec.rules",)),
         *policies.READ,
     )
 

@@ -14,7 +14,6 @@ from fractions import Fraction
 from typing import Any
 
 from rollouts.model.kinds import JSON, FrozenJSON
-from rollouts.model.unchecked import items, mapping
 from rollouts.traffic.ownership import group_of
 from rollouts.traffic.shares import most_percent, percent
 
@@ -60,14 +59,6 @@ def is_arm(ref: FrozenJSON, service: str, arms: Arms) -> bool:
 
 def rules_of(route: FrozenJSON) -> list[JSON]:
     return list((route.get("spec") or {}).get("rules") or [])
-
-
-def services_of(route: FrozenJSON) -> Iterator[str]:
-    """Yield the Services that a route leads to, however wrong it is."""
-    for rule in items(mapping(route.get("spec")).get("rules")):
-        for ref in items(rule.get("backendRefs")):
-            if ref.get("kind", "Service") == "Service":
-                yield str(ref.get("name"))
 
 
 def refs_of(rule: FrozenJSON) -> list[JSON]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 
 from rollouts.model.kinds import JSON, FrozenJSON
-from rollouts.model.unchecked import items, mapping
 
 
 def annotation(ingress: FrozenJSON, prefix: str, key: str) -> str | None:
@@ -50,13 +49,6 @@ def falls_back_to(ingress: FrozenJSON, service: str | None) -> bool:
         found |= {str(path.get("path") or "/") for path in paths(rule)}
     is_left = not taken or any("/" not in found for found in taken.values())
     return service is not None and default_service(ingress) == service and is_left
-
-
-def services_of(ingress: FrozenJSON) -> Iterator[str]:
-    """Yield the Services that its paths lead to, however wrong it is."""
-    for rule in items(mapping(ingress.get("spec")).get("rules")):
-        for path in items(mapping(rule.get("http")).get("paths")):
-            yield str(mapping(mapping(path.get("backend")).get("service")).get("name"))
 
 
 def services(ingress: FrozenJSON) -> list[str | None]:

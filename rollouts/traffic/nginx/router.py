@@ -27,7 +27,6 @@ from rollouts.traffic.nginx.ingresses import (
     is_canary,
     rules_of,
     rules_to,
-    services_of,
 )
 from rollouts.traffic.nginx.upstream import holds, released, shaping
 from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of, own_metadata
@@ -43,7 +42,7 @@ class Nginx(Router):
     """Canary Ingresses, as ingress-nginx reads them."""
 
     spec = NginxRouting
-    kinds = (RoutingKind(INGRESS, gone_is_stable=True, leads_to=services_of),)
+    kinds = (RoutingKind(INGRESS, gone_is_stable=True),)
     counters = IngressCounters()
 
     def observe(self, scene: Scene, wanted: Split) -> Route:
