@@ -1,6 +1,7 @@
 """
-Pure renderers, one file per router: from weights to the routing objects that we own.
+The routers, one file or folder each: from weights to the routing objects, and back. No I/O.
 
-A router answers two questions and does no I/O: what the objects have to be
-(`render`), and what they say now (`observe`).
+A `Router` (`router.py`) says what it reads and writes, what its objects have to be (`render`),
+what they say now (`observe`), and what leaves nothing behind (`clear`). `routing.py` lists them,
+and makes several one.
 """
