@@ -137,7 +137,10 @@ class RolloutSpec(SpecModel):
 
     def router(self, kind: type[R]) -> R | None:
         """Return what is said to one router; None when it is not named."""
-        return next((each for each in self.routers if isinstance(each, kind)), None)
+        for each in self.routers:
+            if isinstance(each, kind):
+                return each
+        return None
 
     def users_objects(self, kind: Kind) -> list[str]:
         """Return the names of the user's own routing objects of a kind."""

@@ -1,5 +1,6 @@
 """Which routers move the traffic. Its fields are the list of the routers that there are."""
 
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -20,7 +21,7 @@ class TrafficRouting(SpecModel):
     smi: SMIRouting | None = None
     gateway_api: Annotated[GatewayRouting | None, Field(alias=GatewayRouting.field)] = None
 
-    @property
+    @cached_property
     def routers(self) -> tuple[RouterSpec, ...]:
         """What is said to each router that is named, in the order of the fields."""
         found = (getattr(self, name) for name in type(self).model_fields)

@@ -25,6 +25,8 @@ from rollouts.traffic import routing
 
 _FLUX_ANNOTATION = "kustomize.toolkit.fluxcd.io/ssa"
 _LEFT_ALONE = ("ifnotpresent", "ignore")
+_IN_ROUTES = {each.kind: each.users_fields for each in routing.kinds()}
+"""What routers write to the user's own objects, by their kind."""
 
 
 def owner_findings(place: Place) -> Iterator[Finding]:
@@ -48,11 +50,10 @@ def _written(place: Place) -> Iterator[tuple[Kind, FrozenJSON, str]]:
     for service, _ in place.services():
         if not is_bound(service):
             yield SERVICE, service, "spec.selector"
-    for each in routing.kinds():
-        for name in place.spec.users_objects(each.kind):
-            route = place.get(each.kind, name)
-            if route is not None:
-                yield from ((each.kind, route, field) for field in each.users_fields)
+    for kind, name in (each for router in place.spec.routers for each in router.named()):
+        route = place.get(kind, name)
+        if route is not None:
+            yield from ((kind, route, field) for field in _IN_ROUTES[kind])
     reference = place.spec.workload_ref
     if reference is not None and reference.scale_down != "never":
         deployment = place.get(DEPLOYMENT, reference.name)
