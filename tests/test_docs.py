@@ -351,3 +351,24 @@ def test_every_resource_that_the_controller_may_touch_is_in_the_readme() -> None
 def test_every_decision_is_in_the_list_of_decisions() -> None:
     listed = set(LINK.findall(text_of("docs/adr/README.md")))
     assert listed == {file.name for file in (ROOT / "docs/adr").glob("0*.md")}
+
+
+def test_every_module_on_the_map_exists() -> None:
+    """By its path from the root or from the package, or by the end of it where a folder was named before."""
+    rooms = ("rollouts", "tests", "bench")
+    found = (*ROOT.glob("*.py"), *(path for room in rooms for path in (ROOT / room).rglob("*.py")))
+    listed = [str(path.relative_to(ROOT)) for path in found]
+    named = set(re.findall(r"`([\w/]+\.py)`", text_of("ARCHITECTURE.md")))
+    assert not {
+        name for name in named if not any(f"/{each}".endswith(f"/{name}") for each in listed)
+    }
+
+
+def test_every_folder_on_the_map_exists() -> None:
+    rows = "\n".join(re.findall(r"^\| .*", text_of("ARCHITECTURE.md"), re.MULTILINE))
+    named = set(re.findall(r"`([\w-]+(?:/[\w-]+)*)/`", rows))
+    assert not {
+        each
+        for each in named
+        if not any((ROOT / room / each).is_dir() for room in ("", "rollouts"))
+    }

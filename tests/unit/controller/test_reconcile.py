@@ -163,7 +163,6 @@ async def test_a_retreat_that_is_refused_is_known_until_it_is_made(loop: Control
     loop.monitor.measure()
     loop.fail_next(Unavailable("failed calling webhook"))
     loop.fail_next(Unavailable("nor may it be deleted"))
-
     with pytest.raises(Unavailable):
         await loop.reconciler.reconcile(KEY)
 
