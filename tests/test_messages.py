@@ -12,14 +12,13 @@ SAID_TWICE: dict[str, str] = {
     "(odds against it {…} : 1)": "a part of what two judges say",
     "Service {…} does not exist; create it, or correct {…}": "a release waits for it, and lint warns",
     "a fault of the controller, see its log: {…}: {…}": "of a measurement, and of a judgement",
-    "goes on with {…}": "what a hold promises, and what promote answers",
     "in the last {…} at this weight": "a part of what one judge says of many requests, and of few",
     "it leads to no Service": "a part of what two routers say",
     "it leads to {…}": "a part of what two routers say",
     "no rollout is under way": "the answer to three verbs",
     "the routes are cleared": "what an edit waits for, and what giving back does",
     "traffic goes back to stable{…}": "the answer to an abort, and to a second one",
-    "{…}; it is put back to {…}": "a part, with a subject of its own in each place",
+    "{…}; the controller puts it back to {…}": "a part, with a subject of its own in each place",
     "{…}; there is no hold to pass": "a part, with a subject of its own in each place",
 }
 # What differs from another message by one word, and why both are needed.

@@ -43,7 +43,7 @@ def read_command(rollout: FrozenJSON) -> tuple[Command | None, str]:
     if words["verb"] == "promote" and not _is_step(given.get("step")):
         step = json.dumps(given["step"])[:80]
         return Command(**words), (
-            f"it names step {step}: give its number, as messages count, or {PROMOTION}; without one the"
+            f"the command names step {step}; give its number, as messages count, or {PROMOTION}: without one the"
             " current step is meant"
         )
     return Command(**words), ""

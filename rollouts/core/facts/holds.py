@@ -34,6 +34,6 @@ def _by_others(world: World, status: RolloutStatus) -> Iterator[Hold]:
         yield Hold("Command", f"a command{f' of {by}' if by else ''}", by=by)
     # What runs goes on running, and can be rolled back; without a template nothing goes forward.
     if missing := workload_missing(world, status):
-        yield Hold("WorkloadMissing", f"the lack of a template: {missing}")
+        yield Hold("WorkloadMissing", f"a missing template: {missing}")
     if world.spec.paused:
         yield Hold("SpecPaused", "spec.paused")

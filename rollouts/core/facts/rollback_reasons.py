@@ -122,7 +122,7 @@ def pods_against(
         return
     if found.ready == 0:
         if not pods_are_gone(found, applied_at):
-            yield "no canary pod is ready while it has traffic"
+            yield "the canary has traffic, and none of its pods is ready"
         return
     if not bad or found.ready >= wanted:
         return
@@ -196,10 +196,10 @@ def failed_criteria(world: World) -> Iterator[str]:
 def _pods_that_fail_under_traffic(world: World, status: RolloutStatus) -> Iterator[str]:
     canary = world.replica_set(status.current_revision)
     if canary is None:
-        yield "the canary's ReplicaSet is gone while it has traffic"
+        yield "the canary's ReplicaSet was deleted while it had traffic"
         return
     if carrier_of(world.spec).is_routed and world.canary_service is None:
-        yield f"Service {world.spec.canary_service} is gone while it has traffic"
+        yield f"Service {world.spec.canary_service} was deleted while it had traffic"
         return
     yield from _crash_loops(canary)
     wanted = carrier_of(world.spec).pods_serving(world.spec, status)

@@ -113,7 +113,7 @@ def _pause(world: World, status: RolloutStatus, pause: Pause) -> StepState:
         return StepWaits(f"waits for promotion{beside}", pause="PauseStep")
     end = _step_ends(world, status, pause.duration)
     if world.now < end:
-        return StepWaits(f"holds for {format_duration(pause.duration)}", until=end)
+        return StepWaits(f"pauses for {format_duration(pause.duration)}", until=end)
     if not pause.wait_for_evidence:
         return StepDone()
     return not_measured(world, status) or not_all_seen(world, status, end) or StepDone()
@@ -122,7 +122,7 @@ def _pause(world: World, status: RolloutStatus, pause: Pause) -> StepState:
 def _analysis(world: World, status: RolloutStatus, analysis: Analysis) -> StepState:
     end = _step_ends(world, status, analysis.duration)
     if world.now < end:
-        return StepWaits(f"is analysed for {format_duration(analysis.duration)}", until=end)
+        return StepWaits(f"runs its analysis for {format_duration(analysis.duration)}", until=end)
     missing = not_measured(world, status) or not_all_seen(world, status, end)
     if missing is not None:
         return missing
@@ -130,7 +130,7 @@ def _analysis(world: World, status: RolloutStatus, analysis: Analysis) -> StepSt
     if any(policy == "rollback" for _, policy in unsure):
         return StepFailed(f"{_names(unsure)}; onInconclusive is rollback")
     if any(policy == "pause" for _, policy in unsure):
-        return StepWaits(f"can't say yet: {_names(unsure)}", pause="Inconclusive")
+        return StepWaits(f"the criteria can't say yet: {_names(unsure)}", pause="Inconclusive")
     return StepDone()
 
 

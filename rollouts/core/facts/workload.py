@@ -18,7 +18,7 @@ def workload_missing(world: World, status: RolloutStatus) -> str:
     workload, ref = world.observed.workload, world.spec.workload_ref
     if workload is None or ref is None or world.observed.leaving or workload.exists:
         return ""
-    kept = "; what runs goes on running" if status.stable_revision is not None else ""
+    kept = "; the pods that run are kept" if status.stable_revision is not None else ""
     return f"Deployment {ref.name} does not exist{kept}; create it, or correct workloadRef.name"
 
 

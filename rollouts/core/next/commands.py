@@ -56,7 +56,9 @@ def _meant_for_another(command: Command, status: RolloutStatus) -> str | None:
         or command.revision in (str(current.number), current.hash)
     ):
         return None
-    return f"it names revision {command.revision}, but {describe(current)} is the current one"
+    return (
+        f"the command names revision {command.revision}, and {describe(current)} is the current one"
+    )
 
 
 HANDLERS: dict[str, Handler] = {

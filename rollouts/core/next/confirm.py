@@ -138,7 +138,7 @@ def _correct_drift(world: World, move: Move, now: Route) -> Move:
         return move
     seen = "was changed" if changed is None else f"says {changed} %"
     seen = "is gone" if gone else seen
-    text = f"the canary's route {seen}; it is put back to {weights.applied} %"
+    text = f"the canary's route {seen}; the controller puts it back to {weights.applied} %"
     return move.event(world, "DriftCorrected", text, "Warning")
 
 
@@ -182,7 +182,7 @@ def _switched_by_another(world: World, move: Move, now: Route) -> Move:
         return move  # it keeps the traffic of a release that is over until stable can bear it
     seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
     return move.event(
-        world, "DriftCorrected", f"{seen}; it is put back to {active.hash}", "Warning"
+        world, "DriftCorrected", f"{seen}; the controller puts it back to {active.hash}", "Warning"
     )
 
 
@@ -206,6 +206,6 @@ def _bound_again(world: World, move: Move) -> Move:
             continue
         if service.selected_hash != wanted.hash:
             seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
-            text = f"{seen}; it is put back to {wanted.hash}"
+            text = f"{seen}; the controller puts it back to {wanted.hash}"
             move = move.event(world, "DriftCorrected", text, "Warning")
     return move

@@ -37,7 +37,7 @@ def _forced(world: World, move: Move) -> tuple[Move, bool, str]:
     """Take back what a rollback has left to the canary, because stable can't bear it."""
     status, abort = move.status, move.status.abort
     if abort is None or abort.forced or not who_answers(world, status):
-        return move, True, "already rolled back"
+        return move, True, "all traffic is at stable already"
     moved = move.evolve(abort=abort.evolve(forced=True)).as_retreat()
     return moved, True, f"traffic goes back to stable{abort_cost(world, status)}"
 
@@ -51,7 +51,7 @@ def rollback(world: World, move: Move, command: Command) -> tuple[Move, bool, st
         return abort(world, move, command)
     if not command.to and status.pinned is not None:
         # Pressed twice, it must not go one further back, nor to what it came from.
-        return move, True, "already rolled back; name another revision to go to that"
+        return move, True, "the rollout was rolled back already; name another revision with --to"
     wanted = command.to or (before.hash if before is not None else "")
     found = _past(world, status, wanted)
     if found is None:
@@ -69,7 +69,7 @@ def rollback(world: World, move: Move, command: Command) -> tuple[Move, bool, st
     moved = begin(world, move, target, skipping=True)
     if left is not None:
         moved = leaving(world, moved, left.hash)
-    return moved, True, f"goes back to {describe(found)}, as {describe(target)}"
+    return moved, True, f"the rollout goes back to {describe(found)}, as {describe(target)}"
 
 
 def _is(known: Revision | None, name: str) -> bool:
@@ -99,7 +99,7 @@ def _no_such_revision(world: World, status: RolloutStatus, name: str) -> str:
     if any(name in (str(each.revision), each.hash) for each in others):
         wanted = f"revision {name} was never stable; release it by its template, step by step"
     else:
-        wanted = f"revision {name} is not there" if name else _none_before(status)
+        wanted = f"there is no revision {name}" if name else _none_before(status)
     known = [str(each.number) for each in _once_stable(world, status)]
     there = f"; there are {', '.join(known)}" if known else "; no other is kept"
     return wanted + there
@@ -107,21 +107,25 @@ def _no_such_revision(world: World, status: RolloutStatus, name: str) -> str:
 
 def _none_before(status: RolloutStatus) -> str:
     if not status.past:
-        return "no revision was stable before"
-    return "each that was stable before was gone back from; name one with --to all the same"
+        return "there is no earlier stable revision to go back to"
+    return "every earlier stable revision was rolled back from; name one with --to if it is to run all the same"
 
 
 def retry(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
     current = move.status.current_revision
     if world.edit is not None and world.edit.reason == "InvalidSpec":
-        return move, False, f"nothing begins while the spec is invalid: {world.edit.why}"
+        return move, False, world.edit.invalid_spec
     if move.status.pinned is not None:
         move = move.evolve(pinned=None)
         template = numbered(world, move.status, world.observed.template_hash)
-        return begin(world, move, template), True, "begins again with the template"
+        return (
+            begin(world, move, template),
+            True,
+            "the rollout begins again, with the revision of the template",
+        )
     if move.status.abort is None or current is None:
-        return move, False, "only a rollout that was rolled back can be tried again"
-    return begin(world, move, current), True, "begins again at step 1"
+        return move, False, "the rollout was not rolled back, so there is nothing to retry"
+    return begin(world, move, current), True, f"{describe(current)} begins again at step 1"
 
 
 def begin_restart(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
@@ -139,7 +143,11 @@ def begin_restart(world: World, move: Move, command: Command) -> tuple[Move, boo
     who = f", by {command.by}" if command.by else ""
     text = f"{len(stable.pods)} pods of {describe(status.stable_revision)} are to be replaced{who}"
     move = move.evolve(restart=Restart(at=at, by=command.by)).event(world, "RestartBegan", text)
-    return move, True, f"pods are replaced, {restart_pace(world.spec, status).at_once} at a time"
+    return (
+        move,
+        True,
+        f"the stable pods are replaced, {restart_pace(world.spec, status).at_once} at a time",
+    )
 
 
 def stop_restart(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:

@@ -77,7 +77,7 @@ def _settled(world: World, move: Move, stable: Revision) -> Move:
         again = service.name in status.services
         if again and (status.phase == "Healthy" or _drift_was_corrected(world, status)):
             seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
-            text = f"{seen}; it is put back to {stable.hash}"
+            text = f"{seen}; the controller puts it back to {stable.hash}"
             return move.event(world, "DriftCorrected", text, "Warning")
         waits = narrowing_waits_for(world, status, service)
         text = waits or f"Service {service.name} is being switched"
@@ -93,7 +93,7 @@ def _complete(world: World, move: Move, stable: Revision, others: str) -> Move:
     pinned = move.status.pinned
     if pinned is not None:
         by = f" by {pinned.by}" if pinned.by else ""
-        text = f"rolled back to {describe(stable)}{by}; the template says otherwise: change it, or retry"
+        text = f"the rollout was rolled back to {describe(stable)}{by}, and the template is still another: change it, or retry"
         return _calm(world, move, "Degraded", text)
     text = f"{describe(stable)} is stable"
     return _calm(world, move, "Healthy", f"{text}; {others}" if others else text)
@@ -128,7 +128,7 @@ def _calm(world: World, move: Move, phase: str, message: str) -> Move:
 
 def _first_deploy_waits(world: World, move: Move) -> Move:
     due = (move.status.step_started_at or world.now) + progress_deadline(world)
-    return _short(world, move, f"first deploy: {_count(world, move.status)}", due)
+    return _short(world, move, f"the first deploy waits: {_count(world, move.status)}", due)
 
 
 def _count(world: World, status: RolloutStatus) -> str:

@@ -26,15 +26,23 @@ def pause(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
     if not under_way(move.status):
         return move, False, "no rollout is under way"
     if move.status.held_by is not None:
-        return move, True, "already paused"
+        return move, True, "the rollout is paused already"
     held = Pause(reason="Command", at=world.now, by=command.by)
-    return move.evolve(held_by=held), True, "held where it is; a rollback is still possible"
+    return (
+        move.evolve(held_by=held),
+        True,
+        "the rollout is held where it is; abort and failing criteria still roll it back",
+    )
 
 
 def resume(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
     if move.status.held_by is None:
-        return move, False, "it is not paused by a command"
-    return move.evolve(held_by=None, pause=None, step_started_at=world.now), True, "goes on"
+        return move, False, "no pause command holds the rollout; status.message says what does"
+    return (
+        move.evolve(held_by=None, pause=None, step_started_at=world.now),
+        True,
+        "the rollout goes on",
+    )
 
 
 def promote(world: World, move: Move, command: Command) -> Answer:
@@ -43,15 +51,19 @@ def promote(world: World, move: Move, command: Command) -> Answer:
     if not under_way(status) or status.current_step_index is None:
         return move, *_after_the_end(status, command)
     if hold is not None and hold.reason == "InvalidSpec":
-        return move, False, f"nothing goes forward while the spec is invalid: {hold.why}"
+        return move, False, hold.invalid_spec
     held = _held_by(world, status)
     meant = _meant(world, status, command, held) if command.step or command.hold else None
     if meant is not None:
         return move, *meant
     if world.spec.paused and hold is None:
-        return move, False, "held by spec.paused, which no command ends: set it to false"
+        return (
+            move,
+            False,
+            "spec.paused holds the rollout, and no command ends that; set it to false",
+        )
     if hold is None and (missing := workload_missing(world, status)):
-        return move, False, f"held by the lack of a template: {missing}"
+        return move, False, f"a missing template holds the rollout: {missing}"
     if waits := waits_for_pods(world, status):
         return move, False, waits
     return _pass(world, move, command.hold or ("step" if command.step else held))
@@ -82,7 +94,9 @@ def promote_full(world: World, move: Move, _command: Command) -> Answer:
 
 def _nothing_to_promote(status: RolloutStatus) -> str:
     return (
-        "it was rolled back; use retry" if status.abort is not None else "no rollout is under way"
+        "the rollout was rolled back; use retry"
+        if status.abort is not None
+        else "no rollout is under way"
     )
 
 
@@ -122,7 +136,7 @@ def _meant(
     has not seen the other.
     """
     if command.hold and command.hold not in HOLDS:
-        return False, f"it names the hold {command.hold!r}; known are {', '.join(HOLDS)}"
+        return False, f"the command names the hold {command.hold!r}; known are {', '.join(HOLDS)}"
     if world.edit is not None and command.hold != "edit":
         return False, f"{world.edit.why}; name no step to promote it"
     other = _another_step(world, status, command.step) if command.step else None
@@ -148,13 +162,16 @@ def _another_step(world: World, status: RolloutStatus, name: str) -> tuple[bool,
     """Return the answer to a promote that names another step than the current one."""
     steps, index = len(world.spec.steps), status.current_step_index or 0
     if name != PROMOTION and not name.isdecimal():
-        return False, f"it names step {name!r}: give its number, as messages count, or {PROMOTION}"
+        return (
+            False,
+            f"the command names step {name!r}; give its number, as messages count, or {PROMOTION}",
+        )
     number = steps + 1 if name == PROMOTION else int(name)
     if number <= index:
         return True, f"step {number} is passed already"
     if number > index + 1:
         meant = f"the {PROMOTION}" if name == PROMOTION else f"step {name}"
-        return False, f"it names {meant}, but {_current(world, status)} is the current one"
+        return False, f"the command names {meant}, and {_current(world, status)} is the current one"
     return None
 
 
@@ -191,7 +208,7 @@ def _resume_steps(move: Move, hold: Hold) -> Answer:
         pause=None,
         held_by=None,
     )
-    return move, True, f"goes on with {hold.next_step}"
+    return move, True, f"the rollout goes on with {hold.next_step}"
 
 
 def _begin_anew(world: World, move: Move, hold: Hold) -> Answer:

@@ -61,7 +61,7 @@ def _scaled_down(world: World, move: Move, workload: Workload, adoption: Adoptio
     if drift_pause is not None:
         return move.requeue_at(drift_pause)
     text = (
-        f"Deployment {workload.name} was given {workload.replicas} replicas; it is put back to 0,"
+        f"Deployment {workload.name} was given {workload.replicas} replicas; the controller puts it back to 0,"
         " since this Rollout runs its pods: scale the Rollout instead"
     )
     return move.event(world, "DriftCorrected", text, "Warning").evolve(message=message)

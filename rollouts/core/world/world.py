@@ -36,6 +36,11 @@ class Hold:
     goes_over: str = ""
     """StrategyChanged: what is said of an attempt that has entered no step yet."""
 
+    @property
+    def invalid_spec(self) -> str:
+        """What is answered to who wants to go forward by a spec that is invalid."""
+        return f"the spec is invalid; correct it first: {self.why}"
+
 
 @dataclass(frozen=True, slots=True)
 class World:

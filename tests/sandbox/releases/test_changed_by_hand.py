@@ -76,7 +76,7 @@ async def a_deleted_canary_service_means_rollback(release: Release) -> None:
     release.updates_to("2")
     await release.is_at(50)
     release.removes(SERVICE, manifests.CANARY)
-    assert await release.is_rolled_back() == "Service web-canary is gone while it has traffic"
+    assert await release.is_rolled_back() == "Service web-canary was deleted while it had traffic"
     async with release.traffic() as load:
         await release.serves(load, 30)
     assert set(load.report().versions) == {"1"}
@@ -94,7 +94,7 @@ async def an_edited_canary_ingress_is_put_back(release: Release) -> None:
         await release.until(lambda: release.weight == 50)
         await release.until(lambda: release.events("DriftCorrected"))
         assert release.events("DriftCorrected") == [
-            "the canary's route says 90 %; it is put back to 50 %"
+            "the canary's route says 90 %; the controller puts it back to 50 %"
         ]
 
         rule: JSON = {"host": f"else.{release.host}", "http": {"paths": [manifests.path()]}}
@@ -123,7 +123,7 @@ async def a_deleted_canary_ingress_is_put_back(release: Release) -> None:
         await release.until(lambda: release.weight == 50)
         await release.until(lambda: release.events("DriftCorrected"))
         assert release.events("DriftCorrected") == [
-            "the canary's route is gone; it is put back to 50 %"
+            "the canary's route is gone; the controller puts it back to 50 %"
         ]
         release.commands("promote")
         await release.is_promoted()

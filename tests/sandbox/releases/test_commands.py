@@ -27,7 +27,7 @@ async def abort_sends_everybody_back_and_retry_begins_again(release: Release) ->
         assert release.status["lastCommand"]["accepted"]
         again = await release.rollouts("abort")
         assert again.code == 0
-        assert "already rolled back" in again.out
+        assert "at stable already" in again.out
         assert (await release.rollouts("retry")).code == 0
         await release.is_at(20)
         assert (await release.rollouts("promote", "--full")).code == 0
@@ -50,7 +50,7 @@ async def pause_resume_and_promote_move_it_as_told(release: Release) -> None:
         await release.until(lambda: release.paused_for == "PauseStep")
         stale = await release.rollouts("promote", "--revision", "1")
         assert stale.code == 1
-        assert "it names revision 1" in stale.err
+        assert "the command names revision 1" in stale.err
         assert release.stable == 1
         assert (await release.rollouts("promote")).code == 0
         await release.is_promoted()

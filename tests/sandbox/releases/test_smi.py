@@ -103,7 +103,7 @@ async def a_split_that_somebody_touches_is_put_back(release: Release) -> None:
         await release.until(lambda: split(release) == [50, 50], "put back")
         await release.until(lambda: release.events("DriftCorrected"), "the event")
         assert release.events("DriftCorrected") == [
-            "the canary's route says 10 %; it is put back to 50 %"
+            "the canary's route says 10 %; the controller puts it back to 50 %"
         ]
 
         release.edits(TRAFFIC_SPLIT, manifests.NAME, {"spec": {"matches": [{"name": "x"}]}})

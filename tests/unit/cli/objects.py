@@ -106,7 +106,7 @@ def progressing(version: int, **changes: Any) -> JSON:
     return {
         "observedGeneration": version,
         "phase": "Progressing",
-        "message": "step 4/7 at 25 %: is analysed for 5m",
+        "message": "step 4/7 at 25 %: runs its analysis for 5m",
         "stableRevision": revision(version - 1),
         "currentRevision": revision(version),
         "currentStepIndex": 3,

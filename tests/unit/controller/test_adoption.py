@@ -205,7 +205,9 @@ async def test_without_its_deployment_it_holds_what_it_has(loop: AdoptedShop) ->
     loop.cluster.drop(WORKLOAD)
     await loop.run(5)
     assert loop.status["phase"] == "Degraded"
-    assert "Deployment checkout does not exist; what runs goes on" in loop.status["message"]
+    assert (
+        "Deployment checkout does not exist; the pods that run are kept" in loop.status["message"]
+    )
     assert loop.status["selector"].startswith("app=checkout,")
     loop.cluster.put(DEPLOYMENT, deployment(replicas=0))
     await loop.run(5)

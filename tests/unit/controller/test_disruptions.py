@@ -245,7 +245,7 @@ async def test_two_of_two_that_stop_being_ready_are_rolled_back_at_once(loop: Co
     await loop.reconciler.reconcile(KEY)
     found = aborted(loop)
     assert found is not None
-    assert found["reason"] == "no canary pod is ready while it has traffic"
+    assert found["reason"] == "the canary has traffic, and none of its pods is ready"
 
 
 async def test_what_stable_s_pods_have_too_is_not_the_release_s_fault(loop: ControlLoop) -> None:

@@ -101,7 +101,7 @@ async def test_a_person_may_take_back_what_a_rollback_has_left() -> None:
     assert "requests fail until it has one" in loop.status["lastCommand"]["message"]
     loop.command("abort")
     await loop.run(1)
-    assert loop.status["lastCommand"]["message"] == "already rolled back"
+    assert loop.status["lastCommand"]["message"] == "all traffic is at stable already"
 
 
 async def test_the_old_template_again_leaves_the_canary_what_nobody_else_answers() -> None:

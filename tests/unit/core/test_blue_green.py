@@ -52,7 +52,7 @@ def test_after_the_switch_it_is_put_back_and_said(selected: str, said: str) -> N
     assert list(decision.actions) == [SelectRevision("checkout", NEW)]
     assert told(decision) == ["DriftCorrected"]
     assert decision.status.history[-1].message == (
-        f"Service checkout selected {said}; it is put back to {NEW}"
+        f"Service checkout selected {said}; the controller puts it back to {NEW}"
     )
     assert decision.status.abort is None
 

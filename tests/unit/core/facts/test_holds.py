@@ -52,4 +52,4 @@ def test_without_a_template_nothing_goes_forward() -> None:
     held = hold_of(world, RolloutStatus())
     assert held is not None
     assert held.reason == "WorkloadMissing"
-    assert held.why.startswith("the lack of a template: Deployment checkout does not exist")
+    assert held.why.startswith("a missing template: Deployment checkout does not exist")

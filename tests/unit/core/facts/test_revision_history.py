@@ -120,7 +120,7 @@ def test_rollback_without_a_name_is_refused_when_all_were_gone_back_from() -> No
     last = story.status.last_command
     assert last is not None
     assert not last.accepted
-    assert "gone back from" in last.message
+    assert "rolled back from" in last.message
     assert str(story.status.past[0].number) in last.message
 
 

@@ -114,10 +114,10 @@ def test_what_takes_as_large_a_share_of_stable_s_pods_is_not_the_release_s_fault
 
 
 def test_no_ready_pod_ends_it_at_once_when_one_has_failed_by_itself() -> None:
-    assert reason(single(**UNREADY)) == "no canary pod is ready while it has traffic"
-    assert reason(single(**RESTARTED)) == "no canary pod is ready while it has traffic"
+    assert reason(single(**UNREADY)) == "the canary has traffic, and none of its pods is ready"
+    assert reason(single(**RESTARTED)) == "the canary has traffic, and none of its pods is ready"
     stuck = {**STARTING, "problem": "ImagePullBackOff"}
-    assert reason(single(**stuck)) == "no canary pod is ready while it has traffic"
+    assert reason(single(**stuck)) == "the canary has traffic, and none of its pods is ready"
 
 
 @pytest.mark.parametrize("facts", [DISRUPTED, STARTING])
@@ -162,7 +162,7 @@ def test_without_a_stable_pod_nothing_is_moved() -> None:
 
 def test_a_revision_that_somebody_scaled_to_nothing_is_rolled_back() -> None:
     scene = under_way(25, current_step_index=1).evolve(replica_set(NEW, 0))
-    assert reason(scene) == "no canary pod is ready while it has traffic"
+    assert reason(scene) == "the canary has traffic, and none of its pods is ready"
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_the_first_step_has_all_its_time_after_the_waiting() -> None:
     awake = waits.after(waits.decide(), 3600).with_(spec=spec_of(steps, replicas=4))
     status = awake.evolve(replica_set(OLD, 4)).decide().status
     assert status.step_started_at == at(3600)
-    assert "holds for 1m" in status.message
+    assert "pauses for 1m" in status.message
 
 
 def test_it_may_fall_asleep_again_until_stable_is_up() -> None:

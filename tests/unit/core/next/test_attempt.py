@@ -49,7 +49,7 @@ def test_a_first_deploy_has_no_steps_and_protects_nothing() -> None:
     assert decision.actions == (CreateReplicaSet(NEW, 1, 4),)
     status = scene.evolve(replica_set(NEW, 4, 3)).decide().status
     assert (status.phase, status.stable_revision) == ("Progressing", None)
-    assert status.message == "first deploy: 3 of 4 pods are available"
+    assert status.message == "the first deploy waits: 3 of 4 pods are available"
     decision = scene.evolve(replica_set(NEW, 4)).decide()
     assert decision.status.stable_revision == decision.status.current_revision
     assert decision.status.weights.applied == 100

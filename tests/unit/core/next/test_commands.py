@@ -97,7 +97,7 @@ def test_nothing_but_retry_takes_a_rollback_back(verb: str) -> None:
     assert decision.status.abort is not None
     assert decision.status.weights.desired == 0
     if verb.startswith("promote"):
-        assert message == "it was rolled back; use retry"
+        assert message == "the rollout was rolled back; use retry"
 
 
 def test_a_failure_wins_over_a_promotion_in_the_same_moment() -> None:
@@ -107,18 +107,24 @@ def test_a_failure_wins_over_a_promotion_in_the_same_moment() -> None:
 
 
 def test_abort_of_what_is_stopped_or_was_never_begun() -> None:
-    assert answer(rolled_back().commanded("abort", "id-2")) == (True, "already rolled back")
+    assert answer(rolled_back().commanded("abort", "id-2")) == (
+        True,
+        "all traffic is at stable already",
+    )
     assert answer(settled().commanded("abort")) == (False, "no rollout is under way")
 
 
 def test_retry_begins_again_at_the_first_step() -> None:
     scene = rolled_back().commanded("retry", "id-2")
     status = scene.decide().status
-    assert answer(scene) == (True, "begins again at step 1")
+    assert answer(scene) == (True, "revision 2 (shop:newhash) begins again at step 1")
     assert (status.abort, status.current_step_index, status.started_at) == (None, 0, at(1))
     assert [entry.hash for entry in status.retiring] == []
     accepted, message = answer(waiting().commanded("retry"))
-    assert (accepted, message) == (False, "only a rollout that was rolled back can be tried again")
+    assert (accepted, message) == (
+        False,
+        "the rollout was not rolled back, so there is nothing to retry",
+    )
 
 
 def test_pause_holds_and_resume_lets_go() -> None:
@@ -128,10 +134,13 @@ def test_pause_holds_and_resume_lets_go() -> None:
     assert decision.status.held_by is not None
     assert decision.status.message == "step 1/3 at 25 %: held by a command of ann"
     held = scene.after(decision)
-    assert answer(held.commanded("pause", "id-2")) == (True, "already paused")
+    assert answer(held.commanded("pause", "id-2")) == (True, "the rollout is paused already")
     resumed = held.commanded("resume", "id-2").decide().status
     assert (resumed.held_by, resumed.current_step_index) == (None, 1)
-    assert answer(waiting().commanded("resume")) == (False, "it is not paused by a command")
+    assert answer(waiting().commanded("resume")) == (
+        False,
+        "no pause command holds the rollout; status.message says what does",
+    )
     assert answer(settled().commanded("pause")) == (False, "no rollout is under way")
 
 
@@ -142,7 +151,7 @@ def test_a_command_for_another_revision_is_refused(verb: str, revision: str) -> 
     decision = scene.decide()
     assert answer(scene) == (
         False,
-        f"it names revision {revision}, but revision 2 (shop:newhash) is the current one",
+        f"the command names revision {revision}, and revision 2 (shop:newhash) is the current one",
     )
     assert told(decision) == ["CommandRefused"]
     assert (decision.status.abort, decision.status.current_step_index) == (None, 1)

@@ -43,8 +43,8 @@ def test_the_template_takes_over_again_when_it_changes() -> None:
 @pytest.mark.parametrize(
     ("to", "answer"),
     [
-        ("", "no revision was stable before; no other is kept"),
-        ("7", "revision 7 is not there; no other is kept"),
+        ("", "there is no earlier stable revision to go back to; no other is kept"),
+        ("7", "there is no revision 7; no other is kept"),
         ("1", "revision 1 is stable already"),
     ],
 )
@@ -91,7 +91,7 @@ def test_after_a_release_it_does_not_go_back_and_forth() -> None:
     assert status.stable_revision is not None
     assert status.stable_revision.images != ["shop:3"]
     assert status.last_command is not None
-    assert status.last_command.message.startswith("already rolled back")
+    assert status.last_command.message.startswith("the rollout was rolled back already")
 
 
 def test_what_was_never_stable_has_to_take_its_steps() -> None:

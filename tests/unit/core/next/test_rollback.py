@@ -143,16 +143,16 @@ def test_a_pod_of_the_second_in_which_the_weight_was_applied_may_be_younger() ->
 
 def test_no_ready_pod_under_traffic_ends_it_at_once() -> None:
     scene = under_way(25, current_step_index=1).evolve(replica_set(NEW, 1, 0))
-    assert reason(scene) == "no canary pod is ready while it has traffic"
+    assert reason(scene) == "the canary has traffic, and none of its pods is ready"
 
 
 @pytest.mark.parametrize(
     ("scene", "words"),
     [
-        (under_way(25).without(NEW), "ReplicaSet is gone"),
+        (under_way(25).without(NEW), "ReplicaSet was deleted"),
         (
             under_way(25).with_(services={"checkout": service("checkout", OLD, oldhash=4)}),
-            "Service checkout-canary is gone",
+            "Service checkout-canary was deleted",
         ),
     ],
 )
@@ -163,7 +163,7 @@ def test_what_carries_the_traffic_and_is_gone_ends_it(scene: Scene, words: str) 
 def test_testers_without_a_service_end_it_like_a_weight() -> None:
     scene = under_way(0, weights=Weights(routes=["testers"]), route=Route(exists=True, highest=1))
     without = scene.with_(services={"checkout": service("checkout", OLD, oldhash=4)})
-    assert reason(without) == "Service checkout-canary is gone while it has traffic"
+    assert reason(without) == "Service checkout-canary was deleted while it had traffic"
 
 
 def test_traffic_of_a_superseded_canary_is_not_held_against_the_next() -> None:

@@ -51,7 +51,7 @@ def test_a_selector_that_somebody_changed_is_put_back_and_said(selected: str) ->
     decision = scene.decide()
     assert decision.actions == (SelectRevision("checkout", OLD),)
     assert told(decision) == ["DriftCorrected"]
-    assert "it is put back to oldhash" in decision.status.message
+    assert "the controller puts it back to oldhash" in decision.status.message
 
 
 def test_what_was_put_back_before_a_promotion_is_not_held_against_its_switch() -> None:

@@ -80,7 +80,7 @@ def test_nobody_passes_what_the_spec_holds() -> None:
     _, accepted, text = answered(at_the_gate(spec=spec), "1", step="2")
     assert (accepted, text) == (
         False,
-        "held by spec.paused, which no command ends: set it to false",
+        "spec.paused holds the rollout, and no command ends that; set it to false",
     )
 
 
@@ -103,5 +103,5 @@ def test_a_hold_that_there_is_not_is_refused(hold: str) -> None:
     _, accepted, text = answered(at_the_gate(), "1", hold=hold)
     assert (accepted, text) == (
         False,
-        f"it names the hold {hold!r}; known are edit, pause, evidence",
+        f"the command names the hold {hold!r}; known are edit, pause, evidence",
     )

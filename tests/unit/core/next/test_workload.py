@@ -209,7 +209,7 @@ def test_a_release_is_held_while_its_deployment_is_missing_and_can_still_be_stop
     scene = under_way(25, adopting()).with_(workload=Workload("shop"))
     decision = scene.decide()
     assert decision.status.phase == "Paused"
-    assert "Deployment shop does not exist; what runs goes on running" in decision.status.message
+    assert "Deployment shop does not exist; the pods that run are kept" in decision.status.message
     assert decision.actions == ()
     assert told(scene.commanded("abort").decide()) == ["RolledBack"]
 
