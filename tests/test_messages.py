@@ -11,7 +11,7 @@ from tests.messages import HOLE, OTHERS_WORDS, ROOT, Message, messages, page
 SAID_TWICE: dict[str, str] = {
     "(odds against it {…} : 1)": "a part of what two judges say",
     "Service {…} does not exist; create it, or correct {…}": "a release waits for it, and lint warns",
-    "a fault of the controller, see its log: {…}: {…}": "of a measurement, and of a judgement",
+    "this is a bug of the controller, whose log has the traceback: {…}: {…}": "of a measurement, and of a judgement",
     "in the last {…} at this weight": "a part of what one judge says of many requests, and of few",
     "it leads to no Service": "a part of what two routers say",
     "it leads to {…}": "a part of what two routers say",

@@ -63,7 +63,7 @@ class AppMetric:
                 selector(self.name, self._up_matchers("exported_"), *excluded),
             ),
             status_label=f"its label {self.code_label} (spec.appMetrics.codeLabel)",
-            hint=f"are revision {self.canary.revision}'s pods still scraped?",
+            hint=f"see whether Prometheus still scrapes the pods of revision {self.canary.revision}",
             up_matchers=self._up_matchers(),
         )
 

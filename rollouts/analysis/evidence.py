@@ -59,7 +59,7 @@ def _judged(
         return judge(criterion, measurement, previous)
     except Exception as error:
         log.exception("criterion not judged", criterion=criterion.name)
-        why = f"a fault of the controller, see its log: {type(error).__name__}: {error}"
+        why = f"this is a bug of the controller, whose log has the traceback: {type(error).__name__}: {error}"
         return judge(criterion, Measurement(at=measurement.at, error=why), previous)
 
 

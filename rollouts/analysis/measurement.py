@@ -149,8 +149,8 @@ def _limit(histograms: Sequence[Buckets], wanted: float) -> float:
     """
     if any(math.inf not in each for each in histograms):
         raise Permanent(
-            'the histogram has no bucket le="+Inf", which counts all requests: is it dropped by a'
-            " relabelling? keep it"
+            'the histogram has no bucket le="+Inf", which counts all requests; keep it in your'
+            " relabelling rules"
         )
     limit = boundary(set.intersection(*(set(each) for each in histograms)), wanted)
     if limit is not None:

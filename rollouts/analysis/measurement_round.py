@@ -194,4 +194,4 @@ def _kept(moment: datetime) -> datetime:
 
 
 def _bug(error: Exception) -> str:
-    return f"a fault of the controller, see its log: {type(error).__name__}: {error}"
+    return f"this is a bug of the controller, whose log has the traceback: {type(error).__name__}: {error}"

@@ -103,7 +103,7 @@ async def _query(
                 " honorLabels for that job"
             )
             return SeriesCheck(criterion.name, "renamed", hint)
-    hint = "the query yields nothing for the stable revision now; ask Prometheus for it yourself"
+    hint = "the query yields nothing for the stable revision now; run it in Prometheus to see why"
     return SeriesCheck(criterion.name, "absent", hint)
 
 

@@ -52,14 +52,10 @@ def source_errors(spec: RolloutSpec) -> Iterator[FieldError]:
             counting = " or ".join(
                 each.field for each in TrafficRouting.known() if each.counts_requests
             )
-            way = (
-                "blueGreen has"
-                if spec.blue_green is not None
-                else f"without the router {counting}, there is"
-            )
             yield FieldError(
                 f"{where}.source",
-                f"{way} no canary at an ingress to tell apart; use app: the pods' own metrics",
+                f"source ingress needs the router {counting}, whose counters tell the canary from"
+                " stable; use app, the pods' own metrics",
             )
 
 

@@ -109,7 +109,7 @@ class Demo:
                 await self._until(lambda status: status.get("phase") == "Healthy")
         except TimeoutError:
             message = _status(self._rollout()).get("message", "")
-            raise Permanent(f"the app did not get healthy: {message}") from None
+            raise Permanent(f"the demo's app did not become Healthy: {message}") from None
 
     async def _release(self, plan: Plan) -> Release:
         self.stage = f"release {plan.version} ({plan.name}) is under way"

@@ -32,7 +32,7 @@ def die_with(parent: int) -> None:
     if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl: " + os.strerror(ctypes.get_errno()))
     if os.getppid() != parent:
-        raise ProcessLookupError(errno.ESRCH, "whoever started this is gone")
+        raise ProcessLookupError(errno.ESRCH, "the process that started this one has ended")
 
 
 def main(parent: int, argv: list[str]) -> int:

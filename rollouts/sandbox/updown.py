@@ -145,7 +145,7 @@ def _await_ready(
 
 def _last_words(output: bytes) -> str:
     lines = [line for line in output.decode(errors="replace").splitlines() if line.strip()]
-    return "\n".join(lines[-5:]) or "it said nothing"
+    return "\n".join(lines[-5:]) or "its log is empty"
 
 
 def _wait(holds: Callable[[], bool], within_seconds: float) -> bool:

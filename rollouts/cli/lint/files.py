@@ -43,7 +43,7 @@ def findings_in(texts: dict[str, str], *, alone: bool = False) -> list[Located]:
         documents += read_here
         found += faults
         if not read_here and not faults:
-            nothing = Finding("note", "", "there is no document in it")
+            nothing = Finding("note", "", "the file has no YAML document")
             found.append(Located(names[file], Position(), nothing))
     snapshot = None if alone else _snapshot(documents)
     for document in documents:
@@ -76,7 +76,7 @@ def _unchecked(content: JSON) -> Finding:
     """Return what is said of an object that is not checked by itself."""
     what = f"{content.get('apiVersion')} {content['kind']}"
     if content["kind"] == ROLLOUT.name and str(content["apiVersion"]).startswith("argoproj.io/"):
-        text = f"this is Argo's Rollout, which is not checked; ours is {GROUP}/{VERSION}"
+        text = f"this is a Rollout of Argo Rollouts, which is not checked; this program's is {GROUP}/{VERSION}"
         return Finding("warning", "", text, "apiVersion")
     if _is_nearly_ours(content):
         return Finding("warning", "", f"{what} is not checked; did you mean Rollout?", "kind")
@@ -117,7 +117,7 @@ def _head(content: JSON) -> Iterator[Finding]:
     metadata = content.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if not isinstance(name, str) or not name:
-        yield Finding("error", "", "is missing, or is no text", _NAME)
+        yield Finding("error", "", "is missing, or is something else than text", _NAME)
 
 
 def _snapshot(documents: Sequence[Document]) -> Snapshot:

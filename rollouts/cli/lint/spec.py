@@ -56,7 +56,7 @@ def _criteria(spec: RolloutSpec) -> Iterator[Finding]:
     yield Finding(
         "warning",
         "",
-        "there are none: only crashing pods stop a bad release; add errors with errorRate: {max: 1%}",
+        "there are no success criteria: only crashing pods stop a bad release; add errors with errorRate: {max: 1%}",
         "spec.successCriteria",
     )
 

@@ -59,7 +59,7 @@ class NginxRouting(RouterSpec):
             if key.removeprefix(f"{self.annotation_prefix}/") in _OUR_ANNOTATIONS:
                 yield FieldError(
                     f"{where}.canaryIngressAnnotations.{key}",
-                    "is set by us; use the steps' setWeight, which is in percent",
+                    "is set by the controller; use the steps' setWeight, which is in percent",
                 )
 
     def header_misfits(

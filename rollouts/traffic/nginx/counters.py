@@ -38,9 +38,9 @@ class IngressMetric:
         return Question(
             name=self.name,
             selectors=(self._selector(""), self._selector("exported_")),
-            hint="is ingress-nginx still scraped?",
+            hint="see whether Prometheus still scrapes ingress-nginx",
             absent=f"Prometheus has no {self.name} of Service {self.stable_service}:"
-            " has ingress-nginx metrics on, and is it scraped?",
+            " see that ingress-nginx has metrics on, and that Prometheus scrapes it",
         )
 
     def _selector(self, prefix: str) -> str:

@@ -213,7 +213,7 @@ async def test_a_canary_that_is_not_scraped_any_more_is_an_error(bench: AppBench
         await bench.wait(5)
 
     assert bench.measured().error == (
-        "no new samples of http_requests_total for 1m30s: are revision 4's pods still scraped?"
+        "no new samples of http_requests_total for 1m30s: see whether Prometheus still scrapes the pods of revision 4"
     )
     assert bench.latest.served_percent is None
 

@@ -15,7 +15,7 @@ async def test_without_new_samples_nothing_is_known(bench: Bench) -> None:
     await bench.wait(15, scraping=False)
 
     assert bench.measured().error == (
-        f"no new samples of {REQUESTS} for 1m30s: is ingress-nginx still scraped?"
+        f"no new samples of {REQUESTS} for 1m30s: see whether Prometheus still scrapes ingress-nginx"
     )
     assert bench.latest.served_percent is None
     bench.serve("canary", 7, "500")

@@ -33,7 +33,7 @@ def broken(*_: Any, **__: Any) -> Measurement:
     raise ZeroDivisionError("nobody thought of it")
 
 
-WHY = "a fault of the controller, see its log: ZeroDivisionError: nobody thought of it"
+WHY = "this is a bug of the controller, whose log has the traceback: ZeroDivisionError: nobody thought of it"
 
 
 async def test_a_fault_in_measuring_is_an_error_of_one_criterion(

@@ -98,7 +98,7 @@ async def test_an_ingress_that_has_counted_nothing() -> None:
     await bench.wait(15)
     assert said(bench).startswith(
         "no canary request yet; Prometheus has no nginx_ingress_controller_request_duration"
-        "_seconds_count of Service checkout: has ingress-nginx metrics on, and is it scraped?"
+        "_seconds_count of Service checkout: see that ingress-nginx has metrics on, and that Prometheus scrapes it"
     )
     bench.serve("stable", 5)
     await bench.wait(15)

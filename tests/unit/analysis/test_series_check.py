@@ -63,7 +63,7 @@ async def test_pods_that_nobody_scrapes_are_told_from_metrics_that_nobody_export
 async def test_an_ingress_without_metrics() -> None:
     found = await seen(NGINX, ERRORS)
     assert found.found == "absent"
-    assert "is ingress-nginx still scraped?" in found.hint
+    assert "see whether Prometheus still scrapes ingress-nginx" in found.hint
 
 
 async def test_a_query_is_asked_of_the_stable_revision() -> None:

@@ -53,9 +53,9 @@ def test_an_ingress_can_be_asked_where_there_is_one(routing: JSON) -> None:
 @pytest.mark.parametrize(
     ("strategy", "words"),
     [
-        (BLUE_GREEN, "blueGreen has no canary at an ingress"),
-        ({"canary": {}}, "without the router nginx, there is no canary at an ingress"),
-        (routed(GATEWAY), "without the router nginx"),
+        (BLUE_GREEN, "source ingress needs the router nginx"),
+        ({"canary": {}}, "source ingress needs the router nginx"),
+        (routed(GATEWAY), "needs the router nginx"),
     ],
 )
 def test_an_ingress_that_sees_no_canary_is_refused(strategy: JSON, words: str) -> None:

@@ -130,7 +130,7 @@ def test_what_is_unwise_is_a_warning(rollouts: Run, tmp_path: Path) -> None:
     file.write_text(rollout[:start] + rollout[end:].split("          readinessProbe")[0])
     ran = rollouts("lint", file)
     assert ran.code == 0
-    assert "warning: spec.successCriteria: there are none" in ran.out
+    assert "warning: spec.successCriteria: there are no success criteria" in ran.out
     assert "container web has no readinessProbe" in ran.out
 
 
@@ -177,10 +177,10 @@ def test_several_criteria_that_each_may_err_are_noted_together(
         ("a: [b\nc: d", "2:2: error: this is not YAML"),
         ("- 1\n- 2\n", "1:1: error: kind: is missing"),
         ("a: \x01", "error: this is not YAML"),
-        ("", "note: there is no document in it"),
+        ("", "note: the file has no YAML document"),
         (
             "kind: Rollout\napiVersion: argoproj.io/v1alpha1\n",
-            "2:1: warning: apiVersion: this is Argo's Rollout, which is not checked; ours is rollouts",
+            "2:1: warning: apiVersion: this is a Rollout of Argo Rollouts, which is not checked; this program's is rollouts",
         ),
         (
             "kind: Rollout\napiVersion: example.com/v1\n",

@@ -208,7 +208,7 @@ def test_what_is_wrong_in_a_file_is_said_where_it_stands_and_once(
     file = tmp_path / "changed.yaml"
     file.write_text(yaml.safe_dump(changed))
     out = rollouts("lint", str(file), "--live", "checkout").out
-    assert out.count("spec.successCriteria: there are none") == 1
+    assert out.count("spec.successCriteria: there are no success criteria") == 1
     assert f"{file}:" in out.partition("spec.successCriteria")[0]
 
 
