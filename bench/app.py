@@ -30,7 +30,7 @@ async def sandbox(scrape_seconds: float = 1.0) -> AsyncIterator[Sandbox]:
     """
     Run a sandbox with the real controller, in a directory that is gone afterwards.
 
-    The controller looks as often as Prometheus scrapes.
+    The controller measures as often as Prometheus scrapes.
     """
     with tempfile.TemporaryDirectory() as parent:
         installed = [each for each in manifests() if each["kind"] != "Deployment"]

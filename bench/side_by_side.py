@@ -5,7 +5,7 @@ How far does a bad release come on real nginx, real Prometheus and real pods?
         [--weights 10,50] [--pause 20] [--patience 300] [--against COMMIT] [--output json]
 
 What `bench.leaning` asks in virtual time. `--at-once` apps get one version after the other under
-steady traffic; what users met is told by those who sent the requests. The controller looks
+steady traffic; what users met is told by those who sent the requests. The controller measures
 as often as Prometheus scrapes. With `--against`, releases of the same kinds are made by the
 controller of another commit first. Each release is a line on stderr when it is over.
 
@@ -36,7 +36,7 @@ class Kind:
     error_rate: str
     releases: int
     every_seconds: float = 5.0
-    """Between scrapes, and between looks."""
+    """Between scrapes, and between measurements."""
 
 
 KINDS = (

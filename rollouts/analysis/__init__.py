@@ -10,11 +10,12 @@ Who is measured, and when:
     monitor             one task per canary: a round of measurements after each scrape
     measurement_round   one round: every criterion that is due, each with its own error
     limited_sources     how many questions are asked at once, and how long each may take
-    criterion_metric    which metric answers a criterion: one file per exporter
+    criterion_metric    which metric answers a criterion: a router's own, or the app's
     app_counters        what the pods count themselves
 
 From raw samples to counts, in the order in which samples go through it:
 
+    series              the labels of a series as a key, and its newest sample
     counter_reader      asks for what was scraped since the last read
     sample_checks       can it be counted? bounds are numbers, and counters never negative
     deduplication       once? one Prometheus of an HA pair, one job of two

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,14 @@ async def test_nothing_of_it_is_kept_by_the_controller(example: Example) -> None
     """One that begins anew after the last scrape reads the same numbers from Prometheus."""
     last = example.stations[-1].measured.measurements["errors"]
     assert (await example.measured_anew()).measurements["errors"].canary == last.canary
+
+
+def test_each_file_that_the_page_names_is_there(page: str) -> None:
+    root = PAGE.parents[1]
+    named = re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", page)
+    assert len(named) > 15
+    assert [
+        each
+        for each in named
+        if not any((base / each).exists() for base in (root, root / "rollouts"))
+    ] == []
