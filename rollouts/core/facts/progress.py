@@ -99,7 +99,7 @@ def step_is_settled(world: World, status: RolloutStatus) -> bool:
         and status.weights.disrupted_at is None
         and weight_is_met(world, status)
         and status.weights.routes == split_of(world.spec, status).names
-        and (not carrier_of(world.spec).is_switched or is_reachable(world, status, 1))
+        and not _lacks_preview(world, status)
     )
 
 
@@ -146,19 +146,12 @@ def step_waits_for(world: World, status: RolloutStatus) -> str:
     if available < enough_pods(world.spec, wanted, canary):
         because = canary.trouble if canary is not None else ""
         return f"{held}{available} of {wanted} canary pods are available{because}"
-    if carrier_of(world.spec).is_switched:
-        return _waiting_for_services(world, status)
-    if carrier_of(world.spec).is_shared:
-        return f"the canary does not have {status.weights.desired} % of the pods yet"
-    waits = "; ".join(world.observed.route.waits)
-    because = f": {waits}" if waits else ""
-    if status.weights.applied == status.weights.desired:
-        return f"the header and mirror routes are not confirmed yet{because}"
-    return f"weight {status.weights.desired} % is not confirmed by the routes yet{because}"
-
-
-def _waiting_for_services(world: World, status: RolloutStatus) -> str:
-    preview, active = world.spec.canary_service, world.spec.stable_service
-    if not is_reachable(world, status, 1):
+    if _lacks_preview(world, status):
+        preview = world.spec.canary_service
         return f"Service {preview} does not lead to the new revision's ready pods yet"
-    return f"Service {active} is not switched yet"
+    return carrier_of(world.spec).unconfirmed(world, status)
+
+
+def _lacks_preview(world: World, status: RolloutStatus) -> bool:
+    """Return whether blue-green's preview Service, which is for people to look at, has no pod of the new revision."""
+    return carrier_of(world.spec).is_switched and not is_reachable(world, status, 1)

@@ -62,11 +62,11 @@ def _to_follow(world: World, status: RolloutStatus) -> Iterator[Action]:
 def _named(world: World, status: RolloutStatus, stable: Revision) -> Iterator[Action]:
     """Point the Services that the spec names at the revisions that they are for."""
     service, canary_service = world.stable_service, world.canary_service
-    switched = carrier_of(world.spec).is_switched and (
-        under_way(status) and next_weight(world, status) > 0
-    )
-    bears = not carrier_of(world.spec).is_switched or may_switch_back(world, status)
-    if service is not None and bears and not switched and may_narrow(world, status, service):
+    may = service is not None and may_narrow(world, status, service)
+    if may and carrier_of(world.spec).is_switched:
+        switched = under_way(status) and next_weight(world, status) > 0
+        may = not switched and may_switch_back(world, status)
+    if service is not None and may:
         yield from _bind(world, service, stable)
     if under_way(status):
         if service is not None:

@@ -92,6 +92,14 @@ class Carrier(ABC):
         current = world.replica_set(status.current_revision)
         return [each for each in (stable, current) if each is not None], ""
 
+    def unconfirmed(self, world: World, status: RolloutStatus) -> str:
+        """Return what is said while the weight, or a route, is not what the step wants."""
+        waits = "; ".join(world.observed.route.waits)
+        because = f": {waits}" if waits else ""
+        if status.weights.applied == status.weights.desired:
+            return f"the header and mirror routes are not confirmed yet{because}"
+        return f"weight {status.weights.desired} % is not confirmed by the routes yet{because}"
+
     def place(self, status: RolloutStatus) -> str:
         """Return where the traffic is, to be put behind a step."""
         return f"at {status.weights.applied} %"
@@ -149,6 +157,9 @@ class Switched(Carrier):
         found = (current if status.weights.applied == 100 else stable) or current
         return ([found], found.hash) if found is not None else ([], "")
 
+    def unconfirmed(self, world: World, _status: RolloutStatus) -> str:
+        return f"Service {world.spec.stable_service} is not switched yet"
+
     def place(self, status: RolloutStatus) -> str:
         return f"{'after' if status.weights.applied else 'before'} the switch"
 
@@ -199,6 +210,9 @@ class Shared(Carrier):
     def stable_at_first_sight(self, world: World) -> ReplicaSet | None:
         running = [each for each in world.observed.replica_sets.values() if each.existing > 0]
         return min(running, key=lambda each: each.revision, default=None)
+
+    def unconfirmed(self, _world: World, status: RolloutStatus) -> str:
+        return f"the canary does not have {status.weights.desired} % of the pods yet"
 
     def applied(self, spec: RolloutSpec, status: RolloutStatus) -> str:
         rounded = _rounded(spec, status)
