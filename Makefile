@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Where it is set, each of a test's many processes compiles all that it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
 # More than cores: half of the tests wait, for pods, scrapes and pauses.
-WORKERS ?= $(shell echo $$(($$(nproc) + 2)))
+WORKERS ?= $(shell echo $$(($$(nproc) + 3)))
 
 .PHONY: help demo test nightly check style types layers limits format crd messages lock bench leaning side-by-side switches matrix clean
 

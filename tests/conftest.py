@@ -8,7 +8,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.groups import computes, group_of, place_of
 
-NICENESS = 5
+NICENESS = 10
 
 
 class Groups(LoadScopeScheduling):

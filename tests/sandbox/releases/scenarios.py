@@ -20,7 +20,7 @@ import pytest
 from tests.groups import group_of
 from tests.sandbox.releases.sandbox import ReleaseSandbox
 
-AT_ONCE = 4
+AT_ONCE = 3
 SANDBOXES_AT_ONCE = 1
 
 Scenario = Callable[[Any], Awaitable[None]]
