@@ -31,14 +31,6 @@ _COMPARED = 3
 _Target = tuple[str, str]
 _Replicas = dict[str, Series]
 
-REPLICA_LABELS = ("prometheus_replica", "__replica__", "replica")
-"""
-What tells the two of an HA pair of Prometheus apart, as far as their makers have a name for it.
-
-The first is prometheus-operator's (`replicaExternalLabelName`), the second that of Cortex and
-Mimir, the third the one in Thanos' and VictoriaMetrics' documentation.
-"""
-
 
 def one_of_each(found: Iterable[Series], names: Sequence[str]) -> tuple[list[Series], str]:
     """

@@ -15,9 +15,9 @@ from typing import Protocol
 
 import structlog
 
-from rollouts.analysis.deduplication import REPLICA_LABELS
 from rollouts.analysis.limited_sources import LimitedSources
 from rollouts.analysis.measurement_round import Measurer
+from rollouts.analysis.series import REPLICA_LABELS
 from rollouts.analysis.target import Target
 from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import MeasurementRound

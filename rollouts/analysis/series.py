@@ -5,6 +5,13 @@ from collections.abc import Iterable
 from rollouts.ports import Series
 
 Labels = tuple[tuple[str, str], ...]
+REPLICA_LABELS = ("prometheus_replica", "__replica__", "replica")
+"""
+What tells the two of an HA pair of Prometheus apart, as far as their makers have a name for it.
+
+The first is prometheus-operator's (`replicaExternalLabelName`), the second that of Cortex and
+Mimir, the third the one in Thanos' and VictoriaMetrics' documentation.
+"""
 
 
 def labels_of(series: Series) -> Labels:

@@ -166,7 +166,7 @@ def controller_settings(given: dict[str, Any]) -> "ControllerSettings":
     Raises:
         UsageError: a value can't be used.
     """
-    from rollouts.analysis.deduplication import REPLICA_LABELS  # noqa: PLC0415
+    from rollouts.analysis.series import REPLICA_LABELS  # noqa: PLC0415
     from rollouts.controller.settings import (  # noqa: PLC0415
         Settings as ControllerSettings,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from rollouts.analysis.deduplication import REPLICA_LABELS
+from rollouts.analysis.series import REPLICA_LABELS
 
 
 @dataclass(frozen=True, slots=True)

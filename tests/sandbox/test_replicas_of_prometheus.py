@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from rollouts.analysis.deduplication import REPLICA_LABELS
 from rollouts.analysis.exposure_counters import ExposureCounters
+from rollouts.analysis.series import REPLICA_LABELS
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.model.validation import parse_rollout
 from rollouts.sandbox.network import Network

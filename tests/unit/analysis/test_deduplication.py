@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.analysis.deduplication import REPLICA_LABELS, SKEW_SECONDS, one_of_each
+from rollouts.analysis.deduplication import SKEW_SECONDS, one_of_each
+from rollouts.analysis.series import REPLICA_LABELS
 from rollouts.model.evidence import Counts
 from rollouts.ports import Series
 from tests.unit.analysis.bench import ERRORS, Bench
