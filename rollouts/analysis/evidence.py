@@ -44,7 +44,7 @@ def weigh(spec: RolloutSpec, status: RolloutStatus, latest: MeasurementRound | N
         exposure=Exposure(
             canary_requests=latest.canary.requests,
             canary_failures=latest.canary.failures,
-            scraped_every_seconds=round(latest.scrape_interval_seconds, 1),
+            scrape_interval_seconds=round(latest.scrape_interval_seconds, 1),
         ),
         served_percent=latest.served_percent,
         scrape_interval_seconds=latest.scrape_interval_seconds or latest.interval_seconds,

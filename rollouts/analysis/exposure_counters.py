@@ -111,7 +111,7 @@ class ExposureCounters:
             )
         return "; ".join(notes)
 
-    def missed(self, begin: datetime) -> int:
+    def unseen(self, begin: datetime) -> int:
         """
         Return about how many canary requests nobody saw, and have not been made up for since.
 
@@ -121,7 +121,7 @@ class ExposureCounters:
         counted = self.windows.now
         requests = counted.arm(canary=True).requests
         since = max(counted.since, begin.timestamp())
-        return self._unseen.missed(requests, since, self.scrapes.usual_seconds)
+        return self._unseen.count(requests, since, self.scrapes.usual_seconds)
 
     def extent(self, span: Span) -> tuple[float, float]:
         """Return how many seconds a recent window really has, and after which sample it begins."""

@@ -171,7 +171,7 @@ class Measurer:
         if criterion.window_seconds is not None and counters.seen_at is not None:
             # The same once more, after a restart too: no round counts twice.
             at = _kept(counters.seen_at)
-        return replace(found, at=at, missed=counters.missed(self._traffic_since))
+        return replace(found, at=at, unseen=counters.unseen(self._traffic_since))
 
     async def _ask(self, query: str, at: datetime) -> Measurement:
         question = self._sources.queries.value(self.target.fill(query), at=at)

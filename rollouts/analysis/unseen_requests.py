@@ -101,7 +101,7 @@ class UnseenRequests:
                 self._scrape_gaps.append((self._newest, at))
             self._newest = max(self._newest, at)
 
-    def missed(self, requests: int, begin: float, interval_seconds: float) -> int:
+    def count(self, requests: int, begin: float, interval_seconds: float) -> int:
         """
         Return about how many were missed and are not made up for by what was seen since.
 

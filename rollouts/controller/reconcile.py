@@ -192,7 +192,7 @@ class Reconciler:
         """
         if not spec.success_criteria:
             return self.quiet_seconds  # nobody counts
-        before = self.scrape_interval_seconds.get(key, status.exposure.scraped_every_seconds)
+        before = self.scrape_interval_seconds.get(key, status.exposure.scrape_interval_seconds)
         measured = self.monitor.scrape_interval_seconds(key) or before
         if measured:
             self.scrape_interval_seconds[key] = measured

@@ -99,7 +99,7 @@ def judge_ratio(criterion: Criterion, measurement: Measurement) -> CriterionStat
         limit=r0,
         leans=leans,
         requests=counts.requests,
-        missed=measurement.missed,
+        unseen=measurement.unseen,
         failures=counts.failures,
         stable_requests=stable.requests,
         stable_failures=stable.failures,

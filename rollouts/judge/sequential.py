@@ -183,7 +183,7 @@ def judge_sequentially(criterion: Criterion, measurement: Measurement) -> Criter
         limit=limit,
         leans=leans,
         requests=counts.requests,
-        missed=measurement.missed,
+        unseen=measurement.unseen,
         failures=counts.failures,
         stable_requests=measurement.stable.requests,
         stable_failures=measurement.stable.failures,

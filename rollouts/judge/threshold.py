@@ -60,7 +60,7 @@ def judge_by_threshold(
         and value is not None
         and not (lacking and _leaning_few(criterion, measurement) is None),
         requests=counts.requests,
-        missed=measurement.missed,
+        unseen=measurement.unseen,
         failures=counts.failures,
         stable_requests=measurement.stable.requests,
         stable_failures=measurement.stable.failures,

@@ -53,7 +53,7 @@ class Measurement:
     stable: Counts = Counts()
     at_weight: Counts | None = None
     """Of `canary`, what came since the weight that is applied now took effect; None: all of it."""
-    missed: int = 0
+    unseen: int = 0
     """About how many canary requests nobody saw at this weight, less those that were seen since."""
     recent: Recent | None = None
     """What `value` is of, where it is of the last requests only; None: of all."""

@@ -41,7 +41,7 @@ class Revision(StatusModel):
     number: int
     hash: str
     images: list[str] = Field(default_factory=list)
-    gone_back_from: bool = False
+    rolled_back_from: bool = False
     """It was stable and was left for one before it; so it is until it has taken all steps again."""
 
 
@@ -147,7 +147,7 @@ class CriterionStatus(StatusModel):
     """
     requests: int = 0
     """Canary requests seen since the canary's first."""
-    missed: int = 0
+    unseen: int = 0
     """
     About how many canary requests have to be seen yet, to make up for those at this weight that
     nobody saw, because nothing was scraped then.
@@ -172,7 +172,7 @@ class Exposure(StatusModel):
 
     canary_requests: int = 0
     canary_failures: int = 0
-    scraped_every_seconds: float = 0.0
+    scrape_interval_seconds: float = 0.0
     """How far apart scrapes were measured to be: so long its counters may lag behind; 0: not known."""
 
 
@@ -291,7 +291,7 @@ class RolloutStatus(StatusModel):
     The spec, without its template, by which this Rollout is run: the last valid one, and in
     the middle of a release the last one whose strategy is the release's.
     """
-    past: Annotated[list[Revision], Field(max_length=20)] = Field(default_factory=list)
+    past_revisions: Annotated[list[Revision], Field(max_length=20)] = Field(default_factory=list)
     """The revisions that were stable before, the latest first."""
     previous_revision: Revision | None = None
     """blueGreen: the revision that was switched away from, for as long as it is kept warm."""

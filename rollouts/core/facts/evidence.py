@@ -148,9 +148,9 @@ def too_early(world: World, status: RolloutStatus) -> StepWaits | None:
             f"first whole measurement of the success criteria at {status.weights.applied} %"
         )
     for criterion in world.evidence.criteria:
-        if criterion.missed:
+        if criterion.unseen:
             return StepWaits(
-                f"{criterion.name}: about {criterion.missed:,} more canary requests have to be seen, to make"
+                f"{criterion.name}: about {criterion.unseen:,} more canary requests have to be seen, to make"
                 " up for those that went unseen while nothing was scraped"
             )
     return None

@@ -11,7 +11,7 @@ from rollouts.model.status import Revision, RolloutStatus
 
 def good_revisions(status: RolloutStatus) -> list[Revision]:
     """Return the revisions that were stable before and were left for something newer, the latest first."""
-    return [each for each in status.past if not each.gone_back_from]
+    return [each for each in status.past_revisions if not each.rolled_back_from]
 
 
 def after_promotion(status: RolloutStatus, release: UnderWay) -> tuple[Revision, list[Revision]]:
@@ -25,7 +25,7 @@ def after_promotion(status: RolloutStatus, release: UnderWay) -> tuple[Revision,
     pinned = status.pinned is not None and status.pinned.hash == new.hash
     unproven = waived(status) and _is_marked(status, new)
     left = as_gone_back_from(old) if pinned or _is_good(status, new) else old
-    return new.evolve(gone_back_from=unproven), past_revisions(status, left, new)
+    return new.evolve(rolled_back_from=unproven), past_revisions(status, left, new)
 
 
 def stable_left(status: RolloutStatus) -> Revision | None:
@@ -42,13 +42,13 @@ def stable_left(status: RolloutStatus) -> Revision | None:
 
 def past_revisions(status: RolloutStatus, left: Revision, stable: Revision) -> list[Revision]:
     """Return what was stable before `stable`, with `left` as the latest."""
-    others = [each for each in status.past if each.hash not in (left.hash, stable.hash)]
+    others = [each for each in status.past_revisions if each.hash not in (left.hash, stable.hash)]
     return [left, *others][:20]
 
 
 def as_gone_back_from(revision: Revision) -> Revision:
     """Return the revision as one that was gone back from."""
-    return revision.evolve(gone_back_from=True)
+    return revision.evolve(rolled_back_from=True)
 
 
 def _is_good(status: RolloutStatus, revision: Revision) -> bool:
@@ -56,7 +56,9 @@ def _is_good(status: RolloutStatus, revision: Revision) -> bool:
 
 
 def _is_marked(status: RolloutStatus, revision: Revision) -> bool:
-    return any(each.hash == revision.hash and each.gone_back_from for each in status.past)
+    return any(
+        each.hash == revision.hash and each.rolled_back_from for each in status.past_revisions
+    )
 
 
 def is_known_good(world: World, status: RolloutStatus, hash_: str) -> bool:

@@ -37,7 +37,7 @@ def go_back(
         move.evolve(
             stable_revision=previous,
             previous_revision=None,
-            past=past,
+            past_revisions=past,
             retiring=[entry for entry in status.retiring if entry.hash != previous.hash],
         ),
         by=by,
@@ -208,7 +208,7 @@ def _fresh(status: RolloutStatus) -> dict[str, object]:
         "route_ends_at": None,
         "criteria": [],
         # How far apart scrapes are is the same for the next attempt.
-        "exposure": Exposure(scraped_every_seconds=status.exposure.scraped_every_seconds),
+        "exposure": Exposure(scrape_interval_seconds=status.exposure.scrape_interval_seconds),
     }
 
 

@@ -39,7 +39,7 @@ def advance_restart(world: World, move: Move) -> Move:
     if under_way(status):
         left = len(pods_to_restart(stable, wish)) if stable is not None else 0
         text = f"the restart has ended, because a rollout began; {left} old pods were left"
-        return _without_restart(move.event(world, "RestartEnded", text), status.message)
+        return _without_restart(move.event(world, "RestartInterrupted", text), status.message)
     if stable is None or _is_blocked(status):
         return move
     measure, old = restart_pace(world.spec, status), pods_to_restart(stable, wish)

@@ -83,7 +83,7 @@ def _past(world: World, status: RolloutStatus, name: str) -> Revision | None:
 
 def _once_stable(world: World, status: RolloutStatus) -> list[Revision]:
     """Return the revisions that were stable before and still exist, by their present numbers."""
-    stable, past = status.stable_revision, {each.hash for each in status.past}
+    stable, past = status.stable_revision, {each.hash for each in status.past_revisions}
     found = [
         Revision(number=each.revision, hash=each.hash, images=list(each.images))
         for each in world.observed.replica_sets.values()
@@ -106,7 +106,7 @@ def _no_such_revision(world: World, status: RolloutStatus, name: str) -> str:
 
 
 def _none_before(status: RolloutStatus) -> str:
-    if not status.past:
+    if not status.past_revisions:
         return "there is no earlier stable revision to go back to"
     return "every earlier stable revision was rolled back from; name one with --to if it is to run all the same"
 
@@ -153,6 +153,6 @@ def begin_restart(world: World, move: Move, command: Command) -> tuple[Move, boo
 def stop_restart(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
     """Answer the command to abort while a restart is all that goes on."""
     who = f" by {command.by}" if command.by else ""
-    said = move.event(world, "RestartEnded", f"the restart was aborted{who}")
+    said = move.event(world, "RestartInterrupted", f"the restart was aborted{who}")
     moved = said.evolve(restart=None, message=without_restart_words(move.status.message))
     return moved, True, "no more pods are replaced"

@@ -216,7 +216,7 @@ def _promote(world: World, move: Move, release: UnderWay) -> Move:
             served=status.weights.served,
         ),
         previous_revision=old if is_switch else None,
-        past=past,
+        past_revisions=past,
         retiring=retire(status, old.hash, world.spec.active_strategy.scale_down_delay_seconds),
         phase="Progressing",
     )

@@ -55,7 +55,7 @@ async def test_the_scrape_interval_of_stable_pods_is_that_of_a_canary_that_was_s
         bench.clock.move(1)
         await settle()
     assert evidence(bench).scrape_interval_seconds == 30.0
-    assert evidence(bench).exposure.scraped_every_seconds == 30.0
+    assert evidence(bench).exposure.scrape_interval_seconds == 30.0
     assert is_too_early(bench)
     for _ in range(2):
         bench.serve("canary", 90)
@@ -78,7 +78,7 @@ async def test_where_nobody_knows_the_scrape_interval_a_measurement_is_whole_aft
     await scraped(bench, 10)
     bench.clock.move(5)
     await settle()
-    assert evidence(bench).exposure.scraped_every_seconds == 0.0
+    assert evidence(bench).exposure.scrape_interval_seconds == 0.0
     assert evidence(bench).at is not None
     assert is_too_early(bench)
     await bench.monitor.close()

@@ -34,7 +34,7 @@ async def test_what_is_scraped_from_the_beginning_misses_nothing(bench: Bench) -
     await serving(bench, 60)
     bench.serve("canary", 3, "500")
     await serving(bench, 60)
-    assert bench.measured().missed == 0
+    assert bench.measured().unseen == 0
 
 
 async def test_an_outage_that_the_counters_cover_misses_nothing(bench: Bench) -> None:
@@ -46,7 +46,7 @@ async def test_an_outage_that_the_counters_cover_misses_nothing(bench: Bench) ->
     await serving(bench, 30, scraping=False)
     await serving(bench, 15)
     assert bench.measured().canary == Counts(90, 0)
-    assert bench.measured().missed == 0
+    assert bench.measured().unseen == 0
 
 
 async def test_an_outage_before_the_first_scrape_misses_what_came_in_it(bench: Bench) -> None:
@@ -59,16 +59,16 @@ async def test_an_outage_before_the_first_scrape_misses_what_came_in_it(bench: B
     await serving(bench, 30, scraping=False)
     await serving(bench, 15)
     await bench.wait(5, scraping=False)
-    first = bench.measured().missed
+    first = bench.measured().unseen
     assert first == pytest.approx(50, rel=0.3)  # in 35 s, 2 a second, less 20
 
     await bench.monitor.close()
     bench.monitor = bench.new_monitor()
     bench.monitor.follow(bench.target)
     await settle()
-    assert bench.measured().missed == first
+    assert bench.measured().unseen == first
     await serving(bench, 45)
-    assert bench.measured().missed == 0
+    assert bench.measured().unseen == 0
 
 
 async def test_no_more_was_missed_than_was_there(bench: Bench) -> None:
@@ -79,9 +79,9 @@ async def test_no_more_was_missed_than_was_there(bench: Bench) -> None:
     bench.serve("canary", 6)
     await serving(bench, 5)
     await bench.wait(10)
-    assert 0 < bench.measured().missed <= 16
+    assert 0 < bench.measured().unseen <= 16
     await serving(bench, 30)
-    assert bench.measured().missed == 0
+    assert bench.measured().unseen == 0
 
 
 async def test_an_idle_canary_does_not_wait_for_what_it_missed_for_ever(bench: Bench) -> None:
@@ -91,9 +91,9 @@ async def test_an_idle_canary_does_not_wait_for_what_it_missed_for_ever(bench: B
     apply(bench)
     await bench.wait(30, scraping=False)
     await bench.wait(15)
-    assert bench.measured().missed > 0
+    assert bench.measured().unseen > 0
     await bench.wait(60)
-    assert bench.measured().missed == 0
+    assert bench.measured().unseen == 0
 
 
 async def test_a_counter_that_begins_anew_in_an_outage_loses_what_it_had(bench: Bench) -> None:
@@ -105,9 +105,9 @@ async def test_a_counter_that_begins_anew_in_an_outage_loses_what_it_had(bench: 
     await serving(bench, 15)
     assert bench.measured().canary == Counts(270, 0)
     # In 35 s, 2 a second, less those since. All that was seen before does not make up for it.
-    assert bench.measured().missed == pytest.approx(50, rel=0.3)
+    assert bench.measured().unseen == pytest.approx(50, rel=0.3)
     await serving(bench, 30)
-    assert bench.measured().missed == 0
+    assert bench.measured().unseen == 0
 
 
 async def test_what_was_missed_at_a_high_weight_is_not_reckoned_at_the_rate_of_a_low_one(
@@ -128,13 +128,13 @@ async def test_what_was_missed_at_a_high_weight_is_not_reckoned_at_the_rate_of_a
         bench.serve("canary", 50)
         await bench.wait(5)
     await bench.wait(5, scraping=False)
-    before = bench.measured().missed
+    before = bench.measured().unseen
     assert before == pytest.approx(200, rel=0.4)
     await bench.monitor.close()
     bench.monitor = bench.new_monitor()
     bench.monitor.follow(bench.target)
     await settle()
-    assert bench.measured().missed == before
+    assert bench.measured().unseen == before
 
 
 async def test_a_counter_that_begins_anew_between_two_scrapes_is_no_outage(bench: Bench) -> None:
@@ -143,7 +143,7 @@ async def test_a_counter_that_begins_anew_between_two_scrapes_is_no_outage(bench
     await serving(bench, 60)
     bench.metrics.reset()
     await serving(bench, 60)
-    assert bench.measured().missed == 0
+    assert bench.measured().unseen == 0
 
 
 async def test_a_process_that_is_called_otherwise_misses_one_scrape(bench: Bench) -> None:
@@ -156,7 +156,7 @@ async def test_a_process_that_is_called_otherwise_misses_one_scrape(bench: Bench
     }
     await serving(bench, 60, cluster="eu")
     assert bench.measured().canary == Counts(230, 0)
-    assert bench.measured().missed == 0  # and it is made up for
+    assert bench.measured().unseen == 0  # and it is made up for
 
 
 async def test_pods_that_are_born_and_end_miss_nothing(pods: AppBench) -> None:
@@ -173,7 +173,7 @@ async def test_pods_that_are_born_and_end_miss_nothing(pods: AppBench) -> None:
         pods.serve("canary", 5)
         pods.serve("canary", 5, number=3)
         await pods.wait(5)
-    assert pods.measured().missed == 0
+    assert pods.measured().unseen == 0
 
 
 async def test_a_pod_that_ends_in_an_outage_takes_its_counts_with_it(pods: AppBench) -> None:
@@ -184,12 +184,12 @@ async def test_a_pod_that_ends_in_an_outage_takes_its_counts_with_it(pods: AppBe
         pods.serve("canary", 5)
         pods.serve("canary", 5, number=2)
         await pods.wait(5)
-    assert pods.measured().missed == 0
+    assert pods.measured().unseen == 0
     await pods.wait(30, scraping=False)
     pods.end("canary", 2)
     pods.serve("canary", 30)
     await pods.wait(15)
-    assert pods.measured().missed == pytest.approx(35, rel=0.3)  # half of all
+    assert pods.measured().unseen == pytest.approx(35, rel=0.3)  # half of all
 
 
 async def test_a_pod_that_does_not_answer_and_ends_loses_what_it_did() -> None:
@@ -205,12 +205,12 @@ async def test_a_pod_that_does_not_answer_and_ends_loses_what_it_did() -> None:
     for _ in range(12):
         pods.serve("canary", 5)
         await pods.wait(5)
-    assert pods.measured().missed == 0  # it may tell yet
+    assert pods.measured().unseen == 0  # it may tell yet
     pods.end("canary", 2)
     await pods.wait(20)
-    assert pods.measured().missed == pytest.approx(60, rel=0.3)
+    assert pods.measured().unseen == pytest.approx(60, rel=0.3)
     for _ in range(12):
         pods.serve("canary", 5)
         await pods.wait(5)
-    assert pods.measured().missed == 0
+    assert pods.measured().unseen == 0
     await pods.monitor.close()

@@ -112,7 +112,7 @@ def test_a_comparison_passes_on_what_came_at_the_present_weight() -> None:
 
 
 def test_what_was_missed_is_remembered() -> None:
-    assert said(10, 0, missed=70).missed == 70
+    assert said(10, 0, unseen=70).unseen == 70
 
 
 def test_good_releases_lean_seldom_and_bad_ones_nearly_always() -> None:

@@ -170,7 +170,7 @@ def test_few_requests_lean_when_they_are_so_bad_that_it_is_hardly_chance() -> No
 
 
 def test_what_was_missed_is_remembered() -> None:
-    assert judge(error_rate(judge="threshold"), measured(500, missed=70), None).missed == 70
+    assert judge(error_rate(judge="threshold"), measured(500, unseen=70), None).unseen == 70
 
 
 def test_latency_is_compared_at_the_limit_that_was_applied() -> None:

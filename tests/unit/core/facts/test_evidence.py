@@ -208,14 +208,14 @@ def test_no_weight_rises_on_a_scrape_that_is_a_moment_younger_than_the_last_rise
 
 
 def test_as_much_has_to_be_seen_as_went_unseen() -> None:
-    missed = evidence("inconclusive", seconds=0, requests=2600, failures=0, missed=143)
+    missed = evidence("inconclusive", seconds=0, requests=2600, failures=0, unseen=143)
     status = after_the_pause(missed).decide().status
     assert (status.current_step_index, status.phase) == (1, "Progressing")
     assert status.message == (
         "step 2/3 at 25 %: errors: about 143 more canary requests have to be seen, to make up for those"
         " that went unseen while nothing was scraped"
     )
-    seen = evidence("inconclusive", seconds=0, requests=2743, failures=0, missed=0)
+    seen = evidence("inconclusive", seconds=0, requests=2743, failures=0, unseen=0)
     assert after_the_pause(seen).decide().status.current_step_index == 2
 
 

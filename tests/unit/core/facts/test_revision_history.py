@@ -73,7 +73,7 @@ def test_it_is_in_good_standing_again_when_it_took_all_steps_and_was_replaced() 
 @pytest.mark.parametrize("verb", ["rollback", "promote-full"])
 def test_it_is_not_when_a_person_took_it_past_its_steps(verb: str) -> None:
     story = released(by_replicas(6, rollbackWindow=WINDOW), "shop:2", "shop:1")
-    bad = next(each.hash for each in story.status.past)
+    bad = next(each.hash for each in story.status.past_revisions)
     if verb == "promote-full":
         story.release("shop:2", Behaviour())
         story.reconcile()
@@ -98,15 +98,17 @@ def test_what_failed_after_the_switch_was_stable_for_a_moment_only() -> None:
     bad = story.release("shop:bad", Behaviour())
     story.run_until(lambda it: it.status.previous_revision is not None)
     commanded(story, "abort")
-    assert [(each.hash, each.gone_back_from) for each in story.status.past] == [(bad, True)]
+    assert [(each.hash, each.rolled_back_from) for each in story.status.past_revisions] == [
+        (bad, True)
+    ]
     released(story, "shop:3")
     assert not skips(story, "shop:bad")
 
 
 def test_rollback_goes_to_the_latest_in_good_standing_and_to_another_by_name() -> None:
     story = released(healthy(9), "shop:2", "shop:bad", "shop:2")
-    bad = story.status.past[0].hash
-    first = story.status.past[1].hash
+    bad = story.status.past_revisions[0].hash
+    first = story.status.past_revisions[1].hash
     commanded(story, "rollback", bad)
     assert story.stable == bad
     released(story, "shop:4")
@@ -121,13 +123,13 @@ def test_rollback_without_a_name_is_refused_when_all_were_gone_back_from() -> No
     assert last is not None
     assert not last.accepted
     assert "rolled back from" in last.message
-    assert str(story.status.past[0].number) in last.message
+    assert str(story.status.past_revisions[0].number) in last.message
 
 
 def test_a_status_from_before_the_mark_is_of_revisions_in_good_standing() -> None:
     story = released(healthy(11, rollbackWindow=WINDOW), "shop:2", "shop:1")
     old = story.status.model_dump(mode="json", by_alias=True)
-    for each in old["past"]:
-        del each["goneBackFrom"]
+    for each in old["pastRevisions"]:
+        del each["rolledBackFrom"]
     story.edit({"status": old})
     assert skips(story, "shop:2")

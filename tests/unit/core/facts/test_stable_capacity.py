@@ -39,7 +39,7 @@ def warm(old_ready: int, new_ready: int = 20) -> Scene:
         stable_revision=revision(NEW),
         current_revision=revision(NEW),
         previous_revision=revision(OLD),
-        past=[revision(OLD)],
+        past_revisions=[revision(OLD)],
         retiring=[Retiring(hash=OLD, delay_seconds=600, at=at(600))],
         exposed_at=at(-60),
         template_hash=NEW,

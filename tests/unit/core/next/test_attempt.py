@@ -192,6 +192,6 @@ def test_evidence_is_not_remembered_when_no_rollout_is_under_way() -> None:
 
 
 def test_how_far_apart_scrapes_are_is_known_to_the_next_attempt() -> None:
-    scene = under_way(25, exposure=Exposure(canary_requests=9, scraped_every_seconds=60.0))
+    scene = under_way(25, exposure=Exposure(canary_requests=9, scrape_interval_seconds=60.0))
     begun = scene.with_(template_hash="newer").decide().status
-    assert begun.exposure == Exposure(scraped_every_seconds=60.0)
+    assert begun.exposure == Exposure(scrape_interval_seconds=60.0)

@@ -233,14 +233,14 @@ def test_a_new_template_ends_it() -> None:
     scene = restarting(world_of(4), f"{OLD}-0")
     decision = scene.with_(template_hash=NEW, images=("shop:new",)).decide()
     assert decision.status.restart is None
-    assert told(decision) == ["RolloutStarted", "RestartEnded"]
+    assert told(decision) == ["RolloutStarted", "RestartInterrupted"]
     assert evicted(scene.with_(template_hash=NEW).after(decision).decide()) == []
 
 
 def test_abort_ends_it() -> None:
     decision = restarting(world_of(4), f"{OLD}-0").commanded("abort").decide()
     assert decision.status.restart is None
-    assert told(decision) == ["RestartEnded"]
+    assert told(decision) == ["RestartInterrupted"]
     assert decision.status.last_command is not None
     assert decision.status.last_command.accepted
     assert decision.status.phase == "Healthy"
