@@ -159,7 +159,10 @@ async def a_service_in_use_without_the_label_is_taken_over(release: Release) -> 
         body = release.rollout_body([], strategy=blue_green(), template=template("1"))
         release.create(ROLLOUT, body)
         await release.is_healthy()
-        assert selected(release, manifests.STABLE) == hash_of(release, "stableRevision")
+        await release.until(
+            lambda: selected(release, manifests.STABLE) == hash_of(release, "stableRevision"),
+            "the selector, which follows status",
+        )
         release.removes(DEPLOYMENT, manifests.NAME)
         await release.is_over()
         await release.answers(load, "1")
