@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # More than cores: half of the tests wait, for pods, scrapes and pauses.
 WORKERS ?= $(shell echo $$(($$(nproc) + 3)))
 
-.PHONY: help demo test nightly check style types layers limits format crd messages lock bench leaning side-by-side switches matrix clean
+.PHONY: help demo test nightly check style types layers limits format crd messages lock bench leaning reconciles side-by-side switches matrix clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench: .venv/.installed ## Measure how fast a bad release is stopped
 
 leaning: .venv/.installed ## Release good and bad versions in virtual time: how far do they come, how long are they held?
 	@python -m bench.leaning $(ARGS)
+
+reconciles: .venv/.installed ## Measure what a reconcile costs, with a thousand Rollouts in one cluster
+	@python -m bench.reconciles $(ARGS)
 
 side-by-side: .venv/.installed ## Ask the same with real nginx, Prometheus, pods and traffic; takes 25 minutes
 	@python -m bench.side_by_side $(ARGS)
