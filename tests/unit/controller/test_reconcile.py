@@ -245,7 +245,7 @@ async def test_a_canary_service_deleted_under_traffic_rolls_back(loop: ControlLo
     await loop.round()
 
     assert canary_weight(loop.cluster) == 0
-    assert "checkout-canary is gone" in loop.status["abort"]["reason"]
+    assert "checkout-canary was deleted" in loop.status["abort"]["reason"]
 
 
 async def test_a_missing_stable_service_is_named(loop: ControlLoop) -> None:
