@@ -78,7 +78,7 @@ class OutcomeSummary:
 
     @property
     def sentence(self) -> str:
-        """Say how they ended."""
+        """Return, in words, how they ended."""
         ended = ", ".join(
             f"{share:g} % {name}" for name, share in self.endings_percent.items() if share
         )

@@ -97,7 +97,7 @@ def in_turn(kinds: Sequence[Kind]) -> Iterator[tuple[Kind, int]]:
 
 
 def sentence(outcome: ReleaseOutcome) -> str:
-    """Say what became of a release."""
+    """Return, in words, what became of a release."""
     return (
         f"{outcome.ending}, {outcome.highest_percent} % at most, split for {outcome.held_seconds:g} s,"
         f" {outcome.failed} users met a failure"

@@ -14,17 +14,22 @@ from rollouts.cli.main import app
 from rollouts.core.decide import PIPELINE
 from rollouts.core.next.commands import HANDLERS
 from rollouts.model.criteria import Criterion
+from rollouts.model.header_and_mirror_routes import (
+    HeaderMatch,
+    RequestMatch,
+    SetHeaderRoute,
+    SetMirrorRoute,
+)
 from rollouts.model.routers.gateway import GatewayRouting
 from rollouts.model.routers.nginx import NginxRouting
 from rollouts.model.routers.smi import SMIRouting
 from rollouts.model.routers.spec import RouterSpec
-from rollouts.model.routing import HeaderMatch, RequestMatch, SetHeaderRoute, SetMirrorRoute
 from rollouts.model.sources import PROMQL_VARIABLES
 from rollouts.model.spec import RolloutSpec, WorkloadRef
 from rollouts.model.status import PauseReason, Phase
 from rollouts.model.strategy import STEP_KINDS, BlueGreenStrategy, CanaryStrategy
 from rollouts.model.validation import parse_rollout
-from rollouts.traffic.routing import ROUTERS
+from rollouts.traffic.routers import ROUTERS
 from tests.unit.controller.edits import fields as editable_fields
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from rollouts.model.app_metrics import AppMetrics
 from rollouts.model.counter_metric import Meaning, Question, any_of, bound_of, quoted, selector
-from rollouts.model.keys import Key
+from rollouts.model.rollout_key import Key
 from rollouts.model.status import Revision
 
 _LONGEST_BASE = 58

@@ -5,7 +5,7 @@ from rollouts.analysis.target import Target
 from rollouts.model.counter_metric import Metric
 from rollouts.model.criteria import Criterion
 from rollouts.model.sources import is_counted_by_router
-from rollouts.traffic.routing import counters_of
+from rollouts.traffic.routers import counters_of
 
 
 def metric_of(target: Target, criterion: Criterion | None = None) -> Metric:

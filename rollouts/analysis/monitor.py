@@ -21,7 +21,7 @@ from rollouts.analysis.series import REPLICA_LABELS
 from rollouts.analysis.target import Target
 from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import MeasurementRound
-from rollouts.model.keys import Key
+from rollouts.model.rollout_key import Key
 from rollouts.ports import Clock, MetricSources
 
 log = structlog.get_logger(__name__)

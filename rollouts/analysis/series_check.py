@@ -16,7 +16,7 @@ from rollouts.analysis.criterion_metric import metric_of
 from rollouts.analysis.target import Target
 from rollouts.errors import Permanent
 from rollouts.model.criteria import Criterion
-from rollouts.model.keys import Key
+from rollouts.model.rollout_key import Key
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import Revision
 from rollouts.ports import QuerySource

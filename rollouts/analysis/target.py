@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rollouts.core.world import under_way
-from rollouts.model.keys import Key
+from rollouts.model.rollout_key import Key
 from rollouts.model.sources import VARIABLE
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import Revision, RolloutStatus

@@ -180,7 +180,7 @@ def _told(rollout: FrozenJSON, command: JSON) -> Answer | None:
 
 
 def _overtaken(rollout: FrozenJSON, command: FrozenJSON) -> str:
-    """Say what has taken the place of a command that nobody has answered; nothing while it is there."""
+    """Return, in words, what has taken the place of a command that nobody has answered; nothing while it is there."""
     other = _standing(rollout)
     if other is None:
         return "was taken out of the annotation by somebody before it was answered"

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from rollouts.controller.observe import observe
-from rollouts.controller.preflight.place import Place, name_of, users_selector
 from rollouts.controller.preflight.snapshot import Snapshot
+from rollouts.controller.preflight.surroundings import Surroundings, name_of, users_selector
 from rollouts.controller.services import SERVICE_NAME_LABEL
 from rollouts.controller.status_store import read_status
 from rollouts.core.facts import with_service_findings, with_workload_findings
@@ -15,7 +15,7 @@ from rollouts.model.finding import Finding
 from rollouts.model.kinds import ENDPOINT_SLICE, FrozenJSON
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
-from rollouts.model.unchecked import items, mapping
+from rollouts.model.unchecked_json import items, mapping
 
 
 def examine(snapshot: Snapshot, rollout: FrozenJSON, spec: RolloutSpec) -> list[Finding]:
@@ -30,24 +30,24 @@ def examine(snapshot: Snapshot, rollout: FrozenJSON, spec: RolloutSpec) -> list[
     seen = observe(snapshot, rollout, spec, status, quiet_seconds=0)
     world = with_workload_findings(World(spec, seen, Evidence(), datetime.now(UTC)), status)
     world = with_service_findings(world, status)
-    found = [*world.observed.route.findings, *_idle(Place.of(snapshot, rollout, spec))]
+    found = [*world.observed.route.findings, *_idle(Surroundings.of(snapshot, rollout, spec))]
     return sorted(found, key=lambda each: not each.is_blocking)
 
 
-def _idle(place: Place) -> Iterator[Finding]:
+def _idle(surroundings: Surroundings) -> Iterator[Finding]:
     """Yield the Services that have no ready endpoint right now."""
-    for service, _ in place.services():
+    for service, _ in surroundings.services():
         name = name_of(service)
         slices = [
             each
-            for each in place.all(ENDPOINT_SLICE)
+            for each in surroundings.all(ENDPOINT_SLICE)
             if mapping(each["metadata"].get("labels")).get(SERVICE_NAME_LABEL) == name
         ]
         endpoints = [each for found in slices for each in items(found.get("endpoints"))]
         ready = [
             each for each in endpoints if mapping(each.get("conditions")).get("ready") is not False
         ]
-        is_served = name == place.spec.stable_service and place.spec.replicas > 0
+        is_served = name == surroundings.spec.stable_service and surroundings.spec.replicas > 0
         if is_served and not ready and users_selector(service):
             yield Finding(
                 "warning",

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from rollouts.controller.objects import labels_of, named_services, named_workload
 from rollouts.controller.services import SERVICE_NAME_LABEL
-from rollouts.model.keys import Key
 from rollouts.model.kinds import (
     AUTOSCALER,
     CRD,
@@ -23,9 +22,10 @@ from rollouts.model.kinds import (
     Ref,
 )
 from rollouts.model.owners import controller_of, owning_rollout
-from rollouts.model.unchecked import mapping
+from rollouts.model.rollout_key import Key
+from rollouts.model.unchecked_json import mapping
 from rollouts.ports import Cluster
-from rollouts.traffic.routing import ROUTERS, kinds, written_kinds
+from rollouts.traffic.routers import ROUTERS, kinds, written_kinds
 
 ROUTING = frozenset(written_kinds())
 SCALERS = (AUTOSCALER, SCALED_OBJECT)

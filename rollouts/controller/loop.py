@@ -19,8 +19,8 @@ from rollouts.controller.queue import WorkQueue
 from rollouts.controller.reconcile import Reconciler
 from rollouts.controller.settings import Settings
 from rollouts.errors import Conflict, Permanent, RetryLater
-from rollouts.model.keys import Key
 from rollouts.model.kinds import ROLLOUT
+from rollouts.model.rollout_key import Key
 from rollouts.ports import Clock, Cluster, MetricSources, Notifier
 
 log = structlog.get_logger(__name__)

@@ -16,7 +16,7 @@ from rollouts.controller import preflight, workload
 from rollouts.controller.commands import read_command
 from rollouts.controller.objects import labels_of, named_services, named_workload, parse_time
 from rollouts.controller.revisions import is_foreign, is_orphan, is_owned
-from rollouts.controller.routing_objects import scenery
+from rollouts.controller.routing_objects import scene_of
 from rollouts.controller.services import observe_services
 from rollouts.core.template import applied_metadata, images
 from rollouts.core.world import FINALIZERS, Observed, Pod, ReplicaSet, split_of
@@ -39,9 +39,9 @@ from rollouts.model.owners import controller_of, owning_rollout
 from rollouts.model.spec import LabelSelector, RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Cluster
-from rollouts.traffic import ownership, routing
+from rollouts.traffic import ownership, routers
 
-_MADE = (SERVICE, *routing.written_kinds())
+_MADE = (SERVICE, *routers.written_kinds())
 """The kinds of what we make, besides ReplicaSets."""
 _ENDED = ("Succeeded", "Failed")
 _NO_PROBLEM = frozenset({"", "ContainerCreating", "PodInitializing"})
@@ -67,7 +67,7 @@ def observe(
     replica_sets = _replica_sets(cluster, rollout, spec)
     running = [hash_ for hash_, each in replica_sets.items() if each.existing]
     services = observe_services(cluster, rollout, spec, status, running)
-    route = routing.observe(scenery(cluster, rollout, spec), split_of(spec, status))
+    route = routers.observe(scene_of(cluster, rollout, spec), split_of(spec, status))
     found = (
         *_collisions(cluster, rollout, spec, hash_),
         *preflight.findings(cluster, rollout, spec),

@@ -12,7 +12,7 @@ import random
 from collections.abc import Awaitable, Callable
 
 from rollouts.backoff import Backoff
-from rollouts.model.keys import Key
+from rollouts.model.rollout_key import Key
 
 Handler = Callable[[Key], Awaitable[None]]
 

@@ -44,8 +44,8 @@ from rollouts.core.status_writes import due_at, worth_writing
 from rollouts.core.world import Occurrence
 from rollouts.errors import Conflict, InvalidSpec, RetryLater, RolloutsError
 from rollouts.model.evidence import MeasurementRound
-from rollouts.model.keys import Key
 from rollouts.model.kinds import FrozenJSON
+from rollouts.model.rollout_key import Key
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Clock, Cluster, Notification, Patch, Record, Write
@@ -269,7 +269,7 @@ class Reconciler:
     async def _report_invalid_spec(
         self, rollout: FrozenJSON, before: RolloutStatus, why: str, now: datetime
     ) -> Outcome:
-        """Say what is wrong with the spec, and do nothing else until it changes."""
+        """Write what is wrong with the spec into status, and do nothing else until it changes."""
         after = with_invalid_spec(rollout, before, why, now)
         if worth_writing(before, after, now):
             await self._write_status(rollout, after, now)

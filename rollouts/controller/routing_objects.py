@@ -6,11 +6,11 @@ from rollouts.model.kinds import CRD, SERVICE, FrozenJSON, Kind, Ref, served_ver
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Cluster
 from rollouts.traffic.router import RoutingKind
-from rollouts.traffic.routing import ROUTERS
+from rollouts.traffic.routers import ROUTERS
 from rollouts.traffic.scene import Scene
 
 
-def scenery(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Scene:
+def scene_of(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Scene:
     """Return the objects of all the kinds that routers read and write, of those that a spec had before, too."""
     namespace = rollout["metadata"]["namespace"]
     read = list(_read(spec))

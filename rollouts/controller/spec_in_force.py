@@ -14,7 +14,7 @@ from rollouts.model.evidence import Evidence
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
-from rollouts.model.unchecked import mapping
+from rollouts.model.unchecked_json import mapping
 from rollouts.model.validation import parse_rollout
 from rollouts.ports import Cluster
 

@@ -18,7 +18,7 @@ from rollouts.model.kinds import (
 )
 from rollouts.ports import Scope
 from rollouts.traffic.router import RoutingKind
-from rollouts.traffic.routing import kinds
+from rollouts.traffic.routers import kinds
 
 
 def _by_group(each: RoutingKind) -> str:

@@ -36,7 +36,7 @@ def observe_workload(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -
         generation=int(metadata.get("generation") or 0),
         existing=int(status.get("replicas") or 0),
         available=min(int(count or 0) for count in counts) if known_hash else 0,
-        trouble="; ".join(_troubles(deployment)),
+        problem="; ".join(_problems(deployment)),
     )
 
 
@@ -123,8 +123,8 @@ def _deployment(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> JSO
     return found
 
 
-def _troubles(deployment: FrozenJSON) -> Iterator[str]:
-    """Say what keeps the Deployment from its pods."""
+def _problems(deployment: FrozenJSON) -> Iterator[str]:
+    """Yield what keeps the Deployment from its pods."""
     if (deployment.get("spec") or {}).get("paused"):
         yield "it is paused; let it go on with `kubectl rollout resume`"
     conditions: Iterable[FrozenJSON] = (deployment.get("status") or {}).get("conditions") or ()

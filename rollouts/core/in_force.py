@@ -161,23 +161,23 @@ def _held_by_old_steps(
         for name in _OF_STEPS
         if name in type(known.active_strategy).model_fields
     }
-    way = written.active_strategy.model_copy(update=kept)
-    arm = "blue_green" if isinstance(way, BlueGreenStrategy) else "canary"
-    strategy = written.strategy.model_copy(update={arm: way})
-    spec = written.model_copy(update={"strategy": strategy})
+    strategy = written.active_strategy.model_copy(update=kept)
+    kind = "blue_green" if isinstance(strategy, BlueGreenStrategy) else "canary"
+    both = written.strategy.model_copy(update={kind: strategy})
+    spec = written.model_copy(update={"strategy": both})
     remembered = _with_old_steps(said, status.spec_in_force or said)
     return InForce(spec, status.evolve(spec_in_force=remembered), hold)
 
 
 def _with_old_steps(said: FrozenJSON, before: FrozenJSON) -> JSON:
     """Return a spec as it is kept in status, with the fields of the steps as they were `before`."""
-    ((kind, way),) = said["strategy"].items()
+    ((kind, strategy),) = said["strategy"].items()
     model = BlueGreenStrategy if kind == "blueGreen" else CanaryStrategy
     fields = model.model_fields.items()
     names = {str(field.alias or name) for name, field in fields if name in _OF_STEPS}
     old = before["strategy"].get(kind) or {}
     kept = {name: value for name, value in old.items() if name in names}
-    others = {name: value for name, value in way.items() if name not in names}
+    others = {name: value for name, value in strategy.items() if name not in names}
     return {**said, "strategy": {kind: {**others, **kept}}}
 
 

@@ -52,7 +52,7 @@ def due_at(old: RolloutStatus, new: RolloutStatus, now: datetime) -> datetime | 
     if old.refreshed_at is None:
         return None
     spacing = COUNTS_EVERY
-    slow = _counts(old) == _counts(new) and _troubles(old) == _troubles(new)
+    slow = _counts(old) == _counts(new) and _unanswered(old) == _unanswered(new)
     if slow and old.step_started_at is not None and old.restart is None:
         spacing = max(spacing, old.refreshed_at - old.step_started_at)
     due = old.refreshed_at + spacing
@@ -89,7 +89,7 @@ def _tells(criterion: CriterionStatus) -> bool:
     )
 
 
-def _troubles(status: RolloutStatus) -> list[tuple[str, str]]:
+def _unanswered(status: RolloutStatus) -> list[tuple[str, str]]:
     return [(each.name, each.message) for each in status.criteria if each.verdict == "error"]
 
 

@@ -309,7 +309,7 @@ def _message(
 
 
 def _seen(criterion: Criterion, measurement: Measurement, counts: Counts, which: str) -> str:
-    """Say what was counted; `which` requests these are, where not all."""
+    """Return what was counted, in words; `which` requests these are, where not all."""
     if counts.requests == 0:
         return measurement.no_data or "no canary request yet"
     share = format_fraction(counts.failures / counts.requests)

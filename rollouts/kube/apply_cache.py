@@ -10,7 +10,7 @@ body does, such as the quantity 1000m as 1.
 
 from collections import OrderedDict
 
-from rollouts.kube.merging import covers, disowns
+from rollouts.kube.write_diff import covers, disowns
 from rollouts.model.kinds import JSON, FrozenJSON, Ref
 
 _REMEMBERED = 65_536

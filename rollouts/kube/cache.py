@@ -22,8 +22,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
 from rollouts.kube.label_index import LabelIndex
-from rollouts.kube.merging import other_owners, owned_fields
 from rollouts.kube.paths import Part, ref_of
+from rollouts.kube.write_diff import other_owners, owned_fields
 from rollouts.model.kinds import FIELD_MANAGER, JSON, ROLLOUT, FrozenJSON, Kind, Ref
 from rollouts.model.merge_patch import merged
 from rollouts.ports import Scope

@@ -19,10 +19,10 @@ from rollouts.kube.apply_cache import ApplyCache
 from rollouts.kube.cache import ChangeFeed, KindCache
 from rollouts.kube.connection import REQUEST_TIMEOUT_SECONDS, Connection
 from rollouts.kube.events import EventRecorder
-from rollouts.kube.merging import patch_changes
 from rollouts.kube.paths import collection_path, kind_named_in, object_path, ref_of, with_kind
 from rollouts.kube.reflector import Pace
 from rollouts.kube.watches import Watches
+from rollouts.kube.write_diff import patch_changes
 from rollouts.model.kinds import FIELD_MANAGER, JSON, FrozenJSON, Kind, Ref
 from rollouts.ports import Apply, Create, Delete, Evict, Patch, Record, Scope, Write
 

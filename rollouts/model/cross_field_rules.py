@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rollouts.errors import FieldError
+from rollouts.model.header_and_mirror_routes import SetHeaderRoute
 from rollouts.model.role_settings_rules import role_settings_errors
-from rollouts.model.routing import SetHeaderRoute
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.strategy import BlueGreenStrategy, CanaryStrategy
 from rollouts.model.traffic_routing import TrafficRouting
 
 if TYPE_CHECKING:
-    from rollouts.model.routing import SetHeaderRoute
+    from rollouts.model.header_and_mirror_routes import SetHeaderRoute
 
 _LONGEST_SERVICE_NAME = 63
 _CANARY = "spec.strategy.canary"
@@ -114,7 +114,7 @@ def _routers(canary: CanaryStrategy, routing: TrafficRouting) -> Iterator[FieldE
             if header.match:
                 active[header.name] = header
             for router in routing.routers:
-                yield from router.header_misfits(header, active, f"{where}.setHeaderRoute")
+                yield from router.header_route_errors(header, active, f"{where}.setHeaderRoute")
         if mirror is not None:
             for router in routing.routers:
-                yield from router.mirror_misfits(mirror, f"{where}.setMirrorRoute")
+                yield from router.mirror_route_errors(mirror, f"{where}.setMirrorRoute")

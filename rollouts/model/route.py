@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from rollouts.model.finding import Finding
+from rollouts.model.header_and_mirror_routes import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.kinds import FrozenJSON, Kind, Ref
-from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from rollouts.model.base import ServiceName, SpecModel, Weight, exactly_one, one_of, rule
+from rollouts.model.header_and_mirror_routes import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.role_settings import AntiAffinity, PodMetadata
-from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.traffic_routing import TrafficRouting
 from rollouts.model.units import Duration, IntOrPercent
 

@@ -68,7 +68,7 @@ def parse_remembered(raw: FrozenJSON | None) -> RolloutSpec | None:
 
 
 def _name(rollout: FrozenJSON) -> Iterator[FieldError]:
-    """Say what is wrong with a name that is given; whether there is one is the API server's to ask."""
+    """Yield what is wrong with a name that is given; whether there is one is the API server's to ask."""
     metadata = rollout.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     if not isinstance(name, str) or not name:

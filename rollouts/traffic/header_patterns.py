@@ -9,7 +9,7 @@ always have them.
 import re
 from collections.abc import Callable
 
-from rollouts.model.routing import StringMatch
+from rollouts.model.header_and_mirror_routes import StringMatch
 
 _META = re.compile(r"[\\.^$*+?()\[\]{}|]")
 

@@ -1,7 +1,7 @@
 """
 What a router is: one object that answers every question about itself. All of it is pure.
 
-`rollouts.traffic.routing.ROUTERS` lists them. What is watched and indexed, what the controller is
+`rollouts.traffic.routers.ROUTERS` lists them. What is watched and indexed, what the controller is
 permitted, what is looked for and said of a release, all follow from what each says here, so that
 nothing else has to know one by its name. What can be told from the spec alone, `spec` tells.
 """
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from rollouts.model.counter_metric import Metric
-from rollouts.model.keys import Key
 from rollouts.model.kinds import Kind
+from rollouts.model.rollout_key import Key
 from rollouts.model.route import Route, RoutingWrite, Split
 from rollouts.model.routers.spec import RouterSpec
 from rollouts.model.spec import RolloutSpec

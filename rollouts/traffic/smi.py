@@ -26,7 +26,7 @@ from rollouts.traffic.leftovers import owned, removal
 from rollouts.traffic.ownership import is_going, is_ours, namespace_of, own_metadata
 from rollouts.traffic.router import Router, RoutingKind
 from rollouts.traffic.scene import Scene
-from rollouts.traffic.shares import most_percent, number, percent
+from rollouts.traffic.weights import most_percent, number, percent
 
 _OUR_FIELDS = ("service", "backends")
 

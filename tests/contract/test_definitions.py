@@ -10,7 +10,7 @@ from rollouts.model.kinds import CRD, JSON, SERVICE, Ref, served_version
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.ports import Apply, Delete, Patch
 from tests.contract.conftest import World
-from tests.fakes.definitions import VERSIONS, definition
+from tests.fakes.crds import VERSIONS, definition
 from tests.waiting import until
 
 DEFINITION = Ref(CRD, "", TRAFFIC_SPLIT.crd_name)

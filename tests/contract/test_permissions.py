@@ -21,7 +21,7 @@ from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.credentials import Credentials, write_kubeconfig
 from rollouts.traffic.gateway.policies import POLICIES
-from tests.fakes.definitions import VERSIONS, definition
+from tests.fakes.crds import VERSIONS, definition
 from tests.waiting import until
 
 WITH_CRD = (HTTP_ROUTE, GRPC_ROUTE, TRAFFIC_SPLIT, SCALED_OBJECT, *POLICIES)

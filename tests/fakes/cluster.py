@@ -3,7 +3,7 @@ An in-memory `Cluster`, for tests of what talks to one.
 
 It passes the contract suite in `tests/contract`; what the suite does not ask for, such as
 defaults, validation and garbage collection, it does not do. `put`, `edit` and `drop` are
-somebody else's changes. A kind that comes with a CRD is served as `tests.fakes.definitions`
+somebody else's changes. A kind that comes with a CRD is served as `tests.fakes.crds`
 says, so a test has to `put` its CRD first. `writes` are those that would have been requests, in order; a test
 may put errors into `failures`, which the next writes raise instead; `refuses` returns the error of
 a write that is refused, each time it is tried.
@@ -19,12 +19,12 @@ from typing import Any
 from rollouts.errors import Conflict, FieldError, InvalidSpec, NotFound, RetryLater
 from rollouts.kube.cache import ChangeFeed
 from rollouts.kube.events import event_for
-from rollouts.kube.merging import covers
 from rollouts.kube.paths import ref_of
+from rollouts.kube.write_diff import covers
 from rollouts.model.kinds import CRD, DISRUPTION_BUDGET, EVENT, JSON, FrozenJSON, Kind, Ref
 from rollouts.model.merge_patch import merged
 from rollouts.ports import Apply, Create, Delete, Evict, Patch, Record, Write
-from tests.fakes.definitions import VERSIONS, established, read_version, serves
+from tests.fakes.crds import VERSIONS, established, read_version, serves
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _SERVERS_OWN = ("uid", "resourceVersion", "generation", "creationTimestamp")

@@ -10,14 +10,14 @@ from rollouts.controller.notifications import Notifications
 from rollouts.controller.reconcile import Reconciler
 from rollouts.errors import Conflict, RolloutsError
 from rollouts.model.evidence import Counts, Measurement, MeasurementRound
-from rollouts.model.keys import Key
 from rollouts.model.kinds import JSON, ROLLOUT, SERVICE, Ref
+from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.ports import Notification
 from tests.fakes.clock import HandClock
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.following import Following
 from tests.fakes.kubernetes import Kubernetes, ingress, rollout, service, template
+from tests.fakes.recording_monitor import RecordingMonitor
 
 KEY = Key("shop", "checkout")
 STEPS = [
@@ -29,7 +29,7 @@ STEPS = [
 CRITERIA = [{"name": "errors", "errorRate": {"max": "1%"}}]
 
 
-class FakeMonitor(Following):
+class FakeMonitor(RecordingMonitor):
     """Measures, in every round, as many canary requests as a test wants, and as many failures."""
 
     def __init__(self, clock: HandClock, requests: int = 1000, failures: int = 0) -> None:

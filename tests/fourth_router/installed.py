@@ -21,10 +21,10 @@ def install() -> None:
         "what is made from the lists is made already"
     )
     traffic_routing.TrafficRouting = TrafficRouting  # type: ignore[misc]
-    from rollouts.traffic import routing  # noqa: PLC0415 - after the line above
+    from rollouts.traffic import routers  # noqa: PLC0415 - after the line above
     from tests.fourth_router.router import Ferry  # noqa: PLC0415
 
-    routing.ROUTERS = (*routing.ROUTERS, Ferry())
+    routers.ROUTERS = (*routers.ROUTERS, Ferry())
 
 
 install()

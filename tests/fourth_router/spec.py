@@ -7,9 +7,9 @@ from pydantic import Field
 
 from rollouts.errors import FieldError
 from rollouts.model.base import Name
+from rollouts.model.header_and_mirror_routes import SetHeaderRoute
 from rollouts.model.kinds import Kind
 from rollouts.model.routers.spec import RouterSpec
-from rollouts.model.routing import SetHeaderRoute
 
 CROSSING = Kind("ferry.example.dev", "v1", "crossings", "Crossing")
 
@@ -23,7 +23,7 @@ class FerryRouting(RouterSpec):
     crossings: Annotated[list[Name], Field(min_length=1)]
     """The Crossings that lead to stableService today."""
 
-    def header_misfits(
+    def header_route_errors(
         self, _route: SetHeaderRoute, _active: Mapping[str, SetHeaderRoute], where: str
     ) -> Iterator[FieldError]:
         yield FieldError(where, "a ferry asks nobody for headers")

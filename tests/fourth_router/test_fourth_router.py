@@ -13,12 +13,12 @@ from rollouts.controller.watches import WATCHED
 from rollouts.core.facts import strategies_differ, strategy_words
 from rollouts.errors import InvalidSpec
 from rollouts.model.crd import crd
-from rollouts.model.keys import Key
 from rollouts.model.kinds import CRD, JSON, ROLLOUT, SERVICE, Ref
+from rollouts.model.rollout_key import Key
 from rollouts.model.validation import parse_rollout
 from rollouts.ports import Scope
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.definitions import definition
+from tests.fakes.crds import definition
 from tests.fakes.kubernetes import rollout, service
 from tests.fourth_router.router import Ferry
 from tests.fourth_router.spec import CROSSING

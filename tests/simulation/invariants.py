@@ -13,7 +13,7 @@ from rollouts.model.kinds import HASH_LABEL, REPLICA_SET, ROLLOUT, SERVICE, Froz
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Delete, Patch, Record, Write
-from rollouts.traffic.routing import written_kinds
+from rollouts.traffic.routers import written_kinds
 from tests.simulation.attempt_invariants import Attempts
 from tests.simulation.cluster import written
 from tests.simulation.dataplane import (

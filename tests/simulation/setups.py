@@ -8,7 +8,7 @@ from rollouts.model.kinds import CRD, DEPLOYMENT, JSON, SERVICE, Kind
 from rollouts.model.routers.gateway import HTTP_ROUTE
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
-from tests.fakes.definitions import definition
+from tests.fakes.crds import definition
 from tests.fakes.deployments import deployment
 from tests.fakes.kubernetes import ingress, rollout, service
 

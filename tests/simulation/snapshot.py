@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Protocol
 
 from rollouts.controller.objects import named_services
-from rollouts.model.keys import Key
 from rollouts.model.kinds import HASH_LABEL, JSON, REPLICA_SET, FrozenJSON
+from rollouts.model.rollout_key import Key
 from rollouts.model.status import Revision, RolloutStatus
 from tests.simulation.cluster import Caches
 from tests.simulation.dataplane import BESIDE, NAMESPACE, Ready, Shares, doors, shown, to_come

@@ -13,9 +13,9 @@ from datetime import datetime
 
 from rollouts.analysis.target import Target
 from rollouts.model.evidence import Counts, Measurement, MeasurementRound
-from rollouts.model.keys import Key
+from rollouts.model.rollout_key import Key
 from tests.fakes.clock import HandClock
-from tests.fakes.following import Following
+from tests.fakes.recording_monitor import RecordingMonitor
 from tests.simulation.dataplane import BESIDE, INSIDE, LOST, Shares
 
 RATE = 50.0
@@ -83,7 +83,7 @@ class Users:
         return Counts(last.requests - before.requests, last.failures - before.failures)
 
 
-class SimulatedMonitor(Following):
+class SimulatedMonitor(RecordingMonitor):
     """Measures what Prometheus has counted of the canaries that it follows."""
 
     def __init__(self, clock: HandClock, users: Users) -> None:

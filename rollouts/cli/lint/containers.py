@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON
-from rollouts.model.unchecked import elements, mapping
+from rollouts.model.unchecked_json import elements, mapping
 
 _CONTAINERS = "spec.template.spec.containers"
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")

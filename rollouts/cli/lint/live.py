@@ -15,9 +15,9 @@ from rollouts.errors import Forbidden, InvalidSpec, NotFound
 from rollouts.kube.paths import EARLIER_VERSIONS
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import JSON, ROLLOUT, FrozenJSON, Kind, Ref
-from rollouts.model.unchecked import mapping
+from rollouts.model.unchecked_json import mapping
 from rollouts.model.validation import parse_rollout
-from rollouts.traffic.routing import ROUTERS
+from rollouts.traffic.routers import ROUTERS
 
 
 async def look(

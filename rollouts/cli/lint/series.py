@@ -8,8 +8,8 @@ from rollouts.controller.settings import Settings
 from rollouts.controller.status_store import read_status
 from rollouts.errors import RolloutsError
 from rollouts.model.finding import Finding
-from rollouts.model.keys import Key
 from rollouts.model.kinds import FrozenJSON
+from rollouts.model.rollout_key import Key
 from rollouts.model.spec import RolloutSpec
 
 

@@ -8,7 +8,7 @@ Deployment that was adopted, or to a ReplicaSet of ours, is undone, or undoes a 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rollouts.controller.preflight.place import Place, listed, name_of
+from rollouts.controller.preflight.surroundings import Surroundings, listed, name_of
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     AUTOSCALER,
@@ -20,7 +20,7 @@ from rollouts.model.kinds import (
     FrozenJSON,
 )
 from rollouts.model.owners import controller_of
-from rollouts.model.unchecked import items, mapping
+from rollouts.model.unchecked_json import items, mapping
 from rollouts.traffic.ownership import is_ours
 
 _KEDA_DEFAULTS = (0, 100)
@@ -52,8 +52,8 @@ class Scaler:
     def title(self) -> str:
         return f"{self.sort} {self.called}"
 
-    def scales(self, place: Place) -> bool:
-        return (self.group, self.kind, self.name) == (GROUP, ROLLOUT.name, place.name)
+    def scales(self, surroundings: Surroundings) -> bool:
+        return (self.group, self.kind, self.name) == (GROUP, ROLLOUT.name, surroundings.name)
 
 
 SCALERS = (AUTOSCALER, SCALED_OBJECT)
@@ -69,30 +69,30 @@ class Limits:
     lowest: str
 
 
-def limits_of(place: Place, scalers: Sequence[Scaler]) -> Limits | None:
+def limits_of(surroundings: Surroundings, scalers: Sequence[Scaler]) -> Limits | None:
     """Return the limits of the Rollout's autoscalers; None when there is none."""
-    ours = [scaler for scaler in scalers if scaler.scales(place)]
+    ours = [scaler for scaler in scalers if scaler.scales(surroundings)]
     if not ours:
         return None
     lowest = min(ours, key=lambda scaler: scaler.least)
     return Limits(lowest.least, max(max(each.most, each.least) for each in ours), lowest.title)
 
 
-def autoscaler_findings(place: Place, scalers: Sequence[Scaler]) -> Iterator[Finding]:
+def autoscaler_findings(surroundings: Surroundings, scalers: Sequence[Scaler]) -> Iterator[Finding]:
     """Yield the autoscalers that can't work, or that work against each other or against us."""
     for scaler in scalers:
-        wrong = _misdirected(place, scaler)
+        wrong = _misdirected(surroundings, scaler)
         if wrong:
             yield Finding(
                 "warning",
                 "AutoscalerMisdirected",
                 (
                     f"{scaler.title} scales {wrong}; its scaleTargetRef has to be apiVersion"
-                    f" {ROLLOUT.api_version}, kind Rollout, name {place.name}"
+                    f" {ROLLOUT.api_version}, kind Rollout, name {surroundings.name}"
                 ),
                 needs=(DEPLOYMENT,),
             )
-    ours = [scaler for scaler in scalers if scaler.scales(place)]
+    ours = [scaler for scaler in scalers if scaler.scales(surroundings)]
     for scaler in ours:
         if scaler.least > scaler.most:
             yield Finding(
@@ -103,8 +103,8 @@ def autoscaler_findings(place: Place, scalers: Sequence[Scaler]) -> Iterator[Fin
                     " nothing; correct the two"
                 ),
             )
-        yield from _unrequested(place, scaler)
-        yield from _multiplying(place, scaler)
+        yield from _unrequested(surroundings, scaler)
+        yield from _multiplying(surroundings, scaler)
     if len(ours) > 1:
         yield Finding(
             "warning",
@@ -116,31 +116,31 @@ def autoscaler_findings(place: Place, scalers: Sequence[Scaler]) -> Iterator[Fin
         )
 
 
-def _misdirected(place: Place, scaler: Scaler) -> str:
+def _misdirected(surroundings: Surroundings, scaler: Scaler) -> str:
     """Return what it scales, when that is a mistake for this Rollout."""
     target = f"{scaler.kind} {scaler.name}"
-    reference = place.spec.workload_ref
+    reference = surroundings.spec.workload_ref
     if (scaler.group, scaler.kind) == (DEPLOYMENT.group, DEPLOYMENT.name):
         adopted = reference is not None and reference.name == scaler.name
         if adopted:
             return f"{target}, whose pods this Rollout replaces"
-        meant = place.name in (scaler.name, scaler.called)
-        absent = meant and place.get(DEPLOYMENT, scaler.name) is None
+        meant = surroundings.name in (scaler.name, scaler.called)
+        absent = meant and surroundings.get(DEPLOYMENT, scaler.name) is None
         return f"{target}, which does not exist" if absent else ""
     if (scaler.group, scaler.kind) == (REPLICA_SET.group, REPLICA_SET.name):
-        found = place.get(REPLICA_SET, scaler.name)
-        ours = found is not None and is_ours(found, place.rollout)
+        found = surroundings.get(REPLICA_SET, scaler.name)
+        ours = found is not None and is_ours(found, surroundings.rollout)
         return f"{target}, which is one revision of this Rollout" if ours else ""
-    if (scaler.kind, scaler.name) == (ROLLOUT.name, place.name) and scaler.group != GROUP:
+    if (scaler.kind, scaler.name) == (ROLLOUT.name, surroundings.name) and scaler.group != GROUP:
         return f"{target} of {scaler.group or 'the core group'}, which is another kind"
     return ""
 
 
-def _unrequested(place: Place, scaler: Scaler) -> Iterator[Finding]:
+def _unrequested(surroundings: Surroundings, scaler: Scaler) -> Iterator[Finding]:
     for resource, container in scaler.demands:
         without = [
             str(each.get("name"))
-            for each in place.containers
+            for each in surroundings.containers
             if container in ("", each.get("name")) and not _requests(each, resource)
         ]
         if without:
@@ -155,14 +155,14 @@ def _unrequested(place: Place, scaler: Scaler) -> Iterator[Finding]:
             )
 
 
-def _multiplying(place: Place, scaler: Scaler) -> Iterator[Finding]:
+def _multiplying(surroundings: Surroundings, scaler: Scaler) -> Iterator[Finding]:
     """
     Yield what goes wrong with two full fleets under one selector.
 
     What idle pods use as much of as busy ones, and a target of type Value, are multiplied by
     all pods that are ready ("Algorithm details" in Kubernetes' documentation of autoscaling).
     """
-    if place.spec.blue_green is None or scaler.patient or not scaler.multiplied:
+    if surroundings.spec.blue_green is None or scaler.patient or not scaler.multiplied:
         return
     yield Finding(
         "warning",
@@ -181,25 +181,27 @@ def _requests(container: FrozenJSON, resource: str) -> bool:
     return any(resource in mapping(resources.get(part)) for part in ("requests", "limits"))
 
 
-def scalers_around(place: Place) -> list[Scaler]:
+def scalers_around(surroundings: Surroundings) -> list[Scaler]:
     """
     Return the autoscalers that have, or whose target has, a name of the Rollout's; by their names.
 
     One that KEDA made counts as its ScaledObject.
     """
-    return _scalers(place, lambda found: _may_be_meant(place, found))
+    return _scalers(surroundings, lambda found: _may_be_meant(surroundings, found))
 
 
-def scalers_of_others(place: Place) -> list[Scaler]:
+def scalers_of_others(surroundings: Surroundings) -> list[Scaler]:
     """Return the namespace's autoscalers of anything but Rollouts, by their names."""
-    return _scalers(place, lambda found: _target(found).get("kind") != ROLLOUT.name)
+    return _scalers(surroundings, lambda found: _target(found).get("kind") != ROLLOUT.name)
 
 
-def _scalers(place: Place, wanted: Callable[[FrozenJSON], bool]) -> list[Scaler]:
+def _scalers(surroundings: Surroundings, wanted: Callable[[FrozenJSON], bool]) -> list[Scaler]:
     found = [
-        _autoscaler(each) for each in place.all(AUTOSCALER) if wanted(each) and not _is_kedas(each)
+        _autoscaler(each)
+        for each in surroundings.all(AUTOSCALER)
+        if wanted(each) and not _is_kedas(each)
     ]
-    found += [_scaled_object(each) for each in place.all(SCALED_OBJECT) if wanted(each)]
+    found += [_scaled_object(each) for each in surroundings.all(SCALED_OBJECT) if wanted(each)]
     return sorted(found, key=lambda scaler: scaler.title)
 
 
@@ -207,15 +209,15 @@ def _target(found: FrozenJSON) -> FrozenJSON:
     return mapping(mapping(found.get("spec")).get("scaleTargetRef"))
 
 
-def _may_be_meant(place: Place, found: FrozenJSON) -> bool:
+def _may_be_meant(surroundings: Surroundings, found: FrozenJSON) -> bool:
     """Return whether it may be meant for us by a name: of thousands only these are looked at."""
-    reference = place.spec.workload_ref
-    names = {place.name, reference.name if reference is not None else place.name}
+    reference = surroundings.spec.workload_ref
+    names = {surroundings.name, reference.name if reference is not None else surroundings.name}
     target = _target(found).get("name")
     return (
         target in names
-        or name_of(found) == place.name
-        or str(target).rpartition("-")[0] == place.name
+        or name_of(found) == surroundings.name
+        or str(target).rpartition("-")[0] == surroundings.name
     )
 
 

@@ -3,7 +3,13 @@
 from collections.abc import Iterator, Mapping
 
 from rollouts.controller.objects import labels_of, named_services
-from rollouts.controller.preflight.place import Place, is_bound, listed, name_of, users_selector
+from rollouts.controller.preflight.surroundings import (
+    Surroundings,
+    is_bound,
+    listed,
+    name_of,
+    users_selector,
+)
 from rollouts.controller.revisions import is_revision
 from rollouts.controller.services import is_returnable
 from rollouts.model.finding import Finding, about
@@ -16,20 +22,22 @@ from rollouts.model.kinds import (
     FrozenJSON,
     Ref,
 )
-from rollouts.model.unchecked import items, mapping
+from rollouts.model.unchecked_json import items, mapping
 from rollouts.traffic.ownership import is_ours
 
 
-def service_findings(place: Place) -> Iterator[Finding]:
+def service_findings(surroundings: Surroundings) -> Iterator[Finding]:
     """Yield what keeps the Rollout's Services from leading to its pods, and to nobody else's."""
-    yield from _absent(place)
-    for service, labels in place.services():
-        yield from about(place.field_of(service), _of_service(place, service, labels))
-    yield from _differences(place)
-    yield from _left_behind(place)
+    yield from _absent(surroundings)
+    for service, labels in surroundings.services():
+        yield from about(surroundings.field_of(service), _of_service(surroundings, service, labels))
+    yield from _differences(surroundings)
+    yield from _left_behind(surroundings)
 
 
-def _of_service(place: Place, service: FrozenJSON, labels: Mapping[str, str]) -> Iterator[Finding]:
+def _of_service(
+    surroundings: Surroundings, service: FrozenJSON, labels: Mapping[str, str]
+) -> Iterator[Finding]:
     spec, name = mapping(service.get("spec")), name_of(service)
     if spec.get("type") == "ExternalName":
         yield Finding(
@@ -41,8 +49,8 @@ def _of_service(place: Place, service: FrozenJSON, labels: Mapping[str, str]) ->
             ),
         )
         return
-    yield from _selection(place, service, labels)
-    if spec.get("clusterIP") == "None" and _is_balanced_by_clients(place):
+    yield from _selection(surroundings, service, labels)
+    if spec.get("clusterIP") == "None" and _is_balanced_by_clients(surroundings):
         yield Finding(
             "warning",
             "HeadlessService",
@@ -51,10 +59,10 @@ def _of_service(place: Place, service: FrozenJSON, labels: Mapping[str, str]) ->
                 " to them, so that no weight and no switch reaches them; use a Service with a cluster IP"
             ),
         )
-    yield from _ports(place, service)
+    yield from _ports(surroundings, service)
 
 
-def _left_behind(place: Place) -> Iterator[Finding]:
+def _left_behind(surroundings: Surroundings) -> Iterator[Finding]:
     """
     Yield the Services that select one revision of this Rollout, that nobody's spec names, and that can't be given back.
 
@@ -62,16 +70,16 @@ def _left_behind(place: Place) -> Iterator[Finding]:
     reach no pod. What this Rollout has bound itself goes along with it, and is given back; so
     it is only what somebody else has bound, or what would select nothing without our key.
     """
-    ours = set(_revisions(place))
-    named = {place.spec.stable_service, place.spec.canary_service}
-    for rollout in (place.rollout, *place.all(ROLLOUT)):
+    ours = set(_revisions(surroundings))
+    named = {surroundings.spec.stable_service, surroundings.spec.canary_service}
+    for rollout in (surroundings.rollout, *surroundings.all(ROLLOUT)):
         named.update(named_services(rollout))
-    for service in sorted(place.all(SERVICE), key=name_of) if ours else ():
+    for service in sorted(surroundings.all(SERVICE), key=name_of) if ours else ():
         name, selector = name_of(service), mapping(mapping(service.get("spec")).get("selector"))
-        hash_, is_made = selector.get(HASH_LABEL), is_ours(service, place.rollout)
+        hash_, is_made = selector.get(HASH_LABEL), is_ours(service, surroundings.rollout)
         if hash_ not in ours or name in named or is_made:
             continue
-        if name in place.bound and is_returnable(service):
+        if name in surroundings.bound and is_returnable(service):
             continue
         out = (
             "take {key} out of its selector"
@@ -89,34 +97,36 @@ def _left_behind(place: Place) -> Iterator[Finding]:
         )
 
 
-def _revisions(place: Place) -> Iterator[object]:
+def _revisions(surroundings: Surroundings) -> Iterator[object]:
     """Yield the hashes of the Rollout's revisions, of which it still has the ReplicaSets."""
-    for replica_set in place.all(REPLICA_SET):
-        if is_revision(replica_set, place.rollout):
+    for replica_set in surroundings.all(REPLICA_SET):
+        if is_revision(replica_set, surroundings.rollout):
             yield labels_of(replica_set).get(HASH_LABEL)
 
 
-def _absent(place: Place) -> Iterator[Finding]:
+def _absent(surroundings: Surroundings) -> Iterator[Finding]:
     """Yield that the stable Service is not there, in the words of `World.lacking`."""
-    name = place.spec.stable_service
-    if name is not None and place.get(SERVICE, name) is None:
-        field = place.stable_field
+    name = surroundings.spec.stable_service
+    if name is not None and surroundings.get(SERVICE, name) is None:
+        field = surroundings.stable_field
         yield Finding(
             "error",
             "ServiceNotFound",
             f"Service {name} does not exist; create it, or correct {field.rpartition('.')[2]}",
             field,
-            absent=Ref(SERVICE, place.namespace, name),
+            absent=Ref(SERVICE, surroundings.namespace, name),
         )
 
 
-def _is_balanced_by_clients(place: Place) -> bool:
+def _is_balanced_by_clients(surroundings: Surroundings) -> bool:
     """Return whether clients call the Service by its address; an Ingress looks up endpoints itself."""
-    called = any(router.is_called_by_address for router in place.spec.routers)
-    return place.spec.blue_green is not None or called
+    called = any(router.is_called_by_address for router in surroundings.spec.routers)
+    return surroundings.spec.blue_green is not None or called
 
 
-def _selection(place: Place, service: FrozenJSON, labels: Mapping[str, str]) -> Iterator[Finding]:
+def _selection(
+    surroundings: Surroundings, service: FrozenJSON, labels: Mapping[str, str]
+) -> Iterator[Finding]:
     name, selector = name_of(service), users_selector(service)
     if not selector:
         if not is_bound(service):
@@ -141,7 +151,7 @@ def _selection(place: Place, service: FrozenJSON, labels: Mapping[str, str]) -> 
                 " selects none of the pods; correct spec.selector or the template's labels"
             ),
         )
-    others = sorted(_others(place, selector)) if not is_bound(service) else []
+    others = sorted(_others(surroundings, selector)) if not is_bound(service) else []
     if others:
         yield Finding(
             "warning",
@@ -153,12 +163,12 @@ def _selection(place: Place, service: FrozenJSON, labels: Mapping[str, str]) -> 
         )
 
 
-def _others(place: Place, selector: Mapping[str, str]) -> Iterator[str]:
+def _others(surroundings: Surroundings, selector: Mapping[str, str]) -> Iterator[str]:
     """Yield the other workloads of the namespace whose pods such a selector selects."""
-    reference = place.spec.workload_ref
+    reference = surroundings.spec.workload_ref
     adopted = {reference.name} if reference is not None else set()
-    for kind, ours in ((ROLLOUT, {place.name}), (DEPLOYMENT, adopted)):
-        for workload in place.all(kind):
+    for kind, ours in ((ROLLOUT, {surroundings.name}), (DEPLOYMENT, adopted)):
+        for workload in surroundings.all(kind):
             spec = mapping(workload.get("spec"))
             labels = mapping(mapping(mapping(spec.get("template")).get("metadata")).get("labels"))
             selected = selector.items() <= labels.items()
@@ -166,13 +176,13 @@ def _others(place: Place, selector: Mapping[str, str]) -> Iterator[str]:
                 yield f"{kind} {name_of(workload)}"
 
 
-def _ports(place: Place, service: FrozenJSON) -> Iterator[Finding]:
-    known = _port_names(place)
+def _ports(surroundings: Surroundings, service: FrozenJSON) -> Iterator[Finding]:
+    known = _port_names(surroundings)
     for port in items(mapping(service.get("spec")).get("ports")):
         target = port.get("targetPort")
         if _is_unknown(target, known):
             names = f"it has {', '.join(known)}" if known else "no container names a port"
-            if place.containers:
+            if surroundings.containers:
                 yield Finding(
                     "warning",
                     "TargetPortUnknown",
@@ -184,10 +194,10 @@ def _ports(place: Place, service: FrozenJSON) -> Iterator[Finding]:
                 )
 
 
-def _port_names(place: Place) -> list[str]:
+def _port_names(surroundings: Surroundings) -> list[str]:
     return [
         str(port["name"])
-        for container in place.containers
+        for container in surroundings.containers
         for port in items(container.get("ports"))
         if port.get("name")
     ]
@@ -197,7 +207,7 @@ def _is_unknown(target: object, known: list[str]) -> bool:
     return isinstance(target, str) and not target.isdecimal() and target not in known
 
 
-def _differences(place: Place) -> Iterator[Finding]:
+def _differences(surroundings: Surroundings) -> Iterator[Finding]:
     """
     Yield where a canary Service of the user's has other ports than its stable Service.
 
@@ -205,13 +215,14 @@ def _differences(place: Place) -> Iterator[Finding]:
     a container need not declare its ports.
     """
     stable, canary = (
-        place.get(SERVICE, name) for name in (place.spec.stable_service, place.spec.canary_service)
+        surroundings.get(SERVICE, name)
+        for name in (surroundings.spec.stable_service, surroundings.spec.canary_service)
     )
-    if place.spec.routing is None or stable is None or canary is None:
+    if surroundings.spec.routing is None or stable is None or canary is None:
         return
-    if is_ours(canary, place.rollout):
+    if is_ours(canary, surroundings.rollout):
         return
-    wanted, found, known = _targets(stable), _targets(canary), _port_names(place)
+    wanted, found, known = _targets(stable), _targets(canary), _port_names(surroundings)
     words = [
         f"port {port} leads to {found[port]}, and that of Service {name_of(stable)} to {target}"
         if port in found
@@ -227,7 +238,7 @@ def _differences(place: Place) -> Iterator[Finding]:
                 f"Service {name_of(canary)} has other ports than its stable Service: {listed(words)}; requests to"
                 " the canary may get no answer: give it the same ports, or leave it to the Rollout to make one"
             ),
-            place.field_of(canary),
+            surroundings.field_of(canary),
         )
 
 

@@ -8,7 +8,7 @@ from rollouts.errors import Forbidden
 from rollouts.model.base import format_time
 from rollouts.model.kinds import CRD, JSON, ROLLOUT, Kind, Ref
 from rollouts.model.merge_patch import merged
-from rollouts.model.unchecked import mapping
+from rollouts.model.unchecked_json import mapping
 from rollouts.ports import Write
 
 KINDS = tuple(kind for kind in WATCHED if kind != CRD)

@@ -123,7 +123,9 @@ def give_back_stage(world: World, status: RolloutStatus) -> GivingBack:
     adoption = adoption.evolve(missing_since=None)
     if _has_to_be_restored(world, status, adoption, workload):
         return _to_restore(world, status, adoption, workload)
-    if services_to_release(world) and (workload.serves or not world.stands(status.stable_revision)):
+    if services_to_release(world) and (
+        workload.serves or not world.is_selectable(status.stable_revision)
+    ):
         # Where no pod of ours is ready any more, any of the Deployment's is better than none.
         return ToRelease(workload.name, adoption)
     if not workload.serves:
@@ -198,7 +200,7 @@ def is_home(world: World, status: RolloutStatus) -> bool:
         return True
     if under_way(status) or current_route(world, status).highest > 0:
         return False
-    if not world.stands(stable):
+    if not world.is_selectable(stable):
         return True
     bound = service is None or service.selected_hash in ("", stable.hash)
     return bound and not other_pods(world, stable)

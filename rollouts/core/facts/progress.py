@@ -144,7 +144,7 @@ def step_waits_for(world: World, status: RolloutStatus) -> str:
     wanted = pods_needed(world.spec, status)
     available = canary.available if canary is not None else 0
     if available < enough_pods(world.spec, wanted, canary):
-        because = canary.trouble if canary is not None else ""
+        because = canary.pod_problems if canary is not None else ""
         return f"{held}{available} of {wanted} canary pods are available{because}"
     if _lacks_preview(world, status):
         preview = world.spec.canary_service

@@ -37,7 +37,7 @@ def disruption_begins(world: World, status: RolloutStatus) -> bool:
     if not exposed or weights.disrupted_at is not None or canary is None:
         return False
     return pods_are_gone(canary, weights.applied_at) and (
-        carrier_of(world.spec).is_shared or world.stands(status.stable_revision)
+        carrier_of(world.spec).is_shared or world.is_selectable(status.stable_revision)
     )
 
 

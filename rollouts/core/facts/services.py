@@ -96,13 +96,13 @@ def stable_is_alone(world: World, stable: Revision) -> bool:
 
 def with_service_findings(world: World, status: RolloutStatus) -> World:
     """Return the world with what keeps Services from being what they are to be."""
-    return world.warned(_service_findings(world, status))
+    return world.with_findings(_service_findings(world, status))
 
 
 def _service_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
     moving, stable = under_way(status), status.stable_revision
     named = [each for each in (world.stable_service, world.canary_service) if each is not None]
-    for service in named if not world.claimed else ():
+    for service in named if not world.services_are_claimed else ():
         why = served_by_others(world, status, service)
         if why:
             severity: Severity = "error" if moving else "warning"

@@ -118,7 +118,7 @@ def may_switch_back(world: World, status: RolloutStatus) -> bool:
     What is broken is not waited for, only what is starting, and no longer than a step may wait.
     """
     stable, active = world.replica_set(status.stable_revision), world.stable_service
-    if stable is None or active is None or not world.stands(status.stable_revision):
+    if stable is None or active is None or not world.is_selectable(status.stable_revision):
         return False
     serving = world.observed.replica_sets.get(active.selected_hash)
     if serving is None or serving is stable or serving.ready == 0:
@@ -165,12 +165,12 @@ def abort_cost(world: World, status: RolloutStatus) -> str:
     """Return what a person's `abort` costs at this moment, to be put behind the answer; or nothing."""
     stable = world.replica_set(status.stable_revision)
     if stable_is_down(world, status):
-        trouble = stable.trouble if stable is not None else ""
+        why = stable.pod_problems if stable is not None else ""
         service = world.stable_service
         bound = service is not None and service.selected_hash != ""
         if carrier_of(world.spec).is_routed and bound:
-            return f", which has no ready pod{trouble}: requests fail until it has one"
-        return f" as soon as it has a ready pod{trouble}: until then the new revision answers"
+            return f", which has no ready pod{why}: requests fail until it has one"
+        return f" as soon as it has a ready pod{why}: until then the new revision answers"
     wanted = stable_replicas(world.spec, status)
     if stable is None or not carrier_of(world.spec).is_switched or stable.ready >= wanted:
         return ""
@@ -183,8 +183,8 @@ def who_answers(world: World, status: RolloutStatus) -> str:
     if stable_is_down(world, status) and (
         kept is not None or status.stable_revision != status.current_revision
     ):
-        trouble = stable.trouble if stable is not None else " (its ReplicaSet is gone)"
-        return f"{STABLE_DOWN}{trouble}: {_answers(world, status, kept)}"
+        why = stable.pod_problems if stable is not None else " (its ReplicaSet is gone)"
+        return f"{STABLE_DOWN}{why}: {_answers(world, status, kept)}"
     if stable is None or not switch_back_waits(world, status):
         return ""
     wanted = stable_replicas(world.spec, status)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from rollouts.core.world import under_way
-from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute, StringMatch
+from rollouts.model.header_and_mirror_routes import SetHeaderRoute, SetMirrorRoute, StringMatch
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.model.strategy import Pause, SetCanaryScale, Step

@@ -34,7 +34,7 @@ def stable_is_down(world: World, status: RolloutStatus) -> bool:
         return world.spec.replicas > 0
     if carrier_of(world.spec).is_shared and stable.wanted == 0:
         return False  # the canary has been given everything
-    return not world.stands(status.stable_revision)
+    return not world.is_selectable(status.stable_revision)
 
 
 def stable_is_failing(world: World, status: RolloutStatus) -> bool:
@@ -163,7 +163,7 @@ def _is_made(world: World, status: RolloutStatus) -> bool:
     """
     if current_route(world, status).weight != status.weights.desired:
         return False
-    return reaches_canary(world, status) and world.stands(status.current_revision)
+    return reaches_canary(world, status) and world.is_selectable(status.current_revision)
 
 
 def may_raise(world: World, status: RolloutStatus) -> bool:

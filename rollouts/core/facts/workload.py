@@ -24,7 +24,7 @@ def workload_missing(world: World, status: RolloutStatus) -> str:
 
 def with_workload_findings(world: World, status: RolloutStatus) -> World:
     """Return the world with the findings that the Deployment, or its absence, gives."""
-    return world.warned(_workload_findings(world, status))
+    return world.with_findings(_workload_findings(world, status))
 
 
 def _workload_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:

@@ -115,7 +115,7 @@ def _still_promoted(world: World, status: RolloutStatus) -> str:
 
 
 def _correct_drift(world: World, move: Move, now: Route) -> Move:
-    """Say what somebody else changed, unless it may have been ourselves."""
+    """Return the move that says what somebody else changed, unless it may have been ourselves."""
     status, weights = move.status, move.status.weights
     if (
         move.retreat
@@ -171,7 +171,7 @@ def _taken(world: World, move: Move, now: Route) -> Move:
 
 
 def _switched_by_another(world: World, move: Move, now: Route) -> Move:
-    """Say what the active Service selected, when neither this release nor its end asked for that."""
+    """Return the move that says what the active Service selected, when neither this release nor its end asked for that."""
     service, weights = world.stable_service, move.status.weights
     active = move.status.current_revision if weights.applied else move.status.stable_revision
     if service is None or active is None or now.weight in (weights.applied, weights.desired):
@@ -187,20 +187,20 @@ def _switched_by_another(world: World, move: Move, now: Route) -> Move:
 
 
 def _bound_again(world: World, move: Move) -> Move:
-    """Say which Service somebody pointed at another revision while the canary has traffic."""
+    """Return the move that says which Service somebody pointed at another revision while the canary has traffic."""
     status = move.status
     if move.retreat or not under_way(status) or status.weights.applied == 0:
         return move
     if not carrier_of(world.spec).is_routed:
         return move
-    if drift_pause_ends(status, world.now) is not None or world.claimed:
+    if drift_pause_ends(status, world.now) is not None or world.services_are_claimed:
         return move
     pairs = (
         (world.stable_service, status.stable_revision),
         (world.canary_service, status.current_revision),
     )
     for service, wanted in pairs:
-        if service is None or wanted is None or not world.stands(wanted):
+        if service is None or wanted is None or not world.is_selectable(wanted):
             continue
         if wanted is status.stable_revision and not may_narrow(world, status, service):
             continue

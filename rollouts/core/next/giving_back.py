@@ -34,7 +34,7 @@ from rollouts.model.status import Retiring
 
 
 def note_traffic_going_home(world: World, move: Move) -> Move:
-    """Say what is waited for before anything is given back, unless something is wrong besides."""
+    """Return the move that says what is waited for before anything is given back, unless something is wrong besides."""
     status, workload = move.status, world.observed.workload
     stable = status.stable_revision
     if move.retreat or stable is None or workload is None:
@@ -81,10 +81,10 @@ def give_back(world: World, move: Move) -> Move:
         case ToRelease(name):
             return _waits(world, move, f"the Services lead to the pods of Deployment {name} again")
         case Starting(workload=workload):
-            trouble = f" ({workload.trouble})" if workload.trouble else ""
+            problem = f" ({workload.problem})" if workload.problem else ""
             text = (
                 f"Deployment {workload.name} is given its pods again: {workload.available} of"
-                f" {workload.replicas} are available{trouble}"
+                f" {workload.replicas} are available{problem}"
             )
             return _waits(world, move, text)
         case Arriving(workload=workload, arrived=arrived):
@@ -107,7 +107,7 @@ def give_back(world: World, move: Move) -> Move:
 
 
 def _without_workload(world: World, move: Move, found: WithoutWorkload) -> Move:
-    """Say how long a Deployment that is gone is waited for, and then that nothing is given back."""
+    """Return the move that says how long a Deployment that is gone is waited for, and then that nothing is given back."""
     missing = f"Deployment {found.name} does not exist, so nothing"
     if found.until is not None:
         text = (
@@ -139,9 +139,9 @@ def _restored(world: World, move: Move, found: ToRestore) -> Move:
 
 
 def _waits(world: World, move: Move, text: str) -> Move:
-    """Say what it waits for; on record once only when it needs somebody."""
+    """Return the move that says what it waits for; on record once only when it needs somebody."""
     workload = world.observed.workload
-    stuck = workload is not None and (not workload.exists or bool(workload.trouble))
+    stuck = workload is not None and (not workload.exists or bool(workload.problem))
     if not stuck:
         return move.evolve(phase="Progressing", message=text, pause=None)
     if move.status.phase == "Degraded" and move.status.message == text:

@@ -47,7 +47,7 @@ def _without_stable_note(status: RolloutStatus) -> RolloutStatus:
 
 
 def note_strategy_change(world: World, move: Move) -> Move:
-    """Say where no release is under way what another strategy waits for before it comes into force."""
+    """Return the move that says, between releases, what another strategy waits for before it comes into force."""
     if world.edit is None or world.edit.reason != "StrategyChanged" or under_way(move.status):
         return move
     left = release_remains(world, move.status)

@@ -81,6 +81,6 @@ def _going(wish: Restart, old: Sequence[Pod], room: int) -> list[str]:
 
 
 def _restart_waits_for(stable: ReplicaSet, available: int, measure: RestartPace) -> str:
-    troubles = sorted({pod.problem for pod in stable.pods if pod.problem})
-    because = f" ({', '.join(troubles)})" if troubles else ""
+    problems = sorted({pod.problem for pod in stable.pods if pod.problem})
+    because = f" ({', '.join(problems)})" if problems else ""
     return f"; {available} of {measure.size + measure.surge} are available{because}"

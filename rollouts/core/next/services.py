@@ -12,7 +12,7 @@ def remember_services(world: World, move: Move) -> Move:
         each.name for each in unnamed_services(world) if not each.ours and not each.selected_hash
     ]
     known = {name for name in status.services if name in seen and not seen[name].ours}
-    if not world.claimed:
+    if not world.services_are_claimed:
         known |= {name for name, each in seen.items() if each.selected_hash and not each.ours}
     move = move.evolve(services=sorted(known.difference(given)))
     for name in given:
@@ -22,13 +22,18 @@ def remember_services(world: World, move: Move) -> Move:
         move = move.event(world, "ServiceGivenBack", f"Service {text}")
     service = world.canary_service
     rests = drift_pause_ends(status, world.now, SERVICE_FOLLOWED)
-    if service is not None and service.behind and not world.claimed and rests is not None:
+    if (
+        service is not None
+        and service.behind
+        and not world.services_are_claimed
+        and rests is not None
+    ):
         move = move.requeue_at(rests)
     return move.evolve(message=status.message)
 
 
 def note_followed(world: World, move: Move) -> Move:
-    """Say that a Service of ours is made as its stable Service is, where a write of this decision does that."""
+    """Return the move that says that a Service of ours is made as its stable Service is, where a write of this decision does that."""
     for name in move.followed:
         text = f"Service {name} is made as Service {world.spec.stable_service} is now"
         move = move.event(world, "ServiceFollowed", text).evolve(message=move.status.message)

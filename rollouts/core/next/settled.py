@@ -58,7 +58,7 @@ def settle(world: World, move: Move) -> Move:
 
 
 def _settled(world: World, move: Move, stable: Revision) -> Move:
-    """Say what the stable revision lacks, or that all is well."""
+    """Return the move that says what the stable revision lacks, or that all is well."""
     status = move.status
     service = world.stable_service
     findings = world.observed.route.blockers
@@ -133,12 +133,12 @@ def _first_deploy_waits(world: World, move: Move) -> Move:
 
 def _count(world: World, status: RolloutStatus) -> str:
     running = world.replica_set(status.current_revision)
-    trouble = running.trouble if running is not None else ""
-    return f"{available_pods(world, status)} of {world.spec.replicas} pods are available{trouble}"
+    waits_for = running.pod_problems if running is not None else ""
+    return f"{available_pods(world, status)} of {world.spec.replicas} pods are available{waits_for}"
 
 
 def _lacking(world: World, move: Move) -> Move:
-    """Say what stable lacks: as progress for as long as its pods may come up."""
+    """Return the move that says what stable lacks: as progress for as long as its pods may come up."""
     status = move.status
     due = short_until(world, status.unsettled_since or world.now)
     if _is_down(world, status) and world.now < due:
@@ -156,7 +156,7 @@ def _is_down(world: World, status: RolloutStatus) -> bool:
 
 
 def _down(world: World, move: Move, text: str) -> Move:
-    """Say that stable answers nobody: at once, and once in the time that pods have to come up."""
+    """Return the move that says that stable answers nobody: at once, and once in the time that pods have to come up."""
     recent = world.now - progress_deadline(world)
     if any(entry.reason == "Blocked" and entry.at > recent for entry in move.status.history):
         return move.evolve(phase="Degraded", message=text, pause=None)
@@ -164,7 +164,7 @@ def _down(world: World, move: Move, text: str) -> Move:
 
 
 def _short(world: World, move: Move, text: str, due: datetime) -> Move:
-    """Say how many pods are missing and why; past `due` it is told to everybody, once."""
+    """Return the move that says how many pods are missing and why; past `due` it is told to everybody, once."""
     if world.now < due:
         return _calm(world, move.requeue_at(due), "Progressing", text)
     text += "; progressDeadlineSeconds has passed"

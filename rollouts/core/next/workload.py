@@ -12,7 +12,7 @@ from rollouts.model.status import Adoption
 
 
 def report_workload_blocker(world: World, move: Move) -> Move:
-    """Say why the Deployment's place can't be taken."""
+    """Return the move that says why the Deployment's place can't be taken."""
     why, status = workload_blocker(world, move.status), move.status
     if status.phase == "Degraded" and status.message == why:
         return move

@@ -33,7 +33,7 @@ def _back(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 def route_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what is missing between the routing objects and `status`."""
-    if world.claimed:
+    if world.services_are_claimed:
         return
     if carrier_of(world.spec).is_switched:
         if world.observed.route.exists:  # a canary was under way before

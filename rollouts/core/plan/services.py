@@ -42,11 +42,11 @@ from rollouts.model.status import Revision, RolloutStatus
 
 def service_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what is missing between the Services and `status`."""
-    if not world.claimed:
+    if not world.services_are_claimed:
         yield from _switch(world, status)
     if status.stable_revision is None or drift_pause_ends(status, world.now) is not None:
         return
-    if not world.claimed:
+    if not world.services_are_claimed:
         yield from _to_follow(world, status)
         yield from _named(world, status, status.stable_revision)
     yield from _let_go(world, status)
@@ -83,7 +83,7 @@ def _bind(world: World, service: Service, revision: Revision | None) -> Iterator
     """Point a Service at a revision that has a ready pod, unless that would be none of its endpoints."""
     if revision is None or service.selected_hash == revision.hash:
         return
-    if world.stands(revision) and not would_lose_all(service, revision):
+    if world.is_selectable(revision) and not would_lose_all(service, revision):
         yield SelectRevision(service.name, revision.hash)
 
 

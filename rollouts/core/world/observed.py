@@ -29,7 +29,7 @@ class Workload:
     """Its pods, whatever their template."""
     available: int = 0
     """Its available pods of the present template; 0 until its controller has seen that."""
-    trouble: str = ""
+    problem: str = ""
     """What its own conditions, or a pause, say is in the way of its pods; or empty."""
 
     @property
@@ -107,7 +107,7 @@ class ReplicaSet:
         return sum(not pod.ready and (pod.restarts > 0 or bool(pod.problem)) for pod in self.pods)
 
     @property
-    def trouble(self) -> str:
+    def pod_problems(self) -> str:
         """What its pods wait for, in brackets, to be put behind a count of them; or empty."""
         findings = {pod.problem for pod in self.pods if pod.problem}
         findings |= {"Unschedulable" for pod in self.pods if pod.unschedulable}

@@ -6,8 +6,8 @@ from typing import Any
 
 from rollouts.core.world.observed import ReplicaSet
 from rollouts.core.world.stage import under_way
+from rollouts.model.header_and_mirror_routes import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.route import Split
-from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.model.strategy import ReplicaProgressThreshold, Step

@@ -64,8 +64,8 @@ class World:
         named = {each.hash for each in (status.stable_revision, status.current_revision) if each}
         return [each for each in self.observed.replica_sets.values() if each.hash not in named]
 
-    def warned(self, found: Iterable[Finding]) -> "World":
-        """Return the world with these problems before all others."""
+    def with_findings(self, found: Iterable[Finding]) -> "World":
+        """Return the world with these findings before all others."""
         added = tuple(found)
         if not added:
             return self
@@ -73,7 +73,7 @@ class World:
         seen = replace(self.observed, route=replace(route, findings=(*added, *route.findings)))
         return replace(self, observed=seen)
 
-    def stands(self, revision: Revision | None) -> bool:
+    def is_selectable(self, revision: Revision | None) -> bool:
         """
         Return whether a Service may select `revision`: it has a ready pod, or nobody wants any.
 
@@ -90,8 +90,8 @@ class World:
         return self.observed.services.get(self.spec.stable_service or "")
 
     @property
-    def claimed(self) -> bool:
-        """Return whether another Rollout has our Services: then they are not ours to write."""
+    def services_are_claimed(self) -> bool:
+        """Return whether another Rollout claims our Services: then they are not ours to write."""
         return any(each.reason == "ServiceClaimed" for each in self.observed.route.blockers)
 
     @property

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from rollouts.errors import FieldError
 from rollouts.model.base import Name
+from rollouts.model.header_and_mirror_routes import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.kinds import Kind
 from rollouts.model.routers.spec import RouterSpec
-from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
 
 INGRESS = Kind("networking.k8s.io", "v1", "ingresses", "Ingress")
 _OUR_ANNOTATIONS = ("canary", "canary-weight", "canary-weight-total")
@@ -62,7 +62,7 @@ class NginxRouting(RouterSpec):
                     "is set by the controller; use the steps' setWeight, which is in percent",
                 )
 
-    def header_misfits(
+    def header_route_errors(
         self, route: SetHeaderRoute, active: Mapping[str, SetHeaderRoute], where: str
     ) -> Iterator[FieldError]:
         """Yield what it takes more than one header for, and what the user's annotations have taken."""
@@ -86,7 +86,7 @@ class NginxRouting(RouterSpec):
                 f"canaryIngressAnnotations has {', '.join(sorted(taken))} already; choose one",
             )
 
-    def mirror_misfits(self, route: SetMirrorRoute, where: str) -> Iterator[FieldError]:
+    def mirror_route_errors(self, route: SetMirrorRoute, where: str) -> Iterator[FieldError]:
         """Yield that it mirrors all requests, or none."""
         if route.match:
             yield FieldError(

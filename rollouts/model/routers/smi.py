@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from rollouts.errors import FieldError
 from rollouts.model.base import Name, ServiceName
+from rollouts.model.header_and_mirror_routes import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.kinds import Kind
 from rollouts.model.routers.spec import RouterSpec
-from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
-from rollouts.model.unchecked import mapping
+from rollouts.model.unchecked_json import mapping
 
 TRAFFIC_SPLIT = Kind("split.smi-spec.io", "v1alpha4", "trafficsplits", "TrafficSplit")
 TRAFFIC_SPLIT_VERSIONS = ("v1alpha4", "v1alpha3", "v1alpha2", "v1alpha1")
@@ -34,10 +34,10 @@ class SMIRouting(RouterSpec):
     def objects(self) -> dict[str, str]:
         return {"TrafficSplit": f"{self.traffic_split_name} {self.root_service}"}
 
-    def header_misfits(
+    def header_route_errors(
         self, _route: SetHeaderRoute, _active: Mapping[str, SetHeaderRoute], where: str
     ) -> Iterator[FieldError]:
         yield FieldError(where, "a TrafficSplit can't route by header; use nginx or gatewayAPI")
 
-    def mirror_misfits(self, _route: SetMirrorRoute, where: str) -> Iterator[FieldError]:
+    def mirror_route_errors(self, _route: SetMirrorRoute, where: str) -> Iterator[FieldError]:
         yield FieldError(where, "a TrafficSplit can't mirror; use nginx or gatewayAPI")

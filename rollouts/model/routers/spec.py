@@ -10,9 +10,9 @@ from typing import ClassVar
 
 from rollouts.errors import FieldError
 from rollouts.model.base import SpecModel
+from rollouts.model.header_and_mirror_routes import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.kinds import Kind
-from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
-from rollouts.model.unchecked import elements, mapping
+from rollouts.model.unchecked_json import elements, mapping
 
 
 class RouterSpec(SpecModel):
@@ -60,12 +60,12 @@ class RouterSpec(SpecModel):
         """Yield what fits the schema and can't be carried out; `where` is its own field."""
         yield from ()
 
-    def header_misfits(
+    def header_route_errors(
         self, _route: SetHeaderRoute, _active: Mapping[str, SetHeaderRoute], _where: str
     ) -> Iterator[FieldError]:
         """Yield why it can't have a header route beside those that are `active`, itself included."""
         yield from ()
 
-    def mirror_misfits(self, _route: SetMirrorRoute, _where: str) -> Iterator[FieldError]:
+    def mirror_route_errors(self, _route: SetMirrorRoute, _where: str) -> Iterator[FieldError]:
         """Yield why it can't have a mirror route."""
         yield from ()

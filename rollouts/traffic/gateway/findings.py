@@ -10,6 +10,7 @@ from rollouts.model.spec import RolloutSpec
 from rollouts.traffic.gateway import own_route, parents, policies
 from rollouts.traffic.gateway.matches import Inexpressible
 from rollouts.traffic.gateway.own_route import Original
+from rollouts.traffic.gateway.routes import KINDS, arms_of, named, original_of, own_routes
 from rollouts.traffic.gateway.rules import (
     WHOLE,
     before_of,
@@ -19,7 +20,6 @@ from rollouts.traffic.gateway.rules import (
     refs_of,
     rules_of,
 )
-from rollouts.traffic.gateway.scene import KINDS, arms_of, named, original_of, own_routes
 from rollouts.traffic.ownership import is_going, is_ours, namespace_of
 from rollouts.traffic.scene import Scene
 
@@ -75,7 +75,7 @@ def _of_route(scene: Scene, original: Original) -> Iterator[Finding]:
         yield from _of_rule(f"rule {number} of {name}", rule, original)
     yield from parents.findings(kind, route)
     if route["metadata"].get("uid"):  # of one that is only a file yet nobody has said anything
-        yield from parents.remarks(kind, route)
+        yield from parents.warnings(kind, route)
     yield from _of_own(scene, original)
 
 

@@ -8,8 +8,8 @@ things, so that of two the narrower has to imply the other.
 
 from collections.abc import Mapping
 
+from rollouts.model.header_and_mirror_routes import HeaderMatch, RequestMatch, StringMatch
 from rollouts.model.kinds import JSON, FrozenJSON
-from rollouts.model.routing import HeaderMatch, RequestMatch, StringMatch
 from rollouts.traffic.header_patterns import pattern
 
 _MOST_HEADERS = 16

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rollouts.model.header_and_mirror_routes import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.kinds import JSON, FrozenJSON, Kind
 from rollouts.model.route import Split
 from rollouts.model.routers.gateway import GRPC_ROUTE
-from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
 from rollouts.traffic.gateway.matches import Inexpressible, by_headers, by_request
 from rollouts.traffic.gateway.rules import (
     WHOLE,

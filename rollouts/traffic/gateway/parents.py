@@ -87,7 +87,7 @@ def findings(kind: Kind, route: FrozenJSON) -> Iterator[Finding]:
                     )
 
 
-def remarks(kind: Kind, route: FrozenJSON) -> Iterator[Finding]:
+def warnings(kind: Kind, route: FrozenJSON) -> Iterator[Finding]:
     """Yield which parents can't confirm a weight: those that say nothing, or not of which generation."""
     for text in _silent(kind, route):
         yield Finding("warning", "ParentSilent", text)

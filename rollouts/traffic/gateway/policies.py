@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import JSON, SERVICE, FrozenJSON, Kind
 from rollouts.model.spec import RolloutSpec
-from rollouts.model.unchecked import items, mapping
-from rollouts.traffic.gateway.scene import KINDS, named
+from rollouts.model.unchecked_json import items, mapping
+from rollouts.traffic.gateway.routes import KINDS, named
 from rollouts.traffic.ownership import canary_name, group_of, is_going
 from rollouts.traffic.router import RoutingKind
 from rollouts.traffic.scene import Scene

@@ -20,6 +20,7 @@ from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE, GatewayRoutin
 from rollouts.traffic.gateway import own_route, parents, policies
 from rollouts.traffic.gateway.findings import findings
 from rollouts.traffic.gateway.matches import Inexpressible
+from rollouts.traffic.gateway.routes import arms_of, named, note_key, originals, own_routes
 from rollouts.traffic.gateway.rules import (
     Before,
     before_of,
@@ -35,7 +36,6 @@ from rollouts.traffic.gateway.rules import (
     said,
     steered,
 )
-from rollouts.traffic.gateway.scene import arms_of, named, note_key, originals, own_routes
 from rollouts.traffic.ownership import is_going, is_ours, namespace_of
 from rollouts.traffic.router import Router, RoutingKind
 from rollouts.traffic.scene import Scene

@@ -15,7 +15,7 @@ from typing import Any
 
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.traffic.ownership import group_of
-from rollouts.traffic.shares import most_percent, percent
+from rollouts.traffic.weights import most_percent, percent
 
 MIRROR = "RequestMirror"
 WHOLE = 100

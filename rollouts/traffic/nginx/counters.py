@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rollouts.model.counter_metric import Meaning, Question, any_of, bound_of, quoted, selector
-from rollouts.model.keys import Key
+from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.spec import RolloutSpec
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 
 from rollouts.model.finding import Finding
-from rollouts.model.routing import HeaderMatch, SetHeaderRoute
+from rollouts.model.header_and_mirror_routes import HeaderMatch, SetHeaderRoute
 from rollouts.model.spec import RolloutSpec
 from rollouts.traffic.header_patterns import pattern
 

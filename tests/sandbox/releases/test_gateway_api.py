@@ -7,7 +7,7 @@ import pytest
 
 from rollouts.model.kinds import JSON, ROLLOUT, SERVICE
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
-from rollouts.traffic.gateway.scene import NOTE
+from rollouts.traffic.gateway.routes import NOTE
 from tests.sandbox.releases import manifests
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.routed import (
@@ -225,7 +225,8 @@ async def a_route_with_a_backend_of_nobody_is_said_before_a_release(release: Rel
     rules = [{"backendRefs": [backend(), backend("nobody", weight=0)]}]
     release.edits(HTTP_ROUTE, manifests.NAME, {"spec": {"rules": rules}})
     await release.until(
-        lambda: release.condition("Preflight").get("reason") == "RouteRefsNotResolved", "the trap"
+        lambda: release.condition("Preflight").get("reason") == "RouteRefsNotResolved",
+        "the finding",
     )
     updates_to(release, "2")
     says = f"Gateway sandbox refuses HTTPRoute {manifests.NAME}: BackendNotFound"

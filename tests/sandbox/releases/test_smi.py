@@ -138,7 +138,7 @@ async def a_split_that_is_not_ours_is_never_written(release: Release) -> None:
     updates_to(release, "2")
     says = f"TrafficSplit {manifests.NAME} exists and is not this Rollout's"
     await release.until(
-        lambda: says in release.condition("Preflight").get("message", ""), "the trap"
+        lambda: says in release.condition("Preflight").get("message", ""), "the finding"
     )
     await release.until(lambda: says in release.message, "words")
     assert release.condition("Preflight")["reason"] == "TrafficSplitNotOurs"
@@ -150,7 +150,7 @@ async def a_split_that_is_not_ours_is_never_written(release: Release) -> None:
     release.removes(TRAFFIC_SPLIT, manifests.NAME)
     await release.until(
         lambda: release.condition("Preflight").get("reason") == "SecondTrafficSplit",
-        "the other trap",
+        "the other finding",
     )
     assert split(release) == []
     assert release.get(TRAFFIC_SPLIT, "second") == second

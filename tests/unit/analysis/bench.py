@@ -8,7 +8,7 @@ from rollouts.analysis.monitor import Monitor
 from rollouts.analysis.target import Target
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.model.evidence import Measurement, MeasurementRound
-from rollouts.model.keys import Key
+from rollouts.model.rollout_key import Key
 from rollouts.model.status import Revision
 from rollouts.model.validation import parse_rollout
 from rollouts.traffic.nginx.counters import BUCKETS, REQUESTS

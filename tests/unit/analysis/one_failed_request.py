@@ -15,8 +15,8 @@ from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notifications
 from rollouts.controller.reconcile import Reconciler
 from rollouts.model.evidence import MeasurementRound
-from rollouts.model.keys import Key
 from rollouts.model.kinds import JSON, ROLLOUT
+from rollouts.model.rollout_key import Key
 from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout
 from rollouts.ports import Series

@@ -12,8 +12,8 @@ from rollouts.analysis.criterion_metric import metric_of
 from rollouts.analysis.exposure_counters import ExposureCounters
 from rollouts.model.app_metrics import AppMetrics
 from rollouts.model.evidence import Counts
-from rollouts.model.keys import Key
 from rollouts.model.kinds import JSON
+from rollouts.model.rollout_key import Key
 from rollouts.model.status import Revision
 from tests.fakes.metrics import matches
 from tests.unit.analysis.app_bench import BLUE_GREEN, AppBench, target

@@ -12,7 +12,7 @@ from typing import Any
 from rollouts.model.crd import crd
 from rollouts.model.kinds import JSON, SERVICE
 from rollouts.model.routers.nginx import INGRESS
-from tests.fakes.adopted import AdoptedShop
+from tests.fakes.adopting_loop import AdoptingControlLoop
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.deployments import Deployments
@@ -209,7 +209,7 @@ async def promoted(loop: ControlLoop, strategy: JSON) -> None:
 
 
 async def giving_back(loop: ControlLoop, strategy: JSON) -> None:
-    assert isinstance(loop, AdoptedShop)
+    assert isinstance(loop, AdoptingControlLoop)
     await paused(loop, strategy)
     loop.detach()
     await loop.reconciler.reconcile(KEY)
@@ -238,7 +238,7 @@ async def shop_in(phase: str, field: str) -> tuple[str, ControlLoop]:
     strategy = next((way for name, way in ways.items() if field.startswith(name)), CANARY)
     key = f"{phase} {json.dumps(strategy)} {adopted}"
     if key not in _KNOWN:
-        loop = AdoptedShop() if adopted else ControlLoop()
+        loop = AdoptingControlLoop() if adopted else ControlLoop()
         loop.kubernetes = Deployments(loop.cluster)
         put_beside(loop.cluster)
         await PHASES[phase](loop, strategy)

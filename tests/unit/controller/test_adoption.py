@@ -15,7 +15,7 @@ from rollouts.model.kinds import (
     SERVICE,
     Ref,
 )
-from tests.fakes.adopted import WORKLOAD, AdoptedShop
+from tests.fakes.adopting_loop import WORKLOAD, AdoptingControlLoop
 from tests.fakes.control_loop import KEY
 from tests.fakes.deployments import deployment
 from tests.fakes.kubernetes import canary_weight, selected
@@ -24,11 +24,11 @@ from tests.unit.controller.test_crashes import FragileShop
 
 
 @pytest.fixture
-def loop() -> AdoptedShop:
-    return AdoptedShop()
+def loop() -> AdoptingControlLoop:
+    return AdoptingControlLoop()
 
 
-async def test_a_live_deployment_becomes_the_rollouts(loop: AdoptedShop) -> None:
+async def test_a_live_deployment_becomes_the_rollouts(loop: AdoptingControlLoop) -> None:
     before = copy.deepcopy(loop.workload["spec"]["template"])
     await loop.adopted()
     assert selected(loop.cluster, "checkout") == loop.status["stableRevision"]["hash"]
@@ -42,7 +42,7 @@ async def test_a_live_deployment_becomes_the_rollouts(loop: AdoptedShop) -> None
 
 
 async def test_its_replica_sets_are_nothing_that_a_deployment_would_take_over(
-    loop: AdoptedShop,
+    loop: AdoptingControlLoop,
 ) -> None:
     await loop.adopted()
     (ours,) = loop.cluster.select(
@@ -52,7 +52,7 @@ async def test_its_replica_sets_are_nothing_that_a_deployment_would_take_over(
     assert ours["spec"]["template"]["metadata"]["labels"]["app"] == "checkout"
 
 
-async def test_a_change_of_the_deployments_image_is_a_release(loop: AdoptedShop) -> None:
+async def test_a_change_of_the_deployments_image_is_a_release(loop: AdoptingControlLoop) -> None:
     await loop.adopted()
     loop.release("shop:2")
     await loop.until(lambda: canary_weight(loop.cluster) == 25)
@@ -62,7 +62,7 @@ async def test_a_change_of_the_deployments_image_is_a_release(loop: AdoptedShop)
     assert loop.status["phase"] == "Healthy"
 
 
-async def test_a_new_default_of_the_api_server_starts_nothing(loop: AdoptedShop) -> None:
+async def test_a_new_default_of_the_api_server_starts_nothing(loop: AdoptingControlLoop) -> None:
     await loop.adopted()
     (ours,) = loop.cluster.select(
         REPLICA_SET, "shop", {HASH_LABEL: loop.status["stableRevision"]["hash"]}
@@ -77,7 +77,7 @@ async def test_a_new_default_of_the_api_server_starts_nothing(loop: AdoptedShop)
 
 
 @pytest.mark.parametrize("finalizer", [DETACH, REVERT])
-async def test_it_is_given_back_as_it_was(loop: AdoptedShop, finalizer: str) -> None:
+async def test_it_is_given_back_as_it_was(loop: AdoptingControlLoop, finalizer: str) -> None:
     service = Ref(SERVICE, "shop", "checkout")
     before = copy.deepcopy((loop.cluster.get(service) or {})["spec"])
     template = copy.deepcopy(loop.workload["spec"]["template"])
@@ -90,7 +90,7 @@ async def test_it_is_given_back_as_it_was(loop: AdoptedShop, finalizer: str) -> 
     assert loop.status["message"].startswith("Deployment checkout serves with 4 pods")
 
 
-async def test_a_canary_is_not_promoted_by_the_way_out(loop: AdoptedShop) -> None:
+async def test_a_canary_is_not_promoted_by_the_way_out(loop: AdoptingControlLoop) -> None:
     await loop.adopted()
     template = copy.deepcopy(loop.workload["spec"]["template"])
     loop.release("shop:2")
@@ -126,7 +126,7 @@ BLUE_GREEN = {
 @pytest.mark.parametrize("strategy", [BY_REPLICAS, BLUE_GREEN], ids=["replicas", "blue-green"])
 @pytest.mark.parametrize("scale_down", ["onSuccess", "progressively"])
 async def test_whatever_the_strategy_what_is_not_promoted_is_not_given_back(
-    loop: AdoptedShop, strategy: JSON, scale_down: str
+    loop: AdoptingControlLoop, strategy: JSON, scale_down: str
 ) -> None:
     await loop.adopted(strategy=strategy, workloadRef={"scaleDown": scale_down})
     stable = loop.status["stableRevision"]["hash"]
@@ -140,7 +140,7 @@ async def test_whatever_the_strategy_what_is_not_promoted_is_not_given_back(
     assert loop.workload["status"]["availableReplicas"] == 4
 
 
-class FragileAdoption(AdoptedShop, FragileShop):
+class FragileAdoption(AdoptingControlLoop, FragileShop):
     """One whose controller dies after any write that a test names."""
 
 
@@ -175,7 +175,7 @@ def images(deployment: JSON) -> list[str]:
     return [str(each["image"]) for each in containers]
 
 
-async def test_the_finalizer_comes_and_goes_with_the_spec(loop: AdoptedShop) -> None:
+async def test_the_finalizer_comes_and_goes_with_the_spec(loop: AdoptingControlLoop) -> None:
     await loop.adopted(revertOnDeletion=True)
     assert loop.rollout["metadata"]["finalizers"] == [REVERT]
     loop.edit({"metadata": {"finalizers": ["somebody/else", REVERT]}})
@@ -184,7 +184,9 @@ async def test_the_finalizer_comes_and_goes_with_the_spec(loop: AdoptedShop) -> 
     assert loop.rollout["metadata"]["finalizers"] == ["somebody/else"]
 
 
-async def test_a_younger_rollout_of_the_same_deployment_stands_back(loop: AdoptedShop) -> None:
+async def test_a_younger_rollout_of_the_same_deployment_stands_back(
+    loop: AdoptingControlLoop,
+) -> None:
     await loop.adopted()
     elder = copy.deepcopy(loop.rollout)
     elder["metadata"]["name"] = "elder"
@@ -200,7 +202,7 @@ async def test_a_younger_rollout_of_the_same_deployment_stands_back(loop: Adopte
     assert index.rollouts(WORKLOAD) == both
 
 
-async def test_without_its_deployment_it_holds_what_it_has(loop: AdoptedShop) -> None:
+async def test_without_its_deployment_it_holds_what_it_has(loop: AdoptingControlLoop) -> None:
     await loop.adopted()
     loop.cluster.drop(WORKLOAD)
     await loop.run(5)
@@ -214,7 +216,7 @@ async def test_without_its_deployment_it_holds_what_it_has(loop: AdoptedShop) ->
     assert loop.status["phase"] == "Healthy"
 
 
-async def test_replicas_that_come_back_are_put_back(loop: AdoptedShop) -> None:
+async def test_replicas_that_come_back_are_put_back(loop: AdoptingControlLoop) -> None:
     await loop.adopted()
     loop.cluster.edit(WORKLOAD, {"spec": {"replicas": 4}})
     await loop.round()
@@ -231,7 +233,7 @@ WAITING = {**BLUE_GREEN["blueGreen"], "autoPromotionEnabled": False}
 )
 async def test_what_was_not_promoted_gets_no_request_on_the_way_out(strategy: JSON | None) -> None:
     """A Service that has its own selector back selects the pods of every revision."""
-    loop = AdoptedShop()
+    loop = AdoptingControlLoop()
     await loop.adopted(**({"strategy": strategy} if strategy else {}))
     loop.release("shop:2")
     await loop.until(lambda: len(loop.cluster.select(REPLICA_SET, "shop")) > 3)

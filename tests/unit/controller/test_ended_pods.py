@@ -3,7 +3,7 @@
 import pytest
 
 from rollouts.model.kinds import HASH_LABEL, JSON, POD, REPLICA_SET, Ref
-from tests.fakes.adopted import AdoptedShop
+from tests.fakes.adopting_loop import AdoptingControlLoop
 from tests.fakes.control_loop import KEY, ControlLoop
 from tests.unit.controller.edits import BY_PODS, CANARY, paused
 
@@ -27,7 +27,7 @@ async def promoted(loop: ControlLoop) -> None:
 
 
 async def test_it_keeps_no_deployment_from_getting_its_place_back() -> None:
-    loop = await AdoptedShop().adopted()
+    loop = await AdoptingControlLoop().adopted()
     await leave_one_of_stable(loop)
     loop.release("shop:2")
     await promoted(loop)

@@ -9,22 +9,22 @@ from rollouts.errors import Forbidden
 from rollouts.model.kinds import DEPLOYMENT, POD, REPLICA_SET, SERVICE, Ref
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.ports import Create, Patch, Record
-from tests.fakes.adopted import WORKLOAD, AdoptedShop
+from tests.fakes.adopting_loop import WORKLOAD, AdoptingControlLoop
 from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.deployments import deployment
 from tests.fakes.kubernetes import canary_weight, selected
 
 
 @pytest.fixture
-def loop() -> AdoptedShop:
-    return AdoptedShop()
+def loop() -> AdoptingControlLoop:
+    return AdoptingControlLoop()
 
 
 def events(loop: ControlLoop) -> list[str]:
     return [each.reason for each in loop.cluster.writes if isinstance(each, Record)]
 
 
-async def rounds(loop: AdoptedShop, seconds: int) -> None:
+async def rounds(loop: AdoptingControlLoop, seconds: int) -> None:
     """Let time pass where writes are refused."""
     for _ in range(seconds):
         with suppress(AssertionError, Forbidden):
@@ -33,7 +33,7 @@ async def rounds(loop: AdoptedShop, seconds: int) -> None:
 
 
 async def test_a_template_that_can_t_be_given_back_for_a_while_is_given_back_then() -> None:
-    loop = AdoptedShop()
+    loop = AdoptingControlLoop()
     loop.apply(workloadRef={"scaleDown": "never"})
     await loop.until(lambda: loop.status.get("phase") == "Healthy")
     loop.release("shop:2")
@@ -54,7 +54,7 @@ async def test_a_template_that_can_t_be_given_back_for_a_while_is_given_back_the
 
 @pytest.mark.parametrize("finalizer", [DETACH, REVERT])
 async def test_a_rollout_that_is_deleted_with_its_deployment_goes_after_a_minute(
-    loop: AdoptedShop, finalizer: str
+    loop: AdoptingControlLoop, finalizer: str
 ) -> None:
     await loop.adopted(revertOnDeletion=finalizer == REVERT)
     loop.cluster.drop(WORKLOAD)
@@ -70,7 +70,7 @@ async def test_a_rollout_that_is_deleted_with_its_deployment_goes_after_a_minute
 
 
 async def test_without_its_deployment_it_stays_until_its_services_are_given_back(
-    loop: AdoptedShop,
+    loop: AdoptingControlLoop,
 ) -> None:
     """Nobody else would ever take our key out, and whoever comes next would not be found by them."""
     await loop.adopted()
@@ -90,7 +90,7 @@ async def test_without_its_deployment_it_stays_until_its_services_are_given_back
 
 
 async def test_a_deployment_that_is_only_replaced_is_given_everything_back(
-    loop: AdoptedShop,
+    loop: AdoptingControlLoop,
 ) -> None:
     await loop.adopted()
     loop.cluster.drop(WORKLOAD)
@@ -105,7 +105,7 @@ async def test_a_deployment_that_is_only_replaced_is_given_everything_back(
 
 
 async def test_a_deployment_that_goes_on_the_way_back_is_waited_for_no_longer(
-    loop: AdoptedShop,
+    loop: AdoptingControlLoop,
 ) -> None:
     await loop.adopted()
     loop.detach()
@@ -116,7 +116,9 @@ async def test_a_deployment_that_goes_on_the_way_back_is_waited_for_no_longer(
 
 
 @pytest.mark.parametrize("release", [False, True], ids=["at-rest", "in-a-release"])
-async def test_a_namespace_that_goes_is_not_held_up(loop: AdoptedShop, release: bool) -> None:
+async def test_a_namespace_that_goes_is_not_held_up(
+    loop: AdoptingControlLoop, release: bool
+) -> None:
     await loop.adopted(revertOnDeletion=True)
     if release:
         loop.release("shop:2")
@@ -132,7 +134,9 @@ async def test_a_namespace_that_goes_is_not_held_up(loop: AdoptedShop, release: 
     assert not loop.rollout["metadata"]["finalizers"]
 
 
-async def test_a_rollout_that_was_never_valid_has_nothing_to_give_back(loop: AdoptedShop) -> None:
+async def test_a_rollout_that_was_never_valid_has_nothing_to_give_back(
+    loop: AdoptingControlLoop,
+) -> None:
     loop.apply(strategy={"canary": {"steps": [{"setWait": 5}]}})
     await loop.round()
     loop.detach()

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rollouts.model.kinds import HASH_LABEL, JSON, POD, SERVICE, Ref
-from tests.fakes.adopted import AdoptedShop
+from tests.fakes.adopting_loop import AdoptingControlLoop
 from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.deployments import Deployments
 from tests.fakes.kubernetes import canary_weight, selected, service, template
@@ -111,7 +111,7 @@ async def test_without_an_edit_a_rollback_is_tidied_up_all_the_same(loop: Contro
 
 
 async def test_a_deployment_gets_its_place_back_all_the_same() -> None:
-    loop = await AdoptedShop().adopted()
+    loop = await AdoptingControlLoop().adopted()
     loop.release("shop:2")
     await loop.until(lambda: canary_weight(loop.cluster) == 25)
     loop.kubernetes = Deployments(loop.cluster)

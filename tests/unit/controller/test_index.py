@@ -3,7 +3,6 @@
 import pytest
 
 from rollouts.controller.index import Index
-from rollouts.model.keys import Key
 from rollouts.model.kinds import (
     AUTOSCALER,
     DISRUPTION_BUDGET,
@@ -17,6 +16,7 @@ from rollouts.model.kinds import (
     Kind,
     Ref,
 )
+from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.control_loop import KEY

@@ -15,8 +15,8 @@ from rollouts.controller.loop import Controller
 from rollouts.controller.settings import Settings
 from rollouts.errors import Unavailable
 from rollouts.metrics.absent import no_sources
-from rollouts.model.keys import Key
 from rollouts.model.kinds import JSON, POD, REPLICA_SET, ROLLOUT, SERVICE, Ref
+from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.ports import MetricSources, Patch, Write
 from tests.fakes.cluster import FakeCluster

@@ -28,7 +28,7 @@ from rollouts.model.validation import parse_rollout
 from rollouts.ports import Apply, Write
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.control_loop import KEY, ControlLoop
-from tests.fakes.definitions import VERSIONS, definition
+from tests.fakes.crds import VERSIONS, definition
 from tests.fakes.kubernetes import canary_weight, selected
 
 MADE = (REPLICA_SET, SERVICE, INGRESS)

@@ -269,4 +269,4 @@ async def test_a_pod_that_no_node_has_room_for_is_unschedulable(deployed: Contro
     await deployed.round()
     found = seen(deployed).replica_sets[stable_hash(deployed)]
     assert (found.existing, found.ready) == (5, 4)
-    assert found.trouble == " (Unschedulable)"
+    assert found.pod_problems == " (Unschedulable)"

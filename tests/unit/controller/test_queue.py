@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from rollouts.backoff import Backoff
 from rollouts.controller.queue import RETRY, Handler, WorkQueue
-from rollouts.model.keys import Key
+from rollouts.model.rollout_key import Key
 
 A, B = Key("shop", "a"), Key("shop", "b")
 QUICK = Backoff(first_seconds=0.001, longest_seconds=0.01)

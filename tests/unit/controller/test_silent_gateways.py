@@ -7,7 +7,7 @@ import pytest
 from rollouts.model.kinds import CRD, HASH_LABEL, JSON, POD, SERVICE, Ref
 from rollouts.model.routers.gateway import HTTP_ROUTE
 from tests.fakes.control_loop import ControlLoop
-from tests.fakes.definitions import definition
+from tests.fakes.crds import definition
 
 WEB = Ref(HTTP_ROUTE, "shop", "web")
 STEPS: list[JSON] = [{"setWeight": 25}, {"pause": {"duration": 10}}]

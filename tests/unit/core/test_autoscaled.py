@@ -147,5 +147,5 @@ def test_idle_pods_beside_the_busy_ones_do_not_mislead_an_autoscaler_by_load(
 
 
 def test_what_idle_pods_use_too_misleads_an_autoscaler() -> None:
-    """The reason for the trap AutoscalerCountsIdlePods: 65 of 80 percent, and nearly twice the pods."""
+    """The reason for the finding AutoscalerCountsIdlePods: 65 of 80 percent, and nearly twice the pods."""
     assert asked(4, 65, 65, target=80) == 7

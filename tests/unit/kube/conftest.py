@@ -8,7 +8,7 @@ from rollouts.kube.connection import Connection
 from rollouts.model.kinds import POD
 from rollouts.ports import Scope
 from tests.fakes.api_server import FakeApiServer
-from tests.fakes.watched import QUICK
+from tests.fakes.watched_pods import QUICK
 
 
 @pytest.fixture

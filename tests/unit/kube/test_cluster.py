@@ -10,7 +10,7 @@ from rollouts.kube.connection import Connection
 from rollouts.model.kinds import ENDPOINT_SLICE, POD, ROLLOUT, Ref
 from rollouts.ports import Scope
 from tests.fakes.api_server import FakeApiServer, status
-from tests.fakes.watched import PODS, QUICK, A, B, pod, started
+from tests.fakes.watched_pods import PODS, QUICK, A, B, pod, started
 from tests.waiting import until
 
 

@@ -12,8 +12,8 @@ from rollouts.model.kinds import AUTOSCALER, CRD, JSON, POD, Ref
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.ports import Scope
 from tests.fakes.api_server import FakeApiServer, status
-from tests.fakes.definitions import definition, established
-from tests.fakes.watched import QUICK, A, pod
+from tests.fakes.crds import definition, established
+from tests.fakes.watched_pods import QUICK, A, pod
 from tests.waiting import until
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

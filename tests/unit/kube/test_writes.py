@@ -18,7 +18,7 @@ from rollouts.kube.connection import Connection
 from rollouts.model.kinds import JSON, POD, SERVICE, Ref
 from rollouts.ports import Apply, Create, Delete, Evict, Patch, Record
 from tests.fakes.api_server import FakeApiServer, status
-from tests.fakes.watched import A, B, pod, started
+from tests.fakes.watched_pods import A, B, pod, started
 from tests.waiting import until
 
 

@@ -6,7 +6,7 @@ from rollouts.model.kinds import Kind
 from rollouts.model.traffic_routing import TrafficRouting
 from rollouts.sandbox.dataplane import snapshot
 from rollouts.traffic.router import Router
-from rollouts.traffic.routing import ROUTERS, kinds
+from rollouts.traffic.routers import ROUTERS, kinds
 
 
 @pytest.mark.parametrize("router", ROUTERS, ids=lambda router: router.spec.field)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollouts.model.header_and_mirror_routes import SetMirrorRoute
 from rollouts.model.kinds import JSON, SERVICE, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, Split
 from rollouts.model.routers.smi import TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS
-from rollouts.model.routing import SetMirrorRoute
 from rollouts.model.validation import parse_rollout
 from rollouts.traffic.scene import Scene
 from rollouts.traffic.smi import SMI

@@ -83,10 +83,10 @@ def test_findings_are_named_whether_they_block_or_not() -> None:
 
 
 def test_a_condition_names_no_endless_list_of_findings() -> None:
-    findings = [Finding("warning", "Trap", f"trap {number}") for number in range(23)]
+    findings = [Finding("warning", "NoProbe", f"finding {number}") for number in range(23)]
     status = settled(route=Route(findings=tuple(findings))).decide().status
     words = condition(status, "Preflight").message.split("; ")
-    assert words[19:] == ["trap 19", "and 3 more, which rollouts lint --live names"]
+    assert words[19:] == ["finding 19", "and 3 more, which rollouts lint --live names"]
 
 
 def test_the_generation_that_was_seen_is_told() -> None:

@@ -211,7 +211,7 @@ def test_where_nobody_serves_any_more_nothing_is_waited_for() -> None:
 
 
 def test_a_deployment_that_does_not_come_up_is_said_once() -> None:
-    stuck = deployment(4, available=1, trouble="it is paused")
+    stuck = deployment(4, available=1, problem="it is paused")
     scene = restored(workload=stuck)
     decision = scene.decide()
     assert told(decision) == ["Blocked"]

@@ -94,9 +94,9 @@ def test_the_weight_does_not_rise_while_anything_is_missing(scene: Scene) -> Non
     assert not raises(scene)
 
 
-def test_a_trap_that_blocks_nothing_does_not_hold_the_weight() -> None:
-    trap = Finding("warning", "CookieAffinity", "users stay where they are")
-    assert raises(about_to_rise(route=Route(findings=(trap,))))
+def test_a_finding_that_blocks_nothing_does_not_hold_the_weight() -> None:
+    warning = Finding("warning", "CookieAffinity", "users stay where they are")
+    assert raises(about_to_rise(route=Route(findings=(warning,))))
 
 
 def test_draining_ends_by_the_clock_and_asks_to_be_woken() -> None:

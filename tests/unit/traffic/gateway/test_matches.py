@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.model.routing import HeaderMatch, RequestMatch, StringMatch
+from rollouts.model.header_and_mirror_routes import HeaderMatch, RequestMatch, StringMatch
 from rollouts.traffic.gateway.matches import Inexpressible, by_headers, by_request
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from rollouts.model.header_and_mirror_routes import SetHeaderRoute, SetMirrorRoute
 from rollouts.model.kinds import JSON, Ref
 from rollouts.model.route import Keep, Remove, Split
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
-from rollouts.model.routing import SetHeaderRoute, SetMirrorRoute
 from rollouts.traffic.gateway.router import Gateway
 from tests.unit.traffic import upstream
 from tests.unit.traffic.routes import (

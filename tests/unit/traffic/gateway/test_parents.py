@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from rollouts.model.header_and_mirror_routes import SetHeaderRoute
 from rollouts.model.kinds import JSON
 from rollouts.model.route import Route, Split
-from rollouts.model.routing import SetHeaderRoute
 from rollouts.traffic.gateway.router import Gateway
 from tests.unit.traffic.routes import (
     OWN,

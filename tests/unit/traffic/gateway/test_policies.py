@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from rollouts.controller.routing_objects import scenery
+from rollouts.controller.routing_objects import scene_of
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import JSON, Kind
 from rollouts.model.route import Split
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.model.validation import parse_rollout
-from rollouts.traffic import routing
+from rollouts.traffic import routers
 from rollouts.traffic.gateway import policies
 from rollouts.traffic.gateway.policies import (
     AUTH_POLICY,
@@ -53,8 +53,8 @@ def route(labels: JSON | None = None) -> JSON:
 def findings(*objects: JSON, of: JSON) -> list[Finding]:
     """Return what the routers find that is about policies."""
     cluster, released = surroundings(*objects, of=of)
-    scene = scenery(cluster, released, parse_rollout(released))
-    every = routing.observe(scene, Split()).findings
+    scene = scene_of(cluster, released, parse_rollout(released))
+    every = routers.observe(scene, Split()).findings
     return [each for each in every if each.reason.startswith("Policy")]
 
 

@@ -1,4 +1,4 @@
-"""Traps on the way of the traffic: found before they bite, each with the way out."""
+"""What is wrong on the way of the traffic is found before it harms, each with the way out."""
 
 from typing import Any
 

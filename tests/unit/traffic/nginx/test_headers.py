@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollouts.model.header_and_mirror_routes import HeaderMatch, SetHeaderRoute, StringMatch
 from rollouts.model.kinds import JSON, Ref
 from rollouts.model.route import Change, Split
 from rollouts.model.routers.nginx import INGRESS
-from rollouts.model.routing import HeaderMatch, SetHeaderRoute, StringMatch
 from rollouts.traffic.nginx.headers import header_annotations
 from rollouts.traffic.nginx.router import Nginx
 from tests.unit.traffic.ingresses import (

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from rollouts.model.header_and_mirror_routes import SetMirrorRoute
 from rollouts.model.kinds import JSON, SERVICE, Ref
 from rollouts.model.route import Change, RoutingWrite, Split
 from rollouts.model.routers.nginx import INGRESS
-from rollouts.model.routing import SetMirrorRoute
 from rollouts.traffic.nginx.router import Nginx
 from tests.unit.traffic.ingresses import (
     CANARY,

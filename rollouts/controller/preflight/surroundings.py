@@ -21,7 +21,7 @@ from rollouts.model.kinds import (
 )
 from rollouts.model.role_settings import PodMetadata
 from rollouts.model.spec import RolloutSpec
-from rollouts.model.unchecked import items, mapping
+from rollouts.model.unchecked_json import items, mapping
 from rollouts.traffic import ownership
 
 
@@ -40,7 +40,7 @@ class Reads(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Surroundings:
     """One Rollout, and what is around it."""
 
     cluster: Reads
@@ -51,7 +51,7 @@ class Place:
 
     @classmethod
     def of(cls, cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> Self:
-        """Return the place of a Rollout; its template is empty while its Deployment is not there."""
+        """Return the surroundings of a Rollout; its template is empty while its Deployment is not there."""
         template: FrozenJSON | None = spec.template
         if spec.workload_ref is not None:
             namespace = rollout["metadata"]["namespace"]

@@ -2,10 +2,10 @@
 
 from rollouts.analysis.target import Target
 from rollouts.model.evidence import MeasurementRound
-from rollouts.model.keys import Key
+from rollouts.model.rollout_key import Key
 
 
-class Following:
+class RecordingMonitor:
     def __init__(self) -> None:
         self.targets: dict[Key, Target] = {}
         self._rounds: dict[Key, MeasurementRound] = {}

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.kube.merging import covers, disowns, other_owners, owned_fields, patch_changes
+from rollouts.kube.write_diff import covers, disowns, other_owners, owned_fields, patch_changes
 
 
 def test_a_patch_that_removes_what_is_not_there_changes_nothing() -> None:

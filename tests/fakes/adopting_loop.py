@@ -21,7 +21,7 @@ class Served(Deployments):
         assert len(self.cluster.select(POD, "shop", service["spec"]["selector"])) >= 4
 
 
-class AdoptedShop(ControlLoop):
+class AdoptingControlLoop(ControlLoop):
     """A control loop whose Rollout takes the place of a Deployment, watched for what users would meet."""
 
     def __init__(self, **workload: Any) -> None:
@@ -46,7 +46,7 @@ class AdoptedShop(ControlLoop):
         assert found is not None
         return found
 
-    async def adopted(self, **changes: Any) -> "AdoptedShop":
+    async def adopted(self, **changes: Any) -> "AdoptingControlLoop":
         self.apply(**changes)
         await self.until(lambda: self.workload["spec"]["replicas"] == 0)
         await self.round()
