@@ -1,6 +1,7 @@
 """A canary goes from step to step, then to its promotion; or it stays, and says what it waits for."""
 
 from datetime import timedelta
+from typing import get_args
 
 from rollouts.core.facts import (
     DISRUPTED,
@@ -25,6 +26,7 @@ from rollouts.core.facts import (
 from rollouts.core.next.attempt import retire, roll_back
 from rollouts.core.world import (
     Hold,
+    HoldReason,
     Move,
     UnderWay,
     World,
@@ -37,9 +39,6 @@ from rollouts.core.world import (
 )
 from rollouts.model.status import Pause, PauseReason, RolloutStatus, Weights
 from rollouts.model.strategy import Step
-
-BY_A_PERSON = ("SpecPaused", "Command", "StepsChanged", "StrategyChanged", "InvalidSpec")
-"""With these the clock of a step stands still: it starts anew when they end."""
 
 
 def advance(world: World, move: Move) -> Move:
@@ -66,8 +65,8 @@ def _stands_still(world: World, move: Move) -> Move | None:
 def _awake(world: World, move: Move) -> Move:
     """Return the move without what has held it."""
     move = _with_floor(world, move)
-    if move.status.pause is not None and move.status.pause.reason in BY_A_PERSON:
-        # The clock of a step stands still while a person holds it.
+    if move.status.pause is not None and move.status.pause.reason in get_args(HoldReason):
+        # The clock of a step stands still during a hold.
         move = move.evolve(pause=None, step_started_at=world.now)
     return move
 
@@ -175,7 +174,7 @@ def _held(world: World, move: Move, hold: Hold) -> Move:
     text = f"{where}: held by {hold.why}"
     if status.weights.disrupted_at is not None:
         text += f"; {DISRUPTED}"
-    reason: PauseReason = "Command" if hold.reason == "Command" else "SpecPaused"
+    reason: PauseReason = "SpecPaused" if hold.reason == "WorkloadMissing" else hold.reason
     if status.pause is not None and status.pause.reason == reason:
         return move.evolve(phase="Paused", message=text)
     pause = Pause(reason=reason, at=world.now, by=hold.by)

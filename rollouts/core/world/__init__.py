@@ -67,7 +67,7 @@ from rollouts.core.world.stage import (
     under_way,
     waived,
 )
-from rollouts.core.world.world import Hold, World
+from rollouts.core.world.world import Hold, HoldReason, World
 
 __all__ = [
     "DETACH",
@@ -81,6 +81,7 @@ __all__ = [
     "FirstDeploy",
     "Fleet",
     "Hold",
+    "HoldReason",
     "KeptWarm",
     "Move",
     "NotBegun",

@@ -11,6 +11,10 @@ from rollouts.model.finding import Finding
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import Revision, RolloutStatus
 
+HoldReason = Literal[
+    "StepsChanged", "StrategyChanged", "InvalidSpec", "Command", "WorkloadMissing", "SpecPaused"
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
@@ -20,9 +24,7 @@ class Hold:
     With the first three reasons the spec as it is written is not the one by which it is run.
     """
 
-    reason: Literal[
-        "StepsChanged", "StrategyChanged", "InvalidSpec", "Command", "WorkloadMissing", "SpecPaused"
-    ]
+    reason: HoldReason
     why: str
     """Of an edit: what was changed, and what a person may do; else who or what holds it."""
     by: str = ""
