@@ -25,8 +25,8 @@ from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notifications
 from rollouts.controller.reconcile import Reconciler
 from rollouts.errors import Conflict
-from rollouts.model.keys import Key
 from rollouts.model.kinds import JSON, ROLLOUT, SERVICE, Kind
+from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.notify.silent import SilentNotifier
 from tests.fakes.clock import HandClock
