@@ -50,7 +50,7 @@ class Settings:
     @property
     def quiet_seconds(self) -> float:
         """
-        How long counters of a canary may still move after its last request: two looks.
+        How long counters of a canary may still move after its last request: two intervals of measurement.
 
         Two scrapes, where those were measured to be further apart.
         """

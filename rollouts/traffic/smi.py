@@ -39,18 +39,18 @@ class SMI(Router):
 
     def observe(self, scene: Scene, wanted: Split) -> Route:
         """Return what the TrafficSplit says now, and everything that is found."""
-        found, strays = _present(scene), _strays(scene)
+        found, orphans = _present(scene), _orphans(scene)
         shaped = not wanted.headers and not wanted.mirrors
         route = Route(
             exists=bool(self.clear(scene)), shaped=shaped, findings=tuple(_problems(scene))
         )
-        highest = max((_reach(each, scene) for each in strays.values()), default=0)
+        highest = max((_reach(each, scene) for each in orphans.values()), default=0)
         if found is None:
             if not _needed_at_rest(scene):
-                weight = None if strays else 0
-                return _said(route, weight, highest, intact=not strays)
+                weight = None if orphans else 0
+                return _said(route, weight, highest, intact=not orphans)
             return _said(route, None, max(highest, 1), intact=False)
-        weight = None if strays else _weight(found, scene)
+        weight = None if orphans else _weight(found, scene)
         intact = weight is not None and _is_as_written(found, scene, weight)
         return _said(route, weight, max(highest, _reach(found, scene)), intact=intact)
 
@@ -68,7 +68,7 @@ class SMI(Router):
         extra = {key: None for key in (found or {}).get("spec") or {} if key not in _OUR_FIELDS}
         if extra:  # a server-side apply would leave what somebody else wrote
             writes.append(Change(_ref(scene, _name(scene)), {"spec": extra}))
-        return [*writes, *_removals(scene, _strays(scene))]
+        return [*writes, *_removals(scene, _orphans(scene))]
 
     def clear(self, scene: Scene) -> list[RoutingWrite]:
         """Return the writes after which everything goes to stable, without a TrafficSplit if that will do."""
@@ -76,19 +76,19 @@ class SMI(Router):
             return [
                 each for found in owned(scene, TRAFFIC_SPLIT) for each in _at_rest(scene, found)
             ]
-        strays = _removals(scene, _strays(scene))
+        orphans = _removals(scene, _orphans(scene))
         if _root(scene) == scene.spec.stable_service:
             found = _present(scene)
             return [
                 *(_removals(scene, {_name(scene): found}) if found is not None else []),
-                *strays,
+                *orphans,
             ]
         if not _is_possible(scene):
-            return strays
+            return orphans
         found = _present(scene)
         if found is None or not _is_as_written(found, scene, 0):
             return self.render(scene, Split())
-        return strays
+        return orphans
 
 
 def _at_rest(scene: Scene, found: FrozenJSON) -> Iterator[RoutingWrite]:
@@ -135,7 +135,7 @@ def _present(scene: Scene) -> JSON | None:
     return found if there else None
 
 
-def _strays(scene: Scene) -> dict[str, JSON]:
+def _orphans(scene: Scene) -> dict[str, JSON]:
     """Return those of ours that the spec asks for no longer."""
     return {
         name: each

@@ -22,8 +22,8 @@ def handle_command(world: World, move: Move) -> Move:
     elif handler is None:
         known = ", ".join(HANDLERS)
         done, accepted, answer = move, False, f"unknown verb {command.verb!r}; known are {known}"
-    elif (complaint := _meant_for_another(command, move.status)) is not None:
-        done, accepted, answer = move, False, complaint
+    elif (mismatch := _meant_for_another(command, move.status)) is not None:
+        done, accepted, answer = move, False, mismatch
     else:
         done, accepted, answer = handler(world, move, command)
     current = done.status.current_revision

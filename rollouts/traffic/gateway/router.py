@@ -58,9 +58,9 @@ class Gateway(Router):
         found = list(originals(scene))
         weights = {_weight(scene, each) for each in found} or {0}
         weight = weights.pop() if len(weights) == 1 else None
-        strays = [route for _, route in _strays(scene)]
+        orphans = [route for _, route in _orphans(scene)]
         owns = [own for _, own in own_routes(scene)]
-        theirs = [*(each.route for each in found), *strays]
+        theirs = [*(each.route for each in found), *orphans]
         written = max(
             (
                 *(_reach(scene, route) for route in theirs),
@@ -91,7 +91,7 @@ class Gateway(Router):
         changes = [
             write for each in found for write in _change(scene, each.kind, each.route, split)
         ]
-        for kind, route in _strays(scene):
+        for kind, route in _orphans(scene):
             changes += _cleared(scene, kind, route)
         owns = [own for each in found if (own := _own(scene, each, split)) is not None]
         kept = {_ref(scene, own.kind, own.body["metadata"]["name"]) for own in owns}
@@ -114,7 +114,7 @@ class Gateway(Router):
         routes = [(each.kind, each.route) for each in originals(scene)]
         changes = [
             write
-            for kind, route in [*routes, *_strays(scene)]
+            for kind, route in [*routes, *_orphans(scene)]
             for write in _cleared(scene, kind, route)
         ]
         return [*changes, *_removals(scene)]
@@ -132,7 +132,7 @@ def _ref(scene: Scene, kind: Kind, name: str) -> Ref:
     return Ref(kind, namespace_of(scene.rollout), name)
 
 
-def _strays(scene: Scene) -> Iterator[tuple[Kind, JSON]]:
+def _orphans(scene: Scene) -> Iterator[tuple[Kind, JSON]]:
     """Yield the routes that have our note, and that the spec names no longer."""
     for kind in (HTTP_ROUTE, GRPC_ROUTE):
         for name, route in sorted(scene.of(kind).items()):

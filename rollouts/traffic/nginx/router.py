@@ -75,7 +75,7 @@ class Nginx(Router):
         """
         bodies = list(_canaries(scene, split))
         keeps = [Keep(INGRESS, body) for body in bodies]
-        extra = (_without_strays(scene, body) for body in bodies)
+        extra = (_without_foreign_annotations(scene, body) for body in bodies)
         return [*keeps, *(each for each in extra if each), *mirror.changes(scene, split)]
 
     def clear(self, scene: Scene) -> list[RoutingWrite]:
@@ -101,7 +101,7 @@ def _expected(scene: Scene) -> dict[str, str]:
 
 
 def _owned(scene: Scene) -> dict[str, JSON]:
-    """Return the canary Ingresses that exist and are this Rollout's, strays included."""
+    """Return the canary Ingresses that exist and are this Rollout's, orphans included."""
     names, prefix = _expected(scene), scene.said_to(NginxRouting).annotation_prefix
     return {
         name: each
@@ -122,9 +122,9 @@ def _canaries(scene: Scene, split: Split) -> Iterator[JSON]:
             yield _canary(scene, name, ingress, rules, split)
         elif present is not None:
             yield _canary(scene, name, present, rules_of(present), split)
-    for name, stray in _owned(scene).items():
+    for name, orphan in _owned(scene).items():
         if name not in expected:
-            yield _canary(scene, name, stray, rules_of(stray), _CUT_OFF)
+            yield _canary(scene, name, orphan, rules_of(orphan), _CUT_OFF)
 
 
 def _canary(scene: Scene, name: str, like: FrozenJSON, rules: list[JSON], split: Split) -> JSON:
@@ -179,7 +179,7 @@ def _sends(key: str) -> bool:
     return key.rpartition("/")[2].startswith(headers.RULE)
 
 
-def _without_strays(scene: Scene, body: FrozenJSON) -> Change | None:
+def _without_foreign_annotations(scene: Scene, body: FrozenJSON) -> Change | None:
     """
     Return what takes away annotations of the canary or its upstream that are not to be there.
 
@@ -190,11 +190,11 @@ def _without_strays(scene: Scene, body: FrozenJSON) -> Change | None:
     if present is None:
         return None
     found = _of_canary(present, scene.said_to(NginxRouting).annotation_prefix)
-    strays = [key for key in found if key not in metadata["annotations"]]
-    if not strays:
+    foreign = [key for key in found if key not in metadata["annotations"]]
+    if not foreign:
         return None
     ref = Ref(INGRESS, metadata["namespace"], metadata["name"])
-    return Change(ref, {"metadata": {"annotations": dict.fromkeys(strays)}})
+    return Change(ref, {"metadata": {"annotations": dict.fromkeys(foreign)}})
 
 
 def _weight(ingress: FrozenJSON, routing: NginxRouting) -> int | None:

@@ -115,9 +115,9 @@ def test_living_pods_are_not_labelled_in_the_middle_of_a_release() -> None:
 
 def test_one_pod_without_the_label_changes_no_selector() -> None:
     canary = replica_set(NEW, 1)
-    stray = replace(canary, pods=(replace(canary.pods[0], labelled=False),))
+    unlabelled = replace(canary, pods=(replace(canary.pods[0], labelled=False),))
     moving = under_way(25)
-    scene = moving.with_(status=moving.status.evolve(selector=ALWAYS)).evolve(stray)
+    scene = moving.with_(status=moving.status.evolve(selector=ALWAYS)).evolve(unlabelled)
     decision = scene.decide()
     assert decision.status.selector == ALWAYS
     label = {"rollouts.dev/rollout": "checkout"}
