@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from itertools import combinations
 
-from tests.messages import HOLE, OTHERS_WORDS, ROOT, Message, messages, page
+from tests.messages import HOLE, KINDS_BY_PLACE, OTHERS_WORDS, ROOT, Message, messages, page
 
 # What is said in more than one place, and why. Don't add to these; make it one.
 SAID_TWICE: dict[str, str] = {
@@ -88,3 +88,7 @@ def test_no_two_messages_differ_by_a_word() -> None:
 
 def test_rooms_that_speak_for_others_exist() -> None:
     assert all((ROOT / room).is_dir() for room in OTHERS_WORDS)
+
+
+def test_every_place_that_has_a_heading_is_there() -> None:
+    assert [place for place in KINDS_BY_PLACE if not (ROOT / place).exists()] == []
