@@ -16,19 +16,19 @@ NO_STATUS = "no controller has written a status yet; does one run?"
 
 
 async def watch_rollout(
-    requests: Requests, ref: Ref, silence: asyncio.Event | None = None
+    requests: Requests, ref: Ref, no_answer: asyncio.Event | None = None
 ) -> AsyncGenerator[JSON]:
     """
     Yield the object now and after each change, for ever; cuts are waited out.
 
-    `silence` is set as long as the cluster does not answer.
+    `no_answer` is set as long as the cluster does not answer.
 
     Raises:
         NotFound: it does not exist, or was deleted.
         Unavailable: the cluster did not answer the first request.
     """
     seen, told, failures = False, False, 0
-    silence = silence or asyncio.Event()
+    no_answer = no_answer or asyncio.Event()
     while True:
         try:
             async with aclosing(requests.watch(ref)) as states:
@@ -38,7 +38,7 @@ async def watch_rollout(
                     if told:
                         say("the cluster answers again")
                     seen, told, failures = True, False, 0
-                    silence.clear()
+                    no_answer.clear()
                     yield state
         except Unavailable as error:
             if not seen:
@@ -46,7 +46,7 @@ async def watch_rollout(
             if not told:
                 say(f"the cluster does not answer, and is asked again: {error}")
             told = True
-            silence.set()
+            no_answer.set()
         failures += 1
         await asyncio.sleep(BACKOFF.delay(failures))
 

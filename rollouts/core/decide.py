@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollouts.core.facts import (
-    is_home,
+    stable_has_all_traffic,
     with_service_findings,
     with_workload_findings,
     without_evidence_of_another,
@@ -25,7 +25,7 @@ from rollouts.core.next.attempt import retarget
 from rollouts.core.next.commands import handle_command
 from rollouts.core.next.conditions import with_conditions
 from rollouts.core.next.confirm import confirm
-from rollouts.core.next.giving_back import give_back, note_traffic_going_home, stop_for_deletion
+from rollouts.core.next.giving_back import give_back, note_traffic_going_back, stop_for_deletion
 from rollouts.core.next.notes import (
     note_confirmation_timeout,
     note_stable_down,
@@ -86,7 +86,7 @@ NEXT: tuple[Stage, ...] = (
 )
 BLOCKED: tuple[Stage, ...] = (remember_evidence, remember_workload, report_workload_blocker)
 """In place of `NEXT` while a Deployment's place can't be taken: it serves everything."""
-GOING_HOME: tuple[Stage, ...] = (
+GOING_BACK: tuple[Stage, ...] = (
     remember_evidence,
     stop_for_deletion,
     confirm,
@@ -94,7 +94,7 @@ GOING_HOME: tuple[Stage, ...] = (
     settle,
     advance,
     release_retiring,
-    note_traffic_going_home,
+    note_traffic_going_back,
 )
 """In place of `NEXT` while a Rollout is deleted, and traffic goes back to stable."""
 GIVING_BACK: tuple[Stage, ...] = (remember_evidence, give_back)
@@ -164,7 +164,7 @@ def decide(
 def _course(world: World, status: RolloutStatus) -> tuple[Stage, ...]:
     """Return what makes the next status: usually `NEXT`."""
     if world.observed.leaving:
-        return GIVING_BACK if is_home(world, status) else GOING_HOME
+        return GIVING_BACK if stable_has_all_traffic(world, status) else GOING_BACK
     return BLOCKED if workload_blocker(world, status) else NEXT
 
 
@@ -172,7 +172,7 @@ def _actions(world: World, move: Move, course: tuple[Stage, ...]) -> list[Action
     """Return the writes of this decision, the most urgent first, and at the end a command's name."""
     actions = _writes(world, move, course)
     command = world.observed.command
-    if command is not None and not command.id and course in (NEXT, GOING_HOME):
+    if command is not None and not command.id and course in (NEXT, GOING_BACK):
         # The resource version makes the id unique, and the same for whoever decides again.
         id_ = f"{command.verb}-{world.observed.resource_version}"
         actions.append(NameCommand(id=id_, verb=command.verb))

@@ -86,7 +86,7 @@ def _log_mixture(failed: float, good: float, p0: float, grid: Sequence[float]) -
     return log_mean([failed * bad + good * well for bad, well in _log_ratios(p0, tuple(grid))])
 
 
-@lru_cache(maxsize=256)  # a grid for each limit that anybody has, asked at every look
+@lru_cache(maxsize=256)  # a grid for each limit that anybody has, asked in every round
 def _log_ratios(p0: float, grid: Sequence[float]) -> tuple[tuple[float, float], ...]:
     """Return, for each point of the grid, what one failed and what one good request add to log E."""
     return tuple((math.log(p / p0), math.log1p(-p) - math.log1p(-p0)) for p in grid)

@@ -25,12 +25,12 @@ def role_settings_errors(spec: RolloutSpec) -> Iterator[FieldError]:
     ):
         if metadata is not None:
             yield from _metadata(spec, metadata, f"{way}.{field}")
-    apart = spec.active_strategy.anti_affinity
-    if apart is None:
+    anti_affinity = spec.active_strategy.anti_affinity
+    if anti_affinity is None:
         return
     wishes = (
-        apart.required_during_scheduling_ignored_during_execution,
-        apart.preferred_during_scheduling_ignored_during_execution,
+        anti_affinity.required_during_scheduling_ignored_during_execution,
+        anti_affinity.preferred_during_scheduling_ignored_during_execution,
     )
     if (wishes[0] is None) == (wishes[1] is None):
         yield FieldError(

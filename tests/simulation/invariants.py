@@ -160,10 +160,10 @@ class Invariants:
         assert after <= most + _LITTLE, f"{after:.0%} where {most:.0%} are asked for"
 
     def _leaning(self, status: RolloutStatus) -> list[str]:
-        look, target = self.story.monitor.latest(KEY), self.story.monitor.targets.get(KEY)
-        if target is None or look is None:
+        latest, target = self.story.monitor.latest(KEY), self.story.monitor.targets.get(KEY)
+        if target is None or latest is None:
             return []
-        criteria = weigh(target.spec, status, look).criteria
+        criteria = weigh(target.spec, status, latest).criteria
         return [each.message for each in criteria if each.leans]
 
     def _ports_are_those_of_stable(self, hash_: str) -> None:

@@ -116,7 +116,7 @@ def _live_findings(
 ) -> list[Located]:
     """Return what is found around a Rollout in the cluster, with the files' objects laid over it."""
     from rollouts.cli.lint.documents import read  # noqa: PLC0415 - brings yaml
-    from rollouts.cli.lint.live import look  # noqa: PLC0415 - brings pydantic
+    from rollouts.cli.lint.live import live_findings  # noqa: PLC0415 - brings pydantic
 
     written = [document.content for file in texts for document in read(texts[file], file)[0]]
     found: list[Located] = []
@@ -124,7 +124,7 @@ def _live_findings(
     async def looked(session: Session, **_: Any) -> int:
         ref = session.rollout(name)
         place = f"{ref.namespace}/{ref.name}"
-        looked_at = await look(session.requests, ref, written, prometheus)
+        looked_at = await live_findings(session.requests, ref, written, prometheus)
         found.extend(Located(place, None, finding) for finding in looked_at)
         return 0
 

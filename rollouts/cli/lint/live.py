@@ -20,7 +20,7 @@ from rollouts.model.validation import parse_rollout
 from rollouts.traffic.routers import ROUTERS
 
 
-async def look(
+async def live_findings(
     requests: Requests, ref: Ref, written: Iterable[Any], prometheus: str = ""
 ) -> list[Finding]:
     """

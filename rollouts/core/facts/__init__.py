@@ -33,10 +33,10 @@ from rollouts.core.facts.giving_back import (
     ToRestore,
     WithoutWorkload,
     give_back_stage,
-    is_home,
     named_revisions,
     other_pods,
     services_to_release,
+    stable_has_all_traffic,
 )
 from rollouts.core.facts.holds import hold_of, is_held
 from rollouts.core.facts.progress import (
@@ -197,7 +197,6 @@ __all__ = [
     "hold_of",
     "is_better_than_stable",
     "is_held",
-    "is_home",
     "is_known_good",
     "is_reached",
     "is_rising",
@@ -241,6 +240,7 @@ __all__ = [
     "settled_pods",
     "short_since",
     "short_until",
+    "stable_has_all_traffic",
     "stable_is_alone",
     "stable_is_down",
     "stable_is_failing",

@@ -110,7 +110,7 @@ GivingBack = (
 
 
 def give_back_stage(world: World, status: RolloutStatus) -> GivingBack:
-    """Return how far everything is given back, once all traffic `is_home`."""
+    """Return how far everything is given back, once all traffic `stable_has_all_traffic`."""
     workload = world.observed.workload
     begun = status.current_revision is not None or bool(world.observed.replica_sets)
     if workload is None or not begun:
@@ -189,7 +189,7 @@ def _at_the_end(
     return GivenBack(adoption, workload)
 
 
-def is_home(world: World, status: RolloutStatus) -> bool:
+def stable_has_all_traffic(world: World, status: RolloutStatus) -> bool:
     """
     Return whether no request goes to another revision than the stable one, as far as one can tell.
 

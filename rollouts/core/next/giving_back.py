@@ -33,7 +33,7 @@ from rollouts.core.world import Move, World, current_route, describe, under_way
 from rollouts.model.status import Retiring
 
 
-def note_traffic_going_home(world: World, move: Move) -> Move:
+def note_traffic_going_back(world: World, move: Move) -> Move:
     """Return the move that says what is waited for before anything is given back, unless something is wrong besides."""
     status, workload = move.status, world.observed.workload
     stable = status.stable_revision
@@ -68,7 +68,7 @@ def _hurried(world: World, entry: Retiring) -> Retiring:
 
 
 def give_back(world: World, move: Move) -> Move:
-    """Go on with giving everything back, once all traffic `is_home`."""
+    """Go on with giving everything back, once all traffic `stable_has_all_traffic`."""
     found = give_back_stage(world, move.status)
     if isinstance(found, NothingToGive):
         return move

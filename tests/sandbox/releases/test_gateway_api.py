@@ -209,7 +209,7 @@ async def a_parent_that_nobody_serves_is_said_and_holds_up_nothing(release: Rele
     before = written(release)
     says = f"Gateway edge says nothing of HTTPRoute {manifests.NAME}"
     await release.until(
-        lambda: says in str(release.condition("Preflight").get("message")), "the remark"
+        lambda: says in str(release.condition("Preflight").get("message")), "the finding"
     )
     async with traffic(release):
         updates_to(release, "2")
