@@ -7,6 +7,7 @@ from rich.console import Console
 from rollouts.cli.get_snapshot import Snapshot, snapshot_of
 from rollouts.cli.get_view import age, render, step_label
 from rollouts.model.kinds import JSON
+from rollouts.model.strategy import STEP_KINDS
 from tests.unit.cli.objects import (
     NOW,
     changed,
@@ -101,31 +102,36 @@ def test_what_no_controller_has_seen_is_new() -> None:
     assert "● New" in drawn(None)[0]
 
 
-@pytest.mark.parametrize(
-    ("step", "label"),
-    [
-        ({"setWeight": 5}, "5 %"),
-        ({"pause": {}}, "pause until promoted"),
-        ({"pause": {"duration": 90}}, "pause 1m30s"),
-        ({"analysis": {"duration": "5m"}}, "analysis 5m"),
-        ({"setCanaryScale": {"replicas": 3}}, "3 pods"),
-        ({"setCanaryScale": {"weight": 50}}, "size 50 %"),
-        ({"setCanaryScale": {"matchTrafficWeight": True}}, "size as weight"),
-        ({"pause": {"duration": "soon"}}, "pause soon"),
-        (
-            {"setHeaderRoute": {"name": "testers", "match": [{"headerName": "x"}]}},
-            "setHeaderRoute testers",
-        ),
-        ({"setHeaderRoute": {"name": "testers"}}, "setHeaderRoute testers ends"),
-        ({"setMirrorRoute": {"name": "copy", "percentage": 10}}, "setMirrorRoute copy"),
-        ({"setMirrorRoute": {"name": "copy", "match": [{}]}}, "setMirrorRoute copy"),
-        ({"setMirrorRoute": {"name": "copy", "percentage": 0}}, "setMirrorRoute copy ends"),
-        ({"setMirrorRoute": None}, "setMirrorRoute ? ends"),
-        ({}, "?"),
-    ],
-)
+SHOWN: list[tuple[JSON, str]] = [
+    ({"setWeight": 5}, "5 %"),
+    ({"pause": {}}, "pause until promoted"),
+    ({"pause": {"duration": 90}}, "pause 1m30s"),
+    ({"analysis": {"duration": "5m"}}, "analysis 5m"),
+    ({"setCanaryScale": {"replicas": 3}}, "3 pods"),
+    ({"setCanaryScale": {"weight": 50}}, "size 50 %"),
+    ({"setCanaryScale": {"matchTrafficWeight": True}}, "size as weight"),
+    ({"pause": {"duration": "soon"}}, "pause soon"),
+    (
+        {"setHeaderRoute": {"name": "testers", "match": [{"headerName": "x"}]}},
+        "setHeaderRoute testers",
+    ),
+    ({"setHeaderRoute": {"name": "testers"}}, "setHeaderRoute testers ends"),
+    ({"setMirrorRoute": {"name": "copy", "percentage": 10}}, "setMirrorRoute copy"),
+    ({"setMirrorRoute": {"name": "copy", "match": [{}]}}, "setMirrorRoute copy"),
+    ({"setMirrorRoute": {"name": "copy", "percentage": 0}}, "setMirrorRoute copy ends"),
+    ({"setMirrorRoute": None}, "setMirrorRoute ? ends"),
+    ({}, "?"),
+]
+
+
+@pytest.mark.parametrize(("step", "label"), SHOWN)
 def test_a_step_in_a_few_words(step: JSON, label: str) -> None:
     assert step_label(step) == label
+
+
+def test_every_kind_of_step_is_shown() -> None:
+    """One that is not known here would be shown as a pause without an end."""
+    assert {kind for step, _ in SHOWN for kind in step} == set(STEP_KINDS)
 
 
 def test_ages_are_as_kubectl_has_them() -> None:
