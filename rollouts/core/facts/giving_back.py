@@ -110,7 +110,7 @@ GivingBack = (
 
 
 def give_back_stage(world: World, status: RolloutStatus) -> GivingBack:
-    """Return how far everything is given back, once all traffic `stable_has_all_traffic`."""
+    """Return how far everything is given back, once `stable_has_all_traffic`."""
     workload = world.observed.workload
     begun = status.current_revision is not None or bool(world.observed.replica_sets)
     if workload is None or not begun:

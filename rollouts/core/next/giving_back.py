@@ -68,7 +68,7 @@ def _hurried(world: World, entry: Retiring) -> Retiring:
 
 
 def give_back(world: World, move: Move) -> Move:
-    """Go on with giving everything back, once all traffic `stable_has_all_traffic`."""
+    """Go on with giving everything back, once `stable_has_all_traffic`."""
     found = give_back_stage(world, move.status)
     if isinstance(found, NothingToGive):
         return move
