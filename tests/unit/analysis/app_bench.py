@@ -6,7 +6,6 @@ from typing import Any
 from rollouts.analysis.monitor import Monitor
 from rollouts.analysis.target import Target
 from rollouts.controller.metrics import ControllerMetrics
-from rollouts.model.evidence import Measurement, MeasurementRound
 from rollouts.model.kinds import JSON
 from rollouts.model.rollout_key import Key
 from rollouts.model.status import Revision
@@ -14,7 +13,7 @@ from rollouts.model.validation import parse_rollout
 from tests.fakes.clock import HandClock
 from tests.fakes.kubernetes import rollout
 from tests.fakes.metrics import FakeMetrics
-from tests.unit.analysis.bench import ERRORS, settle
+from tests.unit.analysis.bench import ERRORS, ScrapedMonitor
 
 KEY = Key("shop", "checkout")
 HASHES = {"canary": "canaryhash", "stable": "stablehash"}
@@ -38,7 +37,7 @@ def target(
     )
 
 
-class AppBench:
+class AppBench(ScrapedMonitor):
     """Pods that count their requests, scraped every 5 s."""
 
     def __init__(self, *criteria: JSON, strategy: JSON = BY_REPLICAS, **spec: Any) -> None:
@@ -97,13 +96,6 @@ class AppBench:
         self.end(arm, number)
         self.begin(arm, number, up=0)
 
-    async def wait(self, seconds: float, *, scraping: bool = True) -> None:
-        for _ in range(int(seconds / 5)):
-            self.clock.move(5)
-            if scraping:
-                self.metrics.scrape(self.clock.now())
-            await settle()
-
     async def expose(self) -> None:
         """Scrape stable for a while, and begin."""
         self.begin("stable")
@@ -113,12 +105,3 @@ class AppBench:
     def follow(self, **changes: Any) -> None:
         self.target = replace(self.target, **changes)
         self.monitor.follow(self.target)
-
-    @property
-    def latest(self) -> MeasurementRound:
-        latest = self.monitor.latest(KEY)
-        assert latest is not None
-        return latest
-
-    def measured(self, name: str = "errors") -> Measurement:
-        return self.latest.measurements[name]

@@ -26,7 +26,31 @@ QUERY = {
 }
 
 
-class Bench:
+class ScrapedMonitor:
+    """A monitor over counters that are scraped every 5 s, and what its rounds say."""
+
+    clock: HandClock
+    metrics: FakeMetrics
+    monitor: Monitor
+
+    async def wait(self, seconds: float, *, scraping: bool = True) -> None:
+        for _ in range(int(seconds / 5)):
+            self.clock.move(5)
+            if scraping:
+                self.metrics.scrape(self.clock.now())
+            await settle()
+
+    @property
+    def latest(self) -> MeasurementRound:
+        latest = self.monitor.latest(KEY)
+        assert latest is not None
+        return latest
+
+    def measured(self, name: str = "errors") -> Measurement:
+        return self.latest.measurements[name]
+
+
+class Bench(ScrapedMonitor):
     """Counters of nginx, scraped every 5 s, and what the rounds say."""
 
     def __init__(self, *criteria: dict[str, Any], exported: bool = False) -> None:
@@ -81,25 +105,9 @@ class Bench:
         facts |= {"service": "checkout", "canary": ARM[arm], "status": "200"}
         self.metrics.count(BUCKETS, requests, **{**facts, **labels})
 
-    async def wait(self, seconds: float, *, scraping: bool = True) -> None:
-        for _ in range(int(seconds / 5)):
-            self.clock.move(5)
-            if scraping:
-                self.metrics.scrape(self.clock.now())
-            await settle()
-
     def expose(self) -> None:
         self.target = replace(self.target, exposed_at=self.clock.now())
         self.monitor.follow(self.target)
-
-    @property
-    def latest(self) -> MeasurementRound:
-        latest = self.monitor.latest(KEY)
-        assert latest is not None
-        return latest
-
-    def measured(self, name: str = "errors") -> Measurement:
-        return self.latest.measurements[name]
 
 
 async def serving(bench: Bench, seconds: int, status: str = "200", **labels: str) -> None:
