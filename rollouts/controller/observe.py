@@ -91,7 +91,7 @@ def observe(
         template=template,
         quiet_seconds=quiet_seconds,
         workload=workload.observe_workload(cluster, rollout, spec),
-        leaving=bool(metadata.get("deletionTimestamp")),
+        is_being_deleted=bool(metadata.get("deletionTimestamp")),
         finalizers=tuple(each for each in metadata.get("finalizers") or () if each in FINALIZERS),
     )
 

@@ -163,7 +163,7 @@ def decide(
 
 def _course(world: World, status: RolloutStatus) -> tuple[Stage, ...]:
     """Return what makes the next status: usually `NEXT`."""
-    if world.observed.leaving:
+    if world.observed.is_being_deleted:
         return GIVING_BACK if stable_has_all_traffic(world, status) else GOING_BACK
     return BLOCKED if workload_blocker(world, status) else NEXT
 

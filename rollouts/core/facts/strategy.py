@@ -18,7 +18,7 @@ def release_has_ended(world: World, status: RolloutStatus) -> bool:
 
 def release_remains(world: World, status: RolloutStatus) -> str:
     """Return what has to come to pass before nothing of a release is left; empty when it has."""
-    if world.observed.leaving or (under_way(status) and status.entered_steps):
+    if world.observed.is_being_deleted or (under_way(status) and status.entered_steps):
         return "the release has ended"
     if world.observed.route.exists:
         return "the routes are cleared"

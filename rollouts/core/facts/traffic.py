@@ -69,7 +69,7 @@ def stand_in(world: World, status: RolloutStatus) -> ReplicaSet | None:
 
 def _is_forced(world: World, status: RolloutStatus) -> bool:
     """Return whether a person wants traffic back whatever that costs: by `abort`, or by taking it all down."""
-    return world.observed.leaving or (status.abort is not None and status.abort.forced)
+    return world.observed.is_being_deleted or (status.abort is not None and status.abort.forced)
 
 
 def _leads_to(world: World, stable: ReplicaSet) -> bool:

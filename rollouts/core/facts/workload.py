@@ -16,7 +16,7 @@ _IN_THE_WAY = (MISSING, CLAIMED, "FewerReplicas")
 def workload_missing(world: World, status: RolloutStatus) -> str:
     """Return what is said where there has to be a Deployment, and is none; or nothing."""
     workload, ref = world.observed.workload, world.spec.workload_ref
-    if workload is None or ref is None or world.observed.leaving or workload.exists:
+    if workload is None or ref is None or world.observed.is_being_deleted or workload.exists:
         return ""
     kept = "; the pods that run are kept" if status.stable_revision is not None else ""
     return f"Deployment {ref.name} does not exist{kept}; create it, or correct workloadRef.name"
@@ -29,7 +29,7 @@ def with_workload_findings(world: World, status: RolloutStatus) -> World:
 
 def _workload_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
     workload, ref = world.observed.workload, world.spec.workload_ref
-    if workload is None or ref is None or world.observed.leaving:
+    if workload is None or ref is None or world.observed.is_being_deleted:
         return
     if missing := workload_missing(world, status):
         yield Finding(

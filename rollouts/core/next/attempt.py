@@ -101,7 +101,7 @@ def retarget(world: World, move: Move) -> Move:
     move = begin(world, move, numbered(world, status, wanted), skipping=known)
     if superseded is None or status.stable_revision is None:
         return move
-    return leaving(world, move, superseded.hash)
+    return let_go(world, move, superseded.hash)
 
 
 def begin(world: World, move: Move, target: Revision, *, skipping: bool = False) -> Move:
@@ -226,7 +226,7 @@ def _first_sight(world: World, move: Move) -> Move:
     move = move.evolve(stable_revision=stable, weights=Weights(desired=100, applied=100))
     for other in world.observed.replica_sets.values():
         if other.existing > 0 and other.hash != stable.hash:
-            move = leaving(world, move, other.hash)  # it may have served until a moment ago
+            move = let_go(world, move, other.hash)  # it may have served until a moment ago
     if serving.hash == world.observed.template_hash:
         move = move.evolve(current_revision=stable)
         return move.event(
@@ -254,10 +254,10 @@ def _back_to_stable(world: World, move: Move, stable: Revision) -> Move:
         "BackToStable",
         f"the template is that of {describe(stable)} again: no steps needed",
     )
-    return leaving(world, move, left.hash).as_retreat() if left is not None else move
+    return let_go(world, move, left.hash).as_retreat() if left is not None else move
 
 
-def leaving(world: World, move: Move, hash_: str) -> Move:
+def let_go(world: World, move: Move, hash_: str) -> Move:
     """Let a revision that was on its way go, some time after nothing reaches it any more."""
     delay = world.spec.active_strategy.abort_scale_down_delay_seconds
     return move.evolve(retiring=retire(move.status, hash_, delay))

@@ -1,7 +1,7 @@
 """What people ask of revisions: abort, rollback, retry and restart."""
 
 from rollouts.core.facts import abort_cost, good_revisions, who_answers, without_restart_words
-from rollouts.core.next.attempt import begin, go_back, leaving, numbered, roll_back
+from rollouts.core.next.attempt import begin, go_back, let_go, numbered, roll_back
 from rollouts.core.world import (
     Command,
     Move,
@@ -68,7 +68,7 @@ def rollback(world: World, move: Move, command: Command) -> tuple[Move, bool, st
     left = status.current_revision if under_way(status) else None
     moved = begin(world, move, target, skipping=True)
     if left is not None:
-        moved = leaving(world, moved, left.hash)
+        moved = let_go(world, moved, left.hash)
     return moved, True, f"the rollout goes back to {describe(found)}, as {describe(target)}"
 
 

@@ -10,7 +10,7 @@ from rollouts.model.status import RolloutStatus
 
 def workload_writes(world: World, status: RolloutStatus) -> Iterator[ScaleWorkload | SetFinalizers]:
     """Yield what is missing between the Deployment and `status`, and the finalizer of the spec."""
-    if world.observed.leaving:
+    if world.observed.is_being_deleted:
         return
     yield from _finalizer(world)
     workload = world.observed.workload

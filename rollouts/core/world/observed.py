@@ -182,7 +182,7 @@ class Observed:
     """How long after a superseded canary's last request its counters may still move."""
     workload: Workload | None = None
     """The Deployment of workloadRef; its template is `template` here, its selector `selector`."""
-    leaving: bool = False
+    is_being_deleted: bool = False
     """The Rollout is being deleted, and stays until everything is given back."""
     finalizers: tuple[str, ...] = ()
     """Those of ours (`FINALIZERS`) that the Rollout has."""

@@ -222,7 +222,7 @@ def test_a_promoted_revision_that_loses_its_pods_at_once_leaves_the_old_ones_to_
 
 def test_the_way_out_of_a_rollout_does_not_wait_for_stable() -> None:
     scene = under_way(25).evolve(replica_set(OLD, 4, 0))
-    assert scene.with_(leaving=True).decide().actions == (SetWeight(Split(cut_off=True)),)
+    assert scene.with_(is_being_deleted=True).decide().actions == (SetWeight(Split(cut_off=True)),)
 
 
 SHARED = spec_of(strategy={"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}})

@@ -28,18 +28,18 @@ from tests.unit.core.worlds import (
     under_way,
 )
 
-LEAVING = {"leaving": True, "finalizers": (DETACH,)}
+BEING_DELETED = {"is_being_deleted": True, "finalizers": (DETACH,)}
 
 
-def leaving(**changes: Any) -> Scene:
+def being_deleted(**changes: Any) -> Scene:
     """Return the scene of a Rollout that runs a Deployment's pods, and is being deleted."""
     scene = taken(now=at(100), workload=deployment(0))
-    return scene.after(scene.decide()).with_(**{**LEAVING, **changes})
+    return scene.after(scene.decide()).with_(**{**BEING_DELETED, **changes})
 
 
 def restored(**changes: Any) -> Scene:
     """Return the scene after the Deployment was given its pods again, none of which is there yet."""
-    scene = leaving()
+    scene = being_deleted()
     scene = scene.after(scene.decide())
     return scene.with_(**{"workload": deployment(4, available=0, existing=0), **changes})
 
@@ -51,7 +51,7 @@ def released(**changes: Any) -> Scene:
 
 
 def test_it_goes_from_part_to_part() -> None:
-    scene = leaving()
+    scene = being_deleted()
     decision = scene.decide()
     assert decision.actions == (RestoreWorkload(4),)
     assert told(decision) == ["Reverting"]
@@ -81,7 +81,7 @@ def test_it_goes_from_part_to_part() -> None:
 
 def test_nothing_is_done_twice_when_the_status_was_not_written() -> None:
     """The writes were made, and whoever made them died before it wrote them down."""
-    scene = leaving(workload=deployment(4, available=0, existing=0))
+    scene = being_deleted(workload=deployment(4, available=0, existing=0))
     decision = scene.decide()
     assert decision.actions == ()
     assert decision.status.adoption is not None
@@ -89,7 +89,7 @@ def test_nothing_is_done_twice_when_the_status_was_not_written() -> None:
 
 
 def test_a_release_under_way_is_stopped_and_its_template_is_not_given_back() -> None:
-    scene = under_way(25, adopting()).with_(workload=deployment(0), **LEAVING)
+    scene = under_way(25, adopting()).with_(workload=deployment(0), **BEING_DELETED)
     decision = scene.decide()
     assert told(decision) == ["RolledBack"]
     assert decision.actions == (SetWeight(Split(cut_off=True)),)
@@ -109,7 +109,7 @@ def test_a_release_under_way_is_stopped_and_its_template_is_not_given_back() -> 
 
 
 def test_until_then_it_says_what_it_waits_for() -> None:
-    scene = under_way(25, adopting()).with_(workload=deployment(0), **LEAVING)
+    scene = under_way(25, adopting()).with_(workload=deployment(0), **BEING_DELETED)
     scene = scene.after(scene.decide())
     assert scene.decide().status.message == (
         "before everything is given back to Deployment shop, all traffic goes back to revision 1"
@@ -120,14 +120,14 @@ def test_until_then_it_says_what_it_waits_for() -> None:
         "before everything is given back to Deployment shop, the pods of revision 2 (shop:newhash)"
         " go: its Services will select all pods"
     )
-    kept = leaving().evolve(replica_set(NEW, 1)).decide().status
+    kept = being_deleted().evolve(replica_set(NEW, 1)).decide().status
     assert kept.phase == "Progressing", "it is not at rest any more"
     assert "the pods of revision 2 (shop:newhash) go" in kept.message
 
 
 def test_a_revision_that_is_only_kept_warm_is_not_waited_for_long() -> None:
     warm = [Retiring(hash=NEW, delay_seconds=3600, at=at(3000))]
-    scene = leaving(retiring=warm).evolve(replica_set(NEW, 4))
+    scene = being_deleted(retiring=warm).evolve(replica_set(NEW, 4))
     (entry,) = scene.decide().status.retiring
     due = scene.now + timedelta(seconds=30)
     assert (entry.delay_seconds, entry.at) == (30, due)
@@ -136,14 +136,14 @@ def test_a_revision_that_is_only_kept_warm_is_not_waited_for_long() -> None:
 
 
 def test_its_pods_come_back_as_many_as_the_rollout_has() -> None:
-    grown = leaving(spec=adopting(replicas=9)).evolve(replica_set(OLD, 7))
+    grown = being_deleted(spec=adopting(replicas=9)).evolve(replica_set(OLD, 7))
     assert grown.decide().actions == (RestoreWorkload(9),)
-    many = leaving().evolve(replica_set(OLD, 12))
+    many = being_deleted().evolve(replica_set(OLD, 12))
     assert many.decide().actions == (RestoreWorkload(12),)
 
 
 def test_a_service_on_a_canary_that_was_switched_to_goes_to_stable_first() -> None:
-    scene = leaving(services={"checkout": service("checkout", NEW, newhash=2)})
+    scene = being_deleted(services={"checkout": service("checkout", NEW, newhash=2)})
     scene = scene.evolve(replica_set(NEW, 2))
     assert SelectRevision("checkout", OLD) in scene.decide().actions
 
@@ -171,7 +171,7 @@ def test_a_users_own_canary_service_is_released_and_ours_is_left_to_go() -> None
 
 
 def test_a_missing_deployment_is_waited_for_and_said() -> None:
-    scene = leaving(workload=Workload("shop"))
+    scene = being_deleted(workload=Workload("shop"))
     decision = scene.decide()
     assert decision.actions == (ReleaseService("checkout"),)
     assert told(decision) == ["Blocked"]
@@ -184,14 +184,14 @@ def test_a_missing_deployment_is_waited_for_and_said() -> None:
 
 
 def test_after_a_minute_without_a_deployment_it_goes() -> None:
-    scene = leaving(workload=Workload("shop"), services=both(4, 0, ""))
+    scene = being_deleted(workload=Workload("shop"), services=both(4, 0, ""))
     later = scene.after(scene.decide(), seconds=60).decide()
     assert told(later) == ["NotReverted"]
     assert later.actions == (SetFinalizers(()),)
 
 
 def test_a_deployment_that_came_back_for_a_moment_is_waited_for_anew() -> None:
-    scene = leaving(workload=Workload("shop"))
+    scene = being_deleted(workload=Workload("shop"))
     scene = scene.after(scene.decide(), seconds=50).with_(workload=deployment(4))
     scene = scene.after(scene.decide(), seconds=50).with_(workload=Workload("shop"))
     decision = scene.decide()
@@ -201,9 +201,9 @@ def test_a_deployment_that_came_back_for_a_moment_is_waited_for_anew() -> None:
 
 def test_where_nobody_serves_any_more_nothing_is_waited_for() -> None:
     """A namespace goes: what it holds may go in any order."""
-    scene = leaving(workload=Workload("shop")).without(OLD)
+    scene = being_deleted(workload=Workload("shop")).without(OLD)
     assert SetFinalizers(()) in scene.decide().actions
-    scene = under_way(25, adopting()).with_(workload=Workload("shop"), **LEAVING)
+    scene = under_way(25, adopting()).with_(workload=Workload("shop"), **BEING_DELETED)
     assert SetFinalizers(()) not in scene.decide().actions, "its pods still serve"
     gone = scene.without(OLD, NEW).decide()
     assert gone.actions[-1] == SetFinalizers(())
@@ -238,7 +238,7 @@ def test_a_first_deploy_that_is_not_over_leaves_the_deployment_as_it_is() -> Non
         workload=deployment(3),
         replica_sets={OLD: replica_set(OLD, 4, 1)},
         services=both(1, 3),
-        **LEAVING,
+        **BEING_DELETED,
     )
     scene = Scene(adopting(), status, seen)
     decision = scene.decide()
@@ -247,9 +247,9 @@ def test_a_first_deploy_that_is_not_over_leaves_the_deployment_as_it_is() -> Non
 
 
 def test_what_has_nothing_to_give_back_just_goes() -> None:
-    seen = observed(OLD, workload=Workload("shop"), replica_sets={}, **LEAVING)
+    seen = observed(OLD, workload=Workload("shop"), replica_sets={}, **BEING_DELETED)
     assert Scene(adopting(), RolloutStatus(), seen).decide().actions == (SetFinalizers(()),)
-    plain = under_way(25).with_(**LEAVING)
+    plain = under_way(25).with_(**BEING_DELETED)
     assert told(plain.decide()) == ["RolledBack"]
     cut = plain.after(plain.decide()).with_(route=Route(exists=True))
     assert cut.decide().actions == (SetFinalizers(()),)
