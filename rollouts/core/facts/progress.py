@@ -153,5 +153,5 @@ def step_waits_for(world: World, status: RolloutStatus) -> str:
 
 
 def _lacks_preview(world: World, status: RolloutStatus) -> bool:
-    """Return whether blue-green's preview Service, which is for people to look at, has no pod of the new revision."""
-    return carrier_of(world.spec).is_switched and not is_reachable(world, status, 1)
+    """Return whether the preview Service, where there is one, has no pod of the new revision."""
+    return carrier_of(world.spec).has_preview and not is_reachable(world, status, 1)

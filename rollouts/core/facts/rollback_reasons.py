@@ -20,7 +20,6 @@ from rollouts.core.world import (
     enough_pods_by_threshold,
     max_unavailable,
     reaches_canary,
-    split_of,
 )
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
@@ -37,7 +36,7 @@ def disruption_begins(world: World, status: RolloutStatus) -> bool:
     if not exposed or weights.disrupted_at is not None or canary is None:
         return False
     return pods_are_gone(canary, weights.applied_at) and (
-        carrier_of(world.spec).is_shared or world.is_selectable(status.stable_revision)
+        carrier_of(world.spec).pods_are_the_weight or world.is_selectable(status.stable_revision)
     )
 
 
@@ -61,12 +60,7 @@ def canary_is_without_pods(world: World, status: RolloutStatus) -> bool:
 def disruption_is_over(world: World, status: RolloutStatus) -> bool:
     if canary_is_without_pods(world, status):
         return False
-    weights = status.weights
-    if carrier_of(world.spec).is_shared:
-        return current_route(world, status).weight is not None
-    return (
-        weights.applied == weights.desired and weights.routes == split_of(world.spec, status).names
-    )
+    return carrier_of(world.spec).is_restored(world, status)
 
 
 def failing_pods(found: ReplicaSet, applied_at: datetime | None) -> list[Pod]:
@@ -198,13 +192,11 @@ def _pods_that_fail_under_traffic(world: World, status: RolloutStatus) -> Iterat
     if canary is None:
         yield "the canary's ReplicaSet was deleted while it had traffic"
         return
-    if carrier_of(world.spec).is_routed and world.canary_service is None:
+    if carrier_of(world.spec).needs_canary_service and world.canary_service is None:
         yield f"Service {world.spec.canary_service} was deleted while it had traffic"
         return
     yield from _crash_loops(canary)
     wanted = carrier_of(world.spec).pods_serving(world.spec, status)
-    if status.canary_scale is not None and not carrier_of(world.spec).is_switched:
-        wanted = min(wanted, max(1, status.canary_scale))
     enough = enough_pods_by_threshold(world.spec, wanted)
     yield from pods_against(world, status, canary, enough)
 

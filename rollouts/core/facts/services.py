@@ -15,11 +15,8 @@ def is_reached(world: World, hash_: str) -> bool:
         return True
     if any(each.selected_hash == hash_ for each in unnamed_services(world)):
         return True
-    if not carrier_of(world.spec).is_routed:
-        return False
-    return world.observed.route.highest > 0 and (
-        canary is None or canary.selected_hash in ("", hash_)
-    )
+    leads_to_it = canary is None or canary.selected_hash in ("", hash_)
+    return leads_to_it and carrier_of(world.spec).live_route(world).highest > 0
 
 
 def may_narrow(world: World, status: RolloutStatus, service: Service) -> bool:

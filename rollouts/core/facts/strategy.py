@@ -66,12 +66,7 @@ def _routing_objects(routing: TrafficRouting) -> dict[str, str]:
 
 def strategy_words(spec: RolloutSpec) -> str:
     """Return a strategy as people call it: `canary (nginx)`."""
-    if carrier_of(spec).is_switched:
-        return "blueGreen"
-    routing = spec.routing
-    if routing is None:
-        return "canary (by replicas)"
-    return f"canary ({', '.join(router.field for router in routing.routers)})"
+    return carrier_of(spec).strategy(spec)
 
 
 def changed_strategy_fields(before: RolloutSpec, after: RolloutSpec) -> str:

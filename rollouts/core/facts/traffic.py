@@ -32,7 +32,7 @@ def stable_is_down(world: World, status: RolloutStatus) -> bool:
     stable = world.replica_set(status.stable_revision)
     if stable is None:
         return world.spec.replicas > 0
-    if carrier_of(world.spec).is_shared and stable.wanted == 0:
+    if stable.wanted == 0 and carrier_of(world.spec).may_be_without_stable:
         return False  # the canary has been given everything
     return not world.is_selectable(status.stable_revision)
 
@@ -88,15 +88,15 @@ def least_weight(world: World, status: RolloutStatus) -> int:
     part of it, where dynamicStableScale made stable smaller. Otherwise 0; and 0 when no canary
     pod is ready: then any answer is better than none.
     """
-    canary, route = world.spec.strategy.canary, world.observed.route
-    if not carrier_of(world.spec).is_routed:
-        return 0
+    canary, route = world.spec.strategy.canary, carrier_of(world.spec).live_route(world)
     # A header route that is open counts as 1 in `highest`, and has no share of the others.
     given = route.highest if route.weight is None else route.weight
+    if given == 0:
+        return 0
     if stand_in(world, status) is not None:
         return given
     stable = world.replica_set(status.stable_revision)
-    if canary is None or not canary.dynamic_stable_scale or stable is None or given == 0:
+    if canary is None or not canary.dynamic_stable_scale or stable is None:
         return 0
     service = world.canary_service
     serving = world.observed.replica_sets.get(service.selected_hash) if service else None
@@ -117,7 +117,7 @@ def weight_is_met(world: World, status: RolloutStatus) -> bool:
 
 def reaches_another(world: World, status: RolloutStatus) -> bool:
     """Return whether what the routes send to a canary arrives at a revision before the current one still."""
-    if not carrier_of(world.spec).is_routed or world.observed.route.highest == 0:
+    if carrier_of(world.spec).live_route(world).highest == 0:
         return False
     return not reaches_canary(world, status) and has_just_left(status)
 

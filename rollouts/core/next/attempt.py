@@ -179,8 +179,8 @@ def _drained(world: World, status: RolloutStatus) -> datetime:
     """
     stable, current, weights = status.stable_revision, status.current_revision, status.weights
     another = stable is not None and current is not None and stable.hash != current.hash
-    if not carrier_of(world.spec).is_routed:
-        return world.now  # each pod counts for itself: nothing is mixed up
+    if not carrier_of(world.spec).mixes_counters:
+        return world.now  # each pod counts for itself
     reached = weights.applied > 0 or weights.disrupted_at is not None
     if world.observed.route.highest > 0 or (another and reached):
         return world.now + timedelta(seconds=world.observed.quiet_seconds)

@@ -119,7 +119,7 @@ def _correct_drift(world: World, move: Move, now: Route) -> Move:
     status, weights = move.status, move.status.weights
     if (
         move.retreat
-        or carrier_of(world.spec).is_shared
+        or carrier_of(world.spec).pods_are_the_weight
         or drift_pause_ends(status, world.now) is not None
     ):
         return move

@@ -25,13 +25,14 @@ def hold_disrupted(world: World, move: Move) -> Move:
     status = move.status
     if not disruption_begins(world, status):
         return move
-    carrier, weights = carrier_of(world.spec), status.weights
-    lowered = Weights(desired=weights.desired, applied_at=world.now, disrupted_at=world.now)
-    if carrier.is_shared:
-        lowered = weights.evolve(disrupted_at=world.now)
-    move = move.evolve(weights=lowered, step_started_at=world.now)
+    weights = status.weights
+    taken = not carrier_of(world.spec).pods_are_the_weight
+    if taken:
+        weights = Weights(desired=weights.desired, applied_at=world.now)
+    disrupted = weights.evolve(disrupted_at=world.now)
+    move = move.evolve(weights=disrupted, step_started_at=world.now)
     move = move.event(world, "Disrupted", DISRUPTED, "Warning")
-    return move if carrier.is_shared else move.as_retreat()
+    return move.as_retreat() if taken else move
 
 
 def end_disruption(world: World, move: Move) -> Move:

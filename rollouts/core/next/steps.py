@@ -195,7 +195,7 @@ def _promote(world: World, move: Move, release: UnderWay) -> Move:
         return _stay(world, move, unseen)
     old = release.stable
     new, past = after_promotion(status, release)
-    is_switch = carrier_of(world.spec).is_switched
+    keeps = carrier_of(world.spec).keeps_previous
     seconds = (world.now - (status.started_at or world.now)).total_seconds()
     exposure = status.exposure
     move = move.evolve(
@@ -214,7 +214,7 @@ def _promote(world: World, move: Move, release: UnderWay) -> Move:
             applied_at=status.weights.applied_at,
             served=status.weights.served,
         ),
-        previous_revision=old if is_switch else None,
+        previous_revision=old if keeps else None,
         past_revisions=past,
         retiring=retire(status, old.hash, world.spec.active_strategy.scale_down_delay_seconds),
         phase="Progressing",

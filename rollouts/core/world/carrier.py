@@ -40,6 +40,20 @@ class Carrier(ABC):
     """What the spec calls the Service that users' requests reach."""
     canary_service_field: ClassVar[str] = "canaryService"
     """What it calls the Service of the new revision alone."""
+    needs_canary_service: ClassVar[bool] = False
+    """The canary's requests go through its Service, and fail without it."""
+    has_preview: ClassVar[bool] = False
+    """The canary Service is for people to look at before the weight rises: users' requests don't go there."""
+    pods_are_the_weight: ClassVar[bool] = False
+    """Nothing but sizes says it: nothing can be taken from a canary that has no pods, nor be put back."""
+    may_be_without_stable: ClassVar[bool] = False
+    """Stable has no pods any more once the canary has everything."""
+    mixes_counters: ClassVar[bool] = False
+    """What counts requests does not tell one canary's from the next one's."""
+    keeps_previous: ClassVar[bool] = False
+    """The revision before a promoted one may be gone back to at once, as long as its pods are there."""
+    applied_reason: ClassVar[str] = "WeightSet"
+    """The reason of the event that tells a weight that is applied."""
 
     @abstractmethod
     def route(self, world: World, status: RolloutStatus) -> Route:
@@ -52,6 +66,21 @@ class Carrier(ABC):
 
         Right after a newer template it may still be the revision before that has it.
         """
+
+    def live_route(self, _world: World) -> Route:
+        """Return what the routing objects do to the traffic: nothing, where they don't carry it."""
+        return Route()
+
+    def is_bound(self, world: World, status: RolloutStatus) -> bool:
+        """Return whether new pods get nothing by accident: users' Service selects one revision alone."""
+        service, stable = world.stable_service, status.stable_revision
+        return service is not None and stable is not None and service.selected_hash == stable.hash
+
+    def is_restored(self, world: World, status: RolloutStatus) -> bool:
+        """Return whether a canary that has pods again has what the step wants, and no more is on its way."""
+        weights = status.weights
+        routes = split_of(world.spec, status).names
+        return weights.applied == weights.desired and weights.routes == routes
 
     def pods_needed(self, spec: RolloutSpec, status: RolloutStatus) -> int:
         """
@@ -69,8 +98,10 @@ class Carrier(ABC):
         return max(canary_replicas(total, desired), least)
 
     def pods_serving(self, spec: RolloutSpec, status: RolloutStatus) -> int:
-        """Return how many canary pods the weight needs that is applied."""
-        return canary_replicas(stable_replicas(spec, status), status.weights.applied)
+        """Return how many canary pods the weight needs that is applied, or are there for it by hand."""
+        return _at_most_by_hand(
+            status, canary_replicas(stable_replicas(spec, status), status.weights.applied)
+        )
 
     def attainable_weight(self, _spec: RolloutSpec, _status: RolloutStatus, percent: int) -> int:
         """Return the weight that is had when `percent` is asked for."""
@@ -100,6 +131,10 @@ class Carrier(ABC):
             return f"the header and mirror routes are not confirmed yet{because}"
         return f"weight {status.weights.desired} % is not confirmed by the routes yet{because}"
 
+    def strategy(self, spec: RolloutSpec) -> str:
+        """Return the strategy as people call it: `canary (nginx)`."""
+        return f"canary ({', '.join(router.field for router in spec.routers)})"
+
     def place(self, status: RolloutStatus) -> str:
         """Return where the traffic is, to be put behind a step."""
         return f"at {status.weights.applied} %"
@@ -113,6 +148,8 @@ class Routed(Carrier):
     """The objects of routers (`rollouts.traffic`): a write to each, confirmed by all."""
 
     is_routed = True
+    needs_canary_service = True
+    mixes_counters = True
 
     def route(self, world: World, _status: RolloutStatus) -> Route:
         return world.observed.route
@@ -121,11 +158,17 @@ class Routed(Carrier):
         service, current = world.canary_service, status.current_revision
         return service is not None and current is not None and service.selected_hash == current.hash
 
+    def live_route(self, world: World) -> Route:
+        return world.observed.route
+
 
 class Switched(Carrier):
     """The active Service of blue-green: one write, all or nothing."""
 
     is_switched = True
+    has_preview = True
+    keeps_previous = True
+    applied_reason = "Switched"
     stable_service_field = "activeService"
     canary_service_field = "previewService"
 
@@ -150,6 +193,16 @@ class Switched(Carrier):
     def reaches_canary(self, _world: World, _status: RolloutStatus) -> bool:
         return True
 
+    def is_bound(self, world: World, status: RolloutStatus) -> bool:
+        service, current = world.stable_service, status.current_revision
+        if service is not None and current is not None and service.selected_hash == current.hash:
+            return status.stable_revision is not None
+        return super().is_bound(world, status)
+
+    def pods_serving(self, spec: RolloutSpec, status: RolloutStatus) -> int:
+        """Return how many the weight needs: a size that was set by hand is the preview's."""
+        return canary_replicas(stable_replicas(spec, status), status.weights.applied)
+
     def scaled(self, world: World, status: RolloutStatus) -> tuple[list[ReplicaSet], str]:
         """Return the pods of the one that has everything: the other is only idle."""
         stable = world.replica_set(status.stable_revision)
@@ -159,6 +212,9 @@ class Switched(Carrier):
 
     def unconfirmed(self, world: World, _status: RolloutStatus) -> str:
         return f"Service {world.spec.stable_service} is not switched yet"
+
+    def strategy(self, _spec: RolloutSpec) -> str:
+        return "blueGreen"
 
     def place(self, status: RolloutStatus) -> str:
         return f"{'after' if status.weights.applied else 'before'} the switch"
@@ -173,6 +229,8 @@ class Shared(Carrier):
     """The pods of the two revisions, behind one Service: a change of two sizes, confirmed by the pods."""
 
     is_shared = True
+    pods_are_the_weight = True
+    may_be_without_stable = True
 
     def route(self, world: World, status: RolloutStatus) -> Route:
         """Return the canary's share of the pods, once they are all there."""
@@ -197,11 +255,19 @@ class Shared(Carrier):
         canary = world.replica_set(status.current_revision)
         return canary is not None and canary.ready > 0
 
+    def is_bound(self, _world: World, _status: RolloutStatus) -> bool:
+        """Return that they are to get their share."""
+        return True
+
+    def is_restored(self, world: World, status: RolloutStatus) -> bool:
+        return self.route(world, status).weight is not None
+
     def pods_needed(self, spec: RolloutSpec, status: RolloutStatus) -> int:
         return pod_shares(spec, stable_replicas(spec, status), status.weights.desired)[0]
 
     def pods_serving(self, spec: RolloutSpec, status: RolloutStatus) -> int:
-        return pod_shares(spec, stable_replicas(spec, status), status.weights.applied)[0]
+        share = pod_shares(spec, stable_replicas(spec, status), status.weights.applied)[0]
+        return _at_most_by_hand(status, share)
 
     def attainable_weight(self, spec: RolloutSpec, status: RolloutStatus, percent: int) -> int:
         canary, stable = pod_shares(spec, stable_replicas(spec, status), percent)
@@ -214,9 +280,17 @@ class Shared(Carrier):
     def unconfirmed(self, _world: World, status: RolloutStatus) -> str:
         return f"the canary does not have {status.weights.desired} % of the pods yet"
 
+    def strategy(self, _spec: RolloutSpec) -> str:
+        return "canary (by replicas)"
+
     def applied(self, spec: RolloutSpec, status: RolloutStatus) -> str:
         rounded = _rounded(spec, status)
         return f"the canary has {status.weights.desired} % of the pods{rounded}"
+
+
+def _at_most_by_hand(status: RolloutStatus, needed: int) -> int:
+    """Return how many of the pods that a weight needs there are to be, where a size was set by hand."""
+    return needed if status.canary_scale is None else min(needed, max(1, status.canary_scale))
 
 
 def _rounded(spec: RolloutSpec, status: RolloutStatus) -> str:
