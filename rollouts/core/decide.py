@@ -48,9 +48,9 @@ from rollouts.core.next.workload import remember_workload, report_workload_block
 from rollouts.core.plan.actions import Action, Decision, NameCommand
 from rollouts.core.plan.giving_back import give_back_writes
 from rollouts.core.plan.pods import evictions, living_pods, templates
-from rollouts.core.plan.replica_sets import adopt_orphans, replica_set_writes, replica_sets_back
-from rollouts.core.plan.routes import route_writes, routes_back, takes_traffic_away
-from rollouts.core.plan.services import followed, service_writes, services_back
+from rollouts.core.plan.replica_sets import adopt_orphans, replica_set_writes
+from rollouts.core.plan.services import followed, service_writes, unnamed_services_writes
+from rollouts.core.plan.weight import takes_traffic_away, weight_back, weight_writes
 from rollouts.core.plan.workload import workload_writes
 from rollouts.core.plan.write_order import by_urgency
 from rollouts.core.refused_writes import without_refusals
@@ -101,7 +101,7 @@ GIVING_BACK: tuple[Stage, ...] = (remember_evidence, give_back)
 """In place of `NEXT` once that has all traffic, and a Deployment gets its place again."""
 WRITES: tuple[Writing, ...] = (
     adopt_orphans,  # what lost its owner
-    route_writes,  # weights, header and mirror routes
+    weight_writes,  # what carries the weight: routes, or the active Service
     service_writes,  # selectors
     templates,  # what the next pods are like
     replica_set_writes,  # sizes
@@ -109,8 +109,11 @@ WRITES: tuple[Writing, ...] = (
     living_pods,  # what a role gives to pods that are there
     evictions,  # a restart
 )
-BACK: tuple[Writing, ...] = (routes_back, services_back, replica_sets_back)
-"""In place of `WRITES` when traffic goes back: each for what it is that carries the weight."""
+BACK: tuple[Writing, ...] = (
+    weight_back,  # routes, the active Service, or sizes
+    unnamed_services_writes,  # selectors that would lead to nobody
+)
+"""In place of `WRITES` when traffic goes back."""
 LATER: tuple[Stage, ...] = (
     note_followed,  # a Service of ours is made as its stable Service is
     routes_cut,  # since when the canary that was left gets nothing

@@ -70,7 +70,14 @@ def served_by_others(world: World, status: RolloutStatus, service: Service) -> s
     )
 
 
-def would_lose_all(service: Service, revision: Revision) -> bool:
+def may_bind(world: World, service: Service, revision: Revision) -> bool:
+    """Return whether a Service may be pointed at a revision now, that it does not select yet."""
+    if service.selected_hash == revision.hash:
+        return False
+    return world.is_selectable(revision) and not _would_lose_all(service, revision)
+
+
+def _would_lose_all(service: Service, revision: Revision) -> bool:
     """Return whether a Service that has ready endpoints would have none, bound to this revision."""
     has_any = service.other_endpoints > 0 or any(service.ready_endpoints.values())
     return has_any and revision.hash in service.misses
@@ -117,7 +124,7 @@ def _service_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
     if (
         not moving
         or stable is None
-        or not carrier_of(world.spec).is_shared
+        or not carrier_of(world.spec).pods_are_the_weight
         or stable_is_alone(world, stable)
     ):
         return

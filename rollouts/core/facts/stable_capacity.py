@@ -11,15 +11,19 @@ from datetime import datetime, timedelta
 from rollouts.core.facts.traffic import (
     _is_forced,
     least_weight,
+    next_weight,
     stable_is_down,
     stable_is_failing,
     stand_in,
 )
 from rollouts.core.world import (
+    Fleet,
     ReplicaSet,
     World,
     canary_replicas,
     carrier_of,
+    next_sizes,
+    pod_shares,
     pods_needed,
     restart_pace,
     split_of,
@@ -44,7 +48,7 @@ def canary_lacks_room(world: World, status: RolloutStatus) -> bool:
     """
     canary = world.replica_set(status.current_revision)
     if (
-        not carrier_of(world.spec).is_shared
+        not carrier_of(world.spec).pods_are_the_weight
         or canary is None
         or not stable_is_failing(world, status)
     ):
@@ -102,6 +106,35 @@ def _carried_pods(world: World, status: RolloutStatus) -> int:
     return canary_replicas(total, least_weight(world, status))
 
 
+def shared_sizes(world: World, status: RolloutStatus) -> dict[str, int] | None:
+    """Return the next sizes where the pods are the weight, by hash; None where they are not, or there is no stable."""
+    stable, current = status.stable_revision, status.current_revision
+    if not carrier_of(world.spec).pods_are_the_weight or stable is None or current is None:
+        return None
+    total = stable_replicas(world.spec, status)
+    percent = next_weight(world, status) if under_way(status) else 0
+    canary_goal, stable_goal = pod_shares(world.spec, total, percent)
+    found = world.replica_set(stable)
+    if percent and found is not None and stable_is_failing(world, status):
+        # What can't come up must not have the room of what repairs it.
+        stable_goal = min(stable_goal, found.wanted)
+    goals = {current.hash: canary_goal, stable.hash: stable_goal}
+    if stable.hash == current.hash:
+        goals = {stable.hash: total}
+    fleets = {
+        hash_: Fleet(
+            wanted=each.wanted,
+            available=each.available,
+            goal=goals.get(hash_, 0),
+            urgent=hash_ == stable.hash and percent == 0,
+        )
+        for hash_, each in world.observed.replica_sets.items()
+    }
+    if current.hash not in fleets:
+        fleets[current.hash] = Fleet(0, 0, canary_goal)
+    return next_sizes(world.spec, total, fleets)
+
+
 def may_take_over(world: World, status: RolloutStatus) -> bool:
     """Return whether the current revision has the pods for what one before it keeps while stable is out."""
     kept, canary = stand_in(world, status), world.replica_set(status.current_revision)
@@ -110,13 +143,23 @@ def may_take_over(world: World, status: RolloutStatus) -> bool:
     return kept is not canary and canary.available >= _carried_pods(world, status)
 
 
+def is_to_be_active(world: World, status: RolloutStatus) -> bool:
+    """Return whether blue-green's active Service is to select the new revision now."""
+    return (
+        carrier_of(world.spec).is_switched and under_way(status) and next_weight(world, status) > 0
+    )
+
+
 def may_switch_back(world: World, status: RolloutStatus) -> bool:
     """
     Return whether blue-green's active Service may select stable: not all the traffic goes to a few pods.
 
+    Where nothing is switched, it may always be selected.
     One will do where the revision that is active has none ready, and for a person's `abort`.
     What is broken is not waited for, only what is starting, and no longer than a step may wait.
     """
+    if not carrier_of(world.spec).is_switched:
+        return True
     stable, active = world.replica_set(status.stable_revision), world.stable_service
     if stable is None or active is None or not world.is_selectable(status.stable_revision):
         return False
@@ -194,7 +237,7 @@ def who_answers(world: World, status: RolloutStatus) -> str:
 def switch_back_waits(world: World, status: RolloutStatus) -> bool:
     """Return whether blue-green's active Service is to select stable, and can't yet."""
     active, stable = world.stable_service, status.stable_revision
-    if not carrier_of(world.spec).is_switched or active is None or stable is None:
+    if active is None or stable is None:
         return False
     elsewhere = active.selected_hash not in ("", stable.hash)
     switched = under_way(status) and status.weights.desired > 0

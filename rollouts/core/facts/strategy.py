@@ -32,7 +32,7 @@ def release_remains(world: World, status: RolloutStatus) -> str:
 def _stable_is_alone(world: World, status: RolloutStatus) -> bool:
     """Return whether pods that share the traffic by their number are all of the stable revision."""
     stable = status.stable_revision
-    if stable is None or not carrier_of(world.spec).is_shared:
+    if stable is None or not carrier_of(world.spec).pods_are_the_weight:
         return True
     return all(
         each.existing == 0

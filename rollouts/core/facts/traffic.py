@@ -52,7 +52,7 @@ def stand_in(world: World, status: RolloutStatus) -> ReplicaSet | None:
     whose own pods are not ready either: then any pod's answer is better. Without a router
     it is the canary: its pods are its share.
     """
-    if carrier_of(world.spec).is_shared:
+    if carrier_of(world.spec).pods_are_the_weight:
         canary = world.replica_set(status.current_revision)
         needed = under_way(status) and stable_is_failing(world, status)
         return canary if needed and canary is not None and canary.ready else None
@@ -174,7 +174,7 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
     begun = current_route(world, status).highest >= status.weights.desired > status.weights.applied
     if not begun and evidence_turned(world, status) is not None:
         return False  # evidence may have turned while the rise waited for its pods
-    if carrier_of(spec).is_shared:
+    if carrier_of(spec).pods_are_the_weight:
         return stable_is_failing(world, status) or not _others_are_left(world, status)
     if status.drain_until is not None and world.now < status.drain_until:
         return False

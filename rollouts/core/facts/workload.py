@@ -50,7 +50,7 @@ def _workload_findings(world: World, status: RolloutStatus) -> Iterator[Finding]
                 f" {world.spec.replicas}: set spec.replicas to {size}, or scale the Deployment down first"
             ),
         )
-    if ref.scale_down == "never" and carrier_of(world.spec).is_shared:
+    if ref.scale_down == "never" and carrier_of(world.spec).pods_are_the_weight:
         yield Finding(
             "warning",
             "WorkloadServes",

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from rollouts.core.facts import (
     canary_size,
     is_better_than_stable,
-    next_weight,
     retirement_is_due,
     role_metadata_of,
+    shared_sizes,
     stable_is_down,
-    stable_is_failing,
     stable_size,
 )
 from rollouts.core.plan.actions import (
@@ -21,12 +20,9 @@ from rollouts.core.plan.actions import (
     ScaleReplicaSet,
 )
 from rollouts.core.world import (
-    Fleet,
     ReplicaSet,
     World,
     carrier_of,
-    next_sizes,
-    pod_shares,
     stable_replicas,
     under_way,
 )
@@ -75,65 +71,17 @@ def _is_bound(world: World, status: RolloutStatus) -> bool:
 
     Where stable has no ready pod, what they get is what nobody answers.
     """
-    if carrier_of(world.spec).is_shared:
-        return True  # there is no such Service, and new pods are to get their share
-    service, stable, current = (
-        world.stable_service,
-        status.stable_revision,
-        status.current_revision,
-    )
-    if service is None or stable is None or current is None:
-        return False
-    if stable_is_down(world, status):
+    if carrier_of(world.spec).is_bound(world, status):
         return True
-    switched = carrier_of(world.spec).is_switched and service.selected_hash == current.hash
-    return switched or service.selected_hash == stable.hash
-
-
-def replica_sets_back(world: World, status: RolloutStatus) -> Iterator[Action]:
-    """Yield the next sizes on the way back to stable, where a share of the pods is the weight."""
-    stable, current = status.stable_revision, status.current_revision
-    if not carrier_of(world.spec).is_shared or stable is None or current is None:
-        return
-    sizes = _balanced(world, status, stable, current)
-    for hash_, replica_set in world.observed.replica_sets.items():
-        if sizes.get(hash_, replica_set.wanted) != replica_set.wanted:
-            yield ScaleReplicaSet(replica_set.name, sizes[hash_])
-
-
-def _balanced(
-    world: World, status: RolloutStatus, stable: Revision, current: Revision
-) -> dict[str, int]:
-    """Return the next sizes where a share of the pods is the weight, by hash."""
-    total = stable_replicas(world.spec, status)
-    percent = next_weight(world, status) if under_way(status) else 0
-    canary_goal, stable_goal = pod_shares(world.spec, total, percent)
-    found = world.replica_set(stable)
-    if percent and found is not None and stable_is_failing(world, status):
-        # What can't come up must not have the room of what repairs it.
-        stable_goal = min(stable_goal, found.wanted)
-    goals = {current.hash: canary_goal, stable.hash: stable_goal}
-    if stable.hash == current.hash:
-        goals = {stable.hash: total}
-    fleets = {
-        hash_: Fleet(
-            wanted=each.wanted,
-            available=each.available,
-            goal=goals.get(hash_, 0),
-            urgent=hash_ == stable.hash and percent == 0,
-        )
-        for hash_, each in world.observed.replica_sets.items()
-    }
-    if current.hash not in fleets:
-        fleets[current.hash] = Fleet(0, 0, canary_goal)
-    return next_sizes(world.spec, total, fleets)
+    return world.stable_service is not None and stable_is_down(world, status)
 
 
 def _wanted(world: World, status: RolloutStatus, current: Revision) -> dict[str, int]:
     """Return the size of every revision that is to be sized now, by hash; what is absent stays as it is."""
+    shared = shared_sizes(world, status)
+    if shared is not None:
+        return shared
     spec, stable = world.spec, status.stable_revision
-    if carrier_of(spec).is_shared and stable is not None:
-        return _balanced(world, status, stable, current)
     keep = {entry.hash for entry in status.retiring if _stays(world, status, entry)}
     left = {hash_ for hash_ in world.observed.replica_sets if hash_ not in keep}
     if stable is not None:

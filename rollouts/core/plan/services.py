@@ -10,16 +10,15 @@ from collections.abc import Iterable, Iterator
 
 from rollouts.core.facts import (
     is_held,
-    may_have_retreated,
+    is_to_be_active,
+    may_bind,
     may_narrow,
     may_switch_back,
     may_take_over,
-    next_weight,
     served_by_others,
     service_is_outdated,
     stable_is_alone,
     unnamed_services,
-    would_lose_all,
 )
 from rollouts.core.plan.actions import (
     Action,
@@ -42,14 +41,12 @@ from rollouts.model.status import Revision, RolloutStatus
 
 def service_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what is missing between the Services and `status`."""
-    if not world.services_are_claimed:
-        yield from _switch(world, status)
     if status.stable_revision is None or drift_pause_ends(status, world.now) is not None:
         return
     if not world.services_are_claimed:
         yield from _to_follow(world, status)
         yield from _named(world, status, status.stable_revision)
-    yield from _let_go(world, status)
+    yield from unnamed_services_writes(world, status)
 
 
 def _to_follow(world: World, status: RolloutStatus) -> Iterator[Action]:
@@ -62,11 +59,12 @@ def _to_follow(world: World, status: RolloutStatus) -> Iterator[Action]:
 def _named(world: World, status: RolloutStatus, stable: Revision) -> Iterator[Action]:
     """Point the Services that the spec names at the revisions that they are for."""
     service, canary_service = world.stable_service, world.canary_service
-    may = service is not None and may_narrow(world, status, service)
-    if may and carrier_of(world.spec).is_switched:
-        switched = under_way(status) and next_weight(world, status) > 0
-        may = not switched and may_switch_back(world, status)
-    if service is not None and may:
+    if (
+        service is not None
+        and may_narrow(world, status, service)
+        and not is_to_be_active(world, status)
+        and may_switch_back(world, status)
+    ):
         yield from _bind(world, service, stable)
     if under_way(status):
         if service is not None:
@@ -81,9 +79,7 @@ def _named(world: World, status: RolloutStatus, stable: Revision) -> Iterator[Ac
 
 def _bind(world: World, service: Service, revision: Revision | None) -> Iterator[SelectRevision]:
     """Point a Service at a revision that has a ready pod, unless that would be none of its endpoints."""
-    if revision is None or service.selected_hash == revision.hash:
-        return
-    if world.is_selectable(revision) and not would_lose_all(service, revision):
+    if revision is not None and may_bind(world, service, revision):
         yield SelectRevision(service.name, revision.hash)
 
 
@@ -106,7 +102,7 @@ def _to_canary(world: World, status: RolloutStatus) -> Iterator[Action]:
     if service is None:
         yield CreateService(world.spec.canary_service, canary.hash)
     elif (
-        carrier_of(world.spec).is_switched
+        carrier_of(world.spec).has_preview
         or world.observed.route.highest == 0
         or may_take_over(world, status)
     ):
@@ -115,36 +111,7 @@ def _to_canary(world: World, status: RolloutStatus) -> Iterator[Action]:
         yield from _bind(world, service, status.current_revision)
 
 
-def _switch(world: World, status: RolloutStatus) -> Iterator[Action]:
-    """Point the active Service at the revision that is to have all the traffic: one write."""
-    active, new = world.stable_service, status.current_revision
-    if not carrier_of(world.spec).is_switched or active is None:
-        return
-    if new is None or not under_way(status) or next_weight(world, status) == 0:
-        return  # stable is to be active, which `service_writes` sees to
-    if drift_pause_ends(status, world.now) is not None or may_have_retreated(world, status):
-        return
-    if not served_by_others(world, status, active):
-        yield from _bind(world, active, new)
-
-
-def services_back(world: World, status: RolloutStatus) -> Iterator[Action]:
-    """Yield what takes Services back from the canary; `status` is the one to be written."""
-    if carrier_of(world.spec).is_switched:
-        yield from _switch_back(world, status)
-    yield from _let_go(world, status)
-
-
-def _switch_back(world: World, status: RolloutStatus) -> Iterator[Action]:
-    """Point the active Service at stable again."""
-    active = world.stable_service
-    if active is None or served_by_others(world, status, active):
-        return
-    if may_switch_back(world, status):
-        yield from _bind(world, active, status.stable_revision)
-
-
-def _let_go(world: World, status: RolloutStatus) -> Iterator[Action]:
+def unnamed_services_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
     """
     Yield what becomes of the Services that the spec names no longer.
 

@@ -72,4 +72,4 @@ def _sizes(asked: Sequence[Action], name: str) -> list[ScaleReplicaSet]:
 def _size(world: World, action: ScaleReplicaSet) -> int:
     found = (each for each in world.observed.replica_sets.values() if each.name == action.name)
     grows = any(action.replicas > each.wanted for each in found)
-    return _PODS if carrier_of(world.spec).is_shared or grows else _LATER
+    return _PODS if grows or carrier_of(world.spec).pods_are_the_weight else _LATER

@@ -6,6 +6,9 @@ Nothing here decides anything.
 
 from rollouts.core.world.carrier import (
     Carrier,
+    Routed,
+    Shared,
+    Switched,
     carrier_of,
     current_route,
     missing_service,
@@ -90,9 +93,12 @@ __all__ = [
     "Pod",
     "ReplicaSet",
     "RestartPace",
+    "Routed",
     "Service",
     "Settled",
+    "Shared",
     "Stage",
+    "Switched",
     "UnderWay",
     "Workload",
     "World",

@@ -26,16 +26,16 @@ class Carrier(ABC):
     """
     What carries the weight, and answers for it.
 
-    Exactly one of the three flags is true. They stand for what has a name of its own in no
-    carrier: each place that asks says beside it what follows.
+    Exactly one of the first three flags is true. They are for what has no plain name of its own:
+    each place that asks says beside it what follows. The other fields are what follows, by name.
     """
 
     is_routed: ClassVar[bool] = False
     """Objects of routers send each request, by a weight that is written to them."""
     is_switched: ClassVar[bool] = False
     """One Service has all the traffic, and selects one of two revisions: a weight is 0 or 100."""
-    is_shared: ClassVar[bool] = False
-    """The pods of both revisions answer, and their share is the weight: there is nothing else to write."""
+    pods_are_the_weight: ClassVar[bool] = False
+    """Every pod answers, and a revision's share of them is its weight: nothing else says it, or can be taken away."""
     stable_service_field: ClassVar[str] = "stableService"
     """What the spec calls the Service that users' requests reach."""
     canary_service_field: ClassVar[str] = "canaryService"
@@ -44,16 +44,12 @@ class Carrier(ABC):
     """The canary's requests go through its Service, and fail without it."""
     has_preview: ClassVar[bool] = False
     """The canary Service is for people to look at before the weight rises: users' requests don't go there."""
-    pods_are_the_weight: ClassVar[bool] = False
-    """Nothing but sizes says it: nothing can be taken from a canary that has no pods, nor be put back."""
     may_be_without_stable: ClassVar[bool] = False
     """Stable has no pods any more once the canary has everything."""
     mixes_counters: ClassVar[bool] = False
     """What counts requests does not tell one canary's from the next one's."""
     keeps_previous: ClassVar[bool] = False
     """The revision before a promoted one may be gone back to at once, as long as its pods are there."""
-    applied_reason: ClassVar[str] = "WeightSet"
-    """The reason of the event that tells a weight that is applied."""
 
     @abstractmethod
     def route(self, world: World, status: RolloutStatus) -> Route:
@@ -168,7 +164,6 @@ class Switched(Carrier):
     is_switched = True
     has_preview = True
     keeps_previous = True
-    applied_reason = "Switched"
     stable_service_field = "activeService"
     canary_service_field = "previewService"
 
@@ -228,7 +223,6 @@ class Switched(Carrier):
 class Shared(Carrier):
     """The pods of the two revisions, behind one Service: a change of two sizes, confirmed by the pods."""
 
-    is_shared = True
     pods_are_the_weight = True
     may_be_without_stable = True
 

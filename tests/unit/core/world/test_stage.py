@@ -9,7 +9,6 @@ from rollouts.core.world import (
     Stage,
     UnderWay,
     World,
-    carrier_of,
     kept_warm,
     stage_of,
     under_way,
@@ -20,7 +19,6 @@ from tests.unit.core.worlds import NEW, NOW, OLD, at, observed, replica_set, rev
 
 STABLE, CURRENT = revision(OLD), revision(NEW)
 ABORT = Abort(at=NOW, by="anna", reason="too slow")
-BLUE_GREEN = {"blueGreen": {"activeService": "checkout", "previewService": "checkout-preview"}}
 
 
 @pytest.mark.parametrize(
@@ -70,14 +68,3 @@ def test_a_revision_without_a_ready_pod_is_not_warm() -> None:
 
 def test_nothing_is_kept_warm_while_a_release_is_under_way() -> None:
     assert warm(SWITCHED.evolve(stable_revision=STABLE), 4) is None
-
-
-def test_each_strategy_has_one_carrier() -> None:
-    routed = spec_of()
-    shared = spec_of(strategy={"canary": {"steps": [{"setWeight": 25}]}})
-    switched = spec_of(strategy=BLUE_GREEN)
-    flags = [
-        (carrier.is_routed, carrier.is_switched, carrier.is_shared)
-        for carrier in map(carrier_of, (routed, switched, shared))
-    ]
-    assert flags == [(True, False, False), (False, True, False), (False, False, True)]
