@@ -17,7 +17,7 @@ from rollouts.controller.examination import examine
 from rollouts.controller.preflight.snapshot import Snapshot
 from rollouts.errors import InvalidSpec
 from rollouts.model.finding import Finding
-from rollouts.model.kinds import GROUP, JSON, ROLLOUT, VERSION, FrozenJSON, Ref
+from rollouts.model.kinds import CRD, GROUP, JSON, ROLLOUT, VERSION, FrozenJSON, Ref
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.validation import parse_rollout
 
@@ -136,12 +136,8 @@ def _surroundings(snapshot: Snapshot, content: FrozenJSON, spec: RolloutSpec) ->
         return
     try:
         found = examine(snapshot, rollout, spec)
-    except _SHAPES as error:
-        text = (
-            "it refers to an object in these files that does not have the form which an API server"
-            f" takes: {error}"
-        )
-        yield Finding("error", "", text, _NAME)
+    except _SHAPES:
+        yield Finding("error", "", _of_no_form(snapshot, rollout, spec), _NAME)
         return
     for each in found:
         if each.absent is not None:
@@ -149,6 +145,21 @@ def _surroundings(snapshot: Snapshot, content: FrozenJSON, spec: RolloutSpec) ->
         elif snapshot.knows_all(each.rests_on):
             certain = each.reason in _CERTAIN
             yield replace(each, severity="error") if certain else each
+
+
+def _of_no_form(snapshot: Snapshot, rollout: FrozenJSON, spec: RolloutSpec) -> str:
+    """Return which object can't be read: the one without which all the others can."""
+    for ref in snapshot.refs():
+        if ref.kind == CRD:  # without it those of its kind would not be read
+            continue
+        try:
+            examine(snapshot.without(ref), rollout, spec)
+        except _SHAPES:
+            continue
+        return (
+            f"{ref.kind} {ref.name} in these files does not have the form which an API server takes"
+        )
+    return "it refers to objects in these files that do not have the form which an API server takes"
 
 
 def _absent(snapshot: Snapshot, found: Finding, ref: Ref) -> Iterable[Finding]:

@@ -67,6 +67,23 @@ class Snapshot:
         self.add(kind, [{**after, "spec": written.get("spec")} if kind == ROLLOUT else after])
         return ref
 
+    def refs(self) -> list[Ref]:
+        """Return the names of all objects, and of the definitions that are served."""
+        return [
+            Ref(kind, namespace, name)
+            for kind, objects in self._objects.items()
+            for namespace, name in objects
+        ]
+
+    def without(self, ref: Ref) -> "Snapshot":
+        """Return a snapshot that has the same objects but this one."""
+        other = Snapshot()
+        other.hidden = self.hidden
+        for kind, objects in self._objects.items():
+            left_out = (ref.namespace, ref.name) if kind == ref.kind else None
+            other.add(kind, (obj for name, obj in objects.items() if name != left_out))
+        return other
+
     def knows_all(self, kinds: Iterable[Kind]) -> bool:
         """Return whether there are no other objects of these kinds than those of the snapshot."""
         return self.hidden.keys().isdisjoint(kinds)
@@ -90,9 +107,8 @@ class Snapshot:
 
     async def changes(self) -> AsyncIterator[Ref]:
         """Yield what there is; it never changes."""
-        for kind, objects in self._objects.items():
-            for namespace, name in objects:
-                yield Ref(kind, namespace, name)
+        for ref in self.refs():
+            yield ref
 
 
 def _named_kind(content: object) -> tuple[str, str]:
