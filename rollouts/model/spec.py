@@ -1,6 +1,6 @@
 """The spec of a Rollout: what an app team declares, and forgets about."""
 
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -137,10 +137,8 @@ class RolloutSpec(SpecModel):
 
     def router(self, kind: type[R]) -> R | None:
         """Return what is said to one router; None when it is not named."""
-        for each in self.routers:
-            if isinstance(each, kind):
-                return each
-        return None
+        found = self.routing.by_class.get(kind) if self.routing is not None else None
+        return cast("R | None", found)
 
     def users_objects(self, kind: Kind) -> list[str]:
         """Return the names of the user's own routing objects of a kind."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 def mapping(value: object) -> Mapping[str, object]:
     """Return what should be a map, as one."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def elements(value: object) -> list[object]:
@@ -15,4 +15,4 @@ def elements(value: object) -> list[object]:
 
 def items(value: object) -> list[Mapping[str, object]]:
     """Return the maps in what should be a list of maps."""
-    return [each for each in elements(value) if isinstance(each, Mapping)]
+    return [each for each in elements(value) if isinstance(each, dict)]
