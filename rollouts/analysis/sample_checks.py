@@ -26,7 +26,7 @@ def fit(found: Iterable[Series]) -> tuple[list[Series], str]:
             labels = _canonical(series.labels)
         except ValueError:
             wrong.append(
-                f"{_bucket(series.labels)}, which is no number: is it changed by a relabelling?"
+                f"{_bucket(series.labels)}, which is no number: see whether a relabelling changes it"
             )
             continue
         samples = tuple(each for each in series.samples if 0 <= each[1] < math.inf)

@@ -20,7 +20,10 @@ NoWaitOption = Annotated[
 ]
 FullOption = Annotated[bool, typer.Option("--full", help="Skip all steps that remain.")]
 ToOption = Annotated[
-    str, typer.Option("--to", metavar="REVISION", help="Which one: a number, or a hash.")
+    str,
+    typer.Option(
+        "--to", metavar="REVISION", help="The revision to go back to: its number or hash."
+    ),
 ]
 StepOption = Annotated[
     str,
@@ -28,7 +31,9 @@ StepOption = Annotated[
         "--step", metavar="N", help="The step to pass: its number, or promotion. Default: this one."
     ),
 ]
-ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.")]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="The reason, for the history.")
+]
 
 
 async def promote(
@@ -41,9 +46,9 @@ async def promote(
     no_wait: NoWaitOption = False,
 ) -> int:
     """
-    Go past the pause or analysis that holds it.
+    Go past the pause or analysis that holds the release.
 
-    It names the step that runs at the moment of the call: sent twice, it passes one gate.
+    The command names the step that runs at the moment of the call: sent twice, it passes one gate.
 
     \b
     Examples:
@@ -136,7 +141,7 @@ async def restart(
     """
     Replace the stable revision's pods by new ones, a few at a time.
 
-    By evictions: PodDisruptionBudgets are respected, and nothing else is changed.
+    Pods are evicted, so that PodDisruptionBudgets are respected; nothing else is changed.
 
     \b
     Examples:

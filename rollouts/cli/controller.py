@@ -39,32 +39,47 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         Annotated[
             list[str],
             typer.Option(
-                "--namespace", "-n", metavar="NAME", help="Only this one; repeatable. Default: all."
+                "--namespace",
+                "-n",
+                metavar="NAME",
+                help="The namespace to work in; repeatable. Default: all.",
             ),
         ],
         (),
     ),
     "prometheus": (
-        Annotated[str, typer.Option(metavar="URL", help="Where success criteria are measured.")],
+        Annotated[
+            str,
+            typer.Option(
+                metavar="URL", help="The Prometheus that success criteria are measured in."
+            ),
+        ],
         "",
     ),
     "prometheus_header": (
         Annotated[
             list[str],
-            typer.Option(metavar="NAME:VALUE", help="Sent with every query; repeatable."),
+            typer.Option(
+                metavar="NAME:VALUE", help="A header to send with every query; repeatable."
+            ),
         ],
         (),
     ),
     "prometheus_token_file": (
-        Annotated[Path | None, typer.Option(help="Holds a bearer token for Prometheus.")],
+        Annotated[Path | None, typer.Option(help="The file with a bearer token for Prometheus.")],
         None,
     ),
     "prometheus_username": (
-        Annotated[str, typer.Option(metavar="NAME", help="For basic authentication.")],
+        Annotated[
+            str,
+            typer.Option(
+                metavar="NAME", help="The user name for Prometheus' basic authentication."
+            ),
+        ],
         "",
     ),
     "prometheus_password_file": (
-        Annotated[Path | None, typer.Option(help="Holds the password for it.")],
+        Annotated[Path | None, typer.Option(help="The file with the password of that user.")],
         None,
     ),
     "prometheus_ca_file": (
@@ -78,7 +93,9 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         None,
     ),
     "prometheus_key_file": (
-        Annotated[Path | None, typer.Option(help="Its key, if that is in another file.")],
+        Annotated[
+            Path | None, typer.Option(help="The key of that certificate, if it is in another file.")
+        ],
         None,
     ),
     "prometheus_insecure_skip_verify": (
@@ -95,7 +112,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
             list[str],
             typer.Option(
                 metavar="LABEL",
-                help="Tells the replicas of an HA pair apart; repeatable. Default:"
+                help="A label that tells the replicas of an HA pair apart; repeatable. Default:"
                 " prometheus_replica, __replica__, replica.",
             ),
         ],
@@ -108,9 +125,14 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         "15s",
     ),
-    "address": (Annotated[str, typer.Option(help="Where it serves its own endpoints.")], "0.0.0.0"),
+    "address": (
+        Annotated[str, typer.Option(help="The address of the controller's own endpoints.")],
+        "0.0.0.0",
+    ),
     "port": (
-        Annotated[int, typer.Option(min=0, max=65535, help="Of /healthz, /readyz and /metrics.")],
+        Annotated[
+            int, typer.Option(min=0, max=65535, help="The port of /healthz, /readyz and /metrics.")
+        ],
         8080,
     ),
     "leader_elect": (
@@ -124,17 +146,30 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         None,
     ),
     "lease_namespace": (
-        Annotated[str, typer.Option(metavar="NAME", help="Of the Lease. Default: its own.")],
+        Annotated[
+            str,
+            typer.Option(
+                metavar="NAME", help="The namespace of the Lease. Default: the controller's."
+            ),
+        ],
         "",
     ),
     "workers": (
-        Annotated[int, typer.Option(min=1, max=1000, help="Rollouts reconciled at once.")],
+        Annotated[
+            int, typer.Option(min=1, max=1000, help="How many Rollouts are reconciled at once.")
+        ],
         8,
     ),
-    "log_level": (Annotated[LogLevel, typer.Option(help="The least that is logged.")], "info"),
-    "log_format": (Annotated[LogFormat, typer.Option(help="How it is logged.")], "json"),
+    "log_level": (
+        Annotated[LogLevel, typer.Option(help="The least severe level that is logged.")],
+        "info",
+    ),
+    "log_format": (Annotated[LogFormat, typer.Option(help="The format of the log.")], "json"),
     "notify_webhook": (
-        Annotated[str, typer.Option(metavar="URL", help="Is told of starts, ends and pauses.")],
+        Annotated[
+            str,
+            typer.Option(metavar="URL", help="The URL that is told of starts, ends and pauses."),
+        ],
         "",
     ),
 }

@@ -26,7 +26,7 @@ async def detach(
     Give everything back to the Deployment, and delete the Rollout.
 
     A release under way is stopped. Then the Deployment gets its pods again, the Services are
-    what they were, and only then our own pods go. No request is lost on the way. Only for a
+    what they were, and only then the Rollout's own pods go. No request is lost on the way. Only for a
     Rollout with workloadRef.
 
     \b

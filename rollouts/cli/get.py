@@ -30,9 +30,11 @@ REFRESH_SECONDS = 1.0
 LIST_WIDTH = 1000
 
 AllOption = Annotated[
-    bool, typer.Option("--all-namespaces", "-A", help="Those of every namespace.")
+    bool, typer.Option("--all-namespaces", "-A", help="List those of every namespace.")
 ]
-WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Go on, live, until Ctrl-C.")]
+WatchOption = Annotated[
+    bool, typer.Option("--watch", "-w", help="Keep the view live, until Ctrl-C.")
+]
 
 
 async def list_rollouts(

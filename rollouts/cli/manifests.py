@@ -8,12 +8,17 @@ from rollouts.cli.session import Settings
 
 ImageOption = Annotated[str, typer.Option("--image", help="The controller's image.")]
 InstallNamespaceOption = Annotated[
-    str, typer.Option("--namespace", "-n", metavar="NAME", help="Where the controller is to run.")
+    str,
+    typer.Option(
+        "--namespace", "-n", metavar="NAME", help="The namespace that the controller runs in."
+    ),
 ]
 PrometheusOption = Annotated[
     str,
     typer.Option(
-        "--prometheus", metavar="URL", help="Where the controller measures success criteria."
+        "--prometheus",
+        metavar="URL",
+        help="The Prometheus that the controller measures success criteria in.",
     ),
 ]
 IntervalOption = Annotated[

@@ -26,15 +26,15 @@ app = typer.Typer(
 
 DirOption = Annotated[
     Path | None,
-    typer.Option("--dir", metavar="D", help="Where it keeps everything, and nothing else is."),
+    typer.Option("--dir", metavar="D", help="The sandbox's directory, which holds nothing else."),
 ]
 DetachOption = Annotated[
     bool, typer.Option("--detach", "-d", help="Leave it running; `sandbox down` ends it.")
 ]
-HostOption = Annotated[str, typer.Option("--host", help="The host that is asked for.")]
+HostOption = Annotated[str, typer.Option("--host", help="The host name of the requests.")]
 RateOption = Annotated[float, typer.Option("--rate", min=0.1, help="Requests per second.")]
 DurationOption = Annotated[
-    str, typer.Option("--duration", metavar="T", help="How long. Default: until Ctrl-C.")
+    str, typer.Option("--duration", metavar="T", help="How long to send. Default: until Ctrl-C.")
 ]
 
 

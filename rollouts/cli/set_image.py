@@ -16,7 +16,7 @@ _ATTEMPTS = 8
 ImagesArgument = Annotated[
     list[str],
     typer.Argument(
-        help="Which container gets which image.", metavar="CONTAINER=IMAGE", show_default=False
+        help="The container, and its new image.", metavar="CONTAINER=IMAGE", show_default=False
     ),
 ]
 WaitOption = Annotated[
@@ -34,7 +34,7 @@ async def set_image(
     output: OutputOption = Format.TEXT,
 ) -> int:
     """
-    Change images in the template: a new revision. With workloadRef it is the Deployment's.
+    Change images in the template, which makes a new revision. With workloadRef the template is the Deployment's.
 
     Prints the revision's hash, which `wait --revision` takes.
 

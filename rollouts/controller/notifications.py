@@ -69,7 +69,7 @@ class Notifications:
                 "notification not delivered",
                 rollout=notification.rollout,
                 reason=notification.reason,
-                problem=str(error) or "the receiver took too long",
+                problem=str(error) or f"the receiver did not answer within {PATIENCE_SECONDS:g} s",
             )
         except Exception:
             log.exception(

@@ -127,8 +127,8 @@ def _held_by_old_strategy(
     )
     hold = Hold(
         "StrategyChanged",
-        f"strategy was changed {change} in the middle of a release; it is held by the strategy it"
-        f" began with: promote begins it anew by the new one, {_ADVICE}",
+        f"the strategy was changed {change} in the middle of a release, which is held: promote begins it"
+        f" anew by the new strategy, {_ADVICE}",
         steps=tuple(step_labels(written)),
         goes_over=f"traffic goes back to stable by {before}; then it begins by {after}",
     )

@@ -52,7 +52,7 @@ def api_error(
     if status == 404:
         return NotFound(message)
     if status == 401:
-        return Forbidden(f"{asked}: the API server does not accept our credentials ({reason})")
+        return Forbidden(f"{asked}: the API server does not accept the credentials ({reason})")
     if status == 403:
         return Forbidden(f"{asked}: a permission is missing: {reason}")
     if status == 422:

@@ -163,7 +163,7 @@ class KubeCluster:
         if now - self._taken_names.setdefault(ref, now) >= UNSEEN_SECONDS:
             raise Permanent(
                 f"{ref} exists already and has no label {cache.kept.label}, so it is somebody"
-                " else's; delete it, so that ours can be made"
+                " else's; delete it, so that the controller can make its own"
             ) from error
 
     async def _apply(self, kind: Kind, body: FrozenJSON) -> None:

@@ -138,7 +138,7 @@ def secret(what: str, path: Path) -> str:
     try:
         text = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
+        why = getattr(error, "strerror", None) or "it has bytes that are not UTF-8"
         raise Unavailable(f"the {what} of Prometheus can't be read: {path}: {why}") from None
     if not text:
         raise Unavailable(f"the {what} of Prometheus can't be read: {path} is empty")

@@ -39,7 +39,9 @@ class Network:
                 lock.close()
                 continue
             return cls(number, lock)
-        raise Permanent(f"no loopback network is free in 127.10.0.0 to 127.250.0.0: {reason}")
+        raise Permanent(
+            f"no loopback network is free in 127.10.0.0 to 127.250.0.0 ({reason}); end a sandbox with `rollouts sandbox down`"
+        )
 
     def release(self) -> None:
         self._lock.close()

@@ -246,5 +246,7 @@ def claim(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     marker = directory / sweep.MARKER
     if not marker.exists() and any(directory.iterdir()):
-        raise UsageError(f"{directory} is not empty and not a sandbox's: choose another directory")
+        raise UsageError(
+            f"{directory} holds other files than a sandbox's; choose an empty directory"
+        )
     marker.touch()

@@ -106,7 +106,7 @@ def test_lint_does_not_call_missing_what_it_may_not_read(
     cluster.forbidden = forbidden
     said = rollouts("lint", "--live", "checkout").out
     assert ("CrossingNotFound" in said) is not bool(forbidden)
-    assert ("could not look at crossings" in said) is bool(forbidden)
+    assert ("crossings can't be read" in said) is bool(forbidden)
 
 
 def test_lint_looks_for_it_in_the_same_files(rollouts: Callable[..., Ran], tmp_path: Path) -> None:

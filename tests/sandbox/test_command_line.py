@@ -68,7 +68,7 @@ def test_a_release_by_hand_from_image_to_abort_to_promotion(rollouts: Run) -> No
     held = rollouts("wait", "checkout", "--fail-on-pause", "--output", "json")
     assert held.returncode == 4
     assert json.loads(held.stdout)["hash"] == revision
-    assert "held by a command" in rollouts("get", "checkout").stdout
+    assert "held by a pause command" in rollouts("get", "checkout").stdout
 
     assert rollouts("abort", "checkout", "--reason", "odd logs").returncode == 0
     stopped = rollouts("wait", "checkout", "--revision", revision)

@@ -20,7 +20,13 @@ FilesArgument = Annotated[
 ]
 MoreFilesOption = Annotated[
     list[str] | None,
-    typer.Option("--filename", "-f", help="As FILE.", metavar="FILE", show_default=False),
+    typer.Option(
+        "--filename",
+        "-f",
+        help="The same as FILE, as with kubectl.",
+        metavar="FILE",
+        show_default=False,
+    ),
 ]
 LiveOption = Annotated[
     str,

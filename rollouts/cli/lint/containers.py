@@ -22,7 +22,10 @@ def container_findings(template: FrozenJSON) -> Iterator[Finding]:
         where = f"{_CONTAINERS}[{index}]"
         if container.get("image") == "":
             yield Finding(
-                "error", "", "is empty; the API server refuses such a pod", f"{where}.image"
+                "error",
+                "",
+                "is empty, and the API server refuses such a pod; name an image",
+                f"{where}.image",
             )
         yield from _environment(container, where)
         yield from _ports(container, where)

@@ -117,7 +117,7 @@ def _head(content: JSON) -> Iterator[Finding]:
     metadata = content.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if not isinstance(name, str) or not name:
-        yield Finding("error", "", "is missing, or is something else than text", _NAME)
+        yield Finding("error", "", "is missing or is not text; give the object a name", _NAME)
 
 
 def _snapshot(documents: Sequence[Document]) -> Snapshot:

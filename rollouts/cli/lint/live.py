@@ -45,7 +45,7 @@ async def live_findings(
             cluster.apply(content, ref.namespace)
     rollout = cluster.get(ref) or await requests.get(ref)
     unseen = [
-        Finding("note", "", f"could not look at {kind.plural}: {why}")
+        Finding("note", "", f"{kind.plural} can't be read, so nothing is said of them: {why}")
         for kind, why in sorted(cluster.hidden.items())
         if not _is_of_others(kind, rollout)
     ]

@@ -25,7 +25,9 @@ async def series_findings(url: str, rollout: FrozenJSON, spec: RolloutSpec) -> l
     try:
         seen = await check_series(source, key, spec, stable, datetime.now(UTC))
     except RolloutsError as error:
-        return [Finding("note", "", f"could not look at the metrics: {error}")]
+        return [
+            Finding("note", "", f"the metrics can't be read, so nothing is said of them: {error}")
+        ]
     finally:
         await source.close()
     queries = {each.name for each in spec.success_criteria if each.query is not None}

@@ -83,7 +83,7 @@ def _way_out(owner: str, kind: Kind, field: str) -> str:
     if owner == "helm-controller":
         return f"in the HelmRelease, add {pointer} of this {kind} to spec.driftDetection.ignore"
     if owner == "kubectl" and kind == SERVICE:
-        return "apply it without --server-side, which leaves our key in it alone"
+        return "apply it without --server-side, which leaves the controller's key in it alone"
     return f"tell {owner} to ignore that field"
 
 

@@ -127,7 +127,9 @@ def not_measured(world: World, status: RolloutStatus) -> StepWaits | None:
             )
     applied_at, measured_at = status.weights.applied_at, world.evidence.at
     if measured_at is None or (applied_at is not None and measured_at < applied_at):
-        return StepWaits(f"first measurement of the success criteria at {status.weights.applied} %")
+        return StepWaits(
+            f"waits for the first measurement of the success criteria at {status.weights.applied} %"
+        )
     return None
 
 
@@ -145,7 +147,7 @@ def too_early(world: World, status: RolloutStatus) -> StepWaits | None:
     interval = timedelta(seconds=world.evidence.scrape_interval_seconds)
     if applied_at is not None and measured_at < applied_at + interval:
         return StepWaits(
-            f"first whole measurement of the success criteria at {status.weights.applied} %"
+            f"waits for the first whole measurement of the success criteria at {status.weights.applied} %"
         )
     for criterion in world.evidence.criteria:
         if criterion.unseen:

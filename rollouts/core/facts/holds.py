@@ -31,9 +31,11 @@ def _by_others(world: World, status: RolloutStatus) -> Iterator[Hold]:
     """Yield what holds a release besides an edit."""
     if status.held_by is not None:
         by = status.held_by.by
-        yield Hold("Command", f"a command{f' of {by}' if by else ''}", by=by)
+        yield Hold(
+            "Command", f"a pause command{f' of {by}' if by else ''}: `resume` ends it", by=by
+        )
     # What runs goes on running, and can be rolled back; without a template nothing goes forward.
     if missing := workload_missing(world, status):
         yield Hold("WorkloadMissing", f"a missing template: {missing}")
     if world.spec.paused:
-        yield Hold("SpecPaused", "spec.paused")
+        yield Hold("SpecPaused", "spec.paused: set it to false")

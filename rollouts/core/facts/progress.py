@@ -18,9 +18,7 @@ from rollouts.core.world import (
 )
 from rollouts.model.status import RolloutStatus
 
-DISRUPTED = (
-    "all canary pods are gone by no fault of theirs; its weight is 0 until others are available"
-)
+DISRUPTED = "all canary pods were taken away, by no fault of theirs; the canary's weight is 0 until others are available"
 
 
 def waits_for_pods(world: World, status: RolloutStatus) -> str:
@@ -30,8 +28,8 @@ def waits_for_pods(world: World, status: RolloutStatus) -> str:
     wanted = world.spec.replicas
     if wanted == 0:
         return (
-            "waits for pods: spec.replicas is 0, and nothing is released unseen;"
-            " scale it up, or promote it with --full"
+            "waits for pods: spec.replicas is 0, and a release without pods can't be judged;"
+            " scale the Rollout up, or promote --full"
         )
     stable = world.replica_set(status.stable_revision)
     # What is broken is not waited for: this release may be what mends it.

@@ -48,7 +48,7 @@ def disrupted_too_often(world: World, status: RolloutStatus) -> Iterator[str]:
     since = max(world.now - timedelta(seconds=within), status.started_at or world.now)
     times = 1 + sum(entry.reason == "Disrupted" and entry.at >= since for entry in status.history)
     if times >= MOST_DISRUPTIONS:
-        yield f"all canary pods were gone {times} times within {format_duration(within)}"
+        yield f"all canary pods were taken away {times} times within {format_duration(within)}"
 
 
 def canary_is_without_pods(world: World, status: RolloutStatus) -> bool:

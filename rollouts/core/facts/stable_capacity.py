@@ -253,7 +253,7 @@ def _answers(world: World, status: RolloutStatus, kept: ReplicaSet | None) -> st
     silent = world.spec.silent_without_stable
     if silent and (kept is not None or under_way(status)):
         full = "; promote --full gives the new revision everything" if under_way(status) else ""
-        return f"{silent} answers nobody until it has one, a canary neither{full}"
+        return f"{silent} fails all requests, the canary's too, until stable has one{full}"
     if kept is not None:
         return f"revision {kept.revision} keeps what it has until it has one"
     active = world.observed.replica_sets.get(service.selected_hash) if service else None

@@ -67,9 +67,7 @@ def _unproven(world: World, status: RolloutStatus) -> StepWaits | None:
     for spec in world.spec.success_criteria:
         found = known.get(spec.name)
         if spec.on_inconclusive != "proceed" and (found is None or found.value is None):
-            why = (
-                f"nothing was measured for {spec.name}; see that its metrics are there, or promote"
-            )
+            why = f"nothing was measured for {spec.name}; see that Prometheus has its metrics, or promote without"
             return StepWaits(why, pause="Inconclusive")
     return None
 
@@ -110,7 +108,7 @@ def _pause(world: World, status: RolloutStatus, pause: Pause) -> StepState:
     if pause.duration is None:
         leans = leaning_evidence(world, status)
         beside = f"; beside that, {leans.why}" if leans is not None else ""
-        return StepWaits(f"waits for promotion{beside}", pause="PauseStep")
+        return StepWaits(f"waits for a person to promote or abort it{beside}", pause="PauseStep")
     end = _step_ends(world, status, pause.duration)
     if world.now < end:
         return StepWaits(f"pauses for {format_duration(pause.duration)}", until=end)

@@ -136,7 +136,9 @@ def begin(world: World, move: Move, target: Revision, *, skipping: bool = False)
         )
     if status.stable_revision is None:
         return move.event(
-            world, "FirstDeploy", f"{describe(target)} is the first: no traffic to protect"
+            world,
+            "FirstDeploy",
+            f"{describe(target)} is the first, and starts without steps",
         )
     move = move.event(
         world,
@@ -149,7 +151,7 @@ def begin(world: World, move: Move, target: Revision, *, skipping: bool = False)
 
 def _how(world: World, *, skipping: bool) -> str:
     if skipping:
-        return "without steps: it was stable before"
+        return "without steps, since it was stable before"
     steps = len(world.edit.steps if world.edit is not None else world.spec.steps)
     return f"in {steps} steps" if steps else "at once"
 
@@ -252,7 +254,7 @@ def _back_to_stable(world: World, move: Move, stable: Revision) -> Move:
     move = move.event(
         world,
         "BackToStable",
-        f"the template is that of {describe(stable)} again: no steps needed",
+        f"the template is that of {describe(stable)} again, so no steps are needed",
     )
     return let_go(world, move, left.hash).as_retreat() if left is not None else move
 

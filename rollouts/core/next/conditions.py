@@ -52,7 +52,7 @@ def _preflight(
     named = sorted(findings, key=lambda finding: not finding.is_blocking)
     words = [finding.message for finding in named[:_MOST_FINDINGS]]
     if len(named) > _MOST_FINDINGS:
-        words.append(f"and {len(named) - _MOST_FINDINGS} more, which rollouts lint --live names")
+        words.append(f"and {len(named) - _MOST_FINDINGS} more: `rollouts lint --live` names all")
     return condition(
         before,
         "Preflight",

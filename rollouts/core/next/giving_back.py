@@ -96,7 +96,7 @@ def give_back(world: World, move: Move) -> Move:
         case Clearing():
             return _waits(world, move, "the routes are cleared")
         case Draining(name, until=until):
-            text = f"Deployment {name} serves; our own pods go in a moment"
+            text = f"Deployment {name} serves; the Rollout's own pods go in a moment"
             return _waits(world, move.requeue_at(until), text)
         case GivenBack(workload=workload):
             text = (

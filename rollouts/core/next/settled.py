@@ -72,7 +72,10 @@ def _settled(world: World, move: Move, stable: Revision) -> Move:
     if service is not None and service.selected_hash != stable.hash and not others:
         drift_pause = drift_pause_ends(status, world.now)
         if drift_pause is not None:
-            text = f"somebody else keeps changing the selector of Service {service.name}"
+            text = (
+                f"somebody else keeps changing the selector of Service {service.name}; find out who:"
+                f" kubectl get service {service.name} --output yaml --show-managed-fields"
+            )
             return _calm(world, move.requeue_at(drift_pause), "Degraded", text)
         again = service.name in status.services
         if again and (status.phase == "Healthy" or _drift_was_corrected(world, status)):
@@ -93,7 +96,7 @@ def _complete(world: World, move: Move, stable: Revision, others: str) -> Move:
     pinned = move.status.pinned
     if pinned is not None:
         by = f" by {pinned.by}" if pinned.by else ""
-        text = f"the rollout was rolled back to {describe(stable)}{by}, and the template is still another: change it, or retry"
+        text = f"the rollout was rolled back to {describe(stable)}{by}, and the template still is that of another revision: change it, or retry"
         return _calm(world, move, "Degraded", text)
     text = f"{describe(stable)} is stable"
     return _calm(world, move, "Healthy", f"{text}; {others}" if others else text)

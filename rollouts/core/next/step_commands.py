@@ -19,6 +19,7 @@ from rollouts.model.status import Pause, RolloutStatus
 _NAMES = {"edit": "an edit", "pause": "a pause command", "evidence": "evidence"}
 HOLDS = tuple(_NAMES)
 """What a promote may name as the hold that it passes, besides a step."""
+_GOES_ON = "the rollout goes on"
 Answer = tuple[Move, bool, str]
 
 
@@ -37,11 +38,15 @@ def pause(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
 
 def resume(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
     if move.status.held_by is None:
-        return move, False, "no pause command holds the rollout; status.message says what does"
+        return (
+            move,
+            False,
+            "no pause command holds the rollout; status.message says what it waits for",
+        )
     return (
         move.evolve(held_by=None, pause=None, step_started_at=world.now),
         True,
-        "the rollout goes on",
+        _GOES_ON,
     )
 
 
@@ -88,7 +93,11 @@ def promote_full(world: World, move: Move, _command: Command) -> Answer:
         weights=status.weights.evolve(desired=100),
     )
     if stable_replicas(world.spec, status) == 0:
-        return move, True, "promoted without pods: spec.replicas is 0, so that nothing was judged"
+        return (
+            move,
+            True,
+            "the revision is promoted without pods: spec.replicas is 0, so that nothing was judged",
+        )
     return move, True, "all remaining steps are skipped; success criteria are still watched"
 
 
@@ -149,7 +158,7 @@ def _meant(
     if command.hold:
         if held == command.hold:
             return None
-        return True, f"{here} is held by {_NAMES[command.hold]} no more"
+        return True, f"{here} is no longer held by {_NAMES[command.hold]}"
     evidence = f"; now {status.message}" if held == "evidence" else ""
     if status.promoted:
         return True, f"{here.partition('/')[0]} is passed already{evidence}"
@@ -186,7 +195,11 @@ def _pass(world: World, move: Move, what: str) -> Answer:
             else _resume_steps(move, hold)
         )
     if what == "pause":
-        return move.evolve(held_by=None, pause=None, step_started_at=world.now), True, "resumed"
+        return (
+            move.evolve(held_by=None, pause=None, step_started_at=world.now),
+            True,
+            _GOES_ON,
+        )
     if what == "evidence":
         move = move.evolve(promoted="Evidence", pause=None)
         return move, True, f"{here} goes on without more evidence"

@@ -75,7 +75,9 @@ def _with_headers(match: FrozenJSON, headers: Mapping[str, StringMatch]) -> JSON
             return None
         raise Inexpressible(f"a rule matches the header {name} already, and a match has each once")
     if len(listed) > _MOST_HEADERS:
-        raise Inexpressible(f"a match has {_MOST_HEADERS} headers at most")
+        raise Inexpressible(
+            f"with it a match has {len(listed)} headers, and it may have {_MOST_HEADERS}"
+        )
     return {**match, "headers": listed} if listed else dict(match)
 
 

@@ -101,8 +101,8 @@ def _default(name: str, spec: RolloutSpec) -> Finding:
         "warning",
         "ServiceShared",
         (
-            f"Ingress {name} has Service {spec.stable_service} as its default backend too, and it is up to the"
-            f" ingress controller whether requests that no rule takes are split; give them a rule with a path{also}"
+            f"Ingress {name} has Service {spec.stable_service} as its default backend too, and some ingress"
+            f" controllers do not split requests that no rule takes; give them a rule with a path{also}"
         ),
     )
 

@@ -47,7 +47,10 @@ async def a_preview_is_looked_at_and_the_switch_is_one_write(release: Release) -
         assert preview["metadata"]["labels"][MANAGED_BY_LABEL] == manifests.NAME
         assert (selected(release, PREVIEW), selected(release, manifests.STABLE)) == (new, old)
         assert ready(pods_of(release, new)) == 2
-        assert release.message == "step 2/3 before the switch: waits for promotion"
+        assert (
+            release.message
+            == "step 2/3 before the switch: waits for a person to promote or abort it"
+        )
         assert set(load.report().versions) == {"1"}
 
         release.commands("promote")

@@ -45,7 +45,7 @@ async def pause_resume_and_promote_move_it_as_told(release: Release) -> None:
         await release.is_at(50)
         assert (await release.rollouts("pause")).code == 0
         await release.until(lambda: release.paused_for == "Command")
-        assert "held by a command" in (await release.rollouts("get")).out
+        assert "held by a pause command" in (await release.rollouts("get")).out
         assert (await release.rollouts("resume")).code == 0
         await release.until(lambda: release.paused_for == "PauseStep")
         stale = await release.rollouts("promote", "--revision", "1")

@@ -114,7 +114,10 @@ async def while_stable_has_no_pod_nobody_is_answered_and_it_says_so_and_the_way_
     async with release.traffic(50) as load:
         await release.serves(load, 50)
     assert load.report().versions == {}
-    assert "ingress-nginx answers nobody until it has one, a canary neither" in release.message
+    assert (
+        "ingress-nginx fails all requests, the canary's too, until stable has one"
+        in release.message
+    )
     assert "promote --full gives the new revision everything" in release.message
     release.commands("promote-full")
     await release.is_promoted(2)

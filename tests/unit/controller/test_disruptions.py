@@ -11,7 +11,7 @@ from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.kubernetes import Kubernetes, canary_weight, selected
 from tests.unit.controller.edits import BLUE_GREEN, BY_PODS, CANARY, NGINX, paused, stepping
 
-HELD = "all canary pods are gone by no fault of theirs; its weight is 0 until others are available"
+HELD = "all canary pods were taken away, by no fault of theirs; the canary's weight is 0 until others are available"
 WAYS_TO_GO: dict[str, Callable[[Kubernetes, JSON, ControlLoop], None]] = {
     "evicted by its kubelet": lambda kubernetes, pod, _: kubernetes.evict(pod),
     "drained": lambda kubernetes, pod, _: kubernetes.drain(pod),
@@ -160,7 +160,7 @@ async def test_what_loses_its_pods_again_and_again_is_rolled_back(loop: ControlL
     await disrupt(loop)
     found = aborted(loop)
     assert found is not None
-    assert found["reason"] == "all canary pods were gone 3 times within 10m"
+    assert found["reason"] == "all canary pods were taken away 3 times within 10m"
 
 
 async def test_testers_go_back_to_stable_too_and_come_again(loop: ControlLoop) -> None:

@@ -90,7 +90,7 @@ async def test_a_step_that_is_not_there_any_more_holds_until_a_person_chooses(
     await loop.until(lambda: canary_weight(loop.cluster) == 60)
     await loop.run(60)
     assert canary_weight(loop.cluster) == 60
-    assert loop.status["message"] == "step 3/5 at 60 %: waits for promotion"
+    assert loop.status["message"] == "step 3/5 at 60 %: waits for a person to promote or abort it"
     assert loop.reasons().count("StepsChanged") == 1
 
 
@@ -160,7 +160,7 @@ async def test_one_promote_passes_one_gate_however_often_it_is_sent(loop: Contro
         await loop.run(10)
         assert loop.status["lastCommand"]["accepted"]
     assert loop.status["lastCommand"]["message"] == "step 2 is passed already"
-    assert loop.status["message"] == "step 4/5 at 50 %: waits for promotion"
+    assert loop.status["message"] == "step 4/5 at 50 %: waits for a person to promote or abort it"
     promote(loop, "early", "promotion")
     await loop.run(3)
     assert not loop.status["lastCommand"]["accepted"]

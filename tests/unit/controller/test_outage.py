@@ -53,7 +53,7 @@ async def test_a_rollback_by_evidence_leaves_the_canary_what_nobody_else_answers
     assert canary_weight(loop.cluster) == 25
     assert len(pods(loop, "shop:2")) == 1, "it answers, and stays"
     said = (
-        "stable has no ready pod (CrashLoopBackOff): ingress-nginx answers nobody until it has one,"
+        "stable has no ready pod (CrashLoopBackOff): ingress-nginx fails all requests, the canary's too, until stable has one,"
         " a canary neither"
     )
     assert loop.status["message"].endswith(said)
@@ -109,7 +109,10 @@ async def test_the_old_template_again_leaves_the_canary_what_nobody_else_answers
     loop.release("shop:1")
     await loop.run(30)
     assert canary_weight(loop.cluster) == 25
-    assert "ingress-nginx answers nobody until it has one" in loop.status["message"]
+    assert (
+        "ingress-nginx fails all requests, the canary's too, until stable has one"
+        in loop.status["message"]
+    )
     turn(loop, "shop:1", "shop:1")
     await loop.run(30)
     assert loop.status["phase"] == "Healthy"
@@ -143,7 +146,10 @@ async def test_a_newer_revision_that_never_comes_up_takes_over_nothing() -> None
     await loop.run(60)
     assert (canary_weight(loop.cluster), selected(loop.cluster, CANARY)) == (25, before)
     assert loop.status["phase"] == "Degraded"
-    assert "ingress-nginx answers nobody until it has one" in loop.status["message"]
+    assert (
+        "ingress-nginx fails all requests, the canary's too, until stable has one"
+        in loop.status["message"]
+    )
 
 
 async def test_a_fall_of_the_weight_is_made_when_stable_can_bear_it_and_holds_nothing_up() -> None:

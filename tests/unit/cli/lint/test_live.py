@@ -127,7 +127,7 @@ def test_kinds_that_may_not_be_read_are_said_and_nothing_is_made_of_them(
     assert (ran.code, ran.out) == (
         0,
         (
-            "shop/checkout: note: could not look at ingresses: GET /ingresses: not permitted\n"
+            "shop/checkout: note: ingresses can't be read, so nothing is said of them: GET /ingresses: not permitted\n"
             "no errors, no warnings\n"
         ),
     )
@@ -141,7 +141,9 @@ def test_policies_that_may_not_be_read_matter_on_gateways_only(
     canary = shop.objects["Rollout"][0]["spec"]["strategy"]["canary"]
     canary["trafficRouting"] = {"gatewayAPI": {"httpRoutes": ["web"]}}
     ran = rollouts("lint", "--live", "checkout")
-    assert "note: could not look at securitypolicies: not permitted" in ran.out
+    assert (
+        "note: securitypolicies can't be read, so nothing is said of them: not permitted" in ran.out
+    )
 
 
 def test_a_service_that_is_released_has_to_be_there(
@@ -257,7 +259,7 @@ ASKING = ("lint", "--live", "checkout", "--prometheus", "http://prometheus.test"
 def test_a_prometheus_is_asked_for_what_the_criteria_need(rollouts: Run, metrics: Measured) -> None:
     metrics.answers["x"] = Unavailable("no answer")
     ran = rollouts(*ASKING)
-    assert "note: could not look at the metrics: no answer" in ran.out
+    assert "note: the metrics can't be read, so nothing is said of them: no answer" in ran.out
     assert ran.code == 0
     metrics.answers["x"] = 1.0
     ran = rollouts(*ASKING)

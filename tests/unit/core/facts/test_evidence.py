@@ -202,7 +202,7 @@ def test_no_weight_rises_on_a_scrape_that_is_a_moment_younger_than_the_last_rise
     early = replace(evidence("inconclusive", seconds=-7), scrape_interval_seconds=5.0)
     status = scene.with_(evidence=early).decide().status
     assert status.weights.desired == 25
-    assert "first whole measurement of the success criteria at 25 %" in status.message
+    assert "waits for the first whole measurement of the success criteria at 25 %" in status.message
     whole = replace(evidence("inconclusive", seconds=-3), scrape_interval_seconds=5.0)
     assert scene.with_(evidence=whole).decide().status.weights.desired == 50
 
@@ -313,5 +313,5 @@ def test_a_gate_says_what_leans_before_a_person_passes_it() -> None:
     spec = spec_of([{"setWeight": 25}, {"pause": {}}], successCriteria=CRITERIA)
     status = after_the_pause(leaning(), spec=spec).decide().status
     assert status.message == (
-        f"step 2/2 at 25 %: waits for promotion; beside that, errors: {TELLS}"
+        f"step 2/2 at 25 %: waits for a person to promote or abort it; beside that, errors: {TELLS}"
     )

@@ -26,8 +26,10 @@ def test_nothing_holds_a_release_by_itself() -> None:
 
 
 def test_who_holds_a_release_is_named() -> None:
-    assert found(held_by=COMMAND) == Hold("Command", "a command of anna", by="anna")
-    assert found(paused=True) == Hold("SpecPaused", "spec.paused")
+    assert found(held_by=COMMAND) == Hold(
+        "Command", "a pause command of anna: `resume` ends it", by="anna"
+    )
+    assert found(paused=True) == Hold("SpecPaused", "spec.paused: set it to false")
 
 
 def test_an_edit_comes_before_a_person() -> None:

@@ -198,15 +198,15 @@ def test_an_outage_of_stable_is_told_once_in_a_release_and_leaves_the_message_wh
     decision = down.decide()
     assert told(decision) == ["Paused", "StableDown"]
     assert decision.status.message == (
-        "step 2/3 at 25 %: waits for promotion; stable has no ready pod (CrashLoopBackOff):"
-        " ingress-nginx answers nobody until it has one, a canary neither; promote --full gives the new"
+        "step 2/3 at 25 %: waits for a person to promote or abort it; stable has no ready pod (CrashLoopBackOff):"
+        " ingress-nginx fails all requests, the canary's too, until stable has one; promote --full gives the new"
         " revision everything"
     )
     assert decision.actions == ()
     again = down.after(decision).decide()
     assert (told(again), again.status.message) == ([], decision.status.message)
     healed = scene.after(again).evolve(replica_set(OLD, 4)).decide()
-    assert healed.status.message == "step 2/3 at 25 %: waits for promotion"
+    assert healed.status.message == "step 2/3 at 25 %: waits for a person to promote or abort it"
 
 
 def test_a_promoted_revision_that_loses_its_pods_at_once_leaves_the_old_ones_to_answer() -> None:

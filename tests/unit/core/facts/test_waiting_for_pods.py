@@ -48,7 +48,7 @@ def stable_image(story: Story) -> list[str]:
 def test_a_release_at_0_pods_starts_none_and_promotes_nothing(start: Start) -> None:
     story = asleep(start, 1)
     assert story.status.phase == "Progressing", "for longer than any deadline"
-    assert "spec.replicas is 0, and nothing is released unseen" in story.status.message
+    assert "spec.replicas is 0, and a release without pods can't be judged" in story.status.message
     assert stable_image(story) == ["shop:1"]
     assert pods(story) in ([0], [0, 0])
     assert story.route is None
@@ -129,7 +129,7 @@ def test_promote_full_takes_it_upon_a_person(start: Start) -> None:
     answer = story.status.last_command
     assert answer is not None
     assert answer.accepted
-    assert answer.message.startswith("promoted without pods")
+    assert answer.message.startswith("the revision is promoted without pods")
 
 
 def test_promote_is_refused_and_says_what_it_waits_for() -> None:

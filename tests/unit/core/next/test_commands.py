@@ -65,7 +65,7 @@ def test_promote_full_skips_the_steps_and_not_the_criteria() -> None:
 
 def test_promote_ends_a_hold_and_says_so() -> None:
     held = under_way(25, held_by=Pause(reason="Command", at=at(-1)), current_step_index=2)
-    assert answer(held.commanded("promote")) == (True, "resumed")
+    assert answer(held.commanded("promote")) == (True, "the rollout goes on")
     spec = spec_of([{"setWeight": 25}])
     assert answer(under_way(25, spec).commanded("promote")) == (
         False,
@@ -132,14 +132,17 @@ def test_pause_holds_and_resume_lets_go() -> None:
     decision = scene.decide()
     assert decision.status.phase == "Paused"
     assert decision.status.held_by is not None
-    assert decision.status.message == "step 1/3 at 25 %: held by a command of ann"
+    assert (
+        decision.status.message
+        == "step 1/3 at 25 %: held by a pause command of ann: `resume` ends it"
+    )
     held = scene.after(decision)
     assert answer(held.commanded("pause", "id-2")) == (True, "the rollout is paused already")
     resumed = held.commanded("resume", "id-2").decide().status
     assert (resumed.held_by, resumed.current_step_index) == (None, 1)
     assert answer(waiting().commanded("resume")) == (
         False,
-        "no pause command holds the rollout; status.message says what does",
+        "no pause command holds the rollout; status.message says what it waits for",
     )
     assert answer(settled().commanded("pause")) == (False, "no rollout is under way")
 
@@ -155,7 +158,9 @@ def test_a_command_for_another_revision_is_refused(verb: str, revision: str) -> 
     )
     assert told(decision) == ["CommandRefused"]
     assert (decision.status.abort, decision.status.current_step_index) == (None, 1)
-    assert decision.status.message == "step 2/3 at 25 %: waits for promotion", "it stays readable"
+    assert (
+        decision.status.message == "step 2/3 at 25 %: waits for a person to promote or abort it"
+    ), "it stays readable"
 
 
 @pytest.mark.parametrize("revision", ["2", NEW, ""])

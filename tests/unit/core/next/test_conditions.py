@@ -86,7 +86,7 @@ def test_a_condition_names_no_endless_list_of_findings() -> None:
     findings = [Finding("warning", "NoProbe", f"finding {number}") for number in range(23)]
     status = settled(route=Route(findings=tuple(findings))).decide().status
     words = condition(status, "Preflight").message.split("; ")
-    assert words[19:] == ["finding 19", "and 3 more, which rollouts lint --live names"]
+    assert words[19:] == ["finding 19", "and 3 more: `rollouts lint --live` names all"]
 
 
 def test_the_generation_that_was_seen_is_told() -> None:

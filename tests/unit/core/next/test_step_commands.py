@@ -57,7 +57,7 @@ def test_who_has_seen_the_evidence_passes_it_once() -> None:
 def test_evidence_that_has_turned_is_not_waived() -> None:
     scene = at_the_gate(promoted="Step", evidence=evidence(seconds=0))
     _, accepted, text = answered(scene, "1", step="2", hold="evidence")
-    assert (accepted, text) == (True, "step 2/4 is held by evidence no more")
+    assert (accepted, text) == (True, "step 2/4 is no longer held by evidence")
 
 
 def test_a_pause_command_and_a_gate_are_two_holds() -> None:
@@ -70,7 +70,7 @@ def test_a_pause_command_and_a_gate_are_two_holds() -> None:
         "step 2/4 is held by a pause command of ann: resume it",
     )
     after, accepted, text = answered(held, "2")
-    assert (accepted, text) == (True, "resumed")
+    assert (accepted, text) == (True, "the rollout goes on")
     assert after.status.promoted == ""
     assert after.status.current_step_index == 1
 

@@ -133,7 +133,7 @@ def test_a_bigger_step_is_written_down_before_it_is_made() -> None:
 def test_a_pause_without_duration_waits_for_a_person() -> None:
     decision = under_way(25).decide()
     assert (decision.status.phase, decision.status.current_step_index) == ("Paused", 1)
-    assert decision.status.message == "step 2/3 at 25 %: waits for promotion"
+    assert decision.status.message == "step 2/3 at 25 %: waits for a person to promote or abort it"
     assert decision.requeue_after_seconds is None
 
 
@@ -167,7 +167,7 @@ def test_no_weight_is_raised_blindly() -> None:
     scene = under_way(25, spec)
     blind = scene.decide().status
     assert (blind.current_step_index, blind.weights.desired) == (0, 25)
-    assert "first measurement of the success criteria at 25 %" in blind.message
+    assert "waits for the first measurement of the success criteria at 25 %" in blind.message
     before = scene.with_(evidence=evidence("pass", seconds=-9)).decide().status
     assert before.weights.desired == 25, "that look was at the weight before"
     seen = scene.with_(evidence=evidence("inconclusive", seconds=-1)).decide().status
