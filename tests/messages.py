@@ -4,8 +4,8 @@ Every message that a user can meet, in one list made from the source.
     python -m tests.messages > docs/messages.md
 
 A message is a string of two words or more that is no docstring; where a call says that a string
-is for people (an error, an Event, a log line), one word is enough. What is filled in is shown as
-`{…}`. The list is read by people, from end to end; `test_messages.py` looks for sentences that
+is for people (an error, an Event, a log line), one word is enough. The docstring of a verb is one as
+well: it is what `--help` shows. What is filled in is shown as `{…}`. The list is read by people, from end to end; `test_messages.py` looks for sentences that
 are in it twice.
 """
 
@@ -15,6 +15,11 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+
+from rollouts.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 HOLE = "{…}"
@@ -107,7 +112,17 @@ class Message:
 def messages() -> list[Message]:
     """Return all messages of the product, by kind and text."""
     found = {message for path in _modules() for message in _messages_of(path)}
-    return sorted(found)
+    return sorted(found | set(_help_of_verbs(get_command(app))))
+
+
+def _help_of_verbs(command: Any, name: str = "rollouts") -> Iterator[Message]:
+    """Yield what `--help` says of each verb before its examples, which are no sentences."""
+    said = (command.help or "").partition("\b")[0]
+    verbs = getattr(command, "commands", {})
+    if said.strip() and not verbs:
+        yield Message("Help of the verbs", " ".join(said.split()), name)
+    for verb, below in verbs.items():
+        yield from _help_of_verbs(below, f"{name} {verb}")
 
 
 def _modules() -> list[str]:
