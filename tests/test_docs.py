@@ -11,6 +11,7 @@ import typer.main
 import yaml
 
 from rollouts.cli.main import app
+from rollouts.controller.metrics import ControllerMetrics
 from rollouts.core.decide import PIPELINE
 from rollouts.core.next.commands import HANDLERS
 from rollouts.model.criteria import Criterion
@@ -173,6 +174,19 @@ def test_event_reasons_are_those_of_the_code() -> None:
 def test_findings_are_those_of_the_code() -> None:
     found = set(reasons("Finding", 1)) - {""}  # what is wrong in a spec by itself has none
     assert first_column(section("docs/conditions.md", "## Preflight")) == found
+
+
+def test_the_controllers_metrics_are_those_of_the_code() -> None:
+    """Each by the name that `/metrics` shows, with its labels."""
+    metrics = ControllerMetrics()
+    metrics.watch(queue_depth=int, phases=dict[str, int])
+    page = section("docs/conditions.md", "## The controller's metrics")
+    said = re.findall(r"^\| `(\w+)[^`]*` \| (\w+) ", page, re.MULTILINE)
+    shown = {
+        (f"{each.name}_total" if each.type == "counter" else each.name, each.type)
+        for each in metrics.registry.collect()
+    }
+    assert set(said) == shown
 
 
 def test_condition_reasons_are_those_of_the_code() -> None:
