@@ -126,7 +126,9 @@ class Demo:
         except TimeoutError:
             status = _status(self._rollout())
         ended_at, at_end = datetime.now(UTC), self.traffic.report
-        self.stage = f"release {plan.version} ({plan.name}) is {outcome}; its pods settle"
+        self.stage = (
+            f"release {plan.version} ({plan.name}) is {outcome.replace('-', ' ')}; its pods settle"
+        )
         await self._settle()
         measured = Measured(plan, before, at_end, self.traffic.report)
         return measured.release(

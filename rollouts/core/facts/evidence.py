@@ -123,7 +123,9 @@ def not_measured(world: World, status: RolloutStatus) -> StepWaits | None:
                 "MetricsUnavailable" if criterion.errors > spec.error_limit else None
             )
             return StepWaits(
-                f"{criterion.name} can't be measured: {criterion.message}", pause=pause
+                f"{criterion.name} can't be measured: {criterion.message}; the weight stays until it can be, or"
+                " somebody promotes or aborts",
+                pause=pause,
             )
     applied_at, measured_at = status.weights.applied_at, world.evidence.at
     if measured_at is None or (applied_at is not None and measured_at < applied_at):

@@ -182,6 +182,7 @@ def test_a_provider_that_does_not_answer_holds_the_weight(errors: int, reason: s
     assert status.weights.desired == 25
     assert status.abort is None
     assert "errors can't be measured: Prometheus does not answer" in status.message
+    assert "the weight stays until it can be, or somebody promotes or aborts" in status.message
     assert (status.pause.reason if status.pause else None) == reason
 
 
