@@ -52,10 +52,7 @@ async def test_a_rollback_by_evidence_leaves_the_canary_what_nobody_else_answers
     await loop.run(60)
     assert canary_weight(loop.cluster) == 25
     assert len(pods(loop, "shop:2")) == 1, "it answers, and stays"
-    said = (
-        "stable has no ready pod (CrashLoopBackOff): ingress-nginx fails all requests, the canary's too, until stable has one,"
-        " a canary neither"
-    )
+    said = "stable has no ready pod (CrashLoopBackOff): ingress-nginx fails all requests, the canary's too, until stable has one"
     assert loop.status["message"].endswith(said)
     assert said in loop.status["history"][-1]["message"]
     turn(loop, "shop:1", "shop:1", most=1)

@@ -144,7 +144,7 @@ async def test_the_sweeper_outlives_a_ctrl_c_and_cleans_up_when_told(tmp_path: P
 
 def test_a_directory_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(UsageError, match="not empty"):
+    with pytest.raises(UsageError, match="choose an empty directory"):
         Sweeper(tmp_path).start()
     assert (tmp_path / "thesis.tex").exists()
 
