@@ -149,7 +149,7 @@ async def test_an_exception_in_the_middle_ends_it(tmp_path: Path) -> None:
 
 async def test_a_directory_with_somebodys_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
-    with pytest.raises(UsageError, match="not empty"):
+    with pytest.raises(UsageError, match="choose an empty directory"):
         await Sandbox(tmp_path, controller=None).start()
     assert (tmp_path / "precious").exists()
 
