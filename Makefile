@@ -20,6 +20,7 @@ demo: .venv/.installed ## Release a good and a bad version on a laptop, and watc
 	@rollouts demo $(ARGS)
 
 test: .venv/.installed ## Run every test but the longest
+	@python -m compileall -q rollouts # once, and not by each worker and each process of a test
 	@pytest -m "not nightly" -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)
 
 nightly: .venv/.installed ## Run the longest tests: routers that come and go, and a controller that dies after each write to a route

@@ -1,5 +1,6 @@
 """The suite in several processes, when pytest is given `-n`: see `tests/groups.py`."""
 
+import gc
 import os
 
 import pytest
@@ -30,6 +31,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: place_of(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector forget what lives as long as the process does: thousands of collected tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # the stories make much that dies young
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
