@@ -216,10 +216,14 @@ class Release:
         await self.until(lambda: self.stable == revision, f"promotion of {revision}")
         await self.is_over()
 
-    async def is_rolled_back(self) -> str:
-        """Wait until the canary has no traffic and no pods; return why."""
+    async def is_rolled_back(self, *, at_once: bool = True) -> str:
+        """
+        Wait until the canary has no traffic and no pods; return why.
+
+        `at_once`: nobody refuses the write that takes the traffic away, so that it is there before status.
+        """
         await self.until(lambda: self.status.get("abort"), "rollback")
-        assert self.weight == 0, "traffic first, status after"
+        assert self.weight == 0 or not at_once, "traffic first, status after"
         await self.is_over()
         return str(self.status["abort"]["reason"])
 
