@@ -1,6 +1,7 @@
 """A real nginx on the real store, with pods that are small servers in the test's own process."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -63,6 +64,7 @@ class Edge:
     stack: AsyncExitStack
     sites: dict[str, web.AppRunner] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
+    answered: int = 0
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def pod(self, number: int, version: str, status: int = 200) -> str:
@@ -177,6 +179,7 @@ class Edge:
             method, URL(url, encoded=True), headers=given, data=b"x" * 10, allow_redirects=False
         ) as response:
             await response.read()
+            self.answered += response.status != 404  # without a route: nobody counts that
             return response
 
     async def version(self, path: str = "/", headers: Mapping[str, str] | None = None) -> str:
@@ -185,8 +188,14 @@ class Edge:
         return response.headers.get("x-version", str(response.status))
 
     async def scrape(self) -> str:
-        async with self.session.get(self.metrics_url) as response:
-            return await response.text()
+        """Return the metrics, once nginx has logged all that it answered: it does that after the answer."""
+        async with asyncio.timeout(waiting.PATIENCE_SECONDS):
+            while True:
+                async with self.session.get(self.metrics_url) as response:
+                    page = await response.text()
+                logged = re.findall(r"^sandbox_requests_total\{.*\} (\d+)$", page, re.MULTILINE)
+                if sum(map(int, logged)) >= self.answered:
+                    return page
 
 
 @pytest.fixture
