@@ -216,16 +216,22 @@ class Release:
         await self.until(lambda: self.stable == revision, f"promotion of {revision}")
         await self.is_over()
 
-    async def is_rolled_back(self, *, at_once: bool = True) -> str:
-        """
-        Wait until the canary has no traffic and no pods; return why.
-
-        `at_once`: nobody refuses the write that takes the traffic away, so that it is there before status.
-        """
+    async def is_rolled_back(self) -> str:
+        """Wait until the canary has no traffic and no pods; return why."""
         await self.until(lambda: self.status.get("abort"), "rollback")
-        assert self.weight == 0 or not at_once, "traffic first, status after"
+        assert self.weight == 0 or self._was_refused(), "traffic first, status after"
         await self.is_over()
         return str(self.status["abort"]["reason"])
+
+    def _was_refused(self) -> bool:
+        """Return whether the last thing that was written to the canary's Ingress was refused: it was tried first."""
+        tried = [
+            each
+            for each in self.sandbox.audit
+            if (each.namespace, each.resource) == (self.namespace, INGRESS.plural)
+            and each.verb in ("create", "patch", "delete")
+        ]
+        return bool(tried) and tried[-1].status >= 400
 
     async def is_over(self) -> None:
         """Wait until only the stable revision has pods and nothing routes to a canary."""

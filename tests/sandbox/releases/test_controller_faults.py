@@ -107,7 +107,7 @@ async def cut_off_refused_and_told_that_the_past_is_gone_it_goes_on(
         good.updates_to("2")
         bad.updates_to("2", ERROR_RATE="30%")
         try:
-            reason = await bad.is_rolled_back(at_once=False)
+            reason = await bad.is_rolled_back()
             await good.is_promoted()
         finally:
             troubling.cancel()
