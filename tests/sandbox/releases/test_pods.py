@@ -112,6 +112,9 @@ async def while_stable_has_no_pod_nobody_is_answered_and_it_says_so_and_the_way_
     loses_its_pods(release, release.status["stableRevision"]["hash"])
     await release.until(lambda: "stable has no ready pod" in release.message)
     async with release.traffic(50) as load:
+        # An ingress controller takes up endpoints a moment after they are written.
+        await release.until(lambda: load.report().lost > 0, "a request that nobody answers")
+    async with release.traffic(50) as load:
         await release.serves(load, 50)
     assert load.report().versions == {}
     assert (
