@@ -3,6 +3,7 @@
 import gc
 import os
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -10,6 +11,10 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.groups import computes, group_of, place_of
 
 NICENESS = 10
+
+# An example's time by the clock says nothing about it while others have the cores.
+hypothesis.settings.register_profile("shared cores", deadline=None)
+hypothesis.settings.load_profile("shared cores")
 
 
 class Groups(LoadScopeScheduling):
