@@ -41,7 +41,7 @@ class FakeCluster:
         self.failures: list[Exception] = []
         self.refuses: Callable[[Write], Exception | None] = lambda _: None
         self._objects: dict[Ref, JSON] = {}
-        self._of_kind: defaultdict[Kind, dict[Ref, JSON]] = defaultdict(dict)
+        self._by_namespace: defaultdict[tuple[Kind, str], dict[Ref, JSON]] = defaultdict(dict)
         self._applied: dict[Ref, JSON] = {}
         self._version = 0
         self._feeds: list[ChangeFeed] = []
@@ -49,7 +49,7 @@ class FakeCluster:
     # The port.
 
     def get(self, ref: Ref) -> JSON | None:
-        return self._of_kind[ref.kind].get(ref) if self._read(ref.kind) else None
+        return self._objects.get(ref) if self._read(ref.kind) else None
 
     def select(
         self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None
@@ -57,12 +57,10 @@ class FakeCluster:
         wanted = (labels or {}).items()
         if not self._read(kind):
             return []
-        return [
-            obj
-            for ref, obj in self._of_kind[kind].items()
-            if namespace in ("", ref.namespace)
-            and (not wanted or wanted <= (obj["metadata"].get("labels") or {}).items())
-        ]
+        found = self._all(kind) if not namespace else self._by_namespace[kind, namespace].values()
+        if not wanted:
+            return list(found)
+        return [obj for obj in found if wanted <= (obj["metadata"].get("labels") or {}).items()]
 
     async def write(self, write: Write) -> None:
         if self.failures:
@@ -108,13 +106,13 @@ class FakeCluster:
         """Return a cluster with the same objects, which goes its own way from here."""
         made = FakeCluster(now)
         made._objects, made._applied = dict(self._objects), dict(self._applied)
-        for kind, objects in self._of_kind.items():
-            made._of_kind[kind] = dict(objects)
+        for place, objects in self._by_namespace.items():
+            made._by_namespace[place] = dict(objects)
         made._version = self._version
         return made
 
     def drop(self, ref: Ref) -> None:
-        del self._objects[ref], self._of_kind[ref.kind][ref]
+        del self._objects[ref], self._by_namespace[ref.kind, ref.namespace][ref]
         self._applied.pop(ref, None)
         self._tell(ref)
         if ref.kind == CRD:
@@ -122,6 +120,9 @@ class FakeCluster:
                 self.drop(each)
 
     # How it does it.
+
+    def _all(self, kind: Kind) -> list[JSON]:
+        return [obj for ref, obj in self._objects.items() if ref.kind == kind]
 
     def _create(self, write: Write, ref: Ref, body: FrozenJSON) -> None:
         if ref in self._objects:
@@ -226,7 +227,7 @@ class FakeCluster:
             metadata |= {key: before["metadata"][key] for key in _SERVERS_OWN}
             metadata["generation"] += before.get("spec") != obj.get("spec")
         metadata["resourceVersion"] = str(self._version)
-        self._objects[ref] = self._of_kind[ref.kind][ref] = obj
+        self._objects[ref] = self._by_namespace[ref.kind, ref.namespace][ref] = obj
         self._tell(ref)
         if ref.kind == CRD:
             self._convert(ref)
