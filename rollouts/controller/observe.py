@@ -301,10 +301,13 @@ def _collisions(
 
 def _claims(cluster: Cluster, rollout: FrozenJSON) -> Iterator[Finding]:
     """Name the Services that an older Rollout releases: of two that fight, one has to stand back."""
+    others = cluster.select(ROLLOUT, rollout["metadata"]["namespace"])
+    if len(others) == 1:
+        return  # itself
     services, mine = named_services(rollout), _seniority(rollout)
     claims = sorted(
         (_seniority(other), service)
-        for other in cluster.select(ROLLOUT, rollout["metadata"]["namespace"])
+        for other in others
         for service in set(services).intersection(named_services(other))
         if not other["metadata"].get("deletionTimestamp")
     )
@@ -317,9 +320,7 @@ def _claims(cluster: Cluster, rollout: FrozenJSON) -> Iterator[Finding]:
             )
     deployment = named_workload(rollout)
     for since, name in sorted(
-        _seniority(other)
-        for other in cluster.select(ROLLOUT, rollout["metadata"]["namespace"])
-        if deployment and named_workload(other) == deployment
+        _seniority(other) for other in others if deployment and named_workload(other) == deployment
     ):
         if (since, name) < mine:
             yield Finding(

@@ -60,7 +60,10 @@ class StatusModel(BaseModel):
     )
 
     def evolve(self, **changes: Any) -> Self:
-        """Return a copy with these fields changed."""
+        """Return a copy with these fields changed; the same object where that changes none."""
+        known = self.__dict__
+        if all(known[name] is value for name, value in changes.items()):
+            return self
         return self.model_copy(update=changes)
 
 

@@ -41,4 +41,4 @@ class Finding:
 
 def about(field: str, findings: Iterable[Finding]) -> Iterator[Finding]:
     """Yield the findings as being about `field`, unless they name a field themselves."""
-    return (replace(each, field=each.field or field) for each in findings)
+    return (each if each.field else replace(each, field=field) for each in findings)

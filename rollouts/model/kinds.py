@@ -6,7 +6,7 @@ thousands of Rollouts in mind, no model object is made per event.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 JSON = dict[str, Any]
@@ -41,10 +41,11 @@ digest of what it has of that, so that a look at the label tells whether it is u
 class Kind:
     """A kind of object: `group` is empty for the core group; `plural` is its name in URLs."""
 
-    group: str
-    version: str
+    group: str = field(hash=False)
+    version: str = field(hash=False)
     plural: str
-    name: str
+    """All that is hashed, which is done for each object that is looked up: it tells kinds apart well enough."""
+    name: str = field(hash=False)
 
     @property
     def api_version(self) -> str:

@@ -16,7 +16,10 @@ def owners_of(obj: FrozenJSON) -> list[FrozenJSON]:
 
 def controller_of(obj: FrozenJSON) -> FrozenJSON | None:
     """Return the reference to the controller, if there is one."""
-    return next((owner for owner in owners_of(obj) if owner.get("controller")), None)
+    for owner in owners_of(obj):
+        if owner.get("controller"):
+            return owner
+    return None
 
 
 def is_controlled_by(obj: FrozenJSON, owner: FrozenJSON) -> bool:

@@ -67,16 +67,17 @@ def condition(
     before: Sequence[Condition], kind: str, *, holds: bool, reason: str, message: str, now: datetime
 ) -> Condition:
     """Return one condition; an unchanged status keeps its transition time."""
-    status = "True" if holds else "False"
     relevant = holds or kind in _ON_WHEN_GOOD
-    old = next((entry for entry in before if entry.type == kind), None)
-    since = old.last_transition_time if old is not None and old.status == status else now
+    status = "True" if holds else "False"
+    reason, message = (reason, message) if relevant else (f"Not{kind}", "")
+    since = now
+    for old in before:
+        if old.type == kind and old.status == status:
+            if (old.reason, old.message) == (reason, message):
+                return old
+            since = old.last_transition_time
     return Condition(
-        type=kind,
-        status=status,
-        reason=reason if relevant else f"Not{kind}",
-        message=message if relevant else "",
-        last_transition_time=since,
+        type=kind, status=status, reason=reason, message=message, last_transition_time=since
     )
 
 
