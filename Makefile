@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # More than cores: half of the tests wait, for pods, scrapes and pauses.
 WORKERS ?= $(shell echo $$(($$(nproc) + 3)))
 
-.PHONY: help demo test nightly check style types layers limits format crd messages lock bench leaning reconciles side-by-side switches matrix clean
+.PHONY: help demo test nightly check style types layers limits format crd messages lock bench leaning sim reconciles side-by-side switches matrix clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench: .venv/.installed ## Measure how fast a bad release is stopped
 
 leaning: .venv/.installed ## Release good and bad versions in virtual time: how far do they come, how long are they held?
 	@python -m bench.leaning $(ARGS)
+
+sim: .venv/.installed ## Live through bad weeks in virtual time: SEED= RUNS=, or SEED= alone for the timeline of one
+	@python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 
 reconciles: .venv/.installed ## Measure what a reconcile costs, with a thousand Rollouts in one cluster
 	@python -m bench.reconciles $(ARGS)

@@ -129,3 +129,10 @@ def written(write: Write) -> Ref | None:
             return ref
         case Record():
             return None
+
+
+def said(write: Write) -> str:
+    """Return what a timeline says of a write, behind its kind and name."""
+    body = getattr(write, "body", {})
+    metadata, spec = body.get("metadata", {}), body.get("spec", {})
+    return f"{metadata.get('annotations', '')} {spec if len(str(spec)) < 200 else ''}"

@@ -26,7 +26,7 @@ from tests.fakes.clock import HandClock
 from tests.fakes.control_loop import Told
 from tests.fakes.deployments import deployment
 from tests.fakes.kubernetes import canary_weight, template
-from tests.simulation.cluster import Caches, DiedError, Present, written
+from tests.simulation.cluster import Caches, DiedError, Present, said, written
 from tests.simulation.dataplane import LOST, NAMESPACE, doors, selected, shown
 from tests.simulation.gateway import Gateway
 from tests.simulation.invariants import Invariants
@@ -68,8 +68,10 @@ class Story:
         self.invariants, self._telemetry = Invariants(self), ControllerMetrics()
         self.caches.before, self.caches.after = self._before_write, self._after_write
         self.die_after: int | None = None
-        self.writes = 0
+        self.releases = self.reconciles = self.writes = 0
         self.log: list[str] = []
+        self.moment: int | None = None
+        """Which of a week's moments it is, where it is told by them."""
         self.pardoned: set[str] = set()
         self.port_changed_at = self.selected_at = self.began
         """When somebody else has last had a Service select something else."""
@@ -192,6 +194,7 @@ class Story:
 
     def release(self, image: str, behaviour: Behaviour | None = None) -> str:
         """Change the template; return its hash."""
+        self.releases += 1
         self.kubelets.behaviours[image] = behaviour or Behaviour()
         if self.setup.adopts:
             ref = Ref(DEPLOYMENT, NAMESPACE, "checkout")
@@ -276,6 +279,7 @@ class Story:
     def reconcile(self) -> None:
         """Reconcile once; a controller that dies has a successor."""
         self._woken, self.due = False, None
+        self.reconciles += 1
         try:
             outcome = _run(self.reconciler.reconcile(KEY))
         except DiedError:
@@ -364,11 +368,13 @@ class Story:
             status = self.status
             self.say(f"status: {status.phase} {status.step} {status.message}")
         else:
-            self.say(f"{type(write).__name__} {ref.kind.name} {ref.name} {_said(write)}")
+            self.say(f"{type(write).__name__} {ref.kind.name} {ref.name} {said(write)}")
         self.invariants.after(write)
 
     def say(self, text: str) -> None:
-        self.log.append(f"{(self.clock.now() - self.began).total_seconds():7.1f} {text}")
+        seconds = (self.clock.now() - self.began).total_seconds()
+        moment = "" if self.moment is None else f"[{self.moment}] "
+        self.log.append(f"{seconds:7.1f} {moment}{text}")
 
 
 @contextmanager
@@ -379,12 +385,6 @@ def told(name: str, story: Story) -> Iterator[None]:
     except Exception:
         print(f"{name}\n" + "\n".join(story.log[-80:]))
         raise
-
-
-def _said(write: Write) -> str:
-    body = getattr(write, "body", {})
-    metadata, spec = body.get("metadata", {}), body.get("spec", {})
-    return f"{metadata.get('annotations', '')} {spec if len(str(spec)) < 200 else ''}"
 
 
 def _run(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:

@@ -4,59 +4,30 @@ import random
 
 import pytest
 
-from tests.simulation.cluster_faults import MEDDLING, PODS, SEEING, WRITING, end
 from tests.simulation.kubelets import Behaviour
-from tests.simulation.leftovers import is_over, left_behind
-from tests.simulation.random_events import USUAL_EVENTS, happen
 from tests.simulation.setups import SETUPS
-from tests.simulation.spec_edits import EDITING
 from tests.simulation.starting_points import deployed
-from tests.simulation.story import Story, told
-from tests.unit.controller.edits import put_beside
+from tests.simulation.story import told
+from tests.simulation.week import Week
 
-SEEDS = {setup: range(60) for setup in SETUPS}
+SEEDS = range(60)
 BY_DAY = 6
-GROUPS = [PODS, SEEING, WRITING, MEDDLING, EDITING]
-
-
-def live(story: Story, chance: random.Random, ticks: int) -> None:
-    """Let people and a cluster do what they do, and controllers die, for so many ticks."""
-    groups = chance.sample(GROUPS, k=chance.choice([0, 1, 1, 2, 3]))
-    faults = [each for group in groups for each in group]
-    if EDITING in groups:
-        put_beside(story.present)
-    story.say(f"faults: {[each.name for each in faults]}")
-    for _ in range(ticks):
-        happen(story, chance, USUAL_EVENTS)
-        happen(story, chance, faults)
-        story.die_after = chance.choice([None, None, None, 0, 1, 2, 3])
-        story.round(chance.choice([1, 1, 2, 30]))
-        story.tick(chance.choice([0.1, 0.5, 1.0, 5.0]))
 
 
 @pytest.mark.parametrize(
     ("setup", "seed"),
     [
         pytest.param(setup, seed, marks=[] if seed < BY_DAY else [pytest.mark.nightly])
-        for setup, seeds in SEEDS.items()
-        for seed in seeds
+        for setup in SETUPS
+        for seed in SEEDS
     ],
 )
 def test_whatever_happens_the_invariants_hold_and_it_ends(setup: str, seed: int) -> None:
     """Faults, releases, commands and deaths at random; then peace: it must come to an end."""
-    chance = random.Random(f"{setup} {seed}")
-    story = deployed(setup, seed, progressDeadlineSeconds=60)
+    week = Week(seed, setup)
+    story = week.begin()
     with told(f"{setup} {seed}", story):
-        live(story, chance, chance.randint(20, 200))
-        end(story)
-        status = story.settle(4000)
-        assert status.phase in ("Healthy", "Paused", "Degraded")
-        before = story.writes
-        story.settle(60)
-        if status.phase != "Paused":  # with traffic, a held canary's sample goes on growing
-            assert story.writes == before, "a settled Rollout writes"
-        if is_over(status):
-            assert left_behind(story) == []
+        week.live(story)
 
 
 @pytest.mark.parametrize("seed", range(3))
