@@ -10,6 +10,7 @@ from rollouts.model.kinds import JSON
 from rollouts.model.strategy import STEP_KINDS
 from tests.unit.cli.objects import (
     NOW,
+    ago,
     changed,
     hash_of,
     healthy,
@@ -64,6 +65,19 @@ def test_the_steps_are_those_by_which_the_release_is_run() -> None:
     steps = [{"setWeight": 7}, {"setWeight": 8}, {"setWeight": 9}, {"setWeight": 11}]
     in_force = {"strategy": {"canary": {"steps": steps}}}
     assert "▶ 11 %" in "\n".join(drawn(progressing(3, specInForce=in_force)))
+
+
+def test_the_strategy_and_the_criteria_are_those_by_which_the_release_is_run() -> None:
+    """A strategy that was changed in the middle of a release waits: the old one still moves it."""
+    held = {"reason": "StrategyChanged", "at": ago(5)}
+    criteria = [{"name": "p99", "latency": {"quantile": 0.99, "max": "500ms"}}]
+    in_force = {"strategy": {"blueGreen": {}}, "successCriteria": criteria}
+    status = progressing(3, phase="Paused", pause=held, specInForce=in_force)
+    text = "\n".join(drawn(status))
+    assert "● Paused  blueGreen\n" in text
+    assert "canary through nginx" not in text
+    assert "p99" in text
+    assert "conversion" not in text
 
 
 def text_of(status: JSON, *pods: JSON) -> str:
