@@ -133,6 +133,7 @@ class _Watcher:
         self.looked: Callable[[], None] = lambda: None
         self._silence = asyncio.Event()
         self._state = ""
+        self._still_to_come = ""
 
     @property
     def last_words(self) -> str:
@@ -177,14 +178,21 @@ class _Watcher:
         )
 
     def _tell(self, rollout: FrozenJSON) -> None:
-        from rollouts.cli.wait_outcome import is_observed, status_of  # noqa: PLC0415 - brings pydantic
+        from rollouts.cli.wait_outcome import (  # noqa: PLC0415 - brings pydantic
+            is_observed,
+            status_of,
+            still_to_come,
+        )
 
-        status = status_of(rollout)
+        status, absent = status_of(rollout), still_to_come(rollout, self.wanted)
         self._state = (
-            status.message or NO_STATUS
+            absent or status.message or NO_STATUS
             if is_observed(rollout, self.wanted)
             else "no controller has seen the present spec yet; does one run?"
         )
+        if absent not in ("", self._still_to_come):
+            self._still_to_come = absent
+            say(absent)
         for entry in status.history:
             key = (entry.at.isoformat(), entry.message)
             if self.wanted.number in (None, entry.revision) and key not in self._told:

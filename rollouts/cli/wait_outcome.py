@@ -135,6 +135,20 @@ def outcome(rollout: FrozenJSON, wanted: Wanted, *, fail_on_pause: bool = False)
     return _of_past(status, wanted) or _superseded(status, wanted, current)
 
 
+def still_to_come(rollout: FrozenJSON, wanted: Wanted) -> str:
+    """Return that a revision that is meant by its number does not exist yet; empty if it does."""
+    if wanted.number is None:
+        return ""
+    status = status_of(rollout)
+    known = [each.number for each in (status.current_revision, status.stable_revision) if each]
+    known += [each.revision for each in status.history if each.revision is not None]
+    newest = max((*known, *wanted.numbers.values()), default=0)
+    if wanted.number <= newest:
+        return ""
+    others = f"the newest is {newest}" if newest else "there is none so far"
+    return f"revision {wanted.number} does not exist yet; {others}"
+
+
 def _superseded(status: RolloutStatus, wanted: Wanted, current: Revision) -> Outcome:
     """Return that it is not the current one any more, and no more than is known."""
     newer = f"revision {current.number} ({', '.join(current.images) or current.hash})"

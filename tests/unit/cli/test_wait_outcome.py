@@ -1,6 +1,14 @@
 import pytest
 
-from rollouts.cli.wait_outcome import Exit, Wanted, outcome, parse_revision, pin, present_revision
+from rollouts.cli.wait_outcome import (
+    Exit,
+    Wanted,
+    outcome,
+    parse_revision,
+    pin,
+    present_revision,
+    still_to_come,
+)
 from rollouts.model.kinds import JSON
 from tests.unit.cli.objects import (
     ago,
@@ -143,3 +151,23 @@ def test_what_history_has_forgotten_is_not_said_to_be_superseded() -> None:
     assert found is not None
     assert found.exit == Exit.SUPERSEDED
     assert "what became of revision 2 is not known any more" in found.message
+
+
+@pytest.mark.parametrize(
+    ("status", "revision", "told"),
+    [
+        (healthy(3), "7", "revision 7 does not exist yet; the newest is 4"),
+        (healthy(3), "4", ""),  # it has a ReplicaSet, and the controller has not told of it yet
+        (None, "9", "revision 9 does not exist yet; the newest is 4"),
+        ({**healthy(3), "history": [history("RolledBack", 8, 5)]}, "8", ""),
+        (healthy(3), hash_of(7), ""),
+    ],
+)
+def test_only_a_number_can_be_still_to_come(status: JSON | None, revision: str, told: str) -> None:
+    sets = [replica_set(number, 0) for number in (2, 3, 4)]
+    assert still_to_come(rollout(3, status), parse_revision(revision, sets)) == told
+
+
+def test_the_first_number_of_all_may_be_still_to_come() -> None:
+    found = still_to_come(rollout(1), Wanted(number=1))
+    assert found == "revision 1 does not exist yet; there is none so far"
