@@ -5,18 +5,18 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
+from rollouts.cli.lint.neighbours import around
+from rollouts.cli.lint.readable_part import errors_in, readable_part
 from rollouts.cli.lint.series import series_findings
 from rollouts.cli.lint.spec import spec_findings
 from rollouts.cli.session import Requests
-from rollouts.controller.examination import examine
 from rollouts.controller.preflight.snapshot import KINDS, Snapshot
 from rollouts.controller.watches import WATCHED
-from rollouts.errors import Forbidden, InvalidSpec, NotFound
+from rollouts.errors import Forbidden, NotFound
 from rollouts.kube.paths import EARLIER_VERSIONS
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import JSON, ROLLOUT, FrozenJSON, Kind, Ref
 from rollouts.model.unchecked_json import mapping
-from rollouts.model.validation import parse_rollout
 from rollouts.traffic.routers import ROUTERS
 
 
@@ -43,25 +43,26 @@ async def live_findings(
             mapping(mapping(content).get("metadata")).get("namespace") or ref.namespace
         ) == ref.namespace:
             cluster.apply(content, ref.namespace)
-    rollout = cluster.get(ref) or await requests.get(ref)
+    rollout = cluster.get(ref)
+    if rollout is None:
+        rollout = await requests.get(ref)
+        cluster.add(ROLLOUT, [rollout])
     unseen = [
         Finding("note", "", f"{kind.plural} can't be read, so nothing is said of them: {why}")
         for kind, why in sorted(cluster.hidden.items())
         if not _is_of_others(kind, rollout)
     ]
-    try:
-        spec = parse_rollout(rollout)
-    except InvalidSpec as invalid:
-        wrong = (Finding("error", "", each.reason, each.field) for each in invalid.errors)
+    wrong, part = errors_in(rollout), readable_part(rollout)
+    if part is None:
         return [*unseen, *wrong]
-    found = examine(cluster, rollout, spec)
-    series = await series_findings(prometheus, rollout, spec) if prometheus else []
-    return [
-        *unseen,
+    found = around(cluster, ref, part.spec)
+    series = await series_findings(prometheus, rollout, part.spec) if prometheus else []
+    told = [
         *(each for each in found if cluster.knows_all(each.rests_on)),
         *series,
-        *spec_findings(spec),
+        *spec_findings(part.spec),
     ]
+    return [*unseen, *wrong, *(each for each in told if part.speaks_of(each.field))]
 
 
 def _is_of_others(kind: Kind, rollout: FrozenJSON) -> bool:

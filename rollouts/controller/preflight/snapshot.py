@@ -75,13 +75,13 @@ class Snapshot:
             for namespace, name in objects
         ]
 
-    def without(self, ref: Ref) -> "Snapshot":
-        """Return a snapshot that has the same objects but this one."""
-        other = Snapshot()
+    def without(self, *refs: Ref) -> "Snapshot":
+        """Return a snapshot of its own that has the same objects but these."""
+        other, left_out = Snapshot(), set(refs)
         other.hidden = self.hidden
         for kind, objects in self._objects.items():
-            left_out = (ref.namespace, ref.name) if kind == ref.kind else None
-            other.add(kind, (obj for name, obj in objects.items() if name != left_out))
+            kept = (obj for name, obj in objects.items() if Ref(kind, *name) not in left_out)
+            other.add(kind, kept)
         return other
 
     def knows_all(self, kinds: Iterable[Kind]) -> bool:

@@ -385,8 +385,9 @@ def test_an_object_of_no_valid_form_is_an_error_and_no_bug(
     found = documents()
     found["Service"]["spec"] = spec
     out = linted(*found.values())
-    assert "error: metadata.name: Service checkout in these files does not have the form" in out
+    assert "error: metadata.name: Service checkout in these files is malformed" in out
     assert "attribute" not in out
     found["Ingress"]["spec"] = 3
     out = linted(*found.values())
-    assert "error: metadata.name: it refers to objects in these files that do not have" in out
+    for named_one in ("Service checkout", "Ingress checkout"):
+        assert f"error: metadata.name: {named_one} in these files is malformed" in out

@@ -234,6 +234,27 @@ def test_a_spec_that_is_invalid_is_an_error(rollouts: Run, shop: FakeRequests) -
     assert "shop/checkout: error: spec.replicas:" in ran.out
 
 
+@pytest.mark.usefixtures("shop")
+def test_a_mistake_in_a_file_hides_nothing_of_what_is_in_the_way(
+    rollouts: Run, tmp_path: Path
+) -> None:
+    changed = released()
+    changed["metadata"]["labels"] = ["a"]
+    changed["spec"]["replicas"] = -1
+    changed["spec"]["strategy"]["canary"]["trafficRouting"]["nginx"]["stableIngresses"] = ["shop"]
+    file = tmp_path / "changed.yaml"
+    malformed = {**service(), "metadata": {"name": "other"}, "spec": {"selector": ["app"]}}
+    file.write_text(yaml.safe_dump_all([changed, malformed]))
+    ran = rollouts("lint", str(file), "--live", "checkout")
+    assert ran.code == 1
+    for words in (
+        "spec.replicas: ",
+        "IngressNotFound: ",
+        "metadata: metadata or status is malformed",
+    ):
+        assert f"error: {words}" in ran.out
+
+
 def test_there_has_to_be_something_to_look_at(rollouts: Run) -> None:
     ran = rollouts("lint")
     assert ran.code == 2
