@@ -31,7 +31,7 @@ TimeoutOption = Annotated[
 ]
 FailOnPauseOption = Annotated[
     bool,
-    typer.Option("--fail-on-pause", help="Exit with 4 as soon as it waits for a human."),
+    typer.Option("--fail-on-pause", help="Exit with 4 as soon as it waits for a person."),
 ]
 
 
@@ -57,7 +57,7 @@ async def wait(
       1  rolled back or degraded, or any other failure
       2  wrong usage
       3  timed out
-      4  paused for a human (only with --fail-on-pause)
+      4  paused for a person (only with --fail-on-pause)
       5  superseded by a newer revision before it was promoted
 
     \b

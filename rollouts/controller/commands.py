@@ -5,7 +5,7 @@ import json
 import re
 from datetime import datetime
 
-from rollouts.core.facts import PROMOTION
+from rollouts.core.facts import no_such_step
 from rollouts.core.world import Command
 from rollouts.model.base import format_time
 from rollouts.model.kinds import COMMAND_ANNOTATION, FrozenJSON
@@ -42,10 +42,7 @@ def read_command(rollout: FrozenJSON) -> tuple[Command | None, str]:
     }
     if words["verb"] == "promote" and not _is_step(given.get("step")):
         step = json.dumps(given["step"])[:80]
-        return Command(**words), (
-            f"the command names step {step}; give its number, as messages count, or {PROMOTION}: without one the"
-            " current step is meant"
-        )
+        return Command(**words), no_such_step(step)
     return Command(**words), ""
 
 

@@ -30,7 +30,7 @@ from rollouts.judge.sequential import (
     leaning,
     log_grid,
     log_mean,
-    odds,
+    odds_against,
 )
 from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import Counts, Interval, Measurement
@@ -86,7 +86,7 @@ def judge_ratio(criterion: Criterion, measurement: Measurement) -> CriterionStat
     needed = _needed(measurement, r0, met) if verdict == "inconclusive" and not leans else None
     text = _message(measurement, r0)
     if verdict == "fail":
-        text += f" (odds against it {odds(against.log_odds)} : 1)"
+        text += f" ({odds_against(against.log_odds)})"
     elif leans:
         text += "; more requests will tell"
     elif verdict == "inconclusive":

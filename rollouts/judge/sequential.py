@@ -294,7 +294,7 @@ def _message(
     counts = dict(measurement.restarts)[tells] if tells else measurement.canary
     text = _seen(criterion, measurement, counts, " the last" if tells else "")
     if verdict == "fail" and math.isfinite(against.log_odds):
-        text += f" (odds against it {odds(against.log_odds)} : 1)"
+        text += f" ({odds_against(against.log_odds)})"
     if leans and needed:
         text += f"; about {needed:,} more requests will tell"
     elif verdict == "inconclusive":
@@ -324,3 +324,8 @@ def _seen(criterion: Criterion, measurement: Measurement, counts: Counts, which:
 def odds(log_odds: float) -> str:
     """Return odds as people read them."""
     return f"{math.exp(log_odds):,.0f}" if log_odds < 16 else "over 8 million"
+
+
+def odds_against(log_odds: float) -> str:
+    """Return in words the odds that prove a canary bad."""
+    return f"odds against it {odds(log_odds)} : 1"

@@ -1,6 +1,6 @@
 """What a router sees: the Rollout, and the routing objects of its namespace."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -41,3 +41,9 @@ class Scene:
     def of(self, kind: Kind) -> Mapping[str, JSON]:
         """Return the objects of one kind, by name."""
         return self.objects.get(kind, {})
+
+
+def leads_to(services: Iterable[str]) -> str:
+    """Return to which Services a route or Ingress leads, in words."""
+    known = ", ".join(sorted(set(services)))
+    return f"it leads to {known}" if known else "it leads to no Service"

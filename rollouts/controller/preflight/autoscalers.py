@@ -99,8 +99,8 @@ def autoscaler_findings(surroundings: Surroundings, scalers: Sequence[Scaler]) -
                 "warning",
                 "AutoscalerLimits",
                 (
-                    f"{scaler.title} wants at least {scaler.least} pods and at most {scaler.most}, which is"
-                    " nothing; correct the two"
+                    f"{scaler.title} asks for at least {scaler.least} pods and at most {scaler.most}, and no"
+                    " number is both; correct one of them"
                 ),
             )
         yield from _unrequested(surroundings, scaler)

@@ -123,6 +123,7 @@ from rollouts.core.facts.step_tracking import (
     entered_steps,
     found_again,
     named_step,
+    no_such_step,
     resumes_at,
     step_labels,
 )
@@ -218,6 +219,7 @@ __all__ = [
     "next_split",
     "next_unready_end",
     "next_weight",
+    "no_such_step",
     "opens_route",
     "other_pods",
     "past_revisions",

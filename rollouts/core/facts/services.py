@@ -65,8 +65,9 @@ def served_by_others(world: World, status: RolloutStatus, service: Service) -> s
     if service.ready_endpoints.get(stable.hash, 0) >= strangers:
         return ""
     return (
-        f"Service {service.name} has more ready pods of others than of this Rollout: it is narrowed to this"
-        " Rollout's when the others are gone or it has as many, and until then no release moves on"
+        f"Service {service.name} leads to more ready pods of others than of this Rollout: it is bound to this"
+        " Rollout's alone when the others are gone or there are as many of its own, and until then no"
+        " release moves on"
     )
 
 

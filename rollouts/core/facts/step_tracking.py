@@ -57,6 +57,14 @@ def named_step(steps: Sequence[str], index: int) -> str:
     return f"step {index + 1}/{len(steps)} ({steps[index]})"
 
 
+def no_such_step(name: str) -> str:
+    """Return the answer to a command that names what is no step."""
+    return (
+        f"the command names step {name}; give its number as messages show it, such as 2 for step 2/6, or"
+        f" {PROMOTION}; without a step the current one is meant"
+    )
+
+
 def found_again(spec: RolloutSpec, status: RolloutStatus, now: datetime) -> RolloutStatus | None:
     """
     Return the status with its current step where it is in `spec`; None when that can't be known.

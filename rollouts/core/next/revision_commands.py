@@ -3,6 +3,7 @@
 from rollouts.core.facts import abort_cost, good_revisions, who_answers, without_restart_words
 from rollouts.core.next.attempt import begin, go_back, let_go, numbered, roll_back
 from rollouts.core.world import (
+    NO_ROLLOUT,
     Command,
     Move,
     World,
@@ -30,7 +31,7 @@ def abort(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
         return moved, True, f"{answer}{abort_cost(world, moved.status)}"
     if move.status.restart is not None:
         return stop_restart(world, move, command)
-    return move, False, "no rollout is under way"
+    return move, False, NO_ROLLOUT
 
 
 def _forced(world: World, move: Move) -> tuple[Move, bool, str]:

@@ -9,11 +9,12 @@ from rollouts.core.facts import (
     PROMOTION,
     entered_steps,
     leaning_evidence,
+    no_such_step,
     waits_for_pods,
     workload_missing,
 )
 from rollouts.core.next.attempt import begin
-from rollouts.core.world import Command, Hold, Move, World, stable_replicas, under_way
+from rollouts.core.world import NO_ROLLOUT, Command, Hold, Move, World, stable_replicas, under_way
 from rollouts.model.status import Pause, RolloutStatus
 
 _NAMES = {"edit": "an edit", "pause": "a pause command", "evidence": "evidence"}
@@ -25,7 +26,7 @@ Answer = tuple[Move, bool, str]
 
 def pause(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
     if not under_way(move.status):
-        return move, False, "no rollout is under way"
+        return move, False, NO_ROLLOUT
     if move.status.held_by is not None:
         return move, True, "the rollout is paused already"
     held = Pause(reason="Command", at=world.now, by=command.by)
@@ -102,11 +103,7 @@ def promote_full(world: World, move: Move, _command: Command) -> Answer:
 
 
 def _nothing_to_promote(status: RolloutStatus) -> str:
-    return (
-        "the rollout was rolled back; use retry"
-        if status.abort is not None
-        else "no rollout is under way"
-    )
+    return "the rollout was rolled back; use retry" if status.abort is not None else NO_ROLLOUT
 
 
 def _after_the_end(status: RolloutStatus, command: Command) -> tuple[bool, str]:
@@ -171,10 +168,7 @@ def _another_step(world: World, status: RolloutStatus, name: str) -> tuple[bool,
     """Return the answer to a promote that names another step than the current one."""
     steps, index = len(world.spec.steps), status.current_step_index or 0
     if name != PROMOTION and not name.isdecimal():
-        return (
-            False,
-            f"the command names step {name!r}; give its number, as messages count, or {PROMOTION}",
-        )
+        return False, no_such_step(repr(name))
     number = steps + 1 if name == PROMOTION else int(name)
     if number <= index:
         return True, f"step {number} is passed already"

@@ -237,7 +237,10 @@ def _held_by_edit(world: World, hold: Hold, move: Move, where: str) -> Move:
             pause = Pause(reason="InvalidSpec", at=world.now)
         return move.evolve(phase="Paused", pause=pause, message=text)
     if not status.entered_steps:
-        text = hold.goes_over or f"{where}: begins when the spec is as it is written"
+        text = (
+            hold.goes_over
+            or f"{where}: the release begins once the spec that is written is in force"
+        )
         return move.evolve(phase="Progressing", pause=None, message=text)
     if hold.reason == "StepsChanged" and (
         status.step_started_at is None or status.entered_steps[-1] == PROMOTION

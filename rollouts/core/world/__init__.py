@@ -55,6 +55,7 @@ from rollouts.core.world.sizes import (
     stable_replicas,
 )
 from rollouts.core.world.stage import (
+    NO_ROLLOUT,
     Aborted,
     FirstDeploy,
     KeptWarm,
@@ -76,6 +77,7 @@ __all__ = [
     "DETACH",
     "FINALIZERS",
     "MOST_EVICTIONS",
+    "NO_ROLLOUT",
     "REVERT",
     "SERVICE_FOLLOWED",
     "Aborted",

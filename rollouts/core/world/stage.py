@@ -71,6 +71,10 @@ def stage_of(status: RolloutStatus) -> Stage:
     return UnderWay(stable, current)
 
 
+NO_ROLLOUT = "no rollout is under way"
+"""The answer to a command that needs one."""
+
+
 def under_way(status: RolloutStatus) -> bool:
     """Return whether a new revision is on its way: there is a stable one, it is another, and nobody stopped it."""
     # That is `UnderWay`, which is asked for too often to be made each time.

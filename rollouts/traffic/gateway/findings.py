@@ -21,7 +21,7 @@ from rollouts.traffic.gateway.rules import (
     rules_of,
 )
 from rollouts.traffic.ownership import is_going, is_ours, namespace_of
-from rollouts.traffic.scene import Scene
+from rollouts.traffic.scene import Scene, leads_to
 
 _MOST_BACKENDS = 16
 _FIELDS = {HTTP_ROUTE: "httpRoutes", GRPC_ROUTE: "grpcRoutes"}
@@ -66,8 +66,7 @@ def _of_route(scene: Scene, original: Original) -> Iterator[Finding]:
     name = f"{kind} {route['metadata']['name']}"
     rules = rules_of(route)
     if not any(find(rule, arms.stable, arms) is not None for rule in rules):
-        known = sorted({str(ref.get("name")) for rule in rules for ref in refs_of(rule)})
-        leads = f"it leads to {', '.join(known)}" if known else "it leads to no Service"
+        leads = leads_to(str(ref.get("name")) for rule in rules for ref in refs_of(rule))
         yield Finding(
             "error", "NoRuleForService", f"{name} has no rule for Service {arms.stable}: {leads}"
         )

@@ -22,7 +22,7 @@ from rollouts.traffic.nginx.ingresses import (
     services,
 )
 from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of
-from rollouts.traffic.scene import Scene
+from rollouts.traffic.scene import Scene, leads_to
 
 _FIELD = "spec.strategy.canary.trafficRouting.nginx.stableIngresses"
 
@@ -87,8 +87,7 @@ def _no_rule(stable: str, ingress: FrozenJSON, spec: RolloutSpec) -> Finding:
     if default is not None and default == spec.stable_service:
         text = f"Ingress {stable} uses Service {default} only as its default backend; give it a rule with a path"
     else:
-        found = sorted({service for service in services(ingress) if service is not None})
-        known = f"it leads to {', '.join(found)}" if found else "it leads to no Service"
+        known = leads_to(service for service in services(ingress) if service is not None)
         text = f"Ingress {stable} has no rule for Service {spec.stable_service}: {known}"
     return Finding("error", "NoRuleForService", text)
 

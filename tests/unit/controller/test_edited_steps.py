@@ -187,7 +187,10 @@ async def test_a_promote_of_no_step_that_can_be_meant_passes_none(
 
     answer = loop.status["lastCommand"]
     assert (answer["accepted"], answer["verb"], answer["by"]) == (False, "promote", "ann")
-    assert "give its number, as messages count, or promotion" in answer["message"]
+    assert (
+        "give its number as messages show it, such as 2 for step 2/6, or promotion"
+        in answer["message"]
+    )
     assert answer["id"] == "1" or not named
     assert loop.status["currentStepIndex"] == before
 

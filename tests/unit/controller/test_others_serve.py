@@ -89,7 +89,7 @@ async def test_a_users_own_canary_service_that_others_serve_is_not_taken(loop: C
     found = loop.cluster.get(Ref(SERVICE, "shop", "checkout-canary"))
     assert found is not None
     assert HASH_LABEL not in found["spec"]["selector"]
-    assert "Service checkout-canary has more ready pods of others" in loop.status["message"]
+    assert "Service checkout-canary leads to more ready pods of others" in loop.status["message"]
 
 
 @pytest.mark.parametrize("way", [CANARY, BLUE_GREEN], ids=["canary", "blueGreen"])

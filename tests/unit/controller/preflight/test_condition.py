@@ -25,7 +25,7 @@ async def test_a_finding_that_is_added_to_others_is_written_at_once(deployed: Co
     await deployed.round()
     after = preflight(deployed)
     assert (after["status"], after["reason"]) == ("False", "NoReadinessProbe")
-    assert "wants at least 9 pods and at most 2" in after["message"]
+    assert "asks for at least 9 pods and at most 2" in after["message"]
     assert after["lastTransitionTime"] == before["lastTransitionTime"]
     assert deployed.status["phase"] == "Healthy"
 

@@ -160,7 +160,7 @@ def test_a_service_is_not_narrowed_below_what_it_has(ours: int, others: int) -> 
     decision = shared(ours, others).decide()
     assert decision.actions == ()
     assert decision.status.phase == "Healthy"
-    assert "Service checkout has more ready pods of others" in decision.status.message
+    assert "Service checkout leads to more ready pods of others" in decision.status.message
     found = condition(decision.status, "Preflight")
     assert (found.status, found.reason) == ("False", "OthersServe")
     assert told(decision) == []
@@ -209,7 +209,7 @@ def test_a_users_own_canary_service_that_others_serve_is_left_alone() -> None:
     scene = scene.with_(route=Route(), weights=scene.status.weights.evolve(desired=25))
     decision = scene.decide()
     assert decision.actions == ()
-    assert "Service checkout-canary has more ready pods of others" in decision.status.message
+    assert "Service checkout-canary leads to more ready pods of others" in decision.status.message
     free = scene.serving(canary=service("checkout-canary", ""))
     assert about_services(free) == [SelectRevision("checkout-canary", NEW)]
     assert about_services(settled().serving(canary=taken)) == []
