@@ -87,6 +87,14 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(target), f"{of_page(page)} links to {link}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=of_page)
+def test_files_that_are_named_exist(page: Path) -> None:
+    text = re.sub(r"://\S+", "", code_in(page))
+    for path in re.findall(r"(?<![\w./<-])(?:[\w.-]+/)+[\w.-]+\.(?:py|sh|toml)\b", text):
+        rooms = (ROOT, ROOT / "rollouts", ROOT / "rollouts" / "core")
+        assert any((room / path).exists() for room in rooms), path
+
+
 def test_examples_and_yaml_in_pages_are_valid_rollouts() -> None:
     blocks = [
         (of_page(page), body)
@@ -123,6 +131,12 @@ def test_make_targets_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
     mentioned = set(re.findall(r"^make ([a-z-]+)", code_in(page), re.MULTILINE))
     assert mentioned <= targets
+
+
+def test_every_make_target_for_people_is_described() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*##", text_of("Makefile"), re.MULTILINE))
+    described = first_column(section("CONTRIBUTING.md", "## Set-up"))
+    assert {f"make {target}" for target in targets - {"help"}} <= described
 
 
 @pytest.mark.parametrize("page", PAGES, ids=of_page)
