@@ -318,7 +318,7 @@ def undescribed(router: type[RouterSpec], pages: list[str]) -> set[str]:
     for part in (part for page in pages for part in page.split("\n## ")):
         rows = first_column(part)
         described |= {row.removeprefix(f"{name}.") for row in rows if row.startswith(f"{name}.")}
-        if f"Of `{name}`" in part:
+        if re.search(f"[Oo]f `{name}`", part):
             described |= rows
     return field_names(router) - described
 
