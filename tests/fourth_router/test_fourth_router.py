@@ -28,7 +28,8 @@ from tests.simulation.kubelets import Behaviour
 from tests.simulation.leftovers import left_behind
 from tests.simulation.setups import NGINX, SETUPS, Setup, canary
 from tests.simulation.story import Story
-from tests.test_docs import PAGES, undescribed
+from tests.test_docs import PAGES
+from tests.test_documented_fields import undescribed
 from tests.unit.cli.conftest import FakeRequests, Ran
 from tests.unit.traffic.test_routers import agrees
 
