@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from rollouts.cli.lint.documents import Document, read
 from rollouts.cli.lint.located import Located, Position
-from rollouts.cli.lint.neighbours import cluster_of, neighbour_findings
+from rollouts.cli.lint.neighbours import Neighbours
 from rollouts.cli.lint.readable_part import errors_in, readable_part
 from rollouts.cli.lint.spec import spec_findings
-from rollouts.controller.preflight.snapshot import KINDS, Snapshot
+from rollouts.controller.preflight.snapshot import KINDS
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import GROUP, JSON, ROLLOUT, VERSION
 from rollouts.model.unchecked_json import mapping
@@ -37,15 +37,16 @@ def findings_in(texts: dict[str, str], *, alone: bool = False) -> list[Located]:
         if not read_here and not faults:
             nothing = Finding("note", "", "the file has no YAML document")
             found.append(Located(names[file], Position(), nothing))
-    cluster = None if alone else cluster_of(documents)
+    neighbours = None if alone else Neighbours(documents)
     for document in documents:
-        found += (document.locate(each) for each in _of_document(document, cluster))
+        found += (document.locate(each) for each in _of_document(document, neighbours))
+    found += neighbours.malformed() if neighbours is not None else ()
     order = {name: index for index, name in enumerate(names.values())}
     found.sort(key=lambda each: (order[each.place], each.position or Position()))
     return found
 
 
-def _of_document(document: Document, cluster: Snapshot | None) -> Iterator[Finding]:
+def _of_document(document: Document, neighbours: Neighbours | None) -> Iterator[Finding]:
     content = document.content
     if not isinstance(content, dict) or not isinstance(content.get("kind"), str):
         yield Finding("error", "", "is missing: this is no Kubernetes object", "kind")
@@ -56,14 +57,14 @@ def _of_document(document: Document, cluster: Snapshot | None) -> Iterator[Findi
     else:
         yield from _head(content)
         yield from _metadata(content)
-        yield from _of_rollout(content, cluster)
+        yield from _of_rollout(content, neighbours)
 
 
-def _of_rollout(content: JSON, cluster: Snapshot | None) -> Iterator[Finding]:
+def _of_rollout(content: JSON, neighbours: Neighbours | None) -> Iterator[Finding]:
     yield from errors_in(content)
     part = readable_part(content)
     if part is not None:
-        around = neighbour_findings(cluster, part) if cluster is not None else ()
+        around = neighbours.findings(part) if neighbours is not None else ()
         found = (*around, *spec_findings(part.spec))
         yield from (each for each in found if part.speaks_of(each.field))
 

@@ -1,11 +1,11 @@
 """What is in the way of one Rollout in the cluster at this moment. Reads only, each kind once."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from rollouts.cli.lint.neighbours import around
+from rollouts.cli.lint.neighbours import around, malformed_object
 from rollouts.cli.lint.readable_part import errors_in, readable_part
 from rollouts.cli.lint.series import series_findings
 from rollouts.cli.lint.spec import spec_findings
@@ -55,14 +55,20 @@ async def live_findings(
     wrong, part = errors_in(rollout), readable_part(rollout)
     if part is None:
         return [*unseen, *wrong]
-    found = around(cluster, ref, part.spec)
+    found, malformed = around(cluster, ref, part.spec)
     series = await series_findings(prometheus, rollout, part.spec) if prometheus else []
     told = [
-        *(each for each in found if cluster.knows_all(each.rests_on)),
+        *map(malformed_object, malformed),
+        *(each for each in found if _holds(each, cluster, malformed)),
         *series,
         *spec_findings(part.spec),
     ]
     return [*unseen, *wrong, *(each for each in told if part.speaks_of(each.field))]
+
+
+def _holds(found: Finding, cluster: Snapshot, malformed: Sequence[Ref]) -> bool:
+    """Return whether it is known all that it rests on, and it is of no object that can't be read."""
+    return found.absent not in malformed and cluster.knows_all(found.rests_on)
 
 
 def _is_of_others(kind: Kind, rollout: FrozenJSON) -> bool:

@@ -7,10 +7,11 @@ out, and the others are checked without it.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from rollouts.cli.lint.documents import Document
+from rollouts.cli.lint.located import Located
 from rollouts.cli.lint.readable_part import ReadablePart
 from rollouts.controller.examination import examine
 from rollouts.controller.preflight.snapshot import Snapshot
@@ -26,43 +27,64 @@ _CERTAIN = ("SelectsNoPods", "NoSelector")
 """Errors in files, where both objects are as they will be; in a cluster one of them may be on its way."""
 
 
-def cluster_of(documents: Sequence[Document]) -> Snapshot:
-    """Return the documents' objects as a cluster that has more than these."""
-    snapshot = Snapshot(partial=True)
-    for document in documents:
-        snapshot.apply(document.content, _NAMESPACE)
-    return snapshot
+class Neighbours:
+    """The objects of some files, as a cluster that has more than these."""
+
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self._cluster = Snapshot(partial=True)
+        self._documents: dict[Ref, Document] = {}
+        self._malformed: list[Ref] = []
+        for document in documents:
+            ref = self._cluster.apply(document.content, _NAMESPACE)
+            if ref is not None:
+                self._documents[ref] = document
+
+    def findings(self, part: ReadablePart) -> Iterator[Finding]:
+        """Yield what is found between a Rollout and the other objects of the files."""
+        own = self._cluster.without(*self._malformed)
+        ref = own.apply(part.rollout, _NAMESPACE)
+        if ref is None:
+            return
+        found, malformed = around(own, ref, part.spec)
+        self._malformed += malformed
+        for finding in found:
+            if finding.absent is not None and finding.absent not in self._malformed:
+                yield from _absent(own, finding, finding.absent)
+            elif finding.absent is None and own.knows_all(finding.rests_on):
+                certain = finding.reason in _CERTAIN
+                yield replace(finding, severity="error") if certain else finding
+
+    def malformed(self) -> Iterator[Located]:
+        """Yield the objects that could not be read by `findings`, each once and where it stands."""
+        for ref in self._malformed:
+            if ref.kind != ROLLOUT:  # of which all is said already
+                yield self._documents[ref].locate(malformed_object(ref))
 
 
-def neighbour_findings(cluster: Snapshot, part: ReadablePart) -> Iterator[Finding]:
-    """Yield what is found between a Rollout and the other objects of the files."""
-    own = cluster.without()
-    ref = own.apply(part.rollout, _NAMESPACE)
-    if ref is None:
-        return
-    for finding in around(own, ref, part.spec):
-        if finding.absent is not None:
-            yield from _absent(own, finding, finding.absent)
-        elif own.knows_all(finding.rests_on):
-            certain = finding.reason in _CERTAIN
-            yield replace(finding, severity="error") if certain else finding
-
-
-def around(cluster: Snapshot, ref: Ref, spec: RolloutSpec) -> list[Finding]:
+def around(cluster: Snapshot, ref: Ref, spec: RolloutSpec) -> tuple[list[Finding], list[Ref]]:
     """
-    Return what preflight finds around a Rollout of the cluster.
+    Return what preflight finds around a Rollout of the cluster, and the objects that can't be read.
 
-    An object that can't be read is a finding, and the others are looked at without it; so are
-    metadata and status of the Rollout.
+    What is found is found without these, and if need be without metadata and status of the Rollout.
     """
-    found = _readable_around(cluster, ref, spec)
+    malformed = _malformed(cluster, ref, spec)
+    if malformed is not None:
+        return _examined(cluster.without(*malformed), ref, spec) or [], malformed
     rollout = cluster.get(ref)
-    if found is not None or rollout is None:
-        return found or []
+    if rollout is None:
+        return [], []
     bare = cluster.without(ref)
     bare.add(ROLLOUT, [_bare(rollout)])
+    malformed = _malformed(bare, ref, spec) or []
     text = "metadata or status is malformed: an API server would refuse it"
-    return [Finding("error", "", text, "metadata"), *(_readable_around(bare, ref, spec) or ())]
+    found = _examined(bare.without(*malformed), ref, spec) or []
+    return [Finding("error", "", text, "metadata"), *found], malformed
+
+
+def malformed_object(ref: Ref) -> Finding:
+    """Return what is said of an object that can't be read."""
+    text = f"{ref.kind} {ref.name} is malformed: an API server would refuse it"
+    return Finding("error", "", text)
 
 
 def _bare(rollout: FrozenJSON) -> JSON:
@@ -70,24 +92,6 @@ def _bare(rollout: FrozenJSON) -> JSON:
     kept = {key: value for key, value in rollout.items() if key != "status"}
     names = {key: rollout["metadata"].get(key) for key in ("name", "namespace", "uid")}
     return {**kept, "metadata": names}
-
-
-def _readable_around(cluster: Snapshot, ref: Ref, spec: RolloutSpec) -> list[Finding] | None:
-    """Return what is found without the objects that can't be read, and these; None when all is in vain."""
-    found = _examined(cluster, ref, spec)
-    if found is not None:
-        return found
-    unreadable = _unreadable(cluster, ref, spec)
-    found = _examined(cluster.without(*unreadable), ref, spec)
-    if found is None:
-        return None
-    known = [each for each in found if each.absent not in unreadable]
-    return [*(_of_no_form(each) for each in unreadable), *known]
-
-
-def _of_no_form(ref: Ref) -> Finding:
-    text = f"{ref.kind} {ref.name} in these files is malformed: an API server would refuse it"
-    return Finding("error", "", text, "metadata.name")
 
 
 def _examined(cluster: Snapshot, ref: Ref, spec: RolloutSpec) -> list[Finding] | None:
@@ -99,15 +103,27 @@ def _examined(cluster: Snapshot, ref: Ref, spec: RolloutSpec) -> list[Finding] |
         return None
 
 
-def _unreadable(cluster: Snapshot, ref: Ref, spec: RolloutSpec) -> list[Ref]:
-    """Return the objects without which all the others can be read, and no more than have to go."""
+def _malformed(cluster: Snapshot, ref: Ref, spec: RolloutSpec) -> list[Ref] | None:
+    """Return the objects without which all the others can be read; None when it is none of theirs."""
+
+    def is_readable(*left_out: Ref) -> bool:
+        return _examined(cluster.without(*left_out), ref, spec) is not None
+
     # Without their definitions those of a kind would not be read.
-    left_out = [each for each in cluster.refs() if each != ref and each.kind != CRD]
-    for each in tuple(left_out):
-        fewer = [other for other in left_out if other != each]
-        if _examined(cluster.without(*fewer), ref, spec) is not None:
-            left_out = fewer
-    return left_out
+    others = [each for each in cluster.refs() if each != ref and each.kind != CRD]
+    found: list[Ref] = []
+    while not is_readable(*found):
+        if not is_readable(*others):
+            return None
+        readable, unreadable = 0, len(others)  # so many of them, the first ones, can be read or not
+        while unreadable - readable > 1:
+            middle = (readable + unreadable) // 2
+            if is_readable(*found, *others[middle:]):
+                readable = middle
+            else:
+                unreadable = middle
+        found.append(others[readable])
+    return found
 
 
 def _absent(snapshot: Snapshot, found: Finding, ref: Ref) -> Iterable[Finding]:

@@ -385,9 +385,9 @@ def test_an_object_of_no_valid_form_is_an_error_and_no_bug(
     found = documents()
     found["Service"]["spec"] = spec
     out = linted(*found.values())
-    assert "error: metadata.name: Service checkout in these files is malformed" in out
+    assert ":1:1: error: Service checkout is malformed" in out
     assert "attribute" not in out
     found["Ingress"]["spec"] = 3
     out = linted(*found.values())
     for named_one in ("Service checkout", "Ingress checkout"):
-        assert f"error: metadata.name: {named_one} in these files is malformed" in out
+        assert f"error: {named_one} is malformed" in out

@@ -243,7 +243,7 @@ def test_a_mistake_in_a_file_hides_nothing_of_what_is_in_the_way(
     changed["spec"]["replicas"] = -1
     changed["spec"]["strategy"]["canary"]["trafficRouting"]["nginx"]["stableIngresses"] = ["shop"]
     file = tmp_path / "changed.yaml"
-    malformed = {**service(), "metadata": {"name": "other"}, "spec": {"selector": ["app"]}}
+    malformed = {**service(), "spec": {"selector": ["app"]}}
     file.write_text(yaml.safe_dump_all([changed, malformed]))
     ran = rollouts("lint", str(file), "--live", "checkout")
     assert ran.code == 1
@@ -251,8 +251,10 @@ def test_a_mistake_in_a_file_hides_nothing_of_what_is_in_the_way(
         "spec.replicas: ",
         "IngressNotFound: ",
         "metadata: metadata or status is malformed",
+        "Service checkout is malformed",
     ):
         assert f"error: {words}" in ran.out
+    assert "ServiceNotFound" not in ran.out
 
 
 def test_there_has_to_be_something_to_look_at(rollouts: Run) -> None:
