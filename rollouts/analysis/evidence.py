@@ -2,6 +2,7 @@
 
 import structlog
 
+from rollouts.analysis.measurement import bug_of
 from rollouts.judge import judge
 from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import Evidence, Measurement, MeasurementRound
@@ -59,8 +60,7 @@ def _judged(
         return judge(criterion, measurement, previous)
     except Exception as error:
         log.exception("criterion not judged", criterion=criterion.name)
-        why = f"this is a bug of the controller, whose log has the traceback: {type(error).__name__}: {error}"
-        return judge(criterion, Measurement(at=measurement.at, error=why), previous)
+        return judge(criterion, Measurement(at=measurement.at, error=bug_of(error)), previous)
 
 
 def _unmeasured(name: str) -> CriterionStatus:

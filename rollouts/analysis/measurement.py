@@ -23,6 +23,11 @@ Buckets = Mapping[float, float]
 """Cumulative counts by upper bound, in seconds."""
 
 
+def bug_of(error: Exception) -> str:
+    """Return what is said of an error that is a bug: of a measurement, or of its verdict."""
+    return f"this is a bug of the controller, whose log has the traceback: {type(error).__name__}: {error}"
+
+
 def span_of(criterion: Criterion) -> Span | None:
     """Return which of the last requests a criterion's value is of; None: of all, or it is a query's matter."""
     seconds = criterion.window_seconds

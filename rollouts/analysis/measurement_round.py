@@ -15,7 +15,7 @@ import structlog
 from rollouts.analysis.criterion_metric import metric_of, requests_of
 from rollouts.analysis.exposure_counters import ExposureCounters
 from rollouts.analysis.limited_sources import LimitedSources
-from rollouts.analysis.measurement import measure, span_of
+from rollouts.analysis.measurement import bug_of, measure, span_of
 from rollouts.analysis.target import Target
 from rollouts.errors import RolloutsError
 from rollouts.model.counter_metric import Metric
@@ -129,7 +129,7 @@ class Measurer:
 
     def failed(self, at: datetime, due: Iterable[Criterion], error: Exception) -> MeasurementRound:
         """Return a round that measured nothing, and says why."""
-        self._last |= {each.name: Measurement(at=at, error=_bug(error)) for each in due}
+        self._last |= {each.name: Measurement(at=at, error=bug_of(error)) for each in due}
         self._measured |= {each.name: each for each in due}
         return MeasurementRound(at, self.target.exposed_at, dict(self._last), dict(self._measured))
 
@@ -146,7 +146,7 @@ class Measurer:
             return str(error)
         except Exception as error:
             log.exception("counters not read", rollout=str(self.target.key))
-            return _bug(error)
+            return bug_of(error)
 
     async def _measure(
         self, criterion: Criterion, at: datetime, problem: dict[ExposureCounters, str]
@@ -163,7 +163,7 @@ class Measurer:
             log.exception(
                 "criterion not measured", rollout=str(self.target.key), criterion=criterion.name
             )
-            return Measurement(at=at, error=_bug(error))
+            return Measurement(at=at, error=bug_of(error))
 
     def _count(self, criterion: Criterion, counters: ExposureCounters, at: datetime) -> Measurement:
         requests = self._counters.get(requests_of(self.target, criterion), counters)
@@ -191,7 +191,3 @@ class Measurer:
 def _kept(moment: datetime) -> datetime:
     """Return a moment as exactly as status keeps it."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-def _bug(error: Exception) -> str:
-    return f"this is a bug of the controller, whose log has the traceback: {type(error).__name__}: {error}"

@@ -105,7 +105,7 @@ def _revisions(surroundings: Surroundings) -> Iterator[object]:
 
 
 def _absent(surroundings: Surroundings) -> Iterator[Finding]:
-    """Yield that the stable Service is not there, in the words of `World.lacking`."""
+    """Yield that the stable Service is not there, in the words of `missing_service`."""
     name = surroundings.spec.stable_service
     if name is not None and surroundings.get(SERVICE, name) is None:
         field = surroundings.stable_field
