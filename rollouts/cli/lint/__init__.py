@@ -1,4 +1,4 @@
-"""`lint`: everything that is wrong in files, with its line, and around a Rollout in the cluster."""
+"""`lint`: what is wrong in files, with its line, and around a Rollout in the cluster."""
 
 import sys
 from pathlib import Path
