@@ -41,9 +41,10 @@ def judge_by_threshold(
         failed = min(before + fresh, criterion.failure_limit + 1)
         verdict = "fail" if failed > criterion.failure_limit else "inconclusive"
         row = " in a row" if criterion.consecutive else ""
+        counted = f"{failed} failed measurement{'s' if failed > 1 else ''}{row}"
         message = (
-            f"{_compared(criterion, measurement, value, limit, breach)}; {failed} failed measurements{row},"
-            f" {criterion.failure_limit} are tolerated"
+            f"{_compared(criterion, measurement, value, limit, breach)}; {counted},"
+            f" and failureLimit is {criterion.failure_limit}"
         )
     elif worse:
         message = worse

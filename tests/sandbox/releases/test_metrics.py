@@ -69,7 +69,9 @@ async def a_value_beyond_its_limit_fails_after_three_measurements(release: Relea
     await release.deploys(manifests.UNTIL_PROMOTED, successCriteria=[query("vector(0.4)")])
     release.updates_to("2")
     reason = await release.is_rolled_back()
-    assert reason == "asked: 0.4 is below 0.5; 3 failed measurements in a row, 2 are tolerated"
+    assert (
+        reason == "asked: 0.4 is below 0.5; 3 failed measurements in a row, and failureLimit is 2"
+    )
 
 
 async def errors_that_stable_has_as_well_are_compared(release: Release) -> None:

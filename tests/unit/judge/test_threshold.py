@@ -19,9 +19,9 @@ NAN, INF = float("nan"), float("inf")
     [
         (query(max=1), 0.5, "pass", "0.5 is within the limit"),
         (query(max=1), 1.0, "pass", "1 is within the limit"),
-        (query(max=1), 1.5, "inconclusive", "1.5 is above 1; 1 failed measurements in a row"),
+        (query(max=1), 1.5, "inconclusive", "1.5 is above 1; 1 failed measurement in a row"),
         (query(min=1), 1.0, "pass", "within"),
-        (query(min=1), 0.5, "inconclusive", "0.5 is below 1; 1 failed measurements in a row"),
+        (query(min=1), 0.5, "inconclusive", "0.5 is below 1; 1 failed measurement in a row"),
         (query(min=1, max=2), 1.5, "pass", "within"),
         (query(min=1, max=2), 0.0, "inconclusive", "below 1"),
         (query(min=1, max=2), 3.0, "inconclusive", "above 2"),
@@ -87,8 +87,8 @@ def test_only_the_requests_of_the_window_count() -> None:
     failed = judge(criterion, lately(120, 9), None)
     assert (failed.verdict, failed.requests, failed.failures) == ("fail", 100_000, 50)
     assert failed.message == (
-        "7.5% of 120 canary requests in the last 5m failed, 1% may; 1 failed measurements in a row, 0 are"
-        " tolerated"
+        "7.5% of 120 canary requests in the last 5m failed, 1% may; 1 failed measurement in a row, and"
+        " failureLimit is 0"
     )
     few = judge(criterion, lately(42, 3), None)
     assert (few.verdict, few.needed) == ("inconclusive", 58)
@@ -179,7 +179,7 @@ def test_latency_is_compared_at_the_limit_that_was_applied() -> None:
     assert (slow.verdict, slow.value, slow.limit) == ("fail", 0.7, 0.6)
     assert slow.message == (
         "6% of 500 canary requests in the last 1m took over 600ms, 1% may;"
-        " 1 failed measurements in a row, 0 are tolerated; bucket 600ms"
+        " 1 failed measurement in a row, and failureLimit is 0; bucket 600ms"
     )
     assert judge(criterion, measured(500, value=0.45), None).verdict == "pass"
 
@@ -215,7 +215,7 @@ def test_failed_measurements_are_tolerated_up_to_the_limit(
 
 def test_failed_measurements_need_no_row_when_the_setting_says_so() -> None:
     status = judge(query(max=1, consecutive=False), measured(value=BAD), None)
-    assert "1 failed measurements, 2 are tolerated" in status.message
+    assert "1 failed measurement, and failureLimit is 2" in status.message
 
 
 def test_the_same_look_is_never_counted_twice() -> None:
