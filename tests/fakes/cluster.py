@@ -45,6 +45,8 @@ class FakeCluster:
         self._applied: dict[Ref, JSON] = {}
         self._version = 0
         self._feeds: list[ChangeFeed] = []
+        self.told = 0
+        """How many changes there have been."""
 
     # The port.
 
@@ -248,6 +250,7 @@ class FakeCluster:
                 self._tell(ref)
 
     def _tell(self, ref: Ref) -> None:
+        self.told += 1
         for feed in self._feeds:
             feed.put([ref])
 

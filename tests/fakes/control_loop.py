@@ -17,6 +17,7 @@ from rollouts.ports import Notification
 from tests.fakes.clock import HandClock
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.kubernetes import Kubernetes, ingress, rollout, service, template
+from tests.fakes.occasions import Occasions
 from tests.fakes.recording_monitor import RecordingMonitor
 
 KEY = Key("shop", "checkout")
@@ -50,7 +51,8 @@ class FakeMonitor(RecordingMonitor):
         """Scrapes are a second apart."""
         return 1.0
 
-    def measure(self) -> None:
+    def measure(self) -> bool:
+        """Measure all; return whether there was anything to measure."""
         at = self.clock.now()
         for key, target in self.targets.items():
             canary = Counts(self.requests, self.failures)
@@ -66,6 +68,7 @@ class FakeMonitor(RecordingMonitor):
                 canary,
                 served_percent=self.served_percent,
             )
+        return bool(self.targets)
 
 
 class Told:
@@ -88,6 +91,8 @@ class ControlLoop:
         self.kubernetes = Kubernetes(self.cluster)
         self.monitor = FakeMonitor(self.clock)
         self.told = Told()
+        self._occasions = Occasions()
+        self._passes_time = False
         self.cluster.put(SERVICE, service())
         self.cluster.put(INGRESS, ingress())
         self.reconciler = self.new_reconciler()
@@ -111,6 +116,7 @@ class ControlLoop:
         made.kubernetes.cluster = made.cluster
         made.monitor = self.monitor.twin(made.clock)
         made.told = Told()
+        made._occasions = Occasions()
         made.reconciler = made.new_reconciler()
         return made
 
@@ -140,31 +146,58 @@ class ControlLoop:
         """Let the cluster act and reconcile until nothing changes; return the requeue."""
         for _ in range(50):
             self.kubernetes.settle()
+            seen = (id(self.reconciler), self.cluster.told)
+            if self._passes_time and not self._occasions.there_are(seen, self.clock.now()):
+                return self._occasions.requeue_after_seconds
             before = len(self.cluster.writes)
+            self._occasions.reconciling()
             try:
                 outcome = await self.reconciler.reconcile(KEY)
             except Conflict:
                 continue
-            if len(self.cluster.writes) == before:
-                return outcome.requeue_after_seconds
+            idle = len(self.cluster.writes) == before
+            after = outcome.requeue_after_seconds
+            self._occasions.reconciled(seen, self.clock.now(), after, idle=idle)
+            if idle:
+                return after
         raise AssertionError("it never comes to rest")
 
     async def run(self, seconds: float = 120.0, tick: float = 1.0) -> None:
         """Let time pass in ticks, with a round of measurements in each."""
-        passed = 0.0
-        while passed < seconds:
-            await self.round()
-            self.clock.move(tick)
-            passed += tick
-            self.monitor.measure()
+        await self._pass(seconds, tick)
         await self.round()
 
     async def until(self, condition: Callable[[], bool], seconds: float = 120.0) -> None:
         for _ in range(int(seconds)):
             if condition():
                 return
-            await self.run(1.0)
+            await self._pass(1.0, 1.0)
+            await self.round_if_needed()
         raise AssertionError(f"never came: {self.status}")
+
+    async def _pass(self, seconds: float, tick: float) -> None:
+        passed = 0.0
+        while passed < seconds:
+            await self.round_if_needed()
+            self.clock.move(tick)
+            passed += tick
+            self.measure()
+
+    def measure(self) -> None:
+        if self.monitor.measure():
+            self.measured()
+
+    def measured(self) -> None:
+        """Have the controller look at a round of measurements."""
+        self._occasions.was_measured = True
+
+    async def round_if_needed(self) -> None:
+        """Do as `round`, but for reconciles that have no reason: of those only some are done."""
+        self._passes_time = True
+        try:
+            await self.round()
+        finally:
+            self._passes_time = False
 
     async def deployed(self, **changes: Any) -> "ControlLoop":
         """Deploy the first version."""

@@ -32,8 +32,8 @@ async def forward(loop: ControlLoop, hash_: str) -> list[dict[str, float]]:
     seen = []
     for seconds in MOMENTS:
         loop.clock.move(seconds)
-        loop.monitor.measure()
-        await loop.round()
+        loop.measure()
+        await loop.round_if_needed()
         found = shares(loop.cluster, hash_)
         seen.append({host: found[host] for host in ("shop.test", "second.test")})
     return seen
@@ -59,9 +59,9 @@ async def ends(loop: ControlLoop) -> bool:
     for _ in range(12):
         if has_ended(loop):
             break
-        await loop.round()
+        await loop.round_if_needed()
         loop.clock.move(10)
-        loop.monitor.measure()
+        loop.measure()
     return has_ended(loop)
 
 

@@ -45,7 +45,7 @@ class Street:
             self.metrics.sources,
             loop.clock,
             ControllerMetrics(),
-            lambda _: None,
+            lambda _: loop.measured(),
             interval_seconds=SETTINGS.interval_seconds,
         )
         loop.reconciler = Reconciler(
@@ -70,7 +70,7 @@ class Street:
             if self.passed % 60 == 0:
                 self.metrics.scrape(self.loop.clock.now())
             await settle()
-            await self.loop.round()
+            await self.loop.round_if_needed()
 
     async def until_weight(self) -> None:
         for _ in range(300):
