@@ -119,6 +119,8 @@ async def serving(bench: Bench, seconds: int, status: str = "200", **labels: str
 
 
 async def settle() -> None:
-    """Let every task go on until all of them wait."""
-    for _ in range(50):
+    """Let every task go on until all of them wait: nothing else is ready to run then."""
+    ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
+    await asyncio.sleep(0)
+    while ready:  # noqa: ASYNC110 - nothing tells us
         await asyncio.sleep(0)
