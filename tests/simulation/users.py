@@ -51,7 +51,7 @@ class Users:
         self.lost += lost * RATE * seconds
         now = self.clock.now()
         served = {hash_ for name, each in shares.items() if name not in BESIDE for hash_ in each}
-        for hash_ in served - {LOST}:
+        for hash_ in sorted(served - {LOST}):
             share = parts[hash_]
             self._answer(hash_, round(RATE * seconds * share), error_rates.get(hash_, 0.0))
             self.served_at[hash_] = now
