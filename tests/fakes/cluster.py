@@ -257,6 +257,8 @@ class FakeCluster:
 
 def _copied(value: Any) -> Any:
     """Return JSON that shares nothing with what it was made from; much quicker than a deep copy."""
+    if isinstance(value, str | int | None):
+        return value
     if isinstance(value, Mapping):
         return {key: _copied(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -31,6 +31,7 @@ class Present(FakeCluster):
         self.changed: list[Ref] = []
 
     def _tell(self, ref: Ref) -> None:
+        super()._tell(ref)
         if ref.kind != EVENT:
             self.changed.append(ref)
 

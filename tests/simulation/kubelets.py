@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from rollouts.model.kinds import ENDPOINT_SLICE, HASH_LABEL, JSON, POD, REPLICA_SET, FrozenJSON, Ref
 from tests.fakes.cluster import FakeCluster
@@ -43,6 +44,8 @@ class Life:
     since: datetime
     lost_at: datetime | None = None
     crash_looping: bool = False
+    told: tuple[JSON, object] | None = None
+    """The pod as it was last given its status, and what that says."""
 
     def ready(self, now: datetime) -> bool:
         return not self.crash_looping and self.lost_at is None and now >= self.ready_at
@@ -61,6 +64,7 @@ class Kubelets(Deployments):
         self.quota: int | None = None
         self.has_users: Callable[[str], bool] = lambda _: False
         self._owned: dict[str, list[JSON]] = {}
+        self._settled: object = None
 
     @property
     def made(self) -> int:
@@ -75,8 +79,12 @@ class Kubelets(Deployments):
         self.settle()
 
     def settle(self) -> None:
+        present = (self.cluster.told, self.now(), self.quota, dict(self.behaviours))
+        if present == self._settled:
+            return  # it has changed nothing by that a moment ago
         self._owned = self._by_owner()
         super().settle()
+        self._settled = present
 
     def next_start(self) -> datetime | None:
         """Return when the next pod becomes ready, of those that do so soon."""
@@ -135,11 +143,15 @@ class Kubelets(Deployments):
         ready = life.ready(self.now()) and not behaviour.problem
         if ready != is_ready(pod):
             life.since = self.now()
-        status = pod_status(life, behaviour, ready=ready)
-        if pod["status"] == status:
+        says = (life.since, life.lost_at, life.crash_looping, behaviour.problem, ready)
+        if life.told is not None and life.told[0] is pod and life.told[1] == says:
             return pod
-        ref = Ref(POD, self.namespace, pod["metadata"]["name"])
-        return self.cluster.edit(ref, {"status": status})
+        status = pod_status(life, behaviour, ready=ready)
+        if pod["status"] != status:
+            ref = Ref(POD, self.namespace, pod["metadata"]["name"])
+            pod = self.cluster.edit(ref, {"status": status})
+        life.told = (pod, says)
+        return pod
 
     def _first_status(self, image: str) -> JSON:
         life = Life(0, self.now(), self.now())
@@ -197,12 +209,14 @@ class Kubelets(Deployments):
 
     def lose_node(self, node: int) -> None:
         """Let a node go: its pods are not ready, and deleted after a while."""
+        self._settled = None
         for life in self.lives.values():
             if life.node == node and life.lost_at is None:
                 life.lost_at = self.now()
 
     def blink(self, pod: JSON, seconds: float) -> None:
         """Have a pod miss its readiness probe for so long."""
+        self._settled = None
         life = self.lives[pod["metadata"]["name"]]
         life.ready_at = max(life.ready_at, self.now() + timedelta(seconds=seconds))
 
@@ -224,6 +238,7 @@ def pod_status(life: Life, behaviour: Behaviour, *, ready: bool) -> JSON:
     return {"phase": "Running", "conditions": conditions, "containerStatuses": [container]}
 
 
+@lru_cache(maxsize=1024)
 def time_of(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -239,10 +254,10 @@ def hash_of(pod: FrozenJSON) -> str:
 
 
 def is_ready(pod: FrozenJSON) -> bool:
-    return any(
-        each["type"] == "Ready" and each["status"] == "True"
-        for each in pod["status"].get("conditions") or ()
-    )
+    for each in pod["status"].get("conditions") or ():
+        if each["type"] == "Ready":
+            return bool(each["status"] == "True")
+    return False
 
 
 def going(pods: list[JSON], wanted: int) -> Iterator[JSON]:
