@@ -11,7 +11,7 @@ a write that is refused, each time it is tried.
 
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -112,6 +112,9 @@ class FakeCluster:
             made._by_namespace[place] = dict(objects)
         made._version = self._version
         return made
+
+    def objects(self) -> Iterable[JSON]:
+        return self._objects.values()
 
     def drop(self, ref: Ref) -> None:
         del self._objects[ref], self._by_namespace[ref.kind, ref.namespace][ref]

@@ -1,5 +1,6 @@
-"""Where stories begin: a setup, and its first version stable."""
+"""Where stories begin: a setup, and its first version stable; or another story, as far as it has come."""
 
+import copy
 from typing import Any
 
 from tests.simulation.setups import SETUPS
@@ -11,6 +12,13 @@ def deployed(setup: str, seed: int, **changes: Any) -> Story:
     story = Story(SETUPS[setup], seed, **changes)
     assert story.settle().phase == "Healthy", "\n".join(story.log)
     return story
+
+
+def twin(story: Story) -> Story:
+    """Return a story in the same state, with the same controller; it goes its own way from here."""
+    present = story.present
+    shared = (story.setup, story.reconciler.metrics, *present.writes, *present.objects())
+    return copy.deepcopy(story, {id(each): each for each in shared})
 
 
 def healthy(seed: int, **changes: Any) -> Story:

@@ -10,7 +10,7 @@ from tests.simulation.known_gaps import is_known_gap
 from tests.simulation.kubelets import Behaviour, is_ready
 from tests.simulation.leftovers import left_behind
 from tests.simulation.setups import SETUPS
-from tests.simulation.starting_points import deployed, healthy
+from tests.simulation.starting_points import deployed, healthy, twin
 from tests.simulation.story import Story
 
 DOWN = Behaviour(problem="CrashLoopBackOff")
@@ -73,10 +73,12 @@ def test_the_old_version_stays_while_the_new_one_is_down(setup: str) -> None:
 @pytest.mark.parametrize("setup", SETUPS)
 def test_a_refused_write_holds_up_no_pods(setup: str, refusal: Refusal) -> None:
     unless_known("refusal alone")
+    release = deployed(setup, 4)
+    release.release("shop:2")
+    passed = 0
     for seconds in (0, 4, 15, 25):
-        story = deployed(setup, 4)
-        story.release("shop:2")
-        story.pass_time(seconds)
+        release.pass_time(seconds - passed)
+        story, passed = twin(release), seconds
         story.caches.refusals.append(refusal)
         story.edit({"spec": {"replicas": 12}})
         story.pass_time(40)
