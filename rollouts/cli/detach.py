@@ -8,7 +8,6 @@ from rollouts.cli.output import duration_option, plain, say
 from rollouts.cli.session import RolloutName, Session
 from rollouts.cli.wait import TimeoutOption
 from rollouts.cli.watch_rollout import NO_ANSWER, NO_STATUS, get_rollout, watch_rollout
-from rollouts.core.world import DETACH
 from rollouts.errors import Conflict, NotFound, Permanent
 from rollouts.model.kinds import DEPLOYMENT, JSON, FrozenJSON, Ref
 
@@ -65,6 +64,8 @@ async def _ask(session: Session, ref: Ref) -> str:
     Raises:
         Permanent: it has no Deployment, or that does not exist.
     """
+    from rollouts.core.world import DETACH  # noqa: PLC0415 - brings pydantic
+
     for attempt in range(_ATTEMPTS):
         rollout = await get_rollout(session.requests, ref)
         metadata = rollout["metadata"]
