@@ -56,7 +56,7 @@ def living_members(leader: int, started: int) -> list[int]:
     kernel gives a number out again only when no group or session bears it.
     """
     now = look_up(leader)
-    if now is not None and now.started != started:
+    if (now is not None and now.started != started) or not _has_members(leader):
         return []
     entries = (look_up(int(path.name)) for path in _PROC.iterdir() if path.name.isdigit())
     return [
@@ -67,6 +67,17 @@ def living_members(leader: int, started: int) -> list[int]:
         and entry.started >= started
         and entry.state not in "ZX"
     ]
+
+
+def _has_members(group: int) -> bool:
+    """Return whether the kernel knows a process group, which spares a look at every process."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def kill_group(leader: int, started: int) -> bool:

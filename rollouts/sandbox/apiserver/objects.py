@@ -15,9 +15,17 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 def clone(value: Any) -> Any:
     """Return a deep copy of a JSON value."""
     kind = type(value)
+    if kind is dict:
+        made = value.copy()
+        for key, item in value.items():
+            if type(item) not in _SCALARS:  # most are, and a call for each takes longer than a copy
+                made[key] = clone(item)
+        return made
+    if kind is list:
+        return [item if type(item) in _SCALARS else clone(item) for item in value]
     if kind in _SCALARS:
         return value
-    if kind is dict or isinstance(value, Mapping):
+    if isinstance(value, Mapping):
         return {key: clone(item) for key, item in value.items()}
     return [clone(item) for item in value]
 

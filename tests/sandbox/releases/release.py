@@ -23,7 +23,8 @@ from tests.sandbox.releases import manifests
 from tests.waiting import served, until
 
 if TYPE_CHECKING:
-    from tests.sandbox.releases.sandbox import Ended, ReleaseSandbox
+    from tests.sandbox.releases.sandbox import ReleaseSandbox
+    from tests.sandbox.releases.verbs import Ended
 
 PATIENCE_SECONDS = 120.0
 
@@ -36,6 +37,8 @@ class Release:
         self.store = sandbox.store
         self.namespace = namespace
         self.host = f"{namespace}.example"
+        self._seen: dict[tuple[Kind, str], JSON | None] = {}
+        self._seen_at = -1
 
     # Given.
 
@@ -114,7 +117,12 @@ class Release:
     # Then.
 
     def get(self, kind: Kind, name: str) -> JSON | None:
-        return self.store.get(kind, self.namespace, name)
+        """Return the object; the same copy until something is written, for conditions ask again and again."""
+        if self._seen_at != self.store.revision:
+            self._seen, self._seen_at = {}, self.store.revision
+        if (kind, name) not in self._seen:
+            self._seen[kind, name] = self.store.get(kind, self.namespace, name)
+        return self._seen[kind, name]
 
     @property
     def rollout(self) -> JSON:

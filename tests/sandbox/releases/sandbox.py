@@ -4,7 +4,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rollouts.controller.manifests import manifests as controller_manifests
@@ -14,15 +13,9 @@ from rollouts.sandbox.crashes import is_write
 from rollouts.sandbox.environment import Sandbox, Seat, controller_command
 from tests.sandbox.releases.gate import Gate
 from tests.sandbox.releases.release import Release
+from tests.sandbox.releases.verbs import Ended, run_verb
 
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
+COMMAND_SECONDS = 120.0
 
 
 class Audit(AuditLog):
@@ -60,25 +53,27 @@ class ReleaseSandbox(Sandbox):
         return (self.directory / "logs" / "controller.log").read_text()
 
     async def kubectl(self, *arguments: str, given: str = "") -> Ended:
-        program = Path(sys.executable).with_name("kubectl")
-        return await self._call([str(program), *arguments], given)
-
-    async def rollouts(self, *arguments: str) -> Ended:
-        return await self._call([sys.executable, "-m", "rollouts", *arguments])
-
-    async def _call(self, command: list[str], given: str = "") -> Ended:
+        program = str(Path(sys.executable).with_name("kubectl"))
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            *command,
+            *(program, *arguments),
             stdin=pipe,
             stdout=pipe,
             stderr=pipe,
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "COLUMNS": "200"},
+            env={**os.environ, **self._environment},
         )
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(COMMAND_SECONDS):
             out, err = await process.communicate(given.encode())
         assert process.returncode is not None
         return Ended(process.returncode, out.decode(), err.decode())
+
+    async def rollouts(self, *arguments: str) -> Ended:
+        return await run_verb(arguments, self._environment, COMMAND_SECONDS)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        """What a command needs to know of this sandbox."""
+        return {"KUBECONFIG": str(self.kubeconfig), "COLUMNS": "200"}
 
     def _through_the_gate(self, seat: Seat) -> Sequence[str]:
         self.gate.prometheus_url = seat.prometheus_url
