@@ -193,10 +193,13 @@ def _agree(settings: Settings) -> None:
 
 
 def _notifier(settings: Settings) -> "Notifier":
-    from rollouts.notify.silent import SilentNotifier
+    if not settings.notify_webhook:
+        from rollouts.notify.silent import SilentNotifier
+
+        return SilentNotifier()
     from rollouts.notify.webhook import WebhookNotifier
 
-    return WebhookNotifier(settings.notify_webhook) if settings.notify_webhook else SilentNotifier()
+    return WebhookNotifier(settings.notify_webhook)
 
 
 def configure_logging(settings: Settings) -> None:

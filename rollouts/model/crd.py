@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import ModelSchema
 
 from rollouts.model.base import LONGEST_ROLLOUT_NAME, rule
+from rollouts.model.field_docs import field_docs
 from rollouts.model.kinds import GROUP, JSON, VERSION
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
@@ -108,9 +111,20 @@ def _version() -> JSON:
     }
 
 
+class _Described(GenerateJsonSchema):
+    """Pydantic's JSON schema, with what is said below each field."""
+
+    def model_schema(self, schema: ModelSchema) -> JSON:
+        made = super().model_schema(schema)
+        model = schema["cls"]
+        for name, text in field_docs(model).items():
+            made["properties"][model.model_fields[name].alias or name]["description"] = text
+        return made
+
+
 def structural(model: type[BaseModel]) -> JSON:
     """Return the structural schema of `model`."""
-    schema = model.model_json_schema(by_alias=True, mode="validation")
+    schema = model.model_json_schema(by_alias=True, schema_generator=_Described, mode="validation")
     result: JSON = _clean(schema, schema.get("$defs", {}))
     return result
 
