@@ -5,6 +5,7 @@ A shape is read from a custom resource's schema; for the built-in kinds it is a 
 what differs from the rule "objects are merged field by field, lists are replaced".
 """
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -114,6 +115,7 @@ _SPECS: dict[str, dict[str, Shape]] = {
 }
 
 
+@functools.lru_cache(maxsize=256)
 def shape_of(resource: Resource) -> Shape:
     """Return the shape of a kind's objects."""
     if resource.custom is None:

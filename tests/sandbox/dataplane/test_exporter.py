@@ -92,6 +92,7 @@ async def test_every_request_is_counted_and_a_retried_one_once(edge: "Edge") -> 
     edge.ingress("web", "web")
     await edge.configurator.apply()
     report = await Load(Target(edge.nginx.listener.url, HOST), 300, duration_seconds=2).run()
+    edge.answered += report.succeeded
     page = await edge.scrape()
     assert report.succeeded == counts(page, status="200") == 600
     assert f"request_duration_seconds_count{{{series(page)}}} 600" in page
