@@ -24,6 +24,8 @@ from rollouts.ports import CounterSource, Series
 LEAST_LOOK_BACK_SECONDS = 60.0
 INTERVAL_LOOK_BACK_SECONDS = 10 * 60.0
 """So far back two scrapes are sought, whoever scrapes."""
+WINDOWS = 5
+"""So many windows, each half as long as the one before, tell how far apart others' scrapes are."""
 MOST_SECONDS_AT_ONCE = 15 * 60.0
 
 
@@ -129,9 +131,24 @@ class CounterReader:
             interval.note(found)
             if interval.seconds:
                 return interval.seconds
-        window = self._look_back_seconds
-        count = await source.most_scrapes(until=until, window_seconds=window)
-        return window / (count - 1) if count > 1 else 0.0
+        return await self._interval_of_others(source, until)
+
+    async def _interval_of_others(self, source: CounterSource, until: datetime) -> float:
+        """
+        Return how far apart the scrapes of whoever is scraped most are, or a little more; 0: nobody knows.
+
+        What a window tells is an upper limit, and of one that begins before Prometheus itself did a
+        much too high one. So narrower windows are asked as well, as long as three scrapes are in
+        them: two may be near each other by accident.
+        """
+        limits: list[float] = []
+        for halvings in range(WINDOWS):
+            window = self._look_back_seconds / 2**halvings
+            count = await source.most_scrapes(until=until, window_seconds=window)
+            if count < (3 if limits else 2):
+                break
+            limits.append(window / (count - 1))
+        return min(limits, default=0.0)
 
     async def _series(
         self, source: CounterSource, until: datetime, window: float

@@ -5,7 +5,7 @@ import pytest
 from rollouts.analysis.evidence import weigh
 from rollouts.model.evidence import Counts
 from rollouts.model.status import RolloutStatus
-from tests.unit.analysis.bench import ERRORS, Bench, serving, settle
+from tests.unit.analysis.bench import ERRORS, KEY, Bench, serving, settle
 
 
 async def test_labels_that_are_renamed_meanwhile_are_found_again(bench: Bench) -> None:
@@ -98,3 +98,24 @@ async def test_a_prometheus_that_is_back_and_has_not_scraped_yet_has_seen_nothin
     await bench.wait(15)
     assert bench.latest.seen_at == bench.latest.at
     assert bench.measured().canary == Counts(10, 10)
+
+
+async def test_the_scrapes_of_others_are_not_thought_rare_where_prometheus_is_young(
+    bench: Bench,
+) -> None:
+    """How long a canary's counters may still move follows from it: nobody waits a minute for that."""
+    await bench.wait(20)
+    bench.expose()
+    await settle()
+
+    assert 5 <= bench.monitor.scrape_interval_seconds(KEY) <= 10
+
+
+async def test_two_scrapes_that_are_near_each_other_by_accident_say_little(bench: Bench) -> None:
+    for seconds in (0, 1):
+        bench.clock.move(seconds)
+        bench.metrics.scrape(bench.clock.now())
+    bench.expose()
+    await settle()
+
+    assert bench.monitor.scrape_interval_seconds(KEY) >= 60
