@@ -138,16 +138,18 @@ class CounterReader:
         Return how far apart the scrapes of whoever is scraped most are, or a little more; 0: nobody knows.
 
         What a window tells is an upper limit, and of one that begins before Prometheus itself did a
-        much too high one. So narrower windows are asked as well, as long as three scrapes are in
-        them: two may be near each other by accident.
+        much too high one. So narrower windows are asked as well, as long as all scrapes are in them,
+        or three: two of many may be near each other by accident.
         """
         limits: list[float] = []
+        enough = 2
         for halvings in range(WINDOWS):
             window = self._look_back_seconds / 2**halvings
             count = await source.most_scrapes(until=until, window_seconds=window)
-            if count < (3 if limits else 2):
+            if count < enough:
                 break
             limits.append(window / (count - 1))
+            enough = min(3, count)
         return min(limits, default=0.0)
 
     async def _series(
