@@ -25,7 +25,8 @@ class Expired(RetryLater):
     The API server knows nothing of the resourceVersion: list again.
 
     It is older than what it remembers (HTTP 410), or, after a restore from a backup, younger
-    than anything it has (HTTP 504 with the cause ResourceVersionTooLarge).
+    than anything it has (HTTP 504 with the cause ResourceVersionTooLarge). A watch from such a
+    one is silent: not even a bookmark comes.
     """
 
 

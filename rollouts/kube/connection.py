@@ -23,7 +23,7 @@ from kubernetes.aio import config as client_config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from rollouts.errors import RolloutsError, Unavailable, UsageError
-from rollouts.kube.api_errors import api_error
+from rollouts.kube.api_errors import Expired, api_error
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.proxies import is_proxied
 
@@ -125,7 +125,12 @@ class Connection:
 
     @asynccontextmanager
     async def stream(
-        self, path: str, query: Mapping[str, str | int], *, longest_seconds: float
+        self,
+        path: str,
+        query: Mapping[str, str | int],
+        *,
+        longest_seconds: float,
+        silent_seconds: float | None = None,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """
         Read an answer that comes line by line, for `longest_seconds` at the most.
@@ -133,9 +138,12 @@ class Connection:
         The lines end when the API server closes; an incomplete last one is dropped.
 
         Raises:
-            RolloutsError: as `request`; `Unavailable` also when the stream breaks.
+            RolloutsError: as `request`; `Unavailable` also when the stream breaks; `Expired` when
+                nothing comes for `silent_seconds`.
         """
-        timeout = aiohttp.ClientTimeout(total=longest_seconds, sock_connect=REQUEST_TIMEOUT_SECONDS)
+        timeout = aiohttp.ClientTimeout(
+            total=longest_seconds, sock_connect=REQUEST_TIMEOUT_SECONDS, sock_read=silent_seconds
+        )
         asked = f"GET {path}"
         try:
             async with await self._send(_Request("GET", path, timeout, query)) as response:
@@ -145,6 +153,8 @@ class Connection:
                     raise api_error(response.status, answer, asked=asked, retry_after=retry_after)
                 async with aclosing(_lines(response.content)) as lines:
                     yield lines
+        except aiohttp.SocketTimeoutError as error:
+            raise Expired(f"{asked}: nothing came for {silent_seconds:g} s") from error
         except _CONNECTION_ERRORS as error:
             raise self._unavailable(asked, error) from error
 

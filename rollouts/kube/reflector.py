@@ -4,7 +4,7 @@ Keeps one kind's cache equal to the cluster: list once, then watch, for ever.
 The protocol is Kubernetes' own (API concepts, "efficient detection of changes"): a list in
 pages gives a resourceVersion, from which a watch tells of every later change; bookmarks move
 the resourceVersion on; HTTP 410 means that it has been forgotten, and a new list is made,
-whose differences are told. It never gives up, never lists twice at once and never raises.
+whose differences are told; so does a silence in which a bookmark was due. It never gives up, never lists twice at once and never raises.
 """
 
 import asyncio
@@ -32,13 +32,19 @@ OnChange = Callable[[list[Ref]], None]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a watch lasts, and how long to wait before trying again what has failed."""
+    """
+    How long a watch lasts, and how long to wait before trying again what has failed.
+
+    An API server sends a bookmark every minute. One that has sent nothing for longer may have
+    come back from a backup, and not have reached the resourceVersion that is watched from.
+    """
 
     first_delay_seconds: float = 0.2
     longest_delay_seconds: float = 30.0
     refused_delay_seconds: float = 60.0
     shortest_watch_seconds: int = 300
     longest_watch_seconds: int = 600
+    silent_seconds: float = 90.0
 
     @property
     def backoff(self) -> Backoff:
@@ -181,7 +187,10 @@ class Reflector:
         }
         began = asyncio.get_running_loop().time()
         async with self._connection.stream(
-            self._paths[0], query, longest_seconds=seconds + 30
+            self._paths[0],
+            query,
+            longest_seconds=seconds + 30,
+            silent_seconds=pace.silent_seconds,
         ) as lines:
             async for line in lines:
                 self._take(line)

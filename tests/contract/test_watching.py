@@ -107,9 +107,13 @@ async def test_what_happened_in_a_forgotten_past_is_told_after_one_list(
 
 
 async def test_an_api_server_that_comes_back_empty_is_believed(
-    api_server: ApiServer, cluster: KubeCluster
+    api_server: ApiServer, tmp_path: Path
 ) -> None:
-    """Its resourceVersions begin anew, below those that we have seen."""
+    """Its resourceVersions begin anew, below those that we have seen: watches from there are silent."""
+    pace = Pace(first_delay_seconds=0.02, silent_seconds=0.5)
+    kubeconfig = write_kubeconfig(api_server.url, tmp_path)
+    cluster = KubeCluster(Connection(kubeconfig), [], {SERVICE: Scope()}, pace=pace)
+    await cluster.start()
     await cluster.write(Create(SERVICE, service()))
     port = int(api_server.url.rsplit(":", 1)[1])
     await api_server.stop()
@@ -118,6 +122,7 @@ async def test_an_api_server_that_comes_back_empty_is_believed(
     await until(lambda: cluster.get(WEB) is None)
     await cluster.write(Create(SERVICE, service()))
     assert cluster.get(WEB) is not None
+    await cluster.stop()
     await successor.stop()
 
 

@@ -33,7 +33,7 @@ def page(store: Store, call: Call) -> JSON:
         ApiError: 400 for a selector or token that makes no sense, 504 for a future revision.
     """
     resource, query = call.resource, call.request.query
-    check_revision(store, query.get("resourceVersion", ""))
+    check_reached(store, revision_of(query.get("resourceVersion", "")))
     found = selected(store, call)
     revision = str(store.revision)
     if query.get("continue"):
@@ -56,12 +56,12 @@ def page(store: Store, call: Call) -> JSON:
     return listed
 
 
-def check_revision(store: Store, asked: str) -> int:
+def revision_of(asked: str) -> int:
     """
     Return a resourceVersion parameter as a number, 0 when absent.
 
     Raises:
-        ApiError: 400 when it is no number, 504 when it has not happened yet.
+        ApiError: 400 when it is no number.
     """
     if not asked:
         return 0
@@ -69,11 +69,15 @@ def check_revision(store: Store, asked: str) -> int:
         raise ApiError(
             400, f'resourceVersion: Invalid value: "{asked}": strconv.ParseUint: invalid syntax'
         )
-    if int(asked) > store.revision:
-        message = f"Too large resource version: {asked}, current: {store.revision}"
+    return int(asked)
+
+
+def check_reached(store: Store, revision: int) -> None:
+    """Raise the 504 that a read of a revision gets which has not happened yet."""
+    if revision > store.revision:
+        message = f"Timeout: Too large resource version: {revision}, current: {store.revision}"
         causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
         raise ApiError(504, message, details={"causes": causes, "retryAfterSeconds": 1})
-    return int(asked)
 
 
 def _token(revision: str, last: FrozenJSON) -> str:

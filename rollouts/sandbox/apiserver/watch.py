@@ -1,8 +1,9 @@
 """
 Watches: the stream of changes of one kind, from a revision on.
 
-A watch begins at a revision that is still in the log, or is told 410 Gone; from then on it
-sees every change that its selector is about, once and in order. An object that leaves the
+A watch begins at a revision that is still in the log, or is told of 410 Gone and ends; from then on it
+sees every change that its selector is about, once and in order. One that begins at a revision
+which has not been reached is silent until then. An object that leaves the
 selection is reported as DELETED, one that enters it as ADDED. The watch of a custom kind ends
 when its definition changes or goes.
 """
@@ -19,7 +20,7 @@ from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver.answers import dumps, wants_table
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.feed import Entry, Feed
-from rollouts.sandbox.apiserver.listing import check_revision, presented, selected
+from rollouts.sandbox.apiserver.listing import presented, revision_of, selected
 from rollouts.sandbox.apiserver.requests import Call
 from rollouts.sandbox.apiserver.selectors import Selection, selection
 from rollouts.sandbox.apiserver.store import Store
@@ -39,14 +40,19 @@ class _Plan:
     bookmarks: bool
     tabulator: Tabulator | None
     deadline: float
+    since: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A watch that has begun, at a position in the log, and what it tells first."""
+    """
+    A watch that has begun, and what it tells first.
+
+    It goes on from a position in the log; from none when what it tells first is all.
+    """
 
     plan: _Plan
-    position: int
+    position: int | None
     initial: list[JSON]
 
 
@@ -73,12 +79,17 @@ class Watches:
         """
         Return a watch that has begun: nothing that happens from now on escapes it.
 
+        One from a revision that is too old is answered all the same, and then told so.
+
         Raises:
-            ApiError: 400, a parameter makes no sense; 410, the revision is too old.
+            ApiError: 400, a parameter makes no sense.
         """
         plan = self._plan(call)
-        revision = check_revision(self._store, call.asks("resourceVersion"))
-        position = plan.feed.position_after(self._store.revision if plan.initial else revision)
+        try:
+            since = self._store.revision if plan.initial else plan.since
+            position = plan.feed.position_after(since)
+        except ApiError as error:
+            return _Begun(plan, None, [_told(error)])
         return _Begun(plan, position, self._initial(plan) if plan.initial else [])
 
     async def serve(self, begun: _Begun) -> web.StreamResponse:
@@ -88,7 +99,8 @@ class Watches:
         await response.prepare(plan.call.request)
         with self._tracked(plan.call.request), suppress(ConnectionError):
             await _send(response, begun.initial)
-            await self._stream(plan, response, begun.position)
+            if begun.position is not None:
+                await self._stream(plan, response, begun.position)
             await response.write_eof()
         return response
 
@@ -105,6 +117,7 @@ class Watches:
             bookmarks=call.asks("allowWatchBookmarks") in ("true", "1"),
             tabulator=Tabulator(call) if wants_table(call.request) else None,
             deadline=asyncio.get_running_loop().time() + seconds,
+            since=revision_of(call.asks("resourceVersion")),
         )
 
     @contextmanager
@@ -122,7 +135,7 @@ class Watches:
             try:
                 entries, position = plan.feed.read(position)
             except ApiError as error:
-                await _send(response, [{"type": "ERROR", "object": error.status()}])
+                await _send(response, [_told(error)])
                 return
             await _send(
                 response, [event for entry in entries if (event := self._event(plan, entry))]
@@ -165,6 +178,8 @@ class Watches:
 
     def _event(self, plan: _Plan, entry: Entry) -> JSON | None:
         """Return the event that this watch sees of a change, if it sees any."""
+        if entry.revision <= plan.since:  # it waits for a revision that was not reached yet
+            return None
         namespace = plan.call.target.namespace
         if namespace and entry.object["metadata"].get("namespace") != namespace:
             return None
@@ -178,6 +193,10 @@ class Watches:
     def _shape(self, plan: _Plan, obj: FrozenJSON) -> JSON:
         shown = presented(obj, plan.call.resource)
         return plan.tabulator.event(shown, self._store.now()) if plan.tabulator else shown
+
+
+def _told(error: ApiError) -> JSON:
+    return {"type": "ERROR", "object": error.status()}
 
 
 async def _send(response: web.StreamResponse, events: list[JSON]) -> None:

@@ -83,10 +83,9 @@ async def test_a_forgotten_version_is_gone(http: ClientSession, server: ApiServe
     version = str(server.store.revision)
     server.store.create(CONFIG_MAP, {"metadata": {"name": "one"}})
     server.compact()
-    params = {"watch": "true", "resourceVersion": version}
-    async with http.get(MAPS, params=params) as response:
-        assert response.status == 410
-        assert (await response.json())["reason"] == "Expired"
+    async with watch(http, resourceVersion=version) as events:
+        event = await anext(events)
+    assert (event["type"], event["object"]["reason"]) == ("ERROR", "Expired")
     async with watch(http, resourceVersion=str(server.store.revision)):
         pass
 
@@ -117,11 +116,11 @@ async def test_cut_watches_break(http: ClientSession, server: ApiServer) -> None
         assert response.status == 200
 
 
-async def test_a_version_of_the_future_is_refused(http: ClientSession) -> None:
-    params = {"watch": "true", "resourceVersion": "999999"}
-    async with http.get(MAPS, params=params) as response:
-        assert response.status == 504
-        assert "Too large resource version" in (await response.json())["message"]
+async def test_a_version_of_the_future_is_waited_for(http: ClientSession, store: Store) -> None:
+    async with watch(http, resourceVersion=str(store.revision + 1)) as events:
+        store.create(CONFIG_MAP, {"metadata": {"name": "before"}})
+        store.create(CONFIG_MAP, {"metadata": {"name": "after"}})
+        assert told(await anext(events))[1] == "after"
 
 
 async def test_rows_of_a_table_are_watched(http: ClientSession, store: Store) -> None:
