@@ -4,14 +4,15 @@ import itertools
 
 from rollouts.model.kinds import CRD, JSON, FrozenJSON
 from rollouts.sandbox.apiserver import custom_resources, validation
-from rollouts.sandbox.apiserver.cel_rules import rule_violations
+from rollouts.sandbox.apiserver.cel_rules import broken_rules
 from rollouts.sandbox.apiserver.defaults import defaulted_object
 from rollouts.sandbox.apiserver.errors import Cause, invalid
 from rollouts.sandbox.apiserver.etcd import Etcd
 from rollouts.sandbox.apiserver.names import metadata_causes
 from rollouts.sandbox.apiserver.objects import timestamp, without_nulls
+from rollouts.sandbox.apiserver.ownership import Writer
 from rollouts.sandbox.apiserver.registry import Resource, Version
-from rollouts.sandbox.apiserver.schema import defaulted, pruned, violations
+from rollouts.sandbox.apiserver.schema import ABSENT, defaulted, pruned, violations
 
 _BLOCKING = {
     "FieldValueRequired",
@@ -34,7 +35,7 @@ class Admission:
         self._addresses = itertools.count(2)
 
     def admit(
-        self, resource: Resource, obj: JSON, current: FrozenJSON | None, subresource: str = ""
+        self, resource: Resource, obj: JSON, current: FrozenJSON | None, writer: Writer
     ) -> None:
         """
         Complete `obj` with defaults, in place, and refuse it when it is invalid.
@@ -44,9 +45,9 @@ class Admission:
         """
         causes = list(metadata_causes(obj))
         if resource.custom is not None:
-            causes += _custom(resource.custom, obj, current)
+            causes += _custom(resource.custom, obj, current, writer)
         else:
-            causes += self._builtin(resource, obj, current, subresource)
+            causes += self._builtin(resource, obj, current, writer.subresource)
         if causes:
             kind = resource.kind
             raise invalid(kind.name, kind.group, obj["metadata"]["name"], causes)
@@ -90,15 +91,22 @@ class Admission:
         feed.wake()
 
 
-def _custom(version: Version, obj: JSON, current: FrozenJSON | None) -> list[Cause]:
+def _custom(version: Version, obj: JSON, current: FrozenJSON | None, writer: Writer) -> list[Cause]:
     schema = version.schema
     pruned(obj, schema)
     defaulted(obj, schema)
-    body = {key: value for key, value in obj.items() if key != "metadata"}
-    causes = violations(body, schema)
+    causes = violations(_body(obj), schema, old=_body(current) if current else ABSENT)
     if any(cause.reason in _BLOCKING for cause in causes):
         return [*causes, _UNCHECKED]
-    causes += rule_violations(obj, current, schema)
+    for cause, excused in broken_rules(obj, current, schema):
+        if not excused:
+            causes.append(cause)
+        elif writer.warnings is not None:
+            writer.warnings.append(str(cause))
     if version.stored_schema is not schema:
         pruned(obj, version.stored_schema)
     return causes
+
+
+def _body(obj: FrozenJSON) -> JSON:
+    return {key: value for key, value in obj.items() if key != "metadata"}

@@ -10,8 +10,9 @@ from rollouts.sandbox.apiserver.requests import Call
 from rollouts.sandbox.apiserver.schema import pruned
 
 
-def writer_of(call: Call) -> Writer:
-    return Writer(call.manager, dry_run=call.dry_run)
+def writer_of(call: Call, warnings: list[str] | None = None) -> Writer:
+    """Return who makes a call; `warnings` is what there is to tell them already."""
+    return Writer(call.manager, dry_run=call.dry_run, warnings=warnings or [])
 
 
 def named(call: Call, body: Any) -> JSON:

@@ -68,14 +68,23 @@ def _library(expression: str) -> JSON:
 
 def rule_violations(value: Any, old: Any, schema: JSON, path: str = "") -> list[Cause]:
     """Return what the rules say against `value`, which was `old` before (None: was not)."""
-    found = [
-        cause
-        for rule in schema.get(RULES) or ()
-        if (cause := _broken(rule, value, old, schema, path))
-    ]
+    return [cause for cause, excused in broken_rules(value, old, schema, path) if not excused]
+
+
+def broken_rules(
+    value: Any, old: Any, schema: JSON, path: str = ""
+) -> Iterator[tuple[Cause, bool]]:
+    """
+    Yield what the rules say against `value`, and whether it is excused.
+
+    It is when the value was the same before, unless the rule is about the change itself.
+    """
+    for rule in schema.get(RULES) or ():
+        cause = _broken(rule, value, old, schema, path)
+        if cause:
+            yield cause, value == old and not _OLD.search(rule["rule"])
     for item, before, part, below in _parts(value, old, schema, path):
-        found += rule_violations(item, before, part, below)
-    return found
+        yield from broken_rules(item, before, part, below)
 
 
 def _broken(rule: JSON, value: Any, old: Any, schema: JSON, path: str) -> Cause | None:

@@ -20,12 +20,14 @@ class Writer:
     Who writes, and how.
 
     `applied` says that the body's managedFields are final: server-side apply computed them.
+    `warnings` is where to put what they should know and are not refused for.
     """
 
     manager: str
     subresource: str = ""
     dry_run: bool = False
     applied: bool = False
+    warnings: list[str] | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)

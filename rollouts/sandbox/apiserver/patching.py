@@ -49,12 +49,12 @@ class Patching:
             obj = self._patched(call, presented(stored, call.resource), body)
         if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict):
             raise ApiError(400, "the patch leaves no object")
-        warnings = checked_fields(call, obj, body)
+        writer = writer_of(call, checked_fields(call, obj, body))
         kind, subresource = call.resource.kind, call.target.subresource
-        result = self._store.replace(kind, named(call, obj), subresource, writer_of(call))
+        result = self._store.replace(kind, named(call, obj), subresource, writer)
         if subresource == "scale":
             result = scale_of(result, call.resource)
-        return answer(result, 200, warnings)
+        return answer(result, 200, writer.warnings)
 
     def _patched(self, call: Call, current: JSON, patch: Any) -> Any:
         media = call.request.content_type
@@ -90,9 +90,10 @@ class Patching:
                 raise not_found(kind.plural, kind.group, target.name)
             self._authorizer.require(call.user, attempt_of("create", target))
             obj = applied(application, None, self._store.now())
-            return answer(self._store.create(kind, obj, writer), 201)
+            return answer(self._store.create(kind, obj, writer), 201, writer.warnings)
         obj = applied(application, found, self._store.now())
-        return answer(self._store.replace(kind, obj, target.subresource, writer))
+        result = self._store.replace(kind, obj, target.subresource, writer)
+        return answer(result, 200, writer.warnings)
 
     def _check_apply(self, call: Call, body: Any) -> None:
         if not call.asks("fieldManager"):

@@ -67,9 +67,9 @@ class Rest:
         if call.target.name:
             raise ApiError(405, "the server does not allow this method on the requested resource")
         obj = named(call, body)
-        warnings = checked_fields(call, obj)
-        created = self._store.create(call.resource.kind, obj, writer_of(call))
-        return answer(created, 201, warnings)
+        writer = writer_of(call, checked_fields(call, obj))
+        created = self._store.create(call.resource.kind, obj, writer)
+        return answer(created, 201, writer.warnings)
 
     def _update(self, call: Call, body: Any) -> web.Response:
         kind, subresource = call.resource.kind, call.target.subresource
@@ -89,9 +89,9 @@ class Rest:
             message = "Invalid value: 0: must be specified for an update"
             cause = Cause("metadata.resourceVersion", message)
             raise invalid(kind.name, kind.group, name, [cause])
-        warnings = checked_fields(call, obj)
-        updated = self._store.replace(kind, obj, subresource, writer_of(call))
-        return answer(updated, 200, warnings)
+        writer = writer_of(call, checked_fields(call, obj))
+        updated = self._store.replace(kind, obj, subresource, writer)
+        return answer(updated, 200, writer.warnings)
 
     def _delete(self, call: Call, options: JSON) -> web.Response:
         kind, target = call.resource.kind, call.target

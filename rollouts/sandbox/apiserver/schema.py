@@ -17,6 +17,8 @@ from rollouts.sandbox.apiserver.objects import clone
 INT_OR_STRING = "x-kubernetes-int-or-string"
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
 EMBEDDED = "x-kubernetes-embedded-resource"
+ABSENT = object()
+"""In place of an old value: there is none."""
 _HEAD = frozenset({"apiVersion", "kind", "metadata"})
 
 
@@ -79,9 +81,16 @@ def defaulted(value: Any, schema: JSON) -> None:
                 defaulted(value[name], extra)
 
 
-def violations(value: Any, schema: JSON, path: str = "") -> list[Cause]:
-    """Return everything that is wrong with `value`."""
+def violations(value: Any, schema: JSON, path: str = "", old: Any = ABSENT) -> list[Cause]:
+    """
+    Return everything that is wrong with `value`, but what was so in `old` already.
+
+    What has not changed is excused, since it was valid once: the definition has been tightened
+    ("Validation ratcheting" in the Kubernetes documentation of custom resources).
+    """
     if value is None and (schema.get("nullable") or not schema.get("type")):
+        return []
+    if old is not ABSENT and value == old:
         return []
     wrong_type = _type_cause(value, schema, path)
     if wrong_type:
@@ -93,9 +102,19 @@ def violations(value: Any, schema: JSON, path: str = "") -> list[Cause]:
         *_logic_causes(value, schema, path),
     ]
     for name, part, below in _parts(value, schema, path):
-        if name in value if isinstance(value, dict) else True:
-            found += violations(value[name], part, below)
+        found += violations(value[name], part, below, counterpart(value, old, schema, name))
     return found
+
+
+def counterpart(value: Any, old: Any, schema: JSON, name: Any) -> Any:
+    """Return what `value[name]` was in `old`; ABSENT when that can't be told."""
+    if isinstance(value, dict) and isinstance(old, dict):
+        return old.get(name, ABSENT)
+    keys = schema.get("x-kubernetes-list-map-keys")
+    if not keys or not isinstance(old, list) or not isinstance(value[name], dict):
+        return ABSENT
+    wanted = [value[name].get(key) for key in keys]
+    return next((item for item in old if [item.get(key) for key in keys] == wanted), ABSENT)
 
 
 def _parts(value: Any, schema: JSON, path: str) -> Iterator[tuple[Any, JSON, str]]:

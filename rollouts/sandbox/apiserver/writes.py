@@ -52,7 +52,7 @@ class Writes(Etcd):
         resource = self.registry.of(kind)
         check_field_types(resource, body)
         obj = stored_form(lifecycle.newborn(self, resource, clone(body)), resource)
-        self._admission.admit(resource, obj, None)
+        self._admission.admit(resource, obj, None, writer)
         name = obj["metadata"]["name"]
         if key_of(obj) in self._bucket(resource):
             raise already_exists(kind.plural, kind.group, name)
@@ -81,9 +81,9 @@ class Writes(Etcd):
         obj = lifecycle.successor(
             resource, current, stored_form(clone(body), resource), subresource
         )
-        self._admission.admit(resource, obj, current, subresource)
-        lifecycle.count_generation(resource, current, obj)
         author = dataclasses.replace(writer, subresource=subresource)
+        self._admission.admit(resource, obj, current, author)
+        lifecycle.count_generation(resource, current, obj)
         self._ownership.record(resource, obj, current, author)
         if writer.dry_run or lifecycle.equal(obj, current):
             return converted(clone(obj if writer.dry_run else current), resource)
