@@ -12,7 +12,13 @@ from rollouts.sandbox.apiserver.names import metadata_causes
 from rollouts.sandbox.apiserver.objects import timestamp, without_nulls
 from rollouts.sandbox.apiserver.ownership import Writer
 from rollouts.sandbox.apiserver.registry import Resource, Version
-from rollouts.sandbox.apiserver.schema import ABSENT, defaulted, pruned, violations
+from rollouts.sandbox.apiserver.schema import (
+    ABSENT,
+    defaulted,
+    pruned,
+    violations,
+    without_idle_nulls,
+)
 
 _BLOCKING = {
     "FieldValueRequired",
@@ -94,6 +100,7 @@ class Admission:
 def _custom(version: Version, obj: JSON, current: FrozenJSON | None, writer: Writer) -> list[Cause]:
     schema = version.schema
     pruned(obj, schema)
+    without_idle_nulls(obj, schema)
     defaulted(obj, schema)
     causes = violations(_body(obj), schema, old=_body(current) if current else ABSENT)
     if any(cause.reason in _BLOCKING for cause in causes):

@@ -30,8 +30,9 @@ _ROOT = frozenset({"apiVersion", "kind", "metadata"})
 _REASONS = {
     "FieldValueForbidden": "Forbidden: ",
     "FieldValueRequired": "Required value: ",
-    "FieldValueDuplicate": 'Duplicate value: "{}": ',
+    "FieldValueDuplicate": "Duplicate value: ",
 }
+_COMPOSITE = ("object", "array")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -72,19 +73,21 @@ def rule_violations(value: Any, old: Any, schema: JSON, path: str = "") -> list[
 
 
 def broken_rules(
-    value: Any, old: Any, schema: JSON, path: str = ""
+    value: Any, old: Any, schema: JSON, path: str = "", *, within_same: bool = False
 ) -> Iterator[tuple[Cause, bool]]:
     """
     Yield what the rules say against `value`, and whether it is excused.
 
-    It is when the value was the same before, unless the rule is about the change itself.
+    It is when the value was the same before, unless the rule is about the change itself. Of a value
+    whose old one can't be told, what it is in has to be the same (`within_same`).
     """
+    same = within_same if old is None else value == old
     for rule in schema.get(RULES) or ():
         cause = _broken(rule, value, old, schema, path)
         if cause:
-            yield cause, value == old and not _OLD.search(rule["rule"])
+            yield cause, same and not _OLD.search(rule["rule"])
     for item, before, part, below in _parts(value, old, schema, path):
-        yield from broken_rules(item, before, part, below)
+        yield from broken_rules(item, before, part, below, within_same=same)
 
 
 def _broken(rule: JSON, value: Any, old: Any, schema: JSON, path: str) -> Cause | None:
@@ -97,17 +100,19 @@ def _broken(rule: JSON, value: Any, old: Any, schema: JSON, path: str) -> Cause 
         names["oldSelf"] = old
     where = path + rule.get("fieldPath", "") if path else rule.get("fieldPath", "").lstrip(".")
     where = where or "<nil>"
-    kind = schema.get("type", "object")
+    kind = schema.get("type", "")
     try:
         holds = _evaluated(rule["rule"], names)
     except (RuntimeError, TypeError, ValueError) as error:
-        text = f"rule evaluation error: {error}: evaluating rule: {_said(rule, names)}"
-        return Cause(where, f'Invalid value: "{kind}": {text}')
+        text = f"{error} evaluating rule: {rule.get('message') or rule['rule']}"
+        return Cause(where, f"Invalid value: {shown(kind)}: {text}")
     if holds is True:
         return None
     reason = rule.get("reason", "FieldValueInvalid")
-    prefix = _REASONS.get(reason, 'Invalid value: "{}": ').format(kind)
-    return Cause(where, prefix + _said(rule, names), reason)
+    plain = "" if kind in _COMPOSITE else f"{shown(value)}: "
+    return Cause(
+        where, f"{_REASONS.get(reason, 'Invalid value: ' + plain)}{_said(rule, names)}", reason
+    )
 
 
 def _evaluated(expression: str, names: JSON) -> Any:

@@ -63,6 +63,23 @@ def pruned(value: Any, schema: JSON, path: str = "") -> list[str]:
     return unknown
 
 
+def without_idle_nulls(value: Any, schema: JSON) -> None:
+    """Remove, in place, each null that its field may not be and that no default replaces."""
+    if isinstance(value, list):
+        for item in value:
+            without_idle_nulls(item, schema.get("items") or {})
+    elif isinstance(value, dict):
+        extra = schema.get("additionalProperties")
+        for name in list(value):
+            part = (schema.get("properties") or {}).get(name, extra)
+            if not isinstance(part, dict):
+                continue
+            if value[name] is None and not part.get("nullable") and "default" not in part:
+                del value[name]
+            else:
+                without_idle_nulls(value[name], part)
+
+
 def defaulted(value: Any, schema: JSON) -> None:
     """Fill in defaults, in place; a null where none is allowed gives way to a default."""
     if isinstance(value, list):
