@@ -47,6 +47,14 @@ def named(call: Call, body: Any) -> JSON:
     return body | {"metadata": meta}
 
 
+def check_name(call: Call, name: Any) -> None:
+    """Raise 400 when an object has another name than the call's path."""
+    if name != call.target.name:
+        wanted = call.target.name
+        why = f"the name of the object ({name}) does not match the name on the URL ({wanted})"
+        raise ApiError(400, why)
+
+
 def checked_fields(call: Call, obj: FrozenJSON, patch: Any = None) -> list[str]:
     """
     Return a warning per field that the schema of a custom resource does not have.

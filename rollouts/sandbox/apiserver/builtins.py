@@ -38,6 +38,16 @@ SELF_RULES_REVIEW = Kind(*_REVIEW, "selfsubjectrulesreviews", "SelfSubjectRulesR
 SELF_REVIEW = Kind("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview")
 REVIEWS = (SELF_ACCESS_REVIEW, ACCESS_REVIEW, SELF_RULES_REVIEW, SELF_REVIEW)
 
+MADE_BY_UPDATE = frozenset(
+    {
+        SERVICE, ENDPOINTS, EVENT, NEW_EVENT, LEASE,
+        CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING,
+    }
+)  # fmt: skip
+"""The kinds of which a PUT makes an object that is not there (AllowCreateOnUpdate in their strategies)."""
+UPDATED_AT_A_VERSION = frozenset({LEASE, DISRUPTION_BUDGET, CRD})
+"""The kinds of which a PUT has to name the version that it replaces (AllowUnconditionalUpdate)."""
+
 _ALL = ("all",)
 _SELECTED = ScalePaths(selector="spec.selector")
 

@@ -43,6 +43,8 @@ class Etcd:
         self.registry = Registry(BUILTIN)
         self._history = history
         self._revision = 0
+        self.compacted = 0
+        """The revision before which nothing is remembered."""
         self._objects: dict[Kind, dict[Key, JSON]] = {}
         self._feeds: dict[Kind, Feed] = {}
         self._subscribers: list[tuple[frozenset[Kind], asyncio.Queue[Entry]]] = []
@@ -85,7 +87,8 @@ class Etcd:
         return self._feeds[resource.storage]
 
     def compact(self) -> None:
-        """Forget the past: a watch that begins before now gets 410."""
+        """Forget the past: a watch, or the next page of a list, that begins before now gets 410."""
+        self.compacted = self._revision
         for resource in self.registry:
             self.feed(resource).compact(self._revision)
 

@@ -6,6 +6,7 @@ object (fields that are not named may be anything), or `{"*": structure}` for a 
 API server decodes into Go structs and refuses what does not fit with 400; so does this one.
 """
 
+import re
 from typing import Any
 
 from rollouts.model.kinds import FrozenJSON
@@ -208,10 +209,20 @@ _KINDS: dict[str, Fields] = {
         "status": _CONDITIONS,
     },
     "IngressClass": {"spec": {"controller": "string", "parameters": "object"}},
-    "Lease": {"spec": {"holderIdentity": "string"}},
+    "Lease": {
+        "spec": {
+            "holderIdentity": "string",
+            "leaseDurationSeconds": "integer",
+            "leaseTransitions": "integer",
+            "acquireTime": "microseconds",
+            "renewTime": "microseconds",
+        }
+    },
 }  # fmt: skip
 
 _NUMBERS = (int, float)
+_MICROSECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
+"""A moment as a Lease has it (MicroTime): with six digits behind the point."""
 
 
 def check_field_types(resource: Resource, body: FrozenJSON) -> None:
@@ -269,6 +280,8 @@ def _fits(value: Any, name: str) -> bool:
         return name == "boolean"
     if name == "string":
         return isinstance(value, str)
+    if name == "microseconds":
+        return isinstance(value, str) and bool(_MICROSECONDS.fullmatch(value))
     if name == "object":
         return isinstance(value, dict)
     if name == "number":
@@ -279,5 +292,7 @@ def _fits(value: Any, name: str) -> bool:
 
 
 def _said(value: Any, path: str, wanted: str) -> str:
+    if wanted == "microseconds" and isinstance(value, str):
+        return f'parsing time "{value}" as "2006-01-02T15:04:05.000000Z07:00"'
     words = {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}
     return f"{words.get(type(value), 'number')} into Go struct field {path} of type {wanted}"

@@ -6,11 +6,17 @@ import json
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver.conversion import converted
 from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.list_options import check_list, check_readable
 from rollouts.sandbox.apiserver.objects import clone, key_of
 from rollouts.sandbox.apiserver.registry import Resource
 from rollouts.sandbox.apiserver.requests import Call
 from rollouts.sandbox.apiserver.selectors import selection
 from rollouts.sandbox.apiserver.store import Store
+
+_TOO_OLD = (
+    "The provided continue parameter is too old to display a consistent list result. You must start"
+    " a new list without the continue parameter."
+)
 
 
 def selected(store: Store, call: Call) -> list[FrozenJSON]:
@@ -30,14 +36,18 @@ def page(store: Store, call: Call) -> JSON:
     Return the list object that a call asks for: labelSelector, fieldSelector, limit, continue.
 
     Raises:
-        ApiError: 400 for a selector or token that makes no sense, 504 for a future revision.
+        ApiError: 400 for a selector or token that makes no sense, 422 for such options, 410 for
+            a revision that is forgotten, 504 for a future one.
     """
     resource, query = call.resource, call.request.query
-    check_reached(store, revision_of(query.get("resourceVersion", "")))
+    check_list(call)
+    check_readable(store, call)
     found = selected(store, call)
     revision = str(store.revision)
     if query.get("continue"):
         revision, start = _read_token(query["continue"])
+        if int(revision) < store.compacted:
+            raise ApiError(410, _TOO_OLD)
         found = [obj for obj in found if key_of(obj) > start]
     listed: JSON = {
         "kind": resource.list_kind,
@@ -45,6 +55,8 @@ def page(store: Store, call: Call) -> JSON:
         "metadata": {"resourceVersion": revision},
     }
     limit = int(call.number("limit") or 0)
+    if query.get("resourceVersion") == "0":  # as from a cache, which has all of it at hand
+        limit = 0
     if limit and len(found) > limit:
         listed["metadata"]["continue"] = _token(revision, found[limit - 1])
         listed["metadata"]["remainingItemCount"] = len(found) - limit
@@ -54,30 +66,6 @@ def page(store: Store, call: Call) -> JSON:
         for item in listed["items"]:
             del item["apiVersion"], item["kind"]
     return listed
-
-
-def revision_of(asked: str) -> int:
-    """
-    Return a resourceVersion parameter as a number, 0 when absent.
-
-    Raises:
-        ApiError: 400 when it is no number.
-    """
-    if not asked:
-        return 0
-    if not asked.isdigit():
-        raise ApiError(
-            400, f'resourceVersion: Invalid value: "{asked}": strconv.ParseUint: invalid syntax'
-        )
-    return int(asked)
-
-
-def check_reached(store: Store, revision: int) -> None:
-    """Raise the 504 that a read of a revision gets which has not happened yet."""
-    if revision > store.revision:
-        message = f"Timeout: Too large resource version: {revision}, current: {store.revision}"
-        causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
-        raise ApiError(504, message, details={"causes": causes, "retryAfterSeconds": 1})
 
 
 def _token(revision: str, last: FrozenJSON) -> str:

@@ -5,11 +5,11 @@ from typing import Any
 
 from aiohttp import web
 
-from rollouts.model.kinds import JSON
+from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver.answers import answer
 from rollouts.sandbox.apiserver.apply import Application, applied
-from rollouts.sandbox.apiserver.bodies import checked_fields, named, writer_of
-from rollouts.sandbox.apiserver.errors import ApiError, Cause, invalid, not_found
+from rollouts.sandbox.apiserver.bodies import check_name, checked_fields, named, writer_of
+from rollouts.sandbox.apiserver.errors import ApiError, Cause, invalid, not_found, shown
 from rollouts.sandbox.apiserver.listing import presented
 from rollouts.sandbox.apiserver.patches import json_patch, merge_patch
 from rollouts.sandbox.apiserver.rbac import Authorizer
@@ -49,6 +49,7 @@ class Patching:
             obj = self._patched(call, presented(stored, call.resource), body)
         if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict):
             raise ApiError(400, "the patch leaves no object")
+        _check_identity(call, stored, obj)
         writer = writer_of(call, checked_fields(call, obj, body))
         kind, subresource = call.resource.kind, call.target.subresource
         result = self._store.replace(kind, named(call, obj), subresource, writer)
@@ -88,9 +89,11 @@ class Patching:
         if found is None:
             if target.subresource:
                 raise not_found(kind.plural, kind.group, target.name)
+            config["metadata"].pop("resourceVersion", None)
             self._authorizer.require(call.user, attempt_of("create", target))
             obj = applied(application, None, self._store.now())
             return answer(self._store.create(kind, obj, writer), 201, writer.warnings)
+        _check_identity(call, found, config)
         obj = applied(application, found, self._store.now())
         result = self._store.replace(kind, obj, target.subresource, writer)
         return answer(result, 200, writer.warnings)
@@ -103,11 +106,21 @@ class Patching:
         if not isinstance(body, dict) or not body.get("apiVersion") or not body.get("kind"):
             raise ApiError(400, "apply patch: apiVersion and kind must be set")
         meta = body.get("metadata") or {}
-        if meta.get("managedFields"):
+        if meta.get("managedFields") is not None:
             raise ApiError(400, "metadata.managedFields must be nil")
-        if meta.get("name") not in (None, call.target.name):
-            raise ApiError(
-                400,
-                f"the name of the object ({meta['name']}) does not match the name on the URL "
-                f"({call.target.name})",
-            )
+        check_name(call, meta.get("name", call.target.name))
+
+
+def _check_identity(call: Call, stored: FrozenJSON, obj: JSON) -> None:
+    """
+    Let a patch pass that leaves an object the one that it is.
+
+    Raises:
+        ApiError: 400, it would get another name; 422, another uid.
+    """
+    kind, meta = call.resource.kind, obj["metadata"]
+    check_name(call, meta.get("name"))
+    uid = meta.get("uid")
+    if uid and uid != stored["metadata"]["uid"]:
+        cause = Cause("metadata.uid", f"Invalid value: {shown(uid)}: field is immutable")
+        raise invalid(kind.name, kind.group, call.target.name, [cause])

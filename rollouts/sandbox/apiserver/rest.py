@@ -6,13 +6,15 @@ from aiohttp import web
 
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.answers import answer, success, wants_table
-from rollouts.sandbox.apiserver.bodies import checked_fields, named, writer_of
+from rollouts.sandbox.apiserver.bodies import check_name, checked_fields, named, writer_of
+from rollouts.sandbox.apiserver.builtins import MADE_BY_UPDATE, UPDATED_AT_A_VERSION
 from rollouts.sandbox.apiserver.errors import ApiError, Cause, conflict, invalid
 from rollouts.sandbox.apiserver.listing import page, presented, selected
 from rollouts.sandbox.apiserver.objects import key_of
+from rollouts.sandbox.apiserver.ownership import Writer
 from rollouts.sandbox.apiserver.patching import Patching
 from rollouts.sandbox.apiserver.rbac import Authorizer
-from rollouts.sandbox.apiserver.requests import Call, body_of
+from rollouts.sandbox.apiserver.requests import Call, attempt_of, body_of
 from rollouts.sandbox.apiserver.scale import scale_of, scaled
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.apiserver.tables import Tabulator
@@ -23,6 +25,7 @@ class Rest:
 
     def __init__(self, store: Store, authorizer: Authorizer) -> None:
         self._store = store
+        self._authorizer = authorizer
         self._patching = Patching(store, authorizer)
 
     async def serve(self, call: Call) -> web.StreamResponse:
@@ -80,18 +83,23 @@ class Rest:
             return answer(scale_of(updated, call.resource))
         obj = named(call, body)
         name = obj["metadata"].get("name")
-        if name != call.target.name:
-            raise ApiError(
-                400,
-                f"the name of the object ({name}) does not match the name on the URL ({call.target.name})",
-            )
-        if call.resource.custom and not obj["metadata"].get("resourceVersion"):
+        check_name(call, name)
+        writer = writer_of(call, checked_fields(call, obj))
+        if kind in MADE_BY_UPDATE and not self._store.get(kind, call.target.namespace, name):
+            return self._make(call, obj, writer)
+        versioned = call.resource.custom is not None or kind in UPDATED_AT_A_VERSION
+        if versioned and not obj["metadata"].get("resourceVersion"):
             message = "Invalid value: 0: must be specified for an update"
             cause = Cause("metadata.resourceVersion", message)
             raise invalid(kind.name, kind.group, name, [cause])
-        writer = writer_of(call, checked_fields(call, obj))
         updated = self._store.replace(kind, obj, subresource, writer)
         return answer(updated, 200, writer.warnings)
+
+    def _make(self, call: Call, obj: JSON, writer: Writer) -> web.Response:
+        """Make what an update is to replace and is not there."""
+        self._authorizer.require(call.user, attempt_of("create", call.target))
+        obj["metadata"].pop("resourceVersion", None)
+        return answer(self._store.create(call.resource.kind, obj, writer), 201, writer.warnings)
 
     def _delete(self, call: Call, options: JSON) -> web.Response:
         kind, target = call.resource.kind, call.target

@@ -194,9 +194,9 @@ def _endpoint_slice(obj: FrozenJSON, _current: FrozenJSON | None) -> Causes:
 
 
 def _event(obj: FrozenJSON, _current: FrozenJSON | None) -> Causes:
-    about = dig(obj, "involvedObject.namespace")
+    about = dig(obj, "involvedObject.namespace", "")
     where = obj["metadata"]["namespace"]
-    if about and about != where:
+    if about != where and (about or where != "default"):
         yield _wrong("involvedObject.namespace", about, "does not match event.namespace")
 
 
@@ -222,6 +222,14 @@ def _budget(obj: FrozenJSON, _current: FrozenJSON | None) -> Causes:
             )
 
 
+def _lease(obj: FrozenJSON, _current: FrozenJSON | None) -> Causes:
+    spec = obj.get("spec") or {}
+    seconds = spec.get("leaseDurationSeconds")
+    if seconds is not None and seconds <= 0:
+        yield _wrong("spec.leaseDurationSeconds", seconds, "must be greater than 0")
+    yield from _not_negative("spec.leaseTransitions", spec.get("leaseTransitions"))
+
+
 _CHECKS: dict[str, Callable[[FrozenJSON, FrozenJSON | None], Causes]] = {
     "Pod": _pod,
     "Deployment": _workload,
@@ -232,6 +240,7 @@ _CHECKS: dict[str, Callable[[FrozenJSON, FrozenJSON | None], Causes]] = {
     "Event": _event,
     "HorizontalPodAutoscaler": autoscalers.causes,
     "PodDisruptionBudget": _budget,
+    "Lease": _lease,
     "ClusterRoleBinding": _binding,
     "RoleBinding": _binding,
 }

@@ -20,7 +20,8 @@ from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver.answers import dumps, wants_table
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.feed import Entry, Feed
-from rollouts.sandbox.apiserver.listing import presented, revision_of, selected
+from rollouts.sandbox.apiserver.list_options import check_watch, revision_of
+from rollouts.sandbox.apiserver.listing import presented, selected
 from rollouts.sandbox.apiserver.requests import Call
 from rollouts.sandbox.apiserver.selectors import Selection, selection
 from rollouts.sandbox.apiserver.store import Store
@@ -82,8 +83,9 @@ class Watches:
         One from a revision that is too old is answered all the same, and then told so.
 
         Raises:
-            ApiError: 400, a parameter makes no sense.
+            ApiError: 400, a parameter makes no sense; 422, several contradict each other.
         """
+        check_watch(call)
         plan = self._plan(call)
         try:
             since = self._store.revision if plan.initial else plan.since

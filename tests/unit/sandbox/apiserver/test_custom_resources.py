@@ -49,7 +49,7 @@ def test_defaults_fill_in_and_unknown_fields_are_pruned(gadgets: Store) -> None:
         ({"nick": "A"}, "spec.nick: Invalid value: \"A\": spec.nick in body should match '^[a-z]+$'"),
         ({"tags": {"a": 1}}, "spec.tags.a: Invalid value: 1: spec.tags.a in body must be of type string: 1"),
         ({"parts": [{"name": "x"}, {"name": "x"}]}, 'spec.parts[1]: Duplicate value: {"name":"x"}'),
-        ({"nick": "ab", "size": 0}, 'spec: Invalid value: a named gadget has a size'),
+        ({"nick": "ab", "size": 0}, "spec: Invalid value: a named gadget has a size"),
         ({"wait": True}, "spec.wait: Invalid value: true: spec.wait in body must be of type integer,string: true"),
     ],
 )  # fmt: skip
@@ -81,7 +81,7 @@ def test_several_causes_are_listed(gadgets: Store) -> None:
 
 def test_transition_rules_see_the_old_value(gadgets: Store) -> None:
     gadgets.create(GADGET, gadget(parts=[{"name": "x", "fixed": "a"}]))
-    with pytest.raises(ApiError, match='spec: Invalid value: size was 5'):
+    with pytest.raises(ApiError, match="spec: Invalid value: size was 5"):
         gadgets.patch(GADGET, "default", "one", {"spec": {"size": 4}})
     grown = gadgets.patch(GADGET, "default", "one", {"spec": {"size": 6}})
     assert grown["metadata"]["generation"] == 2
