@@ -26,6 +26,7 @@ from rollouts.sandbox.apiserver.ownership import (
 )
 from rollouts.sandbox.apiserver.registry import Resource
 from rollouts.sandbox.apiserver.shapes import Shape, canonical, in_order, shape_of
+from rollouts.sandbox.apiserver.unknown_fields import pruned_of_unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,10 @@ def applied(application: Application, current: FrozenJSON | None, now: datetime)
 
 
 def _check_declared(resource: Resource, config: JSON, shape: Shape) -> None:
-    unknown = undeclared(config, shape)
+    if resource.custom is None:
+        unknown = [f".{path}" for path in pruned_of_unknown(resource.kind, clone(config))]
+    else:
+        unknown = undeclared(config, shape)
     if unknown:
         meta, kind = metadata(config), resource.kind
         where = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {kind.api_version}, Kind={kind.name}"

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.errors import ApiError, Cause, invalid, shown
-from rollouts.sandbox.apiserver.objects import clone
 from rollouts.sandbox.apiserver.ownership import Writer
 from rollouts.sandbox.apiserver.requests import Call
 from rollouts.sandbox.apiserver.schema import pruned
+from rollouts.sandbox.apiserver.unknown_fields import pruned_metadata, pruned_of_unknown
 
 
 def writer_of(call: Call, warnings: list[str] | None = None) -> Writer:
@@ -55,26 +55,28 @@ def check_name(call: Call, name: Any) -> None:
         raise ApiError(400, why)
 
 
-def checked_fields(call: Call, obj: FrozenJSON, patch: Any = None) -> list[str]:
+def checked_fields(call: Call, obj: JSON, patch: Any = None) -> list[str]:
     """
-    Return a warning per field that the schema of a custom resource does not have.
+    Take out of `obj`, in place, what its kind has no field for; return a warning for each.
 
     Raises:
         ApiError: with fieldValidation=Strict; 400, or 422 when the fields came by `patch`.
     """
-    mode = call.asks("fieldValidation") or "Warn"
-    if call.resource.custom is None or mode == "Ignore":
-        return []
-    unknown = pruned(clone(obj), call.resource.custom.schema)
+    kind, mode = call.resource.kind, call.asks("fieldValidation") or "Warn"
+    if call.resource.custom is None:
+        unknown = pruned_of_unknown(kind, obj)
+    else:
+        unknown = pruned(obj, call.resource.custom.schema) + pruned_metadata(obj)
     texts = [f'unknown field "{path}"' for path in unknown]
     if not texts or mode == "Warn":
         return texts
+    if mode == "Ignore":
+        return []
     error = f"strict decoding error: {', '.join(texts)}"
     if patch is not None:
         raise invalid(
             "", "", "", [Cause("patch", f"Invalid value: {shown(shown(patch))}: {error}")]
         )
-    kind = call.resource.kind
     raise ApiError(
         400, f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: {error}'
     )
