@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # More than cores: half of the tests wait, for pods, scrapes and pauses.
 WORKERS ?= $(shell echo $$(($$(nproc) + 3)))
 
-.PHONY: help demo test nightly check style types layers limits format crd messages lock bench leaning sim reconciles side-by-side switches matrix clean
+.PHONY: help demo test control-plane nightly check style types layers limits format crd messages lock bench leaning sim reconciles side-by-side switches matrix clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ demo: .venv/.installed ## Release a good and a bad version on a laptop, and watc
 test: .venv/.installed ## Run every test but the longest
 	@python -m compileall -q rollouts # once, and not by each worker and each process of a test
 	@pytest -m "not nightly" -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)
+
+control-plane: ## Build a real API server, its etcd and its controllers for the tests (needs Go; VERSION=1.36.3)
+	@python3 tests/control_plane/build.py $(VERSION)
 
 nightly: .venv/.installed ## Run the longest tests: routers that come and go, and a controller that dies after each write to a route
 	@pytest -m nightly -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)

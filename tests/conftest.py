@@ -2,15 +2,19 @@
 
 import gc
 import os
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.control_plane.processes import Absent, ControlPlane, binaries
 from tests.groups import computes, group_of, place_of
 
 NICENESS = 10
+REQUIRED = os.environ.get("ROLLOUTS_CONTROL_PLANE") == "required"
+"""Whether a test that needs a real control plane fails without one, rather than being skipped."""
 
 # An example's time by the clock says nothing about it while others have the cores.
 hypothesis.settings.register_profile("shared cores", deadline=None)
@@ -31,6 +35,27 @@ class Groups(LoadScopeScheduling):
 @pytest.hookimpl(optionalhook=True)  # without xdist nobody asks
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
     return Groups(config, log)
+
+
+def pytest_report_header() -> str:
+    """Say whether the tests that need a real control plane have one."""
+    try:
+        return f"control plane: {binaries()}"
+    except Absent as reason:
+        return f"control plane: {reason}; the tests that need one are skipped"
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real one, which all tests that ask for it share."""
+    try:
+        programs = binaries()
+    except Absent as reason:
+        if REQUIRED:
+            pytest.fail(str(reason))
+        pytest.skip(str(reason))
+    with ControlPlane(programs, tmp_path_factory.mktemp("control-plane")) as real:
+        yield real
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -15,11 +15,15 @@ TOGETHER = ("sandbox/test_command_line.py",)
 """What shares a sandbox all the same."""
 RELEASES = "sandbox/releases/"
 SANDBOXES_OF_RELEASES = 3
+REAL = "real"
+"""The parameter of a test that runs on the real control plane, which is started once."""
 
 
 def group_of(nodeid: str) -> str:
     """Return the name of the group that runs in one process."""
     file = file_of(nodeid)
+    if REAL in nodeid.partition("[")[2].removesuffix("]").split("-"):
+        return REAL
     if file.startswith(RELEASES):
         return f"{RELEASES}{crc32(nodeid.encode()) % SANDBOXES_OF_RELEASES}"
     if file.startswith(EACH_ALONE) and file not in TOGETHER:

@@ -1,8 +1,9 @@
 """
 The worlds that the contract of `Cluster` holds in: a fake, the embedded and a real API server.
 
-The real one is what ROLLOUTS_TEST_KUBECONFIG names; each test makes and removes a namespace
-there, and the Rollout's CRD is applied.
+The real one is a control plane that is started for the tests, or the cluster that
+ROLLOUTS_TEST_KUBECONFIG names; each test makes and removes a namespace there, and the Rollout's
+CRD is applied.
 """
 
 import os
@@ -163,11 +164,18 @@ async def embedded(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[KubeW
 
 
 @pytest.fixture
-async def real() -> AsyncIterator[KubeWorld]:
-    kubeconfig = os.environ.get("ROLLOUTS_TEST_KUBECONFIG")
-    if not kubeconfig:
-        pytest.skip("ROLLOUTS_TEST_KUBECONFIG names no cluster")
-    world = KubeWorld(Path(kubeconfig))
+def real_kubeconfig(request: pytest.FixtureRequest) -> Path:
+    """The admin's way to a real API server."""
+    named = os.environ.get("ROLLOUTS_TEST_KUBECONFIG")
+    if named:
+        return Path(named)
+    started: Path = request.getfixturevalue("control_plane").kubeconfig
+    return started
+
+
+@pytest.fixture
+async def real(real_kubeconfig: Path) -> AsyncIterator[KubeWorld]:
+    world = KubeWorld(real_kubeconfig)
     await world.start()
     yield world
     await world.stop()
