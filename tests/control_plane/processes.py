@@ -95,8 +95,13 @@ class ControlPlane:
         self._network.release()
 
     def compact(self) -> None:
-        """Have etcd forget everything but the present."""
-        latest = self._etcd("range", {"key": "AA=="})["header"]["revision"]
+        """
+        Have etcd forget everything but the present, as an API server does every five minutes.
+
+        It looks every few seconds how much is forgotten, and forgets what it has cached of that.
+        """
+        latest = self._etcd("range", {"key": _base64("\0")})["header"]["revision"]
+        self._etcd("put", {"key": _base64("compact_rev_key"), "value": _base64(latest)})
         self._etcd("compaction", {"revision": latest, "physical": True})
 
     def _etcd(self, operation: str, question: JSON) -> JSON:
@@ -219,3 +224,7 @@ class ControlPlane:
                 return bool(response.status == 200)
         except _UNAVAILABLE:
             return False
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

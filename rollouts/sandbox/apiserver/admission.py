@@ -4,17 +4,18 @@ import itertools
 
 from rollouts.model.kinds import CRD, JSON, FrozenJSON
 from rollouts.sandbox.apiserver import custom_resources, validation
-from rollouts.sandbox.apiserver.cel_rules import broken_rules
+from rollouts.sandbox.apiserver.cel_rules import Circumstances, broken_rules, has_rules
 from rollouts.sandbox.apiserver.defaults import defaulted_object
 from rollouts.sandbox.apiserver.errors import Cause, invalid
 from rollouts.sandbox.apiserver.etcd import Etcd
-from rollouts.sandbox.apiserver.names import metadata_causes
+from rollouts.sandbox.apiserver.names import late_finalizers, metadata_causes
 from rollouts.sandbox.apiserver.objects import timestamp, without_nulls
 from rollouts.sandbox.apiserver.ownership import Writer
 from rollouts.sandbox.apiserver.registry import Resource, Version
 from rollouts.sandbox.apiserver.schema import (
     ABSENT,
     defaulted,
+    made_integral,
     pruned,
     violations,
     without_idle_nulls,
@@ -25,6 +26,7 @@ _BLOCKING = {
     "FieldValueTooLong",
     "FieldValueTooMany",
     "FieldValueTypeInvalid",
+    "FieldValueNotSupported",
 }
 _UNCHECKED = Cause(
     "<nil>",
@@ -49,7 +51,7 @@ class Admission:
         Raises:
             ApiError: 422, with a cause per field.
         """
-        causes = list(metadata_causes(obj))
+        causes = [*metadata_causes(obj), *(late_finalizers(obj, current) if current else ())]
         if resource.custom is not None:
             causes += _custom(resource.custom, obj, current, writer)
         else:
@@ -102,10 +104,11 @@ def _custom(version: Version, obj: JSON, current: FrozenJSON | None, writer: Wri
     pruned(obj, schema)
     without_idle_nulls(obj, schema)
     defaulted(obj, schema)
+    floats = made_integral(obj, schema)
     causes = violations(_body(obj), schema, old=_body(current) if current else ABSENT)
     if any(cause.reason in _BLOCKING for cause in causes):
-        return [*causes, _UNCHECKED]
-    for cause, excused in broken_rules(obj, current, schema):
+        return [*causes, _UNCHECKED] if has_rules(schema) else causes
+    for cause, excused in broken_rules(obj, current, schema, around=Circumstances(floats=floats)):
         if not excused:
             causes.append(cause)
         elif writer.warnings is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver.errors import ApiError
-from rollouts.sandbox.apiserver.fieldsets import Path, undeclared, words
+from rollouts.sandbox.apiserver.fieldsets import Path, repeated, undeclared, words
 from rollouts.sandbox.apiserver.objects import clone, metadata, timestamp, without_nulls
 from rollouts.sandbox.apiserver.ownership import (
     APPLY,
@@ -45,12 +45,14 @@ def applied(application: Application, current: FrozenJSON | None, now: datetime)
     Return the object after an apply, its managedFields included.
 
     Raises:
-        ApiError: 409 with a cause per conflict, 500 for a field that the schema does not have.
+        ApiError: 409 with a cause per conflict, 500 for a field that the schema does not have, or
+            for two items of a list with one key.
     """
     resource = application.resource
     config = without_nulls(application.config)
     shape = shape_of(resource)
     _check_declared(resource, config, shape)
+    _check_unique(resource, config, shape)
     wanted = owned_fields(resource, config, application.subresource)
     shares = _shares_before(resource, current) if current else []
     mine = _own_share(application, shares, now)
@@ -75,11 +77,24 @@ def _check_declared(resource: Resource, config: JSON, shape: Shape) -> None:
     else:
         unknown = undeclared(config, shape)
     if unknown:
-        meta, kind = metadata(config), resource.kind
-        where = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {kind.api_version}, Kind={kind.name}"
         listed = "\n".join(f"{path}: field not declared in schema" for path in unknown)
         listed = listed if len(unknown) == 1 else "errors:\n  " + listed.replace("\n", "\n  ")
-        raise ApiError(500, f"failed to create typed patch object ({where}): {listed}")
+        raise _untyped(resource, config, listed)
+
+
+def _check_unique(resource: Resource, config: JSON, shape: Shape) -> None:
+    found = next(repeated(config, shape), None)
+    if found:
+        path, key = found
+        inside = words((f"k:{key}",))
+        raise _untyped(resource, config, f"{words(path)}: duplicate entries for key {inside}")
+
+
+def _untyped(resource: Resource, config: JSON, why: str) -> ApiError:
+    meta, kind = metadata(config), resource.kind
+    version = f"{kind.group}/{kind.version}, Kind={kind.name}"
+    where = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {version}"
+    return ApiError(500, f"failed to create typed patch object ({where}): {why}")
 
 
 def _shares_before(resource: Resource, current: FrozenJSON) -> list[Share]:
@@ -135,7 +150,7 @@ def _described(share: Share) -> str:
     if share.subresource:
         text += f" with subresource {json.dumps(share.subresource)}"
     if share.operation == UPDATE:
-        text += f" using {share.api_version}" + (f" at {share.time}" if share.time else "")
+        text += f" using {share.api_version}"
     return text
 
 

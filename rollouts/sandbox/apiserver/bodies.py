@@ -55,28 +55,42 @@ def check_name(call: Call, name: Any) -> None:
         raise ApiError(400, why)
 
 
-def checked_fields(call: Call, obj: JSON, patch: Any = None) -> list[str]:
+def checked_fields(call: Call, obj: JSON, *, patched: bool = False) -> list[str]:
     """
     Take out of `obj`, in place, what its kind has no field for; return a warning for each.
 
     Raises:
-        ApiError: with fieldValidation=Strict; 400, or 422 when the fields came by `patch`.
+        ApiError: with fieldValidation=Strict; 400, or 422 when `obj` is what a patch made.
     """
-    kind, mode = call.resource.kind, call.asks("fieldValidation") or "Warn"
+    kind, mode = call.resource.kind, _validation_of(call)
+    before = shown(obj) if mode == "Strict" else ""
     if call.resource.custom is None:
         unknown = pruned_of_unknown(kind, obj)
     else:
-        unknown = pruned(obj, call.resource.custom.schema) + pruned_metadata(obj)
+        unknown = pruned_metadata(obj) + pruned(obj, call.resource.custom.schema)
     texts = [f'unknown field "{path}"' for path in unknown]
     if not texts or mode == "Warn":
         return texts
     if mode == "Ignore":
         return []
     error = f"strict decoding error: {', '.join(texts)}"
-    if patch is not None:
-        raise invalid(
-            "", "", "", [Cause("patch", f"Invalid value: {shown(shown(patch))}: {error}")]
-        )
+    if patched:
+        raise unfit(before, error)
     raise ApiError(
         400, f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: {error}'
     )
+
+
+def unfit(obj: str, why: str) -> ApiError:
+    """Return the 422 for what a patch has made of an object, as JSON."""
+    return invalid("", "", "", [Cause("patch", f"Invalid value: {shown(obj)}: {why}")])
+
+
+def _validation_of(call: Call) -> str:
+    mode, known = call.asks("fieldValidation"), ("", "Ignore", "Strict", "Warn")
+    if mode not in known:
+        listed = ", ".join(map(shown, known))
+        message = f"Unsupported value: {shown(mode)}: supported values: {listed}"
+        cause = Cause("fieldValidation", message, "FieldValueNotSupported")
+        raise invalid(f"{call.verb.title()}Options", "meta.k8s.io", "", [cause])
+    return mode or "Warn"

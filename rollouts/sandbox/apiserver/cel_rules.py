@@ -10,6 +10,8 @@ the Kubernetes documentation of custom resources.
 import functools
 import re
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any
 
 import cel
@@ -72,22 +74,55 @@ def rule_violations(value: Any, old: Any, schema: JSON, path: str = "") -> list[
     return [cause for cause, excused in broken_rules(value, old, schema, path) if not excused]
 
 
+def has_rules(schema: JSON) -> bool:
+    """Return whether there is a rule anywhere below `schema`."""
+    if schema.get(RULES):
+        return True
+    parts = [*(schema.get("properties") or {}).values(), schema.get("items")]
+    parts.append(schema.get("additionalProperties"))
+    return any(has_rules(part) for part in parts if isinstance(part, dict))
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """
+    What there is to know around a value that is judged.
+
+    `same`: what it is in has not changed, which counts where its own old value can't be found.
+    `floats`: the fields that came as floats where integers are due, such as 2.0.
+    """
+
+    same: bool = False
+    floats: AbstractSet[str] = frozenset()
+
+
+NOTHING_KNOWN = Circumstances()
+
+
 def broken_rules(
-    value: Any, old: Any, schema: JSON, path: str = "", *, within_same: bool = False
+    value: Any, old: Any, schema: JSON, path: str = "", around: Circumstances = NOTHING_KNOWN
 ) -> Iterator[tuple[Cause, bool]]:
     """
     Yield what the rules say against `value`, and whether it is excused.
 
-    It is when the value was the same before, unless the rule is about the change itself. Of a value
-    whose old one can't be told, what it is in has to be the same (`within_same`).
+    It is when the value was the same before, unless the rule is about the change itself.
     """
-    same = within_same if old is None else value == old
+    same = around.same if old is None else value == old
     for rule in schema.get(RULES) or ():
-        cause = _broken(rule, value, old, schema, path)
+        cause = _reads_float(rule, schema, path, around.floats)
+        cause = cause or _broken(rule, value, old, schema, path)
         if cause:
             yield cause, same and not _OLD.search(rule["rule"])
+    within = Circumstances(same, around.floats)
     for item, before, part, below in _parts(value, old, schema, path):
-        yield from broken_rules(item, before, part, below, within_same=same)
+        yield from broken_rules(item, before, part, below, within)
+
+
+def _reads_float(rule: JSON, schema: JSON, path: str, floats: AbstractSet[str]) -> Cause | None:
+    """Return what is said of a rule that reads a float where an integer is declared."""
+    if not any(re.search(rf"\.{name}\b", rule["rule"]) for name in floats):
+        return None
+    return _failed("invalid data, expected int, got float64", rule, schema, path)
 
 
 def _broken(rule: JSON, value: Any, old: Any, schema: JSON, path: str) -> Cause | None:
@@ -98,21 +133,29 @@ def _broken(rule: JSON, value: Any, old: Any, schema: JSON, path: str) -> Cause 
         if old is None:
             return None
         names["oldSelf"] = old
+    try:
+        holds = _evaluated(rule["rule"], names)
+    except KeyError as error:
+        return _failed(f"no such key: {error.args[0]}", rule, schema, path)
+    except ZeroDivisionError:
+        return _failed("division by zero", rule, schema, path)
+    except (IndexError, RuntimeError, TypeError, ValueError) as error:
+        return _failed(str(error), rule, schema, path)
+    if holds is True:
+        return None
     where = path + rule.get("fieldPath", "") if path else rule.get("fieldPath", "").lstrip(".")
     where = where or "<nil>"
     kind = schema.get("type", "")
-    try:
-        holds = _evaluated(rule["rule"], names)
-    except (RuntimeError, TypeError, ValueError) as error:
-        text = f"{error} evaluating rule: {rule.get('message') or rule['rule']}"
-        return Cause(where, f"Invalid value: {shown(kind)}: {text}")
-    if holds is True:
-        return None
     reason = rule.get("reason", "FieldValueInvalid")
     plain = "" if kind in _COMPOSITE else f"{shown(value)}: "
     return Cause(
         where, f"{_REASONS.get(reason, 'Invalid value: ' + plain)}{_said(rule, names)}", reason
     )
+
+
+def _failed(why: str, rule: JSON, schema: JSON, path: str) -> Cause:
+    kind, text = shown(schema.get("type", "")), rule.get("message") or rule["rule"]
+    return Cause(path or "<nil>", f"Invalid value: {kind}: {why} evaluating rule: {text}")
 
 
 def _evaluated(expression: str, names: JSON) -> Any:
@@ -123,7 +166,7 @@ def _said(rule: JSON, names: JSON) -> str:
     if "messageExpression" in rule:
         try:
             text = _evaluated(rule["messageExpression"], names)
-        except (RuntimeError, TypeError, ValueError):
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
             text = None
         if isinstance(text, str) and text:
             return text

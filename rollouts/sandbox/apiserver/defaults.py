@@ -160,8 +160,9 @@ def _ingress(obj: JSON) -> None:
 
 
 def _endpoint_slice(obj: JSON) -> None:
-    _fill(obj, endpoints=[], ports=[])
-    for port in obj["ports"]:
+    for name in ("endpoints", "ports"):  # nothing is a null there, not an empty list
+        obj.setdefault(name, None)
+    for port in obj["ports"] or ():
         _fill(port, name="", protocol="TCP")
 
 

@@ -36,6 +36,7 @@ METADATA: Fields = {
     "managedFields": [{"manager": "string", "operation": "string", "fieldsV1": "object"}],
 }
 _PROBE: Fields = {"httpGet": {"port": "integer or string"}, "periodSeconds": "integer"}
+_QUANTITIES: Fields = {"*": "quantity"}
 _CONTAINER: Fields = {
     "name": "string",
     "image": "string",
@@ -43,7 +44,7 @@ _CONTAINER: Fields = {
     "args": ["string"],
     "ports": [{"name": "string", "containerPort": "integer", "protocol": "string"}],
     "env": [{"name": "string", "value": "string", "valueFrom": {"fieldRef": "object"}}],
-    "resources": {"limits": "object", "requests": "object"},
+    "resources": {"limits": _QUANTITIES, "requests": _QUANTITIES},
     "volumeMounts": [{"name": "string", "mountPath": "string"}],
     "livenessProbe": _PROBE,
     "readinessProbe": _PROBE,
@@ -209,6 +210,7 @@ _KINDS: dict[str, Fields] = {
         "status": _CONDITIONS,
     },
     "IngressClass": {"spec": {"controller": "string", "parameters": "object"}},
+    "Scale": {"spec": {"replicas": "integer"}},
     "Lease": {
         "spec": {
             "holderIdentity": "string",
@@ -220,9 +222,20 @@ _KINDS: dict[str, Fields] = {
     },
 }  # fmt: skip
 
+_QUANTITY_TEXT = r"^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
+_QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
 _NUMBERS = (int, float)
 _MICROSECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 """A moment as a Lease has it (MicroTime): with six digits behind the point."""
+
+
+def misfit(body: FrozenJSON, kind: str) -> str:
+    """
+    Return which field of a body can't be decoded, in words; "" when all can.
+
+    `kind` is the name of a built-in kind, "" for any other: of that only the metadata is known.
+    """
+    return _misfit(body, {"metadata": METADATA, **_KINDS.get(kind, {})}, "")
 
 
 def check_field_types(resource: Resource, body: FrozenJSON) -> None:
@@ -232,14 +245,12 @@ def check_field_types(resource: Resource, body: FrozenJSON) -> None:
     Raises:
         ApiError: 400, one field does not fit.
     """
-    named = {} if resource.custom else _KINDS.get(resource.kind.name, {})
-    wrong = _misfit(body, {"metadata": METADATA, **named}, "")
+    wrong = misfit(body, "" if resource.custom else resource.kind.name)
     if wrong:
         kind = resource.kind
         raise ApiError(
             400,
-            f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: json: '
-            f"cannot unmarshal {wrong}",
+            f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: {wrong}',
         )
 
 
@@ -280,6 +291,8 @@ def _fits(value: Any, name: str) -> bool:
         return name == "boolean"
     if name == "string":
         return isinstance(value, str)
+    if name == "quantity":
+        return not isinstance(value, str) or bool(_QUANTITY.fullmatch(value))
     if name == "microseconds":
         return isinstance(value, str) and bool(_MICROSECONDS.fullmatch(value))
     if name == "object":
@@ -292,7 +305,10 @@ def _fits(value: Any, name: str) -> bool:
 
 
 def _said(value: Any, path: str, wanted: str) -> str:
+    if wanted == "quantity":
+        return f"quantities must match the regular expression '{_QUANTITY_TEXT}'"
     if wanted == "microseconds" and isinstance(value, str):
         return f'parsing time "{value}" as "2006-01-02T15:04:05.000000Z07:00"'
     words = {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}
-    return f"{words.get(type(value), 'number')} into Go struct field {path} of type {wanted}"
+    what = words.get(type(value), "number")
+    return f"json: cannot unmarshal {what} into Go struct field {path} of type {wanted}"

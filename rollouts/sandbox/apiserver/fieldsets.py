@@ -5,7 +5,7 @@ A path is a tuple of FieldsV1 elements: `f:name` for a field, `k:{"name":"app"}`
 of a keyed list, `v:"x"` for a member of a set.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rollouts.model.kinds import JSON, FrozenJSON
@@ -76,6 +76,18 @@ def undeclared(obj: FrozenJSON, shape: Shape, path: str = "") -> list[str]:
                 if isinstance(item, dict):
                     found += undeclared(item, shape.child(key).items, f"{here}[{number}]")
     return found
+
+
+def repeated(value: Any, shape: Shape, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield the path of each keyed list, and the key, that two of its items have."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from repeated(item, shape.child(name), (*path, f"f:{name}"))
+    elif isinstance(value, list) and shape.keys and all(isinstance(each, dict) for each in value):
+        keys = [shape.key(item) for item in value]
+        yield from ((path, key) for number, key in enumerate(keys) if key in keys[:number])
+        for key, item in zip(keys, value, strict=True):
+            yield from repeated(item, shape.items, (*path, f"k:{key}"))
 
 
 def fields_v1(paths: Iterable[Path]) -> JSON:

@@ -6,7 +6,7 @@ Owners are known by uid. A dependent goes when the last of its owners is gone.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rollouts.model.kinds import CRD, JSON, FrozenJSON
 from rollouts.sandbox.apiserver.builtins import NAMESPACE, SERVICE_ACCOUNT
@@ -51,9 +51,13 @@ class Garbage:
                 self._disown(child_resource, child, obj["metadata"]["uid"])
             self._drop_finalizer(resource, obj, ORPHAN)
         elif FOREGROUND in finalizers:
-            for child_resource, child in self._dependents(obj):
-                self._delete(child_resource, child, "Foreground")
-            self._finish_foreground(resource, obj)
+            self._soon(lambda: self._take_along(resource, obj))
+
+    def _take_along(self, resource: Resource, owner: FrozenJSON) -> None:
+        """Delete the dependents of what waits for them, and the owner when none blocks it."""
+        for child_resource, child in self._dependents(owner):
+            self._delete(child_resource, child, "Foreground")
+        self._finish_foreground(resource, owner)
 
     def gone(self, resource: Resource, obj: FrozenJSON) -> None:
         """Follow an object's removal: its dependents, its waiting owner, its emptied namespace."""
@@ -113,10 +117,14 @@ class Garbage:
             if current and same and owners_of(current) and not self._has_owner(current):
                 self._delete(resource, current, "Background")
 
+        self._soon(collect)
+
+    def _soon(self, action: Callable[[], None]) -> None:
+        """Do something once whoever writes now has got their answer."""
         try:
-            asyncio.get_running_loop().call_soon(collect)
+            asyncio.get_running_loop().call_soon(action)
         except RuntimeError:  # no loop: a test of the store by itself
-            return
+            action()
 
     def _disown(self, resource: Resource, child: FrozenJSON, uid: str) -> None:
         body = clone(child)

@@ -39,7 +39,7 @@ def newborn(etcd: Etcd, resource: Resource, body: JSON) -> JSON:
     """
     meta = without_nulls(body.get("metadata") or {})
     _check_namespace(etcd, resource, meta)
-    _check_definition(etcd, resource)
+    _check_definition(etcd, resource, meta.get("name", ""))
     if not meta.get("name") and meta.get("generateName"):
         suffix = "".join(random.choices(_ALPHABET, k=5))
         meta["name"] = meta["generateName"] + suffix
@@ -89,13 +89,17 @@ def _check_namespace(etcd: Etcd, resource: Resource, meta: JSON) -> None:
         )
 
 
-def _check_definition(etcd: Etcd, resource: Resource) -> None:
+def _check_definition(etcd: Etcd, resource: Resource, name: str) -> None:
     if resource.custom is None:
         return
     definition = etcd.stored(etcd.registry.of(CRD), "", resource.kind.crd_name)
     if "deletionTimestamp" in definition["metadata"]:
-        why = "create not allowed while custom resource definition is terminating"
-        raise ApiError(405, why, reason="MethodNotAllowed")
+        kind = resource.kind
+        raise ApiError(
+            403,
+            f'{kind.plural}.{kind.group} "{name}" is forbidden: create not allowed while custom'
+            " resource definition is terminating",
+        )
 
 
 def successor(resource: Resource, current: FrozenJSON, body: JSON, subresource: str) -> JSON:

@@ -118,3 +118,16 @@ def _second_controllers(references: Sequence[FrozenJSON]) -> Iterator[Cause]:
             f" {named[0]} and {other}"
         )
         yield _cause("metadata.ownerReferences", list(references), why)
+
+
+def late_finalizers(obj: FrozenJSON, current: FrozenJSON) -> Iterator[Cause]:
+    """Yield what is wrong with finalizers that are added to what is being deleted."""
+    if "deletionTimestamp" not in metadata(current):
+        return
+    before = metadata(current).get("finalizers") or ()
+    added = [name for name in metadata(obj).get("finalizers") or () if name not in before]
+    if added:
+        listed = ", ".join(map(shown, added))
+        why = "no new finalizers can be added if the object is being deleted, found new finalizers"
+        message = f"Forbidden: {why} []string{{{listed}}}"
+        yield Cause("metadata.finalizers", message, "FieldValueForbidden")

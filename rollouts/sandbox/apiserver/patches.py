@@ -3,9 +3,9 @@
 from typing import Any
 
 from jsonpatch import JsonPatch, JsonPatchException
-from jsonpointer import JsonPointerException
+from jsonpointer import JsonPointer, JsonPointerException
 
-from rollouts.model.kinds import FrozenJSON
+from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.model.merge_patch import merged
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import clone
@@ -27,9 +27,21 @@ def json_patch(target: FrozenJSON, operations: Any) -> Any:
         raise ApiError(
             400, "error decoding patch: json: cannot unmarshal object into a list of operations"
         )
+    patched: Any = target
     try:
-        return JsonPatch(operations).apply(target)
+        for operation in operations:
+            patched = JsonPatch([_lenient(patched, operation)]).apply(patched)
     except (JsonPatchException, JsonPointerException) as misfit:
         raise ApiError(
             422, "the server rejected our request due to an error in our request"
         ) from misfit
+    return patched
+
+
+def _lenient(target: Any, operation: JSON) -> JSON:
+    """Return an operation as Kubernetes takes it: what is replaced in an object need not be there."""
+    if operation.get("op") != "replace":
+        return operation
+    holder, key = JsonPointer(str(operation.get("path"))).to_last(target)
+    is_new = isinstance(holder, dict) and key not in holder
+    return {**operation, "op": "add"} if is_new and key is not None else operation

@@ -8,11 +8,13 @@ from aiohttp import web
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver.answers import answer
 from rollouts.sandbox.apiserver.apply import Application, applied
-from rollouts.sandbox.apiserver.bodies import check_name, checked_fields, named, writer_of
-from rollouts.sandbox.apiserver.errors import ApiError, Cause, invalid, not_found, shown
+from rollouts.sandbox.apiserver.bodies import check_name, checked_fields, named, unfit, writer_of
+from rollouts.sandbox.apiserver.errors import ApiError, Cause, conflict, invalid, not_found, shown
+from rollouts.sandbox.apiserver.field_types import misfit
 from rollouts.sandbox.apiserver.listing import presented
 from rollouts.sandbox.apiserver.patches import json_patch, merge_patch
 from rollouts.sandbox.apiserver.rbac import Authorizer
+from rollouts.sandbox.apiserver.registry import Resource
 from rollouts.sandbox.apiserver.requests import Call, attempt_of
 from rollouts.sandbox.apiserver.scale import scale_of, scaled
 from rollouts.sandbox.apiserver.shapes import shape_of
@@ -43,14 +45,16 @@ class Patching:
             return self._apply(call, body)
         stored = self._store.stored(call.resource, call.target.namespace, call.target.name)
         if call.target.subresource == "scale":
-            wanted = self._patched(call, scale_of(stored, call.resource), body)
+            wanted = self._patched(call, _scale_before(stored, call.resource), body)
+            _check_types(wanted, "Scale")
             obj = scaled(stored, call.resource, wanted)
         else:
             obj = self._patched(call, presented(stored, call.resource), body)
+            _check_types(obj, "" if call.resource.custom else call.resource.kind.name)
         if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict):
             raise ApiError(400, "the patch leaves no object")
         _check_identity(call, stored, obj)
-        writer = writer_of(call, checked_fields(call, obj, body))
+        writer = writer_of(call, checked_fields(call, obj, patched=True))
         kind, subresource = call.resource.kind, call.target.subresource
         result = self._store.replace(kind, named(call, obj), subresource, writer)
         if subresource == "scale":
@@ -69,7 +73,8 @@ class Patching:
         if call.resource.patchable_strategically:
             known.append(STRATEGIC)
         if media in known:
-            raise ApiError(400, "the patch is no object")
+            why = "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+            raise ApiError(400, why)
         raise ApiError(
             415,
             "the body of the request was in an unknown format - accepted media types include: "
@@ -89,7 +94,7 @@ class Patching:
         if found is None:
             if target.subresource:
                 raise not_found(kind.plural, kind.group, target.name)
-            config["metadata"].pop("resourceVersion", None)
+            _check_new(call, config["metadata"])
             self._authorizer.require(call.user, attempt_of("create", target))
             obj = applied(application, None, self._store.now())
             return answer(self._store.create(kind, obj, writer), 201, writer.warnings)
@@ -104,11 +109,35 @@ class Patching:
             cause = Cause("fieldManager", message, "FieldValueRequired")
             raise invalid("PatchOptions", "meta.k8s.io", "", [cause])
         if not isinstance(body, dict) or not body.get("apiVersion") or not body.get("kind"):
-            raise ApiError(400, "apply patch: apiVersion and kind must be set")
+            raise ApiError(400, "invalid object type: /, Kind=")
         meta = body.get("metadata") or {}
         if meta.get("managedFields") is not None:
             raise ApiError(400, "metadata.managedFields must be nil")
         check_name(call, meta.get("name", call.target.name))
+
+
+def _scale_before(stored: FrozenJSON, resource: Resource) -> JSON:
+    """Return what a patch of a Scale begins with: an object without replicas may get some."""
+    try:
+        return scale_of(stored, resource)
+    except ApiError:
+        return scale_of(scaled(stored, resource, {}), resource)
+
+
+def _check_types(obj: Any, kind: str) -> None:
+    """Raise the 422 that a patch gets which makes something of an object that can't be decoded."""
+    wrong = misfit(obj, kind) if isinstance(obj, dict) else ""
+    if wrong:
+        raise unfit(shown(obj), wrong)
+
+
+def _check_new(call: Call, meta: JSON) -> None:
+    """Let an apply make an object, of whatever version; raise 409 when it means one of a uid."""
+    meta.pop("resourceVersion", None)
+    kind, uid = call.resource.kind, meta.get("uid")
+    if uid:
+        why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        raise conflict(kind.plural, kind.group, call.target.name, why)
 
 
 def _check_identity(call: Call, stored: FrozenJSON, obj: JSON) -> None:

@@ -8,7 +8,7 @@ from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.answers import answer, success, wants_table
 from rollouts.sandbox.apiserver.bodies import check_name, checked_fields, named, writer_of
 from rollouts.sandbox.apiserver.builtins import MADE_BY_UPDATE, UPDATED_AT_A_VERSION
-from rollouts.sandbox.apiserver.errors import ApiError, Cause, conflict, invalid
+from rollouts.sandbox.apiserver.errors import ApiError, Cause, conflict, invalid, qualified
 from rollouts.sandbox.apiserver.listing import page, presented, selected
 from rollouts.sandbox.apiserver.objects import key_of
 from rollouts.sandbox.apiserver.ownership import Writer
@@ -88,10 +88,12 @@ class Rest:
         if kind in MADE_BY_UPDATE and not self._store.get(kind, call.target.namespace, name):
             return self._make(call, obj, writer)
         versioned = call.resource.custom is not None or kind in UPDATED_AT_A_VERSION
+        if versioned:
+            self._store.stored(call.resource, call.target.namespace, name)
         if versioned and not obj["metadata"].get("resourceVersion"):
             message = "Invalid value: 0: must be specified for an update"
             cause = Cause("metadata.resourceVersion", message)
-            raise invalid(kind.name, kind.group, name, [cause])
+            raise invalid(kind.plural, kind.group, name, [cause])
         updated = self._store.replace(kind, obj, subresource, writer)
         return answer(updated, 200, writer.warnings)
 
@@ -103,6 +105,9 @@ class Rest:
 
     def _delete(self, call: Call, options: JSON) -> web.Response:
         kind, target = call.resource.kind, call.target
+        if target.subresource:
+            what = qualified(kind.plural, kind.group)
+            raise ApiError(405, f'delete is not supported on resources of kind "{what}"')
         current = self._get(call)
         uid = current["metadata"]["uid"]
         self._check_preconditions(call, current, options)
@@ -115,6 +120,8 @@ class Rest:
 
     def _delete_collection(self, call: Call, options: JSON) -> web.Response:
         listed = page(self._store, call)
+        if call.dry_run or options.get("dryRun"):
+            return answer(listed)
         for obj in selected(self._store, call):
             self._remove(call, *key_of(obj), options)
         return answer(listed)
@@ -135,11 +142,15 @@ class Rest:
     def _check_preconditions(self, call: Call, current: JSON, options: JSON) -> None:
         wanted = options.get("preconditions") or {}
         kind, meta = call.resource.kind, current["metadata"]
-        words = {"uid": "UID", "resourceVersion": "ResourceVersion"}
-        for field, word in words.items():
+        words = {
+            "uid": ("UID", "deleted and then recreated"),
+            "resourceVersion": ("ResourceVersion", "modified"),
+        }
+        for field, (word, fate) in words.items():
             if wanted.get(field) and wanted[field] != meta[field]:
-                why = f"Precondition failed: {word} in precondition: {wanted[field]}, {word} in object meta: {meta[field]}"
-                raise conflict(kind.plural, kind.group, meta["name"], why)
+                why = f"the {word} in the precondition ({wanted[field]}) does not match the {word} in record"
+                why += f" ({meta[field]}). The object might have been {fate}"
+                raise conflict(kind.name, kind.group, meta["name"], why)
 
 
 def _options(body: Any) -> JSON:

@@ -15,7 +15,12 @@ def _paths(resource: Resource) -> ScalePaths:
 
 
 def scale_of(obj: FrozenJSON, resource: Resource) -> JSON:
-    """Return the Scale of an object."""
+    """
+    Return the Scale of an object.
+
+    Raises:
+        ApiError: 500, the object has no replicas.
+    """
     paths, meta = _paths(resource), obj["metadata"]
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     status: JSON = {"replicas": dig(obj, paths.status, 0)}
@@ -23,7 +28,12 @@ def scale_of(obj: FrozenJSON, resource: Resource) -> JSON:
     if selector:
         text = selector if isinstance(selector, str) else selector_string(selector)
         status["selector"] = text
-    replicas = dig(obj, paths.spec, 0)
+    replicas = dig(obj, paths.spec)
+    if replicas is None:
+        path = f".{paths.spec}"
+        raise ApiError(
+            500, f'Internal error occurred: the spec replicas field "{path}" does not exist'
+        )
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",

@@ -80,6 +80,27 @@ def without_idle_nulls(value: Any, schema: JSON) -> None:
                 without_idle_nulls(value[name], part)
 
 
+def made_integral(value: Any, schema: JSON) -> set[str]:
+    """Make an integer, in place, of each float that should be one and is; return their fields' names."""
+    made: set[str] = set()
+    if isinstance(value, list):
+        for item in value:
+            made |= made_integral(item, schema.get("items") or {})
+    elif isinstance(value, dict):
+        extra = schema.get("additionalProperties")
+        for name, item in value.items():
+            part = (schema.get("properties") or {}).get(name, extra)
+            if not isinstance(part, dict):
+                continue
+            integral = part.get("type") == "integer" or part.get(INT_OR_STRING)
+            if integral and isinstance(item, float) and item.is_integer():
+                value[name] = int(item)
+                made.add(name)
+            elif isinstance(item, dict | list):
+                made |= made_integral(item, part)
+    return made
+
+
 def defaulted(value: Any, schema: JSON) -> None:
     """Fill in defaults, in place; a null where none is allowed gives way to a default."""
     if isinstance(value, list):
@@ -120,7 +141,7 @@ def violations(value: Any, schema: JSON, path: str = "", old: Any = ABSENT) -> l
     ]
     for name, part, below in _parts(value, schema, path):
         found += violations(value[name], part, below, counterpart(value, old, schema, name))
-    return found
+    return [*found, *_required_causes(value, schema, path)]
 
 
 def counterpart(value: Any, old: Any, schema: JSON, name: Any) -> Any:
@@ -158,14 +179,13 @@ def _type_cause(value: Any, schema: JSON, path: str) -> Cause | None:
         return None
     if good:
         return None
-    text = f'"{_type_name(value)}"' if isinstance(value, dict | list) else shown(value)
-    quoted = '"null"' if value is None else text
+    quoted = shown(_type_name(value))
     message = f"Invalid value: {quoted}: {path} in body must be of type {wanted}: {quoted}"
     return Cause(path, message, "FieldValueTypeInvalid")
 
 
 def _type_name(value: Any) -> str:
-    return next(name for name, test in _TYPES.items() if test(value))
+    return next((name for name, test in _TYPES.items() if test(value)), "null")
 
 
 def _enum_causes(value: Any, schema: JSON, path: str) -> Iterator[Cause]:
@@ -233,6 +253,10 @@ def _collection_causes(value: Any, schema: JSON, path: str) -> Iterator[Cause]:
         yield from _duplicate_causes(value, schema, path)
     elif isinstance(value, dict):
         yield from _size_causes(value, schema, path, "properties")
+
+
+def _required_causes(value: Any, schema: JSON, path: str) -> Iterator[Cause]:
+    if isinstance(value, dict):
         for name in schema.get("required") or ():
             if name not in value:
                 yield Cause(join(path, name), "Required value", "FieldValueRequired")

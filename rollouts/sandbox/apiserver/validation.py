@@ -80,6 +80,10 @@ def _container(container: FrozenJSON, here: str) -> Causes:
         value = variable.get("value", "")
         if not isinstance(value, str):
             yield _wrong(f"{field}.value", value, "must be a string")
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        port = dig(container, f"{name}.httpGet.port")
+        if isinstance(port, int):
+            yield from _port(f"{here}.{name}.httpGet.port", port)
 
 
 def _pod(obj: FrozenJSON, _current: FrozenJSON | None) -> Causes:

@@ -149,7 +149,8 @@ class Watches:
                 return
             now = loop.time()
             told_all = not plan.feed.read(position)[0]  # sending may have taken a while
-            if plan.bookmarks and told_all and now >= min(bookmark_at, plan.deadline):
+            reached = self._store.revision >= plan.since
+            if plan.bookmarks and told_all and reached and now >= min(bookmark_at, plan.deadline):
                 await _send(response, [self._bookmark(plan)])
                 bookmark_at = now + self._bookmark_seconds
             if now >= plan.deadline:

@@ -80,7 +80,7 @@ def test_unknown_fields_are_no_typed_patch() -> None:
 
 def test_an_update_is_owned_and_conflicts_too(gadgets: Store) -> None:
     created = gadgets.create(GADGET, gadget(colour="red"), Writer("kubectl-create"))
-    with pytest.raises(ApiError, match=r'conflict with "kubectl-create" using example\.dev/v1 at '):
+    with pytest.raises(ApiError, match=r'conflict with "kubectl-create" using example\.dev/v1: '):
         apply(gadget(colour="blue"), created)
     changed = gadgets.patch(GADGET, "default", "one", {"spec": {"colour": "blue"}})
     owners = {share.manager: share.paths for share in shares_of(changed)}

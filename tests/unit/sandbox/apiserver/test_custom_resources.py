@@ -47,10 +47,10 @@ def test_defaults_fill_in_and_unknown_fields_are_pruned(gadgets: Store) -> None:
         ({"size": -1}, "spec.size: Invalid value: -1: spec.size in body should be greater than or equal to 0"),
         ({"colour": "pink"}, 'spec.colour: Unsupported value: "pink": supported values: "red", "blue"'),
         ({"nick": "A"}, "spec.nick: Invalid value: \"A\": spec.nick in body should match '^[a-z]+$'"),
-        ({"tags": {"a": 1}}, "spec.tags.a: Invalid value: 1: spec.tags.a in body must be of type string: 1"),
+        ({"tags": {"a": 1}}, 'spec.tags.a: Invalid value: "integer": spec.tags.a in body must be of type string: "integer"'),
         ({"parts": [{"name": "x"}, {"name": "x"}]}, 'spec.parts[1]: Duplicate value: {"name":"x"}'),
         ({"nick": "ab", "size": 0}, "spec: Invalid value: a named gadget has a size"),
-        ({"wait": True}, "spec.wait: Invalid value: true: spec.wait in body must be of type integer,string: true"),
+        ({"wait": True}, 'spec.wait: Invalid value: "boolean": spec.wait in body must be of type integer,string: "boolean"'),
     ],
 )  # fmt: skip
 def test_refusals(gadgets: Store, spec: JSON, message: str) -> None:

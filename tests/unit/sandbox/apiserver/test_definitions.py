@@ -111,7 +111,7 @@ def test_a_definition_waits_for_the_finalizers_of_its_objects(versions: Store) -
     assert [each["metadata"]["name"] for each in versions.select(V1)] == ["one"]
     with pytest.raises(ApiError) as refusal:
         versions.create(V1, gadget("three"))
-    assert refusal.value.code == 405
+    assert refusal.value.code == 403
     versions.patch(V1, "default", "one", {"metadata": {"finalizers": None}})
     assert versions.get(CRD, "", NAME) is None
 

@@ -39,7 +39,7 @@ def test_json_patch_operations() -> None:
     [
         {"op": "test", "path": "/a", "value": 2},
         {"op": "remove", "path": "/nowhere"},
-        {"op": "replace", "path": "/nowhere", "value": 1},
+        {"op": "replace", "path": "/nowhere/below", "value": 1},
         {"op": "add", "path": "/a/b", "value": 1},
         {"op": "merge", "path": "/a", "value": 1},
         {"op": "add", "value": 1},

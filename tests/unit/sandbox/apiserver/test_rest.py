@@ -64,7 +64,10 @@ async def test_preconditions_of_a_deletion(http: ClientSession, store: Store) ->
     options = {"preconditions": {"uid": "another"}}
     status, refused = await answered(http.delete(f"{MAPS}/one", json=options))
     assert status == 409
-    assert "Precondition failed: UID in precondition: another" in refused["message"]
+    assert (
+        "the UID in the precondition (another) does not match the UID in record"
+        in refused["message"]
+    )
 
 
 async def test_collections_are_deleted_by_selector(http: ClientSession, store: Store) -> None:

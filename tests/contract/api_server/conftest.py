@@ -1,0 +1,51 @@
+"""
+The API servers that have to answer alike: the sandbox's and a real one.
+
+Each assertion in this folder was seen on the real one first. Where the two differ, the sandbox's
+is wrong.
+"""
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from rollouts.sandbox.apiserver.server import ApiServer
+from tests.contract.api_server.wire import Wire
+from tests.contract.conftest import write_kubeconfig
+
+
+@pytest.fixture
+async def embedded_wire(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[Wire]:
+    async def compact() -> None:
+        api_server.compact()
+
+    wire = Wire(write_kubeconfig(api_server.url, tmp_path), "contract", compact)
+    await wire.open()
+    yield wire
+    await wire.close()
+
+
+@pytest.fixture
+async def real_wire(request: pytest.FixtureRequest, real_kubeconfig: Path) -> AsyncIterator[Wire]:
+    async def compact() -> None:
+        if "ROLLOUTS_TEST_KUBECONFIG" in os.environ:
+            pytest.skip("somebody's cluster is not made to forget its past")
+        await asyncio.to_thread(request.getfixturevalue("control_plane").compact)
+
+    wire = Wire(real_kubeconfig, f"contract-{uuid.uuid4().hex[:8]}", compact)
+    await wire.open()
+    yield wire
+    await wire.close()
+
+
+SERVERS = ["embedded", pytest.param("real", marks=pytest.mark.control_plane)]
+
+
+@pytest.fixture(params=SERVERS)
+def wire(request: pytest.FixtureRequest) -> Wire:
+    found: Wire = request.getfixturevalue(f"{request.param}_wire")
+    return found

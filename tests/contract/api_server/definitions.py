@@ -1,0 +1,91 @@
+"""A kind of a test's own, with the schema that the test is about."""
+
+import uuid
+from typing import Any
+
+from rollouts.kube.paths import object_path
+from rollouts.model.kinds import CRD, JSON, Kind, Ref
+from tests.contract.api_server.wire import Wire
+from tests.waiting import answer
+
+INTEGER: JSON = {"type": "integer"}
+STRING: JSON = {"type": "string"}
+INVALID_MEANWHILE = ("FieldValueInvalid", "<nil>")
+"""The cause that says that rules were not asked."""
+OPEN: JSON = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+def fields(
+    required: list[str] | None = None, rules: list[JSON] | None = None, **parts: JSON
+) -> JSON:
+    """Return the schema of an object with these fields."""
+    schema: JSON = {"type": "object", "properties": parts}
+    if required:
+        schema["required"] = required
+    if rules:
+        schema["x-kubernetes-validations"] = rules
+    return schema
+
+
+def widget_of(wire: Wire) -> Kind:
+    """Return the kind of a test: all are in one group, since a new one takes a server a second."""
+    mark = wire.namespace.rpartition("-")[2]
+    return Kind("contract.example.dev", "v1", f"widgets-{mark}", f"Widget-{mark}")
+
+
+def widget(wire: Wire, spec: Any, name: str = "one", **metadata: Any) -> JSON:
+    kind = widget_of(wire)
+    metadata = {"name": name, **metadata}
+    return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": spec}
+
+
+async def defined(wire: Wire, spec: JSON, **version: Any) -> Kind:
+    """
+    Define a kind with such a spec, or define it anew, and return it once it is served so.
+
+    A server takes a moment for it: each definition allows another value of a field of its own.
+    """
+    kind, mark = widget_of(wire), uuid.uuid4().hex
+    path = object_path(Ref(CRD, "", kind.crd_name))
+    versions = [_version(spec, mark, version)]
+    before = await wire.get(path)
+    if before.status == 200:
+        said = await wire.merge(path, {"spec": {"versions": versions}})
+    else:
+        wire.at_the_end.append(path)
+        said = await wire.post(path.rpartition("/")[0], _definition(kind, versions))
+    assert said.status < 300, said.message
+    probe = {**widget(wire, {}, "probe"), "mark": mark}
+    del probe["spec"]
+
+    async def is_served() -> bool:
+        return (await wire.post(wire.of(kind), probe, dryRun="All")).status == 201
+
+    await answer(is_served)
+    return kind
+
+
+def _definition(kind: Kind, versions: list[JSON]) -> JSON:
+    return {
+        "apiVersion": CRD.api_version,
+        "kind": CRD.name,
+        "metadata": {"name": kind.crd_name},
+        "spec": {
+            "group": kind.group,
+            "scope": "Namespaced",
+            "names": {"plural": kind.plural, "kind": kind.name},
+            "versions": versions,
+        },
+    }
+
+
+def _version(spec: JSON, mark: str, more: JSON) -> JSON:
+    schema = fields(spec=spec, status=OPEN, mark={**STRING, "enum": [mark]})
+    return {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+        "subresources": {"status": {}},
+        **more,
+    }

@@ -1,0 +1,121 @@
+"""What goes with what is deleted, what holds it, and what a definition takes along."""
+
+from functools import partial
+
+from rollouts.kube.paths import object_path
+from rollouts.model.kinds import CRD, JSON, Ref
+from rollouts.sandbox.apiserver.builtins import CONFIG_MAP
+from tests.contract.api_server.definitions import INTEGER, defined, fields, widget
+from tests.contract.api_server.objects import NOBODY, config_map
+from tests.contract.api_server.wire import Wire
+from tests.waiting import answer
+
+HELD = "example.dev/held"
+
+
+async def owned(wire: Wire, name: str, **reference: object) -> None:
+    """Make a map that is the dependent of `owner`, and that a finalizer holds."""
+    owner = (await wire.get(wire.of(CONFIG_MAP, "owner"))).body
+    uid = owner["metadata"]["uid"]
+    found: JSON = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "name": "owner",
+        "uid": uid,
+        **reference,
+    }
+    body = config_map(name, finalizers=[HELD], ownerReferences=[found])
+    await wire.post(wire.of(CONFIG_MAP), body)
+
+
+async def is_gone(wire: Wire, path: str) -> bool:
+    return (await wire.get(path)).status == 404
+
+
+async def is_going(wire: Wire, name: str) -> bool:
+    seen = await wire.get(wire.of(CONFIG_MAP, name))
+    return "deletionTimestamp" in seen.body["metadata"]
+
+
+async def let_go(wire: Wire, name: str) -> None:
+    await wire.merge(wire.of(CONFIG_MAP, name), {"metadata": {"finalizers": None}})
+
+
+async def test_foreground_takes_every_dependent_and_waits_for_those_that_block(wire: Wire) -> None:
+    await wire.post(wire.of(CONFIG_MAP), config_map("owner"))
+    await owned(wire, "blocking", blockOwnerDeletion=True)
+    await owned(wire, "other", blockOwnerDeletion=False)
+    said = await wire.delete(wire.of(CONFIG_MAP, "owner"), propagationPolicy="Foreground")
+    assert said.body["metadata"]["finalizers"] == ["foregroundDeletion"]
+    for name in ("blocking", "other"):
+        await answer(partial(is_going, wire, name))
+    assert not await is_gone(wire, wire.of(CONFIG_MAP, "owner"))
+    await let_go(wire, "blocking")
+    await answer(partial(is_gone, wire, wire.of(CONFIG_MAP, "owner")))
+    await let_go(wire, "other")
+
+
+async def test_foreground_without_dependents_is_over_a_moment_after_its_answer(wire: Wire) -> None:
+    await wire.post(wire.of(CONFIG_MAP), config_map("owner"))
+    said = await wire.delete(wire.of(CONFIG_MAP, "owner"), propagationPolicy="Foreground")
+    assert said.body["metadata"]["finalizers"] == ["foregroundDeletion"]
+    await answer(partial(is_gone, wire, wire.of(CONFIG_MAP, "owner")))
+
+
+async def test_background_takes_dependents_after_their_owner(wire: Wire) -> None:
+    await wire.post(wire.of(CONFIG_MAP), config_map("owner"))
+    await owned(wire, "dependent")
+    said = await wire.delete(wire.of(CONFIG_MAP, "owner"), propagationPolicy="Background")
+    assert said.body["status"] == "Success"
+    assert await is_gone(wire, wire.of(CONFIG_MAP, "owner"))
+    await answer(partial(is_going, wire, "dependent"))
+    await let_go(wire, "dependent")
+
+
+async def test_orphans_stay_and_know_no_owner(wire: Wire) -> None:
+    await wire.post(wire.of(CONFIG_MAP), config_map("owner"))
+    await owned(wire, "dependent")
+    await wire.delete(wire.of(CONFIG_MAP, "owner"), propagationPolicy="Orphan")
+    await answer(partial(is_gone, wire, wire.of(CONFIG_MAP, "owner")))
+    seen = await wire.get(wire.of(CONFIG_MAP, "dependent"))
+    assert not {"ownerReferences", "deletionTimestamp"} & set(seen.body["metadata"])
+    await let_go(wire, "dependent")
+
+
+async def test_who_has_no_owner_left_goes(wire: Wire) -> None:
+    lost = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": NOBODY}
+    await wire.post(wire.of(CONFIG_MAP), config_map("lost", ownerReferences=[lost]))
+    await answer(partial(is_gone, wire, wire.of(CONFIG_MAP, "lost")))
+
+
+async def test_what_is_going_gets_no_new_finalizer(wire: Wire) -> None:
+    await wire.post(wire.of(CONFIG_MAP), config_map("one", finalizers=[HELD]))
+    assert "deletionTimestamp" in (await wire.delete(wire.of(CONFIG_MAP, "one"))).body["metadata"]
+    more = {"metadata": {"finalizers": [HELD, "example.dev/more"]}}
+    refused = await wire.merge(wire.of(CONFIG_MAP, "one"), more)
+    assert refused.status == 422
+    assert ("FieldValueForbidden", "metadata.finalizers") in refused.causes
+    await let_go(wire, "one")
+    assert await is_gone(wire, wire.of(CONFIG_MAP, "one"))
+
+
+async def test_a_definition_waits_for_its_objects_and_lets_no_new_one_in(wire: Wire) -> None:
+    kind = await defined(wire, fields(size=INTEGER))
+    await wire.post(wire.of(kind), widget(wire, {"size": 1}, finalizers=[HELD]))
+    path = object_path(Ref(CRD, "", kind.crd_name))
+    await wire.delete(path)
+
+    async def refuses() -> bool:
+        return (await wire.post(wire.of(kind), widget(wire, {}, "two"))).status == 403
+
+    await answer(refuses)
+    refused = await wire.post(wire.of(kind), widget(wire, {}, "two"))
+    assert refused.message == (
+        f'{kind.crd_name} "two" is forbidden: create not allowed while custom resource'
+        " definition is terminating"
+    )
+    changed = await wire.merge(wire.of(kind, "one"), {"spec": {"size": 2}})
+    assert changed.status == 200
+    await wire.merge(wire.of(kind, "one"), {"metadata": {"finalizers": None}})
+    await answer(partial(is_gone, wire, path))
+    await answer(partial(is_gone, wire, wire.of(kind)))
