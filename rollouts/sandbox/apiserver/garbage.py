@@ -50,8 +50,8 @@ class Garbage:
             for child_resource, child in self._dependents(obj):
                 self._disown(child_resource, child, obj["metadata"]["uid"])
             self._drop_finalizer(resource, obj, ORPHAN)
-        elif FOREGROUND in finalizers:
-            self._soon(lambda: self._take_along(resource, obj))
+        elif FOREGROUND in finalizers and not _soon(lambda: self._take_along(resource, obj)):
+            self._take_along(resource, obj)
 
     def _take_along(self, resource: Resource, owner: FrozenJSON) -> None:
         """Delete the dependents of what waits for them, and the owner when none blocks it."""
@@ -117,14 +117,7 @@ class Garbage:
             if current and same and owners_of(current) and not self._has_owner(current):
                 self._delete(resource, current, "Background")
 
-        self._soon(collect)
-
-    def _soon(self, action: Callable[[], None]) -> None:
-        """Do something once whoever writes now has got their answer."""
-        try:
-            asyncio.get_running_loop().call_soon(action)
-        except RuntimeError:  # no loop: a test of the store by itself
-            action()
+        _soon(collect)
 
     def _disown(self, resource: Resource, child: FrozenJSON, uid: str) -> None:
         body = clone(child)
@@ -187,3 +180,16 @@ class Garbage:
             return
         namespace["spec"]["finalizers"] = []
         self._store.replace(NAMESPACE, namespace)
+
+
+def _soon(action: Callable[[], None]) -> bool:
+    """
+    Have something done once whoever writes now has got their answer, and return whether it will be.
+
+    It won't where there is no loop: in a test of the store by itself.
+    """
+    try:
+        asyncio.get_running_loop().call_soon(action)
+    except RuntimeError:
+        return False
+    return True
