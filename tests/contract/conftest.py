@@ -2,8 +2,8 @@
 The worlds that the contract of `Cluster` holds in: a fake, the embedded and a real API server.
 
 The real one is a control plane that is started for the tests, or the cluster that
-ROLLOUTS_TEST_KUBECONFIG names; each test makes and removes a namespace there, and the Rollout's
-CRD is applied.
+ROLLOUTS_TEST_KUBECONFIG names; each test makes and removes a namespace there, and the CRDs of the
+Rollout and of `api_server/definitions.py` stay.
 """
 
 import os
@@ -106,8 +106,13 @@ class KubeWorld:
     async def stop(self) -> None:
         await self.kube.stop()
         await self._others.delete(Ref(NAMESPACE, "", self.namespace))
+        definition = Ref(CRD, "", TRAFFIC_SPLIT.crd_name)
         with suppress(NotFound):
-            await self._others.delete(Ref(CRD, "", TRAFFIC_SPLIT.crd_name))
+            await self._others.delete(definition)
+            async with aclosing(self._others.watch(definition)) as states:
+                async for seen in states:
+                    if seen is None:
+                        break
         await self._others.connection.close()
 
     async def create(self, kind: Kind, body: FrozenJSON) -> None:

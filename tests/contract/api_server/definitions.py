@@ -27,36 +27,34 @@ def fields(
     return schema
 
 
-def widget_of(wire: Wire) -> Kind:
-    """Return the kind of a test: all are in one group, since a new one takes a server a second."""
-    mark = wire.namespace.rpartition("-")[2]
-    return Kind("contract.example.dev", "v1", f"widgets-{mark}", f"Widget-{mark}")
+WIDGET = Kind("contract.example.dev", "v1", "widgets", "Widget")
 
 
-def widget(wire: Wire, spec: Any, name: str = "one", **metadata: Any) -> JSON:
-    kind = widget_of(wire)
-    metadata = {"name": name, **metadata}
-    return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": spec}
+def widget(spec: Any, name: str = "one", **metadata: Any) -> JSON:
+    return custom(WIDGET, {"name": name, **metadata}, spec=spec)
 
 
-async def defined(wire: Wire, spec: JSON, **version: Any) -> Kind:
+def custom(kind: Kind, metadata: JSON, **parts: Any) -> JSON:
+    return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, **parts}
+
+
+async def defined(wire: Wire, spec: JSON, kind: Kind = WIDGET, **version: Any) -> Kind:
     """
     Define a kind with such a spec, or define it anew, and return it once it is served so.
 
     A server takes a moment for it: each definition allows another value of a field of its own.
+    All tests share one kind, which stays: a server holds the first write to a new one for two seconds.
     """
-    kind, mark = widget_of(wire), uuid.uuid4().hex
+    mark = uuid.uuid4().hex
     path = object_path(Ref(CRD, "", kind.crd_name))
     versions = [_version(spec, mark, version)]
     before = await wire.get(path)
     if before.status == 200:
         said = await wire.merge(path, {"spec": {"versions": versions}})
     else:
-        wire.at_the_end.append(path)
         said = await wire.post(path.rpartition("/")[0], _definition(kind, versions))
     assert said.status < 300, said.message
-    probe = {**widget(wire, {}, "probe"), "mark": mark}
-    del probe["spec"]
+    probe = custom(kind, {"name": "probe"}, mark=mark)
 
     async def is_served() -> bool:
         return (await wire.post(wire.of(kind), probe, dryRun="All")).status == 201

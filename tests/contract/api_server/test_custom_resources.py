@@ -25,20 +25,20 @@ async def test_a_null_where_none_may_be_is_dropped(wire: Wire) -> None:
     )
     kind = await defined(wire, spec)
     nulls = {"steps": None, "analysis": None, "kept": None, "filled": None}
-    created = await wire.post(wire.of(kind), widget(wire, nulls))
+    created = await wire.post(wire.of(kind), widget(nulls))
     assert (created.status, created.body["spec"]) == (201, {"kept": None, "filled": 3})
 
 
 async def test_a_null_in_place_of_what_is_required_is_missing(wire: Wire) -> None:
     kind = await defined(wire, fields(analysis=ANALYSIS))
-    refused = await wire.post(wire.of(kind), widget(wire, {"analysis": {"duration": None}}))
+    refused = await wire.post(wire.of(kind), widget({"analysis": {"duration": None}}))
     assert refused.status == 422
     assert refused.message.endswith("is invalid: spec.analysis.duration: Required value")
 
 
 async def test_a_null_in_a_list_is_refused(wire: Wire) -> None:
     kind = await defined(wire, fields(steps=STEPS))
-    refused = await wire.post(wire.of(kind), widget(wire, {"steps": ["a", None]}))
+    refused = await wire.post(wire.of(kind), widget({"steps": ["a", None]}))
     assert refused.status == 422
     assert refused.causes == [("FieldValueTypeInvalid", "spec.steps[1]")]
     assert 'spec.steps[1] in body must be of type string: "null"' in refused.message
@@ -46,7 +46,7 @@ async def test_a_null_in_a_list_is_refused(wire: Wire) -> None:
 
 async def test_a_float_that_is_an_integer_becomes_one_where_no_rule_reads_it(wire: Wire) -> None:
     kind = await defined(wire, fields(size=INTEGER))
-    created = await wire.post(wire.of(kind), widget(wire, {"size": 2.0}))
+    created = await wire.post(wire.of(kind), widget({"size": 2.0}))
     assert created.status == 201
     assert repr(created.body["spec"]["size"]) == "2"
 
@@ -54,7 +54,7 @@ async def test_a_float_that_is_an_integer_becomes_one_where_no_rule_reads_it(wir
 async def test_a_rule_does_not_read_a_float(wire: Wire) -> None:
     rule = {"rule": "!has(self.size) || self.size > 0", "message": "there is some"}
     kind = await defined(wire, fields(size=INTEGER, rules=[rule]))
-    refused = await wire.post(wire.of(kind), widget(wire, {"size": 2.0}))
+    refused = await wire.post(wire.of(kind), widget({"size": 2.0}))
     assert refused.status == 422
     why = "invalid data, expected int, got float64 evaluating rule: there is some"
     assert refused.message.endswith(f'spec: Invalid value: "object": {why}')
@@ -62,7 +62,7 @@ async def test_a_rule_does_not_read_a_float(wire: Wire) -> None:
 
 async def test_an_unknown_field_is_dropped_with_a_warning(wire: Wire) -> None:
     kind = await defined(wire, fields(size=INTEGER))
-    created = await wire.post(wire.of(kind), widget(wire, {"size": 1, "szie": 2}, foo="bar"))
+    created = await wire.post(wire.of(kind), widget({"size": 1, "szie": 2}, foo="bar"))
     assert (created.status, created.body["spec"]) == (201, {"size": 1})
     assert created.warnings == ['unknown field "metadata.foo"', 'unknown field "spec.szie"']
     patched = await wire.merge(wire.of(kind, "one"), {"spec": {"szie": 2}})
@@ -71,7 +71,7 @@ async def test_an_unknown_field_is_dropped_with_a_warning(wire: Wire) -> None:
 
 async def test_an_unknown_field_is_refused_by_who_is_strict(wire: Wire) -> None:
     kind = await defined(wire, fields(size=INTEGER))
-    body = widget(wire, {"szie": 2})
+    body = widget({"szie": 2})
     refused = await wire.post(wire.of(kind), body, fieldValidation="Strict")
     assert refused.status == 400
     why = 'strict decoding error: unknown field "spec.szie"'
@@ -88,23 +88,23 @@ async def test_an_unknown_field_is_refused_by_who_is_strict(wire: Wire) -> None:
 
 async def test_an_unknown_field_in_an_apply_is_an_error(wire: Wire) -> None:
     kind = await defined(wire, fields(size=INTEGER))
-    refused = await wire.apply(wire.of(kind, "one"), widget(wire, {"szie": 2}))
+    refused = await wire.apply(wire.of(kind, "one"), widget({"szie": 2}))
     assert refused.status == 500
-    assert refused.message.endswith(f"Kind={kind.name}): .spec.szie: field not declared in schema")
+    assert refused.message.endswith("Kind=Widget): .spec.szie: field not declared in schema")
 
 
 async def test_no_rule_is_asked_of_what_has_a_wrong_enum(wire: Wire) -> None:
     rule = {"rule": "!has(self.size) || self.size > 3"}
     colour = {**STRING, "enum": ["red"]}
     kind = await defined(wire, fields(size=INTEGER, colour=colour, rules=[rule]))
-    refused = await wire.post(wire.of(kind), widget(wire, {"size": 1, "colour": "pink"}))
+    refused = await wire.post(wire.of(kind), widget({"size": 1, "colour": "pink"}))
     assert refused.causes == [("FieldValueNotSupported", "spec.colour"), INVALID_MEANWHILE]
     assert "some validation rules were not checked" in refused.message
 
 
 async def test_without_rules_nobody_speaks_of_rules(wire: Wire) -> None:
     kind = await defined(wire, fields(size=INTEGER))
-    refused = await wire.post(wire.of(kind), widget(wire, {"size": "1"}))
+    refused = await wire.post(wire.of(kind), widget({"size": "1"}))
     words = (
         'spec.size: Invalid value: "string": spec.size in body must be of type integer: "string"'
     )
@@ -136,15 +136,15 @@ async def test_a_broken_rule_in_words(wire: Wire, spec: dict[str, object], said:
         wire,
         fields(size=INTEGER, part=fields(size=INTEGER), list=listed, plain=plain, rules=rules),
     )
-    refused = await wire.post(wire.of(kind), widget(wire, spec))
+    refused = await wire.post(wire.of(kind), widget(spec))
     assert refused.status == 422
     assert refused.message.endswith(f"is invalid: {said}")
 
 
 async def test_a_put_names_the_version_that_it_replaces(wire: Wire) -> None:
     kind = await defined(wire, fields(size=INTEGER))
-    await wire.post(wire.of(kind), widget(wire, {"size": 1}))
-    refused = await wire.put(wire.of(kind, "one"), widget(wire, {"size": 2}))
+    await wire.post(wire.of(kind), widget({"size": 1}))
+    refused = await wire.put(wire.of(kind, "one"), widget({"size": 2}))
     assert refused.status == 422
     why = "metadata.resourceVersion: Invalid value: 0: must be specified for an update"
     assert refused.message == f'{kind.crd_name} "one" is invalid: {why}'
@@ -152,5 +152,5 @@ async def test_a_put_names_the_version_that_it_replaces(wire: Wire) -> None:
 
 async def test_a_put_makes_no_custom_resource(wire: Wire) -> None:
     kind = await defined(wire, fields(size=INTEGER))
-    refused = await wire.put(wire.of(kind, "one"), widget(wire, {"size": 2}))
+    refused = await wire.put(wire.of(kind, "one"), widget({"size": 2}))
     assert refused.status == 404

@@ -3,14 +3,15 @@
 from functools import partial
 
 from rollouts.kube.paths import object_path
-from rollouts.model.kinds import CRD, JSON, Ref
+from rollouts.model.kinds import CRD, JSON, Kind, Ref
 from rollouts.sandbox.apiserver.builtins import CONFIG_MAP
-from tests.contract.api_server.definitions import INTEGER, defined, fields, widget
+from tests.contract.api_server.definitions import INTEGER, custom, defined, fields
 from tests.contract.api_server.objects import NOBODY, config_map
-from tests.contract.api_server.wire import Wire
+from tests.contract.api_server.wire import Answer, Wire
 from tests.waiting import answer
 
 HELD = "example.dev/held"
+GADGET = Kind("contract.example.dev", "v1", "gadgets", "Gadget")
 
 
 async def owned(wire: Wire, name: str, **reference: object) -> None:
@@ -100,22 +101,24 @@ async def test_what_is_going_gets_no_new_finalizer(wire: Wire) -> None:
 
 
 async def test_a_definition_waits_for_its_objects_and_lets_no_new_one_in(wire: Wire) -> None:
-    kind = await defined(wire, fields(size=INTEGER))
-    await wire.post(wire.of(kind), widget(wire, {"size": 1}, finalizers=[HELD]))
+    kind = await defined(wire, fields(size=INTEGER), GADGET)
+    one = custom(kind, {"name": "one", "finalizers": [HELD]}, spec={"size": 1})
+    two = custom(kind, {"name": "two"}, spec={"size": 2})
+    await wire.post(wire.of(kind), one)
     path = object_path(Ref(CRD, "", kind.crd_name))
     await wire.delete(path)
 
-    async def refuses() -> bool:
-        return (await wire.post(wire.of(kind), widget(wire, {}, "two"))).status == 403
+    async def refused() -> Answer | None:
+        said = await wire.post(wire.of(kind), two, dryRun="All")
+        return said if said.status != 201 else None
 
-    await answer(refuses)
-    refused = await wire.post(wire.of(kind), widget(wire, {}, "two"))
-    assert refused.message == (
+    said = await answer(refused)
+    assert said.status == 403
+    assert said.message == (
         f'{kind.crd_name} "two" is forbidden: create not allowed while custom resource'
         " definition is terminating"
     )
-    changed = await wire.merge(wire.of(kind, "one"), {"spec": {"size": 2}})
-    assert changed.status == 200
+    assert (await wire.merge(wire.of(kind, "one"), {"spec": {"size": 2}})).status == 200
     await wire.merge(wire.of(kind, "one"), {"metadata": {"finalizers": None}})
     await answer(partial(is_gone, wire, path))
     await answer(partial(is_gone, wire, wire.of(kind)))

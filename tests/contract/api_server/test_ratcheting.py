@@ -44,7 +44,7 @@ TIGHT = schema(SMALL, {**STRING, "enum": ["red"]}, {**STRING, "maxLength": 3})
 async def tightened(wire: Wire, now: JSON) -> Kind:
     """Store what is valid, then define the kind so that it is not."""
     kind = await defined(wire, schema())
-    await wire.post(wire.of(kind), widget(wire, BEFORE, finalizers=["example.dev/held"]))
+    await wire.post(wire.of(kind), widget(BEFORE, finalizers=["example.dev/held"]))
     await defined(wire, now)
     return kind
 
@@ -54,7 +54,7 @@ async def test_what_is_around_the_spec_may_change(wire: Wire) -> None:
     one, status = wire.of(kind, "one"), wire.of(kind, "one", "status")
     assert (await wire.merge(one, {"metadata": {"labels": {"a": "b"}}})).status == 200
     assert (await wire.merge(status, {"status": {"phase": "Fine"}})).status == 200
-    unnamed = {key: value for key, value in widget(wire, {}).items() if key != "spec"}
+    unnamed = {key: value for key, value in widget({}).items() if key != "spec"}
     unnamed["metadata"] = {"name": "one", "labels": {"c": "d"}}
     assert (await wire.apply(one, unnamed)).status == 200
     assert (await wire.merge(one, {"metadata": {"finalizers": None}})).status == 200
@@ -114,6 +114,6 @@ async def test_a_rule_counts_once_anything_below_it_changes(wire: Wire) -> None:
 
 async def test_a_new_object_is_not_excused(wire: Wire) -> None:
     kind = await tightened(wire, {**TIGHT, "x-kubernetes-validations": [RULE]})
-    refused = await wire.post(wire.of(kind), widget(wire, BEFORE, "two"))
+    refused = await wire.post(wire.of(kind), widget(BEFORE, "two"))
     assert refused.status == 422
     assert refused.causes[-1] == INVALID_MEANWHILE

@@ -13,13 +13,13 @@ SUBRESOURCES = {"status": {}, "scale": PATHS | {"labelSelectorPath": ".status.se
 
 async def scalable(wire: Wire, **spec: Any) -> Kind:
     kind = await defined(wire, fields(replicas=INTEGER, note=STRING), subresources=SUBRESOURCES)
-    await wire.post(wire.of(kind), widget(wire, spec))
+    await wire.post(wire.of(kind), widget(spec))
     return kind
 
 
 async def test_a_status_that_comes_with_an_object_is_dropped(wire: Wire) -> None:
     kind = await defined(wire, fields(replicas=INTEGER))
-    body = {**widget(wire, {}), "status": {"phase": "Fine"}}
+    body = {**widget({}), "status": {"phase": "Fine"}}
     assert "status" not in (await wire.post(wire.of(kind), body)).body
     patched = await wire.merge(wire.of(kind, "one"), {"status": {"phase": "Fine"}})
     assert (patched.status, "status" in patched.body) == (200, False)

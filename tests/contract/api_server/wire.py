@@ -50,7 +50,7 @@ class Wire:
     """
     One API server, as its admin, and a namespace there that is this test's own.
 
-    `compact` makes the server forget its past. What `at_the_end` names is deleted then.
+    `compact` makes the server forget its past.
     """
 
     def __init__(
@@ -58,7 +58,6 @@ class Wire:
     ) -> None:
         self.namespace = namespace
         self.compact = compact
-        self.at_the_end = [object_path(Ref(NAMESPACE, "", namespace))]
         self._connection = Connection(kubeconfig)
 
     async def open(self) -> None:
@@ -71,8 +70,7 @@ class Wire:
         await answer(has_account)
 
     async def close(self) -> None:
-        for path in reversed(self.at_the_end):
-            await self.delete(path)
+        await self.delete(object_path(Ref(NAMESPACE, "", self.namespace)))
         await self._connection.close()
 
     def of(self, kind: Kind, name: str = "", subresource: str = "") -> str:
