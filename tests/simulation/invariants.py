@@ -103,6 +103,9 @@ class Invariants:
         if self._is_asked_for(old.status) or self._goes_back_to_nobody(new):
             return
         for service in old.ready.keys() & new.ready.keys():
+            found = self.story.caches.get(Ref(SERVICE, NAMESPACE, service))
+            if not old.stable and found is not None and is_ours(found):
+                continue  # it is for a canary, and there is none before anything is stable
             emptied = old.behind(service) and not new.behind(service)
             known = is_known_gap("named no longer") and service not in named_services(
                 self.story.rollout

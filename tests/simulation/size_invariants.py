@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from rollouts.core.world import under_way
-from rollouts.model.kinds import ENDPOINT_SLICE, SERVICE, FrozenJSON
+from rollouts.model.kinds import ENDPOINT_SLICE, HASH_LABEL, REPLICA_SET, SERVICE, FrozenJSON
 from tests.simulation.attempt_invariants import Attempts
+from tests.simulation.dataplane import CALLED, NAMESPACE, selected
 from tests.simulation.known_gaps import is_known_gap
-from tests.simulation.snapshot import Snapshot, Watched, is_by_replicas, wanted
+from tests.simulation.snapshot import Snapshot, Watched, is_by_replicas, names, wanted
 
 QUIET_SECONDS = 5.0
 """How long a revision has had no request before its pods go; all delays of the stories are as long."""
@@ -39,25 +40,34 @@ class Sizes:
         elif hash_ == old.stable:
             self._stable_is_kept(old, new.sizes[hash_])
         elif not self._is_asked_for(old, new, hash_):
-            self._is_quiet(old.strategy, hash_)
+            self._is_quiet(old, hash_)
 
     def _is_asked_for(self, old: Snapshot, new: Snapshot, hash_: str) -> bool:
         """Return whether a revision that has all the traffic is made as small as its autoscaler wants it."""
         active = hash_ == old.current and old.status.weights.applied == 100
         return active and new.sizes[hash_] >= wanted(self.story)
 
-    def _is_quiet(self, strategy: FrozenJSON, hash_: str) -> None:
+    def _is_quiet(self, old: Snapshot, hash_: str) -> None:
         served = self.story.users.served_at.get(hash_)
         if served is None:
             return
         unseen = SERVICE in self.story.caches.late or ENDPOINT_SLICE in self.story.caches.late
         if unseen and self.story.selected_at > self.story.users.clock.now() - SOON:
             return  # what somebody has just had a Service select can't be known yet
+        if self._is_called_past_us(old, hash_):
+            return
         if is_known_gap("shared for a moment") and served <= self.story.selected_at + SOON:
             return
         quiet = (self.story.users.clock.now() - served).total_seconds()
-        assert quiet >= _delay(strategy, self.story.rollout) - _ROUNDED, (
+        assert quiet >= _delay(old.strategy, self.story.rollout) - _ROUNDED, (
             f"pods of {hash_} go {quiet} s after they served"
+        )
+
+    def _is_called_past_us(self, old: Snapshot, hash_: str) -> bool:
+        """Return whether users reach a revision by a Service of all pods that no spec names: nobody takes that away."""
+        return any(
+            old.behind(service)[hash_] and not selected(self.story.caches, service)
+            for service in set(CALLED) - names(self.story)
         )
 
     def _stable_is_kept(self, old: Snapshot, size: int) -> None:
@@ -71,7 +81,7 @@ class Sizes:
             assert size >= share * total - _LITTLE, f"stable has {size} for {share:.0%} of {total}"
 
     def _enough_are_left(self, old: Snapshot, new: Snapshot) -> None:
-        """By replicas, pods go only as fast as maxUnavailable lets them."""
+        """By replicas, available pods go only as fast as maxUnavailable lets them; others don't count, as in a Deployment."""
         if (
             old.strategy.get("maxUnavailable") is not None
             or old.strategy.get("maxSurge") is not None
@@ -79,8 +89,14 @@ class Sizes:
             return
         total = wanted(self.story)
         left = sum(new.behind("checkout").values())
-        before = sum(old.behind("checkout").values())
+        ready = old.behind("checkout")
+        before = sum(min(count, self._available(hash_)) for hash_, count in ready.items())
         assert left >= min(before, total - total // 4), f"{left} of {total} pods are left to serve"
+
+    def _available(self, hash_: str) -> int:
+        """Return how many pods of a revision are available, as its ReplicaSet says."""
+        found = self.story.caches.select(REPLICA_SET, NAMESPACE, {HASH_LABEL: hash_})
+        return sum(int((each.get("status") or {}).get("availableReplicas", 0)) for each in found)
 
 
 def _delay(strategy: FrozenJSON, rollout: FrozenJSON) -> float:

@@ -103,8 +103,9 @@ def names(story: Watched) -> set[str]:
 
 
 def wanted(story: Watched) -> int:
-    """Return how many pods the spec asks for."""
-    return int(story.rollout["spec"].get("replicas", 1))
+    """Return how many pods the spec asks for, as far as the controller knows by now."""
+    rollout = story.caches.get(KEY.ref) or story.rollout
+    return int(rollout["spec"].get("replicas", 1))
 
 
 def verb_of(rollout: FrozenJSON) -> str:
