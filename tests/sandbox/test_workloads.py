@@ -64,7 +64,7 @@ class Cluster:
         return [
             endpoint["addresses"][0]
             for found in self.store.select(ENDPOINT_SLICE, "default")
-            for endpoint in found["endpoints"]
+            for endpoint in found["endpoints"] or ()
             if endpoint["conditions"]["ready"]
         ]
 

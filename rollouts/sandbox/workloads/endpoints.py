@@ -129,8 +129,8 @@ def _slice(service: FrozenJSON, ports: Ports, endpoints: list[JSON], number: int
             "ownerReferences": [controller_reference(service)],
         },
         "addressType": "IPv4",
-        "endpoints": sorted(endpoints, key=lambda each: str(each["addresses"][0])),
-        "ports": [_port(*port) for port in ports],
+        "endpoints": sorted(endpoints, key=lambda each: str(each["addresses"][0])) or None,
+        "ports": [_port(*port) for port in ports] or None,
     }
 
 

@@ -77,7 +77,7 @@ def ready_since(pod: FrozenJSON) -> datetime | None:
     found = condition(pod, "Ready")
     if found is None or found["status"] != "True" or is_going(pod):
         return None
-    return parsed(found["lastTransitionTime"])
+    return parsed(found.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
 
 
 def is_active(pod: FrozenJSON) -> bool:
@@ -100,6 +100,6 @@ def merged_conditions(present: Iterable[FrozenJSON], ours: Iterable[JSON], now: 
     for new in ours:
         old = before.get(new["type"])
         same = old is not None and old["status"] == new["status"]
-        since = old["lastTransitionTime"] if old and same else now
+        since = old.get("lastTransitionTime", now) if old and same else now
         before[new["type"]] = {**new, "lastTransitionTime": since}
     return list(before.values())

@@ -1,5 +1,5 @@
 """
-The API servers that have to answer alike: the sandbox's and a real one.
+The API servers that have to answer alike, each with its controllers: the sandbox's and a real one.
 
 Each assertion in this folder was seen on the real one first. Where the two differ, the sandbox's
 is wrong.
@@ -14,6 +14,11 @@ from pathlib import Path
 import pytest
 
 from rollouts.sandbox.apiserver.server import ApiServer
+from rollouts.sandbox.workloads.control_loop import ControlLoop
+from rollouts.sandbox.workloads.deployments import Deployments
+from rollouts.sandbox.workloads.disruptions import Disruptions
+from rollouts.sandbox.workloads.endpoints import EndpointSlices
+from rollouts.sandbox.workloads.replicasets import ReplicaSets
 from tests.contract.api_server.wire import Wire
 from tests.contract.conftest import write_kubeconfig
 
@@ -25,7 +30,18 @@ async def embedded_wire(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[
 
     wire = Wire(write_kubeconfig(api_server.url, tmp_path), "contract", compact)
     await wire.open()
+    store = api_server.store
+    controllers = (
+        ReplicaSets(store),
+        Deployments(store),
+        EndpointSlices(store),
+        Disruptions(store),
+    )
+    tasks = [asyncio.create_task(ControlLoop(store, each).run()) for each in controllers]
     yield wire
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     await wire.close()
 
 

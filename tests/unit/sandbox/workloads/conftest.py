@@ -110,7 +110,7 @@ class World:
     def endpoints(self, service: str) -> list[JSON]:
         label = {"kubernetes.io/service-name": service}
         found = self.store.select(ENDPOINT_SLICE, NAMESPACE, label)
-        return [endpoint for each in found for endpoint in each["endpoints"]]
+        return [endpoint for each in found for endpoint in each["endpoints"] or ()]
 
 
 @pytest.fixture
