@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from rollouts.core.world import under_way
-from rollouts.model.kinds import ENDPOINT_SLICE, HASH_LABEL, REPLICA_SET, SERVICE, FrozenJSON
+from rollouts.model.kinds import ENDPOINT_SLICE, SERVICE, FrozenJSON
 from tests.simulation.attempt_invariants import Attempts
-from tests.simulation.dataplane import CALLED, NAMESPACE, selected
+from tests.simulation.dataplane import CALLED, selected
 from tests.simulation.known_gaps import is_known_gap
 from tests.simulation.snapshot import Snapshot, Watched, is_by_replicas, names, wanted
 
@@ -90,13 +90,8 @@ class Sizes:
         total = wanted(self.story)
         left = sum(new.behind("checkout").values())
         ready = old.behind("checkout")
-        before = sum(min(count, self._available(hash_)) for hash_, count in ready.items())
+        before = sum(min(count, old.available.get(hash_, 0)) for hash_, count in ready.items())
         assert left >= min(before, total - total // 4), f"{left} of {total} pods are left to serve"
-
-    def _available(self, hash_: str) -> int:
-        """Return how many pods of a revision are available, as its ReplicaSet says."""
-        found = self.story.caches.select(REPLICA_SET, NAMESPACE, {HASH_LABEL: hash_})
-        return sum(int((each.get("status") or {}).get("availableReplicas", 0)) for each in found)
 
 
 def _delay(strategy: FrozenJSON, rollout: FrozenJSON) -> float:

@@ -45,6 +45,8 @@ class Snapshot:
     ready: Ready
     sizes: Mapping[str, int]
     """What each revision's ReplicaSet is to have."""
+    available: Mapping[str, int]
+    """How many pods each has that are available, as far as its ReplicaSet tells."""
     status: RolloutStatus
 
     @property
@@ -74,12 +76,17 @@ def take_snapshot(story: Watched) -> Snapshot:
     """Return what the story's controller sees now."""
     caches = story.caches
     entrances, ready = doors(caches), to_come(caches)
-    sizes = {
-        each["metadata"]["labels"].get(HASH_LABEL, ""): each["spec"]["replicas"]
+    sets = {
+        each["metadata"]["labels"].get(HASH_LABEL, ""): each
         for each in caches.select(REPLICA_SET, NAMESPACE)
     }
+    sizes = {hash_: each["spec"]["replicas"] for hash_, each in sets.items()}
+    available = {
+        hash_: int((each.get("status") or {}).get("availableReplicas", 0))
+        for hash_, each in sets.items()
+    }
     now = entrances.shares(shown(caches))
-    return Snapshot(now, entrances.shares(ready), ready, sizes, story.status)
+    return Snapshot(now, entrances.shares(ready), ready, sizes, available, story.status)
 
 
 def hash_of(revision: Revision | None) -> str:
