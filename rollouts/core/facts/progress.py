@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from rollouts.core.facts.holds import is_held
-from rollouts.core.facts.traffic import is_reachable, weight_is_met
+from rollouts.core.facts.traffic import is_draining, is_reachable, weight_is_met
 from rollouts.core.world import (
     World,
     carrier_of,
@@ -147,6 +147,11 @@ def step_waits_for(world: World, status: RolloutStatus) -> str:
     if _lacks_preview(world, status):
         preview = world.spec.canary_service
         return f"Service {preview} does not lead to the new revision's ready pods yet"
+    if status.weights.desired > status.weights.applied and is_draining(world, status):
+        return (
+            f"weight {status.weights.desired} % waits until the counters of the last canary are at rest,"
+            " so that nothing of it counts against this one"
+        )
     return carrier_of(world.spec).unconfirmed(world, status)
 
 

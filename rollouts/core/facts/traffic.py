@@ -176,7 +176,7 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
         return False  # evidence may have turned while the rise waited for its pods
     if carrier_of(spec).pods_are_the_weight:
         return stable_is_failing(world, status) or not _others_are_left(world, status)
-    if status.drain_until is not None and world.now < status.drain_until:
+    if is_draining(world, status):
         return False
     canary, stable = world.replica_set(status.current_revision), status.stable_revision
     stable_service = world.stable_service
@@ -189,6 +189,13 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
         and (stable_is_down(world, status) or stable_service.selected_hash == stable.hash)
         and is_reachable(world, status, wanted)
     )
+
+
+def is_draining(world: World, status: RolloutStatus) -> bool:
+    """Return whether counters may still move for the last canary, which had its traffic by the same routes."""
+    if carrier_of(world.spec).pods_are_the_weight or status.drain_until is None:
+        return False
+    return world.now < status.drain_until
 
 
 def is_reachable(world: World, status: RolloutStatus, least: int) -> bool:

@@ -99,9 +99,10 @@ def test_a_finding_that_blocks_nothing_does_not_hold_the_weight() -> None:
     assert raises(about_to_rise(route=Route(findings=(warning,))))
 
 
-def test_draining_ends_by_the_clock_and_asks_to_be_woken() -> None:
+def test_draining_ends_by_the_clock_says_so_and_asks_to_be_woken() -> None:
     decision = about_to_rise(drain_until=at(1.5)).decide()
     assert decision.requeue_after_seconds == 1.5
+    assert "25 % waits until the counters of the last canary are at rest" in decision.status.message
     assert raises(about_to_rise(drain_until=at(0)))
 
 
