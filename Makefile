@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # More than cores: half of the tests wait, for pods, scrapes and pauses.
 WORKERS ?= $(shell echo $$(($$(nproc) + 3)))
 
-.PHONY: help demo test control-plane nightly check style types layers limits format crd messages lock bench leaning sim reconciles side-by-side switches matrix clean
+.PHONY: help demo test control-plane nightly check style types layers limits format crd messages lock bench leaning sim planted reconciles side-by-side switches matrix clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ leaning: .venv/.installed ## Release good and bad versions in virtual time: how 
 
 sim: .venv/.installed ## Live through bad weeks in virtual time: SEED= RUNS=, or SEED= alone for the timeline of one
 	@python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
+
+planted: .venv/.installed ## Plant bugs in copies of the product, and see by what and how soon the simulation finds each
+	@python -m tests.simulation.planted $(ARGS)
 
 reconciles: .venv/.installed ## Measure what a reconcile costs, with a thousand Rollouts in one cluster
 	@python -m bench.reconciles $(ARGS)

@@ -1,7 +1,7 @@
 """
 Bad weeks by the thousand: `make sim SEED= RUNS=`.
 
-    python -m tests.simulation [--seed 0] [--runs 1000] [--workers N] [--state FILE] [--most-failures 5]
+    python -m tests.simulation [--seed 0] [--runs 1000] [--workers N] [--state FILE] [--most-failures 5] [--as-found]
     python -m tests.simulation --seed 4711 [--moments 3-5,9]
 
 Each seed is a week: one Rollout, at least four releases, whatever can happen to a cluster, and after
@@ -172,6 +172,9 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--state", type=Path, default=None)
     parser.add_argument("--most-failures", type=int, default=5)
+    parser.add_argument(
+        "--as-found", action="store_true", help="do not look for the moments needed"
+    )
     options = parser.parse_args()
     quieten()
     if options.runs is None or options.moments is not None:
@@ -179,7 +182,7 @@ def main() -> int:
     state = State.read(options.state, options.seed)
     run(state, options.runs, options)
     for failure in state.failures:
-        least = simplified(failure)
+        least = failure if options.as_found else simplified(failure)
         say(f"\n{_told(least)}\n" + "\n".join(least.timeline))
     say(f"{state.done} weeks in {state.seconds:.0f} s")
     print(_table(state))

@@ -32,6 +32,7 @@ from tests.simulation.snapshot import (
     Snapshot,
     Watched,
     is_by_replicas,
+    is_called_past_us,
     names,
     take_snapshot,
     verb_of,
@@ -135,7 +136,7 @@ class Invariants:
         if not (current and old.stable) or current == old.stable:
             return
         before, after = old.most(current), new.most(current)
-        if after <= before + _LITTLE:
+        if after <= before + _LITTLE or is_called_past_us(self.story, new, current):
             return
         service = str(old.strategy.get("stableService") or old.strategy.get("activeService") or "")
         refused = bool(self.story.caches.refusals)

@@ -6,9 +6,14 @@ from datetime import timedelta
 from rollouts.core.world import under_way
 from rollouts.model.kinds import ENDPOINT_SLICE, SERVICE, FrozenJSON
 from tests.simulation.attempt_invariants import Attempts
-from tests.simulation.dataplane import CALLED, selected
 from tests.simulation.known_gaps import is_known_gap
-from tests.simulation.snapshot import Snapshot, Watched, is_by_replicas, names, wanted
+from tests.simulation.snapshot import (
+    Snapshot,
+    Watched,
+    is_by_replicas,
+    is_called_past_us,
+    wanted,
+)
 
 QUIET_SECONDS = 5.0
 """How long a revision has had no request before its pods go; all delays of the stories are as long."""
@@ -54,20 +59,13 @@ class Sizes:
         unseen = SERVICE in self.story.caches.late or ENDPOINT_SLICE in self.story.caches.late
         if unseen and self.story.selected_at > self.story.users.clock.now() - SOON:
             return  # what somebody has just had a Service select can't be known yet
-        if self._is_called_past_us(old, hash_):
+        if is_called_past_us(self.story, old, hash_):
             return
         if is_known_gap("shared for a moment") and served <= self.story.selected_at + SOON:
             return
         quiet = (self.story.users.clock.now() - served).total_seconds()
         assert quiet >= _delay(old.strategy, self.story.rollout) - _ROUNDED, (
             f"pods of {hash_} go {quiet} s after they served"
-        )
-
-    def _is_called_past_us(self, old: Snapshot, hash_: str) -> bool:
-        """Return whether users reach a revision by a Service of all pods that no spec names: nobody takes that away."""
-        return any(
-            old.behind(service)[hash_] and not selected(self.story.caches, service)
-            for service in set(CALLED) - names(self.story)
         )
 
     def _stable_is_kept(self, old: Snapshot, size: int) -> None:

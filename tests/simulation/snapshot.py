@@ -11,7 +11,18 @@ from rollouts.model.kinds import HASH_LABEL, JSON, REPLICA_SET, FrozenJSON
 from rollouts.model.rollout_key import Key
 from rollouts.model.status import Revision, RolloutStatus
 from tests.simulation.cluster import Caches
-from tests.simulation.dataplane import BESIDE, NAMESPACE, Ready, Shares, doors, shown, to_come
+from tests.simulation.dataplane import (
+    BESIDE,
+    CALLED,
+    NAMESPACE,
+    Ready,
+    Shares,
+    doors,
+    selected,
+    shown,
+    to_come,
+)
+from tests.simulation.known_gaps import is_known_gap
 from tests.simulation.users import SimulatedMonitor, Users
 
 KEY = Key(NAMESPACE, "checkout")
@@ -107,6 +118,14 @@ def names(story: Watched) -> set[str]:
     """Return the Services that a spec names: as it is written, or as it is in force."""
     in_force = {"spec": story.status.spec_in_force or {}}
     return {*named_services(story.rollout), *named_services(in_force)}
+
+
+def is_called_past_us(story: Watched, snapshot: Snapshot, hash_: str) -> bool:
+    """Return whether users reach a revision by a Service of all pods that no spec names, which is a known gap."""
+    return is_known_gap("called past us") and any(
+        snapshot.behind(service)[hash_] and not selected(story.caches, service)
+        for service in set(CALLED) - names(story)
+    )
 
 
 def wanted(story: Watched) -> int:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.simulation.failures import lived, numbers, simplified, written
 from tests.simulation.invariants import Invariants
+from tests.simulation.planted.patches import ROOT, Planted, apply, every_planted
 from tests.simulation.shrinking import shrunk
 from tests.simulation.snapshot import Snapshot
 from tests.simulation.week import RELEASES, Week
@@ -37,6 +38,11 @@ def test_a_failure_is_told_by_what_found_it_with_the_moments_that_it_needs(
     assert len(least.kept) == 1
     assert least.again == f"make sim SEED={SEED} ARGS='--moments {least.kept[0]}'"
     assert any("release shop:" in line for line in least.timeline)
+
+
+@pytest.mark.parametrize("bug", every_planted(), ids=lambda bug: bug.name)
+def test_a_planted_bug_is_one_of_the_code_as_it_is(bug: Planted) -> None:
+    apply(bug.file, ROOT, only_check=True)
 
 
 @given(needed=st.frozensets(st.integers(0, 60), max_size=6), length=st.integers(61, 90))

@@ -107,11 +107,13 @@ def _first_size(world: World, status: RolloutStatus, hash_: str) -> int:
     Return the size of a first deploy that another one follows before it was stable.
 
     It makes room: what is not ready protects nobody, and may hold the quota that the next one
-    needs. What answers goes as the next one comes, one pod ahead of it.
+    needs. What answers goes as the next one comes, one pod ahead of it; the last pod that does waits
+    until the next one has one, whatever room that takes.
     """
     running, found = world.replica_set(status.current_revision), world.observed.replica_sets[hash_]
     available = running.available if running is not None else 0
-    return max(0, min(found.wanted, found.ready, world.spec.replicas - available - 1))
+    left = max(world.spec.replicas - available - 1, 0 if available else min(1, world.spec.replicas))
+    return min(found.wanted, found.ready, left)
 
 
 def _canary_size(world: World, status: RolloutStatus) -> int:

@@ -190,6 +190,18 @@ def test_a_first_deploy_that_is_overtaken_makes_room_pod_by_pod() -> None:
     assert not scene.evolve(replica_set(OLD, 2), replica_set(NEW, 4, 1)).decide().actions
 
 
+def test_the_only_pod_of_a_first_deploy_that_is_overtaken_answers_until_another_does() -> None:
+    scene = settled(spec=spec_of(replicas=1)).with_(
+        stable_revision=None, template_hash=NEW, current_revision=revision(NEW)
+    )
+    alone = scene.evolve(replica_set(OLD, 1), replica_set(NEW, 1, 0))
+    assert ScaleReplicaSet("checkout-oldhash", 0) not in alone.decide().actions
+    broken = scene.evolve(replica_set(OLD, 1, 0), replica_set(NEW, 1, 0))
+    assert ScaleReplicaSet("checkout-oldhash", 0) in broken.decide().actions
+    there = scene.evolve(replica_set(OLD, 1), replica_set(NEW, 1))
+    assert ScaleReplicaSet("checkout-oldhash", 0) in there.decide().actions
+
+
 def test_an_outage_of_stable_is_told_once_in_a_release_and_leaves_the_message_when_it_ends() -> (
     None
 ):
