@@ -45,7 +45,7 @@ def _first_failure(root: Path, seed: int, runs: int, workers: int) -> Found | No
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder, "state.json")
         numbers = [f"--seed={seed}", f"--runs={runs}", f"--workers={workers}"]
-        subprocess.run(
+        done = subprocess.run(
             [
                 sys.executable,
                 "-m",
@@ -59,7 +59,10 @@ def _first_failure(root: Path, seed: int, runs: int, workers: int) -> Found | No
             env={**os.environ, "PYTHONPATH": str(root)},
             capture_output=True,
             check=False,
+            text=True,
         )
+        if not state.exists():
+            raise RuntimeError(f"the simulation did not run in {root}:\n{done.stderr[-2000:]}")
         failures = json.loads(state.read_text())["failures"]
     return failures[0] if failures else None
 
