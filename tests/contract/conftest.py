@@ -6,13 +6,14 @@ ROLLOUTS_TEST_KUBECONFIG names; each test makes and removes a namespace there, a
 Rollout and of `api_server/definitions.py` stay.
 """
 
+import asyncio
 import os
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 import yaml
@@ -178,12 +179,19 @@ def real_kubeconfig(request: pytest.FixtureRequest) -> Path:
     return started
 
 
+async def hung_up() -> None:
+    """Wait until connections over TLS, which were closed, have said goodbye: that takes an answer."""
+    transports: Any = getattr(asyncio.get_running_loop(), "_transports")  # noqa: B009 - no type has it
+    await until(lambda: all(each._sock is None for each in list(transports.values())))
+
+
 @pytest.fixture
 async def real(real_kubeconfig: Path) -> AsyncIterator[KubeWorld]:
     world = KubeWorld(real_kubeconfig)
     await world.start()
     yield world
     await world.stop()
+    await hung_up()
 
 
 @pytest.fixture(params=["fake", "embedded", pytest.param("real", marks=pytest.mark.control_plane)])

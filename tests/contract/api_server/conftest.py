@@ -20,7 +20,7 @@ from rollouts.sandbox.workloads.disruptions import Disruptions
 from rollouts.sandbox.workloads.endpoints import EndpointSlices
 from rollouts.sandbox.workloads.replicasets import ReplicaSets
 from tests.contract.api_server.wire import Wire
-from tests.contract.conftest import write_kubeconfig
+from tests.contract.conftest import hung_up, write_kubeconfig
 
 
 @pytest.fixture
@@ -56,6 +56,7 @@ async def real_wire(request: pytest.FixtureRequest, real_kubeconfig: Path) -> As
     await wire.open()
     yield wire
     await wire.close()
+    await hung_up()
 
 
 SERVERS = ["embedded", pytest.param("real", marks=pytest.mark.control_plane)]

@@ -57,7 +57,10 @@ async def defined(wire: Wire, spec: JSON, kind: Kind = WIDGET, **version: Any) -
     probe = custom(kind, {"name": "probe"}, mark=mark)
 
     async def is_served() -> bool:
-        return (await wire.post(wire.of(kind), probe, dryRun="All")).status == 201
+        if (await wire.post(wire.of(kind), probe, dryRun="All")).status != 201:
+            return False
+        cached = await wire.get(wire.of(kind), resourceVersion=0)  # 429 while the cache is filled
+        return cached.status == 200
 
     await answer(is_served)
     return kind
