@@ -6,7 +6,6 @@ is wrong.
 """
 
 import asyncio
-import os
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from rollouts.sandbox.workloads.disruptions import Disruptions
 from rollouts.sandbox.workloads.endpoints import EndpointSlices
 from rollouts.sandbox.workloads.replicasets import ReplicaSets
 from tests.contract.api_server.wire import Wire
-from tests.contract.conftest import hung_up, write_kubeconfig
+from tests.contract.conftest import BORROWED, hung_up, write_kubeconfig
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ async def embedded_wire(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[
 @pytest.fixture
 async def real_wire(request: pytest.FixtureRequest, real_kubeconfig: Path) -> AsyncIterator[Wire]:
     async def compact() -> None:
-        if "ROLLOUTS_TEST_KUBECONFIG" in os.environ:
+        if BORROWED:
             pytest.skip("somebody's cluster is not made to forget its past")
         await asyncio.to_thread(request.getfixturevalue("control_plane").compact)
 

@@ -13,6 +13,7 @@ from rollouts.kube.connection import Connection
 from rollouts.kube.paths import collection_path, object_path
 from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 from rollouts.sandbox.apiserver.builtins import NAMESPACE, SERVICE_ACCOUNT
+from tests.contract.conftest import BORROWED
 from tests.waiting import answer
 
 PATIENCE_SECONDS = 20.0
@@ -70,7 +71,8 @@ class Wire:
         await answer(has_account)
 
     async def close(self) -> None:
-        await self.delete(object_path(Ref(NAMESPACE, "", self.namespace)))
+        if BORROWED:
+            await self.delete(object_path(Ref(NAMESPACE, "", self.namespace)))
         await self._connection.close()
 
     def of(self, kind: Kind, name: str = "", subresource: str = "") -> str:
