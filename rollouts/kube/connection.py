@@ -30,6 +30,13 @@ from rollouts.proxies import is_proxied
 log = structlog.get_logger(__name__)
 
 REQUEST_TIMEOUT_SECONDS = 10.0
+SILENT_SECONDS = 90.0
+"""
+How long a watch may be silent: an API server sends a bookmark every minute.
+
+One that has sent nothing for longer may have come back from a backup, and not have reached the
+resourceVersion that is watched from.
+"""
 USER_AGENT = "rollouts"
 _NO_KUBECONFIG = (
     "there is no kubeconfig, and no service account: set KUBECONFIG or give --kubeconfig; `rollouts sandbox up` makes a"

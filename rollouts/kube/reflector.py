@@ -19,7 +19,7 @@ from rollouts.backoff import Backoff
 from rollouts.errors import Forbidden, NotFound, RetryLater, RolloutsError
 from rollouts.kube.api_errors import Expired, api_error
 from rollouts.kube.cache import KindCache
-from rollouts.kube.connection import Connection
+from rollouts.kube.connection import SILENT_SECONDS, Connection
 from rollouts.kube.paths import Part, collection_paths
 from rollouts.model.kinds import JSON, Kind, Ref
 
@@ -32,19 +32,14 @@ OnChange = Callable[[list[Ref]], None]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """
-    How long a watch lasts, and how long to wait before trying again what has failed.
-
-    An API server sends a bookmark every minute. One that has sent nothing for longer may have
-    come back from a backup, and not have reached the resourceVersion that is watched from.
-    """
+    """How long a watch lasts, and how long to wait before trying again what has failed."""
 
     first_delay_seconds: float = 0.2
     longest_delay_seconds: float = 30.0
     refused_delay_seconds: float = 60.0
     shortest_watch_seconds: int = 300
     longest_watch_seconds: int = 600
-    silent_seconds: float = 90.0
+    silent_seconds: float = SILENT_SECONDS
 
     @property
     def backoff(self) -> Backoff:

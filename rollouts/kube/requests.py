@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from rollouts.kube.api_errors import Expired
-from rollouts.kube.connection import Connection
+from rollouts.kube.connection import SILENT_SECONDS, Connection
 from rollouts.kube.paths import collection_path, label_selector, object_path, ref_of, with_kind
 from rollouts.kube.reflector import PAGE_SIZE, Malformed, parse_event
 from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
@@ -98,7 +98,7 @@ class KubeRequests:
         """
         Yield the object as it is now (None when it is not there), then after each change.
 
-        Goes on over ends of the watch and forgotten versions, for ever; the caller bounds
+        Goes on over ends of the watch, forgotten versions and silences, for ever; the caller bounds
         the time. `Unavailable` is raised as soon as it happens: whether it is waited out,
         by calling again, is the caller's.
         """
@@ -129,7 +129,9 @@ class KubeRequests:
             "resourceVersion": version,
             "timeoutSeconds": WATCH_SECONDS,
         }
-        async with self.connection.stream(path, query, longest_seconds=WATCH_SECONDS + 30) as lines:
+        async with self.connection.stream(
+            path, query, longest_seconds=WATCH_SECONDS + 30, silent_seconds=SILENT_SECONDS
+        ) as lines:
             async for line in lines:
                 event, obj = parse_event(line)
                 seen: JSON | None = None if event == "DELETED" else obj

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rollouts.errors import NotFound, Unavailable, UsageError
+from rollouts.kube import requests
 from rollouts.kube.requests import KubeRequests
 from rollouts.model.kinds import POD, Ref
 from tests.fakes.api_server import FakeApiServer
@@ -63,6 +64,16 @@ async def test_watching_starts_anew_when_its_version_is_forgotten(
         seen = await anext(states)
         assert seen is not None
         assert seen["spec"] == {"x": 1}
+
+
+async def test_watching_looks_again_when_the_api_server_is_silent(
+    kube: KubeRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one is that came back from a backup, and has not reached the version that is watched from."""
+    monkeypatch.setattr(requests, "SILENT_SECONDS", 0.1)
+    async with aclosing(kube.watch(POD_A)) as states:
+        assert await anext(states) is None
+        assert await anext(states) is None
 
 
 async def test_a_cut_while_watching_is_told(api: FakeApiServer, kube: KubeRequests) -> None:
