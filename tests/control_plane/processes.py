@@ -183,6 +183,7 @@ class ControlPlane:
             f"--cert-dir={self._directory / 'manager'}",
             "--leader-elect=false",
             "--controllers=*,-node-lifecycle-controller,-taint-eviction-controller",
+            "--horizontal-pod-autoscaler-sync-period=1s",
             "--kube-api-qps=1000",
             "--kube-api-burst=2000",
         ]

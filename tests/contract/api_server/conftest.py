@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rollouts.sandbox.apiserver.server import ApiServer
+from rollouts.sandbox.autoscaling import Autoscaling, Timing
 from rollouts.sandbox.workloads.control_loop import ControlLoop
 from rollouts.sandbox.workloads.deployments import Deployments
 from rollouts.sandbox.workloads.disruptions import Disruptions
@@ -36,7 +37,9 @@ async def embedded_wire(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[
         EndpointSlices(store),
         Disruptions(store),
     )
-    tasks = [asyncio.create_task(ControlLoop(store, each).run()) for each in controllers]
+    autoscaling = Autoscaling(store, timing=Timing(sync_seconds=0.1))
+    running = [autoscaling.run(), *(ControlLoop(store, each).run() for each in controllers)]
+    tasks = [asyncio.create_task(each) for each in running]
     yield wire
     for task in tasks:
         task.cancel()

@@ -5,7 +5,15 @@ from functools import partial
 import pytest
 
 from rollouts.kube.paths import collection_path
-from rollouts.model.kinds import DEPLOYMENT, ENDPOINT_SLICE, JSON, POD, REPLICA_SET, SERVICE
+from rollouts.model.kinds import (
+    AUTOSCALER,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    JSON,
+    POD,
+    REPLICA_SET,
+    SERVICE,
+)
 from rollouts.sandbox.apiserver.builtins import NODE
 from tests.contract.api_server.objects import pod, replica_set, service
 from tests.contract.api_server.wire import Wire
@@ -130,3 +138,27 @@ async def test_a_pod_that_goes_serves_and_is_not_ready(wire: Wire) -> None:
     await answer(partial(conditions, wire, going))
     await answer(partial(conditions, wire, {**going, "ready": True}, "all"))
     await wire.merge(wire.of(POD, "web-1"), {"metadata": {"finalizers": None}})
+
+
+async def test_autoscalers_that_find_one_pod_both_do_nothing(wire: Wire) -> None:
+    body = replica_set()
+    body["spec"]["replicas"] = 1
+    await wire.post(wire.of(REPLICA_SET), body)
+    await answer(partial(so_many_pods, wire, 1))
+    target = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web"}
+    for name in ("one", "two"):
+        scaler = {"metadata": {"name": name}, "spec": {"maxReplicas": 3, "scaleTargetRef": target}}
+        await wire.post(wire.of(AUTOSCALER), scaler)
+
+    async def is_ambiguous(name: str) -> JSON | None:
+        status = (await wire.get(wire.of(AUTOSCALER, name))).body.get("status") or {}
+        told = status.get("conditions") or ()
+        return next((each for each in told if each["reason"] == "AmbiguousSelector"), None)
+
+    for name in ("one", "two"):
+        said = await answer(partial(is_ambiguous, name))
+        assert (said["type"], said["status"]) == ("ScalingActive", "False")
+        words = "pods by selector app=web are controlled by multiple HPAs: "
+        assert said["message"].startswith(words)
+        named = set(said["message"].removeprefix(words).strip("[]").split())
+        assert named == {f"{wire.namespace}/one", f"{wire.namespace}/two"}
