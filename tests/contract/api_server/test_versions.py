@@ -12,6 +12,8 @@ from tests.contract.api_server.wire import Answer, Wire
 from tests.waiting import answer
 
 FAR = 1_000_000
+UNTIL_FORGOTTEN_SECONDS = 30
+"""An API server looks every 15 seconds whether etcd has forgotten something."""
 
 
 async def test_a_watch_from_the_future_is_silent(wire: Wire) -> None:
@@ -57,9 +59,14 @@ async def test_what_etcd_has_forgotten_can_be_listed_no_more(wire: Wire) -> None
         answered = await wire.get(services, **query)
         return answered if answered.status != 200 else None
 
-    page = await answer(partial(refused, **{"limit": 1, "continue": token}))
+    page = await answer(
+        partial(refused, **{"limit": 1, "continue": token}), UNTIL_FORGOTTEN_SECONDS
+    )
     assert (page.status, page.body["reason"]) == (410, "Expired")
-    exact = await answer(partial(refused, resourceVersion=past, resourceVersionMatch="Exact"))
+    exact = await answer(
+        partial(refused, resourceVersion=past, resourceVersionMatch="Exact"),
+        UNTIL_FORGOTTEN_SECONDS,
+    )
     assert (exact.status, exact.body["reason"]) == (410, "Expired")
 
 
