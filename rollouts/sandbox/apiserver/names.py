@@ -39,6 +39,8 @@ _QUALIFIED_WORDS = (
     f"for validation is '{_QUALIFIED}')"
 )
 
+_MOST_BYTES = 262144
+"""Of all annotations of an object together."""
 _BY_KIND = {"Service": "label 1035", "Namespace": "label"}
 _FREE = ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
@@ -96,15 +98,20 @@ def metadata_causes(obj: FrozenJSON) -> Iterator[Cause]:
     elif kind not in _FREE:
         yield from subdomain("metadata.name", name)
     yield from label_map("metadata.labels", meta.get("labels"))
-    for key, value in (meta.get("annotations") or {}).items():
+    annotations = meta.get("annotations") or {}
+    if sum(len(key) + len(str(value).encode()) for key, value in annotations.items()) > _MOST_BYTES:
+        message = f"Too long: may not be more than {_MOST_BYTES} bytes"
+        yield Cause("metadata.annotations", message, "FieldValueTooLong")
+    for key, value in annotations.items():
         yield from qualified_name("metadata.annotations", key.lower())
         if not isinstance(value, str):
             yield _cause(f"metadata.annotations.{key}", value, "must be a string")
-    for number, reference in enumerate(meta.get("ownerReferences") or ()):
+    for reference in meta.get("ownerReferences") or ():
         for field in ("apiVersion", "kind", "name", "uid"):
             if not reference.get(field):
-                path = f"metadata.ownerReferences[{number}].{field}"
-                yield Cause(path, "Required value", "FieldValueRequired")
+                what = "version " if field == "apiVersion" else ""
+                where = f"metadata.ownerReferences.{field}"
+                yield _cause(where, "", f"{what}must not be empty")
     yield from _second_controllers(meta.get("ownerReferences") or ())
 
 

@@ -8,7 +8,7 @@ from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.answers import answer, success, wants_table
 from rollouts.sandbox.apiserver.bodies import check_name, checked_fields, named, writer_of
 from rollouts.sandbox.apiserver.builtins import MADE_BY_UPDATE, UPDATED_AT_A_VERSION
-from rollouts.sandbox.apiserver.errors import ApiError, Cause, conflict, invalid, qualified
+from rollouts.sandbox.apiserver.errors import ApiError, Cause, conflict, invalid, qualified, shown
 from rollouts.sandbox.apiserver.listing import page, presented, selected
 from rollouts.sandbox.apiserver.objects import key_of
 from rollouts.sandbox.apiserver.ownership import Writer
@@ -18,6 +18,8 @@ from rollouts.sandbox.apiserver.requests import Call, attempt_of, body_of
 from rollouts.sandbox.apiserver.scale import scale_of, scaled
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.apiserver.tables import Tabulator
+
+_POLICIES = ("Foreground", "Background", "Orphan")
 
 
 class Rest:
@@ -158,11 +160,17 @@ def _options(body: Any) -> JSON:
     Return the options of a deletion.
 
     Raises:
-        ApiError: 400, they make no sense.
+        ApiError: 400, they make no sense; 422, there is no such policy.
     """
     options = {} if body is None else body
     seconds = options.get("gracePeriodSeconds") if isinstance(options, dict) else "none"
     preconditions = options.get("preconditions") if isinstance(options, dict) else None
+    policy = options.get("propagationPolicy") if isinstance(options, dict) else None
+    if policy not in (None, *_POLICIES):
+        listed = ", ".join(map(shown, (*_POLICIES, "nil")))
+        message = f"Unsupported value: {shown(policy)}: supported values: {listed}"
+        cause = Cause("propagationPolicy", message, "FieldValueNotSupported")
+        raise invalid("DeleteOptions", "meta.k8s.io", "", [cause])
     if not isinstance(seconds, int | None) or not isinstance(preconditions, dict | None):
         raise ApiError(400, "json: cannot unmarshal the body into Go value of type DeleteOptions")
     return dict(options)

@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from rollouts.kube.paths import object_path
+from rollouts.kube.paths import collection_path, object_path
 from rollouts.model.kinds import CRD, JSON, Kind, Ref
-from rollouts.sandbox.apiserver.builtins import CONFIG_MAP
+from rollouts.sandbox.apiserver.builtins import CONFIG_MAP, NAMESPACE
 from tests.contract.api_server.definitions import INTEGER, custom, defined, fields
 from tests.contract.api_server.objects import NOBODY, config_map
 from tests.contract.api_server.wire import Answer, Wire
@@ -71,6 +71,49 @@ async def test_background_takes_dependents_after_their_owner(wire: Wire) -> None
     assert await is_gone(wire, wire.of(CONFIG_MAP, "owner"))
     await answer(partial(is_going, wire, "dependent"))
     await let_go(wire, "dependent")
+
+
+async def test_there_are_three_ways_to_treat_dependents(wire: Wire) -> None:
+    refused = await wire.delete(wire.of(CONFIG_MAP, "owner"), propagationPolicy="Some")
+    assert (refused.status, refused.causes) == (
+        422,
+        [("FieldValueNotSupported", "propagationPolicy")],
+    )
+
+
+async def test_an_owner_is_named_in_full(wire: Wire) -> None:
+    body = config_map("dependent", ownerReferences=[{"name": "owner", "uid": ""}])
+    refused = await wire.post(wire.of(CONFIG_MAP), body)
+    assert refused.status == 422
+    path = "metadata.ownerReferences"
+    assert refused.message.endswith(
+        f'[{path}.apiVersion: Invalid value: "": version must not be empty, '
+        f'{path}.kind: Invalid value: "": must not be empty, '
+        f'{path}.uid: Invalid value: "": must not be empty]'
+    )
+
+
+async def test_an_object_has_one_controller(wire: Wire) -> None:
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "controller": True}
+    owners = [{**owner, "name": name, "uid": f"{name}{NOBODY[3:]}"} for name in ("one", "two")]
+    refused = await wire.post(wire.of(CONFIG_MAP), config_map("dependent", ownerReferences=owners))
+    assert refused.status == 422
+    assert 'Found "true" in references for ConfigMap/one and ConfigMap/two' in refused.message
+
+
+async def test_a_namespace_that_goes_lets_nothing_in(wire: Wire) -> None:
+    going = f"{wire.namespace}-going"
+    await wire.post(collection_path(NAMESPACE), {"metadata": {"name": going}})
+    held = Ref(CONFIG_MAP, going, "held")
+    await wire.post(collection_path(CONFIG_MAP, going), config_map("held", finalizers=[HELD]))
+    await wire.delete(object_path(Ref(NAMESPACE, "", going)))
+    refused = await wire.post(collection_path(CONFIG_MAP, going), config_map("late"))
+    assert (refused.status, refused.causes) == (
+        403,
+        [("NamespaceTerminating", "metadata.namespace")],
+    )
+    await wire.merge(object_path(held), {"metadata": {"finalizers": None}})
+    await answer(partial(is_gone, wire, object_path(Ref(NAMESPACE, "", going))))
 
 
 async def test_orphans_stay_and_know_no_owner(wire: Wire) -> None:

@@ -1,5 +1,7 @@
 """Which objects a write is about, and in which version: POST, PUT, and the preconditions of DELETE."""
 
+import re
+
 import pytest
 
 from rollouts.model.kinds import REPLICA_SET, SERVICE
@@ -100,3 +102,19 @@ async def test_a_write_that_changes_nothing_is_no_write(wire: Wire) -> None:
     assert same.body["metadata"]["resourceVersion"] == version
     told = await wire.watch(wire.of(SERVICE), resourceVersion=version)
     assert told.documents == []
+
+
+async def test_annotations_have_a_limit(wire: Wire) -> None:
+    """All of an object's together: a large object has no room for a copy of itself there."""
+    body = service(annotations={"a": "x" * 200_000, "b": "x" * 100_000})
+    refused = await wire.post(wire.of(SERVICE), body)
+    assert refused.status == 422
+    assert refused.causes == [("FieldValueTooLong", "metadata.annotations")]
+
+
+async def test_a_name_is_made_up_for_who_has_only_a_beginning(wire: Wire) -> None:
+    body = service()
+    body["metadata"] = {"generateName": "web-"}
+    made = await wire.post(wire.of(SERVICE), body)
+    assert made.status == 201
+    assert re.fullmatch("web-[a-z0-9]{5}", made.body["metadata"]["name"])
