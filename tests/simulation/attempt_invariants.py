@@ -13,7 +13,7 @@ class Attempts:
         self.floor = 0
         self._began: object = None
         self._steps: tuple[object, int] = (None, 0)
-        self._stable = self._uid = ""
+        self._stable = self._uid = self._promoted = ""
         self._applied = 0
 
     def check(self, status: RolloutStatus) -> None:
@@ -22,6 +22,7 @@ class Attempts:
         self._a_weight_is_served(status)
         self._a_promotion_is_earned(status)
         self._begins(status)
+        self._promoted = status.promoted
 
     def _forgets_a_rollout_that_is_gone(self) -> None:
         """One that comes from a backup finds what is stable, and promotes nothing by that."""
@@ -63,7 +64,11 @@ class Attempts:
         if not before or self._stable in ("", before):
             return
         assert self.story.is_pardoned(self._stable), f"{self._stable} is bad, and stable"
-        if status.abort is None and verb_of(self.story.rollout) not in ("promote-full", "rollback"):
+        by_hand = self._promoted == "Full" or verb_of(self.story.rollout) in (
+            "promote-full",
+            "rollback",
+        )
+        if status.abort is None and not by_hand:
             ready = max(
                 each.get(self._stable, 0) for each in take_snapshot(self.story).ready.values()
             )
