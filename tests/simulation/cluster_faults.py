@@ -133,6 +133,7 @@ def refuse(story: Story, chance: random.Random) -> None:
     refusal = chance.choice(REFUSALS)
     if refusal in story.caches.refusals:
         story.caches.refusals.remove(refusal)
+        story.selected_at = story.clock.now()  # only now what was changed can be mended
     else:
         story.caches.refusals.append(refusal)
     story.say(f"refused: {[each.__name__ for each in story.caches.refusals]}")
@@ -175,6 +176,7 @@ def restore(story: Story, chance: random.Random) -> None:
     dangling = chance.random() < 0.5
     spec, kept = story.rollout["spec"], chance.random() < 0.5
     status = story.rollout.get("status") if kept else None
+    story.forgotten = story.forgotten or not kept
     story.say(f"restored: status {kept}, dangling {dangling}")
     story.present.drop(KEY.ref)
     for kind in OWNED:
@@ -229,7 +231,9 @@ def end(story: Story) -> None:
     """End all that can be ended from outside: no fault lasts."""
     story.die_after, story.monitor.error, story.users.scraped = None, "", True
     story.caches.lose_in, story.kubelets.quota = None, None
-    story.caches.refusals.clear()
+    if story.caches.refusals:
+        story.caches.refusals.clear()
+        story.selected_at = story.clock.now()
     story.caches.fall_behind([])
     story.gateway.silent = False
     story.edit({"spec": {"paused": False, "replicas": max(1, story.replicas)}})

@@ -92,7 +92,7 @@ class Invariants:
             return
         for before, after in ((old.now, new.now), (old.soon, new.soon)):
             for entrance, shares in after.items():
-                if is_known_gap("named no longer") and self._is_named_no_longer(entrance):
+                if is_known_gap("left behind") and self._is_left_behind(entrance):
                     continue
                 was = before.get(entrance, {}).get(LOST, 0.0)
                 lost = shares.get(LOST, 0.0)
@@ -108,13 +108,17 @@ class Invariants:
             if not old.stable and found is not None and is_ours(found):
                 continue  # it is for a canary, and there is none before anything is stable
             emptied = old.behind(service) and not new.behind(service)
-            known = is_known_gap("named no longer") and service not in named_services(
-                self.story.rollout
+            known = (
+                is_known_gap("left behind")
+                and self.story.forgotten
+                and service not in named_services(self.story.rollout)
             )
             assert not emptied or known, f"Service {service} is left without a ready pod"
 
-    def _is_named_no_longer(self, entrance: str) -> bool:
-        """Return whether it leads to a Service that has our key and that no spec names."""
+    def _is_left_behind(self, entrance: str) -> bool:
+        """Return whether it leads to a Service with our key that no spec names, and no status any more."""
+        if not self.story.forgotten:
+            return False
         caches, named = self.story.caches, names(self.story)
         services = doors(caches).backends[entrance]
         return any(each not in named and selected(caches, each) for each in services)

@@ -5,6 +5,10 @@ KNOWN_GAPS: dict[str, str] = {
         "a Service that the spec names no longer is given back although a named route still leads there:"
         " what pods a later release makes get requests by it, whatever its weight is"
     ),
+    "left behind": (
+        "a Rollout that comes back from a backup without its status does not know the Services that it had bound"
+        " and that its spec names no longer: Preflight says so, and a first deploy ends their pods all the same"
+    ),
     "shared for a moment": (
         "when somebody takes our key out of a Service, a revision that was left gets requests until it is bound"
         " again, and its pods go after their old delay all the same"

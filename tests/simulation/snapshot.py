@@ -35,6 +35,8 @@ class Watched(Protocol):
     users: Users
     monitor: SimulatedMonitor
     selected_at: datetime
+    forgotten: bool
+    """The Rollout has come back from a backup without its status."""
 
     @property
     def rollout(self) -> JSON: ...

@@ -75,7 +75,7 @@ class Story:
         self.pardoned: set[str] = set()
         self.port_changed_at = self.selected_at = self.began
         """When somebody else has last had a Service select something else."""
-        self.lenient = False
+        self.forgotten = self.lenient = False
         """Somebody has changed what a release is judged by."""
         for kind, body in setup.objects:
             self.present.put(kind, body)

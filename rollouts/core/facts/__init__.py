@@ -136,6 +136,7 @@ from rollouts.core.facts.strategy import (
     strategy_words,
 )
 from rollouts.core.facts.traffic import (
+    canary_answers,
     least_weight,
     next_split,
     next_weight,
@@ -182,6 +183,7 @@ __all__ = [
     "as_gone_back_from",
     "available_pods",
     "available_to_users",
+    "canary_answers",
     "canary_is_stable",
     "canary_is_without_pods",
     "canary_lacks_room",

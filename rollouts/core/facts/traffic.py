@@ -161,8 +161,17 @@ def _is_made(world: World, status: RolloutStatus) -> bool:
 
     Then status will (`confirm`), and whatever holds the release now is in time for the next rise only.
     """
-    if current_route(world, status).weight != status.weights.desired:
-        return False
+    return current_route(world, status).weight == status.weights.desired and canary_answers(
+        world, status
+    )
+
+
+def canary_answers(world: World, status: RolloutStatus) -> bool:
+    """
+    Return whether what is sent to a canary arrives at the current revision, and it has a pod for it.
+
+    Only then is a rise confirmed. Without pods it is taken back in the same decision.
+    """
     return reaches_canary(world, status) and world.is_selectable(status.current_revision)
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from rollouts.core.facts import (
+    canary_answers,
     canary_is_without_pods,
     may_have_retreated,
     may_narrow,
@@ -45,7 +46,7 @@ def _confirmed(world: World, move: Move) -> Move:
         now.weight is not None
         and now.weight == weights.desired
         and weights.applied != weights.desired
-        and (weights.desired < weights.applied or reaches_canary(world, status))
+        and (weights.desired < weights.applied or canary_answers(world, status))
     ):
         applied = Weights(
             desired=weights.desired,

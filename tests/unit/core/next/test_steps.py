@@ -106,6 +106,16 @@ def test_draining_ends_by_the_clock_says_so_and_asks_to_be_woken() -> None:
     assert raises(about_to_rise(drain_until=at(0)))
 
 
+def test_a_rise_is_not_confirmed_by_the_decision_that_takes_it_back() -> None:
+    """The canary's pods are lost between the write of its weight and the sight of it."""
+    risen = about_to_rise(route=Route(exists=True, weight=25, highest=25))
+    lost = risen.evolve(replica_set(NEW, 1, 0)).serving(canary=service("checkout-canary", NEW))
+    decision = lost.decide()
+    assert [each.split.percent for each in decision.actions if isinstance(each, SetWeight)] == [0]
+    assert decision.status.weights.applied == 0
+    assert risen.decide().status.weights.applied == 25
+
+
 def test_a_weight_counts_once_all_routes_say_it() -> None:
     rising = under_way(25).with_(
         weights=WANTS_25, route=Route(exists=True, weight=None, highest=25)
