@@ -126,7 +126,7 @@ class ApiServer:
         if "watch" not in call.resource.verbs:
             raise no_such_path()
         begun = self._watches.begin(call)
-        self._record(request, user, "watch", target, 200)
+        self._record(request, user, "watch", target, begun.code)
         return await self._watches.serve(begun)
 
     async def _answer(

@@ -56,6 +56,11 @@ class _Begun:
     position: int | None
     initial: list[JSON]
 
+    @property
+    def code(self) -> int:
+        """What its client is told: that it has begun, or in its only event that the past is gone."""
+        return 410 if self.position is None else 200
+
 
 class Watches:
     """All watches that are open now."""
