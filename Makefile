@@ -6,6 +6,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 # More than cores: half of the tests wait, for pods, scrapes and pauses.
 WORKERS ?= $(shell echo $$(($$(nproc) + 3)))
+# Beside the one that each change is tested on: the newest.
+OTHER_CONTROL_PLANES ?= 1.37.2
 
 .PHONY: help demo test control-plane nightly check style types layers limits format crd messages lock bench leaning sim planted reconciles side-by-side switches matrix clean
 
@@ -26,8 +28,13 @@ test: .venv/.installed ## Run every test but the longest
 control-plane: ## Build a real API server, its etcd and its controllers for the tests (needs Go; VERSION=1.36.3)
 	@python3 tests/control_plane/build.py $(VERSION)
 
-nightly: .venv/.installed ## Run the longest tests: routers that come and go, and a controller that dies after each write to a route
+nightly: .venv/.installed ## Run the longest tests: routers that come and go, a controller that dies after each write to a route, other API servers
 	@pytest -m nightly -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)
+	@for version in $(OTHER_CONTROL_PLANES); do \
+		$(MAKE) --no-print-directory control-plane VERSION=$$version && \
+		KUBEBUILDER_ASSETS=$(CURDIR)/.cache/control-plane/$$version ROLLOUTS_CONTROL_PLANE=required \
+			pytest -m control_plane || exit 1; \
+	done
 
 check: .venv/.installed ## Style, types and layers
 	@$(MAKE) --no-print-directory --jobs --keep-going --output-sync style types layers limits

@@ -52,8 +52,11 @@ def causes(autoscaler: FrozenJSON, _current: FrozenJSON | None = None) -> Iterat
         if not dig(spec, f"scaleTargetRef.{name}"):
             yield _required(f"spec.scaleTargetRef.{name}")
     least, most = spec["minReplicas"], spec.get("maxReplicas", 0)
-    if least < 1:
-        yield _wrong("spec.minReplicas", least, "must be greater than or equal to 1")
+    if least < 0:
+        yield _wrong("spec.minReplicas", least, "must be greater than or equal to 0")
+    elif least == 0 and not {"Object", "External"} & {each.get("type") for each in spec["metrics"]}:
+        why = "must specify at least one Object or External metric to support scaling to zero replicas"
+        yield Cause("spec.metrics", f"Forbidden: {why}", "FieldValueForbidden")
     if most < 1:
         yield _wrong("spec.maxReplicas", most, "must be greater than 0")
     elif most < least:

@@ -61,13 +61,29 @@ async def test_an_event_is_in_the_namespace_of_what_it_is_about(wire: Wire) -> N
     assert refused.message == f'Event "one" is invalid: {why}'
 
 
-async def test_an_autoscaler_scales_to_one_at_the_least(wire: Wire) -> None:
-    target = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web"}
+TO_ZERO = {
+    "minReplicas": 0,
+    "maxReplicas": 3,
+    "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web"},
+}
+"""On by default since 1.37 (HPAScaleToZero)."""
+
+
+async def test_an_autoscaler_scales_to_zero_since_1_37(wire: Wire) -> None:
     external = {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "1"}}
     metrics = [{"type": "External", "external": external}]
-    spec = {"minReplicas": 0, "maxReplicas": 3, "scaleTargetRef": target, "metrics": metrics}
-    refused = await wire.post(wire.of(AUTOSCALER), {"metadata": {"name": "web"}, "spec": spec})
-    assert (refused.status, refused.causes) == (422, [("FieldValueInvalid", "spec.minReplicas")])
+    body = {"metadata": {"name": "web"}, "spec": {**TO_ZERO, "metrics": metrics}}
+    said = await wire.post(wire.of(AUTOSCALER), body)
+    if await wire.minor_version() < 37:
+        assert (said.status, said.causes) == (422, [("FieldValueInvalid", "spec.minReplicas")])
+    else:
+        assert (said.status, said.body["spec"]["minReplicas"]) == (201, 0)
+
+
+async def test_without_pods_there_is_no_cpu_to_scale_by(wire: Wire) -> None:
+    refused = await wire.post(wire.of(AUTOSCALER), {"metadata": {"name": "web"}, "spec": TO_ZERO})
+    assert refused.status == 422
+    assert ("FieldValueForbidden", "spec.metrics") in refused.causes
 
 
 @pytest.mark.parametrize(

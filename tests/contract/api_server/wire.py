@@ -106,6 +106,10 @@ class Wire:
     async def delete(self, path: str, **options: Any) -> Answer:
         return await self.ask("DELETE", path, options)
 
+    async def minor_version(self) -> int:
+        """Return 36 for Kubernetes 1.36."""
+        return int((await self.get("/version")).body["minor"])
+
     async def ask(
         self,
         method: str,
@@ -127,16 +131,19 @@ class Wire:
         patience = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
         sent = await client.call_api(method, url, headers, body=data, _request_timeout=patience)
         async with sent.response as response:
-            documents = [_parsed(line) for line in (await response.text()).splitlines()]
+            documents = _documents(await response.text())
             quoted = _WARNING.findall(", ".join(response.headers.getall("Warning", [])))
             warnings = [json.loads(f'"{text}"') for text in quoted]
             return Answer(response.status, documents, warnings)
 
 
-def _parsed(line: str) -> JSON:
-    """Return a document; what is none, as where nothing is served, as a message."""
+def _documents(text: str) -> list[JSON]:
+    """Return the document, or a watch's events; what is neither, as where nothing is served, as a message."""
     try:
-        found: JSON = json.loads(line)
+        return [json.loads(text)]
     except ValueError:
-        return {"message": line}
-    return found
+        pass
+    try:
+        return [json.loads(line) for line in text.splitlines()]
+    except ValueError:
+        return [{"message": text}]

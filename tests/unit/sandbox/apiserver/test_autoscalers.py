@@ -36,7 +36,7 @@ def test_what_is_left_out_is_filled_in(store: Store) -> None:
     [
         ({"maxReplicas": 0}, "spec.maxReplicas"),
         ({"minReplicas": 9}, "spec.maxReplicas"),
-        ({"minReplicas": 0}, "spec.minReplicas"),
+        ({"minReplicas": 0}, "spec.metrics"),
         ({"scaleTargetRef": {"kind": "Deployment"}}, "spec.scaleTargetRef.name"),
         ({"metrics": [{"type": "Resource"}]}, "spec.metrics[0].resource"),
         (
