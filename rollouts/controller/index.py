@@ -116,7 +116,8 @@ class Index:
             yield from self._of_scaler(ref, obj)
         elif ref.kind in _OF_ANYBODY:
             for rollout in self._cluster.select(ROLLOUT, ref.namespace):
-                yield Key(ref.namespace, rollout["metadata"]["name"])
+                metadata = rollout["metadata"]
+                yield Key(metadata["namespace"], metadata["name"])
 
     def _of_scaler(self, ref: Ref, scaler: FrozenJSON) -> Iterator[Key]:
         """Yield whom it scales: the Rollout, or, by mistake, what is a Rollout's."""

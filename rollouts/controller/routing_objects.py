@@ -15,7 +15,10 @@ def scene_of(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Scene:
     namespace = rollout["metadata"]["namespace"]
     read = list(_read(spec))
     objects = {
-        kind: {each["metadata"]["name"]: each for each in cluster.select(kind, namespace)}
+        kind: {
+            each["metadata"]["name"]: each
+            for each in cluster.select(kind, namespace if kind.is_namespaced else "")
+        }
         for kind in (SERVICE, *(each.kind for each in read))
     }
     return Scene(spec, rollout, objects, dict(_served(cluster, read)))

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from rollouts.model.kinds import (
     AUTOSCALER,
-    CRD,
     DISRUPTION_BUDGET,
     ENDPOINT_SLICE,
     JSON,
@@ -21,9 +20,6 @@ EARLIER_VERSIONS = {
 }
 """Where a kind was served, in the same shape, before: on Kubernetes 1.20 as these versions."""
 
-CLUSTER_SCOPED = frozenset({CRD})
-"""The kinds whose objects have no namespace."""
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -38,7 +34,7 @@ class Part:
 
 def parts(kind: Kind, namespaces: Sequence[str], names: Sequence[str]) -> list[Part]:
     """Return the parts that make up these names of a kind in these namespaces, () for all."""
-    within = () if kind in CLUSTER_SCOPED else namespaces
+    within = namespaces if kind.is_namespaced else ()
     return [Part(namespace, name) for namespace in within or ("",) for name in names or ("",)]
 
 

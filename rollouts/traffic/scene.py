@@ -18,7 +18,7 @@ class Scene:
     spec: RolloutSpec
     rollout: FrozenJSON
     objects: Mapping[Kind, Mapping[str, JSON]] = field(default_factory=dict)
-    """By kind and name; of the Rollout's namespace."""
+    """By kind and name; of the Rollout's namespace, where a kind has namespaces."""
     served: Mapping[Kind, str] = field(default_factory=dict)
     """The version that is served, of the kinds that come with a CRD; absent: not installed."""
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from rollouts.cli.lint.neighbours import around, malformed_object
@@ -102,9 +103,9 @@ async def _select(requests: Requests, kind: Kind, namespace: str) -> tuple[str, 
     """Return the version at which a kind is served, if it is, its objects, or why they can't be read."""
     earlier = EARLIER_VERSIONS.get(kind)
     for version in WATCHED[kind].versions or filter(None, (kind.version, earlier)):
-        at = Kind(kind.group, version, kind.plural, kind.name)
+        at = replace(kind, version=version)
         try:
-            return version, await requests.select(at, namespace), ""
+            return version, await requests.select(at, namespace if kind.is_namespaced else ""), ""
         except NotFound:
             continue
         except Forbidden as error:

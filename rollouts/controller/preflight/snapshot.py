@@ -57,6 +57,8 @@ class Snapshot:
         written = dict(mapping(content))
         metadata = dict(mapping(written.get("metadata")))
         name, within = metadata.get("name"), metadata.get("namespace") or namespace
+        if kind is not None and not kind.is_namespaced:
+            within = ""
         if kind is None or not isinstance(name, str) or not name or not isinstance(within, str):
             return None
         ref = Ref(kind, within, name)

@@ -7,7 +7,7 @@ from rollouts.model.kinds import FrozenJSON, Kind, Ref
 from rollouts.model.route import Split
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.model.spec import RolloutSpec
-from rollouts.traffic.gateway import own_route, parents, policies
+from rollouts.traffic.gateway import classes, own_route, parents, policies
 from rollouts.traffic.gateway.matches import Inexpressible
 from rollouts.traffic.gateway.own_route import Original
 from rollouts.traffic.gateway.routes import KINDS, arms_of, named, original_of, own_routes
@@ -76,6 +76,7 @@ def _of_route(scene: Scene, original: Original) -> Iterator[Finding]:
     if route["metadata"].get("uid"):  # of one that is only a file yet nobody has said anything
         yield from parents.warnings(kind, route)
     yield from _of_own(scene, original)
+    yield from classes.findings(scene, kind, route)
 
 
 def _of_rule(where: str, rule: FrozenJSON, original: Original) -> Iterator[Finding]:

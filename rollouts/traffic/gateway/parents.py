@@ -66,6 +66,17 @@ def waits(kind: Kind, route: FrozenJSON) -> Iterator[str]:
             yield f"{_title(parent)} has not confirmed generation {generation} of {name} yet"
 
 
+def controllers(route: FrozenJSON) -> set[str]:
+    """Return the controllers that say something of the route for a parent that it names."""
+    said = (route.get("status") or {}).get("parents") or []
+    named = _named(route)
+    return {
+        str(entry.get("controllerName"))
+        for entry in said
+        if _parent(entry.get("parentRef") or {}, route) in named
+    }
+
+
 def findings(kind: Kind, route: FrozenJSON) -> Iterator[Finding]:
     """Yield what parents refuse of this generation of the route."""
     name = f"{kind} {route['metadata']['name']}"

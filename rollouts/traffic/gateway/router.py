@@ -17,7 +17,7 @@ from dataclasses import replace
 from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE, GatewayRouting
-from rollouts.traffic.gateway import own_route, parents, policies
+from rollouts.traffic.gateway import classes, own_route, parents, policies
 from rollouts.traffic.gateway.findings import findings
 from rollouts.traffic.gateway.matches import Inexpressible
 from rollouts.traffic.gateway.routes import arms_of, named, note_key, originals, own_routes
@@ -51,6 +51,7 @@ class Gateway(Router):
         RoutingKind(HTTP_ROUTE, ("v1",), users_fields=("spec.rules",)),
         RoutingKind(GRPC_ROUTE, ("v1",), users_fields=("spec.rules",)),
         *policies.READ,
+        classes.READ,
     )
 
     def observe(self, scene: Scene, wanted: Split) -> Route:

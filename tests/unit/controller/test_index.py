@@ -5,6 +5,7 @@ import pytest
 from rollouts.controller.index import Index
 from rollouts.model.kinds import (
     AUTOSCALER,
+    CRD,
     DISRUPTION_BUDGET,
     ENDPOINT_SLICE,
     HASH_LABEL,
@@ -18,8 +19,10 @@ from rollouts.model.kinds import (
 )
 from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
+from rollouts.traffic.gateway.classes import GATEWAY_CLASS
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.control_loop import KEY
+from tests.fakes.crds import definition
 from tests.fakes.kubernetes import rollout
 
 
@@ -193,6 +196,19 @@ def test_a_budget_concerns_everybody_in_its_namespace(cluster: FakeCluster, inde
     assert index.rollouts(ref) == {KEY}
     cluster.drop(ref)
     assert index.rollouts(ref) == {KEY}
+
+
+def test_what_has_no_namespace_concerns_the_rollouts_of_all(
+    cluster: FakeCluster, index: Index
+) -> None:
+    other = rollout([{"setWeight": 50}])
+    other["metadata"]["namespace"] = "blog"
+    cluster.put(ROLLOUT, other)
+    cluster.put(CRD, definition(GATEWAY_CLASS, "v1"))
+    cluster.put(
+        GATEWAY_CLASS, {"apiVersion": GATEWAY_CLASS.api_version, "metadata": {"name": "edge"}}
+    )
+    assert index.rollouts(Ref(GATEWAY_CLASS, "", "edge")) == {KEY, Key("blog", KEY.name)}
 
 
 def test_a_service_with_a_revision_concerns_its_rollout_also_when_it_is_named_no_longer(

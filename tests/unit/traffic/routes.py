@@ -77,7 +77,7 @@ def accepted(body: JSON, status: str = "True", kinds: Iterable[str] = ("Accepted
 
 def scene(routes: Routes, obj: JSON | None = None, **how: Any) -> Scene:
     obj = obj or rollout()
-    objects = {HTTP_ROUTE: routes, GRPC_ROUTE: how.get("grpc", {})}
+    objects = {HTTP_ROUTE: routes, GRPC_ROUTE: how.get("grpc", {})} | how.get("besides", {})
     return Scene(parse_rollout(obj), obj, objects, how.get("served", SERVED))
 
 
