@@ -29,6 +29,26 @@ from rollouts.sandbox.dataplane.ingresses import IngressSettings, is_ours
 from rollouts.sandbox.dataplane.route_rules import targets, unsupported
 from rollouts.sandbox.dataplane.snapshot import Snapshot, served
 
+_SUPPORTED = [
+    {"name": each}
+    for each in (
+        "GRPCRoute",
+        "Gateway",
+        "HTTPRoute",
+        "HTTPRouteBackendRequestHeaderModification",
+        "HTTPRouteHostRewrite",
+        "HTTPRouteMethodMatching",
+        "HTTPRoutePathRedirect",
+        "HTTPRoutePathRewrite",
+        "HTTPRoutePortRedirect",
+        "HTTPRouteQueryParamMatching",
+        "HTTPRouteRequestMirror",
+        "HTTPRouteRequestPercentageMirror",
+        "HTTPRouteResponseHeaderModification",
+        "HTTPRouteSchemeRedirect",
+    )
+]
+"""The features that are served, as the Gateway API calls them."""
 _ROUTE_KINDS = [{"group": HTTP_ROUTE.group, "kind": kind.name} for kind in (HTTP_ROUTE, GRPC_ROUTE)]
 
 
@@ -49,7 +69,9 @@ class Statuses:
         for each in seen.gateway_classes:
             if is_our_class(each):
                 said = self._conditions(each, {"Accepted": _yes("Accepted")}, each.get("status"))
-                self._write(GATEWAY_CLASS, each, {"conditions": said})
+                self._write(
+                    GATEWAY_CLASS, each, {"conditions": said, "supportedFeatures": _SUPPORTED}
+                )
         gateways, endpoints = Gateways(seen), Endpoints(seen.services, seen.slices)
         attached: list[Attachment] = []
         for kind, routes in ((HTTP_ROUTE, seen.http_routes), (GRPC_ROUTE, seen.grpc_routes)):

@@ -12,6 +12,7 @@ from rollouts.model.kinds import JSON
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.sandbox.load import Load, Target
+from rollouts.traffic.gateway.classes import GATEWAY_CLASS, MIRROR, PERCENTAGE_MIRROR
 from tests.sandbox.dataplane.test_exporter import counts
 from tests.sandbox.dataplane.test_splits import has_sent
 
@@ -200,6 +201,18 @@ async def test_a_route_is_told_what_holds_for_its_generation(edge: "Edge") -> No
     edge.route("web", rule(backend("v1"), filters=[{"type": "CORS", "cors": {}}]))
     await edge.configurator.apply()
     assert conditions(edge, "web") == {"Accepted": "UnsupportedValue", "ResolvedRefs": "True"}
+
+
+async def test_the_class_lists_what_is_served_mirrors_among_it(edge: "Edge") -> None:
+    await edge.configurator.apply()
+    found = edge.store.get(GATEWAY_CLASS, "", "sandbox")
+    assert found is not None
+    listed = [each["name"] for each in found["status"]["supportedFeatures"]]
+    assert {MIRROR, PERCENTAGE_MIRROR} <= set(listed)
+    assert listed == sorted(listed)
+    before = edge.store.revision
+    await edge.configurator.apply()
+    assert edge.store.revision == before
 
 
 async def test_no_request_is_lost_while_weights_move_and_pods_go(
