@@ -12,6 +12,12 @@ from rollouts.model.kinds import COMMAND_ANNOTATION, FrozenJSON
 
 _VERB = re.compile(r"[a-z][a-z-]{0,62}")
 _MOST_DIGITS = 10
+_WORDS = ("id", "verb", "revision", "step", "hold", "by", "reason", "to", "at")
+LONGEST_WORD = 1024
+"""
+So many characters of a word of a command are read. It is repeated in status, in history and in an
+event, and status that is too large for etcd would never be written.
+"""
 
 
 def annotation(rollout: FrozenJSON) -> str:
@@ -36,10 +42,7 @@ def read_command(rollout: FrozenJSON) -> tuple[Command | None, str]:
     if unreadable:
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         return Command(id=f"unreadable-{digest}", verb="?"), unreadable
-    words = {
-        name: str(given.get(name) or "")
-        for name in ("id", "verb", "revision", "step", "hold", "by", "reason", "to")
-    }
+    words = {name: str(given.get(name) or "") for name in _WORDS if name != "at"}
     if words["verb"] == "promote" and not _is_step(given.get("step")):
         step = json.dumps(given["step"])[:80]
         return Command(**words), no_such_step(step)
@@ -73,13 +76,31 @@ def named(rollout: FrozenJSON, *, id_: str, verb: str, at: datetime) -> str:
 
 
 def _parsed(text: str) -> tuple[FrozenJSON, str]:
+    """Return what the words of a command are, and why it can't be understood."""
     try:
         given = json.loads(text)
-    except ValueError:
+        read = isinstance(given, dict) and {
+            name: _word(given[name]) for name in _WORDS if name in given
+        }
+    except (ValueError, RecursionError):  # the latter where it is too deep
         return {}, f"{COMMAND_ANNOTATION} holds neither a verb nor JSON: {text[:80]!r}"
-    if not isinstance(given, dict):
+    if read is False:
         return {}, f"{COMMAND_ANNOTATION} holds JSON that is not an object: {text[:80]!r}"
-    verb = given.get("verb")
+    verb = read.get("verb")
     if not isinstance(verb, str) or not _VERB.fullmatch(verb):
         return {}, f"{COMMAND_ANNOTATION} holds no verb: {text[:80]!r}"
-    return given, ""
+    return read, ""
+
+
+def _word(value: object) -> object:
+    """
+    Return a word of a command as one that can be repeated: it is short, and half a surrogate is `?`.
+
+    An API server would keep another character in its place, so that an id would never be known again.
+    """
+    text = value if isinstance(value, str) else json.dumps(value)
+    text = text.encode(errors="replace").decode()
+    if len(text) > LONGEST_WORD:
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return f"{text[: LONGEST_WORD - 13]}…{digest}"  # two long ids are two
+    return text if isinstance(value, str | dict | list) else value
