@@ -26,9 +26,22 @@ from rollouts.metrics.access import Access, Address, session_of
 from rollouts.ports import Series
 
 _CONCURRENT_QUERIES = 8
-_LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
+_LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
+_MOST_VALUES = 2_000_000
+"""
+An answer of the largest size has as many if it is samples. Of what is smaller there could be so many
+more that they would not fit into the controller's memory.
+"""
+_MOST_REDIRECTS = 3
 
 _T = TypeVar("_T")
+_MISUNDERSTOOD = (
+    *(KeyError, TypeError, ValueError, IndexError, AttributeError),
+    *(OverflowError, RecursionError),  # of numbers that are too large, and lists that are too deep
+)
+"""What reading JSON raises that is not what it should be."""
+_LONGEST_TEXT = 500
+"""So much of an error is repeated: it goes into status."""
 
 
 class PrometheusSource:
@@ -47,6 +60,7 @@ class PrometheusSource:
         self._timeout_seconds = timeout_seconds
         self._session = session_of(address, access or Access())
         self._session.hooks["response"] = [self._receive]
+        self._session.max_redirects = _MOST_REDIRECTS
         self._client: Any = PrometheusConnect(
             url=address.url,
             session=self._session,
@@ -54,10 +68,13 @@ class PrometheusSource:
             timeout=timeout_seconds,
         )
         self._threads = ThreadPoolExecutor(_CONCURRENT_QUERIES, thread_name_prefix="prometheus")
+        # What is read of an answer takes many times the memory of the answer: one at a time.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="answers")
 
     async def close(self) -> None:
         """Give back connections and threads; what is still being asked runs into its timeout."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._reader):
+            threads.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
     async def samples(
@@ -75,9 +92,12 @@ class PrometheusSource:
             Unavailable: no answer, or nonsense.
         """
         window_ms = max(1, round(window_seconds * 1000))
-        result = await self._query(f"{selector}[{window_ms}ms]", until)
-        after_ms = round(until.timestamp() * 1000) - window_ms
-        return self._understand(lambda: tuple(_series(each, after_ms) for each in result))
+        until_ms = round(until.timestamp() * 1000)
+        return await self._query(
+            f"{selector}[{window_ms}ms]",
+            until,
+            lambda result: tuple(_series(each, until_ms - window_ms, until_ms) for each in result),
+        )
 
     async def value(self, query: str, *, at: datetime) -> float | None:
         """
@@ -90,22 +110,7 @@ class PrometheusSource:
             Permanent: the expression is wrong, or yields more than one series.
             Unavailable: no answer, or nonsense.
         """
-        result = await self._query(query, at)
-        if not result:
-            return None
-        if not isinstance(result[0], dict):  # a scalar is [time, "value"]
-            return self._understand(lambda: _finite(result[1]))
-        if len(result) > 1:
-            raise Permanent(
-                f"{query!r} yields {len(result)} series where one number is needed:"
-                " aggregate them, for example with sum(…)"
-            )
-        if "values" in result[0]:
-            raise Permanent(
-                f"{query!r} yields a range of samples where one number is needed:"
-                " wrap it in a function, for example rate(…)"
-            )
-        return self._understand(lambda: _finite(result[0]["value"][1]))
+        return await self._query(query, at, lambda result: _value(query, result))
 
     async def last_scrape(self, up: str, *, at: datetime) -> float:
         """
@@ -114,7 +119,10 @@ class PrometheusSource:
         Raises:
             Unavailable: no answer, or nonsense.
         """
-        return await self.value(f"max(timestamp({up}) and {up} == 1)", at=at) or 0.0
+        found = await self.value(f"max(timestamp({up}) and {up} == 1)", at=at) or 0.0
+        if not 0 <= found <= at.timestamp() + 1:
+            raise self._nonsense()
+        return found
 
     async def most_scrapes(self, *, until: datetime, window_seconds: float) -> int:
         """
@@ -126,24 +134,24 @@ class PrometheusSource:
         window_ms = max(1, round(window_seconds * 1000))
         return round(await self.value(f"max(count_over_time(up[{window_ms}ms]))", at=until) or 0)
 
-    async def _query(self, promql: str, at: datetime) -> list[Any]:
+    async def _query(self, promql: str, at: datetime, read: Callable[[list[Any]], _T]) -> _T:
+        """Return what `read` makes of the result; asking and reading keep nobody else waiting."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._timeout_seconds + 1):
-                return await loop.run_in_executor(self._threads, self._ask, promql, at)
+                body = await loop.run_in_executor(self._threads, self._ask, promql, at)
+                return await loop.run_in_executor(self._reader, self._understand, body, read)
         except TimeoutError as error:
             limit = f"{self._timeout_seconds:g} s"
             raise Unavailable(f"{self._where} did not answer within {limit}") from error
 
-    def _ask(self, promql: str, at: datetime) -> list[Any]:
-        """Ask, in a thread."""
+    def _ask(self, promql: str, at: datetime) -> bytes:
+        """Ask, in a thread, and return the answer as it came."""
         params = {"time": f"{at.timestamp():.3f}", "timeout": f"{self._timeout_seconds:g}s"}
         try:
-            result = self._client.custom_query(promql, params=params)
+            body: bytes = self._client.custom_query(promql, params=params)
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise TimeoutError from error
-        except requests.exceptions.JSONDecodeError as error:
-            raise Unavailable(f"{self._where} answered something that is not JSON") from error
         except requests.exceptions.InvalidHeader:  # it says which, with what may be secret
             raise Unavailable(f"{self._where} can't be asked: a header can't be sent") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -152,11 +160,7 @@ class PrometheusSource:
             raise
         except OSError as error:  # a certificate's file, for one
             raise Unavailable(f"{self._where} can't be asked: {error}") from error
-        except (KeyError, TypeError) as error:  # the client takes data.result for granted
-            raise self._nonsense() from error
-        if not isinstance(result, list):
-            raise self._nonsense()
-        return result
+        return body
 
     def _receive(self, response: requests.Response, *_: object, **__: object) -> None:
         """
@@ -165,49 +169,93 @@ class PrometheusSource:
         A hook of the session, because the client turns a refusal into text, and because
         requests' timeout is for two bytes in a row, not for the answer.
         """
+        try:
+            body = self._received(response)
+        except BaseException:
+            response.close()  # there may be more to come, without end
+            raise
+        response.raw = io.BytesIO()
+        # The client would read it at once, beside seven others.
+        response.json = lambda **_: {"data": {"result": body}}  # type: ignore[method-assign]
+        if response.status_code != 200 and not response.is_redirect:
+            raise self._refusal(response.status_code, body)
+
+    def _received(self, response: requests.Response) -> bytes:
         until = time.monotonic() + self._timeout_seconds
         received = io.BytesIO()
         for chunk in response.raw.stream(65536, decode_content=True):
             received.write(chunk)
             if received.tell() > _LARGEST_ANSWER_BYTES:
-                raise Unavailable(f"{self._where} answered more than 64 MiB")
+                raise Unavailable(f"{self._where} answered more than 16 MiB")
             if time.monotonic() > until:
                 raise TimeoutError
-        received.seek(0)
-        response.raw = received
-        if response.status_code != 200 and not response.is_redirect:
-            raise self._refusal(response.status_code, received.getvalue())
+        body = received.getvalue()
+        if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+            raise Unavailable(f"{self._where} answered more than {_MOST_VALUES:,} values")
+        return body
 
     def _refusal(self, status: int, body: bytes) -> Permanent | Unavailable:
         try:
             answer = json.loads(body)
-            kind, text = str(answer["errorType"]), str(answer["error"])
-        except (ValueError, TypeError, KeyError):
+            kind, text = _text(answer["errorType"]), _text(answer["error"])
+        except _MISUNDERSTOOD:
             return Unavailable(f"{self._where} answered HTTP {status}")
         if kind in {"bad_data", "execution"}:
             return Permanent(f"{self._where} refuses the query: {text}")
         return Unavailable(f"{self._where} answered HTTP {status}: {kind}: {text}")
 
-    def _understand(self, read: Callable[[], _T]) -> _T:
+    def _understand(self, body: bytes, read: Callable[[list[Any]], _T]) -> _T:
         try:
-            return read()
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            answer = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise Unavailable(f"{self._where} answered something that is not JSON") from error
+        try:
+            result = answer["data"]["result"]
+            if not isinstance(result, list):
+                raise self._nonsense()
+            return read(result)
+        except _MISUNDERSTOOD as error:
             raise self._nonsense() from error
 
     def _nonsense(self) -> Unavailable:
         return Unavailable(f"{self._where} answered JSON that is no query result")
 
 
-def _series(each: Any, after_ms: int) -> Series:
+def _series(each: Any, after_ms: int, until_ms: int) -> Series:
     """Return one element of a matrix. A native histogram has no samples that are numbers."""
     values = each["values"] if "histograms" not in each else each.get("values", [])
     samples = [(float(at), float(value)) for at, value in values]
     recent = tuple(
         (at, value)
         for at, value in samples
-        if round(at * 1000) > after_ms and not math.isnan(value)
+        if after_ms < round(at * 1000) <= until_ms and not math.isnan(value)
     )
-    return Series({str(key): str(value) for key, value in each["metric"].items()}, recent)
+    labels = {_whole(str(key)): _whole(str(value)) for key, value in each["metric"].items()}
+    return Series(labels, recent)
+
+
+def _value(query: str, result: list[Any]) -> float | None:
+    """
+    Return the one number of a result; None for none, and for NaN or an infinity.
+
+    Raises:
+        Permanent: it has more than one series, or samples.
+    """
+    if not result:
+        return None
+    if not isinstance(result[0], dict):  # a scalar is [time, "value"]
+        return _finite(result[1])
+    if len(result) > 1:
+        raise Permanent(
+            f"{query!r} yields {len(result)} series where one number is needed:"
+            " aggregate them, for example with sum(…)"
+        )
+    if "values" in result[0]:
+        raise Permanent(
+            f"{query!r} yields a range of samples where one number is needed:"
+            " wrap it in a function, for example rate(…)"
+        )
+    return _finite(result[0]["value"][1])
 
 
 def _finite(text: Any) -> float | None:
@@ -215,8 +263,19 @@ def _finite(text: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def _whole(text: str) -> str:
+    """Return a text with a question mark for half a surrogate, which JSON may have and nobody can send."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def _text(value: object) -> str:
+    """Return the beginning of an error's words."""
+    text = _whole(str(value))
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
+
+
 def _cause(error: BaseException) -> str:
     """Return the innermost sentence of what requests and urllib3 wrap several times."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     text = str(reason or error)
-    return text.rsplit(": ", 1)[-1] if reason else text
+    return _text(text.rsplit(": ", 1)[-1] if reason else text)
