@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from rollouts.model.kinds import CRD, SERVICE, FrozenJSON, Kind, Ref, served_version
+from rollouts.model.kinds import CRD, JSON, SERVICE, FrozenJSON, Kind, Ref, served_version
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Cluster
 from rollouts.traffic.router import RoutingKind
 from rollouts.traffic.routers import ROUTERS
 from rollouts.traffic.scene import Scene
+from rollouts.traffic.shapes import blank, misfit
 
 
 def scene_of(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Scene:
@@ -21,7 +22,21 @@ def scene_of(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Scene:
         }
         for kind in (SERVICE, *(each.kind for each in read))
     }
-    return Scene(spec, rollout, objects, dict(_served(cluster, read)))
+    unreadable = dict(_unreadable(objects, read))
+    for ref in unreadable:
+        objects[ref.kind][ref.name] = blank(objects[ref.kind][ref.name])
+    return Scene(spec, rollout, objects, dict(_served(cluster, read)), unreadable)
+
+
+def _unreadable(
+    objects: dict[Kind, dict[str, JSON]], read: list[RoutingKind]
+) -> Iterator[tuple[Ref, str]]:
+    """Yield the objects that no router could read, each with what is wrong in it."""
+    for each in read:
+        for name, found in objects[each.kind].items() if each.shape else ():
+            why = misfit(found, each.shape)
+            if why:
+                yield Ref(each.kind, found["metadata"]["namespace"], name), why
 
 
 def _read(spec: RolloutSpec) -> Iterator[RoutingKind]:

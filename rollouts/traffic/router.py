@@ -6,7 +6,7 @@ permitted, what is looked for and said of a release, all follow from what each s
 nothing else has to know one by its name. What can be told from the spec alone, `spec` tells.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from rollouts.model.counter_metric import Metric
@@ -16,6 +16,7 @@ from rollouts.model.route import Route, RoutingWrite, Split
 from rollouts.model.routers.spec import RouterSpec
 from rollouts.model.spec import RolloutSpec
 from rollouts.traffic.scene import Scene
+from rollouts.traffic.shapes import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class RoutingKind:
     """What is read of each, as paths such as `spec.targetRef`; empty: all."""
     users_fields: tuple[str, ...] = ()
     """What is written to objects of the user's, and is one value to whoever applies them."""
+    shape: Shape = field(default_factory=dict, compare=False)
+    """What it looks like, as far as it is read; empty where every API server sees to that by itself."""
     gone_is_stable: bool = False
     """Without ours, all of the traffic goes to stable: one that can't be written may be removed."""
 

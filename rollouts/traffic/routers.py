@@ -12,8 +12,9 @@ moment on, unseen. What is our own is removed; what is the user's is given back.
 
 from collections.abc import Iterator
 
+from rollouts.model.finding import Finding
 from rollouts.model.kinds import Kind
-from rollouts.model.route import Route, RoutingWrite, Split
+from rollouts.model.route import Change, Route, RoutingWrite, Split
 from rollouts.model.spec import RolloutSpec
 from rollouts.traffic.gateway.router import Gateway
 from rollouts.traffic.nginx.router import Nginx
@@ -28,8 +29,9 @@ ROUTERS: tuple[Router, ...] = (Nginx(), SMI(), Gateway())
 def observe(scene: Scene, wanted: Split) -> Route:
     """Return what all routing objects say now; nothing at all without a router."""
     routes = [router.observe(scene, wanted) for router in _named(scene)]
-    if any(_left(scene)):  # which may be sending anything to the canary
-        routes.append(Route(exists=True, weight=None, highest=100))
+    unreadable = tuple(_unreadable(scene))
+    if unreadable or any(_left(scene)):  # which may be sending anything to the canary
+        routes.insert(0, Route(exists=True, weight=None, highest=100, findings=unreadable))
     if len(routes) < 2:
         return routes[0] if routes else Route()
     weights = {route.weight for route in routes}
@@ -52,12 +54,13 @@ def observe(scene: Scene, wanted: Split) -> Route:
 def render(scene: Scene, split: Split) -> list[RoutingWrite]:
     """Return the writes after which every route says `split`, and nothing is left of other routers."""
     writes = [write for router in _named(scene) for write in router.render(scene, split)]
-    return [*writes, *_left(scene)]
+    return _writable(scene, [*writes, *_left(scene)])
 
 
 def clear(scene: Scene) -> list[RoutingWrite]:
     """Return the writes after which the routes are as they were before the first rollout."""
-    return [*(write for router in _named(scene) for write in router.clear(scene)), *_left(scene)]
+    writes = [write for router in _named(scene) for write in router.clear(scene)]
+    return _writable(scene, [*writes, *_left(scene)])
 
 
 def kinds() -> Iterator[RoutingKind]:
@@ -81,6 +84,24 @@ def counters_of(spec: RolloutSpec) -> Counters:
         if router.counters is not None and spec.router(router.spec) is not None:
             return router.counters
     raise LookupError("no router of the spec counts requests")
+
+
+def _unreadable(scene: Scene) -> Iterator[Finding]:
+    """Yield what is wrong with objects of the user's that the spec names; our own is written anew."""
+    for ref, why in scene.unreadable.items():
+        if ref.name in scene.spec.users_objects(ref.kind):
+            yield Finding(
+                "error",
+                "RouteUnreadable",
+                f"{ref.kind} {ref.name} can't be read: {why}; correct it, and see which CRD let it through",
+            )
+
+
+def _writable(scene: Scene, writes: list[RoutingWrite]) -> list[RoutingWrite]:
+    """Return the writes without changes of what can't be read: the note of how it was would be lost."""
+    return [
+        each for each in writes if not isinstance(each, Change) or each.ref not in scene.unreadable
+    ]
 
 
 def _named(scene: Scene) -> Iterator[Router]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from rollouts.model.kinds import JSON, FrozenJSON, Kind
+from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 from rollouts.model.routers.spec import RouterSpec
 from rollouts.model.spec import RolloutSpec
 
@@ -21,6 +21,8 @@ class Scene:
     """By kind and name; of the Rollout's namespace, where a kind has namespaces."""
     served: Mapping[Kind, str] = field(default_factory=dict)
     """The version that is served, of the kinds that come with a CRD; absent: not installed."""
+    unreadable: Mapping[Ref, str] = field(default_factory=dict)
+    """Why an object is not what its kind says; of such a one nothing but its metadata is in `objects`."""
 
     def said_to(self, router: type[R]) -> R:
         """

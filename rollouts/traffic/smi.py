@@ -26,16 +26,19 @@ from rollouts.traffic.leftovers import owned, removal
 from rollouts.traffic.ownership import is_going, is_ours, namespace_of, own_metadata
 from rollouts.traffic.router import Router, RoutingKind
 from rollouts.traffic.scene import Scene
+from rollouts.traffic.shapes import Shape
 from rollouts.traffic.weights import most_percent, number, percent
 
 _OUR_FIELDS = ("service", "backends")
+_SHAPE: Shape = {"spec": {"service": str, "backends": [{"service": str}]}}
+"""Weights are numbers or texts, and told apart where they are read."""
 
 
 class SMI(Router):
     """A TrafficSplit of SMI."""
 
     spec = SMIRouting
-    kinds = (RoutingKind(TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS),)
+    kinds = (RoutingKind(TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS, shape=_SHAPE),)
 
     def observe(self, scene: Scene, wanted: Split) -> Route:
         """Return what the TrafficSplit says now, and everything that is found."""

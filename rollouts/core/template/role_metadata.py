@@ -81,7 +81,7 @@ def applied_metadata(replica_set: FrozenJSON) -> AppliedMetadata:
         role = RoleMetadata(*({**facts.get(part, {})} for part in _PARTS))
         before = facts.get("before", {})
         return AppliedMetadata(role, {part: {**before[part]} for part in _PARTS if part in before})
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return AppliedMetadata()
 
 

@@ -20,7 +20,7 @@ from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE, GatewayRoutin
 from rollouts.traffic.gateway import classes, own_route, parents, policies
 from rollouts.traffic.gateway.findings import findings
 from rollouts.traffic.gateway.matches import Inexpressible
-from rollouts.traffic.gateway.routes import arms_of, named, note_key, originals, own_routes
+from rollouts.traffic.gateway.routes import SHAPE, arms_of, named, note_key, originals, own_routes
 from rollouts.traffic.gateway.rules import (
     Before,
     before_of,
@@ -48,8 +48,8 @@ class Gateway(Router):
 
     spec = GatewayRouting
     kinds = (
-        RoutingKind(HTTP_ROUTE, ("v1",), users_fields=("spec.rules",)),
-        RoutingKind(GRPC_ROUTE, ("v1",), users_fields=("spec.rules",)),
+        RoutingKind(HTTP_ROUTE, ("v1",), users_fields=("spec.rules",), shape=SHAPE),
+        RoutingKind(GRPC_ROUTE, ("v1",), users_fields=("spec.rules",), shape=SHAPE),
         *policies.READ,
         classes.READ,
     )

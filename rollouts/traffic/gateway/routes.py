@@ -8,8 +8,33 @@ from rollouts.traffic.gateway.own_route import Original
 from rollouts.traffic.gateway.rules import Arms
 from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of
 from rollouts.traffic.scene import Scene
+from rollouts.traffic.shapes import Shape
 
 KINDS = (HTTP_ROUTE, GRPC_ROUTE)
+_REF: Shape = {
+    **dict.fromkeys(("group", "kind", "namespace", "name", "sectionName"), str),
+    **dict.fromkeys(("port", "weight"), int),
+}
+_MATCH: Shape = {
+    "path": {"type": str, "value": str},
+    "headers": [{"name": str, "value": str, "type": str}],
+}
+SHAPE: Shape = {
+    "spec": {
+        "parentRefs": [_REF],
+        "hostnames": [str],
+        "rules": [
+            {
+                "name": str,
+                "matches": [_MATCH],
+                "filters": [{"type": str, "requestMirror": {"backendRef": _REF}}],
+                "backendRefs": [_REF],
+            }
+        ],
+    },
+    "status": {"parents": [{"parentRef": _REF, "conditions": [{"type": str}]}]},
+}
+"""What is read of an HTTPRoute or a GRPCRoute."""
 NOTE = f"{GROUP}/weights-"
 """Before a Rollout's name, the annotation that notes how the rules of a route were."""
 

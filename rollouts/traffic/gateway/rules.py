@@ -186,7 +186,7 @@ def parsed(text: object) -> list[Any]:
     """Return what was noted of a route's rules, in order; nothing when it is no note of ours."""
     try:
         found = json.loads(text) if isinstance(text, str) else []
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return found if isinstance(found, list) else []
 

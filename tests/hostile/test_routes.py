@@ -1,0 +1,174 @@
+"""A routing object that is not what its kind says holds up who names it, says why, and nobody else."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rollouts.controller.routing_objects import scene_of
+from rollouts.model.finding import Finding
+from rollouts.model.kinds import JSON, SERVICE, Kind, Ref
+from rollouts.model.route import Change, RoutingWrite, Split
+from rollouts.model.routers.gateway import HTTP_ROUTE
+from rollouts.model.routers.nginx import INGRESS
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
+from rollouts.model.validation import parse_rollout
+from rollouts.traffic import routers
+from rollouts.traffic.scene import Scene
+from rollouts.traffic.shapes import misfit
+from tests.fakes.control_loop import ControlLoop
+from tests.fakes.kubernetes import ingress, rollout, service
+from tests.hostile.routes import KINDS, ROUTE, SPLIT, loop_with, mutations, placed
+
+ROLES = ("named", "own", "other")
+NOWHERE = {"spec": {"rules": [{"backendRefs": "checkout"}]}}
+
+
+def all_that_routers_do(scene: Scene) -> tuple[tuple[Finding, ...], list[RoutingWrite]]:
+    split = Split(25)
+    route = routers.observe(scene, split)
+    return route.findings, [
+        *routers.render(scene, split),
+        *routers.render(scene, Split(cut_off=True)),
+        *routers.clear(scene),
+    ]
+
+
+def seen(loop: ControlLoop) -> Scene:
+    return scene_of(loop.cluster, loop.rollout, parse_rollout(loop.rollout))
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_no_field_can_be_made_to_raise_anything(kind: Kind, role: str) -> None:
+    body, routing = KINDS[kind]
+    loop = loop_with(routing)
+    for found in mutations(body):
+        name = placed(loop, kind, found, role)
+        scene = seen(loop)
+        findings, writes = all_that_routers_do(scene)
+        unreadable = {ref.name: why for ref, why in scene.unreadable.items()}
+        told = [each.message for each in findings if each.reason == "RouteUnreadable"]
+        assert bool(told) == (name in unreadable and kind != TRAFFIC_SPLIT and role != "other")
+        assert all(unreadable[name] in each and f"{kind} {name}" in each for each in told)
+        changed = [each.ref.name for each in writes if isinstance(each, Change)]
+        assert name not in unreadable or name not in changed
+        loop.cluster.drop(Ref(kind, "shop", name))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+async def test_no_field_keeps_a_release_from_being_aborted(kind: Kind, role: str) -> None:
+    body, routing = KINDS[kind]
+    for found in mutations(body):
+        loop = loop_with(routing)
+        placed(loop, kind, found, role)
+        await loop.run(3)
+        loop.release("shop:2")
+        await loop.run(6)
+        loop.command("abort")
+        await loop.run(5)
+        assert loop.status["lastCommand"]["verb"] == "abort"
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_what_its_kind_says_is_readable(kind: Kind) -> None:
+    (shape,) = [each.shape for each in routers.kinds() if each.kind == kind]
+    body, _ = KINDS[kind]
+    assert shape
+    assert misfit(body, shape) == ""
+    assert misfit({"metadata": {}, "spec": {}}, shape) == ""
+
+
+async def test_a_named_route_that_cant_be_read_holds_the_release_and_says_which_field() -> None:
+    loop = loop_with({"gatewayAPI": {"httpRoutes": ["web"]}})
+    placed(loop, HTTP_ROUTE, ROUTE | NOWHERE, "named")
+    loop.release("shop:2")
+    await loop.run(10)
+    says = "HTTPRoute web can't be read: spec.rules[0].backendRefs has to be a list; correct it"
+    assert says in loop.status["message"]
+    (preflight,) = [each for each in loop.status["conditions"] if each["type"] == "Preflight"]
+    assert (preflight["status"], preflight["reason"]) == ("False", "RouteUnreadable")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [(HTTP_ROUTE, ROUTE | NOWHERE), (TRAFFIC_SPLIT, SPLIT | {"spec": ["x"]})],
+    ids=["HTTPRoute", "TrafficSplit"],
+)
+async def test_a_route_of_somebody_else_that_cant_be_read_holds_up_nobody(
+    kind: Kind, body: JSON
+) -> None:
+    loop = loop_with({"smi": {}})
+    placed(loop, kind, body, "other")
+    await loop.until(lambda: loop.status.get("phase") == "Healthy")
+    loop.release("shop:2")
+    await loop.until(lambda: "Promoted" in loop.reasons())
+
+
+async def test_our_own_that_somebody_made_unreadable_is_written_anew() -> None:
+    loop = loop_with({"smi": {}})
+    await loop.until(lambda: loop.status.get("phase") == "Healthy")
+    loop.release("shop:2")
+    await loop.until(lambda: bool(loop.cluster.select(TRAFFIC_SPLIT, "shop")))
+    placed(loop, TRAFFIC_SPLIT, SPLIT | {"spec": {"backends": 3, "matches": "x"}}, "named")
+    await loop.round()
+    (found,) = loop.cluster.select(TRAFFIC_SPLIT, "shop")
+    assert [each["weight"] for each in found["spec"]["backends"]] == [75, 25]
+    assert "matches" not in found["spec"]
+
+
+PATHS: Any = st.sampled_from(["checkout", "other", None]).map(
+    lambda name: {
+        "path": "/",
+        "pathType": "Exact",
+        "backend": {"service": {"name": name, "port": {"name": "http"}}}
+        if name
+        else {"resource": {"kind": "Bucket", "name": "b"}},
+    }
+)
+RULES: Any = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries(
+        {"http": st.fixed_dictionaries({"paths": st.lists(PATHS, min_size=1, max_size=3)})},
+        optional={"host": st.sampled_from(["shop.test", "*.test"])},
+    ),
+)
+ANNOTATIONS: Any = st.dictionaries(
+    st.sampled_from(
+        [
+            "canary",
+            "canary-weight",
+            "canary-by-header",
+            "affinity",
+            "mirror-target",
+            "upstream-vhost",
+        ]
+    ).map(lambda key: f"nginx.ingress.kubernetes.io/{key}"),
+    st.sampled_from(["", "true", "cookie", "100", "1e2", "٣", "-1", "x" * 1000]),
+)
+
+
+@settings(max_examples=100)
+@given(st.lists(RULES, max_size=3), ANNOTATIONS, st.sampled_from(["checkout", "other", None]))
+def test_of_any_valid_ingress_only_the_paths_of_the_service_get_a_canary(
+    rules: list[JSON], annotations: dict[str, str], default: str | None
+) -> None:
+    obj = rollout([{"setWeight": 25}])
+    obj["metadata"]["uid"] = "uid"
+    body = ingress()
+    body["metadata"]["annotations"] = annotations
+    body["spec"]["rules"] = rules
+    if default:
+        body["spec"]["defaultBackend"] = {"service": {"name": default, "port": {"number": 80}}}
+    others = {"checkout": body, "other": {**body, "metadata": {"namespace": "shop", "name": "o"}}}
+    scene = Scene(parse_rollout(obj), obj, {INGRESS: others, SERVICE: {"checkout": service()}})
+    _, writes = all_that_routers_do(scene)
+    kept = [each.body for each in writes if not isinstance(each, Change) and hasattr(each, "body")]
+    for canary in kept:
+        paths = [path for rule in canary["spec"]["rules"] for path in rule["http"]["paths"]]
+        assert {path["backend"]["service"]["name"] for path in paths} == {"checkout-canary"}
+        mark = canary["metadata"]["annotations"]
+        assert mark["nginx.ingress.kubernetes.io/canary-weight"] in ("0", "25")
