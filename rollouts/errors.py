@@ -14,6 +14,9 @@ The error tree, named by what the reader of an error has to do.
 
 from dataclasses import dataclass
 
+MOST_ERRORS_TOLD = 10
+"""So many errors of an object are told in one sentence: it goes into status several times."""
+
 
 class RolloutsError(Exception):
     """The root: what we raise on purpose. Anything else is a bug of ours."""
@@ -54,7 +57,9 @@ class InvalidSpec(Permanent):
     """An object of the user's breaks the schema or a rule; `errors` names every field."""
 
     def __init__(self, errors: tuple[FieldError, ...]) -> None:
-        super().__init__("; ".join(str(error) for error in errors))
+        told = "; ".join(str(error) for error in errors[:MOST_ERRORS_TOLD])
+        more = len(errors) - MOST_ERRORS_TOLD
+        super().__init__(f"{told}; and {more} more" if more > 0 else told)
         self.errors = errors
 
 

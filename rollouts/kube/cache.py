@@ -273,7 +273,10 @@ def _same(before: JSON, after: JSON) -> bool:
     one, other = dict(before["metadata"]), dict(after["metadata"])
     one.pop("resourceVersion", None)
     other.pop("resourceVersion", None)
-    return one == other and all(before[key] == after[key] for key in after if key != "metadata")
+    try:
+        return one == other and all(before[key] == after[key] for key in after if key != "metadata")
+    except RecursionError:  # too deep to be compared
+        return False
 
 
 def _labels(obj: JSON) -> dict[str, str]:

@@ -8,7 +8,6 @@ retried here, except once after credentials had expired (HTTP 401).
 """
 
 import asyncio
-import json
 import os
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -23,6 +22,7 @@ from kubernetes.aio import config as client_config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from rollouts.errors import RolloutsError, Unavailable, UsageError
+from rollouts.kube import deep_json
 from rollouts.kube.api_errors import Expired, api_error
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.proxies import is_proxied
@@ -282,7 +282,7 @@ def _service_account_namespace() -> str:
 
 def _object_in(text: str) -> JSON | None:
     try:
-        parsed = json.loads(text)
+        parsed = deep_json.loads(text)
     except ValueError:
         return None
     return parsed if isinstance(parsed, dict) else None

@@ -8,7 +8,6 @@ whose differences are told; so does a silence in which a bookmark was due. It ne
 """
 
 import asyncio
-import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import structlog
 
 from rollouts.backoff import Backoff
 from rollouts.errors import Forbidden, NotFound, RetryLater, RolloutsError
+from rollouts.kube import deep_json
 from rollouts.kube.api_errors import Expired, api_error
 from rollouts.kube.cache import KindCache
 from rollouts.kube.connection import SILENT_SECONDS, Connection
@@ -224,7 +224,7 @@ def parse_event(line: bytes) -> tuple[str, JSON]:
         RolloutsError: it is an ERROR event, for its status; `Expired` for 410.
     """
     try:
-        event = json.loads(line)
+        event = deep_json.loads(line)
         kind_of_event, obj = event["type"], event["object"]
         if kind_of_event == "ERROR":
             raise api_error(int(obj.get("code", 500)), obj, asked="watch")

@@ -20,6 +20,9 @@ from rollouts.model.kinds import GROUP, HASH_LABEL, JSON, FrozenJSON
 from rollouts.model.sources import source_errors
 from rollouts.model.spec import LabelSelector, RolloutSpec
 
+_LONGEST_SHOWN = 80
+DEEPEST = 64
+"""So many levels a template may have; Kubernetes' own has not half as many."""
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
@@ -83,7 +86,7 @@ def _name(rollout: FrozenJSON) -> Iterator[FieldError]:
         yield FieldError(
             "metadata.name",
             "has to consist of lower-case letters, digits, - and ., and to begin and end with a letter"
-            f" or digit; got {name!r}",
+            f" or digit; got {_brief(repr(name))}",
         )
 
 
@@ -95,8 +98,13 @@ def _field_errors(error: ValidationError) -> Iterator[FieldError]:
 def _path(location: Sequence[int | str]) -> str:
     path = "spec"
     for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+        path += f"[{part}]" if isinstance(part, int) else f".{_brief(part)}"
     return path
+
+
+def _brief(text: str) -> str:
+    """Return what an error shows of a text that may be as long as an object."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
 
 
 def _reason(detail: ErrorDetails) -> str:
@@ -118,8 +126,9 @@ def _reason(detail: ErrorDetails) -> str:
         isinstance(given, str | int | float | bool)
         and repr(given) not in message
         and str(given) not in message
+        and ", got " not in message
     ):
-        message += f", got {given!r}"
+        message += f", got {_brief(repr(given))}"
     return message
 
 
@@ -148,6 +157,8 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 def _rules_beyond_the_schema(spec: RolloutSpec) -> Iterator[FieldError]:
     yield from cross_field_errors(spec)
+    if _is_too_deep(spec.template):
+        yield FieldError("spec.template", f"is nested more than {DEEPEST} levels deep; flatten it")
     yield from _template(spec)
     yield from source_errors(spec)
 
@@ -188,6 +199,19 @@ def _template(spec: RolloutSpec) -> Iterator[FieldError]:
                     f"spec.template.spec.containers[{index}].{field}",
                     "has to be given as text",
                 )
+
+
+def _is_too_deep(value: object) -> bool:
+    """Return whether JSON has more levels than a template may have; level by level, as it may have many."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            part
+            for each in level
+            if isinstance(each, dict | list)
+            for part in (each.values() if isinstance(each, dict) else each)
+        ]
+    return any(isinstance(each, dict | list) for each in level)
 
 
 def _selects(selector: LabelSelector, labels: FrozenJSON) -> bool:

@@ -63,14 +63,17 @@ class WebhookNotifier:
     async def _post(self, notification: Notification) -> None:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):  # httpx's own is between two bytes
-                response = await self._client.post(self._url, json=body_of(notification))
+                # What it says besides is not read: it may have no end.
+                async with self._client.stream(
+                    "POST", self._url, json=body_of(notification)
+                ) as response:
+                    status = response.status_code
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             # The error itself may hold a part of the URL.
             raise Permanent("the webhook's URL is wrong: it has to be http(s)://HOST/…") from None
         except (httpx.HTTPError, TimeoutError) as error:
             what = str(error) or type(error).__name__
             raise Unavailable(f"the webhook at {self._where} did not answer: {what}") from error
-        status = response.status_code
         if status == 429 or status >= 500:
             after = _seconds(response.headers.get("Retry-After", ""))
             raise Unavailable(

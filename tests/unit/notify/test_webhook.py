@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -109,3 +110,26 @@ async def test_the_silent_one_tells_nobody() -> None:
     notifier: Notifier = SilentNotifier()
     await notifier.notify(NOTICE)
     await notifier.close()
+
+
+async def test_what_a_receiver_says_without_end_is_not_read() -> None:
+    """By a real connection: the answer's first bytes are there, and the last never come."""
+    sent = 0
+
+    async def babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+        try:
+            while True:
+                writer.write(b"x" * 65536)
+                sent += 65536
+                await writer.drain()
+        except ConnectionError:
+            writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    made = WebhookNotifier(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    await made.notify(NOTICE)
+    await made.close()
+    server.close()
+    assert sent < 16 * 1024 * 1024, "no more than what lies in the buffers between the two"
