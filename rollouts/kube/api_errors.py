@@ -18,6 +18,7 @@ from rollouts.errors import (
     RolloutsError,
     Unavailable,
 )
+from rollouts.model.brief import brief
 
 
 class Expired(RetryLater):
@@ -39,14 +40,14 @@ def api_error(
     `answer` is the Status object, or empty when the answer was none; `asked` says in words
     what was requested, and `retry_after` is the header of that name.
     """
-    reason = str(answer.get("message") or f"HTTP {status}")
+    reason = brief(str(answer.get("message") or f"HTTP {status}"))
     message = f"{asked}: {reason}"
     if status == 409:
         return Conflict(message)
     if status == 410 or "ResourceVersionTooLarge" in _cause_types(answer):
         return Expired(message)
     if status == 429 and "DisruptionBudget" in _cause_types(answer):
-        said = [str(cause.get("message") or "") for cause in _causes(answer)]
+        said = [brief(str(cause.get("message") or "")) for cause in _causes(answer)]
         return RetryLater(" ".join([reason, *filter(None, said)]))
     if status == 429 or status >= 500:
         return Unavailable(message, after_seconds=_after_seconds(answer, retry_after))
@@ -71,7 +72,9 @@ def _after_seconds(answer: Mapping[str, Any], retry_after: str) -> float | None:
 
 def _field_errors(answer: Mapping[str, Any], asked: str, reason: str) -> tuple[FieldError, ...]:
     errors = tuple(
-        FieldError(str(cause.get("field") or asked), str(cause.get("message") or reason))
+        FieldError(
+            brief(str(cause.get("field") or asked)), brief(str(cause.get("message") or reason))
+        )
         for cause in _causes(answer)
     )
     return errors or (FieldError(asked, reason),)

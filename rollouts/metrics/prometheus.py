@@ -23,6 +23,7 @@ from urllib3.util import Retry
 
 from rollouts.errors import Permanent, Unavailable
 from rollouts.metrics.access import Access, Address, session_of
+from rollouts.model.brief import brief
 from rollouts.ports import Series
 
 _CONCURRENT_QUERIES = 8
@@ -270,8 +271,7 @@ def _whole(text: str) -> str:
 
 def _text(value: object) -> str:
     """Return the beginning of an error's words."""
-    text = _whole(str(value))
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
+    return brief(_whole(str(value)), _LONGEST_TEXT)
 
 
 def _cause(error: BaseException) -> str:

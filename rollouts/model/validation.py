@@ -15,12 +15,14 @@ from pydantic_core import ErrorDetails
 
 from rollouts.errors import FieldError, InvalidSpec
 from rollouts.model.base import LONGEST_ROLLOUT_NAME
+from rollouts.model.brief import brief
 from rollouts.model.cross_field_rules import cross_field_errors
 from rollouts.model.kinds import GROUP, HASH_LABEL, JSON, FrozenJSON
 from rollouts.model.sources import source_errors
 from rollouts.model.spec import LabelSelector, RolloutSpec
 
 _LONGEST_SHOWN = 80
+"""So much of a wrong value is shown: it may be as long as an object."""
 DEEPEST = 64
 """So many levels a template may have; Kubernetes' own has not half as many."""
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -86,7 +88,7 @@ def _name(rollout: FrozenJSON) -> Iterator[FieldError]:
         yield FieldError(
             "metadata.name",
             "has to consist of lower-case letters, digits, - and ., and to begin and end with a letter"
-            f" or digit; got {_brief(repr(name))}",
+            f" or digit; got {brief(repr(name), _LONGEST_SHOWN)}",
         )
 
 
@@ -98,13 +100,8 @@ def _field_errors(error: ValidationError) -> Iterator[FieldError]:
 def _path(location: Sequence[int | str]) -> str:
     path = "spec"
     for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{_brief(part)}"
+        path += f"[{part}]" if isinstance(part, int) else f".{brief(part, _LONGEST_SHOWN)}"
     return path
-
-
-def _brief(text: str) -> str:
-    """Return what an error shows of a text that may be as long as an object."""
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
 
 
 def _reason(detail: ErrorDetails) -> str:
@@ -128,7 +125,7 @@ def _reason(detail: ErrorDetails) -> str:
         and str(given) not in message
         and ", got " not in message
     ):
-        message += f", got {_brief(repr(given))}"
+        message += f", got {brief(repr(given), _LONGEST_SHOWN)}"
     return message
 
 

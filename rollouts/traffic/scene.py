@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from rollouts.model.brief import some_of
 from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 from rollouts.model.routers.spec import RouterSpec
 from rollouts.model.spec import RolloutSpec
@@ -47,5 +48,5 @@ class Scene:
 
 def leads_to(services: Iterable[str]) -> str:
     """Return to which Services a route or Ingress leads, in words."""
-    known = ", ".join(sorted(set(services)))
+    known = some_of(set(services))
     return f"it leads to {known}" if known else "it leads to no Service"

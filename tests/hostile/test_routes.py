@@ -1,5 +1,7 @@
 """A routing object that is not what its kind says holds up who names it, says why, and nobody else."""
 
+import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -7,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollouts.controller.routing_objects import scene_of
+from rollouts.errors import Permanent
+from rollouts.kube.api_errors import api_error
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import JSON, SERVICE, Kind, Ref
 from rollouts.model.route import Change, RoutingWrite, Split
@@ -14,6 +18,7 @@ from rollouts.model.routers.gateway import HTTP_ROUTE
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.model.validation import parse_rollout
+from rollouts.ports import Create
 from rollouts.traffic import routers
 from rollouts.traffic.scene import Scene
 from rollouts.traffic.shapes import misfit
@@ -21,6 +26,7 @@ from tests.fakes.control_loop import ControlLoop
 from tests.fakes.kubernetes import ingress, rollout, service
 from tests.hostile.routes import KINDS, ROUTE, SPLIT, loop_with, mutations, placed
 
+MOST_STATUS_BYTES = 64 * 1024
 ROLES = ("named", "own", "other")
 NOWHERE = {"spec": {"rules": [{"backendRefs": "checkout"}]}}
 
@@ -118,6 +124,50 @@ async def test_our_own_that_somebody_made_unreadable_is_written_anew() -> None:
     (found,) = loop.cluster.select(TRAFFIC_SPLIT, "shop")
     assert [each["weight"] for each in found["spec"]["backends"]] == [75, 25]
     assert "matches" not in found["spec"]
+
+
+async def test_what_a_gateway_says_of_a_route_is_repeated_in_part() -> None:
+    loop = loop_with({"gatewayAPI": {"httpRoutes": ["web"]}})
+    refused = {"type": "Accepted", "status": "False", "reason": "No", "message": "x" * 32_768}
+    names = [{"name": f"edge-{number}"} for number in range(32)]
+    parents = [{"parentRef": each, "conditions": [refused]} for each in names]
+    spec = ROUTE["spec"] | {"parentRefs": names}
+    placed(loop, HTTP_ROUTE, ROUTE | {"spec": spec, "status": {"parents": parents}}, "named")
+    await loop.run(3)
+    assert "Gateway edge-0 refuses HTTPRoute web: No: xxx" in loop.status["message"]
+    assert len(json.dumps(loop.status)) < MOST_STATUS_BYTES
+
+
+async def test_of_an_ingress_with_thousands_of_services_ten_are_named() -> None:
+    loop = ControlLoop()
+    body = ingress()
+    (rule,) = body["spec"]["rules"]
+    backends = [
+        {"service": {"name": f"s{each:04}", "port": {"number": 80}}} for each in range(3000)
+    ]
+    paths = [{"path": "/", "pathType": "Prefix", "backend": each} for each in backends]
+    loop.cluster.put(INGRESS, body | {"spec": {"rules": [rule | {"http": {"paths": paths}}]}})
+    loop.apply(successCriteria=[])
+    await loop.run(3)
+    assert "it leads to s0000, s0001, s0002" in loop.status["message"]
+    assert "s0009 and 2990 more" in loop.status["message"]
+    assert len(json.dumps(loop.status)) < MOST_STATUS_BYTES
+
+
+async def test_what_an_admission_webhook_refuses_with_is_repeated_in_part() -> None:
+    loop = ControlLoop()
+    answer = {"message": 'admission webhook "x" denied the request: ' + "x" * 1_000_000}
+    loop.cluster.refuses = lambda write: (
+        api_error(400, answer, asked="POST ReplicaSet") if isinstance(write, Create) else None
+    )
+    loop.apply(successCriteria=[])
+    for _ in range(3):
+        with suppress(Permanent):
+            await loop.round()
+        loop.clock.move(60)
+    assert 'admission webhook "x" denied the request' in loop.status["message"]
+    assert len(loop.status["message"]) < 2000
+    assert len(json.dumps(loop.status)) < MOST_STATUS_BYTES
 
 
 PATHS: Any = st.sampled_from(["checkout", "other", None]).map(

@@ -13,11 +13,13 @@ writes the core group as "core", and so do people after its documentation.
 
 from collections.abc import Iterator
 
+from rollouts.model.brief import brief
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import JSON, FrozenJSON, Kind
 from rollouts.traffic.ownership import group_of
 
 _NEEDED = ("Accepted", "ResolvedRefs")
+_SAID = ("reason", "message")
 _Parent = tuple[str, str, str, str, str, str]
 
 
@@ -90,7 +92,7 @@ def findings(kind: Kind, route: FrozenJSON) -> Iterator[Finding]:
         for wanted in _NEEDED:
             for each in conditions:
                 if _is_now(each, route, wanted, "False"):
-                    reason, message = each.get("reason", ""), each.get("message", "")
+                    reason, message = (brief(str(each.get(key, ""))) for key in _SAID)
                     yield Finding(
                         "error",
                         "RouteNotAccepted" if wanted == "Accepted" else "RouteRefsNotResolved",

@@ -1,0 +1,19 @@
+"""Texts of others, as ours repeat them: messages go into status, which has to be small enough for etcd."""
+
+from collections.abc import Collection
+
+LONGEST = 1000
+"""So many characters of what somebody else says are a sentence or two, and enough to act upon."""
+_MOST_NAMES = 10
+
+
+def brief(text: str, longest: int = LONGEST) -> str:
+    """Return a text, or its beginning and an ellipsis."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def some_of(names: Collection[str]) -> str:
+    """Return the first names, sorted, and how many more there are."""
+    told = ", ".join(sorted(names)[:_MOST_NAMES])
+    more = len(names) - _MOST_NAMES
+    return f"{told} and {more} more" if more > 0 else told
