@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -68,7 +69,9 @@ def test_no_field_can_be_made_to_raise_anything(kind: Kind, role: str) -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 async def test_no_field_keeps_a_release_from_being_aborted(kind: Kind, role: str) -> None:
     body, routing = KINDS[kind]
-    for found in mutations(body):
+    for found in islice(
+        mutations(body), None, None, 5
+    ):  # each junk in some field, and in each field some
         loop = loop_with(routing)
         placed(loop, kind, found, role)
         await loop.run(3)
