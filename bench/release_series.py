@@ -36,7 +36,7 @@ class Plan:
         return len(self.weights) * self.pause_seconds
 
     def strategy(self) -> JSON:
-        pause = {"pause": {"duration": self.pause_seconds}}
+        pause = {"pause": {"duration": f"{self.pause_seconds:g}s"}}
         steps = [step for weight in self.weights for step in ({"setWeight": weight}, pause)]
         return {"canary": {"stableService": NAME, "trafficRouting": NGINX, "steps": steps, **SOON}}
 
