@@ -130,7 +130,7 @@ def test_what_is_released_is_what_was_asked_for() -> None:
     plan = plan_of(parser().parse_args(["--weights", "5,20,60", "--pause", "7"]))
     steps = plan.strategy()["canary"]["steps"]
     assert [each["setWeight"] for each in steps if "setWeight" in each] == [5, 20, 60]
-    assert [each["pause"]["duration"] for each in steps if "pause" in each] == [7, 7, 7]
+    assert [each["pause"]["duration"] for each in steps if "pause" in each] == ["7s"] * 3
     assert plan.pauses_seconds == 21
 
 
