@@ -9,7 +9,7 @@ WORKERS ?= $(shell echo $$(($$(nproc) + 3)))
 # Beside the one that each change is tested on: the newest.
 OTHER_CONTROL_PLANES ?= 1.37.2
 
-.PHONY: help demo test control-plane nightly check style types layers limits format crd messages lock bench leaning sim planted reconciles side-by-side switches matrix clean
+.PHONY: help demo test control-plane nightly check style types layers limits format crd messages lock bench leaning sim planted reconciles side-by-side switches matrix data-planes clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,11 @@ switches: .venv/.installed ## Count what 20 blue-green switches and 20 ways back
 
 matrix: .venv/.installed ## Count what every strategy, router and ending loses, and measure the splits
 	@python -m bench.matrix $(ARGS)
+
+data-planes: .venv/.installed ## Count what nginx and a real Traefik make of the same releases, into docs/routers.md (needs Go)
+	@python -m bench.data_planes --output json $(ARGS) > docs/routers.json.new
+	@mv docs/routers.json.new docs/routers.json
+	@python -m bench.routers_page > docs/routers.md
 
 clean: ## Remove the environment and the caches
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build rollouts/sandbox/.build rollouts/sandbox/*.egg-info
