@@ -32,6 +32,7 @@ INGRESS_CLASS = Kind("networking.k8s.io", "v1", "ingressclasses", "IngressClass"
 GATEWAY_API = "sigs.k8s.io/gateway-api@v1.6.3"
 """The Go module that Traefik 3.7.15 was built with, which has the definitions it asks for."""
 STARTS_SECONDS = 60.0
+DOWNLOADS_SECONDS = 60.0
 _PORT, _ADMIN_PORT = 8000, 8080
 
 
@@ -78,11 +79,15 @@ def gateway_api() -> list[JSON]:
     go = shutil.which("go")
     if go is None:
         raise Absent("Go is needed for the definitions of the Gateway API")
-    asked = subprocess.run(
-        [go, "mod", "download", "-json", GATEWAY_API], capture_output=True, text=True, check=False
-    )
-    if asked.returncode:
-        raise Absent(f"{GATEWAY_API}: {asked.stdout}{asked.stderr}")
+    argv = [go, "mod", "download", "-json", GATEWAY_API]
+    try:
+        asked = subprocess.run(
+            argv, capture_output=True, text=True, check=True, timeout=DOWNLOADS_SECONDS
+        )
+    except subprocess.CalledProcessError as error:
+        raise Absent(f"{GATEWAY_API}: {error.stdout}{error.stderr}") from error
+    except subprocess.TimeoutExpired as error:
+        raise Absent(f"{GATEWAY_API} is not there after {DOWNLOADS_SECONDS:g} s") from error
     folder = Path(json.loads(asked.stdout)["Dir"]) / "config" / "crd" / "standard"
     documents = [
         document
