@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Where it is set, each of a test's many processes compiles all that it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
 # More than cores: half of the tests wait, for pods, scrapes and pauses.
-WORKERS ?= $(shell echo $$(($$(nproc) + 3)))
+WORKERS ?= $(shell echo $$(($$(nproc) + 4)))
 # Beside the one that each change is tested on: the newest.
 OTHER_CONTROL_PLANES ?= 1.37.2
 

@@ -76,7 +76,6 @@ def pytest_runtestloop() -> None:
 
 def pytest_collection_finish() -> None:
     """Let the collector forget what lives as long as the process does: thousands of collected tests."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)  # the stories make much that dies young
 

@@ -4,6 +4,7 @@ import gzip
 import itertools
 import json
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 UNIX = 1_767_323_045.0
@@ -12,9 +13,14 @@ UNIX = 1_767_323_045.0
 
 @dataclass(frozen=True)
 class Body:
-    content: bytes
+    made: Callable[[], bytes]
+    """Called by the tests that need it alone: some are large, or take long to be compressed."""
     headers: dict[str, str] = field(default_factory=dict)
     status: int = 200
+
+    @property
+    def content(self) -> bytes:
+        return self.made()
 
 
 def _result(result: str) -> bytes:
@@ -29,34 +35,47 @@ def _compressed(plain: bytes, times: int = 1) -> bytes:
     return plain
 
 
+def _spaces() -> bytes:
+    return b" " * (64 * 1024 * 1024)
+
+
+def _lists() -> str:
+    return ",".join(itertools.repeat("[]", 2_000_001))
+
+
 _GZIP = {"Content-Encoding": "gzip"}
-_SPACES = b" " * (64 * 1024 * 1024)
 _SERIES = _result('[{"metric": {"a": "b"}, "values": [[1, "1"]]}]')
-_LISTS = ",".join(itertools.repeat("[]", 2_000_001))
 
 NO_ANSWERS = {
-    "lists that are too deep": Body(b"[" * 1_000_000),
-    "lists that are too deep, and end": Body(_result("[" * 100_000 + "]" * 100_000)),
-    "maps that are too deep": Body(b'{"data":' * 100_000),
-    "a number of 5000 digits": Body(_result("[" + "1" * 5000 + "]")),
-    "a value of 4000 digits": Body(_result('[{"metric": {}, "value": [1, %s]}]' % ("1" * 4000))),
-    "more than 16 MiB": Body(_SPACES[: 17 * 1024 * 1024]),
-    "compressed beyond measure": Body(_compressed(_SPACES), _GZIP),
-    "compressed twice": Body(_compressed(_SPACES, 2), {"Content-Encoding": "gzip, gzip"}),
-    "deflated beyond measure": Body(zlib.compress(_SPACES, 1), {"Content-Encoding": "deflate"}),
-    "compressed and cut off": Body(_compressed(_SERIES)[:-12], _GZIP),
-    "compressed, it says": Body(b"hello", _GZIP),
-    "cut off in a text": Body(_SERIES[:-20]),
-    "more values than fit into memory": Body(_result(f"[{_LISTS}]")),
-    "a page": Body(b"<!doctype html><title>Sign in</title>", {"Content-Type": "text/html"}),
-    "bytes that are no text": Body(b"\xff\xfe\x00{"),
+    "lists that are too deep": Body(lambda: b"[" * 1_000_000),
+    "lists that are too deep, and end": Body(lambda: _result("[" * 100_000 + "]" * 100_000)),
+    "maps that are too deep": Body(lambda: b'{"data":' * 100_000),
+    "a number of 5000 digits": Body(lambda: _result("[" + "1" * 5000 + "]")),
+    "a value of 4000 digits": Body(
+        lambda: _result('[{"metric": {}, "value": [1, %s]}]' % ("1" * 4000))
+    ),
+    "more than 16 MiB": Body(lambda: _spaces()[: 17 * 1024 * 1024]),
+    "compressed beyond measure": Body(lambda: _compressed(_spaces()), _GZIP),
+    "compressed twice": Body(lambda: _compressed(_spaces(), 2), {"Content-Encoding": "gzip, gzip"}),
+    "deflated beyond measure": Body(
+        lambda: zlib.compress(_spaces(), 1), {"Content-Encoding": "deflate"}
+    ),
+    "compressed and cut off": Body(lambda: _compressed(_SERIES)[:-12], _GZIP),
+    "compressed, it says": Body(lambda: b"hello", _GZIP),
+    "cut off in a text": Body(lambda: _SERIES[:-20]),
+    "more values than fit into memory": Body(lambda: _result(f"[{_lists()}]")),
+    "a page": Body(lambda: b"<!doctype html><title>Sign in</title>", {"Content-Type": "text/html"}),
+    "bytes that are no text": Body(lambda: b"\xff\xfe\x00{"),
     "an error as long as an answer may be": Body(
-        json.dumps({"errorType": "internal", "error": "x" * 10_000_000}).encode(), status=500
+        lambda: json.dumps({"errorType": "internal", "error": "x" * 10_000_000}).encode(),
+        status=500,
     ),
     "an error that is half a surrogate": Body(
-        b'{"errorType": "internal", "error": "\\ud800"}', status=500
+        lambda: b'{"errorType": "internal", "error": "\\ud800"}', status=500
     ),
-    "an error that is too deep": Body(b'{"errorType": "x", "error": ' + b"[" * 100_000, status=422),
+    "an error that is too deep": Body(
+        lambda: b'{"errorType": "x", "error": ' + b"[" * 100_000, status=422
+    ),
 }
 """Each is an error, whatever was asked, in one short sentence that says whose."""
 

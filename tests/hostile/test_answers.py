@@ -57,7 +57,7 @@ async def test_what_is_no_answer_is_an_error_in_one_sentence(
         said = str(refused.value)
         assert said.startswith("Prometheus at http://127.0.0.1:")
         assert len(said.encode()) < 700, "it goes into status; and it can be sent"
-    answering(fake, Body(b'{"data": {"result": [1, "2"]}}'))
+    answering(fake, Body(lambda: b'{"data": {"result": [1, "2"]}}'))
     assert await source.value("x", at=AT) == 2, "and it is asked again"
 
 
@@ -65,7 +65,7 @@ async def test_a_refusal_of_the_query_is_repeated_in_part(
     fake: FakePrometheus, source: PrometheusSource
 ) -> None:
     error = {"errorType": "bad_data", "error": "1:5: parse error " + "x" * 5_000_000}
-    answering(fake, Body(json.dumps(error).encode(), status=400))
+    answering(fake, Body(json.dumps(error).encode, status=400))
     with pytest.raises(Permanent, match="1:5: parse error") as refused:
         await source.value("x", at=AT)
     assert len(str(refused.value)) < 700
@@ -182,7 +182,7 @@ def test_no_result_whatsoever_raises_anything_but_what_the_port_says(
 async def test_what_are_no_samples_is_an_error(
     fake: FakePrometheus, source: PrometheusSource, content: bytes
 ) -> None:
-    answering(fake, Body(content))
+    answering(fake, Body(lambda: content))
     with pytest.raises(Unavailable, match="that is no query result"):
         await source.samples("x", until=AT, window_seconds=60)
 
