@@ -77,6 +77,9 @@ def definition_causes(crd: FrozenJSON, current: FrozenJSON | None = None) -> lis
         found.append(Cause("spec.versions", message))
     found += [*_unusable(crd), *_moved(crd, current or crd)]
     for number, version in enumerate(spec["versions"]):
+        if not version.get("name"):
+            name = f"spec.versions[{number}].name"
+            found.append(Cause(name, "Required value", "FieldValueRequired"))
         path = f"spec.versions[{number}].schema.openAPIV3Schema"
         schema = dig(version, "schema.openAPIV3Schema")
         if not schema:

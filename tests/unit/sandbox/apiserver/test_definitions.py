@@ -248,3 +248,11 @@ def test_upstream_definitions_are_taken_and_hold_their_objects() -> None:
         "spec": {"service": "web", "backends": [{"service": "a", "weight": 1}]},
     }
     assert store.create(TRAFFIC_SPLIT, split)["spec"] == split["spec"]
+
+
+def test_a_version_without_a_name_is_refused(store: Store) -> None:
+    crd = crd_body()
+    crd["spec"]["versions"][0]["name"] = None
+    with pytest.raises(ApiError, match=r"spec\.versions\[0\]\.name: Required value") as refused:
+        store.create(CRD, crd)
+    assert refused.value.code == 422
