@@ -12,7 +12,7 @@
 # a small canary with few requests may be judged by nothing. Status and dashboard show the weights.
 # Way out: weights that have their turn between two changes, or a header for some users.
 #
-# Output:
+# Output seen:
 #   150 requests, nothing changes: 7 to the canary
 #   150 requests, another router changes after every 15: 0 to the canary
 set -eu

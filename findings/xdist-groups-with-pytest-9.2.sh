@@ -13,7 +13,7 @@
 # Way out: a scheduler of one's own (`pytest_xdist_make_scheduler`, a `LoadScopeScheduling` whose
 # `_split_scope` tells the group from the node's id), or one module a group and `--dist loadscope`.
 #
-# Output:
+# Output seen:
 #   pytest 8.4.2: workers of the group: 1
 #   pytest 9.2.0: workers of the group: 2
 set -eu
