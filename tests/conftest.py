@@ -16,9 +16,10 @@ NICENESS = 10
 REQUIRED = os.environ.get("ROLLOUTS_CONTROL_PLANE") == "required"
 """Whether a test that needs a real control plane fails without one, rather than being skipped."""
 
-# An example's time by the clock says nothing about it while others have the cores.
-hypothesis.settings.register_profile("shared cores", deadline=None)
-hypothesis.settings.load_profile("shared cores")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # An example's time by the clock says nothing about it while others have the cores.
+    hypothesis.settings.register_profile("shared cores", deadline=None)
+    hypothesis.settings.load_profile("shared cores")
 
 
 class Groups(LoadScopeScheduling):

@@ -70,6 +70,7 @@ async def scraped(source: QuerySource, times: int) -> datetime:
 
     async def present() -> datetime | None:
         now = datetime.now(UTC)
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # Prometheus knows no less
         hits = await source.value('max(hits{arm="canary"})', at=now) or 0
         return now if hits >= times else None
 
@@ -95,7 +96,7 @@ async def keeps_the_contract_of_a_counter_source(source: CounterSource, now: dat
     assert values == [float(n) for n in range(1, len(values) + 1)]
     times = [at for at, _ in canary.samples]
     assert times == sorted(times)
-    assert times[-1] <= now.timestamp() + 0.001, "it knows milliseconds"
+    assert times[-1] <= now.timestamp()
 
     third = datetime.fromtimestamp(times[2], UTC)
     window = times[2] - times[0]
@@ -108,7 +109,7 @@ async def keeps_the_contract_of_a_counter_source(source: CounterSource, now: dat
     assert await source.samples("hits", until=an_hour_ago, window_seconds=60) == ()
 
     for up in ("up", 'up{job=~"app|web"}'):
-        assert times[-1] - 0.001 <= await source.last_scrape(up, at=now) <= now.timestamp() + 0.001
+        assert times[-1] - 0.001 <= await source.last_scrape(up, at=now) <= now.timestamp()
     assert await source.last_scrape('up{job=~"web"}', at=now) == 0
     assert await source.last_scrape("up", at=an_hour_ago) == 0
     most = await source.most_scrapes(until=now, window_seconds=60)

@@ -257,7 +257,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(steps=STEPS)
 def test_every_canary_request_that_was_scraped_is_counted_once(
     steps: list[tuple[str, str, int, str]],

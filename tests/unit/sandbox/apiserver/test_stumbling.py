@@ -84,7 +84,7 @@ def damaged(draw: st.DrawFn) -> tuple[Kind, JSON, JSON]:
     return kind, good, body
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(damaged())
 def test_writes_are_done_or_refused(case: tuple[Kind, JSON, JSON]) -> None:
     kind, good, body = case
