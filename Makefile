@@ -30,6 +30,7 @@ control-plane: ## Build a real API server, its etcd and its controllers for the 
 
 nightly: .venv/.installed ## Run the longest tests: routers that come and go, a controller that dies after each write to a route, other API servers
 	@pytest -m nightly -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)
+	@ROLLOUTS_EVERY_MOMENT=1 pytest -q -m "not nightly" -n $(WORKERS) --dist loadscope tests/unit/controller tests/unit/core
 	@for version in $(OTHER_CONTROL_PLANES); do \
 		$(MAKE) --no-print-directory control-plane VERSION=$$version && \
 		KUBEBUILDER_ASSETS=$(CURDIR)/.cache/control-plane/$$version ROLLOUTS_CONTROL_PLANE=required \
