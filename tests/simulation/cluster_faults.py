@@ -133,7 +133,7 @@ def refuse(story: Story, chance: random.Random) -> None:
     refusal = chance.choice(REFUSALS)
     if refusal in story.caches.refusals:
         story.caches.refusals.remove(refusal)
-        story.selected_at = story.clock.now()  # only now what was changed can be mended
+        story.refused_until = story.clock.now()
     else:
         story.caches.refusals.append(refusal)
     story.say(f"refused: {[each.__name__ for each in story.caches.refusals]}")
@@ -233,7 +233,7 @@ def end(story: Story) -> None:
     story.caches.lose_in, story.kubelets.quota = None, None
     if story.caches.refusals:
         story.caches.refusals.clear()
-        story.selected_at = story.clock.now()
+        story.refused_until = story.clock.now()
     story.caches.fall_behind([])
     story.gateway.silent = False
     story.edit({"spec": {"paused": False, "replicas": max(1, story.replicas)}})

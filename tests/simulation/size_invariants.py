@@ -61,7 +61,8 @@ class Sizes:
             return  # what somebody has just had a Service select can't be known yet
         if is_called_past_us(self.story, old, hash_):
             return
-        if is_known_gap("shared for a moment") and served <= self.story.selected_at + SOON:
+        shared_until = max(self.story.selected_at, self.story.refused_until) + SOON
+        if is_known_gap("shared for a moment") and served <= shared_until:
             return
         quiet = (self.story.users.clock.now() - served).total_seconds()
         assert quiet >= _delay(old.strategy, self.story.rollout) - _ROUNDED, (

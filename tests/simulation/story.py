@@ -73,7 +73,7 @@ class Story:
         self.moment: int | None = None
         """Which of a week's moments it is, where it is told by them."""
         self.pardoned: set[str] = set()
-        self.port_changed_at = self.selected_at = self.began
+        self.port_changed_at = self.selected_at = self.refused_until = self.began
         """When somebody else has last had a Service select something else."""
         self.forgotten = self.lenient = False
         """Somebody has changed what a release is judged by."""

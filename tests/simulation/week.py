@@ -32,6 +32,7 @@ class Week:
     seed: int
     setup: str
     kept: Collection[int] | None = None
+    longest: int = LENGTH[1]
 
     @classmethod
     def of(cls, seed: int, kept: Collection[int] | None = None) -> "Week":
@@ -42,7 +43,7 @@ class Week:
     @cached_property
     def moments(self) -> range:
         """All its moments, whether they are kept or not."""
-        return range(self._dice("length").randint(*LENGTH))
+        return range(self._dice("length").randint(LENGTH[0], self.longest))
 
     @cached_property
     def releases(self) -> set[int]:
