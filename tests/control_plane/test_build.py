@@ -76,21 +76,18 @@ esac
     path.chmod(0o755)
 
 
-def test_a_go_that_is_too_old_is_named(
-    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("toolchain", "told"),
+    [
+        pytest.param("local", r"needs Go 1\.26\.0, and go is 1\.20\.3", id="a Go that is too old"),
+        pytest.param("auto", r"`go build .*` has failed with 7", id="a build that fails"),
+    ],
+)
+def test_what_can_t_be_built_is_named_and_leaves_nothing(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toolchain: str, told: str
 ) -> None:
-    fake_go(tmp_path, "local")
+    fake_go(tmp_path, toolchain)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    with pytest.raises(CannotBuild, match=r"needs Go 1\.26\.0, and go is 1\.20\.3"):
-        build.build("1.36.3")
-    assert list(built.iterdir()) == []
-
-
-def test_a_build_that_fails_leaves_nothing(
-    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fake_go(tmp_path, "auto")
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    with pytest.raises(CannotBuild, match=r"`go build .*` has failed with 7"):
+    with pytest.raises(CannotBuild, match=told):
         build.build("1.36.3")
     assert list(built.iterdir()) == []
