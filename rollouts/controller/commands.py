@@ -8,6 +8,7 @@ from datetime import datetime
 from rollouts.core.facts import no_such_step
 from rollouts.core.world import Command
 from rollouts.model.base import format_time
+from rollouts.model.brief import sendable
 from rollouts.model.kinds import COMMAND_ANNOTATION, FrozenJSON
 
 _VERB = re.compile(r"[a-z][a-z-]{0,62}")
@@ -99,7 +100,7 @@ def _word(value: object) -> object:
     An API server would keep another character in its place, so that an id would never be known again.
     """
     text = value if isinstance(value, str) else json.dumps(value)
-    text = text.encode(errors="replace").decode()
+    text = sendable(text)
     if len(text) > LONGEST_WORD:
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         return f"{text[: LONGEST_WORD - 13]}…{digest}"  # two long ids are two

@@ -23,7 +23,7 @@ from urllib3.util import Retry
 
 from rollouts.errors import Permanent, Unavailable
 from rollouts.metrics.access import Access, Address, session_of
-from rollouts.model.brief import brief
+from rollouts.model.brief import brief, sendable
 from rollouts.ports import Series
 
 _CONCURRENT_QUERIES = 8
@@ -231,7 +231,7 @@ def _series(each: Any, after_ms: int, until_ms: int) -> Series:
         for at, value in samples
         if after_ms < round(at * 1000) <= until_ms and not math.isnan(value)
     )
-    labels = {_whole(str(key)): _whole(str(value)) for key, value in each["metric"].items()}
+    labels = {sendable(str(key)): sendable(str(value)) for key, value in each["metric"].items()}
     return Series(labels, recent)
 
 
@@ -264,14 +264,9 @@ def _finite(text: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _whole(text: str) -> str:
-    """Return a text with a question mark for half a surrogate, which JSON may have and nobody can send."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
-
-
 def _text(value: object) -> str:
     """Return the beginning of an error's words."""
-    return brief(_whole(str(value)), _LONGEST_TEXT)
+    return brief(sendable(str(value)), _LONGEST_TEXT)
 
 
 def _cause(error: BaseException) -> str:

@@ -12,6 +12,11 @@ def brief(text: str, longest: int = LONGEST) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
+def sendable(text: str) -> str:
+    """Return a text with a question mark for half a surrogate, which JSON may have and nobody can send."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
 def some_of(names: Collection[str]) -> str:
     """Return the first names, sorted, and how many more there are."""
     told = ", ".join(sorted(names)[:_MOST_NAMES])
