@@ -50,7 +50,8 @@ async def run_verb(
         process = _PROCESSES.Process(
             target=_become, args=(arguments, dict(environment), out, err), daemon=True
         )
-        process.start()
+        # The first of them waits until all is imported: the loop, which sends traffic, must not.
+        await asyncio.to_thread(process.start)
         await asyncio.to_thread(process.join, seconds)
         if process.exitcode is None:
             process.kill()
