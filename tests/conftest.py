@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -15,6 +16,10 @@ from tests.groups import computes, group_of, place_of
 NICENESS = 10
 REQUIRED = os.environ.get("ROLLOUTS_CONTROL_PLANE") == "required"
 """Whether a test that needs a real control plane fails without one, rather than being skipped."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Begun with `&`, we and all that we start would be deaf to Ctrl-C, which tests try.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # An example's time by the clock says nothing about it while others have the cores.

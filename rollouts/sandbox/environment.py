@@ -244,9 +244,7 @@ class Sandbox:
             raise Permanent("this sandbox has no controller: it was started without one")
         if self._controller and self._controller.returncode is None:
             return
-        process = await self._processes.start(
-            "controller", list(self._controller_command(self.seat))
-        )
+        process = await self._launch(self._controller_command(self.seat))
         self._controller = process
         self._publish()
         await until_answered(
@@ -275,6 +273,10 @@ class Sandbox:
         self._publish()
 
     # -- the parts ------------------------------------------------------------------------------
+
+    async def _launch(self, command: Sequence[str]) -> Process:
+        """Start the controller's command."""
+        return await self._processes.start("controller", command)
 
     async def _start_api_server(self, stack: AsyncExitStack) -> None:
         for manifest in (*definitions(), *self._manifests):

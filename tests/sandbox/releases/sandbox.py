@@ -11,7 +11,9 @@ from rollouts.sandbox.apiserver.audit import AuditEntry, AuditLog
 from rollouts.sandbox.apiserver.builtins import NAMESPACE
 from rollouts.sandbox.crashes import is_write
 from rollouts.sandbox.environment import Sandbox, Seat, controller_command
+from rollouts.sandbox.processes import Process, environment
 from tests.sandbox.releases.gate import Gate
+from tests.sandbox.releases.preloaded import Call, Preloaded
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.verbs import Ended, run_verb
 
@@ -74,6 +76,12 @@ class ReleaseSandbox(Sandbox):
     def _environment(self) -> dict[str, str]:
         """What a command needs to know of this sandbox."""
         return {"KUBECONFIG": str(self.kubeconfig), "COLUMNS": "200"}
+
+    async def _launch(self, command: Sequence[str]) -> Process:
+        log = self._processes.log_of("controller")
+        arguments = command[command.index("rollouts") + 1 :]
+        begun = await Preloaded.begin(Call(arguments, environment({}), log, log))
+        return self._processes.adopt("controller", log, begun)
 
     def _through_the_gate(self, seat: Seat) -> Sequence[str]:
         self.gate.prometheus_url = seat.prometheus_url

@@ -1,30 +1,13 @@
-"""
-The verbs of the command line, each in a process of its own that begins with all that it imports.
-
-Importing takes half a second of a core, ten times as long as what a verb then does. That a verb
-begins from nothing as well is held by `tests/sandbox/test_command_line.py`.
-"""
+"""The verbs of the command line, and how they end."""
 
 import asyncio
-import multiprocessing
 import os
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollouts.cli.main import main
-
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(
-    [
-        "rollouts.cli.list_table",
-        "rollouts.cli.main",
-        "rollouts.cli.template_source",
-        "rollouts.kube.requests",
-    ]
-)
+from tests.sandbox.releases.preloaded import Call, Preloaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +30,13 @@ async def run_verb(
     """
     with tempfile.TemporaryDirectory() as directory:
         out, err = Path(directory) / "out", Path(directory) / "err"
-        process = _PROCESSES.Process(
-            target=_become, args=(arguments, dict(environment), out, err), daemon=True
-        )
-        # The first of them waits until all is imported: the loop, which sends traffic, must not.
-        await asyncio.to_thread(process.start)
-        await asyncio.to_thread(process.join, seconds)
-        if process.exitcode is None:
+        process = await Preloaded.begin(Call(arguments, {**os.environ, **environment}, out, err))
+        try:
+            async with asyncio.timeout(seconds):
+                code = await process.wait()
+        except TimeoutError:
             process.kill()
-            raise TimeoutError(f"rollouts {' '.join(arguments)} takes longer than {seconds} s")
-        return Ended(process.exitcode, out.read_text(), err.read_text())
-
-
-def _become(arguments: Sequence[str], environment: Mapping[str, str], out: Path, err: Path) -> None:
-    """Be `rollouts ARGUMENTS`, with its outputs in files."""
-    for number, path in ((1, out), (2, err)):
-        opened = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-        os.dup2(opened, number)
-    os.environ.update(environment)
-    sys.argv = ["rollouts", *arguments]
-    main()
+            raise TimeoutError(
+                f"rollouts {' '.join(arguments)} takes longer than {seconds} s"
+            ) from None
+        return Ended(code, out.read_text(), err.read_text())

@@ -1,0 +1,102 @@
+"""
+Processes of `rollouts` that begin with all that they import.
+
+Importing takes half a second of a core for a verb, and nearly a whole one for the controller: more
+than most of them then use. That both begin from nothing as well is held by
+`tests/sandbox/test_command_line.py` and `tests/sandbox/test_demo.py`.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Self
+
+from rollouts.cli.main import main
+
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(
+    [
+        "rollouts.bootstrap",
+        "rollouts.cli.list_table",
+        "rollouts.cli.main",
+        "rollouts.cli.template_source",
+        "rollouts.kube.requests",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`rollouts ARGUMENTS` with exactly this environment; what it says is appended to two files."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    out: Path
+    err: Path
+
+
+class Preloaded:
+    """One of them, in a session of its own; a `rollouts.sandbox.processes.Child`."""
+
+    def __init__(self, call: Call) -> None:
+        self._announced, announce = _PROCESSES.Pipe(duplex=False)
+        self._process = _PROCESSES.Process(target=_become, args=(call, announce), daemon=True)
+        self._ended = asyncio.Event()
+
+    @classmethod
+    async def begin(cls, call: Call) -> Self:
+        """Return it once it has a session. The loop, which may send traffic, never waits."""
+        made = cls(call)
+        await asyncio.to_thread(made._start)
+        asyncio.get_running_loop().add_reader(made._process.sentinel, made._bury)
+        return made
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    async def wait(self) -> int:
+        await self._ended.wait()
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, number: int, /) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _start(self) -> None:
+        """Start it; the first of all waits until everything is imported."""
+        self._process.start()
+        self._announced.recv()
+
+    def _bury(self) -> None:
+        """Let those who wait know that it has ended."""
+        if self.returncode is not None:
+            asyncio.get_running_loop().remove_reader(self._process.sentinel)
+            self._ended.set()
+
+
+def _become(call: Call, announce: Connection) -> None:
+    """Be that call from now on."""
+    os.setsid()
+    for number, path in ((1, call.out), (2, call.err)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), number)
+    os.environ.clear()
+    os.environ.update(call.environment)
+    sys.argv = ["rollouts", *call.arguments]
+    announce.send(None)
+    main()
