@@ -27,10 +27,10 @@ from rollouts.controller import workload, workload_writes
 from rollouts.controller.apply import Applier
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notifications
+from rollouts.controller.parsed import Parsed
 from rollouts.controller.spec_in_force import observe_in_force, spec_in_force
 from rollouts.controller.status_store import (
     is_new_error,
-    read_status,
     status_patch,
     under_last_valid_spec,
     with_invalid_spec,
@@ -110,6 +110,7 @@ class Reconciler:
     """How far apart the scrapes of each were measured to be, for as long as we run."""
     due_seconds: dict[Key, float] = field(default_factory=dict)
     """How soon each is to be looked at again, of those whose last reconcile was refused something."""
+    parsed: Parsed = field(default_factory=Parsed)
 
     async def reconcile(self, key: Key) -> Outcome:
         """
@@ -122,15 +123,17 @@ class Reconciler:
         rollout = self.cluster.get(key.ref)
         if rollout is None or workload.is_finalized(rollout):
             self.monitor.forget(key)
+            self.parsed.forget(key)
             self.scrape_interval_seconds.pop(key, None)
             return Outcome()
         now = self._now()
-        status = read_status(rollout)
+        status = self.parsed.status(rollout)
         if status is None:
             log.warning("status unreadable, starting from what the Service selects", rollout=key)
             status = RolloutStatus()
         try:
-            in_force = spec_in_force(self.cluster, rollout, status, now)
+            written = self.parsed.written(rollout)
+            in_force = spec_in_force(self.cluster, rollout, written, status, now)
         except InvalidSpec as error:
             self.monitor.forget(key)
             if is_going(rollout) and workload.never_began(self.cluster, rollout, status):
@@ -210,7 +213,7 @@ class Reconciler:
         It was rolled back, or waits at 0 because all its pods are gone.
         """
         rollout = self.cluster.get(key.ref)
-        status = read_status(rollout) if rollout is not None else None
+        status = self.parsed.status(rollout) if rollout is not None else None
         if status is None:
             return False
         if status.abort is None:

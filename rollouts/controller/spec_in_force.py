@@ -5,6 +5,7 @@ from datetime import datetime
 
 from rollouts.controller import workload
 from rollouts.controller.observe import observe
+from rollouts.controller.parsed import Written
 from rollouts.core.facts import release_has_ended
 from rollouts.core.in_force import Edit, InForce, in_force
 from rollouts.core.template import template_hash
@@ -15,12 +16,11 @@ from rollouts.model.kinds import FrozenJSON
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.model.unchecked_json import mapping
-from rollouts.model.validation import parse_rollout
 from rollouts.ports import Cluster
 
 
 def spec_in_force(
-    cluster: Cluster, rollout: FrozenJSON, status: RolloutStatus, now: datetime
+    cluster: Cluster, rollout: FrozenJSON, written: Written, status: RolloutStatus, now: datetime
 ) -> InForce:
     """
     Return what is in force, with the template that is wanted now.
@@ -34,12 +34,11 @@ def spec_in_force(
         seen = observe(cluster, rollout, spec, status, quiet_seconds=0)
         return release_has_ended(World(spec, seen, Evidence(), now), status)
 
-    written = _written(rollout)
-    found = in_force(Edit(mapping(rollout.get("spec")), written, status, now), is_over)
+    found = in_force(Edit(written.said, written.spec, status, now), is_over)
     if found is None:
-        assert isinstance(written, InvalidSpec)
-        raise written
-    if isinstance(written, InvalidSpec):
+        assert isinstance(written.spec, InvalidSpec)
+        raise written.spec
+    if isinstance(written.spec, InvalidSpec):
         return replace(found, spec=_kept(cluster, rollout, found.spec, status))
     return replace(found, spec=workload.with_template(cluster, rollout, found.spec))
 
@@ -68,10 +67,3 @@ def _kept(
     if kept.template or current is None or template_hash(template) != current.hash:
         return kept
     return kept.model_copy(update={"template": dict(template)})
-
-
-def _written(rollout: FrozenJSON) -> RolloutSpec | InvalidSpec:
-    try:
-        return parse_rollout(rollout)
-    except InvalidSpec as error:
-        return error

@@ -53,7 +53,8 @@ class InForce:
 class Edit:
     """A Rollout whose spec may have been edited: `written` is that spec, or what is wrong with it."""
 
-    raw: FrozenJSON
+    said: JSON
+    """The spec as it is kept in status."""
     written: RolloutSpec | InvalidSpec
     status: RolloutStatus
     now: datetime
@@ -67,7 +68,7 @@ def in_force(edit: Edit, is_over: Callable[[RolloutSpec], bool]) -> InForce | No
     (`release_has_ended`). A spec that is new at rest, or before an attempt has entered a step, simply
     comes into force.
     """
-    status, said = edit.status, without_template(edit.raw)
+    status, said = edit.status, edit.said
     unchanged = said == status.spec_in_force
     if isinstance(edit.written, InvalidSpec):
         return _invalid(edit, edit.written)
@@ -99,7 +100,7 @@ def _invalid(edit: Edit, error: InvalidSpec) -> InForce | None:
     known = parse_remembered(edit.status.spec_in_force)
     if known is None:
         return None
-    replicas = _number(edit.raw.get("replicas"), known.replicas)
+    replicas = _number(edit.said.get("replicas"), known.replicas)
     spec = known.model_copy(update={"replicas": replicas})
     return InForce(spec, _sized(edit.status, replicas), Hold("InvalidSpec", str(error)))
 

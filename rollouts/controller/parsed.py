@@ -1,0 +1,74 @@
+"""
+What Rollouts say, as models: parsed once, until their JSON says something else.
+
+A status is written many times in a release, and at rest a Rollout is looked at because something
+around it has changed. The spec of either is the same, and validating it costs more than all
+that a decision asks of it.
+"""
+
+from dataclasses import dataclass
+
+from rollouts.controller.status_store import read_status
+from rollouts.core.in_force import without_template
+from rollouts.errors import InvalidSpec
+from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.model.rollout_key import Key
+from rollouts.model.spec import RolloutSpec
+from rollouts.model.status import RolloutStatus
+from rollouts.model.unchecked_json import mapping
+from rollouts.model.validation import parse_rollout
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The spec of a Rollout: as it is written, and parsed, or what is wrong with it."""
+
+    generation: object
+    raw: object
+    spec: RolloutSpec | InvalidSpec
+    said: JSON
+    """As it is kept in status."""
+
+
+class Parsed:
+    """Remembers one spec and one status of each Rollout, for as long as it is not forgotten."""
+
+    def __init__(self) -> None:
+        self._specs: dict[Key, Written] = {}
+        self._statuses: dict[Key, tuple[object, RolloutStatus | None]] = {}
+
+    def written(self, rollout: FrozenJSON) -> Written:
+        """Return the spec of a Rollout, whether it is valid or not."""
+        key, raw = _key(rollout), rollout.get("spec")
+        generation = rollout["metadata"].get("generation")
+        known = self._specs.get(key)
+        # By both: a cluster that comes back from a backup counts generations anew, and to Python 1 is True.
+        if known is None or known.generation != generation or known.raw != raw:
+            known = Written(generation, raw, _parsed(rollout), without_template(mapping(raw)))
+            self._specs[key] = known
+        return known
+
+    def status(self, rollout: FrozenJSON) -> RolloutStatus | None:
+        """Return the status of a Rollout; None when somebody has made it unreadable."""
+        key, raw = _key(rollout), rollout.get("status")
+        known = self._statuses.get(key)
+        if known is None or known[0] != raw:
+            known = (raw, read_status(rollout))
+            self._statuses[key] = known
+        return known[1]
+
+    def forget(self, key: Key) -> None:
+        """Let go of a Rollout that is gone."""
+        self._specs.pop(key, None)
+        self._statuses.pop(key, None)
+
+
+def _parsed(rollout: FrozenJSON) -> RolloutSpec | InvalidSpec:
+    try:
+        return parse_rollout(rollout)
+    except InvalidSpec as error:
+        return error
+
+
+def _key(rollout: FrozenJSON) -> Key:
+    return Key(rollout["metadata"]["namespace"], rollout["metadata"]["name"])
