@@ -237,6 +237,7 @@ def _verdict(
     return "pass" if shown else "inconclusive"
 
 
+@lru_cache(maxsize=1024)  # it is asked at each reconcile, and the counts change at each look only
 def _until_pass(counts: Counts, p0: float) -> int | None:
     """
     Return about how many more requests show that the limit is met, if failures go on as they do.
@@ -255,6 +256,7 @@ def _until_pass(counts: Counts, p0: float) -> int | None:
     return fewest(shown)
 
 
+@lru_cache(maxsize=1024)
 def _until_fail(counts: Counts, p0: float, alpha: float, number: int) -> int | None:
     """
     Return about how many more requests show that the limit is broken, if failures go on as they do.

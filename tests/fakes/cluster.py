@@ -45,21 +45,23 @@ class FakeCluster:
         self._applied: dict[Ref, JSON] = {}
         self._version = 0
         self._feeds: list[ChangeFeed] = []
+        self._served: dict[Kind, str | None] = {}
         self.told = 0
         """How many changes there have been."""
 
     # The port.
 
     def get(self, ref: Ref) -> JSON | None:
-        return self._objects.get(ref) if self._read(ref.kind) else None
+        found = self._objects.get(ref)
+        return found if found is not None and self._read(ref.kind) else None
 
     def select(
         self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None
     ) -> list[JSON]:
         wanted = (labels or {}).items()
-        if not self._read(kind):
-            return []
         found = self._all(kind) if not namespace else self._by_namespace[kind, namespace].values()
+        if not found or not self._read(kind):
+            return []
         if not wanted:
             return list(found)
         return [obj for obj in found if wanted <= (obj["metadata"].get("labels") or {}).items()]
@@ -98,11 +100,11 @@ class FakeCluster:
         ref = ref_of(kind, body)
         self._require(kind, {})
         before = self._objects.get(ref)
-        return self._store(ref, merged({} if before is None else before, body))
+        return self._store(ref, merged({} if before is None else before, _copied(body)))
 
     def edit(self, ref: Ref, patch: FrozenJSON) -> JSON:
         """Merge-patch an object, status included."""
-        return self._store(ref, merged(self._objects[ref], patch))
+        return self._store(ref, merged(self._objects[ref], _copied(patch)))
 
     def twin(self, now: Callable[[], datetime]) -> "FakeCluster":
         """Return a cluster with the same objects, which goes its own way from here."""
@@ -119,6 +121,8 @@ class FakeCluster:
     def drop(self, ref: Ref) -> None:
         del self._objects[ref], self._by_namespace[ref.kind, ref.namespace][ref]
         self._applied.pop(ref, None)
+        if ref.kind == CRD:
+            self._served.clear()
         self._tell(ref)
         if ref.kind == CRD:
             for each in self._defined_by(ref):
@@ -134,23 +138,22 @@ class FakeCluster:
             raise Conflict(f"{ref} exists")
         self._check(ref)
         self.writes.append(write)
-        self._store(ref, {key: value for key, value in body.items() if key != "status"})
+        self._store(ref, {key: _copied(each) for key, each in body.items() if key != "status"})
 
     def _apply(self, write: Write, ref: Ref, body: FrozenJSON) -> None:
         self._check(ref)
-        current = self._objects.get(ref)
-        kept = _without(current or {}, _dropped(self._applied.get(ref, {}), body))
-        result = merged(kept, body)
-        if current is None or kept != current or not covers(current, body):
+        current, said = self._objects.get(ref), _copied(body)
+        kept = _without(current or {}, _dropped(self._applied.get(ref, {}), said))
+        if current is None or kept != current or not covers(current, said):
             self.writes.append(write)
-            self._store(ref, result)
-        self._applied[ref] = _copied(body)
+            self._store(ref, merged(kept, said))
+        self._applied[ref] = said
 
     def _patch(self, patch: Patch) -> None:
         current = self.get(patch.ref)
         if current is None:
             raise NotFound(f"{patch.ref} not found")
-        body = dict(patch.body)
+        body = _copied(patch.body)
         version = body.get("metadata", {}).get("resourceVersion")
         if version not in {None, current["metadata"]["resourceVersion"]}:
             raise Conflict(f"{patch.ref} has been modified")
@@ -196,9 +199,12 @@ class FakeCluster:
 
     def _read(self, kind: Kind) -> str | None:
         """Return the version that a kind is read at; None when it is not served."""
-        if kind not in VERSIONS:
-            return kind.version
-        return read_version(kind, self._objects.get(Ref(CRD, "", kind.crd_name)))
+        try:
+            return self._served[kind]
+        except KeyError:
+            found = read_version(kind, self._objects.get(Ref(CRD, "", kind.crd_name)))
+            self._served[kind] = found
+            return found
 
     def _require(self, kind: Kind, body: FrozenJSON) -> None:
         """Raise `NotFound` unless the version that the body names is served."""
@@ -216,15 +222,17 @@ class FakeCluster:
             raise InvalidSpec((FieldError("metadata.name", f"{ref.name!r} is no name"),))
 
     def _store(self, ref: Ref, body: FrozenJSON) -> JSON:
+        """Store what nobody changes any more: it may share parts with what was there before."""
         self._version += 1
         before = self._objects.get(ref)
-        obj: JSON = _copied(body)
+        metadata: JSON = dict(body["metadata"])
+        obj: JSON = {**body, "metadata": metadata}
         obj |= {"apiVersion": self._api_version(ref.kind), "kind": ref.kind.name}
-        metadata = obj["metadata"]
         if ref.namespace:
             metadata["namespace"] = ref.namespace
         if ref.kind == CRD:
             obj = established(obj)
+            self._served.clear()
         if before is None:
             metadata |= {"uid": f"uid-{self._version}", "generation": 1}
             metadata["creationTimestamp"] = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -260,12 +268,10 @@ class FakeCluster:
 
 def _copied(value: Any) -> Any:
     """Return JSON that shares nothing with what it was made from; much quicker than a deep copy."""
-    if isinstance(value, str | int | None):
-        return value
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: _copied(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_copied(each) for each in value)
+        return type(value)([_copied(each) for each in value])
     return value
 
 

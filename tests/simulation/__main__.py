@@ -13,21 +13,19 @@ week failed. With one run, its whole timeline is printed.
 
 import argparse
 import json
-import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 
 from bench.leaning import quieten
 from bench.progress import say
-from tests.simulation.failures import Failure, Outcome, lived_by, numbers, simplified
+from tests.simulation.failures import Failure, Outcome, numbers, simplified
 from tests.simulation.setups import SETUPS
 from tests.simulation.week import Week
+from tests.simulation.workers import CHUNK, outcomes
 
-CHUNK = 20
 SAY_EVERY_SECONDS = 10.0
 
 
@@ -94,7 +92,7 @@ class State:
 def run(state: State, runs: int, options: argparse.Namespace) -> None:
     """Live the weeks that are left, and keep what was done."""
     began, before, said = time.monotonic(), state.seconds, 0.0
-    for outcome in _outcomes(range(state.seed + state.done, state.seed + runs), options.workers):
+    for outcome in outcomes(range(state.seed + state.done, state.seed + runs), options.workers):
         state.add(outcome)
         state.seconds = before + time.monotonic() - began
         if outcome.failure is not None:
@@ -108,15 +106,6 @@ def run(state: State, runs: int, options: argparse.Namespace) -> None:
             say(f"{len(state.failures)} weeks failed: that is enough")
             break
     state.write(options.state)
-
-
-def _outcomes(seeds: Iterable[int], workers: int) -> Iterator[Outcome]:
-    """Yield the outcomes in the order of the seeds, whichever process they come from."""
-    if workers == 1:
-        yield from map(lived_by, seeds)
-        return
-    with multiprocessing.get_context("forkserver").Pool(workers, quieten) as pool:
-        yield from pool.imap(lived_by, seeds, chunksize=CHUNK)
 
 
 def _progress(state: State, runs: int) -> str:

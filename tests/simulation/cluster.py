@@ -52,14 +52,14 @@ class Caches:
     # The port.
 
     def get(self, ref: Ref) -> JSON | None:
-        if ref.kind in self.late:
+        if self.late and ref.kind in self.late:
             return self.late[ref.kind].get(ref)
         return self.present.get(ref)
 
     def select(
         self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None
     ) -> list[JSON]:
-        if kind not in self.late:
+        if not self.late or kind not in self.late:
             return self.present.select(kind, namespace, labels)
         wanted = (labels or {}).items()
         return [

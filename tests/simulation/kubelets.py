@@ -21,6 +21,8 @@ NODES = 4
 GONE_AFTER = timedelta(seconds=10)
 """How long the pods of a node that went are kept as unready before they are deleted."""
 LONGEST_START = timedelta(seconds=120)
+NO_PODS: JSON = {"replicas": 0, "readyReplicas": 0, "availableReplicas": 0}
+"""What a ReplicaSet says that has none."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ class Kubelets(Deployments):
     def _pods_of(self, replica_set: JSON) -> None:
         pods = self._owned.setdefault(replica_set["metadata"]["uid"], [])
         wanted = replica_set["spec"]["replicas"]
+        if not pods and not wanted and replica_set.get("status") == NO_PODS:
+            return  # as most of those are that a week leaves behind
         for pod in pods[wanted:]:
             self.remove(pod["metadata"]["name"])
         del pods[wanted:]
