@@ -22,3 +22,25 @@ def test_only_our_own_loopback_is_reached_without_the_environments_proxy(
     url: str, proxied: bool
 ) -> None:
     assert is_proxied(url) is proxied
+
+
+@pytest.mark.parametrize(
+    ("url", "proxied"),
+    [
+        ("https://10.96.0.1:443", False),
+        ("http://10.200.3.4:9090/prometheus", False),
+        ("https://[fd00::1]:6443", False),
+        ("https://192.168.7.7", False),
+        ("https://192.168.7.8", True),
+        ("https://11.0.0.1", True),
+        ("https://[fe00::1]", True),
+        ("https://prometheus.monitoring:9090", True),  # the libraries look for names themselves
+    ],
+)
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+def test_networks_that_no_proxy_names_are_reached_without_one(
+    url: str, name: str, proxied: bool
+) -> None:
+    unproxied = ".svc, 10.0.0.0/8,fd00::/8,192.168.7.7, *.example,10.0.0.0/99,"
+    environment = {"HTTPS_PROXY": "http://proxy:3128", name: unproxied}
+    assert is_proxied(url, environment) is proxied
