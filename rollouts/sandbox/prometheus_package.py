@@ -1,9 +1,7 @@
 """
 Finding Prometheus: on PATH, in our cache, or in Debian's or Ubuntu's package.
 
-The package is downloaded and unpacked into the cache without root, nothing is installed.
-apt keeps its lists in a directory of ours meanwhile, for on a fresh machine its own are
-empty and only root may fill them. dpkg unpacks: where there is apt-get there is dpkg.
+The package is unpacked into the cache, and nothing is installed.
 """
 
 import asyncio
@@ -12,17 +10,14 @@ import fcntl
 import os
 import platform
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import rollouts
 from rollouts.errors import Permanent
+from rollouts.sandbox.debian_package import can_unpack, unpack
 
 Say = Callable[[str], None]
-
-_APT_SECONDS = 300
-_UNPACK_SECONDS = 120
 
 
 async def find_prometheus(say: Say) -> Path:
@@ -41,7 +36,7 @@ async def find_prometheus(say: Say) -> Path:
     program = directory / f"prometheus-{platform.machine()}"
     if program.exists():
         return program
-    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+    if not can_unpack():
         raise _not_found("this is not Debian or Ubuntu, so it can't be downloaded for you")
     directory.mkdir(parents=True, exist_ok=True)
     async with _locked(directory / "lock", say):
@@ -89,71 +84,9 @@ async def _download(program: Path, say: Say) -> None:
     """Put the package's program at `program`, in one step at the end. The lock is held."""
     for left_over in program.parent.glob("download-*"):
         shutil.rmtree(left_over, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix="download-", dir=program.parent) as name:
-        work = Path(name)
-        say("Downloading Prometheus (Debian's package, about 20 MB, once) …")
-        apt = _apt_get(work)
-        # Not fatal by itself: one unreachable source among many makes it fail.
-        updated = await _run([*apt, "update"], work, _APT_SECONDS)
-        downloaded = await _run([*apt, "download", "prometheus"], work, _APT_SECONDS)
-        package = _package(work)
-        if package is None:
-            raise _not_found(f"downloading it failed ({_last_line(downloaded or updated)})")
-        output = await _run(["dpkg-deb", "-x", str(package), "unpacked"], work, _UNPACK_SECONDS)
-        unpacked = work / "unpacked/usr/bin/prometheus"
-        if not unpacked.exists():
-            raise _not_found(f"its package could not be unpacked ({_last_line(output)})")
-        unpacked.replace(program)
-        say("Prometheus is in the cache now.")
-
-
-def _package(work: Path) -> Path | None:
-    return next(work.glob("prometheus_*.deb"), None)
-
-
-def _apt_get(work: Path) -> list[str]:
-    """Return apt-get with all that it writes under `work`, whoever we are."""
-    for each in ("lists/partial", "cache/archives/partial"):
-        (work / each).mkdir(parents=True)
-    options = {
-        "Dir::State::Lists": work / "lists",
-        "Dir::Cache": work / "cache",
-        "Dir::Cache::Archives": work / "cache/archives",
-        "APT::Sandbox::User": "",  # root's apt would drop to a user that can't write here
-        "Acquire::Languages": "none",
-        "Acquire::Retries": 2,
-        "Acquire::http::Timeout": 20,
-        "Acquire::https::Timeout": 20,
-        "Debug::NoLocking": 1,
-    }
-    flags = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
-    return ["apt-get", "-q", *flags]
-
-
-async def _run(argv: list[str], directory: Path, timeout_seconds: float) -> str:
-    """Run a program to its end and return what it printed; it is killed when time is up."""
-    child = await asyncio.create_subprocess_exec(
-        *argv,
-        cwd=directory,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=os.environ | {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
-    )
+    say("Downloading Prometheus (Debian's package, about 20 MB, once) …")
     try:
-        async with asyncio.timeout(timeout_seconds):
-            output, _ = await child.communicate()
-    except TimeoutError:
-        return f"{argv[0]} was given up after {timeout_seconds:g} s"
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    return output.decode(errors="replace")
-
-
-def _last_line(text: str) -> str:
-    """Return the line that says what went wrong: the first error, or the last line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(("E:", "Err:"))]
-    return (errors or lines or ["it said nothing"])[0 if errors else -1]
+        await unpack("prometheus", "usr/bin/prometheus", program)
+    except Permanent as reason:
+        raise _not_found(str(reason)) from None
+    say("Prometheus is in the cache now.")
