@@ -188,12 +188,21 @@ class CounterSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a query evaluates to: `number` is None for an empty result, and for NaN or an infinity."""
+
+    number: float | None
+    remarks: tuple[str, ...] = ()
+    """What the provider says of how it came about, in its own words, as far as that explains it."""
+
+
 class QuerySource(Protocol):
     """Where the one number comes from that a `query` asks for, in its provider's own language."""
 
-    async def value(self, query: str, *, at: datetime) -> float | None:
+    async def value(self, query: str, *, at: datetime) -> Value:
         """
-        Return the one number that `query` evaluates to; None for an empty result or NaN.
+        Return what `query` evaluates to.
 
         Raises:
             Permanent: the expression is wrong, or yields more than one number.

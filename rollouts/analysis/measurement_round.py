@@ -176,15 +176,17 @@ class Measurer:
     async def _ask(self, query: str, at: datetime) -> Measurement:
         question = self._sources.queries.value(self.target.fill(query), at=at)
         try:
-            value = await self._sources.answer(question)
+            found = await self._sources.answer(question)
         except RolloutsError as error:
             return Measurement(at=at, error=str(error))
+        number = found.number
         counted = self._counters_of(requests_of(self.target)).windows.total
         return Measurement(
             at=at,
             canary=counted.arm(canary=True),
             stable=counted.arm(canary=False),
-            value=value if value is not None and math.isfinite(value) else None,
+            value=number if number is not None and math.isfinite(number) else None,
+            note="; ".join(found.remarks),
         )
 
 

@@ -51,13 +51,18 @@ async def check_series(
         RolloutsError: the source does not answer.
     """
     target = Target(key, spec, at, None, stable, stable)
-    result = []
-    for criterion in spec.success_criteria:
+    return tuple([await _check(source, each, target, at) for each in spec.success_criteria])
+
+
+async def _check(
+    source: QuerySource, criterion: Criterion, target: Target, at: datetime
+) -> SeriesCheck:
+    try:
         if criterion.query is not None:
-            result.append(await _query(source, criterion, target.fill(criterion.query.promql), at))
-        else:
-            result.append(await _counters(source, criterion, target, at))
-    return tuple(result)
+            return await _query(source, criterion, target.fill(criterion.query.promql), at)
+        return await _counters(source, criterion, target, at)
+    except Permanent as error:
+        return SeriesCheck(criterion.name, "refused", str(error))
 
 
 async def _counters(
@@ -89,11 +94,9 @@ async def _counters(
 async def _query(
     source: QuerySource, criterion: Criterion, promql: str, at: datetime
 ) -> SeriesCheck:
-    try:
-        if await _number(source, promql, at) is not None:
-            return SeriesCheck(criterion.name, "wanted")
-    except Permanent as error:
-        return SeriesCheck(criterion.name, "refused", str(error))
+    found = await source.value(promql, at=at)
+    if found.number is not None and math.isfinite(found.number):
+        return SeriesCheck(criterion.name, "wanted")
     for labels, other in _respelled(promql):
         if await _number(source, other, at) is not None:
             names = " and ".join(f"exported_{each}" for each in labels)
@@ -103,12 +106,13 @@ async def _query(
                 " honorLabels for that job"
             )
             return SeriesCheck(criterion.name, "renamed", hint)
-    hint = "the query yields nothing for the stable revision now; run it in Prometheus to see why"
+    why = "; ".join(found.remarks) or "run it in Prometheus to see why"
+    hint = f"the query yields nothing for the stable revision now; {why}"
     return SeriesCheck(criterion.name, "absent", hint)
 
 
 async def _number(source: QuerySource, promql: str, at: datetime) -> float | None:
-    value = await source.value(promql, at=at)
+    value = (await source.value(promql, at=at)).number
     return value if value is not None and math.isfinite(value) else None
 
 

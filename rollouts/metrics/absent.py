@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from rollouts.errors import Unavailable
-from rollouts.ports import MetricSources, Series
+from rollouts.ports import MetricSources, Series, Value
 
 NO_PROMETHEUS = "no Prometheus is named; start the controller with --prometheus URL"
 NO_COUNTERS = (
@@ -40,7 +40,7 @@ class NoQuerySource:
     def __init__(self, why: str) -> None:
         self._why = why
 
-    async def value(self, query: str, *, at: datetime) -> float | None:  # noqa: ARG002
+    async def value(self, query: str, *, at: datetime) -> Value:  # noqa: ARG002
         raise Unavailable(self._why)
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import requests
@@ -24,7 +25,7 @@ from urllib3.util import Retry
 from rollouts.errors import Permanent, Unavailable
 from rollouts.metrics.access import Access, Address, session_of
 from rollouts.model.brief import brief, sendable
-from rollouts.ports import Series
+from rollouts.ports import Series, Value
 
 _CONCURRENT_QUERIES = 8
 _LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
@@ -36,13 +37,22 @@ more that they would not fit into the controller's memory.
 _MOST_REDIRECTS = 3
 
 _T = TypeVar("_T")
+_Read = Callable[[list[Any], Any], _T]
+"""What makes something of a result, and of the answer that it is part of."""
 _MISUNDERSTOOD = (
     *(KeyError, TypeError, ValueError, IndexError, AttributeError),
     *(OverflowError, RecursionError),  # of numbers that are too large, and lists that are too deep
 )
 """What reading JSON raises that is not what it should be."""
+_REFUSED = (400, 422)
+"""
+The query is wrong, or can't be executed, where the answer is in Prometheus' form: `errorType` is
+"bad_data" or "execution" then, and of VictoriaMetrics the status once more.
+"""
 _LONGEST_TEXT = 500
 """So much of an error is repeated: it goes into status."""
+_MOST_REMARKS = 3
+_LONGEST_REMARK = 200
 
 
 class PrometheusSource:
@@ -97,21 +107,24 @@ class PrometheusSource:
         return await self._query(
             f"{selector}[{window_ms}ms]",
             until,
-            lambda result: tuple(_series(each, until_ms - window_ms, until_ms) for each in result),
+            lambda result, _: tuple(
+                _series(each, until_ms - window_ms, until_ms) for each in result
+            ),
         )
 
-    async def value(self, query: str, *, at: datetime) -> float | None:
+    async def value(self, query: str, *, at: datetime) -> Value:
         """
-        Return the one number that `query` evaluates to.
+        Return the one number that `query` evaluates to, with the warnings of the answer.
 
-        None for an empty result, and for NaN or an infinity: 0/0 and x/0 mean that there was
-        no traffic to divide by, which is evidence of nothing.
+        There is none for an empty result, and for NaN or an infinity: 0/0 and x/0 mean that there was
+        no traffic to divide by, which is evidence of nothing. Then what the answer only informs of
+        is among the remarks as well.
 
         Raises:
             Permanent: the expression is wrong, or yields more than one series.
             Unavailable: no answer, or nonsense.
         """
-        return await self._query(query, at, lambda result: _value(query, result))
+        return await self._query(query, at, partial(_value, query))
 
     async def last_scrape(self, up: str, *, at: datetime) -> float:
         """
@@ -120,7 +133,7 @@ class PrometheusSource:
         Raises:
             Unavailable: no answer, or nonsense.
         """
-        found = await self.value(f"max(timestamp({up}) and {up} == 1)", at=at) or 0.0
+        found = await self._number(f"max(timestamp({up}) and {up} == 1)", at) or 0.0
         if not 0 <= found <= at.timestamp() + 1:
             raise self._nonsense()
         return found
@@ -133,9 +146,12 @@ class PrometheusSource:
             Unavailable: no answer, or nonsense.
         """
         window_ms = max(1, round(window_seconds * 1000))
-        return round(await self.value(f"max(count_over_time(up[{window_ms}ms]))", at=until) or 0)
+        return round(await self._number(f"max(count_over_time(up[{window_ms}ms]))", until) or 0)
 
-    async def _query(self, promql: str, at: datetime, read: Callable[[list[Any]], _T]) -> _T:
+    async def _number(self, promql: str, at: datetime) -> float | None:
+        return (await self.value(promql, at=at)).number
+
+    async def _query(self, promql: str, at: datetime, read: _Read[_T]) -> _T:
         """Return what `read` makes of the result; asking and reading keep nobody else waiting."""
         loop = asyncio.get_running_loop()
         try:
@@ -148,7 +164,12 @@ class PrometheusSource:
 
     def _ask(self, promql: str, at: datetime) -> bytes:
         """Ask, in a thread, and return the answer as it came."""
-        params = {"time": f"{at.timestamp():.3f}", "timeout": f"{self._timeout_seconds:g}s"}
+        params = {
+            "time": f"{at.timestamp():.3f}",
+            "timeout": f"{self._timeout_seconds:g}s",
+            # VictoriaMetrics would answer for a moment that is 30 s ago (-search.latencyOffset).
+            "nocache": "1",
+        }
         try:
             body: bytes = self._client.custom_query(promql, params=params)
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
@@ -201,11 +222,11 @@ class PrometheusSource:
             kind, text = _text(answer["errorType"]), _text(answer["error"])
         except _MISUNDERSTOOD:
             return Unavailable(f"{self._where} answered HTTP {status}")
-        if kind in {"bad_data", "execution"}:
+        if status in _REFUSED:
             return Permanent(f"{self._where} refuses the query: {text}")
         return Unavailable(f"{self._where} answered HTTP {status}: {kind}: {text}")
 
-    def _understand(self, body: bytes, read: Callable[[list[Any]], _T]) -> _T:
+    def _understand(self, body: bytes, read: _Read[_T]) -> _T:
         try:
             answer = json.loads(body)
         except (ValueError, RecursionError) as error:
@@ -214,7 +235,7 @@ class PrometheusSource:
             result = answer["data"]["result"]
             if not isinstance(result, list):
                 raise self._nonsense()
-            return read(result)
+            return read(result, answer)
         except _MISUNDERSTOOD as error:
             raise self._nonsense() from error
 
@@ -235,13 +256,20 @@ def _series(each: Any, after_ms: int, until_ms: int) -> Series:
     return Series(labels, recent)
 
 
-def _value(query: str, result: list[Any]) -> float | None:
+def _value(query: str, result: list[Any], answer: Any) -> Value:
     """
     Return the one number of a result; None for none, and for NaN or an infinity.
 
     Raises:
-        Permanent: it has more than one series, or samples.
+        Permanent: it has more than one series, samples, or a histogram.
     """
+    number = _number(query, result)
+    said = [*_list(answer, "warnings"), *(_list(answer, "infos") if number is None else ())]
+    remarks = (brief(sendable(str(each)), _LONGEST_REMARK) for each in said[:_MOST_REMARKS])
+    return Value(number, tuple(remarks))
+
+
+def _number(query: str, result: list[Any]) -> float | None:
     if not result:
         return None
     if not isinstance(result[0], dict):  # a scalar is [time, "value"]
@@ -251,12 +279,23 @@ def _value(query: str, result: list[Any]) -> float | None:
             f"{query!r} yields {len(result)} series where one number is needed:"
             " aggregate them, for example with sum(…)"
         )
-    if "values" in result[0]:
+    if "values" in result[0] or "histograms" in result[0]:
         raise Permanent(
             f"{query!r} yields a range of samples where one number is needed:"
             " wrap it in a function, for example rate(…)"
         )
+    if "histogram" in result[0]:
+        raise Permanent(
+            f"{query!r} yields a native histogram where one number is needed:"
+            " wrap it in a function, for example histogram_quantile(0.99, …) or histogram_count(…)"
+        )
     return _finite(result[0]["value"][1])
+
+
+def _list(answer: Any, name: str) -> list[Any]:
+    """Return a list that an answer may have beside its result; what is no list says nothing."""
+    found = answer.get(name)
+    return found if isinstance(found, list) else []
 
 
 def _finite(text: Any) -> float | None:

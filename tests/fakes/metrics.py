@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from rollouts.ports import MetricSources, Series
+from rollouts.ports import MetricSources, Series, Value
 
 _SELECTOR = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<matchers>.*)\})?", re.DOTALL)
 _MATCHER = re.compile(r'(?P<label>\w+)(?P<how>=~|!~|=|!=)"(?P<value>(?:[^"\\]|\\.)*)"')
@@ -17,7 +17,7 @@ class FakeMetrics:
     def __init__(self) -> None:
         self.values: dict[tuple[tuple[str, str], ...], float] = {}
         self.failures: list[Exception] = []
-        self.answers: dict[str, float | Exception | None] = {}
+        self.answers: dict[str, float | Value | Exception | None] = {}
         self.asked: list[str] = []
         self._samples: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = {}
 
@@ -69,12 +69,12 @@ class FakeMetrics:
         )
         return max(counts, default=0)
 
-    async def value(self, query: str, *, at: datetime) -> float | None:
+    async def value(self, query: str, *, at: datetime) -> Value:
         self.asked.append(query)
         answer = self.answers.get(query, math.nan)
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return answer if isinstance(answer, Value) else Value(answer)
 
     @property
     def sources(self) -> MetricSources:

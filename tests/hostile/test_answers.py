@@ -58,7 +58,7 @@ async def test_what_is_no_answer_is_an_error_in_one_sentence(
         assert said.startswith("Prometheus at http://127.0.0.1:")
         assert len(said.encode()) < 700, "it goes into status; and it can be sent"
     answering(fake, Body(lambda: b'{"data": {"result": [1, "2"]}}'))
-    assert await source.value("x", at=AT) == 2, "and it is asked again"
+    assert (await source.value("x", at=AT)).number == 2, "and it is asked again"
 
 
 async def test_a_refusal_of_the_query_is_repeated_in_part(
@@ -117,7 +117,7 @@ async def test_the_most_that_is_read_fits_into_the_controllers_memory(
     )
     body = f'{{"data": {{"result": [{",".join([element] * (count // 100))}]}}}}'.encode()
     tracemalloc.start()
-    source._understand(body, len)
+    source._understand(body, lambda result, _: len(result))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 100 * peak < MEMORY_BYTES
@@ -130,7 +130,10 @@ ANYTHING: Any = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(
-            st.sampled_from(["metric", "value", "values", "histograms", "data", "result"]), inner
+            st.sampled_from(
+                ["metric", "value", "values", "histogram", "histograms", "data", "result"]
+            ),
+            inner,
         ),
     ),
     max_leaves=8,
@@ -148,11 +151,11 @@ def nowhere() -> PrometheusSource:
 
 
 def either_understood_or_refused(source: PrometheusSource, result: Any) -> None:
-    body = json.dumps({"data": {"result": result}}).encode()
+    body = json.dumps({"data": {"result": result}, "warnings": result, "infos": result}).encode()
     end = round(UNIX * 1000)
     readers: tuple[Any, ...] = (
-        lambda found: [prometheus._value("x", found)],
-        lambda found: [s for e in found for s in prometheus._series(e, 0, end).samples],
+        lambda found, answer: [prometheus._value("x", found, answer)],
+        lambda found, _: [s for e in found for s in prometheus._series(e, 0, end).samples],
     )
     for read in readers:
         try:

@@ -90,7 +90,7 @@ async def known(source: PrometheusSource, count: int) -> datetime:
     async def present() -> datetime | None:
         now = datetime.now(UTC)
         seen = await source.value(f"min(sum by (prometheus_replica) ({REQUESTS}))", at=now)
-        return now if (seen or 0) >= count else None
+        return now if (seen.number or 0) >= count else None
 
     return await answer(present, 30)
 

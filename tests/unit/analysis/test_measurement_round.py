@@ -13,7 +13,7 @@ from rollouts.judge import judge
 from rollouts.metrics.absent import NO_COUNTERS, NoCounterSource
 from rollouts.model.evidence import Counts, Measurement
 from rollouts.model.status import CriterionStatus, RolloutStatus
-from rollouts.ports import MetricSources
+from rollouts.ports import MetricSources, Value
 from tests.unit.analysis.bench import ERRORS, P90, QUERY, Bench
 
 
@@ -100,6 +100,17 @@ async def test_a_fault_in_judging_is_an_error_of_one_criterion(
     )
     assert [each.verdict for each in found.criteria] == ["inconclusive", "error"]
     assert found.criteria[1].message == WHY
+
+
+async def test_what_a_provider_says_of_an_empty_answer_is_in_the_message() -> None:
+    bench, remark = Bench(QUERY), "PromQL info: ignored histogram in sum aggregation (1:1)"
+    bench.metrics.answers['sales{hash="canaryhash",n="shop"}'] = Value(None, (remark,))
+    bench.expose()
+    await bench.wait(15)
+    status = RolloutStatus(exposed_at=bench.latest.exposed_at)
+    (found,) = weigh(bench.target.spec, status, bench.latest).criteria
+    assert (found.verdict, found.message) == ("inconclusive", f"no data; {remark}")
+    await bench.monitor.close()
 
 
 async def test_a_provider_that_only_answers_queries_measures_queries() -> None:

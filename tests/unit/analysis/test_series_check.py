@@ -10,6 +10,7 @@ from rollouts.analysis.series_check import SeriesCheck, check_series
 from rollouts.errors import Permanent, Unavailable
 from rollouts.model.kinds import JSON
 from rollouts.model.status import Revision
+from rollouts.ports import Value
 from tests.fakes.metrics import FakeMetrics
 from tests.unit.analysis.app_bench import BY_REPLICAS, KEY, target
 from tests.unit.analysis.bench import ERRORS
@@ -27,7 +28,9 @@ FILLED = 'sum(sales{namespace="shop",pod=~"checkout-stablehash-.+"})'
 QUERY: JSON = {"name": "sales", "query": {"promql": PROMQL, "min": 1}}
 
 
-async def seen(strategy: JSON, criterion: JSON, **answers: float | Exception | None) -> SeriesCheck:
+async def seen(
+    strategy: JSON, criterion: JSON, **answers: float | Value | Exception | None
+) -> SeriesCheck:
     metrics = FakeMetrics()
     metrics.answers |= answers
     spec = target(strategy, (criterion,)).spec
@@ -72,19 +75,33 @@ async def test_a_query_is_asked_of_the_stable_revision() -> None:
     assert found == SeriesCheck("sales", "refused", "parse error")
     found = await seen(BY_REPLICAS, QUERY, **{FILLED: None})
     assert found.found == "absent"
-    assert "yields nothing for the stable revision" in found.hint
+    assert "yields nothing for the stable revision now; run it" in found.hint
+    remark = "PromQL info: ignored histogram in sum aggregation (1:1)"
+    found = await seen(BY_REPLICAS, QUERY, **{FILLED: Value(None, (remark,))})
+    assert found.hint == f"the query yields nothing for the stable revision now; {remark}"
 
 
 async def test_labels_of_a_query_that_prometheus_renames() -> None:
     both = FILLED.replace("namespace", "exported_namespace").replace("pod", "exported_pod")
     one = FILLED.replace("namespace=", "exported_namespace=")
-    nothing: dict[str, float | Exception | None] = {FILLED: None, both: None, one: None}
+    nothing: dict[str, float | Value | Exception | None] = {FILLED: None, both: None, one: None}
     nothing[FILLED.replace("pod", "exported_pod")] = None
     found = await seen(BY_REPLICAS, QUERY, **{**nothing, both: 1.0})
     assert found.found == "renamed"
     assert "asks for exported_namespace and exported_pod: " in found.hint
     found = await seen(BY_REPLICAS, QUERY, **{**nothing, one: 1.0})
     assert "asks for exported_namespace: " in found.hint
+
+
+async def test_what_is_refused_of_one_criterion_says_nothing_of_the_others() -> None:
+    metrics, spec = FakeMetrics(), target(BY_REPLICAS, (ERRORS, QUERY)).spec
+    (stable, _) = metric_of(
+        replace(target(BY_REPLICAS), canary=STABLE, stable=STABLE), spec.success_criteria[0]
+    ).question.selectors
+    metrics.answers |= {f"count({stable})": Permanent("parse error"), FILLED: 1.0}
+    errors, sales = await check_series(metrics, KEY, spec, STABLE, AT)
+    assert (errors.found, errors.hint) == ("refused", "parse error")
+    assert sales.found == "wanted"
 
 
 async def test_a_source_that_does_not_answer_is_the_callers_to_tell() -> None:

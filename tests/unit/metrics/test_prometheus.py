@@ -62,7 +62,7 @@ async def test_a_value_is_one_number_or_none(
     prometheus: FakePrometheus, source: PrometheusSource, result: Any, expected: float | None
 ) -> None:
     prometheus.answer = prometheus.result("whatever", result)
-    assert await source.value("x", at=AT) == expected
+    assert (await source.value("x", at=AT)).number == expected
 
 
 async def test_several_series_are_refused_with_advice(
@@ -81,7 +81,63 @@ async def test_a_range_where_a_number_is_needed_is_refused_with_advice(
         await source.value("x[1m]", at=AT)
 
 
-@pytest.mark.parametrize(("status", "kind"), [(400, "bad_data"), (422, "execution")])
+NATIVE = {"count": "3", "sum": "1.5", "buckets": [[0, "0.25", "0.5", "3"]]}
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        ({"histogram": [UNIX, NATIVE]}, "native histogram.*histogram_quantile.*histogram_count"),
+        ({"histograms": [[UNIX, NATIVE]]}, "range of samples"),
+    ],
+)
+async def test_a_native_histogram_where_a_number_is_needed_is_refused_with_advice(
+    prometheus: FakePrometheus, source: PrometheusSource, result: Any, told: str
+) -> None:
+    prometheus.answer = prometheus.result("vector", [{"metric": {}, **result}])
+    with pytest.raises(Permanent, match=told):
+        await source.value("x", at=AT)
+
+
+@pytest.mark.parametrize(
+    ("result", "remarks"),
+    [
+        (vector("3"), ("a store is away",)),
+        ([], ("a store is away", "PromQL info: ignored histogram in sum aggregation (1:1)")),
+    ],
+)
+async def test_a_value_comes_with_warnings_and_none_with_all_that_explains_it(
+    prometheus: FakePrometheus, source: PrometheusSource, result: Any, remarks: tuple[str, ...]
+) -> None:
+    answer = {
+        "data": {"resultType": "vector", "result": result},
+        "warnings": ["a store is away"],
+        "infos": ["PromQL info: ignored histogram in sum aggregation (1:1)"],
+    }
+    prometheus.answer = prometheus.json(answer)
+    assert (await source.value("x", at=AT)).remarks == remarks
+
+
+async def test_remarks_are_repeated_in_part(
+    prometheus: FakePrometheus, source: PrometheusSource
+) -> None:
+    answer = {"data": {"resultType": "vector", "result": []}, "warnings": [7, "x" * 999, *"abcd"]}
+    prometheus.answer = prometheus.json(answer)
+    number, long, last = (await source.value("x", at=AT)).remarks
+    assert (number, last) == ("7", "a")
+    assert len(long) <= 200
+
+
+async def test_no_answer_is_wanted_for_a_moment_before(
+    prometheus: FakePrometheus, source: PrometheusSource
+) -> None:
+    await source.value("x", at=AT)
+    assert prometheus.queries[0]["nocache"] == "1"  # else VictoriaMetrics goes back by 30 s
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, "bad_data"), (422, "execution"), (400, "400"), (422, "422")]
+)
 async def test_a_wrong_expression_is_told_in_prometheus_own_words(
     prometheus: FakePrometheus, source: PrometheusSource, status: int, kind: str
 ) -> None:
