@@ -9,7 +9,7 @@ WORKERS ?= $(shell echo $$(($$(nproc) + 4)))
 # Beside the one that each change is tested on: the newest.
 OTHER_CONTROL_PLANES ?= 1.37.2
 
-.PHONY: help demo test control-plane nightly check style types layers limits format crd messages lock bench leaning sim planted reconciles side-by-side switches matrix data-planes clean
+.PHONY: help demo test control-plane metric-servers nightly check style types layers limits format crd messages lock bench leaning sim planted reconciles side-by-side switches matrix data-planes clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +28,11 @@ test: .venv/.installed ## Run every test but the longest
 control-plane: ## Build a real API server, its etcd and its controllers for the tests (needs Go; VERSION=1.36.3)
 	@python3 tests/control_plane/build.py $(VERSION)
 
-nightly: .venv/.installed ## Run the longest tests: routers that come and go, a controller that dies after each write to a route, other API servers
-	@pytest -m nightly -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)
+metric-servers: .venv/.installed ## Get Prometheus 3 and two versions of VictoriaMetrics for the tests (needs Go, and apt-get for one of them)
+	@nice -n 19 python -m tests.metric_servers.build
+
+nightly: .venv/.installed metric-servers ## Run the longest tests: routers that come and go, a controller that dies after each write to a route, other API servers, other metric servers
+	@ROLLOUTS_METRIC_SERVERS=required pytest -m nightly -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)
 	@ROLLOUTS_EVERY_MOMENT=1 pytest -q -m "not nightly" -n $(WORKERS) --dist loadscope tests/unit/controller tests/unit/core
 	@for version in $(OTHER_CONTROL_PLANES); do \
 		$(MAKE) --no-print-directory control-plane VERSION=$$version && \

@@ -12,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.control_plane.processes import Absent, ControlPlane, binaries
 from tests.groups import computes, group_of, place_of
+from tests.metric_servers.servers import present
 
 NICENESS = 10
 REQUIRED = os.environ.get("ROLLOUTS_CONTROL_PLANE") == "required"
@@ -43,12 +44,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
     return Groups(config, log)
 
 
-def pytest_report_header() -> str:
-    """Say whether the tests that need a real control plane have one."""
+def pytest_report_header() -> list[str]:
+    """Say which of the real things there are that some tests need."""
     try:
-        return f"control plane: {binaries()}"
+        control_plane = f"control plane: {binaries()}"
     except Absent as reason:
-        return f"control plane: {reason}; the tests that need one are skipped"
+        control_plane = f"control plane: {reason}; the tests that need one are skipped"
+    return [control_plane, f"metric servers: {present()}"]
 
 
 @pytest.fixture(scope="session")

@@ -1,68 +1,20 @@
 """
-What a `CounterSource` and a `QuerySource` promise, on a real Prometheus that scrapes a real counter.
+What a `CounterSource` and a `QuerySource` promise, on real servers that scrape a real counter.
 
 The fake of the first keeps the same promises; that of the second answers what a test tells it.
 """
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from rollouts.errors import Permanent, Unavailable
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.ports import CounterSource, QuerySource
-from rollouts.sandbox.network import Network
-from rollouts.sandbox.processes import Processes
-from rollouts.sandbox.prometheus import Job, Prometheus
-from rollouts.sandbox.prometheus_package import find_prometheus
+from tests.contract.metric_sources.conftest import EVERY_SERVER, Exporter
 from tests.fakes.metrics import FakeMetrics
+from tests.metric_servers.servers import MetricServer
 from tests.waiting import answer
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    network = Network.claim()
-    yield network
-    network.release()
-
-
-@pytest.fixture
-async def target(network: Network) -> AsyncIterator[str]:
-    """Serve two series of a counter; the one of the canary grows with each scrape."""
-    scrapes = 0
-
-    async def metrics(_: web.Request) -> web.Response:
-        nonlocal scrapes
-        scrapes += 1
-        return web.Response(text=f'hits{{arm="canary"}} {scrapes}\nhits{{arm=""}} 7\n')
-
-    app = web.Application()
-    app.router.add_get("/metrics", metrics)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, network.control_plane, 9113).start()
-    yield f"{network.control_plane}:9113"
-    await runner.cleanup()
-
-
-@pytest.fixture
-async def prometheus(network: Network, target: str, tmp_path: Path) -> AsyncIterator[Prometheus]:
-    processes = Processes(tmp_path / "logs")
-    made = Prometheus(
-        partial(find_prometheus, lambda _: None),
-        processes,
-        tmp_path / "prometheus",
-        address=network.control_plane,
-        scrape_seconds=0.2,
-    )
-    made.configure([Job("app", (target,))])
-    await made.start()
-    yield made
-    await processes.stop_all()
 
 
 async def scraped(source: QuerySource, times: int) -> datetime:
@@ -71,8 +23,8 @@ async def scraped(source: QuerySource, times: int) -> datetime:
     async def present() -> datetime | None:
         now = datetime.now(UTC)
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # Prometheus knows no less
-        hits = await source.value('max(hits{arm="canary"})', at=now) or 0
-        return now if hits >= times else None
+        hits = await source.value('max(hits{arm="canary"})', at=now)
+        return now if (hits.number or 0) >= times else None
 
     return await answer(present, 20)
 
@@ -122,29 +74,43 @@ async def test_the_fake_keeps_the_contract_of_a_counter_source() -> None:
     await keeps_the_contract_of_a_counter_source(fake, now)
 
 
+def hits(exporter: Exporter) -> str:
+    """Return two series of a counter; the one of the canary grows with each scrape."""
+    return f'hits{{arm="canary"}} {exporter.scrapes}\nhits{{arm=""}} 7\n'
+
+
+@EVERY_SERVER
 @pytest.mark.sandbox
-async def test_prometheus_keeps_the_contracts_of_both_sources(prometheus: Prometheus) -> None:
-    source = PrometheusSource(prometheus.url)
+async def test_a_server_keeps_the_contracts_of_both_sources(
+    server: MetricServer, source: PrometheusSource, exporter: Exporter
+) -> None:
+    exporter.says = lambda: hits(exporter)
+    await server.start()
     now = await scraped(source, 5)
     await keeps_the_contract_of_a_counter_source(source, now)
-    with pytest.raises(Permanent, match="parse error"):
+    await keeps_the_contract_of_a_query_source(source, now)
+    with pytest.raises(Permanent, match="parse"):
         await source.samples("hits{", until=now, window_seconds=5)
 
-    assert await source.value('sum(hits{arm=""})', at=now) == 7
-    assert await source.value("scalar(vector(3))", at=now) == 3
-    assert await source.value("misses", at=now) is None
-    assert await source.value("vector(0) / 0", at=now) is None
-    assert await source.value("vector(1) / 0", at=now) is None
-    with pytest.raises(Permanent, match="parse error"):
+    await server.stop()
+    with pytest.raises(Unavailable, match="can't be reached"):
+        await source.value("hits", at=now)
+    await server.start()
+    assert (await source.value('sum(hits{arm=""})', at=now)).number == 7
+
+
+async def keeps_the_contract_of_a_query_source(source: QuerySource, now: datetime) -> None:
+    for query, number in {
+        'sum(hits{arm=""})': 7,
+        "scalar(vector(3))": 3,
+        "misses": None,
+        "vector(0) / 0": None,
+        "vector(1) / 0": None,
+    }.items():
+        assert (await source.value(query, at=now)).number == number
+    with pytest.raises(Permanent, match="parse"):
         await source.value("sum(", at=now)
     with pytest.raises(Permanent, match="2 series"):
         await source.value("hits", at=now)
-    with pytest.raises(Permanent, match=r"many-to-many|matching"):
+    with pytest.raises(Permanent, match=r"many-to-many|matching|duplicate"):
         await source.value("hits / on(job) hits", at=now)
-
-    await prometheus.stop()
-    with pytest.raises(Unavailable, match="can't be reached"):
-        await source.value("hits", at=now)
-    await prometheus.start()
-    assert await source.value('sum(hits{arm=""})', at=now) == 7
-    await source.close()

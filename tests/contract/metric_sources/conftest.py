@@ -1,0 +1,110 @@
+"""
+The servers under the contract of metric sources, and an exporter that says what a test wants.
+
+Debian's Prometheus is always there; so is, by day too, Prometheus 3 if it has been made. The others'
+turn is by night.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from rollouts.metrics.prometheus import PrometheusSource
+from rollouts.sandbox.network import Network
+from rollouts.sandbox.processes import Processes
+from tests.metric_servers.servers import (
+    KINDS,
+    PROMETHEUS,
+    PROMETHEUS_OF_DEBIAN,
+    REQUIRED,
+    Absent,
+    MetricServer,
+    ServerKind,
+)
+
+BY_DAY = (PROMETHEUS_OF_DEBIAN, PROMETHEUS)
+
+
+def each_of(*kinds: ServerKind) -> pytest.MarkDecorator:
+    """Run a test, with `kind`, on each of these servers."""
+    given = [
+        pytest.param(kind, id=kind.name, marks=() if kind in BY_DAY else (pytest.mark.nightly,))
+        for kind in kinds
+    ]
+    return pytest.mark.parametrize("kind", given)
+
+
+EVERY_SERVER = each_of(*KINDS)
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    network = Network.claim()
+    yield network
+    network.release()
+
+
+@pytest.fixture
+async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
+    processes = Processes(tmp_path / "logs")
+    yield processes
+    await processes.stop_all()
+
+
+@dataclass
+class Exporter:
+    """What is scraped at `target`: `says` is asked each time."""
+
+    target: str
+    says: Callable[[], str] = str
+    content_type: str = "text/plain; version=0.0.4"
+    scrapes: int = 0
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        self.scrapes += 1
+        return web.Response(body=self.says().encode(), headers={"Content-Type": self.content_type})
+
+
+@pytest.fixture
+async def exporter(network: Network) -> AsyncIterator[Exporter]:
+    made = Exporter(f"{network.control_plane}:9113")
+    app = web.Application()
+    app.router.add_get("/metrics", made.metrics)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, network.control_plane, 9113).start()
+    yield made
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def server(
+    kind: ServerKind, network: Network, processes: Processes, exporter: Exporter, tmp_path: Path
+) -> MetricServer:
+    """One that scrapes the exporter, and has not been started."""
+    made = MetricServer(
+        kind, await program_of(kind), processes, tmp_path / kind.name, network.control_plane
+    )
+    made.configure([exporter.target])
+    return made
+
+
+async def program_of(kind: ServerKind) -> Path:
+    """Return the program; without it the test is skipped, or fails where it is required."""
+    try:
+        return await kind.program()
+    except Absent as reason:
+        if REQUIRED:
+            pytest.fail(str(reason))
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+async def source(server: MetricServer) -> AsyncIterator[PrometheusSource]:
+    """The way to the server, which need not run yet."""
+    made = PrometheusSource(server.url)
+    yield made
+    await made.close()
