@@ -158,11 +158,22 @@ class Cluster(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Histogram:
+    """One sample of a native histogram: how many were observed, and which of its buckets are not empty."""
+
+    count: float
+    buckets: tuple[tuple[float, float, float], ...] = ()
+    """Each with its lower and upper bound, and how many were observed in it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """One time series: its labels, and raw samples (unix seconds, value), oldest first."""
 
     labels: Mapping[str, str]
     samples: Sequence[tuple[float, float]] = field(default_factory=tuple)
+    histograms: Sequence[tuple[float, Histogram]] = field(default_factory=tuple)
+    """Its samples that are native histograms: it has these or numbers, or both one after the other."""
 
 
 class CounterSource(Protocol):

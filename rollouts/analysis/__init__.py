@@ -17,6 +17,7 @@ From raw samples to counts, in the order in which samples go through it:
 
     series              the labels of a series as a key, and its newest sample
     counter_reader      asks for what was scraped since the last read
+    native_histograms   as which classic ones? buckets at the bounds that criteria ask about
     sample_checks       can it be counted? bounds are numbers, and counters never negative
     deduplication       once? one Prometheus of an HA pair, one job of two
     counter_baseline    from zero? a new series counts in full, an old one from where it was met

@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rollouts.model.app_metrics import AppMetrics
-from rollouts.model.counter_metric import Meaning, Question, any_of, bound_of, quoted, selector
+from rollouts.model.counter_metric import (
+    Meaning,
+    Question,
+    any_of,
+    bound_of,
+    native_name,
+    quoted,
+    selector,
+)
 from rollouts.model.rollout_key import Key
 from rollouts.model.status import Revision
 
@@ -45,6 +53,7 @@ class AppMetric:
     namespace_label: str
     pod_label: str
     exclude: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    bounds: tuple[float, ...] = ()
 
     @property
     def canary(self) -> Pods:
@@ -53,18 +62,24 @@ class AppMetric:
     @property
     def question(self) -> Question:
         """Return how both arms' series are asked for."""
-        excluded = [
-            f"{label}!~{quoted(any_of(values))}" for label, values in self.exclude if values
-        ]
         return Question(
             name=self.name,
-            selectors=(
-                selector(self.name, self._up_matchers(), *excluded),
-                selector(self.name, self._up_matchers("exported_"), *excluded),
-            ),
+            selectors=self._selectors(self.name),
+            natives=self._selectors(native_name(self.name)),
+            bounds=self.bounds,
             status_label=f"its label {self.code_label} (spec.appMetrics.codeLabel)",
             hint=f"see whether Prometheus still scrapes the pods of revision {self.canary.revision}",
             up_matchers=self._up_matchers(),
+        )
+
+    def _selectors(self, name: str) -> tuple[str, ...]:
+        if not name:
+            return ()
+        excluded = [
+            f"{label}!~{quoted(any_of(values))}" for label, values in self.exclude if values
+        ]
+        return tuple(
+            selector(name, self._up_matchers(prefix), *excluded) for prefix in ("", "exported_")
         )
 
     def _up_matchers(self, prefix: str = "") -> str:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from rollouts.analysis.counter_baseline import CounterBaseline
 from rollouts.analysis.deduplication import by_one_job, one_of_each
+from rollouts.analysis.native_histograms import as_classic
 from rollouts.analysis.sample_checks import fit
 from rollouts.analysis.scrapes import ScrapeInterval
 from rollouts.analysis.series import Labels, newest
@@ -49,7 +50,7 @@ class Samples:
     problem: str
     """Why it can't be counted, in words, or nothing."""
     note: str
-    """What is said of copies of which one is counted."""
+    """What is said of copies of which one is counted, and of where buckets end."""
 
 
 class CounterReader:
@@ -93,8 +94,12 @@ class CounterReader:
         begin = self.read_until - timedelta(seconds=self._look_back_seconds)
         # Positive also where the clock was set back: an empty window is no question.
         window = max(0.001, (until - begin).total_seconds())
-        fitting, problem = fit(await self._series(source, until, window))
-        single, note = one_of_each(fitting, self._replica_labels)
+        classic, problem = fit(await self._series(source, until, window))
+        native, ends = await self._natives(source, until, window, classic)
+        standing_in, wrong = fit(native)
+        problem = problem or wrong
+        single, copies = one_of_each((*classic, *standing_in), self._replica_labels)
+        note = "; ".join(filter(None, (copies, ends)))
         ups = await self._ups(source, until, window)
         answered = [_answered(each) for each in ups]
         jobs = dict(self._jobs)
@@ -163,6 +168,26 @@ class CounterReader:
             if found and (not best or newest(found) > newest(best)):
                 best, self._selector = found, each
         return best
+
+    async def _natives(
+        self, source: CounterSource, until: datetime, window: float, classic: Sequence[Series]
+    ) -> tuple[list[Series], str]:
+        """
+        Return the series that native histograms stand in for, and what is to be said of them.
+
+        They are asked for only while the canary has no others. Of a process that has others, none
+        is taken: it would be counted twice.
+        """
+        question, process = self._metric.question, self._metric.process
+        if any(self._metric.meaning(each.labels).canary for each in classic):
+            return [], ""
+        others = {process(each.labels) for each in classic}
+        for each in question.natives:
+            found = await source.samples(each, until=until, window_seconds=window)
+            alone = [each for each in found if process(each.labels) not in others]
+            if any(each.histograms for each in alone):
+                return as_classic(alone, question.name, question.bounds)
+        return [], ""
 
     async def _ups(
         self, source: CounterSource, until: datetime, window: float

@@ -1,8 +1,10 @@
 """Which metric answers a criterion, by its source."""
 
+from dataclasses import replace
+
 from rollouts.analysis.app_counters import app_metric
 from rollouts.analysis.target import Target
-from rollouts.model.counter_metric import Metric
+from rollouts.model.counter_metric import BUCKET, Metric
 from rollouts.model.criteria import Criterion
 from rollouts.model.sources import is_counted_by_router
 from rollouts.traffic.routers import counters_of
@@ -19,7 +21,8 @@ def metric_of(target: Target, criterion: Criterion | None = None) -> Metric:
     key, spec, names = target.key, target.spec, target.spec.app_metrics
     if is_counted_by_router(spec, criterion):
         return counters_of(spec).durations(key, spec)
-    return app_metric(f"{names.durations}_bucket", key, names, target.canary, target.stable)
+    found = app_metric(f"{names.durations}{BUCKET}", key, names, target.canary, target.stable)
+    return replace(found, bounds=spec.latency_limits)
 
 
 def requests_of(target: Target, criterion: Criterion | None = None) -> Metric:

@@ -31,7 +31,7 @@ class SeriesCheck:
     """
     What there is of one criterion's series.
 
-    `wanted`: they exist as they are asked for. `renamed`: only with `exported_` before labels.
+    `wanted`: they exist as they are asked for, or in native histograms. `renamed`: only with `exported_` before labels.
     `absent`: not at all. `refused`: Prometheus does not understand the query.
     """
 
@@ -78,6 +78,9 @@ async def _counters(
             " them; that is understood"
         )
         return SeriesCheck(criterion.name, "renamed", hint)
+    for native in question.natives:
+        if await _number(source, f"count({native})", at):
+            return SeriesCheck(criterion.name, "wanted")
     hint = f"Prometheus has no {wanted} now: nobody has asked yet, or {question.hint}"
     if question.up_matchers:
         up = f"up{{{question.up_matchers}}}"

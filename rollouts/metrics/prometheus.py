@@ -25,7 +25,7 @@ from urllib3.util import Retry
 from rollouts.errors import Permanent, Unavailable
 from rollouts.metrics.access import Access, Address, session_of
 from rollouts.model.brief import brief, sendable
-from rollouts.ports import Series, Value
+from rollouts.ports import Histogram, Series, Value
 
 _CONCURRENT_QUERIES = 8
 _LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
@@ -244,16 +244,37 @@ class PrometheusSource:
 
 
 def _series(each: Any, after_ms: int, until_ms: int) -> Series:
-    """Return one element of a matrix. A native histogram has no samples that are numbers."""
-    values = each["values"] if "histograms" not in each else each.get("values", [])
-    samples = [(float(at), float(value)) for at, value in values]
-    recent = tuple(
-        (at, value)
-        for at, value in samples
-        if after_ms < round(at * 1000) <= until_ms and not math.isnan(value)
-    )
+    """Return one element of a matrix, whose samples are numbers, native histograms, or both."""
+
+    def is_recent(at: float) -> bool:
+        return after_ms < round(at * 1000) <= until_ms
+
+    natives = each.get("histograms", [])
+    values = each.get("values", []) if natives else each["values"]
+    samples = ((float(at), float(value)) for at, value in values)
+    histograms = ((float(at), value) for at, value in natives)
     labels = {sendable(str(key)): sendable(str(value)) for key, value in each["metric"].items()}
-    return Series(labels, recent)
+    return Series(
+        labels,
+        tuple((at, value) for at, value in samples if is_recent(at) and not math.isnan(value)),
+        tuple((at, _histogram(value)) for at, value in histograms if is_recent(at)),
+    )
+
+
+def _histogram(value: Any) -> Histogram:
+    """Return a native histogram; of each bucket the answer also says which bounds belong to it."""
+    buckets = (
+        (_no_nan(lower), _no_nan(upper), _no_nan(count))
+        for _, lower, upper, count in value.get("buckets", [])
+    )
+    return Histogram(_no_nan(value["count"]), tuple(buckets))
+
+
+def _no_nan(text: Any) -> float:
+    number = float(text)
+    if math.isnan(number):
+        raise ValueError("NaN is no count and no bound")
+    return number
 
 
 def _value(query: str, result: list[Any], answer: Any) -> Value:
@@ -264,8 +285,8 @@ def _value(query: str, result: list[Any], answer: Any) -> Value:
         Permanent: it has more than one series, samples, or a histogram.
     """
     number = _number(query, result)
-    said = [*_list(answer, "warnings"), *(_list(answer, "infos") if number is None else ())]
-    remarks = (brief(sendable(str(each)), _LONGEST_REMARK) for each in said[:_MOST_REMARKS])
+    said = [*_texts(answer, "warnings"), *(_texts(answer, "infos") if number is None else ())]
+    remarks = (brief(sendable(each), _LONGEST_REMARK) for each in said[:_MOST_REMARKS])
     return Value(number, tuple(remarks))
 
 
@@ -292,10 +313,10 @@ def _number(query: str, result: list[Any]) -> float | None:
     return _finite(result[0]["value"][1])
 
 
-def _list(answer: Any, name: str) -> list[Any]:
-    """Return a list that an answer may have beside its result; what is no list says nothing."""
+def _texts(answer: Any, name: str) -> list[str]:
+    """Return a list of texts that an answer may have beside its result; what is none says nothing."""
     found = answer.get(name)
-    return found if isinstance(found, list) else []
+    return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
 
 
 def _finite(text: Any) -> float | None:

@@ -13,6 +13,8 @@ from typing import Protocol
 
 BOUND = "le"
 """The label of a bucket with its upper bound."""
+BUCKET, COUNT = "_bucket", "_count"
+"""What the names of a histogram's series end in: of its buckets, and of all that it has counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class Question:
     """What to say where Prometheus has no such series at all; "": nothing can be told from that."""
     up_matchers: str = ""
     """The matchers of the processes that are scraped, as `up` has their labels; "": nobody knows."""
+    natives: tuple[str, ...] = ()
+    """Of native histograms that may stand in for the series; spelled as `selectors` are."""
+    bounds: tuple[float, ...] = ()
+    """Of a histogram: the durations, in seconds, that criteria ask about."""
 
 
 class Metric(Protocol):
@@ -95,6 +101,14 @@ def selector(metric: str, *matchers: str) -> str:
     """Return a PromQL selector; matchers that are empty are left out."""
     given = ",".join(filter(None, matchers))
     return f"{metric}{{{given}}}" if given else metric
+
+
+def native_name(metric: str) -> str:
+    """Return what a native histogram is called that may stand in for a metric; "" where none can."""
+    for end in (BUCKET, COUNT):
+        if metric.endswith(end) and metric != end:
+            return metric.removesuffix(end)
+    return ""
 
 
 def any_of(names: Collection[str]) -> str:

@@ -140,6 +140,12 @@ class RolloutSpec(SpecModel):
         found = self.routing.by_class.get(kind) if self.routing is not None else None
         return cast("R | None", found)
 
+    @property
+    def latency_limits(self) -> tuple[float, ...]:
+        """The durations, in seconds, that criteria allow at most; each once, in order."""
+        limits = {each.latency.max for each in self.success_criteria if each.latency is not None}
+        return tuple(sorted(limits))
+
     def users_objects(self, kind: Kind) -> list[str]:
         """Return the names of the user's own routing objects of a kind."""
         named = (each for router in self.routers for each in router.named())

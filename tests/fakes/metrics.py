@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from rollouts.ports import MetricSources, Series, Value
+from rollouts.ports import Histogram, MetricSources, Series, Value
 
 _SELECTOR = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<matchers>.*)\})?", re.DOTALL)
 _MATCHER = re.compile(r'(?P<label>\w+)(?P<how>=~|!~|=|!=)"(?P<value>(?:[^"\\]|\\.)*)"')
@@ -19,11 +19,22 @@ class FakeMetrics:
         self.failures: list[Exception] = []
         self.answers: dict[str, float | Value | Exception | None] = {}
         self.asked: list[str] = []
+        self.natives: dict[tuple[tuple[str, str], ...], Histogram] = {}
+        """What the native histograms have observed by now."""
+        self._histograms: dict[tuple[tuple[str, str], ...], list[tuple[float, Histogram]]] = {}
         self._samples: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = {}
 
     def count(self, name: str, by: float = 1.0, **labels: str) -> None:
         key = tuple(sorted({"__name__": name, **labels}.items()))
         self.values[key] = self.values.get(key, 0.0) + by
+
+    def observe(
+        self, name: str, buckets: Mapping[tuple[float, float], float], **labels: str
+    ) -> None:
+        """Let a native histogram have observed so many in each bucket, by its bounds, in all."""
+        key = tuple(sorted({"__name__": name, **labels}.items()))
+        told = tuple((lower, upper, count) for (lower, upper), count in buckets.items())
+        self.natives[key] = Histogram(sum(buckets.values()), told)
 
     def reset(self) -> None:
         """Let every exporter start again: its series begin anew."""
@@ -32,6 +43,8 @@ class FakeMetrics:
     def scrape(self, at: datetime) -> None:
         for key, value in self.values.items():
             self._samples.setdefault(key, []).append((at.timestamp(), value))
+        for key, histogram in self.natives.items():
+            self._histograms.setdefault(key, []).append((at.timestamp(), histogram))
 
     async def samples(
         self, selector: str, *, until: datetime, window_seconds: float
@@ -46,6 +59,10 @@ class FakeMetrics:
             inside = tuple(each for each in samples if end - window_seconds < each[0] <= end)
             if inside and matches(selector, labels):
                 found.append(Series(labels, inside))
+        for key, histograms in self._histograms.items():
+            natives = tuple(each for each in histograms if end - window_seconds < each[0] <= end)
+            if natives and matches(selector, dict(key)):
+                found.append(Series(dict(key), (), natives))
         return tuple(found)
 
     async def last_scrape(self, up: str, *, at: datetime) -> float:

@@ -125,6 +125,16 @@ async def test_the_most_that_is_read_fits_into_the_controllers_memory(
 
 NUMBERS: Any = st.one_of(st.integers(), st.floats(), st.floats().map(str), st.text(max_size=5))
 SAMPLES: Any = st.lists(st.lists(NUMBERS, max_size=3), max_size=4)
+NATIVES: Any = st.lists(
+    st.tuples(
+        NUMBERS,
+        st.fixed_dictionaries(
+            {"count": NUMBERS},
+            optional={"buckets": st.lists(st.lists(NUMBERS, min_size=3, max_size=5), max_size=3)},
+        ),
+    ),
+    max_size=3,
+)
 ANYTHING: Any = st.recursive(
     st.one_of(st.none(), st.booleans(), NUMBERS),
     lambda inner: st.one_of(
@@ -142,6 +152,7 @@ RESULTS: Any = st.one_of(
     ANYTHING,
     st.lists(st.fixed_dictionaries({"metric": ANYTHING, "values": SAMPLES}), max_size=3),
     st.lists(st.fixed_dictionaries({"metric": ANYTHING, "value": ANYTHING}), max_size=2),
+    st.lists(st.fixed_dictionaries({"metric": ANYTHING, "histograms": NATIVES}), max_size=2),
 )
 
 
@@ -154,8 +165,9 @@ def either_understood_or_refused(source: PrometheusSource, result: Any) -> None:
     body = json.dumps({"data": {"result": result}, "warnings": result, "infos": result}).encode()
     end = round(UNIX * 1000)
     readers: tuple[Any, ...] = (
-        lambda found, answer: [prometheus._value("x", found, answer)],
+        lambda found, answer: [prometheus._value("x", found, answer).number],
         lambda found, _: [s for e in found for s in prometheus._series(e, 0, end).samples],
+        lambda found, _: [s for e in found for s in prometheus._series(e, 0, end).histograms],
     )
     for read in readers:
         try:

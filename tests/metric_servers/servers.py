@@ -83,10 +83,7 @@ def present() -> str:
 
 class MetricServer:
     """
-    One server on `address`, which scrapes `targets` (address:port) as the job "app".
-
-    `settings` are of its `global` section, `more` other sections of its configuration, and `flags`
-    are added to its command line.
+    One server on `address`, with its configuration and data in `directory`.
     """
 
     def __init__(
@@ -111,16 +108,24 @@ class MetricServer:
 
     def configure(
         self,
-        targets: Sequence[str],
+        targets: Mapping[str, Mapping[str, str]],
         *,
         settings: Mapping[str, Any] | None = None,
         more: Mapping[str, Any] | None = None,
         flags: Sequence[str] = (),
     ) -> None:
-        """Write what is to be scraped, and how; read at the next `start`."""
+        """
+        Write what is to be scraped as the job "app", by address:port, with which labels; read at the next `start`.
+
+        `settings` are of the `global` section, `more` are other sections, and `flags` are added to the
+        command line.
+        """
         self._directory.mkdir(parents=True, exist_ok=True)
         every = f"{round(SCRAPE_SECONDS * 1000)}ms"
-        job = {"job_name": "app", "static_configs": [{"targets": list(targets)}]}
+        groups = [
+            {"targets": [address], "labels": dict(labels)} for address, labels in targets.items()
+        ]
+        job = {"job_name": "app", "static_configs": groups}
         configuration = {
             "global": {"scrape_interval": every, "scrape_timeout": every, **(settings or {})},
             "scrape_configs": [job] if targets else [],

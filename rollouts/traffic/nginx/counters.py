@@ -11,9 +11,17 @@ those that were retried.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rollouts.model.counter_metric import Meaning, Question, any_of, bound_of, quoted, selector
+from rollouts.model.counter_metric import (
+    Meaning,
+    Question,
+    any_of,
+    bound_of,
+    native_name,
+    quoted,
+    selector,
+)
 from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.spec import RolloutSpec
@@ -31,22 +39,27 @@ class IngressMetric:
     stable_service: str
     canary_service: str
     ingresses: tuple[str, ...]
+    bounds: tuple[float, ...] = ()
 
     @property
     def question(self) -> Question:
         """Return how both arms' series are asked for."""
         return Question(
             name=self.name,
-            selectors=(self._selector(""), self._selector("exported_")),
+            selectors=tuple(self._selector(self.name, each) for each in ("", "exported_")),
+            natives=tuple(
+                self._selector(native_name(self.name), each) for each in ("", "exported_")
+            ),
+            bounds=self.bounds,
             hint="see whether Prometheus still scrapes ingress-nginx",
             absent=f"Prometheus has no {self.name} of Service {self.stable_service}:"
             " see that ingress-nginx has metrics on, and that Prometheus scrapes it",
         )
 
-    def _selector(self, prefix: str) -> str:
+    def _selector(self, name: str, prefix: str) -> str:
         canary = f"{self.namespace}-{self.canary_service}"
         return selector(
-            self.name,
+            name,
             f"{prefix}namespace={quoted(self.namespace)}",
             f"{prefix}service={quoted(self.stable_service)}",
             f"ingress=~{quoted(any_of(self.ingresses))}",
@@ -77,7 +90,7 @@ class IngressCounters:
         return ingress_metric(REQUESTS, key, spec)
 
     def durations(self, key: Key, spec: RolloutSpec) -> IngressMetric:
-        return ingress_metric(BUCKETS, key, spec)
+        return replace(ingress_metric(BUCKETS, key, spec), bounds=spec.latency_limits)
 
 
 def ingress_metric(name: str, key: Key, spec: RolloutSpec) -> IngressMetric:

@@ -5,7 +5,8 @@ Debian's Prometheus is always there; so is, by day too, Prometheus 3 if it has b
 turn is by night.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,28 +69,31 @@ class Exporter:
         return web.Response(body=self.says().encode(), headers={"Content-Type": self.content_type})
 
 
-@pytest.fixture
-async def exporter(network: Network) -> AsyncIterator[Exporter]:
-    made = Exporter(f"{network.control_plane}:9113")
+@asynccontextmanager
+async def exporting(address: str, port: int) -> AsyncIterator[Exporter]:
+    made = Exporter(f"{address}:{port}")
     app = web.Application()
     app.router.add_get("/metrics", made.metrics)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, network.control_plane, 9113).start()
+    await web.TCPSite(runner, address, port).start()
     yield made
     await runner.cleanup()
 
 
 @pytest.fixture
+async def exporter(network: Network) -> AsyncIterator[Exporter]:
+    async with exporting(network.control_plane, 9113) as made:
+        yield made
+
+
+@pytest.fixture
 async def server(
-    kind: ServerKind, network: Network, processes: Processes, exporter: Exporter, tmp_path: Path
+    kind: ServerKind, network: Network, processes: Processes, tmp_path: Path
 ) -> MetricServer:
-    """One that scrapes the exporter, and has not been started."""
-    made = MetricServer(
-        kind, await program_of(kind), processes, tmp_path / kind.name, network.control_plane
-    )
-    made.configure([exporter.target])
-    return made
+    """One that has not been configured, and not been started."""
+    program = await program_of(kind)
+    return MetricServer(kind, program, processes, tmp_path / "server", network.control_plane)
 
 
 async def program_of(kind: ServerKind) -> Path:
@@ -108,3 +112,11 @@ async def source(server: MetricServer) -> AsyncIterator[PrometheusSource]:
     made = PrometheusSource(server.url)
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def exporters(network: Network) -> AsyncIterator[Mapping[str, Exporter]]:
+    """One for each arm's pod."""
+    address = network.control_plane
+    async with exporting(address, 9113) as canary, exporting(address, 9114) as stable:
+        yield {"canary": canary, "stable": stable}

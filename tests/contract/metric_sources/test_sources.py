@@ -85,6 +85,7 @@ async def test_a_server_keeps_the_contracts_of_both_sources(
     server: MetricServer, source: PrometheusSource, exporter: Exporter
 ) -> None:
     exporter.says = lambda: hits(exporter)
+    server.configure({exporter.target: {}})
     await server.start()
     now = await scraped(source, 5)
     await keeps_the_contract_of_a_counter_source(source, now)

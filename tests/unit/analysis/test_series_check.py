@@ -63,6 +63,16 @@ async def test_pods_that_nobody_scrapes_are_told_from_metrics_that_nobody_export
     assert "scrapes the pods and has no http_requests_total{" in found.hint
 
 
+@pytest.mark.parametrize("strategy", [NGINX, BY_REPLICAS])
+async def test_native_histograms_are_what_latency_needs(strategy: JSON) -> None:
+    p90 = {"name": "p90", "latency": {"quantile": 0.9, "max": "400ms"}}
+    made = replace(target(strategy, (p90,)), canary=STABLE, stable=STABLE)
+    (criterion,) = made.spec.success_criteria
+    for native in metric_of(made, criterion).question.natives:
+        assert "_bucket" not in native
+        assert await seen(strategy, p90, **{f"count({native})": 2}) == SeriesCheck("p90", "wanted")
+
+
 async def test_an_ingress_without_metrics() -> None:
     found = await seen(NGINX, ERRORS)
     assert found.found == "absent"

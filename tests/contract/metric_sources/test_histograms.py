@@ -1,0 +1,58 @@
+"""How long requests took, as each server keeps it: by bounds that are spelled so or so, or in native histograms."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from rollouts.metrics.prometheus import PrometheusSource
+from rollouts.model.evidence import Counts
+from tests.contract.metric_sources.conftest import EVERY_SERVER, Exporter, each_of
+from tests.contract.metric_sources.shop import ERRORS, P90, Shop
+from tests.metric_servers.servers import PROMETHEUS, MetricServer
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture
+def shop(exporters: Mapping[str, Exporter], source: PrometheusSource) -> Shop:
+    return Shop(exporters, source)
+
+
+@EVERY_SERVER
+async def test_slow_requests_are_counted_however_bounds_are_spelled(
+    server: MetricServer, shop: Shop
+) -> None:
+    p90 = {"name": "p90", "latency": {"quantile": 0.9, "max": "1s"}}
+    shop.apps["stable"].typed = False  # its bound stays le="1", where the canary's may be "1.0"
+    for app in shop.apps.values():
+        app.serve(50, 0.05)
+    server.configure(shop.targets)
+    await server.start()
+    await shop.expose(ERRORS, p90)
+    shop.apps["canary"].serve(15, 0.7)
+    shop.apps["canary"].serve(5, 3.0, "500")
+    shop.apps["stable"].serve(40, 0.3)
+    found = await shop.measured("p90", 20)
+    assert (found.error, found.canary, found.limit) == ("", Counts(20, 5), 1.0)
+    assert (await shop.measured("errors", 20)).canary == Counts(20, 5)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@each_of(PROMETHEUS)
+async def test_native_histograms_are_read_beside_classic_ones_and_instead(
+    server: MetricServer, shop: Shop, *, beside: bool
+) -> None:
+    native = {
+        "convert_classic_histograms_to_nhcb": True,
+        "always_scrape_classic_histograms": beside,
+    }
+    for app in shop.apps.values():
+        app.serve(50, 0.05)
+    server.configure(shop.targets, settings=native)
+    await server.start()
+    await shop.expose(P90)
+    shop.apps["canary"].serve(15, 0.3)
+    shop.apps["canary"].serve(5, 3.0)
+    found = await shop.measured("p90", 20)
+    assert (found.error, found.canary) == ("", Counts(20, 5))
+    assert "judged at 500ms" in found.note
