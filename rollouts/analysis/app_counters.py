@@ -16,6 +16,7 @@ from rollouts.model.counter_metric import (
     Question,
     any_of,
     bound_of,
+    label,
     native_name,
     quoted,
     selector,
@@ -76,7 +77,7 @@ class AppMetric:
         if not name:
             return ()
         excluded = [
-            f"{label}!~{quoted(any_of(values))}" for label, values in self.exclude if values
+            f"{label(name)}!~{quoted(any_of(values))}" for name, values in self.exclude if values
         ]
         return tuple(
             selector(name, self._up_matchers(prefix), *excluded) for prefix in ("", "exported_")
@@ -85,8 +86,8 @@ class AppMetric:
     def _up_matchers(self, prefix: str = "") -> str:
         pods = "|".join(dict.fromkeys(arm.pattern for arm in self.arms))
         return (
-            f"{prefix}{self.namespace_label}={quoted(self.namespace)},"
-            f"{prefix}{self.pod_label}=~{quoted(pods)}"
+            f"{label(prefix + self.namespace_label)}={quoted(self.namespace)},"
+            f"{label(prefix + self.pod_label)}=~{quoted(pods)}"
         )
 
     def meaning(self, labels: Mapping[str, str]) -> Meaning:

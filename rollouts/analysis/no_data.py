@@ -3,6 +3,7 @@
 from rollouts.analysis.app_counters import AppMetric
 from rollouts.analysis.exposure_counters import ExposureCounters
 from rollouts.analysis.target import Target
+from rollouts.model.counter_metric import label, quoted, selector
 
 
 def why_no_data(counters: ExposureCounters, requests: ExposureCounters, target: Target) -> str:
@@ -32,7 +33,7 @@ def _of_pods(
     pods are scraped, and whether stable's have such a metric.
     """
     canary = f"revision {metric.canary.revision}'s pods"
-    asked = f'{metric.name}{{{metric.pod_label}=~"{metric.canary.pattern}"}}'
+    asked = selector(metric.name, f"{label(metric.pod_label)}=~{quoted(metric.canary.pattern)}")
     known, scraped = counters.windows.total.knows, counters.scrapes.was_scraped
     if not known(canary=True) and not scraped(canary=True):
         beside = f", those of revision {target.stable.number} are" if scraped(canary=False) else ""

@@ -7,11 +7,13 @@ from pydantic import Field, model_validator
 
 from rollouts.model.base import SpecModel
 
-MetricName = Annotated[
-    str, Field(min_length=1, max_length=200, pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")
-]
-LabelName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
+_NAME = r'^[^\x00-\x20\x7f"\\]+$'
+"""
+What Prometheus 3 takes for a name of a metric or a label, such as http.server.request.duration, but for
+spaces and what would have to be escaped. An older one takes letters, digits, _ and : only, and says so.
+"""
+MetricName = Annotated[str, Field(min_length=1, max_length=200, pattern=_NAME)]
+LabelName = Annotated[str, Field(min_length=1, max_length=100, pattern=_NAME)]
 
 
 class AppMetrics(SpecModel):
@@ -36,8 +38,8 @@ class AppMetrics(SpecModel):
     @model_validator(mode="after")
     def _excludes_by_labels(self) -> Self:
         for label in self.exclude:
-            if not _LABEL.fullmatch(label):
+            if not re.fullmatch(_NAME, label):
                 raise ValueError(
-                    f"exclude: {label!r} can't be the name of a label, which has letters, digits and _"
+                    f"exclude: {label!r} can't be the name of a label, which has no spaces, quotes and backslashes"
                 )
         return self

@@ -13,6 +13,8 @@ from typing import Protocol
 
 BOUND = "le"
 """The label of a bucket with its upper bound."""
+_BARE_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
+_BARE_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 BUCKET, COUNT = "_bucket", "_count"
 """What the names of a histogram's series end in: of its buckets, and of all that it has counted."""
 
@@ -97,10 +99,17 @@ def quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
+def label(name: str) -> str:
+    """Return the name of a label as PromQL writes it: quoted, as Prometheus 3 reads it, where it has to be."""
+    return name if _BARE_LABEL.fullmatch(name) else quoted(name)
+
+
 def selector(metric: str, *matchers: str) -> str:
     """Return a PromQL selector; matchers that are empty are left out."""
-    given = ",".join(filter(None, matchers))
-    return f"{metric}{{{given}}}" if given else metric
+    is_bare = _BARE_METRIC.fullmatch(metric)
+    given = ",".join(filter(None, ("" if is_bare else quoted(metric), *matchers)))
+    bare = metric if is_bare else ""
+    return f"{bare}{{{given}}}" if given else bare
 
 
 def native_name(metric: str) -> str:

@@ -8,7 +8,10 @@ from datetime import datetime
 from rollouts.ports import Histogram, MetricSources, Series, Value
 
 _SELECTOR = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<matchers>.*)\})?", re.DOTALL)
-_MATCHER = re.compile(r'(?P<label>\w+)(?P<how>=~|!~|=|!=)"(?P<value>(?:[^"\\]|\\.)*)"')
+_QUOTED = re.compile(r'\{"(?P<name>[^"\\]+)"(?:,(?P<matchers>.*))?\}', re.DOTALL)
+_MATCHER = re.compile(
+    r'(?:"(?P<quoted>[^"]+)"|(?P<label>\w+))(?P<how>=~|!~|=|!=)"(?P<value>(?:[^"\\]|\\.)*)"'
+)
 
 
 class FakeMetrics:
@@ -101,13 +104,13 @@ class FakeMetrics:
 
 def matches(selector: str, labels: Mapping[str, str]) -> bool:
     """Return whether a PromQL selector selects a series, as Prometheus would."""
-    parsed = _SELECTOR.fullmatch(selector)
+    parsed = _SELECTOR.fullmatch(selector) or _QUOTED.fullmatch(selector)
     assert parsed is not None, selector
     if parsed["name"] != labels["__name__"]:
         return False
     for matcher in _MATCHER.finditer(parsed["matchers"] or ""):
         value = re.sub(r"\\(.)", r"\1", matcher["value"])
-        have = labels.get(matcher["label"], "")
+        have = labels.get(matcher["quoted"] or matcher["label"], "")
         holds = {
             "=": have == value,
             "!=": have != value,

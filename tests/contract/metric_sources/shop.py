@@ -82,6 +82,10 @@ class Shop:
             ),
             20,
         )
+        self.measure(*criteria, **spec)
+
+    def measure(self, *criteria: JSON, **spec: Any) -> None:
+        """Begin to measure now."""
         exposed = target(BY_REPLICAS, criteria, **spec)
         sources = LimitedSources(MetricSources(self._source, self._source))
         exposed = replace(exposed, exposed_at=datetime.now(UTC))

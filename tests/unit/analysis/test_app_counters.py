@@ -297,3 +297,31 @@ async def _story(steps: list[tuple[str, str, int, str]]) -> None:
     assert counters.windows.total.arm(canary=True) == Counts(requests, failures)
     stable = counters.windows.total.arm(canary=False)
     assert stable.failures <= stable.requests
+
+
+async def test_names_that_need_quotes_are_asked_for_and_counted() -> None:
+    """As OpenTelemetry has them, in a Prometheus 3 that is told to translate nothing."""
+    names = {
+        "requests": "http.server.requests",
+        "codeLabel": "http.response.status_code",
+        "namespaceLabel": "k8s.namespace.name",
+        "podLabel": "k8s.pod.name",
+        "exclude": {"http.route": ["/healthz"]},
+    }
+    bench = AppBench(appMetrics=names)
+
+    def serve(arm: str, count: int, code: str, route: str = "/") -> None:
+        pod = {"k8s.namespace.name": "shop", "k8s.pod.name": bench.pod(arm, 1)["pod"]}
+        labels = {"http.response.status_code": code, "http.route": route}
+        bench.metrics.count("http.server.requests", count, instance=arm, **pod, **labels)
+
+    serve("stable", 9, "200")
+    await bench.expose()
+    serve("canary", 40, "200")
+    serve("canary", 300, "200", "/healthz")
+    serve("canary", 2, "503")
+    await bench.wait(30)
+    asked = next(each for each in bench.metrics.asked if "requests" in each)
+    assert asked.startswith('{"http.server.requests","k8s.namespace.name"="shop","k8s.pod.name"=~"')
+    assert (bench.measured().error, bench.measured().canary) == ("", Counts(42, 2))
+    await bench.monitor.close()

@@ -90,12 +90,24 @@ def test_a_service_that_there_is_may_be_asked_for() -> None:
 
 
 def test_names_of_metrics_are_checked() -> None:
-    wrong = {"requests": "a b", "codeLabel": "a-b", "exclude": {"a-b": ["x"]}}
+    wrong = {"requests": "a b", "codeLabel": 'a"b', "exclude": {"a\\b": ["x"]}}
     said = errors_of(with_strategy({"canary": {}}, ERRORS, appMetrics=wrong))
     assert said.keys() == {"spec.appMetrics.requests", "spec.appMetrics.codeLabel"}
-    wrong = {"exclude": {"a-b": ["x"]}}
-    said = errors_of(with_strategy({"canary": {}}, ERRORS, appMetrics=wrong))
-    assert "'a-b' can't be the name of a label" in said["spec.appMetrics"]
+    for name in ("", "a b", 'a"b', "a\nb", "a\x7f"):
+        wrong = {"exclude": {name: ["x"]}}
+        said = errors_of(with_strategy({"canary": {}}, ERRORS, appMetrics=wrong))
+        assert f"{name!r} can't be the name of a label" in said["spec.appMetrics"]
+
+
+def test_metrics_may_have_opentelemetrys_own_names() -> None:
+    names = {
+        "requests": "http.server.request.duration_count",
+        "codeLabel": "http.response.status_code",
+        "podLabel": "k8s.pod.name",
+        "exclude": {"http.route": ["/healthz"], "größe": ["x"]},
+    }
+    spec = parse_rollout(with_strategy({"canary": {}}, ERRORS, appMetrics=names))
+    assert spec.app_metrics.requests == "http.server.request.duration_count"
 
 
 RATIO: JSON = {"name": "beside", "errorRate": {"maxRatioToStable": 1.5}}

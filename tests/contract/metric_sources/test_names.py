@@ -1,0 +1,66 @@
+"""Names as OpenTelemetry has them, which PromQL has to quote: counted where the server can, and else refused in words."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from rollouts.metrics.prometheus import PrometheusSource
+from rollouts.model.evidence import Counts
+from tests.contract.metric_sources.conftest import Exporter, each_of
+from tests.contract.metric_sources.shop import ERRORS, Shop
+from tests.metric_servers.servers import (
+    OLD_VICTORIA,
+    PROMETHEUS,
+    PROMETHEUS_OF_DEBIAN,
+    VICTORIA,
+    MetricServer,
+)
+
+pytestmark = pytest.mark.sandbox
+
+NAMES = {
+    "requests": "http.server.requests",
+    "codeLabel": "http.response.status_code",
+    "exclude": {"http.route": ["/healthz"]},
+}
+
+
+def text(requests: Mapping[str, int]) -> str:
+    """Return what an app exports that calls its metrics so."""
+    return "".join(
+        f'{{"http.server.requests","http.response.status_code"="{code}","http.route"="/"}} {count}\n'
+        for code, count in requests.items()
+    )
+
+
+@pytest.fixture
+def shop(exporters: Mapping[str, Exporter], source: PrometheusSource) -> Shop:
+    made = Shop(exporters, source)
+    for arm, exporter in exporters.items():
+        exporter.says = lambda app=made.apps[arm]: text(app.requests)  # type: ignore[misc]
+        exporter.content_type = "text/plain; version=1.0.0; escaping=allow-utf-8"
+        made.apps[arm].serve(50, 0.05)
+    return made
+
+
+@each_of(PROMETHEUS, VICTORIA)
+async def test_names_that_have_to_be_quoted_are_counted(server: MetricServer, shop: Shop) -> None:
+    server.configure(shop.targets)
+    await server.start()
+    await shop.expose(ERRORS, appMetrics=NAMES)
+    shop.apps["canary"].serve(15, 0.05)
+    shop.apps["canary"].serve(5, 0.05, "503")
+    found = await shop.measured("errors", 20)
+    assert (found.error, found.canary) == ("", Counts(20, 5))
+
+
+@each_of(PROMETHEUS_OF_DEBIAN, OLD_VICTORIA)
+async def test_an_older_server_says_that_it_can_t_be_asked_for_them(
+    server: MetricServer, shop: Shop
+) -> None:
+    server.configure({})
+    await server.start()
+    shop.measure(ERRORS, appMetrics=NAMES)
+    found = await shop.look("errors")
+    assert "refuses the query" in found.error
+    assert '"http.serv' in found.error.replace("\\", "")
