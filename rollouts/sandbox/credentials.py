@@ -39,13 +39,22 @@ class Credentials:
         return {"": ADMIN_NAME, self.controller_token: self.controller_user}
 
 
-def write_kubeconfig(path: Path, server: str, token: str = "") -> None:
-    """Write a kubeconfig that only we may read; without a token it is the admin's."""
+def write_kubeconfig(
+    path: Path, server: str, token: str = "", authority: Path | None = None
+) -> None:
+    """
+    Write a kubeconfig that only we may read; without a token it is the admin's.
+
+    `authority` is the certificate that the server is trusted by, where it has one.
+    """
     name = "rollouts-sandbox"
+    cluster = {"server": server}
+    if authority is not None:
+        cluster["certificate-authority"] = str(authority)
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": name, "cluster": {"server": server}}],
+        "clusters": [{"name": name, "cluster": cluster}],
         "users": [{"name": name, "user": {"token": token} if token else {}}],
         "contexts": [
             {"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rollouts.errors import Unavailable
 from tests.control_plane import processes
 from tests.control_plane.build import DEFAULT_VERSION, PROGRAMS
 from tests.control_plane.processes import Absent, ControlPlane, binaries
@@ -55,11 +56,11 @@ def test_the_assets_of_the_field_come_first(
 def test_one_that_ends_at_once_is_told_with_its_logs(tmp_path: Path) -> None:
     plane = ControlPlane(programs(tmp_path / "bin", "echo no; exit 1"), tmp_path / "run")
     with (
-        pytest.raises(RuntimeError, match=r"the API server does not answer; see .*etcd\.log"),
+        pytest.raises(Unavailable, match=r"the API server does not answer; see .*etcd\.log"),
         plane,
     ):
         pass
-    assert plane._running == []
+    assert plane._plane.running == {}
 
 
 STARTS_ONE_AND_WAITS = """
@@ -67,9 +68,9 @@ import sys, time
 from pathlib import Path
 from tests.control_plane.processes import ControlPlane
 plane = ControlPlane(Path(sys.argv[1]), Path(sys.argv[2]))
-plane._directory.mkdir()
-plane._run("etcd")
-print(plane._running[0].pid, flush=True)
+plane._thread.start()
+plane._do(plane._plane.run("etcd"))
+print(plane._plane.running["etcd"].pid, flush=True)
 sys.stdin.read()
 """
 
