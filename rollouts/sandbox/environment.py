@@ -29,14 +29,15 @@ from rollouts.sandbox.crds import definitions
 from rollouts.sandbox.credentials import Credentials, write_kubeconfig
 from rollouts.sandbox.dataplane.nginx import Listener
 from rollouts.sandbox.dataplane.plane import DataPlane, ended
-from rollouts.sandbox.network import Network, free_port
+from rollouts.sandbox.network import Network, PodNetwork, free_port
 from rollouts.sandbox.processes import Process, Processes, Sweeper
 from rollouts.sandbox.prometheus import Job, Prometheus
 from rollouts.sandbox.prometheus_package import Say, find_prometheus
 from rollouts.sandbox.readiness import until_answered
 from rollouts.sandbox.scrape_targets import ScrapeTargets
 from rollouts.sandbox.state import SandboxState, member
-from rollouts.sandbox.workloads import Addresses, Workloads
+from rollouts.sandbox.stored_cluster import StoredCluster
+from rollouts.sandbox.workloads import Controllers, Node
 
 CONTROLLER_READY_WITHIN_SECONDS = 30.0
 
@@ -104,8 +105,11 @@ class Sandbox:
         self.api = ApiServer(
             self.store, here, free_port(here, 6443), tokens=self._credentials.tokens
         )
+        self.cluster = StoredCluster(self.store)
+        self._pods = PodNetwork(self.network.number)
         self.data_plane = DataPlane(
-            self.store,
+            self.cluster,
+            self._pods,
             self._processes,
             self.directory / "nginx",
             listener=Listener(
@@ -121,7 +125,8 @@ class Sandbox:
             port=free_port(here, 9090),
             scrape_seconds=scrape_seconds,
         )
-        self.workloads = Workloads(self.store, Addresses(self.network.number), self._processes)
+        self.controllers = Controllers(self.store)
+        self.node = Node(self.cluster, self._pods, self._processes, logs=self.store.logs)
         self.autoscaling = Autoscaling(self.store, self.prometheus.url)
         self.seat = Seat(
             kubeconfig=self.directory / "controller.kubeconfig",
@@ -211,8 +216,10 @@ class Sandbox:
             stack.push_async_callback(self._processes.stop_all)
             self._publish()
             await self._start_api_server(stack)
-            await self.workloads.start()
-            stack.push_async_callback(self.workloads.stop)
+            self.controllers.start()
+            stack.push_async_callback(self.controllers.stop)
+            await self.node.start()
+            stack.push_async_callback(self.node.stop)
             self._nginx = await self.data_plane.start()
             stack.push_async_callback(self.data_plane.stop)
             await self._start_metrics(stack)
@@ -290,7 +297,7 @@ class Sandbox:
 
     async def _start_metrics(self, stack: AsyncExitStack) -> None:
         pods = self.directory / "prometheus" / "pods.json"
-        targets = ScrapeTargets(self.store, pods)
+        targets = ScrapeTargets(self.cluster, self._pods, pods)
         targets.write()
         following = asyncio.create_task(targets.run(), name="scrape targets")
         stack.push_async_callback(_cancel, following)

@@ -1,13 +1,49 @@
 """A sandbox's own part of loopback, 127.N.0.0/16, so that several run side by side."""
 
+import ipaddress
 import random
 import socket
+from dataclasses import dataclass
 from typing import Self
 
 from rollouts.errors import Permanent
 
 NUMBERS = range(10, 251)
 _LOCK_PORT = 6440  # bound as long as the network is ours, on its first address
+
+
+LOOPBACK, TOLD_ELSEWHERE = 127, 10
+"""
+The first number of a pod's address as it is, and as it is told to an API server that refuses
+endpoints on loopback.
+"""
+_FIRST_POD = 256  # before it are the API server, nginx, Prometheus and the controller
+
+
+@dataclass(frozen=True, slots=True)
+class PodNetwork:
+    """
+    The addresses of a sandbox's pods, 127.N.1.1 and so on, and what the API server is told they are.
+
+    Nothing is ever sent to an address that is not one of them.
+    """
+
+    number: int
+    told_as: int = LOOPBACK
+
+    def told(self, address: str) -> str:
+        """Return what the API server is told of an address of ours."""
+        return f"{self.told_as}.{address.partition('.')[2]}"
+
+    def reached(self, told: str) -> str | None:
+        """Return the address of ours that is meant; None when it is not a pod's."""
+        try:
+            offset = int(ipaddress.IPv4Address(told)) - ((self.told_as << 24) + (self.number << 16))
+        except ValueError:
+            return None
+        if not _FIRST_POD <= offset < 1 << 16:
+            return None
+        return f"{LOOPBACK}.{told.partition('.')[2]}"
 
 
 class Network:

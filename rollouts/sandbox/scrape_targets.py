@@ -13,37 +13,38 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rollouts.model.kinds import HASH_LABEL, JSON, POD, FrozenJSON
-from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.cluster import Objects
+from rollouts.sandbox.network import PodNetwork
 
 _ANNOTATION = "prometheus.io"
 _PORT = "metrics"
 
 
-def scrape_targets(pods: Iterable[FrozenJSON]) -> list[JSON]:
+def scrape_targets(pods: Iterable[FrozenJSON], network: PodNetwork) -> list[JSON]:
     """Return Prometheus' file_sd groups for the pods that run and want to be scraped."""
-    return [target for pod in pods if (target := _target(pod))]
+    return [target for pod in pods if (target := _target(pod, network))]
 
 
 class ScrapeTargets:
-    """Keeps `path` equal to what `scrape_targets` says of the store's pods."""
+    """Keeps `path` equal to what `scrape_targets` says of a cluster's pods."""
 
-    def __init__(self, store: Store, path: Path) -> None:
-        self._store = store
+    def __init__(self, objects: Objects, network: PodNetwork, path: Path) -> None:
+        self._objects = objects
+        self._network = network
         self._path = path
         self._written = ""
 
     async def run(self) -> None:
         """Write now and after every change that matters, until cancelled."""
         self.write()
-        changes = self._store.changes(POD)
+        changes = self._objects.changes(POD)
         async with contextlib.aclosing(changes):
             async for _change in changes:
                 self.write()
 
     def write(self) -> None:
         """Replace the file, in one step, when its content would change."""
-        pods = self._store.scan(self._store.registry.of(POD))
-        content = json.dumps(scrape_targets(pods), indent=1)
+        content = json.dumps(scrape_targets(self._objects.select(POD), self._network), indent=1)
         if content != self._written:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             draft = self._path.with_suffix(".draft")
@@ -52,7 +53,7 @@ class ScrapeTargets:
             self._written = content
 
 
-def _target(pod: FrozenJSON) -> JSON | None:
+def _target(pod: FrozenJSON, network: PodNetwork) -> JSON | None:
     meta, status = pod["metadata"], pod.get("status") or {}
     annotations = meta.get("annotations") or {}
     ports = _ports(pod)
@@ -61,7 +62,8 @@ def _target(pod: FrozenJSON) -> JSON | None:
     port = annotations.get(f"{_ANNOTATION}/port") or ports.get(_PORT, first)
     if wish != "true" or not port:
         return None
-    if status.get("phase") != "Running" or not status.get("podIP"):
+    address = network.reached(status.get("podIP") or "")
+    if status.get("phase") != "Running" or address is None:
         return None
     labels = {"namespace": meta.get("namespace", ""), "pod": meta["name"]}
     revision = (meta.get("labels") or {}).get(HASH_LABEL)
@@ -69,7 +71,7 @@ def _target(pod: FrozenJSON) -> JSON | None:
         labels |= {"revision": revision, "rollouts_pod_template_hash": revision}
     if path := annotations.get(f"{_ANNOTATION}/path"):
         labels["__metrics_path__"] = path
-    return {"targets": [f"{status['podIP']}:{port}"], "labels": labels}
+    return {"targets": [f"{address}:{port}"], "labels": labels}
 
 
 def _ports(pod: FrozenJSON) -> dict[str, int]:

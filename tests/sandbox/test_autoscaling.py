@@ -13,11 +13,12 @@ from rollouts.sandbox.apiserver.objects import dig
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.autoscaling import Autoscaling, Timing
 from rollouts.sandbox.crds import definitions
-from rollouts.sandbox.network import Network, free_port
+from rollouts.sandbox.network import Network, PodNetwork, free_port
 from rollouts.sandbox.processes import Processes
 from rollouts.sandbox.prometheus import Prometheus
 from rollouts.sandbox.prometheus_package import find_prometheus
-from rollouts.sandbox.workloads import Addresses, Workloads
+from rollouts.sandbox.stored_cluster import StoredCluster
+from rollouts.sandbox.workloads import Controllers, Node
 from tests.waiting import until
 
 pytestmark = pytest.mark.sandbox
@@ -73,9 +74,13 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     async with AsyncExitStack() as stack:
         stack.callback(cluster.network.release)
         stack.push_async_callback(cluster.processes.stop_all)
-        workloads = Workloads(cluster.store, Addresses(cluster.network.number), cluster.processes)
-        await workloads.start()
-        stack.push_async_callback(workloads.stop)
+        controllers = Controllers(cluster.store)
+        controllers.start()
+        stack.push_async_callback(controllers.stop)
+        network = PodNetwork(cluster.network.number)
+        node = Node(StoredCluster(cluster.store), network, cluster.processes)
+        await node.start()
+        stack.push_async_callback(node.stop)
         autoscaling = Autoscaling(cluster.store, cluster.prometheus.url, QUICK)
         running = asyncio.create_task(autoscaling.run())
         yield cluster

@@ -24,9 +24,10 @@ from rollouts.model.kinds import (
 from rollouts.sandbox.apiserver.builtins import CONFIG_MAP
 from rollouts.sandbox.apiserver.objects import dig
 from rollouts.sandbox.apiserver.store import Store
-from rollouts.sandbox.network import Network
+from rollouts.sandbox.network import Network, PodNetwork
 from rollouts.sandbox.processes import Process, Processes
-from rollouts.sandbox.workloads import Addresses, Workloads
+from rollouts.sandbox.stored_cluster import StoredCluster
+from rollouts.sandbox.workloads import Controllers, Node
 from rollouts.sandbox.workloads.objects import is_true
 from tests.waiting import until
 
@@ -115,10 +116,17 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     network = Network.claim()
     processes = Processes(tmp_path / "logs")
     store = Store()
-    workloads = Workloads(store, Addresses(network.number), processes, backoff=QUICK)
-    await workloads.start()
+    controllers = Controllers(store)
+    node = Node(
+        *(StoredCluster(store), PodNetwork(network.number), processes),
+        logs=store.logs,
+        backoff=QUICK,
+    )
+    controllers.start()
+    await node.start()
     yield Cluster(store, processes)
-    await workloads.stop()
+    await controllers.stop()
+    await node.stop()
     assert processes.running == []
     await processes.stop_all()
     network.release()

@@ -92,6 +92,15 @@ class Etcd:
         for resource in self.registry:
             self.feed(resource).compact(self._revision)
 
+    def served(self, kind: Kind) -> Kind | None:
+        """Return the kind as it is, or else in another version that is served; None when none is."""
+        versions = [
+            resource.kind
+            for resource in self.registry
+            if (resource.kind.group, resource.kind.plural) == (kind.group, kind.plural)
+        ]
+        return kind if kind in versions else next(iter(versions), None)
+
     async def changes(self, *kinds: Kind) -> AsyncGenerator[Change]:
         """
         Yield what exists as ADDED, then every change as it happens, for ever.

@@ -19,7 +19,7 @@ from rollouts.sandbox.autoscaling.behaviour import Memory, Pace, paced, words
 from rollouts.sandbox.autoscaling.measuring import Measured, Meter, Unmeasured
 from rollouts.sandbox.autoscaling.targets import NoTarget, Target, target_of
 from rollouts.sandbox.workloads.objects import merged_conditions
-from rollouts.sandbox.workloads.recorder import Recorder
+from rollouts.sandbox.workloads.recorder import Recorder, StoredEvents
 
 _REMEMBERED = timedelta(hours=1)
 _log = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ class Autoscalers:
     def __init__(self, store: Store, meter: Meter) -> None:
         self._store = store
         self._meter = meter
-        self._events = Recorder(store, self.name)
+        self._events = Recorder(StoredEvents(store), self.name)
         self._memories: dict[str, Memory] = {}
 
     async def sync(self) -> None:

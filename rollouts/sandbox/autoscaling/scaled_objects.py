@@ -28,7 +28,7 @@ from rollouts.sandbox.workloads.objects import (
     is_going,
     parsed,
 )
-from rollouts.sandbox.workloads.recorder import Recorder
+from rollouts.sandbox.workloads.recorder import Recorder, StoredEvents
 
 PAUSED = "autoscaling.keda.sh/paused"
 _COOLDOWN_SECONDS = 300
@@ -57,7 +57,7 @@ class ScaledObjects:
     def __init__(self, store: Store, numbers: Numbers) -> None:
         self._store = store
         self._numbers = numbers
-        self._events = Recorder(store, self.name)
+        self._events = Recorder(StoredEvents(store), self.name)
 
     async def sync(self) -> None:
         """Look at each one once; there are none while their definition is not there."""

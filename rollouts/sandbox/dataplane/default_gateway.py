@@ -5,8 +5,9 @@ The Gateway is in the namespace `default` and takes routes of every namespace; a
 names it as its parent with `name: sandbox` alone.
 """
 
-from rollouts.model.kinds import JSON
-from rollouts.sandbox.apiserver.store import Store
+from rollouts.model.kinds import JSON, Kind
+from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.crds import GATEWAY, GATEWAY_CLASS
 from rollouts.sandbox.dataplane.gateways import CONTROLLER
 
@@ -14,17 +15,29 @@ NAME = "sandbox"
 NAMESPACE = "default"
 
 
-def furnish(store: Store) -> None:
-    """Make the two where they are missing and their kinds are served."""
-    served = {resource.kind for resource in store.registry}
+async def furnish(cluster: Cluster) -> None:
+    """
+    Make the two where they are missing and their kinds are served.
+
+    Raises:
+        Unavailable: the API server does not answer.
+    """
     for kind, namespace, spec in (
         (GATEWAY_CLASS, "", {"controllerName": CONTROLLER}),
         (GATEWAY, NAMESPACE, {"gatewayClassName": NAME, "listeners": [_listener()]}),
     ):
-        if kind in served and store.get(kind, namespace, NAME) is None:
+        if cluster.served(kind) == kind and cluster.get(kind, namespace, NAME) is None:
             metadata = {"name": NAME} | ({"namespace": namespace} if namespace else {})
             body = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
-            store.create(kind, body | {"spec": spec})
+            await _create(cluster, kind, body | {"spec": spec})
+
+
+async def _create(cluster: Cluster, kind: Kind, body: JSON) -> None:
+    try:
+        await cluster.create(kind, body)
+    except ApiError as error:
+        if error.code not in (404, 409):  # its kind has gone, or somebody was faster
+            raise
 
 
 def _listener() -> JSON:

@@ -25,6 +25,7 @@ from rollouts.model.kinds import JSON
 from rollouts.sandbox.dataplane.endpoints import Backend
 from rollouts.sandbox.dataplane.mirrors import Mirror, mirror
 from rollouts.sandbox.dataplane.snapshot import age
+from rollouts.sandbox.network import PodNetwork
 
 EXACT, PREFIX = "Exact", "Prefix"
 DEFAULT_COOKIE = "INGRESSCOOKIE"
@@ -32,8 +33,9 @@ DEFAULT_COOKIE = "INGRESSCOOKIE"
 
 @dataclass(frozen=True, slots=True)
 class IngressSettings:
-    """Which Ingresses are ours, and the prefix of the annotations that we honour."""
+    """Whose pods are served, which Ingresses are ours, and the prefix of the annotations that we honour."""
 
+    network: PodNetwork
     ingress_class: str = "nginx"
     annotation_prefix: str = "nginx.ingress.kubernetes.io"
 
@@ -179,6 +181,7 @@ def _policy(ingress: JSON, settings: IngressSettings) -> Policy:
     return Policy(
         mirror=mirror(
             _text(ingress, "mirror-target", settings),
+            settings.network,
             _text(ingress, "mirror-host", settings),
             body=_text(ingress, "mirror-request-body", settings) != "off",
         ),

@@ -2,14 +2,15 @@
 Where the annotation `mirror-target` sends copies: a URL, with nginx's variables in it.
 
 Pure. A Service's name of the cluster's DNS (`<service>.<namespace>.svc[.cluster.local]`) is
-its endpoints; any other host has to be an address, for the sandbox resolves no names.
+its endpoints; any other host has to be a pod's address: the sandbox resolves no names, and sends
+nothing out.
 """
 
-import ipaddress
 import re
 from dataclasses import dataclass
 
 from rollouts.sandbox.dataplane.endpoints import Backend
+from rollouts.sandbox.network import PodNetwork
 
 _TARGET = re.compile(r"http://(?P<host>[^/:$]+)(?::(?P<port>\d+))?(?P<uri>[/$].*)?")
 _SERVICE = re.compile(r"(?P<name>[^.]+)\.(?P<namespace>[^.]+)\.svc(\.cluster\.local)?\.?")
@@ -19,7 +20,7 @@ DEFAULT_PORT = "80"
 @dataclass(frozen=True, slots=True)
 class Mirror:
     """
-    A copy goes to a Service or to an address; `uri` is empty for the request's own.
+    A copy goes to a Service or to a pod; `uri` is empty for the request's own.
 
     `body` says whether the request's body goes along.
     """
@@ -31,7 +32,7 @@ class Mirror:
     body: bool = True
 
 
-def mirror(target: str, host: str = "", *, body: bool = True) -> Mirror | None:
+def mirror(target: str, network: PodNetwork, host: str = "", *, body: bool = True) -> Mirror | None:
     """
     Return what the annotation asks for; None when it can't be followed.
 
@@ -46,14 +47,7 @@ def mirror(target: str, host: str = "", *, body: bool = True) -> Mirror | None:
     if service:
         backend = Backend(service["namespace"], service["name"], port)
         return Mirror(backend, "", found["uri"] or "", named, body)
-    if not _is_address(found["host"]):
+    address = network.reached(found["host"])
+    if address is None:
         return None
-    return Mirror(None, f"{found['host']}:{port}", found["uri"] or "", named, body)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return Mirror(None, f"{address}:{port}", found["uri"] or "", named, body)

@@ -5,40 +5,41 @@ import contextlib
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.dataplane import default_gateway
 from rollouts.sandbox.dataplane.configurator import Configurator
 from rollouts.sandbox.dataplane.exporter import AccessLog, Exporter
 from rollouts.sandbox.dataplane.ingress_metrics import IngressMetrics
 from rollouts.sandbox.dataplane.ingresses import IngressSettings
 from rollouts.sandbox.dataplane.nginx import Listener, Nginx
+from rollouts.sandbox.network import PodNetwork
 from rollouts.sandbox.processes import Process, Processes
 
 
 class DataPlane:
     """
-    Serves the store's Ingresses, HTTPRoutes and GRPCRoutes on `listener` from `start` to `stop`.
+    Serves a cluster's Ingresses, HTTPRoutes and GRPCRoutes on `listener` from `start` to `stop`.
 
     The exporter listens on the address and port `exporter`; `metrics_url` is its page.
     """
 
     def __init__(
         self,
-        store: Store,
+        cluster: Cluster,
+        network: PodNetwork,
         processes: Processes,
         directory: Path,
         *,
         listener: Listener,
         exporter: tuple[str, int],
-        settings: IngressSettings | None = None,
     ) -> None:
         self.listener = listener
-        self._store = store
+        self._cluster = cluster
         self.metrics = IngressMetrics()
         self._processes = processes
         self._exporter_at = exporter
         self._nginx = Nginx(directory, listener)
-        self._configurator = Configurator(store, self._nginx, settings or IngressSettings())
+        self._configurator = Configurator(cluster, self._nginx, IngressSettings(network))
         self._access_log = AccessLog(self._nginx.access_log, self.metrics)
         self._stack = AsyncExitStack()
 
@@ -53,7 +54,7 @@ class DataPlane:
 
     async def start(self) -> Process:
         """
-        Return nginx's process when everything answers and the store's routes are in force.
+        Return nginx's process when everything answers and the cluster's routes are in force.
 
         Raises:
             Permanent: there is no nginx for this machine.
@@ -70,7 +71,7 @@ class DataPlane:
             exporter = Exporter(self._access_log, self.metrics)
             await exporter.start(*self._exporter_at)
             stack.push_async_callback(exporter.stop)
-            default_gateway.furnish(self._store)
+            await default_gateway.furnish(self._cluster)
             await self._configurator.apply()
             configuring = asyncio.create_task(self._configurator.run(), name="configurator")
             stack.push_async_callback(_cancel, configuring)

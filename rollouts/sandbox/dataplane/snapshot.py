@@ -1,8 +1,9 @@
 """
-What the data plane reads of the store, as of one moment.
+What the data plane reads of a cluster, as of one moment.
 
 Kinds that come with a CustomResourceDefinition may be served in any version, or not at all:
-then there are none of them.
+then there are none of them. Of endpoints only those are read that are pods of this sandbox, at
+their own addresses: whoever writes an EndpointSlice can't have requests sent anywhere else.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 
 from rollouts.model.kinds import CRD, ENDPOINT_SLICE, JSON, SERVICE, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.builtins import INGRESS, NAMESPACE
-from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.cluster import Objects
 from rollouts.sandbox.crds import GATEWAY, GATEWAY_CLASS, GRPC_ROUTE, HTTP_ROUTE, TRAFFIC_SPLIT
+from rollouts.sandbox.network import PodNetwork
 
 _BUILT_IN = (INGRESS, SERVICE, ENDPOINT_SLICE, NAMESPACE, CRD)
 _CUSTOM = (TRAFFIC_SPLIT, GATEWAY_CLASS, GATEWAY, HTTP_ROUTE, GRPC_ROUTE)
@@ -32,18 +34,18 @@ class Snapshot:
     grpc_routes: Sequence[JSON] = ()
 
 
-def snapshot(store: Store) -> Snapshot:
-    """Return what the store holds now."""
+def snapshot(objects: Objects, network: PodNetwork) -> Snapshot:
+    """Return what there is now."""
 
     def custom(kind: Kind) -> Sequence[JSON]:
-        version = served(store, kind)
-        return store.select(version) if version else ()
+        version = objects.served(kind)
+        return objects.select(version) if version else ()
 
     return Snapshot(
-        ingresses=store.select(INGRESS),
-        services=store.select(SERVICE),
-        slices=store.select(ENDPOINT_SLICE),
-        namespaces=store.select(NAMESPACE),
+        ingresses=objects.select(INGRESS),
+        services=objects.select(SERVICE),
+        slices=[reached(each, network) for each in objects.select(ENDPOINT_SLICE)],
+        namespaces=objects.select(NAMESPACE),
         traffic_splits=custom(TRAFFIC_SPLIT),
         gateway_classes=custom(GATEWAY_CLASS),
         gateways=custom(GATEWAY),
@@ -52,20 +54,22 @@ def snapshot(store: Store) -> Snapshot:
     )
 
 
-def watched(store: Store) -> tuple[Kind, ...]:
-    """Return the kinds that a snapshot is made of, as they are served now, and that of their definitions."""
-    found = (served(store, kind) for kind in _CUSTOM)
-    return (*_BUILT_IN, *(kind for kind in found if kind))
-
-
-def served(store: Store, kind: Kind) -> Kind | None:
-    """Return the kind as it is, or else in another version that is served; None when none is."""
-    versions = [
-        resource.kind
-        for resource in store.registry
-        if (resource.kind.group, resource.kind.plural) == (kind.group, kind.plural)
+def reached(endpoint_slice: FrozenJSON, network: PodNetwork) -> JSON:
+    """Return an EndpointSlice with the addresses at which its pods answer; without all others."""
+    endpoints = [
+        {
+            **each,
+            "addresses": [found for told in each["addresses"] if (found := network.reached(told))],
+        }
+        for each in endpoint_slice.get("endpoints") or ()
     ]
-    return kind if kind in versions else next(iter(versions), None)
+    return {**endpoint_slice, "endpoints": endpoints}
+
+
+def watched(objects: Objects) -> tuple[Kind, ...]:
+    """Return the kinds that a snapshot is made of, as they are served now, and that of their definitions."""
+    found = (objects.served(kind) for kind in _CUSTOM)
+    return (*_BUILT_IN, *(kind for kind in found if kind))
 
 
 def age(obj: FrozenJSON) -> tuple[str, str, str]:

@@ -7,14 +7,16 @@ Programmed; a route has, for each parentRef to a Gateway of ours, Accepted and R
 of its generation. What other controllers say of a route's parents stays.
 """
 
-import contextlib
 from collections.abc import Iterable, Iterator, Sequence
+
+import structlog
 
 from rollouts.model.kinds import JSON, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.builtins import INGRESS
 from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.etcd import utc_now
 from rollouts.sandbox.apiserver.objects import timestamp
-from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.crds import GATEWAY, GATEWAY_CLASS, GRPC_ROUTE, HTTP_ROUTE
 from rollouts.sandbox.dataplane.endpoints import Endpoints
 from rollouts.sandbox.dataplane.gateways import (
@@ -27,7 +29,9 @@ from rollouts.sandbox.dataplane.gateways import (
 )
 from rollouts.sandbox.dataplane.ingresses import IngressSettings, is_ours
 from rollouts.sandbox.dataplane.route_rules import targets, unsupported
-from rollouts.sandbox.dataplane.snapshot import Snapshot, served
+from rollouts.sandbox.dataplane.snapshot import Snapshot
+
+log = structlog.get_logger(__name__)
 
 _SUPPORTED = [
     {"name": each}
@@ -53,23 +57,28 @@ _ROUTE_KINDS = [{"group": HTTP_ROUTE.group, "kind": kind.name} for kind in (HTTP
 
 
 class Statuses:
-    """Writes into `store`; `address` is where everything is served."""
+    """Writes into `cluster`; `address` is where everything is served."""
 
-    def __init__(self, store: Store, address: str, settings: IngressSettings) -> None:
-        self._store = store
+    def __init__(self, cluster: Cluster, address: str, settings: IngressSettings) -> None:
+        self._cluster = cluster
         self._address = address
         self._settings = settings
 
-    def publish(self, seen: Snapshot) -> None:
-        """Say what holds for the objects as they were seen."""
+    async def publish(self, seen: Snapshot) -> None:
+        """
+        Say what holds for the objects as they were seen.
+
+        Raises:
+            Unavailable: the API server does not answer.
+        """
         for ingress in seen.ingresses:
             if is_ours(ingress, self._settings):
                 addresses = {"ingress": [{"ip": self._address}]}
-                self._write(INGRESS, ingress, {"loadBalancer": addresses})
+                await self._write(INGRESS, ingress, {"loadBalancer": addresses})
         for each in seen.gateway_classes:
             if is_our_class(each):
                 said = self._conditions(each, {"Accepted": _yes("Accepted")}, each.get("status"))
-                self._write(
+                await self._write(
                     GATEWAY_CLASS, each, {"conditions": said, "supportedFeatures": _SUPPORTED}
                 )
         gateways, endpoints = Gateways(seen), Endpoints(seen.services, seen.slices)
@@ -78,11 +87,11 @@ class Statuses:
             for route in routes:
                 found = gateways.attach(route)
                 attached += found
-                self._route(kind, route, found, resolved(route, endpoints))
+                await self._route(kind, route, found, resolved(route, endpoints))
         for gateway in gateways.ours.values():
-            self._gateway(gateway, attached)
+            await self._gateway(gateway, attached)
 
-    def _route(
+    async def _route(
         self, kind: Kind, route: JSON, found: Sequence[Attachment], references: Verdict
     ) -> None:
         before: list[JSON] = (route.get("status") or {}).get("parents") or []
@@ -107,9 +116,9 @@ class Statuses:
             for each in found
         ]
         if ours or len(others) < len(before):
-            self._write(kind, route, {"parents": others + ours})
+            await self._write(kind, route, {"parents": others + ours})
 
-    def _gateway(self, gateway: JSON, attached: Iterable[Attachment]) -> None:
+    async def _gateway(self, gateway: JSON, attached: Iterable[Attachment]) -> None:
         before: JSON = gateway.get("status") or {}
         key = (gateway["metadata"].get("namespace", ""), gateway["metadata"]["name"])
         here = [each for each in attached if each.gateway == key and each.accepted.ok]
@@ -123,7 +132,7 @@ class Statuses:
             "conditions": self._conditions(gateway, verdicts, before),
             "listeners": listeners,
         }
-        self._write(GATEWAY, gateway, status)
+        await self._write(GATEWAY, gateway, status)
 
     def _listener(self, gateway: JSON, listener: JSON, routes: int) -> JSON:
         if listener in http_listeners(gateway):
@@ -151,7 +160,7 @@ class Statuses:
     ) -> list[JSON]:
         """Return conditions of the object's generation; a time stays while the status does."""
         was = {each["type"]: each for each in (before or {}).get("conditions") or ()}
-        now = timestamp(self._store.now())
+        now = timestamp(utc_now())
         return [
             {
                 "type": kind,
@@ -166,14 +175,16 @@ class Statuses:
             for kind, verdict in verdicts.items()
         ]
 
-    def _write(self, kind: Kind, obj: JSON, status: JSON) -> None:
-        version, meta = served(self._store, kind), obj["metadata"]
+    async def _write(self, kind: Kind, obj: JSON, status: JSON) -> None:
+        version, meta = self._cluster.served(kind), obj["metadata"]
         if version is None or _holds(obj.get("status") or {}, status):
             return
-        with contextlib.suppress(ApiError):  # it went meanwhile: nothing to say it to
-            self._store.patch(
-                version, meta.get("namespace", ""), meta["name"], {"status": status}, "status"
-            )
+        namespace, name = meta.get("namespace", ""), meta["name"]
+        try:
+            await self._cluster.patch(version, namespace, name, {"status": status}, "status")
+        except ApiError as error:
+            if error.code != 404:  # it went meanwhile: nothing to say it to
+                log.warning("status refused", kind=kind.name, name=name, reason=error.message)
 
 
 def resolved(route: JSON, endpoints: Endpoints) -> Verdict:

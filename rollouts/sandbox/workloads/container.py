@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import aiohttp
 import structlog
@@ -13,9 +14,11 @@ import structlog
 from rollouts.backoff import Backoff
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver.builtins import CONFIG_MAP, SECRET
+from rollouts.sandbox.apiserver.etcd import utc_now
 from rollouts.sandbox.apiserver.objects import timestamp
-from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.forks import DemoApps
+from rollouts.sandbox.network import PodNetwork
 from rollouts.sandbox.processes import Process, Processes
 from rollouts.sandbox.workloads.launch import (
     DEMO_APP,
@@ -42,11 +45,17 @@ A run of ten times the next wait makes the next end a first time again.
 """
 
 
+Logs = dict[tuple[str, str, str], Path]
+"""(namespace, pod, container) → the file with its output."""
+
+
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """What a node lends its pods."""
+    """What a node lends its pods; `logs` is where theirs are found."""
 
-    store: Store
+    cluster: Cluster
+    network: PodNetwork
+    logs: Logs
     processes: Processes
     demo_apps: DemoApps
     events: Recorder
@@ -105,7 +114,7 @@ class Container:
 
     async def _run_once(self) -> int:
         """Start the process and return its exit status when it has ended."""
-        began = self._now()
+        began = utc_now()
         try:
             process = await self._start(self._launch())
         except ConfigError as error:
@@ -114,7 +123,7 @@ class Container:
             return _EXIT_ON_START_ERROR
         except OSError as error:
             self._event("Failed", f"Error: {error}", warning=True)
-            self._set(_ended(_EXIT_ON_START_ERROR, "StartError", began, self._now()))
+            self._set(_ended(_EXIT_ON_START_ERROR, "StartError", began, utc_now()))
             return _EXIT_ON_START_ERROR
         try:
             status = await self._live(process)
@@ -130,13 +139,13 @@ class Container:
         else:
             process = await self._equipment.processes.start(name, what.argv, what.env)
         key = (meta["namespace"], meta["name"], self.state.name)
-        self._equipment.store.logs[key] = process.log
+        self._equipment.logs[key] = process.log
         return process
 
     async def _live(self, process: Process) -> int:
         """Probe the process while it runs; return its exit status."""
         self._process = process
-        began = self._now()
+        began = utc_now()
         self._event("Started", f"Container {self.state.name} started")
         self.state.container_id = f"process://{process.pid}"
         self.state.started = "startupProbe" not in self._spec
@@ -154,7 +163,7 @@ class Container:
                 await self._equipment.processes.stop(process, 0)
         self.state.started = self.state.ready = False
         code = status if status >= 0 else 128 - status
-        self._set(_ended(code, "Error" if code else "Completed", began, self._now()))
+        self._set(_ended(code, "Error" if code else "Completed", began, utc_now()))
         return code
 
     def _is_to_restart(self, status: int) -> bool:
@@ -291,7 +300,7 @@ class Container:
 
     def _data(self, kind: str, name: str) -> dict[str, str] | None:
         wanted = CONFIG_MAP if kind == CONFIG_MAP.name else SECRET
-        found = self._equipment.store.get(wanted, self._pod["metadata"]["namespace"], name)
+        found = self._equipment.cluster.get(wanted, self._pod["metadata"]["namespace"], name)
         return None if found is None else decoded(found)
 
     def _set(self, state: JSON) -> None:
@@ -306,9 +315,6 @@ class Container:
     def _event(self, reason: str, message: str, *, warning: bool = False) -> None:
         record = self._equipment.events.warning if warning else self._equipment.events.normal
         record(self._pod, reason, message)
-
-    def _now(self) -> datetime:
-        return self._equipment.store.now()
 
 
 def _ended(code: int, reason: str, began: datetime, ended: datetime) -> JSON:

@@ -16,7 +16,7 @@ from rollouts.backoff import Backoff
 from rollouts.model.kinds import Kind
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.etcd import Change
-from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.cluster import Objects
 
 Key = tuple[str, str]
 """Namespace and name."""
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Controller(Protocol):
-    """A level-triggered controller: `reconcile` looks at the store, never at the change."""
+    """A level-triggered controller: `reconcile` looks at what is there, never at the change."""
 
     name: str
     kinds: tuple[Kind, ...]
@@ -43,8 +43,8 @@ class Controller(Protocol):
 class ControlLoop:
     """Runs one controller until it is cancelled."""
 
-    def __init__(self, store: Store, controller: Controller) -> None:
-        self._store = store
+    def __init__(self, objects: Objects, controller: Controller) -> None:
+        self._objects = objects
         self._controller = controller
         self._dirty: dict[Key, None] = {}
         self._arrived = asyncio.Event()
@@ -62,7 +62,7 @@ class ControlLoop:
                 timer.cancel()
 
     async def _follow(self) -> None:
-        async for change in self._store.changes(*self._controller.kinds):
+        async for change in self._objects.changes(*self._controller.kinds):
             for key in self._keys(change):
                 self._add(key)
 

@@ -28,7 +28,7 @@ from rollouts.sandbox.workloads.objects import (
     released,
     uid_of,
 )
-from rollouts.sandbox.workloads.recorder import Recorder
+from rollouts.sandbox.workloads.recorder import Recorder, StoredEvents
 from rollouts.sandbox.workloads.rolling_update import Size, limits, next_sizes
 
 HASH_LABEL = "pod-template-hash"
@@ -45,7 +45,7 @@ class Deployments:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._events = Recorder(store, self.name)
+        self._events = Recorder(StoredEvents(store), self.name)
 
     def keys(self, change: Change) -> Iterable[Key]:
         obj = change.object

@@ -6,18 +6,15 @@ hold it. Init containers are not run, and volumes not mounted.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from typing import Any
 
-import aiohttp
 import structlog
 
-from rollouts.backoff import Backoff
-from rollouts.model.kinds import JSON, POD, FrozenJSON, Kind
-from rollouts.sandbox.apiserver.etcd import Change
+from rollouts.model.kinds import POD, FrozenJSON, Kind
+from rollouts.sandbox.apiserver.etcd import Change, utc_now
 from rollouts.sandbox.apiserver.objects import dig
-from rollouts.sandbox.apiserver.store import Store
-from rollouts.sandbox.forks import DemoApps
-from rollouts.sandbox.processes import Processes
+from rollouts.sandbox.cluster import insist
 from rollouts.sandbox.workloads.addresses import Addresses
 from rollouts.sandbox.workloads.container import Equipment
 from rollouts.sandbox.workloads.control_loop import Key
@@ -35,17 +32,11 @@ class Kubelet:
     name = "kubelet"
     kinds: tuple[Kind, ...] = (POD,)
 
-    def __init__(
-        self, store: Store, addresses: Addresses, processes: Processes, backoff: Backoff
-    ) -> None:
-        self._store = store
-        self._addresses = addresses
-        self._scheduled = Recorder(store, "default-scheduler")
-        connector = aiohttp.TCPConnector(limit=0, force_close=True)
-        self._http = aiohttp.ClientSession(connector=connector)
-        events = Recorder(store, self.name)
-        self._demo_apps = DemoApps(processes)
-        self._equipment = Equipment(store, processes, self._demo_apps, events, self._http, backoff)
+    def __init__(self, equipment: Equipment, scheduled: Recorder) -> None:
+        self._equipment = equipment
+        self._cluster = equipment.cluster
+        self._addresses = Addresses(equipment.network.number)
+        self._scheduled = scheduled
         self._runs: dict[str, PodRun] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -54,20 +45,16 @@ class Kubelet:
         return [(meta["namespace"], meta["name"])]
 
     def reconcile(self, key: Key) -> float | None:
-        pod = self._store.get(POD, *key)
+        pod = self._cluster.get(POD, *key)
         for run in [run for run in self._runs.values() if run.key == key]:
             run.observe(pod)
-        if pod is None or uid_of(pod) in self._runs:
+        if pod is None or uid_of(pod) in self._tasks or not _is_ours(pod):
             return None
         if is_going(pod):
-            self._store.delete(POD, *key, grace_seconds=0)
+            self._do(pod, self._let_go(pod))
         elif dig(pod, "status.phase") not in ("Succeeded", "Failed"):
             self._begin(pod)
         return None
-
-    async def start(self) -> None:
-        """Get ready to start pods."""
-        await self._demo_apps.open()
 
     async def stop(self) -> None:
         """Kill every pod's processes and forget the pods; their objects stay as they are."""
@@ -75,44 +62,60 @@ class Kubelet:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._demo_apps.stop()
-        await self._http.close()
 
-    def _begin(self, pod: JSON) -> None:
+    def _begin(self, pod: FrozenJSON) -> None:
         address = self._addresses.take()
+        place = Place(address, _node_address(address), utc_now())
+        run = self._runs[uid_of(pod)] = PodRun(self._equipment, pod, place)
+        self._do(pod, self._run(run, pod, address))
+
+    def _do(self, pod: FrozenJSON, work: Coroutine[Any, Any, None]) -> None:
+        """Do what there is to do about a pod, which is one thing at a time."""
         uid = uid_of(pod)
-        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        if not pod["spec"].get("nodeName"):
-            pod = self._store.patch(POD, namespace, name, {"spec": {"nodeName": NODE_NAME}})
-            message = f"Successfully assigned {namespace}/{name} to {NODE_NAME}"
-            self._scheduled.normal(pod, "Scheduled", message)
-        place = Place(address, _node_address(address), self._store.now())
-        run = self._runs[uid] = PodRun(self._equipment, pod, place)
-        self._tasks[uid] = asyncio.create_task(
-            self._run(run, pod, address), name=f"pod {namespace}/{name}"
-        )
+        task = asyncio.create_task(work, name=f"pod {uid}")
+        self._tasks[uid] = task
+        task.add_done_callback(lambda _: self._tasks.pop(uid))
 
     async def _run(self, run: PodRun, pod: FrozenJSON, address: str) -> None:
         try:
-            await run.run()
+            if await self._is_bound(pod):
+                await run.run()
         except Exception as error:  # noqa: BLE001 -- one pod never stops the others
             _log.error("pod given up", pod="/".join(run.key), exc_info=error)
-            self._give_up(pod)
+            await self._give_up(pod)
         finally:
             self._addresses.give_back(address)
             del self._runs[run.uid]
-            del self._tasks[run.uid]
 
-    def _give_up(self, pod: FrozenJSON) -> None:
+    async def _is_bound(self, pod: FrozenJSON) -> bool:
+        """Return whether the pod is on our node, where it is put unless it is somewhere."""
+        if pod["spec"].get("nodeName"):
+            return True
+        if not await insist(lambda: self._cluster.bind(pod, NODE_NAME)):
+            return False  # it is gone, or was bound when nobody answered: then we hear of it
+        name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        message = f"Successfully assigned {name} to {NODE_NAME}"
+        self._scheduled.normal(pod, "Scheduled", message)
+        return True
+
+    async def _give_up(self, pod: FrozenJSON) -> None:
         """Mark a pod that we could not look after as failed, so that another takes its place."""
-        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        present = self._store.get(POD, namespace, name)
-        if present is None or uid_of(present) != uid_of(pod):
-            return
+        meta = pod["metadata"]
         status = {"phase": "Failed", "reason": "KubeletError", "conditions": None}
-        self._store.patch(POD, namespace, name, {"status": status}, "status")
-        if is_going(present):
-            self._store.delete(POD, namespace, name, grace_seconds=0)
+        patch = {"metadata": {"uid": meta["uid"]}, "status": status}
+        await insist(
+            lambda: self._cluster.patch(POD, meta["namespace"], meta["name"], patch, "status")
+        )
+        present = self._cluster.get(POD, meta["namespace"], meta["name"])
+        if present is not None and uid_of(present) == uid_of(pod) and is_going(present):
+            await self._let_go(pod)
+
+    async def _let_go(self, pod: FrozenJSON) -> None:
+        await insist(lambda: self._cluster.delete(POD, pod, 0))
+
+
+def _is_ours(pod: FrozenJSON) -> bool:
+    return pod["spec"].get("nodeName", "") in ("", NODE_NAME)
 
 
 def _node_address(pod_address: str) -> str:

@@ -1,13 +1,18 @@
 """One pod on the node: from binding to the moment when its object may go."""
 
 import asyncio
-import contextlib
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
 
+from rollouts.errors import Unavailable
 from rollouts.model.kinds import JSON, POD, FrozenJSON
 from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.etcd import utc_now
+from rollouts.sandbox.cluster import RETRY, insist
 from rollouts.sandbox.workloads.container import Container, Equipment
 from rollouts.sandbox.workloads.objects import is_going, uid_of
-from rollouts.sandbox.workloads.pod_status import Place, pod_status
+from rollouts.sandbox.workloads.pod_status import ContainerState, Place, pod_status
 
 NODE_NAME = "sandbox"
 
@@ -22,15 +27,17 @@ class PodRun:
     def __init__(self, equipment: Equipment, pod: FrozenJSON, place: Place) -> None:
         self.key = (pod["metadata"]["namespace"], pod["metadata"]["name"])
         self.uid = uid_of(pod)
-        self._store = equipment.store
-        self._place = place
+        self._cluster = equipment.cluster
+        self._logs = equipment.logs
+        self._place = place.as_told(equipment.network)
+        self._untold: deque[list[ContainerState]] = deque()
+        self._has_changed = asyncio.Event()
         self._told_to_end = asyncio.Event()
         self._grace_seconds = 0.0
         placed: JSON = {**pod, "spec": {**pod["spec"], "nodeName": NODE_NAME}}
         placed["status"] = pod_status(placed, place, (), place.since)
         self._containers = [
-            Container(equipment, placed, spec, self.write_status)
-            for spec in pod["spec"]["containers"]
+            Container(equipment, placed, spec, self._note) for spec in pod["spec"]["containers"]
         ]
         self._gated = bool(pod["spec"].get("readinessGates"))
 
@@ -44,36 +51,68 @@ class PodRun:
                 self._grace_seconds = 30.0 if grace is None else grace
             self._told_to_end.set()
         elif self._gated:
-            self.write_status()
+            self._note()
 
     async def run(self) -> None:
         """Run to the end: until the pod is deleted and every process has ended."""
-        self.write_status()
-        async with asyncio.TaskGroup() as group:
-            for container in self._containers:
-                group.create_task(container.run())
-            group.create_task(self._end())
+        self._note()
+        telling = asyncio.create_task(self._tell(), name=f"status of {'/'.join(self.key)}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for container in self._containers:
+                    group.create_task(container.run())
+                group.create_task(self._end())
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
         for container in self._containers:
-            self._store.logs.pop((*self.key, container.state.name), None)
-        with contextlib.suppress(ApiError):
-            if self._present() is not None:
-                self._store.delete(POD, *self.key, grace_seconds=0)
+            self._logs.pop((*self.key, container.state.name), None)
+        pod = self._present()
+        if pod is not None:
+            self._note()
+            await insist(lambda: self._write_status(self._untold[-1]))
+            await insist(lambda: self._cluster.delete(POD, pod, 0))
 
     async def _end(self) -> None:
         await self._told_to_end.wait()
         await asyncio.gather(*(each.terminate(self._grace_seconds) for each in self._containers))
 
-    def write_status(self) -> None:
-        """Write the status when it differs from what is stored."""
+    def _note(self) -> None:
+        """Have it told how the containers are now."""
+        self._untold.append([replace(container.state) for container in self._containers])
+        self._has_changed.set()
+
+    async def _tell(self) -> None:
+        """Write one status after the other; of those that nobody took, the last."""
+        while True:
+            await self._has_changed.wait()
+            self._has_changed.clear()
+            while self._untold:
+                try:
+                    await self._write_status(self._untold[0])
+                except ApiError:
+                    pass  # the pod is gone, or another's by now
+                except Unavailable:
+                    await asyncio.sleep(RETRY.first_seconds)
+                    self._untold = deque([self._untold[-1]])
+                    continue
+                self._untold.popleft()
+
+    async def _write_status(self, states: Sequence[ContainerState]) -> None:
+        """
+        Write the status that the pod has when its containers are in these states.
+
+        Raises:
+            ApiError: it is refused.
+            Unavailable: the API server does not answer.
+        """
         pod = self._present()
         if pod is None:
             return
-        states = [container.state for container in self._containers]
-        status = pod_status(pod, self._place, states, self._store.now())
-        meta = {key: value for key, value in pod["metadata"].items() if key != "resourceVersion"}
-        with contextlib.suppress(ApiError):
-            self._store.replace(POD, {**pod, "metadata": meta, "status": status}, "status")
+        status = pod_status(pod, self._place, states, utc_now())
+        patch = {"metadata": {"uid": self.uid}, "status": status}
+        await self._cluster.patch(POD, *self.key, patch, "status")
 
     def _present(self) -> JSON | None:
-        pod = self._store.get(POD, *self.key)
+        pod = self._cluster.get(POD, *self.key)
         return pod if pod is not None and uid_of(pod) == self.uid else None

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver.objects import timestamp
-from rollouts.sandbox.workloads.objects import is_true, merged_conditions
+from rollouts.sandbox.network import PodNetwork
+from rollouts.sandbox.workloads.objects import condition, is_true
 
 
 def waiting(reason: str, message: str = "") -> JSON:
@@ -49,6 +50,10 @@ class Place:
     node_address: str
     since: datetime
 
+    def as_told(self, network: PodNetwork) -> "Place":
+        """Return it as the API server is told."""
+        return Place(network.told(self.address), network.told(self.node_address), self.since)
+
 
 def phase_of(pod: FrozenJSON, states: Sequence[ContainerState]) -> str:
     """Return Pending, Running, Succeeded or Failed."""
@@ -65,25 +70,31 @@ def phase_of(pod: FrozenJSON, states: Sequence[ContainerState]) -> str:
 def pod_status(
     pod: FrozenJSON, place: Place, states: Sequence[ContainerState], now: datetime
 ) -> JSON:
-    """Return the whole status; what others have put into it stays."""
+    """Return what a kubelet says in it, for a strategic merge: what others say stays."""
     before: JSON = pod.get("status") or {}
-    conditions = _conditions(pod, states)
     return {
-        **before,
         "phase": phase_of(pod, states),
         "hostIP": place.node_address,
         "hostIPs": [{"ip": place.node_address}],
         "podIP": place.address,
         "podIPs": [{"ip": place.address}],
         "startTime": before.get("startTime") or timestamp(place.since),
-        "conditions": merged_conditions(before.get("conditions") or (), conditions, timestamp(now)),
+        "conditions": [
+            each | {"lastTransitionTime": _since(pod, each) or timestamp(now)}
+            for each in _conditions(pod, states)
+        ],
         "containerStatuses": [state.as_json() for state in states],
     }
 
 
 def _conditions(pod: FrozenJSON, states: Sequence[ContainerState]) -> list[JSON]:
     unready = [state.name for state in states if not state.ready]
-    containers: JSON = {"type": "ContainersReady", "status": "True"}
+    containers: JSON = {
+        "type": "ContainersReady",
+        "status": "True",
+        "reason": None,  # what was said before goes
+        "message": None,
+    }
     if unready:
         message = f"containers with unready status: [{' '.join(unready)}]"
         containers |= {"status": "False", "reason": "ContainersNotReady", "message": message}
@@ -99,3 +110,11 @@ def _conditions(pod: FrozenJSON, states: Sequence[ContainerState]) -> list[JSON]
         ready,
         containers,
     ]
+
+
+def _since(pod: FrozenJSON, said: JSON) -> str:
+    """Return since when the condition has had that status; "" when it has another yet."""
+    before = condition(pod, said["type"])
+    if before is None or before["status"] != said["status"]:
+        return ""
+    return str(before.get("lastTransitionTime") or "")

@@ -10,6 +10,7 @@ A gRPC probe only connects.
 
 import asyncio
 import contextlib
+import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -109,7 +110,7 @@ async def _get(wanted: FrozenJSON, target: Target) -> str:
     port = _port(wanted, target)
     scheme = (wanted.get("scheme") or "HTTP").lower()
     path = wanted.get("path") or "/"
-    host = wanted.get("host") or target.address
+    host = _host(wanted, target)
     headers = {header["name"]: header["value"] for header in wanted.get("httpHeaders") or ()}
     url = f"{scheme}://{host}:{port}/{path.removeprefix('/')}"
     options: dict[str, Any] = {"headers": headers, "allow_redirects": False, "ssl": False}
@@ -120,7 +121,7 @@ async def _get(wanted: FrozenJSON, target: Target) -> str:
 
 
 async def _connect(wanted: FrozenJSON, target: Target) -> str:
-    host = wanted.get("host") or target.address
+    host = _host(wanted, target)
     _, writer = await asyncio.open_connection(host, _port(wanted, target))
     writer.close()
     with contextlib.suppress(OSError):
@@ -131,6 +132,14 @@ async def _connect(wanted: FrozenJSON, target: Target) -> str:
 async def _execute(wanted: FrozenJSON, target: Target) -> str:
     status = await target.execute(list(wanted.get("command") or ()))
     return f"command exited with {status}" if status else ""
+
+
+def _host(wanted: FrozenJSON, target: Target) -> str:
+    """Return whom to ask: the pod, or somebody else on this machine. Raises ValueError: neither."""
+    host = wanted.get("host") or target.address
+    if not ipaddress.ip_address(host).is_loopback:
+        raise ValueError(f"{host} is outside of the sandbox, which sends nothing out")
+    return str(host)
 
 
 def _port(wanted: FrozenJSON, target: Target) -> int:

@@ -31,7 +31,7 @@ from rollouts.sandbox.workloads.objects import (
     ready_since,
     released,
 )
-from rollouts.sandbox.workloads.recorder import Recorder
+from rollouts.sandbox.workloads.recorder import Recorder, StoredEvents
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
@@ -46,7 +46,7 @@ class ReplicaSets:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._events = Recorder(store, self.name)
+        self._events = Recorder(StoredEvents(store), self.name)
 
     def keys(self, change: Change) -> Iterable[Key]:
         obj = change.object

@@ -24,7 +24,8 @@ from rollouts.sandbox.dataplane.exporter import AccessLog, Exporter
 from rollouts.sandbox.dataplane.ingress_metrics import IngressMetrics
 from rollouts.sandbox.dataplane.ingresses import IngressSettings
 from rollouts.sandbox.dataplane.nginx import Listener, Nginx
-from rollouts.sandbox.network import Network
+from rollouts.sandbox.network import Network, PodNetwork
+from rollouts.sandbox.stored_cluster import StoredCluster
 from tests import waiting
 
 Until = Callable[[Callable[[], object]], Awaitable[None]]
@@ -229,8 +230,9 @@ async def edge(tmp_path: Path, network: Network) -> AsyncIterator[Edge]:
         store = Store()
         for definition in definitions():
             store.create(CRD, definition)
-        default_gateway.furnish(store)
+        cluster = StoredCluster(store)
+        await default_gateway.furnish(cluster)
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        configurator = Configurator(store, nginx, IngressSettings())
+        configurator = Configurator(cluster, nginx, IngressSettings(PodNetwork(network.number)))
         url = f"http://{network.control_plane}:9113/metrics"
         yield Edge(store, network, nginx, configurator, metrics, url, session, stack)

@@ -1,6 +1,8 @@
 """Sandboxes side by side."""
 
-from rollouts.sandbox.network import Network
+import pytest
+
+from rollouts.sandbox.network import Network, PodNetwork
 
 
 def test_two_claims_never_get_the_same_network() -> None:
@@ -16,3 +18,28 @@ def test_addresses_are_inside_the_network() -> None:
     assert network.control_plane == f"127.{network.number}.0.1"
     assert network.ingress == f"127.{network.number}.0.2"
     network.release()
+
+
+def test_a_pod_is_reached_at_its_own_address_and_told_as_the_api_server_takes_it() -> None:
+    assert PodNetwork(9).told("127.9.1.7") == "127.9.1.7"
+    elsewhere = PodNetwork(9, told_as=10)
+    assert elsewhere.told("127.9.1.7") == "10.9.1.7"
+    assert elsewhere.reached("10.9.1.7") == "127.9.1.7"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "10.9.0.1",
+        "10.10.1.1",
+        "127.9.1.1",
+        "127.0.0.1",
+        "192.0.2.1",
+        "::1",
+        "web.shop",
+        "",
+        "10.9.1",
+    ],
+)
+def test_no_other_address_is_reached(address: str) -> None:
+    assert PodNetwork(9, told_as=10).reached(address) is None

@@ -12,8 +12,9 @@ from rollouts.sandbox.dataplane.ingresses import (
     canaries,
     routes,
 )
+from rollouts.sandbox.network import PodNetwork
 
-SETTINGS = IngressSettings()
+SETTINGS = IngressSettings(PodNetwork(9))
 PREFIX = SETTINGS.annotation_prefix
 
 
@@ -142,7 +143,7 @@ def test_a_weight_that_is_none_is_zero(weight: str) -> None:
 
 
 def test_the_annotation_prefix_is_a_setting() -> None:
-    settings = IngressSettings(annotation_prefix="example.io")
+    settings = IngressSettings(PodNetwork(9), annotation_prefix="example.io")
     next_ = ingress(
         "next",
         path("next"),

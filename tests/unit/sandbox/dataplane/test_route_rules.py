@@ -10,6 +10,7 @@ from rollouts.sandbox.dataplane.ingresses import IngressSettings
 from rollouts.sandbox.dataplane.route_rules import target, targets, unsupported
 from rollouts.sandbox.dataplane.statuses import resolved
 from rollouts.sandbox.dataplane.table import routing_table
+from rollouts.sandbox.network import PodNetwork
 from tests.unit.sandbox.dataplane.gateway_objects import cluster, grpc_route, route, service
 
 ENDPOINTS = Endpoints([service("web"), service("web", "other")], [])
@@ -17,7 +18,7 @@ ENDPOINTS = Endpoints([service("web"), service("web", "other")], [])
 
 def order(*routes: JSON) -> list[str]:
     """Return the matches in nginx's order, each as its route's name and its path."""
-    table = routing_table(cluster(http_routes=[*routes]), IngressSettings())
+    table = routing_table(cluster(http_routes=[*routes]), IngressSettings(PodNetwork(9)))
     listed = json.loads(table["gateway:"])
     return [each["rule"]["route"].split("/")[-1] + each["path"] for each in listed]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from rollouts.errors import RetryLater
-from rollouts.sandbox.workloads import Addresses
+from rollouts.sandbox.workloads.addresses import Addresses
 
 
 def test_addresses_follow_one_another() -> None:
