@@ -8,12 +8,21 @@ controller has a token, and with it exactly the permissions of its service accou
 import os
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.users import ADMIN_NAME, service_account_user
+
+
+@dataclass(frozen=True, slots=True)
+class Kubeconfigs:
+    """Where the ways to the API server are written down: the admin's, and the controller's."""
+
+    admin: Path
+    controller: Path
 
 
 class Credentials:
@@ -24,19 +33,21 @@ class Credentials:
     """
 
     def __init__(self, manifests: Iterable[JSON]) -> None:
-        accounts = [each for each in manifests if each.get("kind") == "ServiceAccount"]
-        self.controller_user = ADMIN_NAME
-        if accounts:
-            meta = accounts[0]["metadata"]
-            self.controller_user = service_account_user(
-                meta.get("namespace", "default"), meta["name"]
-            )
+        account = controller_account(manifests)
+        self.controller_user = service_account_user(*account) if account else ADMIN_NAME
         self.controller_token = secrets.token_urlsafe(24)
 
     @property
     def tokens(self) -> dict[str, str]:
         """Token → user name, as `ApiServer` takes them."""
         return {"": ADMIN_NAME, self.controller_token: self.controller_user}
+
+
+def controller_account(manifests: Iterable[JSON]) -> tuple[str, str] | None:
+    """Return namespace and name of the first ServiceAccount among `manifests`."""
+    found = (each["metadata"] for each in manifests if each.get("kind") == "ServiceAccount")
+    first = next(found, None)
+    return None if first is None else (first.get("namespace", "default"), first["name"])
 
 
 def write_kubeconfig(

@@ -26,7 +26,8 @@ from rollouts.model.kinds import (
 )
 from rollouts.sandbox.apiserver.builtins import INGRESS
 from rollouts.sandbox.apiserver.ownership import Writer
-from rollouts.sandbox.environment import Sandbox, install
+from rollouts.sandbox.embedded import install
+from rollouts.sandbox.environment import Sandbox
 from rollouts.sandbox.load import Load, LoadReport, Target
 from rollouts.sandbox.release_report import PLANS, Measured, Plan, Release, Result
 

@@ -1,9 +1,11 @@
 """
 The embedded cluster as one thing: started in order, described, and ended without a trace.
 
-One asyncio process holds the API server, the workload controllers, nginx's configurator and
-the exporter; its children are nginx, Prometheus, the pods and the rollouts controller. All
-of it listens in a loopback network of its own, so several sandboxes run side by side.
+One asyncio process holds the API server, the workload controllers, the kubelet, nginx's
+configurator and the exporter; its children are nginx, Prometheus, the pods and the rollouts
+controller. In place of its own API server and controllers it can have real ones, which are its
+children too. All of it listens in a loopback network of its own, so several sandboxes run side
+by side.
 """
 
 import asyncio
@@ -16,19 +18,16 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rollouts.errors import Permanent
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.apiserver.ownership import Writer
 from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store
-from rollouts.sandbox.apiserver.writes import IN_PROCESS
-from rollouts.sandbox.autoscaling import Autoscaling
-from rollouts.sandbox.crds import definitions
-from rollouts.sandbox.credentials import Credentials, write_kubeconfig
+from rollouts.sandbox.credentials import Kubeconfigs
 from rollouts.sandbox.dataplane.nginx import Listener
 from rollouts.sandbox.dataplane.plane import DataPlane, ended
+from rollouts.sandbox.embedded import EmbeddedControlPlane
 from rollouts.sandbox.network import Network, PodNetwork, free_port
 from rollouts.sandbox.processes import Process, Processes, Sweeper
 from rollouts.sandbox.prometheus import Job, Prometheus
@@ -36,8 +35,11 @@ from rollouts.sandbox.prometheus_package import Say, find_prometheus
 from rollouts.sandbox.readiness import until_answered
 from rollouts.sandbox.scrape_targets import ScrapeTargets
 from rollouts.sandbox.state import SandboxState, member
-from rollouts.sandbox.stored_cluster import StoredCluster
-from rollouts.sandbox.workloads import Controllers, Node
+from rollouts.sandbox.workloads import Node
+
+if TYPE_CHECKING:
+    from rollouts.sandbox.cluster import Cluster
+    from rollouts.sandbox.control_plane.real import RealControlPlane
 
 CONTROLLER_READY_WITHIN_SECONDS = 30.0
 
@@ -76,7 +78,8 @@ class Sandbox:
 
     `manifests` (the CRD, the controller's service account and its permissions) are stored
     before anything runs, beside the kinds of SMI and the Gateway API. `controller` returns the controller's command, None starts none.
-    `say` is told what takes time.
+    `say` is told what takes time. `control_plane` is the directory of etcd, kube-apiserver and
+    kube-controller-manager, which then take the place of the sandbox's own.
     """
 
     def __init__(
@@ -87,14 +90,12 @@ class Sandbox:
         controller: ControllerCommand | None = controller_command,
         scrape_seconds: float = 1.0,
         say: Say = lambda _: None,
+        control_plane: Path | None = None,
     ) -> None:
         self.directory = directory.absolute()
         self.scrape_seconds = scrape_seconds
         self.network = Network.claim()
-        self.store = Store()
-        self._manifests = manifests
         self._controller_command = controller
-        self._credentials = Credentials(manifests)
         self._sweeper = Sweeper(self.directory)
         self._processes = Processes(self.directory / "logs", self._sweeper)
         self._controller: Process | None = None
@@ -102,11 +103,17 @@ class Sandbox:
         self._ready = False
         self._stack = AsyncExitStack()
         here, edge = self.network.control_plane, self.network.ingress
-        self.api = ApiServer(
-            self.store, here, free_port(here, 6443), tokens=self._credentials.tokens
+        self.prometheus = Prometheus(
+            lambda: find_prometheus(say),
+            self._processes,
+            self.directory / "prometheus",
+            address=here,
+            port=free_port(here, 9090),
+            scrape_seconds=scrape_seconds,
         )
-        self.cluster = StoredCluster(self.store)
-        self._pods = PodNetwork(self.network.number)
+        self.control = self._control_plane(control_plane, manifests)
+        self.cluster: Cluster = self.control.cluster
+        self._pods = PodNetwork(self.network.number, self.control.told_as)
         self.data_plane = DataPlane(
             self.cluster,
             self._pods,
@@ -117,17 +124,7 @@ class Sandbox:
             ),
             exporter=(here, free_port(here, 9113)),
         )
-        self.prometheus = Prometheus(
-            lambda: find_prometheus(say),
-            self._processes,
-            self.directory / "prometheus",
-            address=here,
-            port=free_port(here, 9090),
-            scrape_seconds=scrape_seconds,
-        )
-        self.controllers = Controllers(self.store)
-        self.node = Node(self.cluster, self._pods, self._processes, logs=self.store.logs)
-        self.autoscaling = Autoscaling(self.store, self.prometheus.url)
+        self.node = Node(self.cluster, self._pods, self._processes, logs=self.control.logs)
         self.seat = Seat(
             kubeconfig=self.directory / "controller.kubeconfig",
             prometheus_url=self.prometheus.url,
@@ -135,6 +132,30 @@ class Sandbox:
             port=free_port(here, 8081),
             scrape_seconds=scrape_seconds,
         )
+
+    # -- what it runs on ---------------------------------------------------------------------
+
+    @property
+    def embedded(self) -> EmbeddedControlPlane:
+        """
+        Its own control plane.
+
+        Raises:
+            Permanent: it runs on a real one.
+        """
+        if isinstance(self.control, EmbeddedControlPlane):
+            return self.control
+        raise Permanent("this sandbox runs on a real control plane, which is asked over its API")
+
+    @property
+    def store(self) -> Store:
+        """What its own API server has stored; raises as `embedded`."""
+        return self.embedded.store
+
+    @property
+    def api(self) -> ApiServer:
+        """Its own API server; raises as `embedded`."""
+        return self.embedded.api
 
     # -- where things are --------------------------------------------------------------------
 
@@ -162,8 +183,11 @@ class Sandbox:
 
     def describe(self) -> SandboxState:
         """Return what runs where, now; the same is in `sandbox.json`."""
-        running = {"nginx": self._nginx, "prometheus": self.prometheus.process}
-        running["controller"] = self._controller
+        running: dict[str, Process | None] = {
+            "nginx": self._nginx,
+            "prometheus": self.prometheus.process,
+        }
+        running |= {**self.control.processes, "controller": self._controller}
         processes = [
             member(name, process.pid)
             for name, process in running.items()
@@ -175,7 +199,7 @@ class Sandbox:
             network=str(self.network),
             kubeconfig=str(self.kubeconfig),
             urls={
-                "api-server": self.api.url,
+                "api-server": self.control.url,
                 "ingress": self.ingress_url,
                 "gateway": self.gateway_url,
                 "prometheus": self.prometheus_url,
@@ -206,7 +230,7 @@ class Sandbox:
 
         Raises:
             UsageError: the directory holds something that is not a sandbox's.
-            Permanent: nginx or Prometheus can't be had here.
+            Permanent: nginx, Prometheus or the programs of a control plane can't be had here.
             Unavailable: a part did not get ready; the message names its log.
         """
         async with AsyncExitStack() as stack:
@@ -215,16 +239,13 @@ class Sandbox:
             stack.push_async_callback(self._sweeper.stop)
             stack.push_async_callback(self._processes.stop_all)
             self._publish()
-            await self._start_api_server(stack)
-            self.controllers.start()
-            stack.push_async_callback(self.controllers.stop)
+            stack.push_async_callback(self.control.stop)
+            await self.control.start(Kubeconfigs(self.kubeconfig, self.seat.kubeconfig))
             await self.node.start()
             stack.push_async_callback(self.node.stop)
             self._nginx = await self.data_plane.start()
             stack.push_async_callback(self.data_plane.stop)
             await self._start_metrics(stack)
-            autoscaling = asyncio.create_task(self.autoscaling.run(), name="autoscaling")
-            stack.push_async_callback(_cancel, autoscaling)
             if self._controller_command:
                 await self.start_controller()
                 stack.push_async_callback(self._stop_controller)
@@ -285,15 +306,18 @@ class Sandbox:
         """Start the controller's command."""
         return await self._processes.start("controller", command)
 
-    async def _start_api_server(self, stack: AsyncExitStack) -> None:
-        for manifest in (*definitions(), *self._manifests):
-            install(self.store, manifest)
-        await self.api.start()
-        stack.push_async_callback(self.api.stop)
-        write_kubeconfig(self.kubeconfig, self.api.url)
-        write_kubeconfig(
-            self.seat.kubeconfig, self.api.url, token=self._credentials.controller_token
+    def _control_plane(
+        self, home: Path | None, manifests: Sequence[JSON]
+    ) -> "EmbeddedControlPlane | RealControlPlane":
+        if home is None:
+            address = self.network.control_plane
+            return EmbeddedControlPlane(address, manifests, self.prometheus.url)
+        from rollouts.sandbox.control_plane.real import (  # noqa: PLC0415 - most do without
+            RealControlPlane,
         )
+
+        directory = self.directory / "control-plane"
+        return RealControlPlane(home, directory, self.network, self._processes, manifests)
 
     async def _start_metrics(self, stack: AsyncExitStack) -> None:
         pods = self.directory / "prometheus" / "pods.json"
@@ -318,25 +342,6 @@ class Sandbox:
 
     def _publish(self) -> None:
         self.describe().write(self.directory)
-
-
-def install(store: Store, manifest: JSON, writer: Writer = IN_PROCESS) -> None:
-    """
-    Store a manifest as `kubectl create` would.
-
-    Raises:
-        Permanent: nothing of that kind is served.
-    """
-    for resource in store.registry:
-        if (resource.kind.api_version, resource.kind.name) == (
-            manifest.get("apiVersion"),
-            manifest.get("kind"),
-        ):
-            store.create(resource.kind, manifest, writer)
-            return
-    raise Permanent(
-        f"the sandbox's API server has no kind {manifest.get('kind')} ({manifest.get('apiVersion')})"
-    )
 
 
 def _authority(url: str) -> str:

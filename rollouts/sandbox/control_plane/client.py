@@ -7,7 +7,7 @@ Nothing is tried again here, and nothing is kept.
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class Client:
 
         Raises:
             ApiError: the server refuses.
-            Unavailable: it does not answer.
+            Unavailable: it does not answer, or says that it can't now.
         """
         data = None if body is None else json.dumps(body)
         headers = {"Content-Type": media} if body is not None else {}
@@ -69,11 +69,13 @@ class Client:
                 status = response.status
         except _NO_ANSWER as error:
             raise _unavailable(error) from error
+        if status == 429 or status >= 500:
+            raise Unavailable(f"the API server can't now: {found.get('message')}")
         if status >= 400:
             raise _refusal(status, found)
         return found
 
-    async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[JSON]:
+    async def watch(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[JSON]:
         """
         Yield a watch's events until the server ends it.
 

@@ -27,6 +27,7 @@ _AUDITED = {
     "omitStages": ["RequestReceived"],
     "rules": [
         {"level": "None", "users": [MANAGER_NAME, NODE_NAME, "system:apiserver"]},
+        {"level": "None", "nonResourceURLs": ["/readyz*", "/livez*", "/healthz*"]},
         {"level": "Metadata"},
     ],
 }
@@ -130,6 +131,7 @@ class Programs:
             "--allow-privileged",
             f"--audit-policy-file={self.directory / 'audit-policy.yaml'}",
             f"--audit-log-path={self.audit_log}",
+            "--audit-log-maxsize=4096",  # megabytes: it is one file
         ]
 
     def _controller_manager_flags(self) -> list[str]:
