@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -54,15 +55,22 @@ def pytest_report_header() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A real one, which all tests that ask for it share."""
+def control_plane_programs() -> Path:
+    """Where the programs of a real one are; the test is skipped where they are not."""
     try:
-        programs = binaries()
+        return binaries()
     except Absent as reason:
         if REQUIRED:
             pytest.fail(str(reason))
         pytest.skip(str(reason))
-    with ControlPlane(programs, tmp_path_factory.mktemp("control-plane")) as real:
+
+
+@pytest.fixture(scope="session")
+def control_plane(
+    control_plane_programs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControlPlane]:
+    """A real one, which all tests that ask for it share."""
+    with ControlPlane(control_plane_programs, tmp_path_factory.mktemp("control-plane")) as real:
         yield real
 
 

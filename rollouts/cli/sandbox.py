@@ -31,6 +31,14 @@ DirOption = Annotated[
 DetachOption = Annotated[
     bool, typer.Option("--detach", "-d", help="Leave it running; `sandbox down` ends it.")
 ]
+ControlPlaneOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--control-plane",
+        metavar="DIR",
+        help="Run on the etcd, kube-apiserver and kube-controller-manager that are in DIR.",
+    ),
+]
 HostOption = Annotated[str, typer.Option("--host", help="The host name of the requests.")]
 RateOption = Annotated[float, typer.Option("--rate", min=0.1, help="Requests per second.")]
 DurationOption = Annotated[
@@ -39,43 +47,51 @@ DurationOption = Annotated[
 
 
 @app.command("up")
-def up(directory: DirOption = None, detach: DetachOption = False) -> None:
+def up(
+    directory: DirOption = None,
+    detach: DetachOption = False,
+    control_plane: ControlPlaneOption = None,
+) -> None:
     """
     Start a sandbox, say what runs where, and end it with Ctrl-C.
+
+    It has an API server and controllers of its own, or with --control-plane real ones.
 
     \b
     Examples:
       rollouts sandbox up
       rollouts sandbox up --detach --dir /tmp/shop
+      rollouts sandbox up --control-plane .cache/control-plane/1.36.3
     """  # noqa: D301 - \b keeps the lines apart
     chosen = directory or Path(tempfile.mkdtemp(prefix="rollouts-sandbox-"))
     if detach:
         from rollouts.sandbox import updown  # noqa: PLC0415 - brings the whole sandbox
 
         say("the sandbox starts; the first time, Prometheus may have to be downloaded")
-        print(_guide(updown.up(chosen), chosen, detached=True))
+        command = updown.up_command(chosen, control_plane)
+        print(_guide(updown.up(chosen, command=command), chosen, detached=True))
         return
-    asyncio.run(_stand(chosen))
+    asyncio.run(_stand(chosen, control_plane))
 
 
-async def _stand(directory: Path) -> None:
+async def _stand(directory: Path, control_plane: Path | None) -> None:
     from rollouts.sandbox.updown import stand  # noqa: PLC0415 - brings the whole sandbox
 
     await stand(
-        embedded(directory),
+        embedded(directory, control_plane),
         lambda state: print(_guide(state, directory, detached=False), flush=True),
     )
     say("the sandbox has ended")
 
 
-def embedded(directory: Path) -> "Sandbox":
+def embedded(directory: Path, control_plane: Path | None = None) -> "Sandbox":
     """Return a sandbox, not started yet, with the CRD and the controller's permissions in it."""
     from rollouts.controller.manifests import manifests  # noqa: PLC0415 - brings the models
     from rollouts.sandbox.environment import Sandbox  # noqa: PLC0415 - brings the whole sandbox
 
     # All but the Deployment: here the controller is a process, not a pod.
     installed = [each for each in manifests() if each["kind"] != "Deployment"]
-    return Sandbox(directory, manifests=installed, say=say)
+    return Sandbox(directory, manifests=installed, say=say, control_plane=control_plane)
 
 
 def _guide(state: "SandboxState", directory: Path, *, detached: bool) -> str:

@@ -18,11 +18,25 @@ Ended = subprocess.CompletedProcess[str]
 Run = Callable[..., Ended]
 
 
+REAL = pytest.param("real", marks=[pytest.mark.control_plane, pytest.mark.nightly])
+
+
+@pytest.fixture(scope="module", params=["own", REAL])
+def control_plane_options(request: pytest.FixtureRequest) -> list[str]:
+    """What is said to have the sandbox on its own control plane, and on a real one."""
+    if request.param == "own":
+        return []
+    return ["--control-plane", str(request.getfixturevalue("control_plane_programs"))]
+
+
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def directory(
+    tmp_path_factory: pytest.TempPathFactory, control_plane_options: list[str]
+) -> Iterator[Path]:
     """A sandbox that was left running, with the example in it."""
     made = tmp_path_factory.mktemp("sandbox") / "d"
-    started = call("sandbox", "up", "--detach", "--dir", str(made), kubeconfig=Path("none"))
+    where = ["--detach", "--dir", str(made), *control_plane_options]
+    started = call("sandbox", "up", *where, kubeconfig=Path("none"))
     assert started.returncode == 0, started.stderr
     assert f"export KUBECONFIG={made / 'kubeconfig'}" in started.stdout
     try:

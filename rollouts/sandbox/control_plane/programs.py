@@ -61,7 +61,7 @@ class Programs:
     def __init__(
         self, home: Path, directory: Path, address: str, ports: Ports | None = None
     ) -> None:
-        self._home = home
+        self._home = home.absolute()
         self._address = address
         self._ports = ports or Ports()
         self.directory = directory

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from rollouts.errors import UsageError
 from rollouts.model.kinds import ENDPOINT_SLICE, JSON, POD, SERVICE
 from rollouts.sandbox.apiserver.builtins import CONFIG_MAP, INGRESS, NAMESPACE, SECRET
 from rollouts.sandbox.apiserver.store import NODE_NAME as NODE
@@ -11,7 +12,7 @@ from rollouts.sandbox.apiserver.users import ADMIN_NAME
 from rollouts.sandbox.control_plane.audit_file import AuditFile
 from rollouts.sandbox.control_plane.client import Client
 from rollouts.sandbox.control_plane.furnishing import NodeEntry, furnish, token_of
-from rollouts.sandbox.control_plane.programs import NODE_NAME, Ports, Programs
+from rollouts.sandbox.control_plane.programs import NODE_NAME, PROGRAMS, Ports, Programs, are_in
 from rollouts.sandbox.control_plane.remote_cluster import RemoteCluster
 from rollouts.sandbox.control_plane.running import ControlPlane
 from rollouts.sandbox.crds import (
@@ -40,6 +41,9 @@ class RealControlPlane:
     It has `manifests` from the beginning. Of its objects those of the kinds `NEEDED` can be read in
     `cluster`, and those that it is told to follow. There are no metrics of pods, and nobody looks
     after ScaledObjects.
+
+    Raises:
+        UsageError: `home` lacks one of the programs.
     """
 
     told_as = TOLD_ELSEWHERE
@@ -52,6 +56,8 @@ class RealControlPlane:
         processes: Processes,
         manifests: Sequence[JSON],
     ) -> None:
+        if not are_in(home):
+            raise UsageError(f"{home} lacks one of {', '.join(PROGRAMS)}")
         address = network.control_plane
         ports = Ports.free(lambda usual: free_port(address, usual))
         self.programs = Programs(home, directory, address, ports)

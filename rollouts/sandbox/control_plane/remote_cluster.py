@@ -41,13 +41,17 @@ class RemoteCluster:
         Raises:
             Unavailable: the API server does not say it in time.
         """
-        self._tasks = [asyncio.create_task(each.run()) for each in self._reflectors]
+        definitions, *others = self._reflectors
         try:
             async with asyncio.timeout(_KNOWN_WITHIN_SECONDS):
-                for each in self._reflectors:
-                    await each.is_known.wait()
+                await self._run(definitions)  # they say which of the others are served
+                await asyncio.gather(*(self._run(each) for each in others))
         except TimeoutError:
             raise Unavailable("the API server does not list all that it has") from None
+
+    async def _run(self, reflector: Reflector) -> None:
+        self._tasks.append(asyncio.create_task(reflector.run()))
+        await reflector.is_known.wait()
 
     async def stop(self) -> None:
         """Follow no longer. Stopping again does nothing."""
