@@ -13,12 +13,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 HERE = Path(__file__).resolve().parent
 BUILT = HERE.parents[1] / ".cache" / "control-plane"
@@ -121,26 +122,48 @@ def go(module: Path, *arguments: str) -> dict[str, Any]:
 
 
 def run(module: Path, *arguments: str, capture: bool = False) -> str:
-    environment = {**os.environ, "GOWORK": "off"}  # a workspace around us has other modules
-    done = subprocess.run(
+    """Return what a command of Go's prints; when we have to stop, all that it has started stops too."""
+    environment = {
+        **os.environ,
+        "GOWORK": "off",  # a workspace around us has other modules
+        "GOTMPDIR": str(module),  # what it leaves behind goes with ours
+    }
+    with subprocess.Popen(
         ["go", *arguments],
         cwd=module,
         env=environment,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if capture else None,
         text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise CannotBuild(f"`go {' '.join(arguments)}` has failed with {done.returncode}")
-    return done.stdout or ""
+        process_group=0,
+    ) as running:
+        try:
+            printed, _ = running.communicate()
+        except BaseException:
+            os.killpg(running.pid, signal.SIGKILL)
+            raise
+    if running.returncode:
+        raise CannotBuild(f"`go {' '.join(arguments)}` has failed with {running.returncode}")
+    return printed or ""
 
 
 def say(line: str) -> None:
     print(f"control plane: {line}", flush=True)
 
 
-if __name__ == "__main__":
+def main(*versions: str) -> None:
+    """Build the versions, and leave nothing half done, also when we have to stop."""
+    signal.signal(signal.SIGTERM, _stop)
     try:
-        build(*(sys.argv[1:] or [DEFAULT_VERSION]))
+        for version in versions:
+            build(version)
     except CannotBuild as reason:
         sys.exit(f"control plane: {reason}")
+
+
+def _stop(*_: object) -> NoReturn:
+    sys.exit("control plane: stopped")
+
+
+if __name__ == "__main__":
+    main(*(sys.argv[1:] or [DEFAULT_VERSION]))

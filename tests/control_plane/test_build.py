@@ -2,12 +2,16 @@
 
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.control_plane import build
 from tests.control_plane.build import DEFAULT_VERSION, HERE, PROGRAMS, CannotBuild
+from tests.control_plane.processes import is_alive
+from tests.waiting import comes_true
 
 
 @pytest.fixture(autouse=True)
@@ -60,15 +64,15 @@ def test_without_go_it_says_so_and_leaves_nothing(
     assert not built.exists()
 
 
-def fake_go(directory: Path, toolchain: str) -> None:
-    """Put a Go that is 1.20 on PATH, which knows of a release that needs 1.26."""
+def fake_go(directory: Path, toolchain: str, then: str = "exit 7") -> None:
+    """Put a Go that is 1.20 on PATH, which knows of a release that needs 1.26, and does `then` to build it."""
     release = directory / "release.mod"
     script = f"""#!/bin/sh
 case "$1 $2" in
 "mod download") echo '{{"GoMod": "{release}"}}' ;;
 "mod edit") echo '{{"Go": "1.26.0", "Replace": []}}' ;;
 "env -json") echo '{{"GOVERSION": "go1.20.3", "GOTOOLCHAIN": "{toolchain}"}}' ;;
-*) exit 7 ;;
+*) {then} ;;
 esac
 """
     path = directory / "go"
@@ -91,3 +95,29 @@ def test_what_can_t_be_built_is_named_and_leaves_nothing(
     with pytest.raises(CannotBuild, match=told):
         build.build("1.36.3")
     assert list(built.iterdir()) == []
+
+
+MAIN = """
+import sys
+from pathlib import Path
+from tests.control_plane import build
+build.BUILT = Path(sys.argv[1])
+build.main("1.36.3")
+"""
+
+
+def test_who_is_told_to_stop_leaves_nothing_behind(built: Path, tmp_path: Path) -> None:
+    fake_go(tmp_path, "auto", 'sleep 1000 & echo $! > "$GOTMPDIR/../../compiler"; wait')
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    asked = [sys.executable, "-c", MAIN, str(built)]
+    with subprocess.Popen(
+        asked, env={**os.environ, "PATH": path}, stderr=subprocess.PIPE, text=True
+    ) as building:
+        compiler = built / "compiler"
+        assert comes_true(lambda: compiler.exists() and compiler.read_text().endswith("\n"))
+        pid = int(compiler.read_text())
+        building.terminate()
+        _, told = building.communicate()
+    assert (building.returncode, told) == (1, "control plane: stopped\n")
+    assert list(built.iterdir()) == [compiler]
+    assert comes_true(lambda: not is_alive(pid))

@@ -11,7 +11,7 @@ import pytest
 from rollouts.errors import Unavailable
 from tests.control_plane import processes
 from tests.control_plane.build import DEFAULT_VERSION, PROGRAMS
-from tests.control_plane.processes import Absent, ControlPlane, binaries
+from tests.control_plane.processes import Absent, ControlPlane, binaries, is_alive
 from tests.waiting import comes_true
 
 
@@ -90,10 +90,3 @@ def test_they_end_with_the_process_that_started_them(tmp_path: Path) -> None:
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
     assert comes_true(lambda: not is_alive(pid))
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
