@@ -6,8 +6,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 # More than cores: half of the tests wait, for pods, scrapes and pauses.
 WORKERS ?= $(shell echo $$(($$(nproc) + 4)))
-# Beside the one that each change is tested on: the newest.
-OTHER_CONTROL_PLANES ?= 1.37.2
+# Beside the one that each change is tested on: the oldest that is held to, and the newest.
+OTHER_CONTROL_PLANES ?= 1.34.4 1.37.2
 
 .PHONY: help demo test control-plane metric-servers nightly check style types layers limits format crd messages lock bench leaning sim planted reconciles side-by-side switches matrix data-planes clean
 

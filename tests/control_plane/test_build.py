@@ -40,6 +40,15 @@ def test_another_version_replaces_the_staging_modules_of_its_release() -> None:
     assert "example.dev" not in text
 
 
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_documents_name_each_version_that_is_tested(document: str) -> None:
+    root = HERE.parents[1]
+    found = re.search(r"^OTHER_CONTROL_PLANES \?= (.+)$", (root / "Makefile").read_text(), re.MULTILINE)
+    assert found
+    told = set(re.findall(r"\b1\.\d+\.\d+\b", (root / document).read_text()))
+    assert {DEFAULT_VERSION, *found[1].split()} <= told
+
+
 def test_what_is_built_is_not_built_again(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for program in PROGRAMS:
         path = built / "1.36.3" / program

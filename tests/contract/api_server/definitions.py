@@ -66,6 +66,16 @@ async def defined(wire: Wire, spec: JSON, kind: Kind = WIDGET, **version: Any) -
     return kind
 
 
+async def told(wire: Wire, where: str, type_name: str, said: str, value: str = "") -> str:
+    """
+    Return how a server tells of a broken rule.
+
+    Since 1.35 it shows the value, when it is no object and no list; before, always its type.
+    """
+    shown = value if await wire.minor_version() >= 35 else f'"{type_name}"'
+    return f"{where}: Invalid value: {shown}{': ' if shown else ''}{said}"
+
+
 def _definition(kind: Kind, versions: list[JSON]) -> JSON:
     return {
         "apiVersion": CRD.api_version,
