@@ -145,6 +145,24 @@ class KindCache:
         self._deleted_uids[obj["metadata"].get("uid", "")] = ref
         return self._drop(ref)
 
+    def trimmed(self, obj: FrozenJSON) -> JSON:
+        """Return the object as it is kept."""
+        metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+        owners = other_owners(obj, FIELD_MANAGER, self.kept.owners) if self.kept.owners else []
+        if owners:
+            metadata["managedFields"] = owners
+        annotations = metadata.get("annotations")
+        if self.kind != ROLLOUT and annotations and _LAST_APPLIED in annotations:
+            metadata["annotations"] = {
+                key: value for key, value in annotations.items() if key != _LAST_APPLIED
+            }
+            if not metadata["annotations"]:
+                del metadata["annotations"]
+        # Items of a list come without what every one of them has in common.
+        head = {"apiVersion": self.kind.api_version, "kind": self.kind.name}
+        narrowed: JSON = _narrowed({**head, **obj, "metadata": metadata}, self._fields)
+        return narrowed
+
     def _within(self, part: Part) -> Iterator[JSON]:
         namespaces = [part.namespace] if part.namespace else list(self._objects)
         for namespace in namespaces:
@@ -168,7 +186,7 @@ class KindCache:
         if self.kept.label and self.kept.label not in _labels(obj):
             return self._drop(Ref(self.kind, namespace, name))
         self._note_owned((namespace, name), obj)
-        trimmed = self._trimmed(obj)
+        trimmed = self.trimmed(obj)
         before = self._objects[namespace].get(name)
         if before is not None:
             self._index.remove((namespace, name), _labels(before))
@@ -179,24 +197,6 @@ class KindCache:
             if before is not None and _same(before, trimmed)
             else [Ref(self.kind, namespace, name)]
         )
-
-    def _trimmed(self, obj: JSON) -> JSON:
-        """Return the object as it is kept; `obj` is ours alone and may be changed."""
-        metadata = obj["metadata"]
-        owners = other_owners(obj, FIELD_MANAGER, self.kept.owners) if self.kept.owners else []
-        metadata.pop("managedFields", None)
-        if owners:
-            metadata["managedFields"] = owners
-        annotations = metadata.get("annotations")
-        if self.kind != ROLLOUT and annotations and _LAST_APPLIED in annotations:
-            del annotations[_LAST_APPLIED]
-            if not annotations:
-                del metadata["annotations"]
-        # Items of a list come without what every one of them has in common.
-        obj.setdefault("apiVersion", self.kind.api_version)
-        obj.setdefault("kind", self.kind.name)
-        narrowed: JSON = _narrowed(obj, self._fields)
-        return narrowed
 
     def _note_owned(self, key: tuple[str, str], obj: FrozenJSON) -> None:
         if "managedFields" not in obj["metadata"]:

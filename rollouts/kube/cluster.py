@@ -17,7 +17,11 @@ import structlog
 from rollouts.errors import Conflict, NotFound, Permanent, Unavailable
 from rollouts.kube.apply_cache import ApplyCache
 from rollouts.kube.cache import ChangeFeed, KindCache
-from rollouts.kube.connection import REQUEST_TIMEOUT_SECONDS, Connection
+from rollouts.kube.connection import (
+    REQUEST_TIMEOUT_SECONDS,
+    WRITE_TIMEOUT_SECONDS,
+    Connection,
+)
 from rollouts.kube.events import EventRecorder
 from rollouts.kube.paths import collection_path, kind_named_in, object_path, ref_of, with_kind
 from rollouts.kube.reflector import Pace
@@ -57,7 +61,7 @@ class KubeCluster:
     See `rollouts.ports.Cluster`. `start` first; `stop` last.
 
     `seconds_left` is how long we may still write, such as `Lease.seconds_left`: a write is
-    refused when it is 0, and is given up on before it ends.
+    refused when it is 0, and is given up on when it has ended, unless there is more by then.
     """
 
     def __init__(
@@ -66,7 +70,7 @@ class KubeCluster:
         namespaces: Sequence[str],
         kinds: Mapping[Kind, Scope],
         *,
-        seconds_left: SecondsLeft = lambda: REQUEST_TIMEOUT_SECONDS,
+        seconds_left: SecondsLeft = lambda: WRITE_TIMEOUT_SECONDS,
         pace: Pace | None = None,
     ) -> None:
         self.connection = connection
@@ -135,7 +139,9 @@ class KubeCluster:
             case Evict(ref):
                 await self._evict(ref)
             case Record():
-                await self._events.record(write, timeout_seconds=self._timeout_seconds())
+                await self._events.record(
+                    write, timeout_seconds=min(self._check_time(), REQUEST_TIMEOUT_SECONDS)
+                )
 
     async def _create(self, kind: Kind, body: FrozenJSON) -> None:
         ref = ref_of(kind, body)
@@ -180,7 +186,7 @@ class KubeCluster:
             content_type="application/apply-patch+yaml",  # every JSON document is YAML
         )
         self._take(kind, answer)
-        self._applied.remember(ref, body, answer)
+        self._applied.remember(ref, body, cache.trimmed(answer) if cache else answer)
 
     async def _patch(self, patch: Patch) -> None:
         ref = patch.ref
@@ -241,20 +247,29 @@ class KubeCluster:
         query: Mapping[str, str | int] | None = None,
         content_type: str = "application/json",
     ) -> JSON:
-        return await self.connection.request(
-            method,
-            path,
-            query=query,
-            body=body,
-            content_type=content_type,
-            timeout_seconds=self._timeout_seconds(),
+        self._check_time()
+        request = self.connection.request(
+            method, path, query=query, body=body, content_type=content_type
         )
+        return await self._while_allowed(asyncio.create_task(request))
 
-    def _timeout_seconds(self) -> float:
+    async def _while_allowed(self, writing: asyncio.Task[JSON]) -> JSON:
+        """Return what a write is answered; it is cancelled as soon as we must not write."""
+        try:
+            while not writing.done():
+                await asyncio.wait([writing], timeout=self._check_time())
+            return writing.result()
+        finally:
+            if not writing.done():
+                writing.cancel()
+                await asyncio.wait([writing])
+
+    def _check_time(self) -> float:
+        """Return how long we may write; raises `Unavailable` when not at all."""
         left = self.seconds_left()
         if left <= 0:
             raise Unavailable("another controller leads, so this one must not write")
-        return min(left, REQUEST_TIMEOUT_SECONDS)
+        return left
 
     def _cache(self, kind: Kind) -> KindCache:
         cache = self._caches.get(kind)

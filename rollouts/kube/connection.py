@@ -30,6 +30,13 @@ from rollouts.proxies import is_proxied
 log = structlog.get_logger(__name__)
 
 REQUEST_TIMEOUT_SECONDS = 10.0
+WRITE_TIMEOUT_SECONDS = 35.0
+"""
+How long a write may take: an API server works on one for 34 s at the most.
+
+Most of that is what admission webhooks take: 10 s each unless they say otherwise, also those whose
+failure is ignored. Who gives up sooner never writes anything while such a one hangs.
+"""
 SILENT_SECONDS = 90.0
 """
 How long a watch may be silent: an API server sends a bookmark every minute.
@@ -103,15 +110,16 @@ class Connection:
         query: Mapping[str, str | int] | None = None,
         body: FrozenJSON | None = None,
         content_type: str = "application/json",
-        timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+        timeout_seconds: float | None = None,
     ) -> JSON:
         """
-        Return the JSON object that the API server answers.
+        Return the JSON object that the API server answers; None for the time that a read or write may take.
 
         Raises:
             RolloutsError: as `Cluster.write` says; `Expired` for HTTP 410.
         """
-        timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        usual = REQUEST_TIMEOUT_SECONDS if method == "GET" else WRITE_TIMEOUT_SECONDS
+        timeout = aiohttp.ClientTimeout(total=timeout_seconds or usual)
         asked = f"{method} {path}"
         try:
             request = _Request(method, path, timeout, query or {}, body, content_type)

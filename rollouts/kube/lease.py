@@ -22,7 +22,7 @@ from typing import Self
 import structlog
 
 from rollouts.errors import Conflict, NotFound, RolloutsError
-from rollouts.kube.connection import Connection
+from rollouts.kube.connection import REQUEST_TIMEOUT_SECONDS, Connection
 from rollouts.kube.paths import collection_path, object_path
 from rollouts.model.kinds import JSON, Kind, Ref
 
@@ -204,7 +204,10 @@ class Lease:
         }
         try:
             await self._connection.request(
-                "POST", collection_path(LEASE, self._ref.namespace), body=body
+                "POST",
+                collection_path(LEASE, self._ref.namespace),
+                body=body,
+                timeout_seconds=REQUEST_TIMEOUT_SECONDS,
             )
         except Conflict:
             return False
@@ -218,6 +221,7 @@ class Lease:
                 object_path(self._ref),
                 body={"metadata": {"resourceVersion": version}, "spec": spec},
                 content_type="application/merge-patch+json",
+                timeout_seconds=REQUEST_TIMEOUT_SECONDS,
             )
         except Conflict:
             return False  # another candidate was faster

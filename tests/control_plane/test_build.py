@@ -43,7 +43,9 @@ def test_another_version_replaces_the_staging_modules_of_its_release() -> None:
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
 def test_documents_name_each_version_that_is_tested(document: str) -> None:
     root = HERE.parents[1]
-    found = re.search(r"^OTHER_CONTROL_PLANES \?= (.+)$", (root / "Makefile").read_text(), re.MULTILINE)
+    found = re.search(
+        r"^OTHER_CONTROL_PLANES \?= (.+)$", (root / "Makefile").read_text(), re.MULTILINE
+    )
     assert found
     told = set(re.findall(r"\b1\.\d+\.\d+\b", (root / document).read_text()))
     assert {DEFAULT_VERSION, *found[1].split()} <= told

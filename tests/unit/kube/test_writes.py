@@ -1,3 +1,4 @@
+import asyncio
 import json
 from pathlib import Path
 
@@ -222,6 +223,69 @@ async def test_who_does_not_lead_does_not_write(api: FakeApiServer, cluster: Kub
     with pytest.raises(Unavailable, match="lead"):
         await cluster.write(Patch(pod("a"), {"spec": {"x": 2}}))
     assert len(api.requests) == before
+
+
+async def test_such_a_value_is_applied_once_also_when_the_watch_is_ahead_of_the_answer(
+    api: FakeApiServer, cluster: KubeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await started(cluster, api)
+
+    async def patch(_: web.Request) -> web.Response:
+        made = api.put(A, {"spec": {"cpu": "1"}})
+        await until(lambda: cluster.get(pod("a")))
+        made["metadata"]["managedFields"] = [{"manager": "rollouts", "operation": "Apply"}]
+        return web.json_response(made)
+
+    monkeypatch.setattr(api, "_patch", patch)
+    write = Apply(POD, {"metadata": {"name": "a", "namespace": "shop"}, "spec": {"cpu": "1000m"}})
+    await cluster.write(write)
+    before = len(api.requests)
+    await cluster.write(write)
+    assert len(api.requests) == before
+
+
+def hold_patches(api: FakeApiServer, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Let the API server answer no patch until the event is set."""
+    answered, patch = asyncio.Event(), api._patch
+
+    async def wait(request: web.Request) -> web.Response:
+        await answered.wait()
+        return await patch(request)
+
+    monkeypatch.setattr(api, "_patch", wait)
+    return answered
+
+
+async def test_a_write_goes_on_for_as_long_as_we_lead(
+    api: FakeApiServer, cluster: KubeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An admission webhook may take longer than is left of the lease, which is renewed meanwhile."""
+    api.put(A, {"spec": {"x": 1}})
+    await started(cluster, api)
+    answered = hold_patches(api, monkeypatch)
+    renewals = iter([0.01] * 20)
+
+    def renewed() -> float:
+        if (left := next(renewals, None)) is None:
+            answered.set()
+        return left or 5.0
+
+    cluster.seconds_left = renewed
+    await cluster.write(Patch(pod("a"), {"spec": {"x": 2}}))
+    assert (cluster.get(pod("a")) or {})["spec"] == {"x": 2}
+
+
+async def test_a_write_is_given_up_when_we_lead_no_more(
+    api: FakeApiServer, cluster: KubeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.put(A, {"spec": {"x": 1}})
+    await started(cluster, api)
+    answered = hold_patches(api, monkeypatch)
+    left = iter([0.01, 0.01])
+    cluster.seconds_left = lambda: next(left, 0.0)
+    with pytest.raises(Unavailable, match="another controller leads"):
+        await cluster.write(Patch(pod("a"), {"spec": {"x": 2}}))
+    answered.set()
 
 
 async def test_equal_events_are_counted_up_also_by_a_new_process(
