@@ -55,6 +55,11 @@ class ControlPlane:
         self.kubeconfig = self._programs.kubeconfig
         self.url = self._programs.url
 
+    @property
+    def certificate(self) -> tuple[Path, Path]:
+        """What the API server proves with that it is at `address`, and the key; its kubeconfig trusts it."""
+        return self._directory / "apiserver.crt", self._directory / "apiserver.key"
+
     def __enter__(self) -> Self:
         self._thread.start()
         try:

@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.errors import ApiError, TooBusy
 
 
 def dumps(value: Any) -> str:
@@ -23,6 +23,10 @@ def answer(body: Any, status: int = 200, warnings: list[str] | None = None) -> w
 
 
 def refusal(error: ApiError) -> web.Response:
+    if isinstance(error, TooBusy):
+        return web.Response(
+            text=f"{error.message}\n", status=error.code, headers={"Retry-After": "1"}
+        )
     response = answer(error.status(), error.code)
     if "retryAfterSeconds" in error.details:
         response.headers["Retry-After"] = str(error.details["retryAfterSeconds"])

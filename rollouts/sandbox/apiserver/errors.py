@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollouts.model.kinds import JSON
+from rollouts.model.kinds import JSON, FrozenJSON
 
 GENERIC_REASONS = {
     400: "BadRequest",
@@ -62,9 +62,38 @@ class ApiError(Exception):
             "reason": self.reason,
             "code": self.code,
         }
+        if not self.reason:
+            del status["reason"]
         if self.details:
             status["details"] = self.details
         return status
+
+
+class TooBusy(ApiError):
+    """No seat is free for the request (API Priority and Fairness): it is refused in plain text, unread."""
+
+    def __init__(self) -> None:
+        super().__init__(429, "Too many requests, please try again later.")
+
+
+def denied(webhook: str, status: FrozenJSON) -> ApiError:
+    """Return the refusal of an admission webhook that has answered with `status`; 400 when that has no code."""
+    said = status.get("message")
+    why = f": {said}" if said else " without explanation"
+    error = ApiError(
+        status.get("code", 400),
+        f'admission webhook "{webhook}" denied the request{why}',
+        details=status.get("details"),
+    )
+    error.reason = status.get("reason", "")
+    return error
+
+
+def webhook_failed(webhook: str, why: str) -> ApiError:
+    """Return the refusal where an admission webhook fails whose failure is not ignored."""
+    message = f'failed calling webhook "{webhook}": failed to call webhook: {why}'
+    details = {"causes": [{"message": message}]}
+    return ApiError(500, f"Internal error occurred: {message}", details=details)
 
 
 def qualified(plural: str, group: str) -> str:

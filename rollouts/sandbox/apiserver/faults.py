@@ -2,14 +2,14 @@
 
 import asyncio
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from rollouts.sandbox.apiserver.errors import ApiError
+from rollouts.sandbox.apiserver.errors import ApiError, TooBusy
 from rollouts.sandbox.apiserver.requests import Target
 
 _WRITES = ("create", "update", "patch", "delete", "deletecollection")
 _MESSAGES = {
     409: "Operation cannot be fulfilled: the object has been modified; please apply your changes to the latest version and try again",
-    429: "too many requests, please try again later",
     500: "an error on the server has prevented the request from succeeding",
     503: "the server is currently unable to handle the request",
 }
@@ -19,7 +19,7 @@ _MESSAGES = {
 class _Fault:
     plural: str
     verbs: tuple[str, ...]
-    code: int
+    error: ApiError
     left: int
 
 
@@ -37,11 +37,15 @@ class Faults:
 
     def fail_writes(self, plural: str, *, count: int = 1, code: int = 409) -> None:
         """Answer the next `count` writes of a kind with an error, and do not carry them out."""
-        self._faults.append(_Fault(plural, _WRITES, code, count))
+        self.refuse_writes(plural, _error(code), count=count)
+
+    def refuse_writes(self, plural: str, error: ApiError, *, count: int = 1) -> None:
+        """Answer the next `count` writes of a kind with an error that says why, and do not carry them out."""
+        self._faults.append(_Fault(plural, _WRITES, error, count))
 
     def fail(self, verb: str, plural: str = "", *, count: int = 1, code: int = 500) -> None:
         """Answer the next `count` requests with a verb with an error."""
-        self._faults.append(_Fault(plural, (verb,), code, count))
+        self._faults.append(_Fault(plural, (verb,), _error(code), count))
 
     def hang(self) -> None:
         """Answer nothing from now on, until `resume`."""
@@ -69,4 +73,10 @@ class Faults:
                 fault.left -= 1
                 if not fault.left:
                     self._faults.remove(fault)
-                raise ApiError(fault.code, _MESSAGES.get(fault.code, "ordered by a test"))
+                raise fault.error
+
+
+def _error(code: int) -> ApiError:
+    if code == HTTPStatus.TOO_MANY_REQUESTS:
+        return TooBusy()
+    return ApiError(code, _MESSAGES.get(code, "ordered by a test"))

@@ -30,6 +30,7 @@ class Answer:
     status: int
     documents: list[JSON]
     warnings: list[str] = field(default_factory=list)
+    retry_after: str = ""
 
     @property
     def body(self) -> JSON:
@@ -134,7 +135,8 @@ class Wire:
             documents = _documents(await response.text())
             quoted = _WARNING.findall(", ".join(response.headers.getall("Warning", [])))
             warnings = [json.loads(f'"{text}"') for text in quoted]
-            return Answer(response.status, documents, warnings)
+            retry_after = response.headers.get("Retry-After", "")
+            return Answer(response.status, documents, warnings, retry_after)
 
 
 def _documents(text: str) -> list[JSON]:

@@ -1,0 +1,142 @@
+"""What is said when an admission webhook refuses a write, or can't be asked."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from rollouts.kube.cluster import KubeCluster
+from rollouts.kube.connection import REQUEST_TIMEOUT_SECONDS, Connection
+from rollouts.model.kinds import JSON
+from rollouts.ports import Create
+from rollouts.sandbox.apiserver.builtins import CONFIG_MAP
+from rollouts.sandbox.apiserver.server import ApiServer
+from tests.contract.api_server.gate import (
+    BROKEN,
+    LATE,
+    NAME,
+    Gate,
+    OrderedGate,
+    RealGate,
+    listening,
+    registered,
+)
+from tests.contract.api_server.objects import config_map
+from tests.contract.api_server.wire import Answer, Wire
+from tests.contract.conftest import BORROWED
+
+
+@pytest.fixture
+def embedded_gate(api_server: ApiServer) -> Gate:
+    return OrderedGate(api_server.faults)
+
+
+@pytest.fixture
+async def way(request: pytest.FixtureRequest) -> AsyncIterator[tuple[RealGate, JSON]]:
+    """A webhook, and how a real API server reaches it."""
+    if BORROWED:
+        pytest.skip("somebody's cluster does not reach us")
+    gate = RealGate()
+    async with listening(gate, request.getfixturevalue("control_plane")) as reached:
+        yield gate, reached
+
+
+@pytest.fixture
+async def real_gate(way: tuple[RealGate, JSON], real_wire: Wire) -> AsyncIterator[Gate]:
+    gate, reached = way
+    async with registered(real_wire, reached, "Fail"):
+        yield gate
+
+
+@pytest.fixture
+def gate(request: pytest.FixtureRequest) -> Gate:
+    """What is asked before a ConfigMap is made in the namespace of `wire`."""
+    server = request.node.callspec.params["wire"]
+    found: Gate = request.getfixturevalue(f"{server}_gate")
+    return found
+
+
+async def made(wire: Wire) -> Answer:
+    return await wire.post(wire.of(CONFIG_MAP), config_map("one"))
+
+
+async def test_who_says_no_and_no_code_makes_it_a_bad_request(wire: Wire, gate: Gate) -> None:
+    gate.denies(message="no canaries on Fridays")
+    refused = await made(wire)
+    assert (refused.status, refused.body.get("reason")) == (400, None)
+    why = "denied the request: no canaries on Fridays"
+    assert refused.message == f'admission webhook "{NAME}" {why}'
+
+
+async def test_who_says_no_and_nothing_else(wire: Wire, gate: Gate) -> None:
+    gate.denies()
+    refused = await made(wire)
+    assert refused.status == 400
+    assert refused.message == f'admission webhook "{NAME}" denied the request without explanation'
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after"),
+    [
+        ({"code": 403, "reason": "Forbidden", "message": "not yours"}, ""),
+        ({"code": 409, "reason": "Conflict", "message": "be quicker"}, ""),
+        ({"code": 422, "reason": "Invalid", "message": "odd"}, ""),
+        ({"code": 429, "message": "later", "details": {"retryAfterSeconds": 7}}, "7"),
+    ],
+)
+async def test_a_webhook_chooses_its_status(
+    wire: Wire, gate: Gate, status: JSON, retry_after: str
+) -> None:
+    gate.denies(**status)
+    refused = await made(wire)
+    assert (refused.status, refused.retry_after) == (status["code"], retry_after)
+    assert refused.body.get("reason") == status.get("reason")
+    assert refused.message == f'admission webhook "{NAME}" denied the request: {status["message"]}'
+
+
+async def test_one_that_breaks_is_an_internal_error(wire: Wire, gate: Gate) -> None:
+    gate.breaks()
+    refused = await made(wire)
+    assert (refused.status, refused.body["reason"]) == (500, "InternalError")
+    why = f'failed calling webhook "{NAME}": failed to call webhook: {BROKEN}'
+    assert refused.message == f"Internal error occurred: {why}"
+    assert refused.body["details"]["causes"] == [{"message": why}]
+
+
+async def test_one_that_hangs_is_an_internal_error_after_its_time(wire: Wire, gate: Gate) -> None:
+    gate.hangs()
+    refused = await made(wire)
+    assert refused.status == 500
+    why = f'failed calling webhook "{NAME}": failed to call webhook: '
+    assert refused.message.startswith(f"Internal error occurred: {why}")
+    assert refused.message.endswith(LATE)
+
+
+REAL = pytest.mark.parametrize("server", [pytest.param("real", marks=pytest.mark.control_plane)])
+
+
+@REAL
+async def test_a_failure_that_is_ignored_is_none(
+    real_wire: Wire, way: tuple[RealGate, JSON], server: str
+) -> None:
+    gate, reached = way
+    async with registered(real_wire, reached, "Ignore"):
+        gate.breaks()
+        assert (await made(real_wire)).status == 201
+
+
+@pytest.mark.nightly
+@REAL
+async def test_what_hangs_and_is_ignored_holds_up_a_write_and_loses_none(
+    real_wire: Wire, way: tuple[RealGate, JSON], real_kubeconfig: Path, server: str
+) -> None:
+    """It takes as long as the webhook may: more than what a read may take."""
+    gate, reached = way
+    seconds = round(REQUEST_TIMEOUT_SECONDS) + 2
+    async with registered(real_wire, reached, "Ignore", seconds):
+        gate.hangs()
+        body = config_map("one", namespace=real_wire.namespace)
+        cluster = KubeCluster(Connection(real_kubeconfig), [], {})
+        await cluster.write(Create(CONFIG_MAP, body))
+        await cluster.stop()
+        assert (await real_wire.get(real_wire.of(CONFIG_MAP, "one"))).status == 200
