@@ -2,13 +2,10 @@
 
 import asyncio
 import json
-import ssl
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
@@ -16,6 +13,7 @@ from rollouts.kube.paths import collection_path
 from rollouts.model.kinds import ROLLOUT, Ref
 from rollouts.ports import Scope
 from tests.contract.conftest import KubeWorld
+from tests.contract.kubeconfigs import Access
 from tests.fakes.kubernetes import rollout
 from tests.waiting import until
 
@@ -24,12 +22,10 @@ LEVELS = 5000
 
 def post(kubeconfig: Path, path: str, text: str) -> None:
     """Send JSON that Python could not write."""
-    found: Any = yaml.safe_load(kubeconfig.read_text())
-    cluster, user = found["clusters"][0]["cluster"], found["users"][0]["user"]
-    trusted = ssl.create_default_context(cafile=cluster["certificate-authority"])
-    headers = {"Authorization": f"Bearer {user['token']}", "Content-Type": "application/json"}
-    request = urllib.request.Request(cluster["server"] + path, text.encode(), headers)
-    with urllib.request.urlopen(request, timeout=30, context=trusted) as response:
+    access = Access.of(kubeconfig)
+    headers = {"Authorization": f"Bearer {access.token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(access.server + path, text.encode(), headers)
+    with urllib.request.urlopen(request, timeout=30, context=access.trusted) as response:
         assert response.status == 201
 
 

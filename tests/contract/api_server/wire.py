@@ -60,6 +60,7 @@ class Wire:
     ) -> None:
         self.namespace = namespace
         self.compact = compact
+        self.kubeconfig = kubeconfig
         self._connection = Connection(kubeconfig)
 
     async def open(self) -> None:
