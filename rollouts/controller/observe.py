@@ -6,6 +6,7 @@ pod is available only when the ReplicaSet's status says so too, and an endpoint 
 when its pod is known to be of that revision.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from rollouts.controller.routing_objects import scene_of
 from rollouts.controller.services import observe_services
 from rollouts.core.template import applied_metadata, images
 from rollouts.core.world import FINALIZERS, Observed, Pod, ReplicaSet, split_of
+from rollouts.model.brief import brief
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     HASH_LABEL,
@@ -44,6 +46,7 @@ from rollouts.traffic import ownership, routers
 _MADE = (SERVICE, *routers.written_kinds())
 """The kinds of what we make, besides ReplicaSets."""
 _ENDED = ("Succeeded", "Failed")
+_POD_IS_FORBIDDEN = re.compile('^pods "[^"]*" is forbidden: ')
 _NO_PROBLEM = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
@@ -157,7 +160,17 @@ def _replica_set(
         min_ready_seconds=int(spec.get("minReadySeconds") or 0),
         applied=applied_metadata(replica_set),
         labelled=_is_labelled(spec.get("template") or {}, rollout),
+        refusal=_refusal(status.get("conditions") or ()),
     )
+
+
+def _refusal(conditions: Iterable[FrozenJSON]) -> str:
+    """Return why a ReplicaSet's controller could not make a pod, without the name that the pod was to have."""
+    found = (each for each in conditions if each.get("type") == "ReplicaFailure")
+    told = next(found, {})
+    if told.get("status") != "True" or told.get("reason") != "FailedCreate":
+        return ""
+    return brief(_POD_IS_FORBIDDEN.sub("", str(told.get("message") or "its pods are refused")))
 
 
 def _is_labelled(pod: FrozenJSON, rollout: str) -> bool:

@@ -89,7 +89,9 @@ class Kubernetes:
             pods.append(self._pod(replica_set))
         pods = [self._scheduled(pod, replica_set) for pod in pods]
         ready = sum(_is_ready(pod) for pod in pods)
-        status = {"replicas": len(pods), "readyReplicas": ready, "availableReplicas": ready}
+        status: JSON = {"replicas": len(pods), "readyReplicas": ready, "availableReplicas": ready}
+        if self.quota is not None:
+            status["conditions"] = [_quota_refuses(self.quota)] * (len(pods) < wanted)
         if replica_set.get("status") != status:
             self.cluster.edit(Ref(REPLICA_SET, self.namespace, name), {"status": status})
 
@@ -181,6 +183,16 @@ def _is_ready(pod: JSON) -> bool:
         condition["type"] == "Ready" and condition["status"] == "True"
         for condition in pod["status"]["conditions"]
     )
+
+
+def _quota_refuses(limit: int) -> JSON:
+    why = f"exceeded quota: few, requested: pods=1, used: pods={limit}, limited: pods={limit}"
+    return {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": "FailedCreate",
+        "message": f'pods "checkout-x7k2p" is forbidden: {why}',
+    }
 
 
 def has_ended(pod: JSON) -> bool:

@@ -95,6 +95,8 @@ class ReplicaSet:
     """What a role put into its template."""
     labelled: bool = True
     """Its next pods will have the label by which `/scale` selects."""
+    refusal: str = ""
+    """Why its next pod can't be made, such as a quota, in the API server's words; or empty."""
 
     @property
     def crash_looping(self) -> tuple[Pod, ...]:
@@ -108,9 +110,10 @@ class ReplicaSet:
 
     @property
     def pod_problems(self) -> str:
-        """What its pods wait for, in brackets, to be put behind a count of them; or empty."""
+        """What its pods wait for, or can't be made for, in brackets behind a count of them; or empty."""
         findings = {pod.problem for pod in self.pods if pod.problem}
         findings |= {"Unschedulable" for pod in self.pods if pod.unschedulable}
+        findings |= {self.refusal} - {""}
         return f" ({', '.join(sorted(findings))})" if findings else ""
 
 

@@ -263,6 +263,21 @@ async def test_a_pod_that_is_ready_has_not_been_unready_since_any_time(
     }
 
 
+async def test_what_forbids_a_pod_is_told_without_the_name_of_the_pod(
+    deployed: ControlLoop,
+) -> None:
+    deployed.kubernetes.quota = 4
+    deployed.edit({"spec": {"replicas": 5}})
+    await deployed.round()
+    found = seen(deployed).replica_sets[stable_hash(deployed)]
+    assert found.existing == 4
+    why = "exceeded quota: few, requested: pods=1, used: pods=4, limited: pods=4"
+    assert found.pod_problems == f" ({why})"
+    deployed.kubernetes.quota = 5
+    await deployed.round()
+    assert seen(deployed).replica_sets[stable_hash(deployed)].pod_problems == ""
+
+
 async def test_a_pod_that_no_node_has_room_for_is_unschedulable(deployed: ControlLoop) -> None:
     deployed.kubernetes.is_full = True
     deployed.edit({"spec": {"replicas": 5}})
