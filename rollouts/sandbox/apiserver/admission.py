@@ -3,7 +3,8 @@
 import itertools
 
 from rollouts.model.kinds import CRD, JSON, FrozenJSON
-from rollouts.sandbox.apiserver import custom_resources, validation
+from rollouts.sandbox.apiserver import custom_resources, quotas, validation
+from rollouts.sandbox.apiserver.builtins import RESOURCE_QUOTA
 from rollouts.sandbox.apiserver.cel_rules import Circumstances, broken_rules, has_rules
 from rollouts.sandbox.apiserver.defaults import defaulted_object
 from rollouts.sandbox.apiserver.errors import Cause, invalid
@@ -72,7 +73,10 @@ class Admission:
                 custom_resources.completed(obj, timestamp(self._etcd.now()))
             return causes
         defaulted_object(obj, current, self._new_address)
-        return validation.object_causes(obj, current) if subresource != "status" else []
+        causes = validation.object_causes(obj, current) if subresource != "status" else []
+        if resource.kind == RESOURCE_QUOTA:
+            causes += quotas.completed(self._etcd, obj)
+        return causes
 
     def admitted(self, resource: Resource, obj: FrozenJSON) -> None:
         """Follow what has been stored: a definition's kind is served from now on."""

@@ -20,6 +20,7 @@ NODE = Kind("", "v1", "nodes", "Node")
 SERVICE_ACCOUNT = Kind("", "v1", "serviceaccounts", "ServiceAccount")
 CONFIG_MAP = Kind("", "v1", "configmaps", "ConfigMap")
 SECRET = Kind("", "v1", "secrets", "Secret")
+RESOURCE_QUOTA = Kind("", "v1", "resourcequotas", "ResourceQuota")
 ENDPOINTS = Kind("", "v1", "endpoints", "Endpoints")
 NEW_EVENT = Kind("events.k8s.io", "v1", "events", "Event")
 INGRESS_CLASS = Kind("networking.k8s.io", "v1", "ingressclasses", "IngressClass")
@@ -59,6 +60,7 @@ BUILTIN: tuple[Resource, ...] = (
     Resource(SERVICE_ACCOUNT, short_names=("sa",)),
     Resource(CONFIG_MAP, short_names=("cm",)),
     Resource(SECRET),
+    Resource(RESOURCE_QUOTA, short_names=("quota",), status=True),
     Resource(ENDPOINTS, singular="endpoints", short_names=("ep",), list_kind="EndpointsList"),
     Resource(EVENT, short_names=("ev",)),
     Resource(NEW_EVENT, short_names=("ev",), storage=EVENT),

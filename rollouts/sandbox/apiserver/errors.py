@@ -111,6 +111,11 @@ def not_found(plural: str, group: str, name: str) -> ApiError:
     return ApiError(404, message, details=_details(plural, group, name))
 
 
+def forbidden(plural: str, group: str, name: str, why: str) -> ApiError:
+    message = f'{qualified(plural, group)} "{name}" is forbidden: {why}'
+    return ApiError(403, message, details=_details(plural, group, name))
+
+
 def no_such_path() -> ApiError:
     return ApiError(404, "the server could not find the requested resource")
 

@@ -180,6 +180,7 @@ _KINDS: dict[str, Fields] = {
     },
     "Event": {"involvedObject": _OWNER, "regarding": _OWNER, "source": "object", "series": "object"},
     "ConfigMap": {"data": _STRINGS, "binaryData": _STRINGS},
+    "ResourceQuota": {"spec": {"hard": _QUANTITIES}},
     "Secret": {"data": _STRINGS, "stringData": _STRINGS, "type": "string"},
     "Namespace": {"spec": {"finalizers": ["string"]}, "status": {"phase": "string"}},
     "Node": {"spec": "object", "status": _CONDITIONS},

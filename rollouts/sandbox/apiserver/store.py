@@ -18,6 +18,7 @@ from rollouts.sandbox.apiserver.builtins import (
 from rollouts.sandbox.apiserver.etcd import HISTORY, utc_now
 from rollouts.sandbox.apiserver.garbage import Garbage
 from rollouts.sandbox.apiserver.objects import timestamp
+from rollouts.sandbox.apiserver.quota_counts import QuotaCounts
 from rollouts.sandbox.apiserver.writes import Writes
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Store(Writes):
     def __init__(self, *, now: Callable[[], datetime] = utc_now, history: int = HISTORY) -> None:
         super().__init__(now, history)
         self.logs: dict[tuple[str, str, str], Path] = {}
-        self.followers.append(Garbage(self))
+        self.followers += [Garbage(self), QuotaCounts(self)]
         _furnish(self)
 
 

@@ -20,6 +20,7 @@ from rollouts.sandbox.apiserver.field_types import check_field_types
 from rollouts.sandbox.apiserver.objects import clone, key_of, metadata
 from rollouts.sandbox.apiserver.ownership import Ownership, Writer
 from rollouts.sandbox.apiserver.patches import merge_patch
+from rollouts.sandbox.apiserver.quotas import check_quotas
 from rollouts.sandbox.apiserver.registry import Resource
 
 IN_PROCESS = Writer("kube-controller-manager")
@@ -47,12 +48,13 @@ class Writes(Etcd):
         Store a new object and return it.
 
         Raises:
-            ApiError: 409 it exists, 404 its namespace does not, 422 it is invalid.
+            ApiError: 409 it exists, 404 its namespace does not, 422 it is invalid, 403 a quota is full.
         """
         resource = self.registry.of(kind)
         check_field_types(resource, body)
         obj = stored_form(lifecycle.newborn(self, resource, clone(body)), resource)
         self._admission.admit(resource, obj, None, writer)
+        check_quotas(self, resource, obj)
         name = obj["metadata"]["name"]
         if key_of(obj) in self._bucket(resource):
             raise already_exists(kind.plural, kind.group, name)
