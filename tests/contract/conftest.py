@@ -95,13 +95,7 @@ class KubeWorld:
         self._others = KubeRequests(kubeconfig)
 
     async def start(self) -> None:
-        definition = crd()
-        await self._others.apply(CRD, definition)
-        name = definition["metadata"]["name"]
-        async with aclosing(self._others.watch(Ref(CRD, "", name))) as states:
-            async for seen in states:
-                if _established(seen):
-                    break
+        await define(self._others, crd())
         await self._others.create(NAMESPACE, {"metadata": {"name": self.namespace}})
         await self.kube.start()
         await until(lambda: not self.kube.problems())
@@ -133,6 +127,16 @@ class KubeWorld:
 
     async def delete(self, ref: Ref) -> None:
         await self._others.delete(ref)
+
+
+async def define(admin: KubeRequests, definition: FrozenJSON) -> None:
+    """Apply a CRD, and return once its kind is served."""
+    await admin.apply(CRD, definition)
+    name = definition["metadata"]["name"]
+    async with aclosing(admin.watch(Ref(CRD, "", name))) as states:
+        async for seen in states:
+            if _established(seen):
+                break
 
 
 def _established(definition: JSON | None) -> bool:
@@ -196,7 +200,10 @@ async def real(real_kubeconfig: Path) -> AsyncIterator[KubeWorld]:
     await hung_up()
 
 
-@pytest.fixture(params=["fake", "embedded", pytest.param("real", marks=pytest.mark.control_plane)])
+SERVERS = ["embedded", pytest.param("real", marks=pytest.mark.control_plane)]
+
+
+@pytest.fixture(params=["fake", *SERVERS])
 def world(request: pytest.FixtureRequest) -> World:
     if request.param == "fake":
         return FakeWorld()

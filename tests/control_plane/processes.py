@@ -58,7 +58,7 @@ class ControlPlane:
     @property
     def certificate(self) -> tuple[Path, Path]:
         """What the API server proves with that it is at `address`, and the key; its kubeconfig trusts it."""
-        return self._directory / "apiserver.crt", self._directory / "apiserver.key"
+        return self._programs.authority, self._programs.authority.with_suffix(".key")
 
     def __enter__(self) -> Self:
         self._thread.start()

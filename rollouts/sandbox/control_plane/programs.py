@@ -123,6 +123,7 @@ class Programs:
             f"--cert-dir={self.directory}",  # it makes its own certificate there
             "--endpoint-reconciler-type=none",  # a loopback address is refused as an endpoint
             "--authorization-mode=RBAC",
+            "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",  # some clusters do
             f"--token-auth-file={self.directory / 'tokens.csv'}",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={self.directory / 'accounts.key'}",

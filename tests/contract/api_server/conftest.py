@@ -20,7 +20,7 @@ from rollouts.sandbox.workloads.disruptions import Disruptions
 from rollouts.sandbox.workloads.endpoints import EndpointSlices
 from rollouts.sandbox.workloads.replicasets import ReplicaSets
 from tests.contract.api_server.wire import Wire
-from tests.contract.conftest import BORROWED, hung_up, write_kubeconfig
+from tests.contract.conftest import BORROWED, SERVERS, hung_up, write_kubeconfig
 
 
 @pytest.fixture
@@ -59,9 +59,6 @@ async def real_wire(request: pytest.FixtureRequest, real_kubeconfig: Path) -> As
     yield wire
     await wire.close()
     await hung_up()
-
-
-SERVERS = ["embedded", pytest.param("real", marks=pytest.mark.control_plane)]
 
 
 @pytest.fixture(params=SERVERS)
