@@ -16,6 +16,12 @@ from rollouts.sandbox.apiserver.objects import dig
 from rollouts.sandbox.apiserver.selectors import labels_match
 
 Causes = Iterator[Cause]
+_MAY_CHANGE = (
+    "pod updates may not change fields other than `spec.containers[*].image`,"
+    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
+    "`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
 
 
 def object_causes(obj: FrozenJSON, current: FrozenJSON | None) -> list[Cause]:
@@ -86,8 +92,32 @@ def _container(container: FrozenJSON, here: str) -> Causes:
             yield from _port(f"{here}.{name}.httpGet.port", port)
 
 
-def _pod(obj: FrozenJSON, _current: FrozenJSON | None) -> Causes:
-    return _pod_spec(obj.get("spec") or {}, "spec")
+def _pod(obj: FrozenJSON, current: FrozenJSON | None) -> Causes:
+    spec = obj.get("spec") or {}
+    yield from _pod_spec(spec, "spec")
+    if current is not None:
+        yield from _pod_changes(spec, current.get("spec") or {})
+
+
+def _pod_changes(spec: FrozenJSON, before: FrozenJSON) -> Causes:
+    """Yield what may not change of a pod: nearly everything, once it is made."""
+    for name in ("containers", "initContainers"):
+        if len(spec.get(name) or ()) != len(before.get(name) or ()):
+            message = "Forbidden: pod updates may not add or remove containers"
+            yield Cause(f"spec.{name}", message, "FieldValueForbidden")
+            return
+    if _fixed(spec, before) != _fixed(before, before):
+        yield Cause("spec", f"Forbidden: {_MAY_CHANGE}", "FieldValueForbidden")
+
+
+def _fixed(spec: FrozenJSON, before: FrozenJSON) -> JSON:
+    """Return what of a pod's spec never changes; it is put on a node here by a change of it."""
+    free = {"activeDeadlineSeconds", "tolerations"}
+    free |= set() if before.get("nodeName") else {"nodeName"}
+    fixed = {key: value for key, value in spec.items() if key not in free}
+    for name in ("containers", "initContainers"):
+        fixed[name] = [{**container, "image": ""} for container in spec.get(name) or ()]
+    return fixed
 
 
 def _workload(obj: FrozenJSON, current: FrozenJSON | None) -> Causes:
