@@ -50,7 +50,8 @@ class ControlPlane:
         self._network = Network.claim()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="control plane")
-        self._programs = Programs(programs, directory, self._network.control_plane)
+        self.address = self._network.control_plane
+        self._programs = Programs(programs, directory, self.address)
         self._plane = running.ControlPlane(self._programs, Processes(directory / "logs"))
         self.kubeconfig = self._programs.kubeconfig
         self.url = self._programs.url
