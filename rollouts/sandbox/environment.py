@@ -25,11 +25,13 @@ from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.credentials import Kubeconfigs
+from rollouts.sandbox.dataplane.data_plane import DataPlane
 from rollouts.sandbox.dataplane.nginx import Listener
-from rollouts.sandbox.dataplane.plane import DataPlane, ended
+from rollouts.sandbox.dataplane.plane import NginxPlane
+from rollouts.sandbox.dataplane.traefik import TraefikPlane
 from rollouts.sandbox.embedded import EmbeddedControlPlane
 from rollouts.sandbox.network import Network, PodNetwork, free_port
-from rollouts.sandbox.processes import Process, Processes, Sweeper
+from rollouts.sandbox.processes import Process, Processes, Sweeper, ended
 from rollouts.sandbox.prometheus import Job, Prometheus
 from rollouts.sandbox.prometheus_package import Say, find_prometheus
 from rollouts.sandbox.readiness import until_answered
@@ -99,10 +101,10 @@ class Sandbox:
         self._sweeper = Sweeper(self.directory)
         self._processes = Processes(self.directory / "logs", self._sweeper)
         self._controller: Process | None = None
-        self._nginx: Process | None = None
+        self._serving: Process | None = None
         self._ready = False
         self._stack = AsyncExitStack()
-        here, edge = self.network.control_plane, self.network.ingress
+        here = self.network.control_plane
         self.prometheus = Prometheus(
             lambda: find_prometheus(say),
             self._processes,
@@ -114,16 +116,7 @@ class Sandbox:
         self.control = self._control_plane(control_plane, manifests)
         self.cluster: Cluster = self.control.cluster
         self._pods = PodNetwork(self.network.number, self.control.told_as)
-        self.data_plane = DataPlane(
-            self.cluster,
-            self._pods,
-            self._processes,
-            self.directory / "nginx",
-            listener=Listener(
-                edge, free_port(edge, 8080), free_port(edge, 8079), free_port(edge, 8088)
-            ),
-            exporter=(here, free_port(here, 9113)),
-        )
+        self.data_plane: DataPlane = self._data_plane()
         self.node = Node(self.cluster, self._pods, self._processes, logs=self.control.logs)
         self.seat = Seat(
             kubeconfig=self.directory / "controller.kubeconfig",
@@ -171,7 +164,7 @@ class Sandbox:
     @property
     def gateway_url(self) -> str:
         """Where the Gateways are served alone; at `ingress_url` they are served beside Ingresses."""
-        return self.data_plane.listener.gateway_url
+        return self.data_plane.gateway_url
 
     @property
     def prometheus_url(self) -> str:
@@ -184,7 +177,7 @@ class Sandbox:
     def describe(self) -> SandboxState:
         """Return what runs where, now; the same is in `sandbox.json`."""
         running: dict[str, Process | None] = {
-            "nginx": self._nginx,
+            self.data_plane.name: self._serving,
             "prometheus": self.prometheus.process,
         }
         running |= {**self.control.processes, "controller": self._controller}
@@ -206,6 +199,7 @@ class Sandbox:
                 "exporter": self.data_plane.metrics_url,
                 "controller": self.controller_url,
             },
+            data_plane=self.data_plane.name,
             scrape_seconds=self.scrape_seconds,
             processes=processes,
         )
@@ -243,7 +237,7 @@ class Sandbox:
             await self.control.start(Kubeconfigs(self.kubeconfig, self.seat.kubeconfig))
             await self.node.start()
             stack.push_async_callback(self.node.stop)
-            self._nginx = await self.data_plane.start()
+            self._serving = await self.data_plane.start()
             stack.push_async_callback(self.data_plane.stop)
             await self._start_metrics(stack)
             if self._controller_command:
@@ -319,6 +313,19 @@ class Sandbox:
         directory = self.directory / "control-plane"
         return RealControlPlane(home, directory, self.network, self._processes, manifests)
 
+    def _data_plane(self) -> DataPlane:
+        here, edge = self.network.control_plane, self.network.ingress
+        return NginxPlane(
+            self.cluster,
+            self._pods,
+            self._processes,
+            self.directory / "nginx",
+            listener=Listener(
+                edge, free_port(edge, 8080), free_port(edge, 8079), free_port(edge, 8088)
+            ),
+            exporter=(here, free_port(here, 9113)),
+        )
+
     async def _start_metrics(self, stack: AsyncExitStack) -> None:
         pods = self.directory / "prometheus" / "pods.json"
         targets = ScrapeTargets(self.cluster, self._pods, pods)
@@ -327,7 +334,7 @@ class Sandbox:
         stack.push_async_callback(_cancel, following)
         self.prometheus.configure(
             [
-                Job("ingress-nginx", (_authority(self.data_plane.metrics_url),), honor_labels=True),
+                self.data_plane.job,
                 Job("rollouts", (_authority(self.controller_url),)),
                 Job("pods", targets_file=pods),
             ]
@@ -347,6 +354,19 @@ class Sandbox:
 def _authority(url: str) -> str:
     """Return the address:port of a URL."""
     return url.split("/")[2]
+
+
+class TraefikSandbox(Sandbox):
+    """A sandbox whose Ingresses, HTTPRoutes and GRPCRoutes Traefik serves, on the sandbox's own control plane."""
+
+    def _data_plane(self) -> DataPlane:
+        return TraefikPlane(
+            self.embedded.cluster,
+            self._processes,
+            self.directory / "traefik",
+            address=self.network.ingress,
+            kubeconfig=self.kubeconfig,
+        )
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 import yaml
 
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.dataplane.plane import ended
-from rollouts.sandbox.processes import Process, Processes
+from rollouts.sandbox.processes import Process, Processes, ended
 from rollouts.sandbox.readiness import until_answered
 
 READY_WITHIN_SECONDS = 60.0

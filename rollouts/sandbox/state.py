@@ -39,6 +39,7 @@ class SandboxState:
     network: str = ""
     kubeconfig: str = ""
     urls: Mapping[str, str] = field(default_factory=dict)
+    data_plane: str = "nginx"
     scrape_seconds: float = 1.0
     processes: Sequence[Member] = ()
 

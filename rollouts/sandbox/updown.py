@@ -27,10 +27,9 @@ SWEPT_WITHIN_SECONDS = 15.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def up_command(directory: Path, control_plane: Path | None = None) -> list[str]:
+def up_command(directory: Path, *options: str) -> list[str]:
     """Return the command that stands a sandbox up in the foreground."""
-    command = [sys.executable, "-m", "rollouts", "sandbox", "up", "--dir", str(directory)]
-    return command if control_plane is None else [*command, "--control-plane", str(control_plane)]
+    return [sys.executable, "-m", "rollouts", "sandbox", "up", "--dir", str(directory), *options]
 
 
 async def stand(sandbox: Sandbox, ready: Callable[[SandboxState], None]) -> None:

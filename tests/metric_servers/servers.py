@@ -12,8 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
-from rollouts.sandbox.dataplane.plane import ended
-from rollouts.sandbox.processes import Process, Processes
+from rollouts.sandbox.processes import Process, Processes, ended
 from rollouts.sandbox.prometheus_package import find_prometheus
 from rollouts.sandbox.readiness import until_answered
 from tests.metric_servers.build import (

@@ -23,13 +23,15 @@ TRAFFIC_SPLIT = Kind("split.smi-spec.io", "v1alpha4", "trafficsplits", "TrafficS
 SCALED_OBJECT = Kind("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject")
 
 FILES = ("smi.yaml", "gateway-api.yaml", "keda.yaml")
+TRAEFIK = "traefik.yaml"
+"""More kinds of the Gateway API, without which Traefik serves no route."""
 
 
-def definitions() -> list[JSON]:
-    """Return the CustomResourceDefinitions as plain JSON."""
+def definitions(*files: str) -> list[JSON]:
+    """Return the CustomResourceDefinitions of these files, or else of `FILES`, as plain JSON."""
     here = resources.files(__name__)
     return [
         cast("JSON", document)
-        for name in FILES
+        for name in files or FILES
         for document in yaml.safe_load_all(here.joinpath(name).read_text(encoding="utf-8"))
     ]

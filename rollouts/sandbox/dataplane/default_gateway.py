@@ -15,16 +15,16 @@ NAME = "sandbox"
 NAMESPACE = "default"
 
 
-async def furnish(cluster: Cluster) -> None:
+async def furnish(cluster: Cluster, controller: str = CONTROLLER, port: int = 80) -> None:
     """
-    Make the two where they are missing and their kinds are served.
+    Make the two where they are missing and their kinds are served; `controller` is whose they are.
 
     Raises:
         Unavailable: the API server does not answer.
     """
     for kind, namespace, spec in (
-        (GATEWAY_CLASS, "", {"controllerName": CONTROLLER}),
-        (GATEWAY, NAMESPACE, {"gatewayClassName": NAME, "listeners": [_listener()]}),
+        (GATEWAY_CLASS, "", {"controllerName": controller}),
+        (GATEWAY, NAMESPACE, {"gatewayClassName": NAME, "listeners": [_listener(port)]}),
     ):
         if cluster.served(kind) == kind and cluster.get(kind, namespace, NAME) is None:
             metadata = {"name": NAME} | ({"namespace": namespace} if namespace else {})
@@ -40,6 +40,6 @@ async def _create(cluster: Cluster, kind: Kind, body: JSON) -> None:
             raise
 
 
-def _listener() -> JSON:
+def _listener(port: int) -> JSON:
     everywhere = {"namespaces": {"from": "All"}}
-    return {"name": "http", "protocol": "HTTP", "port": 80, "allowedRoutes": everywhere}
+    return {"name": "http", "protocol": "HTTP", "port": port, "allowedRoutes": everywhere}

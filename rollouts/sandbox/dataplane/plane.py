@@ -13,15 +13,18 @@ from rollouts.sandbox.dataplane.ingress_metrics import IngressMetrics
 from rollouts.sandbox.dataplane.ingresses import IngressSettings
 from rollouts.sandbox.dataplane.nginx import Listener, Nginx
 from rollouts.sandbox.network import PodNetwork
-from rollouts.sandbox.processes import Process, Processes
+from rollouts.sandbox.processes import Process, Processes, ended
+from rollouts.sandbox.prometheus import Job
 
 
-class DataPlane:
+class NginxPlane:
     """
     Serves a cluster's Ingresses, HTTPRoutes and GRPCRoutes on `listener` from `start` to `stop`.
 
     The exporter listens on the address and port `exporter`; `metrics_url` is its page.
     """
+
+    name = "nginx"
 
     def __init__(
         self,
@@ -52,6 +55,17 @@ class DataPlane:
         address, port = self._exporter_at
         return f"http://{address}:{port}/metrics"
 
+    @property
+    def gateway_url(self) -> str:
+        """Where the Gateways are served alone; at `url` they are served beside Ingresses."""
+        return self.listener.gateway_url
+
+    @property
+    def job(self) -> Job:
+        """What Prometheus scrapes: the exporter, whose labels are those of ingress-nginx."""
+        address, port = self._exporter_at
+        return Job("ingress-nginx", (f"{address}:{port}",), honor_labels=True)
+
     async def start(self) -> Process:
         """
         Return nginx's process when everything answers and the cluster's routes are in force.
@@ -81,13 +95,6 @@ class DataPlane:
     async def stop(self) -> None:
         """Stop all of it; what was logged until then has been counted."""
         await self._stack.aclose()
-
-
-def ended(process: Process) -> str:
-    """Return "" while the process runs, and else what became of it and where its log is."""
-    if process.returncode is None:
-        return ""
-    return f"{process.name} ended with status {process.returncode}; see {process.log}"
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

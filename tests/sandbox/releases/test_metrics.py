@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from rollouts.model.kinds import JSON, ROLLOUT
+from rollouts.sandbox.dataplane.plane import NginxPlane
 from tests.sandbox.releases import manifests
 from tests.sandbox.releases.gate import Trick, event, slow
 from tests.sandbox.releases.release import Release
@@ -89,7 +90,9 @@ async def errors_that_stable_has_as_well_are_compared(release: Release) -> None:
 
 def forget_counters(release: Release) -> None:
     """Let the exporter count a release's requests from zero, as when ingress-nginx is restarted."""
-    metrics = release.sandbox.data_plane.metrics
+    data_plane = release.sandbox.data_plane
+    assert isinstance(data_plane, NginxPlane)
+    metrics = data_plane.metrics
     for labels in [each for each in metrics._requests if release.namespace in each]:
         del metrics._requests[labels]
         for durations in metrics._durations.values():

@@ -1,7 +1,6 @@
 """Releases on a real Traefik, which reads the sandbox's API server with both of its providers."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +9,7 @@ from bench.data_plane import DataPlane
 from bench.data_planes import look_at, planes
 from bench.feature_trial import ASKED, FEW, WEIGHTS
 from bench.manifests import NAME, SOON, rollout, service
-from bench.traefik import Absent, traefik
-from rollouts.sandbox.environment import Sandbox
+from rollouts.sandbox.environment import Sandbox, TraefikSandbox
 
 pytestmark = pytest.mark.sandbox
 ANSWERS = 400
@@ -20,15 +18,10 @@ OFF_BY = 2
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[tuple[Sandbox, list[DataPlane]]]:
+async def world() -> AsyncIterator[tuple[Sandbox, list[DataPlane]]]:
     """A sandbox and Traefik's two data planes: the one for Ingresses, and the one for routes."""
-    async with sandbox() as running:
-        try:
-            async with traefik(running, tmp_path) as other:
-                found = planes(running, other)
-                yield running, [each for each in found if each.url == other.url]
-        except Absent as why:
-            pytest.skip(str(why))
+    async with sandbox(kind=TraefikSandbox) as running:
+        yield running, await planes(running)
 
 
 @pytest.mark.nightly

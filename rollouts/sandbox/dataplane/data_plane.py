@@ -1,0 +1,43 @@
+"""What a sandbox asks of whatever serves its routes."""
+
+from typing import Protocol
+
+from rollouts.sandbox.processes import Process
+from rollouts.sandbox.prometheus import Job
+
+
+class DataPlane(Protocol):
+    """Serves a cluster's routes from `start` to `stop`."""
+
+    @property
+    def name(self) -> str:
+        """As which its process is known."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """Where Ingresses are served."""
+        ...
+
+    @property
+    def gateway_url(self) -> str:
+        """Where Gateways are served."""
+        ...
+
+    @property
+    def metrics_url(self) -> str:
+        """Where its metrics are."""
+        ...
+
+    @property
+    def job(self) -> Job:
+        """What Prometheus scrapes there."""
+        ...
+
+    async def start(self) -> Process:
+        """Return its process when everything answers; raises Permanent or Unavailable."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop all of it."""
+        ...
