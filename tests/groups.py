@@ -23,7 +23,7 @@ def group_of(nodeid: str) -> str:
     """Return the name of the group that runs in one process."""
     file = file_of(nodeid)
     if REAL in nodeid.partition("[")[2].removesuffix("]").split("-"):
-        return REAL
+        return f"{RELEASES}{REAL}" if file.startswith(RELEASES) else REAL
     if file.startswith(RELEASES):
         return f"{RELEASES}{crc32(nodeid.encode()) % SANDBOXES_OF_RELEASES}"
     if file.startswith(EACH_ALONE) and file not in TOGETHER:

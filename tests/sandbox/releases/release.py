@@ -34,7 +34,7 @@ class Release:
 
     def __init__(self, sandbox: "ReleaseSandbox", namespace: str) -> None:
         self.sandbox = sandbox
-        self.store = sandbox.store
+        self.objects = sandbox.objects
         self.namespace = namespace
         self.host = f"{namespace}.example"
         self._seen: dict[tuple[Kind, str], JSON | None] = {}
@@ -56,7 +56,7 @@ class Release:
         )
 
     def create(self, kind: Kind, body: JSON) -> JSON:
-        return self.store.create(kind, body)
+        return self.objects.create(kind, body)
 
     @asynccontextmanager
     async def traffic(
@@ -83,7 +83,7 @@ class Release:
 
     def edits(self, kind: Kind, name: str, patch: JSON) -> None:
         """Merge-patch an object, as somebody would by hand."""
-        self.store.patch(kind, self.namespace, name, patch)
+        self.objects.patch(kind, self.namespace, name, patch)
 
     def has_steps(self, steps: list[JSON]) -> None:
         """Change the steps."""
@@ -95,7 +95,7 @@ class Release:
         self.edits(ROLLOUT, manifests.NAME, {"metadata": {"annotations": annotations}})
 
     def removes(self, kind: Kind, name: str) -> None:
-        self.store.delete(kind, self.namespace, name)
+        self.objects.delete(kind, self.namespace, name)
 
     def ends(self) -> None:
         """Remove its objects, so that its pods go."""
@@ -118,10 +118,10 @@ class Release:
 
     def get(self, kind: Kind, name: str) -> JSON | None:
         """Return the object; the same copy until something is written, for conditions ask again and again."""
-        if self._seen_at != self.store.revision:
-            self._seen, self._seen_at = {}, self.store.revision
+        if self._seen_at != self.objects.revision:
+            self._seen, self._seen_at = {}, self.objects.revision
         if (kind, name) not in self._seen:
-            self._seen[kind, name] = self.store.get(kind, self.namespace, name)
+            self._seen[kind, name] = self.objects.get(kind, self.namespace, name)
         return self._seen[kind, name]
 
     @property
@@ -174,16 +174,16 @@ class Release:
         return dict(found["spec"].get("selector") or {}) if found else {}
 
     def pods(self) -> list[JSON]:
-        return self.store.select(POD, self.namespace)
+        return self.objects.select(POD, self.namespace)
 
     def replica_sets(self) -> list[JSON]:
-        return self.store.select(REPLICA_SET, self.namespace)
+        return self.objects.select(REPLICA_SET, self.namespace)
 
     def events(self, reason: str) -> list[str]:
         """Return what the events about the Rollout with this reason say."""
         return [
             str(event.get("message", ""))
-            for event in self.store.select(EVENT, self.namespace)
+            for event in self.objects.select(EVENT, self.namespace)
             if event.get("reason") == reason
             and event.get("involvedObject", {}).get("kind") == ROLLOUT.name
         ]

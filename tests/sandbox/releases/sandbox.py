@@ -9,10 +9,13 @@ from pathlib import Path
 from rollouts.controller.manifests import manifests as controller_manifests
 from rollouts.sandbox.apiserver.audit import AuditEntry, AuditLog
 from rollouts.sandbox.apiserver.builtins import NAMESPACE
+from rollouts.sandbox.control_plane.audit_file import AuditFile
+from rollouts.sandbox.control_plane.real import RealControlPlane
 from rollouts.sandbox.crashes import is_write
 from rollouts.sandbox.environment import Sandbox, Seat, controller_command
 from rollouts.sandbox.processes import Process, environment
 from tests.sandbox.releases.gate import Gate
+from tests.sandbox.releases.objects import Objects, RealObjects
 from tests.sandbox.releases.preloaded import Call, Preloaded
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.verbs import Ended, run_verb
@@ -29,14 +32,42 @@ class Audit(AuditLog):
 
 
 class ReleaseSandbox(Sandbox):
-    """A whole sandbox for releases; its controller asks Prometheus through `gate`."""
+    """
+    A whole sandbox for releases; its controller asks Prometheus through `gate`.
 
-    def __init__(self, directory: Path) -> None:
+    It runs on the real control plane whose programs are in `control_plane`, or else on its own.
+    """
+
+    def __init__(self, directory: Path, control_plane: Path | None = None) -> None:
         installed = [each for each in controller_manifests() if each["kind"] != "Deployment"]
         self.gate = Gate()
-        super().__init__(directory, manifests=installed, controller=self._through_the_gate)
-        self.audit = Audit()
-        self.api.audit = self.audit
+        super().__init__(
+            directory,
+            manifests=installed,
+            controller=self._through_the_gate,
+            control_plane=control_plane,
+        )
+        self._audit = Audit()
+        self._audit_file: AuditFile | None = None
+        self.objects: Objects
+        if isinstance(self.control, RealControlPlane):
+            self._audit_file = AuditFile(self.control.programs.audit_log, self._audit)
+            self.objects = RealObjects(self.control)
+        else:
+            self.api.audit = self._audit
+            self.objects = self.store
+
+    @property
+    def is_real(self) -> bool:
+        """Whether it runs on a real control plane."""
+        return self._audit_file is not None
+
+    @property
+    def audit(self) -> Audit:
+        """What was asked of the API server so far."""
+        if self._audit_file is not None:
+            self._audit_file.read()
+        return self._audit
 
     async def start(self) -> None:
         await self.gate.start()
@@ -45,10 +76,12 @@ class ReleaseSandbox(Sandbox):
     async def stop(self) -> None:
         await super().stop()
         await self.gate.stop()
+        if isinstance(self.objects, RealObjects):
+            self.objects.close()
 
     def release(self, namespace: str) -> Release:
         """Return a release in a namespace that is new."""
-        self.store.create(NAMESPACE, {"metadata": {"name": namespace}})
+        self.objects.create(NAMESPACE, {"metadata": {"name": namespace}})
         return Release(self, namespace)
 
     def controller_log(self) -> str:

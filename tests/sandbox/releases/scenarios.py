@@ -12,7 +12,6 @@ A group (`tests/groups.py`) is what one process runs: it has a common sandbox, a
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +23,20 @@ AT_ONCE = 3
 SANDBOXES_AT_ONCE = 1
 
 Scenario = Callable[[Any], Awaitable[None]]
+
+
+own_only: dict[Scenario, str] = {}
+"""Scenarios that can't be had on a real control plane, and why."""
+
+
+def on_own_only(reason: str) -> Callable[[Scenario], Scenario]:
+    """Say that a scenario needs the sandbox's own control plane."""
+
+    def said(scenario: Scenario) -> Scenario:
+        own_only[scenario] = reason
+        return scenario
+
+    return said
 
 
 def name_of(scenario: Scenario) -> str:
@@ -41,20 +54,27 @@ def scenario_of(item: pytest.Item) -> Scenario | None:
 
 
 class Running:
-    """Scenarios under way, by name; `items` are all tests that this process might run."""
+    """
+    Scenarios under way, by name; `items` are all tests that this process might run.
+
+    `another` makes a sandbox, of that name, for a scenario that wants one of its own.
+    """
 
     def __init__(
-        self, sandbox: ReleaseSandbox, directory: Path, items: Iterable[pytest.Item]
+        self,
+        sandbox: ReleaseSandbox,
+        another: Callable[[str], ReleaseSandbox],
+        items: Iterable[pytest.Item],
     ) -> None:
         self._sandbox = sandbox
-        self._directory = directory
+        self._another = another
         self._shared = asyncio.Semaphore(AT_ONCE)
         self._own = asyncio.Semaphore(SANDBOXES_AT_ONCE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._groups: dict[str, list[Scenario]] = {}
         for item in items:
             scenario = scenario_of(item)
-            if scenario is not None:
+            if scenario is not None and item.get_closest_marker("skip") is None:
                 self._groups.setdefault(group_of(item.nodeid), []).append(scenario)
 
     def begin(self, item: pytest.Item) -> None:
@@ -78,7 +98,7 @@ class Running:
 
     async def _in_own_sandbox(self, scenario: Scenario) -> None:
         async with self._own:
-            sandbox = ReleaseSandbox(self._directory / name_of(scenario))
+            sandbox = self._another(name_of(scenario))
             await sandbox.start()
             try:
                 await scenario(sandbox)

@@ -82,7 +82,7 @@ def switches(release: Release, begin: int) -> int:
 
 
 def pods_of(release: Release, hash_: str) -> list[JSON]:
-    return release.store.select(POD, release.namespace, {HASH_LABEL: hash_})
+    return release.objects.select(POD, release.namespace, {HASH_LABEL: hash_})
 
 
 def ready(pods: list[JSON]) -> int:

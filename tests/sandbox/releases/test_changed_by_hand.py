@@ -40,7 +40,7 @@ async def a_rollout_deleted_alone_in_the_middle_goes_on_when_it_is_there_again(
         await release.is_at(50)
         again = release.rollout_body(manifests.UNTIL_PROMOTED)
         again["spec"]["template"] = release.rollout["spec"]["template"]
-        release.store.delete(ROLLOUT, release.namespace, manifests.NAME, propagation="Orphan")
+        release.objects.delete(ROLLOUT, release.namespace, manifests.NAME, propagation="Orphan")
         await release.until(lambda: not release.rollout and not any(owners(release)))
 
         release.create(ROLLOUT, again)

@@ -44,14 +44,14 @@ def definition(kind: Kind, *served: str) -> JSON:
 
 def serves(sandbox: ReleaseSandbox, kind: Kind, *versions: str) -> None:
     """Have the API server serve these versions of a kind from now on; none at all when none is given."""
-    store, name = sandbox.store, kind.crd_name
+    objects, name = sandbox.objects, kind.crd_name
     if not versions:
-        store.delete(CRD, "", name)
-    elif store.get(CRD, "", name) is None:
-        store.create(CRD, definition(kind, *versions))
+        objects.delete(CRD, "", name)
+    elif objects.get(CRD, "", name) is None:
+        objects.create(CRD, definition(kind, *versions))
     else:
         listed = definition(kind, *versions)["spec"]["versions"]
-        store.patch(CRD, "", name, {"spec": {"versions": listed}})
+        objects.patch(CRD, "", name, {"spec": {"versions": listed}})
 
 
 async def routers_work_as_soon_and_as_long_as_their_kinds_are_served(

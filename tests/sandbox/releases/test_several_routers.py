@@ -105,7 +105,7 @@ def edge_says_yes(release: Release) -> None:
     listed = (route.get("status") or {}).get("parents") or []
     others = [each for each in listed if each["parentRef"]["name"] != EDGE["name"]]
     status = {"status": {"parents": [*others, answer]}}
-    release.store.patch(HTTP_ROUTE, release.namespace, manifests.NAME, status, "status")
+    release.objects.patch(HTTP_ROUTE, release.namespace, manifests.NAME, status, "status")
 
 
 def edge_has_said(release: Release) -> bool:
