@@ -13,12 +13,22 @@ import pytest_asyncio
 
 from tests.groups import REAL
 from tests.sandbox.releases.sandbox import ReleaseSandbox
-from tests.sandbox.releases.scenarios import Running, name_of, own_only, scenario_of
+from tests.sandbox.releases.scenarios import Running, name_of, scenario_of
 
 OWN = pytest.param("own", id=pytest.HIDDEN_PARAM)
 BY_DAY = {
     "a-good-release-gets-the-traffic-that-is-configured-and-is-promoted",
 }
+FAULTS = "orders faults of the sandbox's own API server"
+KEDA = "nobody looks after ScaledObjects on a real control plane"
+ON_OWN_ONLY = {
+    "killed-after-each-of-its-writes-it-loses-nothing": FAULTS,
+    "cut-off-refused-and-told-that-the-past-is-gone-it-goes-on": FAULTS,
+    "routers-in-trouble": FAULTS,
+    "example-autoscaling-keda": KEDA,
+    "keda-scales-a-release-on-its-way-up-and-never-below-its-start": KEDA,
+}
+"""What can't be had on a real control plane, and why."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -34,10 +44,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if callspec is None or callspec.params.get("programs") != REAL:
             continue
         scenario = scenario_of(item)
-        if scenario is None or name_of(scenario) not in BY_DAY:
+        name = name_of(scenario) if scenario else ""
+        if name not in BY_DAY:
             item.add_marker(pytest.mark.nightly)
-        if scenario is not None and (reason := own_only.get(scenario)):
-            item.add_marker(pytest.mark.skip(reason=reason))
+        if name in ON_OWN_ONLY:
+            item.add_marker(pytest.mark.skip(reason=ON_OWN_ONLY[name]))
 
 
 @pytest.fixture(scope="session")

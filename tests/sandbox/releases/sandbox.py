@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from rollouts.controller.manifests import manifests as controller_manifests
 from rollouts.sandbox.apiserver.audit import AuditEntry, AuditLog
 from rollouts.sandbox.apiserver.builtins import NAMESPACE
 from rollouts.sandbox.control_plane.audit_file import AuditFile
+from rollouts.sandbox.control_plane.programs import API_SERVER
 from rollouts.sandbox.control_plane.real import RealControlPlane
 from rollouts.sandbox.crashes import is_write
 from rollouts.sandbox.environment import Sandbox, Seat, controller_command
@@ -83,6 +85,19 @@ class ReleaseSandbox(Sandbox):
         """Return a release in a namespace that is new."""
         self.objects.create(NAMESPACE, {"metadata": {"name": namespace}})
         return Release(self, namespace)
+
+    def hang_api_server(self) -> None:
+        """Let whoever asks the API server wait, until it is resumed."""
+        if isinstance(self.control, RealControlPlane):
+            os.kill(self.control.processes[API_SERVER].pid, signal.SIGSTOP)
+        else:
+            self.api.faults.hang()
+
+    def resume_api_server(self) -> None:
+        if isinstance(self.control, RealControlPlane):
+            os.kill(self.control.processes[API_SERVER].pid, signal.SIGCONT)
+        else:
+            self.api.faults.resume()
 
     def controller_log(self) -> str:
         return (self.directory / "logs" / "controller.log").read_text()

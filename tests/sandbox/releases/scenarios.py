@@ -25,20 +25,6 @@ SANDBOXES_AT_ONCE = 1
 Scenario = Callable[[Any], Awaitable[None]]
 
 
-own_only: dict[Scenario, str] = {}
-"""Scenarios that can't be had on a real control plane, and why."""
-
-
-def on_own_only(reason: str) -> Callable[[Scenario], Scenario]:
-    """Say that a scenario needs the sandbox's own control plane."""
-
-    def said(scenario: Scenario) -> Scenario:
-        own_only[scenario] = reason
-        return scenario
-
-    return said
-
-
 def name_of(scenario: Scenario) -> str:
     return str(getattr(scenario, "__name__", "")).replace("_", "-")
 

@@ -11,6 +11,7 @@ from tests.sandbox.releases import manifests
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.sandbox import ReleaseSandbox
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
+from tests.waiting import served
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 
@@ -148,6 +149,7 @@ async def only_the_paths_of_the_service_get_a_canary(release: Release) -> None:
     release.create(INGRESS, manifests.ingress(release.namespace, *rules))
     release.create(ROLLOUT, release.rollout_body(manifests.UNTIL_PROMOTED))
     await release.is_healthy()
+    await served(release.sandbox.ingress_url, release.host)
     async with release.traffic() as load:
         release.updates_to("2")
         await release.is_at(50)

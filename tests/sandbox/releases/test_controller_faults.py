@@ -129,10 +129,10 @@ async def an_api_server_that_does_not_answer_is_waited_for(sandbox: ReleaseSandb
     async with release.traffic() as load:
         release.updates_to("2")
         await release.is_at(25)
-        sandbox.api.faults.hang()
+        sandbox.hang_api_server()
         await release.serves(load, 100)
         assert release.weight == 25
-        sandbox.api.faults.resume()
+        sandbox.resume_api_server()
         await release.is_promoted()
     assert load.report().lost_reasons == {}
 
