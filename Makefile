@@ -9,7 +9,7 @@ WORKERS ?= $(shell echo $$(($$(nproc) + 4)))
 # Beside the one that each change is tested on: the oldest that is held to, and the newest.
 OTHER_CONTROL_PLANES ?= 1.34.4 1.37.2
 
-.PHONY: help demo test control-plane metric-servers nightly check style types layers limits format crd messages lock bench leaning sim planted reconciles side-by-side switches matrix data-planes clean
+.PHONY: help demo test control-plane metric-servers real-releases nightly check style types layers limits format crd messages lock bench leaning sim planted reconciles side-by-side switches matrix data-planes clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,11 @@ control-plane: ## Build a real API server, its etcd and its controllers for the 
 metric-servers: .venv/.installed ## Get Prometheus 3 and two versions of VictoriaMetrics for the tests (needs Go, and apt-get for one of them)
 	@nice -n 19 python -m tests.metric_servers.build
 
-nightly: .venv/.installed metric-servers ## Run the longest tests: routers that come and go, a controller that dies after each write to a route, other API servers, other metric servers
-	@ROLLOUTS_METRIC_SERVERS=required pytest -m nightly -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)
+real-releases: .venv/.installed control-plane ## Release on a real control plane: every strategy, router and ending; takes twelve minutes
+	@ROLLOUTS_CONTROL_PLANE=required pytest -m control_plane --durations=10 tests/sandbox/releases $(ARGS)
+
+nightly: .venv/.installed control-plane metric-servers ## Run the longest tests: routers that come and go, a controller that dies after each write to a route, every release on a real control plane, other API servers, other metric servers
+	@ROLLOUTS_CONTROL_PLANE=required ROLLOUTS_METRIC_SERVERS=required pytest -m nightly -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)
 	@ROLLOUTS_EVERY_MOMENT=1 pytest -q -m "not nightly" -n $(WORKERS) --dist loadscope tests/unit/controller tests/unit/core
 	@for version in $(OTHER_CONTROL_PLANES); do \
 		$(MAKE) --no-print-directory control-plane VERSION=$$version && \

@@ -17,8 +17,14 @@ from tests.sandbox.releases.scenarios import Running, name_of, scenario_of
 
 OWN = pytest.param("own", id=pytest.HIDDEN_PARAM)
 BY_DAY = {
-    "a-good-release-gets-the-traffic-that-is-configured-and-is-promoted",
+    "a-bad-release-is-rolled-back",
+    "a-bad-one-is-taken-out-of-the-route-at-once",
+    "a-split-sends-the-share-that-is-configured-and-goes",
+    "a-bake-that-fails-is-switched-back",
+    "a-bad-release-gives-its-pods-back",
+    "a-release-under-way-is-given-back-as-it-was",
 }
+"""One for each strategy and router: with the control plane they take 19 seconds of a core in all."""
 FAULTS = "orders faults of the sandbox's own API server"
 KEDA = "nobody looks after ScaledObjects on a real control plane"
 ON_OWN_ONLY = {
