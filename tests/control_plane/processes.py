@@ -51,15 +51,15 @@ class ControlPlane:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="control plane")
         self.address = self._network.control_plane
-        self._programs = Programs(programs, directory, self.address)
-        self._plane = running.ControlPlane(self._programs, Processes(directory / "logs"))
-        self.kubeconfig = self._programs.kubeconfig
-        self.url = self._programs.url
+        self.programs = Programs(programs, directory, self.address)
+        self._plane = running.ControlPlane(self.programs, Processes(directory / "logs"))
+        self.kubeconfig = self.programs.kubeconfig
+        self.url = self.programs.url
 
     @property
     def certificate(self) -> tuple[Path, Path]:
         """What the API server proves with that it is at `address`, and the key; its kubeconfig trusts it."""
-        return self._programs.authority, self._programs.authority.with_suffix(".key")
+        return self.programs.authority, self.programs.authority.with_suffix(".key")
 
     def __enter__(self) -> Self:
         self._thread.start()

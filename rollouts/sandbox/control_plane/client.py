@@ -5,6 +5,7 @@ Nothing is tried again here, and nothing is kept.
 """
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections.abc import AsyncGenerator, Mapping
@@ -88,10 +89,8 @@ class Client:
             async with self._http().get(path, params=asked, timeout=_WATCH_PATIENCE) as response:
                 if response.status >= 400:
                     raise _refusal(response.status, _document(await response.read()))
-                rest = b""  # events may be longer than any line that aiohttp would read
-                async for chunk in response.content.iter_any():
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    for line in lines:
+                async with contextlib.aclosing(_lines(response)) as lines:
+                    async for line in lines:
                         yield json.loads(line)
         except _NO_ANSWER as error:
             raise _unavailable(error) from error
@@ -114,6 +113,20 @@ class Client:
                 self._url, headers=self._headers, connector=connector
             )
         return self._session
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
+    """Yield lines, which may be longer than any that aiohttp would read; hang up when nobody wants more."""
+    rest = b""
+    try:
+        async for chunk in response.content.iter_any():
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                yield line
+    finally:
+        connection = response.connection
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()  # a goodbye over TLS takes an answer
 
 
 def _document(content: bytes) -> JSON:

@@ -41,9 +41,6 @@ class RealControlPlane:
     It has `manifests` from the beginning. Of its objects those of the kinds `NEEDED` can be read in
     `cluster`, and those that it is told to follow. There are no metrics of pods, and nobody looks
     after ScaledObjects.
-
-    Raises:
-        UsageError: `home` lacks one of the programs.
     """
 
     told_as = TOLD_ELSEWHERE
@@ -56,8 +53,7 @@ class RealControlPlane:
         processes: Processes,
         manifests: Sequence[JSON],
     ) -> None:
-        if not are_in(home):
-            raise UsageError(f"{home} lacks one of {', '.join(PROGRAMS)}")
+        self._home = home
         address = network.control_plane
         ports = Ports.free(lambda usual: free_port(address, usual))
         self.programs = Programs(home, directory, address, ports)
@@ -82,9 +78,12 @@ class RealControlPlane:
         Answer, and write how: for people, and for the controller.
 
         Raises:
+            UsageError: one of the programs is not there.
             ApiError: a manifest is refused.
             Unavailable: a program does not get ready; the message names the logs.
         """
+        if not are_in(self._home):
+            raise UsageError(f"{self._home} lacks one of {', '.join(PROGRAMS)}")
         self._stack.push_async_callback(self.plane.stop)
         await self.plane.start()
         admin = self._client(ADMIN_NAME)
