@@ -11,7 +11,8 @@ process that is scraped, whose series always come together, in one scrape:
   now, or the process began again. It is new only if the process says that it started since.
 - None was seen before: it is new if the process was scraped just before counting began, and
   so had no such series then, or if it says that it started since. One that is made for the
-  release (a pod of the canary) is also new if nobody tried to scrape it then, while others were.
+  release (a pod of the canary) is also new if nobody tried to scrape it then, while others were. Of
+  metrics that are pushed there is no `up`: then it is new if others of the metric came in.
 
 In doubt the first sample is where counting begins.
 """
@@ -43,6 +44,8 @@ class CounterBaseline:
         self._before: dict[str, dict[_Target, bool]] = {}
         """Per job: who was a target just before counting began, and whether it answered."""
         self._scraping: bool | None = None
+        self._coming_in = False
+        """Whether any series of the metric had two samples then."""
 
     async def from_zero(
         self,
@@ -58,6 +61,7 @@ class CounterBaseline:
             RolloutsError: the source did not answer.
         """
         since = self._since.timestamp()
+        self._coming_in = self._coming_in or _came_twice(found, since)
         new = {
             labels_of(each): each
             for each in found
@@ -120,7 +124,9 @@ class CounterBaseline:
         return selector(metric, self._metric.question.up_matchers, of_job)
 
     async def _was_scraping(self, source: CounterSource) -> bool:
-        """Return whether any target was scraped twice then: if so, every target was at least once."""
+        """Return whether anything was scraped twice then, or came in: if so, everything was at least once."""
+        if self._coming_in:
+            return True
         if self._scraping is None:
             scrapes = await source.most_scrapes(
                 until=self._since, window_seconds=self._look_back_seconds
@@ -146,6 +152,10 @@ class CounterBaseline:
             for labels, moment in after.items()
             if started.get(_target(dict(labels)), 0.0) > moment
         }
+
+
+def _came_twice(found: Iterable[Series], since: float) -> bool:
+    return any(sum(at <= since for at, _ in each.samples) > 1 for each in found)
 
 
 def _spans(

@@ -325,3 +325,19 @@ async def test_names_that_need_quotes_are_asked_for_and_counted() -> None:
     assert asked.startswith('{"http.server.requests","k8s.namespace.name"="shop","k8s.pod.name"=~"')
     assert (bench.measured().error, bench.measured().canary) == ("", Counts(42, 2))
     await bench.monitor.close()
+
+
+@pytest.mark.parametrize(("stable_pushed", "counted"), [(True, Counts(20, 5)), (False, Counts())])
+async def test_a_pod_that_pushes_counts_from_its_first_push_if_others_pushed_before(
+    bench: AppBench, *, stable_pushed: bool, counted: Counts
+) -> None:
+    """Nobody is scraped: that there is no `up` of it says nothing about when it began."""
+    if stable_pushed:
+        bench.serve("stable", 10)
+        await bench.wait(20)
+    bench.follow(exposed_at=bench.clock.now())
+    bench.serve("stable", 5)
+    bench.serve("canary", 15)
+    bench.serve("canary", 5, "503")
+    await bench.wait(15)
+    assert bench.measured().canary == counted
