@@ -15,6 +15,7 @@ from rollouts.analysis.no_data import why_no_data
 from rollouts.analysis.target import Target
 from rollouts.errors import Permanent
 from rollouts.judge.counters import boundary, quantile
+from rollouts.model.counter_metric import BOUND
 from rollouts.model.criteria import Criterion, Latency
 from rollouts.model.evidence import Counts, Measurement, Recent
 from rollouts.model.units import format_duration
@@ -102,12 +103,19 @@ def _latency(
     total = counters.windows.total
     canary, stable = (total.histograms(canary=arm) for arm in (True, False))
     if not canary and not stable:
-        return Measurement(at=at)
+        return Measurement(at=at, error=_without_bounds(counters) if total.counters else "")
     try:
         limit = _limit(canary or stable, criterion.max)
         return _slower_than(limit, criterion, counters, at, span)
     except Permanent as error:
         return Measurement(at=at, error=str(error))
+
+
+def _without_bounds(counters: ExposureCounters) -> str:
+    return (
+        f"{counters.metric.question.name} has no bounds: its buckets lack the label {BOUND}, as those of"
+        " VictoriaMetrics' own histograms do, which have vmrange; export a histogram with bounds"
+    )
 
 
 def _slower_than(

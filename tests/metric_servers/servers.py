@@ -133,6 +133,10 @@ class MetricServer:
         (self._directory / "scrape.yml").write_text(yaml.safe_dump(configuration))
         self._flags = flags
 
+    def become(self, kind: ServerKind, program: Path) -> None:
+        """Be another one from the next `start` on, with the same configuration and data."""
+        self.kind, self._program = kind, program
+
     async def start(self) -> None:
         """
         Return when it answers queries.
@@ -170,5 +174,6 @@ class MetricServer:
                 "--storage.tsdb.wal-segment-size=10MB",
                 f"--web.listen-address={self._listen}",
                 "--log.level=warn",
+                "--scrape.discovery-reload-interval=100ms",  # else the first scrape is 5 s away
             ]
         return [str(self._program), *flags, *self._flags]

@@ -21,7 +21,7 @@ from tests.waiting import answer, until
 ERRORS: JSON = {"name": "errors", "errorRate": {"max": "1%"}}
 P90: JSON = {"name": "p90", "latency": {"quantile": 0.9, "max": "400ms"}}
 SCRAPES = 4
-"""So often both pods are scraped before the canary is exposed."""
+"""So often both pods are scraped before the canary is exposed, as a rule."""
 
 
 def pod_labels(arm: str) -> dict[str, str]:
@@ -73,12 +73,12 @@ class Shop:
         """Return what a server has to scrape."""
         return {each.target: pod_labels(arm) for arm, each in self._exporters.items()}
 
-    async def expose(self, *criteria: JSON, **spec: Any) -> None:
-        """Begin to measure, when both pods have been scraped for a while."""
+    async def expose(self, *criteria: JSON, scrapes: int = SCRAPES, **spec: Any) -> None:
+        """Begin to measure, when both pods have been scraped so often."""
         before = {arm: each.scrapes for arm, each in self._exporters.items()}
         await until(
             lambda: all(
-                each.scrapes >= before[arm] + SCRAPES for arm, each in self._exporters.items()
+                each.scrapes >= before[arm] + scrapes for arm, each in self._exporters.items()
             ),
             20,
         )
@@ -99,6 +99,12 @@ class Shop:
             return found if found.canary.requests >= requests else None
 
         return await answer(known, 20)
+
+    @property
+    def scrape_interval_seconds(self) -> float:
+        """How far apart scrapes were measured to be."""
+        assert self._measurer is not None
+        return self._measurer.scrape_interval_seconds
 
     async def look(self, name: str) -> Measurement:
         """Return what a criterion measures now."""

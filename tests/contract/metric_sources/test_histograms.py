@@ -6,9 +6,14 @@ import pytest
 
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.model.evidence import Counts
-from tests.contract.metric_sources.conftest import EVERY_SERVER, Exporter, each_of
+from tests.contract.metric_sources.conftest import (
+    EVERY_SERVER,
+    Exporter,
+    each_of,
+    program_of,
+)
 from tests.contract.metric_sources.shop import ERRORS, P90, Shop
-from tests.metric_servers.servers import PROMETHEUS, MetricServer
+from tests.metric_servers.servers import PROMETHEUS, PROMETHEUS_OF_DEBIAN, MetricServer
 
 pytestmark = pytest.mark.sandbox
 
@@ -37,7 +42,31 @@ async def test_slow_requests_are_counted_however_bounds_are_spelled(
     assert (await shop.measured("errors", 20)).canary == Counts(20, 5)
 
 
-@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.nightly
+@each_of(PROMETHEUS_OF_DEBIAN)
+async def test_a_server_that_gets_the_next_version_goes_on_counting(
+    server: MetricServer, shop: Shop
+) -> None:
+    """Its data stay, and the bound 1 is spelled otherwise from then on."""
+    p90 = {"name": "p90", "latency": {"quantile": 0.9, "max": "1s"}}
+    for app in shop.apps.values():
+        app.serve(50, 0.05)
+    server.configure(shop.targets)
+    await server.start()
+    await shop.expose(ERRORS, p90)
+    shop.apps["canary"].serve(15, 0.7)
+    shop.apps["canary"].serve(5, 3.0)
+    assert (await shop.measured("p90", 20)).canary == Counts(20, 5)
+    await server.stop()
+    server.become(PROMETHEUS, await program_of(PROMETHEUS))
+    await server.start()
+    shop.apps["canary"].serve(20, 0.7)
+    shop.apps["canary"].serve(10, 3.0)
+    found = await shop.measured("p90", 50)
+    assert (found.error, found.canary) == ("", Counts(50, 15))
+
+
+@pytest.mark.parametrize("beside", [False, pytest.param(True, marks=pytest.mark.nightly)])
 @each_of(PROMETHEUS)
 async def test_native_histograms_are_read_beside_classic_ones_and_instead(
     server: MetricServer, shop: Shop, *, beside: bool

@@ -341,3 +341,13 @@ async def test_a_pod_that_pushes_counts_from_its_first_push_if_others_pushed_bef
     bench.serve("canary", 5, "503")
     await bench.wait(15)
     assert bench.measured().canary == counted
+
+
+async def test_buckets_without_bounds_are_said_to_be_such(bench: AppBench) -> None:
+    """As VictoriaMetrics' client libraries export them, and as it keeps OpenTelemetry's."""
+    name, vmrange = "http_request_duration_seconds_bucket", "1.0e-1...1.136e-1"
+    bench.serve("stable", 10, metric=name, vmrange=vmrange)
+    await bench.expose()
+    bench.serve("canary", 10, metric=name, vmrange=vmrange)
+    await bench.wait(15)
+    assert "buckets lack the label le" in bench.measured("p90").error
