@@ -61,6 +61,11 @@ class ServerKind:
     def is_victoria_metrics(self) -> bool:
         return self.speaks == "victoria-metrics"
 
+    @property
+    def shows_within_seconds(self) -> float:
+        """After how long all that was scraped can be asked for: a buffer of 2 s, looked at every 2 s, or none."""
+        return 5.0 if self.is_victoria_metrics else 0.0
+
 
 PROMETHEUS_OF_DEBIAN = ServerKind("prometheus-debian", "prometheus")
 PROMETHEUS = ServerKind("prometheus-3", "prometheus", PROMETHEUS_3)

@@ -29,6 +29,16 @@ async def scraped(source: QuerySource, times: int) -> datetime:
     return await answer(present, 20)
 
 
+async def settled(source: CounterSource, now: datetime, shows_within_seconds: float) -> None:
+    """Wait until a moment is so long ago that nothing more comes to be known of it."""
+    then = now.timestamp() + shows_within_seconds
+
+    async def is_past() -> bool:
+        return await source.last_scrape("up", at=datetime.now(UTC)) > then
+
+    await answer(is_past, 20)
+
+
 def scraped_by_hand(times: int) -> tuple[FakeMetrics, datetime]:
     """Return a fake in which the same has been scraped, and when that was over."""
     fake, now = FakeMetrics(), datetime(2030, 1, 1, tzinfo=UTC)
@@ -88,6 +98,7 @@ async def test_a_server_keeps_the_contracts_of_both_sources(
     server.configure({exporter.target: {}})
     await server.start()
     now = await scraped(source, 5)
+    await settled(source, now, server.kind.shows_within_seconds)
     await keeps_the_contract_of_a_counter_source(source, now)
     await keeps_the_contract_of_a_query_source(source, now)
     with pytest.raises(Permanent, match="parse"):
