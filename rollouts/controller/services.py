@@ -39,7 +39,11 @@ def observe_services(
     status: RolloutStatus,
     revisions: Iterable[str],
 ) -> dict[str, Service]:
-    """Return the Rollout's Services by name; `status` remembers which it has bound, `revisions` are hashes."""
+    """
+    Return the Rollout's Services by name; `status` remembers which it has bound.
+
+    `revisions` are the hashes of those that have pods.
+    """
     namespace = rollout["metadata"]["namespace"]
     named = [name for name in (spec.stable_service, spec.canary_service) if name is not None]
     found = {}
@@ -48,7 +52,8 @@ def observe_services(
         if service is not None:
             found[name] = _seen(cluster, rollout, spec, service, revisions)
     others = set(_named_by_others(cluster, rollout))
-    for left in _remembered(cluster, rollout, status):
+    bound = _remembered if status.current_revision is not None else _found_again
+    for left in bound(cluster, rollout, status, revisions):
         name = left["metadata"]["name"]
         if name not in named and name not in others:
             found[name] = _seen(cluster, rollout, spec, left, revisions)
@@ -61,8 +66,24 @@ def _get(cluster: Cluster, namespace: str, name: str) -> JSON | None:
     return service if service is not None and not is_going(service) else None
 
 
+def _found_again(
+    cluster: Cluster, rollout: FrozenJSON, status: RolloutStatus, revisions: Iterable[str]
+) -> Iterator[FrozenJSON]:
+    """
+    Yield besides, where there is no status, the Services that select a revision alone that has pods.
+
+    A Rollout that comes back from a backup has bound them; its spec need not name them any more.
+    """
+    yield from _remembered(cluster, rollout, status, revisions)
+    hashes = set(revisions)
+    for service in cluster.select(SERVICE, rollout["metadata"]["namespace"]):
+        bound = _selector(service).get(HASH_LABEL) in hashes
+        if bound and is_returnable(service) and not is_going(service):
+            yield service
+
+
 def _remembered(
-    cluster: Cluster, rollout: FrozenJSON, status: RolloutStatus
+    cluster: Cluster, rollout: FrozenJSON, status: RolloutStatus, _revisions: Iterable[str]
 ) -> Iterator[FrozenJSON]:
     """Yield the Services that were bound, as far as they can be given back, and those that were made."""
     metadata = rollout["metadata"]

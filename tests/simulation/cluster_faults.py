@@ -24,6 +24,7 @@ from tests.simulation.cluster import Refusal, written
 from tests.simulation.dataplane import NAMESPACE, is_ours
 from tests.simulation.kubelets import NODES, Behaviour
 from tests.simulation.random_events import RandomEvent
+from tests.simulation.setups import DELAYS, STEPS
 from tests.simulation.snapshot import KEY
 from tests.simulation.story import Story
 
@@ -36,6 +37,7 @@ WATCHES: tuple[Kind, ...] = (
     HTTP_ROUTE,
     ROLLOUT,
 )
+DOWN = Behaviour(problem="CrashLoopBackOff")
 A_MINUTE = timedelta(minutes=1)
 OWNED: tuple[Kind, ...] = (REPLICA_SET, SERVICE, INGRESS, HTTP_ROUTE, TRAFFIC_SPLIT)
 
@@ -75,6 +77,19 @@ def blink(story: Story, chance: random.Random) -> None:
         pod = chance.choice(pods)
         story.say(f"{pod['metadata']['name']} is not ready for a moment")
         story.kubelets.blink(pod, chance.choice([1.0, 3.0]))
+
+
+def go_down(story: Story, chance: random.Random) -> None:
+    """All pods of the stable version stop answering; or those that have answer again, one after the other."""
+    stable = story.status.stable_revision
+    down = [hash_ for hash_ in story.sizes() if story.behaviour(hash_) == DOWN]
+    story.say(f"up again: {down}" if down else "the stable version goes down")
+    for hash_ in down:
+        story.turn(hash_, Behaviour())
+        for pod in story.kubelets.pods(hash_):
+            story.kubelets.blink(pod, chance.choice([0.0, 3.0, 9.0]))
+    if not down and stable is not None and stable.hash in story.sizes():
+        story.turn(stable.hash, DOWN)
 
 
 def fill_the_quota(story: Story, chance: random.Random) -> None:
@@ -162,6 +177,14 @@ def meddle_with_services(story: Story, chance: random.Random) -> None:
         story.select(name, None)
 
 
+def lock_services(story: Story, chance: random.Random) -> None:
+    """Somebody takes our key out of a Service, and has a policy that lets nobody put it back."""
+    meddle_with_services(story, chance)
+    if _changed_services not in story.caches.refusals:
+        story.caches.refusals.append(_changed_services)
+    story.say("changes of Services are refused")
+
+
 def change_ports(story: Story, chance: random.Random) -> None:
     """The stable Service leads to another port, where pods listen from now on; not twice a minute."""
     if story.clock.now() < story.port_changed_at + A_MINUTE:
@@ -176,8 +199,9 @@ def restore(story: Story, chance: random.Random) -> None:
     dangling = chance.random() < 0.5
     spec, kept = story.rollout["spec"], chance.random() < 0.5
     status = story.rollout.get("status") if kept else None
-    story.forgotten = story.forgotten or not kept
-    story.say(f"restored: status {kept}, dangling {dangling}")
+    if not story.setup.adopts and chance.random() < 0.3:
+        spec = {**spec, "strategy": {"canary": {"steps": STEPS, **DELAYS}}}  # Git is ahead of us
+    story.say(f"restored: status {kept}, dangling {dangling}, {list(_strategy(spec))}")
     story.present.drop(KEY.ref)
     for kind in OWNED:
         for each in story.present.select(kind, NAMESPACE):
@@ -190,6 +214,11 @@ def restore(story: Story, chance: random.Random) -> None:
     body: JSON = {"apiVersion": ROLLOUT.api_version, "kind": ROLLOUT.name, "metadata": metadata}
     story.present.put(ROLLOUT, {**body, "spec": spec, **({"status": status} if status else {})})
     story.pardon()
+
+
+def _strategy(spec: JSON) -> JSON:
+    found: JSON = next(iter(spec["strategy"].values())) or {}
+    return found
 
 
 def _other(owner: JSON) -> JSON:
@@ -208,6 +237,7 @@ PODS = [
     RandomEvent("node", 0.02, lose_a_node),
     RandomEvent("blink", 0.04, blink),
     RandomEvent("pod quota", 0.03, fill_the_quota),
+    RandomEvent("outage", 0.03, go_down),
 ]
 SEEING = [
     RandomEvent("late", 0.10, fall_behind),
@@ -222,6 +252,7 @@ WRITING = [
 MEDDLING = [
     RandomEvent("meddle with Services", 0.04, meddle_with_services),
     RandomEvent("ports", 0.03, change_ports),
+    RandomEvent("lock Services", 0.02, lock_services),
     RandomEvent("restore", 0.02, restore),
     RandomEvent("Deployment", 0.02, scale_the_deployment),
 ]
@@ -236,4 +267,7 @@ def end(story: Story) -> None:
         story.refused_until = story.clock.now()
     story.caches.fall_behind([])
     story.gateway.silent = False
+    for image, behaviour in story.kubelets.behaviours.items():
+        if behaviour == DOWN:
+            story.kubelets.behaviours[image] = Behaviour()
     story.edit({"spec": {"paused": False, "replicas": max(1, story.replicas)}})

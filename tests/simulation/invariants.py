@@ -2,12 +2,11 @@
 What must never happen, checked at every write of the controller.
 
 By objects, and by who gets users' requests: status is only asked what was promised. A write is
-judged by what its controller could know: by its caches, with the write in them. Of pods and of
-status the invariants are in `sizes` and `attempts`, of what is left at rest in `rest`.
+judged by what its controller could know: by its caches, with the write in them. Of pods, of status and
+of the end of a release the invariants are in modules of their own, of what is left at rest in `leftovers`.
 """
 
 from rollouts.analysis.evidence import weigh
-from rollouts.controller.objects import named_services
 from rollouts.core.world import under_way
 from rollouts.model.kinds import HASH_LABEL, REPLICA_SET, ROLLOUT, SERVICE, FrozenJSON, Ref
 from rollouts.model.routers.nginx import INGRESS
@@ -20,12 +19,12 @@ from tests.simulation.dataplane import (
     CALLED,
     LOST,
     NAMESPACE,
-    doors,
     is_ours,
     selected,
     weight_of,
 )
 from tests.simulation.known_gaps import is_known_gap
+from tests.simulation.retreat_invariants import Retreats
 from tests.simulation.size_invariants import SOON, Sizes
 from tests.simulation.snapshot import (
     KEY,
@@ -33,7 +32,6 @@ from tests.simulation.snapshot import (
     Watched,
     is_by_replicas,
     is_called_past_us,
-    names,
     take_snapshot,
     verb_of,
     wanted,
@@ -51,20 +49,24 @@ class Invariants:
         self.story = story
         self._attempts = Attempts(story)
         self._sizes = Sizes(story, self._attempts)
+        self._retreats = Retreats(story)
         self._before: Snapshot | None = None
-        self._cuts_off = False
+        self._cuts_off = self._is_unseen = False
 
     def before(self, write: Write) -> None:
         ref = written(write)
         moves = ref is not None and ref.kind in _MOVES
         self._before = take_snapshot(self.story) if moves else None
         self._cuts_off = isinstance(write, Delete) and self._has_traffic(write.ref)
+        self._is_unseen = _is_status(write) and self._is_behind()
 
     def after(self, write: Write) -> None:
         if isinstance(write, Record):
             return
-        if isinstance(write, Patch) and write.ref.kind == ROLLOUT and write.subresource:
+        if _is_status(write):
+            assert not self._is_unseen, "status is written over what its writer has not seen"
             self._attempts.check(self.story.status)
+            self._retreats.told(self.story.status)
         if self._before is None:
             return
         old, new = self._before, take_snapshot(self.story)
@@ -73,9 +75,16 @@ class Invariants:
         self._a_rise_is_due(old, new)
         self._others_are_kept(old, new)
         self._sizes.check(old, new)
+        self._retreats.check(write, old, new)
         assert not self._cuts_off or self.story.caches.refusals, "live canary traffic is cut off"
         if isinstance(write, Patch) and write.ref.kind == SERVICE:
             self._a_switch_is_to_enough(write, new)
+
+    def _is_behind(self) -> bool:
+        """Return whether the controller has not seen yet what somebody else has made of its Rollout."""
+        seen = self.story.caches.get(KEY.ref)
+        version = self.story.rollout["metadata"]["resourceVersion"]
+        return seen is None or seen["metadata"]["resourceVersion"] != version
 
     def _has_traffic(self, ref: Ref) -> bool:
         """Return whether it is a canary Ingress by which users reach another revision than stable."""
@@ -92,8 +101,6 @@ class Invariants:
             return
         for before, after in ((old.now, new.now), (old.soon, new.soon)):
             for entrance, shares in after.items():
-                if is_known_gap("left behind") and self._is_left_behind(entrance):
-                    continue
                 was = before.get(entrance, {}).get(LOST, 0.0)
                 lost = shares.get(LOST, 0.0)
                 if lost > was + _LITTLE and not self._goes_back_to_nobody(new):
@@ -108,20 +115,7 @@ class Invariants:
             if not old.stable and found is not None and is_ours(found):
                 continue  # it is for a canary, and there is none before anything is stable
             emptied = old.behind(service) and not new.behind(service)
-            known = (
-                is_known_gap("left behind")
-                and self.story.forgotten
-                and service not in named_services(self.story.rollout)
-            )
-            assert not emptied or known, f"Service {service} is left without a ready pod"
-
-    def _is_left_behind(self, entrance: str) -> bool:
-        """Return whether it leads to a Service with our key that no spec names, and no status any more."""
-        if not self.story.forgotten:
-            return False
-        caches, named = self.story.caches, names(self.story)
-        services = doors(caches).backends[entrance]
-        return any(each not in named and selected(caches, each) for each in services)
+            assert not emptied, f"Service {service} is left without a ready pod"
 
     def _is_asked_for(self, status: RolloutStatus) -> bool:
         """Return whether somebody wants no pods, or has stopped a release whatever it costs."""
@@ -211,6 +205,10 @@ class Invariants:
         assert ready >= status.stable_floor, (
             f"a switch to {ready} pods, {status.stable_floor} before"
         )
+
+
+def _is_status(write: Write) -> bool:
+    return isinstance(write, Patch) and write.ref.kind == ROLLOUT and write.subresource == "status"
 
 
 def _targets(service: FrozenJSON) -> list[object]:

@@ -5,13 +5,13 @@ KNOWN_GAPS: dict[str, str] = {
         "a Service that the spec names no longer is given back although a named route still leads there:"
         " what pods a later release makes get requests by it, whatever its weight is"
     ),
-    "left behind": (
-        "a Rollout that comes back from a backup without its status does not know the Services that it had bound"
-        " and that its spec names no longer: Preflight says so, and a first deploy ends their pods all the same"
+    "unwritten clock": (
+        "what somebody else sends to a revision that was left is taken away before status says that its time runs"
+        " anew: of a controller that dies between the two the successor ends its pods after their old delay"
     ),
-    "shared for a moment": (
-        "when somebody takes our key out of a Service, a revision that was left gets requests until it is bound"
-        " again, and its pods go after their old delay all the same"
+    "unnamed rules": (
+        "a Rollout that comes back without its status, and with a spec that names no router any more, does not know"
+        " whose rules of an HTTPRoute were its own: their weights, and the note of how they were, stay"
     ),
 }
 """Its name in the stories, and why. A repair takes its line out; nothing is ever weakened for good."""

@@ -10,7 +10,7 @@ from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.model.status import RolloutStatus
 from tests.simulation.dataplane import NAMESPACE, is_ours
 from tests.simulation.known_gaps import is_known_gap
-from tests.simulation.snapshot import Watched, names, take_snapshot
+from tests.simulation.snapshot import Watched, is_by_replicas, names, strategy_of, take_snapshot
 
 
 def is_over(status: RolloutStatus) -> bool:
@@ -36,7 +36,8 @@ def _routes(story: Watched) -> Iterator[str]:
             yield f"Ingress {each['metadata']['name']}"
     for each in caches.select(HTTP_ROUTE, NAMESPACE):
         noted = any("rollouts.dev/" in key for key in each["metadata"].get("annotations") or {})
-        if is_ours(each) or noted:
+        known = is_known_gap("unnamed rules") and is_by_replicas(strategy_of(story.status))
+        if is_ours(each) or (noted and not known):
             yield f"HTTPRoute {each['metadata']['name']}"
     for each in caches.select(TRAFFIC_SPLIT, NAMESPACE):
         if each["spec"]["service"] == each["spec"]["backends"][0]["service"]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from rollouts.core.world import under_way
 from rollouts.model.kinds import ENDPOINT_SLICE, SERVICE, FrozenJSON
 from tests.simulation.attempt_invariants import Attempts
+from tests.simulation.dataplane import selected
 from tests.simulation.known_gaps import is_known_gap
 from tests.simulation.snapshot import (
     Snapshot,
@@ -17,6 +18,8 @@ from tests.simulation.snapshot import (
 
 QUIET_SECONDS = 5.0
 """How long a revision has had no request before its pods go; all delays of the stories are as long."""
+LEAST_SAMPLE = 20
+"""With fewer requests nobody knows whether the canary has what its weight says."""
 _LITTLE = 1e-9
 SOON = timedelta(seconds=10)
 """So long after somebody else has had a Service select something else, that is not our doing."""
@@ -34,6 +37,22 @@ class Sizes:
         for hash_, size in new.sizes.items():
             if hash_ and size < old.sizes.get(hash_, size):
                 self._may_shrink(old, new, hash_)
+        self._new_pods_get_nothing_by_accident(old, new)
+
+    def _new_pods_get_nothing_by_accident(self, old: Snapshot, new: Snapshot) -> None:
+        """While the users' own Service selects every pod that answers, a canary gets none."""
+        if (
+            not under_way(old.status)
+            or is_by_replicas(old.strategy)
+            or old.stable in ("", old.current)
+        ):
+            return
+        service = str(old.strategy.get("stableService") or old.strategy.get("activeService"))
+        grows = new.sizes.get(old.current, 0) > old.sizes.get(old.current, 0)
+        answers = old.behind(service)[old.stable] > 0
+        assert not (grows and answers) or selected(self.story.caches, service), (
+            f"Service {service} selects all pods, and {old.current} gets some"
+        )
 
     def _may_shrink(self, old: Snapshot, new: Snapshot, hash_: str) -> None:
         """No pods go that served lately, and none that traffic may come back to."""
@@ -61,8 +80,7 @@ class Sizes:
             return  # what somebody has just had a Service select can't be known yet
         if is_called_past_us(self.story, old, hash_):
             return
-        shared_until = max(self.story.selected_at, self.story.refused_until) + SOON
-        if is_known_gap("shared for a moment") and served <= shared_until:
+        if is_known_gap("unwritten clock") and served <= self.story.died_at:
             return
         quiet = (self.story.users.clock.now() - served).total_seconds()
         assert quiet >= _delay(old.strategy, self.story.rollout) - _ROUNDED, (
@@ -78,6 +96,8 @@ class Sizes:
             total = max(floor, wanted(self.story))
             share = 1 - old.most(old.current)
             assert size >= share * total - _LITTLE, f"stable has {size} for {share:.0%} of {total}"
+            seen = self.story.users.since(old.current, old.status.started_at).requests
+            assert seen >= LEAST_SAMPLE, f"stable gives up pods, and {seen} requests were counted"
 
     def _enough_are_left(self, old: Snapshot, new: Snapshot) -> None:
         """By replicas, available pods go only as fast as maxUnavailable lets them; others don't count, as in a Deployment."""

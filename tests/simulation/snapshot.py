@@ -34,10 +34,10 @@ class Watched(Protocol):
     users: Users
     monitor: SimulatedMonitor
     selected_at: datetime
+    died_at: datetime
+    """When a controller has last died between two writes."""
     refused_until: datetime
     """When a write of ours was last let through again."""
-    forgotten: bool
-    """The Rollout has come back from a backup without its status."""
 
     @property
     def rollout(self) -> JSON: ...
@@ -54,6 +54,8 @@ class Watched(Protocol):
 class Snapshot:
     """What there is at one write: as endpoints are now, and as they will be by what objects say."""
 
+    led: Mapping[str, Shares]
+    """What each entrance leads to by what routes say: Services."""
     now: Mapping[str, Shares]
     soon: Mapping[str, Shares]
     ready: Ready
@@ -80,6 +82,11 @@ class Snapshot:
         """Return the ready pods that a Service has, by revision."""
         return self.ready.get(service, Counter())
 
+    def away(self, service: str) -> float:
+        """Return the largest share of an entrance's requests that its routes lead to others than a Service."""
+        found = (to for name, to in self.led.items() if name not in BESIDE and service in to)
+        return max((1 - shares[service] for shares in found), default=0.0)
+
     def most(self, hash_: str) -> float:
         """Return the largest share that a revision has of any entrance that its releases are about."""
         found = (shares for name, shares in self.soon.items() if name not in BESIDE)
@@ -100,7 +107,9 @@ def take_snapshot(story: Watched) -> Snapshot:
         for hash_, each in sets.items()
     }
     now = entrances.shares(shown(caches))
-    return Snapshot(now, entrances.shares(ready), ready, sizes, available, story.status)
+    return Snapshot(
+        entrances.backends, now, entrances.shares(ready), ready, sizes, available, story.status
+    )
 
 
 def hash_of(revision: Revision | None) -> str:

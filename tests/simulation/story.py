@@ -73,9 +73,9 @@ class Story:
         self.moment: int | None = None
         """Which of a week's moments it is, where it is told by them."""
         self.pardoned: set[str] = set()
-        self.port_changed_at = self.selected_at = self.refused_until = self.began
+        self.port_changed_at = self.selected_at = self.refused_until = self.died_at = self.began
         """When somebody else has last had a Service select something else."""
-        self.forgotten = self.lenient = False
+        self.lenient = False
         """Somebody has changed what a release is judged by."""
         for kind, body in setup.objects:
             self.present.put(kind, body)
@@ -284,7 +284,7 @@ class Story:
             outcome = _run(self.reconciler.reconcile(KEY))
         except DiedError:
             self.say("the controller dies; its successor carries on")
-            self.die_after = None
+            self.die_after, self.died_at = None, self.clock.now()
             self._begin()
         except Conflict as error:
             self.say(f"conflict: {error}")

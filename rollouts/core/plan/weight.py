@@ -131,11 +131,13 @@ def _switch_back(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 
 def _sizes_back(world: World, status: RolloutStatus) -> Iterator[Action]:
-    """Yield the next sizes on the way back to stable."""
+    """Yield the next sizes on the way back to stable; none of 0 while a Service leads to that revision alone."""
     sizes = shared_sizes(world, status) or {}
+    alone = {service.selected_hash for service in world.observed.services.values()}
     for hash_, replica_set in world.observed.replica_sets.items():
-        if sizes.get(hash_, replica_set.wanted) != replica_set.wanted:
-            yield ScaleReplicaSet(replica_set.name, sizes[hash_])
+        count = sizes.get(hash_, replica_set.wanted)
+        if count != replica_set.wanted and (count or hash_ not in alone):
+            yield ScaleReplicaSet(replica_set.name, count)
 
 
 def takes_traffic_away(world: World, actions: Iterable[Action]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rollouts.model.kinds import HASH_LABEL, JSON, REPLICA_SET, ROLLOUT, SERVICE, Ref
-from tests.fakes.control_loop import ControlLoop
+from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.kubernetes import Kubernetes, rollout, selected, service, template
 from tests.fakes.traffic import endpoints, shares
 from tests.unit.controller.test_crashes import FragileShop
@@ -302,3 +302,21 @@ async def test_one_of_ours_that_was_given_back_keeps_no_canary_that_was_rolled_b
     await loop.run(60)
     assert loop.status["phase"] == "Degraded"
     assert sizes(loop) == [0, 0, 4], "each of its pods would have its share of the requests"
+
+
+@pytest.mark.parametrize("released", [True, False], ids=["with another image", "as it was"])
+async def test_a_rollout_without_its_status_finds_what_it_had_bound(
+    loop: ControlLoop, released: bool
+) -> None:
+    """It comes back from Git, which has taken the router out meanwhile: no status, no owner, no name for it."""
+    await bound(loop, CANARY)
+    assert selected(loop.cluster, "checkout")
+    loop.cluster.drop(KEY.ref)
+    image = "shop:2" if released else "shop:1"
+    loop.cluster.put(ROLLOUT, rollout([], image, strategy={"canary": BY_PODS}))
+    await loop.run(120)
+    if released:
+        await promoted(loop)
+    assert not selected(loop.cluster, "checkout")
+    assert endpoints(loop.cluster, "checkout")
+    assert loop.status["phase"] == "Healthy"
