@@ -12,7 +12,7 @@ from typing import Any
 
 UNKNOWN = frozenset({
     "authorizer", "cidr", "containsCIDR", "containsIP", "format", "ip", "isCIDR", "isIP",
-    "isQuantity", "isSemver", "isURL", "jsonpatch", "quantity", "semver", "url",
+    "isQuantity", "isSemver", "isURL", "jsonpatch", "optFlatMap", "optMap", "quantity", "semver", "url",
 })  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 The CEL rules of a custom resource's schema (x-kubernetes-validations).
 
 A rule that speaks of `oldSelf` is about a change: it is asked only when there was an old
-value that can be told to be the same one, which in a list needs a key. A rule with
+value that can be told to be the same one, which in a list needs a key. With `optionalOldSelf`
+it is asked always, and has the old value as an optional one. A rule with
 a function or a syntax that is not known here is not asked, and that is logged. Source: "Validation rules" in
 the Kubernetes documentation of custom resources.
 """
@@ -126,15 +127,19 @@ def _reads_float(rule: JSON, schema: JSON, path: str, floats: AbstractSet[str]) 
 
 
 def _broken(rule: JSON, value: Any, old: Any, schema: JSON, path: str) -> Cause | None:
-    if not is_understood(rule["rule"]):
+    expression, names = rule["rule"], {"self": value}
+    if not is_understood(expression):
         return None
-    names = {"self": value}
-    if _OLD.search(rule["rule"]):
-        if old is None:
+    if _OLD.search(expression):
+        if old is not None:
+            names["oldSelf"] = old
+        if rule.get("optionalOldSelf"):
+            optional = "optional.none()" if old is None else "optional.of(oldSelf)"
+            expression = _OLD.sub(optional, expression)
+        elif old is None:
             return None
-        names["oldSelf"] = old
     try:
-        holds = _evaluated(rule["rule"], names)
+        holds = _evaluated(expression, names)
     except KeyError as error:
         return _failed(f"no such key: {error.args[0]}", rule, schema, path)
     except ZeroDivisionError:

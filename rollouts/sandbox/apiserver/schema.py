@@ -19,6 +19,11 @@ PRESERVE = "x-kubernetes-preserve-unknown-fields"
 EMBEDDED = "x-kubernetes-embedded-resource"
 ABSENT = object()
 """In place of an old value: there is none."""
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_GO_DURATION = re.compile(r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
+_WITH_UNIT = re.compile(r"[0-9]+\s*([A-Za-zµ]+)")
+_UNITS = frozenset({"ns", "us", "µs", "ms", "s", "m", "h", "hr", "d", "w", "wk"})
+_LONG_UNITS = ("nano", "micro", "milli", "sec", "min", "hour", "day", "week")
 _HEAD = frozenset({"apiVersion", "kind", "metadata"})
 
 
@@ -213,16 +218,31 @@ def _string_causes(value: str, schema: JSON, path: str) -> Iterator[Cause]:
     pattern = schema.get("pattern")
     if pattern and not re.search(pattern, value, re.ASCII):  # as RE2 reads \d and \w
         yield _should(path, value, f"match '{pattern}'")
-    if schema.get("format") == "date-time" and not _is_moment(value):
-        message = f"Invalid value: {shown(value)}: {path} in body must be of type date-time: {shown(value)}"
-        yield Cause(path, message)
+    wanted = schema.get("format")
+    if wanted in _FORMATS and not _FORMATS[wanted](value):
+        message = f"Invalid value: {shown(value)}: {path} in body must be of type {wanted}: {shown(value)}"
+        yield Cause(path, message, "FieldValueTypeInvalid")
 
 
 def _is_moment(value: str) -> bool:
+    if not _MOMENT.fullmatch(value):
+        return False
     try:
-        return datetime.fromisoformat(value).tzinfo is not None
+        datetime.fromisoformat(value.upper())
     except ValueError:
         return False
+    return True
+
+
+def _is_duration(value: str) -> bool:
+    """Return whether there is one number with a unit in a text; all others are overlooked."""
+    if _GO_DURATION.fullmatch(value):
+        return True
+    units = (unit.lower() for unit in _WITH_UNIT.findall(value))
+    return any(unit in _UNITS or unit.startswith(_LONG_UNITS) for unit in units)
+
+
+_FORMATS: dict[str, Callable[[str], bool]] = {"date-time": _is_moment, "duration": _is_duration}
 
 
 def _number_causes(value: float, schema: JSON, path: str) -> Iterator[Cause]:

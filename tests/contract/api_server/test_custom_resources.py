@@ -1,7 +1,12 @@
 """What of a custom resource is dropped, filled in, warned of and refused."""
 
+from typing import Any
+
 import pytest
 
+from rollouts.kube.paths import collection_path
+from rollouts.model.crd import crd
+from rollouts.model.kinds import CRD
 from tests.contract.api_server.definitions import (
     INTEGER,
     INVALID_MEANWHILE,
@@ -144,6 +149,48 @@ async def test_a_broken_rule_in_words(
     assert refused.message.endswith(f"is invalid: {await told(wire, *said)}")
 
 
+async def test_a_rule_may_ask_for_an_old_value_that_need_not_be_there(wire: Wire) -> None:
+    rule = {
+        "rule": "oldSelf.hasValue() ? oldSelf.value().size <= self.size : self.size > 3",
+        "optionalOldSelf": True,
+        "message": "born large, and grows",
+    }
+    kind = await defined(wire, fields(size=INTEGER, rules=[rule]))
+    refused = await wire.post(wire.of(kind), widget({"size": 1}))
+    assert refused.message.endswith(await told(wire, "spec", "object", "born large, and grows"))
+    assert (await wire.post(wire.of(kind), widget({"size": 5}))).status == 201
+    assert (await wire.merge(wire.of(kind, "one"), {"spec": {"size": 4}})).status == 422
+    assert (await wire.merge(wire.of(kind, "one"), {"spec": {"size": 6}})).status == 200
+
+
+FORMATS = {
+    "duration": {
+        True: ["1d", "2 weeks", "PT5M", "-5m", "1h30m", "1.5h", "5 s", "1w2d", "1m1m", "1µs"],
+        False: ["1", "abc", "1y", ""],
+    },
+    "date-time": {
+        True: ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.123+01:00"],
+        False: ["yesterday", "2026-01-01 00:00:00Z", "2026-01-01T00:00Z", "2026-02-30T00:00:00Z"],
+    },
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+async def test_a_text_of_another_format_is_refused_before_rules_are_asked(
+    wire: Wire, name: str
+) -> None:
+    text = {**STRING, "format": name}
+    kind = await defined(wire, fields(text=text, rules=[{"rule": "has(self.text)"}]))
+    for good, texts in FORMATS[name].items():
+        for each in texts:
+            said = await wire.post(wire.of(kind), widget({"text": each}), dryRun="All")
+            assert (said.status == 201) is good, each
+            if not good:
+                assert said.causes == [("FieldValueTypeInvalid", "spec.text"), INVALID_MEANWHILE]
+                why = f'spec.text in body must be of type {name}: "{each}"'
+                assert f'spec.text: Invalid value: "{each}": {why}' in said.message
+
+
 async def test_a_put_names_the_version_that_it_replaces(wire: Wire) -> None:
     kind = await defined(wire, fields(size=INTEGER))
     await wire.post(wire.of(kind), widget({"size": 1}))
@@ -157,3 +204,32 @@ async def test_a_put_makes_no_custom_resource(wire: Wire) -> None:
     kind = await defined(wire, fields(size=INTEGER))
     refused = await wire.put(wire.of(kind, "one"), widget({"size": 2}))
     assert refused.status == 404
+
+
+REAL = pytest.mark.parametrize("server", [pytest.param("real", marks=pytest.mark.control_plane)])
+
+
+def widened(schema: Any, times: int) -> Any:
+    """Return a schema whose limits of size are so many times as large."""
+    if isinstance(schema, list):
+        return [widened(each, times) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    sizes = {"maxItems", "maxLength", "maxProperties"}
+    return {
+        name: part * times if name in sizes and isinstance(part, int) else widened(part, times)
+        for name, part in schema.items()
+    }
+
+
+@REAL
+async def test_the_rules_of_a_rollout_would_cost_too_much_only_if_it_were_thrice_as_large(
+    real_wire: Wire, server: str
+) -> None:
+    """A server estimates what the rules of a definition cost at the most, and refuses what is too much."""
+    path = collection_path(CRD)
+    doubled = await real_wire.post(path, widened(crd(), 2), dryRun="All")
+    assert doubled.status in {201, 409}, doubled.message
+    tripled = await real_wire.post(path, widened(crd(), 3), dryRun="All")
+    assert tripled.status == 422
+    assert "estimated rule cost exceeds budget" in tripled.message
