@@ -31,6 +31,7 @@ class Answer:
     documents: list[JSON]
     warnings: list[str] = field(default_factory=list)
     retry_after: str = ""
+    media: str = "application/json"
 
     @property
     def body(self) -> JSON:
@@ -119,6 +120,8 @@ class Wire:
         body: Any = None,
         media: str = "application/json",
         query: Mapping[str, str | int] | None = None,
+        *,
+        accept: str = "application/json",
     ) -> Answer:
         await self._connection.open()
         client = self._connection._client
@@ -126,18 +129,18 @@ class Wire:
             method,
             path,
             query_params=dict(query or {}),
-            header_params={"Accept": "application/json", "Content-Type": media},
+            header_params={"Accept": accept, "Content-Type": media},
             body=body,
             auth_settings=["BearerToken"],
         )
         patience = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
         sent = await client.call_api(method, url, headers, body=data, _request_timeout=patience)
         async with sent.response as response:
-            documents = _documents(await response.text())
+            documents = _documents(await response.text(errors="replace"))
             quoted = _WARNING.findall(", ".join(response.headers.getall("Warning", [])))
             warnings = [json.loads(f'"{text}"') for text in quoted]
             retry_after = response.headers.get("Retry-After", "")
-            return Answer(response.status, documents, warnings, retry_after)
+            return Answer(response.status, documents, warnings, retry_after, response.content_type)
 
 
 def _documents(text: str) -> list[JSON]:
