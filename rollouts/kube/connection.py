@@ -64,6 +64,7 @@ class _Request:
     query: Mapping[str, str | int] = field(default_factory=dict)
     body: FrozenJSON | None = None
     content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Connection:
@@ -161,7 +162,10 @@ class Connection:
         )
         asked = f"GET {path}"
         try:
-            async with await self._send(_Request("GET", path, timeout, query)) as response:
+            # Since 1.37 some watches come compressed, in parts of which aiohttp before 3.14 reads the first.
+            headers = {"Accept-Encoding": "identity"}
+            request = _Request("GET", path, timeout, query, headers=headers)
+            async with await self._send(request) as response:
                 if response.status >= 300:
                     answer = _object_in(await response.text(errors="replace")) or {}
                     retry_after = response.headers.get("Retry-After", "")
@@ -186,7 +190,11 @@ class Connection:
             request.method,
             request.path,
             query_params=dict(request.query),
-            header_params={"Accept": "application/json", "Content-Type": request.content_type},
+            header_params={
+                "Accept": "application/json",
+                "Content-Type": request.content_type,
+                **request.headers,
+            },
             body=None if request.body is None else dict(request.body),
             auth_settings=["BearerToken"],
         )

@@ -65,7 +65,7 @@ class _Begun:
 class Watches:
     """All watches that are open now."""
 
-    def __init__(self, store: Store, *, bookmark_seconds: float = 30.0) -> None:
+    def __init__(self, store: Store, *, bookmark_seconds: float = 60.0) -> None:
         self._store = store
         self._bookmark_seconds = bookmark_seconds
         self._open: dict[int, web.Request] = {}

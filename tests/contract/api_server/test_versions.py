@@ -1,11 +1,15 @@
 """What lists and watches answer about the past, and about what has not happened yet."""
 
+import asyncio
+import json
 import re
 from functools import partial
 
 import pytest
 
+from rollouts.kube.connection import SILENT_SECONDS, Connection
 from rollouts.model.kinds import SERVICE
+from rollouts.model.routers.nginx import INGRESS
 from tests.contract.api_server.definitions import defined
 from tests.contract.api_server.objects import service, version
 from tests.contract.api_server.wire import Answer, Wire
@@ -117,3 +121,49 @@ async def test_a_watch_tells_what_happened_since_in_order(wire: Wire) -> None:
     assert [event["type"] for event in told.documents] == ["ADDED", "MODIFIED", "DELETED"]
     versions = [int(each["object"]["metadata"]["resourceVersion"]) for each in told.documents]
     assert versions == sorted(set(versions))
+
+
+@pytest.mark.nightly
+async def test_a_watch_that_has_nothing_to_tell_gets_a_bookmark_every_minute(wire: Wire) -> None:
+    """
+    A silence for longer means that something is wrong (`SILENT_SECONDS`).
+
+    On a real server only once anything at all has happened, which it hears of by a list that is up to date.
+    """
+    await wire.post(wire.of(SERVICE), service())
+    since = await version(wire, wire.of(INGRESS))
+    connection = Connection(wire.kubeconfig)
+    query: dict[str, str | int] = {
+        "watch": "true",
+        "allowWatchBookmarks": "true",
+        "resourceVersion": since,
+        "timeoutSeconds": 300,
+    }
+    asked_at = asyncio.get_running_loop().time()
+    async with connection.stream(wire.of(INGRESS), query, longest_seconds=80) as lines:
+        event = json.loads(await anext(lines))
+    assert event["type"] == "BOOKMARK"
+    assert 50 < asyncio.get_running_loop().time() - asked_at < SILENT_SECONDS - 20
+    await connection.close()
+
+
+async def test_a_watch_that_begins_with_what_there_is_goes_on(wire: Wire) -> None:
+    """Since 1.37 such an answer is compressed, in parts, for who says that it may be; we say that it may not."""
+    services = wire.of(SERVICE)
+    await wire.post(services, service("one"))
+    connection = Connection(wire.kubeconfig)
+    query: dict[str, str | int] = {
+        "watch": "true",
+        "allowWatchBookmarks": "true",
+        "sendInitialEvents": "true",
+        "resourceVersionMatch": "NotOlderThan",
+        "timeoutSeconds": 20,
+    }
+    async with connection.stream(services, query, longest_seconds=20) as lines:
+        begun = [json.loads(await anext(lines))["type"] for _ in range(2)]
+        assert begun == ["ADDED", "BOOKMARK"]
+        await wire.post(services, service("two"))
+        async with asyncio.timeout(5):
+            event = json.loads(await anext(lines))
+    assert event["object"]["metadata"]["name"] == "two"
+    await connection.close()
