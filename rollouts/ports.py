@@ -17,10 +17,15 @@ EventType = Literal["Normal", "Warning"]
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Create `body`; that it exists already raises `Conflict`."""
+    """
+    Create `body`; that it exists already raises `Conflict`.
+
+    `strict`: a field that the API server does not know raises `Permanent`, and is not dropped.
+    """
 
     kind: Kind
     body: FrozenJSON
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

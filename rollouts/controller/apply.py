@@ -149,7 +149,7 @@ class Applier:
         present = self.cluster.get(self._ref(REPLICA_SET, body["metadata"]["name"]))
         if present is not None and is_foreign(present, self.rollout):
             return []  # a blocking finding by now, which says what to do
-        return [Create(REPLICA_SET, body)]
+        return [Create(REPLICA_SET, body, strict=not action.proven)]
 
     def _adopt(self, ref: Ref) -> list[Write]:
         """Take the place of the owner that is gone, unless somebody writes to it meanwhile."""

@@ -128,8 +128,8 @@ class KubeCluster:
 
     async def write(self, write: Write) -> None:
         match write:
-            case Create(kind, body):
-                await self._create(kind, body)
+            case Create(kind, body, strict):
+                await self._create(kind, body, strict=strict)
             case Apply(kind, body):
                 await self._apply(kind, body)
             case Patch():
@@ -143,11 +143,12 @@ class KubeCluster:
                     write, timeout_seconds=min(self._check_time(), REQUEST_TIMEOUT_SECONDS)
                 )
 
-    async def _create(self, kind: Kind, body: FrozenJSON) -> None:
+    async def _create(self, kind: Kind, body: FrozenJSON, *, strict: bool) -> None:
         ref = ref_of(kind, body)
         path = collection_path(kind_named_in(kind, body), ref.namespace)
+        query = {"fieldValidation": "Strict"} if strict else {}
         try:
-            answer = await self._request("POST", path, body=with_kind(kind, body))
+            answer = await self._request("POST", path, body=with_kind(kind, body), query=query)
         except Conflict as error:
             self._note_taken_name(ref, error)
             raise

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from rollouts.errors import Conflict, InvalidSpec, NotFound
+from rollouts.errors import Conflict, InvalidSpec, NotFound, Permanent
 from rollouts.model.kinds import EVENT, JSON, REPLICA_SET, ROLLOUT, SERVICE, Kind, Ref
 from rollouts.ports import Apply, Create, Delete, Patch, Record
-from tests.contract.conftest import World
+from tests.contract.conftest import SERVERS, World
 from tests.waiting import until
 
 
@@ -74,6 +74,22 @@ async def test_creating_it_again_is_a_conflict(world: World) -> None:
 async def test_a_body_that_is_wrong_is_refused(world: World, write: Any) -> None:
     with pytest.raises(InvalidSpec, match="name"):
         await world.cluster.write(write(SERVICE, service(world, "No_Name")))
+
+
+@pytest.fixture(params=SERVERS)
+def served(request: pytest.FixtureRequest) -> World:
+    """A world with an API server in it."""
+    found: World = request.getfixturevalue(request.param)
+    return found
+
+
+async def test_an_unknown_field_is_refused_where_it_is_to_be(served: World) -> None:
+    body = service(served)
+    body["spec"]["slector"] = {}
+    with pytest.raises(Permanent, match=r'unknown field "spec\.slector"'):
+        await served.cluster.write(Create(SERVICE, body, strict=True))
+    await served.cluster.write(Create(SERVICE, body))
+    assert "slector" not in seen(served)["spec"]
 
 
 async def test_apply_creates_and_then_changes_nothing(world: World) -> None:

@@ -42,6 +42,8 @@ class CreateReplicaSet:
     replicas: int
     role: RoleMetadata = field(default_factory=RoleMetadata)
     """What the role of the revision gives to its pods."""
+    proven: bool = False
+    """It was stable already: what of its template is unknown was dropped before, and is again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ def replica_set_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
         role = role_metadata_of(world.spec, status, current.hash)
         if bound and role is not None and current.hash == world.observed.template_hash:
             size = wanted.get(current.hash, 0)
-            yield CreateReplicaSet(current.hash, current.number, size, role)
+            proven = stable is not None and stable.hash == current.hash
+            yield CreateReplicaSet(current.hash, current.number, size, role, proven)
     elif target.revision != current.number:
         yield NumberReplicaSet(target.name, current.number)
     for hash_, replica_set in world.observed.replica_sets.items():

@@ -7,6 +7,7 @@ import pytest
 
 from rollouts.model.kinds import HASH_LABEL, JSON, ROLLOUT, SERVICE
 from rollouts.model.routers.nginx import INGRESS
+from rollouts.sandbox.apiserver.builtins import RESOURCE_QUOTA
 from tests.sandbox.releases import manifests
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.sandbox import ReleaseSandbox
@@ -178,6 +179,31 @@ async def an_ingress_with_nothing_but_resources_is_said(release: Release) -> Non
     assert release.condition("Preflight")["reason"] == "NoRuleForService"
 
 
+async def what_its_pods_are_refused_for_is_said_in_the_api_servers_words(release: Release) -> None:
+    """A field that nobody knows, before a pod is made; then a quota that is full."""
+    await release.deploys(manifests.UNTIL_PROMOTED, successCriteria=[])
+    typo = {"name": "web", "image": "demo:2", "imagePulPolicy": "Always"}
+    template = copy.deepcopy(release.rollout["spec"]["template"])
+    container = template["spec"]["containers"][0]
+    template["spec"]["containers"] = [{**container, **typo}]
+    release.edits(ROLLOUT, manifests.NAME, {"spec": {"template": template}})
+    says = 'unknown field "spec.template.spec.containers[0].imagePulPolicy"'
+    await release.until(lambda: says in release.message)
+    assert len(release.replica_sets()) == 1
+
+    pods = str(len(release.pods()))
+    quota = {"metadata": {"name": "few", "namespace": release.namespace}}
+    release.create(RESOURCE_QUOTA, {**quota, "spec": {"hard": {"pods": pods}}})
+    template["spec"]["containers"] = [container]
+    release.edits(ROLLOUT, manifests.NAME, {"spec": {"template": template}})
+    release.updates_to("3")
+    limit = f"used: pods={pods}, limited: pods={pods}"
+    says = f"canary pods are available (exceeded quota: few, requested: pods=1, {limit})"
+    await release.until(lambda: says in release.message)
+    release.removes(RESOURCE_QUOTA, "few")
+    await release.is_at(50)
+
+
 async def a_foreign_ingress_of_the_canary_s_name_is_never_written(release: Release) -> None:
     foreign = manifests.ingress(release.namespace, name=manifests.CANARY_INGRESS)
     foreign["spec"]["rules"][0]["host"] = f"foreign.{release.host}"
@@ -210,6 +236,7 @@ async def a_foreign_ingress_of_the_canary_s_name_is_never_written(release: Relea
         an_ingress_without_a_rule_for_the_service_holds_a_release,
         only_the_paths_of_the_service_get_a_canary,
         an_ingress_with_nothing_but_resources_is_said,
+        what_its_pods_are_refused_for_is_said_in_the_api_servers_words,
         a_foreign_ingress_of_the_canary_s_name_is_never_written,
     ],
     ids=name_of,

@@ -273,6 +273,20 @@ def test_by_replicas_a_fix_begins_beside_what_it_overtakes() -> None:
     assert [each.replicas for each in made] == [1], "as many as maxSurge leaves room for"
 
 
+def test_only_the_template_of_a_revision_that_was_stable_is_taken_as_it_is() -> None:
+    scene = shared(0, 2).with_(template_hash="newest", images=("shop:3",))
+    following = scene.after(scene.decide())
+    made = [
+        each
+        for each in following.after(following.decide()).decide().actions
+        if isinstance(each, CreateReplicaSet)
+    ]
+    assert [each.proven for each in made] == [False]
+    lost = settled().with_(replica_sets={}).decide().actions
+    again = [each for each in lost if isinstance(each, CreateReplicaSet)]
+    assert [each.proven for each in again] == [True]
+
+
 def test_by_replicas_what_is_left_of_a_router_is_no_share_of_the_pods() -> None:
     left = Route(exists=True, weight=None, highest=100)
     sizes = (each for each in shared(0, 2).with_(route=left).decide().actions)
