@@ -11,6 +11,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from tests import permissions
 from tests.control_plane.processes import Absent, ControlPlane, binaries
 from tests.groups import computes, group_of, place_of
 from tests.metric_servers.servers import present
@@ -38,6 +39,10 @@ class Groups(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(permissions.Plugin())
 
 
 @pytest.hookimpl(optionalhook=True)  # without xdist nobody asks

@@ -12,7 +12,8 @@ from rollouts.controller.manifests import CLUSTER_RULES, LEASE_RULES, Installati
 from rollouts.controller.watches import WATCHED
 from rollouts.errors import Forbidden
 from rollouts.kube.cluster import KubeCluster
-from rollouts.kube.connection import Connection
+from rollouts.kube.connection import REQUEST_TIMEOUT_SECONDS, Connection
+from rollouts.kube.events import EventRecorder
 from rollouts.kube.lease import LEASE, Lease
 from rollouts.kube.paths import collection_path, object_path
 from rollouts.kube.reflector import Pace
@@ -258,8 +259,9 @@ async def test_equal_events_are_counted_by_one_controller_after_the_other(
     about = await controller.admin.get(Ref(builtins.NAMESPACE, "", controller.namespace))
     regarding = {**about, "metadata": {**about["metadata"], "namespace": controller.namespace}}
     said = Record(regarding, "Normal", "Promoted", "revision 2 is stable")
-    await controller.kube.write(said)
-    await controller.kube.write(said)
+    for _ in range(2):
+        recorder = EventRecorder(controller.kube.connection)
+        await recorder.record(said, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
     [event] = await controller.admin.select(EVENT, controller.namespace)
     assert event["count"] == 2
 

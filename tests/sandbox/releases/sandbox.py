@@ -16,6 +16,7 @@ from rollouts.sandbox.control_plane.real import RealControlPlane
 from rollouts.sandbox.crashes import is_write
 from rollouts.sandbox.environment import Sandbox, Seat, controller_command
 from rollouts.sandbox.processes import Process, environment
+from tests import permissions
 from tests.sandbox.releases.gate import Gate
 from tests.sandbox.releases.objects import Objects, RealObjects
 from tests.sandbox.releases.preloaded import Call, Preloaded
@@ -80,6 +81,7 @@ class ReleaseSandbox(Sandbox):
         await self.gate.stop()
         if isinstance(self.objects, RealObjects):
             self.objects.close()
+        permissions.note(self.audit)
 
     def release(self, namespace: str) -> Release:
         """Return a release in a namespace that is new."""

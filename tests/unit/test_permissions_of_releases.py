@@ -1,0 +1,49 @@
+"""What is said at the end of the suite, when the controller has other permissions than its releases use."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from rollouts.sandbox.apiserver.audit import AuditEntry
+from tests.permissions import UNUSED, complaints, granted, needed
+
+SERVICES = ("", "services", "create")
+SECRETS = ("", "secrets", "get")
+
+
+def entry(verb: str, status: int, subresource: str = "") -> AuditEntry:
+    return AuditEntry(
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        user="system:serviceaccount:rollouts:rollouts",
+        user_agent="rollouts",
+        verb=verb,
+        group="apps",
+        resource="replicasets",
+        subresource=subresource,
+        namespace="shop",
+        name="web",
+        status=status,
+    )
+
+
+def test_a_suite_that_uses_what_is_granted_has_nothing_to_say() -> None:
+    assert complaints(granted() - UNUSED, set(), whole=True) == []
+
+
+def test_what_no_release_uses_is_said_once_all_were_made() -> None:
+    used = granted() - UNUSED - {SERVICES}
+    assert complaints(used, set(), whole=True) == ["create services is granted, and never used"]
+    assert complaints(used, set(), whole=False) == []
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_was_refused_for_want_of_a_permission_is_always_said(whole: bool) -> None:
+    used = granted() - UNUSED
+    assert complaints(used, {SECRETS}, whole=whole) == ["get secrets is not granted"]
+    assert complaints(used, {SERVICES}, whole=whole) == [], "a quota refuses what is granted"
+
+
+def test_an_apply_that_makes_an_object_needs_two() -> None:
+    assert [each[2] for each in needed(entry("patch", 201))] == ["patch", "create"]
+    assert [each[2] for each in needed(entry("patch", 200))] == ["patch"]
+    assert [each[1] for each in needed(entry("patch", 200, "status"))] == ["replicasets/status"]
