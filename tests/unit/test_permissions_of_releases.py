@@ -1,11 +1,13 @@
 """What is said at the end of the suite, when the controller has other permissions than its releases use."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
 from rollouts.sandbox.apiserver.audit import AuditEntry
-from tests.permissions import UNUSED, complaints, granted, needed
+from tests import permissions
+from tests.permissions import OUTPUT, UNUSED, Permission, Plugin, complaints, granted, needed
 
 SERVICES = ("", "services", "create")
 SECRETS = ("", "secrets", "get")
@@ -47,3 +49,36 @@ def test_an_apply_that_makes_an_object_needs_two() -> None:
     assert [each[2] for each in needed(entry("patch", 201))] == ["patch", "create"]
     assert [each[2] for each in needed(entry("patch", 200))] == ["patch"]
     assert [each[1] for each in needed(entry("patch", 200, "status"))] == ["replicasets/status"]
+
+
+class Session:
+    """As much of a session of pytest as is looked at."""
+
+    def __init__(self, **config: object) -> None:
+        self.config = SimpleNamespace(**config)
+        self.exitstatus: int = pytest.ExitCode.OK
+
+
+@pytest.mark.parametrize("left_out", [set(), {SERVICES}])
+def test_what_each_process_has_noted_is_put_together_and_fails_the_suite(
+    monkeypatch: pytest.MonkeyPatch, left_out: set[Permission]
+) -> None:
+    used = sorted(granted() - UNUSED - left_out)
+    plugin = Plugin()
+    for noted in (used[::2], used[1::2]):
+        output = {"used": noted, "refused": [], "whole": True}
+        plugin.pytest_testnodedown(SimpleNamespace(workeroutput={OUTPUT: output}))
+    monkeypatch.setattr(permissions, "USED", set())
+    session = Session()
+    plugin.pytest_sessionfinish(session)  # type: ignore[arg-type]
+    assert bool(session.exitstatus) is bool(left_out)
+
+
+def test_a_process_of_several_tells_the_first_what_it_has_noted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(permissions, "USED", {SERVICES})
+    session = Session(workeroutput={})
+    Plugin().pytest_sessionfinish(session)  # type: ignore[arg-type]
+    assert session.config.workeroutput[OUTPUT]["used"] == [SERVICES]
+    assert session.exitstatus == pytest.ExitCode.OK
