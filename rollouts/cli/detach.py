@@ -73,14 +73,14 @@ async def _ask(session: Session, ref: Ref) -> str:
         if not workload.get("name"):
             raise Permanent(
                 f"Rollout {ref.name} has no workloadRef, so there is no Deployment to give anything"
-                " back to; `kubectl delete rollout` deletes it together with its pods"
+                " back to; `kubectl delete rollouts.rollouts.dev` deletes it together with its pods"
             )
         if metadata.get("deletionTimestamp"):
             return str(workload["name"])
         if await _deployment(session, ref, str(workload["name"])) is None:
             raise Permanent(
                 f"Deployment {workload['name']} does not exist, so nothing can be given back to it;"
-                f" create it, or `kubectl delete rollout {ref.name}` together with its pods"
+                f" create it, or `kubectl delete rollouts.rollouts.dev {ref.name}` together with its pods"
             )
         finalizers = metadata.get("finalizers") or []
         body = {

@@ -1,7 +1,8 @@
 """
 YAML documents as plain JSON, and where each field stands in its file.
 
-Reads YAML as the Kubernetes tools do: a date is text, a key that is there twice is an error.
+Reads YAML as the Kubernetes tools do: a date is text, `n` is a boolean, 5.0 is 5, a key that is there
+twice is an error.
 """
 
 import re
@@ -45,13 +46,22 @@ class Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader, without dates."""
+    """SafeLoader without dates, with the booleans of YAML 1.1 that it leaves out."""
+
+    bool_values = {**yaml.SafeLoader.bool_values, "y": True, "n": False}  # noqa: RUF012 - it is theirs
+
+    def construct_number(self, node: yaml.ScalarNode) -> float:
+        """Return a whole number as one, which is how it comes to be written in JSON."""
+        value = self.construct_yaml_float(node)
+        return int(value) if value.is_integer() else value
 
 
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"), list("yYnN"))
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
 
 
 MOST_NODES = 200_000

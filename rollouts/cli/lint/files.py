@@ -5,7 +5,8 @@ One mistake does not hide the others: what can be read is checked without what c
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rollouts.cli.lint.documents import Document, read
 from rollouts.cli.lint.located import Located, Position
@@ -17,6 +18,13 @@ from rollouts.model.finding import Finding
 from rollouts.model.kinds import GROUP, JSON, ROLLOUT, VERSION
 from rollouts.model.unchecked_json import mapping
 
+_MOST_NAMES = 5
+METADATA = (
+    *("name", "namespace", "labels", "annotations", "generateName", "finalizers"),
+    *("ownerReferences", "uid", "resourceVersion", "generation", "creationTimestamp"),
+    *("deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink"),
+)
+"""The fields that the metadata of any object may have."""
 _NEIGHBOURS = {(kind.group, kind.name) for kind in KINDS}
 """The kinds that are checked together with a Rollout."""
 
@@ -57,7 +65,8 @@ def _of_document(document: Document, neighbours: Neighbours | None) -> Iterator[
     else:
         yield from _head(content)
         yield from _metadata(content)
-        yield from _of_rollout(content, neighbours)
+        yield from _unknown(mapping(content.get("metadata")), METADATA, "metadata.")
+        yield from _of_rollout(_without_nulls(content), neighbours)
 
 
 def _of_rollout(content: JSON, neighbours: Neighbours | None) -> Iterator[Finding]:
@@ -106,12 +115,28 @@ def _head(content: JSON) -> Iterator[Finding]:
     if content.get("apiVersion") != wanted:
         text = f"expected {wanted}, got {content.get('apiVersion')!r}"
         yield Finding("error", "", text, "apiVersion")
-    known = ("apiVersion", "kind", "metadata", "spec", "status")
+    yield from _unknown(content, ("apiVersion", "kind", "metadata", "spec", "status"))
+
+
+def _unknown(
+    content: Mapping[str, object], known: Sequence[str], path: str = ""
+) -> Iterator[Finding]:
     for key in content:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            yield Finding("error", "", f"unknown field; {hint}", str(key))
+            others = ", …" if len(known) > _MOST_NAMES else ""
+            usual = f"known are {', '.join(known[:_MOST_NAMES])}{others}"
+            hint = f"did you mean {near[0]}?" if near else usual
+            yield Finding("error", "", f"unknown field; {hint}", f"{path}{key}")
+
+
+def _without_nulls(value: Any) -> Any:
+    """Return it without the fields that have no value: the API server takes these as left out."""
+    if isinstance(value, list):
+        return [_without_nulls(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_nulls(part) for key, part in value.items() if part is not None}
 
 
 def _metadata(content: JSON) -> Iterator[Finding]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from rollouts.cli.lint.containers import container_findings
+from rollouts.cli.lint.containers import container_findings, label_findings
 from rollouts.model.criteria import Criterion
 from rollouts.model.finding import Finding
 from rollouts.model.spec import RolloutSpec
+from rollouts.model.unchecked_json import mapping
 from rollouts.model.units import format_fraction
 
 _CANARY = "spec.strategy.canary"
@@ -13,7 +14,10 @@ _CANARY = "spec.strategy.canary"
 
 def spec_findings(spec: RolloutSpec) -> Iterator[Finding]:
     """Yield what is found in a spec that was accepted."""
-    yield from container_findings(spec.template or {})
+    template = spec.template or {}
+    labels = mapping(template.get("metadata")).get("labels")
+    yield from label_findings(labels, "spec.template.metadata.labels")
+    yield from container_findings(template)
     yield from _falling(spec)
     yield from _unused(spec)
     yield from _criteria(spec)

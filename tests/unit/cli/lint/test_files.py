@@ -75,6 +75,7 @@ def line_of(words: str, text: str = CANARY) -> int:
             "expected rollouts.dev/v1alpha1",
         ),
         ("  replicas: 4", "  replicas: 4\n  replicas: 5", "spec.replicas", "twice"),
+        ("  replicas: 4", "  replicas: 4.5", "spec.replicas", "valid integer"),
         (
             'value: "1.0"',
             "value: 1.0",
