@@ -70,8 +70,8 @@ WORKLOAD = {
     "template": {"metadata": {"labels": LABELS}, "spec": CONTAINERS},
 }
 BACKEND = {"service": {"name": "web", "port": {"number": 80}}}
-OF_EVERYBODY = {"authorization.k8s.io", "authentication.k8s.io"}
-"""Groups in which everybody may ask what they may."""
+OF_EVERYBODY = {"authorization.k8s.io", "authentication.k8s.io", "certificates.k8s.io"}
+"""Groups in which everybody may ask what they may, and since 1.37 whom the cluster trusts."""
 
 
 @dataclass
