@@ -86,6 +86,7 @@ class Patching:
         target, kind = call.target, call.resource.kind
         config = named(call, body)
         config["metadata"].setdefault("name", target.name)
+        _check_decodable(call, config)
         application = Application(
             call.resource, config, call.manager, call.asks("force") == "true", target.subresource
         )
@@ -129,6 +130,17 @@ def _check_types(obj: Any, kind: str) -> None:
     wrong = misfit(obj, kind) if isinstance(obj, dict) else ""
     if wrong:
         raise unfit(shown(obj), wrong)
+
+
+def _check_decodable(call: Call, config: JSON) -> None:
+    """Raise the 500 that an apply gets of what its kind is not made of."""
+    kind = call.resource.kind
+    wrong = misfit(config, "" if call.resource.custom else kind.name)
+    if wrong:
+        of = f"{kind.group}/{kind.version}, Kind={kind.name}"
+        where = f"{call.target.namespace}/{call.target.name}; {of}"
+        why = f"unable to convert unstructured object to {of}: {wrong}"
+        raise ApiError(500, f"failed to convert new object ({where}) to proper version: {why}")
 
 
 def _check_new(call: Call, meta: JSON) -> None:

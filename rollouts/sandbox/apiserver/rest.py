@@ -39,7 +39,7 @@ class Rest:
         """
         body = await body_of(call.request)
         if call.verb.startswith("delete"):
-            body = _options(body)
+            body = _options(_asked(call) if body is None else body)
         if call.verb == "get":
             return self._formed(call, self._get(call))
         if call.verb == "list":
@@ -113,7 +113,7 @@ class Rest:
         current = self._get(call)
         uid = current["metadata"]["uid"]
         self._check_preconditions(call, current, options)
-        if not (call.dry_run or options.get("dryRun")):
+        if not options.get("dryRun"):
             self._remove(call, target.namespace, target.name, options)
         after = self._store.get(kind, target.namespace, target.name)
         if after is not None and after["metadata"]["uid"] == uid:
@@ -122,15 +122,15 @@ class Rest:
 
     def _delete_collection(self, call: Call, options: JSON) -> web.Response:
         listed = page(self._store, call)
-        if call.dry_run or options.get("dryRun"):
+        if options.get("dryRun"):
             return answer(listed)
         for obj in selected(self._store, call):
             self._remove(call, *key_of(obj), options)
         return answer(listed)
 
     def _remove(self, call: Call, namespace: str, name: str, options: JSON) -> None:
-        grace = options.get("gracePeriodSeconds", call.number("gracePeriodSeconds"))
-        policy = options.get("propagationPolicy") or call.asks("propagationPolicy")
+        grace = options.get("gracePeriodSeconds")
+        policy = options.get("propagationPolicy")
         if options.get("orphanDependents"):
             policy = "Orphan"
         self._store.delete(
@@ -155,6 +155,17 @@ class Rest:
                 raise conflict(kind.name, kind.group, meta["name"], why)
 
 
+def _asked(call: Call) -> JSON:
+    """Return the options of a deletion that has no body: those of its query, which counts for nothing else."""
+    seconds = call.number("gracePeriodSeconds")
+    asked = {
+        "dryRun": call.dry_run,
+        "gracePeriodSeconds": None if seconds is None else int(seconds),
+        "propagationPolicy": call.asks("propagationPolicy") or None,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
 def _options(body: Any) -> JSON:
     """
     Return the options of a deletion.
@@ -162,7 +173,7 @@ def _options(body: Any) -> JSON:
     Raises:
         ApiError: 400, they make no sense; 422, there is no such policy.
     """
-    options = {} if body is None else body
+    options = body
     seconds = options.get("gracePeriodSeconds") if isinstance(options, dict) else "none"
     preconditions = options.get("preconditions") if isinstance(options, dict) else None
     policy = options.get("propagationPolicy") if isinstance(options, dict) else None

@@ -1,8 +1,8 @@
 """Server-side apply: what makes an object, who owns what, and what a conflict says."""
 
-from rollouts.model.kinds import JSON, SERVICE
+from rollouts.model.kinds import JSON, POD, REPLICA_SET, SERVICE
 from tests.contract.api_server.definitions import INTEGER, defined, fields
-from tests.contract.api_server.objects import NOBODY, service
+from tests.contract.api_server.objects import NOBODY, pod, replica_set, service
 from tests.contract.api_server.wire import APPLY, Wire
 
 
@@ -80,6 +80,30 @@ async def test_the_status_of_what_is_not_there_is_not_applied(wire: Wire) -> Non
     body = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": {"name": "one"}}
     refused = await wire.apply(wire.of(kind, "one", "status"), {**body, "status": {"a": 1}})
     assert refused.status == 404
+
+
+async def test_an_apply_of_what_its_kind_is_not_made_of_is_an_error(wire: Wire) -> None:
+    body = pod(resources={"requests": {"cpu": "1x"}})
+    body["metadata"]["namespace"] = wire.namespace
+    refused = await wire.apply(wire.of(POD, "web-1"), body)
+    assert refused.status == 500
+    said = f"failed to convert new object ({wire.namespace}/web-1; /v1, Kind=Pod) to proper version"
+    assert refused.message.startswith(
+        f"{said}: unable to convert unstructured object to /v1, Kind=Pod: quantities"
+    )
+    fraction = replica_set()
+    fraction["metadata"]["namespace"] = wire.namespace
+    fraction["spec"]["replicas"] = 2.5
+    assert (await wire.apply(wire.of(REPLICA_SET, "web"), fraction)).status == 500
+
+
+async def test_a_variable_that_is_named_twice_is_an_error(wire: Wire) -> None:
+    body = pod(env=[{"name": "A", "value": value} for value in "12"])
+    body["metadata"]["namespace"] = wire.namespace
+    refused = await wire.apply(wire.of(POD, "web-1"), body)
+    assert refused.status == 500
+    why = '.spec.containers[name="web"].env: duplicate entries for key [name="A"]'
+    assert refused.message.endswith(why)
 
 
 async def test_a_repeated_key_is_an_error(wire: Wire) -> None:

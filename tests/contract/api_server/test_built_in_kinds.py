@@ -80,6 +80,12 @@ async def test_an_autoscaler_scales_to_zero_since_1_37(wire: Wire) -> None:
         assert (said.status, said.body["spec"]["minReplicas"]) == (201, 0)
 
 
+async def test_an_autoscaler_has_no_generation(wire: Wire) -> None:
+    spec = {**TO_ZERO, "minReplicas": 1}
+    made = await wire.post(wire.of(AUTOSCALER), {"metadata": {"name": "web"}, "spec": spec})
+    assert (made.status, made.body["metadata"].get("generation")) == (201, None)
+
+
 async def test_without_pods_there_is_no_cpu_to_scale_by(wire: Wire) -> None:
     refused = await wire.post(wire.of(AUTOSCALER), {"metadata": {"name": "web"}, "spec": TO_ZERO})
     assert refused.status == 422

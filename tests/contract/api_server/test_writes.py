@@ -95,6 +95,16 @@ async def test_a_dry_run_deletes_nothing(wire: Wire, name: str) -> None:
     assert (await wire.get(wire.of(SERVICE, "web"))).status == 200
 
 
+@pytest.mark.parametrize("name", ["web", ""])
+async def test_of_a_deletion_with_a_body_the_query_counts_for_nothing(
+    wire: Wire, name: str
+) -> None:
+    await wire.post(wire.of(SERVICE), service())
+    tried = await wire.ask("DELETE", wire.of(SERVICE, name), {}, query={"dryRun": "All"})
+    assert tried.status == 200
+    assert (await wire.get(wire.of(SERVICE, "web"))).status == 404
+
+
 async def test_a_write_that_changes_nothing_is_no_write(wire: Wire) -> None:
     made = await wire.post(wire.of(SERVICE), service(labels={"a": "b"}))
     version = made.body["metadata"]["resourceVersion"]
