@@ -77,11 +77,12 @@ class ReleaseSandbox(Sandbox):
         await super().start()
 
     async def stop(self) -> None:
+        asked = self.audit  # a real server's log goes with the directory
         await super().stop()
         await self.gate.stop()
         if isinstance(self.objects, RealObjects):
             self.objects.close()
-        permissions.note(self.audit)
+        permissions.note(asked)
 
     def release(self, namespace: str) -> Release:
         """Return a release in a namespace that is new."""
