@@ -148,6 +148,7 @@ from rollouts.core.facts.traffic import (
     without_evidence_of_another,
 )
 from rollouts.core.facts.workload import (
+    way_back_waits_for,
     with_workload_findings,
     workload_blocker,
     workload_due_at,
@@ -272,6 +273,7 @@ __all__ = [
     "too_early",
     "unnamed_services",
     "waits_for_pods",
+    "way_back_waits_for",
     "who_answers",
     "with_roles",
     "with_service_findings",

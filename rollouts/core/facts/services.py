@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from rollouts.core.facts.workload import way_back_waits_for
 from rollouts.core.world import Service, World, carrier_of, describe, under_way
 from rollouts.model.finding import Finding, Severity
 from rollouts.model.kinds import DEPLOYMENT, POD
@@ -46,7 +47,7 @@ def narrowing_waits_for(world: World, status: RolloutStatus, service: Service) -
     there = service.ready_endpoints.get(stable.hash, 0)
     if there < wanted:
         return f"{there} of {wanted} pods are endpoints of Service {service.name}, which selects all revisions"
-    return served_by_others(world, status, service)
+    return served_by_others(world, status, service) or way_back_waits_for(world)
 
 
 def served_by_others(world: World, status: RolloutStatus, service: Service) -> str:

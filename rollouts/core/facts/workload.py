@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from rollouts.core.world import Workload, World, carrier_of, missing_service
+from rollouts.core.world import REVERT, Workload, World, carrier_of, missing_service
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import DEPLOYMENT, Ref
 from rollouts.model.status import Adoption, RolloutStatus
@@ -82,6 +82,17 @@ def workload_size(world: World, status: RolloutStatus, workload: Workload) -> in
     if ref.scale_down != "progressively":
         return workload.replicas
     return max(workload.replicas, adoption.replicas)
+
+
+def way_back_waits_for(world: World) -> str:
+    """
+    Return what there has to be before anything is taken from the Deployment; or nothing.
+
+    Without its finalizer a Rollout that is deleted gives nothing back, whatever `revertOnDeletion` says.
+    """
+    if not world.spec.revert_on_deletion or REVERT in world.observed.finalizers:
+        return ""
+    return f"the finalizer {REVERT} is missing, by which the Deployment gets its place again when this Rollout is deleted"
 
 
 def workload_is_claimed(world: World) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rollouts.core.facts import workload_is_claimed, workload_size_wanted
+from rollouts.core.facts import way_back_waits_for, workload_is_claimed, workload_size_wanted
 from rollouts.core.plan.actions import ScaleWorkload, SetFinalizers
 from rollouts.core.world import REVERT, World, drift_pause_ends
 from rollouts.model.status import RolloutStatus
@@ -18,6 +18,8 @@ def workload_writes(world: World, status: RolloutStatus) -> Iterator[ScaleWorklo
         return
     size = workload_size_wanted(world, status)
     if size is None or size == workload.replicas:
+        return
+    if size < workload.replicas and way_back_waits_for(world):
         return
     adoption = status.adoption
     again = adoption is not None and adoption.scaled_down

@@ -241,6 +241,28 @@ def test_the_finalizer_follows_the_spec_and_leaves_that_of_detach() -> None:
     assert SetFinalizers((DETACH,)) in ends.decide().actions
 
 
+def test_nothing_is_taken_from_a_deployment_before_the_finalizer_can_give_it_back() -> None:
+    spec = adopting(revert_on_deletion=True)
+    scene = beside(spec=spec)
+    scene = scene.after(scene.decide())
+    decision = scene.decide()
+    assert decision.actions == (SetFinalizers((REVERT,)),)
+    assert "the finalizer rollouts.dev/revert is missing" in decision.status.message
+    secured = scene.with_(finalizers=(REVERT,))
+    assert secured.decide().actions == (SelectRevision("checkout", OLD),)
+
+    late = taken(spec, now=at(1000))
+    assert late.decide().actions == (SetFinalizers((REVERT,)),)
+    assert scales(late.with_(finalizers=(REVERT,))) == [0]
+
+
+def test_progressively_a_deployment_grows_again_whatever_finalizer_is_missing() -> None:
+    spec = adopting("progressively", revert_on_deletion=True)
+    assert scales(beside(3, spec)) == []
+    scene = beside(3, spec, workload=deployment(1))
+    assert scales(scene.with_(services=both(1)).evolve(replica_set(OLD, 4, 1))) == [3]
+
+
 def test_a_new_template_is_a_release_like_any_other() -> None:
     scene = taken(now=at(100), workload=deployment(0))
     scene = scene.after(scene.decide()).with_(template_hash=NEW, images=("shop:new",))
