@@ -7,6 +7,7 @@ than most of them then use. That both begin from nothing as well is held by
 """
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -18,27 +19,40 @@ from pathlib import Path
 from typing import Self
 
 from rollouts.cli.main import main
+from rollouts.kube import lease
 
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
     [
-        "rollouts.bootstrap",
+        "pydantic.type_adapter",
         "rollouts.cli.list_table",
         "rollouts.cli.main",
         "rollouts.cli.template_source",
+        "rollouts.controller.clock",
+        "rollouts.controller.http_server",
+        "rollouts.controller.loop",
+        "rollouts.controller.watches",
+        "rollouts.kube.cluster",
         "rollouts.kube.requests",
+        "rollouts.metrics.prometheus",
+        "rollouts.notify.silent",
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`rollouts ARGUMENTS` with exactly this environment; what it says is appended to two files."""
+    """
+    `rollouts ARGUMENTS` with exactly this environment; what it says is appended to two files.
+
+    `timing` is that of a controller's Lease, for tests that can't wait as long as people do.
+    """
 
     arguments: Sequence[str]
     environment: Mapping[str, str]
     out: Path
     err: Path
+    timing: lease.LeaseTiming | None = None
 
 
 class Preloaded:
@@ -92,11 +106,17 @@ class Preloaded:
 
 def _become(call: Call, announce: Connection) -> None:
     """Be that call from now on."""
+    gc.freeze()  # a collection would copy all that is shared
     os.setsid()
     for number, path in ((1, call.out), (2, call.err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), number)
     os.environ.clear()
     os.environ.update(call.environment)
+    # On loopback nobody is asked for a certificate of an authority, and reading all takes long.
+    os.environ.setdefault("SSL_CERT_FILE", os.devnull)
+    if call.timing is not None:
+        timing = call.timing
+        lease.LeaseTiming = lambda: timing  # type: ignore[misc, assignment]
     sys.argv = ["rollouts", *call.arguments]
     announce.send(None)
     main()

@@ -37,6 +37,8 @@ class Release:
         self.objects = sandbox.objects
         self.namespace = namespace
         self.host = f"{namespace}.example"
+        self.patience_seconds = PATIENCE_SECONDS
+        """How long anything is waited for."""
         self._seen: dict[tuple[Kind, str], JSON | None] = {}
         self._seen_at = -1
 
@@ -189,12 +191,15 @@ class Release:
         ]
 
     async def until(
-        self, condition: Callable[[], object], what: str = "", seconds: float = PATIENCE_SECONDS
+        self, condition: Callable[[], object], what: str = "", seconds: float | None = None
     ) -> None:
         """Wait for a condition; when it does not come, say what the Rollout says."""
         # Many releases ask at the same time, and looking at objects copies them.
         await until(
-            condition, seconds, account=lambda: f"{what}: {self.account()}", every_seconds=0.02
+            condition,
+            seconds or self.patience_seconds,
+            account=lambda: f"{what}: {self.account()}",
+            every_seconds=0.02,
         )
 
     async def serves(self, load: Load, requests: int) -> None:

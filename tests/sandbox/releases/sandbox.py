@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rollouts.controller.manifests import manifests as controller_manifests
+from rollouts.kube.lease import LeaseTiming
 from rollouts.sandbox.apiserver.audit import AuditEntry, AuditLog
 from rollouts.sandbox.apiserver.builtins import NAMESPACE
 from rollouts.sandbox.control_plane.audit_file import AuditFile
@@ -128,11 +129,15 @@ class ReleaseSandbox(Sandbox):
         """What a command needs to know of this sandbox."""
         return {"KUBECONFIG": str(self.kubeconfig), "COLUMNS": "200"}
 
-    async def _launch(self, command: Sequence[str]) -> Process:
+    async def launch(self, command: Sequence[str], timing: LeaseTiming | None = None) -> Process:
+        """Start a controller's command; `timing` is that of its Lease, where it has one."""
         log = self._processes.log_of("controller")
         arguments = command[command.index("rollouts") + 1 :]
-        begun = await Preloaded.begin(Call(arguments, environment({}), log, log))
+        begun = await Preloaded.begin(Call(arguments, environment({}), log, log, timing))
         return self._processes.adopt("controller", log, begun)
+
+    async def _launch(self, command: Sequence[str]) -> Process:
+        return await self.launch(command)
 
     def _through_the_gate(self, seat: Seat) -> Sequence[str]:
         self.gate.prometheus_url = seat.prometheus_url

@@ -1,0 +1,64 @@
+"""
+Kills the controller before and after every write of every story, and prints what came of it.
+
+    python -m tests.sandbox.kills [--seed N] [--share S] [--only NAME] [--output json]
+
+Exits with 1 when a request was lost, a story ended otherwise, or a planned kill never came.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from tests.sandbox.kills.lane import KillSandbox
+from tests.sandbox.kills.page import table
+from tests.sandbox.kills.stories import STORIES, Story
+from tests.sandbox.kills.trial import Account, kill_all
+
+AT_ONCE = 4
+"""So many stories keep two cores busy."""
+
+
+async def run(stories: Sequence[Story], share: float, seed: int) -> list[Account]:
+    """Return the accounts of the stories, in their order; says which is done on standard error."""
+    slots = asyncio.Semaphore(AT_ONCE)
+    with tempfile.TemporaryDirectory() as directory:
+        async with KillSandbox(Path(directory) / "sandbox") as sandbox:
+
+            async def tried(story: Story) -> list[Account]:
+                async with slots:
+                    accounts = await kill_all(sandbox, story, share, seed)
+                print(f"{story.name}: done", file=sys.stderr, flush=True)
+                for problem in (each for account in accounts for each in account.problems):
+                    print(f"  {problem}", file=sys.stderr, flush=True)
+                return accounts
+
+            told = await asyncio.gather(*map(tried, stories))
+    return [each for accounts in told for each in accounts]
+
+
+def main() -> int:
+    """Print the table, or JSON, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.sandbox.kills")
+    parser.add_argument("--seed", type=int, help="chooses the points; default: any")
+    parser.add_argument("--share", type=float, default=1.0, help="of the points, from 0 to 1")
+    parser.add_argument("--only", default="", metavar="NAME", help="stories with this in the name")
+    parser.add_argument("--output", choices=("table", "json"), default="table")
+    given = parser.parse_args()
+    seed = random.randrange(10_000) if given.seed is None else given.seed
+    stories = [each for each in STORIES if given.only in each.name]
+    print(f"seed {seed}, {given.share:.0%} of the points", file=sys.stderr)
+    accounts = asyncio.run(run(stories, given.share, seed))
+    as_json = TypeAdapter(list[Account]).dump_json(accounts, indent=2).decode()
+    print(as_json if given.output == "json" else table(accounts))
+    return 0 if all(each.clean for each in accounts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

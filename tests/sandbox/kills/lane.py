@@ -1,0 +1,85 @@
+"""A release with a controller of its own behind a proxy: where one dies, the next one takes over at once."""
+
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from rollouts.kube.lease import LeaseTiming
+from rollouts.sandbox.environment import Seat, controller_command
+from rollouts.sandbox.processes import Process
+from tests.sandbox.kills.proxy import ApiProxy
+from tests.sandbox.releases.release import Release
+from tests.sandbox.releases.sandbox import ReleaseSandbox
+
+QUIET_SECONDS = 2.0
+"""Who has written nothing for so long is done: longer than the delays and the rounds of measurements here."""
+
+
+class KillSandbox(ReleaseSandbox):
+    """A sandbox without a controller of its own: each lane has one."""
+
+    async def start_controller(self) -> None:
+        """Start none."""
+
+
+class Seated:
+    """The place of one controller: its proxy, and whichever process has it now."""
+
+    def __init__(
+        self,
+        sandbox: ReleaseSandbox,
+        namespace: str,
+        *,
+        name: str = "controller",
+        timing: LeaseTiming | None = None,
+    ) -> None:
+        seat, directory = sandbox.seat, sandbox.directory
+        self.proxy = ApiProxy(seat.kubeconfig, directory / f"{namespace}-{name}.kubeconfig")
+        self.process: Process | None = None
+        self._sandbox = sandbox
+        self._timing = timing
+        own = Seat(self.proxy.kubeconfig, seat.prometheus_url, seat.address, 0, seat.scrape_seconds)
+        election = ["--leader-elect", f"--lease-namespace={namespace}"] if timing else []
+        self._command = [*controller_command(own), f"--namespace={namespace}", *election]
+
+    async def start(self) -> None:
+        """Start the next process, whatever became of the one before."""
+        self.proxy.watched = False
+        self.process = await self._sandbox.launch(self._command, self._timing)
+
+    async def stop(self) -> None:
+        """Kill the process, and close the proxy."""
+        if self.process is not None:
+            await self.process.stop(grace_seconds=0)
+        await self.proxy.stop()
+
+    def signals(self, number: signal.Signals) -> None:
+        """Send a signal to the process, such as SIGKILL, after which it can't do anything more."""
+        if self.process is not None:
+            self.process.signal(number)
+
+    async def is_quiet(self, release: Release, seconds: float = QUIET_SECONDS) -> None:
+        """Wait until the controller follows everything, and has had nothing to do for a while."""
+        proxy = self.proxy
+        await release.until(
+            lambda: proxy.watched and time.monotonic() - proxy.asked_at > seconds, "quiet"
+        )
+
+
+@asynccontextmanager
+async def seated(
+    sandbox: ReleaseSandbox,
+    namespace: str,
+    *,
+    name: str = "controller",
+    timing: LeaseTiming | None = None,
+) -> AsyncIterator[Seated]:
+    """Have a controller for a namespace, until left."""
+    place = Seated(sandbox, namespace, name=name, timing=timing)
+    await place.proxy.start()
+    await place.start()
+    try:
+        yield place
+    finally:
+        await place.stop()

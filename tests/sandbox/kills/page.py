@@ -1,0 +1,89 @@
+"""
+`docs/kills.md`, made from what was counted: no cell is typed.
+
+    python -m tests.sandbox.kills.page
+
+Prints the page for the counts in `docs/kills.json`, which `make kills` writes.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from tests.sandbox.kills.trial import Account
+
+COUNTS = Path(__file__).parents[3] / "docs" / "kills.json"
+_HEAD = (
+    *("story", "kills", "writes", "planned", "killed"),
+    *("requests", "lost", "failed", "written twice", "ends"),
+)
+_BEFORE = """\
+# Every kill
+
+`make kills` has made this page. Each story is told under steady traffic in a sandbox, with a controller that reaches the API
+server through a proxy. A story that nobody disturbs says what is written. Then the controller is killed (SIGKILL) before and
+after each of those writes: before the API server gets it, and after it was made, before the controller hears. Another
+process takes over at once. The counts are in [kills.json](kills.json).
+"""
+_AFTER = """
+- **Kills**: alone is one kill in a telling of its own. In a row is one telling in which one process after the other dies, each
+  after at most two writes; what did not come then comes in another.
+- **Lost**: requests that were refused, reset, timed out, or answered by anybody but the app. **Failed**: answered with 5xx.
+- **Written twice**: creations, deletions and Events of which a second is another thing. All other writes say what is to be.
+- **Ends**: how many different states the namespaces had at the end: routes, Services, sizes, owners, finalizers, conditions, and
+  the history of the release.
+
+What a killed controller has decided and not said yet is not said: the Event, the log line and the notification of that
+decision are missing, and `status.history` has it.
+"""
+
+
+def page(accounts: Sequence[Account]) -> str:
+    """Return the whole page."""
+    return f"{_BEFORE}\n{table(accounts)}\n{_AFTER}"
+
+
+def table(accounts: Sequence[Account]) -> str:
+    """Return the accounts as a table, with their sum."""
+    rows = [_HEAD, tuple("---" for _ in _HEAD), *map(_cells, accounts), _sum(accounts)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def read() -> list[Account]:
+    """Return the accounts that are kept."""
+    return TypeAdapter(list[Account]).validate_json(COUNTS.read_bytes())
+
+
+def _cells(account: Account) -> tuple[str, ...]:
+    return (
+        account.story,
+        "in a row" if account.loops else "alone",
+        f"{account.writes}",
+        f"{account.planned}",
+        f"{account.killed}",
+        f"{account.requests:,}",
+        f"{sum(account.lost.values())}",
+        f"{account.failed}",
+        f"{sum('written twice' in each for each in account.problems)}",
+        f"{account.end_states}",
+    )
+
+
+def _sum(accounts: Sequence[Account]) -> tuple[str, ...]:
+    return (
+        "all",
+        "",
+        "",
+        f"{sum(each.planned for each in accounts)}",
+        f"{sum(each.killed for each in accounts)}",
+        f"{sum(each.requests for each in accounts):,}",
+        f"{sum(sum(each.lost.values()) for each in accounts)}",
+        f"{sum(each.failed for each in accounts)}",
+        f"{sum('written twice' in problem for each in accounts for problem in each.problems)}",
+        "",
+    )
+
+
+if __name__ == "__main__":
+    print(page(read()), end="")

@@ -1,0 +1,54 @@
+"""
+The controller is killed before and after each of its writes: nobody notices, and all ends as ever.
+
+By day a seed chooses two of the stories, and a tenth of the points of each. The night has all.
+"""
+
+import asyncio
+import os
+import random
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox.kills.lane import KillSandbox
+from tests.sandbox.kills.stories import STORIES, Story
+from tests.sandbox.kills.trial import Account, kill_all
+
+pytestmark = pytest.mark.sandbox
+
+BY_DAY, SHARE_BY_DAY = 2, 0.1
+
+
+def holds(account: Account) -> None:
+    """See that it was killed as planned, that nobody noticed, and that all ended as ever."""
+    print(account.model_dump_json(indent=2))
+    assert account.problems == []
+    assert account.killed == account.planned > 0
+    assert (account.lost, account.failed, account.end_states) == ({}, 0, 1)
+
+
+async def test_killed_at_a_tenth_of_the_writes_of_two_stories_it_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    seed = int(os.environ.get("ROLLOUTS_KILLS_SEED") or random.randrange(10_000))
+    print(f"ROLLOUTS_KILLS_SEED={seed}")
+    async with KillSandbox(tmp_path / "sandbox") as sandbox:
+        accounts = await asyncio.gather(
+            *(
+                kill_all(sandbox, story, SHARE_BY_DAY, seed, alone=False)
+                for story in random.Random(seed).sample(STORIES, BY_DAY)
+            )
+        )
+    for account in chain.from_iterable(accounts):
+        holds(account)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name.replace(" ", "-"))
+async def test_killed_at_every_write_it_loses_nothing(story: Story, tmp_path: Path) -> None:
+    async with KillSandbox(tmp_path / "sandbox") as sandbox:
+        for account in await kill_all(sandbox, story, 1.0, 0):
+            holds(account)

@@ -1,0 +1,170 @@
+"""
+Two controllers at once: one that leads and one that waits, or two that know nothing of each other.
+
+A leader that sleeps for longer than its lease wakes up with old caches, and has nothing to say.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from rollouts.bootstrap import LEASE_NAME, LOST_LEADERSHIP
+from rollouts.kube.lease import LEASE, LeaseTiming
+from tests.sandbox.kills.end_state import end_state, written_twice
+from tests.sandbox.kills.lane import KillSandbox, Seated, seated
+from tests.sandbox.kills.points import Point, points_of
+from tests.sandbox.kills.proxy import Undisturbed, Write
+from tests.sandbox.kills.stories import STORIES
+from tests.sandbox.kills.telling import PATIENCE_SECONDS, RATE, Teller, Telling
+from tests.sandbox.releases.release import Release
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.nightly, pytest.mark.timeout(1800)]
+
+QUICK = LeaseTiming(
+    duration_seconds=3.0, renew_deadline_seconds=2.0, retry_seconds=0.4, margin_seconds=0.5
+)
+CANARY = STORIES[0]
+
+
+@pytest.fixture
+async def release(tmp_path: Path) -> AsyncIterator[Release]:
+    async with KillSandbox(tmp_path / "sandbox") as sandbox:
+        made = sandbox.release("shop")
+        made.patience_seconds = PATIENCE_SECONDS
+        yield made
+
+
+class Sleeps:
+    """Puts the controller to sleep at a point; a write before which it falls asleep arrives when it wakes."""
+
+    def __init__(self, place: Seated, point: Point) -> None:
+        self.asleep, self.awake = asyncio.Event(), asyncio.Event()
+        self._place = place
+        self._point = point
+        self._seen = 0
+
+    async def before(self, write: Write) -> web.Response | None:
+        if write.words == self._point.words and self._point.side == "before":
+            await self._at(self._seen + 1)
+            if self.asleep.is_set():
+                await self.awake.wait()
+        return None
+
+    async def after(self, write: Write) -> None:
+        if write.words != self._point.words or not write.succeeded:
+            return
+        self._seen += 1
+        if self._point.side == "after":
+            await self._at(self._seen)
+
+    async def _at(self, occurrence: int) -> None:
+        if occurrence == self._point.occurrence and not self.asleep.is_set():
+            assert self._place.process is not None
+            self._place.process.sleep()
+            self.asleep.set()
+
+    def wake(self) -> None:
+        assert self._place.process is not None
+        self._place.process.wake()
+        self.awake.set()
+
+
+def holder(release: Release) -> str:
+    """Return who leads, as the Lease has it."""
+    lease = release.store.get(LEASE, release.namespace, LEASE_NAME) or {"spec": {}}
+    return str(lease["spec"].get("holderIdentity") or "")
+
+
+async def told_while_the_leader_sleeps(
+    release: Release, leader: Seated, follower: Seated, point: Point, number: int
+) -> Telling | None:
+    """
+    Tell the story with the leader asleep from the point on, until it is over; then wake it.
+
+    Returns None when the point did not come.
+    """
+    sleeps, before = Sleeps(leader, point), release.stable
+    leader.proxy.interference, led = sleeps, holder(release)
+    begun = len(follower.proxy.writes)
+    async with release.traffic(RATE, url=CANARY.url(release)) as load:
+        await release.serves(load, 1)
+        await CANARY.happens(release, load, number)
+        if sleeps.asleep.is_set():
+            await release.until(lambda: holder(release) not in ("", led), "another leader")
+            await follower.is_quiet(release)
+            said = len(leader.proxy.writes)
+            sleeps.wake()
+            assert leader.process is not None
+            assert await leader.process.gone() == LOST_LEADERSHIP
+            assert leader.proxy.writes[said:] == [], "it woke up, and wrote"
+            await leader.start()
+        await (follower if sleeps.asleep.is_set() else leader).is_quiet(release)
+    leader.proxy.interference = Undisturbed()
+    if not sleeps.asleep.is_set():
+        return None
+    report, writes = load.report(), follower.proxy.writes[begun:]
+    return Telling(
+        writes=writes,
+        killed=(point,),
+        sent=report.sent,
+        lost=report.lost_reasons,
+        failed=report.failed,
+        twice=written_twice(writes),
+        end=end_state(release, before),
+    )
+
+
+async def test_a_leader_that_wakes_up_late_writes_nothing_harmful(release: Release) -> None:
+    async with AsyncExitStack() as stack:
+        sandbox = release.sandbox
+        one = await stack.enter_async_context(
+            seated(sandbox, release.namespace, name="one", timing=QUICK)
+        )
+        await release.until(lambda: holder(release), "a leader")
+        other = await stack.enter_async_context(
+            seated(sandbox, release.namespace, name="other", timing=QUICK)
+        )
+        teller = Teller(CANARY, release, one)
+        await teller.opens()
+        undisturbed = await teller.tells()
+        number, slept = 2, list[Point]()
+        for point in worth_sleeping_at(undisturbed.writes):
+            told = await told_while_the_leader_sleeps(release, one, other, point, number)
+            number += 1
+            if told is None:
+                continue
+            one, other = other, one
+            slept.append(point)
+            assert (told.lost, told.failed) == ({}, 0), point
+            assert told.end == undisturbed.end, point
+    print(f"slept at {len(slept)} points")
+    assert len(slept) >= len(undisturbed.writes)
+
+
+def worth_sleeping_at(writes: Sequence[Write]) -> list[Point]:
+    """Return the points before and after each write that is no Event."""
+    return [each for each in points_of(writes) if "events" not in each.words]
+
+
+async def test_two_controllers_that_know_nothing_of_each_other_lose_nothing(
+    release: Release,
+) -> None:
+    sandbox, namespace = release.sandbox, release.namespace
+    async with seated(sandbox, namespace, name="one") as one:
+        teller = Teller(CANARY, release, one)
+        await teller.opens()
+        undisturbed = await teller.tells()
+        async with seated(sandbox, namespace, name="other") as other:
+            for _ in range(3):
+                begun = len(other.proxy.writes)
+                told = await teller.tells()
+                await other.is_quiet(release)
+                assert (told.lost, told.failed) == ({}, 0)
+                assert told.end == undisturbed.end
+                both = [*told.writes, *other.proxy.writes[begun:]]
+                assert {each for each in both if each.status == 409}, "both have written"
+                assert written_twice(both) == []

@@ -1,0 +1,118 @@
+"""A story with its controller killed at many points, one by one or one after the other, and the account of it."""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+from pydantic import BaseModel
+
+from rollouts.model.kinds import JSON
+from tests.sandbox.kills.lane import KillSandbox, seated
+from tests.sandbox.kills.points import Point, in_both, points_of, sample
+from tests.sandbox.kills.stories import Story
+from tests.sandbox.kills.telling import Teller, Telling
+
+
+class Account(BaseModel):
+    """What killing the controller of one story came to; `clean` says whether that is as it has to be."""
+
+    story: str
+    loops: bool
+    """One process after the other was killed in the same telling, rather than one in each."""
+    writes: int
+    planned: int
+    killed: int
+    tellings: int
+    requests: int
+    lost: dict[str, int]
+    failed: int
+    end_states: int
+    problems: list[str]
+
+    @property
+    def clean(self) -> bool:
+        return not self.problems
+
+
+class Trial:
+    """One story in a namespace of its own, told twice without a kill to know what is written each time."""
+
+    def __init__(self, teller: Teller, undisturbed: Telling, again: Telling) -> None:
+        self._teller = teller
+        self._undisturbed = undisturbed
+        self._again = again
+        self.points = in_both(points_of(undisturbed.writes), points_of(again.writes))
+
+    async def alone(self, points: Sequence[Point]) -> Account:
+        """Kill it at each of the points in a telling of its own."""
+        told = [await self._teller.tells_of([point]) for point in points]
+        return self._account(points, list(chain.from_iterable(told)), loops=False)
+
+    async def in_a_row(self, points: Sequence[Point]) -> Account:
+        """Kill it at all of the points in one telling, and at those that did not come then in another."""
+        return self._account(points, await self._teller.tells_of(points), loops=True)
+
+    def _account(self, points: Sequence[Point], told: list[Telling], *, loops: bool) -> Account:
+        everything = [self._undisturbed, self._again, *told]
+        killed = list(chain.from_iterable(each.killed for each in told))
+        lost: dict[str, int] = {}
+        for reason, count in chain.from_iterable(each.lost.items() for each in everything):
+            lost[reason] = lost.get(reason, 0) + count
+        return Account(
+            story=self._teller.story.name,
+            loops=loops,
+            writes=len(self.points) // 2,
+            planned=len(points),
+            killed=len(killed),
+            tellings=len(told),
+            requests=sum(each.sent for each in everything),
+            lost=lost,
+            failed=sum(each.failed for each in everything),
+            end_states=len({repr(each.end) for each in everything}),
+            problems=list(self._problems(points, told)),
+        )
+
+    def _problems(self, points: Sequence[Point], told: Iterable[Telling]) -> Iterable[str]:
+        """Yield what is not as it has to be."""
+        first, left = self._undisturbed, set(points)
+        for each in [first, self._again, *told]:
+            left -= set(each.killed)
+            where = f"killed {'; '.join(map(str, each.killed)) or 'nowhere'}"
+            if each.lost or each.failed:
+                yield f"{where}: {each.lost} were lost and {each.failed} failed"
+            if again := set(each.twice) - set(first.twice):
+                yield f"{where}: written twice: {', '.join(sorted(again))}"
+            if each.end != first.end:
+                yield f"{where}: it ended otherwise: {differences(first.end, each.end)}"
+        for point in sorted(left):
+            yield f"never came: {point}"
+
+
+async def kill_all(
+    sandbox: KillSandbox, story: Story, share: float, seed: int, *, alone: bool = True
+) -> list[Account]:
+    """
+    Return what killing the controller at this share of the points came to.
+
+    Alone, and in a row; only in a row where `alone` is false. A share is of the points that are
+    sure to come.
+    """
+    namespace = "".join(each if each.isalnum() else "-" for each in story.name.lower())
+    release = sandbox.release(namespace)
+    async with seated(sandbox, namespace) as place:
+        teller = Teller(story, release, place)
+        await teller.opens()
+        trial = Trial(teller, await teller.tells(), await teller.tells())
+        sure = [each for each in trial.points if not each.waits_for_a_scrape]
+        points = sample(sure, share, seed) if share < 1 else trial.points
+        accounts = [await trial.alone(points)] if alone else []
+        return [*accounts, await trial.in_a_row(points)]
+
+
+def differences(one: JSON, other: JSON) -> str:
+    """Return what is different, object by object."""
+    names = sorted({*one, *other})
+    return "; ".join(
+        f"{name} is {other.get(name)} rather than {one.get(name)}"
+        for name in names
+        if one.get(name) != other.get(name)
+    )
