@@ -29,7 +29,7 @@ from rollouts.core.facts import (
     other_pods,
 )
 from rollouts.core.next.attempt import roll_back
-from rollouts.core.world import Move, World, current_route, describe, under_way
+from rollouts.core.world import Move, Workload, World, current_route, describe, under_way
 from rollouts.model.status import Retiring
 
 
@@ -99,11 +99,7 @@ def give_back(world: World, move: Move) -> Move:
             text = f"Deployment {name} serves; the Rollout's own pods go in a moment"
             return _waits(world, move.requeue_at(until), text)
         case GivenBack(workload=workload):
-            text = (
-                f"Deployment {workload.name} serves with {workload.available} pods, as before the"
-                " Rollout"
-            )
-            return move.event(world, "Reverted", text)
+            return _reverted(world, move, workload)
 
 
 def _without_workload(world: World, move: Move, found: WithoutWorkload) -> Move:
@@ -119,7 +115,23 @@ def _without_workload(world: World, move: Move, found: WithoutWorkload) -> Move:
     if found.leaves_some:
         text += ", once its Services and routes are as they were before"
         return _waits(world, move, text)
+    if _is_said(move, "NotReverted"):
+        return move.evolve(message=text)
     return move.event(world, "NotReverted", text, "Warning")
+
+
+def _reverted(world: World, move: Move, workload: Workload) -> Move:
+    text = (
+        f"Deployment {workload.name} serves with {workload.available} pods, as before the Rollout"
+    )
+    if _is_said(move, "Reverted"):
+        return move.evolve(message=text)
+    return move.event(world, "Reverted", text)
+
+
+def _is_said(move: Move, reason: str) -> bool:
+    """Return whether the end is on record: it is said once, however long the finalizer stays after it."""
+    return any(each.reason == reason for each in move.status.history[-1:])
 
 
 def _restored(world: World, move: Move, found: ToRestore) -> Move:

@@ -79,6 +79,17 @@ def test_it_goes_from_part_to_part() -> None:
     assert last.actions == (SetFinalizers(()),)
 
 
+def test_the_end_is_said_once_though_the_finalizer_stays() -> None:
+    """Its removal is refused, or whoever was about to remove it has died."""
+    scene = released()
+    delay = scene.spec.active_strategy.scale_down_delay_seconds
+    scene = scene.after(scene.decide(), seconds=delay)
+    again = scene.after(scene.decide()).decide()
+    assert told(again) == []
+    assert again.actions == (SetFinalizers(()),)
+    assert again.status.message.startswith("Deployment shop serves with 4 pods")
+
+
 def test_nothing_is_done_twice_when_the_status_was_not_written() -> None:
     """The writes were made, and whoever made them died before it wrote them down."""
     scene = being_deleted(workload=deployment(4, available=0, existing=0))
@@ -185,9 +196,13 @@ def test_a_missing_deployment_is_waited_for_and_said() -> None:
 
 def test_after_a_minute_without_a_deployment_it_goes() -> None:
     scene = being_deleted(workload=Workload("shop"), services=both(4, 0, ""))
-    later = scene.after(scene.decide(), seconds=60).decide()
+    scene = scene.after(scene.decide(), seconds=60)
+    later = scene.decide()
     assert told(later) == ["NotReverted"]
     assert later.actions == (SetFinalizers(()),)
+    again = scene.after(later).decide()
+    assert told(again) == [], "said once, though the finalizer stays"
+    assert again.actions == (SetFinalizers(()),)
 
 
 def test_a_deployment_that_came_back_for_a_moment_is_waited_for_anew() -> None:
