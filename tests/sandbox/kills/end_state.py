@@ -66,13 +66,17 @@ def end_state(release: Release, numbered_from: int) -> JSON:
 
 
 def written_twice(writes: list[Write]) -> list[str]:
-    """Return which writes were made twice that must not be; of an Event each is a count."""
+    """
+    Return which writes were made twice or more, and how often, of those that do something else then.
+
+    Of an Event each is a count. A story may have some: it deletes a canary's Ingress with each release.
+    """
     made = Counter(
         (each.words, each.name, each.verb if each.target.plural != "events" else "count")
         for each in writes
         if each.succeeded and (each.verb in NOT_TWICE or each.target.plural == "events")
     )
-    return sorted(words for (words, _, _), count in made.items() if count > 1)
+    return sorted({f"{words}, {count} times" for (words, _, _), count in made.items() if count > 1})
 
 
 def _roles(release: Release) -> dict[str, str]:

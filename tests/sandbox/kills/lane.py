@@ -4,13 +4,16 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from rollouts.kube.lease import LeaseTiming
 from rollouts.sandbox.environment import Seat, controller_command
-from rollouts.sandbox.processes import Process
 from tests.sandbox.kills.proxy import ApiProxy
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.sandbox import ReleaseSandbox
+
+if TYPE_CHECKING:
+    from rollouts.sandbox.processes import Process
 
 QUIET_SECONDS = 2.0
 """Who has written nothing for so long is done: longer than the delays and the rounds of measurements here."""

@@ -28,7 +28,7 @@ LEASES = "leases"
 _HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding", "content-length", "host")
 _GENERATED = {"replicasets": re.compile(r"(?<=-)[a-z0-9]+$"), "events": re.compile(r"(?<=\.).+$")}
 """What of a name is another one in each release."""
-_NUMBER = re.compile(r"[\d.]+(-early)?")
+_NUMBER = re.compile(r"(bad-)?[\d.]+(-early)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ BRIEF_STEPS: list[JSON] = [{"setWeight": 50}, routed.QUICK]
 ONE_OLD: JSON = {"revisionHistoryLimit": 1}
 """So that each release but the first leaves as many ReplicaSets as the one before."""
 FEWEST, MOST = 2, 3
+BAD = "bad-"
+"""What the name of a version begins with that is to fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,11 @@ async def by_gateway_api(release: Release) -> None:
     routing: JSON = {"gatewayAPI": {"httpRoutes": [manifests.NAME], "grpcRoutes": [manifests.NAME]}}
     body = routed.rollout(release, routing, STEPS, **ONE_OLD)
     await routed.deploys(release, body, routed.http_route(release), routed.grpc_route(release))
+
+
+async def by_two_routers(release: Release) -> None:
+    body = routed.rollout(release, {**routed.NGINX, **routed.HTTP}, STEPS, **ONE_OLD)
+    await routed.deploys(release, body, routed.ingress(release), routed.http_route(release))
 
 
 async def by_replicas(release: Release) -> None:
@@ -124,6 +131,13 @@ def resized(release: Release, replicas: int) -> None:
     )
 
 
+async def is_rolled_back_and_mended(release: Release, _load: Load, number: int) -> None:
+    """A bad version is found out by its criteria; the good one after it is promoted."""
+    switching.updates_to(release, f"{BAD}{version_of(number)}", ERROR_RATE="40%")
+    await release.is_rolled_back()
+    await is_released(release, _load, number)
+
+
 async def is_superseded(release: Release, load: Load, number: int) -> None:
     """A newer template comes while users meet the one before it."""
     switching.updates_to(release, f"{version_of(number)}-early")
@@ -164,9 +178,11 @@ STORIES = (
     Story("canary by ingress-nginx", by_nginx, is_released),
     Story("canary by SMI", by_smi, is_released),
     Story("canary by the Gateway API", by_gateway_api, is_released, by_gateway=True),
+    Story("canary by ingress-nginx and the Gateway API", by_two_routers, is_released),
     Story("canary by replicas", by_replicas, is_released),
     Story("blue-green switch", blue_green, is_released),
     Story("adoption and its way back", a_deployment, is_adopted_and_given_back),
     Story("promotion under an autoscaler", autoscaled, is_released_while_it_grows),
+    Story("canary rolled back, and the next promoted", by_nginx, is_rolled_back_and_mended),
     Story("template superseded in the middle", by_nginx, is_superseded),
 )

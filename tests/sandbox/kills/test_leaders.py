@@ -5,6 +5,7 @@ A leader that sleeps for longer than its lease wakes up with old caches, and has
 """
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -63,13 +64,11 @@ class Sleeps:
 
     async def _at(self, occurrence: int) -> None:
         if occurrence == self._point.occurrence and not self.asleep.is_set():
-            assert self._place.process is not None
-            self._place.process.sleep()
+            self._place.signals(signal.SIGSTOP)
             self.asleep.set()
 
     def wake(self) -> None:
-        assert self._place.process is not None
-        self._place.process.wake()
+        self._place.signals(signal.SIGCONT)
         self.awake.set()
 
 
@@ -99,7 +98,7 @@ async def told_while_the_leader_sleeps(
             said = len(leader.proxy.writes)
             sleeps.wake()
             assert leader.process is not None
-            assert await leader.process.gone() == LOST_LEADERSHIP
+            assert await leader.process.wait() == LOST_LEADERSHIP
             assert leader.proxy.writes[said:] == [], "it woke up, and wrote"
             await leader.start()
         await (follower if sleeps.asleep.is_set() else leader).is_quiet(release)

@@ -79,7 +79,7 @@ class Trial:
             where = f"killed {'; '.join(map(str, each.killed)) or 'nowhere'}"
             if each.lost or each.failed:
                 yield f"{where}: {each.lost} were lost and {each.failed} failed"
-            if again := set(each.twice) - set(first.twice):
+            if again := set(each.twice) - set(first.twice) - set(self._again.twice):
                 yield f"{where}: written twice: {', '.join(sorted(again))}"
             if each.end != first.end:
                 yield f"{where}: it ended otherwise: {differences(first.end, each.end)}"
