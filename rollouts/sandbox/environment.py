@@ -196,7 +196,7 @@ class Sandbox:
                 "ingress": self.ingress_url,
                 "gateway": self.gateway_url,
                 "prometheus": self.prometheus_url,
-                "exporter": self.data_plane.metrics_url,
+                "exporter": f"http://{self.data_plane.job.targets[0]}/metrics",
                 "controller": self.controller_url,
             },
             data_plane=self.data_plane.name,

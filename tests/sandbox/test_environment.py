@@ -85,7 +85,7 @@ async def test_everything_answers_and_nothing_is_left(tmp_path: Path) -> None:
             for url in (
                 f"{sandbox.api.url}/readyz",
                 f"{sandbox.prometheus_url}/-/ready",
-                sandbox.data_plane.metrics_url,
+                sandbox.describe().urls["exporter"],
                 sandbox.controller_url,
             ):
                 async with session.get(url) as response:

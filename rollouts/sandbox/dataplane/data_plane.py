@@ -9,10 +9,8 @@ from rollouts.sandbox.prometheus import Job
 class DataPlane(Protocol):
     """Serves a cluster's routes from `start` to `stop`."""
 
-    @property
-    def name(self) -> str:
-        """As which its process is known."""
-        ...
+    name: str
+    """As which its process is known."""
 
     @property
     def url(self) -> str:
@@ -25,13 +23,8 @@ class DataPlane(Protocol):
         ...
 
     @property
-    def metrics_url(self) -> str:
-        """Where its metrics are."""
-        ...
-
-    @property
     def job(self) -> Job:
-        """What Prometheus scrapes there."""
+        """What Prometheus scrapes: one target, whose page is at /metrics."""
         ...
 
     async def start(self) -> Process:

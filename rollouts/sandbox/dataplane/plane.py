@@ -21,7 +21,7 @@ class NginxPlane:
     """
     Serves a cluster's Ingresses, HTTPRoutes and GRPCRoutes on `listener` from `start` to `stop`.
 
-    The exporter listens on the address and port `exporter`; `metrics_url` is its page.
+    The exporter listens on the address and port `exporter`; `job` is what scrapes it.
     """
 
     name = "nginx"
@@ -49,11 +49,6 @@ class NginxPlane:
     @property
     def url(self) -> str:
         return self.listener.url
-
-    @property
-    def metrics_url(self) -> str:
-        address, port = self._exporter_at
-        return f"http://{address}:{port}/metrics"
 
     @property
     def gateway_url(self) -> str:

@@ -64,10 +64,6 @@ class TraefikPlane:
         return self.url
 
     @property
-    def metrics_url(self) -> str:
-        return f"http://{self._admin}/metrics"
-
-    @property
     def job(self) -> Job:
         """What Prometheus scrapes: Traefik's own metrics, which are not those of ingress-nginx."""
         return Job("traefik", (self._admin,))

@@ -45,7 +45,7 @@ def end_state(release: Release, numbered_from: int) -> JSON:
     left = {
         f"{kind.name} {each['metadata']['name']}": _object(each, numbered_from)
         for kind in KINDS
-        for each in release.store.select(kind, release.namespace)
+        for each in release.objects.select(kind, release.namespace)
     }
     staying = [pod for pod in release.pods() if not pod["metadata"].get("deletionTimestamp")]
     pods = Counter(

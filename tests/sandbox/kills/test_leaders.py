@@ -74,7 +74,7 @@ class Sleeps:
 
 def holder(release: Release) -> str:
     """Return who leads, as the Lease has it."""
-    lease = release.store.get(LEASE, release.namespace, LEASE_NAME) or {"spec": {}}
+    lease = release.objects.get(LEASE, release.namespace, LEASE_NAME) or {"spec": {}}
     return str(lease["spec"].get("holderIdentity") or "")
 
 
