@@ -7,25 +7,14 @@ from rollouts.sandbox.prometheus import Job
 
 
 class DataPlane(Protocol):
-    """Serves a cluster's routes from `start` to `stop`."""
+    """Serves a cluster's Ingresses at `url` and its Gateways at `gateway_url`, from `start` to `stop`."""
 
     name: str
     """As which its process is known."""
-
-    @property
-    def url(self) -> str:
-        """Where Ingresses are served."""
-        ...
-
-    @property
-    def gateway_url(self) -> str:
-        """Where Gateways are served."""
-        ...
-
-    @property
-    def job(self) -> Job:
-        """What Prometheus scrapes: one target, whose page is at /metrics."""
-        ...
+    url: str
+    gateway_url: str
+    job: Job
+    """What Prometheus scrapes: one target, whose page is at /metrics."""
 
     async def start(self) -> Process:
         """Return its process when everything answers; raises Permanent or Unavailable."""

@@ -37,6 +37,10 @@ class NginxPlane:
         exporter: tuple[str, int],
     ) -> None:
         self.listener = listener
+        self.url = listener.url
+        self.gateway_url = listener.gateway_url
+        address, port = exporter
+        self.job = Job("ingress-nginx", (f"{address}:{port}",), honor_labels=True)
         self._cluster = cluster
         self.metrics = IngressMetrics()
         self._processes = processes
@@ -45,21 +49,6 @@ class NginxPlane:
         self._configurator = Configurator(cluster, self._nginx, IngressSettings(network))
         self._access_log = AccessLog(self._nginx.access_log, self.metrics)
         self._stack = AsyncExitStack()
-
-    @property
-    def url(self) -> str:
-        return self.listener.url
-
-    @property
-    def gateway_url(self) -> str:
-        """Where the Gateways are served alone; at `url` they are served beside Ingresses."""
-        return self.listener.gateway_url
-
-    @property
-    def job(self) -> Job:
-        """What Prometheus scrapes: the exporter, whose labels are those of ingress-nginx."""
-        address, port = self._exporter_at
-        return Job("ingress-nginx", (f"{address}:{port}",), honor_labels=True)
 
     async def start(self) -> Process:
         """

@@ -33,7 +33,7 @@ READY_WITHIN_SECONDS = 60.0
 
 
 class TraefikPlane:
-    """Serves a cluster's Ingresses, HTTPRoutes and GRPCRoutes at `url` from `start` to `stop`."""
+    """Serves a cluster's Ingresses, HTTPRoutes and GRPCRoutes, all at `url`, from `start` to `stop`."""
 
     name = "traefik"
 
@@ -52,21 +52,10 @@ class TraefikPlane:
         self._kubeconfig = kubeconfig
         self._web = f"{address}:{free_port(address, 8080)}"
         self._admin = f"{address}:{free_port(address, 8088)}"
+        self.url = self.gateway_url = f"http://{self._web}"
+        # Traefik's own metrics, which are not those of ingress-nginx.
+        self.job = Job("traefik", (self._admin,))
         self._process: Process | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://{self._web}"
-
-    @property
-    def gateway_url(self) -> str:
-        """Where its Gateways are served, beside its Ingresses."""
-        return self.url
-
-    @property
-    def job(self) -> Job:
-        """What Prometheus scrapes: Traefik's own metrics, which are not those of ingress-nginx."""
-        return Job("traefik", (self._admin,))
 
     async def start(self) -> Process:
         """
