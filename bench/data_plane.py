@@ -1,16 +1,12 @@
 """A data plane that is compared with others: how a Rollout names it, and what leads users to it."""
 
-from copy import deepcopy
 from dataclasses import dataclass, replace
 
 from bench import setups
-from bench.manifests import ERRORS, NAME, Body, ingress, metadata
+from bench.manifests import NAME, Body, ingress, metadata
 from bench.setups import Place, Setup
 from rollouts.model.kinds import JSON
 from rollouts.model.routers.gateway import HTTP_ROUTE
-
-OWN_CRITERION: JSON = ERRORS | {"source": "app"}
-"""Judged by the pods' own counters: each data plane has others, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +64,7 @@ class DataPlane:
         made = (setups.http_route if self.is_gateway else setups.nginx)(place)
         route = self.route(namespace, place.host)
         before = [route if kind == route[0] else (kind, body) for kind, body in made.before]
-        kind, body = deepcopy(made.rollout)
-        body["spec"]["successCriteria"] = [OWN_CRITERION]
-        return replace(made, before=before, rollout=(kind, body))
+        return setups.judged_by_its_own_counters(replace(made, before=before))
 
 
 def _port_80(service: str) -> JSON:

@@ -18,8 +18,8 @@ import aiohttp
 
 from bench.app import App
 from bench.counts import Count
-from bench.data_plane import OWN_CRITERION, DataPlane
-from bench.manifests import NAME, SOON, metadata, rollout, service
+from bench.data_plane import DataPlane
+from bench.manifests import NAME, OWN_ERRORS, SOON, metadata, rollout, service
 from bench.traffic import Traffic
 from rollouts.model.kinds import ENDPOINT_SLICE, JSON, POD, SERVICE
 from rollouts.sandbox.dataplane.endpoints import SERVICE_NAME_LABEL
@@ -84,7 +84,7 @@ class FeatureTrial:
         self._app.create([service(namespace), (kind, other), *routes])
         canary = {"stableService": NAME, "trafficRouting": self._plane.routing}
         strategy = {"canary": {**canary, "steps": _steps(self._plane), **SOON}}
-        self._app.create([rollout(namespace, strategy, successCriteria=[OWN_CRITERION])])
+        self._app.create([rollout(namespace, strategy, successCriteria=[OWN_ERRORS])])
         await self._app.until(lambda: self._app.status.get("phase") == "Healthy", "first deploy")
         self._app.releases("2")
 

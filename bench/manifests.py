@@ -11,6 +11,8 @@ NAME = "web"
 LABELS = {"app": NAME}
 GOOD = "0%"
 ERRORS: JSON = {"name": "errors", "errorRate": {"max": "1%"}}
+OWN_ERRORS: JSON = ERRORS | {"source": "app"}
+"""Judged by the pods' own counters: each data plane has others, or none."""
 SOON: JSON = {"scaleDownDelaySeconds": 1, "abortScaleDownDelaySeconds": 1}
 """No trial waits for pods that have nothing to do any more."""
 

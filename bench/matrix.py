@@ -1,14 +1,15 @@
 """
 Is a request lost, and is the split what was configured, whatever releases and however it ends?
 
-    python -m bench.matrix [--only TEXT] [--rate 50] [--answers 400] [--at-once 4] [--seed 7]
-        [--output json]
+    python -m bench.matrix [--gateway traefik] [--only TEXT] [--rate 50] [--answers 400]
+        [--at-once 4] [--seed 7] [--output json]
 
 Every setup (`bench.setups`) goes through every scenario (`bench.scenarios`) in a namespace of its
 own, several at a time, under steady traffic. Wherever a release is held, the share of the new
 version is counted in at least `--answers` answers. The cells in which the controller is killed
 come last, for there is one controller for all: it dies after about every fourth of its
-writes, drawn with `--seed`.
+writes, drawn with `--seed`. The sandbox's nginx serves, or a real Traefik, whose canaries are judged by
+the pods' own counters.
 
 Prints a Markdown table, or one JSON document. Exit status 1 when a request was lost, when
 a split is off by more than 5 standard deviations, or when a release ended otherwise.
@@ -21,19 +22,20 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from bench.app import App, sandbox
 from bench.matrix_cells import Cell, complaints, table
 from bench.progress import say
 from bench.scenarios import KILLED, SCENARIOS, Sample, Scenario
-from bench.setups import PODS, SETUPS, Place, Setup
+from bench.setups import NOT_ON_TRAEFIK, PODS, SETUPS, Place, Setup, judged_by_its_own_counters
 from bench.traffic import Traffic
 from rollouts.sandbox.apiserver.audit import AuditEntry
 from rollouts.sandbox.crashes import crashing
-from rollouts.sandbox.environment import Sandbox
+from rollouts.sandbox.environment import Sandbox, TraefikSandbox
 
+GATEWAYS: Mapping[str, type[Sandbox]] = {"nginx": Sandbox, "traefik": TraefikSandbox}
 EVERY = 4
 """Of so many writes, one is the controller's last."""
 BAD_VERSIONS = {"rolled back": "2", KILLED: "3"}
@@ -65,6 +67,8 @@ class Matrix:
         begin = time.monotonic()
         place = Place.of(self.sandbox, re.sub(r"[^a-z]+", "-", f"{name} {ending}".lower()))
         setup = SETUPS[name](place)
+        if isinstance(self.sandbox, TraefikSandbox):
+            setup = judged_by_its_own_counters(setup)
         app = App(self.sandbox, place.namespace, adopted=setup.adopted)
         traffic = Traffic(setup.streams, self.rate)
         scenario = Scenario(app, setup, traffic, self.sample)
@@ -117,14 +121,15 @@ def drawn(seed: int) -> Callable[[AuditEntry], bool]:
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Cell], Counter[str]]:
     """Return the cells in the order of the table, and after which writes the controller was killed."""
+    kind = GATEWAYS[arguments.gateway]
     pairs = [
         (name, ending)
         for name in SETUPS
         for ending in SCENARIOS
-        if arguments.only in f"{name}: {ending}"
+        if arguments.only in f"{name}: {ending}" and (kind is Sandbox or name not in NOT_ON_TRAEFIK)
     ]
     quiet = [pair for pair in pairs if pair[1] != KILLED]
-    async with sandbox() as running:
+    async with sandbox(kind=kind) as running:
         sample = Sample(arguments.answers, arguments.answers // 4)
         matrix = Matrix(running, arguments.rate, sample)
         await matrix.fill(quiet, arguments.at_once)
@@ -139,6 +144,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
+    parser.add_argument("--gateway", choices=GATEWAYS, default="nginx")
     parser.add_argument("--only", default="", help='cells with this in "WAY: ENDING"')
     parser.add_argument("--rate", type=float, default=50.0)
     parser.add_argument("--answers", type=int, default=400)
@@ -149,7 +155,12 @@ def main() -> int:
     say(f"seed {arguments.seed}")
     cells, kills = asyncio.run(run(arguments))
     if arguments.output == "json":
-        found = {"seed": arguments.seed, "kills": kills, "cells": [asdict(each) for each in cells]}
+        found = {
+            "gateway": arguments.gateway,
+            "seed": arguments.seed,
+            "kills": kills,
+            "cells": [asdict(each) for each in cells],
+        }
         print(json.dumps(found, indent=2))
     else:
         print(table(cells))

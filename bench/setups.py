@@ -7,11 +7,13 @@ what it has to be.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.manifests import (
     NAME,
+    OWN_ERRORS,
     SOON,
     Body,
     adopting,
@@ -209,15 +211,25 @@ def adopted(place: Place) -> Setup:
     return Setup(before, body, [stream], canary.stops([stream]), adopted=True)
 
 
+def judged_by_its_own_counters(setup: Setup) -> Setup:
+    """Return a setup for a data plane that has no counters of a canary, as all but ingress-nginx."""
+    kind, body = deepcopy(setup.rollout)
+    body["spec"]["successCriteria"] = [OWN_ERRORS]
+    return replace(setup, rollout=(kind, body))
+
+
+SMI, GRPC = "canary, SMI TrafficSplit", "canary, GRPCRoute"
+NOT_ON_TRAEFIK = (SMI, GRPC)
+"""It knows no TrafficSplit, and speaks HTTP/2 to what a GRPCRoute leads to, which the demo app does not."""
 SETUPS: Mapping[str, Callable[[Place], Setup]] = {
     "canary, nginx": nginx,
     "canary, nginx, two Ingresses": two_ingresses,
     "canary, nginx, setHeaderRoute": nginx_header,
     "canary, nginx, dynamicStableScale": nginx_dynamic,
     "canary, nginx, adopted Deployment": adopted,
-    "canary, SMI TrafficSplit": smi,
+    SMI: smi,
     "canary, HTTPRoute": http_route,
-    "canary, GRPCRoute": grpc_route,
+    GRPC: grpc_route,
     "canary, nginx + HTTPRoute": nginx_and_http_route,
     "canary, no router (by replicas)": by_replicas,
     "blue-green": blue_green,
