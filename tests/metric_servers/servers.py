@@ -74,6 +74,33 @@ VICTORIA = ServerKind("victoria-metrics", "victoria-metrics", VICTORIA_METRICS)
 KINDS = (PROMETHEUS_OF_DEBIAN, PROMETHEUS, OLD_VICTORIA, VICTORIA)
 
 
+STARTED = "started"
+"""The file that tells that a stand-in for `prometheus` was started."""
+_STAND_IN = """#!/bin/sh
+: > "$(dirname "$0")/started"
+"""
+_WITH_ITS_FLAGS = """
+for flag in "$@"; do
+    case "$flag" in
+    --config.file=*) configuration=${flag#*=} ;;
+    --storage.tsdb.path=*) data=${flag#*=} ;;
+    --web.listen-address=*) address=${flag#*=} ;;
+    esac
+done
+set -- -promscrape.config="$configuration" -promscrape.config.strictParse=false \\
+    -storageDataPath="$data" -httpListenAddr="$address" -memory.allowedBytes=64MB -loggerLevel=WARN
+"""
+
+
+def put_as_prometheus(kind: ServerKind, program: Path, directory: Path) -> None:
+    """Put a `prometheus` into a directory, for PATH, that is this server and takes Prometheus' flags."""
+    directory.mkdir()
+    found = directory / "prometheus"
+    flags = _WITH_ITS_FLAGS if kind.is_victoria_metrics else ""
+    found.write_text(f'{_STAND_IN}{flags}exec {program} "$@"\n')
+    found.chmod(0o755)
+
+
 def present() -> str:
     """Return which of those that have to be made are there, in words."""
     made = [kind.made.name for kind in KINDS if kind.made is not None]

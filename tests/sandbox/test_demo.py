@@ -12,14 +12,23 @@ import pytest
 
 from rollouts.errors import Permanent
 from rollouts.sandbox.demo import read_example
+from tests.metric_servers.choice import each_of, program_of
+from tests.metric_servers.servers import (
+    OLD_VICTORIA,
+    PROMETHEUS,
+    STARTED,
+    VICTORIA,
+    ServerKind,
+    put_as_prometheus,
+)
 
 pytestmark = pytest.mark.sandbox
 
 FIRST_WORDS = b"release 2.0 (good) is under way"
 
 
-async def begin(scratch: Path) -> Process:
-    environment = {**os.environ, "TMPDIR": str(scratch)}
+async def begin(scratch: Path, **variables: str) -> Process:
+    environment = {**os.environ, "TMPDIR": str(scratch), **variables}
     command = [sys.executable, "-m", "rollouts", "demo", "--output", "json"]
     return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, env=environment)
 
@@ -40,7 +49,26 @@ def left_of(directory: Path) -> list[str]:
 async def test_the_good_release_is_promoted_the_bad_one_rolled_back_and_nothing_is_lost(
     tmp_path: Path,
 ) -> None:
-    demo = await begin(tmp_path)
+    await is_released_and_rolled_back(await begin(tmp_path))
+    assert left_of(tmp_path) == []
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(300)
+@each_of(PROMETHEUS, OLD_VICTORIA, VICTORIA)
+async def test_the_demo_ends_the_same_with_each_metric_server(
+    tmp_path: Path, kind: ServerKind
+) -> None:
+    programs, scratch = tmp_path / "bin", tmp_path / "scratch"
+    scratch.mkdir()
+    put_as_prometheus(kind, await program_of(kind), programs)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    await is_released_and_rolled_back(await begin(scratch, PATH=path))
+    assert left_of(scratch) == []
+    assert (programs / STARTED).exists(), "another one was taken"
+
+
+async def is_released_and_rolled_back(demo: Process) -> None:
     out, err = await demo.communicate()
     assert demo.returncode == 0, err.decode()
     good, bad = json.loads(out)["releases"]
@@ -57,7 +85,6 @@ async def test_the_good_release_is_promoted_the_bad_one_rolled_back_and_nothing_
     assert bad["failed_requests"] == bad["rollback_failed_requests"] > 0
     assert 0 < bad["rollback_seconds"] < 30
     assert bad["rollback_measured_by"] in ("canary-weight 0", "last canary response")
-    assert left_of(tmp_path) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

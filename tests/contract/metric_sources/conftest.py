@@ -1,9 +1,4 @@
-"""
-The servers under the contract of metric sources, and an exporter that says what a test wants.
-
-Debian's Prometheus is always there; so is, by day too, Prometheus 3 if it has been made. The others'
-turn is by night.
-"""
+"""The servers under the contract of metric sources, and an exporter that says what a test wants."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,29 +11,8 @@ from aiohttp import web
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.sandbox.network import Network
 from rollouts.sandbox.processes import Processes
-from tests.metric_servers.servers import (
-    KINDS,
-    PROMETHEUS,
-    PROMETHEUS_OF_DEBIAN,
-    REQUIRED,
-    Absent,
-    MetricServer,
-    ServerKind,
-)
-
-BY_DAY = (PROMETHEUS_OF_DEBIAN, PROMETHEUS)
-
-
-def each_of(*kinds: ServerKind) -> pytest.MarkDecorator:
-    """Run a test, with `kind`, on each of these servers."""
-    given = [
-        pytest.param(kind, id=kind.name, marks=() if kind in BY_DAY else (pytest.mark.nightly,))
-        for kind in kinds
-    ]
-    return pytest.mark.parametrize("kind", given)
-
-
-EVERY_SERVER = each_of(*KINDS)
+from tests.metric_servers.choice import program_of
+from tests.metric_servers.servers import MetricServer, ServerKind
 
 
 @pytest.fixture
@@ -94,16 +68,6 @@ async def server(
     """One that has not been configured, and not been started."""
     program = await program_of(kind)
     return MetricServer(kind, program, processes, tmp_path / "server", network.control_plane)
-
-
-async def program_of(kind: ServerKind) -> Path:
-    """Return the program; without it the test is skipped, or fails where it is required."""
-    try:
-        return await kind.program()
-    except Absent as reason:
-        if REQUIRED:
-            pytest.fail(str(reason))
-        pytest.skip(str(reason))
 
 
 @pytest.fixture

@@ -6,13 +6,9 @@ import pytest
 
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.model.evidence import Counts
-from tests.contract.metric_sources.conftest import (
-    EVERY_SERVER,
-    Exporter,
-    each_of,
-    program_of,
-)
+from tests.contract.metric_sources.conftest import Exporter
 from tests.contract.metric_sources.shop import ERRORS, P90, Shop
+from tests.metric_servers.choice import EVERY_SERVER, each_of, program_of
 from tests.metric_servers.servers import PROMETHEUS, PROMETHEUS_OF_DEBIAN, MetricServer
 
 pytestmark = pytest.mark.sandbox

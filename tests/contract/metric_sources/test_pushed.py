@@ -11,8 +11,8 @@ import pytest
 from rollouts.errors import Permanent
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.model.evidence import Counts
-from tests.contract.metric_sources.conftest import each_of
 from tests.contract.metric_sources.shop import ERRORS, P90, Shop, pod_labels
+from tests.metric_servers.choice import each_of
 from tests.metric_servers.servers import PROMETHEUS, MetricServer
 
 pytestmark = pytest.mark.sandbox

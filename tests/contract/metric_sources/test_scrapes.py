@@ -7,8 +7,9 @@ import pytest
 
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.model.evidence import Counts
-from tests.contract.metric_sources.conftest import Exporter, each_of
+from tests.contract.metric_sources.conftest import Exporter
 from tests.contract.metric_sources.shop import ERRORS, Shop
+from tests.metric_servers.choice import each_of
 from tests.metric_servers.servers import (
     OLD_VICTORIA,
     PROMETHEUS,

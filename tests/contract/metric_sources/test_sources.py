@@ -11,8 +11,9 @@ import pytest
 from rollouts.errors import Permanent, Unavailable
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.ports import CounterSource, QuerySource
-from tests.contract.metric_sources.conftest import EVERY_SERVER, Exporter
+from tests.contract.metric_sources.conftest import Exporter
 from tests.fakes.metrics import FakeMetrics
+from tests.metric_servers.choice import EVERY_SERVER
 from tests.metric_servers.servers import MetricServer
 from tests.waiting import answer
 

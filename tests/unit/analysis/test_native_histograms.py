@@ -7,8 +7,9 @@ import pytest
 from rollouts.analysis.native_histograms import SHOWN_BOUNDS, as_classic
 from rollouts.model.evidence import Counts, Measurement
 from rollouts.ports import Histogram, Series
+from rollouts.traffic.nginx.counters import REQUESTS
 from tests.unit.analysis.app_bench import AppBench
-from tests.unit.analysis.bench import P90
+from tests.unit.analysis.bench import ARM, P90, Bench
 
 NAME = "http_request_duration_seconds"
 P90_OF_A_SECOND = {"name": "p90", "latency": {"quantile": 0.9, "max": "1s"}}
@@ -130,3 +131,25 @@ async def test_what_is_kept_both_ways_is_counted_once() -> None:
     assert (found.error, found.canary) == ("", Counts(40, 10))
     assert "judged at 500ms, the histogram's next bound" in found.note, "the classic one is taken"
     await bench.monitor.close()
+
+
+async def test_what_ingress_nginx_counts_is_read_where_prometheus_makes_it_native(
+    bench: Bench,
+) -> None:
+    """As with `convert_classic_histograms_to_nhcb`: there is no `_count`, which errors are counted by."""
+    nginx = {"job": "nginx", "instance": "a", "ingress": "checkout", "namespace": "shop"}
+    name = REQUESTS.removesuffix("_count")
+
+    def serve(arm: str, requests: int, status: str) -> None:
+        labels = {**nginx, "service": "checkout", "canary": ARM[arm], "status": status}
+        bench.metrics.observe(name, {(0.0, 1.0): requests}, **labels)
+
+    serve("stable", 100, "200")
+    await bench.wait(20)
+    bench.expose()
+    serve("stable", 160, "200")
+    serve("canary", 37, "200")
+    serve("canary", 3, "500")
+    await bench.wait(30)
+    found = bench.measured()
+    assert (found.error, found.canary, found.stable) == ("", Counts(40, 3), Counts(60, 0))
