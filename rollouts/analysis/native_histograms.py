@@ -9,8 +9,9 @@ bound lies in: as of a classic histogram, the next bound decides, and it is said
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from rollouts.judge.counters import Sample
 from rollouts.model.counter_metric import BOUND, COUNT
 from rollouts.model.units import format_duration
 from rollouts.ports import Histogram, Series
@@ -53,11 +54,25 @@ def _counts(series: Series, name: str) -> Series:
 
 def _buckets(series: Series, name: str, bounds: Collection[float]) -> Iterator[Series]:
     for bound in sorted({*bounds, *SHOWN_BOUNDS, math.inf}):
-        samples = (
+        samples = [
             (at, _within(each, bound, whole=bound not in bounds)) for at, each in series.histograms
-        )
+        ]
         le = "+Inf" if bound == math.inf else repr(bound)
-        yield Series({**series.labels, "__name__": name, BOUND: le}, tuple(samples))
+        told = samples if bound == math.inf else _changes(samples)
+        yield Series({**series.labels, "__name__": name, BOUND: le}, tuple(told))
+
+
+def _changes(samples: Sequence[Sample]) -> Iterator[Sample]:
+    """
+    Yield the samples without those in the middle of a while in which nothing was counted.
+
+    One sample of a native histogram becomes twenty: of a hundred pods with twenty routes each most are idle.
+    That all were scraped, the last bound tells.
+    """
+    last = len(samples) - 1
+    for index, (at, value) in enumerate(samples):
+        if index in (0, last) or not samples[index - 1][1] == value == samples[index + 1][1]:
+            yield at, value
 
 
 def _within(histogram: Histogram, bound: float, *, whole: bool) -> float:

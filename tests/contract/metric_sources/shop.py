@@ -9,6 +9,7 @@ from typing import Any
 from rollouts.analysis.limited_sources import LimitedSources
 from rollouts.analysis.measurement_round import Measurer
 from rollouts.analysis.series import REPLICA_LABELS
+from rollouts.analysis.series_check import check_series
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.model.evidence import Measurement
 from rollouts.model.kinds import JSON
@@ -99,6 +100,13 @@ class Shop:
             return found if found.canary.requests >= requests else None
 
         return await answer(known, 20)
+
+    async def check(self) -> list[str]:
+        """Return what is found of each criterion's series before a release: of the stable revision's."""
+        assert self._measurer is not None
+        target, now = self._measurer.target, datetime.now(UTC)
+        checks = await check_series(self._source, target.key, target.spec, target.stable, now)
+        return [each.found for each in checks]
 
     @property
     def scrape_interval_seconds(self) -> float:

@@ -36,6 +36,7 @@ async def test_slow_requests_are_counted_however_bounds_are_spelled(
     found = await shop.measured("p90", 20)
     assert (found.error, found.canary, found.limit) == ("", Counts(20, 5), 1.0)
     assert (await shop.measured("errors", 20)).canary == Counts(20, 5)
+    assert await shop.check() == ["wanted", "wanted"]
 
 
 @pytest.mark.nightly
@@ -81,3 +82,4 @@ async def test_native_histograms_are_read_beside_classic_ones_and_instead(
     found = await shop.measured("p90", 20)
     assert (found.error, found.canary) == ("", Counts(20, 5))
     assert "judged at 500ms" in found.note
+    assert await shop.check() == ["wanted"]

@@ -53,6 +53,7 @@ async def test_names_that_have_to_be_quoted_are_counted(server: MetricServer, sh
     shop.apps["canary"].serve(5, 0.05, "503")
     found = await shop.measured("errors", 20)
     assert (found.error, found.canary) == ("", Counts(20, 5))
+    assert await shop.check() == ["wanted"]
 
 
 @each_of(PROMETHEUS_OF_DEBIAN, OLD_VICTORIA)
@@ -65,3 +66,4 @@ async def test_an_older_server_says_that_it_can_t_be_asked_for_them(
     found = await shop.look("errors")
     assert "refuses the query" in found.error
     assert '"http.serv' in found.error.replace("\\", "")
+    assert await shop.check() == ["refused"]

@@ -57,6 +57,15 @@ def test_the_bounds_that_only_show_never_say_more_than_is_known() -> None:
     assert by_bound[0.4] == 4
 
 
+def test_an_idle_histogram_costs_no_more_than_its_beginning_and_end() -> None:
+    idle, busy = Histogram(1, ((0.0, 0.3, 1),)), Histogram(3, ((0.0, 0.3, 3),))
+    samples = [(float(at), idle if at < 50 else busy) for at in range(100)]
+    series, _ = as_classic([native(*samples)], "d_bucket", (0.4,))
+    by_bound = {each.labels["le"]: each.samples for each in series}
+    assert by_bound["0.4"] == ((0.0, 1), (49.0, 1), (50.0, 3), (99.0, 3))
+    assert len(by_bound["+Inf"]) == 100, "each of them is a scrape"
+
+
 def test_what_is_no_native_histogram_stands_in_for_nothing() -> None:
     summary = Series({"__name__": NAME, "quantile": "0.5"}, ((1.0, 0.25),))
     assert as_classic([summary], "d_bucket", (0.4,)) == ([], "")
