@@ -34,13 +34,15 @@ class Exporter:
     """What is scraped at `target`: `says` is asked each time."""
 
     target: str
-    says: Callable[[], str] = str
+    says: Callable[[], str | bytes] = str
     content_type: str = "text/plain; version=0.0.4"
     scrapes: int = 0
 
     async def metrics(self, _: web.Request) -> web.Response:
         self.scrapes += 1
-        return web.Response(body=self.says().encode(), headers={"Content-Type": self.content_type})
+        said = self.says()
+        body = said.encode() if isinstance(said, str) else said
+        return web.Response(body=body, headers={"Content-Type": self.content_type})
 
 
 @asynccontextmanager

@@ -1,13 +1,15 @@
 """How long requests took, as each server keeps it: by bounds that are spelled so or so, or in native histograms."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import pytest
 
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.model.evidence import Counts
 from tests.contract.metric_sources.conftest import Exporter
-from tests.contract.metric_sources.shop import ERRORS, P90, Shop
+from tests.contract.metric_sources.shop import ERRORS, P90, App, Shop
+from tests.metric_servers import protobuf
 from tests.metric_servers.choice import EVERY_SERVER, each_of, program_of
 from tests.metric_servers.servers import PROMETHEUS, PROMETHEUS_OF_DEBIAN, MetricServer
 
@@ -83,3 +85,34 @@ async def test_native_histograms_are_read_beside_classic_ones_and_instead(
     assert (found.error, found.canary) == ("", Counts(20, 5))
     assert "judged at 500ms" in found.note
     assert await shop.check() == ["wanted"]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("classic", ["none", "exported", "kept"])
+@each_of(PROMETHEUS)
+async def test_native_histograms_that_an_app_exports_are_read(
+    server: MetricServer, shop: Shop, exporters: Mapping[str, Exporter], classic: str
+) -> None:
+    """An app that exports both: Prometheus keeps the native one alone, unless it is told to keep both."""
+    bounds = () if classic == "none" else (0.1, 0.6)
+    for arm, exporter in exporters.items():
+        app = shop.apps[arm]
+        exporter.says = partial(export, app, bounds)
+        exporter.content_type = protobuf.CONTENT_TYPE
+        app.serve(50, 0.05)
+    native = {
+        "scrape_native_histograms": True,
+        "always_scrape_classic_histograms": classic == "kept",
+    }
+    server.configure(shop.targets, settings=native)
+    await server.start()
+    await shop.expose(P90)
+    shop.apps["canary"].serve(15, 0.3)
+    shop.apps["canary"].serve(5, 3.0)
+    found = await shop.measured("p90", 20)
+    assert (found.error, found.canary) == ("", Counts(20, 5))
+    assert f"judged at {'600ms' if classic == 'kept' else '500ms'}" in found.note
+
+
+def export(app: App, classic_bounds: tuple[float, ...]) -> bytes:
+    return protobuf.histogram("http_request_duration_seconds", app.took, classic_bounds)
