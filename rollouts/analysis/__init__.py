@@ -30,6 +30,7 @@ From counts to evidence:
 
     measurement         the error rate, the latency, and what they are compared with
     no_data             why nothing was counted, in words
+    served_share        does the share reach the canary that its weight says?
     evidence            the verdict of each criterion, by its judge
 
 Before a release:
