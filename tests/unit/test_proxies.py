@@ -1,5 +1,9 @@
 import pytest
+from kubernetes.aio.client import Configuration
 
+from rollouts.kube import connection
+from rollouts.metrics.access import Access, Address, session_of
+from rollouts.notify.webhook import WebhookNotifier
 from rollouts.proxies import is_proxied
 
 
@@ -44,3 +48,19 @@ def test_networks_that_no_proxy_names_are_reached_without_one(
     unproxied = ".svc, 10.0.0.0/8,fd00::/8,192.168.7.7, *.example,10.0.0.0/99,"
     environment = {"HTTPS_PROXY": "http://proxy:3128", name: unproxied}
     assert is_proxied(url, environment) is proxied
+
+
+@pytest.mark.parametrize(("host", "heeded"), [("10.1.2.3", False), ("11.1.2.3", True)])
+async def test_each_of_our_clients_keeps_to_that(
+    monkeypatch: pytest.MonkeyPatch, host: str, *, heeded: bool
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "10.0.0.0/8")
+    prometheus = session_of(Address.of(f"http://{host}:9090"), Access())
+    webhook = WebhookNotifier(f"https://{host}/hook")
+    api_server = connection._client(Configuration(host=f"https://{host}"))
+    assert prometheus.trust_env is heeded
+    assert webhook._client.trust_env is heeded
+    assert api_server.rest_client.pool_manager.trust_env is heeded
+    await api_server.close()
+    await webhook.close()
+    prometheus.close()
