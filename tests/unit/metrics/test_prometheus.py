@@ -10,11 +10,12 @@ from aiohttp import web
 from rollouts.errors import Permanent, Unavailable
 from rollouts.metrics.access import Access
 from rollouts.metrics.prometheus import PrometheusSource
-from rollouts.ports import Series
+from rollouts.ports import Histogram, Series
 from tests.unit.metrics.conftest import FakePrometheus
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 UNIX = AT.timestamp()
+NATIVE = {"count": "3", "sum": "1.5", "buckets": [[0, "0.25", "0.5", "3"]]}
 
 
 @pytest.fixture
@@ -39,6 +40,19 @@ async def test_raw_samples_are_asked_for_by_a_range_selector(
     [asked] = prometheus.queries
     assert asked["query"] == 'requests_total{canary=""}[12500ms]'
     assert float(asked["time"]) == UNIX
+
+
+async def test_samples_may_be_native_histograms(
+    prometheus: FakePrometheus, source: PrometheusSource
+) -> None:
+    metric = {"__name__": "durations"}
+    histograms = [[UNIX - 20, NATIVE], [UNIX - 1, NATIVE], [UNIX, {"count": "0", "sum": "0"}]]
+    both = {"metric": metric, "values": [[UNIX - 2, "1"]], "histograms": histograms}
+    prometheus.answer = prometheus.result("matrix", [both])
+    (found,) = await source.samples("durations", until=AT, window_seconds=12.5)
+    assert found.samples == ((UNIX - 2, 1.0),)
+    histogram = Histogram(3, ((0.25, 0.5, 3),))
+    assert found.histograms == ((UNIX - 1, histogram), (UNIX, Histogram(0)))
 
 
 async def test_no_series_is_no_series(prometheus: FakePrometheus, source: PrometheusSource) -> None:
@@ -79,9 +93,6 @@ async def test_a_range_where_a_number_is_needed_is_refused_with_advice(
     prometheus.answer = prometheus.result("matrix", [{"metric": {}, "values": [[UNIX, "1"]]}])
     with pytest.raises(Permanent, match="rate"):
         await source.value("x[1m]", at=AT)
-
-
-NATIVE = {"count": "3", "sum": "1.5", "buckets": [[0, "0.25", "0.5", "3"]]}
 
 
 @pytest.mark.parametrize(
