@@ -137,8 +137,8 @@ class Applier:
                 return self._as_writes(routers.render(self._scene(), split))
             case RemoveRoute():
                 return self._as_writes(routers.clear(self._scene()))
-            case NameCommand(id_, verb):
-                return self._name_command(id_, verb)
+            case NameCommand():
+                return self._name_command(action)
             case ScaleWorkload() | RestoreWorkload() | SetFinalizers():
                 return workload_writes.writes(self.cluster, self.rollout, self.spec, action)
 
@@ -165,13 +165,13 @@ class Applier:
         }
         return [Patch(ref, {"metadata": metadata})]
 
-    def _name_command(self, id_: str, verb: str) -> list[Write]:
+    def _name_command(self, action: NameCommand) -> list[Write]:
         """Write the id into the annotation, if it still says what was read, and nobody writes now."""
         ref = self._ref(ROLLOUT, self.rollout["metadata"]["name"])
         present = needed(self.cluster, ref)
         if annotation(present) != annotation(self.rollout):
             return []
-        command = named(present, id_=id_, verb=verb, at=self.clock.now())
+        command = named(present, action, self.clock.now())
         metadata = {
             "resourceVersion": present["metadata"]["resourceVersion"],
             "annotations": {COMMAND_ANNOTATION: command},

@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 from rollouts.core.facts import no_such_step
+from rollouts.core.plan.actions import NameCommand
 from rollouts.core.world import Command
 from rollouts.model.base import format_time
 from rollouts.model.brief import sendable
@@ -59,13 +60,13 @@ def _is_step(value: object) -> bool:
     return value is None or isinstance(value, str)
 
 
-def named(rollout: FrozenJSON, *, id_: str, verb: str, at: datetime) -> str:
-    """Return the annotation with the id that it lacks, and everything that it says already."""
+def named(rollout: FrozenJSON, action: NameCommand, at: datetime) -> str:
+    """Return the annotation with what it lacks, and everything that it says already."""
     given, _ = _parsed(annotation(rollout))
     command = {
-        "id": id_,
-        "verb": verb,
-        "revision": given.get("revision"),
+        "id": action.id,
+        "verb": action.verb,
+        "revision": given.get("revision") or action.revision or None,
         "step": given.get("step"),
         "hold": given.get("hold"),
         "by": given.get("by") or "kubectl",

@@ -54,7 +54,7 @@ from rollouts.core.plan.weight import takes_traffic_away, weight_back, weight_wr
 from rollouts.core.plan.workload import workload_writes
 from rollouts.core.plan.write_order import by_urgency
 from rollouts.core.refused_writes import without_refusals
-from rollouts.core.world import Hold, Move, Observed, World, attempt, split_of
+from rollouts.core.world import Command, Hold, Move, Observed, World, attempt, split_of
 from rollouts.model.evidence import Evidence
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
@@ -178,8 +178,15 @@ def _actions(world: World, move: Move, course: tuple[Stage, ...]) -> list[Action
     if command is not None and not command.id and course in (NEXT, GOING_BACK):
         # The resource version makes the id unique, and the same for whoever decides again.
         id_ = f"{command.verb}-{world.observed.resource_version}"
-        actions.append(NameCommand(id=id_, verb=command.verb))
+        actions.append(NameCommand(id_, command.verb, _meant(command, move.status)))
     return actions
+
+
+def _meant(command: Command, status: RolloutStatus) -> str:
+    """Return the revision that a promote means which names none: a newer one is not promoted by it."""
+    current = status.current_revision
+    promotes = command.verb in ("promote", "promote-full") and not command.revision
+    return str(current.number) if promotes and current is not None else ""
 
 
 def _writes(world: World, move: Move, course: tuple[Stage, ...]) -> list[Action]:

@@ -24,7 +24,7 @@ from tests.simulation.dataplane import (
     weight_of,
 )
 from tests.simulation.known_gaps import is_known_gap
-from tests.simulation.retreat_invariants import Retreats
+from tests.simulation.route_invariants import Routes
 from tests.simulation.size_invariants import SOON, Sizes
 from tests.simulation.snapshot import (
     KEY,
@@ -49,7 +49,7 @@ class Invariants:
         self.story = story
         self._attempts = Attempts(story)
         self._sizes = Sizes(story, self._attempts)
-        self._retreats = Retreats(story)
+        self._routes = Routes(story)
         self._before: Snapshot | None = None
         self._cuts_off = self._is_unseen = False
 
@@ -66,7 +66,7 @@ class Invariants:
         if _is_status(write):
             assert not self._is_unseen, "status is written over what its writer has not seen"
             self._attempts.check(self.story.status)
-            self._retreats.told(self.story.status)
+            self._routes.told(self.story.status)
         if self._before is None:
             return
         old, new = self._before, take_snapshot(self.story)
@@ -75,7 +75,7 @@ class Invariants:
         self._a_rise_is_due(old, new)
         self._others_are_kept(old, new)
         self._sizes.check(old, new)
-        self._retreats.check(write, old, new)
+        self._routes.check(write, old, new)
         assert not self._cuts_off or self.story.caches.refusals, "live canary traffic is cut off"
         if isinstance(write, Patch) and write.ref.kind == SERVICE:
             self._a_switch_is_to_enough(write, new)

@@ -13,6 +13,10 @@ KNOWN_GAPS: dict[str, str] = {
         "a Rollout that comes back without its status, and with a spec that names no router any more, does not know"
         " whose rules of an HTTPRoute were its own: their weights, and the note of how they were, stay"
     ),
+    "to pods": (
+        "a strategy by which pods are the weight comes into force as soon as the routes are clear: of revisions"
+        " that were left a moment ago pods go then as pods go by that strategy, before their delay is over"
+    ),
 }
 """Its name in the stories, and why. A repair takes its line out; nothing is ever weakened for good."""
 

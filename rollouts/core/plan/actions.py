@@ -157,6 +157,8 @@ class NameCommand:
 
     id: str
     verb: str
+    revision: str = ""
+    """The revision that it is meant for from now on; empty: whichever is current when it is obeyed."""
 
 
 Action = (

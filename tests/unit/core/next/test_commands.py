@@ -182,19 +182,28 @@ def test_what_nobody_understands_is_answered_as_such() -> None:
 def test_a_bare_verb_is_named_first_and_carried_out_once() -> None:
     scene = waiting().commanded("promote", id_="")
     decision = scene.decide()
-    assert decision.actions == (NameCommand(id="promote-99", verb="promote"),)
+    assert decision.actions == (NameCommand(id="promote-99", verb="promote", revision="2"),)
     assert decision.status.last_command is None
     assert decision.status.current_step_index == 1
     assert scene.decide().actions == decision.actions, "whoever decides again gives the same id"
     named = scene.after(decision).commanded("promote", id_="promote-99")
     decision = named.decide()
-    assert NameCommand(id="promote-99", verb="promote") not in decision.actions
+    assert NameCommand(id="promote-99", verb="promote", revision="2") not in decision.actions
     assert decision.status.current_step_index == 2
+
+
+@pytest.mark.parametrize(("verb", "revision"), [("promote-full", "2"), ("abort", "")])
+def test_a_bare_verb_promotes_no_release_that_comes_after_it_and_stops_any(
+    verb: str, revision: str
+) -> None:
+    """The next template may come between the two decisions that a bare verb takes."""
+    (action,) = waiting().commanded(verb, id_="").decide().actions
+    assert action == NameCommand(id=f"{verb}-99", verb=verb, revision=revision)
 
 
 def test_a_bare_verb_is_named_also_while_traffic_goes_back() -> None:
     scene = under_way(25, spec_of(successCriteria=CRITERIA), evidence=evidence("fail"))
     assert scene.commanded("promote", id_="").decide().actions == (
         SetWeight(Split(0, cut_off=True)),
-        NameCommand(id="promote-99", verb="promote"),
+        NameCommand(id="promote-99", verb="promote", revision="2"),
     )

@@ -1,7 +1,8 @@
-"""Who gets users' requests when a release is over, one way or the other: traffic first, and to who can bear it."""
+"""Who gets users' requests when routes change: forward and back only who can bear them, and traffic before status."""
 
 from collections.abc import Iterator
 from datetime import timedelta
+from math import ceil
 
 from rollouts.core.world import under_way
 from rollouts.model.kinds import HASH_LABEL, POD, SERVICE, FrozenJSON
@@ -25,7 +26,7 @@ _LITTLE = 1e-9
 _ROUTES = tuple(written_kinds())
 
 
-class Retreats:
+class Routes:
     """Is shown every write that moves requests, and every status."""
 
     def __init__(self, story: Watched) -> None:
@@ -39,7 +40,7 @@ class Retreats:
         if ref is None or ref.kind not in _ROUTES:
             return
         self._what_is_promoted_keeps_its_traffic(old, new)
-        self._the_rest_is_stables(old, new)
+        self._a_rise_is_borne(old, new)
         self._stable_can_bear_it(old, new)
 
     def told(self, status: RolloutStatus) -> None:
@@ -72,17 +73,22 @@ class Retreats:
             if entrance not in BESIDE and any(selected(caches, each) == hash_ for each in services):
                 yield entrance
 
-    def _the_rest_is_stables(self, old: Snapshot, new: Snapshot) -> None:
-        """A weight rises only while those whom it leaves to the users' own Service get stable alone."""
+    def _a_rise_is_borne(self, old: Snapshot, new: Snapshot) -> None:
+        """A weight rises onto as many pods as it needs, and leaves the rest to stable alone."""
         service, status = str(old.strategy.get("stableService")), old.status
-        if not under_way(status) or new.away(service) <= max(
-            old.away(service), status.weights.applied / 100
-        ):
-            return
+        weight = new.away(service)
+        before = max(old.away(service), status.weights.applied / 100)
         answers = any(each.get(old.stable) for each in old.ready.values())
-        assert not answers or selected(self.story.caches, service) == old.stable, (
+        if not under_way(status) or weight <= before or not answers:
+            return
+        assert selected(self.story.caches, service) == old.stable, (
             f"the weight rises while Service {service} does not lead to stable alone"
         )
+        if "replicaProgressThreshold" in old.strategy or status.canary_scale is not None:
+            return
+        needed = ceil(max(wanted(self.story), status.stable_floor) * weight - _LITTLE)
+        ready = max(each.get(old.current, 0) for each in new.ready.values())
+        assert ready >= needed, f"{weight:.0%} go to {ready} of {needed} pods"
 
     def _what_is_promoted_keeps_its_traffic(self, old: Snapshot, new: Snapshot) -> None:
         """The routes of a promoted revision go when its users' own Service leads to it."""
