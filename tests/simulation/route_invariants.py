@@ -94,12 +94,13 @@ class Routes:
         """The routes of a promoted revision go when its users' own Service leads to it."""
         if under_way(old.status) or not old.stable or old.stable != old.current:
             return
-        for entrance, shares in new.soon.items():
-            was = old.soon.get(entrance, {}).get(old.stable, 0.0)
-            now = shares.get(old.stable, 0.0)
-            assert entrance in BESIDE or now >= was - _LITTLE, (
-                f"{old.stable} is promoted, and has {now:.0%} of {entrance}, before {was:.0%}"
-            )
+        for before, after in ((old.now, new.now), (old.soon, new.soon)):
+            for entrance, shares in after.items():
+                was = before.get(entrance, {}).get(old.stable, 0.0)
+                now = shares.get(old.stable, 0.0)
+                assert entrance in BESIDE or now >= was - _LITTLE, (
+                    f"{old.stable} is promoted, and has {now:.0%} of {entrance}, before {was:.0%}"
+                )
 
     def _stable_can_bear_it(self, old: Snapshot, new: Snapshot) -> None:
         """With dynamicStableScale as much traffic comes back as stable has pods for, and no more."""
