@@ -9,7 +9,7 @@ WORKERS ?= $(shell echo $$(($$(nproc) + 4)))
 # Beside the one that each change is tested on: the oldest that is held to, and the newest.
 OTHER_CONTROL_PLANES ?= 1.34.4 1.37.2
 
-.PHONY: help demo test control-plane metric-servers real-releases nightly check style types layers limits format crd messages lock bench leaning sim planted reconciles side-by-side switches matrix data-planes clean
+.PHONY: help demo test control-plane metric-servers real-releases nightly check style types layers limits format crd messages lock bench leaning sim weeks planted reconciles side-by-side switches matrix data-planes clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,7 +85,10 @@ leaning: .venv/.installed ## Release good and bad versions in virtual time: how 
 sim: .venv/.installed ## Live through bad weeks in virtual time: SEED= RUNS=, or SEED= alone for the timeline of one
 	@python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 
-planted: .venv/.installed ## Plant bugs in copies of the product, and see by what and how soon the simulation finds each
+weeks: .venv/.installed ## Live through RUNS= bad weeks (100000) or the rest of them, and write docs/reliability.md
+	@python -m tests.simulation --record --seed $(or $(SEED),0) --runs $(or $(RUNS),100000) $(ARGS)
+
+planted: .venv/.installed ## Plant bugs in copies of the product, see by what and how soon the simulation finds each, and write docs/reliability.md
 	@python -m tests.simulation.planted $(ARGS)
 
 reconciles: .venv/.installed ## Measure what a reconcile costs, with a thousand Rollouts in one cluster

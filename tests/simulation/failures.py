@@ -1,9 +1,10 @@
 """A week that failed: what it was that must never happen, and how to see it again."""
 
 import re
+import time
 import traceback
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.simulation.shrinking import shrunk
 from tests.simulation.week import Week
@@ -41,10 +42,12 @@ class Outcome:
     reconciles: int
     writes: int
     failure: Failure | None
+    cpu_seconds: float = field(default=0.0, compare=False)
 
 
 def lived(week: Week) -> Outcome:
     """Live a week through; whatever goes wrong is in its outcome."""
+    began = time.process_time()
     story, failure = week.begin(), None
     try:
         week.live(story)
@@ -57,7 +60,8 @@ def lived(week: Week) -> Outcome:
             None if week.kept is None else tuple(week.kept),
             tuple(story.log[-LAST_LINES:]),
         )
-    return Outcome(week.seed, week.setup, story.releases, story.reconciles, story.writes, failure)
+    counts = (story.releases, story.reconciles, story.writes)
+    return Outcome(week.seed, week.setup, *counts, failure, time.process_time() - began)
 
 
 def lived_by(seed: int) -> Outcome:

@@ -4,9 +4,9 @@ Does the simulation find bugs that were planted? `make planted`.
     python -m tests.simulation.planted [NAME ...] [--most-runs 2000] [--workers N]
 
 Each patch is applied to a copy of the checkout, and weeks are lived through with that until one
-fails which does not fail without the patch. Prints a Markdown table of what was found by which
-invariant after how many weeks, and exits with 1 when a bug was not found: a gap of the simulation,
-which wants an invariant.
+fails which does not fail without the patch. Prints a row for each, and writes docs/reliability.md: what
+was found by which invariant after how many weeks. Exits with 1 when a bug was not found: a gap of the
+simulation, which wants an invariant.
 """
 
 import argparse
@@ -18,8 +18,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench.other_commit import revision
 from bench.progress import say
 from tests.simulation.planted.patches import ROOT, Planted, every_planted
+from tests.simulation.record import Bug, Record
 
 Found = dict[str, Any]
 
@@ -78,15 +80,18 @@ def main() -> int:
     parser.add_argument("--most-runs", type=int, default=2000)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
-    print("| planted | what it does | weeks until it was found | by |")
-    print("|---|---|--:|---|", flush=True)
-    missed = 0
+    commit, record = revision(), Record.read()
     for name in options.names or known:
         weeks, failure = hunt(known[name], options.most_runs, options.workers)
-        missed += failure is None
-        by = f"`{failure['invariant']}`: {failure['message']}" if failure else "nothing"
-        print(f"| {name} | {known[name].what} | {weeks if failure else '–'} | {by} |", flush=True)
-    return 1 if missed else 0
+        found = Bug(known[name].what, weeks, commit=commit)
+        if failure is not None:
+            found.invariant, found.message = failure["invariant"], failure["message"]
+        print(found.row(name), flush=True)
+        record = Record.read()
+        record.most_runs, record.planted[name] = options.most_runs, found
+        record.planted = {key: each for key, each in record.planted.items() if key in known}
+        record.write()
+    return 0 if all(each.invariant for each in record.planted.values()) else 1
 
 
 if __name__ == "__main__":

@@ -1,0 +1,26 @@
+"""The page of what the simulation has done says what was recorded last, and nothing else."""
+
+from dataclasses import replace
+
+from tests.simulation.planted.patches import every_planted
+from tests.simulation.record import PAGE, Bug, Record
+from tests.simulation.state import State, Tally
+
+
+def test_the_page_is_what_was_recorded() -> None:
+    assert PAGE.read_text(encoding="utf-8") == Record.read().page, "run `make weeks`"
+
+
+def test_every_planted_bug_is_on_the_page_and_no_other() -> None:
+    assert set(Record.read().planted) == {each.name for each in every_planted()}
+
+
+def test_another_record_is_another_page() -> None:
+    tallies = {"router": Tally(weeks=1234)}
+    state = State(0, wanted=5678, done=1234, commits={"abcdef0": 1234}, tallies=tallies)
+    found = Record(state, 100, {"a-bug": Bug("It does harm.", 7, "sizes.check", "too few")})
+    assert "1,234 of 5,678 weeks" in found.page
+    assert "| a-bug | It does harm. | 7 | `sizes.check`: too few |" in found.page
+    missed = replace(found, planted={"a-bug": Bug("It does harm.", 100)})
+    assert "| a-bug | It does harm. | not in 100 | |" in missed.page
+    assert "0 of 1" in missed.page
