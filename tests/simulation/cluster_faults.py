@@ -39,6 +39,7 @@ WATCHES: tuple[Kind, ...] = (
 )
 DOWN = Behaviour(problem="CrashLoopBackOff")
 A_MINUTE = timedelta(minutes=1)
+BY_PODS: JSON = {"canary": {"steps": STEPS, **DELAYS}}
 OWNED: tuple[Kind, ...] = (REPLICA_SET, SERVICE, INGRESS, HTTP_ROUTE, TRAFFIC_SPLIT)
 
 
@@ -195,13 +196,18 @@ def change_ports(story: Story, chance: random.Random) -> None:
 
 
 def restore(story: Story, chance: random.Random) -> None:
-    """The Rollout comes back from a backup: without status, another one, the owner of nothing."""
+    """The Rollout comes back from a backup or from Git, which may be ahead of us."""
     dangling = chance.random() < 0.5
     spec, kept = story.rollout["spec"], chance.random() < 0.5
-    status = story.rollout.get("status") if kept else None
     if not story.setup.adopts and chance.random() < 0.3:
-        spec = {**spec, "strategy": {"canary": {"steps": STEPS, **DELAYS}}}  # Git is ahead of us
+        spec = {**spec, "strategy": BY_PODS}
     story.say(f"restored: status {kept}, dangling {dangling}, {list(_strategy(spec))}")
+    come_back(story, spec, with_status=kept, dangling=dangling)
+
+
+def come_back(story: Story, spec: JSON, *, with_status: bool, dangling: bool) -> None:
+    """Have another Rollout in its place: the owner of nothing, whether what it made names its old one or none."""
+    status = story.rollout.get("status") if with_status else None
     story.present.drop(KEY.ref)
     for kind in OWNED:
         for each in story.present.select(kind, NAMESPACE):
