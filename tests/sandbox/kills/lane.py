@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 QUIET_SECONDS = 2.0
 """Who has written nothing for so long is done: longer than the delays and the rounds of measurements here."""
 
+LEASE_NAMESPACE = "rollouts"
+"""That of the controller's service account, which may write its Lease nowhere else."""
+
 
 class KillSandbox(ReleaseSandbox):
     """A sandbox without a controller of its own: each lane has one."""
@@ -43,7 +46,7 @@ class Seated:
         self._sandbox = sandbox
         self._timing = timing
         own = Seat(self.proxy.kubeconfig, seat.prometheus_url, seat.address, 0, seat.scrape_seconds)
-        election = ["--leader-elect", f"--lease-namespace={namespace}"] if timing else []
+        election = ["--leader-elect", f"--lease-namespace={LEASE_NAMESPACE}"] if timing else []
         self._command = [*controller_command(own), f"--namespace={namespace}", *election]
 
     async def start(self) -> None:

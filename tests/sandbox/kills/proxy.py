@@ -105,7 +105,7 @@ class ApiProxy:
     The proxy of one controller: `kubeconfig` is what that one is to be given.
 
     `writes` are all writes that were asked for, in their order, but for those of its Lease.
-    `asked_at` is the moment of the last request, `watched` says that a watch has begun, which comes
+    `asked_at` is the moment of the last request but for those about it, `watched` says that a watch has begun, which comes
     after the first lists; whoever starts a new process says that it has not.
     """
 
@@ -151,10 +151,12 @@ class ApiProxy:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         target = target_of(request.path)
         verb = verb_of(request, target)
-        self.asked_at = time.monotonic()
-        self.watched |= verb == "watch"
         try:
-            if verb in READS or target.plural == LEASES:
+            if target.plural == LEASES:
+                return await self._pass_on(request)
+            self.asked_at = time.monotonic()
+            self.watched |= verb == "watch"
+            if verb in READS:
                 return await self._pass_on(request)
             return await self._write(request, verb, target)
         except (Severed, aiohttp.ClientError):

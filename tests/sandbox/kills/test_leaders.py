@@ -16,7 +16,7 @@ from aiohttp import web
 from rollouts.bootstrap import LEASE_NAME, LOST_LEADERSHIP
 from rollouts.kube.lease import LEASE, LeaseTiming
 from tests.sandbox.kills.end_state import end_state, written_twice
-from tests.sandbox.kills.lane import KillSandbox, Seated, seated
+from tests.sandbox.kills.lane import LEASE_NAMESPACE, KillSandbox, Seated, seated
 from tests.sandbox.kills.points import Point, points_of
 from tests.sandbox.kills.proxy import Undisturbed, Write
 from tests.sandbox.kills.stories import STORIES
@@ -74,7 +74,7 @@ class Sleeps:
 
 def holder(release: Release) -> str:
     """Return who leads, as the Lease has it."""
-    lease = release.objects.get(LEASE, release.namespace, LEASE_NAME) or {"spec": {}}
+    lease = release.objects.get(LEASE, LEASE_NAMESPACE, LEASE_NAME) or {"spec": {}}
     return str(lease["spec"].get("holderIdentity") or "")
 
 
@@ -138,6 +138,7 @@ async def test_a_leader_that_wakes_up_late_writes_nothing_harmful(release: Relea
                 continue
             one, other = other, one
             slept.append(point)
+            print(f"slept {point}")
             assert (told.lost, told.failed) == ({}, 0), point
             assert told.end == undisturbed.end, point
     print(f"slept at {len(slept)} points")

@@ -140,7 +140,11 @@ async def an_api_server_that_does_not_answer_is_waited_for(sandbox: ReleaseSandb
 @pytest.mark.parametrize(
     "scenario",
     [
-        killed_after_each_of_its_writes_it_loses_nothing,
+        pytest.param(  # one release at a time by day: tests/sandbox/kills
+            killed_after_each_of_its_writes_it_loses_nothing,
+            marks=pytest.mark.nightly,
+            id=name_of(killed_after_each_of_its_writes_it_loses_nothing),
+        ),
         cut_off_refused_and_told_that_the_past_is_gone_it_goes_on,
         an_api_server_that_does_not_answer_is_waited_for,
     ],
