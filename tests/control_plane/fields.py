@@ -2,10 +2,12 @@
 Write down which fields the built-in kinds have, as their OpenAPI document says.
 
     python -m tests.control_plane.fields > rollouts/sandbox/apiserver/fields.json
+    python -m tests.control_plane.fields pods > rollouts/cli/lint/pod_fields.json
 
 The document is in Kubernetes' Go module. Of each type that a kind of the sandbox is made of, the
 fields are named, with what they hold: another type (`T`), a list (`[T`) or a map (`{T`) of them,
-or "" for anything else, of which nothing is known below.
+or "" for anything else, of which nothing is known below. For `pods` it is those that a pod's spec
+is made of.
 """
 
 import json
@@ -22,6 +24,7 @@ BESIDE = (
 )
 """Bodies of subresources."""
 METADATA = "meta.v1.ObjectMeta"
+POD_SPEC = "core.v1.PodSpec"
 _REF = "#/definitions/"
 _PREFIXES = (
     "io.k8s.api.",
@@ -85,10 +88,22 @@ def _short(name: str) -> str:
     return name
 
 
+def of_pods(table: JSON) -> JSON:
+    """Return that part of the table of which a pod's spec is made."""
+    found: dict[str, JSON] = {}
+    open_names = [POD_SPEC]
+    while open_names:
+        name = open_names.pop()
+        if name and name not in found:
+            found[name] = table["types"][name]
+            open_names += [held.lstrip("[{") for held in found[name].values()]
+    return {"types": dict(sorted(found.items()))}
+
+
 def written(table: JSON) -> str:
     """Return the table as JSON, a line for each kind and type."""
     parts = []
-    for part in ("kinds", "types"):
+    for part in table:
         lines = [
             f"  {json.dumps(k)}: {json.dumps(v, sort_keys=True)}" for k, v in table[part].items()
         ]
@@ -97,4 +112,5 @@ def written(table: JSON) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(written(fields(document()["definitions"])))
+    whole = fields(document()["definitions"])
+    sys.stdout.write(written(of_pods(whole) if sys.argv[1:] == ["pods"] else whole))

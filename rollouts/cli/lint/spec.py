@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from rollouts.cli.lint.containers import container_findings, label_findings
+from rollouts.cli.lint.pod_fields import field_findings
 from rollouts.model.criteria import Criterion
 from rollouts.model.finding import Finding
 from rollouts.model.spec import RolloutSpec
@@ -18,6 +19,7 @@ def spec_findings(spec: RolloutSpec) -> Iterator[Finding]:
     labels = mapping(template.get("metadata")).get("labels")
     yield from label_findings(labels, "spec.template.metadata.labels")
     yield from container_findings(template)
+    yield from field_findings(template)
     yield from _falling(spec)
     yield from _unused(spec)
     yield from _criteria(spec)
