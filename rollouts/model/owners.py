@@ -40,11 +40,12 @@ def owning_rollout(obj: FrozenJSON) -> str | None:
     return str(found.get("name")) if found is not None and is_rollout(found) else None
 
 
-def controller_reference(rollout: FrozenJSON, *, blocks_deletion: bool = True) -> JSON:
+def controller_reference(rollout: FrozenJSON) -> JSON:
     """
     Return the reference by which a Rollout controls an object.
 
-    `blocks_deletion`: a deletion of the Rollout in the foreground begins with this object.
+    A deletion of the Rollout in the foreground begins with the object, and waits until it is gone. It would
+    begin with it without `blockOwnerDeletion`, too.
     """
     return {
         "apiVersion": ROLLOUT.api_version,
@@ -52,5 +53,5 @@ def controller_reference(rollout: FrozenJSON, *, blocks_deletion: bool = True) -
         "name": rollout["metadata"]["name"],
         "uid": rollout["metadata"]["uid"],
         "controller": True,
-        "blockOwnerDeletion": blocks_deletion,
+        "blockOwnerDeletion": True,
     }

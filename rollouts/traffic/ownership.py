@@ -61,19 +61,13 @@ def _is_of_another(found: FrozenJSON, rollout: FrozenJSON) -> bool:
 
 
 def own_metadata(name: str, rollout: FrozenJSON) -> JSON:
-    """
-    Return the metadata of an object that the Rollout owns.
-
-    One with a Deployment blocks no deletion in the foreground: that would begin with what
-    is owned, while it still serves.
-    """
+    """Return the metadata of an object that the Rollout owns."""
     metadata = rollout["metadata"]
-    adopts = bool((rollout.get("spec") or {}).get("workloadRef"))
     return {
         "name": name,
         "namespace": metadata["namespace"],
         "labels": {MANAGED_BY_LABEL: metadata["name"]},
-        "ownerReferences": [controller_reference(rollout, blocks_deletion=not adopts)],
+        "ownerReferences": [controller_reference(rollout)],
     }
 
 

@@ -13,6 +13,7 @@ from rollouts.cli.lint.located import Located, Position
 from rollouts.cli.lint.neighbours import Neighbours
 from rollouts.cli.lint.readable_part import errors_in, readable_part
 from rollouts.cli.lint.spec import spec_findings
+from rollouts.cli.lint.spelling import did_you_mean
 from rollouts.controller.preflight.snapshot import KINDS
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import GROUP, JSON, ROLLOUT, VERSION
@@ -123,10 +124,9 @@ def _unknown(
 ) -> Iterator[Finding]:
     for key in content:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
             others = ", …" if len(known) > _MOST_NAMES else ""
             usual = f"known are {', '.join(known[:_MOST_NAMES])}{others}"
-            hint = f"did you mean {near[0]}?" if near else usual
+            hint = did_you_mean(str(key), known) or usual
             yield Finding("error", "", f"unknown field; {hint}", f"{path}{key}")
 
 

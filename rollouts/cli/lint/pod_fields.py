@@ -6,13 +6,13 @@ The table in `pod_fields.json` is written from Kubernetes' OpenAPI document, by
 more than a warning.
 """
 
-import difflib
 import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from rollouts.cli.lint.spelling import did_you_mean
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON
 
@@ -43,8 +43,7 @@ def _unknown(value: Any, name: str, path: str) -> Iterator[Finding]:
         if field in known:
             yield from _below(part, known[field], here)
             continue
-        near = difflib.get_close_matches(str(field), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else "a release with it is refused"
+        hint = did_you_mean(str(field), known) or "a release with it is refused"
         yield Finding("warning", "", f"Kubernetes has no such field; {hint}", here)
 
 
