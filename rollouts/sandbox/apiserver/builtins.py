@@ -84,7 +84,7 @@ BUILTIN: tuple[Resource, ...] = (
     Resource(INGRESS_CLASS, namespaced=False, generation=True),
     Resource(ENDPOINT_SLICE, generation=True),
     Resource(LEASE),
-    Resource(AUTOSCALER, short_names=("hpa",), categories=_ALL, status=True),
+    Resource(AUTOSCALER, short_names=("hpa",), categories=_ALL, status=True, generation=True),
     Resource(DISRUPTION_BUDGET, short_names=("pdb",), status=True, generation=True),
     Resource(
         CRD,
