@@ -5,6 +5,7 @@ Of an action with several writes, which are those to routes, each is tried befor
 raised: on a retreat each of them counts. Decides nothing.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -56,6 +57,9 @@ from rollouts.traffic.scene import Scene
 _GONE_IS_STABLE = tuple(each.kind for each in routers.kinds() if each.gone_is_stable)
 """Without these of our routing objects, all the traffic goes to stable."""
 
+RETREAT_SECONDS = 10.0
+"""How long one of these may take to be changed, where deleting it would do."""
+
 Writer = Callable[[Write], Awaitable[None]]
 
 
@@ -83,7 +87,7 @@ class Applier:
             if hangs and await self._taken_away(write):
                 continue  # the same webhook would have it wait as long again
             try:
-                await self.write(write)
+                await self._in_time(action, write)
             except RolloutsError as caught:
                 if isinstance(action, SetPodMetadata) and isinstance(caught, NotFound):
                     continue  # it had no need of it any more
@@ -93,6 +97,24 @@ class Applier:
                 error = error or caught
         if error is not None:
             raise error
+
+    async def _in_time(self, action: Action, write: Write) -> None:
+        """
+        Make a write, and wait for it as long as it takes; not when traffic has to go back in another way then.
+
+        Raises:
+            RolloutsError: as `Cluster.write`.
+        """
+        if not (_cuts_off(action) and isinstance(write, Apply) and write.kind in _GONE_IS_STABLE):
+            await self.write(write)
+            return
+        try:
+            async with asyncio.timeout(RETREAT_SECONDS):
+                await self.write(write)
+        except TimeoutError:
+            name = write.body["metadata"]["name"]
+            text = f"{write.kind.name} {name} could not be changed within {RETREAT_SECONDS:g} s"
+            raise Unavailable(text) from None
 
     async def _taken_away(self, write: Write) -> bool:
         """

@@ -5,10 +5,12 @@ At every write: no weight on a revision without ready endpoints, and no Service 
 nothing, whatever was refused before it.
 """
 
+import asyncio
 from contextlib import suppress
 
 import pytest
 
+from rollouts.controller import apply
 from rollouts.controller.metrics import verb_and_kind
 from rollouts.errors import Forbidden, RetryLater, RolloutsError, Unavailable
 from rollouts.model.kinds import JSON, MANAGED_BY_LABEL, POD, REPLICA_SET, SERVICE, Ref
@@ -314,6 +316,27 @@ async def test_a_webhook_that_hangs_is_asked_once_on_the_way_back(loop: Stubborn
 
     assert [each for each in loop.cluster.select(INGRESS, "shop") if is_made(each)] == []
     assert len(tried) == 1
+
+
+async def test_a_canary_ingress_that_nobody_lets_us_change_in_time_goes(
+    loop: StubbornShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An API server waits for a webhook for half a minute, and a bad canary has its traffic meanwhile."""
+    loop.release("shop:2")
+    await loop.until(lambda: canary_weight(loop.cluster) == 25)
+    monkeypatch.setattr(apply, "RETREAT_SECONDS", 0.01)
+    write = loop.cluster.write
+
+    async def hang(wanted: Write) -> None:
+        if verb_and_kind(wanted) == INGRESSES:
+            await asyncio.Event().wait()
+        await write(wanted)
+
+    monkeypatch.setattr(loop.cluster, "write", hang)
+    loop.monitor.failures = 80
+    loop.monitor.measure()
+    await loop.reconciler.reconcile(KEY)
+    assert [each for each in loop.cluster.select(INGRESS, "shop") if is_made(each)] == []
 
 
 def is_made(ingress: JSON) -> bool:
