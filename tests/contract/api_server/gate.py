@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ from tests.control_plane.processes import ControlPlane
 from tests.waiting import answer
 
 NAME = "gate.example.dev"
-CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 LATE = "context deadline exceeded"
 BROKEN = 'an error on the server ("boom") has prevented the request from succeeding'
 
@@ -67,6 +68,11 @@ class RealGate:
     def hangs(self) -> None:
         self.silent = True
 
+    def changes(self, *operations: JSON) -> None:
+        """Let objects pass, changed by a JSON patch."""
+        patch = base64.b64encode(json.dumps(operations).encode()).decode()
+        self.response = {"allowed": True, "patchType": "JSONPatch", "patch": patch}
+
     async def answered(self, request: web.Request) -> web.Response:
         self.asked += 1
         if self.silent:
@@ -97,12 +103,18 @@ async def listening(gate: RealGate, plane: ControlPlane) -> AsyncIterator[JSON]:
 
 @asynccontextmanager
 async def registered(
-    wire: Wire, reached: JSON, failure_policy: str, timeout_seconds: int = 1
+    wire: Wire,
+    reached: JSON,
+    failure_policy: str = "Fail",
+    *,
+    timeout_seconds: int = 1,
+    kind: str = "validating",
 ) -> AsyncIterator[None]:
     """Have the API server ask before each ConfigMap of our namespace; it does so by now."""
-    path = f"{CONFIGURATIONS}/{wire.namespace}"
+    collection = f"{ADMISSION}/{kind}webhookconfigurations"
+    path = f"{collection}/{wire.namespace}"
     rule = {
-        "operations": ["CREATE"],
+        "operations": ["CREATE", "UPDATE"],
         "apiGroups": [""],
         "apiVersions": ["v1"],
         "resources": [CONFIG_MAP.plural],
@@ -118,7 +130,7 @@ async def registered(
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": wire.namespace}},
     }
     body = {"metadata": {"name": wire.namespace}, "webhooks": [webhook]}
-    assert (await wire.post(CONFIGURATIONS, body)).status == 201
+    assert (await wire.post(collection, body)).status == 201
 
     async def is_asked() -> bool:
         tried = await wire.post(wire.of(CONFIG_MAP), config_map("one"), dryRun="All")

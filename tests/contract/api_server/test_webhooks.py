@@ -7,8 +7,8 @@ import pytest
 
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import REQUEST_TIMEOUT_SECONDS, Connection
-from rollouts.model.kinds import JSON
-from rollouts.ports import Create
+from rollouts.model.kinds import JSON, Ref
+from rollouts.ports import Apply, Create, Scope
 from rollouts.sandbox.apiserver.builtins import CONFIG_MAP
 from rollouts.sandbox.apiserver.server import ApiServer
 from tests.contract.api_server.gate import (
@@ -24,6 +24,7 @@ from tests.contract.api_server.gate import (
 from tests.contract.api_server.objects import config_map
 from tests.contract.api_server.wire import Answer, Wire
 from tests.contract.conftest import BORROWED
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ async def way(request: pytest.FixtureRequest) -> AsyncIterator[tuple[RealGate, J
 @pytest.fixture
 async def real_gate(way: tuple[RealGate, JSON], real_wire: Wire) -> AsyncIterator[Gate]:
     gate, reached = way
-    async with registered(real_wire, reached, "Fail"):
+    async with registered(real_wire, reached):
         yield gate
 
 
@@ -133,10 +134,31 @@ async def test_what_hangs_and_is_ignored_holds_up_a_write_and_loses_none(
     """It takes as long as the webhook may: more than what a read may take."""
     gate, reached = way
     seconds = round(REQUEST_TIMEOUT_SECONDS) + 2
-    async with registered(real_wire, reached, "Ignore", seconds):
+    async with registered(real_wire, reached, "Ignore", timeout_seconds=seconds):
         gate.hangs()
         body = config_map("one", namespace=real_wire.namespace)
         cluster = KubeCluster(Connection(real_kubeconfig), [], {})
         await cluster.write(Create(CONFIG_MAP, body))
         await cluster.stop()
         assert (await real_wire.get(real_wire.of(CONFIG_MAP, "one"))).status == 200
+
+
+@REAL
+async def test_what_a_webhook_writes_in_another_way_is_applied_once(
+    real_wire: Wire, way: tuple[RealGate, JSON], real_kubeconfig: Path, server: str
+) -> None:
+    gate, reached = way
+    body = config_map("one", namespace=real_wire.namespace)
+    write = Apply(CONFIG_MAP, {**body, "data": {"cpu": "1000m"}})
+    ours = Ref(CONFIG_MAP, real_wire.namespace, "one")
+    kinds = {CONFIG_MAP: Scope()}
+    cluster = KubeCluster(Connection(real_kubeconfig), [real_wire.namespace], kinds)
+    await cluster.start()
+    async with registered(real_wire, reached, kind="mutating"):
+        gate.changes({"op": "replace", "path": "/data/cpu", "value": "1"})
+        await cluster.write(write)
+        await until(lambda: (cluster.get(ours) or {}).get("data") == {"cpu": "1"})
+        asked = gate.asked
+        await cluster.write(write)
+        assert gate.asked == asked
+    await cluster.stop()
