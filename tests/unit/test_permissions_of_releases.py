@@ -1,12 +1,14 @@
 """What is said at the end of the suite, when the controller has other permissions than its releases use."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from rollouts.sandbox.apiserver.audit import AuditEntry
 from tests import permissions
+from tests.groups import RELEASES
 from tests.permissions import OUTPUT, UNUSED, Permission, Plugin, complaints, granted, needed
 
 SERVICES = ("", "services", "create")
@@ -57,6 +59,7 @@ class Session:
     def __init__(self, **config: object) -> None:
         self.config = SimpleNamespace(**config)
         self.exitstatus: int = pytest.ExitCode.OK
+        self.items: list[Item] = []
 
 
 @pytest.mark.parametrize("left_out", [set(), {SERVICES}])
@@ -82,3 +85,39 @@ def test_a_process_of_several_tells_the_first_what_it_has_noted(
     Plugin().pytest_sessionfinish(session)  # type: ignore[arg-type]
     assert session.config.workeroutput[OUTPUT]["used"] == [SERVICES]
     assert session.exitstatus == pytest.ExitCode.OK
+
+
+class Item:
+    """A test, as it is collected."""
+
+    def __init__(self, file: str, mark: str = "") -> None:
+        self.nodeid = f"tests/{RELEASES}{file}::test"
+        self._mark = mark
+
+    def get_closest_marker(self, name: str) -> str | None:
+        return name if name == self._mark else None
+
+
+FILES = [each.name for each in (Path(__file__).parents[1] / RELEASES).glob("test_*.py")]
+
+
+@pytest.mark.parametrize(
+    ("made", "left_out", "whole"),
+    [
+        ([Item(each) for each in FILES], [], True),
+        ([Item(each) for each in FILES[1:]], [Item(FILES[0], "nightly")], True),
+        ([Item(each) for each in FILES], [Item(FILES[0])], False),
+        ([Item(FILES[0], "nightly")], [Item(each) for each in FILES], False),
+        ([Item(each) for each in FILES[1:]], [], False),
+    ],
+    ids=["all", "by day", "some by name", "by night", "some files"],
+)
+def test_all_releases_were_made_when_only_those_of_the_night_were_left_out(
+    made: list[Item], left_out: list[Item], whole: bool
+) -> None:
+    plugin, session = Plugin(), Session(workeroutput={}, option=SimpleNamespace(collectonly=False))
+    session.items = made
+    plugin.pytest_deselected(left_out)  # type: ignore[arg-type]
+    plugin.pytest_collection_finish(session)  # type: ignore[arg-type]
+    plugin.pytest_sessionfinish(session)  # type: ignore[arg-type]
+    assert session.config.workeroutput[OUTPUT]["whole"] is whole
