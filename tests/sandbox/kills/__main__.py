@@ -1,7 +1,10 @@
 """
 Kills the controller before and after every write of every story, and prints what came of it.
 
-    python -m tests.sandbox.kills [--seed N] [--share S] [--only NAME] [--output json]
+    python -m tests.sandbox.kills [--seed N] [--share S] [--only NAME] [--record]
+
+With `--record` the accounts of each story go into `docs/kills.json` as soon as it is over, and the page
+that is made from it is written anew; what was recorded of other stories stays.
 
 Exits with 1 when a request was lost, a story ended otherwise, or a planned kill never came.
 """
@@ -11,13 +14,11 @@ import asyncio
 import random
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
+from tests.sandbox.kills import page
 from tests.sandbox.kills.lane import KillSandbox
-from tests.sandbox.kills.page import table
 from tests.sandbox.kills.stories import STORIES, Story
 from tests.sandbox.kills.trial import Account, kill_all
 
@@ -25,7 +26,9 @@ AT_ONCE = 4
 """So many stories keep two cores busy."""
 
 
-async def run(stories: Sequence[Story], share: float, seed: int) -> list[Account]:
+async def run(
+    stories: Sequence[Story], share: float, seed: int, record: Callable[[list[Account]], None]
+) -> list[Account]:
     """Return the accounts of the stories, in their order; says which is done on standard error."""
     slots = asyncio.Semaphore(AT_ONCE)
     with tempfile.TemporaryDirectory() as directory:
@@ -37,6 +40,7 @@ async def run(stories: Sequence[Story], share: float, seed: int) -> list[Account
                 print(f"{story.name}: done", file=sys.stderr, flush=True)
                 for problem in (each for account in accounts for each in account.problems):
                     print(f"  {problem}", file=sys.stderr, flush=True)
+                record(accounts)
                 return accounts
 
             told = await asyncio.gather(*map(tried, stories))
@@ -49,14 +53,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="chooses the points; default: any")
     parser.add_argument("--share", type=float, default=1.0, help="of the points, from 0 to 1")
     parser.add_argument("--only", default="", metavar="NAME", help="stories with this in the name")
-    parser.add_argument("--output", choices=("table", "json"), default="table")
+    parser.add_argument("--record", action="store_true", help="write docs/kills.json and its page")
     given = parser.parse_args()
     seed = random.randrange(10_000) if given.seed is None else given.seed
     stories = [each for each in STORIES if given.only in each.name]
     print(f"seed {seed}, {given.share:.0%} of the points", file=sys.stderr)
-    accounts = asyncio.run(run(stories, given.share, seed))
-    as_json = TypeAdapter(list[Account]).dump_json(accounts, indent=2).decode()
-    print(as_json if given.output == "json" else table(accounts))
+    record = page.record if given.record else lambda _: None
+    accounts = asyncio.run(run(stories, given.share, seed, record))
+    print(page.table(accounts))
     return 0 if all(each.clean for each in accounts) else 1
 
 

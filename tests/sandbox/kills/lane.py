@@ -1,9 +1,11 @@
 """A release with a controller of its own behind a proxy: where one dies, the next one takes over at once."""
 
+import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollouts.kube.lease import LeaseTiming
@@ -24,6 +26,16 @@ LEASE_NAMESPACE = "rollouts"
 
 class KillSandbox(ReleaseSandbox):
     """A sandbox without a controller of its own: each lane has one."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._restarting = asyncio.Lock()
+
+    async def restart_api_server(self) -> None:
+        """Stop the API server and start it again; of several who want that, one after the other."""
+        async with self._restarting:
+            await self.api.stop()
+            await self.api.start()
 
     async def start_controller(self) -> None:
         """Start none."""
