@@ -1,7 +1,7 @@
 """
 Kills the controller before and after every write of every story, and prints what came of it.
 
-    python -m tests.sandbox.kills [--seed N] [--share S] [--only NAME] [--record]
+    python -m tests.sandbox.kills [--seed N] [--share S] [--only NAME] [--record] [--control-plane DIR]
 
 With `--record` the accounts of each story go into `docs/kills.json` as soon as it is over, and the page
 that is made from it is written anew; what was recorded of other stories stays.
@@ -14,37 +14,28 @@ import asyncio
 import random
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.sandbox.kills import page
 from tests.sandbox.kills.lane import KillSandbox
-from tests.sandbox.kills.stories import STORIES, Story
-from tests.sandbox.kills.trial import Account, kill_all
-
-AT_ONCE = 4
-"""So many stories keep two cores busy."""
+from tests.sandbox.kills.stories import STORIES
+from tests.sandbox.kills.trial import Account, kill_in_all
 
 
-async def run(
-    stories: Sequence[Story], share: float, seed: int, record: Callable[[list[Account]], None]
-) -> list[Account]:
-    """Return the accounts of the stories, in their order; says which is done on standard error."""
-    slots = asyncio.Semaphore(AT_ONCE)
+async def run(given: argparse.Namespace, seed: int) -> list[Account]:
+    """Return the accounts of the stories; says what is done, and what is wrong, on standard error."""
+
+    def over(accounts: list[Account]) -> None:
+        print(f"{accounts[0].story}: done", file=sys.stderr, flush=True)
+        for problem in (each for account in accounts for each in account.problems):
+            print(f"  {problem}", file=sys.stderr, flush=True)
+        if given.record:
+            page.record(accounts)
+
+    stories = [each for each in STORIES if given.only in each.name]
     with tempfile.TemporaryDirectory() as directory:
-        async with KillSandbox(Path(directory) / "sandbox") as sandbox:
-
-            async def tried(story: Story) -> list[Account]:
-                async with slots:
-                    accounts = await kill_all(sandbox, story, share, seed)
-                print(f"{story.name}: done", file=sys.stderr, flush=True)
-                for problem in (each for account in accounts for each in account.problems):
-                    print(f"  {problem}", file=sys.stderr, flush=True)
-                record(accounts)
-                return accounts
-
-            told = await asyncio.gather(*map(tried, stories))
-    return [each for accounts in told for each in accounts]
+        async with KillSandbox(Path(directory) / "sandbox", given.control_plane) as sandbox:
+            return await kill_in_all(sandbox, stories, given.share, seed, over)
 
 
 def main() -> int:
@@ -54,12 +45,13 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=1.0, help="of the points, from 0 to 1")
     parser.add_argument("--only", default="", metavar="NAME", help="stories with this in the name")
     parser.add_argument("--record", action="store_true", help="write docs/kills.json and its page")
+    parser.add_argument(
+        "--control-plane", type=Path, metavar="DIR", help="where the programs of a real one are"
+    )
     given = parser.parse_args()
     seed = random.randrange(10_000) if given.seed is None else given.seed
-    stories = [each for each in STORIES if given.only in each.name]
     print(f"seed {seed}, {given.share:.0%} of the points", file=sys.stderr)
-    record = page.record if given.record else lambda _: None
-    accounts = asyncio.run(run(stories, given.share, seed, record))
+    accounts = asyncio.run(run(given, seed))
     print(page.table(accounts))
     return 0 if all(each.clean for each in accounts) else 1
 

@@ -27,8 +27,8 @@ LEASE_NAMESPACE = "rollouts"
 class KillSandbox(ReleaseSandbox):
     """A sandbox without a controller of its own: each lane has one."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
+    def __init__(self, directory: Path, control_plane: Path | None = None) -> None:
+        super().__init__(directory, control_plane)
         self._restarting = asyncio.Lock()
 
     async def restart_api_server(self) -> None:

@@ -14,7 +14,7 @@ from tests.sandbox.kills.trial import Account
 
 COUNTS = Path(__file__).parents[3] / "docs" / "kills.json"
 _HEAD = (
-    *("story", "kills", "writes", "planned", "killed"),
+    *("story", "API server", "kills", "writes", "planned", "killed"),
     *("requests", "lost", "failed", "written twice", "ends"),
 )
 _BEFORE = """\
@@ -23,7 +23,8 @@ _BEFORE = """\
 `make kills` has made this page. Each story is told under steady traffic in a sandbox, with a controller that reaches the API
 server through a proxy. A story that nobody disturbs says what is written. Then the controller is killed (SIGKILL) before and
 after each of those writes: before the API server gets it, and after it was made, before the controller hears. Another
-process takes over at once. The counts are in [kills.json](kills.json).
+process takes over at once. The counts are in [kills.json](kills.json). Where the API server is a real one, so are etcd and the
+controllers beside it.
 """
 _AFTER = """
 - **Kills**: alone is one kill in a telling of its own. In a row is one telling in which one process after the other dies, each
@@ -55,11 +56,13 @@ def read() -> list[Account]:
 
 
 def record(accounts: Sequence[Account]) -> None:
-    """Keep these accounts in place of those of the same stories, and write the page."""
-    told = {each.story for each in accounts}
-    others = [each for each in read() if each.story not in told] if COUNTS.exists() else []
+    """Keep these accounts in place of those of the same stories on the same API server, and write the page."""
     names = [each.name for each in STORIES]
-    kept = sorted([*others, *accounts], key=lambda each: (names.index(each.story), each.loops))
+    told = {(each.story, each.real) for each in accounts}
+    before = read() if COUNTS.exists() else []
+    kept = [each for each in before if (each.story, each.real) not in told and each.story in names]
+    kept += accounts
+    kept.sort(key=lambda each: (each.real, names.index(each.story), each.loops))
     as_json = TypeAdapter(list[Account]).dump_json(kept, indent=2)
     COUNTS.write_bytes(as_json + b"\n")
     COUNTS.with_suffix(".md").write_text(page(kept), encoding="utf-8")
@@ -68,6 +71,7 @@ def record(accounts: Sequence[Account]) -> None:
 def _cells(account: Account) -> tuple[str, ...]:
     return (
         account.story,
+        "real" if account.real else "the sandbox's",
         "in a row" if account.loops else "alone",
         f"{account.writes}",
         f"{account.planned}",
@@ -83,6 +87,7 @@ def _cells(account: Account) -> tuple[str, ...]:
 def _sum(accounts: Sequence[Account]) -> tuple[str, ...]:
     return (
         "all",
+        "",
         "",
         "",
         f"{sum(each.planned for each in accounts)}",

@@ -47,6 +47,11 @@ class Teller:
         self._times = 0
         release.patience_seconds = PATIENCE_SECONDS
 
+    @property
+    def is_real(self) -> bool:
+        """Whether it is told on a real control plane."""
+        return self._release.sandbox.is_real
+
     async def opens(self) -> None:
         """Begin, and tell the story once: from then on each telling leaves the same."""
         await self.story.opens(self._release)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.sandbox.kills.lane import KillSandbox
 from tests.sandbox.kills.stories import STORIES, Story
-from tests.sandbox.kills.trial import Account, kill_all
+from tests.sandbox.kills.trial import Account, kill_all, kill_in_all
 
 pytestmark = pytest.mark.sandbox
 
@@ -52,3 +52,20 @@ async def test_killed_at_every_write_it_loses_nothing(story: Story, tmp_path: Pa
     async with KillSandbox(tmp_path / "sandbox") as sandbox:
         for account in await kill_all(sandbox, story, 1.0, 0):
             holds(account)
+
+
+@pytest.mark.nightly  # and not control_plane: on one version is enough for a night
+@pytest.mark.timeout(3 * 3600)
+@pytest.mark.parametrize("programs", ["real"], indirect=True)
+async def test_killed_at_every_write_to_a_real_api_server_it_loses_nothing(
+    programs: Path, tmp_path: Path
+) -> None:
+    async with KillSandbox(tmp_path / "sandbox", programs) as sandbox:
+        for account in await kill_in_all(sandbox, STORIES, 1.0, 0, lambda _: None):
+            holds(account)
+
+
+@pytest.fixture
+def programs(control_plane_programs: Path) -> Path:
+    """Where the programs of a real control plane are."""
+    return control_plane_programs

@@ -1,6 +1,7 @@
 """A story with its controller killed at many points, one by one or one after the other, and the account of it."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
 from pydantic import BaseModel
@@ -16,6 +17,8 @@ class Account(BaseModel):
     """What killing the controller of one story came to; `clean` says whether that is as it has to be."""
 
     story: str
+    real: bool = False
+    """On a real control plane, rather than on the sandbox's own."""
     loops: bool
     """One process after the other was killed in the same telling, rather than one in each."""
     writes: int
@@ -59,6 +62,7 @@ class Trial:
             lost[reason] = lost.get(reason, 0) + count
         return Account(
             story=self._teller.story.name,
+            real=self._teller.is_real,
             loops=loops,
             writes=len(self.points) // 2,
             planned=len(points),
@@ -85,6 +89,30 @@ class Trial:
                 yield f"{where}: it ended otherwise: {differences(first.end, each.end)}"
         for point in sorted(left):
             yield f"never came: {point}"
+
+
+AT_ONCE = 4
+"""So many stories keep two cores busy."""
+
+
+async def kill_in_all(
+    sandbox: KillSandbox,
+    stories: Sequence[Story],
+    share: float,
+    seed: int,
+    over: Callable[[list[Account]], None],
+) -> list[Account]:
+    """Return what came of killing the controller in each of the stories, in their order; `over` hears of each."""
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def tried(story: Story) -> list[Account]:
+        async with slots:
+            accounts = await kill_all(sandbox, story, share, seed)
+        over(accounts)
+        return accounts
+
+    told = await asyncio.gather(*map(tried, stories))
+    return list(chain.from_iterable(told))
 
 
 async def kill_all(
