@@ -20,7 +20,7 @@ from rollouts.model.kinds import GROUP, JSON, ROLLOUT, FrozenJSON, Kind, Ref
 
 P = ParamSpec("P")
 
-_KINDS = ("rollout", "rollouts", "ro", f"rollouts.{GROUP}")
+_KINDS = ("rollout", "rollouts", "ro", "rodev", f"rollouts.{GROUP}")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 NamespaceOption = Annotated[

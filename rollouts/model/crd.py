@@ -54,7 +54,7 @@ def crd() -> JSON:
                 "listKind": "RolloutList",
                 "plural": "rollouts",
                 "singular": "rollout",
-                "shortNames": ["ro"],
+                "shortNames": ["ro", "rodev"],  # Argo's Rollouts are `ro`, too
                 "categories": ["all"],
             },
             "versions": [_version()],
