@@ -99,6 +99,7 @@ async def test_a_rollout_is_looked_at_explained_and_waited_for(
     patched = await wire.merge(wire.of(ROLLOUT, "checkout", "status"), {"status": status})
     assert patched.status == 200
     _, shown = await kubectl("get", NAME)
+    assert await kubectl("get", "rodev") == (0, shown)
     columns = crd()["spec"]["versions"][0]["additionalPrinterColumns"]
     wanted = [each["name"].upper() for each in columns if not each.get("priority")]
     assert shown.splitlines()[0].split() == ["NAME", *" ".join(wanted).split()]
