@@ -12,8 +12,11 @@ import pytest
 from rollouts.errors import UsageError
 from rollouts.model.kinds import DEPLOYMENT, ENDPOINT_SLICE, JSON, POD, SERVICE, FrozenJSON
 from rollouts.model.routers.nginx import INGRESS
+from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.users import ADMIN_NAME
 from rollouts.sandbox.cluster import insist
+from rollouts.sandbox.control_plane.client import Client, path_of
 from rollouts.sandbox.control_plane.programs import API_SERVER
 from rollouts.sandbox.control_plane.real import RealControlPlane
 from rollouts.sandbox.environment import Sandbox
@@ -117,6 +120,25 @@ async def test_a_pod_is_told_of_at_an_address_that_an_api_server_takes(
         http.get(sandbox.ingress_url, headers={"Host": HOST}) as response,
     ):
         assert response.headers["x-pod"] in {pod["metadata"]["name"] for pod in pods(sandbox)}
+
+
+@REAL
+async def test_what_a_pod_says_is_read_through_the_api_server(on: str, sandbox: Sandbox) -> None:
+    await is_open(sandbox)
+    programs = real(sandbox).programs
+    admin = Client(programs.url, programs.tokens[ADMIN_NAME], programs.authority)
+    name = pods(sandbox)[0]["metadata"]["name"]
+    said = await admin.get(path_of(POD, "default", name, "log"), {"tailLines": "1"})
+    assert f"{name} serves version" in said["message"]
+    spec = {"containers": [{"name": "app", "image": "demo:missing"}]}
+    body = {"metadata": {"name": "stuck", "namespace": "default"}, "spec": spec}
+    await sandbox.cluster.create(POD, body)
+    await until(
+        lambda: dig(sandbox.cluster.get(POD, "default", "stuck"), "status.containerStatuses")
+    )
+    with pytest.raises(ApiError, match='"app" in pod "stuck" is waiting to start'):
+        await admin.get(path_of(POD, "default", "stuck", "log"))
+    await admin.close()
 
 
 @REAL

@@ -1,6 +1,7 @@
 """Pod logs: files that the kubelet has registered, read out over HTTP."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
@@ -29,23 +30,37 @@ async def serve_log(call: Call, store: Store) -> web.StreamResponse:
         raise ApiError(400, f"container {container} is not valid for pod {target.name}")
     path = store.logs.get((target.namespace, target.name, container))
     if path is None or not path.exists():
-        message = (
-            f'container "{container}" in pod "{target.name}" is waiting to start: ContainerCreating'
-        )
-        raise ApiError(400, message)
-    response = web.StreamResponse(headers={"Content-Type": "text/plain"})
-    await response.prepare(call.request)
-    content, position = _tail(path, call.asks("tailLines"))
-    await response.write(content)
-    while call.asks("follow") in ("true", "1") and _exists(store, call):
-        await asyncio.sleep(_POLL_SECONDS)
-        position = await _send_from(response, path, position)
-    await response.write_eof()
-    return response
+        raise ApiError(400, waiting_to_start(target.name, container))
+    return await LogFile(path, lambda: _exists(store, call)).serve(call.request)
 
 
 def _exists(store: Store, call: Call) -> bool:
     return store.get(call.resource.kind, call.target.namespace, call.target.name) is not None
+
+
+def waiting_to_start(pod: str, container: str) -> str:
+    """Return what is said of a container that has no output yet."""
+    return f'container "{container}" in pod "{pod}" is waiting to start: ContainerCreating'
+
+
+class LogFile:
+    """A container's output at `path`, which may grow as long as `is_there` says so."""
+
+    def __init__(self, path: Path, is_there: Callable[[], bool]) -> None:
+        self._path = path
+        self._is_there = is_there
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Answer with what there is; tailLines and follow are honoured."""
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        await response.prepare(request)
+        content, position = _tail(self._path, request.query.get("tailLines", ""))
+        await response.write(content)
+        while request.query.get("follow") in ("true", "1") and self._is_there():
+            await asyncio.sleep(_POLL_SECONDS)
+            position = await _send_from(response, self._path, position)
+        await response.write_eof()
+        return response
 
 
 def _tail(path: Path, lines: str) -> tuple[bytes, int]:

@@ -19,10 +19,11 @@ _ROOM = {"cpu": "1000", "memory": "1000Gi", "pods": "10000"}
 
 @dataclass(frozen=True, slots=True)
 class NodeEntry:
-    """The node that the sandbox is, as it stands in the API."""
+    """The node that the sandbox is, as it stands in the API; its kubelet answers at `address`:`port`."""
 
     name: str
     address: str
+    port: int
 
     @property
     def metadata(self) -> JSON:
@@ -35,6 +36,7 @@ class NodeEntry:
         return {
             "conditions": [ready | {"lastTransitionTime": now, "lastHeartbeatTime": now}],
             "addresses": [{"type": "InternalIP", "address": self.address}],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": self.port}},
             "capacity": _ROOM,
             "allocatable": _ROOM,
         }

@@ -12,6 +12,7 @@ from rollouts.sandbox.apiserver.users import ADMIN_NAME
 from rollouts.sandbox.control_plane.audit_file import AuditFile
 from rollouts.sandbox.control_plane.client import Client
 from rollouts.sandbox.control_plane.furnishing import NodeEntry, furnish, token_of
+from rollouts.sandbox.control_plane.log_server import LogServer
 from rollouts.sandbox.control_plane.programs import NODE_NAME, PROGRAMS, Ports, Programs, are_in
 from rollouts.sandbox.control_plane.remote_cluster import RemoteCluster
 from rollouts.sandbox.control_plane.running import ControlPlane
@@ -24,7 +25,7 @@ from rollouts.sandbox.crds import (
     definitions,
 )
 from rollouts.sandbox.credentials import Kubeconfigs, controller_account, write_kubeconfig
-from rollouts.sandbox.network import TOLD_ELSEWHERE, Network, PodNetwork, free_port
+from rollouts.sandbox.network import TOLD_ELSEWHERE, Network, free_port
 from rollouts.sandbox.processes import Process, Processes
 
 NEEDED = (
@@ -61,7 +62,8 @@ class RealControlPlane:
         self.cluster = RemoteCluster(self._client(NODE_NAME), NEEDED)
         self.audit = AuditFile(self.programs.audit_log)
         self.logs: dict[tuple[str, str, str], Path] = {}
-        self._node = NodeEntry(NODE, PodNetwork(network.number, self.told_as).told(address))
+        self._log_server = LogServer(address, free_port(address, 10250), self.logs)
+        self._node = NodeEntry(NODE, address, self._log_server.port)
         self._manifests = (*definitions(), *manifests)
         self._stack = AsyncExitStack()
 
@@ -96,6 +98,8 @@ class RealControlPlane:
         authority = self.programs.authority
         write_kubeconfig(kubeconfigs.admin, self.url, self._token(ADMIN_NAME), authority)
         write_kubeconfig(kubeconfigs.controller, self.url, token, authority)
+        await self._log_server.start(authority, authority.with_suffix(".key"))
+        self._stack.push_async_callback(self._log_server.stop)
         self._stack.push_async_callback(self.cluster.stop)
         await self.cluster.start()
 

@@ -52,7 +52,7 @@ class Place:
 
     def as_told(self, network: PodNetwork) -> "Place":
         """Return it as the API server is told."""
-        return Place(network.told(self.address), network.told(self.node_address), self.since)
+        return Place(network.told(self.address), self.node_address, self.since)
 
 
 def phase_of(pod: FrozenJSON, states: Sequence[ContainerState]) -> str:
