@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncGenerator, Mapping
 
-from rollouts.model.kinds import JSON, POD, FrozenJSON, Kind
+from rollouts.model.kinds import JSON, FrozenJSON, Kind
+from rollouts.sandbox.apiserver.binding import bind
 from rollouts.sandbox.apiserver.errors import conflict, not_found
 from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.patches import merge_patch
@@ -57,6 +58,5 @@ class StoredCluster:
         self._store.delete(kind, namespace, name, grace_seconds=grace_seconds)
 
     async def bind(self, pod: FrozenJSON, node: str) -> None:
-        meta = pod["metadata"]
-        patch = {"metadata": {"uid": meta["uid"]}, "spec": {"nodeName": node}}
-        await self.patch(POD, meta["namespace"], meta["name"], patch)
+        meta = {key: pod["metadata"][key] for key in ("name", "namespace", "uid")}
+        bind(self._store, {"metadata": meta, "target": {"kind": "Node", "name": node}})

@@ -50,12 +50,13 @@ UPDATED_AT_A_VERSION = frozenset({LEASE, DISRUPTION_BUDGET, CRD})
 """The kinds of which a PUT has to name the version that it replaces (AllowUnconditionalUpdate)."""
 
 _ALL = ("all",)
+_OF_PODS = ("binding", "eviction", "log")
 _SELECTED = ScalePaths(selector="spec.selector")
 
 BUILTIN: tuple[Resource, ...] = (
     Resource(NAMESPACE, namespaced=False, short_names=("ns",), status=True),
     Resource(NODE, namespaced=False, short_names=("no",), status=True),
-    Resource(POD, short_names=("po",), categories=_ALL, status=True, extra=("eviction", "log")),
+    Resource(POD, short_names=("po",), categories=_ALL, status=True, extra=_OF_PODS),
     Resource(SERVICE, short_names=("svc",), categories=_ALL, status=True),
     Resource(SERVICE_ACCOUNT, short_names=("sa",)),
     Resource(CONFIG_MAP, short_names=("cm",)),

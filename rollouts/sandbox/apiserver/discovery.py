@@ -7,9 +7,16 @@ AGGREGATED = "as=APIGroupDiscoveryList"
 AGGREGATED_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 SCALE = Kind("autoscaling", "v1", "scales", "Scale")
 EVICTION = Kind("policy", "v1", "evictions", "Eviction")
-_ANSWERS = {"scale": SCALE, "eviction": EVICTION}
+BINDING = Kind("", "v1", "bindings", "Binding")
+_ANSWERS = {"scale": SCALE, "eviction": EVICTION, "binding": BINDING}
 _WRITE = ("get", "patch", "update")
-_SUBRESOURCE_VERBS = {"status": _WRITE, "scale": _WRITE, "eviction": ("create",)}
+_CREATED = ("create",)
+_SUBRESOURCE_VERBS = {
+    "status": _WRITE,
+    "scale": _WRITE,
+    "eviction": _CREATED,
+    "binding": _CREATED,
+}
 
 VERSION: JSON = {
     "major": "1",

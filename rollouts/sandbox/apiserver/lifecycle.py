@@ -18,6 +18,8 @@ from rollouts.sandbox.apiserver.registry import Resource
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
+"""The namespaces that nobody may delete (the admission plugin NamespaceLifecycle)."""
 DEFAULT_GRACE_SECONDS = 30
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _FIXED_AT_BIRTH = (
@@ -167,7 +169,16 @@ def is_finished(obj: FrozenJSON) -> bool:
 def doomed(
     etcd: Etcd, resource: Resource, current: FrozenJSON, grace: int | None, propagation: str
 ) -> JSON:
-    """Return the version of `current` that is marked for deletion; a grace period only shrinks."""
+    """
+    Return the version of `current` that is marked for deletion; a grace period only shrinks.
+
+    Raises:
+        ApiError: 403, it is a namespace that every cluster has.
+    """
+    if resource.kind == NAMESPACE and current["metadata"]["name"] in IMMORTAL:
+        name = current["metadata"]["name"]
+        what = f'namespaces "{name}" is forbidden: this namespace may not be deleted'
+        raise ApiError(403, what, details={"name": name, "kind": NAMESPACE.plural})
     obj: JSON = clone(current)
     meta = obj["metadata"]
     seconds = _grace_seconds(resource, current, grace)

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from rollouts.sandbox.apiserver.answers import answer, refusal
 from rollouts.sandbox.apiserver.audit import AuditEntry, AuditLog, as_lines
+from rollouts.sandbox.apiserver.binding import bound
 from rollouts.sandbox.apiserver.builtins import REVIEWS
 from rollouts.sandbox.apiserver.errors import ApiError, no_such_path
 from rollouts.sandbox.apiserver.eviction import evicted
@@ -143,6 +144,8 @@ class ApiServer:
             return answer(reviewed(call, await body_of(request), self._authorizer), 201)
         if target.subresource == "eviction":
             return answer(evicted(call, await body_of(request), self.store), 201)
+        if target.subresource == "binding":
+            return answer(bound(call, await body_of(request), self.store), 201)
         if target.subresource == "log":
             return await serve_log(call, self.store)
         return await self._rest.serve(call)
