@@ -137,6 +137,8 @@ async def _execute(wanted: FrozenJSON, target: Target) -> str:
 def _host(wanted: FrozenJSON, target: Target) -> str:
     """Return whom to ask: the pod, or somebody else on this machine. Raises ValueError: neither."""
     host = wanted.get("host") or target.address
+    if host == "localhost":
+        return str(host)
     if not ipaddress.ip_address(host).is_loopback:
         raise ValueError(f"{host} is outside of the sandbox, which sends nothing out")
     return str(host)

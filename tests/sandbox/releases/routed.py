@@ -16,6 +16,7 @@ from rollouts.sandbox.load import Load
 from tests.sandbox.releases import manifests, switching
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.test_releases import share_of
+from tests.waiting import served
 
 QUICK: JSON = {"pause": {"duration": "1s"}}
 QUICK_STEPS: list[JSON] = [{"setWeight": 25}, QUICK, {"setWeight": 50}, QUICK]
@@ -99,11 +100,13 @@ def _route(release: Release, kind: Kind, spec: JSON, rules: list[JSON]) -> JSON:
 async def traffic(
     release: Release, rate: float = 20.0, headers: dict[str, str] | None = None, **target: str
 ) -> AsyncIterator[Load]:
-    """Send steady traffic, none of which may be lost."""
+    """Send steady traffic, none of which may be lost, from when it is served: that is a moment after Healthy."""
+    url = target.get("url", release.sandbox.ingress_url) + target.get("path", "/")
+    await served(url, target.get("host", release.host))
     async with release.traffic(rate, headers, **target) as load:
         yield load
     report = load.report()
-    print(f"{release.namespace}: {report.sent} requests sent, {report.lost} lost")
+    print(f"{release.namespace}: {report.sent} requests sent, lost: {report.lost_reasons}")
     assert report.lost_reasons == {}
 
 
