@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tests.simulation.planted.patches import every_planted
 from tests.simulation.state import State
 
 RECORDED = Path(__file__).parents[2] / "docs" / "reliability.json"
@@ -60,7 +61,8 @@ class Bug:
 
     def row(self, name: str) -> str:
         if not self.invariant:
-            return f"| {name} | {self.what} | not in {self.weeks:,} | |"
+            weeks = f"not in {self.weeks:,}" if self.weeks else "not tried yet"
+            return f"| {name} | {self.what} | {weeks} | |"
         message = self.message.replace("|", "\\|")
         return f"| {name} | {self.what} | {self.weeks:,} | `{self.invariant}`: {message} |"
 
@@ -111,13 +113,13 @@ class Record:
         )
 
     def _planted(self) -> str:
-        if not self.planted:
-            return ""
+        untried = {each.name: Bug(each.what, 0) for each in every_planted()}
+        planted = {**untried, **self.planted}
         return _PLANTED.format(
-            found=sum(bool(each.invariant) for each in self.planted.values()),
-            planted=len(self.planted),
+            found=sum(bool(each.invariant) for each in planted.values()),
+            planted=len(planted),
             most_runs=self.most_runs,
-            rows="\n".join(each.row(name) for name, each in sorted(self.planted.items())),
+            rows="\n".join(each.row(name) for name, each in sorted(planted.items())),
         )
 
 

@@ -23,4 +23,9 @@ def test_another_record_is_another_page() -> None:
     assert "| a-bug | It does harm. | 7 | `sizes.check`: too few |" in found.page
     missed = replace(found, planted={"a-bug": Bug("It does harm.", 100)})
     assert "| a-bug | It does harm. | not in 100 | |" in missed.page
-    assert "0 of 1" in missed.page
+
+
+def test_a_bug_that_was_not_tried_is_on_the_page_as_such() -> None:
+    page = Record().page
+    for each in every_planted():
+        assert f"| {each.name} | {each.what} | not tried yet | |" in page
