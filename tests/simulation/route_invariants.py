@@ -94,6 +94,8 @@ class Routes:
         """The routes of a promoted revision go when its users' own Service leads to it."""
         if under_way(old.status) or not old.stable or old.stable != old.current:
             return
+        if self.story.caches.refusals:
+            return  # that Service can't be bound, and what has been meddled with is put back
         for before, after in ((old.now, new.now), (old.soon, new.soon)):
             for entrance, shares in after.items():
                 was = before.get(entrance, {}).get(old.stable, 0.0)
