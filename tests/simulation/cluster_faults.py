@@ -223,7 +223,8 @@ def come_back(story: Story, spec: JSON, *, with_status: bool, dangling: bool) ->
 
 
 def _strategy(spec: JSON) -> JSON:
-    found: JSON = next(iter(spec["strategy"].values())) or {}
+    """Return the first strategy that a spec has, however wrong it is."""
+    found: JSON = next(iter((spec.get("strategy") or {}).values()), None) or {}
     return found
 
 
