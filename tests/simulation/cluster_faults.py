@@ -224,8 +224,8 @@ def come_back(story: Story, spec: JSON, *, with_status: bool, dangling: bool) ->
 
 def _strategy(spec: JSON) -> JSON:
     """Return the first strategy that a spec has, however wrong it is."""
-    found: JSON = next(iter((spec.get("strategy") or {}).values()), None) or {}
-    return found
+    strategies: JSON = spec.get("strategy") or {}
+    return next((each for each in strategies.values() if each), {})
 
 
 def _other(owner: JSON) -> JSON:
