@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollouts.kube.lease import LeaseTiming
+from rollouts.sandbox.control_plane.programs import ETCD
+from rollouts.sandbox.control_plane.real import RealControlPlane
 from rollouts.sandbox.environment import Seat, controller_command
 from tests.sandbox.kills.proxy import ApiProxy
 from tests.sandbox.releases.release import Release
@@ -32,10 +34,17 @@ class KillSandbox(ReleaseSandbox):
         self._restarting = asyncio.Lock()
 
     async def restart_api_server(self) -> None:
-        """Stop the API server and start it again; of several who want that, one after the other."""
+        """Stop its own API server and start it again; of several who want that, one after the other."""
         async with self._restarting:
             await self.api.stop()
             await self.api.start()
+
+    def take_quorum(self, seconds: float) -> None:
+        """Have a real control plane's etcd answer nothing for so long, as one that lost its quorum."""
+        assert isinstance(self.control, RealControlPlane)
+        etcd = self.control.processes[ETCD]
+        etcd.signal(signal.SIGSTOP)
+        asyncio.get_running_loop().call_later(seconds, etcd.signal, signal.SIGCONT)
 
     async def start_controller(self) -> None:
         """Start none."""

@@ -122,6 +122,7 @@ async def is_released_while_it_grows(release: Release, load: Load, number: int) 
     await release.until(lambda: release.rollout["spec"]["replicas"] == MOST, "more pods")
     resized(release, FEWEST)
     await release.until(lambda: release.rollout["spec"]["replicas"] == FEWEST, "fewer pods")
+    await release.until(lambda: release.status["readyReplicas"] == FEWEST, "that is counted")
     await release.is_healthy()
 
 

@@ -2,18 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from rollouts.model.routers.nginx import INGRESS
 from tests.sandbox.kills.lane import KillSandbox, seated
-from tests.sandbox.kills.proxy import Interference, Write
+from tests.sandbox.kills.proxy import Write
 from tests.sandbox.kills.stories import STORIES, Story
-from tests.sandbox.kills.telling import Teller
+from tests.sandbox.kills.telling import RATE, Teller, Telling
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.nightly, pytest.mark.timeout(1800)]
+
+
+NO_QUORUM_SECONDS = 30.0
 
 
 class RefusesEverySecond:
@@ -66,10 +70,50 @@ class RestartsTheApiServer:
         await self._sandbox.restart_api_server()
 
 
+class TakesQuorum:
+    """Has etcd without quorum for half a minute, from the write on that begins to move traffic."""
+
+    def __init__(self, sandbox: KillSandbox) -> None:
+        self.count = 0
+        self._sandbox = sandbox
+
+    async def before(self, write: Write) -> web.Response | None:
+        if not self.count and write.target.plural == INGRESS.plural:
+            self.count += 1
+            self._sandbox.take_quorum(NO_QUORUM_SECONDS)
+        return None
+
+    async def after(self, _write: Write) -> None:
+        return None
+
+
+Trouble = RefusesEverySecond | RestartsTheApiServer | TakesQuorum
+
+
 @pytest.fixture
 async def sandbox(tmp_path: Path) -> AsyncIterator[KillSandbox]:
     async with KillSandbox(tmp_path / "sandbox") as made:
         yield made
+
+
+@pytest.fixture
+async def real(control_plane_programs: Path, tmp_path: Path) -> AsyncIterator[KillSandbox]:
+    async with KillSandbox(tmp_path / "sandbox", control_plane_programs) as made:
+        yield made
+
+
+async def told_under(
+    trouble: Trouble, sandbox: KillSandbox, story: Story, namespace: str
+) -> Telling:
+    """Tell a story under the trouble; see that nothing was lost, and that it ended as without."""
+    async with seated(sandbox, namespace) as place:
+        teller = Teller(story, sandbox.release(namespace), place)
+        await teller.opens()
+        undisturbed = await teller.tells()
+        troubled = await teller.tells(interference=trouble)
+        assert (troubled.lost, troubled.failed) == ({}, 0), story.name
+        assert troubled.end == undisturbed.end, story.name
+        return troubled
 
 
 @pytest.mark.parametrize(
@@ -78,22 +122,19 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[KillSandbox]:
     ids=["refuses-every-second", "restarts"],
 )
 async def test_stories_end_as_ever_under(
-    trouble: type[RefusesEverySecond | RestartsTheApiServer],
-    stories: Sequence[Story],
-    sandbox: KillSandbox,
+    trouble: Callable[[KillSandbox], Trouble], stories: Sequence[Story], sandbox: KillSandbox
 ) -> None:
     async def told(number: int, story: Story) -> None:
-        namespace = f"shop-{number}"
-        async with seated(sandbox, namespace) as place:
-            teller = Teller(story, sandbox.release(namespace), place)
-            await teller.opens()
-            undisturbed = await teller.tells()
-            troubles = trouble(sandbox)
-            interference: Interference = troubles
-            troubled = await teller.tells(interference=interference)
-            print(f"{story.name}: {troubles.count} times in {len(troubled.writes)} writes")
-            assert troubles.count >= len(troubled.writes) // 4
-            assert (troubled.lost, troubled.failed) == ({}, 0), story.name
-            assert troubled.end == undisturbed.end, story.name
+        made = trouble(sandbox)
+        troubled = await told_under(made, sandbox, story, f"shop-{number}")
+        print(f"{story.name}: {made.count} times in {len(troubled.writes)} writes")
+        assert made.count >= len(troubled.writes) // 4
 
     await asyncio.gather(*(told(number, story) for number, story in enumerate(stories)))
+
+
+async def test_an_etcd_without_quorum_for_half_a_minute_loses_nothing(real: KillSandbox) -> None:
+    trouble = TakesQuorum(real)
+    troubled = await told_under(trouble, real, STORIES[0], "shop")
+    assert trouble.count == 1
+    assert troubled.sent >= NO_QUORUM_SECONDS * RATE, "it was waited for, with traffic"
