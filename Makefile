@@ -9,7 +9,7 @@ WORKERS ?= $(shell echo $$(($$(nproc) + 4)))
 # Beside the one that each change is tested on: the oldest that is held to, and the newest.
 OTHER_CONTROL_PLANES ?= 1.34.4 1.37.2
 
-.PHONY: help demo test control-plane metric-servers real-releases nightly check style types layers limits format crd messages lock bench leaning sim weeks planted reconciles side-by-side switches matrix data-planes clean
+.PHONY: help demo test control-plane metric-servers real-releases nightly check style types layers limits format crd messages lock bench leaning sim weeks planted reconciles side-by-side switches matrix data-planes kills clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,10 @@ data-planes: .venv/.installed ## Count what nginx and a real Traefik make of the
 	@python -m bench.data_planes --output json $(ARGS) > docs/routers.json.new
 	@mv docs/routers.json.new docs/routers.json
 	@python -m bench.routers_page > docs/routers.md
+
+kills: .venv/.installed ## Kill the controller before and after each of its writes, into docs/kills.md (ONLY=blue-green), or print a share (SHARE=0.1 SEED=7)
+	@python -m tests.sandbox.kills $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)") \
+		$(if $(SHARE),--share $(SHARE),--record) $(ARGS)
 
 clean: ## Remove the environment and the caches
 	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build rollouts/sandbox/.build rollouts/sandbox/*.egg-info

@@ -29,6 +29,7 @@ controllers beside it.
 _AFTER = """
 - **Kills**: alone is one kill in a telling of its own. In a row is one telling in which one process after the other dies, each
   after at most two writes; what did not come then comes in another.
+- **Planned**: both points of each write; where there are fewer, a seed chose a share of them.
 - **Lost**: requests that were refused, reset, timed out, or answered by anybody but the app. **Failed**: answered with 5xx.
 - **Written twice**: creations, deletions and Events of which a second is another thing. All other writes say what is to be.
 - **Ends**: how many different states the namespaces had at the end: routes, Services, sizes, owners, finalizers, conditions, and
