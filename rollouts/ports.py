@@ -30,10 +30,15 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Server-side apply `body` with our field manager, taking over the fields it names."""
+    """
+    Server-side apply `body` with our field manager, taking over the fields it names.
+
+    `within_seconds` is how long it may take, where something else would do; None: as long as any write.
+    """
 
     kind: Kind
     body: FrozenJSON
+    within_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

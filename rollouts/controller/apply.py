@@ -5,9 +5,8 @@ Of an action with several writes, which are those to routes, each is tried befor
 raised: on a retreat each of them counts. Decides nothing.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rollouts.controller import pod_writes, replica_set_bodies, service_writes, workload_writes
 from rollouts.controller.commands import annotation, named
@@ -87,7 +86,7 @@ class Applier:
             if hangs and await self._taken_away(write):
                 continue  # the same webhook would have it wait as long again
             try:
-                await self._in_time(action, write)
+                await self.write(_in_time(action, write))
             except RolloutsError as caught:
                 if isinstance(action, SetPodMetadata) and isinstance(caught, NotFound):
                     continue  # it had no need of it any more
@@ -97,24 +96,6 @@ class Applier:
                 error = error or caught
         if error is not None:
             raise error
-
-    async def _in_time(self, action: Action, write: Write) -> None:
-        """
-        Make a write, and wait for it as long as it takes; not when traffic has to go back in another way then.
-
-        Raises:
-            RolloutsError: as `Cluster.write`.
-        """
-        if not (_cuts_off(action) and isinstance(write, Apply) and write.kind in _GONE_IS_STABLE):
-            await self.write(write)
-            return
-        try:
-            async with asyncio.timeout(RETREAT_SECONDS):
-                await self.write(write)
-        except TimeoutError:
-            name = write.body["metadata"]["name"]
-            text = f"{write.kind.name} {name} could not be changed within {RETREAT_SECONDS:g} s"
-            raise Unavailable(text) from None
 
     async def _taken_away(self, write: Write) -> bool:
         """
@@ -227,6 +208,13 @@ class Applier:
 
     def _ref(self, kind: Kind, name: str) -> Ref:
         return Ref(kind, self.rollout["metadata"]["namespace"], name)
+
+
+def _in_time(action: Action, write: Write) -> Write:
+    """Return a write that is not waited for as long as any, when traffic can go back in another way."""
+    if _cuts_off(action) and isinstance(write, Apply) and write.kind in _GONE_IS_STABLE:
+        return replace(write, within_seconds=RETREAT_SECONDS)
+    return write
 
 
 def _cuts_off(action: Action) -> bool:

@@ -130,8 +130,8 @@ class KubeCluster:
         match write:
             case Create(kind, body, strict):
                 await self._create(kind, body, strict=strict)
-            case Apply(kind, body):
-                await self._apply(kind, body)
+            case Apply():
+                await self._apply(write)
             case Patch():
                 await self._patch(write)
             case Delete(ref, uid):
@@ -173,7 +173,8 @@ class KubeCluster:
                 " else's; delete it, so that the controller can make its own"
             ) from error
 
-    async def _apply(self, kind: Kind, body: FrozenJSON) -> None:
+    async def _apply(self, apply: Apply) -> None:
+        kind, body = apply.kind, apply.body
         ref = ref_of(kind, body)
         cache = self._caches.get(kind)
         cached = cache.get(ref.namespace, ref.name) if cache else None
@@ -185,6 +186,7 @@ class KubeCluster:
             query={"fieldManager": FIELD_MANAGER, "force": "true"},
             body=with_kind(kind, body),
             content_type="application/apply-patch+yaml",  # every JSON document is YAML
+            within_seconds=apply.within_seconds,
         )
         self._take(kind, answer)
         self._applied.remember(ref, body, cache.trimmed(answer) if cache else answer)
@@ -247,10 +249,16 @@ class KubeCluster:
         body: FrozenJSON,
         query: Mapping[str, str | int] | None = None,
         content_type: str = "application/json",
+        within_seconds: float | None = None,
     ) -> JSON:
         self._check_time()
         request = self.connection.request(
-            method, path, query=query, body=body, content_type=content_type
+            method,
+            path,
+            query=query,
+            body=body,
+            content_type=content_type,
+            timeout_seconds=within_seconds,
         )
         return await self._while_allowed(asyncio.create_task(request))
 

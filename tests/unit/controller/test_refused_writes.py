@@ -5,17 +5,16 @@ At every write: no weight on a revision without ready endpoints, and no Service 
 nothing, whatever was refused before it.
 """
 
-import asyncio
 from contextlib import suppress
 
 import pytest
 
-from rollouts.controller import apply
+from rollouts.controller.apply import RETREAT_SECONDS
 from rollouts.controller.metrics import verb_and_kind
 from rollouts.errors import Forbidden, RetryLater, RolloutsError, Unavailable
 from rollouts.model.kinds import JSON, MANAGED_BY_LABEL, POD, REPLICA_SET, SERVICE, Ref
 from rollouts.model.routers.nginx import INGRESS
-from rollouts.ports import Delete, Evict, Patch, Record, Write
+from rollouts.ports import Apply, Delete, Evict, Patch, Record, Write
 from tests.fakes.control_loop import KEY
 from tests.fakes.kubernetes import canary_weight, selected
 from tests.unit.controller.test_crashes import FragileShop, ended, ready_pods
@@ -318,25 +317,24 @@ async def test_a_webhook_that_hangs_is_asked_once_on_the_way_back(loop: Stubborn
     assert len(tried) == 1
 
 
-async def test_a_canary_ingress_that_nobody_lets_us_change_in_time_goes(
-    loop: StubbornShop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_canary_ingress_that_nobody_lets_us_change_in_time_goes(loop: StubbornShop) -> None:
     """An API server waits for a webhook for half a minute, and a bad canary has its traffic meanwhile."""
     loop.release("shop:2")
     await loop.until(lambda: canary_weight(loop.cluster) == 25)
-    monkeypatch.setattr(apply, "RETREAT_SECONDS", 0.01)
-    write = loop.cluster.write
+    waited: list[float | None] = []
 
-    async def hang(wanted: Write) -> None:
-        if verb_and_kind(wanted) == INGRESSES:
-            await asyncio.Event().wait()
-        await write(wanted)
+    def hang(write: Write) -> Unavailable | None:
+        if verb_and_kind(write) != INGRESSES or not isinstance(write, Apply):
+            return None
+        waited.append(write.within_seconds)
+        return Unavailable("no answer in time")
 
-    monkeypatch.setattr(loop.cluster, "write", hang)
+    loop.cluster.refuses = hang
     loop.monitor.failures = 80
     loop.monitor.measure()
     await loop.reconciler.reconcile(KEY)
     assert [each for each in loop.cluster.select(INGRESS, "shop") if is_made(each)] == []
+    assert waited == [RETREAT_SECONDS]
 
 
 def is_made(ingress: JSON) -> bool:

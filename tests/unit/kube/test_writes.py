@@ -288,6 +288,18 @@ async def test_a_write_is_given_up_when_we_lead_no_more(
     answered.set()
 
 
+async def test_an_apply_is_given_up_after_its_own_time(
+    api: FakeApiServer, cluster: KubeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.put(A, {"spec": {"x": 1}})
+    await started(cluster, api)
+    answered = hold_patches(api, monkeypatch)
+    body = {"metadata": {"name": "a", "namespace": "shop"}, "spec": {"x": 2}}
+    with pytest.raises(Unavailable):
+        await cluster.write(Apply(POD, body, within_seconds=0.01))
+    answered.set()
+
+
 async def test_equal_events_are_counted_up_also_by_a_new_process(
     api: FakeApiServer, cluster: KubeCluster, tmp_path: Path
 ) -> None:
