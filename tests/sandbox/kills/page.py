@@ -34,6 +34,8 @@ _AFTER = """
 - **Written twice**: creations, deletions and Events of which a second is another thing. All other writes say what is to be.
 - **Ends**: how many different states the namespaces had at the end: routes, Services, sizes, owners, finalizers, conditions, and
   the history of the release.
+- Each row is what its story came to when it was told last. On a machine that is busy with other work requests time out: in an
+  earlier run of all stories they did in five of them, some in tellings without any kill.
 
 What a killed controller has decided and not said yet is not said: the Event, the log line and the notification of that
 decision are missing, and `status.history` has it.
