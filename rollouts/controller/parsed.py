@@ -29,6 +29,12 @@ class Written:
     said: JSON
     """As it is kept in status."""
 
+    def error(self) -> InvalidSpec:
+        """Return what is wrong with it, to be raised: without a trace of where it was raised before."""
+        assert isinstance(self.spec, InvalidSpec)
+        # An error that is raised again keeps the frames of each time, and all that is in them.
+        return self.spec.with_traceback(None)
+
 
 class Parsed:
     """Remembers one spec and one status of each Rollout, for as long as it is not forgotten."""

@@ -36,8 +36,7 @@ def spec_in_force(
 
     found = in_force(Edit(written.said, written.spec, status, now), is_over)
     if found is None:
-        assert isinstance(written.spec, InvalidSpec)
-        raise written.spec
+        raise written.error()
     if isinstance(written.spec, InvalidSpec):
         return replace(found, spec=_kept(cluster, rollout, found.spec, status))
     return replace(found, spec=workload.with_template(cluster, rollout, found.spec))

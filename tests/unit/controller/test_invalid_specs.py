@@ -1,11 +1,13 @@
 """A spec that is invalid from the beginning, or becomes so while its release is under way."""
 
 import json
+from traceback import walk_tb
 
 import pytest
 
+from rollouts.errors import InvalidSpec
 from rollouts.model.kinds import EVENT, HASH_LABEL, REPLICA_SET, SERVICE, Ref
-from tests.fakes.control_loop import ControlLoop
+from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.kubernetes import canary_weight, selected
 
 WRONG = {"spec": {"replicaz": 3}}
@@ -280,3 +282,21 @@ async def test_a_spec_that_was_never_valid_begins_nothing(loop: ControlLoop) -> 
     assert loop.cluster.select(REPLICA_SET, "shop") == []
     assert "spec.replicaz" in loop.status["message"]
     assert "specInForce" not in loop.status
+
+
+async def test_an_invalid_spec_that_is_looked_at_again_and_again_holds_no_more_in_memory(
+    loop: ControlLoop,
+) -> None:
+    loop.apply(replicaz=3)
+    await loop.reconciler.reconcile(KEY)
+    before = frames_held(loop)
+    for _ in range(20):
+        await loop.reconciler.reconcile(KEY)
+    assert frames_held(loop) == before
+
+
+def frames_held(loop: ControlLoop) -> int:
+    """Return how many frames the remembered error keeps, with all that is in them."""
+    error = loop.reconciler.parsed.written(loop.rollout).spec
+    assert isinstance(error, InvalidSpec)
+    return len(list(walk_tb(error.__traceback__)))
