@@ -3,7 +3,7 @@
 import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -11,6 +11,8 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from rollouts.sandbox.network import Network
+from rollouts.sandbox.processes import Processes
 from tests import permissions
 from tests.control_plane.processes import Absent, ControlPlane, binaries
 from tests.groups import computes, group_of, place_of
@@ -77,6 +79,22 @@ def control_plane(
     """A real one, which all tests that ask for it share."""
     with ControlPlane(control_plane_programs, tmp_path_factory.mktemp("control-plane")) as real:
         yield real
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    """A part of loopback that no other test has."""
+    network = Network.claim()
+    yield network
+    network.release()
+
+
+@pytest.fixture
+async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
+    """What a test starts there ends with it."""
+    processes = Processes(tmp_path / "logs")
+    yield processes
+    await processes.stop_all()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

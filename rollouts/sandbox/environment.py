@@ -31,10 +31,10 @@ from rollouts.sandbox.dataplane.plane import NginxPlane
 from rollouts.sandbox.dataplane.traefik import TraefikPlane
 from rollouts.sandbox.embedded import EmbeddedControlPlane
 from rollouts.sandbox.network import Network, PodNetwork, free_port
-from rollouts.sandbox.processes import Process, Processes, Sweeper, ended
+from rollouts.sandbox.processes import Process, Processes, Sweeper
 from rollouts.sandbox.prometheus import Job, Prometheus
 from rollouts.sandbox.prometheus_package import Say, find_prometheus
-from rollouts.sandbox.readiness import until_answered
+from rollouts.sandbox.readiness import until_ready
 from rollouts.sandbox.scrape_targets import ScrapeTargets
 from rollouts.sandbox.state import SandboxState, member
 from rollouts.sandbox.workloads import Node
@@ -269,11 +269,7 @@ class Sandbox:
         process = await self._launch(self._controller_command(self.seat))
         self._controller = process
         self._publish()
-        await until_answered(
-            f"{self.controller_url}/readyz",
-            within_seconds=CONTROLLER_READY_WITHIN_SECONDS,
-            gave_up=lambda: ended(process),
-        )
+        await until_ready(process, f"{self.controller_url}/readyz", CONTROLLER_READY_WITHIN_SECONDS)
 
     async def kill_controller(self) -> None:
         """Kill the controller (SIGKILL) and return when it is dead."""

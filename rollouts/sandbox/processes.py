@@ -89,13 +89,6 @@ class Process:
         return await self.wait()
 
 
-def ended(process: Process) -> str:
-    """Return "" while the process runs, and else what became of it and where its log is."""
-    if process.returncode is None:
-        return ""
-    return f"{process.name} ended with status {process.returncode}; see {process.log}"
-
-
 class Sweeper:
     """
     Cleans up when this process dies: kills what it was told of, removes `directory`.

@@ -12,8 +12,8 @@ from pathlib import Path
 import yaml
 
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.processes import Process, Processes, ended
-from rollouts.sandbox.readiness import until_answered
+from rollouts.sandbox.processes import Process, Processes
+from rollouts.sandbox.readiness import until_ready
 
 READY_WITHIN_SECONDS = 60.0
 
@@ -89,11 +89,7 @@ class Prometheus:
         self._program = self._program or await self._find()
         process = await self._processes.start("prometheus", self._command(self._program))
         self._process = process
-        await until_answered(
-            f"{self.url}/-/ready",
-            within_seconds=READY_WITHIN_SECONDS,
-            gave_up=lambda: ended(process),
-        )
+        await until_ready(process, f"{self.url}/-/ready", READY_WITHIN_SECONDS)
         return process
 
     async def stop(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import aiohttp
 
 from rollouts.errors import Unavailable
+from rollouts.sandbox.processes import Process
 
 _ONE_TRY = aiohttp.ClientTimeout(total=2)
 
@@ -42,3 +43,20 @@ async def until_answered(
                 await asyncio.sleep(0.03)
     except TimeoutError:
         raise Unavailable(f"{url} is not ready after {within_seconds:g} s: {seen}") from None
+
+
+async def until_ready(process: Process, url: str, within_seconds: float) -> None:
+    """
+    Return when a process that has just been started answers at `url`.
+
+    Raises:
+        Unavailable: it does not in time, or has ended; it says where the log is.
+    """
+    await until_answered(url, within_seconds=within_seconds, gave_up=lambda: ended(process))
+
+
+def ended(process: Process) -> str:
+    """Return "" while the process runs, and else what became of it and where its log is."""
+    if process.returncode is None:
+        return ""
+    return f"{process.name} ended with status {process.returncode}; see {process.log}"

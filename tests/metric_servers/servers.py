@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import yaml
 
-from rollouts.sandbox.processes import Process, Processes, ended
+from rollouts.sandbox.processes import Process, Processes
 from rollouts.sandbox.prometheus_package import find_prometheus
-from rollouts.sandbox.readiness import until_answered
+from rollouts.sandbox.readiness import until_ready
 from tests.metric_servers.build import (
     BUILT,
     OLD_VICTORIA_METRICS,
@@ -179,9 +179,7 @@ class MetricServer:
         process = await self._processes.start(self.kind.name, self._command())
         self._process = process
         path = "health" if self.kind.is_victoria_metrics else "-/ready"
-        await until_answered(
-            f"{self.url}/{path}", within_seconds=START_SECONDS, gave_up=lambda: ended(process)
-        )
+        await until_ready(process, f"{self.url}/{path}", START_SECONDS)
 
     async def stop(self) -> None:
         """Stop it, and keep its data."""

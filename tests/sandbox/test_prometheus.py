@@ -1,7 +1,7 @@
 """A real Prometheus on a real target: scraping, labels, and a pause of it."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
@@ -18,20 +18,6 @@ from rollouts.sandbox.prometheus_package import find_prometheus
 from tests.waiting import answer
 
 pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    network = Network.claim()
-    yield network
-    network.release()
-
-
-@pytest.fixture
-async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
-    processes = Processes(tmp_path / "logs")
-    yield processes
-    await processes.stop_all()
 
 
 @pytest.fixture

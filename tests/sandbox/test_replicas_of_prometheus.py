@@ -1,7 +1,7 @@
 """A counter that a real Prometheus holds twice, as a pair of them does, is counted once."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -39,13 +39,6 @@ class Nginx:
             if count
         ]
         return web.Response(text="".join(lines))
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    network = Network.claim()
-    yield network
-    network.release()
 
 
 @pytest.fixture

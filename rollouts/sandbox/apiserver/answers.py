@@ -52,6 +52,17 @@ def wants_table(request: web.Request) -> bool:
     raise ApiError(406, "only the following media types are accepted: application/json")
 
 
+def created() -> JSON:
+    """Return the Status that answers what is created and is no object, such as a Binding."""
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "code": 201,
+    }
+
+
 def success(plural: str, group: str, name: str, uid: str) -> JSON:
     """Return the Status that answers a completed deletion."""
     details = {"name": name, "group": group, "kind": plural, "uid": uid}

@@ -7,18 +7,11 @@ Source: the answers of kube-apiserver 1.36, in its wording.
 from typing import Any
 
 from rollouts.model.kinds import JSON, POD
+from rollouts.sandbox.apiserver.answers import created
 from rollouts.sandbox.apiserver.errors import ApiError, conflict
 from rollouts.sandbox.apiserver.objects import dig, timestamp
 from rollouts.sandbox.apiserver.requests import Call
 from rollouts.sandbox.apiserver.store import Store
-
-_SUCCESS: JSON = {
-    "kind": "Status",
-    "apiVersion": "v1",
-    "metadata": {},
-    "status": "Success",
-    "code": 201,
-}
 
 
 def bound(call: Call, body: Any, store: Store) -> JSON:
@@ -37,7 +30,7 @@ def bound(call: Call, body: Any, store: Store) -> JSON:
     _check_target(body.get("target") or {})
     meta = {**(body.get("metadata") or {}), "namespace": namespace, "name": name}
     bind(store, {**body, "metadata": meta}, dry_run=call.dry_run)
-    return dict(_SUCCESS)
+    return created()
 
 
 def bind(store: Store, binding: JSON, *, dry_run: bool = False) -> None:

@@ -9,6 +9,7 @@ Kubernetes documentation; the wording is that of its API server.
 from typing import Any
 
 from rollouts.model.kinds import DISRUPTION_BUDGET, JSON, POD, FrozenJSON
+from rollouts.sandbox.apiserver.answers import created
 from rollouts.sandbox.apiserver.errors import ApiError, conflict
 from rollouts.sandbox.apiserver.objects import dig, labels_of, timestamp
 from rollouts.sandbox.apiserver.requests import Call
@@ -16,13 +17,6 @@ from rollouts.sandbox.apiserver.selectors import labels_match
 from rollouts.sandbox.apiserver.store import Store
 
 _REFUSED = "Cannot evict pod as it would violate the pod's disruption budget."
-_SUCCESS: JSON = {
-    "kind": "Status",
-    "apiVersion": "v1",
-    "metadata": {},
-    "status": "Success",
-    "code": 201,
-}
 
 
 def evicted(call: Call, body: Any, store: Store) -> JSON:
@@ -49,7 +43,7 @@ def evicted(call: Call, body: Any, store: Store) -> JSON:
     if not dry_run:
         grace = options.get("gracePeriodSeconds")
         store.delete(POD, namespace, name, grace_seconds=grace)
-    return dict(_SUCCESS)
+    return created()
 
 
 def _check_preconditions(pod: FrozenJSON, options: FrozenJSON) -> None:

@@ -13,8 +13,9 @@ from rollouts.sandbox.dataplane.ingress_metrics import IngressMetrics
 from rollouts.sandbox.dataplane.ingresses import IngressSettings
 from rollouts.sandbox.dataplane.nginx import Listener, Nginx
 from rollouts.sandbox.network import PodNetwork
-from rollouts.sandbox.processes import Process, Processes, ended
+from rollouts.sandbox.processes import Process, Processes
 from rollouts.sandbox.prometheus import Job
+from rollouts.sandbox.readiness import ended
 
 
 class NginxPlane:

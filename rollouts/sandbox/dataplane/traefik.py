@@ -22,9 +22,9 @@ from rollouts.sandbox import crds
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.dataplane import default_gateway
 from rollouts.sandbox.network import free_port
-from rollouts.sandbox.processes import Process, Processes, ended
+from rollouts.sandbox.processes import Process, Processes
 from rollouts.sandbox.prometheus import Job
-from rollouts.sandbox.readiness import until_answered
+from rollouts.sandbox.readiness import until_ready
 
 CONTROLLER = "traefik.io/gateway-controller"
 INGRESS_CLASS = "nginx"
@@ -76,11 +76,7 @@ class TraefikPlane:
             env={"KUBECONFIG": str(self._kubeconfig)},
         )
         self._process = process
-        await until_answered(
-            f"http://{self._admin}/ping",
-            within_seconds=READY_WITHIN_SECONDS,
-            gave_up=lambda: ended(process),
-        )
+        await until_ready(process, f"http://{self._admin}/ping", READY_WITHIN_SECONDS)
         return process
 
     async def stop(self) -> None:

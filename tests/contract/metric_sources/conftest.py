@@ -1,6 +1,6 @@
 """The servers under the contract of metric sources, and an exporter that says what a test wants."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +13,6 @@ from rollouts.sandbox.network import Network
 from rollouts.sandbox.processes import Processes
 from tests.metric_servers.choice import program_of
 from tests.metric_servers.servers import MetricServer, ServerKind
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    network = Network.claim()
-    yield network
-    network.release()
-
-
-@pytest.fixture
-async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
-    processes = Processes(tmp_path / "logs")
-    yield processes
-    await processes.stop_all()
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,13 +31,6 @@ from tests import waiting
 Until = Callable[[Callable[[], object]], Awaitable[None]]
 HOST = "shop.example"
 ANNOTATION = "nginx.ingress.kubernetes.io"
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    network = Network.claim()
-    yield network
-    network.release()
 
 
 @dataclass(frozen=True)
