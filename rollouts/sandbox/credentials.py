@@ -72,6 +72,11 @@ def write_kubeconfig(
         ],
         "current-context": name,
     }
+    write_private(path, yaml.safe_dump(document, sort_keys=False))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only we may read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        yaml.safe_dump(document, file, sort_keys=False)
+        file.write(text)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rollouts.sandbox.apiserver.users import ADMIN_NAME, MASTERS
-from rollouts.sandbox.credentials import write_kubeconfig
+from rollouts.sandbox.credentials import write_kubeconfig, write_private
 
 ETCD, API_SERVER, CONTROLLER_MANAGER = "etcd", "kube-apiserver", "kube-controller-manager"
 PROGRAMS = (ETCD, API_SERVER, CONTROLLER_MANAGER)
@@ -81,9 +81,9 @@ class Programs:
         head, tail = _P256_KEY
         key = base64.encodebytes(head + secrets.token_bytes(32) + tail).decode()
         accounts = f"-----BEGIN EC PRIVATE KEY-----\n{key}-----END EC PRIVATE KEY-----\n"
-        (self.directory / "accounts.key").write_text(accounts)
+        write_private(self.directory / "accounts.key", accounts)
         users = (f'{token},{name},{name},"{MASTERS}"\n' for name, token in self.tokens.items())
-        (self.directory / "tokens.csv").write_text("".join(users))
+        write_private(self.directory / "tokens.csv", "".join(users))
         (self.directory / "audit-policy.yaml").write_text(json.dumps(_AUDITED))
         for path, name in ((self.kubeconfig, ADMIN_NAME), (self._managers, MANAGER_NAME)):
             write_kubeconfig(path, self.url, self.tokens[name], self.authority)

@@ -2,8 +2,9 @@
 Traefik in nginx' place: somebody else's data plane, which reads the API server as it would a cluster's.
 
 Both of its providers run, `kubernetesIngressNGINX` and `kubernetesGateway`, with their defaults: the
-IngressClass `nginx` and the Gateway `sandbox` are its own. It knows no TrafficSplit. It goes to the
-addresses that EndpointSlices have, so they must be those on which pods listen.
+IngressClass `nginx` and the Gateway `sandbox` are its own. It knows no TrafficSplit. It goes to whatever
+addresses EndpointSlices have: they must be those on which pods listen, and one that somebody writes by
+hand is followed, which the sandbox's nginx does not do.
 """
 
 import asyncio
@@ -17,8 +18,9 @@ from pathlib import Path
 import yaml
 
 from rollouts.errors import Permanent
-from rollouts.model.kinds import CRD, JSON, Kind
+from rollouts.model.kinds import CRD, JSON
 from rollouts.sandbox import crds
+from rollouts.sandbox.apiserver.builtins import INGRESS_CLASS
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.dataplane import default_gateway
 from rollouts.sandbox.network import free_port
@@ -27,8 +29,7 @@ from rollouts.sandbox.prometheus import Job
 from rollouts.sandbox.readiness import until_ready
 
 CONTROLLER = "traefik.io/gateway-controller"
-INGRESS_CLASS = "nginx"
-INGRESS_CLASSES = Kind("networking.k8s.io", "v1", "ingressclasses", "IngressClass")
+CLASS = "nginx"
 READY_WITHIN_SECONDS = 60.0
 
 
@@ -90,11 +91,9 @@ class TraefikPlane:
         for definition in crds.definitions(crds.TRAEFIK):
             if self._cluster.get(CRD, "", definition["metadata"]["name"]) is None:
                 await self._cluster.create(CRD, definition)
-        if self._cluster.get(INGRESS_CLASSES, "", INGRESS_CLASS) is None:
-            body = {"apiVersion": INGRESS_CLASSES.api_version, "kind": INGRESS_CLASSES.name}
-            named = {"metadata": {"name": INGRESS_CLASS}}
-            controller = {"spec": {"controller": "k8s.io/ingress-nginx"}}
-            await self._cluster.create(INGRESS_CLASSES, body | named | controller)
+        if self._cluster.get(INGRESS_CLASS, "", CLASS) is None:
+            spec = {"controller": "k8s.io/ingress-nginx"}
+            await self._cluster.create(INGRESS_CLASS, {"metadata": {"name": CLASS}, "spec": spec})
         port = int(self._web.rpartition(":")[2])
         await default_gateway.furnish(self._cluster, controller=CONTROLLER, port=port)
 
@@ -107,7 +106,7 @@ class TraefikPlane:
             "metrics": {"prometheus": {}},
             "providers": {
                 "kubernetesGateway": {},
-                "kubernetesIngressNGINX": {"ingressClass": INGRESS_CLASS},
+                "kubernetesIngressNGINX": {"ingressClass": CLASS},
             },
         }
 
