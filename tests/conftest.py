@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from rollouts.sandbox.network import Network
 from rollouts.sandbox.processes import Processes
@@ -33,7 +34,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 class Groups(LoadScopeScheduling):
-    """Gives each worker a group as a whole, in the order in which they are collected."""
+    """
+    Gives each worker a group as a whole, in the order in which they are collected.
+
+    But one of them computes from the beginning, for the others wait more than they work then.
+    """
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         config.option.loadscopereorder = False
@@ -41,6 +46,12 @@ class Groups(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        computing = next(filter(computes, self.workqueue), None)
+        if computing is not None and len(self.nodes) > 1 and node is self.nodes[-1]:
+            self.workqueue.move_to_end(computing, last=False)
+        super()._assign_work_unit(node)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,7 +7,14 @@ gives them work agree. (Its own `xdist_group` mark has no effect with pytest 9.2
 
 from zlib import crc32
 
-WAITING_FIRST = ("sandbox/releases/", "sandbox/", "contract/", "simulation/", "unit/")
+WAITING_FIRST = (
+    "sandbox/releases/",
+    "sandbox/",
+    "contract/",
+    "test_packaging.py",
+    "simulation/",
+    "unit/",
+)
 COMPUTING = ("simulation/", "unit/")
 EACH_ALONE = ("sandbox/", "simulation/")
 """Tests that take long and share nothing; elsewhere the tests of one file are one group."""
@@ -43,7 +50,7 @@ def place_of(nodeid: str) -> int:
 
 
 def computes(nodeid: str) -> bool:
-    """Return whether a test is one of those that come last and keep a core busy."""
+    """Return whether a test, or a group of them, is of those that come last and keep a core busy."""
     return file_of(nodeid).startswith(COMPUTING)
 
 
