@@ -22,7 +22,7 @@ from rollouts.core.facts import (
     workload_blocker,
 )
 from rollouts.core.next.attempt import retarget
-from rollouts.core.next.commands import handle_command
+from rollouts.core.next.commands import handle_command, revision_meant
 from rollouts.core.next.conditions import with_conditions
 from rollouts.core.next.confirm import confirm
 from rollouts.core.next.giving_back import give_back, note_traffic_going_back, stop_for_deletion
@@ -54,7 +54,7 @@ from rollouts.core.plan.weight import takes_traffic_away, weight_back, weight_wr
 from rollouts.core.plan.workload import workload_writes
 from rollouts.core.plan.write_order import by_urgency
 from rollouts.core.refused_writes import without_refusals
-from rollouts.core.world import Command, Hold, Move, Observed, World, attempt, split_of
+from rollouts.core.world import Hold, Move, Observed, World, attempt, split_of
 from rollouts.model.evidence import Evidence
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
@@ -178,15 +178,8 @@ def _actions(world: World, move: Move, course: tuple[Stage, ...]) -> list[Action
     if command is not None and not command.id and course in (NEXT, GOING_BACK):
         # The resource version makes the id unique, and the same for whoever decides again.
         id_ = f"{command.verb}-{world.observed.resource_version}"
-        actions.append(NameCommand(id_, command.verb, _meant(command, move.status)))
+        actions.append(NameCommand(id_, command.verb, revision_meant(command, move)))
     return actions
-
-
-def _meant(command: Command, status: RolloutStatus) -> str:
-    """Return the revision that a promote means which names none: a newer one is not promoted by it."""
-    current = status.current_revision
-    promotes = command.verb in ("promote", "promote-full") and not command.revision
-    return str(current.number) if promotes and current is not None else ""
 
 
 def _writes(world: World, move: Move, course: tuple[Stage, ...]) -> list[Action]:

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from rollouts.core.next.revision_commands import abort, begin_restart, retry, rollback
 from rollouts.core.next.step_commands import pause, promote, promote_full, resume
-from rollouts.core.world import Command, Move, Occurrence, World, by_whom, describe
-from rollouts.model.status import HandledCommand, RolloutStatus
+from rollouts.core.world import Command, Move, Occurrence, World, by_whom, describe, under_way
+from rollouts.model.status import HandledCommand
 
 Handler = Callable[[World, Move, Command], tuple[Move, bool, str]]
+PROMOTES = ("promote", "promote-full")
 
 
 def handle_command(world: World, move: Move) -> Move:
@@ -22,7 +23,7 @@ def handle_command(world: World, move: Move) -> Move:
     elif handler is None:
         known = ", ".join(HANDLERS)
         done, accepted, answer = move, False, f"unknown verb {command.verb!r}; known are {known}"
-    elif (mismatch := _meant_for_another(command, move.status)) is not None:
+    elif (mismatch := _meant_for_another(command, move)) is not None:
         done, accepted, answer = move, False, mismatch
     else:
         done, accepted, answer = handler(world, move, command)
@@ -47,18 +48,27 @@ def handle_command(world: World, move: Move) -> Move:
     return replace(done, occurrences=(*done.occurrences, refusal))
 
 
-def _meant_for_another(command: Command, status: RolloutStatus) -> str | None:
-    """Return why a command that names a revision is not for the current one, or None."""
-    current = status.current_revision
-    if (
-        not command.revision
-        or current is None
-        or command.revision in (str(current.number), current.hash)
-    ):
+def revision_meant(command: Command, move: Move) -> str:
+    """
+    Return the revision that a command means; empty: whichever is current.
+
+    A promote that names none means the one that is under way. A newer template that is seen with it for
+    the first time is another release, which nobody has looked at.
+    """
+    if command.revision or command.verb not in PROMOTES:
+        return command.revision
+    current = (move.before if under_way(move.before) else move.status).current_revision
+    return str(current.number) if current is not None else ""
+
+
+def _meant_for_another(command: Command, move: Move) -> str | None:
+    """Return why a command that means another revision is not for the current one, or None."""
+    meant, current = revision_meant(command, move), move.status.current_revision
+    if not meant or current is None or meant in (str(current.number), current.hash):
         return None
-    return (
-        f"the command names revision {command.revision}, and {describe(current)} is the current one"
-    )
+    if not command.revision:
+        return f"the command was given for revision {meant}, and {describe(current)} is the current one"
+    return f"the command names revision {meant}, and {describe(current)} is the current one"
 
 
 HANDLERS: dict[str, Handler] = {

@@ -201,6 +201,30 @@ def test_a_bare_verb_promotes_no_release_that_comes_after_it_and_stops_any(
     assert action == NameCommand(id=f"{verb}-99", verb=verb, revision=revision)
 
 
+def test_a_promote_is_not_for_a_template_that_is_seen_with_it_for_the_first_time() -> None:
+    """A click and a push of the next version may reach the controller as one change."""
+    scene = waiting().with_(template_hash="newest")
+    named = scene.commanded("promote-full", id_="").decide()
+    assert NameCommand("promote-full-99", "promote-full", "2") in named.actions
+    assert named.status.current_revision is not None
+    assert named.status.current_revision.number == 3
+
+    decision = scene.commanded("promote-full").decide()
+    assert decision.status.promoted == ""
+    assert decision.status.last_command is not None
+    assert decision.status.last_command.message.startswith(
+        "the command was given for revision 2, and revision 3 "
+    )
+
+
+def test_a_promote_with_the_first_sight_of_a_release_is_for_that_release() -> None:
+    """Who applies a template at rest, and promotes it in the same breath, means it."""
+    scene = settled().with_(template_hash="newest")
+    (action,) = scene.commanded("promote-full", id_="").decide().actions
+    assert action == NameCommand("promote-full-99", "promote-full", "2")
+    assert scene.commanded("promote-full").decide().status.promoted == "Full"
+
+
 def test_a_bare_verb_is_named_also_while_traffic_goes_back() -> None:
     scene = under_way(25, spec_of(successCriteria=CRITERIA), evidence=evidence("fail"))
     assert scene.commanded("promote", id_="").decide().actions == (
