@@ -1,6 +1,7 @@
 """What a Rollout says is parsed once, and never longer believed than it says so."""
 
 import copy
+import sys
 from typing import Any
 
 import pytest
@@ -59,6 +60,20 @@ def test_true_is_no_number_although_it_is_equal_to_one() -> None:
     parsed = Parsed()
     parsed.written(said(replicas=1))
     assert isinstance(parsed.written(said(2, replicas=True)).spec, InvalidSpec)
+
+
+def test_a_template_that_can_t_be_compared_is_parsed_anew() -> None:
+    """What can just be read may be too deep to be compared, and hides nothing: it is invalid."""
+    parsed, levels = Parsed(), sys.getrecursionlimit()
+    deep = [said(), said()]
+    for body in deep:
+        nested: JSON = {}
+        for _ in range(levels):
+            nested = {"a": nested}
+        body["spec"]["template"]["spec"]["x"] = nested
+    found = [parsed.written(body).spec for body in deep]
+    assert "spec.template: is nested more than" in str(found[0])
+    assert str(found[1]) == str(found[0])
 
 
 def test_a_rollout_that_is_gone_is_forgotten() -> None:
