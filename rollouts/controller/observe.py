@@ -46,7 +46,8 @@ from rollouts.traffic import ownership, routers
 _MADE = (SERVICE, *routers.written_kinds())
 """The kinds of what we make, besides ReplicaSets."""
 _ENDED = ("Succeeded", "Failed")
-_POD_IS_FORBIDDEN = re.compile('^pods "[^"]*" is forbidden: ')
+_POD_IS_REFUSED = re.compile('^(pods|Pod) "[^"]*" is (forbidden|invalid): ')
+"""How a refusal begins, with a name that is another one at each try."""
 _NO_PROBLEM = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
@@ -170,7 +171,7 @@ def _refusal(conditions: Iterable[FrozenJSON]) -> str:
     told = next(found, {})
     if told.get("status") != "True" or told.get("reason") != "FailedCreate":
         return ""
-    return brief(_POD_IS_FORBIDDEN.sub("", str(told.get("message") or "its pods are refused")))
+    return brief(_POD_IS_REFUSED.sub("", str(told.get("message") or "its pods are refused")))
 
 
 def _is_labelled(pod: FrozenJSON, rollout: str) -> bool:

@@ -278,6 +278,24 @@ async def test_what_forbids_a_pod_is_told_without_the_name_of_the_pod(
     assert seen(deployed).replica_sets[stable_hash(deployed)].pod_problems == ""
 
 
+@pytest.mark.parametrize(
+    "refused", ['pods "checkout-{}" is forbidden', 'Pod "checkout-{}" is invalid']
+)
+async def test_a_pod_that_is_refused_again_and_again_is_told_in_the_same_words(
+    deployed: ControlLoop, refused: str
+) -> None:
+    """Each try gives the pod another name, of which no status needs a write."""
+    told = set()
+    for name in ("7k2vp", "x94bd"):
+        message = f"{refused.format(name)}: spec.x: Required value"
+        condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+        ref = Ref(REPLICA_SET, "shop", f"checkout-{stable_hash(deployed)}")
+        conditions = [{**condition, "message": message}]
+        deployed.cluster.edit(ref, {"status": {"conditions": conditions}})
+        told.add(seen(deployed).replica_sets[stable_hash(deployed)].pod_problems)
+    assert told == {" (spec.x: Required value)"}
+
+
 async def test_a_pod_that_no_node_has_room_for_is_unschedulable(deployed: ControlLoop) -> None:
     deployed.kubernetes.is_full = True
     deployed.edit({"spec": {"replicas": 5}})
