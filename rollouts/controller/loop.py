@@ -27,6 +27,12 @@ log = structlog.get_logger(__name__)
 
 RETREAT_SECONDS = 2.0
 """The longest that a write which takes traffic from a bad canary waits for its next try."""
+STOP_SECONDS = 15.0
+"""
+How long what is in hand may take when we are to stop: a pod is given half a minute to end.
+
+A write may take longer, and whoever is killed meanwhile does not give back its Lease.
+"""
 
 
 class Controller:
@@ -41,10 +47,12 @@ class Controller:
         settings: Settings,
         *,
         backoff: Backoff | None = None,
+        stop_seconds: float = STOP_SECONDS,
     ) -> None:
         self.metrics = ControllerMetrics()
         self._cluster = cluster
         self._workers = settings.workers
+        self._stop_seconds = stop_seconds
         self._queue = WorkQueue(backoff)
         self._index = Index(cluster)
         self._notifications = Notifications(notifier)
@@ -62,7 +70,7 @@ class Controller:
         self.metrics.watch(lambda: len(self._queue), self._phases)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; then finish what is in hand, and return."""
+        """Work until `stop` is set; then finish what is in hand, if that does not take too long, and return."""
         feeding = asyncio.create_task(self._feed(), name="changes")
         working = asyncio.create_task(
             self._queue.work(self._handle, self._workers), name="reconciles"
@@ -76,6 +84,8 @@ class Controller:
             stopping.cancel()
             await asyncio.gather(feeding, stopping, return_exceptions=True)
             await self._monitor.close()
+            await asyncio.wait([working], timeout=self._stop_seconds)
+            working.cancel()  # whoever comes next carries on from any write
             await asyncio.gather(working, return_exceptions=True)
             await self._notifications.close()
         for task in (feeding, working):

@@ -11,7 +11,7 @@ import pytest
 from rollouts.backoff import Backoff
 from rollouts.controller.clock import SystemClock
 from rollouts.controller.http_server import HttpServer
-from rollouts.controller.loop import Controller
+from rollouts.controller.loop import STOP_SECONDS, Controller
 from rollouts.controller.settings import Settings
 from rollouts.errors import Unavailable
 from rollouts.metrics.absent import no_sources
@@ -30,7 +30,10 @@ class Running:
     """A controller at work, and a cluster that acts a hundred times a second."""
 
     def __init__(
-        self, sources: MetricSources | None = None, backoff: Backoff | None = None
+        self,
+        sources: MetricSources | None = None,
+        backoff: Backoff | None = None,
+        stop_seconds: float = STOP_SECONDS,
     ) -> None:
         self.cluster = FakeCluster()
         self.cluster.put(SERVICE, service())
@@ -44,6 +47,7 @@ class Running:
             SystemClock(),
             settings,
             backoff=backoff or Backoff(0.01, 0.05),
+            stop_seconds=stop_seconds,
         )
         self._kubernetes = Kubernetes(self.cluster)
 
@@ -154,6 +158,24 @@ async def test_an_api_server_that_is_away_for_a_while_is_asked_again() -> None:
 
     metrics = running.controller.metrics.render().decode()
     assert 'rollouts_reconciles_total{outcome="retry"}' in metrics
+
+
+async def test_a_write_that_hangs_does_not_keep_it_from_stopping() -> None:
+    """An API server works on one for half a minute, after which the kubelet kills who has not ended."""
+    running, tried, cut_off = Running(stop_seconds=0.01), list[Write](), list[Write]()
+
+    async def hang(write: Write) -> None:
+        tried.append(write)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cut_off.append(write)
+
+    running.cluster.write = hang  # type: ignore[method-assign]
+    running.put()
+    async with running.at_work():
+        await running.until(lambda: bool(tried))
+    assert cut_off == tried
 
 
 async def test_what_is_due_does_not_wait_for_the_end_of_a_back_off() -> None:
