@@ -29,7 +29,7 @@ KINDS_BY_CALL = {
     "FieldError": "Errors in a spec",
     "rule": "Errors in a spec",
     "Finding": "Findings of preflight and of lint",
-    "Occurrence": "Status, Events and history",
+    "Event": "Status, Events and history",
     "event": "Status, Events and history",
     "Option": "Help of the command line",
     "Argument": "Help of the command line",

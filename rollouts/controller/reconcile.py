@@ -41,7 +41,7 @@ from rollouts.core.in_force import InForce
 from rollouts.core.plan.actions import Action, Decision, NameCommand, SetFinalizers
 from rollouts.core.refused_writes import with_refusals, without_refused
 from rollouts.core.status_writes import due_at, worth_writing
-from rollouts.core.world import Occurrence
+from rollouts.core.world import Event
 from rollouts.errors import Conflict, InvalidSpec, RetryLater, RolloutsError
 from rollouts.model.evidence import MeasurementRound
 from rollouts.model.kinds import FrozenJSON
@@ -183,7 +183,7 @@ class Reconciler:
             return decision
         told = under_last_valid_spec(before, decision.status, hold.why, now)
         said = (_invalid_spec_event(hold.why),) if is_new_error(before, hold.why) else ()
-        return replace(decision, status=told, occurrences=(*decision.occurrences, *said))
+        return replace(decision, status=told, events=(*decision.events, *said))
 
     def _quiet_seconds(self, key: Key, spec: RolloutSpec, status: RolloutStatus) -> float:
         """
@@ -248,16 +248,16 @@ class Reconciler:
         now: datetime,
     ) -> Outcome:
         """Write status if it is worth a write, and tell what happened."""
-        after, occurrences = decision.status, decision.occurrences
+        after, events = decision.status, decision.events
         texts = _refusal_texts(refused)
         for text, waits in texts.items():
             if text not in before.message and not waits:
-                occurrences = (*occurrences, Occurrence("Warning", "WriteFailed", text))
+                events = (*events, Event("Warning", "WriteFailed", text))
         after = with_refusals(after, texts)
         requeue = decision.requeue_after_seconds
         if worth_writing(before, after, now):
             await self._write_status(rollout, after, now)
-            await self._announce(rollout, occurrences, now)
+            await self._announce(rollout, events, now)
         elif (due := due_at(before, after, now)) is not None:
             wait = (due - now).total_seconds()
             requeue = wait if requeue is None else min(requeue, wait)
@@ -288,15 +288,15 @@ class Reconciler:
         await self._write(Patch(_key(rollout).ref, body, "status"))
 
     async def _announce(
-        self, rollout: FrozenJSON, occurrences: tuple[Occurrence, ...], now: datetime
+        self, rollout: FrozenJSON, events: tuple[Event, ...], now: datetime
     ) -> None:
         """Say it in the log, to people, and as Events; none of which can fail a reconcile."""
         key = _key(rollout)
-        for each in occurrences:
+        for each in events:
             log.info("decided", rollout=str(key), reason=each.reason, message=each.message)
             self.metrics.decided(each.reason)
             self.notifications.send(Notification(str(key), each.reason, each.message, now))
-        for each in occurrences:
+        for each in events:
             try:
                 await self._write(Record(rollout, each.type, each.reason, each.message))
             except RolloutsError as error:
@@ -326,8 +326,8 @@ def _asks_to_wait(error: RolloutsError) -> float:
     return (error.after_seconds or 0.0) if isinstance(error, RetryLater) else 0.0
 
 
-def _invalid_spec_event(why: str) -> Occurrence:
-    return Occurrence("Warning", "InvalidSpec", why)
+def _invalid_spec_event(why: str) -> Event:
+    return Event("Warning", "InvalidSpec", why)
 
 
 def _key(rollout: FrozenJSON) -> Key:

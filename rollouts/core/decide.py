@@ -54,13 +54,13 @@ from rollouts.core.plan.weight import takes_traffic_away, weight_back, weight_wr
 from rollouts.core.plan.workload import workload_writes
 from rollouts.core.plan.write_order import by_urgency
 from rollouts.core.refused_writes import without_refusals
-from rollouts.core.world import Hold, Move, Observed, World, attempt, split_of
+from rollouts.core.world import Hold, Observed, StatusUpdate, World, attempt, split_of
 from rollouts.model.evidence import Evidence
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 
 Seeing = Callable[[World, RolloutStatus], World]
-Stage = Callable[[World, Move], Move]
+Stage = Callable[[World, StatusUpdate], StatusUpdate]
 Writing = Callable[[World, RolloutStatus], Iterator[Action]]
 SEEN: tuple[Seeing, ...] = (
     with_workload_findings,  # what is wrong with the Deployment of a workloadRef
@@ -143,24 +143,24 @@ def decide(
     world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names), hold)
     for see in SEEN:
         world = see(world, status)
-    move = Move.of(status)
+    update = StatusUpdate.of(status)
     course = _course(world, status)
     for stage in course:
-        move = stage(world, move)
-        if attempt(move.status) != attempt(status):
+        update = stage(world, update)
+        if attempt(update.status) != attempt(status):
             # A new attempt: what was measured of the last one says nothing about it.
             world = replace(world, evidence=Evidence())
-    actions = _actions(world, move, course)
-    move = replace(
-        move, ends_traffic=takes_traffic_away(world, actions), followed=tuple(followed(actions))
+    actions = _actions(world, update, course)
+    update = replace(
+        update, ends_traffic=takes_traffic_away(world, actions), followed=tuple(followed(actions))
     )
     for stage in LATER:
-        move = stage(world, move)
+        update = stage(world, update)
     return Decision(
-        status=move.status,
+        status=update.status,
         actions=tuple(actions),
-        occurrences=move.occurrences,
-        requeue_after_seconds=requeue_after_seconds(world, move),
+        events=update.events,
+        requeue_after_seconds=requeue_after_seconds(world, update),
     )
 
 
@@ -171,31 +171,31 @@ def _course(world: World, status: RolloutStatus) -> tuple[Stage, ...]:
     return BLOCKED if workload_blocker(world, status) else NEXT
 
 
-def _actions(world: World, move: Move, course: tuple[Stage, ...]) -> list[Action]:
+def _actions(world: World, update: StatusUpdate, course: tuple[Stage, ...]) -> list[Action]:
     """Return the writes of this decision, the most urgent first, and at the end a command's name."""
-    actions = _writes(world, move, course)
+    actions = _writes(world, update, course)
     command = world.observed.command
     if command is not None and not command.id and course in (NEXT, GOING_BACK):
         # The resource version makes the id unique, and the same for whoever decides again.
         id_ = f"{command.verb}-{world.observed.resource_version}"
-        actions.append(NameCommand(id_, command.verb, revision_meant(command, move)))
+        actions.append(NameCommand(id_, command.verb, revision_meant(command, update)))
     return actions
 
 
-def _writes(world: World, move: Move, course: tuple[Stage, ...]) -> list[Action]:
+def _writes(world: World, update: StatusUpdate, course: tuple[Stage, ...]) -> list[Action]:
     """
     Return what the cluster lacks.
 
     A retreat is made now; a move forward is only written down now, and made by the next
     decision, which finds it in status: whoever makes that decision.
     """
-    before, after = move.before, move.status
+    before, after = update.before, update.status
     if course is GIVING_BACK:
         return list(give_back_writes(world, before))
     if course is BLOCKED:
         return []
     same = (attempt(before), before.abort) == (attempt(after), after.abort)
-    if move.retreat or not same:
+    if update.retreat or not same:
         # What was on its way forward is not wanted any more.
         return by_urgency(world, (each for write in BACK for each in write(world, after)))
     status = before.evolve(held_by=after.held_by)

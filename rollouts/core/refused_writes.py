@@ -44,8 +44,8 @@ def without_refused(
 def _unsaid(before: RolloutStatus, decision: Decision, *reasons: str) -> Decision:
     status = decision.status
     kept = [each for each in status.history if each.reason not in reasons or each in before.history]
-    said = tuple(each for each in decision.occurrences if each.reason not in reasons)
-    return replace(decision, status=status.evolve(history=kept), occurrences=said)
+    said = tuple(each for each in decision.events if each.reason not in reasons)
+    return replace(decision, status=status.evolve(history=kept), events=said)
 
 
 def _not_restored(before: RolloutStatus, decision: Decision) -> Decision:

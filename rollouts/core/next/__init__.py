@@ -1,1 +1,1 @@
-"""The next status: each function here takes a move and returns the next one. None of them writes."""
+"""The next status: each function here takes a status update and returns the next one. None of them writes."""

@@ -12,8 +12,8 @@ from rollouts.core.facts import (
 )
 from rollouts.core.world import (
     KeptWarm,
-    Move,
     ReplicaSet,
+    StatusUpdate,
     UnderWay,
     World,
     carrier_of,
@@ -27,14 +27,20 @@ from rollouts.model.status import Abort, Exposure, Retiring, Revision, RolloutSt
 
 
 def go_back(
-    world: World, move: Move, warm: KeptWarm, *, by: str, reason: str, forced: bool = False
-) -> Move:
+    world: World,
+    update: StatusUpdate,
+    warm: KeptWarm,
+    *,
+    by: str,
+    reason: str,
+    forced: bool = False,
+) -> StatusUpdate:
     """Switch back to the revision before, which is still warm."""
-    status, previous = move.status, warm.previous
+    status, previous = update.status, warm.previous
     past = past_revisions(status, as_gone_back_from(warm.stable), previous)
     return roll_back(
         world,
-        move.evolve(
+        update.evolve(
             stable_revision=previous,
             previous_revision=None,
             past_revisions=past,
@@ -46,20 +52,22 @@ def go_back(
     )
 
 
-def roll_back(world: World, move: Move, *, by: str, reason: str, forced: bool = False) -> Move:
+def roll_back(
+    world: World, update: StatusUpdate, *, by: str, reason: str, forced: bool = False
+) -> StatusUpdate:
     """
     Send all traffic to stable now, and remember why; only `retry` or a new template begins again.
 
     Of that, what stable can't bear yet follows when it can, unless it is `forced`.
     """
-    status = move.status
+    status = update.status
     release = stage_of(status)
     if not isinstance(release, UnderWay):
-        return move  # there is nothing to stop
+        return update  # there is nothing to stop
     current, stable = release.current, release.stable
     drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
     reached = status.weights.applied > 0 or status.weights.disrupted_at is not None
-    move = move.evolve(
+    update = update.evolve(
         abort=Abort(at=world.now, by=by, reason=reason, forced=forced),
         weights=Weights(
             desired=0, applied=status.weights.applied, applied_at=status.weights.applied_at
@@ -77,44 +85,46 @@ def roll_back(world: World, move: Move, *, by: str, reason: str, forced: bool = 
     )
     sentence = (
         f"{describe(current)} is rolled back to {describe(stable)}: {reason}"
-        f"{who_answers(world, move.status)}"
+        f"{who_answers(world, update.status)}"
     )
-    return move.event(world, "RolledBack", sentence, "Warning").as_retreat()
+    return update.event(world, "RolledBack", sentence, "Warning").as_retreat()
 
 
-def retarget(world: World, move: Move) -> Move:
+def retarget(world: World, update: StatusUpdate) -> StatusUpdate:
     """Notice a template that is not the current revision's, and begin whatever that means."""
-    move = _unpinned(world, move)
-    status = move.status
+    update = _unpinned(world, update)
+    status = update.status
     wanted = status.pinned.hash if status.pinned is not None else world.observed.template_hash
     if status.current_revision is None and status.stable_revision is None:
-        return _first_sight(world, move)
+        return _first_sight(world, update)
     if status.current_revision is not None and status.current_revision.hash == wanted:
-        return move
+        return update
     if route_removal_is_delayed(world, status):
-        return move
+        return update
     superseded = status.current_revision if under_way(status) or status.abort else None
     if status.stable_revision is not None and status.stable_revision.hash == wanted:
-        return _back_to_stable(world, move, status.stable_revision)
-    move = move.evolve(stable_revision=stable_left(status))
+        return _back_to_stable(world, update, status.stable_revision)
+    update = update.evolve(stable_revision=stable_left(status))
     known = is_known_good(world, status, wanted)
-    move = begin(world, move, numbered(world, status, wanted), skipping=known)
+    update = begin(world, update, numbered(world, status, wanted), skipping=known)
     if superseded is None or status.stable_revision is None:
-        return move
-    return let_go(world, move, superseded.hash)
+        return update
+    return let_go(world, update, superseded.hash)
 
 
-def begin(world: World, move: Move, target: Revision, *, skipping: bool = False) -> Move:
+def begin(
+    world: World, update: StatusUpdate, target: Revision, *, skipping: bool = False
+) -> StatusUpdate:
     """
     Begin an attempt at `target` at step 0: no evidence, no weight, nothing remembered of the last.
 
     `skipping` all steps, it goes to all the traffic as soon as it has its full size.
     """
-    status = move.status
+    status = update.status
     stable = world.replica_set(status.stable_revision)
     traffic = current_route(world, status)
     drained = _drained(world, status)
-    move = move.evolve(
+    update = update.evolve(
         **_fresh(status),
         current_revision=target,
         current_step_index=0 if status.stable_revision is not None else None,
@@ -129,24 +139,24 @@ def begin(world: World, move: Move, target: Revision, *, skipping: bool = False)
     )
     steps = len(world.spec.steps)
     if status.stable_revision is not None and skipping:
-        move = move.evolve(
+        update = update.evolve(
             current_step_index=steps,
             promoted="Full",
             weights=Weights(desired=100),
         )
     if status.stable_revision is None:
-        return move.event(
+        return update.event(
             world,
             "FirstDeploy",
             f"{describe(target)} is the first, and starts without steps",
         )
-    move = move.event(
+    update = update.event(
         world,
         "RolloutStarted",
         f"{describe(target)} is to replace {describe(status.stable_revision)}"
         f" {_how(world, skipping=skipping)}",
     )
-    return move.as_retreat() if traffic.highest > 0 else move
+    return update.as_retreat() if traffic.highest > 0 else update
 
 
 def _how(world: World, *, skipping: bool) -> str:
@@ -156,15 +166,15 @@ def _how(world: World, *, skipping: bool) -> str:
     return f"in {steps} steps" if steps else "at once"
 
 
-def _unpinned(world: World, move: Move) -> Move:
+def _unpinned(world: World, update: StatusUpdate) -> StatusUpdate:
     """Let go of a past revision when the template has changed, or the revision is gone."""
-    pinned = move.status.pinned
+    pinned = update.status.pinned
     if pinned is None or (
         pinned.instead_of == world.observed.template_hash
         and pinned.hash in world.observed.replica_sets
     ):
-        return move
-    return move.evolve(pinned=None)
+        return update
+    return update.evolve(pinned=None)
 
 
 def _floor(world: World, status: RolloutStatus, stable: ReplicaSet | None) -> int:
@@ -214,7 +224,7 @@ def _fresh(status: RolloutStatus) -> dict[str, object]:
     }
 
 
-def _first_sight(world: World, move: Move) -> Move:
+def _first_sight(world: World, update: StatusUpdate) -> StatusUpdate:
     """
     Meet a Rollout without a status.
 
@@ -223,27 +233,27 @@ def _first_sight(world: World, move: Move) -> Move:
     """
     serving = carrier_of(world.spec).stable_at_first_sight(world)
     if serving is None or serving.existing == 0:
-        return begin(world, move, numbered(world, move.status, world.observed.template_hash))
+        return begin(world, update, numbered(world, update.status, world.observed.template_hash))
     stable = _revision_of(serving)
-    move = move.evolve(stable_revision=stable, weights=Weights(desired=100, applied=100))
+    update = update.evolve(stable_revision=stable, weights=Weights(desired=100, applied=100))
     for other in world.observed.replica_sets.values():
         if other.existing > 0 and other.hash != stable.hash:
-            move = let_go(world, move, other.hash)  # it may have served until a moment ago
+            update = let_go(world, update, other.hash)  # it may have served until a moment ago
     if serving.hash == world.observed.template_hash:
-        move = move.evolve(current_revision=stable)
-        return move.event(
+        update = update.evolve(current_revision=stable)
+        return update.event(
             world,
             "StableFound",
             f"{describe(stable)} is what has the traffic: it is stable",
         )
-    return begin(world, move, numbered(world, move.status, world.observed.template_hash))
+    return begin(world, update, numbered(world, update.status, world.observed.template_hash))
 
 
-def _back_to_stable(world: World, move: Move, stable: Revision) -> Move:
+def _back_to_stable(world: World, update: StatusUpdate, stable: Revision) -> StatusUpdate:
     """Take the stable template as the wish to stop: the rollback path, without steps."""
-    status = move.status
+    status = update.status
     left = status.current_revision
-    move = move.evolve(
+    update = update.evolve(
         **(_fresh(status) | {"weights": Weights(desired=100, applied=100)}),
         current_revision=stable,
         current_step_index=None,
@@ -251,18 +261,18 @@ def _back_to_stable(world: World, move: Move, stable: Revision) -> Move:
         drain_until=_drained(world, status),
         phase="Progressing",
     )
-    move = move.event(
+    update = update.event(
         world,
         "BackToStable",
         f"the template is that of {describe(stable)} again, so no steps are needed",
     )
-    return let_go(world, move, left.hash).as_retreat() if left is not None else move
+    return let_go(world, update, left.hash).as_retreat() if left is not None else update
 
 
-def let_go(world: World, move: Move, hash_: str) -> Move:
+def let_go(world: World, update: StatusUpdate, hash_: str) -> StatusUpdate:
     """Let a revision that was on its way go, some time after nothing reaches it any more."""
     delay = world.spec.active_strategy.abort_scale_down_delay_seconds
-    return move.evolve(retiring=retire(move.status, hash_, delay))
+    return update.evolve(retiring=retire(update.status, hash_, delay))
 
 
 def numbered(world: World, status: RolloutStatus, hash_: str) -> Revision:

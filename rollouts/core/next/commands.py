@@ -5,28 +5,28 @@ from dataclasses import replace
 
 from rollouts.core.next.revision_commands import abort, begin_restart, retry, rollback
 from rollouts.core.next.step_commands import pause, promote, promote_full, resume
-from rollouts.core.world import Command, Move, Occurrence, World, by_whom, describe, under_way
+from rollouts.core.world import Command, Event, StatusUpdate, World, by_whom, describe, under_way
 from rollouts.model.status import HandledCommand
 
-Handler = Callable[[World, Move, Command], tuple[Move, bool, str]]
+Handler = Callable[[World, StatusUpdate, Command], tuple[StatusUpdate, bool, str]]
 PROMOTES = ("promote", "promote-full")
 
 
-def handle_command(world: World, move: Move) -> Move:
+def handle_command(world: World, update: StatusUpdate) -> StatusUpdate:
     """Carry out a command that was not handled yet, and answer it in `status.lastCommand`."""
-    command, last = world.observed.command, move.status.last_command
+    command, last = world.observed.command, update.status.last_command
     if command is None or not command.id or (last is not None and last.id == command.id):
-        return move
+        return update
     handler = HANDLERS.get(command.verb)
     if world.observed.bad_command:
-        done, accepted, answer = move, False, world.observed.bad_command
+        done, accepted, answer = update, False, world.observed.bad_command
     elif handler is None:
         known = ", ".join(HANDLERS)
-        done, accepted, answer = move, False, f"unknown verb {command.verb!r}; known are {known}"
-    elif (mismatch := _meant_for_another(command, move)) is not None:
-        done, accepted, answer = move, False, mismatch
+        done, accepted, answer = update, False, f"unknown verb {command.verb!r}; known are {known}"
+    elif (mismatch := _meant_for_another(command, update)) is not None:
+        done, accepted, answer = update, False, mismatch
     else:
-        done, accepted, answer = handler(world, move, command)
+        done, accepted, answer = handler(world, update, command)
     current = done.status.current_revision
     handled = HandledCommand(
         id=command.id,
@@ -38,17 +38,17 @@ def handle_command(world: World, move: Move) -> Move:
         at=world.now,
     )
     done = done.evolve(last_command=handled)
-    if accepted and done.status.history != move.status.history:
+    if accepted and done.status.history != update.status.history:
         return done
     message, text = done.status.message, f"{command.verb}{by_whom(command)}: {answer}"
     if accepted:
         return done.event(world, "Command", text).evolve(message=message)
     # No decision, so not for history: a script that repeats itself would wash the decisions out.
-    refusal = Occurrence("Warning", "CommandRefused", text)
-    return replace(done, occurrences=(*done.occurrences, refusal))
+    refusal = Event("Warning", "CommandRefused", text)
+    return replace(done, events=(*done.events, refusal))
 
 
-def revision_meant(command: Command, move: Move) -> str:
+def revision_meant(command: Command, update: StatusUpdate) -> str:
     """
     Return the revision that a command means; empty: whichever is current.
 
@@ -57,13 +57,13 @@ def revision_meant(command: Command, move: Move) -> str:
     """
     if command.revision or command.verb not in PROMOTES:
         return command.revision
-    current = (move.before if under_way(move.before) else move.status).current_revision
+    current = (update.before if under_way(update.before) else update.status).current_revision
     return str(current.number) if current is not None else ""
 
 
-def _meant_for_another(command: Command, move: Move) -> str | None:
+def _meant_for_another(command: Command, update: StatusUpdate) -> str | None:
     """Return why a command that means another revision is not for the current one, or None."""
-    meant, current = revision_meant(command, move), move.status.current_revision
+    meant, current = revision_meant(command, update), update.status.current_revision
     if not meant or current is None or meant in (str(current.number), current.hash):
         return None
     if not command.revision:

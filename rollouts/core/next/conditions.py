@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from rollouts.core.world import Move, World
+from rollouts.core.world import StatusUpdate, World
 from rollouts.model.finding import Finding
 from rollouts.model.status import Condition, RolloutStatus
 
@@ -12,10 +12,10 @@ _MOST_FINDINGS = 20
 """As many are named in a condition; each is a sentence or two."""
 
 
-def with_conditions(world: World, move: Move) -> Move:
-    """Return the move with the conditions that its status amounts to."""
-    findings, before = world.observed.route.findings, move.before.conditions
-    return move.evolve(conditions=conditions(before, move.status, findings, world.now))
+def with_conditions(world: World, update: StatusUpdate) -> StatusUpdate:
+    """Return the update with the conditions that its status amounts to."""
+    findings, before = world.observed.route.findings, update.before.conditions
+    return update.evolve(conditions=conditions(before, update.status, findings, world.now))
 
 
 def conditions(

@@ -12,7 +12,7 @@ from rollouts.core.facts import (
 )
 from rollouts.core.world import (
     Aborted,
-    Move,
+    StatusUpdate,
     UnderWay,
     World,
     carrier_of,
@@ -28,19 +28,19 @@ from rollouts.model.route import Route
 from rollouts.model.status import RolloutStatus, Weights
 
 
-def confirm(world: World, move: Move) -> Move:
+def confirm(world: World, update: StatusUpdate) -> StatusUpdate:
     """Take over the weight that all routes agree on, and notice what somebody else changed."""
-    status = move.status
+    status = update.status
     if not isinstance(stage_of(status), UnderWay | Aborted):
-        return move
+        return update
     if canary_is_without_pods(world, status):
-        return move
-    return _confirmed(world, move)
+        return update
+    return _confirmed(world, update)
 
 
-def _confirmed(world: World, move: Move) -> Move:
-    move = _taken_over(world, _bound_again(world, move))
-    status = move.status
+def _confirmed(world: World, update: StatusUpdate) -> StatusUpdate:
+    update = _taken_over(world, _bound_again(world, update))
+    status = update.status
     now, weights = current_route(world, status), status.weights
     if (
         now.weight is not None
@@ -55,37 +55,37 @@ def _confirmed(world: World, move: Move) -> Move:
             routes=_routes(world, status, now),
             disrupted_at=weights.disrupted_at,
         )
-        move = move.evolve(weights=applied, promoted=_still_promoted(world, status))
+        update = update.evolve(weights=applied, promoted=_still_promoted(world, status))
         if applied.applied == 0:
-            return move
+            return update
         carrier = carrier_of(world.spec)
         reason = "Switched" if carrier.is_switched else "WeightSet"
-        return move.event(world, reason, carrier.applied(world.spec, status))
+        return update.event(world, reason, carrier.applied(world.spec, status))
     if _routes(world, status, now) != weights.routes:
-        return _confirm_routes(world, move, _routes(world, status, now))
-    return _correct_drift(world, move, now)
+        return _confirm_routes(world, update, _routes(world, status, now))
+    return _correct_drift(world, update, now)
 
 
-def _taken_over(world: World, move: Move) -> Move:
+def _taken_over(world: World, update: StatusUpdate) -> StatusUpdate:
     """
     Take over the weight that the routes say already, and that nobody but this canary can answer.
 
     Where a revision before it had that, evidence counts from when its counters have come to rest.
     """
-    status, now = move.status, current_route(world, move.status)
+    status, now = update.status, current_route(world, update.status)
     kept, current = stand_in(world, status), status.current_revision
     if not under_way(status) or kept is None or kept is not world.replica_set(current):
-        return move
+        return update
     left, weights = has_just_left(status), status.weights
     least = weights.applied if left else max(weights.applied, weights.desired)
     if now.weight is None or now.weight <= least:
-        return move
+        return update
     if left:
         drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
-        move = move.evolve(drain_until=drained, exposed_at=drained)
-    move = move.evolve(weights=weights.evolve(applied=now.weight, applied_at=world.now))
+        update = update.evolve(drain_until=drained, exposed_at=drained)
+    update = update.evolve(weights=weights.evolve(applied=now.weight, applied_at=world.now))
     text = f"the canary has {now.weight} % of the traffic, which stable can't answer"
-    return move.event(world, "WeightSet", text)
+    return update.event(world, "WeightSet", text)
 
 
 def _routes(world: World, status: RolloutStatus, now: Route) -> list[str]:
@@ -97,16 +97,16 @@ def _routes(world: World, status: RolloutStatus, now: Route) -> list[str]:
     return [each for each in status.weights.routes if each in wanted]
 
 
-def _confirm_routes(world: World, move: Move, names: list[str]) -> Move:
-    weights = move.status.weights
+def _confirm_routes(world: World, update: StatusUpdate, names: list[str]) -> StatusUpdate:
+    weights = update.status.weights
     new = [each for each in names if each not in weights.routes]
-    move = move.evolve(
+    update = update.evolve(
         weights=weights.evolve(routes=names, applied_at=weights.applied_at or world.now)
     )
     if not new:
-        return move
-    move = move.evolve(promoted=_still_promoted(world, move.status))
-    return move.event(world, "RouteSet", f"requests reach the canary by {', '.join(new)}")
+        return update
+    update = update.evolve(promoted=_still_promoted(world, update.status))
+    return update.event(world, "RouteSet", f"requests reach the canary by {', '.join(new)}")
 
 
 def _still_promoted(world: World, status: RolloutStatus) -> str:
@@ -115,32 +115,32 @@ def _still_promoted(world: World, status: RolloutStatus) -> str:
     return "" if status.promoted == "Evidence" and begun else status.promoted
 
 
-def _correct_drift(world: World, move: Move, now: Route) -> Move:
-    """Return the move that says what somebody else changed, unless it may have been ourselves."""
-    status, weights = move.status, move.status.weights
+def _correct_drift(world: World, update: StatusUpdate, now: Route) -> StatusUpdate:
+    """Return the update that says what somebody else changed, unless it may have been ourselves."""
+    status, weights = update.status, update.status.weights
     if (
-        move.retreat
+        update.retreat
         or carrier_of(world.spec).pods_are_the_weight
         or drift_pause_ends(status, world.now) is not None
     ):
-        return move
+        return update
     if may_have_retreated(world, status) or _falls_in_parts(world, status, now):
-        return move
+        return update
     if stand_in(world, status) is not None or reaches_another(world, status):
-        return move  # what stable can't bear stays where it is, or goes back now: that is our own
+        return update  # what stable can't bear stays where it is, or goes back now: that is our own
     if carrier_of(world.spec).is_switched:
-        return _switched_by_another(world, move, now)
+        return _switched_by_another(world, update, now)
     gone = weights.applied > 0 and not now.exists
     if gone and now.blockers:
-        return _taken(world, move, now)
+        return _taken(world, update, now)
     changed = _strange(now, weights)
     reshaped = not now.shaped and tuple(weights.routes) == world.asked != ()
     if not (gone or changed is not None or reshaped or not now.intact):
-        return move
+        return update
     seen = "was changed" if changed is None else f"says {changed} %"
     seen = "is gone" if gone else seen
     text = f"the canary's route {seen}; the controller puts it back to {weights.applied} %"
-    return move.event(world, "DriftCorrected", text, "Warning")
+    return update.event(world, "DriftCorrected", text, "Warning")
 
 
 def _falls_in_parts(world: World, status: RolloutStatus, now: Route) -> bool:
@@ -164,38 +164,38 @@ def _strange(now: Route, weights: Weights) -> int | None:
     return max(found - {weights.applied, weights.desired}, default=None)
 
 
-def _taken(world: World, move: Move, now: Route) -> Move:
+def _taken(world: World, update: StatusUpdate, now: Route) -> StatusUpdate:
     """Take over that the canary has nothing any more, when something is in the way of giving it back."""
-    weights = Weights(desired=move.status.weights.desired, applied=0, applied_at=world.now)
+    weights = Weights(desired=update.status.weights.desired, applied=0, applied_at=world.now)
     text = f"the canary's route is gone, and with it its traffic: {now.blockers[0].message}"
-    return move.evolve(weights=weights).event(world, "Blocked", text, "Warning")
+    return update.evolve(weights=weights).event(world, "Blocked", text, "Warning")
 
 
-def _switched_by_another(world: World, move: Move, now: Route) -> Move:
-    """Return the move that says what the active Service selected, when neither this release nor its end asked for that."""
-    service, weights = world.stable_service, move.status.weights
-    active = move.status.current_revision if weights.applied else move.status.stable_revision
+def _switched_by_another(world: World, update: StatusUpdate, now: Route) -> StatusUpdate:
+    """Return the update that says what the active Service selected, when neither this release nor its end asked for that."""
+    service, weights = world.stable_service, update.status.weights
+    active = update.status.current_revision if weights.applied else update.status.stable_revision
     if service is None or active is None or now.weight in (weights.applied, weights.desired):
-        return move
-    if not (service.selected_hash or weights.applied or service.name in move.status.services):
-        return move  # it has not been bound yet
-    if any(each.hash == service.selected_hash for each in move.status.retiring):
-        return move  # it keeps the traffic of a release that is over until stable can bear it
+        return update
+    if not (service.selected_hash or weights.applied or service.name in update.status.services):
+        return update  # it has not been bound yet
+    if any(each.hash == service.selected_hash for each in update.status.retiring):
+        return update  # it keeps the traffic of a release that is over until stable can bear it
     seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
-    return move.event(
+    return update.event(
         world, "DriftCorrected", f"{seen}; the controller puts it back to {active.hash}", "Warning"
     )
 
 
-def _bound_again(world: World, move: Move) -> Move:
-    """Return the move that says which Service somebody pointed at another revision while the canary has traffic."""
-    status = move.status
-    if move.retreat or not under_way(status) or status.weights.applied == 0:
-        return move
+def _bound_again(world: World, update: StatusUpdate) -> StatusUpdate:
+    """Return the update that says which Service somebody pointed at another revision while the canary has traffic."""
+    status = update.status
+    if update.retreat or not under_way(status) or status.weights.applied == 0:
+        return update
     if not carrier_of(world.spec).is_routed:
-        return move
+        return update
     if drift_pause_ends(status, world.now) is not None or world.services_are_claimed:
-        return move
+        return update
     pairs = (
         (world.stable_service, status.stable_revision),
         (world.canary_service, status.current_revision),
@@ -208,5 +208,5 @@ def _bound_again(world: World, move: Move) -> Move:
         if service.selected_hash != wanted.hash:
             seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
             text = f"{seen}; the controller puts it back to {wanted.hash}"
-            move = move.event(world, "DriftCorrected", text, "Warning")
-    return move
+            update = update.event(world, "DriftCorrected", text, "Warning")
+    return update

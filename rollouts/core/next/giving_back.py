@@ -29,32 +29,32 @@ from rollouts.core.facts import (
     other_pods,
 )
 from rollouts.core.next.attempt import roll_back
-from rollouts.core.world import Move, Workload, World, current_route, describe, under_way
+from rollouts.core.world import StatusUpdate, Workload, World, current_route, describe, under_way
 from rollouts.model.status import Retiring
 
 
-def note_traffic_going_back(world: World, move: Move) -> Move:
-    """Return the move that says what is waited for before anything is given back, unless something is wrong besides."""
-    status, workload = move.status, world.observed.workload
+def note_traffic_going_back(world: World, update: StatusUpdate) -> StatusUpdate:
+    """Return the update that says what is waited for before anything is given back, unless something is wrong besides."""
+    status, workload = update.status, world.observed.workload
     stable = status.stable_revision
-    if move.retreat or stable is None or workload is None:
-        return move
+    if update.retreat or stable is None or workload is None:
+        return update
     if status.phase == "Degraded" and status.abort is None:
-        return move
+        return update
     first = f"all traffic goes back to {describe(stable)}"
     if current_route(world, status).highest == 0 and other_pods(world, stable):
         first = f"the pods of {named_revisions(other_pods(world, stable))} go: its Services will select all pods"
     text = f"before everything is given back to Deployment {workload.name}, {first}"
-    return move.evolve(phase="Progressing", pause=None, message=text)
+    return update.evolve(phase="Progressing", pause=None, message=text)
 
 
-def stop_for_deletion(world: World, move: Move) -> Move:
+def stop_for_deletion(world: World, update: StatusUpdate) -> StatusUpdate:
     """End the release that is under way: a canary must not be promoted by the way out."""
-    move = move.evolve(retiring=[_hurried(world, each) for each in move.status.retiring])
-    if not under_way(move.status):
-        return move
+    update = update.evolve(retiring=[_hurried(world, each) for each in update.status.retiring])
+    if not under_way(update.status):
+        return update
     reason = "the Rollout is being deleted, and gives everything back to its Deployment"
-    return roll_back(world, move, by="rollouts", reason=reason)
+    return roll_back(world, update, by="rollouts", reason=reason)
 
 
 def _hurried(world: World, entry: Retiring) -> Retiring:
@@ -67,97 +67,99 @@ def _hurried(world: World, entry: Retiring) -> Retiring:
     return entry.evolve(delay_seconds=IN_FLIGHT_SECONDS, at=at)
 
 
-def give_back(world: World, move: Move) -> Move:
+def give_back(world: World, update: StatusUpdate) -> StatusUpdate:
     """Go on with giving everything back, once `stable_has_all_traffic`."""
-    found = give_back_stage(world, move.status)
+    found = give_back_stage(world, update.status)
     if isinstance(found, NothingToGive):
-        return move
-    move = move.evolve(adoption=found.adoption)
+        return update
+    update = update.evolve(adoption=found.adoption)
     match found:
         case WithoutWorkload():
-            return _without_workload(world, move, found)
+            return _without_workload(world, update, found)
         case ToRestore():
-            return _restored(world, move, found)
+            return _restored(world, update, found)
         case ToRelease(name):
-            return _waits(world, move, f"the Services lead to the pods of Deployment {name} again")
+            return _waits(
+                world, update, f"the Services lead to the pods of Deployment {name} again"
+            )
         case Starting(workload=workload):
             problem = f" ({workload.problem})" if workload.problem else ""
             text = (
                 f"Deployment {workload.name} is given its pods again: {workload.available} of"
                 f" {workload.replicas} are available{problem}"
             )
-            return _waits(world, move, text)
+            return _waits(world, update, text)
         case Arriving(workload=workload, arrived=arrived):
             text = (
                 f"waits until the {workload.replicas} pods of Deployment {workload.name} are among the"
                 f" endpoints of Service {world.spec.stable_service}: {arrived} are"
             )
-            return _waits(world, move, text)
+            return _waits(world, update, text)
         case Clearing():
-            return _waits(world, move, "the routes are cleared")
+            return _waits(world, update, "the routes are cleared")
         case Draining(name, until=until):
             text = f"Deployment {name} serves; the Rollout's own pods go in a moment"
-            return _waits(world, move.requeue_at(until), text)
+            return _waits(world, update.requeue_at(until), text)
         case GivenBack(workload=workload):
-            return _reverted(world, move, workload)
+            return _reverted(world, update, workload)
 
 
-def _without_workload(world: World, move: Move, found: WithoutWorkload) -> Move:
-    """Return the move that says how long a Deployment that is gone is waited for, and then that nothing is given back."""
+def _without_workload(world: World, update: StatusUpdate, found: WithoutWorkload) -> StatusUpdate:
+    """Return the update that says how long a Deployment that is gone is waited for, and then that nothing is given back."""
     missing = f"Deployment {found.name} does not exist, so nothing"
     if found.until is not None:
         text = (
             f"{missing} can be given back to it: create it; without it the Rollout goes at"
             f" {found.until:%H:%M:%S} UTC, and its pods with it"
         )
-        return _waits(world, move.requeue_at(found.until), text)
+        return _waits(world, update.requeue_at(found.until), text)
     text = f"{missing} is given back to it: the Rollout goes, and its pods with it"
     if found.leaves_some:
         text += ", once its Services and routes are as they were before"
-        return _waits(world, move, text)
-    if _is_said(move, "NotReverted"):
-        return move.evolve(message=text)
-    return move.event(world, "NotReverted", text, "Warning")
+        return _waits(world, update, text)
+    if _is_said(update, "NotReverted"):
+        return update.evolve(message=text)
+    return update.event(world, "NotReverted", text, "Warning")
 
 
-def _reverted(world: World, move: Move, workload: Workload) -> Move:
+def _reverted(world: World, update: StatusUpdate, workload: Workload) -> StatusUpdate:
     text = (
         f"Deployment {workload.name} serves with {workload.available} pods, as before the Rollout"
     )
-    if _is_said(move, "Reverted"):
-        return move.evolve(message=text)
-    return move.event(world, "Reverted", text)
+    if _is_said(update, "Reverted"):
+        return update.evolve(message=text)
+    return update.event(world, "Reverted", text)
 
 
-def _is_said(move: Move, reason: str) -> bool:
+def _is_said(update: StatusUpdate, reason: str) -> bool:
     """Return whether the end is on record: it is said once, however long the finalizer stays after it."""
-    return any(each.reason == reason for each in move.status.history[-1:])
+    return any(each.reason == reason for each in update.status.history[-1:])
 
 
-def _restored(world: World, move: Move, found: ToRestore) -> Move:
-    move = move.evolve(phase="Progressing", pause=None)
+def _restored(world: World, update: StatusUpdate, found: ToRestore) -> StatusUpdate:
+    update = update.evolve(phase="Progressing", pause=None)
     text = (
         f"everything is given back to Deployment {found.name}: it is to have {found.replicas} pods"
     )
-    move = move.event(world, "Reverting", text)
+    update = update.event(world, "Reverting", text)
     if found.template_of is None:
-        return move
+        return update
     text = (
         f"the template of Deployment {found.name} was not that of"
         f" {describe(found.template_of)}, which is stable; it is made so, since what was not"
         " promoted must not be released by the way out"
     )
-    return move.event(world, "TemplateGivenBack", text, "Warning")
+    return update.event(world, "TemplateGivenBack", text, "Warning")
 
 
-def _waits(world: World, move: Move, text: str) -> Move:
-    """Return the move that says what it waits for; on record once only when it needs somebody."""
+def _waits(world: World, update: StatusUpdate, text: str) -> StatusUpdate:
+    """Return the update that says what it waits for; on record once only when it needs somebody."""
     workload = world.observed.workload
     stuck = workload is not None and (not workload.exists or bool(workload.problem))
     if not stuck:
-        return move.evolve(phase="Progressing", message=text, pause=None)
-    if move.status.phase == "Degraded" and move.status.message == text:
-        return move
-    if move.status.phase == "Degraded" and workload is not None and workload.exists:
-        return move.evolve(message=text)
-    return move.evolve(phase="Degraded", pause=None).event(world, "Blocked", text, "Warning")
+        return update.evolve(phase="Progressing", message=text, pause=None)
+    if update.status.phase == "Degraded" and update.status.message == text:
+        return update
+    if update.status.phase == "Degraded" and workload is not None and workload.exists:
+        return update.evolve(message=text)
+    return update.evolve(phase="Degraded", pause=None).event(world, "Blocked", text, "Warning")

@@ -9,7 +9,7 @@ from rollouts.core.facts import (
     switch_back_waits_until,
     who_answers,
 )
-from rollouts.core.world import Move, World, under_way
+from rollouts.core.world import StatusUpdate, World, under_way
 from rollouts.model.status import RolloutStatus
 
 _COMES = "; the strategy as it is written comes into force when "
@@ -20,15 +20,17 @@ def without_notes(status: RolloutStatus) -> RolloutStatus:
     return _without_strategy_note(_without_stable_note(status))
 
 
-def note_stable_down(world: World, move: Move) -> Move:
-    """Return the move with what stable can't bear in its message, looked at again when that ends."""
-    status, words = move.status, who_answers(world, move.status)
+def note_stable_down(world: World, update: StatusUpdate) -> StatusUpdate:
+    """Return the update with what stable can't bear in its message, looked at again when that ends."""
+    status, words = update.status, who_answers(world, update.status)
     if words.startswith(STABLE_DOWN) and under_way(status) and not _is_told(status):
-        move = move.event(world, "StableDown", words.removeprefix("; "), "Warning")
-    move = move.evolve(message=_without_stable_note(status).message + words)
+        update = update.event(world, "StableDown", words.removeprefix("; "), "Warning")
+    update = update.evolve(message=_without_stable_note(status).message + words)
     until = switch_back_waits_until(world, status)
     return (
-        move.requeue_at(until) if switch_back_waits(world, status) and until is not None else move
+        update.requeue_at(until)
+        if switch_back_waits(world, status) and until is not None
+        else update
     )
 
 
@@ -46,12 +48,12 @@ def _without_stable_note(status: RolloutStatus) -> RolloutStatus:
     )
 
 
-def note_strategy_change(world: World, move: Move) -> Move:
-    """Return the move that says, between releases, what another strategy waits for before it comes into force."""
-    if world.edit is None or world.edit.reason != "StrategyChanged" or under_way(move.status):
-        return move
-    left = release_remains(world, move.status)
-    return move.evolve(message=f"{move.status.message}{_COMES}{left}") if left else move
+def note_strategy_change(world: World, update: StatusUpdate) -> StatusUpdate:
+    """Return the update that says, between releases, what another strategy waits for before it comes into force."""
+    if world.edit is None or world.edit.reason != "StrategyChanged" or under_way(update.status):
+        return update
+    left = release_remains(world, update.status)
+    return update.evolve(message=f"{update.status.message}{_COMES}{left}") if left else update
 
 
 def _without_strategy_note(status: RolloutStatus) -> RolloutStatus:
@@ -59,16 +61,20 @@ def _without_strategy_note(status: RolloutStatus) -> RolloutStatus:
     return status.evolve(message=status.message.partition(_COMES)[0])
 
 
-def note_confirmation_timeout(world: World, move: Move) -> Move:
-    """Return the move, to be looked at again when the time for an answer is over; and then with that on record, once."""
-    route, status, ends = world.observed.route, move.status, confirmation_times_out_at(move.status)
+def note_confirmation_timeout(world: World, update: StatusUpdate) -> StatusUpdate:
+    """Return the update, to be looked at again when the time for an answer is over; and then with that on record, once."""
+    route, status, ends = (
+        world.observed.route,
+        update.status,
+        confirmation_times_out_at(update.status),
+    )
     if not route.is_cut or ends is None:
-        return move
+        return update
     if route.highest > 0:
-        return move.requeue_at(ends)
+        return update.requeue_at(ends)
     if any(entry.reason == "NotConfirmed" and entry.at >= ends for entry in status.history):
-        return move
+        return update
     waits = "; ".join(route.waits) or "the routes are not confirmed"
     text = f"{waits}: it is waited for no longer; the canary goes, and its Service leads to stable"
     # The message goes on saying why it was rolled back.
-    return move.event(world, "NotConfirmed", text, "Warning").evolve(message=status.message)
+    return update.event(world, "NotConfirmed", text, "Warning").evolve(message=status.message)

@@ -19,8 +19,8 @@ from rollouts.core.facts import (
     waits_for_pods,
 )
 from rollouts.core.world import (
-    Move,
     ReplicaSet,
+    StatusUpdate,
     World,
     carrier_of,
     drift_pause_ends,
@@ -32,22 +32,22 @@ from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 
 
-def remember_evidence(world: World, move: Move) -> Move:
+def remember_evidence(world: World, update: StatusUpdate) -> StatusUpdate:
     """Keep in status what the criteria say of a canary, or of a revision that can be gone back from."""
     evidence = world.evidence
-    if evidence.at is None or not (under_way(move.status) or is_warm(world, move.status)):
-        return move
-    return move.evolve(
+    if evidence.at is None or not (under_way(update.status) or is_warm(world, update.status)):
+        return update
+    return update.evolve(
         criteria=list(evidence.criteria),
         exposure=evidence.exposure,
-        weights=move.status.weights.evolve(served=evidence.served_percent),
+        weights=update.status.weights.evolve(served=evidence.served_percent),
     )
 
 
-def release_retiring(world: World, move: Move) -> Move:
+def release_retiring(world: World, update: StatusUpdate) -> StatusUpdate:
     """Let the revisions that were left go: their time runs from the moment nothing reaches them."""
     staying = []
-    for entry in move.status.retiring:
+    for entry in update.status.retiring:
         replica_set = world.observed.replica_sets.get(entry.hash)
         if replica_set is None or (replica_set.wanted == 0 and replica_set.existing == 0):
             continue
@@ -56,29 +56,29 @@ def release_retiring(world: World, move: Move) -> Move:
             at = entry.at or world.now + timedelta(seconds=entry.delay_seconds)
         staying.append(entry.evolve(at=at))
         if at is not None:
-            move = move.requeue_at(at)
-    move = move.evolve(retiring=staying)
-    previous = move.status.previous_revision
+            update = update.requeue_at(at)
+    update = update.evolve(retiring=staying)
+    previous = update.status.previous_revision
     if previous is not None and all(entry.hash != previous.hash for entry in staying):
-        move = move.evolve(previous_revision=None)
-    if not under_way(move.status) and not staying:
+        update = update.evolve(previous_revision=None)
+    if not under_way(update.status) and not staying:
         # Only now: while the other revision may still be needed, none of the two is made smaller.
-        move = move.evolve(stable_floor=0)
-    return move
+        update = update.evolve(stable_floor=0)
+    return update
 
 
-def time_progress(world: World, move: Move) -> Move:
+def time_progress(world: World, update: StatusUpdate) -> StatusUpdate:
     """
     Keep the clock of the progress deadline: it runs while a step waits for pods or routes.
 
     Each step has its own time, and a pod that is replaced late in a long pause has all of it.
     Between releases it runs while stable lacks pods.
     """
-    before, status = move.before, move.status
+    before, status = update.before, update.status
     since = before.unsettled_since if before.step_started_at == status.step_started_at else None
     if stable_is_short(world, status):
         since = short_since(world, before, since)
-        return move.evolve(unsettled_since=since).requeue_at(short_until(world, since))
+        return update.evolve(unsettled_since=since).requeue_at(short_until(world, since))
     held = (
         is_held(world, status)
         or waits_for_pods(world, status)
@@ -86,20 +86,20 @@ def time_progress(world: World, move: Move) -> Move:
         or canary_lacks_room(world, status)
     )
     if under_way(status) and step_is_settled(world, status):
-        return move.evolve(unsettled_since=None, settled_pods=settled_pods(world, status))
+        return update.evolve(unsettled_since=None, settled_pods=settled_pods(world, status))
     if not under_way(status) or held:
-        return move.evolve(unsettled_since=None)
-    move = move.evolve(unsettled_since=step_waiting_since(world, status, since or world.now))
-    late = step_deadline(world, move.status)
-    return move.requeue_at(late) if late is not None else move
+        return update.evolve(unsettled_since=None)
+    update = update.evolve(unsettled_since=step_waiting_since(world, status, since or world.now))
+    late = step_deadline(world, update.status)
+    return update.requeue_at(late) if late is not None else update
 
 
-def with_numbers(world: World, move: Move) -> Move:
-    """Return the move with what status says in numbers, for people and for `/scale`."""
-    status = move.status
+def with_numbers(world: World, update: StatusUpdate) -> StatusUpdate:
+    """Return the update with what status says in numbers, for people and for `/scale`."""
+    status = update.status
     current = world.replica_set(status.current_revision)
     serving, hash_ = _scaled(world, status)
-    return move.evolve(
+    return update.evolve(
         replicas=sum(each.existing for each in serving),
         ready_replicas=sum(each.ready for each in serving),
         available_replicas=sum(each.available for each in serving),
@@ -143,13 +143,13 @@ def _step(spec: RolloutSpec, status: RolloutStatus) -> str:
     return f"{min(status.current_step_index, steps)}/{steps}"
 
 
-def requeue_after_seconds(world: World, move: Move) -> float | None:
+def requeue_after_seconds(world: World, update: StatusUpdate) -> float | None:
     """Return when to decide again, whatever happens until then; None for never."""
-    later = [moment for moment in move.wake_at if moment > world.now]
-    drain = move.status.drain_until
-    if under_way(move.status) and drain is not None and drain > world.now:
+    later = [moment for moment in update.wake_at if moment > world.now]
+    drain = update.status.drain_until
+    if under_way(update.status) and drain is not None and drain > world.now:
         later.append(drain)
-    drift_pause = drift_pause_ends(move.status, world.now)
+    drift_pause = drift_pause_ends(update.status, world.now)
     if drift_pause is not None:  # what is left alone meanwhile is to be done then
         later.append(drift_pause)
     return (min(later) - world.now).total_seconds() if later else None

@@ -19,10 +19,10 @@ from rollouts.core.facts import (
 )
 from rollouts.core.world import (
     MOST_EVICTIONS,
-    Move,
     Pod,
     ReplicaSet,
     RestartPace,
+    StatusUpdate,
     World,
     restart_pace,
     under_way,
@@ -30,34 +30,34 @@ from rollouts.core.world import (
 from rollouts.model.status import Restart, RolloutStatus
 
 
-def advance_restart(world: World, move: Move) -> Move:
+def advance_restart(world: World, update: StatusUpdate) -> StatusUpdate:
     """Choose which pods go next, say how far it is, and end the restart when all are replaced."""
-    status, wish = move.status, move.status.restart
+    status, wish = update.status, update.status.restart
     if wish is None:
-        return move
+        return update
     stable = world.replica_set(status.stable_revision)
     if under_way(status):
         left = len(pods_to_restart(stable, wish)) if stable is not None else 0
         text = f"the restart has ended, because a rollout began; {left} old pods were left"
-        return _without_restart(move.event(world, "RestartInterrupted", text), status.message)
+        return _without_restart(update.event(world, "RestartInterrupted", text), status.message)
     if stable is None or _is_blocked(status):
-        return move
+        return update
     measure, old = restart_pace(world.spec, status), pods_to_restart(stable, wish)
     available = available_to_users(world, stable)
     if not old and available >= measure.size + measure.surge:
         text = f"{measure.size} pods are replaced: the restart has ended"
-        return _without_restart(move.event(world, "Restarted", text), status.message)
+        return _without_restart(update.event(world, "Restarted", text), status.message)
     begins = wish.at.replace(microsecond=0) + timedelta(seconds=1)
     said = f"{RESTARTING}{max(0, measure.size - len(old))} of {measure.size} pods replaced"
     if world.now < begins:
-        move = move.requeue_at(begins)
+        update = update.requeue_at(begins)
     else:
         going = _going(wish, old, available - measure.keep)
         said += "" if going else _restart_waits_for(stable, available, measure)
-        move = move.evolve(restart=wish.evolve(begun=True, going=going))
+        update = update.evolve(restart=wish.evolve(begun=True, going=going))
     if status.abort is not None:
-        return move.evolve(message=f"{without_restart_words(status.message)}; {said}")
-    return move if status.pinned is not None else move.evolve(phase="Progressing", message=said)
+        return update.evolve(message=f"{without_restart_words(status.message)}; {said}")
+    return update if status.pinned is not None else update.evolve(phase="Progressing", message=said)
 
 
 def _is_blocked(status: RolloutStatus) -> bool:
@@ -65,9 +65,9 @@ def _is_blocked(status: RolloutStatus) -> bool:
     return status.phase == "Degraded" and status.abort is None and status.pinned is None
 
 
-def _without_restart(move: Move, message: str) -> Move:
-    """Return the move with no restart, and the message that it had, less how far the restart was."""
-    return move.evolve(restart=None, message=without_restart_words(message))
+def _without_restart(update: StatusUpdate, message: str) -> StatusUpdate:
+    """Return the update with no restart, and the message that it had, less how far the restart was."""
+    return update.evolve(restart=None, message=without_restart_words(message))
 
 
 def _going(wish: Restart, old: Sequence[Pod], room: int) -> list[str]:

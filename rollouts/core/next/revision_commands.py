@@ -5,7 +5,7 @@ from rollouts.core.next.attempt import begin, go_back, let_go, numbered, roll_ba
 from rollouts.core.world import (
     NO_ROLLOUT,
     Command,
-    Move,
+    StatusUpdate,
     World,
     by_whom,
     describe,
@@ -16,58 +16,60 @@ from rollouts.core.world import (
 from rollouts.model.status import Pinned, Restart, Revision, RolloutStatus
 
 
-def abort(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
-    if move.status.abort is not None:
-        return _forced(world, move)
+def abort(world: World, update: StatusUpdate, command: Command) -> tuple[StatusUpdate, bool, str]:
+    if update.status.abort is not None:
+        return _forced(world, update)
     by, why = command.by or "command", f": {command.reason}" if command.reason else ""
     reason = f"aborted{by_whom(command)}{why}"
-    if under_way(move.status):
-        moved = roll_back(world, move, by=by, reason=reason, forced=True)
+    if under_way(update.status):
+        moved = roll_back(world, update, by=by, reason=reason, forced=True)
         return moved, True, f"traffic goes back to stable{abort_cost(world, moved.status)}"
-    warm = kept_warm(world, move.status)
+    warm = kept_warm(world, update.status)
     if warm is not None:
-        moved = go_back(world, move, warm, by=by, reason=reason, forced=True)
+        moved = go_back(world, update, warm, by=by, reason=reason, forced=True)
         answer = "traffic goes back to the revision before, which is still warm"
         return moved, True, f"{answer}{abort_cost(world, moved.status)}"
-    if move.status.restart is not None:
-        return stop_restart(world, move, command)
-    return move, False, NO_ROLLOUT
+    if update.status.restart is not None:
+        return stop_restart(world, update, command)
+    return update, False, NO_ROLLOUT
 
 
-def _forced(world: World, move: Move) -> tuple[Move, bool, str]:
+def _forced(world: World, update: StatusUpdate) -> tuple[StatusUpdate, bool, str]:
     """Take back what a rollback has left to the canary, because stable can't bear it."""
-    status, abort = move.status, move.status.abort
+    status, abort = update.status, update.status.abort
     if abort is None or abort.forced or not who_answers(world, status):
-        return move, True, "all traffic is at stable already"
-    moved = move.evolve(abort=abort.evolve(forced=True)).as_retreat()
+        return update, True, "all traffic is at stable already"
+    moved = update.evolve(abort=abort.evolve(forced=True)).as_retreat()
     return moved, True, f"traffic goes back to stable{abort_cost(world, status)}"
 
 
-def rollback(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
+def rollback(
+    world: World, update: StatusUpdate, command: Command
+) -> tuple[StatusUpdate, bool, str]:
     """Go back to a revision that was stable before: at once while it is warm, else without steps."""
-    status, by = move.status, command.by or "command"
+    status, by = update.status, command.by or "command"
     stable, before = status.stable_revision, next(iter(good_revisions(status)), None)
     stopped = under_way(status) or status.abort is not None
     if stopped and (not command.to or _is(stable, command.to)):
-        return abort(world, move, command)
+        return abort(world, update, command)
     if not command.to and status.pinned is not None:
         # Pressed twice, it must not go one further back, nor to what it came from.
-        return move, True, "the rollout was rolled back already; name another revision with --to"
+        return update, True, "the rollout was rolled back already; name another revision with --to"
     wanted = command.to or (before.hash if before is not None else "")
     found = _past(world, status, wanted)
     if found is None:
-        return move, False, _no_such_revision(world, status, wanted)
+        return update, False, _no_such_revision(world, status, wanted)
     warm = kept_warm(world, status)
     if warm is not None and warm.previous.hash == found.hash:
         why = f": {command.reason}" if command.reason else ""
-        moved = go_back(world, move, warm, by=by, reason=f"rolled back{by_whom(command)}{why}")
+        moved = go_back(world, update, warm, by=by, reason=f"rolled back{by_whom(command)}{why}")
         return moved, True, f"traffic goes back to {describe(found)}, which is still warm"
     template = world.observed.template_hash
     pinned = Pinned(hash=found.hash, instead_of=template, at=world.now, by=command.by)
-    move = move.evolve(pinned=pinned if found.hash != template else None)
-    target = numbered(world, move.status, found.hash)
+    update = update.evolve(pinned=pinned if found.hash != template else None)
+    target = numbered(world, update.status, found.hash)
     left = status.current_revision if under_way(status) else None
-    moved = begin(world, move, target, skipping=True)
+    moved = begin(world, update, target, skipping=True)
     if left is not None:
         moved = let_go(world, moved, left.hash)
     return moved, True, f"the rollout goes back to {describe(found)}, as {describe(target)}"
@@ -112,48 +114,52 @@ def _none_before(status: RolloutStatus) -> str:
     return "every earlier stable revision was rolled back from; name one with --to if it is to run all the same"
 
 
-def retry(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
-    current = move.status.current_revision
+def retry(world: World, update: StatusUpdate, _command: Command) -> tuple[StatusUpdate, bool, str]:
+    current = update.status.current_revision
     if world.edit is not None and world.edit.reason == "InvalidSpec":
-        return move, False, world.edit.invalid_spec
-    if move.status.pinned is not None:
-        move = move.evolve(pinned=None)
-        template = numbered(world, move.status, world.observed.template_hash)
+        return update, False, world.edit.invalid_spec
+    if update.status.pinned is not None:
+        update = update.evolve(pinned=None)
+        template = numbered(world, update.status, world.observed.template_hash)
         return (
-            begin(world, move, template),
+            begin(world, update, template),
             True,
             "the rollout begins again, with the revision of the template",
         )
-    if move.status.abort is None or current is None:
-        return move, False, "the rollout was not rolled back, so there is nothing to retry"
-    return begin(world, move, current), True, f"{describe(current)} begins again at step 1"
+    if update.status.abort is None or current is None:
+        return update, False, "the rollout was not rolled back, so there is nothing to retry"
+    return begin(world, update, current), True, f"{describe(current)} begins again at step 1"
 
 
-def begin_restart(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
+def begin_restart(
+    world: World, update: StatusUpdate, command: Command
+) -> tuple[StatusUpdate, bool, str]:
     """Answer the command to restart."""
-    status = move.status
+    status = update.status
     if under_way(status):
         why = "a rollout is under way, which makes new pods by itself; restart when it has ended"
-        return move, False, why
+        return update, False, why
     stable = world.replica_set(status.stable_revision)
     if stable is None or status.stable_revision is None:
-        return move, False, "no revision is stable yet"
+        return update, False, "no revision is stable yet"
     if not stable.pods:
-        return move, False, "the stable revision has no pods"
+        return update, False, "the stable revision has no pods"
     at = max(world.now, *(pod.created_at for pod in stable.pods))
     who = f", by {command.by}" if command.by else ""
     text = f"{len(stable.pods)} pods of {describe(status.stable_revision)} are to be replaced{who}"
-    move = move.evolve(restart=Restart(at=at, by=command.by)).event(world, "RestartBegan", text)
+    update = update.evolve(restart=Restart(at=at, by=command.by)).event(world, "RestartBegan", text)
     return (
-        move,
+        update,
         True,
         f"the stable pods are replaced, {restart_pace(world.spec, status).at_once} at a time",
     )
 
 
-def stop_restart(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
+def stop_restart(
+    world: World, update: StatusUpdate, command: Command
+) -> tuple[StatusUpdate, bool, str]:
     """Answer the command to abort while a restart is all that goes on."""
     who = f" by {command.by}" if command.by else ""
-    said = move.event(world, "RestartInterrupted", f"the restart was aborted{who}")
-    moved = said.evolve(restart=None, message=without_restart_words(move.status.message))
+    said = update.event(world, "RestartInterrupted", f"the restart was aborted{who}")
+    moved = said.evolve(restart=None, message=without_restart_words(update.status.message))
     return moved, True, "no more pods are replaced"

@@ -1,12 +1,12 @@
 """What status keeps of Services."""
 
 from rollouts.core.facts import unnamed_services
-from rollouts.core.world import SERVICE_FOLLOWED, Move, World, drift_pause_ends
+from rollouts.core.world import SERVICE_FOLLOWED, StatusUpdate, World, drift_pause_ends
 
 
-def remember_services(world: World, move: Move) -> Move:
+def remember_services(world: World, update: StatusUpdate) -> StatusUpdate:
     """Keep in status which of the user's Services are bound, and say what is done about those that are not ours alone."""
-    status = move.status
+    status = update.status
     seen = world.observed.services
     given = [
         each.name for each in unnamed_services(world) if not each.ours and not each.selected_hash
@@ -14,12 +14,12 @@ def remember_services(world: World, move: Move) -> Move:
     known = {name for name in status.services if name in seen and not seen[name].ours}
     if not world.services_are_claimed:
         known |= {name for name, each in seen.items() if each.selected_hash and not each.ours}
-    move = move.evolve(services=sorted(known.difference(given)))
+    update = update.evolve(services=sorted(known.difference(given)))
     for name in given:
         text = (
             f"{name}, which the spec names no longer, is given back: it selects all revisions' pods"
         )
-        move = move.event(world, "ServiceGivenBack", f"Service {text}")
+        update = update.event(world, "ServiceGivenBack", f"Service {text}")
     service = world.canary_service
     rests = drift_pause_ends(status, world.now, SERVICE_FOLLOWED)
     if (
@@ -28,13 +28,13 @@ def remember_services(world: World, move: Move) -> Move:
         and not world.services_are_claimed
         and rests is not None
     ):
-        move = move.requeue_at(rests)
-    return move.evolve(message=status.message)
+        update = update.requeue_at(rests)
+    return update.evolve(message=status.message)
 
 
-def note_followed(world: World, move: Move) -> Move:
-    """Return the move that says that a Service of ours is made as its stable Service is, where a write of this decision does that."""
-    for name in move.followed:
+def note_followed(world: World, update: StatusUpdate) -> StatusUpdate:
+    """Return the update that says that a Service of ours is made as its stable Service is, where a write of this decision does that."""
+    for name in update.followed:
         text = f"Service {name} is made as Service {world.spec.stable_service} is now"
-        move = move.event(world, "ServiceFollowed", text).evolve(message=move.status.message)
-    return move
+        update = update.event(world, "ServiceFollowed", text).evolve(message=update.status.message)
+    return update

@@ -14,76 +14,84 @@ from rollouts.core.facts import (
     workload_missing,
 )
 from rollouts.core.next.attempt import begin
-from rollouts.core.world import NO_ROLLOUT, Command, Hold, Move, World, stable_replicas, under_way
+from rollouts.core.world import (
+    NO_ROLLOUT,
+    Command,
+    Hold,
+    StatusUpdate,
+    World,
+    stable_replicas,
+    under_way,
+)
 from rollouts.model.status import Pause, RolloutStatus
 
 _NAMES = {"edit": "an edit", "pause": "a pause command", "evidence": "evidence"}
 HOLDS = tuple(_NAMES)
 """What a promote may name as the hold that it passes, besides a step."""
 _GOES_ON = "the rollout goes on"
-Answer = tuple[Move, bool, str]
+Answer = tuple[StatusUpdate, bool, str]
 
 
-def pause(world: World, move: Move, command: Command) -> tuple[Move, bool, str]:
-    if not under_way(move.status):
-        return move, False, NO_ROLLOUT
-    if move.status.held_by is not None:
-        return move, True, "the rollout is paused already"
+def pause(world: World, update: StatusUpdate, command: Command) -> tuple[StatusUpdate, bool, str]:
+    if not under_way(update.status):
+        return update, False, NO_ROLLOUT
+    if update.status.held_by is not None:
+        return update, True, "the rollout is paused already"
     held = Pause(reason="Command", at=world.now, by=command.by)
     return (
-        move.evolve(held_by=held),
+        update.evolve(held_by=held),
         True,
         "the rollout is held where it is; abort and failing criteria still roll it back",
     )
 
 
-def resume(world: World, move: Move, _command: Command) -> tuple[Move, bool, str]:
-    if move.status.held_by is None:
+def resume(world: World, update: StatusUpdate, _command: Command) -> tuple[StatusUpdate, bool, str]:
+    if update.status.held_by is None:
         return (
-            move,
+            update,
             False,
             "no pause command holds the rollout; status.message says what it waits for",
         )
     return (
-        move.evolve(held_by=None, pause=None, step_started_at=world.now),
+        update.evolve(held_by=None, pause=None, step_started_at=world.now),
         True,
         _GOES_ON,
     )
 
 
-def promote(world: World, move: Move, command: Command) -> Answer:
+def promote(world: World, update: StatusUpdate, command: Command) -> Answer:
     """Pass one hold: the one that is named, or else the one that is current; refused when there is none."""
-    status, hold = move.status, world.edit
+    status, hold = update.status, world.edit
     if not under_way(status) or status.current_step_index is None:
-        return move, *_after_the_end(status, command)
+        return update, *_after_the_end(status, command)
     if hold is not None and hold.reason == "InvalidSpec":
-        return move, False, hold.invalid_spec
+        return update, False, hold.invalid_spec
     held = _held_by(world, status)
     meant = _meant(world, status, command, held) if command.step or command.hold else None
     if meant is not None:
-        return move, *meant
+        return update, *meant
     if world.spec.paused and hold is None:
         return (
-            move,
+            update,
             False,
             "spec.paused holds the rollout, and no command ends that; set it to false",
         )
     if hold is None and (missing := workload_missing(world, status)):
-        return move, False, f"a missing template holds the rollout: {missing}"
+        return update, False, f"a missing template holds the rollout: {missing}"
     if waits := waits_for_pods(world, status):
-        return move, False, waits
-    return _pass(world, move, command.hold or ("step" if command.step else held))
+        return update, False, waits
+    return _pass(world, update, command.hold or ("step" if command.step else held))
 
 
-def promote_full(world: World, move: Move, _command: Command) -> Answer:
+def promote_full(world: World, update: StatusUpdate, _command: Command) -> Answer:
     """Skip all steps that remain; evidence still stops it."""
-    status, hold = move.status, world.edit
+    status, hold = update.status, world.edit
     if not under_way(status) or status.current_step_index is None:
-        return move, False, _nothing_to_promote(status)
+        return update, False, _nothing_to_promote(status)
     if hold is not None and hold.reason != "StepsChanged":
-        return move, False, f"nothing is skipped now: {hold.why}"
+        return update, False, f"nothing is skipped now: {hold.why}"
     steps = len(world.spec.steps)
-    move = move.evolve(
+    update = update.evolve(
         promoted="Full",
         current_step_index=steps,
         entered_steps=entered_steps(world.spec, steps),
@@ -95,11 +103,11 @@ def promote_full(world: World, move: Move, _command: Command) -> Answer:
     )
     if stable_replicas(world.spec, status) == 0:
         return (
-            move,
+            update,
             True,
             "the revision is promoted without pods: spec.replicas is 0, so that nothing was judged",
         )
-    return move, True, "all remaining steps are skipped; success criteria are still watched"
+    return update, True, "all remaining steps are skipped; success criteria are still watched"
 
 
 def _nothing_to_promote(status: RolloutStatus) -> str:
@@ -178,36 +186,36 @@ def _another_step(world: World, status: RolloutStatus, name: str) -> tuple[bool,
     return None
 
 
-def _pass(world: World, move: Move, what: str) -> Answer:
+def _pass(world: World, update: StatusUpdate, what: str) -> Answer:
     """Pass what holds it: an edit, a person's pause, evidence, or the step's own gate."""
-    status, hold = move.status, world.edit
+    status, hold = update.status, world.edit
     here = _current(world, status)
     if what == "edit" and hold is not None:
         return (
-            _begin_anew(world, move, hold)
+            _begin_anew(world, update, hold)
             if hold.reason == "StrategyChanged"
-            else _resume_steps(move, hold)
+            else _resume_steps(update, hold)
         )
     if what == "pause":
         return (
-            move.evolve(held_by=None, pause=None, step_started_at=world.now),
+            update.evolve(held_by=None, pause=None, step_started_at=world.now),
             True,
             _GOES_ON,
         )
     if what == "evidence":
-        move = move.evolve(promoted="Evidence", pause=None)
-        return move, True, f"{here} goes on without more evidence"
+        update = update.evolve(promoted="Evidence", pause=None)
+        return update, True, f"{here} goes on without more evidence"
     if what == "step":
         leans = leaning_evidence(world, status)
         then = f"; what holds it next is evidence: {leans.why}" if leans is not None else ""
-        move = move.evolve(promoted="Step", pause=None)
-        return move, True, f"step {(status.current_step_index or 0) + 1} is passed{then}"
-    return move, False, f"{status.message or here}; there is no hold to pass"
+        update = update.evolve(promoted="Step", pause=None)
+        return update, True, f"step {(status.current_step_index or 0) + 1} is passed{then}"
+    return update, False, f"{status.message or here}; there is no hold to pass"
 
 
-def _resume_steps(move: Move, hold: Hold) -> Answer:
+def _resume_steps(update: StatusUpdate, hold: Hold) -> Answer:
     """Go on with steps among which the current one is not any more."""
-    move = move.evolve(
+    update = update.evolve(
         current_step_index=hold.resumes_at,
         entered_steps=[*hold.steps, PROMOTION][: hold.resumes_at + 1],
         step_started_at=None,
@@ -215,15 +223,15 @@ def _resume_steps(move: Move, hold: Hold) -> Answer:
         pause=None,
         held_by=None,
     )
-    return move, True, f"the rollout goes on with {hold.next_step}"
+    return update, True, f"the rollout goes on with {hold.next_step}"
 
 
-def _begin_anew(world: World, move: Move, hold: Hold) -> Answer:
+def _begin_anew(world: World, update: StatusUpdate, hold: Hold) -> Answer:
     """Begin again by another strategy; what the old one has done is taken back first."""
-    current = move.status.current_revision
-    if not move.status.entered_steps or current is None:
-        return move, False, f"{hold.goes_over}; there is no hold to pass"
-    moved = begin(world, move, current)
+    current = update.status.current_revision
+    if not update.status.entered_steps or current is None:
+        return update, False, f"{hold.goes_over}; there is no hold to pass"
+    moved = begin(world, update, current)
     return moved, True, "traffic goes back to stable, then it begins anew by the new strategy"
 
 

@@ -27,7 +27,7 @@ from rollouts.core.next.attempt import retire, roll_back
 from rollouts.core.world import (
     Hold,
     HoldReason,
-    Move,
+    StatusUpdate,
     UnderWay,
     World,
     canary_scale_at,
@@ -41,58 +41,58 @@ from rollouts.model.status import Pause, PauseReason, RolloutStatus, Weights
 from rollouts.model.strategy import Step
 
 
-def advance(world: World, move: Move) -> Move:
+def advance(world: World, update: StatusUpdate) -> StatusUpdate:
     """Go as far as the evidence, the clock and the cluster allow, and say what it waits for."""
-    release = stage_of(move.status)
+    release = stage_of(update.status)
     if not isinstance(release, UnderWay):
-        return move
-    standing_still = _stands_still(world, move)
+        return update
+    standing_still = _stands_still(world, update)
     if standing_still is not None:
         return standing_still
-    return _go_on(world, _awake(world, move), release)
+    return _go_on(world, _awake(world, update), release)
 
 
-def _stands_still(world: World, move: Move) -> Move | None:
-    """Return the move with what holds it, where an edit, a person or the lack of pods does; else None."""
-    hold = hold_of(world, move.status)
+def _stands_still(world: World, update: StatusUpdate) -> StatusUpdate | None:
+    """Return the update with what holds it, where an edit, a person or the lack of pods does; else None."""
+    hold = hold_of(world, update.status)
     if hold is not None:
         # Nobody waits for evidence meanwhile.
-        return _held(world, move.evolve(leaning_since=None), hold)
-    waits = waits_for_pods(world, move.status)
-    return _stay(world, _wait_for_pods(world, move, waits), StepWaits(waits)) if waits else None
+        return _held(world, update.evolve(leaning_since=None), hold)
+    waits = waits_for_pods(world, update.status)
+    return _stay(world, _wait_for_pods(world, update, waits), StepWaits(waits)) if waits else None
 
 
-def _awake(world: World, move: Move) -> Move:
-    """Return the move without what has held it."""
-    move = _with_floor(world, move)
-    if move.status.pause is not None and move.status.pause.reason in get_args(HoldReason):
+def _awake(world: World, update: StatusUpdate) -> StatusUpdate:
+    """Return the update without what has held it."""
+    update = _with_floor(world, update)
+    if update.status.pause is not None and update.status.pause.reason in get_args(HoldReason):
         # The clock of a step stands still during a hold.
-        move = move.evolve(pause=None, step_started_at=world.now)
-    return move
+        update = update.evolve(pause=None, step_started_at=world.now)
+    return update
 
 
-def _go_on(world: World, move: Move, release: UnderWay) -> Move:
+def _go_on(world: World, update: StatusUpdate, release: UnderWay) -> StatusUpdate:
     """Go through the steps as far as they are done, then to the promotion."""
     steps = world.spec.steps
-    index = move.status.current_step_index or 0
+    index = update.status.current_step_index or 0
     while index < len(steps):
-        unseen = step_waits_for_evidence(world, move.status, index)
+        unseen = step_waits_for_evidence(world, update.status, index)
         if unseen is not None:
-            return _stay(world, move, unseen)
-        move = _enter(world, move, index)
-        found = step_state(world, move.status, steps[index])
+            return _stay(world, update, unseen)
+        update = _enter(world, update, index)
+        found = step_state(world, update.status, steps[index])
         if not isinstance(found, StepDone):
-            return _stay(world, move, found)
+            return _stay(world, update, found)
         index += 1
-    unseen = step_waits_for_evidence(world, move.status, index)
+    unseen = step_waits_for_evidence(world, update.status, index)
     if unseen is not None:
-        return _stay(world, move, unseen)
-    return _promote(world, _enter(world, move, index), release)
+        return _stay(world, update, unseen)
+    return _promote(world, _enter(world, update, index), release)
 
 
-def _enter(world: World, move: Move, index: int) -> Move:
+def _enter(world: World, update: StatusUpdate, index: int) -> StatusUpdate:
     """Make step `index` the current one, unless it is already."""
-    status = move.status
+    status = update.status
     steps = world.spec.steps
     same = status.current_step_index == index and status.step_started_at is not None
     step = steps[index] if index < len(steps) else None
@@ -101,13 +101,13 @@ def _enter(world: World, move: Move, index: int) -> Move:
     if weight is not None:
         desired = carrier_of(world.spec).attainable_weight(world.spec, status, weight)
     scale = canary_scale_at(world.spec, status, index) if index < len(steps) else None
-    move = move.evolve(entered_steps=entered_steps(world.spec, index))
+    update = update.evolve(entered_steps=entered_steps(world.spec, index))
     if same and desired == status.weights.desired and scale == status.canary_scale:
-        return move
+        return update
     asked = status.evolve(
         weights=status.weights.evolve(desired=desired), canary_scale=scale, current_step_index=index
     )
-    return move.evolve(
+    return update.evolve(
         current_step_index=index,
         step_started_at=status.step_started_at if same else world.now,
         weights=status.weights.evolve(
@@ -145,60 +145,60 @@ def _still_open(status: RolloutStatus, step: Step | None) -> list[str]:
     return [each for each in status.weights.routes if route is None or each != route.name]
 
 
-def _stay(world: World, move: Move, found: StepWaits | StepFailed) -> Move:
+def _stay(world: World, update: StatusUpdate, found: StepWaits | StepFailed) -> StatusUpdate:
     """Stay at this step, and say what it waits for; or go back where that ends the release."""
     if isinstance(found, StepFailed):
-        return roll_back(world, move, by="rollouts", reason=found.why)
-    status = move.status
+        return roll_back(world, update, by="rollouts", reason=found.why)
+    status = update.status
     where = f"{place_of(world, status)}: {missing_service(world) or found.why}"
     if found.until is not None:
-        move = move.requeue_at(found.until)
+        update = update.requeue_at(found.until)
     late = step_deadline(world, status)
     stalled = late is not None and world.now >= late
-    move = move.evolve(leaning_since=leaning_since(world, status, found))
+    update = update.evolve(leaning_since=leaning_since(world, status, found))
     if found.pause is None:
-        return move.evolve(
+        return update.evolve(
             phase="Degraded" if stalled else "Progressing", pause=None, message=where
         )
     if status.pause is not None and status.pause.reason == found.pause:
-        return move.evolve(phase="Paused", message=where)
-    move = move.evolve(phase="Paused", pause=Pause(reason=found.pause, at=world.now))
-    return move.event(world, found.pause if found.pause != "PauseStep" else "Paused", where)
+        return update.evolve(phase="Paused", message=where)
+    update = update.evolve(phase="Paused", pause=Pause(reason=found.pause, at=world.now))
+    return update.event(world, found.pause if found.pause != "PauseStep" else "Paused", where)
 
 
-def _held(world: World, move: Move, hold: Hold) -> Move:
+def _held(world: World, update: StatusUpdate, hold: Hold) -> StatusUpdate:
     """Stay where it is, and say who or what holds it."""
-    status, where = move.status, place_of(world, move.status)
+    status, where = update.status, place_of(world, update.status)
     if hold is world.edit:
-        return _held_by_edit(world, hold, move, where)
+        return _held_by_edit(world, hold, update, where)
     text = f"{where}: held by {hold.why}"
     if status.weights.disrupted_at is not None:
         text += f"; {DISRUPTED}"
     reason: PauseReason = "SpecPaused" if hold.reason == "WorkloadMissing" else hold.reason
     if status.pause is not None and status.pause.reason == reason:
-        return move.evolve(phase="Paused", message=text)
+        return update.evolve(phase="Paused", message=text)
     pause = Pause(reason=reason, at=world.now, by=hold.by)
-    return move.evolve(phase="Paused", pause=pause).event(world, "Paused", text)
+    return update.evolve(phase="Paused", pause=pause).event(world, "Paused", text)
 
 
-def _promote(world: World, move: Move, release: UnderWay) -> Move:
+def _promote(world: World, update: StatusUpdate, release: UnderWay) -> StatusUpdate:
     """After the last step: full size, all the traffic, then the stable Service's selector."""
-    status = move.status
+    status = update.status
     if not step_is_settled(world, status):
         return _stay(
             world,
-            move,
+            update,
             StepWaits(step_waits_for(world, status), until=step_deadline(world, status)),
         )
     unseen = rise_waits_for(world, status)
     if unseen is not None:
-        return _stay(world, move, unseen)
+        return _stay(world, update, unseen)
     old = release.stable
     new, past = after_promotion(status, release)
     keeps = carrier_of(world.spec).keeps_previous
     seconds = (world.now - (status.started_at or world.now)).total_seconds()
     exposure = status.exposure
-    move = move.evolve(
+    update = update.evolve(
         stable_revision=new,
         current_revision=new,
         promoted="",
@@ -219,7 +219,7 @@ def _promote(world: World, move: Move, release: UnderWay) -> Move:
         retiring=retire(status, old.hash, world.spec.active_strategy.scale_down_delay_seconds),
         phase="Progressing",
     )
-    return move.event(
+    return update.event(
         world,
         "Promoted",
         f"{describe(new)} is promoted after {seconds:.0f} s and {exposure.canary_requests} canary requests,"
@@ -227,46 +227,46 @@ def _promote(world: World, move: Move, release: UnderWay) -> Move:
     )
 
 
-def _held_by_edit(world: World, hold: Hold, move: Move, where: str) -> Move:
+def _held_by_edit(world: World, hold: Hold, update: StatusUpdate, where: str) -> StatusUpdate:
     """Stay where it is, `where` in words, until the spec is corrected or a person chooses."""
-    status = move.status
+    status = update.status
     if hold.reason == "InvalidSpec":
         text = f"{where}: held until the spec is valid again"
         pause = status.pause
         if pause is None or pause.reason != "InvalidSpec":
             pause = Pause(reason="InvalidSpec", at=world.now)
-        return move.evolve(phase="Paused", pause=pause, message=text)
+        return update.evolve(phase="Paused", pause=pause, message=text)
     if not status.entered_steps:
         text = (
             hold.goes_over
             or f"{where}: the release begins once the spec that is written is in force"
         )
-        return move.evolve(phase="Progressing", pause=None, message=text)
+        return update.evolve(phase="Progressing", pause=None, message=text)
     if hold.reason == "StepsChanged" and (
         status.step_started_at is None or status.entered_steps[-1] == PROMOTION
     ):
-        return move.evolve(phase="Progressing", message=f"goes on with {hold.next_step}")
+        return update.evolve(phase="Progressing", message=f"goes on with {hold.next_step}")
     reason = "StepsChanged" if hold.reason == "StepsChanged" else "StrategyChanged"
     text = f"{where}: {hold.why}"
     if status.pause is not None and status.pause.reason == reason:
-        return move.evolve(phase="Paused", message=text)
-    move = move.evolve(phase="Paused", pause=Pause(reason=reason, at=world.now))
-    return move.event(world, reason, text)
+        return update.evolve(phase="Paused", message=text)
+    update = update.evolve(phase="Paused", pause=Pause(reason=reason, at=world.now))
+    return update.event(world, reason, text)
 
 
-def _wait_for_pods(world: World, move: Move, waits: str) -> Move:
-    """Return the move with the waiting on record, once in an attempt, and no step begun."""
-    began = move.status.started_at
-    move = move.evolve(step_started_at=None)
-    for entry in move.status.history:
+def _wait_for_pods(world: World, update: StatusUpdate, waits: str) -> StatusUpdate:
+    """Return the update with the waiting on record, once in an attempt, and no step begun."""
+    began = update.status.started_at
+    update = update.evolve(step_started_at=None)
+    for entry in update.status.history:
         if entry.reason == "WaitsForPods" and (began is None or entry.at >= began):
-            return move
-    return move.event(world, "WaitsForPods", waits)
+            return update
+    return update.event(world, "WaitsForPods", waits)
 
 
-def _with_floor(world: World, move: Move) -> Move:
-    """Return the move with the floor of a release that has waited, and may move from now on."""
-    status, stable = move.status, world.replica_set(move.status.stable_revision)
+def _with_floor(world: World, update: StatusUpdate) -> StatusUpdate:
+    """Return the update with the floor of a release that has waited, and may move from now on."""
+    status, stable = update.status, world.replica_set(update.status.stable_revision)
     if status.stable_floor > 0 or stable is None or world.spec.replicas == 0:
-        return move
-    return move.evolve(stable_floor=max(world.spec.replicas, stable.wanted))
+        return update
+    return update.evolve(stable_floor=max(world.spec.replicas, stable.wanted))

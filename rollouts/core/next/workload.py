@@ -7,25 +7,25 @@ from rollouts.core.facts import (
     workload_is_idle,
     workload_size,
 )
-from rollouts.core.world import Move, Workload, World, drift_pause_ends
+from rollouts.core.world import StatusUpdate, Workload, World, drift_pause_ends
 from rollouts.model.status import Adoption
 
 
-def report_workload_blocker(world: World, move: Move) -> Move:
-    """Return the move that says why the Deployment's place can't be taken."""
-    why, status = workload_blocker(world, move.status), move.status
+def report_workload_blocker(world: World, update: StatusUpdate) -> StatusUpdate:
+    """Return the update that says why the Deployment's place can't be taken."""
+    why, status = workload_blocker(world, update.status), update.status
     if status.phase == "Degraded" and status.message == why:
-        return move
-    return move.evolve(phase="Degraded", pause=None).event(world, "Blocked", why, "Warning")
+        return update
+    return update.evolve(phase="Degraded", pause=None).event(world, "Blocked", why, "Warning")
 
 
-def remember_workload(world: World, move: Move) -> Move:
+def remember_workload(world: World, update: StatusUpdate) -> StatusUpdate:
     """Keep in status what the Deployment was, and how far its place is taken."""
-    workload, ref, status = world.observed.workload, world.spec.workload_ref, move.status
+    workload, ref, status = world.observed.workload, world.spec.workload_ref, update.status
     if ref is None:
-        return move.evolve(adoption=None)
+        return update.evolve(adoption=None)
     if workload is None or not workload.exists or workload_is_claimed(world):
-        return move
+        return update
     adoption = status.adoption
     if adoption is None or adoption.uid != workload.uid:
         adoption = Adoption(
@@ -36,32 +36,34 @@ def remember_workload(world: World, move: Move) -> Move:
     )
     if status.stable_revision is None:
         size = workload_size(world, status, workload)
-        return move.evolve(adoption=adoption.evolve(replicas=size, scaled_down=False))
+        return update.evolve(adoption=adoption.evolve(replicas=size, scaled_down=False))
     idle = (adoption.idle_since or world.now) if workload_is_idle(world, status) else None
     adoption = adoption.evolve(idle_since=idle)
-    move = _scaled_down(world, move.evolve(adoption=adoption), workload, adoption)
+    update = _scaled_down(world, update.evolve(adoption=adoption), workload, adoption)
     due = workload_due_at(world, adoption)
     if ref.scale_down != "never" and workload.replicas > 0 and due is not None:
-        move = move.requeue_at(due)
-    return move
+        update = update.requeue_at(due)
+    return update
 
 
-def _scaled_down(world: World, move: Move, workload: Workload, adoption: Adoption) -> Move:
+def _scaled_down(
+    world: World, update: StatusUpdate, workload: Workload, adoption: Adoption
+) -> StatusUpdate:
     """Notice that the Deployment has no pods any more, or that somebody gave it some again."""
-    ref, message = world.spec.workload_ref, move.status.message
+    ref, message = world.spec.workload_ref, update.status.message
     if workload.replicas == 0:
         if adoption.scaled_down:
-            return move
-        move = move.evolve(adoption=adoption.evolve(scaled_down=True))
+            return update
+        update = update.evolve(adoption=adoption.evolve(scaled_down=True))
         text = f"the pods of Deployment {workload.name} are not needed any more: it has 0 replicas"
-        return move.event(world, "WorkloadScaledDown", text).evolve(message=message)
+        return update.event(world, "WorkloadScaledDown", text).evolve(message=message)
     if not adoption.scaled_down or ref is None or ref.scale_down == "never":
-        return move
-    drift_pause = drift_pause_ends(move.status, world.now)
+        return update
+    drift_pause = drift_pause_ends(update.status, world.now)
     if drift_pause is not None:
-        return move.requeue_at(drift_pause)
+        return update.requeue_at(drift_pause)
     text = (
         f"Deployment {workload.name} was given {workload.replicas} replicas; the controller puts it back to 0,"
         " since this Rollout runs its pods: scale the Rollout instead"
     )
-    return move.event(world, "DriftCorrected", text, "Warning").evolve(message=message)
+    return update.event(world, "DriftCorrected", text, "Warning").evolve(message=message)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rollouts.core.template import RoleMetadata
-from rollouts.core.world import Occurrence
+from rollouts.core.world import Event
 from rollouts.model.kinds import Ref
 from rollouts.model.route import Split
 from rollouts.model.status import RolloutStatus
@@ -187,7 +187,7 @@ Action = (
 @dataclass(frozen=True, slots=True)
 class Decision:
     """
-    What to do: carry out `actions`, then write `status`, then tell `occurrences`.
+    What to do: carry out `actions`, then write `status`, then tell `events`.
 
     The most urgent action comes first, and none needs another: that one is refused is no
     reason to leave out the rest.
@@ -198,5 +198,5 @@ class Decision:
 
     status: RolloutStatus
     actions: tuple[Action, ...] = ()
-    occurrences: tuple[Occurrence, ...] = ()
+    events: tuple[Event, ...] = ()
     requeue_after_seconds: float | None = None

@@ -15,15 +15,6 @@ from rollouts.core.world.carrier import (
     pods_needed,
     reaches_canary,
 )
-from rollouts.core.world.move import (
-    SERVICE_FOLLOWED,
-    Move,
-    Occurrence,
-    describe,
-    drift_corrected_lately,
-    drift_pause_ends,
-    next_revision_number,
-)
 from rollouts.core.world.observed import (
     DETACH,
     FINALIZERS,
@@ -71,6 +62,15 @@ from rollouts.core.world.stage import (
     under_way,
     waived,
 )
+from rollouts.core.world.status_update import (
+    SERVICE_FOLLOWED,
+    Event,
+    StatusUpdate,
+    describe,
+    drift_corrected_lately,
+    drift_pause_ends,
+    next_revision_number,
+)
 from rollouts.core.world.world import Hold, HoldReason, World
 
 __all__ = [
@@ -83,15 +83,14 @@ __all__ = [
     "Aborted",
     "Carrier",
     "Command",
+    "Event",
     "FirstDeploy",
     "Fleet",
     "Hold",
     "HoldReason",
     "KeptWarm",
-    "Move",
     "NotBegun",
     "Observed",
-    "Occurrence",
     "Pod",
     "ReplicaSet",
     "RestartPace",
@@ -100,6 +99,7 @@ __all__ = [
     "Settled",
     "Shared",
     "Stage",
+    "StatusUpdate",
     "Switched",
     "UnderWay",
     "Workload",

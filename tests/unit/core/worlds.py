@@ -204,7 +204,7 @@ def evidence(verdict: Any = "pass", seconds: float = -1, **facts: Any) -> Eviden
 
 def told(decision: Decision) -> list[str]:
     """Return the reasons of what is told."""
-    return [occurrence.reason for occurrence in decision.occurrences]
+    return [event.reason for event in decision.events]
 
 
 def condition(status: RolloutStatus, kind: str) -> Any:

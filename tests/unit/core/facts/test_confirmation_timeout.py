@@ -41,7 +41,7 @@ def test_a_gateway_that_is_silent_for_good_does_not_keep_the_canary() -> None:
     assert decision.status.weights.applied == 0
     assert [entry.at for entry in decision.status.retiring] != [None]
     assert told(decision) == ["NotConfirmed"]
-    assert decision.occurrences[0].message.startswith("Gateway edge is silent: it is waited for no")
+    assert decision.events[0].message.startswith("Gateway edge is silent: it is waited for no")
     assert decision.status.message == rolled_back().status.message
     gone = later(scene.after(decision), 31).decide()
     assert RemoveRoute() in gone.actions

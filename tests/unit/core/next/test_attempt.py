@@ -187,7 +187,7 @@ def test_the_stable_template_again_ends_a_rollback() -> None:
 
 def test_evidence_is_not_remembered_when_no_rollout_is_under_way() -> None:
     decision = settled(evidence=evidence("fail")).decide()
-    assert (decision.status.criteria, decision.actions, decision.occurrences) == ([], (), ())
+    assert (decision.status.criteria, decision.actions, decision.events) == ([], (), ())
     assert settled(evidence=Evidence()).decide().status == decision.status
 
 

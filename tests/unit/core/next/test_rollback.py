@@ -63,7 +63,7 @@ def test_a_failed_criterion_takes_the_traffic_away_in_the_decision_that_sees_it(
     assert status.weights.applied == 25, "what the routes say is confirmed later, not hoped for"
     assert status.stable_revision is not None
     assert status.stable_revision.hash == OLD
-    (told_,) = decision.occurrences
+    (told_,) = decision.events
     assert told_.type == "Warning"
 
 
@@ -283,7 +283,7 @@ def test_a_rollback_is_made_again_until_the_routes_say_so() -> None:
 def test_good_evidence_after_a_rollback_changes_nothing() -> None:
     scene = rolled_back(spec=JUDGED, evidence=evidence("pass"))
     assert scene.decide().status.abort is not None
-    assert scene.decide().occurrences == ()
+    assert scene.decide().events == ()
 
 
 def test_stable_is_bound_before_its_canary_exists() -> None:

@@ -26,7 +26,7 @@ from tests.unit.core.worlds import (
 def test_nothing_is_done_said_or_written() -> None:
     scene = settled()
     decision = scene.with_(now=at(3600)).decide()
-    assert (decision.actions, decision.occurrences) == ((), ())
+    assert (decision.actions, decision.events) == ((), ())
     assert decision.requeue_after_seconds is None
     assert not worth_writing(scene.status, decision.status, at(3600))
 
@@ -161,7 +161,7 @@ def test_a_stable_revision_that_crashes_and_answers_nobody_is_degraded_at_once()
     again = scene.after(decision, 30).evolve(replace(crashing, pods=between))
     assert again.decide().status.phase == "Degraded", "between two crashes it is no better"
     assert told(again.decide()) == []
-    assert scene.after(again.decide()).decide().occurrences == ()
+    assert scene.after(again.decide()).decide().events == ()
     one = again.evolve(replica_set(OLD, 4, 1))
     assert one.decide().status.phase == "Progressing"
 

@@ -331,7 +331,7 @@ def test_a_change_of_the_route_by_somebody_else_is_put_back_and_said(
     decision = under_way(25, current_step_index=1, route=route).decide()
     assert "DriftCorrected" in told(decision)
     assert decision.actions == (SetWeight(Split(25)),)
-    (said,) = [each for each in decision.occurrences if each.reason == "DriftCorrected"]
+    (said,) = [each for each in decision.events if each.reason == "DriftCorrected"]
     assert (said.type, said.message) == (
         "Warning",
         f"the canary's route {words}; the controller puts it back to 25 %",
@@ -386,7 +386,7 @@ def test_routes_that_differ_for_a_moment_are_nobody_s_change() -> None:
 def test_a_change_of_one_of_several_routes_is_said_before_it_is_confirmed() -> None:
     changed = Route(exists=True, weight=None, highest=25, said=frozenset({0, 25}))
     decision = under_way(25, current_step_index=1, route=changed).decide()
-    (said,) = [each for each in decision.occurrences if each.reason == "DriftCorrected"]
+    (said,) = [each for each in decision.events if each.reason == "DriftCorrected"]
     assert said.message == "the canary's route says 0 %; the controller puts it back to 25 %"
     assert decision.actions == (SetWeight(Split(25)),)
     stuck = replace(changed, findings=(Finding("error", "NotServed", "no kind"),))

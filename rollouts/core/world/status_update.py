@@ -10,7 +10,7 @@ from rollouts.model.status import HistoryEntry, Revision, RolloutStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Occurrence:
+class Event:
     """What is said as a Kubernetes Event, in history and to the notifier."""
 
     type: Literal["Normal", "Warning"]
@@ -28,7 +28,7 @@ DRIFT_PAUSE = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class StatusUpdate:
     """
     A status on its way to become the next one.
 
@@ -39,7 +39,7 @@ class Move:
     """The status that was read."""
 
     status: RolloutStatus
-    occurrences: tuple[Occurrence, ...] = ()
+    events: tuple[Event, ...] = ()
     retreat: bool = False
     wake_at: tuple[datetime, ...] = ()
     ends_traffic: bool = False
@@ -48,35 +48,35 @@ class Move:
     """The Services that a write of this decision makes as their stable Service is."""
 
     @classmethod
-    def of(cls, status: RolloutStatus) -> "Move":
-        """Return the move that begins with this status."""
+    def of(cls, status: RolloutStatus) -> "StatusUpdate":
+        """Return the update that begins with this status."""
         return cls(before=status, status=status)
 
-    def evolve(self, **changes: Any) -> "Move":
-        """Return the move with these fields of its status changed."""
+    def evolve(self, **changes: Any) -> "StatusUpdate":
+        """Return the update with these fields of its status changed."""
         # A dozen times in each decision; `replace` would look for each field by its name.
-        return Move(
+        return StatusUpdate(
             self.before,
             self.status.evolve(**changes),
-            self.occurrences,
+            self.events,
             self.retreat,
             self.wake_at,
             self.ends_traffic,
             self.followed,
         )
 
-    def requeue_at(self, at: datetime) -> "Move":
-        """Return the move, to be looked at again at `at` whatever happens."""
+    def requeue_at(self, at: datetime) -> "StatusUpdate":
+        """Return the update, to be looked at again at `at` whatever happens."""
         return replace(self, wake_at=(*self.wake_at, at))
 
-    def as_retreat(self) -> "Move":
-        """Return the move as a retreat."""
+    def as_retreat(self) -> "StatusUpdate":
+        """Return the update as a retreat."""
         return replace(self, retreat=True)
 
     def event(
         self, world: World, reason: str, message: str, kind: Literal["Normal", "Warning"] = "Normal"
-    ) -> "Move":
-        """Return the move with this decision put on record: message, history and event."""
+    ) -> "StatusUpdate":
+        """Return the update with this decision put on record: message, history and event."""
         current = self.status.current_revision
         entry = HistoryEntry(
             at=world.now,
@@ -85,7 +85,7 @@ class Move:
             revision=current.number if current else None,
         )
         history = [*self.status.history, entry][-HISTORY_LENGTH:]
-        told = replace(self, occurrences=(*self.occurrences, Occurrence(kind, reason, message)))
+        told = replace(self, events=(*self.events, Event(kind, reason, message)))
         return told.evolve(message=message, history=history)
 
 
