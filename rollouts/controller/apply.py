@@ -12,7 +12,7 @@ from rollouts.controller import pod_writes, replica_set_bodies, service_writes, 
 from rollouts.controller.commands import annotation, named
 from rollouts.controller.objects import needed
 from rollouts.controller.revisions import is_foreign
-from rollouts.controller.routing_objects import scene_of
+from rollouts.controller.routing_objects import routing_context
 from rollouts.core.plan.actions import (
     Action,
     Adopt,
@@ -50,8 +50,8 @@ from rollouts.model.route import Change, Keep, Remove, RoutingWrite
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Apply, Clock, Cluster, Create, Delete, Patch, Write
 from rollouts.traffic import routers
+from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.ownership import is_former
-from rollouts.traffic.scene import Scene
 
 _GONE_IS_STABLE = tuple(each.kind for each in routers.kinds() if each.gone_is_stable)
 """Without these of our routing objects, all the traffic goes to stable."""
@@ -137,9 +137,9 @@ class Applier:
             case CreateService() | SelectRevision() | ReleaseService() | FollowService():
                 return service_writes.writes(self.cluster, self.rollout, self.spec, action)
             case SetWeight(split):
-                return self._as_writes(routers.render(self._scene(), split))
+                return self._as_writes(routers.render(self._context(), split))
             case RemoveRoute():
-                return self._as_writes(routers.clear(self._scene()))
+                return self._as_writes(routers.clear(self._context()))
             case NameCommand():
                 return self._name_command(action)
             case ScaleWorkload() | RestoreWorkload() | SetFinalizers():
@@ -203,8 +203,8 @@ class Applier:
         owners = owners_of(present) if present is not None else []
         return self._adopt(ref) if any(is_former(each, self.rollout) for each in owners) else []
 
-    def _scene(self) -> Scene:
-        return scene_of(self.cluster, self.rollout, self.spec)
+    def _context(self) -> RoutingContext:
+        return routing_context(self.cluster, self.rollout, self.spec)
 
     def _ref(self, kind: Kind, name: str) -> Ref:
         return Ref(kind, self.rollout["metadata"]["namespace"], name)

@@ -17,7 +17,7 @@ from rollouts.controller import preflight, workload
 from rollouts.controller.commands import read_command
 from rollouts.controller.objects import labels_of, named_services, named_workload, parse_time
 from rollouts.controller.revisions import is_foreign, is_orphan, is_owned
-from rollouts.controller.routing_objects import scene_of
+from rollouts.controller.routing_objects import routing_context
 from rollouts.controller.services import observe_services
 from rollouts.core.template import applied_metadata, images
 from rollouts.core.world import FINALIZERS, Observed, Pod, ReplicaSet, split_of
@@ -71,7 +71,7 @@ def observe(
     replica_sets = _replica_sets(cluster, rollout, spec)
     running = [hash_ for hash_, each in replica_sets.items() if each.existing]
     services = observe_services(cluster, rollout, spec, status, running)
-    route = routers.observe(scene_of(cluster, rollout, spec), split_of(spec, status))
+    route = routers.observe(routing_context(cluster, rollout, spec), split_of(spec, status))
     found = (
         *_collisions(cluster, rollout, spec, hash_),
         *preflight.findings(cluster, rollout, spec),

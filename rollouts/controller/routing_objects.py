@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from rollouts.model.kinds import CRD, JSON, SERVICE, FrozenJSON, Kind, Ref, served_version
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Cluster
+from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.router import RoutingKind
 from rollouts.traffic.routers import ROUTERS
-from rollouts.traffic.scene import Scene
 from rollouts.traffic.shapes import blank, misfit
 
 
-def scene_of(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Scene:
+def routing_context(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> RoutingContext:
     """Return the objects of all the kinds that routers read and write, of those that a spec had before, too."""
     namespace = rollout["metadata"]["namespace"]
     read = list(_read(spec))
@@ -25,7 +25,7 @@ def scene_of(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Scene:
     unreadable = dict(_unreadable(objects, read))
     for ref in unreadable:
         objects[ref.kind][ref.name] = blank(objects[ref.kind][ref.name])
-    return Scene(spec, rollout, objects, dict(_served(cluster, read)), unreadable)
+    return RoutingContext(spec, rollout, objects, dict(_served(cluster, read)), unreadable)
 
 
 def _unreadable(

@@ -15,7 +15,7 @@ from rollouts.model.rollout_key import Key
 from rollouts.model.route import Route, RoutingWrite, Split
 from rollouts.model.routers.spec import RouterSpec
 from rollouts.model.spec import RolloutSpec
-from rollouts.traffic.scene import Scene
+from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.shapes import Shape
 
 
@@ -60,7 +60,7 @@ class Router(Protocol):
     counters: ClassVar[Counters | None] = None
     """What it counts, where its `spec.counts_requests`."""
 
-    def observe(self, scene: Scene, wanted: Split) -> Route:
+    def observe(self, context: RoutingContext, wanted: Split) -> Route:
         """
         Return what its objects say, and everything that is found in them.
 
@@ -68,11 +68,11 @@ class Router(Protocol):
         """
         ...
 
-    def render(self, scene: Scene, split: Split) -> list[RoutingWrite]:
+    def render(self, context: RoutingContext, split: Split) -> list[RoutingWrite]:
         """Return the writes after which its objects say the split; none to one of somebody else's."""
         ...
 
-    def clear(self, scene: Scene) -> list[RoutingWrite]:
+    def clear(self, context: RoutingContext) -> list[RoutingWrite]:
         """
         Return the writes after which nothing is left of a rollout; none when nothing is.
 

@@ -16,21 +16,21 @@ from rollouts.model.finding import Finding
 from rollouts.model.kinds import Kind
 from rollouts.model.route import Change, Route, RoutingWrite, Split
 from rollouts.model.spec import RolloutSpec
+from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.gateway.router import Gateway
 from rollouts.traffic.nginx.router import Nginx
 from rollouts.traffic.router import Counters, Router, RoutingKind
-from rollouts.traffic.scene import Scene
 from rollouts.traffic.smi import SMI
 
 ROUTERS: tuple[Router, ...] = (Nginx(), SMI(), Gateway())
 """The one first whose writes take effect most certainly."""
 
 
-def observe(scene: Scene, wanted: Split) -> Route:
+def observe(context: RoutingContext, wanted: Split) -> Route:
     """Return what all routing objects say now; nothing at all without a router."""
-    routes = [router.observe(scene, wanted) for router in _named(scene)]
-    unreadable = tuple(_unreadable(scene))
-    if unreadable or any(_left(scene)):  # which may be sending anything to the canary
+    routes = [router.observe(context, wanted) for router in _named(context)]
+    unreadable = tuple(_unreadable(context))
+    if unreadable or any(_left(context)):  # which may be sending anything to the canary
         routes.insert(0, Route(exists=True, weight=None, highest=100, findings=unreadable))
     if len(routes) < 2:
         return routes[0] if routes else Route()
@@ -51,16 +51,16 @@ def observe(scene: Scene, wanted: Split) -> Route:
     )
 
 
-def render(scene: Scene, split: Split) -> list[RoutingWrite]:
+def render(context: RoutingContext, split: Split) -> list[RoutingWrite]:
     """Return the writes after which every route says `split`, and nothing is left of other routers."""
-    writes = [write for router in _named(scene) for write in router.render(scene, split)]
-    return _writable(scene, [*writes, *_left(scene)])
+    writes = [write for router in _named(context) for write in router.render(context, split)]
+    return _writable(context, [*writes, *_left(context)])
 
 
-def clear(scene: Scene) -> list[RoutingWrite]:
+def clear(context: RoutingContext) -> list[RoutingWrite]:
     """Return the writes after which the routes are as they were before the first rollout."""
-    writes = [write for router in _named(scene) for write in router.clear(scene)]
-    return _writable(scene, [*writes, *_left(scene)])
+    writes = [write for router in _named(context) for write in router.clear(context)]
+    return _writable(context, [*writes, *_left(context)])
 
 
 def kinds() -> Iterator[RoutingKind]:
@@ -86,10 +86,10 @@ def counters_of(spec: RolloutSpec) -> Counters:
     raise LookupError("no router of the spec counts requests")
 
 
-def _unreadable(scene: Scene) -> Iterator[Finding]:
+def _unreadable(context: RoutingContext) -> Iterator[Finding]:
     """Yield what is wrong with objects of the user's that the spec names; our own is written anew."""
-    for ref, why in scene.unreadable.items():
-        if ref.name in scene.spec.users_objects(ref.kind):
+    for ref, why in context.unreadable.items():
+        if ref.name in context.spec.users_objects(ref.kind):
             yield Finding(
                 "error",
                 "RouteUnreadable",
@@ -97,19 +97,21 @@ def _unreadable(scene: Scene) -> Iterator[Finding]:
             )
 
 
-def _writable(scene: Scene, writes: list[RoutingWrite]) -> list[RoutingWrite]:
+def _writable(context: RoutingContext, writes: list[RoutingWrite]) -> list[RoutingWrite]:
     """Return the writes without changes of what can't be read: the note of how it was would be lost."""
     return [
-        each for each in writes if not isinstance(each, Change) or each.ref not in scene.unreadable
+        each
+        for each in writes
+        if not isinstance(each, Change) or each.ref not in context.unreadable
     ]
 
 
-def _named(scene: Scene) -> Iterator[Router]:
-    return (router for router in ROUTERS if scene.names(router.spec))
+def _named(context: RoutingContext) -> Iterator[Router]:
+    return (router for router in ROUTERS if context.names(router.spec))
 
 
-def _left(scene: Scene) -> Iterator[RoutingWrite]:
+def _left(context: RoutingContext) -> Iterator[RoutingWrite]:
     """Yield what takes away what is left of routers that the spec does not name."""
     for router in ROUTERS:
-        if not scene.names(router.spec):
-            yield from router.clear(scene)
+        if not context.names(router.spec):
+            yield from router.clear(context)

@@ -22,10 +22,10 @@ from rollouts.model.finding import Finding
 from rollouts.model.kinds import JSON, SERVICE, FrozenJSON, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
 from rollouts.model.routers.smi import TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS, SMIRouting
+from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.leftovers import owned, removal
 from rollouts.traffic.ownership import is_going, is_ours, namespace_of, own_metadata
 from rollouts.traffic.router import Router, RoutingKind
-from rollouts.traffic.scene import Scene
 from rollouts.traffic.shapes import Shape
 from rollouts.traffic.weights import most_percent, number, percent
 
@@ -40,76 +40,76 @@ class SMI(Router):
     spec = SMIRouting
     kinds = (RoutingKind(TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS, shape=_SHAPE),)
 
-    def observe(self, scene: Scene, wanted: Split) -> Route:
+    def observe(self, context: RoutingContext, wanted: Split) -> Route:
         """Return what the TrafficSplit says now, and everything that is found."""
-        found, orphans = _present(scene), _orphans(scene)
+        found, orphans = _present(context), _orphans(context)
         shaped = not wanted.headers and not wanted.mirrors
         route = Route(
-            exists=bool(self.clear(scene)), shaped=shaped, findings=tuple(_problems(scene))
+            exists=bool(self.clear(context)), shaped=shaped, findings=tuple(_problems(context))
         )
-        highest = max((_reach(each, scene) for each in orphans.values()), default=0)
+        highest = max((_reach(each, context) for each in orphans.values()), default=0)
         if found is None:
-            if not _needed_at_rest(scene):
+            if not _needed_at_rest(context):
                 weight = None if orphans else 0
                 return _said(route, weight, highest, intact=not orphans)
             return _said(route, None, max(highest, 1), intact=False)
-        weight = None if orphans else _weight(found, scene)
-        intact = weight is not None and _is_as_written(found, scene, weight)
-        return _said(route, weight, max(highest, _reach(found, scene)), intact=intact)
+        weight = None if orphans else _weight(found, context)
+        intact = weight is not None and _is_as_written(found, context, weight)
+        return _said(route, weight, max(highest, _reach(found, context)), intact=intact)
 
-    def render(self, scene: Scene, split: Split) -> list[RoutingWrite]:
+    def render(self, context: RoutingContext, split: Split) -> list[RoutingWrite]:
         """
         Return the writes after which the TrafficSplit says `split`; none over one of somebody else's.
 
         One of ours by another name, which the spec had before, goes after that: of two for one
         root Service a mesh would follow one.
         """
-        if not _is_possible(scene):
+        if not _is_possible(context):
             return []
-        writes: list[RoutingWrite] = [Keep(TRAFFIC_SPLIT, _body(scene, split.percent))]
-        found = scene.of(TRAFFIC_SPLIT).get(_name(scene))
+        writes: list[RoutingWrite] = [Keep(TRAFFIC_SPLIT, _body(context, split.percent))]
+        found = context.of(TRAFFIC_SPLIT).get(_name(context))
         extra = {key: None for key in (found or {}).get("spec") or {} if key not in _OUR_FIELDS}
         if extra:  # a server-side apply would leave what somebody else wrote
-            writes.append(Change(_ref(scene, _name(scene)), {"spec": extra}))
-        return [*writes, *_removals(scene, _orphans(scene))]
+            writes.append(Change(_ref(context, _name(context)), {"spec": extra}))
+        return [*writes, *_removals(context, _orphans(context))]
 
-    def clear(self, scene: Scene) -> list[RoutingWrite]:
+    def clear(self, context: RoutingContext) -> list[RoutingWrite]:
         """Return the writes after which everything goes to stable, without a TrafficSplit if that will do."""
-        if not scene.names(SMIRouting):
+        if not context.names(SMIRouting):
             return [
-                each for found in owned(scene, TRAFFIC_SPLIT) for each in _at_rest(scene, found)
+                each for found in owned(context, TRAFFIC_SPLIT) for each in _at_rest(context, found)
             ]
-        orphans = _removals(scene, _orphans(scene))
-        if _root(scene) == scene.spec.stable_service:
-            found = _present(scene)
+        orphans = _removals(context, _orphans(context))
+        if _root(context) == context.spec.stable_service:
+            found = _present(context)
             return [
-                *(_removals(scene, {_name(scene): found}) if found is not None else []),
+                *(_removals(context, {_name(context): found}) if found is not None else []),
                 *orphans,
             ]
-        if not _is_possible(scene):
+        if not _is_possible(context):
             return orphans
-        found = _present(scene)
-        if found is None or not _is_as_written(found, scene, 0):
-            return self.render(scene, Split())
+        found = _present(context)
+        if found is None or not _is_as_written(found, context, 0):
+            return self.render(context, Split())
         return orphans
 
 
-def _at_rest(scene: Scene, found: FrozenJSON) -> Iterator[RoutingWrite]:
+def _at_rest(context: RoutingContext, found: FrozenJSON) -> Iterator[RoutingWrite]:
     """Yield the write after which a TrafficSplit that is not named any more sends nothing to its canary, its last."""
     spec: JSON = found.get("spec") or {}
     services = [str(each.get("service")) for each in spec.get("backends") or []]
     if len(services) != 2 or services[0] == spec.get("service"):
-        yield removal(scene, TRAFFIC_SPLIT, found)
+        yield removal(context, TRAFFIC_SPLIT, found)
         return
     stable, canary = services
     backends = [{"service": stable, "weight": 100}, {"service": canary, "weight": 0}]
-    if spec["backends"] != backends and TRAFFIC_SPLIT in scene.served:
+    if spec["backends"] != backends and TRAFFIC_SPLIT in context.served:
         yield Keep(
             TRAFFIC_SPLIT,
             {
-                "apiVersion": f"{TRAFFIC_SPLIT.group}/{scene.served[TRAFFIC_SPLIT]}",
+                "apiVersion": f"{TRAFFIC_SPLIT.group}/{context.served[TRAFFIC_SPLIT]}",
                 "kind": TRAFFIC_SPLIT.name,
-                "metadata": own_metadata(found["metadata"]["name"], scene.rollout),
+                "metadata": own_metadata(found["metadata"]["name"], context.rollout),
                 "spec": {"service": spec["service"], "backends": backends},
             },
         )
@@ -119,58 +119,60 @@ def _said(route: Route, weight: int | None, highest: int, *, intact: bool) -> Ro
     return Route(route.exists, weight, highest, intact, route.shaped, route.findings)
 
 
-def _root(scene: Scene) -> str:
-    return scene.said_to(SMIRouting).root_service or str(scene.spec.stable_service)
+def _root(context: RoutingContext) -> str:
+    return context.said_to(SMIRouting).root_service or str(context.spec.stable_service)
 
 
-def _name(scene: Scene) -> str:
-    return scene.said_to(SMIRouting).traffic_split_name or str(scene.rollout["metadata"]["name"])
+def _name(context: RoutingContext) -> str:
+    return context.said_to(SMIRouting).traffic_split_name or str(
+        context.rollout["metadata"]["name"]
+    )
 
 
-def _ref(scene: Scene, name: str) -> Ref:
-    return Ref(TRAFFIC_SPLIT, namespace_of(scene.rollout), name)
+def _ref(context: RoutingContext, name: str) -> Ref:
+    return Ref(TRAFFIC_SPLIT, namespace_of(context.rollout), name)
 
 
-def _present(scene: Scene) -> JSON | None:
+def _present(context: RoutingContext) -> JSON | None:
     """Return our TrafficSplit, if it is there to stay."""
-    found = scene.of(TRAFFIC_SPLIT).get(_name(scene))
-    there = found is not None and is_ours(found, scene.rollout) and not is_going(found)
+    found = context.of(TRAFFIC_SPLIT).get(_name(context))
+    there = found is not None and is_ours(found, context.rollout) and not is_going(found)
     return found if there else None
 
 
-def _orphans(scene: Scene) -> dict[str, JSON]:
+def _orphans(context: RoutingContext) -> dict[str, JSON]:
     """Return those of ours that the spec asks for no longer."""
     return {
         name: each
-        for name, each in sorted(scene.of(TRAFFIC_SPLIT).items())
-        if name != _name(scene) and is_ours(each, scene.rollout) and not is_going(each)
+        for name, each in sorted(context.of(TRAFFIC_SPLIT).items())
+        if name != _name(context) and is_ours(each, context.rollout) and not is_going(each)
     }
 
 
-def _is_possible(scene: Scene) -> bool:
+def _is_possible(context: RoutingContext) -> bool:
     """Return whether a TrafficSplit of that name can be ours."""
-    found = scene.of(TRAFFIC_SPLIT).get(_name(scene))
-    return TRAFFIC_SPLIT in scene.served and (found is None or is_ours(found, scene.rollout))
+    found = context.of(TRAFFIC_SPLIT).get(_name(context))
+    return TRAFFIC_SPLIT in context.served and (found is None or is_ours(found, context.rollout))
 
 
-def _needed_at_rest(scene: Scene) -> bool:
-    return _root(scene) != scene.spec.stable_service and _is_possible(scene)
+def _needed_at_rest(context: RoutingContext) -> bool:
+    return _root(context) != context.spec.stable_service and _is_possible(context)
 
 
-def _removals(scene: Scene, found: dict[str, JSON]) -> list[RoutingWrite]:
-    return [Remove(_ref(scene, name), each["metadata"]["uid"]) for name, each in found.items()]
+def _removals(context: RoutingContext, found: dict[str, JSON]) -> list[RoutingWrite]:
+    return [Remove(_ref(context, name), each["metadata"]["uid"]) for name, each in found.items()]
 
 
-def _body(scene: Scene, weight: int) -> JSON:
+def _body(context: RoutingContext, weight: int) -> JSON:
     return {
-        "apiVersion": f"{TRAFFIC_SPLIT.group}/{scene.served[TRAFFIC_SPLIT]}",
+        "apiVersion": f"{TRAFFIC_SPLIT.group}/{context.served[TRAFFIC_SPLIT]}",
         "kind": TRAFFIC_SPLIT.name,
-        "metadata": own_metadata(_name(scene), scene.rollout),
+        "metadata": own_metadata(_name(context), context.rollout),
         "spec": {
-            "service": _root(scene),
+            "service": _root(context),
             "backends": [
-                {"service": scene.spec.stable_service, "weight": 100 - weight},
-                {"service": scene.spec.canary_service, "weight": weight},
+                {"service": context.spec.stable_service, "weight": 100 - weight},
+                {"service": context.spec.canary_service, "weight": weight},
             ],
         },
     }
@@ -182,55 +184,55 @@ def _backends(found: FrozenJSON) -> list[tuple[str, Fraction | None]]:
     return [(str(each.get("service")), number(each.get("weight"))) for each in listed]
 
 
-def _weight(found: FrozenJSON, scene: Scene) -> int | None:
+def _weight(found: FrozenJSON, context: RoutingContext) -> int | None:
     """Return the canary's percentage; None when it is not one of what the root is asked."""
     backends = _backends(found)
-    known = (scene.spec.stable_service, scene.spec.canary_service)
+    known = (context.spec.stable_service, context.spec.canary_service)
     total = Fraction(0)
     for service, weight in backends:
         if service not in known or weight is None:
             return None
         total += weight
-    if (found.get("spec") or {}).get("service") != _root(scene):
+    if (found.get("spec") or {}).get("service") != _root(context):
         return None
-    return percent(_of_canary(found, scene), total)
+    return percent(_of_canary(found, context), total)
 
 
-def _reach(found: FrozenJSON, scene: Scene) -> int:
+def _reach(found: FrozenJSON, context: RoutingContext) -> int:
     """Return the most that it may send to the canary, in percent."""
     total = Fraction(0)
     for _, weight in _backends(found):
         if weight is None:
             return 100
         total += weight
-    return most_percent(_of_canary(found, scene), total) if total > 0 else 100
+    return most_percent(_of_canary(found, context), total) if total > 0 else 100
 
 
-def _of_canary(found: FrozenJSON, scene: Scene) -> Fraction:
-    canary = scene.spec.canary_service
+def _of_canary(found: FrozenJSON, context: RoutingContext) -> Fraction:
+    canary = context.spec.canary_service
     return sum(
         (weight for service, weight in _backends(found) if service == canary and weight),
         start=Fraction(0),
     )
 
 
-def _is_as_written(found: FrozenJSON, scene: Scene, weight: int) -> bool:
+def _is_as_written(found: FrozenJSON, context: RoutingContext, weight: int) -> bool:
     """Return whether it is as we would write it at this weight; 1 and "1000m" are the same."""
     spec: JSON = found.get("spec") or {}
     wanted = [
-        (scene.spec.stable_service, Fraction(100 - weight)),
-        (scene.spec.canary_service, Fraction(weight)),
+        (context.spec.stable_service, Fraction(100 - weight)),
+        (context.spec.canary_service, Fraction(weight)),
     ]
     return (
         set(spec) == set(_OUR_FIELDS)
-        and spec["service"] == _root(scene)
+        and spec["service"] == _root(context)
         and _backends(found) == wanted
     )
 
 
-def _problems(scene: Scene) -> Iterator[Finding]:
-    name, root, spec = _name(scene), _root(scene), scene.spec
-    if TRAFFIC_SPLIT not in scene.served:
+def _problems(context: RoutingContext) -> Iterator[Finding]:
+    name, root, spec = _name(context), _root(context), context.spec
+    if TRAFFIC_SPLIT not in context.served:
         versions = ", ".join(TRAFFIC_SPLIT_VERSIONS)
         yield Finding(
             "error",
@@ -242,8 +244,8 @@ def _problems(scene: Scene) -> Iterator[Finding]:
             needs=(TRAFFIC_SPLIT,),
         )
         return
-    found = scene.of(TRAFFIC_SPLIT).get(name)
-    if found is not None and not is_ours(found, scene.rollout):
+    found = context.of(TRAFFIC_SPLIT).get(name)
+    if found is not None and not is_ours(found, context.rollout):
         yield Finding(
             "error",
             "TrafficSplitNotOurs",
@@ -252,8 +254,8 @@ def _problems(scene: Scene) -> Iterator[Finding]:
                 " trafficSplitName"
             ),
         )
-    for other, each in sorted(scene.of(TRAFFIC_SPLIT).items()):
-        if other == name or is_ours(each, scene.rollout) or is_going(each):
+    for other, each in sorted(context.of(TRAFFIC_SPLIT).items()):
+        if other == name or is_ours(each, context.rollout) or is_going(each):
             continue
         if str((each.get("spec") or {}).get("service", "")).split(".")[0] == root:
             yield Finding(
@@ -264,13 +266,17 @@ def _problems(scene: Scene) -> Iterator[Finding]:
                     " remove it before releasing"
                 ),
             )
-    if root != spec.stable_service and SERVICE in scene.objects and root not in scene.of(SERVICE):
+    if (
+        root != spec.stable_service
+        and SERVICE in context.objects
+        and root not in context.of(SERVICE)
+    ):
         yield Finding(
             "error",
             "RootServiceNotFound",
             f"Service {root} does not exist; create it, or correct rootService",
             "spec.strategy.canary.trafficRouting.smi.rootService",
-            absent=Ref(SERVICE, namespace_of(scene.rollout), root),
+            absent=Ref(SERVICE, namespace_of(context.rollout), root),
         )
     if root == spec.canary_service:
         yield Finding(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollouts.controller.routing_objects import scene_of
+from rollouts.controller.routing_objects import routing_context
 from rollouts.errors import Permanent
 from rollouts.kube.api_errors import api_error
 from rollouts.model.finding import Finding
@@ -21,7 +21,7 @@ from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.model.validation import parse_rollout
 from rollouts.ports import Create
 from rollouts.traffic import routers
-from rollouts.traffic.scene import Scene
+from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.shapes import misfit
 from tests.fakes.control_loop import ControlLoop
 from tests.fakes.kubernetes import ingress, rollout, service
@@ -32,18 +32,18 @@ ROLES = ("named", "own", "other")
 NOWHERE = {"spec": {"rules": [{"backendRefs": "checkout"}]}}
 
 
-def all_that_routers_do(scene: Scene) -> tuple[tuple[Finding, ...], list[RoutingWrite]]:
+def all_that_routers_do(context: RoutingContext) -> tuple[tuple[Finding, ...], list[RoutingWrite]]:
     split = Split(25)
-    route = routers.observe(scene, split)
+    route = routers.observe(context, split)
     return route.findings, [
-        *routers.render(scene, split),
-        *routers.render(scene, Split(cut_off=True)),
-        *routers.clear(scene),
+        *routers.render(context, split),
+        *routers.render(context, Split(cut_off=True)),
+        *routers.clear(context),
     ]
 
 
-def seen(loop: ControlLoop) -> Scene:
-    return scene_of(loop.cluster, loop.rollout, parse_rollout(loop.rollout))
+def seen(loop: ControlLoop) -> RoutingContext:
+    return routing_context(loop.cluster, loop.rollout, parse_rollout(loop.rollout))
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -53,9 +53,9 @@ def test_no_field_can_be_made_to_raise_anything(kind: Kind, role: str) -> None:
     loop = loop_with(routing)
     for found in mutations(body):
         name = placed(loop, kind, found, role)
-        scene = seen(loop)
-        findings, writes = all_that_routers_do(scene)
-        unreadable = {ref.name: why for ref, why in scene.unreadable.items()}
+        context = seen(loop)
+        findings, writes = all_that_routers_do(context)
+        unreadable = {ref.name: why for ref, why in context.unreadable.items()}
         told = [each.message for each in findings if each.reason == "RouteUnreadable"]
         assert bool(told) == (name in unreadable and kind != TRAFFIC_SPLIT and role != "other")
         assert all(unreadable[name] in each and f"{kind} {name}" in each for each in told)
@@ -217,8 +217,10 @@ def test_of_any_valid_ingress_only_the_paths_of_the_service_get_a_canary(
     if default:
         body["spec"]["defaultBackend"] = {"service": {"name": default, "port": {"number": 80}}}
     others = {"checkout": body, "other": {**body, "metadata": {"namespace": "shop", "name": "o"}}}
-    scene = Scene(parse_rollout(obj), obj, {INGRESS: others, SERVICE: {"checkout": service()}})
-    _, writes = all_that_routers_do(scene)
+    context = RoutingContext(
+        parse_rollout(obj), obj, {INGRESS: others, SERVICE: {"checkout": service()}}
+    )
+    _, writes = all_that_routers_do(context)
     kept = [each.body for each in writes if not isinstance(each, Change) and hasattr(each, "body")]
     for canary in kept:
         paths = [path for rule in canary["spec"]["rules"] for path in rule["http"]["paths"]]

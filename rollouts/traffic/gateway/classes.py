@@ -14,9 +14,9 @@ from rollouts.model.kinds import FrozenJSON, Kind
 from rollouts.model.routers.gateway import HTTP_ROUTE
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.unchecked_json import elements, mapping
+from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.gateway import parents
 from rollouts.traffic.router import RoutingKind
-from rollouts.traffic.scene import Scene
 
 GATEWAY_CLASS = Kind(
     "gateway.networking.k8s.io", "v1", "gatewayclasses", "GatewayClass", is_namespaced=False
@@ -30,13 +30,13 @@ READ = RoutingKind(
 MIRROR, PERCENTAGE_MIRROR = "HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror"
 
 
-def findings(scene: Scene, kind: Kind, route: FrozenJSON) -> Iterator[Finding]:
+def findings(context: RoutingContext, kind: Kind, route: FrozenJSON) -> Iterator[Finding]:
     """Yield the steps that a controller which serves this route says it has nothing for."""
     if kind != HTTP_ROUTE:  # for mirrors of GRPCRoutes the API has no name
         return
     for controller in sorted(parents.controllers(route)):
-        listed = _listed(scene, controller)
-        for name, feature in _needed(scene.spec):
+        listed = _listed(context, controller)
+        for name, feature in _needed(context.spec):
             if listed and feature not in listed:
                 yield Finding(
                     "error",
@@ -58,11 +58,11 @@ def _needed(spec: RolloutSpec) -> Iterator[tuple[str, str]]:
             yield route.name, MIRROR if whole else PERCENTAGE_MIRROR
 
 
-def _listed(scene: Scene, controller: str) -> set[str]:
+def _listed(context: RoutingContext, controller: str) -> set[str]:
     """Return what a controller lists as supported, in whichever of its classes."""
     return {
         _name(feature)
-        for each in scene.of(GATEWAY_CLASS).values()
+        for each in context.of(GATEWAY_CLASS).values()
         if mapping(each.get("spec")).get("controllerName") == controller
         for feature in elements(mapping(each.get("status")).get("supportedFeatures"))
     }

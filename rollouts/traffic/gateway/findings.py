@@ -7,6 +7,7 @@ from rollouts.model.kinds import FrozenJSON, Kind, Ref
 from rollouts.model.route import Split
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.model.spec import RolloutSpec
+from rollouts.traffic.context import RoutingContext, leads_to
 from rollouts.traffic.gateway import classes, own_route, parents, policies
 from rollouts.traffic.gateway.matches import Inexpressible
 from rollouts.traffic.gateway.own_route import Original
@@ -21,17 +22,16 @@ from rollouts.traffic.gateway.rules import (
     rules_of,
 )
 from rollouts.traffic.ownership import is_going, is_ours, namespace_of
-from rollouts.traffic.scene import Scene, leads_to
 
 _MOST_BACKENDS = 16
 _FIELDS = {HTTP_ROUTE: "httpRoutes", GRPC_ROUTE: "grpcRoutes"}
 
 
-def findings(scene: Scene) -> Iterator[Finding]:
+def findings(context: RoutingContext) -> Iterator[Finding]:
     """Yield them, of the named routes in the order of the spec, then of others."""
     for kind in KINDS:
-        names = named(scene, kind)
-        if names and kind not in scene.served:
+        names = named(context, kind)
+        if names and kind not in context.served:
             yield Finding(
                 "error",
                 "HTTPRoutesNotServed" if kind == HTTP_ROUTE else "GRPCRoutesNotServed",
@@ -44,24 +44,24 @@ def findings(scene: Scene) -> Iterator[Finding]:
             continue
         for index, name in enumerate(names):
             field = f"spec.strategy.canary.trafficRouting.gatewayAPI.{_FIELDS[kind]}[{index}]"
-            route = scene.of(kind).get(name)
+            route = context.of(kind).get(name)
             if route is None or is_going(route):
                 yield Finding(
                     "error",
                     "RouteNotFound",
                     f"{kind} {name} does not exist; create it, or correct {_FIELDS[kind]}",
                     field,
-                    absent=Ref(kind, namespace_of(scene.rollout), name),
+                    absent=Ref(kind, namespace_of(context.rollout), name),
                 )
             else:
-                yield from about(field, _of_route(scene, original_of(scene, kind, route)))
-        yield from _others(scene, kind)
-    for kind, own in own_routes(scene):
+                yield from about(field, _of_route(context, original_of(context, kind, route)))
+        yield from _others(context, kind)
+    for kind, own in own_routes(context):
         yield from parents.findings(kind, own)
-    yield from policies.findings(scene)
+    yield from policies.findings(context)
 
 
-def _of_route(scene: Scene, original: Original) -> Iterator[Finding]:
+def _of_route(context: RoutingContext, original: Original) -> Iterator[Finding]:
     kind, route, arms = original.kind, original.route, original.arms
     name = f"{kind} {route['metadata']['name']}"
     rules = rules_of(route)
@@ -75,8 +75,8 @@ def _of_route(scene: Scene, original: Original) -> Iterator[Finding]:
     yield from parents.findings(kind, route)
     if route["metadata"].get("uid"):  # of one that is only a file yet nobody has said anything
         yield from parents.warnings(kind, route)
-    yield from _of_own(scene, original)
-    yield from classes.findings(scene, kind, route)
+    yield from _of_own(context, original)
+    yield from classes.findings(context, kind, route)
 
 
 def _of_rule(where: str, rule: FrozenJSON, original: Original) -> Iterator[Finding]:
@@ -121,13 +121,13 @@ def _of_rule(where: str, rule: FrozenJSON, original: Original) -> Iterator[Findi
         )
 
 
-def _of_own(scene: Scene, original: Original) -> Iterator[Finding]:
+def _of_own(context: RoutingContext, original: Original) -> Iterator[Finding]:
     """Yield what is in the way of our own route, if some step needs one."""
-    splits = list(_splits(scene.spec))
+    splits = list(_splits(context.spec))
     if not splits:
         return
     name = original.route["metadata"]["name"]
-    present = scene.of(original.kind).get(original.own_name)
+    present = context.of(original.kind).get(original.own_name)
     own_is_needed = False
     for step, split in splits:
         try:
@@ -136,7 +136,7 @@ def _of_own(scene: Scene, original: Original) -> Iterator[Finding]:
             yield Finding(
                 "error", "RouteNotPossible", f"{step} can't be had on {original.kind} {name}: {why}"
             )
-    if own_is_needed and present is not None and not is_ours(present, scene.rollout):
+    if own_is_needed and present is not None and not is_ours(present, context.rollout):
         yield Finding(
             "error",
             "CanaryRouteNotOurs",
@@ -154,11 +154,11 @@ def _splits(spec: RolloutSpec) -> Iterator[tuple[str, Split]]:
             yield f"setMirrorRoute {mirror.name}", Split(1, mirrors=(mirror,))
 
 
-def _others(scene: Scene, kind: Kind) -> Iterator[Finding]:
+def _others(context: RoutingContext, kind: Kind) -> Iterator[Finding]:
     """Yield the routes that lead to the stable Service as well, and are not named."""
-    arms = arms_of(scene)
-    for name, route in sorted(scene.of(kind).items()):
-        if name in named(scene, kind) or is_ours(route, scene.rollout) or is_going(route):
+    arms = arms_of(context)
+    for name, route in sorted(context.of(kind).items()):
+        if name in named(context, kind) or is_ours(route, context.rollout) or is_going(route):
             continue
         if any(find(rule, arms.stable, arms) is not None for rule in rules_of(route)):
             yield Finding(

@@ -19,10 +19,10 @@ from rollouts.model.finding import Finding
 from rollouts.model.kinds import JSON, SERVICE, FrozenJSON, Kind
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.unchecked_json import items, mapping
+from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.gateway.routes import KINDS, named
 from rollouts.traffic.ownership import canary_name, group_of, is_going
 from rollouts.traffic.router import RoutingKind
-from rollouts.traffic.scene import Scene
 
 SECURITY_POLICY = Kind("gateway.envoyproxy.io", "v1alpha1", "securitypolicies", "SecurityPolicy")
 TRAFFIC_POLICY = Kind("gateway.kgateway.dev", "v1alpha1", "trafficpolicies", "TrafficPolicy")
@@ -51,21 +51,21 @@ READ = tuple(
 )
 
 
-def findings(scene: Scene) -> Iterator[Finding]:
+def findings(context: RoutingContext) -> Iterator[Finding]:
     """Yield the policies of routes and Services that would not hold for the canary's."""
     for kind in _OF_SERVICES:
-        yield from _of_services(scene, kind)
-    if not _needs_own_route(scene.spec):
+        yield from _of_services(context, kind)
+    if not _needs_own_route(context.spec):
         return
     for kind in _OF_ROUTES:
         for route_kind in KINDS:
-            for name in named(scene, route_kind):
-                yield from _of_route(scene, kind, route_kind, name)
+            for name in named(context, route_kind):
+                yield from _of_route(context, kind, route_kind, name)
 
 
-def _all(scene: Scene, kind: Kind) -> dict[str, JSON]:
+def _all(context: RoutingContext, kind: Kind) -> dict[str, JSON]:
     """Return the objects of a kind that are there to stay, by name."""
-    return {name: each for name, each in scene.of(kind).items() if not is_going(each)}
+    return {name: each for name, each in context.of(kind).items() if not is_going(each)}
 
 
 def _needs_own_route(spec: RolloutSpec) -> bool:
@@ -77,11 +77,13 @@ def _needs_own_route(spec: RolloutSpec) -> bool:
     )
 
 
-def _of_route(scene: Scene, kind: Kind, route_kind: Kind, name: str) -> Iterator[Finding]:
-    own = canary_name(name, scene.rollout, _all(scene, route_kind))
-    if _attached(scene, kind, route_kind, own) or _selected(scene, kind, route_kind, name):
+def _of_route(
+    context: RoutingContext, kind: Kind, route_kind: Kind, name: str
+) -> Iterator[Finding]:
+    own = canary_name(name, context.rollout, _all(context, route_kind))
+    if _attached(context, kind, route_kind, own) or _selected(context, kind, route_kind, name):
         return
-    for policy in _attached(scene, kind, route_kind, name):
+    for policy in _attached(context, kind, route_kind, name):
         yield Finding(
             "error",
             "PolicyMissesCanaryRoute",
@@ -94,11 +96,11 @@ def _of_route(scene: Scene, kind: Kind, route_kind: Kind, name: str) -> Iterator
         )
 
 
-def _of_services(scene: Scene, kind: Kind) -> Iterator[Finding]:
-    stable, canary = str(scene.spec.stable_service), str(scene.spec.canary_service)
-    if _attached(scene, kind, SERVICE, canary):
+def _of_services(context: RoutingContext, kind: Kind) -> Iterator[Finding]:
+    stable, canary = str(context.spec.stable_service), str(context.spec.canary_service)
+    if _attached(context, kind, SERVICE, canary):
         return
-    for policy in _attached(scene, kind, SERVICE, stable):
+    for policy in _attached(context, kind, SERVICE, stable):
         yield Finding(
             "error",
             "PolicyMissesCanaryService",
@@ -110,24 +112,24 @@ def _of_services(scene: Scene, kind: Kind) -> Iterator[Finding]:
         )
 
 
-def _attached(scene: Scene, kind: Kind, target: Kind, wanted: str) -> list[str]:
+def _attached(context: RoutingContext, kind: Kind, target: Kind, wanted: str) -> list[str]:
     """Return the names of the policies of a kind that name this object, sorted."""
     return sorted(
         name
-        for name, policy in _all(scene, kind).items()
+        for name, policy in _all(context, kind).items()
         if any(_means(ref, target, wanted) for ref in _targets(policy))
     )
 
 
-def _selected(scene: Scene, kind: Kind, target: Kind, name: str) -> bool:
+def _selected(context: RoutingContext, kind: Kind, target: Kind, name: str) -> bool:
     """Return whether a policy selects a route by labels, and with it ours, which has the same."""
-    route = _all(scene, target).get(name, {})
+    route = _all(context, target).get(name, {})
     labels = mapping(mapping(route.get("metadata")).get("labels"))
     return any(
         selector.get("kind") == target.name
         and not selector.get("matchExpressions")
         and mapping(selector.get("matchLabels")).items() <= labels.items()
-        for policy in _all(scene, kind).values()
+        for policy in _all(context, kind).values()
         for selector in items(mapping(policy.get("spec")).get("targetSelectors"))
     )
 

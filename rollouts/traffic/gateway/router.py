@@ -17,6 +17,7 @@ from dataclasses import replace
 from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE, GatewayRouting
+from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.gateway import classes, own_route, parents, policies
 from rollouts.traffic.gateway.findings import findings
 from rollouts.traffic.gateway.matches import Inexpressible
@@ -38,7 +39,6 @@ from rollouts.traffic.gateway.rules import (
 )
 from rollouts.traffic.ownership import is_going, is_ours, namespace_of
 from rollouts.traffic.router import Router, RoutingKind
-from rollouts.traffic.scene import Scene
 
 _CUT_OFF = Split(cut_off=True)
 
@@ -54,90 +54,92 @@ class Gateway(Router):
         classes.READ,
     )
 
-    def observe(self, scene: Scene, wanted: Split) -> Route:
+    def observe(self, context: RoutingContext, wanted: Split) -> Route:
         """Return what the routes say now, and everything that is found in them."""
-        found = list(originals(scene))
-        weights = {_weight(scene, each) for each in found} or {0}
+        found = list(originals(context))
+        weights = {_weight(context, each) for each in found} or {0}
         weight = weights.pop() if len(weights) == 1 else None
-        orphans = [route for _, route in _orphans(scene)]
-        owns = [own for _, own in own_routes(scene)]
+        orphans = [route for _, route in _orphans(context)]
+        owns = [own for _, own in own_routes(context)]
         theirs = [*(each.route for each in found), *orphans]
         written = max(
             (
-                *(_reach(scene, route) for route in theirs),
-                *(_own_reach(scene, own) for own in owns),
+                *(_reach(context, route) for route in theirs),
+                *(_own_reach(context, own) for own in owns),
             ),
             default=0,
         )
-        lags = any(_is_touched(scene, route) and parents.lags(route) for route in theirs)
+        lags = any(_is_touched(context, route) and parents.lags(route) for route in theirs)
         return Route(
-            exists=bool(self.clear(scene)),
+            exists=bool(self.clear(context)),
             weight=weight,
             highest=max(written, int(lags)),
-            intact=all(_intact(scene, each.route) for each in found),
-            shaped=_shaped(scene, wanted, found),
-            findings=tuple(findings(scene)),
-            said=frozenset(_said(scene, found)) if weight is None else frozenset(),
-            waits=tuple(_waits(scene, found)),
+            intact=all(_intact(context, each.route) for each in found),
+            shaped=_shaped(context, wanted, found),
+            findings=tuple(findings(context)),
+            said=frozenset(_said(context, found)) if weight is None else frozenset(),
+            waits=tuple(_waits(context, found)),
             is_cut=lags and written == 0,
         )
 
-    def render(self, scene: Scene, split: Split) -> list[RoutingWrite]:
+    def render(self, context: RoutingContext, split: Split) -> list[RoutingWrite]:
         """
         Return the writes after which the routes say `split`; none to one that says it already.
 
         First what is the user's, which has most of the requests, then what is our own.
         """
-        found = list(originals(scene))
+        found = list(originals(context))
         changes = [
-            write for each in found for write in _change(scene, each.kind, each.route, split)
+            write for each in found for write in _change(context, each.kind, each.route, split)
         ]
-        for kind, route in _orphans(scene):
-            changes += _cleared(scene, kind, route)
-        owns = [own for each in found if (own := _own(scene, each, split)) is not None]
-        kept = {_ref(scene, own.kind, own.body["metadata"]["name"]) for own in owns}
+        for kind, route in _orphans(context):
+            changes += _cleared(context, kind, route)
+        owns = [own for each in found if (own := _own(context, each, split)) is not None]
+        kept = {_ref(context, own.kind, own.body["metadata"]["name"]) for own in owns}
         removals = [
             Remove(ref, own["metadata"]["uid"])
-            for kind, own in own_routes(scene)
-            if (ref := _ref(scene, kind, own["metadata"]["name"])) not in kept
+            for kind, own in own_routes(context)
+            if (ref := _ref(context, kind, own["metadata"]["name"])) not in kept
         ]
         return [*changes, *owns, *removals]
 
-    def clear(self, scene: Scene) -> list[RoutingWrite]:
+    def clear(self, context: RoutingContext) -> list[RoutingWrite]:
         """
         Return the writes that leave the user's routes as they were before any rollout.
 
         Without any router in the spec, whose rules were ours is not known any more: only what
         is our own goes.
         """
-        if scene.spec.routing is None:
-            return _removals(scene)
-        routes = [(each.kind, each.route) for each in originals(scene)]
+        if context.spec.routing is None:
+            return _removals(context)
+        routes = [(each.kind, each.route) for each in originals(context)]
         changes = [
             write
-            for kind, route in [*routes, *_orphans(scene)]
-            for write in _cleared(scene, kind, route)
+            for kind, route in [*routes, *_orphans(context)]
+            for write in _cleared(context, kind, route)
         ]
-        return [*changes, *_removals(scene)]
+        return [*changes, *_removals(context)]
 
 
-def _removals(scene: Scene) -> list[RoutingWrite]:
+def _removals(context: RoutingContext) -> list[RoutingWrite]:
     """Return the writes that remove our own routes."""
     return [
-        Remove(_ref(scene, kind, own["metadata"]["name"]), own["metadata"]["uid"])
-        for kind, own in own_routes(scene)
+        Remove(_ref(context, kind, own["metadata"]["name"]), own["metadata"]["uid"])
+        for kind, own in own_routes(context)
     ]
 
 
-def _ref(scene: Scene, kind: Kind, name: str) -> Ref:
-    return Ref(kind, namespace_of(scene.rollout), name)
+def _ref(context: RoutingContext, kind: Kind, name: str) -> Ref:
+    return Ref(kind, namespace_of(context.rollout), name)
 
 
-def _orphans(scene: Scene) -> Iterator[tuple[Kind, JSON]]:
+def _orphans(context: RoutingContext) -> Iterator[tuple[Kind, JSON]]:
     """Yield the routes that have our note, and that the spec names no longer."""
     for kind in (HTTP_ROUTE, GRPC_ROUTE):
-        for name, route in sorted(scene.of(kind).items()):
-            if name not in named(scene, kind) and note_key(scene.rollout) in _annotations(route):
+        for name, route in sorted(context.of(kind).items()):
+            if name not in named(context, kind) and note_key(context.rollout) in _annotations(
+                route
+            ):
                 yield kind, route
 
 
@@ -145,40 +147,46 @@ def _annotations(route: FrozenJSON) -> JSON:
     return route["metadata"].get("annotations") or {}
 
 
-def _noted(scene: Scene, route: FrozenJSON) -> str | None:
-    found = _annotations(route).get(note_key(scene.rollout))
+def _noted(context: RoutingContext, route: FrozenJSON) -> str | None:
+    found = _annotations(route).get(note_key(context.rollout))
     return str(found) if found is not None else None
 
 
-def _stable_rules(scene: Scene, route: FrozenJSON) -> list[tuple[JSON, Before]]:
+def _stable_rules(context: RoutingContext, route: FrozenJSON) -> list[tuple[JSON, Before]]:
     """Return the rules that name the stable Service, each with how it was before the rollout."""
-    arms, notes = arms_of(scene), parsed(_noted(scene, route))
+    arms, notes = arms_of(context), parsed(_noted(context, route))
     found = [rule for rule in rules_of(route) if find(rule, arms.stable, arms) is not None]
     notes += [None] * (len(found) - len(notes))
     return [(rule, before_of(rule, each, arms)) for rule, each in zip(found, notes, strict=False)]
 
 
-def _change(scene: Scene, kind: Kind, route: FrozenJSON, split: Split) -> list[RoutingWrite]:
+def _change(
+    context: RoutingContext, kind: Kind, route: FrozenJSON, split: Split
+) -> list[RoutingWrite]:
     """Return what makes a route of the user's say `split`."""
-    stable = _stable_rules(scene, route)
-    if split.percent == 0 and _noted(scene, route) is None and not _canary_has_some(scene, route):
-        return _written(scene, kind, route, _mirrored(scene, route, split), None)
+    stable = _stable_rules(context, route)
+    if (
+        split.percent == 0
+        and _noted(context, route) is None
+        and not _canary_has_some(context, route)
+    ):
+        return _written(context, kind, route, _mirrored(context, route, split), None)
     befores = iter([before for _, before in stable])
-    arms = arms_of(scene)
+    arms = arms_of(context)
     rules = [
         steered(rule, split.percent, next(befores), arms) if find(rule, arms.stable, arms) else rule
-        for rule in _mirrored(scene, route, split)
+        for rule in _mirrored(context, route, split)
     ]
-    return _written(scene, kind, route, rules, note(before for _, before in stable))
+    return _written(context, kind, route, rules, note(before for _, before in stable))
 
 
-def _canary_has_some(scene: Scene, route: FrozenJSON) -> bool:
-    return any(reach(rule, arms_of(scene)) > 0 for rule, _ in _stable_rules(scene, route))
+def _canary_has_some(context: RoutingContext, route: FrozenJSON) -> bool:
+    return any(reach(rule, arms_of(context)) > 0 for rule, _ in _stable_rules(context, route))
 
 
-def _mirrored(scene: Scene, route: FrozenJSON, split: Split) -> list[JSON]:
+def _mirrored(context: RoutingContext, route: FrozenJSON, split: Split) -> list[JSON]:
     """Return the rules of a route, with the mirrors of all requests that `split` asks for."""
-    arms = arms_of(scene)
+    arms = arms_of(context)
     shares = [] if split.cut_off else own_route.everywhere(split.mirrors)
     return [
         mirroring(rule, [mirror_filter(rule, share, arms) for share in shares], arms)
@@ -188,38 +196,38 @@ def _mirrored(scene: Scene, route: FrozenJSON, split: Split) -> list[JSON]:
     ]
 
 
-def _cleared(scene: Scene, kind: Kind, route: FrozenJSON) -> list[RoutingWrite]:
+def _cleared(context: RoutingContext, kind: Kind, route: FrozenJSON) -> list[RoutingWrite]:
     """Return what leaves a route as it was."""
-    befores = iter([before for _, before in _stable_rules(scene, route)])
-    arms = arms_of(scene)
-    changed = _noted(scene, route) is not None or _canary_has_some(scene, route)
-    rules = _mirrored(scene, route, _CUT_OFF)
+    befores = iter([before for _, before in _stable_rules(context, route)])
+    arms = arms_of(context)
+    changed = _noted(context, route) is not None or _canary_has_some(context, route)
+    rules = _mirrored(context, route, _CUT_OFF)
     if changed:
         rules = [
             restored(rule, next(befores), arms) if find(rule, arms.stable, arms) else rule
             for rule in rules
         ]
-    return _written(scene, kind, route, rules, None)
+    return _written(context, kind, route, rules, None)
 
 
 def _written(
-    scene: Scene, kind: Kind, route: FrozenJSON, rules: list[JSON], noted: str | None
+    context: RoutingContext, kind: Kind, route: FrozenJSON, rules: list[JSON], noted: str | None
 ) -> list[RoutingWrite]:
     """Return the change from what a route says to these rules and this note; none if there is none."""
     body: JSON = {}
     metadata: JSON = {}
-    if noted != _noted(scene, route):
-        metadata["annotations"] = {note_key(scene.rollout): noted}
+    if noted != _noted(context, route):
+        metadata["annotations"] = {note_key(context.rollout): noted}
     if rules != rules_of(route):
         body["spec"] = {"rules": rules}
     if not metadata and not body:
         return []
     if "resourceVersion" in route["metadata"]:
         metadata["resourceVersion"] = route["metadata"]["resourceVersion"]
-    return [Change(_ref(scene, kind, route["metadata"]["name"]), {"metadata": metadata, **body})]
+    return [Change(_ref(context, kind, route["metadata"]["name"]), {"metadata": metadata, **body})]
 
 
-def _own(scene: Scene, original: own_route.Original, split: Split) -> Keep | None:
+def _own(context: RoutingContext, original: own_route.Original, split: Split) -> Keep | None:
     """Return our own route beside one of the user's, unless its name is taken."""
     try:
         body = own_route.body(original, split)
@@ -227,77 +235,77 @@ def _own(scene: Scene, original: own_route.Original, split: Split) -> Keep | Non
         return None  # a problem, which says so
     if body is None:
         return None
-    present = scene.of(original.kind).get(body["metadata"]["name"])
-    free = present is None or is_ours(present, scene.rollout)
+    present = context.of(original.kind).get(body["metadata"]["name"])
+    free = present is None or is_ours(present, context.rollout)
     return Keep(original.kind, body) if free else None
 
 
-def _is_touched(scene: Scene, route: FrozenJSON) -> bool:
+def _is_touched(context: RoutingContext, route: FrozenJSON) -> bool:
     """Return whether anything of a route may lead to the canary."""
-    arms = arms_of(scene)
-    return _noted(scene, route) is not None or any(
+    arms = arms_of(context)
+    return _noted(context, route) is not None or any(
         find(rule, arms.canary, arms) is not None or mirrors_in(rule, arms)
-        for rule, _ in _stable_rules(scene, route)
+        for rule, _ in _stable_rules(context, route)
     )
 
 
-def _weight(scene: Scene, original: own_route.Original) -> int | None:
+def _weight(context: RoutingContext, original: own_route.Original) -> int | None:
     """Return what all rules of a route say, once its parents have confirmed it; nothing is soon confirmed."""
     route = original.route
-    percent = _percent(scene, route)
-    if not _is_touched(scene, route) or parents.confirmed(route):
+    percent = _percent(context, route)
+    if not _is_touched(context, route) or parents.confirmed(route):
         return percent
     return percent if percent == 0 and not parents.lags(route) else None
 
 
-def _said(scene: Scene, found: Iterable[own_route.Original]) -> Iterator[int]:
+def _said(context: RoutingContext, found: Iterable[own_route.Original]) -> Iterator[int]:
     """Yield what each rule of each route says of the canary, where we have written something."""
     for each in found:
-        if _is_touched(scene, each.route):
-            for rule, before in _stable_rules(scene, each.route):
-                percent = said(rule, before, arms_of(scene))
+        if _is_touched(context, each.route):
+            for rule, before in _stable_rules(context, each.route):
+                percent = said(rule, before, arms_of(context))
                 if percent is not None:
                     yield percent
 
 
-def _waits(scene: Scene, found: Iterable[own_route.Original]) -> Iterator[str]:
+def _waits(context: RoutingContext, found: Iterable[own_route.Original]) -> Iterator[str]:
     """Yield which parents have not confirmed what was written, in words."""
     for each in found:
-        if _is_touched(scene, each.route):
+        if _is_touched(context, each.route):
             yield from parents.waits(each.kind, each.route)
-    for kind, own in own_routes(scene):
+    for kind, own in own_routes(context):
         yield from parents.waits(kind, own)
 
 
-def _percent(scene: Scene, route: FrozenJSON) -> int | None:
-    arms = arms_of(scene)
-    found = {said(rule, before, arms) for rule, before in _stable_rules(scene, route)}
+def _percent(context: RoutingContext, route: FrozenJSON) -> int | None:
+    arms = arms_of(context)
+    found = {said(rule, before, arms) for rule, before in _stable_rules(context, route)}
     if not found:
         return 0
     return found.pop() if len(found) == 1 else None
 
 
-def _reach(scene: Scene, route: FrozenJSON) -> int:
+def _reach(context: RoutingContext, route: FrozenJSON) -> int:
     """Return the most that a route sends to the canary as it is written."""
-    if not _is_touched(scene, route):
+    if not _is_touched(context, route):
         return 0
-    arms = arms_of(scene)
-    rules = [rule for rule, _ in _stable_rules(scene, route)]
+    arms = arms_of(context)
+    rules = [rule for rule, _ in _stable_rules(context, route)]
     copied = any(mirrors_in(rule, arms) for rule in rules)
     return max((int(copied), *(reach(rule, arms) for rule in rules)))
 
 
-def _own_reach(scene: Scene, own: FrozenJSON) -> int:
+def _own_reach(context: RoutingContext, own: FrozenJSON) -> int:
     """Return the most that a route of our own may be sending: a header route counts as something."""
-    arms = arms_of(scene)
+    arms = arms_of(context)
     split = [rule for rule in rules_of(own) if find(rule, arms.stable, arms) is not None]
     return max((1, *(reach(rule, arms) for rule in split)))
 
 
-def _intact(scene: Scene, route: FrozenJSON) -> bool:
+def _intact(context: RoutingContext, route: FrozenJSON) -> bool:
     """Return whether the two arms are what we would write at the weight that they have."""
-    arms, noted = arms_of(scene), _noted(scene, route)
-    stable = _stable_rules(scene, route)
+    arms, noted = arms_of(context), _noted(context, route)
+    stable = _stable_rules(context, route)
     for rule, before in stable:
         percent = said(rule, before, arms)
         if percent is None:
@@ -308,15 +316,15 @@ def _intact(scene: Scene, route: FrozenJSON) -> bool:
     return noted is None or noted == note(before for _, before in stable)
 
 
-def _shaped(scene: Scene, wanted: Split, found: Iterable[own_route.Original]) -> bool:
+def _shaped(context: RoutingContext, wanted: Split, found: Iterable[own_route.Original]) -> bool:
     """Return whether the header and mirror routes are those of `wanted`, and confirmed."""
     expected: set[Ref] = set()
     for each in found:
-        percent = _percent(scene, each.route)
+        percent = _percent(context, each.route)
         split = wanted if percent is None else replace(wanted, percent=percent)
-        if _mirrored(scene, each.route, split) != rules_of(each.route):
+        if _mirrored(context, each.route, split) != rules_of(each.route):
             return False
-        copied = any(mirrors_in(rule, arms_of(scene)) for rule in rules_of(each.route))
+        copied = any(mirrors_in(rule, arms_of(context)) for rule in rules_of(each.route))
         if copied and not parents.confirmed(each.route):
             return False
         try:
@@ -324,33 +332,33 @@ def _shaped(scene: Scene, wanted: Split, found: Iterable[own_route.Original]) ->
         except Inexpressible:
             return False
         if body is not None:
-            expected.add(_ref(scene, each.kind, body["metadata"]["name"]))
-            if not _is_there(scene.of(each.kind), body, scene, each.route):
+            expected.add(_ref(context, each.kind, body["metadata"]["name"]))
+            if not _is_there(context.of(each.kind), body, context, each.route):
                 return False
-    present = {_ref(scene, kind, own["metadata"]["name"]) for kind, own in own_routes(scene)}
-    return present == expected and (bool(expected) or _needs_no_route(scene, wanted))
+    present = {_ref(context, kind, own["metadata"]["name"]) for kind, own in own_routes(context)}
+    return present == expected and (bool(expected) or _needs_no_route(context, wanted))
 
 
-def _needs_no_route(scene: Scene, wanted: Split) -> bool:
+def _needs_no_route(context: RoutingContext, wanted: Split) -> bool:
     """Return whether `wanted` holds without any route of our own."""
     if wanted.cut_off or not wanted.names:
         return True
     copied = any(
-        mirrors_in(rule, arms_of(scene))
-        for each in originals(scene)
+        mirrors_in(rule, arms_of(context))
+        for each in originals(context)
         for rule in rules_of(each.route)
     )
     return copied and not wanted.headers and not any(each.match for each in wanted.mirrors)
 
 
 def _is_there(
-    routes: Mapping[str, JSON], body: FrozenJSON, scene: Scene, original: FrozenJSON
+    routes: Mapping[str, JSON], body: FrozenJSON, context: RoutingContext, original: FrozenJSON
 ) -> bool:
     """Return whether our own route beside `original` is as it is to be, and confirmed."""
     own = routes.get(body["metadata"]["name"])
     return (
         own is not None
-        and is_ours(own, scene.rollout)
+        and is_ours(own, context.rollout)
         and not is_going(own)
         and own_route.is_as_wanted(body, own)
         and parents.confirmed(own, like=original)

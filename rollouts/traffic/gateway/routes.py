@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from rollouts.model.kinds import GROUP, JSON, FrozenJSON, Kind
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
+from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.gateway.own_route import Original
 from rollouts.traffic.gateway.rules import Arms
 from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of
-from rollouts.traffic.scene import Scene
 from rollouts.traffic.shapes import Shape
 
 KINDS = (HTTP_ROUTE, GRPC_ROUTE)
@@ -44,39 +44,39 @@ def note_key(rollout: FrozenJSON) -> str:
     return f"{NOTE}{rollout['metadata']['name']}"
 
 
-def arms_of(scene: Scene) -> Arms:
+def arms_of(context: RoutingContext) -> Arms:
     return Arms(
-        str(scene.spec.stable_service),
-        str(scene.spec.canary_service),
-        namespace_of(scene.rollout),
+        str(context.spec.stable_service),
+        str(context.spec.canary_service),
+        namespace_of(context.rollout),
     )
 
 
-def named(scene: Scene, kind: Kind) -> list[str]:
+def named(context: RoutingContext, kind: Kind) -> list[str]:
     """Return the names of the routes of this kind that the spec gives; none where it has other routers."""
-    return scene.spec.users_objects(kind)
+    return context.spec.users_objects(kind)
 
 
-def originals(scene: Scene) -> Iterator[Original]:
+def originals(context: RoutingContext) -> Iterator[Original]:
     """Yield the routes that the spec names and that are there, even while they are deleted."""
     for kind in KINDS:
-        if kind not in scene.served:
+        if kind not in context.served:
             continue
-        for name in named(scene, kind):
-            route = scene.of(kind).get(name)
-            if route is not None and not is_ours(route, scene.rollout):
-                yield original_of(scene, kind, route)
+        for name in named(context, kind):
+            route = context.of(kind).get(name)
+            if route is not None and not is_ours(route, context.rollout):
+                yield original_of(context, kind, route)
 
 
-def original_of(scene: Scene, kind: Kind, route: FrozenJSON) -> Original:
+def original_of(context: RoutingContext, kind: Kind, route: FrozenJSON) -> Original:
     """Return a route of the user's with what there is to know about it."""
-    own_name = canary_name(route["metadata"]["name"], scene.rollout, scene.of(kind))
-    return Original(kind, route, arms_of(scene), scene.rollout, own_name)
+    own_name = canary_name(route["metadata"]["name"], context.rollout, context.of(kind))
+    return Original(kind, route, arms_of(context), context.rollout, own_name)
 
 
-def own_routes(scene: Scene) -> Iterator[tuple[Kind, JSON]]:
+def own_routes(context: RoutingContext) -> Iterator[tuple[Kind, JSON]]:
     """Yield the routes that are the Rollout's own, and there to stay."""
     for kind in KINDS:
-        for _, route in sorted(scene.of(kind).items()):
-            if is_ours(route, scene.rollout) and not is_going(route):
+        for _, route in sorted(context.of(kind).items()):
+            if is_ours(route, context.rollout) and not is_going(route):
                 yield kind, route

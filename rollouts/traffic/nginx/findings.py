@@ -11,6 +11,7 @@ from rollouts.model.finding import Finding, about
 from rollouts.model.kinds import FrozenJSON, Ref
 from rollouts.model.routers.nginx import INGRESS, NginxRouting
 from rollouts.model.spec import RolloutSpec
+from rollouts.traffic.context import RoutingContext, leads_to
 from rollouts.traffic.nginx import headers, mirror, upstream
 from rollouts.traffic.nginx.ingresses import (
     default_service,
@@ -22,42 +23,41 @@ from rollouts.traffic.nginx.ingresses import (
     services,
 )
 from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of
-from rollouts.traffic.scene import Scene, leads_to
 
 _FIELD = "spec.strategy.canary.trafficRouting.nginx.stableIngresses"
 
 
-def findings(scene: Scene) -> Iterator[Finding]:
+def findings(context: RoutingContext) -> Iterator[Finding]:
     """Yield them, of the named Ingresses in the order of the spec, then of others."""
     reached: set[tuple[str, str]] = set()
-    for index, stable in enumerate(scene.said_to(NginxRouting).stable_ingresses):
+    for index, stable in enumerate(context.said_to(NginxRouting).stable_ingresses):
         field = f"{_FIELD}[{index}]"
-        ingress = scene.of(INGRESS).get(stable)
+        ingress = context.of(INGRESS).get(stable)
         if ingress is None or is_going(ingress):
             yield Finding(
                 "error",
                 "IngressNotFound",
                 f"Ingress {stable} does not exist; create it, or correct stableIngresses",
                 field,
-                absent=Ref(INGRESS, namespace_of(scene.rollout), stable),
+                absent=Ref(INGRESS, namespace_of(context.rollout), stable),
             )
             continue
-        reached.update(routes(rules_to(ingress, scene.spec.stable_service)))
-        yield from about(field, _of_stable(scene, stable, ingress))
-    yield from headers.findings(scene.spec)
-    yield from mirror.findings(scene)
-    yield from _others(scene, reached)
+        reached.update(routes(rules_to(ingress, context.spec.stable_service)))
+        yield from about(field, _of_stable(context, stable, ingress))
+    yield from headers.findings(context.spec)
+    yield from mirror.findings(context)
+    yield from _others(context, reached)
 
 
-def _of_stable(scene: Scene, stable: str, ingress: FrozenJSON) -> Iterator[Finding]:
-    if not any(rules_to(ingress, scene.spec.stable_service)):
-        yield _no_rule(stable, ingress, scene.spec)
-    elif falls_back_to(ingress, scene.spec.stable_service):
-        yield _default(stable, scene.spec)
-    prefix = scene.said_to(NginxRouting).annotation_prefix
-    ingresses = scene.of(INGRESS)
-    canary = ingresses.get(canary_name(stable, scene.rollout, ingresses))
-    if canary is not None and not is_ours(canary, scene.rollout):
+def _of_stable(context: RoutingContext, stable: str, ingress: FrozenJSON) -> Iterator[Finding]:
+    if not any(rules_to(ingress, context.spec.stable_service)):
+        yield _no_rule(stable, ingress, context.spec)
+    elif falls_back_to(ingress, context.spec.stable_service):
+        yield _default(stable, context.spec)
+    prefix = context.said_to(NginxRouting).annotation_prefix
+    ingresses = context.of(INGRESS)
+    canary = ingresses.get(canary_name(stable, context.rollout, ingresses))
+    if canary is not None and not is_ours(canary, context.rollout):
         yield Finding(
             "error",
             "CanaryIngressNotOurs",
@@ -65,9 +65,9 @@ def _of_stable(scene: Scene, stable: str, ingress: FrozenJSON) -> Iterator[Findi
         )
     if upstream.sticks(ingress, prefix):
         yield _affinity(
-            stable, legacy=upstream.behaviour(ingress, scene.said_to(NginxRouting)) == "legacy"
+            stable, legacy=upstream.behaviour(ingress, context.said_to(NginxRouting)) == "legacy"
         )
-    yield from upstream.findings(stable, ingress, prefix, scene.spec.stable_service)
+    yield from upstream.findings(stable, ingress, prefix, context.spec.stable_service)
 
 
 def _affinity(stable: str, *, legacy: bool) -> Finding:
@@ -106,11 +106,11 @@ def _default(name: str, spec: RolloutSpec) -> Finding:
     )
 
 
-def _others(scene: Scene, reached: set[tuple[str, str]]) -> Iterator[Finding]:
+def _others(context: RoutingContext, reached: set[tuple[str, str]]) -> Iterator[Finding]:
     """Yield what other Ingresses do to our hosts, paths and Service."""
-    spec, routing = scene.spec, scene.said_to(NginxRouting)
-    for found, ingress in sorted(scene.of(INGRESS).items()):
-        if found in routing.stable_ingresses or is_ours(ingress, scene.rollout):
+    spec, routing = context.spec, context.said_to(NginxRouting)
+    for found, ingress in sorted(context.of(INGRESS).items()):
+        if found in routing.stable_ingresses or is_ours(ingress, context.rollout):
             continue
         if is_going(ingress):
             continue

@@ -20,6 +20,7 @@ from rollouts.model.kinds import JSON, SERVICE, FrozenJSON, Ref
 from rollouts.model.route import Change, Split
 from rollouts.model.routers.nginx import INGRESS, NginxRouting
 from rollouts.model.spec import RolloutSpec
+from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.nginx.ingresses import (
     annotation,
     default_service,
@@ -29,48 +30,47 @@ from rollouts.traffic.nginx.ingresses import (
     services,
 )
 from rollouts.traffic.ownership import is_going, namespace_of
-from rollouts.traffic.scene import Scene
 
 KEY = "mirror-target"
 _HTTP_PORT = 80
 
 
-def changes(scene: Scene, split: Split) -> list[Change]:
+def changes(context: RoutingContext, split: Split) -> list[Change]:
     """Return the changes after which the user's Ingresses mirror as `split` says, and no others."""
-    prefix, found = scene.said_to(NginxRouting).annotation_prefix, []
-    for name, ingress in sorted(scene.of(INGRESS).items()):
+    prefix, found = context.said_to(NginxRouting).annotation_prefix, []
+    for name, ingress in sorted(context.of(INGRESS).items()):
         now = annotation(ingress, prefix, KEY)
-        wanted = _wanted(scene, name, ingress, split)
-        if now == wanted or (now is not None and not is_ours(scene, now)):
+        wanted = _wanted(context, name, ingress, split)
+        if now == wanted or (now is not None and not is_ours(context, now)):
             continue
         metadata: JSON = {"annotations": {f"{prefix}/{KEY}": wanted}}
         version = ingress["metadata"].get("resourceVersion")
         if version is not None:
             metadata["resourceVersion"] = version
-        ref = Ref(INGRESS, namespace_of(scene.rollout), name)
+        ref = Ref(INGRESS, namespace_of(context.rollout), name)
         found.append(Change(ref, {"metadata": metadata}))
     return found
 
 
-def exists(scene: Scene) -> bool:
+def exists(context: RoutingContext) -> bool:
     """Return whether any Ingress mirrors to our canary."""
-    prefix = scene.said_to(NginxRouting).annotation_prefix
-    values = (annotation(each, prefix, KEY) for each in scene.of(INGRESS).values())
-    return any(value is not None and is_ours(scene, value) for value in values)
+    prefix = context.said_to(NginxRouting).annotation_prefix
+    values = (annotation(each, prefix, KEY) for each in context.of(INGRESS).values())
+    return any(value is not None and is_ours(context, value) for value in values)
 
 
-def shaped(scene: Scene, wanted: Split) -> bool:
+def shaped(context: RoutingContext, wanted: Split) -> bool:
     """Return whether the Ingresses mirror as `wanted` says."""
-    prefix = scene.said_to(NginxRouting).annotation_prefix
-    for name, ingress in scene.of(INGRESS).items():
-        now, target = annotation(ingress, prefix, KEY), _wanted(scene, name, ingress, wanted)
-        ours = now is not None and is_ours(scene, now)
+    prefix = context.said_to(NginxRouting).annotation_prefix
+    for name, ingress in context.of(INGRESS).items():
+        now, target = annotation(ingress, prefix, KEY), _wanted(context, name, ingress, wanted)
+        ours = now is not None and is_ours(context, now)
         if is_going(ingress):
             continue
         if (target is not None and now != target) or (target is None and ours):
             return False
     return not mirrors(wanted) or any(
-        _target(scene, ingress) for ingress in _stable(scene).values()
+        _target(context, ingress) for ingress in _stable(context).values()
     )
 
 
@@ -79,19 +79,19 @@ def mirrors(split: Split) -> bool:
     return not split.cut_off and any(route.percentage != 0 for route in split.mirrors)
 
 
-def is_ours(scene: Scene, value: str) -> bool:
+def is_ours(context: RoutingContext, value: str) -> bool:
     """Return whether a mirror-target names the canary Service."""
-    return bool(re.match(rf"{re.escape(_host(scene))}(:|/|\$|$)", value))
+    return bool(re.match(rf"{re.escape(_host(context))}(:|/|\$|$)", value))
 
 
-def findings(scene: Scene) -> Iterator[Finding]:
+def findings(context: RoutingContext) -> Iterator[Finding]:
     """Yield what is in the way of the mirror routes that some step sets."""
-    spec, prefix = scene.spec, scene.said_to(NginxRouting).annotation_prefix
+    spec, prefix = context.spec, context.said_to(NginxRouting).annotation_prefix
     if not any(step.set_mirror_route is not None for step in spec.steps):
         return
-    for name, ingress in sorted(_stable(scene).items()):
+    for name, ingress in sorted(_stable(context).items()):
         now = annotation(ingress, prefix, KEY)
-        if now is not None and not is_ours(scene, now):
+        if now is not None and not is_ours(context, now):
             yield Finding(
                 "error",
                 "MirrorTargetTaken",
@@ -111,7 +111,7 @@ def findings(scene: Scene) -> Iterator[Finding]:
                     f" those requests as well; give {spec.stable_service} an Ingress of its own"
                 ),
             )
-        if _port(scene, ingress) is None and any(rules_to(ingress, spec.stable_service)):
+        if _port(context, ingress) is None and any(rules_to(ingress, spec.stable_service)):
             yield Finding(
                 "error",
                 "MirrorPortUnknown",
@@ -122,50 +122,50 @@ def findings(scene: Scene) -> Iterator[Finding]:
             )
 
 
-def _wanted(scene: Scene, name: str, ingress: FrozenJSON, split: Split) -> str | None:
-    if name not in scene.said_to(NginxRouting).stable_ingresses or not mirrors(split):
+def _wanted(context: RoutingContext, name: str, ingress: FrozenJSON, split: Split) -> str | None:
+    if name not in context.said_to(NginxRouting).stable_ingresses or not mirrors(split):
         return None
-    return _target(scene, ingress)
+    return _target(context, ingress)
 
 
-def _stable(scene: Scene) -> Mapping[str, JSON]:
+def _stable(context: RoutingContext) -> Mapping[str, JSON]:
     """Return the stable Ingresses that are there."""
-    named = scene.said_to(NginxRouting).stable_ingresses
+    named = context.said_to(NginxRouting).stable_ingresses
     return {
         name: each
-        for name, each in scene.of(INGRESS).items()
+        for name, each in context.of(INGRESS).items()
         if name in named
         and not is_going(each)
-        and not is_canary(each, scene.said_to(NginxRouting).annotation_prefix)
+        and not is_canary(each, context.said_to(NginxRouting).annotation_prefix)
     }
 
 
-def _host(scene: Scene) -> str:
-    service, namespace = scene.spec.canary_service, namespace_of(scene.rollout)
+def _host(context: RoutingContext) -> str:
+    service, namespace = context.spec.canary_service, namespace_of(context.rollout)
     return f"http://{service}.{namespace}.svc.cluster.local"
 
 
-def _target(scene: Scene, ingress: FrozenJSON) -> str | None:
+def _target(context: RoutingContext, ingress: FrozenJSON) -> str | None:
     """Return the URL of the canary Service; None when the Ingress does not lead to its port."""
-    port = _port(scene, ingress)
+    port = _port(context, ingress)
     if port is None:
         return None
-    return f"{_host(scene)}{'' if port == _HTTP_PORT else f':{port}'}$request_uri"
+    return f"{_host(context)}{'' if port == _HTTP_PORT else f':{port}'}$request_uri"
 
 
-def _port(scene: Scene, ingress: FrozenJSON) -> int | None:
+def _port(context: RoutingContext, ingress: FrozenJSON) -> int | None:
     """Return the port of the first path that leads to the stable Service."""
-    for rule in rules_to(ingress, scene.spec.stable_service):
+    for rule in rules_to(ingress, context.spec.stable_service):
         port = paths(rule)[0]["backend"]["service"].get("port") or {}
         number = port.get("number")
-        return int(number) if number is not None else _named(scene, str(port.get("name")))
+        return int(number) if number is not None else _named(context, str(port.get("name")))
     return None
 
 
-def _named(scene: Scene, name: str) -> int | None:
+def _named(context: RoutingContext, name: str) -> int | None:
     """Return the number of a port by its name, as the canary Service or the stable one says."""
-    for service in _services(scene.spec):
-        found: JSON = scene.of(SERVICE).get(service) or {}
+    for service in _services(context.spec):
+        found: JSON = context.of(SERVICE).get(service) or {}
         for port in (found.get("spec") or {}).get("ports") or []:
             if port.get("name") == name:
                 return int(port["port"])

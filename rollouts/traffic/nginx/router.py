@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from rollouts.model.kinds import JSON, FrozenJSON, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
 from rollouts.model.routers.nginx import INGRESS, NginxRouting
+from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.leftovers import removals
 from rollouts.traffic.nginx import headers, mirror
 from rollouts.traffic.nginx.counters import IngressCounters
@@ -31,7 +32,6 @@ from rollouts.traffic.nginx.ingresses import (
 from rollouts.traffic.nginx.upstream import holds, released, shaping
 from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of, own_metadata
 from rollouts.traffic.router import Router, RoutingKind
-from rollouts.traffic.scene import Scene
 
 _WHOLE_PERCENTAGE = re.compile(r"\d{1,2}|100", re.ASCII)
 _LEGACY_CLASS = "kubernetes.io/ingress.class"
@@ -45,26 +45,26 @@ class Nginx(Router):
     kinds = (RoutingKind(INGRESS, gone_is_stable=True),)
     counters = IngressCounters()
 
-    def observe(self, scene: Scene, wanted: Split) -> Route:
+    def observe(self, context: RoutingContext, wanted: Split) -> Route:
         """Return what the canary Ingresses say now, and everything that is found in the Ingresses."""
-        expected, routing = _expected(scene), scene.said_to(NginxRouting)
-        ours = {name: each for name, each in _owned(scene).items() if not is_going(each)}
+        expected, routing = _expected(context), context.said_to(NginxRouting)
+        ours = {name: each for name, each in _owned(context).items() if not is_going(each)}
         weights = {_weight(ours[name], routing) if name in ours else None for name in expected}
         if not any(name in ours for name in expected):
             weights = {0}
         said = frozenset(each for each in weights if each is not None and len(weights) > 1)
-        mirrored = mirror.exists(scene)
+        mirrored = mirror.exists(context)
         return Route(
             exists=bool(ours) or mirrored,
             weight=weights.pop() if len(weights) == 1 else None,
             highest=max([int(mirrored), *(_reach(each, routing) for each in ours.values())]),
-            intact=all(_intact(scene, each, wanted) for each in ours.values()),
-            shaped=_shaped(scene, ours, wanted) and mirror.shaped(scene, wanted),
-            findings=tuple(findings(scene)),
+            intact=all(_intact(context, each, wanted) for each in ours.values()),
+            shaped=_shaped(context, ours, wanted) and mirror.shaped(context, wanted),
+            findings=tuple(findings(context)),
             said=said,
         )
 
-    def render(self, scene: Scene, split: Split) -> list[RoutingWrite]:
+    def render(self, context: RoutingContext, split: Split) -> list[RoutingWrite]:
         """
         Return the writes after which the canary Ingresses say `split`.
 
@@ -73,63 +73,65 @@ class Nginx(Router):
         else the user wants in a canary Ingress stays as long as that does. Of a canary Ingress whose stable one is gone the rules stay; one that the spec no longer
         asks for is cut off. One of that name that is somebody else's is left alone.
         """
-        bodies = list(_canaries(scene, split))
+        bodies = list(_canaries(context, split))
         keeps = [Keep(INGRESS, body) for body in bodies]
-        extra = (_without_foreign_annotations(scene, body) for body in bodies)
-        return [*keeps, *(each for each in extra if each), *mirror.changes(scene, split)]
+        extra = (_without_foreign_annotations(context, body) for body in bodies)
+        return [*keeps, *(each for each in extra if each), *mirror.changes(context, split)]
 
-    def clear(self, scene: Scene) -> list[RoutingWrite]:
+    def clear(self, context: RoutingContext) -> list[RoutingWrite]:
         """
         Return the writes that leave the user's Ingresses as if no rollout had ever been.
 
         Where the spec does not name them any more, only what is our own goes: what the annotations
         were called is not known.
         """
-        if not scene.names(NginxRouting):
-            return removals(scene, INGRESS)
+        if not context.names(NginxRouting):
+            return removals(context, INGRESS)
         removed = [
-            Remove(Ref(INGRESS, namespace_of(scene.rollout), name), each["metadata"]["uid"])
-            for name, each in _owned(scene).items()
+            Remove(Ref(INGRESS, namespace_of(context.rollout), name), each["metadata"]["uid"])
+            for name, each in _owned(context).items()
         ]
-        return [*removed, *mirror.changes(scene, _CUT_OFF)]
+        return [*removed, *mirror.changes(context, _CUT_OFF)]
 
 
-def _expected(scene: Scene) -> dict[str, str]:
+def _expected(context: RoutingContext) -> dict[str, str]:
     """Return the stable Ingress that each of our canary Ingresses is made from, by the latter's name."""
-    names, found = scene.said_to(NginxRouting).stable_ingresses, scene.of(INGRESS)
-    return {canary_name(stable, scene.rollout, found): stable for stable in names}
+    names, found = context.said_to(NginxRouting).stable_ingresses, context.of(INGRESS)
+    return {canary_name(stable, context.rollout, found): stable for stable in names}
 
 
-def _owned(scene: Scene) -> dict[str, JSON]:
+def _owned(context: RoutingContext) -> dict[str, JSON]:
     """Return the canary Ingresses that exist and are this Rollout's, orphans included."""
-    names, prefix = _expected(scene), scene.said_to(NginxRouting).annotation_prefix
+    names, prefix = _expected(context), context.said_to(NginxRouting).annotation_prefix
     return {
         name: each
-        for name, each in sorted(scene.of(INGRESS).items())
-        if is_ours(each, scene.rollout) and (name in names or is_canary(each, prefix))
+        for name, each in sorted(context.of(INGRESS).items())
+        if is_ours(each, context.rollout) and (name in names or is_canary(each, prefix))
     }
 
 
-def _canaries(scene: Scene, split: Split) -> Iterator[JSON]:
+def _canaries(context: RoutingContext, split: Split) -> Iterator[JSON]:
     """Yield the canary Ingresses as they are to be."""
-    ingresses, expected = scene.of(INGRESS), _expected(scene)
+    ingresses, expected = context.of(INGRESS), _expected(context)
     for name, stable in expected.items():
         ingress, present = ingresses.get(stable), ingresses.get(name)
-        if present is not None and not is_ours(present, scene.rollout):
+        if present is not None and not is_ours(present, context.rollout):
             continue
-        rules = list(_rules(scene, ingress)) if ingress is not None else []
+        rules = list(_rules(context, ingress)) if ingress is not None else []
         if ingress is not None and rules:
-            yield _canary(scene, name, ingress, rules, split)
+            yield _canary(context, name, ingress, rules, split)
         elif present is not None:
-            yield _canary(scene, name, present, rules_of(present), split)
-    for name, orphan in _owned(scene).items():
+            yield _canary(context, name, present, rules_of(present), split)
+    for name, orphan in _owned(context).items():
         if name not in expected:
-            yield _canary(scene, name, orphan, rules_of(orphan), _CUT_OFF)
+            yield _canary(context, name, orphan, rules_of(orphan), _CUT_OFF)
 
 
-def _canary(scene: Scene, name: str, like: FrozenJSON, rules: list[JSON], split: Split) -> JSON:
+def _canary(
+    context: RoutingContext, name: str, like: FrozenJSON, rules: list[JSON], split: Split
+) -> JSON:
     """Return the canary Ingress of this name, of the same class as `like`, and to a Service as its own."""
-    routing = scene.said_to(NginxRouting)
+    routing = context.said_to(NginxRouting)
     prefix = routing.annotation_prefix
     legacy_class = annotations(like).get(_LEGACY_CLASS)
     legacy = {_LEGACY_CLASS: legacy_class} if legacy_class is not None else {}
@@ -140,7 +142,7 @@ def _canary(scene: Scene, name: str, like: FrozenJSON, rules: list[JSON], split:
         "apiVersion": INGRESS.api_version,
         "kind": INGRESS.name,
         "metadata": {
-            **own_metadata(name, scene.rollout),
+            **own_metadata(name, context.rollout),
             "annotations": {
                 **shaping(like, prefix),
                 **_annotations(routing, split),
@@ -152,16 +154,16 @@ def _canary(scene: Scene, name: str, like: FrozenJSON, rules: list[JSON], split:
     }
 
 
-def _rules(scene: Scene, ingress: FrozenJSON) -> Iterator[JSON]:
+def _rules(context: RoutingContext, ingress: FrozenJSON) -> Iterator[JSON]:
     """Yield the rules with the paths that lead to the stable Service, leading to the canary's."""
-    for rule in rules_to(ingress, scene.spec.stable_service):
-        paths = [_to_canary(scene, path) for path in rule["http"]["paths"]]
+    for rule in rules_to(ingress, context.spec.stable_service):
+        paths = [_to_canary(context, path) for path in rule["http"]["paths"]]
         yield {**rule, "http": {"paths": paths}}
 
 
-def _to_canary(scene: Scene, path: FrozenJSON) -> JSON:
+def _to_canary(context: RoutingContext, path: FrozenJSON) -> JSON:
     service = path["backend"]["service"]
-    return {**path, "backend": {"service": {**service, "name": scene.spec.canary_service}}}
+    return {**path, "backend": {"service": {**service, "name": context.spec.canary_service}}}
 
 
 def _annotations(routing: NginxRouting, split: Split) -> dict[str, str]:
@@ -179,17 +181,17 @@ def _sends(key: str) -> bool:
     return key.rpartition("/")[2].startswith(headers.RULE)
 
 
-def _without_foreign_annotations(scene: Scene, body: FrozenJSON) -> Change | None:
+def _without_foreign_annotations(context: RoutingContext, body: FrozenJSON) -> Change | None:
     """
     Return what takes away annotations of the canary or its upstream that are not to be there.
 
     A server-side apply would leave those that somebody else wrote.
     """
     metadata = body["metadata"]
-    present = scene.of(INGRESS).get(metadata["name"])
+    present = context.of(INGRESS).get(metadata["name"])
     if present is None:
         return None
-    found = _of_canary(present, scene.said_to(NginxRouting).annotation_prefix)
+    found = _of_canary(present, context.said_to(NginxRouting).annotation_prefix)
     foreign = [key for key in found if key not in metadata["annotations"]]
     if not foreign:
         return None
@@ -219,16 +221,16 @@ def _reach(ingress: FrozenJSON, routing: NginxRouting) -> int:
     return max(weight, 1) if reaching or holds(ingress, prefix) else weight
 
 
-def _shaped(scene: Scene, ours: dict[str, JSON], wanted: Split) -> bool:
+def _shaped(context: RoutingContext, ours: dict[str, JSON], wanted: Split) -> bool:
     """Return whether those that ought to be there have the header rules of `wanted`, and no others."""
-    prefix = scene.said_to(NginxRouting).annotation_prefix
-    asked = _header_rules(_annotations(scene.said_to(NginxRouting), wanted), prefix)
+    prefix = context.said_to(NginxRouting).annotation_prefix
+    asked = _header_rules(_annotations(context.said_to(NginxRouting), wanted), prefix)
     allowed = [asked] if wanted.headers else [asked, {}]
     return all(
         _header_rules(annotations(ours[name]), prefix) in allowed
         if name in ours
         else not wanted.headers
-        for name in _expected(scene)
+        for name in _expected(context)
     )
 
 
@@ -237,19 +239,19 @@ def _header_rules(found: JSON, prefix: str) -> dict[str, str]:
     return {key: found[key] for each in headers.RULES if (key := f"{prefix}/{each}") in found}
 
 
-def _intact(scene: Scene, ingress: FrozenJSON, wanted: Split) -> bool:
+def _intact(context: RoutingContext, ingress: FrozenJSON, wanted: Split) -> bool:
     """Return whether it is what we would write, at whatever weight it has, with a header route or none."""
-    weight = _weight(ingress, scene.said_to(NginxRouting))
+    weight = _weight(ingress, context.said_to(NginxRouting))
     if weight is None:
         return False
-    name, prefix = ingress["metadata"]["name"], scene.said_to(NginxRouting).annotation_prefix
-    routes = [(route,) for route in headers.header_routes(scene.spec)]
+    name, prefix = ingress["metadata"]["name"], context.said_to(NginxRouting).annotation_prefix
+    routes = [(route,) for route in headers.header_routes(context.spec)]
     shapes = [Split(weight, cut_off=True), Split(weight), Split(weight, wanted.headers)]
     shapes += [Split(weight, route) for route in routes]
     return any(
         body["metadata"]["name"] == name and _same(body, ingress, prefix)
         for shape in shapes
-        for body in _canaries(scene, shape)
+        for body in _canaries(context, shape)
     )
 
 

@@ -7,8 +7,8 @@ from rollouts.model.kinds import JSON, Kind
 from rollouts.model.route import Keep, Route, Split
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.validation import parse_rollout
+from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.nginx.router import Nginx
-from rollouts.traffic.scene import Scene
 from tests.fakes import kubernetes
 
 PREFIX = "nginx.ingress.kubernetes.io"
@@ -25,15 +25,19 @@ def rollout(stable: tuple[str, ...] = ("web",), name: str = "checkout", **routin
     return found
 
 
-def scene(ingresses: Ingresses, obj: JSON | None = None, **others: dict[Kind, Any]) -> Scene:
+def context(
+    ingresses: Ingresses, obj: JSON | None = None, **others: dict[Kind, Any]
+) -> RoutingContext:
     obj = obj or rollout()
-    return Scene(parse_rollout(obj), obj, {INGRESS: ingresses, **others.get("objects", {})})
+    return RoutingContext(
+        parse_rollout(obj), obj, {INGRESS: ingresses, **others.get("objects", {})}
+    )
 
 
 def observe(
     ingresses: Ingresses, obj: JSON | None = None, wanted: Split = NOTHING, **others: Any
 ) -> Route:
-    return Nginx().observe(scene(ingresses, obj, **others), wanted)
+    return Nginx().observe(context(ingresses, obj, **others), wanted)
 
 
 def render(
@@ -46,7 +50,7 @@ def render(
 ) -> list[JSON]:
     """Return the canary Ingresses that are to be kept."""
     split = Split(percent, headers, cut_off=cut_off)
-    writes = Nginx().render(scene(ingresses, obj), split)
+    writes = Nginx().render(context(ingresses, obj), split)
     return [dict(write.body) for write in writes if isinstance(write, Keep)]
 
 

@@ -8,8 +8,8 @@ from rollouts.model.kinds import JSON, Kind
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.model.validation import parse_rollout
+from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.gateway.router import Gateway
-from rollouts.traffic.scene import Scene
 from tests.fakes import kubernetes
 
 NOTHING = Split()
@@ -75,18 +75,18 @@ def accepted(body: JSON, status: str = "True", kinds: Iterable[str] = ("Accepted
     return {**body, "status": {"parents": copy.deepcopy(parents)}}
 
 
-def scene(routes: Routes, obj: JSON | None = None, **how: Any) -> Scene:
+def context(routes: Routes, obj: JSON | None = None, **how: Any) -> RoutingContext:
     obj = obj or rollout()
     objects = {HTTP_ROUTE: routes, GRPC_ROUTE: how.get("grpc", {})} | how.get("besides", {})
-    return Scene(parse_rollout(obj), obj, objects, how.get("served", SERVED))
+    return RoutingContext(parse_rollout(obj), obj, objects, how.get("served", SERVED))
 
 
 def observe(routes: Routes, obj: JSON | None = None, wanted: Split = NOTHING, **how: Any) -> Route:
-    return Gateway().observe(scene(routes, obj, **how), wanted)
+    return Gateway().observe(context(routes, obj, **how), wanted)
 
 
 def render(routes: Routes, split: Split, obj: JSON | None = None) -> list[RoutingWrite]:
-    return Gateway().render(scene(routes, obj), split)
+    return Gateway().render(context(routes, obj), split)
 
 
 def after(routes: Routes, writes: list[RoutingWrite], *, accept: bool = True) -> Routes:

@@ -12,7 +12,7 @@ from rollouts.model.kinds import JSON, SERVICE, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, Split
 from rollouts.model.routers.smi import TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS
 from rollouts.model.validation import parse_rollout
-from rollouts.traffic.scene import Scene
+from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.smi import SMI
 from tests.fakes import kubernetes
 from tests.unit.traffic import upstream
@@ -30,19 +30,23 @@ def rollout(**smi: Any) -> JSON:
     return found
 
 
-def scene(splits: Splits, obj: JSON | None = None, version: str | None = "v1alpha4") -> Scene:
+def context(
+    splits: Splits, obj: JSON | None = None, version: str | None = "v1alpha4"
+) -> RoutingContext:
     obj = obj or rollout()
     served = {TRAFFIC_SPLIT: version} if version else {}
-    return Scene(parse_rollout(obj), obj, {TRAFFIC_SPLIT: splits, SERVICE: SERVICES}, served)
+    return RoutingContext(
+        parse_rollout(obj), obj, {TRAFFIC_SPLIT: splits, SERVICE: SERVICES}, served
+    )
 
 
 def observe(splits: Splits, obj: JSON | None = None, wanted: Split = NOTHING) -> Route:
-    return SMI().observe(scene(splits, obj), wanted)
+    return SMI().observe(context(splits, obj), wanted)
 
 
 def live(percent: int, obj: JSON | None = None, version: str = "v1alpha4") -> Splits:
     """Return the namespace's TrafficSplits while the canary has this weight."""
-    (keep,) = SMI().render(scene({}, obj, version), Split(percent))
+    (keep,) = SMI().render(context({}, obj, version), Split(percent))
     assert isinstance(keep, Keep)
     body = copy.deepcopy(dict(keep.body))
     body["metadata"].update(uid="uid-2", resourceVersion="7", generation=1)
@@ -57,7 +61,7 @@ def foreign(name: str, root: str = "checkout") -> Splits:
 
 @pytest.mark.parametrize("version", TRAFFIC_SPLIT_VERSIONS)
 def test_a_traffic_split_in_full(version: str) -> None:
-    (keep,) = SMI().render(scene({}, version=version), Split(25))
+    (keep,) = SMI().render(context({}, version=version), Split(25))
     assert keep == Keep(
         TRAFFIC_SPLIT,
         {
@@ -106,7 +110,7 @@ def test_the_originals_take_it(file: str, version: str, percent: int) -> None:
 
 def test_the_names_that_the_spec_gives_are_used() -> None:
     obj = rollout(trafficSplitName="split", **ROOT)
-    (keep,) = SMI().render(scene({}, obj), Split(5))
+    (keep,) = SMI().render(context({}, obj), Split(5))
     assert isinstance(keep, Keep)
     assert (keep.body["metadata"]["name"], keep.body["spec"]["service"]) == (
         "split",
@@ -117,7 +121,7 @@ def test_the_names_that_the_spec_gives_are_used() -> None:
 @given(st.integers(0, 100), st.sampled_from(TRAFFIC_SPLIT_VERSIONS), st.booleans())
 def test_what_was_rendered_is_what_is_seen(percent: int, version: str, apart: bool) -> None:
     obj = rollout(**(ROOT if apart else {}))
-    seen = SMI().observe(scene(live(percent, obj, version), obj, version), NOTHING)
+    seen = SMI().observe(context(live(percent, obj, version), obj, version), NOTHING)
     assert (seen.weight, seen.highest) == (percent, percent)
     assert (seen.intact, seen.shaped, seen.findings) == (True, True, ())
     assert seen.exists is (not apart or percent > 0)
@@ -165,7 +169,7 @@ def test_a_change_by_somebody_else_is_noticed_and_put_back(part: str) -> None:
         case "none":
             del spec["backends"]
     assert not observe(found).intact
-    keep, *more = SMI().render(scene(found), Split(25))
+    keep, *more = SMI().render(context(found), Split(25))
     assert isinstance(keep, Keep)
     taken = Change(Ref(TRAFFIC_SPLIT, "shop", "checkout"), {"spec": {"matches": None}})
     assert more == ([taken] if part == "matches" else [])
@@ -173,9 +177,9 @@ def test_a_change_by_somebody_else_is_noticed_and_put_back(part: str) -> None:
 
 def test_a_root_that_is_the_stable_service_needs_nothing_at_rest() -> None:
     assert observe({}) == Route()
-    (removal,) = SMI().clear(scene(live(5)))
+    (removal,) = SMI().clear(context(live(5)))
     assert removal == Remove(Ref(TRAFFIC_SPLIT, "shop", "checkout"), "uid-2")
-    assert SMI().clear(scene({})) == []
+    assert SMI().clear(context({})) == []
 
 
 def test_another_root_is_split_even_at_rest() -> None:
@@ -183,10 +187,10 @@ def test_another_root_is_split_even_at_rest() -> None:
     obj = rollout(**ROOT)
     seen = observe({}, obj)
     assert (seen.exists, seen.weight, seen.highest, seen.intact) == (True, None, 1, False)
-    (keep,) = SMI().clear(scene({}, obj))
-    assert keep == SMI().render(scene({}, obj), Split())[0]
-    assert SMI().clear(scene(live(25, obj), obj)) == [keep]
-    assert SMI().clear(scene(live(0, obj), obj)) == []
+    (keep,) = SMI().clear(context({}, obj))
+    assert keep == SMI().render(context({}, obj), Split())[0]
+    assert SMI().clear(context(live(25, obj), obj)) == [keep]
+    assert SMI().clear(context(live(0, obj), obj)) == []
     assert observe(live(0, obj), obj) == Route()
 
 
@@ -201,8 +205,8 @@ def test_one_of_ours_by_a_name_that_the_spec_had_before_goes() -> None:
     seen = observe(found, obj)
     assert (seen.exists, seen.weight, seen.highest) == (True, None, 25)
     removal = Remove(Ref(TRAFFIC_SPLIT, "shop", "checkout"), "uid-2")
-    assert SMI().render(scene(found, obj), Split(5))[1:] == [removal]
-    assert SMI().clear(scene(found, obj)) == [removal]
+    assert SMI().render(context(found, obj), Split(5))[1:] == [removal]
+    assert SMI().clear(context(found, obj)) == [removal]
 
 
 def test_one_that_is_not_ours_is_never_written() -> None:
@@ -212,13 +216,13 @@ def test_one_that_is_not_ours_is_never_written() -> None:
         assert finding.reason == "TrafficSplitNotOurs"
         seen = observe(theirs, obj)
         assert (seen.exists, seen.weight, seen.highest) == (False, 0, 0)
-        assert SMI().render(scene(theirs, obj), Split(5)) == []
-        assert SMI().clear(scene(theirs, obj)) == []
+        assert SMI().render(context(theirs, obj), Split(5)) == []
+        assert SMI().clear(context(theirs, obj)) == []
 
 
 def test_a_cluster_without_traffic_splits() -> None:
     for obj in (rollout(), rollout(**ROOT)):
-        bare = scene({}, obj, None)
+        bare = context({}, obj, None)
         seen = SMI().observe(bare, NOTHING)
         (finding,) = seen.blockers
         assert finding.reason == "TrafficSplitsNotServed"

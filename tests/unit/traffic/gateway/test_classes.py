@@ -3,7 +3,7 @@
 import pytest
 
 from rollouts.controller.preflight.snapshot import Snapshot
-from rollouts.controller.routing_objects import scene_of
+from rollouts.controller.routing_objects import routing_context
 from rollouts.model.kinds import JSON
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.model.validation import parse_rollout
@@ -98,4 +98,4 @@ def test_a_class_is_seen_from_every_namespace() -> None:
     obj = rollout(steps=[WHOLE, WEIGHT])
     cluster.add(HTTP_ROUTE, route().values())
     cluster.add(GATEWAY_CLASS, [named("HTTPRoute")])
-    assert set(scene_of(cluster, obj, parse_rollout(obj)).of(GATEWAY_CLASS)) == {"edge"}
+    assert set(routing_context(cluster, obj, parse_rollout(obj)).of(GATEWAY_CLASS)) == {"edge"}

@@ -15,12 +15,12 @@ from tests.unit.traffic.routes import (
     accepted,
     after,
     backend,
+    context,
     live,
     observe,
     render,
     route,
     rule,
-    scene,
 )
 
 MESH: JSON = {"kind": "Service", "group": "core", "name": "checkout"}
@@ -95,7 +95,7 @@ def test_a_parent_that_never_tells_a_generation_is_taken_at_its_word(told: Any) 
     assert (observe(mesh(50, told=told)).weight, observe(mesh(50, told=told)).waits) == (50, ())
     back = observe(mesh(0, told=told))
     assert (back.weight, back.highest, back.is_cut) == (0, 0, False)
-    assert Gateway().clear(scene(mesh(0, told=told))) != []
+    assert Gateway().clear(context(mesh(0, told=told))) != []
 
 
 def test_such_a_parent_is_told_before_a_release() -> None:

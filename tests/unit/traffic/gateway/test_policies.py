@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.controller.routing_objects import scene_of
+from rollouts.controller.routing_objects import routing_context
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import JSON, Kind
 from rollouts.model.route import Split
@@ -53,8 +53,8 @@ def route(labels: JSON | None = None) -> JSON:
 def findings(*objects: JSON, of: JSON) -> list[Finding]:
     """Return what the routers find that is about policies."""
     cluster, released = surroundings(*objects, of=of)
-    scene = scene_of(cluster, released, parse_rollout(released))
-    every = routers.observe(scene, Split()).findings
+    context = routing_context(cluster, released, parse_rollout(released))
+    every = routers.observe(context, Split()).findings
     return [each for each in every if each.reason.startswith("Policy")]
 
 

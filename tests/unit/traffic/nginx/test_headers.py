@@ -17,11 +17,11 @@ from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,
     Ingresses,
+    context,
     ingress,
     observe,
     render,
     rollout,
-    scene,
     stored,
 )
 
@@ -146,7 +146,7 @@ def test_what_a_server_side_apply_would_leave_is_taken_away_expressly() -> None:
     found = live()
     found[CANARY]["metadata"]["annotations"][f"{PREFIX}/canary-by-header"] = "X-All"
     assert not observe(found).intact
-    keep, change = Nginx().render(scene(found), Split(0))
+    keep, change = Nginx().render(context(found), Split(0))
     assert keep.body["metadata"]["name"] == CANARY  # type: ignore[union-attr]
     taken = {"metadata": {"annotations": {f"{PREFIX}/canary-by-header": None}}}
     assert change == Change(Ref(INGRESS, "shop", CANARY), taken)

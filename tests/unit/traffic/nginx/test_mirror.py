@@ -13,13 +13,13 @@ from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,
     Ingresses,
+    context,
     ingress,
     observe,
     path,
     render,
     rollout,
     rule,
-    scene,
     stored,
 )
 
@@ -36,7 +36,7 @@ def mirroring() -> JSON:
 
 
 def changes(found: Ingresses, split: Split, obj: JSON | None = None, **how: Any) -> list[Change]:
-    return only_changes(Nginx().render(scene(found, obj, **how), split))
+    return only_changes(Nginx().render(context(found, obj, **how), split))
 
 
 def only_changes(writes: list[RoutingWrite]) -> list[Change]:
@@ -66,7 +66,7 @@ def test_it_goes_with_the_mirror_route(split: Split) -> None:
 
 
 def test_clearing_leaves_the_users_ingress_as_it_was() -> None:
-    removal, taken = Nginx().clear(scene(live()))
+    removal, taken = Nginx().clear(context(live()))
     assert removal.ref.name == CANARY  # type: ignore[union-attr]
     assert taken == change(None)
 
@@ -74,7 +74,7 @@ def test_clearing_leaves_the_users_ingress_as_it_was() -> None:
 def test_a_mirror_of_the_users_own_is_left_alone_and_stops_the_release() -> None:
     found = live("https://elsewhere.test$request_uri")
     assert changes(found, MIRROR) == []
-    assert only_changes(Nginx().clear(scene(found))) == []
+    assert only_changes(Nginx().clear(context(found))) == []
     seen = observe(found, mirroring(), MIRROR)
     assert not seen.shaped
     (finding,) = seen.blockers

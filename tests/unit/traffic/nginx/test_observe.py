@@ -14,13 +14,13 @@ from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,
     Ingresses,
+    context,
     ingress,
     observe,
     path,
     render,
     rollout,
     rule,
-    scene,
     stored,
 )
 
@@ -190,7 +190,7 @@ def test_a_canary_that_the_spec_asks_for_no_longer_counts_until_it_sends_nothing
     del found["api-checkout-canary"]
     seen = observe(found, only)
     assert (seen.exists, seen.weight, seen.highest, seen.intact) == (True, 0, 0, True)
-    (removal,) = Nginx().clear(scene(found, only))
+    (removal,) = Nginx().clear(context(found, only))
     assert removal == Remove(Ref(INGRESS, "shop", CANARY), found[CANARY]["metadata"]["uid"])
 
 

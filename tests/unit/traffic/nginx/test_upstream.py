@@ -13,13 +13,13 @@ from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,
     Ingresses,
+    context,
     ingress,
     observe,
     path,
     render,
     rollout,
     rule,
-    scene,
     stored,
 )
 
@@ -86,7 +86,7 @@ def test_a_change_of_the_stable_ingress_is_followed() -> None:
     assert not observe(added).intact
     taken = live(MESHED) | ingress()
     assert not observe(taken).intact
-    _, change = Nginx().render(scene(taken), Split(5))
+    _, change = Nginx().render(context(taken), Split(5))
     body = {"metadata": {"annotations": {f"{PREFIX}/service-upstream": None}}}
     assert change == Change(Ref(INGRESS, "shop", CANARY), body)
     assert observe(live(MESHED)).intact

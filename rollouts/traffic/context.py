@@ -13,7 +13,7 @@ R = TypeVar("R", bound=RouterSpec)
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class RoutingContext:
     """One Rollout's surroundings, as the caches show them."""
 
     spec: RolloutSpec
