@@ -20,7 +20,6 @@ from rollouts.core.plan.actions import (
     CreateService,
     DeleteReplicaSet,
     EvictPod,
-    FollowService,
     NameCommand,
     NumberReplicaSet,
     ReleaseService,
@@ -34,6 +33,7 @@ from rollouts.core.plan.actions import (
     SetPodMetadata,
     SetTemplateMetadata,
     SetWeight,
+    SyncService,
 )
 from rollouts.errors import NotFound, RolloutsError, Unavailable
 from rollouts.model.kinds import (
@@ -134,7 +134,7 @@ class Applier:
                 return pod_writes.writes(self.cluster, self.rollout, action)
             case DeleteReplicaSet(name, uid):
                 return [Delete(self._ref(REPLICA_SET, name), uid)]
-            case CreateService() | SelectRevision() | ReleaseService() | FollowService():
+            case CreateService() | SelectRevision() | ReleaseService() | SyncService():
                 return service_writes.writes(self.cluster, self.rollout, self.spec, action)
             case SetWeight(split):
                 return self._as_writes(routers.render(self._context(), split))

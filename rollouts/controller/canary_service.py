@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from rollouts.controller.objects import labels_of
 from rollouts.model.kinds import (
-    FOLLOWED_ANNOTATION,
+    COPIED_ANNOTATION,
     HASH_LABEL,
     JSON,
     MANAGED_BY_LABEL,
@@ -87,7 +87,7 @@ def made(
     if families:
         body["spec"]["ipFamilies"] = families
     if noted:
-        body["metadata"]["annotations"] = {**annotations, FOLLOWED_ANNOTATION: noted}
+        body["metadata"]["annotations"] = {**annotations, COPIED_ANNOTATION: noted}
     return body
 
 
@@ -165,7 +165,7 @@ def _metadata(service: FrozenJSON, stable: FrozenJSON) -> JSON:
     """
     annotations, labels = _chosen(_annotations_of(stable)), _chosen(labels_of(stable))
     before = _annotations_of(service)
-    copied = str(before.get(FOLLOWED_ANNOTATION, "")).split(",")
+    copied = str(before.get(COPIED_ANNOTATION, "")).split(",")
     found: JSON = {}
     for field, present, wanted in (
         ("annotations", before, annotations),
@@ -176,8 +176,8 @@ def _metadata(service: FrozenJSON, stable: FrozenJSON) -> JSON:
         if patch:
             found[field] = patch
     noted = _note(labels, annotations)
-    if noted != before.get(FOLLOWED_ANNOTATION, ""):
-        found.setdefault("annotations", {})[FOLLOWED_ANNOTATION] = noted or None
+    if noted != before.get(COPIED_ANNOTATION, ""):
+        found.setdefault("annotations", {})[COPIED_ANNOTATION] = noted or None
     return found
 
 

@@ -2,13 +2,13 @@
 
 from rollouts.controller import canary_service
 from rollouts.controller.objects import needed
-from rollouts.controller.services import catch_up_patch
-from rollouts.core.plan.actions import CreateService, FollowService, ReleaseService, SelectRevision
+from rollouts.controller.services import sync_patch
+from rollouts.core.plan.actions import CreateService, ReleaseService, SelectRevision, SyncService
 from rollouts.model.kinds import HASH_LABEL, SERVICE, FrozenJSON, Ref
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Cluster, Create, Patch, Write
 
-Binding = CreateService | SelectRevision | ReleaseService | FollowService
+Binding = CreateService | SelectRevision | ReleaseService | SyncService
 
 
 def writes(
@@ -31,8 +31,8 @@ def writes(
             return [_select(Ref(SERVICE, namespace, service), hash_)]
         case ReleaseService(service):
             return [_select(Ref(SERVICE, namespace, service), None)]
-        case FollowService(name):
-            patch = catch_up_patch(cluster, rollout, spec, name)
+        case SyncService(name):
+            patch = sync_patch(cluster, rollout, spec, name)
             return [Patch(Ref(SERVICE, namespace, name), patch)] if patch else []
 
 

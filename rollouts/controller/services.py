@@ -136,7 +136,7 @@ def _seen(
     ready = Counter(labels_of(pod).get(HASH_LABEL, "") if pod else "" for pod in pods)
     ours = is_ours(service, rollout)
     stable = _get(cluster, namespace, spec.stable_service or "")
-    behind = (
+    is_outdated = (
         ours
         and stable is not None
         and name == spec.canary_service
@@ -154,7 +154,7 @@ def _seen(
             for hash_ in revisions
             if _misses(cluster, namespace, own_selector(service, spec), hash_)
         ),
-        behind=behind,
+        is_outdated=is_outdated,
     )
 
 
@@ -164,7 +164,7 @@ def _misses(cluster: Cluster, namespace: str, selector: Mapping[str, str], hash_
     return bool(pods) and not any(selector.items() <= labels_of(pod).items() for pod in pods)
 
 
-def catch_up_patch(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, name: str) -> JSON:
+def sync_patch(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, name: str) -> JSON:
     """Return the merge patch by which a Service of ours is as its stable Service is; empty for none."""
     namespace = rollout["metadata"]["namespace"]
     service = _get(cluster, namespace, name)

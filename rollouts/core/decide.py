@@ -41,7 +41,7 @@ from rollouts.core.next.progress import (
 )
 from rollouts.core.next.restart import advance_restart
 from rollouts.core.next.rollback import abort_if_failed, end_disruption, routes_cut
-from rollouts.core.next.services import note_followed, remember_services
+from rollouts.core.next.services import note_synced_services, remember_services
 from rollouts.core.next.settled import settle
 from rollouts.core.next.steps import advance
 from rollouts.core.next.workload import remember_workload, report_workload_blocker
@@ -49,7 +49,7 @@ from rollouts.core.plan.actions import Action, Decision, NameCommand
 from rollouts.core.plan.giving_back import give_back_writes
 from rollouts.core.plan.pods import evictions, living_pods, templates
 from rollouts.core.plan.replica_sets import adopt_orphans, replica_set_writes
-from rollouts.core.plan.services import followed, service_writes, unnamed_services_writes
+from rollouts.core.plan.services import service_writes, synced_services, unnamed_services_writes
 from rollouts.core.plan.weight import takes_traffic_away, weight_back, weight_writes
 from rollouts.core.plan.workload import workload_writes
 from rollouts.core.plan.write_order import by_urgency
@@ -115,7 +115,7 @@ BACK: tuple[Writing, ...] = (
 )
 """In place of `WRITES` when traffic goes back."""
 LATER: tuple[Stage, ...] = (
-    note_followed,  # a Service of ours is made as its stable Service is
+    note_synced_services,  # a Service of ours is made as its stable Service is
     routes_cut,  # since when the canary that was left gets nothing
     time_progress,  # the clock of the progress deadline
     note_confirmation_timeout,  # a retreat that nobody confirms
@@ -152,7 +152,9 @@ def decide(
             world = replace(world, evidence=Evidence())
     actions = _actions(world, update, course)
     update = replace(
-        update, ends_traffic=takes_traffic_away(world, actions), followed=tuple(followed(actions))
+        update,
+        ends_traffic=takes_traffic_away(world, actions),
+        synced_services=tuple(synced_services(actions)),
     )
     for stage in LATER:
         update = stage(world, update)

@@ -7,8 +7,8 @@ Nearly all of it speaks of what is observed, and needs nothing of this. Pure.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from rollouts.core.plan.actions import Action, Decision, FollowService, RestoreWorkload
-from rollouts.core.world import SERVICE_FOLLOWED
+from rollouts.core.plan.actions import Action, Decision, RestoreWorkload, SyncService
+from rollouts.core.world import SERVICE_SYNCED
 from rollouts.model.status import RolloutStatus
 
 _REFUSED = "; refused: "
@@ -31,9 +31,9 @@ def without_refused(
 ) -> Decision:
     """Return the decision without what it says was done by these of its actions, which were refused."""
     for action in refused:
-        if isinstance(action, FollowService):
+        if isinstance(action, SyncService):
             # Said three times it would be taken for a war, which a release does not wait for.
-            decision = _unsaid(before, decision, SERVICE_FOLLOWED)
+            decision = _unsaid(before, decision, SERVICE_SYNCED)
         elif isinstance(action, RestoreWorkload):
             decision = _not_restored(
                 before, _unsaid(before, decision, "Reverting", "TemplateGivenBack")

@@ -28,7 +28,7 @@ A name fits, because with a revision's hash behind it it is a label's value stil
 COMMAND_ANNOTATION = f"{GROUP}/command"
 MEANING_ANNOTATION = f"{GROUP}/template-meaning"
 """On a ReplicaSet: a digest of what its Rollout's template means, before an API server fills in defaults."""
-FOLLOWED_ANNOTATION = f"{GROUP}/followed"
+COPIED_ANNOTATION = f"{GROUP}/copied-from-stable"
 """On a Service that is made for a new revision: which labels and annotations it has from its stable Service."""
 ROLE_METADATA = f"{GROUP}/role-metadata"
 """

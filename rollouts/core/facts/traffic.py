@@ -5,7 +5,7 @@ from dataclasses import replace
 from rollouts.core.facts.evidence import evidence_turned
 from rollouts.core.facts.holds import is_held
 from rollouts.core.world import (
-    SERVICE_FOLLOWED,
+    SERVICE_SYNCED,
     ReplicaSet,
     Service,
     World,
@@ -223,7 +223,7 @@ def is_reachable(world: World, status: RolloutStatus, least: int) -> bool:
 
 def service_is_outdated(world: World, status: RolloutStatus, service: Service) -> bool:
     """Return whether a Service of ours is made as its stable Service is first, before more reaches it."""
-    return service.behind and drift_pause_ends(status, world.now, SERVICE_FOLLOWED) is None
+    return service.is_outdated and drift_pause_ends(status, world.now, SERVICE_SYNCED) is None
 
 
 def _others_are_left(world: World, status: RolloutStatus) -> bool:

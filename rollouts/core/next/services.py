@@ -1,7 +1,7 @@
 """What status keeps of Services."""
 
 from rollouts.core.facts import unnamed_services
-from rollouts.core.world import SERVICE_FOLLOWED, StatusUpdate, World, drift_pause_ends
+from rollouts.core.world import SERVICE_SYNCED, StatusUpdate, World, drift_pause_ends
 
 
 def remember_services(world: World, update: StatusUpdate) -> StatusUpdate:
@@ -21,10 +21,10 @@ def remember_services(world: World, update: StatusUpdate) -> StatusUpdate:
         )
         update = update.event(world, "ServiceGivenBack", f"Service {text}")
     service = world.canary_service
-    rests = drift_pause_ends(status, world.now, SERVICE_FOLLOWED)
+    rests = drift_pause_ends(status, world.now, SERVICE_SYNCED)
     if (
         service is not None
-        and service.behind
+        and service.is_outdated
         and not world.services_are_claimed
         and rests is not None
     ):
@@ -32,9 +32,9 @@ def remember_services(world: World, update: StatusUpdate) -> StatusUpdate:
     return update.evolve(message=status.message)
 
 
-def note_followed(world: World, update: StatusUpdate) -> StatusUpdate:
+def note_synced_services(world: World, update: StatusUpdate) -> StatusUpdate:
     """Return the update that says that a Service of ours is made as its stable Service is, where a write of this decision does that."""
-    for name in update.followed:
-        text = f"Service {name} is made as Service {world.spec.stable_service} is now"
-        update = update.event(world, "ServiceFollowed", text).evolve(message=update.status.message)
+    for name in update.synced_services:
+        text = f"Service {name} is brought in line with Service {world.spec.stable_service}"
+        update = update.event(world, "ServiceSynced", text).evolve(message=update.status.message)
     return update

@@ -133,7 +133,7 @@ class ReleaseService:
 
 
 @dataclass(frozen=True, slots=True)
-class FollowService:
+class SyncService:
     """Make a Service of ours as its stable Service is by now, but for the revision that it selects."""
 
     name: str
@@ -174,7 +174,7 @@ Action = (
     | CreateService
     | SelectRevision
     | ReleaseService
-    | FollowService
+    | SyncService
     | SetWeight
     | RemoveRoute
     | NameCommand

@@ -23,9 +23,9 @@ from rollouts.core.facts import (
 from rollouts.core.plan.actions import (
     Action,
     CreateService,
-    FollowService,
     ReleaseService,
     SelectRevision,
+    SyncService,
 )
 from rollouts.core.world import (
     Service,
@@ -44,16 +44,16 @@ def service_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
     if status.stable_revision is None or drift_pause_ends(status, world.now) is not None:
         return
     if not world.services_are_claimed:
-        yield from _to_follow(world, status)
+        yield from _to_sync(world, status)
         yield from _named(world, status, status.stable_revision)
     yield from unnamed_services_writes(world, status)
 
 
-def _to_follow(world: World, status: RolloutStatus) -> Iterator[Action]:
+def _to_sync(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield that the canary Service is made as its stable Service is; before anything is sent to it."""
     service = world.canary_service
     if service is not None and service_is_outdated(world, status, service):
-        yield FollowService(service.name)
+        yield SyncService(service.name)
 
 
 def _named(world: World, status: RolloutStatus, stable: Revision) -> Iterator[Action]:
@@ -131,6 +131,6 @@ def unnamed_services_writes(world: World, status: RolloutStatus) -> Iterator[Act
             yield from _bind(world, service, stable)
 
 
-def followed(actions: Iterable[Action]) -> list[str]:
+def synced_services(actions: Iterable[Action]) -> list[str]:
     """Return the Services that these actions make as their stable Service is."""
-    return [each.name for each in actions if isinstance(each, FollowService)]
+    return [each.name for each in actions if isinstance(each, SyncService)]

@@ -14,7 +14,6 @@ from rollouts.core.plan.actions import (
     Adopt,
     DeleteReplicaSet,
     EvictPod,
-    FollowService,
     ReleaseService,
     RemoveRoute,
     RestoreWorkload,
@@ -25,6 +24,7 @@ from rollouts.core.plan.actions import (
     SetPodMetadata,
     SetTemplateMetadata,
     SetWeight,
+    SyncService,
 )
 from rollouts.core.world import World, carrier_of
 
@@ -57,7 +57,7 @@ def _place(world: World, asked: Sequence[Action], action: Action) -> int:
             return _PODS if workload is not None and replicas > workload.replicas else _LATER
         case RestoreWorkload():
             return _PODS
-        case SelectRevision() | ReleaseService() | FollowService() | Adopt():
+        case SelectRevision() | ReleaseService() | SyncService() | Adopt():
             return _SERVICES
         case RemoveRoute():
             return _LATER

@@ -63,7 +63,7 @@ from rollouts.core.world.stage import (
     waived,
 )
 from rollouts.core.world.status_update import (
-    SERVICE_FOLLOWED,
+    SERVICE_SYNCED,
     Event,
     StatusUpdate,
     describe,
@@ -79,7 +79,7 @@ __all__ = [
     "MOST_EVICTIONS",
     "NO_ROLLOUT",
     "REVERT",
-    "SERVICE_FOLLOWED",
+    "SERVICE_SYNCED",
     "Aborted",
     "Carrier",
     "Command",

@@ -133,7 +133,7 @@ class Service:
     """Ready endpoints that are no revision's pods, such as a Deployment's."""
     misses: frozenset[str] = frozenset()
     """Revisions that have pods, none of which its own selector selects, whatever it is bound to."""
-    behind: bool = False
+    is_outdated: bool = False
     """This Rollout made it, and its stable Service asks for something else since."""
 
 

@@ -20,7 +20,7 @@ class Event:
 
 HISTORY_LENGTH = 20
 DRIFT_CORRECTED = "DriftCorrected"
-SERVICE_FOLLOWED = "ServiceFollowed"
+SERVICE_SYNCED = "ServiceSynced"
 """Said when a Service of ours was made as its stable Service is."""
 DRIFT_ROUNDS = 3
 DRIFT_WITHIN = timedelta(seconds=60)
@@ -44,8 +44,8 @@ class StatusUpdate:
     wake_at: tuple[datetime, ...] = ()
     ends_traffic: bool = False
     """A write of this decision takes everything from the revision that the routes send to."""
-    followed: tuple[str, ...] = ()
-    """The Services that a write of this decision makes as their stable Service is."""
+    synced_services: tuple[str, ...] = ()
+    """The Services that a write of this decision brings in line with their stable Service."""
 
     @classmethod
     def of(cls, status: RolloutStatus) -> "StatusUpdate":
@@ -62,7 +62,7 @@ class StatusUpdate:
             self.retreat,
             self.wake_at,
             self.ends_traffic,
-            self.followed,
+            self.synced_services,
         )
 
     def requeue_at(self, at: datetime) -> "StatusUpdate":

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rollouts.controller import canary_service
-from rollouts.model.kinds import FOLLOWED_ANNOTATION, HASH_LABEL, JSON
+from rollouts.model.kinds import COPIED_ANNOTATION, HASH_LABEL, JSON
 from rollouts.model.merge_patch import merged
 from rollouts.model.validation import parse_rollout
 from tests.fakes.kubernetes import rollout, service
@@ -63,7 +63,7 @@ def test_it_has_what_says_how_its_pods_are_reached_and_nothing_of_the_stable_one
         "ipFamilies": ["IPv4"],
         "selector": {"app": "checkout", HASH_LABEL: "abc"},
     }
-    assert found["metadata"]["annotations"] == {**H2C, FOLLOWED_ANNOTATION: next(iter(H2C))}
+    assert found["metadata"]["annotations"] == {**H2C, COPIED_ANNOTATION: next(iter(H2C))}
     assert found["metadata"]["labels"] == {"rollouts.dev/managed-by": "checkout"}
 
 

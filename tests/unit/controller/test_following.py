@@ -51,7 +51,7 @@ async def test_at_rest_it_follows_with_one_write(loop: ControlLoop, way: JSON) -
     assert H2C.items() <= found["metadata"]["annotations"].items()
     about = [each for each in loop.cluster.writes if isinstance(each, Patch) and each.ref == SECOND]
     assert len(about) == 1
-    assert loop.reasons()[-1] == "ServiceFollowed"
+    assert loop.reasons()[-1] == "ServiceSynced"
     loop.cluster.writes.clear()
     await loop.run(60)
     assert loop.cluster.writes == []
@@ -85,10 +85,10 @@ async def test_a_release_waits_for_it_as_long_as_that_write_is_refused(loop: Con
             await loop.reconciler.reconcile(KEY)
         assert not canary_weight(loop.cluster), "nobody listens on the ports of before"
         loop.clock.move(1)
-    assert "ServiceFollowed" not in loop.reasons()
+    assert "ServiceSynced" not in loop.reasons()
     loop.cluster.refuses = lambda _: None
     await loop.until(lambda: canary_weight(loop.cluster) == 25)
-    assert loop.reasons().count("ServiceFollowed") == 1
+    assert loop.reasons().count("ServiceSynced") == 1
 
 
 async def test_in_the_middle_of_a_release_it_follows_at_once(loop: ControlLoop) -> None:
@@ -135,6 +135,6 @@ async def test_what_somebody_changes_about_it_is_put_right_but_not_in_a_war(
         loop.cluster.edit(SECOND, {"spec": {"ports": NEW_PORTS}})
         loop.kubernetes.settle()
         await loop.reconciler.reconcile(KEY)
-    assert loop.reasons().count("ServiceFollowed") == 3
+    assert loop.reasons().count("ServiceSynced") == 3
     await loop.run(20)
     assert ports(loop)[0]["targetPort"] == 8080

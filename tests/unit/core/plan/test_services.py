@@ -8,11 +8,11 @@ import pytest
 from rollouts.core.plan.actions import (
     CreateReplicaSet,
     CreateService,
-    FollowService,
     ReleaseService,
     ScaleReplicaSet,
     SelectRevision,
     SetWeight,
+    SyncService,
 )
 from rollouts.core.world import Service
 from rollouts.model.finding import Finding
@@ -48,7 +48,7 @@ def with_left(scene: Scene, hash_: str = OLD, *, ours: bool = False) -> Scene:
 
 
 def about_services(scene: Scene) -> list[Any]:
-    kinds = (SelectRevision, ReleaseService, FollowService, CreateService)
+    kinds = (SelectRevision, ReleaseService, SyncService, CreateService)
     return [each for each in scene.decide().actions if isinstance(each, kinds)]
 
 
@@ -219,40 +219,40 @@ def test_a_users_own_canary_service_that_others_serve_is_left_alone() -> None:
 
 
 def behind(hash_: str = OLD, **ready: int) -> Service:
-    return replace(service("checkout-canary", hash_, **ready), ours=True, behind=True)
+    return replace(service("checkout-canary", hash_, **ready), ours=True, is_outdated=True)
 
 
 def test_a_service_of_ours_is_made_as_its_stable_service_is() -> None:
     scene = settled().serving(canary=behind(oldhash=4))
     decision = scene.decide()
-    assert decision.actions == (FollowService("checkout-canary"),)
-    assert told(decision) == ["ServiceFollowed"]
+    assert decision.actions == (SyncService("checkout-canary"),)
+    assert told(decision) == ["ServiceSynced"]
     assert "is stable" in decision.status.message
 
 
 def test_no_weight_rises_onto_a_service_before_it_is() -> None:
     scene = under_way(0).serving(canary=behind(NEW, newhash=1)).evolve(replica_set(NEW, 1))
     scene = scene.with_(weights=scene.status.weights.evolve(desired=25), route=Route())
-    assert scene.decide().actions == (FollowService("checkout-canary"),)
-    done = scene.serving(canary=replace(behind(NEW, newhash=1), behind=False))
+    assert scene.decide().actions == (SyncService("checkout-canary"),)
+    done = scene.serving(canary=replace(behind(NEW, newhash=1), is_outdated=False))
     assert [type(each) for each in done.decide().actions] == [SetWeight]
 
 
 def test_in_the_middle_of_a_release_it_follows_at_once() -> None:
     scene = under_way().serving(canary=behind(NEW, newhash=1))
-    assert FollowService("checkout-canary") in scene.decide().actions
+    assert SyncService("checkout-canary") in scene.decide().actions
 
 
 def test_against_another_program_it_is_no_war_and_stops_no_release() -> None:
     scene = under_way(0).serving(canary=behind(NEW, newhash=1)).evolve(replica_set(NEW, 1))
     scene = scene.with_(weights=scene.status.weights.evolve(desired=25), route=Route())
     for _ in range(3):
-        assert about_services(scene) == [FollowService("checkout-canary")]
+        assert about_services(scene) == [SyncService("checkout-canary")]
         scene = scene.after(scene.decide())
     decision = scene.decide()
     assert [type(each) for each in decision.actions] == [SetWeight]
     assert decision.requeue_after_seconds is not None
-    assert about_services(scene.with_(now=at(30))) == [FollowService("checkout-canary")]
+    assert about_services(scene.with_(now=at(30))) == [SyncService("checkout-canary")]
 
 
 def test_blue_green_s_preview_follows_its_active_service() -> None:
@@ -260,7 +260,7 @@ def test_blue_green_s_preview_follows_its_active_service() -> None:
         strategy={"blueGreen": {"activeService": "checkout", "previewService": "checkout-canary"}}
     )
     scene = settled(spec).serving(canary=behind(oldhash=4))
-    assert about_services(scene) == [FollowService("checkout-canary")]
+    assert about_services(scene) == [SyncService("checkout-canary")]
 
 
 # A revision whose pods a Service does not select.
