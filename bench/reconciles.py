@@ -28,7 +28,7 @@ from rollouts.errors import Conflict
 from rollouts.model.kinds import JSON, ROLLOUT, SERVICE, Kind
 from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
-from rollouts.notify.silent import SilentNotifier
+from rollouts.notify.absent import NoNotifier
 from tests.fakes.clock import HandClock
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.control_loop import CRITERIA, STEPS, FakeMonitor
@@ -51,7 +51,7 @@ class Fleet:
             self._put(key, SERVICE, service())
             self._put(key, INGRESS, ingress())
             self._put(key, ROLLOUT, rollout(STEPS, successCriteria=CRITERIA))
-        notifications = Notifications(SilentNotifier())
+        notifications = Notifications(NoNotifier())
         self._reconciler = Reconciler(
             self._cluster,
             self._clock,

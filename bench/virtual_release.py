@@ -22,7 +22,7 @@ from rollouts.errors import Conflict
 from rollouts.model.kinds import JSON, ROLLOUT, SERVICE
 from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
-from rollouts.notify.silent import SilentNotifier
+from rollouts.notify.absent import NoNotifier
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.kubernetes import Kubernetes, canary_weight, ingress, rollout, service, template
 from tests.fakes.metrics import FakeMetrics
@@ -79,7 +79,7 @@ class VirtualRelease:
         self._monitor = Monitor(
             self._metrics.sources, self._clock, telemetry, self._on_measured, interval_seconds=every
         )
-        notifications = Notifications(SilentNotifier())
+        notifications = Notifications(NoNotifier())
         self._reconciler = Reconciler(
             self._cluster,
             self._clock,

@@ -194,9 +194,9 @@ def _agree(settings: Settings) -> None:
 
 def _notifier(settings: Settings) -> "Notifier":
     if not settings.notify_webhook:
-        from rollouts.notify.silent import SilentNotifier
+        from rollouts.notify.absent import NoNotifier
 
-        return SilentNotifier()
+        return NoNotifier()
     from rollouts.notify.webhook import WebhookNotifier
 
     return WebhookNotifier(settings.notify_webhook)

@@ -152,9 +152,9 @@ class RolloutSpec(SpecModel):
         return [name for known, name in named if known == kind]
 
     @property
-    def silent_without_stable(self) -> str:
-        """The data plane that is all that leads to the canary, and answers nobody while stable has no ready pod."""
-        return self.routers[0].silent_without_stable if len(self.routers) == 1 else ""
+    def fails_without_stable(self) -> str:
+        """The data plane that is all that leads to the canary, and fails all requests while stable has no ready pod."""
+        return self.routers[0].fails_without_stable if len(self.routers) == 1 else ""
 
     @property
     def blue_green(self) -> BlueGreenStrategy | None:

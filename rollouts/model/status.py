@@ -162,7 +162,7 @@ class CriterionStatus(StatusModel):
     failed_measurements: int = 0
     """threshold: failed measurements so far (in a row, when `consecutive`)."""
     errors: int = 0
-    """Looks in a row that went without an answer."""
+    """Measurements in a row that went without an answer."""
     checked_at: Timestamp | None = None
     """When it was last measured, as far as status knows."""
 

@@ -112,7 +112,7 @@ def _service_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
         why = served_by_others(world, status, service)
         if why:
             severity: Severity = "error" if moving else "warning"
-            yield Finding(severity, "OthersServe", why, needs=(DEPLOYMENT, POD))
+            yield Finding(severity, "ForeignEndpoints", why, needs=(DEPLOYMENT, POD))
         new = status.current_revision
         if moving and new is not None and new.hash in service.misses:
             yield Finding(

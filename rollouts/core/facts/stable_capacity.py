@@ -250,10 +250,10 @@ def _answers(world: World, status: RolloutStatus, kept: ReplicaSet | None) -> st
     if (service is None or service.selected_hash == "") and current is not None and current.ready:
         full = ", and promote --full makes it stable" if under_way(status) else ""
         return f"the pods of revision {current.revision} answer{full}"
-    silent = world.spec.silent_without_stable
-    if silent and (kept is not None or under_way(status)):
+    failing = world.spec.fails_without_stable
+    if failing and (kept is not None or under_way(status)):
         full = "; promote --full gives the new revision everything" if under_way(status) else ""
-        return f"{silent} fails all requests, the canary's too, until stable has one{full}"
+        return f"{failing} fails all requests, the canary's too, until stable has one{full}"
     if kept is not None:
         return f"revision {kept.revision} keeps what it has until it has one"
     active = world.observed.replica_sets.get(service.selected_hash) if service else None

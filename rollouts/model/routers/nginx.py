@@ -22,7 +22,7 @@ class NginxRouting(RouterSpec):
     field: ClassVar[str] = "nginx"
     lists: ClassVar[Mapping[str, Kind]] = {"stableIngresses": INGRESS}
     counts_requests: ClassVar[bool] = True
-    silent_without_stable: ClassVar[str] = "ingress-nginx"
+    fails_without_stable: ClassVar[str] = "ingress-nginx"
 
     stable_ingresses: Annotated[list[Name], Field(min_length=1, max_length=32)]
     """The Ingresses that route to stableService today; all move together."""

@@ -26,8 +26,8 @@ class RouterSpec(SpecModel):
     """Whether its data plane counts both revisions' requests in one scrape: the source `ingress`."""
     is_called_by_address: ClassVar[bool] = False
     """Whether clients call the root Service by its address, instead of somebody who looks up endpoints."""
-    silent_without_stable: ClassVar[str] = ""
-    """The data plane that answers nobody while stable has no ready pod; empty: the canary's pods answer."""
+    fails_without_stable: ClassVar[str] = ""
+    """The data plane that fails all requests while stable has no ready pod; empty: the canary's pods answer."""
 
     @classmethod
     def names_in(cls, raw: object, _rollout: str) -> Iterator[tuple[Kind, str]]:

@@ -61,7 +61,7 @@ def waits(kind: Kind, route: FrozenJSON) -> Iterator[str]:
     """Yield, in words, which parents have not confirmed this generation of the route, and do not refuse it."""
     name, said = f"{kind} {route['metadata']['name']}", list(_entries(route))
     if not said:
-        yield from _silent(kind, route)
+        yield from _without_status(kind, route)
     for parent, conditions in said:
         if any(not _is_answered(conditions, route, needed) for needed in _NEEDED):
             generation = route["metadata"].get("generation")
@@ -102,8 +102,8 @@ def findings(kind: Kind, route: FrozenJSON) -> Iterator[Finding]:
 
 def warnings(kind: Kind, route: FrozenJSON) -> Iterator[Finding]:
     """Yield which parents can't confirm a weight: those that say nothing, or not of which generation."""
-    for text in _silent(kind, route):
-        yield Finding("warning", "ParentSilent", text)
+    for text in _without_status(kind, route):
+        yield Finding("warning", "ParentStatusMissing", text)
     for parent, conditions in _entries(route):
         if conditions and not any(_generation(each) for each in conditions):
             yield Finding(
@@ -116,7 +116,7 @@ def warnings(kind: Kind, route: FrozenJSON) -> Iterator[Finding]:
             )
 
 
-def _silent(kind: Kind, route: FrozenJSON) -> Iterator[str]:
+def _without_status(kind: Kind, route: FrozenJSON) -> Iterator[str]:
     """Yield, in words, the parents that a route names and that have never said anything of it."""
     said = {parent for parent, _ in _entries(route)}
     for ref in (route.get("spec") or {}).get("parentRefs") or []:

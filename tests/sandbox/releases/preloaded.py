@@ -35,7 +35,7 @@ _PROCESSES.set_forkserver_preload(
         "rollouts.kube.cluster",
         "rollouts.kube.requests",
         "rollouts.metrics.prometheus",
-        "rollouts.notify.silent",
+        "rollouts.notify.absent",
     ]
 )
 

@@ -8,7 +8,7 @@ import pytest
 import respx
 
 from rollouts.errors import Permanent, Unavailable
-from rollouts.notify.silent import SilentNotifier
+from rollouts.notify.absent import NoNotifier
 from rollouts.notify.webhook import WebhookNotifier
 from rollouts.ports import Notification, Notifier
 
@@ -107,7 +107,7 @@ async def test_a_url_that_is_none_is_permanent_and_not_shown(url: str) -> None:
 
 
 async def test_the_silent_one_tells_nobody() -> None:
-    notifier: Notifier = SilentNotifier()
+    notifier: Notifier = NoNotifier()
     await notifier.notify(NOTICE)
     await notifier.close()
 

@@ -162,7 +162,7 @@ def test_a_service_is_not_narrowed_below_what_it_has(ours: int, others: int) -> 
     assert decision.status.phase == "Healthy"
     assert "Service checkout leads to more ready pods of others" in decision.status.message
     found = condition(decision.status, "Preflight")
-    assert (found.status, found.reason) == ("False", "OthersServe")
+    assert (found.status, found.reason) == ("False", "ForeignEndpoints")
     assert told(decision) == []
 
 

@@ -75,7 +75,7 @@ def test_every_parent_that_has_ever_answered_is_waited_for() -> None:
 def test_a_parent_that_never_said_anything_does_not_serve_the_route_where_another_does() -> None:
     seen = observe(serving({"name": "mesh", "sectionName": "http"}))
     assert (seen.weight, seen.highest, seen.waits) == (25, 25, ())
-    assert reasons(seen) == [("ParentSilent", False)]
+    assert reasons(seen) == [("ParentStatusMissing", False)]
     text = seen.findings[0].message
     assert text.startswith("Gateway mesh (http) says nothing of HTTPRoute web; see that")
 
@@ -84,7 +84,11 @@ def test_a_route_of_which_nobody_says_anything_has_no_weight_forward_and_is_at_0
     found = live(25)
     found["web"]["spec"]["parentRefs"] = [{"name": "edge", "sectionName": "https"}]
     seen = observe(found)
-    assert (seen.weight, seen.highest, reasons(seen)) == (None, 25, [("ParentSilent", False)])
+    assert (seen.weight, seen.highest, reasons(seen)) == (
+        None,
+        25,
+        [("ParentStatusMissing", False)],
+    )
     assert seen.waits == (seen.findings[0].message,)
     found = after(found, render(found, Split(0, cut_off=True)), accept=False)
     assert (observe(found).weight, observe(found).highest) == (0, 0)

@@ -3,7 +3,7 @@
 from rollouts.ports import Notification
 
 
-class SilentNotifier:
+class NoNotifier:
     """Tells nobody."""
 
     async def notify(self, notification: Notification) -> None:
