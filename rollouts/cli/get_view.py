@@ -66,7 +66,7 @@ def _view(snapshot: Snapshot, now: datetime, detail: Detail) -> RenderableType:
     status = snapshot.status
     parts: list[RenderableType] = [_title(snapshot), *_traffic(status), *_steps(snapshot, now)]
     parts.append(_revisions(snapshot, now, detail))
-    criteria = _spec_in_force(snapshot).get("successCriteria") or []
+    criteria = _effective_spec(snapshot).get("successCriteria") or []
     if criteria and (status.criteria or under_way(status)):
         parts.append(_criteria(criteria, status.criteria))
     if status.history and detail.decisions:
@@ -81,14 +81,14 @@ def _title(snapshot: Snapshot) -> RenderableType:
     text = Text()
     text.append(f"{metadata.get('namespace', '')}/{metadata['name']}", style="bold")
     text.append(f"  ● {phase}", style=f"bold {style}")
-    text.append(f"  {_strategy(_spec_in_force(snapshot))}\n", style="dim")
+    text.append(f"  {_strategy(_effective_spec(snapshot))}\n", style="dim")
     text.append(status.message or "no controller has looked at it yet")
     return text
 
 
-def _spec_in_force(snapshot: Snapshot) -> FrozenJSON:
+def _effective_spec(snapshot: Snapshot) -> FrozenJSON:
     """Return the spec by which the Rollout is run: an edit of the one that is written may wait."""
-    spec: FrozenJSON = snapshot.status.spec_in_force or snapshot.rollout.get("spec") or {}
+    spec: FrozenJSON = snapshot.status.effective_spec or snapshot.rollout.get("spec") or {}
     return spec
 
 
@@ -118,7 +118,7 @@ def _traffic(status: RolloutStatus) -> list[RenderableType]:
 
 
 def _steps(snapshot: Snapshot, now: datetime) -> list[RenderableType]:
-    strategy = _spec_in_force(snapshot).get("strategy") or {}
+    strategy = _effective_spec(snapshot).get("strategy") or {}
     steps = (strategy.get("canary") or {}).get("steps") or []
     if not steps:
         return []

@@ -244,6 +244,6 @@ def _last(rollout: FrozenJSON) -> JSON:
 def _never_valid(rollout: FrozenJSON) -> str:
     """Return what is wrong with a spec that was never valid, or nothing: by a valid one it would be carried out."""
     status = rollout.get("status") or {}
-    conditions = () if status.get("specInForce") else status.get("conditions") or ()
+    conditions = () if status.get("effectiveSpec") else status.get("conditions") or ()
     held = (each for each in conditions if each.get("type") == "InvalidSpec")
     return next((str(each.get("message")) for each in held if each.get("status") == "True"), "")

@@ -9,7 +9,7 @@ that a decision asks of it.
 from dataclasses import dataclass
 
 from rollouts.controller.status_store import read_status
-from rollouts.core.in_force import without_template
+from rollouts.core.effective_spec import without_template
 from rollouts.errors import InvalidSpec
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.model.rollout_key import Key

@@ -25,10 +25,10 @@ from rollouts.analysis.evidence import weigh
 from rollouts.analysis.target import Target, target_of
 from rollouts.controller import workload, workload_writes
 from rollouts.controller.apply import Applier
+from rollouts.controller.effective_spec import find_effective_spec, observe_effective
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notifications
 from rollouts.controller.parsed import Parsed
-from rollouts.controller.spec_in_force import observe_in_force, spec_in_force
 from rollouts.controller.status_store import (
     is_new_error,
     status_patch,
@@ -37,7 +37,7 @@ from rollouts.controller.status_store import (
     without_invalid_spec,
 )
 from rollouts.core.decide import decide
-from rollouts.core.in_force import InForce
+from rollouts.core.effective_spec import EffectiveSpec
 from rollouts.core.plan.actions import Action, Decision, NameCommand, SetFinalizers
 from rollouts.core.refused_writes import with_refusals, without_refused
 from rollouts.core.status_writes import due_at, worth_writing
@@ -133,14 +133,14 @@ class Reconciler:
             status = RolloutStatus()
         try:
             written = self.parsed.written(rollout)
-            in_force = spec_in_force(self.cluster, rollout, written, status, now)
+            effective = find_effective_spec(self.cluster, rollout, written, status, now)
         except InvalidSpec as error:
             self.monitor.forget(key)
             if is_going(rollout) and workload.never_began(self.cluster, rollout, status):
                 return await self._remove_finalizers(key)
             return await self._report_invalid_spec(rollout, status, str(error), now)
-        decision = self._decide(rollout, status, in_force, now)
-        applier = Applier(self.cluster, self.clock, self._write, rollout, in_force.spec)
+        decision = self._decide(rollout, status, effective, now)
+        applier = Applier(self.cluster, self.clock, self._write, rollout, effective.spec)
         last = [action for action in decision.actions if isinstance(action, LAST_ACTIONS)]
         first = [action for action in decision.actions if not isinstance(action, LAST_ACTIONS)]
         refused = await self._carry_out(applier, first)
@@ -148,9 +148,9 @@ class Reconciler:
         try:
             outcome = await self._settle(rollout, status, decision, refused, now)
         except RolloutsError:
-            self._follow(target_of(key, in_force.spec, in_force.status), key)
+            self._follow(target_of(key, effective.spec, effective.status), key)
             raise
-        self._follow(target_of(key, in_force.spec, decision.status), key)
+        self._follow(target_of(key, effective.spec, decision.status), key)
         refused += await self._carry_out(applier, last)
         if refused:
             if outcome.requeue_after_seconds is not None:
@@ -166,19 +166,19 @@ class Reconciler:
             self.monitor.forget(key)
 
     def _decide(
-        self, rollout: FrozenJSON, before: RolloutStatus, in_force: InForce, now: datetime
+        self, rollout: FrozenJSON, before: RolloutStatus, effective: EffectiveSpec, now: datetime
     ) -> Decision:
-        """Decide by what is in force; with an invalid spec, say so besides."""
+        """Decide by the effective spec; with an invalid spec, say so besides."""
         key = _key(rollout)
         status, hold, latest = (
-            without_invalid_spec(in_force.status),
-            in_force.hold,
+            without_invalid_spec(effective.status),
+            effective.hold,
             self.monitor.latest(key),
         )
-        quiet_seconds = self._quiet_seconds(key, in_force.spec, status)
-        seen = observe_in_force(self.cluster, rollout, in_force, quiet_seconds=quiet_seconds)
-        evidence = weigh(in_force.spec, status, latest)
-        decision = decide(in_force.spec, status, seen, evidence, now, hold=hold)
+        quiet_seconds = self._quiet_seconds(key, effective.spec, status)
+        seen = observe_effective(self.cluster, rollout, effective, quiet_seconds=quiet_seconds)
+        evidence = weigh(effective.spec, status, latest)
+        decision = decide(effective.spec, status, seen, evidence, now, hold=hold)
         if hold is None or hold.reason != "InvalidSpec":
             return decision
         told = under_last_valid_spec(before, decision.status, hold.why, now)

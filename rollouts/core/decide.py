@@ -137,7 +137,7 @@ def decide(
     """
     Return what to do next. Pure: the same inputs give the same Decision.
 
-    `spec`, `status` and `hold` are what is in force (`rollouts.core.in_force`).
+    `spec` is the effective one, and `status` and `hold` go with it (`rollouts.core.effective_spec`).
     """
     status = without_notes(without_refusals(status))
     world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names), hold)

@@ -283,7 +283,7 @@ class RolloutStatus(StatusModel):
     The user's Services that were bound to a revision: one that the spec names no longer is given
     back, and one that has lost our key is bound again.
     """
-    spec_in_force: Annotated[
+    effective_spec: Annotated[
         dict[str, Any] | None,
         Field(json_schema_extra={"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
     ] = None

@@ -118,7 +118,7 @@ def hash_of(revision: Revision | None) -> str:
 
 def strategy_of(status: RolloutStatus) -> FrozenJSON:
     """Return the strategy in force."""
-    strategy = (status.spec_in_force or {}).get("strategy") or {}
+    strategy = (status.effective_spec or {}).get("strategy") or {}
     return next((each for each in strategy.values() if each is not None), {})
 
 
@@ -128,8 +128,8 @@ def is_by_replicas(strategy: FrozenJSON) -> bool:
 
 def names(story: Watched) -> set[str]:
     """Return the Services that a spec names: as it is written, or as it is in force."""
-    in_force = {"spec": story.status.spec_in_force or {}}
-    return {*named_services(story.rollout), *named_services(in_force)}
+    effective = {"spec": story.status.effective_spec or {}}
+    return {*named_services(story.rollout), *named_services(effective)}
 
 
 def is_called_past_us(story: Watched, snapshot: Snapshot, hash_: str) -> bool:

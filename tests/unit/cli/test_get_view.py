@@ -63,16 +63,16 @@ def test_a_promotion_under_way_and_a_rollback_look_different() -> None:
 def test_the_steps_are_those_by_which_the_release_is_run() -> None:
     """A list that was edited in the middle may not be the one that the release is held by."""
     steps = [{"setWeight": 7}, {"setWeight": 8}, {"setWeight": 9}, {"setWeight": 11}]
-    in_force = {"strategy": {"canary": {"steps": steps}}}
-    assert "▶ 11 %" in "\n".join(drawn(progressing(3, specInForce=in_force)))
+    effective = {"strategy": {"canary": {"steps": steps}}}
+    assert "▶ 11 %" in "\n".join(drawn(progressing(3, effectiveSpec=effective)))
 
 
 def test_the_strategy_and_the_criteria_are_those_by_which_the_release_is_run() -> None:
     """A strategy that was changed in the middle of a release waits: the old one still moves it."""
     held = {"reason": "StrategyChanged", "at": ago(5)}
     criteria = [{"name": "p99", "latency": {"quantile": 0.99, "max": "500ms"}}]
-    in_force = {"strategy": {"blueGreen": {}}, "successCriteria": criteria}
-    status = progressing(3, phase="Paused", pause=held, specInForce=in_force)
+    effective = {"strategy": {"blueGreen": {}}, "successCriteria": criteria}
+    status = progressing(3, phase="Paused", pause=held, effectiveSpec=effective)
     text = "\n".join(drawn(status))
     assert "● Paused  blueGreen\n" in text
     assert "canary through nginx" not in text

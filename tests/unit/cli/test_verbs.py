@@ -105,7 +105,7 @@ def test_an_invalid_spec_is_no_excuse_where_a_valid_one_is_in_force(
 ) -> None:
     monkeypatch.setattr("rollouts.cli.send_command.ANSWER_SECONDS", 0.05)
     held = {"type": "InvalidSpec", "status": "True", "message": "spec.steps: no such thing"}
-    status = {**progressing(3), "conditions": [held], "specInForce": {"replicas": 3}}
+    status = {**progressing(3), "conditions": [held], "effectiveSpec": {"replicas": 3}}
     cluster.add("Rollout", rollout(3, status))
     assert "no controller answered" in rollouts("abort", "checkout").err
 

@@ -80,7 +80,7 @@ async def shares_at_the_change(loop: ControlLoop) -> dict[str, float]:
         loop.kubernetes.settle()
         before = len(loop.cluster.writes)
         await loop.reconciler.reconcile(KEY)
-        if loop.status["specInForce"]["strategy"] == loop.rollout["spec"]["strategy"]:
+        if loop.status["effectiveSpec"]["strategy"] == loop.rollout["spec"]["strategy"]:
             return new_shares(loop)
         if len(loop.cluster.writes) == before:
             loop.clock.move(0.5)
@@ -161,7 +161,7 @@ async def test_begun_anew_it_goes_back_by_the_old_way_before_it_goes_by_the_new_
     await loop.run(30)
     assert loop.status["pause"]["reason"] == "PauseStep", loop.status["message"]
     assert loop.status["currentRevision"]["number"] == (2 if why == "promote" else 3)
-    assert loop.status["specInForce"]["strategy"] == loop.rollout["spec"]["strategy"]
+    assert loop.status["effectiveSpec"]["strategy"] == loop.rollout["spec"]["strategy"]
     assert set(open_at_the_change.values()) == {0.0}, "no two ways are open at once"
     for number in range(2, 6):
         loop.command(f'{{"id": "{number}", "verb": "promote"}}')
@@ -196,7 +196,7 @@ async def test_it_goes_back_by_the_way_that_it_came(
 
     assert shares(loop.cluster, canary)["shop.test"] == 0
     assert routing_objects(loop.cluster) == []
-    assert loop.status["specInForce"]["strategy"] == loop.rollout["spec"]["strategy"]
+    assert loop.status["effectiveSpec"]["strategy"] == loop.rollout["spec"]["strategy"]
     if why == "the stable template":
         assert loop.status["phase"] == "Healthy"
     else:
@@ -229,7 +229,7 @@ async def test_while_a_rollback_is_tidied_up_the_old_way_stays_in_force(loop: Co
     loop.edit(goes_by(BLUE_GREEN))
     await loop.run(30)
     assert routing_objects(loop.cluster) == []
-    assert "blueGreen" in loop.status["specInForce"]["strategy"]
+    assert "blueGreen" in loop.status["effectiveSpec"]["strategy"]
 
 
 async def test_promote_full_waits_for_the_new_strategy(loop: ControlLoop) -> None:
@@ -265,7 +265,7 @@ async def test_at_rest_it_costs_one_write_to_know_another_spec(loop: ControlLoop
     loop.edit(goes_by(BLUE_GREEN))
     await loop.run(30)
     assert len(loop.cluster.writes) == 1
-    assert "template" not in loop.status["specInForce"]
+    assert "template" not in loop.status["effectiveSpec"]
 
 
 async def test_at_rest_a_share_of_the_pods_is_simply_left_for_a_router(loop: ControlLoop) -> None:
@@ -275,7 +275,7 @@ async def test_at_rest_a_share_of_the_pods_is_simply_left_for_a_router(loop: Con
     await loop.run(30)
     loop.edit(goes_by(CANARY))
     await loop.reconciler.reconcile(KEY)
-    assert loop.status["specInForce"]["strategy"] == loop.rollout["spec"]["strategy"]
+    assert loop.status["effectiveSpec"]["strategy"] == loop.rollout["spec"]["strategy"]
     await loop.round()
     assert loop.status["phase"] == "Healthy"
     loop.release("shop:3")
@@ -294,5 +294,5 @@ async def test_after_an_abort_it_says_what_the_new_strategy_waits_for(loop: Cont
     )
     await loop.run(30)
     assert not loop.cluster.select(POD, "shop", {HASH_LABEL: canary})
-    assert loop.status["specInForce"]["strategy"] == loop.rollout["spec"]["strategy"]
+    assert loop.status["effectiveSpec"]["strategy"] == loop.rollout["spec"]["strategy"]
     assert loop.status["message"].endswith("aborted")

@@ -43,7 +43,7 @@ async def test_it_keeps_no_strategy_from_coming_into_force(loop: ControlLoop) ->
     await promoted(loop)
     loop.edit({"spec": {"strategy": {"canary": CANARY["canary"] | {"maxSurge": None}}}})
     await loop.run(5)
-    assert loop.status["specInForce"]["strategy"] == loop.rollout["spec"]["strategy"]
+    assert loop.status["effectiveSpec"]["strategy"] == loop.rollout["spec"]["strategy"]
 
 
 async def test_its_revision_is_forgotten_like_any_other(loop: ControlLoop) -> None:

@@ -49,7 +49,7 @@ async def test_an_old_service_that_is_gone_is_not_waited_for(
             loop.command(json.dumps({"id": "1", "verb": why}))
     await loop.run(40)
 
-    assert loop.status["specInForce"]["strategy"] == loop.rollout["spec"]["strategy"]
+    assert loop.status["effectiveSpec"]["strategy"] == loop.rollout["spec"]["strategy"]
     assert canary_weight(loop.cluster) is None, "what was made for the old one is gone"
     phase = {"abort": "Degraded", "the stable template": "Healthy"}.get(why, "Paused")
     assert loop.status["phase"] == phase
@@ -92,7 +92,7 @@ async def test_routes_that_are_all_that_leads_to_stable_stay_until_its_service_i
     assert "are all that leads to stable: create it once more" in loop.status["message"]
     loop.cluster.put(SERVICE, service())
     await loop.run(30)
-    assert loop.status["specInForce"]["strategy"] == loop.rollout["spec"]["strategy"]
+    assert loop.status["effectiveSpec"]["strategy"] == loop.rollout["spec"]["strategy"]
     assert canary_weight(loop.cluster) is None
     assert selected(loop.cluster, "other") == loop.status["stableRevision"]["hash"]
     assert selected(loop.cluster, "checkout") == "", "it is named no longer"

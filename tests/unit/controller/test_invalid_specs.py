@@ -151,7 +151,7 @@ async def test_a_gate_is_not_the_reason_where_no_valid_spec_is_known(loop: Contr
     loop.edit({"spec": {"strategy": {"canary": {"steps": steps}}}})
     loop.release("shop:2")
     await loop.until(lambda: loop.status.get("pause") is not None)
-    loop.edit({**WRONG, "status": {"specInForce": {"of": "another version"}}})
+    loop.edit({**WRONG, "status": {"effectiveSpec": {"of": "another version"}}})
     await loop.run(3)
     assert reasons_of(loop, "Ready", "Stalled") == {"InvalidSpec"}
     loop.cluster.writes.clear()
@@ -281,7 +281,7 @@ async def test_a_spec_that_was_never_valid_begins_nothing(loop: ControlLoop) -> 
     await loop.run(10)
     assert loop.cluster.select(REPLICA_SET, "shop") == []
     assert "spec.replicaz" in loop.status["message"]
-    assert "specInForce" not in loop.status
+    assert "effectiveSpec" not in loop.status
 
 
 async def test_an_invalid_spec_that_is_looked_at_again_and_again_holds_no_more_in_memory(

@@ -6,8 +6,8 @@ from datetime import datetime
 from rollouts.controller import workload
 from rollouts.controller.observe import observe
 from rollouts.controller.parsed import Written
+from rollouts.core.effective_spec import Edit, EffectiveSpec, effective_spec
 from rollouts.core.facts import release_has_ended
-from rollouts.core.in_force import Edit, InForce, in_force
 from rollouts.core.template import template_hash
 from rollouts.core.world import Observed, World
 from rollouts.errors import InvalidSpec
@@ -19,11 +19,11 @@ from rollouts.model.unchecked_json import mapping
 from rollouts.ports import Cluster
 
 
-def spec_in_force(
+def find_effective_spec(
     cluster: Cluster, rollout: FrozenJSON, written: Written, status: RolloutStatus, now: datetime
-) -> InForce:
+) -> EffectiveSpec:
     """
-    Return what is in force, with the template that is wanted now.
+    Return the effective spec, with the template that is wanted now.
 
     Raises:
         InvalidSpec: the spec is invalid, and no valid one is known.
@@ -34,7 +34,7 @@ def spec_in_force(
         seen = observe(cluster, rollout, spec, status, quiet_seconds=0)
         return release_has_ended(World(spec, seen, Evidence(), now), status)
 
-    found = in_force(Edit(written.said, written.spec, status, now), is_over)
+    found = effective_spec(Edit(written.said, written.spec, status, now), is_over)
     if found is None:
         raise written.error()
     if isinstance(written.spec, InvalidSpec):
@@ -42,10 +42,10 @@ def spec_in_force(
     return replace(found, spec=workload.with_template(cluster, rollout, found.spec))
 
 
-def observe_in_force(
-    cluster: Cluster, rollout: FrozenJSON, found: InForce, *, quiet_seconds: float
+def observe_effective(
+    cluster: Cluster, rollout: FrozenJSON, found: EffectiveSpec, *, quiet_seconds: float
 ) -> Observed:
-    """Return what is seen by what is in force; an invalid spec asks for no other template."""
+    """Return what is seen by the effective spec; an invalid spec asks for no other template."""
     status = found.status
     seen = observe(cluster, rollout, found.spec, status, quiet_seconds=quiet_seconds)
     if found.hold is None or found.hold.reason != "InvalidSpec":

@@ -2,7 +2,7 @@
 By which spec a Rollout is run: the one that is written, unless an edit would promote.
 
 A release goes on with the strategy that it began with, and with steps among which its current
-one can be found; of an invalid spec the last valid one stays in force. Pure: what is in force
+one can be found; of an invalid spec the last valid one stays effective. Pure: the effective spec
 is in status, where a restart finds it.
 """
 
@@ -41,7 +41,7 @@ _ADVICE = "abort goes back to stable"
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
+class EffectiveSpec:
     """By what a Rollout is run now: a spec, the status with its step found again, and why it is held."""
 
     spec: RolloutSpec
@@ -60,26 +60,26 @@ class Edit:
     now: datetime
 
 
-def in_force(edit: Edit, is_over: Callable[[RolloutSpec], bool]) -> InForce | None:
+def effective_spec(edit: Edit, is_over: Callable[[RolloutSpec], bool]) -> EffectiveSpec | None:
     """
-    Return what is in force; None when the spec is invalid, and no valid one is known.
+    Return the effective spec; None when the spec is invalid, and no valid one is known.
 
-    `is_over` says of the spec that was in force whether nothing of its release is left
+    `is_over` says of the spec that was effective whether nothing of its release is left
     (`release_has_ended`). A spec that is new at rest, or before an attempt has entered a step, simply
     comes into force.
     """
     status, said = edit.status, edit.said
-    unchanged = said == status.spec_in_force
+    unchanged = said == status.effective_spec
     if isinstance(edit.written, InvalidSpec):
         return _invalid(edit, edit.written)
-    known = edit.written if unchanged else parse_remembered(status.spec_in_force)
+    known = edit.written if unchanged else parse_remembered(status.effective_spec)
     if known is not None and strategies_differ(known, edit.written):
         if not is_over(known):
             return _held_by_old_strategy(known, edit.written, status)
         status = _from_the_start(edit.written, status)
     found = found_again(edit.written, status, edit.now)
     if found is not None:
-        return InForce(edit.written, found.evolve(spec_in_force=said))
+        return EffectiveSpec(edit.written, found.evolve(effective_spec=said))
     return _held_by_old_steps(known or edit.written, edit.written, edit.status, said)
 
 
@@ -95,19 +95,19 @@ def _without_nulls(value: Any) -> Any:
     return [_without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
-def _invalid(edit: Edit, error: InvalidSpec) -> InForce | None:
+def _invalid(edit: Edit, error: InvalidSpec) -> EffectiveSpec | None:
     """Run by the last valid spec: what runs goes on and may go back, and nothing begins."""
-    known = parse_remembered(edit.status.spec_in_force)
+    known = parse_remembered(edit.status.effective_spec)
     if known is None:
         return None
     replicas = _number(edit.said.get("replicas"), known.replicas)
     spec = known.model_copy(update={"replicas": replicas})
-    return InForce(spec, _sized(edit.status, replicas), Hold("InvalidSpec", str(error)))
+    return EffectiveSpec(spec, _sized(edit.status, replicas), Hold("InvalidSpec", str(error)))
 
 
 def _sized(status: RolloutStatus, replicas: int) -> RolloutStatus:
-    """Return the status with this number of pods in the spec that is in force: it is followed in any case."""
-    return status.evolve(spec_in_force={**(status.spec_in_force or {}), "replicas": replicas})
+    """Return the status with this number of pods in the effective spec: it is followed in any case."""
+    return status.evolve(effective_spec={**(status.effective_spec or {}), "replicas": replicas})
 
 
 def _number(given: object, else_: int) -> int:
@@ -119,7 +119,7 @@ def _number(given: object, else_: int) -> int:
 
 def _held_by_old_strategy(
     known: RolloutSpec, written: RolloutSpec, status: RolloutStatus
-) -> InForce:
+) -> EffectiveSpec:
     before, after = strategy_words(known), strategy_words(written)
     change = (
         f"from {before} to {after}"
@@ -138,12 +138,12 @@ def _held_by_old_strategy(
         for name in ("replicas", "selector", "template", "workload_ref")
     }
     spec = known.model_copy(update=followed)
-    return InForce(spec, _sized(status, written.replicas), hold)
+    return EffectiveSpec(spec, _sized(status, written.replicas), hold)
 
 
 def _held_by_old_steps(
     known: RolloutSpec, written: RolloutSpec, status: RolloutStatus, said: JSON
-) -> InForce:
+) -> EffectiveSpec:
     """Keep the steps, and nothing else, as they were when the current one was still among them."""
     steps = tuple(step_labels(written))
     index = resumes_at(status.entered_steps, steps)
@@ -166,8 +166,8 @@ def _held_by_old_steps(
     kind = "blue_green" if isinstance(strategy, BlueGreenStrategy) else "canary"
     both = written.strategy.model_copy(update={kind: strategy})
     spec = written.model_copy(update={"strategy": both})
-    remembered = _with_old_steps(said, status.spec_in_force or said)
-    return InForce(spec, status.evolve(spec_in_force=remembered), hold)
+    remembered = _with_old_steps(said, status.effective_spec or said)
+    return EffectiveSpec(spec, status.evolve(effective_spec=remembered), hold)
 
 
 def _with_old_steps(said: FrozenJSON, before: FrozenJSON) -> JSON:
