@@ -259,4 +259,4 @@ def _directory(given: Path | None) -> Path:
     kubeconfig = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
     if kubeconfig and (Path(kubeconfig).parent / "sandbox.json").exists():
         return Path(kubeconfig).parent
-    raise UsageError("which sandbox? Give --dir, or set KUBECONFIG to the sandbox's")
+    raise UsageError("no sandbox is named: give --dir, or set KUBECONFIG to the sandbox's")

@@ -173,7 +173,9 @@ class Connection:
                 async with aclosing(_lines(response.content)) as lines:
                     yield lines
         except aiohttp.SocketTimeoutError as error:
-            raise Expired(f"{asked}: nothing came for {silent_seconds:g} s") from error
+            raise Expired(
+                f"{asked}: the API server sent nothing for {silent_seconds:g} s"
+            ) from error
         except _CONNECTION_ERRORS as error:
             raise self._unavailable(asked, error) from error
 

@@ -34,6 +34,8 @@ _MOST_VALUES = 2_000_000
 An answer of the largest size has as many if it is samples. Of what is smaller there could be so many
 more that they would not fit into the controller's memory.
 """
+_FEWER = "; let fewer series be asked for, or keep fewer labels when scraping"
+_ADDRESS = "; see whether --prometheus has the address of a Prometheus"
 _MOST_REDIRECTS = 3
 
 _T = TypeVar("_T")
@@ -208,12 +210,12 @@ class PrometheusSource:
         for chunk in response.raw.stream(65536, decode_content=True):
             received.write(chunk)
             if received.tell() > _LARGEST_ANSWER_BYTES:
-                raise Unavailable(f"{self._where} answered more than 16 MiB")
+                raise Unavailable(f"{self._where} answered more than 16 MiB{_FEWER}")
             if time.monotonic() > until:
                 raise TimeoutError
         body = received.getvalue()
         if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
-            raise Unavailable(f"{self._where} answered more than {_MOST_VALUES:,} values")
+            raise Unavailable(f"{self._where} answered more than {_MOST_VALUES:,} values{_FEWER}")
         return body
 
     def _refusal(self, status: int, body: bytes) -> Permanent | Unavailable:
@@ -230,7 +232,9 @@ class PrometheusSource:
         try:
             answer = json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise Unavailable(f"{self._where} answered something that is not JSON") from error
+            raise Unavailable(
+                f"{self._where} answered something that is not JSON{_ADDRESS}"
+            ) from error
         try:
             result = answer["data"]["result"]
             if not isinstance(result, list):
@@ -240,7 +244,7 @@ class PrometheusSource:
             raise self._nonsense() from error
 
     def _nonsense(self) -> Unavailable:
-        return Unavailable(f"{self._where} answered JSON that is no query result")
+        return Unavailable(f"{self._where} answered JSON that is no query result{_ADDRESS}")
 
 
 def _series(each: Any, after_ms: int, until_ms: int) -> Series:

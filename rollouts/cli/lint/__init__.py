@@ -76,7 +76,7 @@ def lint(
 
     named = [*(files or ()), *(filename or ())]
     if not named and not live:
-        raise UsageError("nothing to look at: give a FILE, or --live NAME")
+        raise UsageError("there is nothing to check: give a FILE, or --live NAME")
     if prometheus and not live:
         raise UsageError("--prometheus goes with --live NAME: a file alone has no metrics yet")
     texts: dict[str, str] = {}
@@ -150,4 +150,6 @@ def _text(file: str) -> str:
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: not UTF-8 ({error.reason} at byte {error.start})") from None
+        raise UsageError(
+            f"{file} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from None

@@ -76,14 +76,14 @@ def around(cluster: Snapshot, ref: Ref, spec: RolloutSpec) -> tuple[list[Finding
     bare = cluster.without(ref)
     bare.add(ROLLOUT, [_bare(rollout)])
     malformed = _malformed(bare, ref, spec) or []
-    text = "metadata or status is malformed: an API server would refuse it"
+    text = "metadata or status is malformed, and an API server would refuse it; correct it"
     found = _examined(bare.without(*malformed), ref, spec) or []
     return [Finding("error", "", text, "metadata"), *found], malformed
 
 
 def malformed_object(ref: Ref) -> Finding:
     """Return what is said of an object that can't be read."""
-    text = f"{ref.kind} {ref.name} is malformed: an API server would refuse it"
+    text = f"{ref.kind} {ref.name} is malformed, and an API server would refuse it; correct it"
     return Finding("error", "", text)
 
 

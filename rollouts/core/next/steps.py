@@ -171,7 +171,7 @@ def _held(world: World, update: StatusUpdate, hold: Hold) -> StatusUpdate:
     status, where = update.status, place_of(world, update.status)
     if hold is world.edit:
         return _held_by_edit(world, hold, update, where)
-    text = f"{where}: held by {hold.why}"
+    text = f"{where}: the release is held by {hold.why}"
     if status.weights.disrupted_at is not None:
         text += f"; {DISRUPTED}"
     reason: PauseReason = "SpecPaused" if hold.reason == "WorkloadMissing" else hold.reason
@@ -231,7 +231,7 @@ def _held_by_edit(world: World, hold: Hold, update: StatusUpdate, where: str) ->
     """Stay where it is, `where` in words, until the spec is corrected or a person chooses."""
     status = update.status
     if hold.reason == "InvalidSpec":
-        text = f"{where}: held until the spec is valid again"
+        text = f"{where}: the release is held until the spec is valid again"
         pause = status.pause
         if pause is None or pause.reason != "InvalidSpec":
             pause = Pause(reason="InvalidSpec", at=world.now)
@@ -245,7 +245,9 @@ def _held_by_edit(world: World, hold: Hold, update: StatusUpdate, where: str) ->
     if hold.reason == "StepsChanged" and (
         status.step_started_at is None or status.entered_steps[-1] == PROMOTION
     ):
-        return update.evolve(phase="Progressing", message=f"goes on with {hold.next_step}")
+        return update.evolve(
+            phase="Progressing", message=f"the release goes on with {hold.next_step}"
+        )
     reason = "StepsChanged" if hold.reason == "StepsChanged" else "StrategyChanged"
     text = f"{where}: {hold.why}"
     if status.pause is not None and status.pause.reason == reason:

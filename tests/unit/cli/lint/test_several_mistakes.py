@@ -105,7 +105,7 @@ def test_an_object_that_can_t_be_read_hides_no_other(
     other["metadata"]["name"] = "other"
     out = linted(*found.values(), second, budget, other)
     for name in ("checkout", "second"):
-        told = f"error: Ingress {name} is malformed: an API server would refuse it"
+        told = f"error: Ingress {name} is malformed, and an API server would refuse it; correct it"
         assert out.count(told) == 1, "once, however many Rollouts meet it"
     assert OTHER_PODS in out
     assert "warning: BudgetForbidsAll: PodDisruptionBudget budget never lets a pod go" in out

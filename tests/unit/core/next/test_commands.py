@@ -134,7 +134,7 @@ def test_pause_holds_and_resume_lets_go() -> None:
     assert decision.status.held_by is not None
     assert (
         decision.status.message
-        == "step 1/3 at 25 %: held by a pause command of ann: `resume` ends it"
+        == "step 1/3 at 25 %: the release is held by a pause command of ann: `resume` ends it"
     )
     held = scene.after(decision)
     assert answer(held.commanded("pause", "id-2")) == (True, "the rollout is paused already")
