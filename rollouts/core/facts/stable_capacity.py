@@ -9,7 +9,7 @@ person's `abort` takes it back whatever that costs.
 from datetime import datetime, timedelta
 
 from rollouts.core.facts.traffic import (
-    _is_forced,
+    is_forced,
     least_weight,
     next_weight,
     stable_is_down,
@@ -166,7 +166,7 @@ def may_switch_back(world: World, status: RolloutStatus) -> bool:
     serving = world.observed.replica_sets.get(active.selected_hash)
     if serving is None or serving is stable or serving.ready == 0:
         return True
-    if _is_forced(world, status):
+    if is_forced(world, status):
         return True
     until = switch_back_waits_until(world, status)
     overdue = until is not None and world.now >= until

@@ -64,10 +64,10 @@ def stand_in(world: World, status: RolloutStatus) -> ReplicaSet | None:
         return None
     if serving.hash == status.stable_revision.hash:
         return None if _leads_to(world, serving) else serving
-    return serving if stable_is_down(world, status) and not _is_forced(world, status) else None
+    return serving if stable_is_down(world, status) and not is_forced(world, status) else None
 
 
-def _is_forced(world: World, status: RolloutStatus) -> bool:
+def is_forced(world: World, status: RolloutStatus) -> bool:
     """Return whether a person wants traffic back whatever that costs: by `abort`, or by taking it all down."""
     return world.observed.is_being_deleted or (status.abort is not None and status.abort.forced)
 
