@@ -47,12 +47,11 @@ class Controller:
         settings: Settings,
         *,
         backoff: Backoff | None = None,
-        stop_seconds: float = STOP_SECONDS,
     ) -> None:
         self.metrics = ControllerMetrics()
         self._cluster = cluster
         self._workers = settings.workers
-        self._stop_seconds = stop_seconds
+        self.stop_seconds = STOP_SECONDS
         self._queue = WorkQueue(backoff)
         self._index = Index(cluster)
         self._notifications = Notifications(notifier)
@@ -84,7 +83,7 @@ class Controller:
             stopping.cancel()
             await asyncio.gather(feeding, stopping, return_exceptions=True)
             await self._monitor.close()
-            await asyncio.wait([working], timeout=self._stop_seconds)
+            await asyncio.wait([working], timeout=self.stop_seconds)
             working.cancel()  # whoever comes next carries on from any write
             await asyncio.gather(working, return_exceptions=True)
             await self._notifications.close()

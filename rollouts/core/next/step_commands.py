@@ -223,7 +223,7 @@ def _resume_steps(update: StatusUpdate, hold: Hold) -> Answer:
         pause=None,
         held_by=None,
     )
-    return update, True, f"the rollout goes on with {hold.next_step}"
+    return update, True, f"the release is taken up again at {hold.next_step}"
 
 
 def _begin_anew(world: World, update: StatusUpdate, hold: Hold) -> Answer:

@@ -11,7 +11,7 @@ import pytest
 from rollouts.backoff import Backoff
 from rollouts.controller.clock import SystemClock
 from rollouts.controller.http_server import HttpServer
-from rollouts.controller.loop import STOP_SECONDS, Controller
+from rollouts.controller.loop import Controller
 from rollouts.controller.settings import Settings
 from rollouts.errors import Unavailable
 from rollouts.metrics.absent import no_sources
@@ -33,7 +33,6 @@ class Running:
         self,
         sources: MetricSources | None = None,
         backoff: Backoff | None = None,
-        stop_seconds: float = STOP_SECONDS,
     ) -> None:
         self.cluster = FakeCluster()
         self.cluster.put(SERVICE, service())
@@ -47,7 +46,6 @@ class Running:
             SystemClock(),
             settings,
             backoff=backoff or Backoff(0.01, 0.05),
-            stop_seconds=stop_seconds,
         )
         self._kubernetes = Kubernetes(self.cluster)
 
@@ -162,7 +160,8 @@ async def test_an_api_server_that_is_away_for_a_while_is_asked_again() -> None:
 
 async def test_a_write_that_hangs_does_not_keep_it_from_stopping() -> None:
     """An API server works on one for half a minute, after which the kubelet kills who has not ended."""
-    running, tried, cut_off = Running(stop_seconds=0.01), list[Write](), list[Write]()
+    running, tried, cut_off = Running(), list[Write](), list[Write]()
+    running.controller.stop_seconds = 0.01
 
     async def hang(write: Write) -> None:
         tried.append(write)
