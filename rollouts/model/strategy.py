@@ -1,6 +1,6 @@
 """Strategies: how a new revision gets its traffic."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -168,6 +168,13 @@ class ReplicaProgressThreshold(SpecModel):
 class CanaryStrategy(RoleSettings):
     """The new revision gets its share of the traffic step by step."""
 
+    path: ClassVar[str] = "spec.strategy.canary"
+    """Where a strategy of this kind stands in a Rollout."""
+    stable_service_field: ClassVar[str] = "stableService"
+    """What it calls the Service that users' requests reach."""
+    canary_service_field: ClassVar[str] = "canaryService"
+    """What it calls the Service of the new revision alone."""
+
     stable_service: ServiceName | None = None
     """The Service that users' requests reach today."""
     canary_service: ServiceName | None = None
@@ -204,6 +211,10 @@ class CanaryStrategy(RoleSettings):
 
 class BlueGreenStrategy(RoleSettings):
     """The Service switches from the old revision to the new at once."""
+
+    path: ClassVar[str] = "spec.strategy.blueGreen"
+    stable_service_field: ClassVar[str] = "activeService"
+    canary_service_field: ClassVar[str] = "previewService"
 
     active_service: ServiceName
     """The Service that users' requests reach."""

@@ -70,17 +70,15 @@ class Surroundings:
     @property
     def stable_field(self) -> str:
         """The field that names the Service that users' requests reach."""
-        if self.spec.blue_green is not None:
-            return "spec.strategy.blueGreen.activeService"
-        return "spec.strategy.canary.stableService"
+        strategy = self.spec.active_strategy
+        return f"{strategy.path}.{strategy.stable_service_field}"
 
     def field_of(self, service: FrozenJSON) -> str:
         """Return the field that names one of the Services that the Rollout releases."""
         if name_of(service) == self.spec.stable_service:
             return self.stable_field
-        if self.spec.blue_green is not None:
-            return "spec.strategy.blueGreen.previewService"
-        return "spec.strategy.canary.canaryService"
+        strategy = self.spec.active_strategy
+        return f"{strategy.path}.{strategy.canary_service_field}"
 
     @property
     def template_field(self) -> str:

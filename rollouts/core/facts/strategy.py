@@ -71,8 +71,8 @@ def strategy_words(spec: RolloutSpec) -> str:
 
 def changed_strategy_fields(before: RolloutSpec, after: RolloutSpec) -> str:
     """Name the fields in which two strategies of one kind differ as to what moves the traffic."""
-    carrier = carrier_of(after)
-    names = (carrier.stable_service_field, carrier.canary_service_field)
+    strategy = after.active_strategy
+    names = (strategy.stable_service_field, strategy.canary_service_field)
     pairs = zip(names, _carried_by(before)[1:], _carried_by(after)[1:], strict=True)
     named = [name for name, old, new in pairs if old != new]
     if before.routing != after.routing:

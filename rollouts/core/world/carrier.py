@@ -36,10 +36,6 @@ class Carrier(ABC):
     """One Service has all the traffic, and selects one of two revisions: a weight is 0 or 100."""
     pods_are_the_weight: ClassVar[bool] = False
     """Every pod answers, and a revision's share of them is its weight: nothing else says it, or can be taken away."""
-    stable_service_field: ClassVar[str] = "stableService"
-    """What the spec calls the Service that users' requests reach."""
-    canary_service_field: ClassVar[str] = "canaryService"
-    """What it calls the Service of the new revision alone."""
     needs_canary_service: ClassVar[bool] = False
     """The canary's requests go through its Service, and fail without it."""
     has_preview: ClassVar[bool] = False
@@ -164,8 +160,6 @@ class Switched(Carrier):
     is_switched = True
     has_preview = True
     keeps_previous = True
-    stable_service_field = "activeService"
-    canary_service_field = "previewService"
 
     def route(self, world: World, status: RolloutStatus) -> Route:
         """
@@ -327,5 +321,5 @@ def missing_service(world: World) -> str:
     name = world.spec.stable_service
     if name is None or name in world.observed.services:
         return ""
-    field = carrier_of(world.spec).stable_service_field
+    field = world.spec.active_strategy.stable_service_field
     return f"Service {name} does not exist; create it, or correct {field}"
