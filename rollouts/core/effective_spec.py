@@ -9,7 +9,6 @@ is in status, where a restart finds it.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from rollouts.core.facts import (
     changed_strategy_fields,
@@ -23,6 +22,7 @@ from rollouts.core.facts import (
 from rollouts.core.world import Hold, under_way
 from rollouts.errors import InvalidSpec
 from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.model.merge_patch import without_nulls
 from rollouts.model.spec import MOST_REPLICAS, RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.model.strategy import BlueGreenStrategy, CanaryStrategy
@@ -85,14 +85,7 @@ def effective_spec(edit: Edit, is_over: Callable[[RolloutSpec], bool]) -> Effect
 
 def without_template(raw: FrozenJSON) -> JSON:
     """Return a spec as it is kept in status: without its template, and without nulls."""
-    return {key: _without_nulls(value) for key, value in raw.items() if key != "template"}
-
-
-def _without_nulls(value: Any) -> Any:
-    """Return a value as a merge patch leaves it: a key that is null is not there."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
-    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
+    return {key: without_nulls(value) for key, value in raw.items() if key != "template"}
 
 
 def _invalid(edit: Edit, error: InvalidSpec) -> EffectiveSpec | None:

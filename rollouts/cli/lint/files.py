@@ -6,7 +6,6 @@ One mistake does not hide the others: what can be read is checked without what c
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from rollouts.cli.lint.documents import Document, read
 from rollouts.cli.lint.located import Located, Position
@@ -17,6 +16,7 @@ from rollouts.cli.lint.spelling import did_you_mean
 from rollouts.controller.preflight.snapshot import KINDS
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import GROUP, JSON, ROLLOUT, VERSION
+from rollouts.model.merge_patch import without_nulls
 from rollouts.model.unchecked_json import mapping
 
 _MOST_NAMES = 5
@@ -67,7 +67,7 @@ def _of_document(document: Document, neighbours: Neighbours | None) -> Iterator[
         yield from _head(content)
         yield from _metadata(content)
         yield from _unknown(mapping(content.get("metadata")), METADATA, "metadata.")
-        yield from _of_rollout(_without_nulls(content), neighbours)
+        yield from _of_rollout(without_nulls(content), neighbours)
 
 
 def _of_rollout(content: JSON, neighbours: Neighbours | None) -> Iterator[Finding]:
@@ -128,15 +128,6 @@ def _unknown(
             usual = f"known are {', '.join(known[:_MOST_NAMES])}{others}"
             hint = did_you_mean(str(key), known) or usual
             yield Finding("error", "", f"unknown field; {hint}", f"{path}{key}")
-
-
-def _without_nulls(value: Any) -> Any:
-    """Return it without the fields that have no value: the API server takes these as left out."""
-    if isinstance(value, list):
-        return [_without_nulls(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    return {key: _without_nulls(part) for key, part in value.items() if part is not None}
 
 
 def _metadata(content: JSON) -> Iterator[Finding]:
