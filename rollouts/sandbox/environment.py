@@ -47,7 +47,7 @@ CONTROLLER_READY_WITHIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class ControllerSettings:
     """What the controller of a sandbox has to know; it answers /readyz on `address`:`port`."""
 
     kubeconfig: Path
@@ -57,18 +57,18 @@ class Seat:
     scrape_seconds: float
 
 
-ControllerCommand = Callable[[Seat], Sequence[str]]
+ControllerCommand = Callable[[ControllerSettings], Sequence[str]]
 
 
-def controller_command(seat: Seat) -> list[str]:
+def controller_command(settings: ControllerSettings) -> list[str]:
     """Return the command of the real controller."""
     return [
         *(sys.executable, "-m", "rollouts", "controller"),
-        f"--kubeconfig={seat.kubeconfig}",
-        f"--prometheus={seat.prometheus_url}",
-        f"--address={seat.address}",
-        f"--port={seat.port}",
-        f"--interval={seat.scrape_seconds:g}s",
+        f"--kubeconfig={settings.kubeconfig}",
+        f"--prometheus={settings.prometheus_url}",
+        f"--address={settings.address}",
+        f"--port={settings.port}",
+        f"--interval={settings.scrape_seconds:g}s",
     ]
 
 
@@ -118,7 +118,7 @@ class Sandbox:
         self._pods = PodNetwork(self.network.number, self.control.told_as)
         self.data_plane: DataPlane = self._data_plane()
         self.node = Node(self.cluster, self._pods, self._processes, logs=self.control.logs)
-        self.seat = Seat(
+        self.controller_settings = ControllerSettings(
             kubeconfig=self.directory / "controller.kubeconfig",
             prometheus_url=self.prometheus.url,
             address=here,
@@ -172,7 +172,7 @@ class Sandbox:
 
     @property
     def controller_url(self) -> str:
-        return f"http://{self.seat.address}:{self.seat.port}"
+        return f"http://{self.controller_settings.address}:{self.controller_settings.port}"
 
     def describe(self) -> SandboxState:
         """Return what runs where, now; the same is in `sandbox.json`."""
@@ -234,7 +234,9 @@ class Sandbox:
             stack.push_async_callback(self._processes.stop_all)
             self._publish()
             stack.push_async_callback(self.control.stop)
-            await self.control.start(Kubeconfigs(self.kubeconfig, self.seat.kubeconfig))
+            await self.control.start(
+                Kubeconfigs(self.kubeconfig, self.controller_settings.kubeconfig)
+            )
             await self.node.start()
             stack.push_async_callback(self.node.stop)
             self._serving = await self.data_plane.start()
@@ -266,7 +268,7 @@ class Sandbox:
             raise Permanent("this sandbox has no controller: it was started without one")
         if self._controller and self._controller.returncode is None:
             return
-        process = await self._launch(self._controller_command(self.seat))
+        process = await self._launch(self._controller_command(self.controller_settings))
         self._controller = process
         self._publish()
         await until_ready(process, f"{self.controller_url}/readyz", CONTROLLER_READY_WITHIN_SECONDS)

@@ -13,7 +13,7 @@ import pytest
 
 from rollouts.errors import Unavailable, UsageError
 from rollouts.model.kinds import JSON, SERVICE
-from rollouts.sandbox.environment import Sandbox, Seat
+from rollouts.sandbox.environment import ControllerSettings, Sandbox
 from rollouts.sandbox.state import Member, SandboxState
 from rollouts.sandbox.updown import down, stand, up
 from tests.waiting import comes_true
@@ -42,9 +42,9 @@ ACCOUNT: JSON = {
 }
 
 
-def small_controller(seat: Seat) -> list[str]:
+def small_controller(settings: ControllerSettings) -> list[str]:
     """Return a controller that only says that it is ready."""
-    return [sys.executable, "-c", READY, seat.address, str(seat.port)]
+    return [sys.executable, "-c", READY, settings.address, str(settings.port)]
 
 
 def standing(directory: Path) -> list[str]:
@@ -103,7 +103,7 @@ async def test_the_controller_is_its_service_account_and_people_are_the_admin(
         url = f"{sandbox.api.url}/api/v1/services"
         async with session.get(url) as response:
             assert response.status == 200
-        token = sandbox.seat.kubeconfig.read_text().split("token: ")[1].split()[0]
+        token = sandbox.controller_settings.kubeconfig.read_text().split("token: ")[1].split()[0]
         async with session.get(url, headers={"Authorization": f"Bearer {token}"}) as response:
             assert response.status == 403
         users = [entry.user for entry in sandbox.api.audit if entry.resource == SERVICE.plural]
@@ -133,7 +133,7 @@ async def test_two_stand_side_by_side(tmp_path: Path) -> None:
 
 async def test_a_part_that_fails_ends_all_of_it_and_is_named(tmp_path: Path) -> None:
     directory = tmp_path / "sandbox"
-    broken = Sandbox(directory, controller=lambda seat: ["/bin/false"])
+    broken = Sandbox(directory, controller=lambda settings: ["/bin/false"])
     with pytest.raises(Unavailable, match=r"controller ended with status 1; see .*controller\.log"):
         await broken.start()
     assert not directory.exists()

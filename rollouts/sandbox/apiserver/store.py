@@ -39,10 +39,10 @@ class Store(Writes):
         super().__init__(now, history)
         self.logs: dict[tuple[str, str, str], Path] = {}
         self.followers += [Garbage(self), QuotaCounts(self)]
-        _furnish(self)
+        _create_initial_objects(self)
 
 
-def _furnish(store: Store) -> None:
+def _create_initial_objects(store: Store) -> None:
     """Put what every cluster has into an empty store."""
     for name in NAMESPACES:
         store.create(NAMESPACE, {"metadata": {"name": name}})

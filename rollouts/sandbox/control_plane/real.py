@@ -1,4 +1,4 @@
-"""A real control plane as a sandbox has it: started, furnished, and followed."""
+"""A real control plane as a sandbox has it: started, given its first objects, and followed."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -11,7 +11,11 @@ from rollouts.sandbox.apiserver.store import NODE_NAME as NODE
 from rollouts.sandbox.apiserver.users import ADMIN_NAME
 from rollouts.sandbox.control_plane.audit_file import AuditFile
 from rollouts.sandbox.control_plane.client import Client
-from rollouts.sandbox.control_plane.furnishing import NodeEntry, furnish, token_of
+from rollouts.sandbox.control_plane.initial_objects import (
+    NodeEntry,
+    create_initial_objects,
+    token_of,
+)
 from rollouts.sandbox.control_plane.log_server import LogServer
 from rollouts.sandbox.control_plane.programs import NODE_NAME, PROGRAMS, Ports, Programs, are_in
 from rollouts.sandbox.control_plane.remote_cluster import RemoteCluster
@@ -90,7 +94,7 @@ class RealControlPlane:
         await self.plane.start()
         admin = self._client(ADMIN_NAME)
         try:
-            await furnish(admin, self._node, self._manifests)
+            await create_initial_objects(admin, self._node, self._manifests)
             account = controller_account(self._manifests)
             token = await token_of(admin, *account) if account else self._token(ADMIN_NAME)
         finally:

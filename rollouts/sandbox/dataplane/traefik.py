@@ -67,7 +67,7 @@ class TraefikPlane:
             Unavailable: it does not get ready; its log says why.
         """
         command = program()
-        await self._furnish()
+        await self._create_initial_objects()
         self._directory.mkdir(parents=True, exist_ok=True)
         settings = self._directory / "traefik.yaml"
         settings.write_text(yaml.safe_dump(self._settings()))
@@ -86,7 +86,7 @@ class TraefikPlane:
         if process:
             await self._processes.stop(process)
 
-    async def _furnish(self) -> None:
+    async def _create_initial_objects(self) -> None:
         """Make the kinds that it waits for, and what is to be its own."""
         for definition in crds.definitions(crds.TRAEFIK):
             if self._cluster.get(CRD, "", definition["metadata"]["name"]) is None:
@@ -95,7 +95,9 @@ class TraefikPlane:
             spec = {"controller": "k8s.io/ingress-nginx"}
             await self._cluster.create(INGRESS_CLASS, {"metadata": {"name": CLASS}, "spec": spec})
         port = int(self._web.rpartition(":")[2])
-        await default_gateway.furnish(self._cluster, controller=CONTROLLER, port=port)
+        await default_gateway.create_initial_objects(
+            self._cluster, controller=CONTROLLER, port=port
+        )
 
     def _settings(self) -> JSON:
         """Return its static configuration: the defaults, but for what it listens on and whom it tells."""

@@ -50,7 +50,7 @@ Logs = dict[tuple[str, str, str], Path]
 
 
 @dataclass(frozen=True, slots=True)
-class Equipment:
+class PodRuntime:
     """What a node lends its pods; `logs` is where theirs are found."""
 
     cluster: Cluster
@@ -71,10 +71,10 @@ class Container:
     """
 
     def __init__(
-        self, equipment: Equipment, pod: FrozenJSON, spec: FrozenJSON, changed: Callable[[], None]
+        self, runtime: PodRuntime, pod: FrozenJSON, spec: FrozenJSON, changed: Callable[[], None]
     ) -> None:
         self.state = ContainerState(spec["name"], spec["image"])
-        self._equipment = equipment
+        self._runtime = runtime
         self._pod = pod
         self._spec = spec
         self._changed = changed
@@ -135,11 +135,11 @@ class Container:
         meta = self._pod["metadata"]
         name = f"pods/{meta['namespace']}_{meta['name']}_{self.state.name}"
         if what.argv == list(DEMO_APP):
-            process = await self._equipment.demo_apps.start(name, what.env)
+            process = await self._runtime.demo_apps.start(name, what.env)
         else:
-            process = await self._equipment.processes.start(name, what.argv, what.env)
+            process = await self._runtime.processes.start(name, what.argv, what.env)
         key = (meta["namespace"], meta["name"], self.state.name)
-        self._equipment.logs[key] = process.log
+        self._runtime.logs[key] = process.log
         return process
 
     async def _live(self, process: Process) -> int:
@@ -160,7 +160,7 @@ class Container:
             probing.cancel()
             await asyncio.gather(probing, return_exceptions=True)
             if process.returncode is None:
-                await self._equipment.processes.stop(process, 0)
+                await self._runtime.processes.stop(process, 0)
         self.state.started = self.state.ready = False
         code = status if status >= 0 else 128 - status
         self._set(_ended(code, "Error" if code else "Completed", began, utc_now()))
@@ -191,7 +191,7 @@ class Container:
 
     def _next_delay(self, ran_seconds: float) -> float:
         """Return how long to wait now, and count this end."""
-        delay = self._equipment.backoff.delay(self._crashes) if self._crashes else 0.0
+        delay = self._runtime.backoff.delay(self._crashes) if self._crashes else 0.0
         if ran_seconds >= 10 * delay:
             self._crashes, delay = 0, 0.0
         self._crashes += 1
@@ -208,7 +208,7 @@ class Container:
             left = max(deadline - clock(), _LEAST_GRACE_SECONDS)
         else:
             left = grace_seconds
-        await self._equipment.processes.stop(process, left)
+        await self._runtime.processes.stop(process, left)
 
     async def _pre_stop(self, process: Process, hook: FrozenJSON, longest: float) -> None:
         """Carry out the hook; the process may end meanwhile."""
@@ -282,7 +282,7 @@ class Container:
 
     def _target(self) -> Target:
         address = self._pod["status"]["podIP"]
-        return Target(self._pod["spec"], address, self._equipment.http, self._execute)
+        return Target(self._pod["spec"], address, self._runtime.http, self._execute)
 
     async def _execute(self, command: list[str]) -> int:
         """Run a command with the container's environment; its output goes to the same log."""
@@ -300,7 +300,7 @@ class Container:
 
     def _data(self, kind: str, name: str) -> dict[str, str] | None:
         wanted = CONFIG_MAP if kind == CONFIG_MAP.name else SECRET
-        found = self._equipment.cluster.get(wanted, self._pod["metadata"]["namespace"], name)
+        found = self._runtime.cluster.get(wanted, self._pod["metadata"]["namespace"], name)
         return None if found is None else decoded(found)
 
     def _set(self, state: JSON) -> None:
@@ -313,7 +313,7 @@ class Container:
         self._event("Unhealthy", f"{which} probe failed: {finding.message}", warning=True)
 
     def _event(self, reason: str, message: str, *, warning: bool = False) -> None:
-        record = self._equipment.events.warning if warning else self._equipment.events.normal
+        record = self._runtime.events.warning if warning else self._runtime.events.normal
         record(self._pod, reason, message)
 
 

@@ -16,7 +16,7 @@ from rollouts.sandbox.apiserver.etcd import Change, utc_now
 from rollouts.sandbox.apiserver.objects import dig
 from rollouts.sandbox.cluster import insist
 from rollouts.sandbox.workloads.addresses import Addresses
-from rollouts.sandbox.workloads.container import Equipment
+from rollouts.sandbox.workloads.container import PodRuntime
 from rollouts.sandbox.workloads.control_loop import Key
 from rollouts.sandbox.workloads.objects import is_going, uid_of
 from rollouts.sandbox.workloads.pod import NODE_NAME, PodRun
@@ -32,10 +32,10 @@ class Kubelet:
     name = "kubelet"
     kinds: tuple[Kind, ...] = (POD,)
 
-    def __init__(self, equipment: Equipment, scheduled: Recorder) -> None:
-        self._equipment = equipment
-        self._cluster = equipment.cluster
-        self._addresses = Addresses(equipment.network.number)
+    def __init__(self, runtime: PodRuntime, scheduled: Recorder) -> None:
+        self._runtime = runtime
+        self._cluster = runtime.cluster
+        self._addresses = Addresses(runtime.network.number)
         self._scheduled = scheduled
         self._runs: dict[str, PodRun] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -66,7 +66,7 @@ class Kubelet:
     def _begin(self, pod: FrozenJSON) -> None:
         address = self._addresses.take()
         place = Place(address, _node_address(address), utc_now())
-        run = self._runs[uid_of(pod)] = PodRun(self._equipment, pod, place)
+        run = self._runs[uid_of(pod)] = PodRun(self._runtime, pod, place)
         self._do(pod, self._run(run, pod, address))
 
     def _do(self, pod: FrozenJSON, work: Coroutine[Any, Any, None]) -> None:

@@ -9,7 +9,7 @@ from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.forks import DemoApps
 from rollouts.sandbox.network import PodNetwork
 from rollouts.sandbox.processes import Processes
-from rollouts.sandbox.workloads.container import RESTART, Equipment, Logs
+from rollouts.sandbox.workloads.container import RESTART, Logs, PodRuntime
 from rollouts.sandbox.workloads.control_loop import ControlLoop
 from rollouts.sandbox.workloads.kubelet import Kubelet
 from rollouts.sandbox.workloads.recorder import PostedEvents, Recorder
@@ -48,7 +48,7 @@ class Node:
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         self._http = aiohttp.ClientSession(connector=connector)
         events = PostedEvents(self._cluster)
-        equipment = Equipment(
+        runtime = PodRuntime(
             cluster=self._cluster,
             network=self._network,
             logs=self._logs,
@@ -58,7 +58,7 @@ class Node:
             http=self._http,
             backoff=self._backoff,
         )
-        self._kubelet = Kubelet(equipment, Recorder(events, "default-scheduler"))
+        self._kubelet = Kubelet(runtime, Recorder(events, "default-scheduler"))
         self._tasks = [
             asyncio.create_task(ControlLoop(self._cluster, self._kubelet).run(), name="kubelet"),
             asyncio.create_task(events.run(), name="events of the kubelet"),

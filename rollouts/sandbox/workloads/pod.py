@@ -10,7 +10,7 @@ from rollouts.model.kinds import JSON, POD, FrozenJSON
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.etcd import utc_now
 from rollouts.sandbox.cluster import RETRY, insist
-from rollouts.sandbox.workloads.container import Container, Equipment
+from rollouts.sandbox.workloads.container import Container, PodRuntime
 from rollouts.sandbox.workloads.objects import is_going, uid_of
 from rollouts.sandbox.workloads.pod_status import ContainerState, Place, pod_status
 
@@ -24,12 +24,12 @@ class PodRun:
     All its tasks end with `run`; so do its processes, even when `run` is cancelled.
     """
 
-    def __init__(self, equipment: Equipment, pod: FrozenJSON, place: Place) -> None:
+    def __init__(self, runtime: PodRuntime, pod: FrozenJSON, place: Place) -> None:
         self.key = (pod["metadata"]["namespace"], pod["metadata"]["name"])
         self.uid = uid_of(pod)
-        self._cluster = equipment.cluster
-        self._logs = equipment.logs
-        self._place = place.as_told(equipment.network)
+        self._cluster = runtime.cluster
+        self._logs = runtime.logs
+        self._place = place.as_told(runtime.network)
         self._untold: deque[list[ContainerState]] = deque()
         self._has_changed = asyncio.Event()
         self._told_to_end = asyncio.Event()
@@ -37,7 +37,7 @@ class PodRun:
         placed: JSON = {**pod, "spec": {**pod["spec"], "nodeName": NODE_NAME}}
         placed["status"] = pod_status(placed, place, (), place.since)
         self._containers = [
-            Container(equipment, placed, spec, self._note) for spec in pod["spec"]["containers"]
+            Container(runtime, placed, spec, self._note) for spec in pod["spec"]["containers"]
         ]
         self._gated = bool(pod["spec"].get("readinessGates"))
 

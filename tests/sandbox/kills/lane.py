@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rollouts.kube.lease import LeaseTiming
 from rollouts.sandbox.control_plane.programs import ETCD
 from rollouts.sandbox.control_plane.real import RealControlPlane
-from rollouts.sandbox.environment import Seat, controller_command
+from rollouts.sandbox.environment import ControllerSettings, controller_command
 from tests.sandbox.kills.proxy import ApiProxy
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.sandbox import ReleaseSandbox
@@ -61,12 +61,18 @@ class Seated:
         name: str = "controller",
         timing: LeaseTiming | None = None,
     ) -> None:
-        seat, directory = sandbox.seat, sandbox.directory
-        self.proxy = ApiProxy(seat.kubeconfig, directory / f"{namespace}-{name}.kubeconfig")
+        settings, directory = sandbox.controller_settings, sandbox.directory
+        self.proxy = ApiProxy(settings.kubeconfig, directory / f"{namespace}-{name}.kubeconfig")
         self.process: Process | None = None
         self._sandbox = sandbox
         self._timing = timing
-        own = Seat(self.proxy.kubeconfig, seat.prometheus_url, seat.address, 0, seat.scrape_seconds)
+        own = ControllerSettings(
+            self.proxy.kubeconfig,
+            settings.prometheus_url,
+            settings.address,
+            0,
+            settings.scrape_seconds,
+        )
         election = ["--leader-elect", f"--lease-namespace={LEASE_NAMESPACE}"] if timing else []
         self._command = [*controller_command(own), f"--namespace={namespace}", *election]
 

@@ -15,7 +15,7 @@ from rollouts.sandbox.control_plane.audit_file import AuditFile
 from rollouts.sandbox.control_plane.programs import API_SERVER
 from rollouts.sandbox.control_plane.real import RealControlPlane
 from rollouts.sandbox.crashes import is_write
-from rollouts.sandbox.environment import Sandbox, Seat, controller_command
+from rollouts.sandbox.environment import ControllerSettings, Sandbox, controller_command
 from rollouts.sandbox.processes import Process, environment
 from tests import permissions
 from tests.sandbox.releases.gate import Gate
@@ -139,9 +139,9 @@ class ReleaseSandbox(Sandbox):
     async def _launch(self, command: Sequence[str]) -> Process:
         return await self.launch(command)
 
-    def _through_the_gate(self, seat: Seat) -> Sequence[str]:
-        self.gate.prometheus_url = seat.prometheus_url
-        command = controller_command(seat)
+    def _through_the_gate(self, settings: ControllerSettings) -> Sequence[str]:
+        self.gate.prometheus_url = settings.prometheus_url
+        command = controller_command(settings)
         return [
             f"--prometheus={self.gate.url}" if part.startswith("--prometheus=") else part
             for part in command

@@ -42,7 +42,7 @@ class NodeEntry:
         }
 
 
-async def furnish(admin: Client, node: NodeEntry, manifests: Sequence[JSON]) -> None:
+async def create_initial_objects(admin: Client, node: NodeEntry, manifests: Sequence[JSON]) -> None:
     """
     Make the node, the class of Ingresses and the manifests, and return when their kinds are served.
 
