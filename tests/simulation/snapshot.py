@@ -14,7 +14,6 @@ from tests.simulation.cluster import Caches
 from tests.simulation.dataplane import (
     BESIDE,
     NAMESPACE,
-    Ready,
     Shares,
     doors,
     selected,
@@ -58,7 +57,7 @@ class Snapshot:
     """What each entrance leads to by what routes say: Services."""
     now: Mapping[str, Shares]
     soon: Mapping[str, Shares]
-    ready: Ready
+    ready: Mapping[str, Counter[str]]
     sizes: Mapping[str, int]
     """What each revision's ReplicaSet is to have."""
     available: Mapping[str, int]

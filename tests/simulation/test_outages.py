@@ -11,7 +11,7 @@ from tests.simulation.kubelets import Behaviour, is_ready
 from tests.simulation.leftovers import left_behind
 from tests.simulation.setups import SETUPS
 from tests.simulation.starting_points import deployed, healthy, twin
-from tests.simulation.story import Story
+from tests.simulation.story import Story, told
 
 DOWN = Behaviour(problem="CrashLoopBackOff")
 BY_ROUTER = ("router", "several routers", "gateway", "mesh", "dynamic")
@@ -81,8 +81,8 @@ def test_a_refused_write_holds_up_no_pods(setup: str, refusal: Refusal) -> None:
         story, passed = twin(release), seconds
         story.caches.refusals.append(refusal)
         story.edit({"spec": {"replicas": 12}})
-        story.pass_time(40)
-        assert sum(story.sizes().values()) >= 12, f"refused after {seconds} s"
+        with told(f"refused after {seconds} s", story):
+            story.run_until(lambda it: sum(it.sizes().values()) >= 12, 40)
 
 
 @pytest.mark.parametrize("setup", ["gateway", "several routers"])
