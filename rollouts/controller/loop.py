@@ -51,7 +51,6 @@ class Controller:
         self.metrics = ControllerMetrics()
         self._cluster = cluster
         self._workers = settings.workers
-        self.stop_seconds = STOP_SECONDS
         self._queue = WorkQueue(backoff)
         self._index = Index(cluster)
         self._notifications = Notifications(notifier)
@@ -68,8 +67,8 @@ class Controller:
         )
         self.metrics.watch(lambda: len(self._queue), self._phases)
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; then finish what is in hand, if that does not take too long, and return."""
+    async def run(self, stop: asyncio.Event, patience_seconds: float = STOP_SECONDS) -> None:
+        """Work until `stop` is set; then finish what is in hand, within so many seconds, and return."""
         feeding = asyncio.create_task(self._feed(), name="changes")
         working = asyncio.create_task(
             self._queue.work(self._handle, self._workers), name="reconciles"
@@ -83,7 +82,7 @@ class Controller:
             stopping.cancel()
             await asyncio.gather(feeding, stopping, return_exceptions=True)
             await self._monitor.close()
-            await asyncio.wait([working], timeout=self.stop_seconds)
+            await asyncio.wait([working], timeout=patience_seconds)
             working.cancel()  # whoever comes next carries on from any write
             await asyncio.gather(working, return_exceptions=True)
             await self._notifications.close()

@@ -11,7 +11,7 @@ import pytest
 from rollouts.backoff import Backoff
 from rollouts.controller.clock import SystemClock
 from rollouts.controller.http_server import HttpServer
-from rollouts.controller.loop import Controller
+from rollouts.controller.loop import STOP_SECONDS, Controller
 from rollouts.controller.settings import Settings
 from rollouts.errors import Unavailable
 from rollouts.metrics.absent import no_sources
@@ -30,9 +30,7 @@ class Running:
     """A controller at work, and a cluster that acts a hundred times a second."""
 
     def __init__(
-        self,
-        sources: MetricSources | None = None,
-        backoff: Backoff | None = None,
+        self, sources: MetricSources | None = None, backoff: Backoff | None = None
     ) -> None:
         self.cluster = FakeCluster()
         self.cluster.put(SERVICE, service())
@@ -72,9 +70,9 @@ class Running:
         await until(settled, 20)
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
+    async def at_work(self, patience_seconds: float = STOP_SECONDS) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        task = asyncio.create_task(self.controller.run(stop))
+        task = asyncio.create_task(self.controller.run(stop, patience_seconds))
         try:
             yield
         finally:
@@ -161,7 +159,6 @@ async def test_an_api_server_that_is_away_for_a_while_is_asked_again() -> None:
 async def test_a_write_that_hangs_does_not_keep_it_from_stopping() -> None:
     """An API server works on one for half a minute, after which the kubelet kills who has not ended."""
     running, tried, cut_off = Running(), list[Write](), list[Write]()
-    running.controller.stop_seconds = 0.01
 
     async def hang(write: Write) -> None:
         tried.append(write)
@@ -172,7 +169,7 @@ async def test_a_write_that_hangs_does_not_keep_it_from_stopping() -> None:
 
     running.cluster.write = hang  # type: ignore[method-assign]
     running.put()
-    async with running.at_work():
+    async with running.at_work(patience_seconds=0.01):
         await running.until(lambda: bool(tried))
     assert cut_off == tried
 
