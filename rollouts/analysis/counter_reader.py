@@ -14,7 +14,13 @@ from datetime import UTC, datetime, timedelta
 
 from rollouts.analysis.counter_baseline import CounterBaseline
 from rollouts.analysis.deduplication import by_one_job, one_of_each
-from rollouts.analysis.native_histograms import as_classic
+from rollouts.analysis.native_histograms import (
+    Ends,
+    as_classic,
+    is_counted_otherwise,
+    where_judged,
+    widest_ends,
+)
 from rollouts.analysis.sample_checks import fit
 from rollouts.analysis.scrapes import ScrapeInterval
 from rollouts.analysis.series import Labels, newest
@@ -72,6 +78,8 @@ class CounterReader:
         self._jobs: dict[str, str] = {}
         """Which job is counted of each process."""
         self._selector = ""
+        self._ends: Ends = {}
+        """Up to where native histograms were counted by the last read."""
         self._seen_at: datetime | None = None
 
     async def read(
@@ -80,11 +88,12 @@ class CounterReader:
         until: datetime,
         known: Mapping[Labels, Counter],
         weight_since: float,
-    ) -> Samples:
+    ) -> Samples | None:
         """
         Return what has been scraped up to `until`, or as much of it as one answer should hold.
 
-        `known` are the counters by the last read; `weight_since` is when the present weight was
+        None: what was read before can't be added to, since buckets have become wider. The next read begins
+        at the exposure, for who knows nothing. `known` are the counters by the last read; `weight_since` is when the present weight was
         applied, in unix seconds.
 
         Raises:
@@ -95,11 +104,16 @@ class CounterReader:
         # Positive also where the clock was set back: an empty window is no question.
         window = max(0.001, (until - begin).total_seconds())
         classic, problem = fit(await self._series(source, until, window))
-        native, ends = await self._natives(source, until, window, classic)
-        standing_in, wrong = fit(native)
+        native = await self._natives(source, until, window, classic)
+        asked, read_until = self._metric.question, self.read_until.timestamp()
+        ends = widest_ends(native, asked.bounds, self._ends)
+        if known and is_counted_otherwise(native, self._ends, ends, read_until):
+            self._ends, self.read_until = ends, self._exposed_at
+            return None
+        standing_in, wrong = fit(as_classic(native, asked.name, asked.bounds, ends))
         problem = problem or wrong
         single, copies = one_of_each((*classic, *standing_in), self._replica_labels)
-        note = "; ".join(filter(None, (copies, ends)))
+        note = "; ".join(filter(None, (copies, where_judged(asked.bounds, ends))))
         ups = await self._ups(source, until, window)
         answered = [_answered(each) for each in ups]
         jobs = dict(self._jobs)
@@ -109,7 +123,7 @@ class CounterReader:
             each for each in (*series, *answered) if self._metric.meaning(each.labels).shows_canary
         ]
         seen_at = await self._scraped_at(source, of_canary, until, weight_since)
-        self._jobs, self._seen_at = jobs, seen_at
+        self._jobs, self._seen_at, self._ends = jobs, seen_at, ends
         self.read_until = max(until, self.read_until)
         return Samples(until, series, from_zero, ups, answered, of_canary, seen_at, problem, note)
 
@@ -171,23 +185,23 @@ class CounterReader:
 
     async def _natives(
         self, source: CounterSource, until: datetime, window: float, classic: Sequence[Series]
-    ) -> tuple[list[Series], str]:
+    ) -> list[Series]:
         """
-        Return the series that native histograms stand in for, and what is to be said of them.
+        Return the native histograms that stand in for others.
 
-        They are asked for only while the canary has no others. Of a process that has others, none
+        They are asked for only while an arm has no others. Of a process that has others, none
         is taken: it would be counted twice.
         """
         question, process = self._metric.question, self._metric.process
-        if any(self._metric.meaning(each.labels).canary for each in classic):
-            return [], ""
+        if len({self._metric.meaning(each.labels).canary for each in classic}) > 1:
+            return []
         others = {process(each.labels) for each in classic}
         for each in question.natives:
             found = await source.samples(each, until=until, window_seconds=window)
             alone = [each for each in found if process(each.labels) not in others]
             if any(each.histograms for each in alone):
-                return as_classic(alone, question.name, question.bounds)
-        return [], ""
+                return alone
+        return []
 
     async def _ups(
         self, source: CounterSource, until: datetime, window: float

@@ -29,21 +29,31 @@ class ExposureCounters:
         spans: Iterable[Span],
         replica_labels: Sequence[str],
     ) -> None:
-        since = exposed_at.timestamp()
         self.metric = metric
-        self.windows = CounterWindows(metric, exposed_at, spans, max(60.0, 20 * interval_seconds))
-        self.scrapes = Scrapes(metric, since, interval_seconds)
         self.seen_at: datetime | None = None
         """When what was read last had been scraped, or when there was last a scrape to find more."""
         self._exposed_at = exposed_at
         self._interval_seconds = interval_seconds
+        self._spans = tuple(spans)
+        self._applied_at: datetime | None = None
         self._reader = CounterReader(metric, exposed_at, interval_seconds, replica_labels)
-        self._unseen = UnseenRequests(metric, since)
         self._problem = ""
         self._note = ""
+        self._begin(0.0)
+
+    def _begin(self, interval_before: float) -> None:
+        """Know nothing yet but how far apart scrapes were before the exposure."""
+        since, interval_seconds = self._exposed_at.timestamp(), self._interval_seconds
+        restart_seconds = max(60.0, 20 * interval_seconds)
+        self.windows = CounterWindows(self.metric, self._exposed_at, self._spans, restart_seconds)
+        self.windows.applied(self._applied_at)
+        self.scrapes = Scrapes(self.metric, since, interval_seconds)
+        self.scrapes.interval_before = interval_before
+        self._unseen = UnseenRequests(self.metric, since)
 
     def applied(self, at: datetime | None) -> None:
         """Count anew what is counted at the present weight: it was applied at this moment."""
+        self._applied_at = at
         self.windows.applied(at)
 
     async def measure_scrape_interval(self, source: CounterSource, until: datetime) -> None:
@@ -60,12 +70,17 @@ class ExposureCounters:
         """
         Take in what has been scraped up to `until`, or as much of it as one answer should hold.
 
+        Where native histograms have become coarser, all since the exposure is to be read again.
+
         Raises:
             RolloutsError: the source did not answer; nothing is changed then.
         """
         windows, scrapes, unseen = self.windows, self.scrapes, self._unseen
         known = windows.total.counters
         found = await self._reader.read(source, until, known, windows.now.since)
+        if found is None:
+            self._begin(scrapes.interval_before)
+            return
         scraped = (*found.series, *found.answered)
         scrapes.note(scraped, found.of_canary)
         windows.note_scrapes(scraped)

@@ -1,10 +1,17 @@
 """Native histograms stand in for the classic ones that they are."""
 
 import math
+from collections.abc import Sequence
 
 import pytest
 
-from rollouts.analysis.native_histograms import SHOWN_BOUNDS, as_classic
+from rollouts.analysis.native_histograms import (
+    SHOWN_BOUNDS,
+    Ends,
+    as_classic,
+    where_judged,
+    widest_ends,
+)
 from rollouts.model.evidence import Counts, Measurement
 from rollouts.ports import Histogram, Series
 from rollouts.traffic.nginx.counters import REQUESTS
@@ -21,10 +28,19 @@ def native(*samples: tuple[float, Histogram]) -> Series:
     return Series({"__name__": NAME, "pod": "p"}, (), samples)
 
 
+def classic(
+    found: Sequence[Series], name: str, *bounds: float, before: Ends | None = None
+) -> tuple[dict[float, tuple[tuple[float, float], ...]], str]:
+    """Return the samples of each bucket, by its bound, and what is said of where they are judged."""
+    ends = widest_ends(found, bounds, before or {})
+    series = as_classic(found, name, bounds, ends)
+    samples = {float(each.labels["le"]): tuple(each.samples) for each in series}
+    return samples, where_judged(bounds, ends)
+
+
 def test_a_count_is_that_of_all() -> None:
-    series, note = as_classic([native((1.0, Histogram(3)), (2.0, Histogram(5)))], "d_count", ())
+    series = as_classic([native((1.0, Histogram(3)), (2.0, Histogram(5)))], "d_count", (), {})
     assert series == [Series({"__name__": "d_count", "pod": "p"}, ((1.0, 3), (2.0, 5)))]
-    assert note == ""
 
 
 @pytest.mark.parametrize(
@@ -39,36 +55,67 @@ def test_a_count_is_that_of_all() -> None:
     ],
 )
 def test_a_bound_has_what_is_at_most_so_large(bound: float, within: float, note: str) -> None:
-    histogram = Histogram(10, ((0.125, 0.25, 2), (0.25, 0.5, 5), (1.0, 2.0, 2), (512.0, 1024.0, 1)))
-    wide = Histogram(9, histogram.buckets[:3])
-    series, said = as_classic([native((1.0, wide))], "d_bucket", (bound,))
-    buckets = {each.labels["le"]: each.samples[0][1] for each in series}
-    assert buckets[repr(bound)] == within
-    assert buckets["+Inf"] == 9
+    histogram = Histogram(9, ((0.125, 0.25, 2), (0.25, 0.5, 5), (1.0, 2.0, 2)))
+    buckets, said = classic([native((1.0, histogram))], "d_bucket", bound)
+    assert buckets[bound] == ((1.0, within),)
+    assert buckets[math.inf] == ((1.0, 9),)
     assert said == note
 
 
-def test_the_bounds_that_only_show_never_say_more_than_is_known() -> None:
+def test_the_bounds_that_only_show_are_those_that_are_exact() -> None:
     histogram = Histogram(4, ((0.0, 0.3, 1), (0.3, 3.0, 3)))
-    series, _ = as_classic([native((1.0, histogram))], "d_bucket", (0.4,))
-    by_bound = {float(each.labels["le"]): each.samples[0][1] for each in series}
-    assert set(by_bound) == {*SHOWN_BOUNDS, 0.4, math.inf}
-    assert (by_bound[0.25], by_bound[0.5], by_bound[2.0], by_bound[4.0]) == (0, 1, 1, 4)
-    assert by_bound[0.4] == 4
+    buckets, _ = classic([native((1.0, histogram))], "d_bucket", 0.4)
+    assert set(buckets) == {*(each for each in SHOWN_BOUNDS if each > 3), 0.4, math.inf}
+    assert (buckets[4.0], buckets[0.4]) == (((1.0, 4),), ((1.0, 4),))
+
+
+def test_a_bound_above_the_largest_one_is_not_told_and_the_largest_is() -> None:
+    """A histogram of classic buckets has all that was slower in one bucket without an end."""
+    histogram = Histogram(3, ((5.0, 10.0, 2), (10.0, math.inf, 1)))
+    buckets, said = classic([native((1.0, histogram))], "d_bucket", 15.0)
+    finite = [each for each in buckets if each < math.inf]
+    assert max(finite) == 10.0
+    assert buckets[10.0] == ((1.0, 2),)
+    assert said == ""
+
+
+FINE = Histogram(10, ((0.25, 0.297, 2), (0.297, 0.324, 3), (0.324, 0.354, 5)))
+COARSER = Histogram(12, ((0.25, 0.297, 2), (0.297, 0.354, 10)))
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["two pods", "one pod"])
+def test_what_has_buckets_of_several_widths_is_counted_up_to_one_end(*, apart: bool) -> None:
+    """A client library that has too many buckets makes them twice as wide, in the middle of a release."""
+    first, then = (1.0, FINE), (2.0, COARSER)
+    found = [native(first), native(then)] if apart else [native(first, then)]
+    ends = widest_ends(found, (0.3,), {})
+    told = [each for each in as_classic(found, "d_bucket", (0.3,), ends) if "0.3" in str(each)]
+    counts = [value for each in told if each.labels["le"] == "0.3" for _, value in each.samples]
+    assert counts == [10, 12], "of the two that came none was slower"
+    assert "judged at 354ms" in where_judged((0.3,), ends)
+    assert widest_ends([native(first)], (0.3,), ends) == ends, "it never ends earlier again"
+
+
+def test_wider_buckets_are_no_reset() -> None:
+    """A client library may make the bucket around zero wider: what is in it does not begin anew."""
+    before = Histogram(10, ((-0.0, 0.0, 1), (0.001, 0.002, 9)))
+    after = Histogram(11, ((-0.05, 0.05, 11),))
+    buckets, _ = classic([native((1.0, before), (2.0, after))], "d_bucket", 0.3)
+    values = [[value for _, value in samples] for samples in buckets.values()]
+    assert all(each == sorted(each) for each in values)
 
 
 def test_an_idle_histogram_costs_no_more_than_its_beginning_and_end() -> None:
     idle, busy = Histogram(1, ((0.0, 0.3, 1),)), Histogram(3, ((0.0, 0.3, 3),))
     samples = [(float(at), idle if at < 50 else busy) for at in range(100)]
-    series, _ = as_classic([native(*samples)], "d_bucket", (0.4,))
-    by_bound = {each.labels["le"]: each.samples for each in series}
-    assert by_bound["0.4"] == ((0.0, 1), (49.0, 1), (50.0, 3), (99.0, 3))
-    assert len(by_bound["+Inf"]) == 100, "each of them is a scrape"
+    buckets, _ = classic([native(*samples)], "d_bucket", 0.4)
+    assert buckets[0.4] == ((0.0, 1), (49.0, 1), (50.0, 3), (99.0, 3))
+    assert len(buckets[math.inf]) == 100, "each of them is a scrape"
 
 
 def test_what_is_no_native_histogram_stands_in_for_nothing() -> None:
     summary = Series({"__name__": NAME, "quantile": "0.5"}, ((1.0, 0.25),))
-    assert as_classic([summary], "d_bucket", (0.4,)) == ([], "")
+    assert classic([summary], "d_bucket", 0.4) == ({}, "")
 
 
 class NativeBench(AppBench):
@@ -109,6 +156,61 @@ async def test_a_limit_inside_a_bucket_is_judged_where_that_ends_and_says_so() -
     found = await bench.released(by_stable="native")
     assert (found.canary, found.limit) == (Counts(40, 10), 0.4)
     assert "judged at 500ms, where the native histogram's bucket around 400ms ends" in found.note
+    await bench.monitor.close()
+
+
+async def test_buckets_that_become_wider_in_the_middle_are_counted_as_if_they_always_were() -> None:
+    """Also what stable had observed before the exposure, which is much."""
+    bench = NativeBench({"name": "p90", "latency": {"quantile": 0.9, "max": "300ms"}})
+    fine = {(0.25, 0.297): 0, (0.297, 0.324): 100, (0.324, 0.354): 5000}
+    bench.metrics.observe(NAME, fine, **bench.pod("stable", 1))
+    await bench.expose()
+    bench.begin("canary")
+    bench.metrics.observe(NAME, {}, **bench.pod("canary", 1))
+    await bench.wait(15)
+    bench.metrics.observe(NAME, {(0.297, 0.324): 30, (0.324, 0.354): 10}, **bench.pod("canary", 1))
+    await bench.wait(30)
+    assert bench.measured("p90").canary == Counts(40, 10)
+    for arm, count in (("stable", 5105), ("canary", 44)):
+        wide = {(0.297, 0.354): count - 4, (1.0, 1.19): 4}
+        bench.metrics.observe(NAME, wide, **bench.pod(arm, 1))
+    await bench.wait(30)
+    found = bench.measured("p90")
+    assert (found.error, found.canary, found.stable) == ("", Counts(44, 4), Counts(5, 4))
+    assert "judged at 354ms" in found.note
+    await bench.monitor.close()
+
+
+async def test_a_limit_above_the_largest_bound_can_t_be_told() -> None:
+    bench = NativeBench({"name": "p90", "latency": {"quantile": 0.9, "max": "15s"}})
+    bench.metrics.observe(NAME, {(5.0, 10.0): 9}, **bench.pod("stable", 1))
+    await bench.expose()
+    bench.begin("canary")
+    bench.metrics.observe(NAME, {(5.0, 10.0): 9}, **bench.pod("canary", 1))
+    await bench.wait(30)
+    assert bench.measured("p90").canary == Counts(9, 0)
+    slower = {(5.0, 10.0): 9, (10.0, math.inf): 1}
+    bench.metrics.observe(NAME, slower, **bench.pod("canary", 1))
+    await bench.wait(30)
+    assert bench.measured("p90").error == (
+        "the histogram can't tell: 15s is above its largest bound, 10s; lower the limit, or give it larger"
+        " buckets"
+    )
+    await bench.monitor.close()
+
+
+async def test_stable_s_native_histogram_is_read_beside_a_canary_s_classic_one() -> None:
+    """As where the new version is the first to keep classic ones."""
+    bench = NativeBench(P90_OF_A_SECOND)
+    bench.observe("stable", 100, 0)
+    await bench.expose()
+    bench.begin("canary")
+    for _ in range(2):
+        bench.observe("stable", 120, 20)
+        bench.metrics.count(f"{NAME}_bucket", 30, **{**bench.pod("canary", 1), "le": "1.0"})
+        bench.metrics.count(f"{NAME}_bucket", 40, **{**bench.pod("canary", 1), "le": "+Inf"})
+        await bench.wait(15)
+    assert bench.measured("p90").stable == Counts(40, 20)
     await bench.monitor.close()
 
 
