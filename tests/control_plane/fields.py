@@ -6,8 +6,8 @@ Write down which fields the built-in kinds have, as their OpenAPI document says.
 
 The document is in Kubernetes' Go module. Of each type that a kind of the sandbox is made of, the
 fields are named, with what they hold: another type (`T`), a list (`[T`) or a map (`{T`) of them,
-or "" for anything else, of which nothing is known below. For `pods` it is those that a pod's spec
-is made of.
+or "" for anything else, of which nothing is known below. For `pods` it is those that a template of
+pods is made of.
 """
 
 import json
@@ -24,7 +24,7 @@ BESIDE = (
 )
 """Bodies of subresources."""
 METADATA = "meta.v1.ObjectMeta"
-POD_SPEC = "core.v1.PodSpec"
+POD_TEMPLATE = "core.v1.PodTemplateSpec"
 _REF = "#/definitions/"
 _PREFIXES = (
     "io.k8s.api.",
@@ -89,9 +89,9 @@ def _short(name: str) -> str:
 
 
 def of_pods(table: JSON) -> JSON:
-    """Return that part of the table of which a pod's spec is made."""
+    """Return that part of the table of which a template of pods is made."""
     found: dict[str, JSON] = {}
-    open_names = [POD_SPEC]
+    open_names = [POD_TEMPLATE]
     while open_names:
         name = open_names.pop()
         if name and name not in found:

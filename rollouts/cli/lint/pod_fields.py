@@ -16,8 +16,7 @@ from rollouts.cli.lint.spelling import did_you_mean
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON
 
-_POD_SPEC = "core.v1.PodSpec"
-_SPEC = "spec.template.spec"
+_TEMPLATE = "core.v1.PodTemplateSpec"
 _LIST, _MAP = "[", "{"
 
 
@@ -30,8 +29,8 @@ def _types() -> dict[str, dict[str, str]]:
 
 
 def field_findings(template: FrozenJSON) -> Iterator[Finding]:
-    """Yield the fields of a pod template that no pod has."""
-    yield from _unknown(template.get("spec"), _POD_SPEC, _SPEC)
+    """Yield the fields of a pod template that none has, and no pod."""
+    yield from _unknown(template, _TEMPLATE, "spec.template")
 
 
 def _unknown(value: Any, name: str, path: str) -> Iterator[Finding]:

@@ -41,6 +41,20 @@ def test_a_field_that_no_pod_has_is_said(spec: JSON, field: str, hint: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("template", "field", "hint"),
+    [
+        ({"metadata": {"annotation": {"a": "b"}}}, "metadata.annotation", "annotations?"),
+        ({"specs": {}}, "specs", "spec?"),
+    ],
+)
+def test_so_is_one_around_the_pods_spec(template: JSON, field: str, hint: str) -> None:
+    """The ReplicaSet is made with it, and refused for it, as for one of the pod's."""
+    [found] = field_findings(template)
+    assert (found.severity, found.field) == ("warning", f"spec.template.{field}")
+    assert found.message.endswith(hint)
+
+
+@pytest.mark.parametrize(
     "spec",
     [
         {"nodeSelector": {"any": "key"}, "overhead": {"cpu": "1"}},
