@@ -7,6 +7,7 @@ part of what can be shown: not of a URL, not of an error, not of a repr.
 """
 
 import base64
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +83,7 @@ class Address:
 def session_of(address: Address, access: Access) -> requests.Session:
     """Return a session that is let in; nothing is read from files before the first request."""
     session = requests.Session()
-    session.verify = access.verify_tls
+    session.verify = _authorities() or True if access.verify_tls is True else access.verify_tls
     if access.verify_tls is False:
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # it was asked for
     if access.cert_file is not None:
@@ -93,6 +94,11 @@ def session_of(address: Address, access: Access) -> requests.Session:
     session.auth = _Credentials(access, address)
     session.trust_env = is_proxied(address.url)
     return session
+
+
+def _authorities() -> str:
+    """Return the file of authorities that the environment names, which requests heeds with its proxies only."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or ""
 
 
 class _Credentials(AuthBase):
