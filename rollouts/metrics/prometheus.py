@@ -57,6 +57,10 @@ _MOST_REMARKS = 3
 _LONGEST_REMARK = 200
 
 
+class _UnknownOption(Unavailable):
+    """A provider refuses `nocache`, as Google's does with every parameter that it does not know."""
+
+
 class PrometheusSource:
     """
     The Prometheus (or what speaks its API: Thanos, Mimir, VictoriaMetrics) at `url`.
@@ -80,6 +84,8 @@ class PrometheusSource:
             retry=Retry(total=0, read=False),
             timeout=timeout_seconds,
         )
+        # VictoriaMetrics would answer for a moment that is 30 s ago (-search.latencyOffset).
+        self._options = {"nocache": "1"}
         self._threads = ThreadPoolExecutor(_CONCURRENT_QUERIES, thread_name_prefix="prometheus")
         # What is read of an answer takes many times the memory of the answer: one at a time.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="answers")
@@ -166,11 +172,17 @@ class PrometheusSource:
 
     def _ask(self, promql: str, at: datetime) -> bytes:
         """Ask, in a thread, and return the answer as it came."""
+        try:
+            return self._answer(promql, at)
+        except _UnknownOption:
+            self._options = {}
+            return self._answer(promql, at)
+
+    def _answer(self, promql: str, at: datetime) -> bytes:
         params = {
             "time": f"{at.timestamp():.3f}",
             "timeout": f"{self._timeout_seconds:g}s",
-            # VictoriaMetrics would answer for a moment that is 30 s ago (-search.latencyOffset).
-            "nocache": "1",
+            **self._options,
         }
         try:
             body: bytes = self._client.custom_query(promql, params=params)
@@ -223,7 +235,9 @@ class PrometheusSource:
             answer = json.loads(body)
             kind, text = _text(answer["errorType"]), _text(answer["error"])
         except _MISUNDERSTOOD:
-            return Unavailable(f"{self._where} answered HTTP {status}")
+            unknown = status == 400 and b"nocache" in body
+            kind_of = _UnknownOption if unknown else Unavailable
+            return kind_of(f"{self._where} answered HTTP {status}")
         if status in _REFUSED:
             return Permanent(f"{self._where} refuses the query: {text}")
         return Unavailable(f"{self._where} answered HTTP {status}: {kind}: {text}")

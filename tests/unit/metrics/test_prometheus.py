@@ -146,6 +146,25 @@ async def test_no_answer_is_wanted_for_a_moment_before(
     assert prometheus.queries[0]["nocache"] == "1"  # else VictoriaMetrics goes back by 30 s
 
 
+async def test_who_refuses_to_be_told_that_is_asked_without_it_from_then_on(
+    prometheus: FakePrometheus, source: PrometheusSource
+) -> None:
+    """Google's managed Prometheus takes no parameter that it does not know."""
+    why = 'Invalid JSON payload received. Unknown name "nocache": Cannot bind query parameter.'
+    refused = prometheus.json({"error": {"code": 400, "message": why}}, 400)
+    answered = prometheus.result("vector", vector("0.25"))
+
+    async def strict(request: web.Request) -> web.StreamResponse:
+        return await (refused if "nocache" in request.query else answered)(request)
+
+    prometheus.answer = strict
+    assert [(await source.value("x", at=AT)).number for _ in range(2)] == [0.25, 0.25]
+    assert ["nocache" in each for each in prometheus.queries] == [True, False, False]
+    prometheus.answer = refused
+    with pytest.raises(Unavailable, match="answered HTTP 400"):
+        await source.value("x", at=AT)
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(400, "bad_data"), (422, "execution"), (400, "400"), (422, "422")]
 )
