@@ -149,7 +149,12 @@ class Invariants:
             assert not leaning, f"the weight rises from {applied:.0%} to {after:.0%} over {leaning}"
 
     def _is_asked_by_its_step(self, old: Snapshot, after: float) -> None:
-        """No step asks for less, and the users' own Service has stable alone meanwhile."""
+        """
+        No step asks for less, and the users' own Service has stable alone meanwhile.
+
+        With its first weight it takes over what a revision before it keeps because stable has no
+        ready pod, as much as that is: one Service leads to either (docs/adr/0024-what-stable-can-bear.md).
+        """
         strategy, weights = old.strategy, old.status.weights
         if not strategy.get("trafficRouting"):
             return
@@ -159,6 +164,8 @@ class Invariants:
             return  # somebody else has just seen to that
         assert bound, f"the weight rises while Service {service} does not select stable"
         most = max(weights.desired, weights.applied) / 100
+        if weights.desired and not any(each.get(old.stable) for each in old.ready.values()):
+            most = max(most, old.away(service))
         assert after <= most + _LITTLE, f"{after:.0%} where {most:.0%} are asked for"
 
     def _leaning(self, status: RolloutStatus) -> list[str]:

@@ -56,6 +56,25 @@ def test_no_traffic_goes_back_to_a_version_that_is_down(setup: str, why: str) ->
     assert story.percent(new) > 0, "an answer is better than none"
 
 
+@pytest.mark.parametrize("setup", BY_ROUTER)
+def test_a_newer_version_takes_over_what_stable_can_not_answer_with_its_first_weight(
+    setup: str,
+) -> None:
+    """One that is for testers first waits for as long as that takes, and for `promote --full`."""
+    story = deployed(setup, 2, progressDeadlineSeconds=60)
+    kept = story.release("shop:2")
+    story.run_until(lambda it: it.percent(kept) >= 25)
+    story.turn(story.hash_of("shop:1"), DOWN)
+    story.pass_time(1)
+    new = story.release("shop:3")
+    story.pass_time(300)
+    if setup == "several routers":
+        assert (story.percent(kept), story.percent(new)) == (25, 0)
+        story.command("promote-full", "go")
+    story.run_until(lambda it: it.percent(new) >= 25)
+    assert story.percent(kept) == 0
+
+
 @pytest.mark.parametrize("setup", SETUPS)
 def test_the_old_version_stays_while_the_new_one_is_down(setup: str) -> None:
     unless_known("better of the two")

@@ -116,6 +116,7 @@ from rollouts.core.facts.stable_capacity import (
     stable_size,
     switch_back_waits,
     switch_back_waits_until,
+    waits_to_take_over,
     who_answers,
 )
 from rollouts.core.facts.step_tracking import (
@@ -273,6 +274,7 @@ __all__ = [
     "too_early",
     "unnamed_services",
     "waits_for_pods",
+    "waits_to_take_over",
     "way_back_waits_for",
     "who_answers",
     "with_roles",

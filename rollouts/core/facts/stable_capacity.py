@@ -136,11 +136,36 @@ def shared_sizes(world: World, status: RolloutStatus) -> dict[str, int] | None:
 
 
 def may_take_over(world: World, status: RolloutStatus) -> bool:
-    """Return whether the current revision has the pods for what one before it keeps while stable is out."""
-    kept, canary = stand_in(world, status), world.replica_set(status.current_revision)
-    if kept is None or canary is None or not stable_is_down(world, status):
+    """
+    Return whether the current revision is to have what one before it keeps while stable is out.
+
+    It gets that with its first weight, as much as it is, once it has the pods for it. Before no user is to reach it.
+    """
+    canary = world.replica_set(status.current_revision)
+    if canary is None or not _is_kept_by_another(world, status):
         return False
-    return kept is not canary and canary.available >= _carried_pods(world, status)
+    return status.weights.desired > 0 and canary.available >= _carried_pods(world, status)
+
+
+def waits_to_take_over(world: World, status: RolloutStatus) -> bool:
+    """
+    Return whether one before the current revision keeps its traffic, and no step has asked for a weight.
+
+    The canary Service leads there, so that a header or mirror route can't open. That ends when
+    stable answers, or a person promotes it in full.
+    """
+    canary = world.replica_set(status.current_revision)
+    if canary is None or status.weights.desired > 0 or not under_way(status):
+        return False
+    return canary.available >= canary.wanted and _is_kept_by_another(world, status)
+
+
+def _is_kept_by_another(world: World, status: RolloutStatus) -> bool:
+    """Return whether a revision before the current one keeps its traffic, because stable would not answer it."""
+    kept = stand_in(world, status)
+    if kept is None or not stable_is_down(world, status):
+        return False
+    return kept is not world.replica_set(status.current_revision)
 
 
 def is_to_be_active(world: World, status: RolloutStatus) -> bool:
@@ -255,7 +280,10 @@ def _answers(world: World, status: RolloutStatus, kept: ReplicaSet | None) -> st
         full = "; promote --full gives the new revision everything" if under_way(status) else ""
         return f"{failing} fails all requests, the canary's too, until stable has one{full}"
     if kept is not None:
-        return f"revision {kept.revision} keeps what it has until it has one"
+        keeps = f"revision {kept.revision} keeps what it has until it has one"
+        if not waits_to_take_over(world, status):
+            return keeps
+        return f"{keeps}, or a step gives the new revision a weight; promote --full gives it everything"
     active = world.observed.replica_sets.get(service.selected_hash) if service else None
     if service is not None and active is not None and active.ready:
         return f"Service {service.name} keeps revision {active.revision} until it has one"

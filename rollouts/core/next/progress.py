@@ -17,6 +17,7 @@ from rollouts.core.facts import (
     step_is_settled,
     step_waiting_since,
     waits_for_pods,
+    waits_to_take_over,
 )
 from rollouts.core.world import (
     ReplicaSet,
@@ -84,6 +85,7 @@ def time_progress(world: World, update: StatusUpdate) -> StatusUpdate:
         or waits_for_pods(world, status)
         or (is_rising(world, status) and evidence_turned(world, status) is not None)
         or canary_lacks_room(world, status)
+        or waits_to_take_over(world, status)
     )
     if under_way(status) and step_is_settled(world, status):
         return update.evolve(unsettled_since=None, settled_pods=settled_pods(world, status))

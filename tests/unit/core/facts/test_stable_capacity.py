@@ -1,12 +1,10 @@
 """What stable can bear: blue-green's way back, and revisions whose time is over."""
 
-from typing import Any
-
 import pytest
 
 from rollouts.core.plan.actions import CreateReplicaSet, ScaleReplicaSet, SelectRevision, SetWeight
 from rollouts.model.route import Route, Split
-from rollouts.model.status import Abort, Retiring, Revision, Weights
+from rollouts.model.status import Abort, Retiring, Weights
 from tests.unit.core.worlds import (
     CRITERIA,
     NEW,
@@ -298,58 +296,3 @@ def test_pods_that_a_service_without_our_key_selects_do_not_go_when_it_is_put_ba
     decision = scene.decide()
     assert decision.actions == (SelectRevision("checkout", NEW),)
     assert decision.status.retiring == [Retiring(hash=OLD, delay_seconds=5)]
-
-
-def test_what_a_canary_that_was_kept_counted_last_is_not_counted_against_a_retry() -> None:
-    scene = under_way(25).evolve(replica_set(OLD, 4, 0)).with_(evidence=evidence("fail"))
-    kept = scene.decide()
-    assert kept.actions == ()
-    cut = scene.after(kept, 600).evolve(replica_set(OLD, 4)).with_(evidence=evidence("pass"))
-    taken = cut.decide()
-    assert SetWeight(Split(0, cut_off=True)) in taken.actions
-    confirmed = cut.after(taken, 0.5).with_(route=Route(exists=True))
-    retried = confirmed.after(confirmed.decide(), 0.5).commanded("retry").decide()
-    assert told(retried)[0] == "RolloutStarted"
-    assert retried.status.exposed_at == at(602)
-
-
-def overtaken(**changes: Any) -> Scene:
-    """Return a scene whose stable is out, and whose canary's traffic is a revision's before it; that fails."""
-    scene = under_way(25, current_revision=Revision(number=3, hash="third"), template_hash="third")
-    scene = scene.evolve(replica_set(OLD, 4, 0), replica_set("third", 1, 0))
-    last = [Retiring(hash=NEW, delay_seconds=30)]
-    facts = {"weights": Weights(desired=25), "retiring": last, "evidence": evidence("fail")}
-    return scene.with_(**{**facts, **changes})
-
-
-def test_a_fix_is_not_judged_by_what_the_revision_before_it_still_answers() -> None:
-    decision = overtaken().decide()
-    assert decision.status.abort is None
-    assert decision.status.criteria == []
-
-
-def test_evidence_of_a_fix_counts_from_when_the_revision_before_it_has_nothing_any_more() -> None:
-    takes_over = overtaken().evolve(replica_set("third", 1)).decide()
-    assert SelectRevision("checkout-canary", "third") in takes_over.actions
-    assert takes_over.status.exposed_at == at(2)
-    relieved = overtaken().evolve(replica_set(OLD, 4)).decide()
-    assert SetWeight(Split(0, cut_off=False)) in relieved.actions
-    assert relieved.status.exposed_at == relieved.status.drain_until == at(2)
-
-
-def test_what_is_taken_from_the_revision_before_was_put_there_by_nobody_else() -> None:
-    """It was rolled back, too, and stable is back."""
-    decided = overtaken().commanded("abort").decide()
-    relieved = overtaken(status=decided.status).evolve(replica_set(OLD, 4)).decide()
-    assert told(relieved) == []
-    assert relieved.status.message == decided.status.message.partition("; stable has")[0]
-
-
-def test_an_autoscaler_at_zero_in_mid_release_makes_no_stable_that_is_out_an_answer() -> None:
-    """The release keeps its pods until it has ended: that none is asked for any more is no reason."""
-    scene = under_way(25, spec_of(replicas=0)).evolve(replica_set(OLD, 4, 0))
-    decision = scene.with_(evidence=evidence("fail")).decide()
-    assert decision.status.abort is not None
-    assert decision.actions == ()
-    cut = scene.after(decision).with_(route=Route()).decide()
-    assert SelectRevision("checkout-canary", OLD) not in cut.actions
