@@ -21,7 +21,7 @@ from rollouts.core.world import (
     under_way,
 )
 from rollouts.model.evidence import Evidence
-from rollouts.model.route import Split
+from rollouts.model.route import Route, Split
 from rollouts.model.status import RolloutStatus
 
 
@@ -88,9 +88,7 @@ def least_weight(world: World, status: RolloutStatus) -> int:
     part of it, where dynamicStableScale made stable smaller. Otherwise 0; and 0 when no canary
     pod is ready: then any answer is better than none.
     """
-    canary, route = world.spec.strategy.canary, carrier_of(world.spec).live_route(world)
-    # A header route that is open counts as 1 in `highest`, and has no share of the others.
-    given = route.highest if route.weight is None else route.weight
+    canary, given = world.spec.strategy.canary, _given(carrier_of(world.spec).live_route(world))
     if given == 0:
         return 0
     if stand_in(world, status) is not None:
@@ -106,6 +104,19 @@ def least_weight(world: World, status: RolloutStatus) -> int:
     # What is broken is not waited for, only what is starting.
     able = min(total, stable.available + stable.broken)
     return min(given, 100 - 100 * able // total) if total else 0
+
+
+def _given(route: Route) -> int:
+    """
+    Return the share of all requests that the routes send to the canary, or the most that it may be.
+
+    A header route that is open counts as 1 in `highest`, and so does an answer that is lacking: no
+    share of the others is sent by either.
+    """
+    if route.weight is not None:
+        return route.weight
+    counts = route.highest == 1 and (route.is_cut or route.said == {0})
+    return 0 if counts else route.highest
 
 
 def weight_is_met(world: World, status: RolloutStatus) -> bool:

@@ -94,6 +94,22 @@ def test_a_fix_takes_over_all_of_it_with_its_first_weight() -> None:
     assert takes_over(overtaken(weights=Weights(desired=5)))
 
 
+@pytest.mark.parametrize(
+    "route",
+    [
+        Route(exists=True, weight=None, highest=1, is_cut=True),
+        Route(exists=True, weight=None, highest=1, said=frozenset({0})),
+    ],
+    ids=["an answer is lacking", "a header route is open"],
+)
+def test_what_no_route_sends_to_a_canary_is_not_kept_by_it(route: Route) -> None:
+    """Somebody has emptied them while stable was out, and the release has no weight yet."""
+    scene = under_way(25, spec_of(paused=True), weights=Weights(), route=route)
+    decision = scene.evolve(replica_set(OLD, 4, 0)).decide()
+    written = [each for each in decision.actions if isinstance(each, SetWeight)]
+    assert all(each.split.percent == 0 for each in written)
+
+
 def test_what_is_taken_from_the_revision_before_was_put_there_by_nobody_else() -> None:
     """It was rolled back, too, and stable is back."""
     decided = overtaken().commanded("abort").decide()
