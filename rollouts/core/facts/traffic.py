@@ -59,12 +59,28 @@ def stand_in(world: World, status: RolloutStatus) -> ReplicaSet | None:
     service = world.canary_service
     if world.observed.route.highest == 0 or service is None or status.stable_revision is None:
         return None
-    serving = world.observed.replica_sets.get(service.selected_hash)
+    serving = _behind(world, status, service)
     if serving is None or serving.ready == 0:
         return None
     if serving.hash == status.stable_revision.hash:
         return None if _leads_to(world, serving) else serving
     return serving if stable_is_down(world, status) and not is_forced(world, status) else None
+
+
+def _behind(world: World, status: RolloutStatus, service: Service) -> ReplicaSet | None:
+    """
+    Return the revision that answers what the routes send to a canary's Service.
+
+    One whose key somebody has taken out leads to the pods of all: then it is the one beside stable that has
+    the most of them there.
+    """
+    known, stable = world.observed.replica_sets, status.stable_revision
+    if service.selected_hash:
+        return known.get(service.selected_hash)
+    there = service.ready_endpoints
+    others = [each for each in there if each in known and (stable is None or each != stable.hash)]
+    most = max(others, key=lambda each: (there[each], known[each].revision), default="")
+    return known.get(most)
 
 
 def is_forced(world: World, status: RolloutStatus) -> bool:
@@ -97,7 +113,7 @@ def least_weight(world: World, status: RolloutStatus) -> int:
     if canary is None or not canary.dynamic_stable_scale or stable is None:
         return 0
     service = world.canary_service
-    serving = world.observed.replica_sets.get(service.selected_hash) if service else None
+    serving = _behind(world, status, service) if service is not None else None
     if serving is None or serving.ready == 0 or serving.hash == stable.hash:
         return 0
     total = stable_replicas(world.spec, status)

@@ -34,6 +34,22 @@ def test_what_a_canary_that_was_kept_counted_last_is_not_counted_against_a_retry
     assert retried.status.exposed_at == at(602)
 
 
+@pytest.mark.parametrize("why", ["newer template", "bad"])
+def test_a_canary_service_without_our_key_leads_to_pods_that_answer(why: str) -> None:
+    """Somebody has taken it out, and a policy lets nobody put it back."""
+    shared = service("checkout-canary", "", newhash=1)
+    scene = under_way(25).evolve(replica_set(OLD, 4, 0)).serving(canary=shared)
+    if why == "bad":
+        scene = scene.with_(evidence=evidence("fail"))
+    else:
+        scene = scene.with_(template_hash="third")
+    assert scene.decide().actions == ()
+    back = scene.evolve(replica_set(OLD, 4)).decide()
+    assert SetWeight(Split(0, cut_off=True)) in back.actions
+    nobody = scene.serving(canary=service("checkout-canary", "")).decide()
+    assert SetWeight(Split(0, cut_off=True)) in nobody.actions
+
+
 def overtaken(**changes: Any) -> Scene:
     """Return a scene whose stable is out, and whose canary's traffic is a revision's before it; that fails."""
     scene = under_way(25, current_revision=Revision(number=3, hash="third"), template_hash="third")
