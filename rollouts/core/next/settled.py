@@ -14,6 +14,7 @@ from rollouts.core.facts import (
     short_until,
     stable_service_is_complete,
 )
+from rollouts.core.next.attempt import let_go
 from rollouts.core.world import (
     FirstDeploy,
     NotBegun,
@@ -50,11 +51,23 @@ def settle(world: World, update: StatusUpdate) -> StatusUpdate:
             update = _time_route_removal(world, update)
             if is_short_of_pods(world, update.status) or world.replica_set(current) is None:
                 return _first_deploy_waits(world, update)
-            first = Weights(desired=100, applied=100)
-            return _settled(world, update.evolve(stable_revision=current, weights=first), current)
+            return _settled(world, _first_is_stable(world, update, current), current)
         case Settled(stable):
             return _settled(world, _time_route_removal(world, update), stable)
     return update
+
+
+def _first_is_stable(world: World, update: StatusUpdate, first: Revision) -> StatusUpdate:
+    """
+    Return the update by which the first deploy is stable.
+
+    What else has pods may have answered a Service that selects all of them, as after a restore without
+    status: it has its time to end requests, from when the Service is bound.
+    """
+    for other in world.observed.replica_sets.values():
+        if other.hash != first.hash and other.existing > 0:
+            update = let_go(world, update, other.hash)
+    return update.evolve(stable_revision=first, weights=Weights(desired=100, applied=100))
 
 
 def _settled(world: World, update: StatusUpdate, stable: Revision) -> StatusUpdate:

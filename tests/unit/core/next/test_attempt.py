@@ -96,6 +96,23 @@ def test_what_may_have_served_before_a_restore_has_its_time_to_end_requests() ->
     assert ScaleReplicaSet("checkout-newhash", 0) in late.actions
 
 
+def test_what_a_service_without_our_key_led_to_before_a_restore_has_its_time_as_well() -> None:
+    """Nothing tells which of them is stable: the first deploy is, which has its pods already."""
+    sets = {each.hash: each for each in (replica_set(OLD, 4), replica_set(NEW, 4))}
+    shared = {"checkout": service("checkout", "", oldhash=4, newhash=4)}
+    scene = new_rollout(replica_sets=sets, services=shared)
+    scene = scene.after(scene.decide())
+    assert scene.status.stable_revision == scene.status.current_revision
+    assert [entry.hash for entry in scene.status.retiring] == [OLD]
+    binds = scene.with_(now=at(600)).decide()
+    assert SelectRevision("checkout", NEW) in binds.actions
+    bound = scene.after(binds, 600).serving(stable=service("checkout", NEW, newhash=4))
+    decision = bound.decide()
+    assert ScaleReplicaSet("checkout-oldhash", 0) not in decision.actions
+    late = bound.after(decision, 31).decide()
+    assert ScaleReplicaSet("checkout-oldhash", 0) in late.actions
+
+
 def test_after_a_restore_into_the_middle_of_a_rollout_traffic_goes_to_stable_first() -> None:
     """A route with weight is left over from the life before: its canary is begun anew."""
     scene = under_way().with_(status=RolloutStatus())
