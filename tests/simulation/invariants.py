@@ -140,6 +140,8 @@ class Invariants:
         refused = bool(self.story.caches.refusals)
         if refused and service and not selected(self.story.caches, service):
             return  # it leads to all pods, and we may not change that
+        if self._leads_to_all(old, service):
+            after = new.away(service)
         assert status.abort is None, f"{current} gets {after:.0%} after its rollback"
         self._ports_are_those_of_stable(current)
         self._is_asked_by_its_step(old, after)
@@ -159,14 +161,26 @@ class Invariants:
         if not strategy.get("trafficRouting"):
             return
         service = str(strategy.get("stableService"))
-        bound = selected(self.story.caches, service) == old.stable
+        bound = selected(self.story.caches, service) == old.stable or self._leads_to_all(
+            old, service
+        )
         if not bound and self.story.selected_at > self.story.users.clock.now() - SOON:
             return  # somebody else has just seen to that
         assert bound, f"the weight rises while Service {service} does not select stable"
         most = max(weights.desired, weights.applied) / 100
-        if weights.desired and not any(each.get(old.stable) for each in old.ready.values()):
+        if weights.desired and not _answers(old):
             most = max(most, old.away(service))
         assert after <= most + _LITTLE, f"{after:.0%} where {most:.0%} are asked for"
+
+    def _leads_to_all(self, old: Snapshot, service: str) -> bool:
+        """
+        Return whether the users' own Service has the pods of every revision, and stable has none for it.
+
+        It can't be bound then, and what it gives to a canary no weight gives: only what the routes send
+        there does. They may rise, as a release may repair an outage (docs/adr/0024-what-stable-can-bear.md).
+        """
+        routed = bool(old.strategy.get("trafficRouting"))
+        return routed and not selected(self.story.caches, service) and not _answers(old)
 
     def _leaning(self, status: RolloutStatus) -> list[str]:
         latest, target = self.story.monitor.latest(KEY), self.story.monitor.targets.get(KEY)
@@ -212,6 +226,11 @@ class Invariants:
         assert ready >= status.stable_floor, (
             f"a switch to {ready} pods, {status.stable_floor} before"
         )
+
+
+def _answers(old: Snapshot) -> bool:
+    """Return whether stable has a ready pod behind any Service."""
+    return any(each.get(old.stable) for each in old.ready.values())
 
 
 def _is_status(write: Write) -> bool:
