@@ -23,6 +23,8 @@ LENGTH = (20, 100)
 """In moments, of a few seconds each."""
 GROUPS = [PODS, SEEING, WRITING, MEDDLING, EDITING]
 END_SECONDS, REST_SECONDS = 4000, 60
+LONGEST_STEPS_SECONDS = 5 * 3600
+"""More than what the steps of a release may take by an edit: analyses of one hour and of two, and a pause of one between."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ class Week:
 
 def _comes_to_rest(story: Story) -> None:
     status = story.settle(END_SECONDS)
+    if status.phase == "Progressing":  # by the clock of a step, or it never ends
+        status = story.settle(LONGEST_STEPS_SECONDS)
     assert status.phase in ("Healthy", "Paused", "Degraded"), f"it ends {status.phase}"
     before = story.writes
     story.settle(REST_SECONDS)
