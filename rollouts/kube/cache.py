@@ -19,6 +19,7 @@ no number, the watch is believed.
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rollouts.kube.label_index import LabelIndex
@@ -29,6 +30,32 @@ from rollouts.model.merge_patch import merged
 from rollouts.ports import Scope
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """
+    What was known of a part when a list of it was asked for.
+
+    Lists are asked for as of now, so what one says is no older; unless the API server has come back
+    from an older backup, and all that was known after that never happened.
+    """
+
+    version: int = 0
+    deleted: frozenset[str] = frozenset()
+    """The uids of objects that a delete of ours has ended."""
+
+    def is_lost(self, version: int | None, uids: Iterable[str]) -> bool:
+        """Return whether a list at this version, of these objects, says that it never happened."""
+        return (version is not None and version < self.version) or not self.deleted.isdisjoint(uids)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a list has changed: what differs now, and whether what was known before is of a lost future."""
+
+    differing: list[Ref]
+    rewound: bool
 
 
 class KindCache:
@@ -42,6 +69,7 @@ class KindCache:
         self._owned: dict[tuple[str, str], JSON] = {}
         self._deleted_uids: dict[str, Ref] = {}
         self._seen: dict[Part, int] = {}
+        self._wrote: dict[Part, int] = {}
         self._fields = _tree(self.kept.fields)
 
     def get(self, namespace: str, name: str) -> JSON | None:
@@ -66,39 +94,48 @@ class KindCache:
         """Return the fields that we have applied to the object, as `fieldsV1`."""
         return self._owned.get((ref.namespace, ref.name), {})
 
-    def replace(self, part: Part, objects: Iterable[JSON], version: str) -> list[Ref]:
+    def known(self, part: Part) -> Known:
+        """Return what a list of `part` that is asked for now can't be older than."""
+        version = max(self._seen.get(part, 0), self._wrote.get(part, 0))
+        deleted = (uid for uid, ref in self._deleted_uids.items() if part.holds(ref))
+        return Known(version, frozenset(deleted))
+
+    def replace(
+        self, part: Part, objects: Iterable[JSON], version: str, known: Known | None = None
+    ) -> Listed:
         """
-        Make the cache what a list of `part` at `version` said.
+        Make the cache what a list of `part` at `version` said; `known` is from when it was asked for.
 
         Returns what differs, deletions included. An object that a write's response has
-        brought after the list was made stays. A list older than what was seen before (the
+        brought after the list was made stays. A list older than what was known before (the
         API server was restored from a backup) is believed all the same.
         """
-        listed_at = _number(version)
-        before_restore = listed_at is not None and listed_at < self._seen.get(part, 0)
+        listed_at, listed = _number(version), list(objects)
+        uids = {str(obj["metadata"].get("uid", "")) for obj in listed}
+        rewound = (known or self.known(part)).is_lost(listed_at, uids)
+        self._deleted_uids = {
+            uid: ref
+            for uid, ref in self._deleted_uids.items()
+            if not part.holds(ref) or (uid in uids and not rewound)
+        }
         differing: list[Ref] = []
         present: set[tuple[str, str]] = set()
-        uids: set[str] = set()
-        for obj in objects:
+        for obj in listed:
             metadata = obj["metadata"]
             key = (metadata.get("namespace", ""), metadata["name"])
             present.add(key)
-            uids.add(metadata.get("uid", ""))
-            if before_restore or not self._newer_than(key, listed_at):
+            if rewound or not self._newer_than(key, listed_at):
                 differing += self._store(obj)
         for obj in list(self._within(part)):
             ref = ref_of(self.kind, obj)
             key = (ref.namespace, ref.name)
-            if key not in present and (before_restore or not self._newer_than(key, listed_at)):
+            if key not in present and (rewound or not self._newer_than(key, listed_at)):
                 differing += self._drop(ref)
-        self._deleted_uids = {
-            uid: ref
-            for uid, ref in self._deleted_uids.items()
-            if uid in uids or not part.holds(ref)
-        }
         if listed_at is not None:
             self._seen[part] = listed_at
-        return differing
+        if rewound:
+            self._wrote.pop(part, None)
+        return Listed(differing, rewound)
 
     def clear(self) -> list[Ref]:
         """Forget all, since the kind is not served any more. Returns what is gone."""
@@ -107,6 +144,7 @@ class KindCache:
             self._drop(ref)
         self._deleted_uids.clear()
         self._seen.clear()
+        self._wrote.clear()
         return gone
 
     def watched(self, part: Part, event: str, obj: JSON) -> list[Ref]:
@@ -135,6 +173,9 @@ class KindCache:
             return []  # the watch has shown this and perhaps more, such as its deletion
         if self._newer_than((ref.namespace, ref.name), version):
             return []
+        for part in self._seen:
+            if part.holds(ref):
+                self._wrote[part] = max(version or 0, self._wrote.get(part, 0))
         return self._store(obj)
 
     def deleted(self, ref: Ref) -> list[Ref]:

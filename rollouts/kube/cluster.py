@@ -25,7 +25,7 @@ from rollouts.kube.connection import (
 from rollouts.kube.events import EventRecorder
 from rollouts.kube.paths import collection_path, kind_named_in, object_path, ref_of, with_kind
 from rollouts.kube.reflector import Pace
-from rollouts.kube.watches import Watches
+from rollouts.kube.watches import BEGINS_ANEW, Watches
 from rollouts.kube.write_diff import patch_changes
 from rollouts.model.kinds import FIELD_MANAGER, JSON, FrozenJSON, Kind, Ref
 from rollouts.ports import Apply, Create, Delete, Evict, Patch, Record, Scope, Write
@@ -278,6 +278,8 @@ class KubeCluster:
         left = self.seconds_left()
         if left <= 0:
             raise Unavailable("another controller leads, so this one must not write")
+        if self._watches.beginning_anew:
+            raise Unavailable(BEGINS_ANEW)
         return left
 
     def _cache(self, kind: Kind) -> KindCache:

@@ -5,12 +5,17 @@ The protocol is Kubernetes' own (API concepts, "efficient detection of changes")
 pages gives a resourceVersion, from which a watch tells of every later change; bookmarks move
 the resourceVersion on; HTTP 410 means that it has been forgotten, and a new list is made,
 whose differences are told; so does a silence in which a bookmark was due. It never gives up, never lists twice at once and never raises.
+
+A watch that breaks goes on where it was. One that can't begin is followed by a list: the API server
+that answers next may have come back from an older backup, and would then tell of a resourceVersion that
+it has not reached only what comes after it, and never that what was known so far did not happen.
+(One that has restarted remembers no past, and would answer most watches with 410.)
 """
 
 import asyncio
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -27,7 +32,17 @@ log = structlog.get_logger(__name__)
 
 PAGE_SIZE = 500
 
-OnChange = Callable[[list[Ref]], None]
+
+class Audience(Protocol):
+    """Who hears what the reflectors find."""
+
+    def changed(self, refs: list[Ref]) -> None:
+        """Know what has changed in a cache."""
+        ...
+
+    def rewound(self) -> None:
+        """Know that the API server has come back from an older backup: other caches may be of a lost future."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +83,7 @@ class Reflector:
         cache: KindCache,
         read: Kind,
         part: Part,
-        on_change: OnChange,
+        audience: Audience,
         *,
         pace: Pace,
     ) -> None:
@@ -85,7 +100,7 @@ class Reflector:
         self._cache = cache
         self._read = read
         self._part = part
-        self._on_change = on_change
+        self._audience = audience
         self._pace = pace
         self._random = random.Random()
         self._paths = collection_paths(read, part.namespace)
@@ -96,6 +111,7 @@ class Reflector:
             self._about["fieldSelector"] = f"metadata.name={part.name}"
         self._untried = len(self._paths) - 1
         self._version = ""
+        self._watching = False
         self._failures = 0
 
     async def run(self) -> None:
@@ -110,6 +126,7 @@ class Reflector:
             try:
                 if not self._version:
                     await self._list()
+                self._watching = False
                 await self._watch()
             except Expired:
                 log.info("watch expired, listing again", kind=str(self.kind))
@@ -136,10 +153,8 @@ class Reflector:
             self._untried = max(0, self._untried - 1)
         if isinstance(error, Forbidden) and not self._cache.kept.needed:
             self.synced.set()
-        # A watch that fails again and again may be asking for a resourceVersion that a
-        # restored API server has not reached yet.
-        keeps_version = not isinstance(error, NotFound | Malformed) and self._failures < 5
-        if not keeps_version:
+        goes_on = self._watching and not isinstance(error, Malformed) and self._failures < 5
+        if not goes_on:
             self._version = ""
 
     async def _rest(self, error: Exception | None = None) -> None:
@@ -152,6 +167,7 @@ class Reflector:
     async def _list(self) -> None:
         items: list[JSON] = []
         query: dict[str, str | int] = {**self._about, "limit": PAGE_SIZE}
+        known = self._cache.known(self._part)
         while True:
             page = await self._connection.request("GET", self._paths[0], query=query)
             metadata = page.get("metadata") or {}
@@ -164,10 +180,13 @@ class Reflector:
             raise Malformed(f"the list of {self.kind.plural} has no resourceVersion")
         for item in items:
             item.setdefault("apiVersion", self._read.api_version)
-        self._on_change(self._cache.replace(self._part, items, version))
+        listed = self._cache.replace(self._part, items, version, known)
+        self._audience.changed(listed.differing)
         self._version = version
         self._restored()
         self.synced.set()
+        if listed.rewound:
+            self._audience.rewound()
 
     async def _watch(self) -> None:
         """Follow the changes until the API server ends the watch, as it does by the clock."""
@@ -187,6 +206,7 @@ class Reflector:
             longest_seconds=seconds + 30,
             silent_seconds=pace.silent_seconds,
         ) as lines:
+            self._watching = True
             async for line in lines:
                 self._take(line)
         if asyncio.get_running_loop().time() - began < 1.0:
@@ -200,7 +220,7 @@ class Reflector:
         if event == "BOOKMARK":
             self._cache.advance(self._part, version)
         else:
-            self._on_change(self._cache.watched(self._part, event, obj))
+            self._audience.changed(self._cache.watched(self._part, event, obj))
         self._version = version
         self._succeeded()
 

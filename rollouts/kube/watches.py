@@ -5,17 +5,26 @@ A kind that comes with a CRD is read as its CRD says, which is watched as any ot
 the moment at which one of the versions that we know is served, at another when that changes, and
 not at all when the CRD is gone. Until the objects have been listed at a new version they stay
 as they were.
+
+When one of them finds that the API server has come back from an older backup, all begin anew: what the
+others know may never have happened, and their watches would not say so.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+
+import structlog
 
 from rollouts.kube.cache import KindCache
 from rollouts.kube.connection import Connection
 from rollouts.kube.paths import parts
-from rollouts.kube.reflector import OnChange, Pace, Reflector
+from rollouts.kube.reflector import Audience, Pace, Reflector
 from rollouts.model.kinds import CRD, Kind, Ref, served_version
+
+log = structlog.get_logger(__name__)
+
+BEGINS_ANEW = "the API server came back from an older backup; nothing is written until all that it has is read again"
 
 
 class Watch:
@@ -26,7 +35,7 @@ class Watch:
         connection: Connection,
         cache: KindCache,
         namespaces: Sequence[str],
-        on_change: OnChange,
+        audience: Audience,
         pace: Pace,
     ) -> None:
         self.cache = cache
@@ -34,7 +43,7 @@ class Watch:
         self.reflectors: list[Reflector] = []
         self._connection = connection
         self._parts = parts(cache.kind, namespaces, cache.kept.names)
-        self._on_change = on_change
+        self._audience = audience
         self._pace = pace
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -46,11 +55,19 @@ class Watch:
         self.read = read
         self.reflectors = []
         if read is None:
-            self._on_change(self.cache.clear())
+            self._audience.changed(self.cache.clear())
+        else:
+            self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """List what is read, whatever is known of it."""
+        self._cancel()
+        self.reflectors = []
+        if self.read is None:
             return
         for part in self._parts:
             reflector = Reflector(
-                self._connection, self.cache, read, part, self._on_change, pace=self._pace
+                self._connection, self.cache, self.read, part, self._audience, pace=self._pace
             )
             task = asyncio.create_task(reflector.run(), name=f"watch {reflector.kind}")
             self.reflectors.append(reflector)
@@ -68,22 +85,27 @@ class Watch:
 
 
 class Watches:
-    """All the kinds that are watched. `synced` says whether every cache has been filled once."""
+    """
+    All the kinds that are watched. `synced` says whether every cache has been filled once.
+
+    `beginning_anew` says that the API server has come back from an older backup, and that not all
+    that it has was listed since.
+    """
 
     def __init__(
         self,
         connection: Connection,
         caches: Mapping[Kind, KindCache],
         namespaces: Sequence[str],
-        on_change: OnChange,
+        on_change: Callable[[list[Ref]], None],
         pace: Pace,
     ) -> None:
         self.synced = False
+        self._anew: asyncio.Task[None] | None = None
         self._on_change = on_change
         self._definitions = caches.get(CRD)
         self._watches = {
-            kind: Watch(connection, cache, namespaces, self._tell, pace)
-            for kind, cache in caches.items()
+            kind: Watch(connection, cache, namespaces, self, pace) for kind, cache in caches.items()
         }
 
     async def start(self) -> None:
@@ -91,11 +113,12 @@ class Watches:
         for kind, watch in self._watches.items():
             if not watch.cache.kept.versions:
                 watch.follow(kind)
-        while waiting := [each for each in self._reflectors() if not each.synced.is_set()]:
-            await asyncio.gather(*(each.synced.wait() for each in waiting))
+        await self._filled()
         self.synced = True
 
     async def stop(self) -> None:
+        if self._anew is not None:
+            self._anew.cancel()
         await asyncio.gather(*(watch.stop() for watch in self._watches.values()))
 
     def read(self, kind: Kind) -> Kind | None:
@@ -106,13 +129,32 @@ class Watches:
     def problems(self) -> list[str]:
         """Return what keeps which caches from being up to date, in sentences."""
         found = [f"{each.kind}: {each.problem}" for each in self._reflectors() if each.problem]
-        return list(dict.fromkeys(found))
+        return [*dict.fromkeys(found), *([BEGINS_ANEW] if self.beginning_anew else [])]
+
+    @property
+    def beginning_anew(self) -> bool:
+        return self._anew is not None and not self._anew.done()
+
+    def rewound(self) -> None:
+        """Begin anew with everything, unless that is being done."""
+        if self.beginning_anew:
+            return
+        log.warning("the API server came back from an older backup, listing everything again")
+        for watch in self._watches.values():
+            watch.begin_anew()
+        self._anew = asyncio.create_task(self._filled(), name="watches begin anew")
+
+    async def _filled(self) -> None:
+        """Wait until there is nothing to wait for."""
+        while waiting := [each for each in self._reflectors() if not each.synced.is_set()]:
+            await asyncio.gather(*(each.synced.wait() for each in waiting))
 
     def _reflectors(self) -> Iterator[Reflector]:
         for watch in self._watches.values():
             yield from watch.reflectors
 
-    def _tell(self, refs: list[Ref]) -> None:
+    def changed(self, refs: list[Ref]) -> None:
+        """Pass on what has changed, and follow the definitions."""
         self._on_change(refs)
         defined = {ref.name for ref in refs if ref.kind == CRD}
         for kind, watch in self._watches.items() if defined else ():

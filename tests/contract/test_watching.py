@@ -119,10 +119,27 @@ async def test_an_api_server_that_comes_back_empty_is_believed(
     await api_server.stop()
     successor = ApiServer(type(api_server.store)(), port=port)
     await successor.start()
-    await until(lambda: cluster.get(WEB) is None)
+    await until(lambda: cluster.get(WEB) is None and not cluster.problems())
     await cluster.write(Create(SERVICE, service()))
     assert cluster.get(WEB) is not None
     await cluster.stop()
+    await successor.stop()
+
+
+async def test_one_that_comes_back_with_less_and_has_counted_on_is_believed(
+    api_server: ApiServer, cluster: KubeCluster
+) -> None:
+    """A watch from what we know would begin, and tell what happens next, and nothing of what is lost."""
+    await cluster.write(Create(SERVICE, service()))
+    known = api_server.store.revision
+    port = int(api_server.url.rsplit(":", 1)[1])
+    await api_server.stop()
+    await until(lambda: "Cannot connect" in " ".join(cluster.problems()))
+    successor = ApiServer(type(api_server.store)(), port=port)
+    while successor.store.revision <= known:
+        successor.store.create(SERVICE, service(f"web-{successor.store.revision}"))
+    await successor.start()
+    await until(lambda: cluster.get(WEB) is None)
     await successor.stop()
 
 

@@ -32,8 +32,8 @@ class FakeApiServer:
         self.bodies: list[Any] = []
         self.served = {"/api/v1/pods", "/api/v1/services", "/api/v1/events"}
         self.tricks: list[Trick] = []
-        self.history: list[tuple[int, str, JSON]] = []
-        self._watches: list[asyncio.Queue[bytes | None]] = []
+        self.history: list[tuple[int, str, str, JSON]] = []
+        self._watches: list[tuple[str, asyncio.Queue[bytes | None]]] = []
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -82,14 +82,19 @@ class FakeApiServer:
             metadata["namespace"] = namespace
         stored = {**obj, "metadata": metadata}
         self.objects[path] = stored
-        self._tell(event, stored)
+        self._tell(event, path, stored)
         return stored
 
     def drop(self, path: str) -> None:
         self.version += 1
         obj = self.objects.pop(path)
         metadata = {**obj["metadata"], "resourceVersion": str(self.version)}
-        self._tell("DELETED", {**obj, "metadata": metadata})
+        self._tell("DELETED", path, {**obj, "metadata": metadata})
+
+    def come_back(self, objects: dict[str, JSON], version: int) -> None:
+        """Have what an older backup had; watches that are open hear nothing of it."""
+        self.objects, self.version = dict(objects), version
+        self.history.clear()
 
     def bookmark(self) -> None:
         self.version += 1
@@ -97,13 +102,13 @@ class FakeApiServer:
         self.send(json.dumps({"type": "BOOKMARK", "object": mark}).encode() + b"\n")
 
     def send(self, raw: bytes) -> None:
-        for queue in self._watches:
+        for _, queue in self._watches:
             queue.put_nowait(raw)
 
     def cut(self) -> None:
         """Break every watch, in the middle of a line."""
         self.send(b'{"type": "ADD')
-        for queue in self._watches:
+        for _, queue in self._watches:
             queue.put_nowait(None)
 
     def forget_history(self) -> None:
@@ -117,9 +122,12 @@ class FakeApiServer:
     def count(self, method: str, path: str) -> int:
         return self.requests.count((method, path))
 
-    def _tell(self, event: str, obj: JSON) -> None:
-        self.history.append((self.version, event, obj))
-        self.send(json.dumps({"type": event, "object": obj}).encode() + b"\n")
+    def _tell(self, event: str, path: str, obj: JSON) -> None:
+        plural = path.rsplit("/", 2)[1]
+        self.history.append((self.version, event, plural, obj))
+        for watched, queue in self._watches:
+            if watched == plural:
+                queue.put_nowait(json.dumps({"type": event, "object": obj}).encode() + b"\n")
 
     # What it answers.
 
@@ -157,16 +165,17 @@ class FakeApiServer:
         response = web.StreamResponse()
         await response.prepare(request)
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
-        for version, event, obj in self.history:
-            if version > since:
+        watched = request.path.rsplit("/", 1)[1]
+        for version, event, plural, obj in self.history:
+            if version > since and plural == watched:
                 queue.put_nowait(json.dumps({"type": event, "object": obj}).encode() + b"\n")
-        self._watches.append(queue)
+        self._watches.append((watched, queue))
         try:
             with suppress(ConnectionError):
                 while (line := await queue.get()) is not None:
                     await response.write(line)
         finally:
-            self._watches.remove(queue)
+            self._watches.remove((watched, queue))
         if request.transport is not None:
             request.transport.close()
         return response

@@ -90,8 +90,8 @@ def test_what_is_too_deep_to_be_compared_has_changed() -> None:
     cache = KindCache(ROLLOUT, Scope())
     deep = of_name("b", spec=nested(5000))
     for version in ("7", "8"):
-        changed = cache.replace(Part(), [deep | {"metadata": dict(deep["metadata"])}], version)
-        assert [ref.name for ref in changed] == ["b"]
+        listed = cache.replace(Part(), [deep | {"metadata": dict(deep["metadata"])}], version)
+        assert [ref.name for ref in listed.differing] == ["b"]
         deep = of_name("b", spec=nested(5000))
 
 

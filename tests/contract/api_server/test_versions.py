@@ -28,6 +28,23 @@ async def test_a_watch_from_the_future_is_silent(wire: Wire) -> None:
     assert (told.status, told.documents) == (200, [])
 
 
+async def test_a_watch_from_the_future_tells_nothing_of_what_comes_before_it(wire: Wire) -> None:
+    """Who watched before a backup was restored never hears that what it knows did not happen."""
+    services = wire.of(SERVICE)
+    future = await version(wire, services) + 20
+    connection = Connection(wire.kubeconfig)
+    query: dict[str, str | int] = {"watch": "true", "resourceVersion": future, "timeoutSeconds": 30}
+    async with connection.stream(services, query, longest_seconds=30) as lines:
+        made = [0]
+        while made[-1] <= future:
+            posted = await wire.post(services, service(f"web-{len(made)}"))
+            made.append(int(posted.body["metadata"]["resourceVersion"]))
+        event = json.loads(await anext(lines))
+    await connection.close()
+    assert made[1] <= future
+    assert int(event["object"]["metadata"]["resourceVersion"]) == made[-1]
+
+
 async def test_a_list_from_the_future_is_refused(wire: Wire) -> None:
     services = wire.of(SERVICE)
     future = await version(wire, services) + FAR

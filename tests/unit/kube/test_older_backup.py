@@ -1,0 +1,130 @@
+"""An API server that comes back from an older backup: what it has is believed, and nothing of the lost future."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from rollouts.errors import Unavailable
+from rollouts.kube.cluster import KubeCluster
+from rollouts.kube.connection import Connection
+from rollouts.model.kinds import POD, SERVICE, Ref
+from rollouts.ports import Delete, Patch, Scope
+from tests.fakes.api_server import FakeApiServer, status
+from tests.fakes.watched_pods import PODS, QUICK, A, B, pod, started
+from tests.waiting import until
+
+SERVICES = "/api/v1/services"
+WEB = "/api/v1/namespaces/shop/services/web"
+
+
+@pytest.fixture
+async def both(api: FakeApiServer, tmp_path: Path) -> AsyncIterator[KubeCluster]:
+    kinds = {POD: Scope(), SERVICE: Scope()}
+    made = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, pace=QUICK)
+    yield made
+    await made.stop()
+
+
+async def cannot_be_reached(api: FakeApiServer, cluster: KubeCluster) -> None:
+    """Break the watches, and let nobody list or watch from now on; return when that was noticed."""
+    api.tricks.append(lambda each: status(503, "away") if each.path in (PODS, SERVICES) else None)
+    api.cut()
+    await until(lambda: "away" in " ".join(cluster.problems()))
+
+
+def spec(cluster: KubeCluster, name: str = "a") -> object:
+    return (cluster.get(pod(name)) or {}).get("spec")
+
+
+async def test_who_could_not_be_reached_is_asked_for_all_that_there_is(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    """Its resourceVersions may have passed those that we know: a watch from there would say nothing of the lost."""
+    before = dict(api.objects)
+    await started(cluster, api)
+    api.put(A, {"spec": "lost"})
+    await until(lambda: spec(cluster) == "lost")
+    await cannot_be_reached(api, cluster)
+    api.come_back(before, api.version + 10)
+    api.tricks.clear()
+    await until(lambda: cluster.get(pod("a")) is None)
+
+
+async def test_what_was_deleted_in_the_lost_future_is_there_again(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    api.put(A, {"spec": "old"})
+    before, version = dict(api.objects), api.version
+    await started(cluster, api)
+    await cannot_be_reached(api, cluster)
+    await cluster.write(Delete(pod("a")))
+    assert cluster.get(pod("a")) is None
+    api.come_back(before, version + 10)
+    api.tricks.clear()
+    await until(lambda: spec(cluster) == "old")
+
+
+async def test_what_a_lost_write_returned_is_not_kept(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    """The watch had not told of it yet, and the backup is of that moment or later."""
+    api.put(A, {"spec": "old"})
+    before = dict(api.objects)
+    await started(cluster, api)
+    await cannot_be_reached(api, cluster)
+    await cluster.write(Patch(pod("a"), {"spec": "lost"}))
+    assert spec(cluster) == "lost"
+    api.come_back(before, api.version - 1)
+    api.tricks.clear()
+    await until(lambda: spec(cluster) == "old")
+
+
+async def test_when_one_watch_finds_it_out_all_begin_anew(
+    api: FakeApiServer, both: KubeCluster
+) -> None:
+    """A watch that is open and silent does not find out by itself that what it waits for is lost."""
+    api.put(WEB, {"spec": "old"})
+    before, version = dict(api.objects), api.version
+    await both.start()
+    await until(lambda: api.watching == 2)
+    api.put(A, {"spec": "lost"})
+    await until(lambda: spec(both) == "lost")
+    api.put(WEB, {"spec": "lost"})
+    service = Ref(SERVICE, "shop", "web")
+    await until(lambda: (both.get(service) or {})["spec"] == "lost")
+    api.come_back(before, version)
+    api.tricks.append(lambda each: _cut_off(each, SERVICES))
+    for plural, queue in api._watches:
+        if plural == "services":
+            queue.put_nowait(None)
+    await until(lambda: (both.get(service) or {})["spec"] == "old" and both.get(pod("a")) is None)
+
+
+async def test_nothing_is_written_until_all_is_known_anew(
+    api: FakeApiServer, both: KubeCluster
+) -> None:
+    """What has been decided is of a mixture of what is and what never happened."""
+    await both.start()
+    await until(lambda: api.watching == 2)
+    before, version = dict(api.objects), api.version
+    api.put(A, {"spec": "lost"})
+    await until(lambda: spec(both) == "lost")
+    await cannot_be_reached(api, both)
+    api.come_back(before, version)
+    api.tricks[:] = [lambda each: status(503, "away") if each.path == SERVICES else None]
+    await until(lambda: both.get(pod("a")) is None)
+    with pytest.raises(Unavailable, match="older backup"):
+        await both.write(Patch(pod("b"), {"spec": "new"}))
+    api.tricks.clear()
+    api.put(B, {"spec": "old"})
+    await until(lambda: spec(both, "b") == "old" and not both.problems())
+    await both.write(Patch(pod("b"), {"spec": "new"}))
+    assert spec(both, "b") == "new"
+
+
+def _cut_off(request: web.Request, path: str) -> web.Response | None:
+    """Let no watch of these begin, once they were not listed."""
+    watch = request.path == path and request.query.get("watch")
+    return status(503, "away") if watch else None
