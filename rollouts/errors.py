@@ -5,6 +5,7 @@ The error tree, named by what the reader of an error has to do.
     ├── RetryLater       try the same again, after `after_seconds`
     │   ├── Conflict     somebody wrote first: observe again, then decide again
     │   └── Unavailable  the other side did not answer, or answered nonsense
+    │       └── TooLarge its answer has more than we can hold: ask for less
     └── Permanent        trying again changes nothing; somebody has to act
         ├── InvalidSpec  the user's object is wrong; carries field, reason and way out
         ├── NotFound     the object named is not there
@@ -36,6 +37,10 @@ class Conflict(RetryLater):
 
 class Unavailable(RetryLater):
     """The API server or a metrics provider did not answer, or not in its protocol."""
+
+
+class TooLarge(Unavailable):
+    """The answer has more than we can hold; one to a smaller question may have less."""
 
 
 class Permanent(RolloutsError):

@@ -197,7 +197,12 @@ class CounterSource(Protocol):
     async def samples(
         self, selector: str, *, until: datetime, window_seconds: float
     ) -> tuple[Series, ...]:
-        """Return the raw samples of `selector` in (until - window, until], per series."""
+        """
+        Return the raw samples of `selector` in (until - window, until], per series.
+
+        Raises:
+            TooLarge: there are more than can be held; a smaller window may have fewer.
+        """
         ...
 
     async def last_scrape(self, up: str, *, at: datetime) -> float:

@@ -24,6 +24,7 @@ from rollouts.analysis.native_histograms import (
 from rollouts.analysis.sample_checks import fit
 from rollouts.analysis.scrapes import ScrapeInterval
 from rollouts.analysis.series import Labels, newest
+from rollouts.errors import TooLarge
 from rollouts.judge.counters import Counter
 from rollouts.model.counter_metric import Metric, any_of, quoted, selector
 from rollouts.ports import CounterSource, Series
@@ -34,6 +35,7 @@ INTERVAL_LOOK_BACK_SECONDS = 10 * 60.0
 WINDOWS = 5
 """So many windows, each half as long as the one before, tell how far apart others' scrapes are."""
 MOST_SECONDS_AT_ONCE = 15 * 60.0
+"""So much of a long exposure is read at once, or half of it, and half again, where an answer would be too large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class CounterReader:
         self._ends: Ends = {}
         """Up to where native histograms were counted by the last read."""
         self._seen_at: datetime | None = None
+        self._at_once = timedelta(seconds=MOST_SECONDS_AT_ONCE)
 
     async def read(
         self,
@@ -99,7 +102,22 @@ class CounterReader:
         Raises:
             RolloutsError: the source did not answer; the next read begins where this one did.
         """
-        until = min(until, self.read_until + timedelta(seconds=MOST_SECONDS_AT_ONCE))
+        try:
+            return await self._read(
+                source, min(until, self.read_until + self._at_once), known, weight_since
+            )
+        except TooLarge:
+            least = timedelta(seconds=LEAST_LOOK_BACK_SECONDS)  # so much is read again each time
+            self._at_once = max(self._at_once / 2, least)
+            raise
+
+    async def _read(
+        self,
+        source: CounterSource,
+        until: datetime,
+        known: Mapping[Labels, Counter],
+        weight_since: float,
+    ) -> Samples | None:
         begin = self.read_until - timedelta(seconds=self._look_back_seconds)
         # Positive also where the clock was set back: an empty window is no question.
         window = max(0.001, (until - begin).total_seconds())

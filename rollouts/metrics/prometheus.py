@@ -22,7 +22,7 @@ import urllib3
 from prometheus_api_client import PrometheusConnect
 from urllib3.util import Retry
 
-from rollouts.errors import Permanent, Unavailable
+from rollouts.errors import Permanent, TooLarge, Unavailable
 from rollouts.metrics.access import Access, Address, session_of
 from rollouts.model.brief import brief, sendable
 from rollouts.ports import Histogram, Series, Value
@@ -222,12 +222,12 @@ class PrometheusSource:
         for chunk in response.raw.stream(65536, decode_content=True):
             received.write(chunk)
             if received.tell() > _LARGEST_ANSWER_BYTES:
-                raise Unavailable(f"{self._where} answered more than 16 MiB{_FEWER}")
+                raise TooLarge(f"{self._where} answered more than 16 MiB{_FEWER}")
             if time.monotonic() > until:
                 raise TimeoutError
         body = received.getvalue()
         if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
-            raise Unavailable(f"{self._where} answered more than {_MOST_VALUES:,} values{_FEWER}")
+            raise TooLarge(f"{self._where} answered more than {_MOST_VALUES:,} values{_FEWER}")
         return body
 
     def _refusal(self, status: int, body: bytes) -> Permanent | Unavailable:

@@ -1,10 +1,14 @@
 """What is read again, how far back, and under which names."""
 
+from datetime import datetime
+
 import pytest
 
 from rollouts.analysis.evidence import weigh
+from rollouts.errors import TooLarge
 from rollouts.model.evidence import Counts
 from rollouts.model.status import RolloutStatus
+from rollouts.ports import Series
 from tests.unit.analysis.bench import ERRORS, KEY, Bench, serving, settle
 
 
@@ -43,6 +47,34 @@ async def test_a_long_exposure_is_caught_up_with_little_by_little(
     assert bench.measured().error == ""
     assert bench.measured().canary == before.canary == Counts(5400, 0)
     assert bench.measured().restarts == ((8, Counts(600, 0)), (9, Counts()))
+
+
+async def test_of_what_is_too_large_less_is_read_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of native histograms, of which a sample has a whole histogram: 105 of them fill 15 minutes."""
+    await bench.wait(20)
+    bench.expose()
+    await serving(bench, 1800)
+    before = bench.measured()
+    await bench.monitor.close()
+    samples = bench.metrics.samples
+
+    async def at_most(
+        selector: str, *, until: datetime, window_seconds: float
+    ) -> tuple[Series, ...]:
+        if window_seconds > 600:
+            raise TooLarge("more than 16 MiB")
+        return await samples(selector, until=until, window_seconds=window_seconds)
+
+    monkeypatch.setattr(bench.metrics, "samples", at_most)
+    bench.monitor = bench.new_monitor()
+    bench.monitor.follow(bench.target)
+    await settle()
+    assert bench.measured().error == "more than 16 MiB"
+    await bench.wait(15)
+    assert (bench.measured().error, bench.measured().canary) == ("", before.canary)
+    await bench.monitor.close()
 
 
 async def test_a_new_controller_reads_the_whole_exposure_again(bench: Bench) -> None:
