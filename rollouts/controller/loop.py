@@ -51,7 +51,7 @@ class Controller:
         self.metrics = ControllerMetrics()
         self._cluster = cluster
         self._workers = settings.workers
-        self._queue = WorkQueue(backoff)
+        self._queue = WorkQueue(backoff, self._is_urgent)
         self._index = Index(cluster)
         self._notifications = Notifications(notifier)
         self._monitor = Monitor(
@@ -89,6 +89,9 @@ class Controller:
         for task in (feeding, working):
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
+
+    def _is_urgent(self, key: Key) -> bool:
+        return self._reconciler.is_urgent(key)
 
     async def _feed(self) -> None:
         async for ref in self._cluster.changes():

@@ -4,12 +4,15 @@ One work queue for all Rollouts.
 A key is worked on by one worker at a time. Added while it waits, it still counts once;
 added while it is worked on, it is worked on again after. A key that fails comes back after
 a delay that doubles, with jitter; a change of its objects brings it back at once.
+
+What is urgent waits for nobody: a write may take half a minute, and a worker waits for it. So
+there are as many workers again that take only that, and the others take it first.
 """
 
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from rollouts.backoff import Backoff
 from rollouts.model.rollout_key import Key
@@ -21,12 +24,17 @@ RETRY = Backoff(first_seconds=0.5, longest_seconds=60.0)
 
 
 class WorkQueue:
-    """See the module. Belongs to one event loop."""
+    """See the module. Belongs to one event loop; `is_urgent` is asked about keys that have to wait."""
 
-    def __init__(self, backoff: Backoff | None = None) -> None:
+    def __init__(
+        self, backoff: Backoff | None = None, is_urgent: Callable[[Key], bool] = lambda _: False
+    ) -> None:
         self._backoff = backoff or RETRY
+        self._is_urgent = is_urgent
+        self._workers = 0
         self._random = random.Random()
         self._ready: dict[Key, None] = {}
+        self._urgent: dict[Key, None] = {}
         self._busy: set[Key] = set()
         self._again: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
@@ -36,7 +44,7 @@ class WorkQueue:
 
     def __len__(self) -> int:
         """Return how many keys wait for a worker now."""
-        return len(self._ready) + len(self._again)
+        return len(self._ready) + len(self._urgent) + len(self._again)
 
     def add(self, key: Key) -> None:
         """Have `key` worked on as soon as a worker is free."""
@@ -45,8 +53,16 @@ class WorkQueue:
         if key in self._busy:
             self._again.add(key)
             return
-        self._ready[key] = None
+        if self._has_to_wait() and self._is_urgent(key):
+            self._ready.pop(key, None)
+            self._urgent[key] = None
+        elif key not in self._urgent:
+            self._ready[key] = None
         self._changed.set()
+
+    def _has_to_wait(self) -> bool:
+        """Return whether no worker is free for one more."""
+        return len(self._busy) + len(self._ready) >= self._workers
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Add `key` after `seconds`; of several such wishes the earliest wins."""
@@ -81,10 +97,18 @@ class WorkQueue:
         self._failures.pop(key, None)
 
     async def work(self, handle: Handler, workers: int) -> None:
-        """Hand out keys to `workers` at once until `close`; then return when they have finished."""
+        """
+        Hand out keys to `workers` at once until `close`; then return when they have finished.
+
+        When all of them are busy, as many more are handed what is urgent.
+        """
+        self._workers = workers
         async with asyncio.TaskGroup() as group:
             for number in range(workers):
-                group.create_task(self._worker(handle), name=f"worker {number}")
+                either = (self._urgent, self._ready)
+                group.create_task(self._worker(handle, either), name=f"worker {number}")
+                alone = (self._urgent,)
+                group.create_task(self._worker(handle, alone), name=f"urgent worker {number}")
 
     def close(self) -> None:
         """Hand out no more keys: what is in hand is finished, the rest is dropped."""
@@ -93,11 +117,12 @@ class WorkQueue:
             timer.cancel()
         self._timers.clear()
         self._ready.clear()
+        self._urgent.clear()
         self._again.clear()
         self._changed.set()
 
-    async def _worker(self, handle: Handler) -> None:
-        while (key := await self._next()) is not None:
+    async def _worker(self, handle: Handler, lanes: Sequence[dict[Key, None]]) -> None:
+        while (key := await self._next(lanes)) is not None:
             self._busy.add(key)
             # What is decided now says anew when to look again.
             timer = self._timers.pop(key, None)
@@ -113,14 +138,16 @@ class WorkQueue:
                     self._again.discard(key)
                     self.add(key)
 
-    async def _next(self) -> Key | None:
-        while not self._ready:
+    async def _next(self, lanes: Sequence[dict[Key, None]]) -> Key | None:
+        """Return the key that waits longest in the first of the lanes that has one; None at the end."""
+        while not any(lanes):
             if self._closed:
                 return None
             self._changed.clear()
             await self._changed.wait()
-        key = next(iter(self._ready))
-        del self._ready[key]
+        lane = next(filter(None, lanes))
+        key = next(iter(lane))
+        del lane[key]
         return key
 
     def _ring(self, key: Key) -> None:

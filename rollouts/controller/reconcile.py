@@ -23,7 +23,7 @@ import structlog
 
 from rollouts.analysis.evidence import weigh
 from rollouts.analysis.target import Target, target_of
-from rollouts.controller import workload, workload_writes
+from rollouts.controller import urgency, workload, workload_writes
 from rollouts.controller.apply import Applier
 from rollouts.controller.effective_spec import find_effective_spec, observe_effective
 from rollouts.controller.metrics import ControllerMetrics
@@ -207,18 +207,17 @@ class Reconciler:
         )
 
     def is_retreating(self, key: Key) -> bool:
-        """
-        Return whether a canary may have traffic still that it must not have: that is not put off for long.
-
-        It was rolled back, or waits at 0 because all its pods are gone.
-        """
+        """Return whether a retreat of it is not over yet."""
         rollout = self.cluster.get(key.ref)
         status = self.parsed.status(rollout) if rollout is not None else None
-        if status is None:
+        return status is not None and urgency.is_retreating(status)
+
+    def is_urgent(self, key: Key) -> bool:
+        """Return whether it must not wait for others: its traffic has to go back."""
+        rollout = self.cluster.get(key.ref)
+        if rollout is None:
             return False
-        if status.abort is None:
-            return status.weights.disrupted_at is not None
-        return status.weights.applied > status.weights.desired
+        return urgency.is_urgent(rollout, self.parsed, self.monitor.latest(key))
 
     async def _carry_out(self, applier: Applier, actions: Iterable[Action]) -> list[Refusal]:
         """

@@ -15,7 +15,7 @@ from rollouts.controller.loop import STOP_SECONDS, Controller
 from rollouts.controller.settings import Settings
 from rollouts.errors import Unavailable
 from rollouts.metrics.absent import no_sources
-from rollouts.model.kinds import JSON, POD, REPLICA_SET, ROLLOUT, SERVICE, Ref
+from rollouts.model.kinds import COMMAND_ANNOTATION, JSON, POD, REPLICA_SET, ROLLOUT, SERVICE, Ref
 from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.ports import MetricSources, Patch, Write
@@ -172,6 +172,33 @@ async def test_a_write_that_hangs_does_not_keep_it_from_stopping() -> None:
     async with running.at_work(patience_seconds=0.01):
         await running.until(lambda: bool(tried))
     assert cut_off == tried
+
+
+async def test_an_abort_waits_for_no_writes_of_others() -> None:
+    """All workers wait for answers, as when a webhook for Events hangs, or a quota is looked up for long."""
+    running, held = Running(), list[str]()
+    do_write = running.cluster.write
+
+    async def slow_for_others(write: Write) -> None:
+        if isinstance(write, Patch) and write.ref.kind == ROLLOUT and write.ref != KEY.ref:
+            held.append(write.ref.name)
+            await asyncio.Event().wait()
+        await do_write(write)
+
+    running.put()
+    until_promoted = {"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}}
+    running.cluster.edit(KEY.ref, {"spec": {"strategy": until_promoted}})
+    async with running.at_work(patience_seconds=0.01):
+        await running.until(lambda: running.status().get("phase") == "Healthy")
+        running.cluster.edit(KEY.ref, {"spec": {"template": template("shop:2")}})
+        await running.until(lambda: running.status()["weights"]["applied"] == 50)
+        running.cluster.write = slow_for_others  # type: ignore[method-assign]
+        for number in range(5):
+            running.put(f"slow-{number}")
+        await running.until(lambda: len(held) == 2)
+        running.cluster.edit(KEY.ref, {"metadata": {"annotations": {COMMAND_ANNOTATION: "abort"}}})
+        await running.until(lambda: running.status()["weights"]["applied"] == 0)
+        assert len(held) == 2, "both workers wait still"
 
 
 async def test_what_is_due_does_not_wait_for_the_end_of_a_back_off() -> None:

@@ -192,3 +192,40 @@ async def test_a_change_does_not_wait_for_the_end_of_a_back_off() -> None:
         await recorder.until(1)
         queue.add(A)
         await recorder.until(2)
+
+
+async def test_what_is_urgent_waits_for_no_worker_that_waits() -> None:
+    queue, recorder = WorkQueue(is_urgent=lambda key: key == B), Recorder()
+    held = [Key("shop", f"held-{number}") for number in range(2)]
+    recorder.gates = {key: asyncio.Event() for key in held}
+    async with working(queue, recorder):
+        for key in held:
+            queue.add(key)
+        await recorder.until(busy=2)
+        queue.add(A)
+        queue.add(B)
+        assert len(queue) == 2
+        await recorder.until(1)
+        assert recorder.seen == [B]
+        assert len(queue) == 1, "the other waits for its turn"
+        for gate in recorder.gates.values():
+            gate.set()
+        await recorder.until(4)
+
+
+async def test_what_turns_urgent_while_it_waits_is_worked_on_once() -> None:
+    urgent = set[Key]()
+    queue, recorder = WorkQueue(is_urgent=urgent.__contains__), Recorder()
+    recorder.gates = {A: asyncio.Event()}
+    async with working(queue, recorder, workers=1):
+        queue.add(A)
+        await recorder.until(busy=1)
+        queue.add(B)
+        urgent.add(B)
+        queue.add(B)
+        urgent.clear()
+        queue.add(B)
+        await recorder.until(1)
+        recorder.gates[A].set()
+        await recorder.until(2)
+    assert recorder.seen == [B, A]
