@@ -4,9 +4,10 @@ import asyncio
 import base64
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -17,7 +18,6 @@ from rollouts.sandbox.apiserver.errors import denied, webhook_failed
 from rollouts.sandbox.apiserver.faults import Faults
 from tests.contract.api_server.objects import config_map
 from tests.contract.api_server.wire import Wire
-from tests.control_plane.processes import ControlPlane
 from tests.waiting import answer
 
 NAME = "gate.example.dev"
@@ -84,21 +84,31 @@ class RealGate:
         return web.json_response(review)
 
 
+Answers = Callable[[web.Request], Awaitable[web.Response]]
+
+
 @asynccontextmanager
-async def listening(gate: RealGate, plane: ControlPlane) -> AsyncIterator[JSON]:
-    """Answer at the API server's own address, with its certificate; yields how it reaches us."""
-    certificate, key = plane.certificate
+async def listening(answers: Answers, address: str, certificate: Path) -> AsyncIterator[JSON]:
+    """
+    Let reviews be answered at the API server's own address, with its certificate, beside which its key is.
+
+    Yields how it reaches us.
+    """
+    key = certificate.with_suffix(".key")
     trusted = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trusted.load_cert_chain(certificate, key)
     application = web.Application()
-    application.router.add_post("/", gate.answered)
+    application.router.add_post("/", answers)
     runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, plane.address, 0, ssl_context=trusted).start()
-    url = f"https://{plane.address}:{runner.addresses[0][1]}/"
-    bundle = base64.b64encode(certificate.read_bytes()).decode()
-    yield {"url": url, "caBundle": bundle}
+    await web.TCPSite(runner, address, 0, ssl_context=trusted).start()
+    url = f"https://{address}:{runner.addresses[0][1]}/"
+    yield {"url": url, "caBundle": _bundle(certificate)}
     await runner.cleanup()
+
+
+def _bundle(certificate: Path) -> str:
+    return base64.b64encode(certificate.read_bytes()).decode()
 
 
 @asynccontextmanager

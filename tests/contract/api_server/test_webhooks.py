@@ -38,7 +38,8 @@ async def way(request: pytest.FixtureRequest) -> AsyncIterator[tuple[RealGate, J
     if BORROWED:
         pytest.skip("somebody's cluster does not reach us")
     gate = RealGate()
-    async with listening(gate, request.getfixturevalue("control_plane")) as reached:
+    plane = request.getfixturevalue("control_plane")
+    async with listening(gate.answered, plane.address, plane.programs.authority) as reached:
         yield gate, reached
 
 

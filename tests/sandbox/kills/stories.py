@@ -175,13 +175,15 @@ async def is_adopted_and_given_back(release: Release, load: Load, _number: int) 
     await test_adoption.is_as_before(release, before, "demo/web:1")
 
 
+CANARY = Story("canary by ingress-nginx", by_nginx, is_released)
+BLUE_GREEN = Story("blue-green switch", blue_green, is_released)
 STORIES = (
-    Story("canary by ingress-nginx", by_nginx, is_released),
+    CANARY,
     Story("canary by SMI", by_smi, is_released),
     Story("canary by the Gateway API", by_gateway_api, is_released, by_gateway=True),
     Story("canary by ingress-nginx and the Gateway API", by_two_routers, is_released),
     Story("canary by replicas", by_replicas, is_released),
-    Story("blue-green switch", blue_green, is_released),
+    BLUE_GREEN,
     Story("adoption and its way back", a_deployment, is_adopted_and_given_back),
     Story("promotion under an autoscaler", autoscaled, is_released_while_it_grows),
     Story("canary rolled back, and the next promoted", by_nginx, is_rolled_back_and_mended),

@@ -19,7 +19,7 @@ from tests.sandbox.kills.end_state import end_state, written_twice
 from tests.sandbox.kills.lane import LEASE_NAMESPACE, KillSandbox, Seated, seated
 from tests.sandbox.kills.points import Point, points_of
 from tests.sandbox.kills.proxy import Undisturbed, Write
-from tests.sandbox.kills.stories import STORIES
+from tests.sandbox.kills.stories import CANARY
 from tests.sandbox.kills.telling import PATIENCE_SECONDS, RATE, Teller, Telling
 from tests.sandbox.releases.release import Release
 
@@ -28,7 +28,6 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.nightly, pytest.mark.timeout(1800
 QUICK = LeaseTiming(
     duration_seconds=3.0, renew_deadline_seconds=2.0, retry_seconds=0.4, margin_seconds=0.5
 )
-CANARY = STORIES[0]
 
 
 @pytest.fixture

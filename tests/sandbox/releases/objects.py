@@ -122,7 +122,7 @@ class RealObjects:
             "Content-Type": media,
         }
         data = None if body is None else json.dumps(body)
-        with suppress(http.client.RemoteDisconnected, ConnectionError):
+        with suppress(http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
             return self._answer(method, path, data, headers)
         self.close()  # it had hung up, as after a restart
         self._connection = None
