@@ -62,8 +62,12 @@ class Pace:
 
     @property
     def when_refused(self) -> Backoff:
-        """A permission is given by a person: it is asked for now and then."""
-        return Backoff(self.refused_delay_seconds, self.refused_delay_seconds)
+        """
+        A permission is given by a person: it is asked for now and then.
+
+        But an API server that has just started refuses for a moment what it has not read the roles for.
+        """
+        return Backoff(self.first_delay_seconds, self.refused_delay_seconds)
 
 
 class Malformed(RetryLater):

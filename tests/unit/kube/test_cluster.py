@@ -7,6 +7,7 @@ from aiohttp import web
 
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
+from rollouts.kube.reflector import Pace
 from rollouts.model.kinds import ENDPOINT_SLICE, POD, ROLLOUT, Ref
 from rollouts.ports import Scope
 from tests.fakes.api_server import FakeApiServer, status
@@ -192,6 +193,18 @@ async def test_endpoint_slices_are_read_where_kubernetes_1_20_serves_them(
     await until(lambda: cluster.get(Ref(ENDPOINT_SLICE, "shop", "web-1")))
     assert cluster.synced()
     assert not cluster.problems()
+    await cluster.stop()
+
+
+async def test_who_refuses_for_a_moment_as_an_api_server_that_starts_is_asked_again_soon(
+    api: FakeApiServer, tmp_path: Path
+) -> None:
+    refusals = [status(403, "clusterrole not found") for _ in range(3)]
+    api.tricks.append(lambda _: refusals.pop() if refusals else None)
+    pace = Pace(first_delay_seconds=0.01)
+    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], {POD: Scope()}, pace=pace)
+    async with asyncio.timeout(10):
+        await cluster.start()
     await cluster.stop()
 
 
