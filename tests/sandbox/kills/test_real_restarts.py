@@ -12,7 +12,7 @@ from tests.sandbox.kills.disasters import AT_ONCE, plane_of, restart_api_server,
 from tests.sandbox.kills.lane import KillSandbox, seated
 from tests.sandbox.kills.points import Side
 from tests.sandbox.kills.proxy import Write
-from tests.sandbox.kills.stories import CANARY, Story
+from tests.sandbox.kills.stories import BLUE_GREEN, CANARY, Story
 from tests.sandbox.kills.telling import Teller
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.nightly, pytest.mark.timeout(1800)]
@@ -57,7 +57,7 @@ async def sandbox(control_plane_programs: Path, tmp_path: Path) -> AsyncIterator
         yield made
 
 
-@pytest.mark.parametrize("story", [CANARY], ids=["canary"])
+@pytest.mark.parametrize("story", [CANARY, BLUE_GREEN], ids=["canary", "blue-green"])
 async def test_an_api_server_that_restarts_in_the_middle_loses_nothing(
     story: Story, sandbox: KillSandbox
 ) -> None:
