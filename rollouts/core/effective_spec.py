@@ -15,7 +15,6 @@ from rollouts.core.facts import (
     found_again,
     named_step,
     resumes_at,
-    step_labels,
     strategies_differ,
     strategy_words,
 )
@@ -25,6 +24,7 @@ from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.model.merge_patch import without_nulls
 from rollouts.model.spec import MOST_REPLICAS, RolloutSpec
 from rollouts.model.status import RolloutStatus
+from rollouts.model.step_labels import step_labels
 from rollouts.model.strategy import BlueGreenStrategy, CanaryStrategy
 from rollouts.model.validation import parse_remembered
 

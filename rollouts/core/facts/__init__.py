@@ -120,13 +120,10 @@ from rollouts.core.facts.stable_capacity import (
     who_answers,
 )
 from rollouts.core.facts.step_tracking import (
-    PROMOTION,
-    entered_steps,
     found_again,
     named_step,
     no_such_step,
     resumes_at,
-    step_labels,
 )
 from rollouts.core.facts.steps import opens_route, place_of, step_state, step_waits_for_evidence
 from rollouts.core.facts.strategy import (
@@ -164,7 +161,6 @@ __all__ = [
     "CONFIRMATION_TIMEOUT",
     "DISRUPTED",
     "IN_FLIGHT_SECONDS",
-    "PROMOTION",
     "RESTARTING",
     "STABLE_DOWN",
     "STABLE_SHORT",
@@ -194,7 +190,6 @@ __all__ = [
     "confirmation_times_out_at",
     "disruption_begins",
     "disruption_is_over",
-    "entered_steps",
     "evidence_turned",
     "failed_criteria",
     "found_again",
@@ -262,7 +257,6 @@ __all__ = [
     "stand_in",
     "step_deadline",
     "step_is_settled",
-    "step_labels",
     "step_state",
     "step_waiting_since",
     "step_waits_for",

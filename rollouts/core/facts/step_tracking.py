@@ -1,53 +1,14 @@
-"""
-The steps of an attempt, remembered by what they were, and found again in a spec that was edited.
+"""The steps that an attempt has entered, found again by their labels in a spec that was edited."""
 
-A label is short and ours alone: it depends on no library's serialisation, so that a later
-version of this program knows the steps again.
-"""
-
-import hashlib
-import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from rollouts.core.world import under_way
-from rollouts.model.header_and_mirror_routes import SetHeaderRoute, SetMirrorRoute, StringMatch
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
-from rollouts.model.strategy import Pause, SetCanaryScale, Step
-from rollouts.model.units import format_duration
+from rollouts.model.step_labels import ENDED, PROMOTION, entered_steps, step_labels
 
-PROMOTION = "promotion"
-"""What comes after the last step."""
 _ROUTES = ("setHeaderRoute", "setMirrorRoute")
-_ENDED = "off"
-
-
-def step_label(step: Step) -> str:
-    """Return what a step is, in a few words that tell it from every other: `setWeight 25`."""
-    if step.set_weight is not None:
-        return f"setWeight {step.set_weight}"
-    if step.pause is not None:
-        return _pause(step.pause)
-    if step.analysis is not None:
-        return f"analysis {format_duration(step.analysis.duration) or '0s'}"
-    if step.set_canary_scale is not None:
-        return f"setCanaryScale {_scale(step.set_canary_scale)}"
-    if step.set_header_route is not None:
-        return _header_route(step.set_header_route)
-    mirror = step.set_mirror_route
-    return _mirror_route(mirror) if mirror is not None else ""
-
-
-def step_labels(spec: RolloutSpec) -> list[str]:
-    """Return what the steps of a spec are, in their order."""
-    return [step_label(step) for step in spec.steps]
-
-
-def entered_steps(spec: RolloutSpec, index: int) -> list[str]:
-    """Return what an attempt has entered that is at step `index` of this spec."""
-    return [*step_labels(spec), PROMOTION][: index + 1]
 
 
 def named_step(steps: Sequence[str], index: int) -> str:
@@ -170,51 +131,6 @@ def _routes(steps: Sequence[str]) -> dict[str, str]:
         if kind in _ROUTES:
             name, what = rest.split()
             holding.pop(f"{kind} {name}", None)
-            if what != _ENDED:
+            if what != ENDED:
                 holding[f"{kind} {name}"] = what
     return holding
-
-
-def _pause(pause: Pause) -> str:
-    if pause.duration is None:
-        return "pause"
-    by_clock = "" if pause.wait_for_evidence else " by the clock"
-    return f"pause {format_duration(pause.duration) or '0s'}{by_clock}"
-
-
-def _scale(scale: SetCanaryScale) -> str:
-    if scale.replicas is not None:
-        return f"replicas {scale.replicas}"
-    return f"weight {scale.weight}" if scale.weight is not None else "matchTrafficWeight"
-
-
-def _header_route(route: SetHeaderRoute) -> str:
-    what = [[each.header_name, _match(each.header_value)] for each in route.match]
-    return f"setHeaderRoute {route.name} {_digest(what) if what else _ENDED}"
-
-
-def _mirror_route(route: SetMirrorRoute) -> str:
-    if not route.match and not route.percentage:
-        return f"setMirrorRoute {route.name} {_ENDED}"
-    matches = [
-        [
-            _match(each.method),
-            _match(each.path),
-            [[name, _match(value)] for name, value in sorted(each.headers.items())],
-        ]
-        for each in route.match
-    ]
-    percentage = 100 if route.percentage is None else route.percentage
-    return f"setMirrorRoute {route.name} {_digest([percentage, matches])}"
-
-
-def _match(match: StringMatch | None) -> list[str]:
-    if match is None:
-        return []
-    parts = (("exact", match.exact), ("prefix", match.prefix), ("regex", match.regex))
-    return [text for kind, value in parts if value is not None for text in (kind, value)]
-
-
-def _digest(what: list[Any]) -> str:
-    text = json.dumps(what, ensure_ascii=True, separators=(",", ":"))
-    return f"#{hashlib.sha256(text.encode()).hexdigest()[:8]}"

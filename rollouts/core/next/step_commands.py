@@ -6,8 +6,6 @@ tried again, or two people who have seen the same, pass one gate.
 """
 
 from rollouts.core.facts import (
-    PROMOTION,
-    entered_steps,
     leaning_evidence,
     no_such_step,
     waits_for_pods,
@@ -24,6 +22,7 @@ from rollouts.core.world import (
     under_way,
 )
 from rollouts.model.status import Pause, RolloutStatus
+from rollouts.model.step_labels import PROMOTION, entered_steps
 
 _NAMES = {"edit": "an edit", "pause": "a pause command", "evidence": "evidence"}
 HOLDS = tuple(_NAMES)

@@ -5,12 +5,10 @@ from typing import get_args
 
 from rollouts.core.facts import (
     DISRUPTED,
-    PROMOTION,
     StepDone,
     StepFailed,
     StepWaits,
     after_promotion,
-    entered_steps,
     hold_of,
     leaning_since,
     opens_route,
@@ -38,6 +36,7 @@ from rollouts.core.world import (
     stage_of,
 )
 from rollouts.model.status import Pause, PauseReason, RolloutStatus, Weights
+from rollouts.model.step_labels import PROMOTION, entered_steps
 from rollouts.model.strategy import Step
 
 

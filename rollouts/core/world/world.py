@@ -30,7 +30,7 @@ class Hold:
     by: str = ""
     """Command: who gave it."""
     steps: tuple[str, ...] = ()
-    """The steps as they are written now, by their labels (`rollouts.core.facts.step_tracking`)."""
+    """The steps as they are written now, by their labels (`rollouts.model.step_labels`)."""
     resumes_at: int = 0
     """StepsChanged: which of them a promote goes on with."""
     next_step: str = ""

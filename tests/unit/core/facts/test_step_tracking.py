@@ -4,16 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.core.facts import (
-    PROMOTION,
-    entered_steps,
-    found_again,
-    named_step,
-    resumes_at,
-    step_labels,
-)
+from rollouts.core.facts import found_again, named_step, resumes_at
 from rollouts.model.kinds import JSON
-from rollouts.model.strategy import STEP_KINDS
+from rollouts.model.step_labels import PROMOTION, entered_steps, step_labels
 from tests.unit.core.worlds import at, spec_of, under_way
 
 HOLD: JSON = {"pause": {}}
@@ -33,34 +26,6 @@ def header(*match: JSON) -> JSON:
 
 
 WAS = [weight(5), HOLD, weight(25), HOLD, weight(50)]
-
-
-NAMED: list[tuple[JSON, str]] = [
-    (weight(25), "setWeight 25"),
-    (HOLD, "pause"),
-    (timed("120s"), "pause 2m"),
-    (timed("2m"), "pause 2m"),
-    ({"pause": {"duration": 0}}, "pause 0s"),
-    ({"pause": {"duration": "2m", "waitForEvidence": False}}, "pause 2m by the clock"),
-    ({"analysis": {"duration": "5m"}}, "analysis 5m"),
-    ({"setCanaryScale": {"replicas": 3}}, "setCanaryScale replicas 3"),
-    ({"setCanaryScale": {"weight": 30}}, "setCanaryScale weight 30"),
-    ({"setCanaryScale": {"matchTrafficWeight": True}}, "setCanaryScale matchTrafficWeight"),
-    (header(TESTERS), "setHeaderRoute testers #a853d158"),
-    (header(), "setHeaderRoute testers off"),
-    ({"setMirrorRoute": {"name": "copy"}}, "setMirrorRoute copy off"),
-    ({"setMirrorRoute": {"name": "copy", "percentage": 100}}, "setMirrorRoute copy #bebe76d8"),
-]
-
-
-@pytest.mark.parametrize(("step", "label"), NAMED)
-def test_a_step_has_one_short_name_for_good(step: JSON, label: str) -> None:
-    assert step_labels(spec_of([step])) == [label]
-
-
-def test_every_kind_of_step_has_a_name() -> None:
-    """Steps without one would all be the same after an edit."""
-    assert {label.split()[0] for _, label in NAMED} == set(STEP_KINDS)
 
 
 @pytest.mark.parametrize(
