@@ -38,7 +38,7 @@ from rollouts.core.facts.giving_back import (
     services_to_release,
     stable_has_all_traffic,
 )
-from rollouts.core.facts.holds import hold_of, is_held
+from rollouts.core.facts.holds import hold_of, is_held, workload_missing
 from rollouts.core.facts.progress import (
     DISRUPTED,
     available_pods,
@@ -152,7 +152,6 @@ from rollouts.core.facts.workload import (
     workload_due_at,
     workload_is_claimed,
     workload_is_idle,
-    workload_missing,
     workload_size,
     workload_size_wanted,
 )

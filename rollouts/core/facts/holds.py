@@ -6,7 +6,6 @@ A rollback goes on all the same. All of them are asked for here, and nowhere els
 
 from collections.abc import Iterator
 
-from rollouts.core.facts.workload import workload_missing
 from rollouts.core.world import Hold, World
 from rollouts.model.status import RolloutStatus
 
@@ -39,3 +38,12 @@ def _by_others(world: World, status: RolloutStatus) -> Iterator[Hold]:
         yield Hold("WorkloadMissing", f"a missing template: {missing}")
     if world.spec.paused:
         yield Hold("SpecPaused", "spec.paused: set it to false")
+
+
+def workload_missing(world: World, status: RolloutStatus) -> str:
+    """Return what is said where there has to be a Deployment, and is none; or nothing."""
+    workload, ref = world.observed.workload, world.spec.workload_ref
+    if workload is None or ref is None or world.observed.is_being_deleted or workload.exists:
+        return ""
+    kept = "; the pods that run are kept" if status.stable_revision is not None else ""
+    return f"Deployment {ref.name} does not exist{kept}; create it, or correct workloadRef.name"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from rollouts.core.facts.holds import workload_missing
 from rollouts.core.world import REVERT, Workload, World, carrier_of, missing_service
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import DEPLOYMENT, Ref
@@ -11,15 +12,6 @@ from rollouts.model.status import Adoption, RolloutStatus
 CLAIMED = "WorkloadClaimed"
 MISSING = "WorkloadMissing"
 _IN_THE_WAY = (MISSING, CLAIMED, "FewerReplicas")
-
-
-def workload_missing(world: World, status: RolloutStatus) -> str:
-    """Return what is said where there has to be a Deployment, and is none; or nothing."""
-    workload, ref = world.observed.workload, world.spec.workload_ref
-    if workload is None or ref is None or world.observed.is_being_deleted or workload.exists:
-        return ""
-    kept = "; the pods that run are kept" if status.stable_revision is not None else ""
-    return f"Deployment {ref.name} does not exist{kept}; create it, or correct workloadRef.name"
 
 
 def with_workload_findings(world: World, status: RolloutStatus) -> World:
