@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -247,7 +248,7 @@ def name_of(function: ast.expr) -> str:
 
 
 def values(argument: ast.expr, function: ast.AST) -> Iterator[str]:
-    """Yield the words that an argument may be: itself, what its variable got, or a pause's reason."""
+    """Yield the words that an argument may be: itself, a constant, what its variable got, or a pause's reason."""
     if isinstance(argument, ast.Constant):
         yield str(argument.value)
     elif isinstance(argument, ast.IfExp):
@@ -255,10 +256,25 @@ def values(argument: ast.expr, function: ast.AST) -> Iterator[str]:
         yield from values(argument.orelse, function)
     elif isinstance(argument, ast.Attribute) and argument.attr == "pause":
         yield from set(waits()) - {"PauseStep"}
+    elif isinstance(argument, ast.Name) and argument.id.isupper():
+        yield constants()[argument.id]
     elif isinstance(argument, ast.Name):
         for node in ast.walk(function):
             if isinstance(node, ast.Assign):
                 yield from assigned(node, argument.id, function)
+
+
+@cache
+def constants() -> dict[str, str]:
+    """Return the texts that modules of the product have given a name, by that name."""
+    return {
+        node.targets[0].id: str(node.value.value)
+        for path in (ROOT / "rollouts").rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
 
 
 def assigned(node: ast.Assign, name: str, function: ast.AST) -> Iterator[str]:

@@ -11,6 +11,7 @@ from rollouts.core.facts import (
     stand_in,
 )
 from rollouts.core.world import (
+    DRIFT_CORRECTED,
     Aborted,
     StatusUpdate,
     UnderWay,
@@ -140,7 +141,7 @@ def _correct_drift(world: World, update: StatusUpdate, now: Route) -> StatusUpda
     seen = "was changed" if changed is None else f"says {changed} %"
     seen = "is gone" if gone else seen
     text = f"the canary's route {seen}; the controller puts it back to {weights.applied} %"
-    return update.event(world, "DriftCorrected", text, "Warning")
+    return update.event(world, DRIFT_CORRECTED, text, "Warning")
 
 
 def _falls_in_parts(world: World, status: RolloutStatus, now: Route) -> bool:
@@ -183,7 +184,7 @@ def _switched_by_another(world: World, update: StatusUpdate, now: Route) -> Stat
         return update  # it keeps the traffic of a release that is over until stable can bear it
     seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
     return update.event(
-        world, "DriftCorrected", f"{seen}; the controller puts it back to {active.hash}", "Warning"
+        world, DRIFT_CORRECTED, f"{seen}; the controller puts it back to {active.hash}", "Warning"
     )
 
 
@@ -208,5 +209,5 @@ def _bound_again(world: World, update: StatusUpdate) -> StatusUpdate:
         if service.selected_hash != wanted.hash:
             seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
             text = f"{seen}; the controller puts it back to {wanted.hash}"
-            update = update.event(world, "DriftCorrected", text, "Warning")
+            update = update.event(world, DRIFT_CORRECTED, text, "Warning")
     return update

@@ -36,5 +36,5 @@ def note_synced_services(world: World, update: StatusUpdate) -> StatusUpdate:
     """Return the update that says that a Service of ours is made as its stable Service is, where a write of this decision does that."""
     for name in update.synced_services:
         text = f"Service {name} is brought in line with Service {world.spec.stable_service}"
-        update = update.event(world, "ServiceSynced", text).evolve(message=update.status.message)
+        update = update.event(world, SERVICE_SYNCED, text).evolve(message=update.status.message)
     return update

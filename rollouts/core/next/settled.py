@@ -16,6 +16,7 @@ from rollouts.core.facts import (
 )
 from rollouts.core.next.attempt import let_go
 from rollouts.core.world import (
+    DRIFT_CORRECTED,
     FirstDeploy,
     NotBegun,
     Settled,
@@ -94,7 +95,7 @@ def _settled(world: World, update: StatusUpdate, stable: Revision) -> StatusUpda
         if again and (status.phase == "Healthy" or _drift_was_corrected(world, status)):
             seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
             text = f"{seen}; the controller puts it back to {stable.hash}"
-            return update.event(world, "DriftCorrected", text, "Warning")
+            return update.event(world, DRIFT_CORRECTED, text, "Warning")
         waits = narrowing_waits_for(world, status, service)
         text = waits or f"Service {service.name} is being switched"
         return _calm(world, update, "Progressing", text)

@@ -7,7 +7,7 @@ from rollouts.core.facts import (
     workload_is_idle,
     workload_size,
 )
-from rollouts.core.world import StatusUpdate, Workload, World, drift_pause_ends
+from rollouts.core.world import DRIFT_CORRECTED, StatusUpdate, Workload, World, drift_pause_ends
 from rollouts.model.status import Adoption
 
 
@@ -66,4 +66,4 @@ def _scaled_down(
         f"Deployment {workload.name} was given {workload.replicas} replicas; the controller puts it back to 0,"
         " since this Rollout runs its pods: scale the Rollout instead"
     )
-    return update.event(world, "DriftCorrected", text, "Warning").evolve(message=message)
+    return update.event(world, DRIFT_CORRECTED, text, "Warning").evolve(message=message)

@@ -63,6 +63,7 @@ from rollouts.core.world.stage import (
     waived,
 )
 from rollouts.core.world.status_update import (
+    DRIFT_CORRECTED,
     SERVICE_SYNCED,
     Event,
     StatusUpdate,
@@ -75,6 +76,7 @@ from rollouts.core.world.world import Hold, HoldReason, World
 
 __all__ = [
     "DETACH",
+    "DRIFT_CORRECTED",
     "FINALIZERS",
     "MOST_EVICTIONS",
     "NO_ROLLOUT",

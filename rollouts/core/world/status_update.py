@@ -20,6 +20,7 @@ class Event:
 
 HISTORY_LENGTH = 20
 DRIFT_CORRECTED = "DriftCorrected"
+"""Said when what somebody else has changed is put back."""
 SERVICE_SYNCED = "ServiceSynced"
 """Said when a Service of ours was made as its stable Service is."""
 DRIFT_ROUNDS = 3
