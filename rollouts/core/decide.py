@@ -9,7 +9,7 @@ wanted, what a person asks for, must the canary be stopped, and only then how fa
 the rest of the status up to date. `PIPELINE` is all of them, in the order in which they run.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -45,7 +45,7 @@ from rollouts.core.next.services import note_synced_services, remember_services
 from rollouts.core.next.settled import settle
 from rollouts.core.next.steps import advance
 from rollouts.core.next.workload import remember_workload, report_workload_blocker
-from rollouts.core.plan.actions import Action, Decision, NameCommand
+from rollouts.core.plan.actions import Action, Decision, NameCommand, Writing
 from rollouts.core.plan.giving_back import give_back_writes
 from rollouts.core.plan.pods import evictions, living_pods, templates
 from rollouts.core.plan.replica_sets import adopt_orphans, replica_set_writes
@@ -61,7 +61,6 @@ from rollouts.model.status import RolloutStatus
 
 Seeing = Callable[[World, RolloutStatus], World]
 Stage = Callable[[World, StatusUpdate], StatusUpdate]
-Writing = Callable[[World, RolloutStatus], Iterator[Action]]
 SEEN: tuple[Seeing, ...] = (
     with_workload_findings,  # what is wrong with the Deployment of a workloadRef
     with_service_findings,  # what keeps Services from being what they are to be

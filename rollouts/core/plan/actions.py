@@ -1,10 +1,10 @@
-"""The closed union of what a decision may ask for, and the decision itself."""
+"""The closed union of what a decision may ask for, who yields it, and the decision itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rollouts.core.template import RoleMetadata
-from rollouts.core.world import Event
+from rollouts.core.world import Event, World
 from rollouts.model.kinds import Ref
 from rollouts.model.route import Split
 from rollouts.model.status import RolloutStatus
@@ -182,6 +182,8 @@ Action = (
     | RestoreWorkload
     | SetFinalizers
 )
+Writing = Callable[[World, RolloutStatus], Iterator[Action]]
+"""What yields the writes that are missing between the world and a status."""
 
 
 @dataclass(frozen=True, slots=True)

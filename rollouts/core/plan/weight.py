@@ -5,7 +5,7 @@ What carries it is asked here once: routing objects, the active Service, or the 
 revisions. Going forward, those are sizes like all others (`replica_set_writes`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rollouts.core.facts import (
     canary_is_stable,
@@ -27,6 +27,7 @@ from rollouts.core.plan.actions import (
     ScaleReplicaSet,
     SelectRevision,
     SetWeight,
+    Writing,
 )
 from rollouts.core.world import (
     Carrier,
@@ -152,7 +153,6 @@ def _is_end(world: World, action: Action) -> bool:
     return isinstance(action, SetWeight) and action.split.percent == 0
 
 
-Writing = Callable[[World, RolloutStatus], Iterator[Action]]
 FORWARD: Mapping[type[Carrier], Writing] = {
     Routed: _routes_forward,
     Switched: _switch,
