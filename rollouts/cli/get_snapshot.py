@@ -10,6 +10,7 @@ from rollouts.cli.session import Requests
 from rollouts.model.kinds import HASH_LABEL, JSON, POD, REPLICA_SET, REVISION_LABEL, FrozenJSON
 from rollouts.model.owners import is_controlled_by
 from rollouts.model.status import RolloutStatus
+from rollouts.model.unchecked_json import parse_time
 
 Role = Literal["stable", "canary", "rolled back", "first", "older"]
 
@@ -157,11 +158,3 @@ def _problems(containers: Sequence[FrozenJSON]) -> Iterator[str]:
             reason = (state.get(kind) or {}).get("reason")
             if reason and reason not in ("ContainerCreating", "PodInitializing", "Completed"):
                 yield str(reason)
-
-
-def parse_time(text: object) -> datetime | None:
-    """Return the moment that an object's timestamp says, None for none."""
-    try:
-        return datetime.fromisoformat(str(text)) if text else None
-    except ValueError:
-        return None

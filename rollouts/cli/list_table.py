@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from rich.table import Table
 from rich.text import Text
 
-from rollouts.cli.get_snapshot import parse_time
 from rollouts.cli.get_view import PHASE_STYLES, age
 from rollouts.cli.output import plain
 from rollouts.core.world import under_way
 from rollouts.model.kinds import JSON
 from rollouts.model.status import Revision, RolloutStatus
+from rollouts.model.unchecked_json import parse_time
 
 
 def rollouts_table(rollouts: Sequence[JSON], *, namespaces: bool, wide: bool) -> Table:

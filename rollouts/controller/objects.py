@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from rollouts.errors import Conflict
 from rollouts.model.kinds import JSON, FrozenJSON, Ref
-from rollouts.model.unchecked_json import mapping
+from rollouts.model.unchecked_json import mapping, parse_time
 from rollouts.ports import Cluster
 
 _NEVER = datetime.fromtimestamp(0, UTC)
@@ -47,10 +47,6 @@ def named_workload(rollout: FrozenJSON) -> str:
     return str(mapping(mapping(rollout.get("spec")).get("workloadRef")).get("name") or "")
 
 
-def parse_time(text: object) -> datetime:
+def time_of(value: object) -> datetime:
     """Return a Kubernetes time; the beginning of time for what is none."""
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return _NEVER
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return parse_time(value) or _NEVER

@@ -15,7 +15,7 @@ from typing import Any
 
 from rollouts.controller import preflight, workload
 from rollouts.controller.commands import read_command
-from rollouts.controller.objects import labels_of, named_services, named_workload, parse_time
+from rollouts.controller.objects import labels_of, named_services, named_workload, time_of
 from rollouts.controller.revisions import is_foreign, is_orphan, is_owned
 from rollouts.controller.routing_objects import routing_context
 from rollouts.controller.services import observe_services
@@ -155,7 +155,7 @@ def _replica_set(
         existing=len(seen),
         ready=ready,
         available=min(ready, int(status.get("availableReplicas") or 0)),
-        created_at=parse_time(metadata.get("creationTimestamp")),
+        created_at=time_of(metadata.get("creationTimestamp")),
         owned=owned,
         pods=seen,
         min_ready_seconds=int(spec.get("minReadySeconds") or 0),
@@ -189,7 +189,7 @@ def _pod(pod: FrozenJSON, rollout: str) -> Pod:
     return Pod(
         name=pod["metadata"]["name"],
         ready=ready,
-        created_at=parse_time(pod["metadata"].get("creationTimestamp")),
+        created_at=time_of(pod["metadata"].get("creationTimestamp")),
         restarts=sum(int(container.get("restartCount") or 0) for container in containers),
         problem=_problem(containers),
         mark=str(labels_of(pod).get(ROLE_METADATA, "")),
@@ -204,7 +204,7 @@ def _pod(pod: FrozenJSON, rollout: str) -> Pod:
 def _unready_since(ready: FrozenJSON | None) -> datetime | None:
     if ready is None or ready.get("status") == "True" or not ready.get("lastTransitionTime"):
         return None
-    return parse_time(ready["lastTransitionTime"])
+    return time_of(ready["lastTransitionTime"])
 
 
 def _has_ended(containers: Sequence[FrozenJSON]) -> bool:
@@ -220,7 +220,7 @@ def _started_before(containers: Sequence[FrozenJSON], moment: datetime) -> bool:
     again until the pod has been ready. One that was restarted tells nothing: its beginning is lost.
     """
     states = [(each.get("state") or {}).get("running") or {} for each in containers]
-    started = [parse_time(each["startedAt"]) for each in states if each.get("startedAt")]
+    started = [time_of(each["startedAt"]) for each in states if each.get("startedAt")]
     return bool(started) and len(started) == len(containers) and max(started) < moment
 
 
@@ -349,7 +349,7 @@ def _claims(cluster: Cluster, rollout: FrozenJSON) -> Iterator[Finding]:
 
 def _seniority(rollout: FrozenJSON) -> tuple[datetime, str]:
     metadata = rollout["metadata"]
-    return parse_time(metadata.get("creationTimestamp")), str(metadata["name"])
+    return time_of(metadata.get("creationTimestamp")), str(metadata["name"])
 
 
 def notation(selector: LabelSelector) -> str:
