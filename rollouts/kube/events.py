@@ -16,13 +16,14 @@ import structlog
 from rollouts.errors import Conflict, NotFound, RolloutsError
 from rollouts.kube.connection import Connection
 from rollouts.kube.paths import collection_path, object_path
+from rollouts.model.brief import brief_in_bytes
 from rollouts.model.kinds import EVENT, JSON, FrozenJSON, Ref
 from rollouts.ports import Record
 
 log = structlog.get_logger(__name__)
 
 COMPONENT = "rollouts"
-LONGEST_MESSAGE = 1024  # what the events API accepts in a note
+LONGEST_MESSAGE = 1024  # bytes: what the events API accepts in a note
 
 _REMEMBERED = 4096
 
@@ -110,7 +111,7 @@ def event_for(record: Record, now: datetime) -> JSON:
         },
         "type": record.type,
         "reason": record.reason,
-        "message": _shortened(record.message),
+        "message": brief_in_bytes(record.message, LONGEST_MESSAGE),
         "count": 1,
         "firstTimestamp": at,
         "lastTimestamp": at,
@@ -118,10 +119,3 @@ def event_for(record: Record, now: datetime) -> JSON:
         "reportingComponent": COMPONENT,
         "reportingInstance": "",
     }
-
-
-def _shortened(message: str) -> str:
-    encoded = message.encode()
-    if len(encoded) <= LONGEST_MESSAGE:
-        return message
-    return encoded[: LONGEST_MESSAGE - 3].decode(errors="ignore") + "…"

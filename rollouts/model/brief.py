@@ -12,6 +12,14 @@ def brief(text: str, longest: int = LONGEST) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
+def brief_in_bytes(text: str, longest: int) -> str:
+    """Return a text, or its beginning and an ellipsis, in at most so many bytes of UTF-8."""
+    encoded = text.encode()
+    if len(encoded) <= longest:
+        return text
+    return encoded[: longest - 3].decode(errors="ignore") + "…"
+
+
 def sendable(text: str) -> str:
     """Return a text with a question mark for half a surrogate, which JSON may have and nobody can send."""
     return text if text.isascii() else text.encode(errors="replace").decode()
