@@ -154,7 +154,7 @@ class _Wrapped:
 
 
 def _step(step: FrozenJSON, index: int, status: RolloutStatus, now: datetime) -> Text:
-    label, at = step_label(step), status.current_step_index
+    label, at = step_in_short(step), status.current_step_index
     if at is None or index > at:
         return Text(f"{'·' if at is None else '○'} {label}", style="not bold dim")
     if index < at:
@@ -166,8 +166,13 @@ def _step(step: FrozenJSON, index: int, status: RolloutStatus, now: datetime) ->
     return Text(f"▶ {label}{_time_left(step, status, now)}", style="bold cyan")
 
 
-def step_label(step: FrozenJSON) -> str:
-    """Return one step in a few words."""
+def step_in_short(step: FrozenJSON) -> str:
+    """
+    Return one step in a few words, for a line of many; `?` for what is none.
+
+    It is as it is written in the spec, valid or not. A label of status tells what a step is exactly
+    (`rollouts.model.step_labels`), by a digest where that is long.
+    """
     if not isinstance(step, dict) or len(step) != 1:
         return "?"
     kind, value = next(iter(step.items()))

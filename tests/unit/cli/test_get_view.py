@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from rollouts.cli.get_snapshot import Snapshot, snapshot_of
-from rollouts.cli.get_view import age, render, step_label
+from rollouts.cli.get_view import age, render, step_in_short
 from rollouts.model.kinds import JSON
 from rollouts.model.strategy import STEP_KINDS
 from tests.unit.cli.objects import (
@@ -140,7 +140,7 @@ SHOWN: list[tuple[JSON, str]] = [
 
 @pytest.mark.parametrize(("step", "label"), SHOWN)
 def test_a_step_in_a_few_words(step: JSON, label: str) -> None:
-    assert step_label(step) == label
+    assert step_in_short(step) == label
 
 
 def test_every_kind_of_step_is_shown() -> None:
