@@ -68,7 +68,7 @@ class Configurator:
         while True:
             kinds = watched(self._cluster)
             try:
-                await default_gateway.create_initial_objects(self._cluster)
+                await default_gateway.create(self._cluster)
             except Unavailable as error:
                 log.warning("no Gateway made, trying again", reason=str(error))
                 await asyncio.sleep(RETRY_SECONDS)

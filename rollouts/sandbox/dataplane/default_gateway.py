@@ -15,9 +15,7 @@ NAME = "sandbox"
 NAMESPACE = "default"
 
 
-async def create_initial_objects(
-    cluster: Cluster, controller: str = CONTROLLER, port: int = 80
-) -> None:
+async def create(cluster: Cluster, controller: str = CONTROLLER, port: int = 80) -> None:
     """
     Make the two where they are missing and their kinds are served; `controller` is whose they are.
 

@@ -70,7 +70,7 @@ class NginxPlane:
             exporter = Exporter(self._access_log, self.metrics)
             await exporter.start(*self._exporter_at)
             stack.push_async_callback(exporter.stop)
-            await default_gateway.create_initial_objects(self._cluster)
+            await default_gateway.create(self._cluster)
             await self._configurator.apply()
             configuring = asyncio.create_task(self._configurator.run(), name="configurator")
             stack.push_async_callback(_cancel, configuring)

@@ -95,9 +95,7 @@ class TraefikPlane:
             spec = {"controller": "k8s.io/ingress-nginx"}
             await self._cluster.create(INGRESS_CLASS, {"metadata": {"name": CLASS}, "spec": spec})
         port = int(self._web.rpartition(":")[2])
-        await default_gateway.create_initial_objects(
-            self._cluster, controller=CONTROLLER, port=port
-        )
+        await default_gateway.create(self._cluster, controller=CONTROLLER, port=port)
 
     def _settings(self) -> JSON:
         """Return its static configuration: the defaults, but for what it listens on and whom it tells."""

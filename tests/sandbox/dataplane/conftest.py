@@ -224,7 +224,7 @@ async def edge(tmp_path: Path, network: Network) -> AsyncIterator[Edge]:
         for definition in definitions():
             store.create(CRD, definition)
         cluster = StoredCluster(store)
-        await default_gateway.create_initial_objects(cluster)
+        await default_gateway.create(cluster)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         configurator = Configurator(cluster, nginx, IngressSettings(PodNetwork(network.number)))
         url = f"http://{network.control_plane}:9113/metrics"
