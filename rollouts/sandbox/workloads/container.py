@@ -29,7 +29,7 @@ from rollouts.sandbox.workloads.launch import (
     launch,
 )
 from rollouts.sandbox.workloads.pod_status import ContainerState, waiting
-from rollouts.sandbox.workloads.probes import ProbeResult, Rhythm, Target, carry_out, findings
+from rollouts.sandbox.workloads.probes import ProbeResult, Rhythm, Target, ask, carry_out, findings
 from rollouts.sandbox.workloads.recorder import Recorder
 
 _LEAST_GRACE_SECONDS = 2.0  # what is left for SIGTERM when a preStop hook took it all
@@ -278,7 +278,7 @@ class Container:
         await self._end(process, grace)
 
     async def _ask(self, probe: FrozenJSON) -> str:
-        return await carry_out(probe, self._target(), probe.get("timeoutSeconds") or 1)
+        return await ask(probe, self._target())
 
     def _target(self) -> Target:
         address = self._pod["status"]["podIP"]

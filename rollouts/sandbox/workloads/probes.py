@@ -5,7 +5,7 @@ One deliberate difference from Kubernetes: until a startup or readiness probe pa
 first time it is asked more often than its period says (a tenth of a second, then less and
 less often, never more than a second apart), so that a pod is ready as soon as it can be.
 Failures in between are not counted: thresholds and the time they allow are as written.
-A gRPC probe only connects.
+A gRPC probe only connects. A probe's time counts only while we are there to see it.
 """
 
 import asyncio
@@ -21,6 +21,8 @@ from rollouts.model.kinds import FrozenJSON
 from rollouts.sandbox.workloads.endpoints import port_number
 
 QUICK_SECONDS, QUICK_GROWTH, QUICK_LIMIT_SECONDS = 0.1, 1.3, 1.0
+LATE_SECONDS = 0.1
+"""So much later than it was due we take up a task only when others keep us from the processor."""
 
 Attempt = Callable[[], Awaitable[str]]
 """Asks once; returns why it failed, or nothing."""
@@ -104,6 +106,22 @@ async def carry_out(handler: FrozenJSON, target: Target, timeout_seconds: float)
         return f"no answer within {timeout_seconds:g}s"
     except (OSError, aiohttp.ClientError, ValueError) as error:
         return str(error) or type(error).__name__
+
+
+async def ask(probe: FrozenJSON, target: Target) -> str:
+    """
+    Carry out a probe once; return why it failed, or nothing.
+
+    When we ourselves came too late to see its time end, the answer may have been there: it is
+    asked again. On a machine that is busy a pod would turn not ready because its kubelet, one of
+    many tasks of this process, was kept waiting.
+    """
+    clock, seconds = asyncio.get_running_loop().time, probe.get("timeoutSeconds") or 1
+    while True:
+        begun = clock()
+        failure = await carry_out(probe, target, seconds)
+        if not failure or clock() - begun < seconds + LATE_SECONDS:
+            return failure
 
 
 async def _get(wanted: FrozenJSON, target: Target) -> str:

@@ -1,6 +1,7 @@
 """A probe is asked soon and often at first; only what its thresholds allow is believed."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import aiohttp
@@ -8,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from rollouts.model.kinds import JSON
-from rollouts.sandbox.workloads.probes import ProbeResult, Rhythm, Target, carry_out, findings
+from rollouts.sandbox.workloads.probes import ProbeResult, Rhythm, Target, ask, findings
 
 
 async def found(rhythm: Rhythm, answers: Sequence[str], count: int) -> list[ProbeResult]:
@@ -53,10 +54,18 @@ async def test_several_successes_may_be_wanted() -> None:
     assert [finding.settled for finding in seen] == [False, True]
 
 
-async def asked(handler: JSON, timeout_seconds: float = 5) -> str:
-    """Return what a probe says of a server that answers /ok, /moved, /bad and /slow."""
+async def asked(handler: JSON, timeout_seconds: float = 5, busy_seconds: float = 0) -> str:
+    """
+    Return what a probe says of a server that answers /ok, /moved, /bad and /slow.
+
+    While it serves its first request, its process, which is the prober's too, is busy with something else.
+    """
+    busy = iter([busy_seconds])
 
     async def answer(request: web.Request) -> web.Response:
+        until = time.monotonic() + next(busy, 0)
+        while time.monotonic() < until:
+            pass
         if request.path == "/slow":
             await asyncio.Event().wait()
         return web.Response(status={"/ok": 200, "/moved": 302}.get(request.path, 503))
@@ -74,9 +83,8 @@ async def asked(handler: JSON, timeout_seconds: float = 5) -> str:
     spec = {"containers": [{"ports": [{"name": "web", "containerPort": port}]}]}
     try:
         async with aiohttp.ClientSession() as http:
-            return await carry_out(
-                handler, Target(spec, "127.0.0.1", http, execute), timeout_seconds
-            )
+            probe = {**handler, "timeoutSeconds": timeout_seconds}
+            return await ask(probe, Target(spec, "127.0.0.1", http, execute))
     finally:
         await runner.cleanup()
 
@@ -100,6 +108,16 @@ async def test_handlers(handler: JSON, message: str) -> None:
 async def test_no_answer_in_time_is_a_failure() -> None:
     slow = {"httpGet": {"path": "/slow", "port": "web"}}
     assert await asked(slow, timeout_seconds=0.05) == "no answer within 0.05s"
+
+
+async def test_an_answer_that_we_came_too_late_to_see_is_no_failure() -> None:
+    ready = {"httpGet": {"path": "/ok", "port": "web"}}
+    assert await asked(ready, timeout_seconds=0.1, busy_seconds=0.3) == ""
+
+
+async def test_a_pod_that_hangs_fails_however_busy_we_were_at_first() -> None:
+    slow = {"httpGet": {"path": "/slow", "port": "web"}}
+    assert await asked(slow, timeout_seconds=0.1, busy_seconds=0.3) == "no answer within 0.1s"
 
 
 async def test_a_closed_port_is_a_failure() -> None:
