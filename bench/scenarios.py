@@ -88,7 +88,7 @@ class Scenario:
         """See that nobody met the earlier version any more when the later one had come."""
         for report in self._traffic.reports():
             first, second = report.versions.get(earlier), report.versions.get(later)
-            if first is not None and second is not None and first.last_at > second.first_at:
+            if first is not None and second is not None and first.last_sent_at > second.first_at:
                 self.problems.append(f"version {earlier} still answered beside {later}")
 
     @property

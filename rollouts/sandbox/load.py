@@ -51,6 +51,8 @@ class VersionCount:
     last_at: datetime
     first_failed_at: datetime | None
     last_failed_at: datetime | None
+    last_sent_at: datetime
+    """When the latest request was sent of those that it has answered: under load an answer may come late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +96,16 @@ class LoadReport:
 class _Version:
     first_at: datetime
     last_at: datetime
+    last_sent_at: datetime
     responses: int = 0
     failed: int = 0
     first_failed_at: datetime | None = None
     last_failed_at: datetime | None = None
 
-    def count(self, at: datetime, *, failed: bool) -> None:
+    def count(self, sent_at: datetime, at: datetime, *, failed: bool) -> None:
         self.responses += 1
         self.last_at = at
+        self.last_sent_at = max(self.last_sent_at, sent_at)
         if failed:
             self.failed += 1
             self.first_failed_at = self.first_failed_at or at
@@ -115,6 +119,7 @@ class _Version:
             self.last_at,
             self.first_failed_at,
             self.last_failed_at,
+            self.last_sent_at,
         )
 
 
@@ -145,14 +150,17 @@ class Account:
         second["sent"] += 1
         return second
 
-    def answered(self, second: Counter[str], status: int, version: str | None) -> None:
+    def answered(
+        self, second: Counter[str], status: int, version: str | None, sent_at: datetime
+    ) -> None:
         """Count an answer; `version` is None when the app's header is missing."""
         if version is None and status >= 400:
             self.lost(second, f"HTTP {status} not from the app")
             return
         failed = status >= 500
         now = datetime.now(UTC)
-        self._versions.setdefault(version or "", _Version(now, now)).count(now, failed=failed)
+        counted = self._versions.setdefault(version or "", _Version(now, now, sent_at))
+        counted.count(sent_at, now, failed=failed)
         end = "failed" if failed else "succeeded"
         self._ends[end] += 1
         second[end] += 1
@@ -270,13 +278,14 @@ class Load:
         headers = dict(target.headers)
         if target.host:
             headers["Host"] = target.host
-        second = account.sent(time.monotonic() - due)
+        second, sent_at = account.sent(time.monotonic() - due), datetime.now(UTC)
         try:
             async with session.request(
                 target.method, target.url + target.path, headers=headers, allow_redirects=False
             ) as response:
                 await response.read()
-                account.answered(second, response.status, response.headers.get(APP_HEADER))
+                version = response.headers.get(APP_HEADER)
+                account.answered(second, response.status, version, sent_at)
         except TimeoutError:
             account.lost(second, "timed out")
         except (aiohttp.ClientError, OSError) as error:

@@ -100,6 +100,29 @@ async def test_refused_and_reset_and_timed_out_requests_are_lost(server: Server)
     assert hung.lost_reasons == {"timed out": 5}
 
 
+async def test_a_late_answer_is_told_from_a_late_request(server: Server) -> None:
+    """Who asked last of all, and who was answered last, are not the same under load."""
+    held = asyncio.Event()
+
+    async def the_first_last(request: web.Request) -> web.Response:
+        version = "v2" if begun else "v1"
+        begun.append(version)
+        if version == "v1":
+            await held.wait()
+        return web.Response(headers={"x-version": version})
+
+    begun = list[str]()
+    load = Load(Target(await server(the_first_last)), 100)
+    running = asyncio.create_task(load.run())
+    await until(lambda: load.report().succeeded >= 5)
+    held.set()
+    await until(lambda: "v1" in load.report().versions)
+    load.stop()
+    versions = (await running).versions
+    assert versions["v1"].last_at > versions["v2"].first_at
+    assert versions["v1"].last_sent_at < versions["v2"].first_at
+
+
 async def test_what_can_not_be_sent_in_time_is_sent_late_and_said(server: Server) -> None:
     async def slow(_: web.Request) -> web.Response:
         await asyncio.sleep(0.1)  # the app's own latency, not the test's

@@ -95,6 +95,8 @@ def ready(pods: list[JSON]) -> int:
 
 
 def in_turn(load: Load, *versions: str) -> bool:
-    """Return whether each version had given its last answer before the next gave its first."""
+    """Return whether whoever asked after the first answer of a version had it from that one, or a later one."""
     known = load.report().versions
-    return all(known[one].last_at <= known[next_].first_at for one, next_ in pairwise(versions))
+    return all(
+        known[one].last_sent_at <= known[next_].first_at for one, next_ in pairwise(versions)
+    )

@@ -75,7 +75,7 @@ async def a_newer_template_takes_over_in_the_middle(release: Release) -> None:
     assert load.report().lost_reasons == {}
     assert not any(superseded in pod["metadata"]["name"] for pod in release.pods())
     assert set(load.report().versions) == {"1", "2", "3"}
-    assert load.report().versions["2"].last_at < load.report().versions["3"].first_at
+    assert load.report().versions["2"].last_sent_at < load.report().versions["3"].first_at
 
 
 async def the_stable_template_again_ends_a_release_without_steps(release: Release) -> None:

@@ -90,7 +90,7 @@ async def aborted_and_superseded_a_split_goes_back_first(release: Release) -> No
         await release.until(lambda: release.stable > 1, "promotion")
         await release.is_over()
         assert not any(superseded in pod["metadata"]["name"] for pod in release.pods())
-        assert load.report().versions["2"].last_at < load.report().versions["3"].first_at
+        assert load.report().versions["2"].last_sent_at < load.report().versions["3"].first_at
     assert split(release) == []
 
 

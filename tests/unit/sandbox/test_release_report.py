@@ -20,7 +20,8 @@ def count(
     responses: int, failed: int = 0, *, last: float = 10, bad_from: float = 4
 ) -> VersionCount:
     began = at(bad_from) if failed else None
-    return VersionCount(responses, failed, at(0), at(last), began, at(last) if failed else None)
+    ended = at(last) if failed else None
+    return VersionCount(responses, failed, at(0), at(last), began, ended, last_sent_at=at(last))
 
 
 def account(
