@@ -60,27 +60,32 @@ def stand_in(world: World, status: RolloutStatus) -> ReplicaSet | None:
     if world.observed.route.highest == 0 or service is None or status.stable_revision is None:
         return None
     serving = _behind(world, status, service)
-    if serving is None or serving.ready == 0:
+    if serving is None:
         return None
     if serving.hash == status.stable_revision.hash:
-        return None if _leads_to(world, serving) else serving
-    return serving if stable_is_down(world, status) and not is_forced(world, status) else None
+        return None if serving.ready == 0 or _leads_to(world, serving) else serving
+    # Requests go by endpoints, which may be told later than pods; nobody gains by what is taken away until then.
+    answers = serving.ready > 0 or service.ready_endpoints.get(serving.hash, 0) > 0
+    kept = answers and stable_is_down(world, status) and not is_forced(world, status)
+    return serving if kept else None
 
 
 def _behind(world: World, status: RolloutStatus, service: Service) -> ReplicaSet | None:
     """
     Return the revision that answers what the routes send to a canary's Service.
 
-    One whose key somebody has taken out leads to the pods of all: then it is the one beside stable that has
-    the most of them there.
+    That is the one that it selects, while this has ready pods. Otherwise it is the one beside stable that has
+    the most endpoints there: one whose key somebody has taken out leads to the pods of all, and one that has
+    just been pointed elsewhere leads where it did until its endpoints follow.
     """
     known, stable = world.observed.replica_sets, status.stable_revision
-    if service.selected_hash:
-        return known.get(service.selected_hash)
+    selected = known.get(service.selected_hash)
+    if selected is not None and selected.ready > 0:
+        return selected
     there = service.ready_endpoints
     others = [each for each in there if each in known and (stable is None or each != stable.hash)]
     most = max(others, key=lambda each: (there[each], known[each].revision), default="")
-    return known.get(most)
+    return known.get(most, selected)
 
 
 def is_forced(world: World, status: RolloutStatus) -> bool:

@@ -74,6 +74,26 @@ def test_evidence_of_a_fix_counts_from_when_the_revision_before_it_has_nothing_a
     assert relieved.status.exposed_at == relieved.status.drain_until == at(2)
 
 
+def test_what_the_revision_before_answers_until_endpoints_follow_is_left_to_it() -> None:
+    """The fix has just been given the canary Service, and crashes; endpoints are still those of before."""
+    taken = Weights(desired=5, applied=25)
+    scene = overtaken(weights=taken, evidence=evidence("pass"))
+    before = scene.serving(canary=service("checkout-canary", "third", newhash=1))
+    assert not [each for each in before.decide().actions if isinstance(each, SetWeight)]
+    followed = scene.serving(canary=service("checkout-canary", "third")).decide()
+    assert SetWeight(Split(5)) in followed.actions
+
+
+def test_a_canary_keeps_its_share_as_long_as_endpoints_of_it_are_shown() -> None:
+    """Its node went, which pods are told first: stable answers nobody, so that nothing is gained by haste."""
+    scene = under_way(25).evolve(replica_set(OLD, 4, 0), replica_set(NEW, 1, 0))
+    scene = scene.with_(evidence=evidence("fail"))
+    shown = scene.serving(canary=service("checkout-canary", NEW, newhash=1))
+    assert not [each for each in shown.decide().actions if isinstance(each, SetWeight)]
+    gone = scene.serving(canary=service("checkout-canary", NEW)).decide()
+    assert SetWeight(Split(0, cut_off=True)) in gone.actions
+
+
 FOR_TESTERS: Any = {
     "setHeaderRoute": {
         "name": "testers",

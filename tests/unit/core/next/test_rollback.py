@@ -89,6 +89,7 @@ def test_a_rollback_never_waits_for_readiness(canary: int, stable: int) -> None:
     """Not of the canary, and not of all of stable; only what nobody else answers stays."""
     scene = under_way(25, JUDGED, evidence=FAILED)
     scene = scene.evolve(replica_set(NEW, 1, canary), replica_set(OLD, 4, stable))
+    scene = scene.serving(canary=service("checkout-canary", NEW, newhash=canary))
     assert reason(scene) is not None
 
 
