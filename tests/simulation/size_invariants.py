@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from rollouts.core.world import under_way
-from rollouts.model.kinds import ENDPOINT_SLICE, SERVICE, FrozenJSON
+from rollouts.model.kinds import ENDPOINT_SLICE, HASH_LABEL, POD, SERVICE, FrozenJSON
 from rollouts.model.status import RolloutStatus
+from tests.fakes.kubernetes import has_ended
 from tests.simulation.attempt_invariants import Attempts
-from tests.simulation.dataplane import selected
+from tests.simulation.dataplane import NAMESPACE, selected
 from tests.simulation.known_gaps import is_known_gap
 from tests.simulation.snapshot import (
     Snapshot,
@@ -81,7 +82,7 @@ class Sizes:
 
     def _is_quiet(self, old: Snapshot, hash_: str) -> None:
         served = self.story.users.served_at.get(hash_)
-        if served is None:
+        if served is None or not self._has_pods(hash_):
             return
         unseen = SERVICE in self.story.caches.late or ENDPOINT_SLICE in self.story.caches.late
         if unseen and self.story.selected_at > self.story.users.clock.now() - SOON:
@@ -94,6 +95,11 @@ class Sizes:
         assert quiet >= _delay(old.strategy, self.story.rollout) - _ROUNDED, (
             f"pods of {hash_} go {quiet} s after they served"
         )
+
+    def _has_pods(self, hash_: str) -> bool:
+        """Return whether a revision has pods that can go: those that were evicted have ended by themselves."""
+        pods = self.story.caches.select(POD, NAMESPACE, {HASH_LABEL: hash_})
+        return any(not has_ended(pod) for pod in pods)
 
     def _stable_is_kept(self, old: Snapshot, size: int) -> None:
         """Until all others have gone stable is as large as it was, or as the traffic that it has."""
