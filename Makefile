@@ -6,8 +6,6 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 # More than cores: half of the tests wait, for pods, scrapes and pauses.
 WORKERS ?= $(shell echo $$(($$(nproc) + 4)))
-# Which tests `make test` runs; `.ci/run` runs some more.
-TESTS ?= not nightly
 # Beside the one that each change is tested on: the oldest that is held to, and the newest.
 OTHER_CONTROL_PLANES ?= 1.34.4 1.37.2
 
@@ -25,7 +23,7 @@ demo: .venv/.installed ## Release a good and a bad version on a laptop, and watc
 
 test: .venv/.installed ## Run every test but the longest
 	@python -m compileall -q rollouts # once, and not by each worker and each process of a test
-	@pytest -m "$(TESTS)" -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)
+	@pytest -m "not nightly" -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)
 
 control-plane: ## Build a real API server, its etcd and its controllers for the tests (needs Go; VERSION=1.36.3)
 	@python3 tests/control_plane/build.py $(VERSION)
