@@ -131,13 +131,30 @@ def _given(route: Route) -> int:
     """
     Return the share of all requests that the routes send to the canary, or the most that it may be.
 
-    A header route that is open counts as 1 in `highest`, and so does an answer that is lacking: no
-    share of the others is sent by either.
+    A header route that is open counts as 1 in `highest`, and so does an answer that is lacking, or a route: no
+    share of the others is sent by any of them.
     """
     if route.weight is not None:
         return route.weight
-    counts = route.highest == 1 and (route.is_cut or route.said == {0})
+    counts = route.highest == 1 and (route.is_cut or route.said == {0} or _is_missing(route))
     return 0 if counts else route.highest
+
+
+def _is_missing(route: Route) -> bool:
+    """Return whether some routes are missing, or not as written, and what there is sends the canary nothing."""
+    sends = route.highest > 1 or bool(route.said - {0})
+    return route.weight is None and not route.intact and not route.is_cut and not sends
+
+
+def put_back_waits(world: World, status: RolloutStatus) -> bool:
+    """
+    Return whether routes that are missing stay so, as long as they would give the canary nothing.
+
+    Stable has no ready pod, so that all they would do is send requests to nobody. Without a TrafficSplit its root
+    Service leads to its own endpoints, which may be pods that answer.
+    """
+    missing = _is_missing(carrier_of(world.spec).live_route(world))
+    return missing and stable_is_down(world, status) and not is_forced(world, status)
 
 
 def weight_is_met(world: World, status: RolloutStatus) -> bool:

@@ -7,6 +7,7 @@ from rollouts.core.facts import (
     canary_is_without_pods,
     may_have_retreated,
     may_narrow,
+    put_back_waits,
     reaches_another,
     stand_in,
 )
@@ -129,6 +130,8 @@ def _correct_drift(world: World, update: StatusUpdate, now: Route) -> StatusUpda
         return update
     if stand_in(world, status) is not None or reaches_another(world, status):
         return update  # what stable can't bear stays where it is, or goes back now: that is our own
+    if weights.applied == 0 and put_back_waits(world, status):
+        return update
     if carrier_of(world.spec).is_switched:
         return _switched_by_another(world, update, now)
     gone = weights.applied > 0 and not now.exists

@@ -15,6 +15,7 @@ from rollouts.core.facts import (
     may_have_retreated,
     may_switch_back,
     next_split,
+    put_back_waits,
     route_has_ended,
     served_by_others,
     shared_sizes,
@@ -67,7 +68,7 @@ def _routes_back(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 def _back(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what leaves the canary the least: nothing, or what stable can't bear yet."""
-    if stand_in(world, status) is None:
+    if stand_in(world, status) is None and not put_back_waits(world, status):
         percent = least_weight(world, status)
         yield SetWeight(Split(percent=percent, cut_off=percent == 0))
 
@@ -96,6 +97,8 @@ def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
     percent, opens = split.percent, bool(split.names)
     drift_pause = drift_pause_ends(status, world.now) is not None and percent >= route.highest
     if drift_pause or (percent == 0 and not opens and not route.exists):
+        return
+    if percent == 0 and not opens and put_back_waits(world, status):
         return
     if (percent > 0 or opens) and may_have_retreated(world, status):
         return

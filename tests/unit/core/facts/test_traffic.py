@@ -146,6 +146,20 @@ def test_what_no_route_sends_to_a_canary_is_not_kept_by_it(route: Route) -> None
     assert all(each.split.percent == 0 for each in written)
 
 
+@pytest.mark.parametrize(
+    "changes", [{}, {"template_hash": "third"}], ids=["held", "newer template"]
+)
+def test_a_route_that_would_lead_to_nobody_is_put_back_when_stable_answers(changes: Any) -> None:
+    """Somebody has deleted a TrafficSplit: until then pods answer that its root Service selects by itself."""
+    missing = Route(exists=True, weight=None, highest=1, intact=False)
+    scene = under_way(25, spec_of(paused=True), weights=Weights(), route=missing, **changes)
+    decision = scene.evolve(replica_set(OLD, 4, 0)).decide()
+    assert not [each for each in decision.actions if isinstance(each, SetWeight)]
+    assert "DriftCorrected" not in told(decision)
+    back = scene.after(decision).evolve(replica_set(OLD, 4)).decide()
+    assert [each.split.percent for each in back.actions if isinstance(each, SetWeight)] == [0]
+
+
 def test_what_is_taken_from_the_revision_before_was_put_there_by_nobody_else() -> None:
     """It was rolled back, too, and stable is back."""
     decided = overtaken().commanded("abort").decide()
