@@ -91,7 +91,12 @@ class Controller:
                 raise error
 
     def _is_urgent(self, key: Key) -> bool:
-        return self._reconciler.is_urgent(key)
+        """Return whether it must not wait for others; it waits where that can't be told."""
+        try:
+            return self._reconciler.is_urgent(key)
+        except Exception:
+            log.exception("urgency not known", rollout=str(key))
+            return False
 
     async def _feed(self) -> None:
         async for ref in self._cluster.changes():

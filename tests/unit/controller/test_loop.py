@@ -15,7 +15,16 @@ from rollouts.controller.loop import STOP_SECONDS, Controller
 from rollouts.controller.settings import Settings
 from rollouts.errors import Unavailable
 from rollouts.metrics.absent import no_sources
-from rollouts.model.kinds import COMMAND_ANNOTATION, JSON, POD, REPLICA_SET, ROLLOUT, SERVICE, Ref
+from rollouts.model.kinds import (
+    COMMAND_ANNOTATION,
+    JSON,
+    POD,
+    REPLICA_SET,
+    ROLLOUT,
+    SERVICE,
+    FrozenJSON,
+    Ref,
+)
 from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.ports import MetricSources, Patch, Write
@@ -199,6 +208,26 @@ async def test_an_abort_waits_for_no_writes_of_others() -> None:
         running.cluster.edit(KEY.ref, {"metadata": {"annotations": {COMMAND_ANNOTATION: "abort"}}})
         await running.until(lambda: running.status()["weights"]["applied"] == 0)
         assert len(held) == 2, "both workers wait still"
+
+
+async def test_one_whose_urgency_can_not_be_told_disturbs_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = list[str]()
+
+    def raises(rollout: FrozenJSON, *_: object) -> bool:
+        asked.append(rollout["metadata"]["name"])
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("rollouts.controller.urgency.is_urgent", raises)
+    running = Running()
+    for number in range(5):  # more than there are workers
+        running.put(f"other-{number}")
+    running.put()
+    running.cluster.edit(KEY.ref, {"metadata": {"creationTimestamp": "2020-01-01T00:00:00Z"}})
+    async with running.at_work():
+        await running.until(lambda: running.status().get("phase") == "Healthy")
+    assert asked
 
 
 async def test_what_is_due_does_not_wait_for_the_end_of_a_back_off() -> None:
