@@ -18,6 +18,7 @@ from rollouts.model.kinds import (
     Kind,
 )
 from rollouts.model.routers.nginx import INGRESS
+from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.load import Load, Target
 from tests.sandbox.releases import manifests
 from tests.waiting import served, until
@@ -100,14 +101,17 @@ class Release:
         self.objects.delete(kind, self.namespace, name)
 
     def ends(self) -> None:
-        """Remove its objects, so that its pods go."""
+        """Remove its objects, so that its pods go; some may have gone already, and no watch knows it yet."""
         for kind, name in (
             (ROLLOUT, manifests.NAME),
             (SERVICE, manifests.STABLE),
             (INGRESS, manifests.NAME),
         ):
-            if self.get(kind, name) is not None:
+            try:
                 self.removes(kind, name)
+            except ApiError as error:
+                if error.code != 404:
+                    raise
 
     async def rollouts(self, verb: str, *arguments: str) -> "Ended":
         return await self.sandbox.rollouts(verb, manifests.NAME, "-n", self.namespace, *arguments)
