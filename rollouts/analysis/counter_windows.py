@@ -18,7 +18,7 @@ from datetime import datetime
 
 from rollouts.analysis.sample_checks import histogram_of, resets
 from rollouts.analysis.series import Labels, labels_of
-from rollouts.judge.counters import Beginning, Counter, Sample, additions, advance
+from rollouts.judge.counters import Counter, CounterStart, Sample, additions, advance
 from rollouts.model.counter_metric import Meaning, Metric
 from rollouts.model.evidence import Counts, Interval
 from rollouts.ports import Series
@@ -49,13 +49,13 @@ class CounterWindow:
     meanings: dict[Labels, Meaning] = field(default_factory=dict)
     """What the counters say; all windows of one metric share it."""
 
-    def add(self, labels: Labels, series: Series, beginning: Beginning) -> list[Sample]:
+    def add(self, labels: Labels, series: Series, start: CounterStart) -> list[Sample]:
         """Take in more samples of one series; returns what that adds, and when."""
         known = self.counters.get(labels)
-        counter = advance(known, series.samples, beginning)
+        counter = advance(known, series.samples, start)
         if counter is not None:
             self.counters[labels] = counter
-        return additions(known, series.samples, beginning)
+        return additions(known, series.samples, start)
 
     def later(self, since: float) -> "CounterWindow":
         """Return a window that begins at a later moment, with what is known of every series."""
@@ -224,10 +224,10 @@ class WeightWindow:
                 self._metric.process(series.labels), (at for at, _ in series.samples)
             )
 
-    def add(self, labels: Labels, series: Series, beginning: Beginning) -> None:
+    def add(self, labels: Labels, series: Series, start: CounterStart) -> None:
         """Take in more samples of one series."""
         since = self._counts_from(self._metric.process(series.labels), labels)
-        added = self.counted.add(labels, series, replace(beginning, since=since))
+        added = self.counted.add(labels, series, replace(start, since=since))
         for window in self.recent.values():
             window.add(self.counted.meanings[labels], added)
 
@@ -339,19 +339,19 @@ class CounterWindows:
             labels = labels_of(series)
             meaning = self.total.meanings.get(labels) or self._metric.meaning(series.labels)
             self.total.meanings[labels] = meaning
-            beginning = Beginning(
+            start = CounterStart(
                 self.total.since,
                 from_zero=labels in from_zero,
                 resets=began_anew.get(histogram_of(labels), frozenset()),
             )
-            added = self.total.add(labels, series, beginning)
+            added = self.total.add(labels, series, start)
             self.intervals.add(meaning, added)
             for recent in self.recent.values():
                 recent.add(meaning, added)
             for later in self.restarts.values():
-                later.add(labels, series, replace(beginning, since=later.since))
+                later.add(labels, series, replace(start, since=later.since))
             if self.at_weight is not None:
-                self.at_weight.add(labels, series, beginning)
+                self.at_weight.add(labels, series, start)
             result.append((meaning, added))
         return result
 

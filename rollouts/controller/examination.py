@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from rollouts.controller.observe import observe
+from rollouts.controller.preflight.context import PreflightContext, name_of, users_selector
 from rollouts.controller.preflight.snapshot import Snapshot
-from rollouts.controller.preflight.surroundings import Surroundings, name_of, users_selector
 from rollouts.controller.services import SERVICE_NAME_LABEL
 from rollouts.controller.status_store import read_status
 from rollouts.core.facts import with_service_findings, with_workload_findings
@@ -30,24 +30,24 @@ def examine(snapshot: Snapshot, rollout: FrozenJSON, spec: RolloutSpec) -> list[
     seen = observe(snapshot, rollout, spec, status, quiet_seconds=0)
     world = with_workload_findings(World(spec, seen, Evidence(), datetime.now(UTC)), status)
     world = with_service_findings(world, status)
-    found = [*world.observed.route.findings, *_idle(Surroundings.of(snapshot, rollout, spec))]
+    found = [*world.observed.route.findings, *_idle(PreflightContext.of(snapshot, rollout, spec))]
     return sorted(found, key=lambda each: not each.is_blocking)
 
 
-def _idle(surroundings: Surroundings) -> Iterator[Finding]:
+def _idle(context: PreflightContext) -> Iterator[Finding]:
     """Yield the Services that have no ready endpoint right now."""
-    for service, _ in surroundings.services():
+    for service, _ in context.services():
         name = name_of(service)
         slices = [
             each
-            for each in surroundings.all(ENDPOINT_SLICE)
+            for each in context.all(ENDPOINT_SLICE)
             if mapping(each["metadata"].get("labels")).get(SERVICE_NAME_LABEL) == name
         ]
         endpoints = [each for found in slices for each in items(found.get("endpoints"))]
         ready = [
             each for each in endpoints if mapping(each.get("conditions")).get("ready") is not False
         ]
-        is_served = name == surroundings.spec.stable_service and surroundings.spec.replicas > 0
+        is_served = name == context.spec.stable_service and context.spec.replicas > 0
         if is_served and not ready and users_selector(service):
             yield Finding(
                 "warning",

@@ -8,7 +8,7 @@ from rollouts.ports import Cluster
 from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.router import RoutingKind
 from rollouts.traffic.routers import ROUTERS
-from rollouts.traffic.shapes import blank, misfit
+from rollouts.traffic.shapes import blank, shape_error
 
 
 def routing_context(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> RoutingContext:
@@ -34,7 +34,7 @@ def _unreadable(
     """Yield the objects that no router could read, each with what is wrong in it."""
     for each in read:
         for name, found in objects[each.kind].items() if each.shape else ():
-            why = misfit(found, each.shape)
+            why = shape_error(found, each.shape)
             if why:
                 yield Ref(each.kind, found["metadata"]["namespace"], name), why
 

@@ -31,7 +31,7 @@ class Counter:
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class CounterStart:
     """Where a series' counting begins, and begins anew."""
 
     since: float
@@ -43,7 +43,7 @@ class Beginning:
 
 
 def advance(
-    counter: Counter | None, samples: Iterable[Sample], beginning: Beginning
+    counter: Counter | None, samples: Iterable[Sample], start: CounterStart
 ) -> Counter | None:
     """
     Return the counter after more samples, in whatever order; None as long as there is none.
@@ -53,17 +53,17 @@ def advance(
     nothing, and what is infinite or negative whoever reads has to refuse.
     """
     last = counter
-    for after in _after_each(counter, samples, beginning):
+    for after in _after_each(counter, samples, start):
         last = after
     return last
 
 
 def additions(
-    counter: Counter | None, samples: Iterable[Sample], beginning: Beginning
+    counter: Counter | None, samples: Iterable[Sample], start: CounterStart
 ) -> list[Sample]:
     """Return what `advance` adds, and when: by the sample that shows it."""
     total, result = counter.total if counter is not None else 0.0, []
-    for after in _after_each(counter, samples, beginning):
+    for after in _after_each(counter, samples, start):
         if after.total > total:
             result.append((after.at, after.total - total))
         total = after.total
@@ -83,20 +83,18 @@ def falls(counter: Counter | None, samples: Iterable[Sample]) -> frozenset[float
 
 
 def _after_each(
-    counter: Counter | None, samples: Iterable[Sample], beginning: Beginning
+    counter: Counter | None, samples: Iterable[Sample], start: CounterStart
 ) -> Iterator[Counter]:
-    since = beginning.since
+    since = start.since
     for at, value in sorted(samples):
         if not math.isfinite(value) or (counter is not None and at <= counter.at):
             continue
         if counter is None:
-            counter = Counter(at, value, value if at > since and beginning.from_zero else 0.0)
+            counter = Counter(at, value, value if at > since and start.from_zero else 0.0)
         elif at <= since:
             counter = Counter(at, value)
         else:
-            anew = value < counter.value or any(
-                counter.at < each <= at for each in beginning.resets
-            )
+            anew = value < counter.value or any(counter.at < each <= at for each in start.resets)
             counter = Counter(at, value, counter.total + (value if anew else value - counter.value))
         yield counter
 

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Sequence
 from rollouts.judge.sequential import (
     PASS_EVIDENCE,
     WIDEST_RATIO,
-    Against,
+    EvidenceAgainst,
     begun_anew,
     fewest,
     leaning,
@@ -109,7 +109,7 @@ def judge_ratio(criterion: Criterion, measurement: Measurement) -> CriterionStat
     )
 
 
-def _against(measurement: Measurement, r0: float) -> Against:
+def _against(measurement: Measurement, r0: float) -> EvidenceAgainst:
     grid, latest = worse(r0), max((number for number, _ in measurement.restarts), default=0)
     begun = {
         number: [each for each in measurement.intervals if each.number >= number]
@@ -117,8 +117,8 @@ def _against(measurement: Measurement, r0: float) -> Against:
     }
     terms = {number: log_mean(log_terms(each, r0, grid)) for number, each in begun.items()}
     over = {number for number, each in begun.items() if _is_over(each, r0)}
-    log_odds, telling = begun_anew(terms, latest)
-    return Against(log_odds, telling, leaning(terms, over))
+    log_odds, decisive = begun_anew(terms, latest)
+    return EvidenceAgainst(log_odds, decisive, leaning(terms, over))
 
 
 def _is_over(intervals: Sequence[Interval], r0: float) -> bool:

@@ -54,11 +54,11 @@ _LEAST, _MOST = 1e-9, 0.999
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
+class EvidenceAgainst:
     """The evidence against a release: all of it, and of the processes that have begun those that tell."""
 
     log_odds: float
-    telling: int = 0
+    decisive: int = 0
     """Which of them tells most, by its number; 0 is the exposure."""
     leaning: int | None = None
     """Which of them leans most against the release; None: none does."""
@@ -109,12 +109,12 @@ def begun_anew(terms: Mapping[int, float], latest: int) -> tuple[float, int]:
         number: term - (math.log(number * (number + 1)) if number else 0.0)
         for number, term in terms.items()
     }
-    telling = max(weighed, key=lambda number: weighed[number])
-    highest = max(weighed[telling], 0.0)
+    decisive = max(weighed, key=lambda number: weighed[number])
+    highest = max(weighed[decisive], 0.0)
     # The weights of those that have not begun sum to 1/(latest+1).
     total = sum(math.exp(term - highest) for term in weighed.values())
     total += math.exp(-highest) / (latest + 1)
-    return highest + math.log(total / 2), telling
+    return highest + math.log(total / 2), decisive
 
 
 def leaning(terms: Mapping[int, float], over: Collection[int]) -> int | None:
@@ -202,7 +202,7 @@ def _hypothesis(criterion: Criterion, measurement: Measurement) -> tuple[float, 
     return criterion.error_rate.max, criterion.error_rate.max
 
 
-def _against(measurement: Measurement, p0: float) -> Against:
+def _against(measurement: Measurement, p0: float) -> EvidenceAgainst:
     """
     Return the evidence against the release.
 
@@ -210,20 +210,20 @@ def _against(measurement: Measurement, p0: float) -> Against:
     """
     counts = measurement.canary
     if p0 <= 0:
-        return Against(math.inf if counts.failures else 0.0)
+        return EvidenceAgainst(math.inf if counts.failures else 0.0)
     if p0 >= 1 or not counts.requests:
-        return Against(0.0)
+        return EvidenceAgainst(0.0)
     grid = worse_than(p0)
     latest = max((number for number, _ in measurement.restarts), default=0)
     begun = {0: counts, **dict(measurement.restarts)}
     terms = {number: log_evidence(each, p0, grid) for number, each in begun.items()}
     over = {number for number, each in begun.items() if each.failures > p0 * each.requests}
-    log_odds, telling = begun_anew(terms, latest)
-    return Against(log_odds, telling, leaning(terms, over))
+    log_odds, decisive = begun_anew(terms, latest)
+    return EvidenceAgainst(log_odds, decisive, leaning(terms, over))
 
 
 def _verdict(
-    counts: Counts, at_weight: Counts, p0: float, alpha: float, against: Against
+    counts: Counts, at_weight: Counts, p0: float, alpha: float, against: EvidenceAgainst
 ) -> Verdict:
     if counts.requests == 0:
         return "inconclusive"
@@ -287,12 +287,12 @@ def fewest(shown: Callable[[int], bool]) -> int | None:
 def _message(
     criterion: Criterion,
     measurement: Measurement,
-    against: Against,
+    against: EvidenceAgainst,
     verdict: Verdict,
     needed: int | None,
 ) -> str:
     leans = verdict != "fail" and against.leaning is not None
-    tells = against.telling if verdict == "fail" else against.leaning or 0
+    tells = against.decisive if verdict == "fail" else against.leaning or 0
     counts = dict(measurement.restarts)[tells] if tells else measurement.canary
     text = _seen(criterion, measurement, counts, " the last" if tells else "")
     if verdict == "fail" and math.isfinite(against.log_odds):

@@ -22,7 +22,7 @@ import sys
 import traceback
 from typing import Any, NoReturn
 
-from rollouts.sandbox import demo_app, tether
+from rollouts.sandbox import demo_app, parent_death
 
 
 def tell(message: dict[str, Any]) -> None:
@@ -36,7 +36,7 @@ def become_app(order: dict[str, Any], parent: int, announced: int) -> NoReturn:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
-        tether.die_with(parent)
+        parent_death.die_with(parent)
         log = os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         nothing = os.open(os.devnull, os.O_RDONLY)
         for opened, wanted in ((nothing, 0), (log, 1), (log, 2)):
@@ -71,7 +71,7 @@ def fork(order: dict[str, Any]) -> None:
     os.close(waiting)
 
 
-def bury() -> None:
+def reap() -> None:
     """Tell of every fork that has ended."""
     while True:
         try:
@@ -97,7 +97,7 @@ def main() -> None:
         readable, _, _ = select.select([0, awake], [], [])
         if awake in readable:
             os.read(awake, 4096)
-            bury()
+            reap()
         if 0 in readable:
             heard = os.read(0, 65536)
             if not heard:

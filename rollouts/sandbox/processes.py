@@ -2,7 +2,7 @@
 Child processes: started with a log file, stopped with a deadline, and never left behind.
 
 Three nets hold what the sandbox starts. `Processes.stop_all` is the ordinary way. When the
-sandbox process dies without it, the kernel kills each child (see `tether`), and the
+sandbox process dies without it, the kernel kills each child (see `parent_death`), and the
 `Sweeper` kills what those children had started themselves and removes the directory.
 
 Every child has a session of its own: a Ctrl-C in the terminal reaches the sandbox process
@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from rollouts.errors import UsageError
-from rollouts.sandbox import sweep, tether
+from rollouts.sandbox import parent_death, sweep
 
 _ISOLATED_PYTHON = (sys.executable, "-I", "-S")
-_TETHER = str(Path(tether.__file__))
+_PARENT_DEATH = str(Path(parent_death.__file__))
 _SWEEP = str(Path(sweep.__file__))
 
 
@@ -226,7 +226,7 @@ async def spawn(
     """Start a program in a session of its own, tied to this process's life."""
     stdin, stdout, stderr = streams
     return await asyncio.create_subprocess_exec(
-        *(*_ISOLATED_PYTHON, _TETHER, str(os.getpid()), *argv),
+        *(*_ISOLATED_PYTHON, _PARENT_DEATH, str(os.getpid()), *argv),
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,

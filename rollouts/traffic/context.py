@@ -25,7 +25,7 @@ class RoutingContext:
     unreadable: Mapping[Ref, str] = field(default_factory=dict)
     """Why an object is not what its kind says; of such a one nothing but its metadata is in `objects`."""
 
-    def said_to(self, router: type[R]) -> R:
+    def settings_of(self, router: type[R]) -> R:
         """
         Return what the spec says to a router that it names.
 

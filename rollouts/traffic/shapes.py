@@ -17,7 +17,7 @@ Shape: TypeAlias = "type[int | str] | Mapping[str, Shape] | list[Shape]"
 _NAMES = {dict: "a map", list: "a list", int: "a whole number", str: "a text"}
 
 
-def misfit(value: object, shape: Shape, path: str = "") -> str:
+def shape_error(value: object, shape: Shape, path: str = "") -> str:
     """Return which field has another shape, and which it has to have, in words; empty for none."""
     if value is None:
         return ""
@@ -35,7 +35,7 @@ def misfit(value: object, shape: Shape, path: str = "") -> str:
         parts = [(each, shape[0], f"{path}[{index}]") for index, each in enumerate(value)]
     else:
         parts = []
-    return next(filter(None, (misfit(*part) for part in parts)), "")
+    return next(filter(None, (shape_error(*part) for part in parts)), "")
 
 
 def blank(found: FrozenJSON) -> JSON:

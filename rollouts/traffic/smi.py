@@ -120,11 +120,11 @@ def _said(route: Route, weight: int | None, highest: int, *, intact: bool) -> Ro
 
 
 def _root(context: RoutingContext) -> str:
-    return context.said_to(SMIRouting).root_service or str(context.spec.stable_service)
+    return context.settings_of(SMIRouting).root_service or str(context.spec.stable_service)
 
 
 def _name(context: RoutingContext) -> str:
-    return context.said_to(SMIRouting).traffic_split_name or str(
+    return context.settings_of(SMIRouting).traffic_split_name or str(
         context.rollout["metadata"]["name"]
     )
 

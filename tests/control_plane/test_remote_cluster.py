@@ -11,7 +11,7 @@ from rollouts.errors import Unavailable
 from rollouts.model.kinds import CRD, JSON, POD, Kind
 from rollouts.sandbox.apiserver.builtins import CONFIG_MAP, NAMESPACE, SERVICE_ACCOUNT
 from rollouts.sandbox.apiserver.errors import ApiError
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.cluster import Cluster, insist
 from rollouts.sandbox.control_plane.client import Client
 from rollouts.sandbox.control_plane.programs import NODE_NAME
@@ -92,7 +92,7 @@ async def test_a_pod_is_bound_told_of_and_let_go(cluster: Cluster, namespace: st
     made = cluster.get(POD, namespace, "web")
     assert made is not None
     await cluster.bind(made, "sandbox")
-    await until(lambda: dig(cluster.get(POD, namespace, "web"), "spec.nodeName") == "sandbox")
+    await until(lambda: get_path(cluster.get(POD, namespace, "web"), "spec.nodeName") == "sandbox")
     for status, reason in (("False", "ContainersNotReady"), ("True", None)):
         said = {"type": "Ready", "status": status, "reason": reason}
         patch = {"metadata": {"uid": made["metadata"]["uid"]}, "status": {"conditions": [said]}}

@@ -22,7 +22,7 @@ from rollouts.model.validation import parse_rollout
 from rollouts.ports import Create
 from rollouts.traffic import routers
 from rollouts.traffic.context import RoutingContext
-from rollouts.traffic.shapes import misfit
+from rollouts.traffic.shapes import shape_error
 from tests.fakes.control_loop import ControlLoop
 from tests.fakes.kubernetes import ingress, rollout, service
 from tests.hostile.routes import KINDS, ROUTE, SPLIT, loop_with, mutations, placed
@@ -87,8 +87,8 @@ def test_what_its_kind_says_is_readable(kind: Kind) -> None:
     (shape,) = [each.shape for each in routers.kinds() if each.kind == kind]
     body, _ = KINDS[kind]
     assert shape
-    assert misfit(body, shape) == ""
-    assert misfit({"metadata": {}, "spec": {}}, shape) == ""
+    assert shape_error(body, shape) == ""
+    assert shape_error({"metadata": {}, "spec": {}}, shape) == ""
 
 
 async def test_a_named_route_that_cant_be_read_holds_the_release_and_says_which_field() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rollouts.model.kinds import AUTOSCALER, CRD, DEPLOYMENT, JSON, SCALED_OBJECT
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.autoscaling import Autoscaling, Timing
 from rollouts.sandbox.crds import definitions
@@ -58,7 +58,7 @@ class Cluster:
 
     @property
     def size(self) -> int:
-        return int(dig(self.store.get(DEPLOYMENT, "default", "web"), "spec.replicas", 1))
+        return int(get_path(self.store.get(DEPLOYMENT, "default", "web"), "spec.replicas", 1))
 
     async def until_size(self, replicas: int) -> None:
         await until(
@@ -133,7 +133,7 @@ async def test_a_scaled_object_follows_prometheus(cluster: Cluster) -> None:
     cluster.store.patch(SCALED_OBJECT, "default", "web", {"spec": {"triggers": [trigger]}})
 
     def refused() -> bool:
-        conditions = dig(cluster.autoscaler("keda-hpa-web"), "status.conditions", [])
+        conditions = get_path(cluster.autoscaler("keda-hpa-web"), "status.conditions", [])
         return any("parse error" in each["message"] for each in conditions)
 
     await until(refused)

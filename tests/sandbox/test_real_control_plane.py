@@ -13,7 +13,7 @@ from rollouts.errors import UsageError
 from rollouts.model.kinds import DEPLOYMENT, ENDPOINT_SLICE, JSON, POD, SERVICE, FrozenJSON
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.sandbox.apiserver.errors import ApiError
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.apiserver.users import ADMIN_NAME
 from rollouts.sandbox.cluster import insist
 from rollouts.sandbox.control_plane.client import Client, path_of
@@ -50,13 +50,15 @@ def pods(sandbox: Sandbox) -> list[JSON]:
 def runs(sandbox: Sandbox, version: str, count: int) -> bool:
     """Return whether there are so many pods, all of them ready and of this version."""
     found = pods(sandbox)
-    images = {dig(pod, "spec.containers")[0]["image"] for pod in found}
+    images = {get_path(pod, "spec.containers")[0]["image"] for pod in found}
     ready = all(is_true(pod, "Ready") for pod in found)
     return len(found) == count and ready and images == {f"demo:{version}"}
 
 
 def restarts(sandbox: Sandbox) -> list[int]:
-    statuses = [each for pod in pods(sandbox) for each in dig(pod, "status.containerStatuses", [])]
+    statuses = [
+        each for pod in pods(sandbox) for each in get_path(pod, "status.containerStatuses", [])
+    ]
     return sorted(each["restartCount"] for each in statuses)
 
 
@@ -109,7 +111,7 @@ async def test_a_pod_is_told_of_at_an_address_that_an_api_server_takes(
 ) -> None:
     await is_open(sandbox)
     prefix = f"10.{sandbox.network.number}."
-    told = {str(dig(pod, "status.podIP")) for pod in pods(sandbox)}
+    told = {str(get_path(pod, "status.podIP")) for pod in pods(sandbox)}
     assert all(each.startswith(prefix) for each in told)
     found = sandbox.cluster.select(ENDPOINT_SLICE, "default", {"kubernetes.io/service-name": "web"})
     assert {
@@ -134,7 +136,7 @@ async def test_what_a_pod_says_is_read_through_the_api_server(on: str, sandbox: 
     body = {"metadata": {"name": "stuck", "namespace": "default"}, "spec": spec}
     await sandbox.cluster.create(POD, body)
     await until(
-        lambda: dig(sandbox.cluster.get(POD, "default", "stuck"), "status.containerStatuses")
+        lambda: get_path(sandbox.cluster.get(POD, "default", "stuck"), "status.containerStatuses")
     )
     with pytest.raises(ApiError, match='"app" in pod "stuck" is waiting to start'):
         await admin.get(path_of(POD, "default", "stuck", "log"))

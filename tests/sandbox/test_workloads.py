@@ -22,7 +22,7 @@ from rollouts.model.kinds import (
     SERVICE,
 )
 from rollouts.sandbox.apiserver.builtins import CONFIG_MAP
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.network import Network, PodNetwork
 from rollouts.sandbox.processes import Process, Processes
@@ -53,10 +53,10 @@ class Cluster:
         return self.store.get(POD, "default", name) or {}
 
     def container(self, name: str = "web") -> JSON:
-        return next(iter(dig(self.pod(name), "status.containerStatuses", [])), {})
+        return next(iter(get_path(self.pod(name), "status.containerStatuses", [])), {})
 
     def waiting(self) -> str:
-        return str(dig(self.container(), "state.waiting.reason", ""))
+        return str(get_path(self.container(), "state.waiting.reason", ""))
 
     def is_ready(self, name: str = "web") -> bool:
         return bool(self.pod(name)) and is_true(self.pod(name), "Ready")
@@ -161,7 +161,7 @@ async def test_a_rolling_update_loses_no_request(cluster: Cluster) -> None:
                 seen.append(answer.headers["X-Version"])
 
     def is_updated() -> bool:
-        found = [dig(pod, "spec.containers")[0]["image"] for pod in cluster.store.select(POD)]
+        found = [get_path(pod, "spec.containers")[0]["image"] for pod in cluster.store.select(POD)]
         return found == ["demo:v2"] * 2 and seen[-1:] == ["v2"]
 
     async with aiohttp.ClientSession() as http:
@@ -202,7 +202,7 @@ async def test_a_crashing_container_is_restarted_at_once_and_then_ever_more_slow
 
     async def follow() -> None:
         async for change in cluster.store.changes(POD):
-            for each in dig(change.object, "status.containerStatuses", []):
+            for each in get_path(change.object, "status.containerStatuses", []):
                 state, more = next(iter(each["state"].items()))
                 seen.append(f"{each['restartCount']} {more.get('reason', state)}")
 
@@ -214,14 +214,14 @@ async def test_a_crashing_container_is_restarted_at_once_and_then_ever_more_slow
     states = [state for state in dict.fromkeys(seen) if not state.endswith("ContainerCreating")]
     assert states[:4] == ["0 running", "0 Error", "1 running", "1 Error"]
     assert states[4] == "1 CrashLoopBackOff"
-    assert dig(cluster.container(), "lastState.terminated.exitCode") == 3
-    assert dig(cluster.container(), "lastState.terminated.reason") == "Error"
+    assert get_path(cluster.container(), "lastState.terminated.exitCode") == 3
+    assert get_path(cluster.container(), "lastState.terminated.reason") == "Error"
     await cluster.until(
-        lambda: "back-off 0.8s" in dig(cluster.container(), "state.waiting.message", "")
+        lambda: "back-off 0.8s" in get_path(cluster.container(), "state.waiting.message", "")
     )
     assert "BackOff" in cluster.events()
     assert not cluster.is_ready()
-    assert dig(cluster.pod(), "status.phase") == "Running"
+    assert get_path(cluster.pod(), "status.phase") == "Running"
 
 
 async def test_a_crash_under_traffic_takes_the_pod_out_until_it_is_back(cluster: Cluster) -> None:
@@ -245,13 +245,13 @@ async def test_pods_survive_the_death_of_what_forks_them(cluster: Cluster) -> No
     (server,) = (each for each in cluster.processes.running if each.name == "fork-server")
     server.signal(signal.SIGKILL)
     await cluster.until(lambda: cluster.container()["restartCount"] == 1 and cluster.is_ready())
-    assert dig(cluster.container(), "lastState.terminated.exitCode") == 137
+    assert get_path(cluster.container(), "lastState.terminated.exitCode") == 137
 
 
 async def test_an_image_that_is_not_there_never_starts(cluster: Cluster) -> None:
     cluster.create_pod(image="shop/does-not-exist:v1")
     await cluster.until(lambda: cluster.waiting() == "ImagePullBackOff")
-    assert dig(cluster.pod(), "status.phase") == "Pending"
+    assert get_path(cluster.pod(), "status.phase") == "Pending"
     assert cluster.running() == []
     assert "Failed" in cluster.events()
     cluster.store.delete(POD, "default", "web")
@@ -318,7 +318,7 @@ async def test_a_pre_stop_sleep_comes_before_sigterm(cluster: Cluster) -> None:
 @pytest.mark.parametrize(("code", "phase"), [(0, "Succeeded"), (1, "Failed")])
 async def test_a_pod_that_runs_once(cluster: Cluster, code: int, phase: str) -> None:
     cluster.create_pod(command=["sh", "-c", f"exit {code}"], pod={"restartPolicy": "Never"})
-    await cluster.until(lambda: dig(cluster.pod(), "status.phase") == phase)
+    await cluster.until(lambda: get_path(cluster.pod(), "status.phase") == phase)
     cluster.store.delete(POD, "default", "web")
     await cluster.until(lambda: not cluster.pod())
 
@@ -345,7 +345,9 @@ async def test_a_settled_cluster_writes_nothing(cluster: Cluster) -> None:
     cluster.store.create(SERVICE, service())
     cluster.store.create(DEPLOYMENT, workload(1))
     await cluster.until(
-        lambda: dig(cluster.store.get(DEPLOYMENT, "default", "web"), "status.availableReplicas")
+        lambda: get_path(
+            cluster.store.get(DEPLOYMENT, "default", "web"), "status.availableReplicas"
+        )
     )
     before = cluster.store.revision
     with pytest.raises(TimeoutError):

@@ -10,30 +10,30 @@ from collections.abc import Iterator
 
 from rollouts.controller.preflight.autoscalers import autoscaler_findings, limits_of, scalers_around
 from rollouts.controller.preflight.budgets import budget_findings
+from rollouts.controller.preflight.context import PreflightContext, Reads
 from rollouts.controller.preflight.owners import owner_findings
 from rollouts.controller.preflight.pods import pod_findings
 from rollouts.controller.preflight.services import service_findings
 from rollouts.controller.preflight.shared_pods import shared_pod_findings
-from rollouts.controller.preflight.surroundings import Reads, Surroundings
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.spec import RolloutSpec
 
-__all__ = ["Reads", "Surroundings", "findings"]
+__all__ = ["PreflightContext", "Reads", "findings"]
 
 
 def findings(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> tuple[Finding, ...]:
     """Return everything that is found around a Rollout, each thing once, always in the same order."""
-    surroundings = Surroundings.of(cluster, rollout, spec)
-    return tuple(dict.fromkeys(_found(surroundings)))
+    context = PreflightContext.of(cluster, rollout, spec)
+    return tuple(dict.fromkeys(_found(context)))
 
 
-def _found(surroundings: Surroundings) -> Iterator[Finding]:
-    scalers = scalers_around(surroundings)
-    limits = limits_of(surroundings, scalers)
-    yield from service_findings(surroundings)
-    yield from pod_findings(surroundings, limits)
-    yield from autoscaler_findings(surroundings, scalers)
-    yield from shared_pod_findings(surroundings, scalers)
-    yield from budget_findings(surroundings, limits)
-    yield from owner_findings(surroundings)
+def _found(context: PreflightContext) -> Iterator[Finding]:
+    scalers = scalers_around(context)
+    limits = limits_of(context, scalers)
+    yield from service_findings(context)
+    yield from pod_findings(context, limits)
+    yield from autoscaler_findings(context, scalers)
+    yield from shared_pod_findings(context, scalers)
+    yield from budget_findings(context, limits)
+    yield from owner_findings(context)

@@ -8,7 +8,7 @@ Deployment that was adopted, or to a ReplicaSet of ours, is undone, or undoes a 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rollouts.controller.preflight.surroundings import Surroundings, listed, name_of
+from rollouts.controller.preflight.context import PreflightContext, listed, name_of
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     AUTOSCALER,
@@ -52,8 +52,8 @@ class Scaler:
     def title(self) -> str:
         return f"{self.sort} {self.called}"
 
-    def scales(self, surroundings: Surroundings) -> bool:
-        return (self.group, self.kind, self.name) == (GROUP, ROLLOUT.name, surroundings.name)
+    def scales(self, context: PreflightContext) -> bool:
+        return (self.group, self.kind, self.name) == (GROUP, ROLLOUT.name, context.name)
 
 
 SCALERS = (AUTOSCALER, SCALED_OBJECT)
@@ -69,30 +69,30 @@ class Limits:
     lowest: str
 
 
-def limits_of(surroundings: Surroundings, scalers: Sequence[Scaler]) -> Limits | None:
+def limits_of(context: PreflightContext, scalers: Sequence[Scaler]) -> Limits | None:
     """Return the limits of the Rollout's autoscalers; None when there is none."""
-    ours = [scaler for scaler in scalers if scaler.scales(surroundings)]
+    ours = [scaler for scaler in scalers if scaler.scales(context)]
     if not ours:
         return None
     lowest = min(ours, key=lambda scaler: scaler.least)
     return Limits(lowest.least, max(max(each.most, each.least) for each in ours), lowest.title)
 
 
-def autoscaler_findings(surroundings: Surroundings, scalers: Sequence[Scaler]) -> Iterator[Finding]:
+def autoscaler_findings(context: PreflightContext, scalers: Sequence[Scaler]) -> Iterator[Finding]:
     """Yield the autoscalers that can't work, or that work against each other or against us."""
     for scaler in scalers:
-        wrong = _misdirected(surroundings, scaler)
+        wrong = _misdirected(context, scaler)
         if wrong:
             yield Finding(
                 "warning",
                 "AutoscalerMisdirected",
                 (
                     f"{scaler.title} scales {wrong}; its scaleTargetRef has to be apiVersion"
-                    f" {ROLLOUT.api_version}, kind Rollout, name {surroundings.name}"
+                    f" {ROLLOUT.api_version}, kind Rollout, name {context.name}"
                 ),
                 needs=(DEPLOYMENT,),
             )
-    ours = [scaler for scaler in scalers if scaler.scales(surroundings)]
+    ours = [scaler for scaler in scalers if scaler.scales(context)]
     for scaler in ours:
         if scaler.least > scaler.most:
             yield Finding(
@@ -103,8 +103,8 @@ def autoscaler_findings(surroundings: Surroundings, scalers: Sequence[Scaler]) -
                     " number is both; correct one of them"
                 ),
             )
-        yield from _unrequested(surroundings, scaler)
-        yield from _multiplying(surroundings, scaler)
+        yield from _unrequested(context, scaler)
+        yield from _multiplying(context, scaler)
     if len(ours) > 1:
         yield Finding(
             "warning",
@@ -116,31 +116,31 @@ def autoscaler_findings(surroundings: Surroundings, scalers: Sequence[Scaler]) -
         )
 
 
-def _misdirected(surroundings: Surroundings, scaler: Scaler) -> str:
+def _misdirected(context: PreflightContext, scaler: Scaler) -> str:
     """Return what it scales, when that is a mistake for this Rollout."""
     target = f"{scaler.kind} {scaler.name}"
-    reference = surroundings.spec.workload_ref
+    reference = context.spec.workload_ref
     if (scaler.group, scaler.kind) == (DEPLOYMENT.group, DEPLOYMENT.name):
         adopted = reference is not None and reference.name == scaler.name
         if adopted:
             return f"{target}, whose pods this Rollout replaces"
-        meant = surroundings.name in (scaler.name, scaler.called)
-        absent = meant and surroundings.get(DEPLOYMENT, scaler.name) is None
+        meant = context.name in (scaler.name, scaler.called)
+        absent = meant and context.get(DEPLOYMENT, scaler.name) is None
         return f"{target}, which does not exist" if absent else ""
     if (scaler.group, scaler.kind) == (REPLICA_SET.group, REPLICA_SET.name):
-        found = surroundings.get(REPLICA_SET, scaler.name)
-        ours = found is not None and is_ours(found, surroundings.rollout)
+        found = context.get(REPLICA_SET, scaler.name)
+        ours = found is not None and is_ours(found, context.rollout)
         return f"{target}, which is one revision of this Rollout" if ours else ""
-    if (scaler.kind, scaler.name) == (ROLLOUT.name, surroundings.name) and scaler.group != GROUP:
+    if (scaler.kind, scaler.name) == (ROLLOUT.name, context.name) and scaler.group != GROUP:
         return f"{target} of {scaler.group or 'the core group'}, which is another kind"
     return ""
 
 
-def _unrequested(surroundings: Surroundings, scaler: Scaler) -> Iterator[Finding]:
+def _unrequested(context: PreflightContext, scaler: Scaler) -> Iterator[Finding]:
     for resource, container in scaler.demands:
         without = [
             str(each.get("name"))
-            for each in surroundings.containers
+            for each in context.containers
             if container in ("", each.get("name")) and not _requests(each, resource)
         ]
         if without:
@@ -155,14 +155,14 @@ def _unrequested(surroundings: Surroundings, scaler: Scaler) -> Iterator[Finding
             )
 
 
-def _multiplying(surroundings: Surroundings, scaler: Scaler) -> Iterator[Finding]:
+def _multiplying(context: PreflightContext, scaler: Scaler) -> Iterator[Finding]:
     """
     Yield what goes wrong with two full fleets under one selector.
 
     What idle pods use as much of as busy ones, and a target of type Value, are multiplied by
     all pods that are ready ("Algorithm details" in Kubernetes' documentation of autoscaling).
     """
-    if surroundings.spec.blue_green is None or scaler.patient or not scaler.multiplied:
+    if context.spec.blue_green is None or scaler.patient or not scaler.multiplied:
         return
     yield Finding(
         "warning",
@@ -181,27 +181,27 @@ def _requests(container: FrozenJSON, resource: str) -> bool:
     return any(resource in mapping(resources.get(part)) for part in ("requests", "limits"))
 
 
-def scalers_around(surroundings: Surroundings) -> list[Scaler]:
+def scalers_around(context: PreflightContext) -> list[Scaler]:
     """
     Return the autoscalers that have, or whose target has, a name of the Rollout's; by their names.
 
     One that KEDA made counts as its ScaledObject.
     """
-    return _scalers(surroundings, lambda found: _may_be_meant(surroundings, found))
+    return _scalers(context, lambda found: _may_be_meant(context, found))
 
 
-def scalers_of_others(surroundings: Surroundings) -> list[Scaler]:
+def scalers_of_others(context: PreflightContext) -> list[Scaler]:
     """Return the namespace's autoscalers of anything but Rollouts, by their names."""
-    return _scalers(surroundings, lambda found: _target(found).get("kind") != ROLLOUT.name)
+    return _scalers(context, lambda found: _target(found).get("kind") != ROLLOUT.name)
 
 
-def _scalers(surroundings: Surroundings, wanted: Callable[[FrozenJSON], bool]) -> list[Scaler]:
+def _scalers(context: PreflightContext, wanted: Callable[[FrozenJSON], bool]) -> list[Scaler]:
     found = [
         _autoscaler(each)
-        for each in surroundings.all(AUTOSCALER)
+        for each in context.all(AUTOSCALER)
         if wanted(each) and not _is_kedas(each)
     ]
-    found += [_scaled_object(each) for each in surroundings.all(SCALED_OBJECT) if wanted(each)]
+    found += [_scaled_object(each) for each in context.all(SCALED_OBJECT) if wanted(each)]
     return sorted(found, key=lambda scaler: scaler.title)
 
 
@@ -209,15 +209,15 @@ def _target(found: FrozenJSON) -> FrozenJSON:
     return mapping(mapping(found.get("spec")).get("scaleTargetRef"))
 
 
-def _may_be_meant(surroundings: Surroundings, found: FrozenJSON) -> bool:
+def _may_be_meant(context: PreflightContext, found: FrozenJSON) -> bool:
     """Return whether it may be meant for us by a name: of thousands only these are looked at."""
-    reference = surroundings.spec.workload_ref
-    names = {surroundings.name, reference.name if reference is not None else surroundings.name}
+    reference = context.spec.workload_ref
+    names = {context.name, reference.name if reference is not None else context.name}
     target = _target(found).get("name")
     return (
         target in names
-        or name_of(found) == surroundings.name
-        or str(target).rpartition("-")[0] == surroundings.name
+        or name_of(found) == context.name
+        or str(target).rpartition("-")[0] == context.name
     )
 
 

@@ -9,19 +9,19 @@ that two budgets select can't be evicted at all.
 from collections.abc import Iterator, Mapping, Sequence
 
 from rollouts.controller.preflight.autoscalers import SCALERS, Limits
-from rollouts.controller.preflight.surroundings import Surroundings, listed, name_of
+from rollouts.controller.preflight.context import PreflightContext, listed, name_of
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import DISRUPTION_BUDGET, HASH_LABEL, FrozenJSON, Kind
 from rollouts.model.unchecked_json import items, mapping
 
 
-def budget_findings(surroundings: Surroundings, limits: Limits | None) -> Iterator[Finding]:
+def budget_findings(context: PreflightContext, limits: Limits | None) -> Iterator[Finding]:
     """Yield the budgets that keep every pod in its place, or that protect the wrong pods."""
-    most = limits.most if limits is not None else surroundings.spec.replicas
-    metadata = surroundings.spec.active_strategy.stable_metadata
-    labels = {**surroundings.labels, **(metadata.labels if metadata is not None else {})}
+    most = limits.most if limits is not None else context.spec.replicas
+    metadata = context.spec.active_strategy.stable_metadata
+    labels = {**context.labels, **(metadata.labels if metadata is not None else {})}
     protecting = []
-    for budget, hash_ in sorted(_around(surroundings, labels), key=lambda found: name_of(found[0])):
+    for budget, hash_ in sorted(_around(context, labels), key=lambda found: name_of(found[0])):
         title = name_of(budget)
         protecting.append(title)
         if hash_:
@@ -46,10 +46,10 @@ def budget_findings(surroundings: Surroundings, limits: Limits | None) -> Iterat
 
 
 def _around(
-    surroundings: Surroundings, labels: Mapping[str, str]
+    context: PreflightContext, labels: Mapping[str, str]
 ) -> Iterator[tuple[FrozenJSON, str]]:
     """Yield the budgets that select our pods, and the revision that each is bound to, if any."""
-    for budget in surroundings.all(DISRUPTION_BUDGET) if labels else ():
+    for budget in context.all(DISRUPTION_BUDGET) if labels else ():
         selector = mapping(budget.get("spec")).get("selector")
         hash_ = _bound_to(selector)
         if selects(selector, {**labels, **({HASH_LABEL: hash_} if hash_ else {})}):

@@ -17,7 +17,7 @@ with `RespectIgnoreDifferences=true`; Flux' `ssa: Merge` does not help with atom
 
 from collections.abc import Iterator
 
-from rollouts.controller.preflight.surroundings import Surroundings, is_bound, listed, name_of
+from rollouts.controller.preflight.context import PreflightContext, is_bound, listed, name_of
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import DEPLOYMENT, FIELD_MANAGER, SERVICE, FrozenJSON, Kind
 from rollouts.model.unchecked_json import items, mapping
@@ -29,9 +29,9 @@ _IN_ROUTES = {each.kind: each.users_fields for each in routers.kinds()}
 """What routers write to the user's own objects, by their kind."""
 
 
-def owner_findings(surroundings: Surroundings) -> Iterator[Finding]:
+def owner_findings(context: PreflightContext) -> Iterator[Finding]:
     """Yield the fields of other people's objects that we write and a tool would put back."""
-    for kind, obj, field in _written(surroundings):
+    for kind, obj, field in _written(context):
         owners = appliers(obj, field)
         if owners and not _is_left_alone(obj):
             ways = dict.fromkeys(_way_out(owner, kind, field) for owner in owners)
@@ -45,18 +45,18 @@ def owner_findings(surroundings: Surroundings) -> Iterator[Finding]:
             )
 
 
-def _written(surroundings: Surroundings) -> Iterator[tuple[Kind, FrozenJSON, str]]:
+def _written(context: PreflightContext) -> Iterator[tuple[Kind, FrozenJSON, str]]:
     """Yield the objects that somebody else made and we write to, and which field of each."""
-    for service, _ in surroundings.services():
+    for service, _ in context.services():
         if not is_bound(service):
             yield SERVICE, service, "spec.selector"
-    for kind, name in (each for router in surroundings.spec.routers for each in router.named()):
-        route = surroundings.get(kind, name)
+    for kind, name in (each for router in context.spec.routers for each in router.named()):
+        route = context.get(kind, name)
         if route is not None:
             yield from ((kind, route, field) for field in _IN_ROUTES[kind])
-    reference = surroundings.spec.workload_ref
+    reference = context.spec.workload_ref
     if reference is not None and reference.scale_down != "never":
-        deployment = surroundings.get(DEPLOYMENT, reference.name)
+        deployment = context.get(DEPLOYMENT, reference.name)
         if deployment is not None and mapping(deployment.get("spec")).get("replicas") != 0:
             yield DEPLOYMENT, deployment, "spec.replicas"
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from rollouts.controller.objects import labels_of, named_services
-from rollouts.controller.preflight.surroundings import (
-    Surroundings,
+from rollouts.controller.preflight.context import (
+    PreflightContext,
     is_bound,
     listed,
     name_of,
@@ -26,17 +26,17 @@ from rollouts.model.unchecked_json import items, mapping
 from rollouts.traffic.ownership import is_ours
 
 
-def service_findings(surroundings: Surroundings) -> Iterator[Finding]:
+def service_findings(context: PreflightContext) -> Iterator[Finding]:
     """Yield what keeps the Rollout's Services from leading to its pods, and to nobody else's."""
-    yield from _absent(surroundings)
-    for service, labels in surroundings.services():
-        yield from about(surroundings.field_of(service), _of_service(surroundings, service, labels))
-    yield from _differences(surroundings)
-    yield from _left_behind(surroundings)
+    yield from _absent(context)
+    for service, labels in context.services():
+        yield from about(context.field_of(service), _of_service(context, service, labels))
+    yield from _differences(context)
+    yield from _left_behind(context)
 
 
 def _of_service(
-    surroundings: Surroundings, service: FrozenJSON, labels: Mapping[str, str]
+    context: PreflightContext, service: FrozenJSON, labels: Mapping[str, str]
 ) -> Iterator[Finding]:
     spec, name = mapping(service.get("spec")), name_of(service)
     if spec.get("type") == "ExternalName":
@@ -49,8 +49,8 @@ def _of_service(
             ),
         )
         return
-    yield from _selection(surroundings, service, labels)
-    if spec.get("clusterIP") == "None" and _is_balanced_by_clients(surroundings):
+    yield from _selection(context, service, labels)
+    if spec.get("clusterIP") == "None" and _is_balanced_by_clients(context):
         yield Finding(
             "warning",
             "HeadlessService",
@@ -59,10 +59,10 @@ def _of_service(
                 " to them, so that no weight and no switch reaches them; use a Service with a cluster IP"
             ),
         )
-    yield from _ports(surroundings, service)
+    yield from _ports(context, service)
 
 
-def _left_behind(surroundings: Surroundings) -> Iterator[Finding]:
+def _left_behind(context: PreflightContext) -> Iterator[Finding]:
     """
     Yield the Services that select one revision of this Rollout, that nobody's spec names, and that can't be given back.
 
@@ -70,16 +70,16 @@ def _left_behind(surroundings: Surroundings) -> Iterator[Finding]:
     reach no pod. What this Rollout has bound itself goes along with it, and is given back; so
     it is only what somebody else has bound, or what would select nothing without our key.
     """
-    ours = set(_revisions(surroundings))
-    named = {surroundings.spec.stable_service, surroundings.spec.canary_service}
-    for rollout in (surroundings.rollout, *surroundings.all(ROLLOUT)):
+    ours = set(_revisions(context))
+    named = {context.spec.stable_service, context.spec.canary_service}
+    for rollout in (context.rollout, *context.all(ROLLOUT)):
         named.update(named_services(rollout))
-    for service in sorted(surroundings.all(SERVICE), key=name_of) if ours else ():
+    for service in sorted(context.all(SERVICE), key=name_of) if ours else ():
         name, selector = name_of(service), mapping(mapping(service.get("spec")).get("selector"))
-        hash_, is_made = selector.get(HASH_LABEL), is_ours(service, surroundings.rollout)
+        hash_, is_made = selector.get(HASH_LABEL), is_ours(service, context.rollout)
         if hash_ not in ours or name in named or is_made:
             continue
-        if name in surroundings.bound and is_returnable(service):
+        if name in context.bound and is_returnable(service):
             continue
         out = (
             "take {key} out of its selector"
@@ -97,35 +97,35 @@ def _left_behind(surroundings: Surroundings) -> Iterator[Finding]:
         )
 
 
-def _revisions(surroundings: Surroundings) -> Iterator[object]:
+def _revisions(context: PreflightContext) -> Iterator[object]:
     """Yield the hashes of the Rollout's revisions, of which it still has the ReplicaSets."""
-    for replica_set in surroundings.all(REPLICA_SET):
-        if is_revision(replica_set, surroundings.rollout):
+    for replica_set in context.all(REPLICA_SET):
+        if is_revision(replica_set, context.rollout):
             yield labels_of(replica_set).get(HASH_LABEL)
 
 
-def _absent(surroundings: Surroundings) -> Iterator[Finding]:
+def _absent(context: PreflightContext) -> Iterator[Finding]:
     """Yield that the stable Service is not there, in the words of `missing_service`."""
-    name = surroundings.spec.stable_service
-    if name is not None and surroundings.get(SERVICE, name) is None:
-        field = surroundings.stable_field
+    name = context.spec.stable_service
+    if name is not None and context.get(SERVICE, name) is None:
+        field = context.stable_field
         yield Finding(
             "error",
             "ServiceNotFound",
             f"Service {name} does not exist; create it, or correct {field.rpartition('.')[2]}",
             field,
-            absent=Ref(SERVICE, surroundings.namespace, name),
+            absent=Ref(SERVICE, context.namespace, name),
         )
 
 
-def _is_balanced_by_clients(surroundings: Surroundings) -> bool:
+def _is_balanced_by_clients(context: PreflightContext) -> bool:
     """Return whether clients call the Service by its address; an Ingress looks up endpoints itself."""
-    called = any(router.is_called_by_address for router in surroundings.spec.routers)
-    return surroundings.spec.blue_green is not None or called
+    called = any(router.is_called_by_address for router in context.spec.routers)
+    return context.spec.blue_green is not None or called
 
 
 def _selection(
-    surroundings: Surroundings, service: FrozenJSON, labels: Mapping[str, str]
+    context: PreflightContext, service: FrozenJSON, labels: Mapping[str, str]
 ) -> Iterator[Finding]:
     name, selector = name_of(service), users_selector(service)
     if not selector:
@@ -151,7 +151,7 @@ def _selection(
                 " selects none of the pods; correct spec.selector or the template's labels"
             ),
         )
-    others = sorted(_others(surroundings, selector)) if not is_bound(service) else []
+    others = sorted(_others(context, selector)) if not is_bound(service) else []
     if others:
         yield Finding(
             "warning",
@@ -163,12 +163,12 @@ def _selection(
         )
 
 
-def _others(surroundings: Surroundings, selector: Mapping[str, str]) -> Iterator[str]:
+def _others(context: PreflightContext, selector: Mapping[str, str]) -> Iterator[str]:
     """Yield the other workloads of the namespace whose pods such a selector selects."""
-    reference = surroundings.spec.workload_ref
+    reference = context.spec.workload_ref
     adopted = {reference.name} if reference is not None else set()
-    for kind, ours in ((ROLLOUT, {surroundings.name}), (DEPLOYMENT, adopted)):
-        for workload in surroundings.all(kind):
+    for kind, ours in ((ROLLOUT, {context.name}), (DEPLOYMENT, adopted)):
+        for workload in context.all(kind):
             spec = mapping(workload.get("spec"))
             labels = mapping(mapping(mapping(spec.get("template")).get("metadata")).get("labels"))
             selected = selector.items() <= labels.items()
@@ -176,13 +176,13 @@ def _others(surroundings: Surroundings, selector: Mapping[str, str]) -> Iterator
                 yield f"{kind} {name_of(workload)}"
 
 
-def _ports(surroundings: Surroundings, service: FrozenJSON) -> Iterator[Finding]:
-    known = _port_names(surroundings)
+def _ports(context: PreflightContext, service: FrozenJSON) -> Iterator[Finding]:
+    known = _port_names(context)
     for port in items(mapping(service.get("spec")).get("ports")):
         target = port.get("targetPort")
         if _is_unknown(target, known):
             names = f"it has {', '.join(known)}" if known else "no container names a port"
-            if surroundings.containers:
+            if context.containers:
                 yield Finding(
                     "warning",
                     "TargetPortUnknown",
@@ -194,10 +194,10 @@ def _ports(surroundings: Surroundings, service: FrozenJSON) -> Iterator[Finding]
                 )
 
 
-def _port_names(surroundings: Surroundings) -> list[str]:
+def _port_names(context: PreflightContext) -> list[str]:
     return [
         str(port["name"])
-        for container in surroundings.containers
+        for container in context.containers
         for port in items(container.get("ports"))
         if port.get("name")
     ]
@@ -207,7 +207,7 @@ def _is_unknown(target: object, known: list[str]) -> bool:
     return isinstance(target, str) and not target.isdecimal() and target not in known
 
 
-def _differences(surroundings: Surroundings) -> Iterator[Finding]:
+def _differences(context: PreflightContext) -> Iterator[Finding]:
     """
     Yield where a canary Service of the user's has other ports than its stable Service.
 
@@ -215,14 +215,14 @@ def _differences(surroundings: Surroundings) -> Iterator[Finding]:
     a container need not declare its ports.
     """
     stable, canary = (
-        surroundings.get(SERVICE, name)
-        for name in (surroundings.spec.stable_service, surroundings.spec.canary_service)
+        context.get(SERVICE, name)
+        for name in (context.spec.stable_service, context.spec.canary_service)
     )
-    if surroundings.spec.routing is None or stable is None or canary is None:
+    if context.spec.routing is None or stable is None or canary is None:
         return
-    if is_ours(canary, surroundings.rollout):
+    if is_ours(canary, context.rollout):
         return
-    wanted, found, known = _targets(stable), _targets(canary), _port_names(surroundings)
+    wanted, found, known = _targets(stable), _targets(canary), _port_names(context)
     words = [
         f"port {port} leads to {found[port]}, and that of Service {name_of(stable)} to {target}"
         if port in found
@@ -238,7 +238,7 @@ def _differences(surroundings: Surroundings) -> Iterator[Finding]:
                 f"Service {name_of(canary)} has other ports than its stable Service: {listed(words)}; requests to"
                 " the canary may get no answer: give it the same ports, or leave it to the Rollout to make one"
             ),
-            surroundings.field_of(canary),
+            context.field_of(canary),
         )
 
 

@@ -10,20 +10,20 @@ from collections.abc import Iterator, Sequence
 
 from rollouts.controller.preflight.autoscalers import AMBIGUOUS, Scaler, scalers_of_others
 from rollouts.controller.preflight.budgets import selects
-from rollouts.controller.preflight.surroundings import Surroundings
+from rollouts.controller.preflight.context import PreflightContext
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import DEPLOYMENT, REPLICA_SET
 from rollouts.model.owners import is_controlled_by
 from rollouts.model.unchecked_json import mapping
 
 
-def shared_pod_findings(surroundings: Surroundings, scalers: Sequence[Scaler]) -> Iterator[Finding]:
+def shared_pod_findings(context: PreflightContext, scalers: Sequence[Scaler]) -> Iterator[Finding]:
     """Yield the autoscalers of others that find the pods which one of ours (in `scalers`) scales."""
-    ours = next((scaler for scaler in scalers if scaler.scales(surroundings)), None)
+    ours = next((scaler for scaler in scalers if scaler.scales(context)), None)
     if ours is None:
         return
-    for other in scalers_of_others(surroundings):
-        if _finds_ours(surroundings, other):
+    for other in scalers_of_others(context):
+        if _finds_ours(context, other):
             yield Finding(
                 "warning",
                 "AmbiguousSelector",
@@ -35,14 +35,14 @@ def shared_pod_findings(surroundings: Surroundings, scalers: Sequence[Scaler]) -
             )
 
 
-def _finds_ours(surroundings: Surroundings, scaler: Scaler) -> bool:
+def _finds_ours(context: PreflightContext, scaler: Scaler) -> bool:
     if (scaler.group, scaler.kind) == (REPLICA_SET.group, REPLICA_SET.name):
-        found = surroundings.get(REPLICA_SET, scaler.name)
-        return found is not None and is_controlled_by(found, surroundings.rollout)
+        found = context.get(REPLICA_SET, scaler.name)
+        return found is not None and is_controlled_by(found, context.rollout)
     if (scaler.group, scaler.kind) != (
         DEPLOYMENT.group,
         DEPLOYMENT.name,
-    ) or not surroundings.labels:
+    ) or not context.labels:
         return False
-    deployment = surroundings.get(DEPLOYMENT, scaler.name)
-    return selects(mapping(mapping(deployment).get("spec")).get("selector"), surroundings.labels)
+    deployment = context.get(DEPLOYMENT, scaler.name)
+    return selects(mapping(mapping(deployment).get("spec")).get("selector"), context.labels)

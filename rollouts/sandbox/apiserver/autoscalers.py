@@ -6,7 +6,7 @@ from typing import Any
 
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver.errors import Cause, shown
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 
 _UP: JSON = {
     "stabilizationWindowSeconds": 0,
@@ -49,7 +49,7 @@ def causes(autoscaler: FrozenJSON, _current: FrozenJSON | None = None) -> Iterat
     """Yield what is wrong with an autoscaler."""
     spec = autoscaler.get("spec") or {}
     for name in ("kind", "name"):
-        if not dig(spec, f"scaleTargetRef.{name}"):
+        if not get_path(spec, f"scaleTargetRef.{name}"):
             yield _required(f"spec.scaleTargetRef.{name}")
     least, most = spec["minReplicas"], spec.get("maxReplicas", 0)
     if least < 0:
@@ -80,7 +80,7 @@ def _metric(metric: FrozenJSON, here: str) -> Iterator[Cause]:
         )
     elif name in ("resource", "external"):
         field = "name" if name == "resource" else "metric.name"
-        if not dig(source, field):
+        if not get_path(source, field):
             yield _required(f"{here}.{name}.{field}")
         yield from _target(source.get("target") or {}, f"{here}.{name}.target")
 
@@ -107,14 +107,14 @@ def _wrong(field: str, value: Any, why: str) -> Cause:
 
 def reference(autoscaler: FrozenJSON, _now: datetime) -> str:
     """Return kind and name of what is scaled, as `kubectl get` shows them."""
-    target = dig(autoscaler, "spec.scaleTargetRef", {})
+    target = get_path(autoscaler, "spec.scaleTargetRef", {})
     return f"{target.get('kind', '')}/{target.get('name', '')}"
 
 
 def targets(autoscaler: FrozenJSON, _now: datetime) -> str:
     """Return each metric's level and target, as `kubectl get` shows them."""
-    metrics = dig(autoscaler, "spec.metrics", [])
-    found = dig(autoscaler, "status.currentMetrics", [])
+    metrics = get_path(autoscaler, "spec.metrics", [])
+    found = get_path(autoscaler, "status.currentMetrics", [])
     texts = [
         _level(metric, found[number] if number < len(found) else {})
         for number, metric in enumerate(metrics)
@@ -125,13 +125,13 @@ def targets(autoscaler: FrozenJSON, _now: datetime) -> str:
 
 def _level(metric: FrozenJSON, found: FrozenJSON) -> str:
     name = f"{metric['type'][0].lower()}{metric['type'][1:]}"
-    target = dig(metric, f"{name}.target", {})
+    target = get_path(metric, f"{name}.target", {})
     field = _FIELDS.get(target.get("type", ""), "value")
-    level = dig(found, f"{name}.current.{field}", "<unknown>")
+    level = get_path(found, f"{name}.current.{field}", "<unknown>")
     wanted = target.get(field, "<auto>")
     if field == "averageUtilization":
         level = level if level == "<unknown>" else f"{level}%"
         wanted = f"{wanted}%"
-    prefix = f"{dig(metric, 'resource.name')}: " if name == "resource" else ""
+    prefix = f"{get_path(metric, 'resource.name')}: " if name == "resource" else ""
     average = " (avg)" if name == "external" and field == "averageValue" else ""
     return f"{prefix}{level}/{wanted}{average}"

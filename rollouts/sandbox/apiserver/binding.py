@@ -9,7 +9,7 @@ from typing import Any
 from rollouts.model.kinds import JSON, POD
 from rollouts.sandbox.apiserver.answers import created
 from rollouts.sandbox.apiserver.errors import ApiError, conflict
-from rollouts.sandbox.apiserver.objects import dig, timestamp
+from rollouts.sandbox.apiserver.objects import get_path, timestamp
 from rollouts.sandbox.apiserver.requests import Call
 from rollouts.sandbox.apiserver.store import Store
 
@@ -25,7 +25,7 @@ def bound(call: Call, body: Any, store: Store) -> JSON:
     if call.verb != "create":
         raise ApiError(405, "the server does not allow this method on the requested resource")
     name, namespace = call.target.name, call.target.namespace
-    if not isinstance(body, dict) or dig(body, "metadata.name", name) != name:
+    if not isinstance(body, dict) or get_path(body, "metadata.name", name) != name:
         raise ApiError(400, "name in URL does not match name in Binding object")
     _check_target(body.get("target") or {})
     meta = {**(body.get("metadata") or {}), "namespace": namespace, "name": name}
@@ -43,7 +43,7 @@ def bind(store: Store, binding: JSON, *, dry_run: bool = False) -> None:
     meta = binding["metadata"]
     namespace, name = meta["namespace"], meta["name"]
     pod = store.stored(store.registry.of(POD), namespace, name)
-    uid, node = pod["metadata"]["uid"], dig(pod, "spec.nodeName")
+    uid, node = pod["metadata"]["uid"], get_path(pod, "spec.nodeName")
     if meta.get("uid", uid) != uid:
         why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {uid}"
         raise conflict(POD.plural, POD.group, name, why)
@@ -61,7 +61,9 @@ def bind(store: Store, binding: JSON, *, dry_run: bool = False) -> None:
         "status": "True",
         "lastTransitionTime": timestamp(store.now()),
     }
-    others = [each for each in dig(pod, "status.conditions", []) if each["type"] != "PodScheduled"]
+    others = [
+        each for each in get_path(pod, "status.conditions", []) if each["type"] != "PodScheduled"
+    ]
     store.patch(POD, namespace, name, {"status": {"conditions": [*others, scheduled]}}, "status")
 
 

@@ -9,7 +9,7 @@ from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver import autoscalers, pod_columns
 from rollouts.sandbox.apiserver.durations import age, ago
 from rollouts.sandbox.apiserver.jsonpath import find
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.apiserver.registry import Resource
 from rollouts.sandbox.apiserver.selectors import selector_string
 
@@ -38,19 +38,19 @@ class Column:
 
 
 def _at(path: str, default: Any = "<none>") -> Cell:
-    return lambda obj, _now: dig(obj, path, default)
+    return lambda obj, _now: get_path(obj, path, default)
 
 
 def _count(path: str) -> Cell:
-    return lambda obj, _now: dig(obj, path, 0)
+    return lambda obj, _now: get_path(obj, path, 0)
 
 
 def _size(path: str) -> Cell:
-    return lambda obj, _now: len(dig(obj, path, ()))
+    return lambda obj, _now: len(get_path(obj, path, ()))
 
 
 def _created_at(obj: FrozenJSON, _now: datetime) -> str:
-    return str(dig(obj, "metadata.creationTimestamp", "<unknown>"))
+    return str(get_path(obj, "metadata.creationTimestamp", "<unknown>"))
 
 
 NAME = Column("Name", _at("metadata.name"), format="name")
@@ -60,14 +60,14 @@ CREATED = Column("Created At", _created_at, type="date")
 
 def _containers(field: str) -> Cell:
     def cell(obj: FrozenJSON, _now: datetime) -> str:
-        containers = dig(obj, "spec.template.spec.containers", [])
+        containers = get_path(obj, "spec.template.spec.containers", [])
         return ",".join(str(container.get(field, "")) for container in containers)
 
     return cell
 
 
 def _selector(obj: FrozenJSON, _now: datetime) -> str:
-    selector = dig(obj, "spec.selector", {})
+    selector = get_path(obj, "spec.selector", {})
     if obj["kind"] == "Service":
         selector = {"matchLabels": selector}
     return selector_string(selector) or "<none>"
@@ -81,12 +81,12 @@ _TEMPLATE_COLUMNS = (
 
 
 def _deployment_ready(obj: FrozenJSON, _now: datetime) -> str:
-    return f"{dig(obj, 'status.readyReplicas', 0)}/{dig(obj, 'spec.replicas', 0)}"
+    return f"{get_path(obj, 'status.readyReplicas', 0)}/{get_path(obj, 'spec.replicas', 0)}"
 
 
 def _service_ports(obj: FrozenJSON, _now: datetime) -> str:
     ports = []
-    for port in dig(obj, "spec.ports", []):
+    for port in get_path(obj, "spec.ports", []):
         node = f":{port['nodePort']}" if port.get("nodePort") else ""
         ports.append(f"{port.get('port')}{node}/{port.get('protocol', 'TCP')}")
     return ",".join(ports) or "<none>"
@@ -95,24 +95,24 @@ def _service_ports(obj: FrozenJSON, _now: datetime) -> str:
 def _external_ip(obj: FrozenJSON, _now: datetime) -> str:
     found = [
         entry.get("ip") or entry.get("hostname")
-        for entry in dig(obj, "status.loadBalancer.ingress", [])
+        for entry in get_path(obj, "status.loadBalancer.ingress", [])
     ]
-    if dig(obj, "spec.type") == "LoadBalancer" and not found:
+    if get_path(obj, "spec.type") == "LoadBalancer" and not found:
         return "<pending>"
-    return ",".join(filter(None, found)) or dig(obj, "spec.externalName") or "<none>"
+    return ",".join(filter(None, found)) or get_path(obj, "spec.externalName") or "<none>"
 
 
 def _ingress_hosts(obj: FrozenJSON, _now: datetime) -> str:
-    return ",".join(rule.get("host") or "*" for rule in dig(obj, "spec.rules", [])) or "*"
+    return ",".join(rule.get("host") or "*" for rule in get_path(obj, "spec.rules", [])) or "*"
 
 
 def _ingress_address(obj: FrozenJSON, _now: datetime) -> str:
-    found = dig(obj, "status.loadBalancer.ingress", [])
+    found = get_path(obj, "status.loadBalancer.ingress", [])
     return ",".join(entry.get("ip") or entry.get("hostname") or "" for entry in found)
 
 
 def _ingress_ports(obj: FrozenJSON, _now: datetime) -> str:
-    return "80, 443" if dig(obj, "spec.tls") else "80"
+    return "80, 443" if get_path(obj, "spec.tls") else "80"
 
 
 def _event_object(obj: FrozenJSON, _now: datetime) -> str:
@@ -122,7 +122,9 @@ def _event_object(obj: FrozenJSON, _now: datetime) -> str:
 
 def _first(*paths: str, default: Any = "") -> Cell:
     def cell(obj: FrozenJSON, _now: datetime) -> Any:
-        return next((value for path in paths if (value := dig(obj, path)) is not None), default)
+        return next(
+            (value for path in paths if (value := get_path(obj, path)) is not None), default
+        )
 
     return cell
 
@@ -144,7 +146,7 @@ def _since(*paths: str) -> Cell:
 def _node_status(obj: FrozenJSON, _now: datetime) -> str:
     ready = any(
         condition["type"] == "Ready" and condition["status"] == "True"
-        for condition in dig(obj, "status.conditions", [])
+        for condition in get_path(obj, "status.conditions", [])
     )
     return "Ready" if ready else "NotReady"
 
@@ -160,7 +162,7 @@ def _slice_addresses(obj: FrozenJSON, _now: datetime) -> str:
 
 
 def _role(obj: FrozenJSON, _now: datetime) -> str:
-    return f"{dig(obj, 'roleRef.kind', '')}/{dig(obj, 'roleRef.name', '')}"
+    return f"{get_path(obj, 'roleRef.kind', '')}/{get_path(obj, 'roleRef.name', '')}"
 
 
 _WORKLOAD_TABLES: dict[str, tuple[Column, ...]] = {

@@ -6,7 +6,7 @@ from typing import Any
 from rollouts.model.kinds import JSON, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.cel_rules import malformed_rules
 from rollouts.sandbox.apiserver.errors import Cause, shown
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.apiserver.registry import (
     Resource,
     ScalePaths,
@@ -63,7 +63,9 @@ def definition_causes(crd: FrozenJSON, current: FrozenJSON | None = None) -> lis
     spec = crd.get("spec") or {}
     required = ("group", "scope", "names", "versions")
     missing = [name for name in required if not spec.get(name)]
-    missing += [f"names.{name}" for name in ("plural", "kind") if not dig(spec, f"names.{name}")]
+    missing += [
+        f"names.{name}" for name in ("plural", "kind") if not get_path(spec, f"names.{name}")
+    ]
     found = [Cause(f"spec.{name}", "Required value", "FieldValueRequired") for name in missing]
     if found:
         return found
@@ -81,7 +83,7 @@ def definition_causes(crd: FrozenJSON, current: FrozenJSON | None = None) -> lis
             name = f"spec.versions[{number}].name"
             found.append(Cause(name, "Required value", "FieldValueRequired"))
         path = f"spec.versions[{number}].schema.openAPIV3Schema"
-        schema = dig(version, "schema.openAPIV3Schema")
+        schema = get_path(version, "schema.openAPIV3Schema")
         if not schema:
             found.append(Cause(path, "Required value: schemas are required", "FieldValueRequired"))
         else:
@@ -97,11 +99,11 @@ def _unusable(crd: FrozenJSON) -> Iterator[Cause]:
     if len(set(versions)) < len(versions):
         message = f"Invalid value: {shown(versions)}: must contain unique version names"
         yield Cause("spec.versions", message)
-    strategy = dig(spec, "conversion.strategy", "None")
+    strategy = get_path(spec, "conversion.strategy", "None")
     if strategy != "None":  # a real server takes Webhook too
         message = f'Unsupported value: {shown(strategy)}: supported values: "None"'
         yield Cause("spec.conversion.strategy", message, "FieldValueNotSupported")
-    for number, stored in enumerate(dig(crd, "status.storedVersions", [])):
+    for number, stored in enumerate(get_path(crd, "status.storedVersions", [])):
         if stored not in versions:
             where = f"status.storedVersions[{number}]"
             message = f"Invalid value: {shown(stored)}: missing from spec.versions; "
@@ -112,8 +114,8 @@ def _unusable(crd: FrozenJSON) -> Iterator[Cause]:
 def _moved(crd: FrozenJSON, current: FrozenJSON) -> Iterator[Cause]:
     """Yield what may not change once a definition is established."""
     for name in ("group", "scope", "names.plural", "names.kind"):
-        value = dig(crd["spec"], name)
-        if value != dig(current["spec"], name):
+        value = get_path(crd["spec"], name)
+        if value != get_path(current["spec"], name):
             yield Cause(f"spec.{name}", f"Invalid value: {shown(value)}: field is immutable")
 
 

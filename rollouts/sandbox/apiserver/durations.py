@@ -5,7 +5,7 @@ from typing import Any
 
 from rollouts.model.ages import short_age
 from rollouts.model.kinds import FrozenJSON
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 
 _UNKNOWN = "<unknown>"
 
@@ -19,4 +19,4 @@ def ago(moment: Any, now: datetime) -> str:
 
 
 def age(obj: FrozenJSON, now: datetime) -> str:
-    return ago(dig(obj, "metadata.creationTimestamp"), now)
+    return ago(get_path(obj, "metadata.creationTimestamp"), now)

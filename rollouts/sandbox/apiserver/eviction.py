@@ -11,7 +11,7 @@ from typing import Any
 from rollouts.model.kinds import DISRUPTION_BUDGET, JSON, POD, FrozenJSON
 from rollouts.sandbox.apiserver.answers import created
 from rollouts.sandbox.apiserver.errors import ApiError, conflict
-from rollouts.sandbox.apiserver.objects import dig, labels_of, timestamp
+from rollouts.sandbox.apiserver.objects import get_path, labels_of, timestamp
 from rollouts.sandbox.apiserver.requests import Call
 from rollouts.sandbox.apiserver.selectors import labels_match
 from rollouts.sandbox.apiserver.store import Store
@@ -32,7 +32,7 @@ def evicted(call: Call, body: Any, store: Store) -> JSON:
         raise ApiError(405, "the server does not allow this method on the requested resource")
     if not isinstance(body, dict) or body.get("kind", "Eviction") != "Eviction":
         raise ApiError(400, "the body of the request is no Eviction")
-    if dig(body, "metadata.name", name) != name:
+    if get_path(body, "metadata.name", name) != name:
         raise ApiError(400, "name in URL does not match name in Eviction object")
     options = body.get("deleteOptions") or {}
     pod = store.stored(call.resource, namespace, name)
@@ -55,7 +55,7 @@ def _check_preconditions(pod: FrozenJSON, options: FrozenJSON) -> None:
 
 def _needs_no_leave(pod: FrozenJSON) -> bool:
     """Return whether nothing is disrupted: it has ended, has not begun, or is going anyway."""
-    phase = dig(pod, "status.phase", "Pending")
+    phase = get_path(pod, "status.phase", "Pending")
     return phase in ("Succeeded", "Failed", "Pending") or "deletionTimestamp" in pod["metadata"]
 
 
@@ -83,19 +83,19 @@ def _take_leave(store: Store, pod: FrozenJSON, *, dry_run: bool) -> None:
 
 def is_about(budget: FrozenJSON, pod: FrozenJSON) -> bool:
     """Return whether a budget selects a pod; one without a selector selects none."""
-    selector = dig(budget, "spec.selector")
+    selector = get_path(budget, "spec.selector")
     return selector is not None and labels_match(selector, labels_of(pod))
 
 
 def _is_spare(pod: FrozenJSON, budget: FrozenJSON) -> bool:
     """Return whether a pod that is not ready may go: there are enough without it."""
-    conditions = dig(pod, "status.conditions", [])
+    conditions = get_path(pod, "status.conditions", [])
     if any(each["type"] == "Ready" and each["status"] == "True" for each in conditions):
         return False
-    if dig(budget, "spec.unhealthyPodEvictionPolicy") == "AlwaysAllow":
+    if get_path(budget, "spec.unhealthyPodEvictionPolicy") == "AlwaysAllow":
         return True
-    desired: int = dig(budget, "status.desiredHealthy", 0)
-    current: int = dig(budget, "status.currentHealthy", 0)
+    desired: int = get_path(budget, "status.desiredHealthy", 0)
+    current: int = get_path(budget, "status.currentHealthy", 0)
     return 0 < desired <= current
 
 

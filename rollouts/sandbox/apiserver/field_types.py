@@ -230,7 +230,7 @@ _MICROSECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d
 """A moment as a Lease has it (MicroTime): with six digits behind the point."""
 
 
-def misfit(body: FrozenJSON, kind: str) -> str:
+def type_error(body: FrozenJSON, kind: str) -> str:
     """
     Return which field of a body can't be decoded, in words; "" when all can.
 
@@ -246,7 +246,7 @@ def check_field_types(resource: Resource, body: FrozenJSON) -> None:
     Raises:
         ApiError: 400, one field does not fit.
     """
-    wrong = misfit(body, "" if resource.custom else resource.kind.name)
+    wrong = type_error(body, "" if resource.custom else resource.kind.name)
     if wrong:
         kind = resource.kind
         raise ApiError(

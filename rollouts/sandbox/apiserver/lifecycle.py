@@ -13,7 +13,7 @@ from rollouts.sandbox.apiserver import custom_resources
 from rollouts.sandbox.apiserver.builtins import NAMESPACE
 from rollouts.sandbox.apiserver.errors import ApiError, Cause, invalid, not_found
 from rollouts.sandbox.apiserver.etcd import Etcd
-from rollouts.sandbox.apiserver.objects import clone, dig, metadata, timestamp, without_nulls
+from rollouts.sandbox.apiserver.objects import clone, get_path, metadata, timestamp, without_nulls
 from rollouts.sandbox.apiserver.registry import Resource
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
@@ -161,7 +161,7 @@ def is_finished(obj: FrozenJSON) -> bool:
     meta = metadata(obj)
     if "deletionTimestamp" not in meta or meta.get("finalizers"):
         return False
-    if obj["kind"] == NAMESPACE.name and dig(obj, "spec.finalizers"):
+    if obj["kind"] == NAMESPACE.name and get_path(obj, "spec.finalizers"):
         return False
     return not meta.get("deletionGracePeriodSeconds")
 
@@ -211,7 +211,7 @@ def _grace_seconds(resource: Resource, current: FrozenJSON, grace: int | None) -
     spec = current.get("spec") or {}
     if resource.kind != POD or not spec.get("nodeName"):
         return 0
-    if dig(current, "status.phase") in ("Succeeded", "Failed"):
+    if get_path(current, "status.phase") in ("Succeeded", "Failed"):
         return 0
     own = spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
     return max(0, own if grace is None else grace)

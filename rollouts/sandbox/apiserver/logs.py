@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from rollouts.sandbox.apiserver.errors import ApiError
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.apiserver.requests import Call
 from rollouts.sandbox.apiserver.store import Store
 
@@ -24,7 +24,7 @@ async def serve_log(call: Call, store: Store) -> web.StreamResponse:
     """
     target = call.target
     pod = store.stored(call.resource, target.namespace, target.name)
-    containers = [container["name"] for container in dig(pod, "spec.containers", [])]
+    containers = [container["name"] for container in get_path(pod, "spec.containers", [])]
     container = call.asks("container") or (containers[0] if containers else "")
     if container not in containers:
         raise ApiError(400, f"container {container} is not valid for pod {target.name}")

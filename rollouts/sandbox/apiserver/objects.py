@@ -59,7 +59,7 @@ def labels_of(obj: FrozenJSON) -> dict[str, str]:
     return metadata(obj).get("labels") or {}
 
 
-def dig(obj: Any, path: str, default: Any = None) -> Any:
+def get_path(obj: Any, path: str, default: Any = None) -> Any:
     """Return what is at a dotted path, or `default` when a part of the path is absent or null."""
     for part in path.split("."):
         if not isinstance(obj, Mapping) or obj.get(part) is None:
@@ -68,7 +68,7 @@ def dig(obj: Any, path: str, default: Any = None) -> Any:
     return obj
 
 
-def bury(obj: JSON, path: str, value: Any) -> None:
+def set_path(obj: JSON, path: str, value: Any) -> None:
     """Put `value` at a dotted path, making the objects on the way."""
     *parents, last = path.split(".")
     for part in parents:

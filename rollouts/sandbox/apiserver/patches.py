@@ -31,10 +31,10 @@ def json_patch(target: FrozenJSON, operations: Any) -> Any:
     try:
         for operation in operations:
             patched = JsonPatch([_lenient(patched, operation)]).apply(patched)
-    except (JsonPatchException, JsonPointerException) as misfit:
+    except (JsonPatchException, JsonPointerException) as type_error:
         raise ApiError(
             422, "the server rejected our request due to an error in our request"
-        ) from misfit
+        ) from type_error
     return patched
 
 

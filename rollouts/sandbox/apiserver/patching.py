@@ -10,7 +10,7 @@ from rollouts.sandbox.apiserver.answers import answer
 from rollouts.sandbox.apiserver.apply import Application, applied
 from rollouts.sandbox.apiserver.bodies import check_name, checked_fields, named, unfit, writer_of
 from rollouts.sandbox.apiserver.errors import ApiError, Cause, conflict, invalid, not_found, shown
-from rollouts.sandbox.apiserver.field_types import misfit
+from rollouts.sandbox.apiserver.field_types import type_error
 from rollouts.sandbox.apiserver.listing import presented
 from rollouts.sandbox.apiserver.patches import json_patch, merge_patch
 from rollouts.sandbox.apiserver.rbac import Authorizer
@@ -127,7 +127,7 @@ def _scale_before(stored: FrozenJSON, resource: Resource) -> JSON:
 
 def _check_types(obj: Any, kind: str) -> None:
     """Raise the 422 that a patch gets which makes something of an object that can't be decoded."""
-    wrong = misfit(obj, kind) if isinstance(obj, dict) else ""
+    wrong = type_error(obj, kind) if isinstance(obj, dict) else ""
     if wrong:
         raise unfit(shown(obj), wrong)
 
@@ -135,7 +135,7 @@ def _check_types(obj: Any, kind: str) -> None:
 def _check_decodable(call: Call, config: JSON) -> None:
     """Raise the 500 that an apply gets of what its kind is not made of."""
     kind = call.resource.kind
-    wrong = misfit(config, "" if call.resource.custom else kind.name)
+    wrong = type_error(config, "" if call.resource.custom else kind.name)
     if wrong:
         of = f"{kind.group}/{kind.version}, Kind={kind.name}"
         where = f"{call.target.namespace}/{call.target.name}; {of}"

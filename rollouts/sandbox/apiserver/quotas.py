@@ -14,7 +14,7 @@ from rollouts.model.kinds import JSON, POD, SERVICE, FrozenJSON
 from rollouts.sandbox.apiserver.builtins import CONFIG_MAP, RESOURCE_QUOTA, SECRET
 from rollouts.sandbox.apiserver.errors import Cause, forbidden, qualified, shown
 from rollouts.sandbox.apiserver.etcd import Etcd
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.apiserver.registry import Resource
 
 log = structlog.get_logger()
@@ -38,13 +38,13 @@ def _names(resource: Resource) -> list[str]:
 def _used(etcd: Etcd, resource: Resource, name: str, namespace: str) -> int:
     found = etcd.scan(resource, namespace)
     if name == POD.plural:
-        found = [pod for pod in found if dig(pod, "status.phase") not in _ENDED]
+        found = [pod for pod in found if get_path(pod, "status.phase") not in _ENDED]
     return len(found)
 
 
 def completed(etcd: Etcd, quota: JSON) -> list[Cause]:
     """Fill in, in place, what there is of what a quota counts; return what is wrong with it."""
-    hard = {name: str(limit) for name, limit in dig(quota, "spec.hard", {}).items()}
+    hard = {name: str(limit) for name, limit in get_path(quota, "spec.hard", {}).items()}
     if hard:
         quota["spec"]["hard"] = hard
     resources = {name: each for each in etcd.registry for name in _names(each)}
@@ -75,7 +75,7 @@ def check_quotas(etcd: Etcd, resource: Resource, obj: FrozenJSON) -> None:
         return
     namespace = obj["metadata"]["namespace"]
     for quota in quotas_of(etcd, namespace):
-        hard = dig(quota, "spec.hard", {})
+        hard = get_path(quota, "spec.hard", {})
         used = {
             name: _used(etcd, resource, name, namespace)
             for name in sorted(_names(resource))

@@ -4,7 +4,7 @@ from typing import Any
 
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver.errors import ApiError, Cause, conflict, invalid, shown
-from rollouts.sandbox.apiserver.objects import bury, clone, dig
+from rollouts.sandbox.apiserver.objects import clone, get_path, set_path
 from rollouts.sandbox.apiserver.registry import Resource, ScalePaths
 from rollouts.sandbox.apiserver.selectors import selector_string
 
@@ -23,12 +23,12 @@ def scale_of(obj: FrozenJSON, resource: Resource) -> JSON:
     """
     paths, meta = _paths(resource), obj["metadata"]
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    status: JSON = {"replicas": dig(obj, paths.status, 0)}
-    selector = dig(obj, paths.selector) if paths.selector else None
+    status: JSON = {"replicas": get_path(obj, paths.status, 0)}
+    selector = get_path(obj, paths.selector) if paths.selector else None
     if selector:
         text = selector if isinstance(selector, str) else selector_string(selector)
         status["selector"] = text
-    replicas = dig(obj, paths.spec)
+    replicas = get_path(obj, paths.spec)
     if replicas is None:
         path = f".{paths.spec}"
         raise ApiError(
@@ -51,15 +51,15 @@ def scaled(obj: FrozenJSON, resource: Resource, scale: Any) -> JSON:
         ApiError: 422, replicas is no number from 0; 409, the Scale is of an older version.
     """
     kind, name = resource.kind, obj["metadata"]["name"]
-    wanted = dig(scale, "spec.replicas", 0)
+    wanted = get_path(scale, "spec.replicas", 0)
     if not isinstance(wanted, int) or wanted < 0:
         message = f"Invalid value: {shown(wanted)}: must be greater than or equal to 0"
         raise invalid("Scale", "autoscaling", name, [Cause("spec.replicas", message)])
-    version = dig(scale, "metadata.resourceVersion")
+    version = get_path(scale, "metadata.resourceVersion")
     if version and version != obj["metadata"]["resourceVersion"]:
         raise conflict(kind.plural, kind.group, name)
     if not isinstance(scale, dict):
         raise ApiError(400, "the body of the request is no object")
     copy: JSON = clone(obj)
-    bury(copy, _paths(resource).spec, wanted)
+    set_path(copy, _paths(resource).spec, wanted)
     return copy

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver.errors import ApiError
-from rollouts.sandbox.apiserver.objects import dig, labels_of
+from rollouts.sandbox.apiserver.objects import get_path, labels_of
 
 Match = Callable[[FrozenJSON], bool]
 
@@ -121,7 +121,7 @@ def field_selector(selector: str, plural: str) -> Match:
 def _field(obj: FrozenJSON, path: str) -> str:
     if path == "source":
         path = "source.component"
-    value = dig(obj, path, "")
+    value = get_path(obj, path, "")
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.apiserver import autoscalers, names
 from rollouts.sandbox.apiserver.errors import Cause, shown
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.apiserver.selectors import labels_match
 
 Causes = Iterator[Cause]
@@ -87,7 +87,7 @@ def _container(container: FrozenJSON, here: str) -> Causes:
         if not isinstance(value, str):
             yield _wrong(f"{field}.value", value, "must be a string")
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
-        port = dig(container, f"{name}.httpGet.port")
+        port = get_path(container, f"{name}.httpGet.port")
         if isinstance(port, int):
             yield from _port(f"{here}.{name}.httpGet.port", port)
 
@@ -123,7 +123,7 @@ def _fixed(spec: FrozenJSON, before: FrozenJSON) -> JSON:
 def _workload(obj: FrozenJSON, current: FrozenJSON | None) -> Causes:
     spec = obj.get("spec") or {}
     yield from _not_negative("spec.replicas", spec.get("replicas"))
-    selector, labels = spec.get("selector"), dig(spec, "template.metadata.labels", {})
+    selector, labels = spec.get("selector"), get_path(spec, "template.metadata.labels", {})
     yield from names.label_map("spec.template.metadata.labels", labels)
     if not selector:
         yield _required("spec.selector")
@@ -133,9 +133,9 @@ def _workload(obj: FrozenJSON, current: FrozenJSON | None) -> Causes:
         yield _wrong(
             "spec.template.metadata.labels", labels, "`selector` does not match template `labels`"
         )
-    if current is not None and selector != dig(current, "spec.selector"):
+    if current is not None and selector != get_path(current, "spec.selector"):
         yield _wrong("spec.selector", selector, "field is immutable")
-    yield from _pod_spec(dig(spec, "template.spec", {}), "spec.template.spec")
+    yield from _pod_spec(get_path(spec, "template.spec", {}), "spec.template.spec")
 
 
 def _service(obj: FrozenJSON, current: FrozenJSON | None) -> Causes:
@@ -149,7 +149,7 @@ def _service(obj: FrozenJSON, current: FrozenJSON | None) -> Causes:
     yield from names.label_map("spec.selector", spec.get("selector"))
     for number, port in enumerate(ports):
         yield from _service_port(port, f"spec.ports[{number}]", named=len(ports) > 1)
-    before = dig(current, "spec.clusterIP") if current else None
+    before = get_path(current, "spec.clusterIP") if current else None
     if before and spec.get("clusterIP") != before and not external:
         yield _wrong("spec.clusterIPs[0]", spec.get("clusterIP"), "may not change once set")
     if spec.get("type") not in ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"):
@@ -228,7 +228,7 @@ def _endpoint_slice(obj: FrozenJSON, _current: FrozenJSON | None) -> Causes:
 
 
 def _event(obj: FrozenJSON, _current: FrozenJSON | None) -> Causes:
-    about = dig(obj, "involvedObject.namespace", "")
+    about = get_path(obj, "involvedObject.namespace", "")
     where = obj["metadata"]["namespace"]
     if about != where and (about or where != "default"):
         yield _wrong("involvedObject.namespace", about, "does not match event.namespace")

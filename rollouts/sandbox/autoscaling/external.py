@@ -11,7 +11,7 @@ from typing import Protocol
 import aiohttp
 
 from rollouts.model.kinds import FrozenJSON
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.autoscaling.recommendation import NoMetrics
 from rollouts.sandbox.crds import SCALED_OBJECT
@@ -75,14 +75,14 @@ def promql(store: Store, namespace: str, metric: FrozenJSON) -> str:
     Raises:
         NoMetrics: it is a ScaledObject's, and that has no such trigger.
     """
-    labels: dict[str, str] = dict(dig(metric, "selector.matchLabels", {}))
+    labels: dict[str, str] = dict(get_path(metric, "selector.matchLabels", {}))
     owner = labels.pop(SCALED_OBJECT_LABEL, None)
     if owner is None:
         matchers = ",".join(f"{name}={json.dumps(value)}" for name, value in sorted(labels.items()))
         return f"{metric['name']}{{{matchers}}}"
     served = store.registry.served(SCALED_OBJECT)
     found = store.get(SCALED_OBJECT, namespace, owner) if served else None
-    for number, trigger in enumerate(dig(found or {}, "spec.triggers", [])):
+    for number, trigger in enumerate(get_path(found or {}, "spec.triggers", [])):
         if trigger_name(number, trigger) == metric["name"]:
-            return str(dig(trigger, "metadata.query", ""))
+            return str(get_path(trigger, "metadata.query", ""))
     raise NoMetrics(f"no matching metrics found for {metric['name']}")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rollouts.model.kinds import JSON, POD, FrozenJSON
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.apiserver.selectors import selector_string
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.autoscaling.external import Numbers, promql
@@ -113,7 +113,7 @@ class Meter:
 
     def _reading(self, pod: FrozenJSON, *, asked: bool) -> Reading | None:
         """Return what is known of a pod's CPU; None for one that does not count at all."""
-        phase, name = dig(pod, "status.phase"), pod["metadata"]["name"]
+        phase, name = get_path(pod, "status.phase"), pod["metadata"]["name"]
         usage = self._cpu.cores(pod)
         if is_going(pod) or phase in ("Failed", "Succeeded"):
             return None
@@ -124,7 +124,7 @@ class Meter:
 
     def _unready(self, pod: FrozenJSON) -> bool:
         """Return whether the pod's CPU says nothing yet: it is starting."""
-        found, began = condition(pod, "Ready"), dig(pod, "status.startTime")
+        found, began = condition(pod, "Ready"), get_path(pod, "status.startTime")
         if found is None or began is None:
             return True
         now, since, born = self._store.now(), parsed(found["lastTransitionTime"]), parsed(began)

@@ -16,7 +16,7 @@ import structlog
 
 from rollouts.model.kinds import AUTOSCALER, JSON, FrozenJSON
 from rollouts.sandbox.apiserver.errors import ApiError
-from rollouts.sandbox.apiserver.objects import dig, timestamp
+from rollouts.sandbox.apiserver.objects import get_path, timestamp
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.autoscaling.external import SCALED_OBJECT_LABEL, Numbers, trigger_name
 from rollouts.sandbox.autoscaling.recommendation import NoMetrics
@@ -160,12 +160,12 @@ class ScaledObjects:
 
     def _is_over(self, scaled: FrozenJSON) -> bool:
         """Return whether it has been inactive for its cooldown period."""
-        since = dig(scaled, "status.lastActiveTime") or scaled["metadata"]["creationTimestamp"]
+        since = get_path(scaled, "status.lastActiveTime") or scaled["metadata"]["creationTimestamp"]
         return self._store.now() - parsed(since) >= _cooldown(scaled)
 
     def _last_active(self, scaled: FrozenJSON) -> JSON:
         """Return what the status says of this moment; a while ago is near enough to be kept."""
-        now, since = self._store.now(), dig(scaled, "status.lastActiveTime")
+        now, since = self._store.now(), get_path(scaled, "status.lastActiveTime")
         near = min(_NEAR, _cooldown(scaled) / 2)
         return {"lastActiveTime": since if since and now - parsed(since) < near else timestamp(now)}
 
@@ -185,7 +185,7 @@ def _cooldown(scaled: FrozenJSON) -> timedelta:
 
 def autoscaler_name(scaled: FrozenJSON) -> str:
     """Return the name of a ScaledObject's autoscaler, its own choice or KEDA's."""
-    own = dig(scaled, "spec.advanced.horizontalPodAutoscalerConfig.name")
+    own = get_path(scaled, "spec.advanced.horizontalPodAutoscalerConfig.name")
     return str(own or f"keda-hpa-{scaled['metadata']['name']}")
 
 
@@ -219,7 +219,7 @@ def autoscaler(scaled: FrozenJSON, metrics: list[JSON]) -> JSON:
         "maxReplicas": spec.get("maxReplicaCount") or _MOST_REPLICAS,
         "metrics": metrics,
     }
-    behaviour = dig(spec, "advanced.horizontalPodAutoscalerConfig.behavior")
+    behaviour = get_path(spec, "advanced.horizontalPodAutoscalerConfig.behavior")
     if behaviour:
         wanted["behavior"] = behaviour
     owned = {

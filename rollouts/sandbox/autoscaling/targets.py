@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rollouts.model.kinds import JSON, POD, FrozenJSON
 from rollouts.sandbox.apiserver.errors import ApiError
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.apiserver.registry import Resource
 from rollouts.sandbox.apiserver.scale import scale_of, scaled
 from rollouts.sandbox.apiserver.selectors import label_selector
@@ -64,9 +64,9 @@ def target_of(store: Store, namespace: str, reference: FrozenJSON) -> Target:
         resource,
         namespace,
         name,
-        dig(scale, "spec.replicas", 0),
-        dig(scale, "status.replicas", 0),
-        dig(scale, "status.selector", ""),
+        get_path(scale, "spec.replicas", 0),
+        get_path(scale, "status.replicas", 0),
+        get_path(scale, "status.selector", ""),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rollouts.model.kinds import FrozenJSON
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 
 _SCHEME = "process://"
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -49,7 +49,7 @@ class CpuUsage:
 
     def cores(self, pod: FrozenJSON) -> float | None:
         """Return how many cores the pod uses; None until it has been looked at for a while."""
-        containers = dig(pod, "status.containerStatuses", [])
+        containers = get_path(pod, "status.containerStatuses", [])
         used = [
             self._cores(pod["metadata"]["uid"], each.get("containerID", "")) for each in containers
         ]

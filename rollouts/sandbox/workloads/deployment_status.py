@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from rollouts.model.kinds import JSON, FrozenJSON
-from rollouts.sandbox.apiserver.objects import dig, timestamp
+from rollouts.sandbox.apiserver.objects import get_path, timestamp
 from rollouts.sandbox.workloads.objects import condition, parsed
 from rollouts.sandbox.workloads.rolling_update import limits
 
@@ -46,7 +46,7 @@ def until_deadline(owner: FrozenJSON, now: datetime) -> float | None:
 
 
 def _sum(sets: Sequence[FrozenJSON], field: str) -> int:
-    return sum(dig(found, f"status.{field}", 0) for found in sets)
+    return sum(get_path(found, f"status.{field}", 0) for found in sets)
 
 
 def _wanted(sets: Sequence[FrozenJSON]) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from rollouts.model.kinds import DEPLOYMENT, JSON, POD, REPLICA_SET, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.etcd import Change
-from rollouts.sandbox.apiserver.objects import clone, dig, labels_of
+from rollouts.sandbox.apiserver.objects import clone, get_path, labels_of
 from rollouts.sandbox.apiserver.selectors import labels_match
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.workloads.control_loop import Key
@@ -75,7 +75,11 @@ class Deployments:
         self._scale(owner, new, sets)
         sets = self._claim(owner)
         again = self._finish(key, _current(owner, sets), sets)
-        return _POLL_SECONDS if dig(owner, "spec.strategy.type") == "Recreate" and again else again
+        return (
+            _POLL_SECONDS
+            if get_path(owner, "spec.strategy.type") == "Recreate" and again
+            else again
+        )
 
     def _claim(self, owner: FrozenJSON) -> list[JSON]:
         """Adopt and release; return the Deployment's ReplicaSets, oldest revision first."""
@@ -131,7 +135,7 @@ class Deployments:
         if spec.get("paused") or new is None:
             only = used[0] if len(used) == 1 else new if not used else None
             sizes = {only["metadata"]["name"]: spec.get("replicas", 1)} if only else {}
-        elif dig(spec, "strategy.type") == "Recreate":
+        elif get_path(spec, "strategy.type") == "Recreate":
             sizes = self._recreate(owner, new, old)
         else:
             sizes = next_sizes(_size(new), [_size(found) for found in old], limits(spec))
@@ -173,7 +177,7 @@ class Deployments:
             for found in sets
             if (new is None or uid_of(found) != uid_of(new))
             and not found["spec"].get("replicas", 1)
-            and not dig(found, "status.replicas", 0)
+            and not get_path(found, "status.replicas", 0)
             and not is_going(found)
         ]
         surplus = len(unused) - owner["spec"].get("revisionHistoryLimit", 10)
@@ -220,7 +224,7 @@ def _current(owner: FrozenJSON, sets: list[JSON]) -> JSON | None:
     """Return the ReplicaSet that has the Deployment's template."""
     for found in sets:
         template = clone(found["spec"]["template"])
-        (dig(template, "metadata.labels") or {}).pop(HASH_LABEL, None)
+        (get_path(template, "metadata.labels") or {}).pop(HASH_LABEL, None)
         if template == _labelled(owner["spec"]["template"]):
             return found
     return None
@@ -236,5 +240,5 @@ def _size(replica_set: FrozenJSON) -> Size:
     return Size(
         replica_set["metadata"]["name"],
         replica_set["spec"].get("replicas", 1),
-        dig(replica_set, "status.availableReplicas", 0),
+        get_path(replica_set, "status.availableReplicas", 0),
     )

@@ -21,7 +21,7 @@ from rollouts.model.kinds import (
 )
 from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.eviction import is_about
-from rollouts.sandbox.apiserver.objects import dig, timestamp
+from rollouts.sandbox.apiserver.objects import get_path, timestamp
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.workloads.control_loop import Key
 from rollouts.sandbox.workloads.objects import (
@@ -114,7 +114,7 @@ class Disruptions:
                 break
             found = self._store.get(kind, namespace, reference["name"]) or found
             reference = controller_of(found) if found else None
-        return (found["metadata"]["uid"], dig(found, "spec.replicas", 1)) if found else None
+        return (found["metadata"]["uid"], get_path(found, "spec.replicas", 1)) if found else None
 
 
 def amount(value: int | str, whole: int) -> int:
@@ -127,7 +127,7 @@ def amount(value: int | str, whole: int) -> int:
 def _still_there(budget: FrozenJSON, pods: list[JSON], now: datetime) -> dict[str, str]:
     """Return the pods whose eviction was allowed a moment ago, and which nobody has deleted yet."""
     present = {pod["metadata"]["name"] for pod in pods if not is_going(pod)}
-    marked: dict[str, str] = dig(budget, "status.disruptedPods", {})
+    marked: dict[str, str] = get_path(budget, "status.disruptedPods", {})
     return {
         name: since
         for name, since in marked.items()
@@ -143,4 +143,4 @@ def _conditions(budget: FrozenJSON, allowed: int, now: datetime) -> list[JSON]:
         "message": "",
         "observedGeneration": budget["metadata"]["generation"],
     }
-    return merged_conditions(dig(budget, "status.conditions", []), [condition], timestamp(now))
+    return merged_conditions(get_path(budget, "status.conditions", []), [condition], timestamp(now))

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from rollouts.model.kinds import ENDPOINT_SLICE, JSON, POD, SERVICE, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.etcd import Change
-from rollouts.sandbox.apiserver.objects import dig, labels_of
+from rollouts.sandbox.apiserver.objects import get_path, labels_of
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.workloads.control_loop import Key
 from rollouts.sandbox.workloads.objects import (
@@ -105,7 +105,10 @@ def slices(service: FrozenJSON, pods: Iterable[FrozenJSON]) -> list[JSON]:
     """Return the slices that a Service should have; always at least one."""
     groups: dict[Ports, list[JSON]] = defaultdict(list)
     for pod in pods:
-        if dig(pod, "status.podIP") and dig(pod, "status.phase") not in ("Succeeded", "Failed"):
+        if get_path(pod, "status.podIP") and get_path(pod, "status.phase") not in (
+            "Succeeded",
+            "Failed",
+        ):
             groups[ports_of(service, pod)].append(endpoint(service, pod))
     groups = groups or {(): []}
     return [

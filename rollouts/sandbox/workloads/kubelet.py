@@ -13,7 +13,7 @@ import structlog
 
 from rollouts.model.kinds import POD, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.etcd import Change, utc_now
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.cluster import insist
 from rollouts.sandbox.workloads.addresses import Addresses
 from rollouts.sandbox.workloads.container import PodRuntime
@@ -52,7 +52,7 @@ class Kubelet:
             return None
         if is_going(pod):
             self._do(pod, self._let_go(pod))
-        elif dig(pod, "status.phase") not in ("Succeeded", "Failed"):
+        elif get_path(pod, "status.phase") not in ("Succeeded", "Failed"):
             self._begin(pod)
         return None
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rollouts.model.kinds import HASH_LABEL, JSON, FrozenJSON
-from rollouts.sandbox.apiserver.objects import dig, labels_of
+from rollouts.sandbox.apiserver.objects import get_path, labels_of
 
 DEMO_APP = (sys.executable, "-P", "-m", "rollouts.sandbox.demo_app")
 DEFAULT_PORT = 8080
@@ -58,7 +58,7 @@ def launch(pod: FrozenJSON, container: FrozenJSON, data: Data) -> Launch:
     meta = pod["metadata"]
     env = {
         "HOSTNAME": meta["name"],
-        "POD_IP": dig(pod, "status.podIP", ""),
+        "POD_IP": get_path(pod, "status.podIP", ""),
         "POD_NAME": meta["name"],
         "POD_NAMESPACE": meta["namespace"],
     }
@@ -158,7 +158,7 @@ def field(pod: FrozenJSON, path: str) -> str:
         path = "status.podIP"
     if path not in _FIELDS:
         raise ConfigError(f"unsupported fieldPath: {path}")
-    return str(dig(pod, path, ""))
+    return str(get_path(pod, path, ""))
 
 
 _FIELDS = (

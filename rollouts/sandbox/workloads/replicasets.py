@@ -14,7 +14,7 @@ from datetime import datetime
 from rollouts.model.kinds import JSON, POD, REPLICA_SET, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.etcd import Change
-from rollouts.sandbox.apiserver.objects import dig, labels_of, timestamp
+from rollouts.sandbox.apiserver.objects import get_path, labels_of, timestamp
 from rollouts.sandbox.apiserver.selectors import labels_match
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.workloads.control_loop import Key
@@ -145,10 +145,12 @@ def worth(pod: FrozenJSON) -> tuple[float, ...]:
     one node, so nothing is spread; and times are compared as they are, not by magnitude.
     """
     ready = ready_since(pod)
-    restarts = [each.get("restartCount", 0) for each in dig(pod, "status.containerStatuses", [])]
+    restarts = [
+        each.get("restartCount", 0) for each in get_path(pod, "status.containerStatuses", [])
+    ]
     return (
-        bool(dig(pod, "spec.nodeName")),
-        _PHASES.get(dig(pod, "status.phase", ""), 1),
+        bool(get_path(pod, "spec.nodeName")),
+        _PHASES.get(get_path(pod, "status.phase", ""), 1),
         ready is not None,
         _deletion_cost(pod),
         -ready.timestamp() if ready else 0,
@@ -164,7 +166,7 @@ def _deletion_cost(pod: FrozenJSON) -> int:
 
 def counted(owner: FrozenJSON, pods: list[JSON], now: datetime) -> JSON:
     """Return the numbers of a ReplicaSet's status; as in Kubernetes, a zero is left out."""
-    labels = dig(owner, "spec.template.metadata.labels", {})
+    labels = get_path(owner, "spec.template.metadata.labels", {})
     wait = owner["spec"].get("minReadySeconds", 0)
     ready = [since for pod in pods if (since := ready_since(pod)) is not None]
     numbers = {

@@ -30,7 +30,7 @@ _FIELD = "spec.strategy.canary.trafficRouting.nginx.stableIngresses"
 def findings(context: RoutingContext) -> Iterator[Finding]:
     """Yield them, of the named Ingresses in the order of the spec, then of others."""
     reached: set[tuple[str, str]] = set()
-    for index, stable in enumerate(context.said_to(NginxRouting).stable_ingresses):
+    for index, stable in enumerate(context.settings_of(NginxRouting).stable_ingresses):
         field = f"{_FIELD}[{index}]"
         ingress = context.of(INGRESS).get(stable)
         if ingress is None or is_going(ingress):
@@ -54,7 +54,7 @@ def _of_stable(context: RoutingContext, stable: str, ingress: FrozenJSON) -> Ite
         yield _no_rule(stable, ingress, context.spec)
     elif falls_back_to(ingress, context.spec.stable_service):
         yield _default(stable, context.spec)
-    prefix = context.said_to(NginxRouting).annotation_prefix
+    prefix = context.settings_of(NginxRouting).annotation_prefix
     ingresses = context.of(INGRESS)
     canary = ingresses.get(canary_name(stable, context.rollout, ingresses))
     if canary is not None and not is_ours(canary, context.rollout):
@@ -65,7 +65,8 @@ def _of_stable(context: RoutingContext, stable: str, ingress: FrozenJSON) -> Ite
         )
     if upstream.sticks(ingress, prefix):
         yield _affinity(
-            stable, legacy=upstream.behaviour(ingress, context.said_to(NginxRouting)) == "legacy"
+            stable,
+            legacy=upstream.behaviour(ingress, context.settings_of(NginxRouting)) == "legacy",
         )
     yield from upstream.findings(stable, ingress, prefix, context.spec.stable_service)
 
@@ -108,7 +109,7 @@ def _default(name: str, spec: RolloutSpec) -> Finding:
 
 def _others(context: RoutingContext, reached: set[tuple[str, str]]) -> Iterator[Finding]:
     """Yield what other Ingresses do to our hosts, paths and Service."""
-    spec, routing = context.spec, context.said_to(NginxRouting)
+    spec, routing = context.spec, context.settings_of(NginxRouting)
     for found, ingress in sorted(context.of(INGRESS).items()):
         if found in routing.stable_ingresses or is_ours(ingress, context.rollout):
             continue

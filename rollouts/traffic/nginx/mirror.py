@@ -37,7 +37,7 @@ _HTTP_PORT = 80
 
 def changes(context: RoutingContext, split: Split) -> list[Change]:
     """Return the changes after which the user's Ingresses mirror as `split` says, and no others."""
-    prefix, found = context.said_to(NginxRouting).annotation_prefix, []
+    prefix, found = context.settings_of(NginxRouting).annotation_prefix, []
     for name, ingress in sorted(context.of(INGRESS).items()):
         now = annotation(ingress, prefix, KEY)
         wanted = _wanted(context, name, ingress, split)
@@ -54,14 +54,14 @@ def changes(context: RoutingContext, split: Split) -> list[Change]:
 
 def exists(context: RoutingContext) -> bool:
     """Return whether any Ingress mirrors to our canary."""
-    prefix = context.said_to(NginxRouting).annotation_prefix
+    prefix = context.settings_of(NginxRouting).annotation_prefix
     values = (annotation(each, prefix, KEY) for each in context.of(INGRESS).values())
     return any(value is not None and is_ours(context, value) for value in values)
 
 
 def shaped(context: RoutingContext, wanted: Split) -> bool:
     """Return whether the Ingresses mirror as `wanted` says."""
-    prefix = context.said_to(NginxRouting).annotation_prefix
+    prefix = context.settings_of(NginxRouting).annotation_prefix
     for name, ingress in context.of(INGRESS).items():
         now, target = annotation(ingress, prefix, KEY), _wanted(context, name, ingress, wanted)
         ours = now is not None and is_ours(context, now)
@@ -86,7 +86,7 @@ def is_ours(context: RoutingContext, value: str) -> bool:
 
 def findings(context: RoutingContext) -> Iterator[Finding]:
     """Yield what is in the way of the mirror routes that some step sets."""
-    spec, prefix = context.spec, context.said_to(NginxRouting).annotation_prefix
+    spec, prefix = context.spec, context.settings_of(NginxRouting).annotation_prefix
     if not any(step.set_mirror_route is not None for step in spec.steps):
         return
     for name, ingress in sorted(_stable(context).items()):
@@ -123,20 +123,20 @@ def findings(context: RoutingContext) -> Iterator[Finding]:
 
 
 def _wanted(context: RoutingContext, name: str, ingress: FrozenJSON, split: Split) -> str | None:
-    if name not in context.said_to(NginxRouting).stable_ingresses or not mirrors(split):
+    if name not in context.settings_of(NginxRouting).stable_ingresses or not mirrors(split):
         return None
     return _target(context, ingress)
 
 
 def _stable(context: RoutingContext) -> Mapping[str, JSON]:
     """Return the stable Ingresses that are there."""
-    named = context.said_to(NginxRouting).stable_ingresses
+    named = context.settings_of(NginxRouting).stable_ingresses
     return {
         name: each
         for name, each in context.of(INGRESS).items()
         if name in named
         and not is_going(each)
-        and not is_canary(each, context.said_to(NginxRouting).annotation_prefix)
+        and not is_canary(each, context.settings_of(NginxRouting).annotation_prefix)
     }
 
 

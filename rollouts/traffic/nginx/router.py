@@ -47,7 +47,7 @@ class Nginx(Router):
 
     def observe(self, context: RoutingContext, wanted: Split) -> Route:
         """Return what the canary Ingresses say now, and everything that is found in the Ingresses."""
-        expected, routing = _expected(context), context.said_to(NginxRouting)
+        expected, routing = _expected(context), context.settings_of(NginxRouting)
         ours = {name: each for name, each in _owned(context).items() if not is_going(each)}
         weights = {_weight(ours[name], routing) if name in ours else None for name in expected}
         if not any(name in ours for name in expected):
@@ -96,13 +96,13 @@ class Nginx(Router):
 
 def _expected(context: RoutingContext) -> dict[str, str]:
     """Return the stable Ingress that each of our canary Ingresses is made from, by the latter's name."""
-    names, found = context.said_to(NginxRouting).stable_ingresses, context.of(INGRESS)
+    names, found = context.settings_of(NginxRouting).stable_ingresses, context.of(INGRESS)
     return {canary_name(stable, context.rollout, found): stable for stable in names}
 
 
 def _owned(context: RoutingContext) -> dict[str, JSON]:
     """Return the canary Ingresses that exist and are this Rollout's, orphans included."""
-    names, prefix = _expected(context), context.said_to(NginxRouting).annotation_prefix
+    names, prefix = _expected(context), context.settings_of(NginxRouting).annotation_prefix
     return {
         name: each
         for name, each in sorted(context.of(INGRESS).items())
@@ -131,7 +131,7 @@ def _canary(
     context: RoutingContext, name: str, like: FrozenJSON, rules: list[JSON], split: Split
 ) -> JSON:
     """Return the canary Ingress of this name, of the same class as `like`, and to a Service as its own."""
-    routing = context.said_to(NginxRouting)
+    routing = context.settings_of(NginxRouting)
     prefix = routing.annotation_prefix
     legacy_class = annotations(like).get(_LEGACY_CLASS)
     legacy = {_LEGACY_CLASS: legacy_class} if legacy_class is not None else {}
@@ -191,7 +191,7 @@ def _without_foreign_annotations(context: RoutingContext, body: FrozenJSON) -> C
     present = context.of(INGRESS).get(metadata["name"])
     if present is None:
         return None
-    found = _of_canary(present, context.said_to(NginxRouting).annotation_prefix)
+    found = _of_canary(present, context.settings_of(NginxRouting).annotation_prefix)
     foreign = [key for key in found if key not in metadata["annotations"]]
     if not foreign:
         return None
@@ -223,8 +223,8 @@ def _reach(ingress: FrozenJSON, routing: NginxRouting) -> int:
 
 def _shaped(context: RoutingContext, ours: dict[str, JSON], wanted: Split) -> bool:
     """Return whether those that ought to be there have the header rules of `wanted`, and no others."""
-    prefix = context.said_to(NginxRouting).annotation_prefix
-    asked = _header_rules(_annotations(context.said_to(NginxRouting), wanted), prefix)
+    prefix = context.settings_of(NginxRouting).annotation_prefix
+    asked = _header_rules(_annotations(context.settings_of(NginxRouting), wanted), prefix)
     allowed = [asked] if wanted.headers else [asked, {}]
     return all(
         _header_rules(annotations(ours[name]), prefix) in allowed
@@ -241,10 +241,10 @@ def _header_rules(found: JSON, prefix: str) -> dict[str, str]:
 
 def _intact(context: RoutingContext, ingress: FrozenJSON, wanted: Split) -> bool:
     """Return whether it is what we would write, at whatever weight it has, with a header route or none."""
-    weight = _weight(ingress, context.said_to(NginxRouting))
+    weight = _weight(ingress, context.settings_of(NginxRouting))
     if weight is None:
         return False
-    name, prefix = ingress["metadata"]["name"], context.said_to(NginxRouting).annotation_prefix
+    name, prefix = ingress["metadata"]["name"], context.settings_of(NginxRouting).annotation_prefix
     routes = [(route,) for route in headers.header_routes(context.spec)]
     shapes = [Split(weight, cut_off=True), Split(weight), Split(weight, wanted.headers)]
     shapes += [Split(weight, route) for route in routes]

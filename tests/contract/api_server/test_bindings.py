@@ -2,7 +2,7 @@
 
 from rollouts.model.kinds import JSON, POD
 from rollouts.sandbox.apiserver.builtins import NAMESPACE
-from rollouts.sandbox.apiserver.objects import dig
+from rollouts.sandbox.apiserver.objects import get_path
 from tests.contract.api_server.objects import NOBODY, pod
 from tests.contract.api_server.wire import Answer, Wire
 
@@ -29,7 +29,7 @@ async def test_a_pod_is_put_on_a_node_once(wire: Wire) -> None:
     assert (done.status, done.body["kind"], done.body["status"]) == (201, "Status", "Success")
     found = (await wire.get(wire.of(POD, "web-1"))).body
     assert found["spec"]["nodeName"] == "sandbox"
-    (condition,) = dig(found, "status.conditions")
+    (condition,) = get_path(found, "status.conditions")
     assert (condition["type"], condition["status"]) == ("PodScheduled", "True")
     again = await bind(wire)
     assert again.status == 409

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.judge.counters import Beginning, Counter, advance, boundary, falls, quantile
+from rollouts.judge.counters import Counter, CounterStart, advance, boundary, falls, quantile
 
 SINCE = 100.0
-BORN, MET = Beginning(SINCE, from_zero=True), Beginning(SINCE)
+BORN, MET = CounterStart(SINCE, from_zero=True), CounterStart(SINCE)
 steps = st.lists(st.tuples(st.integers(0, 50), st.booleans()), min_size=1, max_size=40)
 Moves = list[tuple[int, bool]]
 
@@ -109,7 +109,7 @@ def test_what_goes_with_a_series_that_fell_began_anew_with_it() -> None:
 
     assert resets == {105.0}
     assert falls(Counter(99.0, 50.0), [(105.0, 40.0)]) == resets
-    assert advance(None, quick, Beginning(SINCE, resets=resets)) == Counter(105.0, 30.0, 30.0)
+    assert advance(None, quick, CounterStart(SINCE, resets=resets)) == Counter(105.0, 30.0, 30.0)
 
 
 @pytest.mark.parametrize("nonsense", [math.nan, math.inf, -math.inf])

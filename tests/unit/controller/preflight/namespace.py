@@ -111,7 +111,7 @@ def with_metadata(obj: JSON, **metadata: Any) -> JSON:
     return changed
 
 
-def surroundings(*objects: JSON, of: JSON | None = None) -> tuple[Snapshot, JSON]:
+def snapshot_of(*objects: JSON, of: JSON | None = None) -> tuple[Snapshot, JSON]:
     """Return these objects, with a Service if none is given, around the Rollout; and that."""
     cluster, given = Snapshot(), copy.deepcopy([*objects, of or rollout()])
     if not any(each["kind"] == "Service" for each in objects):
@@ -123,7 +123,7 @@ def surroundings(*objects: JSON, of: JSON | None = None) -> tuple[Snapshot, JSON
 
 def findings(*objects: JSON, of: JSON | None = None) -> list[Finding]:
     """Return what is found around the Rollout when there are these objects, and a Service if none is given."""
-    cluster, released = surroundings(*objects, of=of)
+    cluster, released = snapshot_of(*objects, of=of)
     return list(preflight.findings(cluster, released, parse_rollout(released)))
 
 

@@ -22,7 +22,7 @@ from rollouts.traffic.gateway.policies import (
     SECURITY_POLICY,
     TRAFFIC_POLICY,
 )
-from tests.unit.controller.preflight.namespace import CANARY, named, rollout, surroundings
+from tests.unit.controller.preflight.namespace import CANARY, named, rollout, snapshot_of
 
 OWN = "web-checkout-canary"
 HEADERS = [{"headerName": "X-Canary", "headerValue": {"exact": "yes"}}]
@@ -52,7 +52,7 @@ def route(labels: JSON | None = None) -> JSON:
 
 def findings(*objects: JSON, of: JSON) -> list[Finding]:
     """Return what the routers find that is about policies."""
-    cluster, released = surroundings(*objects, of=of)
+    cluster, released = snapshot_of(*objects, of=of)
     context = routing_context(cluster, released, parse_rollout(released))
     every = routers.observe(context, Split()).findings
     return [each for each in every if each.reason.startswith("Policy")]

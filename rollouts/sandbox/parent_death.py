@@ -1,7 +1,7 @@
 """
 Run a program that the kernel kills when the process that started it dies.
 
-    python -I -S tether.py PARENT_PID PROGRAM [ARGUMENT…]
+    python -I -S parent_death.py PARENT_PID PROGRAM [ARGUMENT…]
 
 Between fork and exec nothing of ours runs in the child (no `preexec_fn`): this small
 program asks for the signal in its own name and then becomes PROGRAM; the request outlives

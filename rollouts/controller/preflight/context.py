@@ -40,7 +40,7 @@ class Reads(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class PreflightContext:
     """One Rollout, and what is around it."""
 
     cluster: Reads
@@ -51,7 +51,7 @@ class Surroundings:
 
     @classmethod
     def of(cls, cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> Self:
-        """Return the surroundings of a Rollout; its template is empty while its Deployment is not there."""
+        """Return the context of a Rollout; its template is empty while its Deployment is not there."""
         template: FrozenJSON | None = spec.template
         if spec.workload_ref is not None:
             namespace = rollout["metadata"]["namespace"]
