@@ -5,14 +5,15 @@ A key is worked on by one worker at a time. Added while it waits, it still count
 added while it is worked on, it is worked on again after. A key that fails comes back after
 a delay that doubles, with jitter; a change of its objects brings it back at once.
 
-What is urgent waits for nobody: a write may take half a minute, and a worker waits for it. So
-there are as many workers again that take only that, and the others take it first.
+A write may take half a minute, and a worker waits for it. So what is urgent has workers of its
+own, and neither waits for the other: not what has to go back for the writes of others, and not
+all others for retreats that hang.
 """
 
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from rollouts.backoff import Backoff
 from rollouts.model.rollout_key import Key
@@ -21,30 +22,41 @@ Handler = Callable[[Key], Awaitable[None]]
 
 
 RETRY = Backoff(first_seconds=0.5, longest_seconds=60.0)
+URGENT_WORKERS = 4
+"""So many times more workers take what is urgent: as a rule they are idle, but what hangs one of them hangs many."""
+
+
+class _Lane:
+    """Keys that wait for the same workers, each once."""
+
+    def __init__(self) -> None:
+        self.keys: dict[Key, None] = {}
+        self.changed = asyncio.Event()
+
+    def add(self, key: Key) -> None:
+        self.keys[key] = None
+        self.changed.set()
 
 
 class WorkQueue:
-    """See the module. Belongs to one event loop; `is_urgent` is asked about keys that have to wait."""
+    """See the module. Belongs to one event loop; `is_urgent` is asked about each key that is added."""
 
     def __init__(
         self, backoff: Backoff | None = None, is_urgent: Callable[[Key], bool] = lambda _: False
     ) -> None:
         self._backoff = backoff or RETRY
         self._is_urgent = is_urgent
-        self._workers = 0
         self._random = random.Random()
-        self._ready: dict[Key, None] = {}
-        self._urgent: dict[Key, None] = {}
+        self._ready, self._urgent = _Lane(), _Lane()
         self._busy: set[Key] = set()
         self._again: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
-        self._changed = asyncio.Event()
         self._closed = False
 
     def __len__(self) -> int:
         """Return how many keys wait for a worker now."""
-        return len(self._ready) + len(self._urgent) + len(self._again)
+        return len(self._ready.keys) + len(self._urgent.keys) + len(self._again)
 
     def add(self, key: Key) -> None:
         """Have `key` worked on as soon as a worker is free."""
@@ -52,17 +64,13 @@ class WorkQueue:
             return
         if key in self._busy:
             self._again.add(key)
+        elif key in self._urgent.keys:
             return
-        if self._has_to_wait() and self._is_urgent(key):
-            self._ready.pop(key, None)
-            self._urgent[key] = None
-        elif key not in self._urgent:
-            self._ready[key] = None
-        self._changed.set()
-
-    def _has_to_wait(self) -> bool:
-        """Return whether no worker is free for one more."""
-        return len(self._busy) + len(self._ready) >= self._workers
+        elif self._is_urgent(key):
+            self._ready.keys.pop(key, None)
+            self._urgent.add(key)
+        else:
+            self._ready.add(key)
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Add `key` after `seconds`; of several such wishes the earliest wins."""
@@ -100,15 +108,15 @@ class WorkQueue:
         """
         Hand out keys to `workers` at once until `close`; then return when they have finished.
 
-        When all of them are busy, as many more are handed what is urgent.
+        What is urgent is handed to `URGENT_WORKERS` times as many others.
         """
-        self._workers = workers
         async with asyncio.TaskGroup() as group:
             for number in range(workers):
-                either = (self._urgent, self._ready)
-                group.create_task(self._worker(handle, either), name=f"worker {number}")
-                alone = (self._urgent,)
-                group.create_task(self._worker(handle, alone), name=f"urgent worker {number}")
+                group.create_task(self._worker(handle, self._ready), name=f"worker {number}")
+            for number in range(URGENT_WORKERS * workers):
+                group.create_task(
+                    self._worker(handle, self._urgent), name=f"urgent worker {number}"
+                )
 
     def close(self) -> None:
         """Hand out no more keys: what is in hand is finished, the rest is dropped."""
@@ -116,13 +124,13 @@ class WorkQueue:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        self._ready.clear()
-        self._urgent.clear()
         self._again.clear()
-        self._changed.set()
+        for lane in (self._ready, self._urgent):
+            lane.keys.clear()
+            lane.changed.set()
 
-    async def _worker(self, handle: Handler, lanes: Sequence[dict[Key, None]]) -> None:
-        while (key := await self._next(lanes)) is not None:
+    async def _worker(self, handle: Handler, lane: _Lane) -> None:
+        while (key := await self._next(lane)) is not None:
             self._busy.add(key)
             # What is decided now says anew when to look again.
             timer = self._timers.pop(key, None)
@@ -138,16 +146,15 @@ class WorkQueue:
                     self._again.discard(key)
                     self.add(key)
 
-    async def _next(self, lanes: Sequence[dict[Key, None]]) -> Key | None:
-        """Return the key that waits longest in the first of the lanes that has one; None at the end."""
-        while not any(lanes):
+    async def _next(self, lane: _Lane) -> Key | None:
+        """Return the key that waits longest; None at the end."""
+        while not lane.keys:
             if self._closed:
                 return None
-            self._changed.clear()
-            await self._changed.wait()
-        lane = next(filter(None, lanes))
-        key = next(iter(lane))
-        del lane[key]
+            lane.changed.clear()
+            await lane.changed.wait()
+        key = next(iter(lane.keys))
+        del lane.keys[key]
         return key
 
     def _ring(self, key: Key) -> None:

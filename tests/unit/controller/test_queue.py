@@ -229,3 +229,19 @@ async def test_what_turns_urgent_while_it_waits_is_worked_on_once() -> None:
         recorder.gates[A].set()
         await recorder.until(2)
     assert recorder.seen == [B, A]
+
+
+async def test_what_is_urgent_and_hangs_keeps_no_other_from_its_turn() -> None:
+    """Such as retreats whose webhook is down, which are tried again and again: more of them than workers."""
+    retreats = {Key("shop", f"retreat-{number}") for number in range(60)}
+    queue, recorder = WorkQueue(is_urgent=retreats.__contains__), Recorder()
+    recorder.gates = {key: asyncio.Event() for key in retreats}
+    async with working(queue, recorder):
+        for key in sorted(retreats):
+            queue.add(key)
+        await recorder.until(busy=2)
+        queue.add(A)
+        await recorder.until(1)
+        assert recorder.seen == [A]
+        for gate in recorder.gates.values():
+            gate.set()
