@@ -80,8 +80,8 @@ class CounterReader:
         self._jobs: dict[str, str] = {}
         """Which job is counted of each process."""
         self._selector = ""
-        self._ends: Ends = {}
-        """Up to where native histograms were counted by the last read."""
+        self._ends: Mapping[bool, Ends] = {True: {}, False: {}}
+        """Up to where native histograms were counted by the last read: the canary's, and stable's."""
         self._seen_at: datetime | None = None
         self._at_once = timedelta(seconds=MOST_SECONDS_AT_ONCE)
 
@@ -124,14 +124,18 @@ class CounterReader:
         classic, problem = fit(await self._series(source, until, window))
         native = await self._natives(source, until, window, classic)
         asked, read_until = self._metric.question, self.read_until.timestamp()
-        ends = widest_ends(native, asked.bounds, self._ends)
-        if known and is_counted_otherwise(native, self._ends, ends, read_until):
-            self._ends, self.read_until = ends, self._exposed_at
-            return None
-        standing_in, wrong = fit(as_classic(native, asked.name, asked.bounds, ends))
+        ends, before = dict(self._ends), self._ends
+        stand_ins: list[Series] = []
+        for arm, found in self._by_arm(native).items():
+            ends[arm] = widest_ends(found, asked.bounds, before[arm])
+            if known and is_counted_otherwise(found, before[arm], ends[arm], read_until):
+                self._ends, self.read_until = ends, self._exposed_at
+                return None
+            stand_ins += as_classic(found, asked.name, asked.bounds, ends[arm])
+        standing_in, wrong = fit(stand_ins)
         problem = problem or wrong
         single, copies = one_of_each((*classic, *standing_in), self._replica_labels)
-        note = "; ".join(filter(None, (copies, where_judged(asked.bounds, ends))))
+        note = "; ".join(filter(None, (copies, where_judged(asked.bounds, ends[True]))))
         ups = await self._ups(source, until, window)
         answered = [_answered(each) for each in ups]
         jobs = dict(self._jobs)
@@ -220,6 +224,13 @@ class CounterReader:
             if any(each.histograms for each in alone):
                 return alone
         return []
+
+    def _by_arm(self, found: Iterable[Series]) -> dict[bool, list[Series]]:
+        """Return the series of the canary, and those of stable: neither's buckets say anything of the other's."""
+        result: dict[bool, list[Series]] = {True: [], False: []}
+        for each in found:
+            result[self._metric.meaning(each.labels).canary].append(each)
+        return result
 
     async def _ups(
         self, source: CounterSource, until: datetime, window: float

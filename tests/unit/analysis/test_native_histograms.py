@@ -181,6 +181,35 @@ async def test_buckets_that_become_wider_in_the_middle_are_counted_as_if_they_al
     await bench.monitor.close()
 
 
+COARSE = {(0.25, 0.5): 90, (8.0, math.inf): 2}
+SHORT = {(0.0, 10.0): 90, (10.0, math.inf): 2}
+
+
+@pytest.mark.parametrize(
+    ("limit", "stable", "canary"),
+    [
+        ("300ms", COARSE, {(0.25, 0.3): 30, (0.3, 0.36): 10}),
+        ("15s", SHORT, {(0.0, 15.0): 30, (15.0, 60.0): 10}),
+    ],
+    ids=["wider", "shorter"],
+)
+async def test_stables_buckets_are_nothing_to_a_canary_s(
+    limit: str, stable: dict[tuple[float, float], float], canary: dict[tuple[float, float], float]
+) -> None:
+    """Stable has run for weeks, and its library has made them wider; or the release has new ones."""
+    bench = NativeBench({"name": "p90", "latency": {"quantile": 0.9, "max": limit}})
+    bench.metrics.observe(NAME, stable, **bench.pod("stable", 1))
+    await bench.expose()
+    bench.begin("canary")
+    await bench.wait(15)
+    bench.metrics.observe(NAME, canary, **bench.pod("canary", 1))
+    await bench.wait(30)
+    found = bench.measured("p90")
+    assert (found.error, found.canary) == ("", Counts(40, 10))
+    assert "judged at" not in found.note
+    await bench.monitor.close()
+
+
 async def test_a_limit_above_the_largest_bound_can_t_be_told() -> None:
     bench = NativeBench({"name": "p90", "latency": {"quantile": 0.9, "max": "15s"}})
     bench.metrics.observe(NAME, {(5.0, 10.0): 9}, **bench.pod("stable", 1))
