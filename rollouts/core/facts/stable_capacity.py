@@ -12,6 +12,7 @@ from rollouts.core.facts.traffic import (
     is_forced,
     least_weight,
     next_weight,
+    service_is_outdated,
     stable_is_down,
     stable_is_failing,
     stand_in,
@@ -139,10 +140,13 @@ def may_take_over(world: World, status: RolloutStatus) -> bool:
     """
     Return whether the current revision is to have what one before it keeps while stable is out.
 
-    It gets that with its first weight, as much as it is, once it has the pods for it. Before no user is to reach it.
+    It gets that with its first weight, as much as it is, once it has the pods for it, and nothing is in the
+    way of a weight. Before no user is to reach it.
     """
-    canary = world.replica_set(status.current_revision)
-    if canary is None or not _is_kept_by_another(world, status):
+    canary, service = world.replica_set(status.current_revision), world.canary_service
+    if canary is None or service is None or not _is_kept_by_another(world, status):
+        return False
+    if world.observed.route.blockers or service_is_outdated(world, status, service):
         return False
     return status.weights.desired > 0 and canary.available >= _carried_pods(world, status)
 

@@ -1,10 +1,12 @@
 """What the routes may say while stable answers nobody: who keeps its traffic, and who takes it over."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from rollouts.core.plan.actions import SelectRevision, SetWeight
+from rollouts.core.plan.actions import SelectRevision, SetWeight, SyncService
+from rollouts.model.finding import Finding
 from rollouts.model.route import Route, Split
 from rollouts.model.status import Retiring, Revision, Weights
 from tests.unit.core.worlds import (
@@ -128,6 +130,21 @@ def takes_over(scene: Scene) -> bool:
 def test_a_fix_takes_over_all_of_it_with_its_first_weight() -> None:
     """There is no other way to begin: the canary Service leads to one of them, and stable answers nobody."""
     assert takes_over(overtaken(weights=Weights(desired=5)))
+
+
+@pytest.mark.parametrize("why", ["ports", "blocked"])
+def test_a_fix_takes_nothing_over_that_no_weight_could_give_it(why: str) -> None:
+    """Its Service leads where stable's pods listened before, and a policy may refuse to change that."""
+    scene = overtaken(weights=Weights(desired=5)).evolve(replica_set("third", 4))
+    led = scene.observed.services["checkout-canary"]
+    if why == "ports":
+        scene = scene.serving(canary=replace(led, ours=True, is_outdated=True))
+    else:
+        found = Finding("error", "SecondCanary", "another is there")
+        scene = scene.with_(route=Route(exists=True, weight=25, highest=25, findings=(found,)))
+    decision = scene.decide()
+    assert SelectRevision("checkout-canary", "third") not in decision.actions
+    assert (SyncService("checkout-canary") in decision.actions) == (why == "ports")
 
 
 @pytest.mark.parametrize(
