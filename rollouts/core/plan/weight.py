@@ -76,8 +76,8 @@ def _back(world: World, status: RolloutStatus) -> Iterator[Action]:
 def _end_route(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what removes the routing objects, or leaves them nothing until they may go."""
     route = world.observed.route
-    if not route.exists:
-        return
+    if not route.exists or put_back_waits(world, status):
+        return  # without a split of a mesh there may be pods that answer
     if route_has_ended(world, status):
         yield RemoveRoute()
     elif (route.highest > 0 or not route.intact) and not _needs_route(world, status):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.core.plan.actions import SelectRevision, SetWeight, SyncService
+from rollouts.core.plan.actions import RemoveRoute, SelectRevision, SetWeight, SyncService
 from rollouts.model.finding import Finding
 from rollouts.model.route import Route, Split
 from rollouts.model.status import Retiring, Revision, Weights
@@ -17,6 +17,7 @@ from tests.unit.core.worlds import (
     evidence,
     replica_set,
     service,
+    settled,
     spec_of,
     told,
     under_way,
@@ -175,6 +176,21 @@ def test_a_route_that_would_lead_to_nobody_is_put_back_when_stable_answers(chang
     assert "DriftCorrected" not in told(decision)
     back = scene.after(decision).evolve(replica_set(OLD, 4)).decide()
     assert [each.split.percent for each in back.actions if isinstance(each, SetWeight)] == [0]
+
+
+@pytest.mark.parametrize("endpoints", [4, 0], ids=["shown still", "gone"])
+def test_at_rest_a_route_that_would_lead_to_nobody_is_put_back_when_stable_answers(
+    endpoints: int,
+) -> None:
+    """Pods are told before endpoints: those that are shown may answer nobody any more."""
+    missing = Route(exists=True, weight=None, highest=1, intact=False)
+    rested = service("checkout-canary", OLD, oldhash=endpoints)
+    scene = settled(route=missing).serving(
+        stable=service("checkout", OLD, oldhash=endpoints), canary=rested
+    )
+    assert scene.evolve(replica_set(OLD, 4, 0)).decide().actions == ()
+    answers = scene.serving(stable=service("checkout", OLD, oldhash=4))
+    assert answers.decide().actions == (RemoveRoute(),)
 
 
 def test_what_is_taken_from_the_revision_before_was_put_there_by_nobody_else() -> None:
