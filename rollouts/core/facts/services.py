@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from rollouts.core.facts.traffic import routes_are_missing
 from rollouts.core.facts.workload import way_back_waits_for
 from rollouts.core.world import Service, World, carrier_of, describe, under_way
 from rollouts.model.finding import Finding, Severity
@@ -17,7 +18,9 @@ def is_reached(world: World, hash_: str) -> bool:
     if any(each.selected_hash == hash_ for each in unnamed_services(world)):
         return True
     leads_to_it = canary is None or canary.selected_hash in ("", hash_)
-    return leads_to_it and carrier_of(world.spec).live_route(world).highest > 0
+    route = carrier_of(world.spec).live_route(world)
+    # Without its TrafficSplit a root Service leads to whatever pods it selects itself.
+    return route.highest > 0 and (leads_to_it or routes_are_missing(route))
 
 
 def may_narrow(world: World, status: RolloutStatus, service: Service) -> bool:

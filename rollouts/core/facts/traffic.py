@@ -136,11 +136,11 @@ def _given(route: Route) -> int:
     """
     if route.weight is not None:
         return route.weight
-    counts = route.highest == 1 and (route.is_cut or route.said == {0} or _is_missing(route))
+    counts = route.highest == 1 and (route.is_cut or route.said == {0} or routes_are_missing(route))
     return 0 if counts else route.highest
 
 
-def _is_missing(route: Route) -> bool:
+def routes_are_missing(route: Route) -> bool:
     """Return whether some routes are missing, or not as written, and what there is sends the canary nothing."""
     sends = route.highest > 1 or bool(route.said - {0})
     return route.weight is None and not route.intact and not route.is_cut and not sends
@@ -153,7 +153,7 @@ def put_back_waits(world: World, status: RolloutStatus) -> bool:
     Stable has no ready pod, so that all they would do is send requests to nobody. Without a TrafficSplit its root
     Service leads to its own endpoints, which may be pods that answer.
     """
-    missing = _is_missing(carrier_of(world.spec).live_route(world))
+    missing = routes_are_missing(carrier_of(world.spec).live_route(world))
     return missing and stable_is_down(world, status) and not is_forced(world, status)
 
 

@@ -193,6 +193,18 @@ def test_at_rest_a_route_that_would_lead_to_nobody_is_put_back_when_stable_answe
     assert answers.decide().actions == (RemoveRoute(),)
 
 
+def test_pods_that_a_mesh_without_its_split_may_ask_have_their_delay_anew() -> None:
+    """Its root Service selects them by itself: those of a revision that was left, too."""
+    left = [Retiring(hash=NEW, delay_seconds=30, at=at(1))]
+    scene = settled(retiring=left).evolve(replica_set(NEW, 1))
+    scene = scene.serving(canary=service("checkout-canary", OLD, oldhash=4))
+    missing = scene.with_(route=Route(exists=True, weight=None, highest=1, intact=False))
+    asked = missing.decide()
+    assert asked.status.retiring == [Retiring(hash=NEW, delay_seconds=30)]
+    back = scene.after(asked).decide()
+    assert [each.at for each in back.status.retiring] == [at(31)]
+
+
 def test_what_is_taken_from_the_revision_before_was_put_there_by_nobody_else() -> None:
     """It was rolled back, too, and stable is back."""
     decided = overtaken().commanded("abort").decide()
