@@ -7,6 +7,9 @@ its last successful renewal, on its own monotonic clock, and stops leading after
 unchanged for the whole of its longer duration. So clocks need not agree, only run at the
 same speed. What is still being written when leading ends is given up before the Lease can
 be taken (`seconds_left`). Needs the verbs get, create and patch on leases.
+
+A renewal is one request: it is bound to the resourceVersion of our last write, so that it succeeds
+only when nobody has written since. Where that may be so, the Lease is read again first.
 """
 
 import asyncio
@@ -70,6 +73,7 @@ class Lease:
         self._monotonic = monotonic or (lambda: asyncio.get_running_loop().time())
         self._renewed_at: float | None = None
         self._holder = ""
+        self._held: JSON | None = None
         self._seen_version = ""
         self._seen_at = 0.0
         self._lost = asyncio.Event()
@@ -157,8 +161,13 @@ class Lease:
     async def _try(self) -> bool:
         """Take or renew the Lease, and return whether it is ours now."""
         asked_at = self._monotonic()
+        held, self._held = (
+            self._held,
+            None,
+        )  # until the answer is here, whether it was written is open
         try:
-            taken = await self._take()
+            taken = held is not None and await self._write(held, self._renewal())
+            taken = taken or await self._take()
         except RolloutsError as error:
             log.warning("lease not read or written", lease=str(self._ref), problem=str(error))
             return False
@@ -177,25 +186,22 @@ class Lease:
         self._note(holder, lease)
         if holder not in {"", self.identity} and not self._ran_out(spec):
             return False
-        changes: JSON = {
-            "holderIdentity": self.identity,
-            "leaseDurationSeconds": round(self._timing.duration_seconds) or 1,
-            "renewTime": _now(),
-        }
+        changes = self._renewal()
         if holder != self.identity:
             changes["acquireTime"] = changes["renewTime"]
             changes["leaseTransitions"] = int(spec.get("leaseTransitions") or 0) + 1
         return await self._write(lease, changes)
 
-    async def _create(self) -> bool:
-        at = _now()
-        spec = {
+    def _renewal(self) -> JSON:
+        return {
             "holderIdentity": self.identity,
             "leaseDurationSeconds": round(self._timing.duration_seconds) or 1,
-            "acquireTime": at,
-            "renewTime": at,
-            "leaseTransitions": 0,
+            "renewTime": _now(),
         }
+
+    async def _create(self) -> bool:
+        spec = self._renewal()
+        spec |= {"acquireTime": spec["renewTime"], "leaseTransitions": 0}
         body = {
             "apiVersion": LEASE.api_version,
             "kind": LEASE.name,
@@ -203,7 +209,7 @@ class Lease:
             "spec": spec,
         }
         try:
-            await self._connection.request(
+            self._held = await self._connection.request(
                 "POST",
                 collection_path(LEASE, self._ref.namespace),
                 body=body,
@@ -214,17 +220,18 @@ class Lease:
         return True
 
     async def _write(self, lease: JSON, spec: JSON) -> bool:
+        """Change the Lease that was read, or written by us, and return whether nobody else had by then."""
         version = lease["metadata"]["resourceVersion"]
         try:
-            await self._connection.request(
+            self._held = await self._connection.request(
                 "PATCH",
                 object_path(self._ref),
                 body={"metadata": {"resourceVersion": version}, "spec": spec},
                 content_type="application/merge-patch+json",
                 timeout_seconds=REQUEST_TIMEOUT_SECONDS,
             )
-        except Conflict:
-            return False  # another candidate was faster
+        except (Conflict, NotFound):
+            return False  # somebody else was faster
         return True
 
     def _note(self, holder: str, lease: JSON) -> None:

@@ -115,7 +115,7 @@ async def test_a_renewal_that_breaks_ends_leading(
     lease = candidate(connection, "one", hand)
     await lease.acquire()
     answer = web.json_response(nonsense)
-    api.tricks.append(lambda request: answer if request.method == "GET" else None)
+    api.tricks.append(lambda request: answer if request.method == "PATCH" else None)
     async with asyncio.timeout(10):
         await lease.lost()
     assert not lease.is_leading()
@@ -134,6 +134,33 @@ async def test_a_hiccup_does_not_end_leading(
     await until(lambda: not failures)
     tries = len(api.requests) + 4
     await until(lambda: len(api.requests) > tries)
+    assert lease.is_leading()
+    await lease.release()
+
+
+async def test_a_renewal_is_one_request(
+    api: FakeApiServer, connection: Connection, hand: Hand
+) -> None:
+    lease = candidate(connection, "one", hand)
+    await lease.acquire()
+    begin = len(api.requests)
+    await until(lambda: len(api.requests) >= begin + 5)
+    assert set(api.requests[begin:]) == {("PATCH", PATH)}
+    await lease.release()
+
+
+async def test_a_lease_that_others_write_to_or_remove_is_read_again(
+    api: FakeApiServer, connection: Connection, hand: Hand
+) -> None:
+    """Somebody annotates it, such as a backup: it still is ours."""
+    lease = candidate(connection, "one", hand)
+    await lease.acquire()
+    api.put(PATH, api.objects[PATH])
+    renewed = api.objects[PATH]["spec"]["renewTime"]
+    await until(lambda: api.objects[PATH]["spec"]["renewTime"] != renewed)
+    del api.objects[PATH]
+    await until(lambda: PATH in api.objects)
+    assert holder(api) == "one"
     assert lease.is_leading()
     await lease.release()
 
