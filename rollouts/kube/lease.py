@@ -161,10 +161,8 @@ class Lease:
     async def _try(self) -> bool:
         """Take or renew the Lease, and return whether it is ours now."""
         asked_at = self._monotonic()
-        held, self._held = (
-            self._held,
-            None,
-        )  # until the answer is here, whether it was written is open
+        # Until the answer is here, nobody knows whether it was written.
+        held, self._held = self._held, None
         try:
             taken = held is not None and await self._write(held, self._renewal())
             taken = taken or await self._take()
