@@ -178,12 +178,17 @@ class KindCache:
                 self._wrote[part] = max(version or 0, self._wrote.get(part, 0))
         return self._store(obj)
 
-    def deleted(self, ref: Ref) -> list[Ref]:
-        """Drop an object that a delete of ours ended; late events of the watch don't bring it back."""
+    def deleted(self, ref: Ref, uid: str) -> list[Ref]:
+        """
+        Drop an object that a delete of ours ended; late events of the watch don't bring it back.
+
+        The next one of its name stays, which the watch may have shown already; without a `uid` any is meant.
+        """
         obj = self.get(ref.namespace, ref.name)
-        if obj is None:
+        cached = "" if obj is None else obj["metadata"].get("uid", "")
+        if obj is None or uid not in ("", cached):
             return []
-        self._deleted_uids[obj["metadata"].get("uid", "")] = ref
+        self._deleted_uids[cached] = ref
         return self._drop(ref)
 
     def trimmed(self, obj: FrozenJSON) -> JSON:

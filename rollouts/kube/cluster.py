@@ -220,7 +220,7 @@ class KubeCluster:
         if _still_there(answer):
             self._take(ref.kind, answer)
         elif cache := self._caches.get(ref.kind):
-            self._tell(cache.deleted(ref))
+            self._tell(cache.deleted(ref, uid))
 
     async def _evict(self, ref: Ref) -> None:
         metadata = {"namespace": ref.namespace, "name": ref.name}

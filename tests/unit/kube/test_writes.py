@@ -74,6 +74,20 @@ async def test_a_deleted_object_does_not_come_back_by_a_late_event(
     await cluster.write(Delete(pod("a")))
 
 
+async def test_the_end_of_an_object_is_not_that_of_the_next_one_of_its_name(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    """The watch may tell of both before the delete is answered."""
+    api.put(A, {"metadata": {"uid": "next"}})
+    changes = await started(cluster, api)
+    api.tricks.append(lambda each: status(404, "gone") if each.method == "DELETE" else None)
+    await cluster.write(Delete(pod("a"), "before"))
+    assert cluster.get(pod("a")) is not None
+    api.put(A, {"metadata": {"uid": "next"}, "spec": {"x": 1}})
+    assert await anext(changes) == pod("a")
+    assert (cluster.get(pod("a")) or {})["spec"] == {"x": 1}
+
+
 async def test_a_write_that_changes_nothing_makes_no_request(
     api: FakeApiServer, cluster: KubeCluster
 ) -> None:
