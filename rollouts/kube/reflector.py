@@ -31,6 +31,8 @@ from rollouts.model.kinds import JSON, Kind, Ref
 log = structlog.get_logger(__name__)
 
 PAGE_SIZE = 500
+REFUSALS = 5
+"""So often in a row is refused what is not for us: some seconds, in which an API server that starts has read the roles."""
 
 
 class Audience(Protocol):
@@ -117,6 +119,7 @@ class Reflector:
         self._version = ""
         self._watching = False
         self._failures = 0
+        self._refusals = 0
 
     async def run(self) -> None:
         """List and watch until cancelled."""
@@ -138,7 +141,7 @@ class Reflector:
                 await self._rest()
             except RolloutsError as error:
                 self._note(error)
-                await self._rest(error)
+                await self._rest(getattr(error, "after_seconds", None) or 0.0)
             except Exception as error:
                 log.exception("reflector failed, listing again", kind=str(self.kind))
                 self.problem = f"{type(error).__name__}: {error}"
@@ -155,18 +158,19 @@ class Reflector:
             if self._untried == 0:
                 self.synced.set()
             self._untried = max(0, self._untried - 1)
-        if isinstance(error, Forbidden) and not self._cache.kept.needed:
+        self._refusals = self._refusals + 1 if isinstance(error, Forbidden) else 0
+        if self._refusals >= REFUSALS and not self._cache.kept.needed:
             self.synced.set()
         goes_on = self._watching and not isinstance(error, Malformed) and self._failures < 5
         if not goes_on:
             self._version = ""
 
-    async def _rest(self, error: Exception | None = None) -> None:
+    async def _rest(self, after_seconds: float = 0.0) -> None:
         self._failures += 1
         pace = self._pace
-        backoff = pace.when_refused if isinstance(error, Forbidden) else pace.backoff
-        after = min(getattr(error, "after_seconds", None) or 0.0, pace.refused_delay_seconds)
-        await asyncio.sleep(max(backoff.delay(self._failures, self._random), after))
+        backoff = pace.when_refused if self._refusals else pace.backoff
+        delay = backoff.delay(self._refusals or self._failures, self._random)
+        await asyncio.sleep(max(delay, min(after_seconds, pace.refused_delay_seconds)))
 
     async def _list(self) -> None:
         items: list[JSON] = []
@@ -236,7 +240,7 @@ class Reflector:
     def _succeeded(self) -> None:
         """Start the back-off anew; a list alone does not, as each watch after it may expire."""
         self._restored()
-        self._failures = 0
+        self._failures = self._refusals = 0
 
 
 def parse_event(line: bytes) -> tuple[str, JSON]:

@@ -208,6 +208,18 @@ async def test_who_refuses_for_a_moment_as_an_api_server_that_starts_is_asked_ag
     await cluster.stop()
 
 
+async def test_who_refuses_for_a_moment_is_asked_again_soon_also_after_a_long_outage(
+    api: FakeApiServer, tmp_path: Path
+) -> None:
+    codes = [403, 403, *[503] * 14]
+    api.tricks.append(lambda _: status(codes.pop(), "not yet") if codes else None)
+    pace = Pace(first_delay_seconds=0.01, longest_delay_seconds=0.02)
+    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], {POD: Scope()}, pace=pace)
+    async with asyncio.timeout(10):
+        await cluster.start()
+    await cluster.stop()
+
+
 async def test_a_missing_permission_keeps_start_waiting_and_is_reported(
     api: FakeApiServer, cluster: KubeCluster
 ) -> None:

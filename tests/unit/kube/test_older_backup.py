@@ -124,6 +124,40 @@ async def test_nothing_is_written_until_all_is_known_anew(
     assert spec(both, "b") == "new"
 
 
+async def test_a_kind_that_is_refused_for_a_moment_is_waited_for_too(
+    api: FakeApiServer, tmp_path: Path
+) -> None:
+    """An API server that starts refuses all, also what it will allow: what is known of it is of the lost future."""
+    kinds = {POD: Scope(), SERVICE: Scope(needed=False)}
+    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, pace=QUICK)
+    await cluster.start()
+    await until(lambda: api.watching == 2)
+    before, version = dict(api.objects), api.version
+    api.put(A, {"spec": "lost"})
+    api.put(WEB, {"spec": "lost"})
+    service = Ref(SERVICE, "shop", "web")
+    await until(lambda: spec(cluster) == "lost" and cluster.get(service) is not None)
+    await cannot_be_reached(api, cluster)
+    api.come_back(before, version)
+    refusals = [403]
+
+    def starts(request: web.Request) -> web.Response | None:
+        if request.path != SERVICES:
+            return None
+        begun = "older backup" in " ".join(cluster.problems())
+        return status(refusals.pop() if refusals and begun else 503, "starts")
+
+    api.tricks[:] = [starts]
+    await until(lambda: not refusals)
+    asked = api.count("GET", SERVICES)
+    await until(lambda: api.count("GET", SERVICES) > asked)
+    with pytest.raises(Unavailable, match="older backup"):
+        await cluster.write(Patch(pod("b"), {"spec": "new"}))
+    api.tricks.clear()
+    await until(lambda: cluster.get(service) is None)
+    await cluster.stop()
+
+
 def _cut_off(request: web.Request, path: str) -> web.Response | None:
     """Let no watch of these begin, once they were not listed."""
     watch = request.path == path and request.query.get("watch")
