@@ -108,8 +108,8 @@ class KubeCluster:
         return self._watches.problems()
 
     def synced(self) -> bool:
-        """Return whether every cache has been filled once."""
-        return self._watches.synced
+        """Return whether every cache has been filled; not while all are read again, and nothing is written."""
+        return self._watches.synced and not self._watches.beginning_anew
 
     def get(self, ref: Ref) -> JSON | None:
         return self._cache(ref.kind).get(ref.namespace, ref.name)

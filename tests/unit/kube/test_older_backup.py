@@ -158,6 +158,24 @@ async def test_a_kind_that_is_refused_for_a_moment_is_waited_for_too(
     await cluster.stop()
 
 
+async def test_it_is_not_ready_until_all_is_known_anew(
+    api: FakeApiServer, both: KubeCluster
+) -> None:
+    await both.start()
+    await until(lambda: api.watching == 2)
+    before, version = dict(api.objects), api.version
+    api.put(A, {"spec": "lost"})
+    await until(lambda: spec(both) == "lost")
+    assert both.synced()
+    await cannot_be_reached(api, both)
+    api.come_back(before, version)
+    api.tricks[:] = [lambda each: status(503, "away") if each.path == SERVICES else None]
+    await until(lambda: both.get(pod("a")) is None)
+    assert not both.synced()
+    api.tricks.clear()
+    await until(both.synced)
+
+
 def _cut_off(request: web.Request, path: str) -> web.Response | None:
     """Let no watch of these begin, once they were not listed."""
     watch = request.path == path and request.query.get("watch")
