@@ -81,10 +81,10 @@ class Controller:
             feeding.cancel()
             stopping.cancel()
             await asyncio.gather(feeding, stopping, return_exceptions=True)
-            await self._monitor.close()
             await asyncio.wait([working], timeout=patience_seconds)
             working.cancel()  # whoever comes next carries on from any write
             await asyncio.gather(working, return_exceptions=True)
+            await self._monitor.close()
             await self._notifications.close()
         for task in (feeding, working):
             if not task.cancelled() and (error := task.exception()) is not None:

@@ -183,6 +183,30 @@ async def test_a_write_that_hangs_does_not_keep_it_from_stopping() -> None:
     assert cut_off == tried
 
 
+async def test_nothing_is_measured_after_the_end_whatever_was_in_hand() -> None:
+    """What is written meanwhile may be that a canary has got traffic."""
+    running, held = Running(), list[Write]()
+    do_write = running.cluster.write
+
+    def names() -> set[str]:
+        return {task.get_name().split()[0] for task in asyncio.all_tasks()}
+
+    async def exposed_at_the_end(write: Write) -> None:
+        status = write.body.get("status") or {} if isinstance(write, Patch) else {}
+        if status.get("exposedAt"):
+            held.append(write)
+            await until(lambda: "changes" not in names())
+        await do_write(write)
+
+    running.put(successCriteria=[{"name": "errors", "errorRate": {"max": "1%"}}])
+    async with running.at_work():
+        await running.until(lambda: running.status().get("phase") == "Healthy")
+        running.cluster.write = exposed_at_the_end  # type: ignore[method-assign]
+        running.cluster.edit(KEY.ref, {"spec": {"template": template("shop:2")}})
+        await running.until(lambda: bool(held))
+    assert "measures" not in names()
+
+
 async def test_an_abort_waits_for_no_writes_of_others() -> None:
     """All workers wait for answers, as when a webhook for Events hangs, or a quota is looked up for long."""
     running, held = Running(), list[str]()
