@@ -123,7 +123,21 @@ class Scope:
     """
 
 
-class Cluster(Protocol):
+class Reads(Protocol):
+    """The half of a cluster that is looked at. What it returns nobody changes: one that has changed is another object."""
+
+    def get(self, ref: Ref) -> JSON | None:
+        """Return the object as last seen, or None."""
+        ...
+
+    def select(
+        self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None
+    ) -> list[JSON]:
+        """Return the namespace's objects (all namespaces for "") whose labels include `labels`."""
+        ...
+
+
+class Cluster(Reads, Protocol):
     """
     The cluster: reads come from watch caches and cost no request, writes go to the API server.
 
@@ -133,16 +147,6 @@ class Cluster(Protocol):
     What a write returned is in the cache when `write` returns, so that a reconcile
     never acts on a state that is older than its own last write.
     """
-
-    def get(self, ref: Ref) -> JSON | None:
-        """Return the object as last seen, or None. The caller must not change it."""
-        ...
-
-    def select(
-        self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None
-    ) -> list[JSON]:
-        """Return the namespace's objects (all namespaces for "") whose labels include `labels`."""
-        ...
 
     async def write(self, write: Write) -> None:
         """

@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollouts.controller import workload
+from rollouts.controller.observations import Observations
 from rollouts.controller.observe import observe
 from rollouts.controller.parsed import Written
+from rollouts.controller.viewpoint import Viewpoint
 from rollouts.core.effective_spec import Edit, EffectiveSpec, effective_spec
 from rollouts.core.facts import release_has_ended
 from rollouts.core.template import template_hash
@@ -16,11 +18,11 @@ from rollouts.model.kinds import FrozenJSON
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.model.unchecked_json import mapping
-from rollouts.ports import Cluster
+from rollouts.ports import Reads
 
 
 def find_effective_spec(
-    cluster: Cluster, rollout: FrozenJSON, written: Written, status: RolloutStatus, now: datetime
+    cluster: Reads, rollout: FrozenJSON, written: Written, status: RolloutStatus, now: datetime
 ) -> EffectiveSpec:
     """
     Return the effective spec, with the template that is wanted now.
@@ -31,7 +33,7 @@ def find_effective_spec(
 
     def is_over(known: RolloutSpec) -> bool:
         spec = workload.with_template(cluster, rollout, known)
-        seen = observe(cluster, rollout, spec, status, quiet_seconds=0)
+        seen = observe(cluster, rollout, Viewpoint.of(spec, status), quiet_seconds=0)
         return release_has_ended(World(spec, seen, Evidence(), now), status)
 
     found = effective_spec(Edit(written.said, written.spec, status, now), is_over)
@@ -43,11 +45,17 @@ def find_effective_spec(
 
 
 def observe_effective(
-    cluster: Cluster, rollout: FrozenJSON, found: EffectiveSpec, *, quiet_seconds: float
+    observations: Observations,
+    cluster: Reads,
+    rollout: FrozenJSON,
+    found: EffectiveSpec,
+    *,
+    quiet_seconds: float,
 ) -> Observed:
     """Return what is seen by the effective spec; an invalid spec asks for no other template."""
     status = found.status
-    seen = observe(cluster, rollout, found.spec, status, quiet_seconds=quiet_seconds)
+    viewpoint = Viewpoint.of(found.spec, status)
+    seen = observations.observe(cluster, rollout, viewpoint, quiet_seconds=quiet_seconds)
     if found.hold is None or found.hold.reason != "InvalidSpec":
         return seen
     current = status.current_revision
@@ -58,7 +66,7 @@ def observe_effective(
 
 
 def _kept(
-    cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, status: RolloutStatus
+    cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec, status: RolloutStatus
 ) -> RolloutSpec:
     """Return the spec with the current revision's template, as far as it is known."""
     kept, current = workload.with_current_template(cluster, rollout, spec), status.current_revision

@@ -8,6 +8,7 @@ from rollouts.controller.preflight.context import PreflightContext, name_of, use
 from rollouts.controller.preflight.snapshot import Snapshot
 from rollouts.controller.services import SERVICE_NAME_LABEL
 from rollouts.controller.status_store import read_status
+from rollouts.controller.viewpoint import Viewpoint
 from rollouts.core.facts import with_service_findings, with_workload_findings
 from rollouts.core.world import World
 from rollouts.model.evidence import Evidence
@@ -27,7 +28,7 @@ def examine(snapshot: Snapshot, rollout: FrozenJSON, spec: RolloutSpec) -> list[
     it rests: of these the caller has to know all objects (`Snapshot.knows_all`).
     """
     status = read_status(rollout) or RolloutStatus()
-    seen = observe(snapshot, rollout, spec, status, quiet_seconds=0)
+    seen = observe(snapshot, rollout, Viewpoint.of(spec, status), quiet_seconds=0)
     world = with_workload_findings(World(spec, seen, Evidence(), datetime.now(UTC)), status)
     world = with_service_findings(world, status)
     found = [*world.observed.route.findings, *_idle(PreflightContext.of(snapshot, rollout, spec))]

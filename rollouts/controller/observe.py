@@ -19,8 +19,9 @@ from rollouts.controller.objects import labels_of, named_services, named_workloa
 from rollouts.controller.revisions import is_foreign, is_orphan, is_owned
 from rollouts.controller.routing_objects import routing_context
 from rollouts.controller.services import observe_services
+from rollouts.controller.viewpoint import Viewpoint
 from rollouts.core.template import applied_metadata, images
-from rollouts.core.world import FINALIZERS, Observed, Pod, ReplicaSet, split_of
+from rollouts.core.world import FINALIZERS, Observed, Pod, ReplicaSet
 from rollouts.model.brief import brief
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
@@ -39,8 +40,7 @@ from rollouts.model.kinds import (
 )
 from rollouts.model.owners import controller_of, owning_rollout
 from rollouts.model.spec import LabelSelector, RolloutSpec
-from rollouts.model.status import RolloutStatus
-from rollouts.ports import Cluster
+from rollouts.ports import Reads
 from rollouts.traffic import ownership, routers
 
 _MADE = (SERVICE, *routers.written_kinds())
@@ -52,26 +52,18 @@ _NO_PROBLEM = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
 def observe(
-    cluster: Cluster,
-    rollout: FrozenJSON,
-    spec: RolloutSpec,
-    status: RolloutStatus,
-    *,
-    quiet_seconds: float,
+    cluster: Reads, rollout: FrozenJSON, viewpoint: Viewpoint, *, quiet_seconds: float
 ) -> Observed:
-    """
-    Return what is known about a Rollout, whose spec is `spec`, and everything that is its.
-
-    `status` says which header and mirror routes the routing objects are asked about.
-    """
+    """Return what is known about a Rollout, and everything that is its."""
+    spec = viewpoint.spec
     metadata = rollout["metadata"]
     namespace = metadata["namespace"]
     template = spec.template or {}
     hash_ = workload.wanted_hash(cluster, rollout, spec)
     replica_sets = _replica_sets(cluster, rollout, spec)
     running = [hash_ for hash_, each in replica_sets.items() if each.existing]
-    services = observe_services(cluster, rollout, spec, status, running)
-    route = routers.observe(routing_context(cluster, rollout, spec), split_of(spec, status))
+    services = observe_services(cluster, rollout, viewpoint, running)
+    route = routers.observe(routing_context(cluster, rollout, spec), viewpoint.split)
     found = (
         *_collisions(cluster, rollout, spec, hash_),
         *preflight.findings(cluster, rollout, spec),
@@ -100,9 +92,7 @@ def observe(
     )
 
 
-def _replica_sets(
-    cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec
-) -> dict[str, ReplicaSet]:
+def _replica_sets(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> dict[str, ReplicaSet]:
     """Return the Rollout's ReplicaSets by hash: those it owns, and those that only lost their owner."""
     namespace = rollout["metadata"]["namespace"]
     match = spec.selector.match_labels if spec.selector is not None else {}
@@ -266,7 +256,7 @@ def _waiting_reason(container: FrozenJSON) -> str:
     return str(waiting.get("reason") or "")
 
 
-def _orphans(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Iterator[Ref]:
+def _orphans(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> Iterator[Ref]:
     """Yield the Services and routing objects that we made and that lost their owner; nothing that the spec names."""
     namespace, name = rollout["metadata"]["namespace"], rollout["metadata"]["name"]
     for kind in _MADE:
@@ -285,7 +275,7 @@ def _users(spec: RolloutSpec, kind: Kind) -> Sequence[str]:
 
 
 def _collisions(
-    cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, hash_: str
+    cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec, hash_: str
 ) -> Iterator[Finding]:
     """Name what has the name of something of ours, and belongs to somebody else."""
     metadata = rollout["metadata"]
@@ -313,7 +303,7 @@ def _collisions(
         )
 
 
-def _claims(cluster: Cluster, rollout: FrozenJSON) -> Iterator[Finding]:
+def _claims(cluster: Reads, rollout: FrozenJSON) -> Iterator[Finding]:
     """Name the Services that an older Rollout releases: of two that fight, one has to stand back."""
     others = cluster.select(ROLLOUT, rollout["metadata"]["namespace"])
     if len(others) == 1:

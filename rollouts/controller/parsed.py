@@ -49,7 +49,7 @@ class Parsed:
         generation = rollout["metadata"].get("generation")
         known = self._specs.get(key)
         # By both: a cluster that comes back from a backup counts generations anew, and to Python 1 is True.
-        if known is None or known.generation != generation or _differ(known.raw, raw):
+        if known is None or known.generation != generation or differ(known.raw, raw):
             known = Written(generation, raw, _parsed(rollout), without_template(mapping(raw)))
             self._specs[key] = known
         return known
@@ -58,7 +58,7 @@ class Parsed:
         """Return the status of a Rollout; None when somebody has made it unreadable."""
         key, raw = _key(rollout), rollout.get("status")
         known = self._statuses.get(key)
-        if known is None or _differ(known[0], raw):
+        if known is None or differ(known[0], raw):
             known = (raw, read_status(rollout))
             self._statuses[key] = known
         return known[1]
@@ -69,7 +69,8 @@ class Parsed:
         self._statuses.pop(key, None)
 
 
-def _differ(one: object, other: object) -> bool:
+def differ(one: object, other: object) -> bool:
+    """Return whether two things are not the same, as far as that can be told."""
     try:
         return one != other
     except RecursionError:  # a template may be too deep to be compared

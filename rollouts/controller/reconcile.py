@@ -28,6 +28,7 @@ from rollouts.controller.apply import Applier
 from rollouts.controller.effective_spec import find_effective_spec, observe_effective
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notifications
+from rollouts.controller.observations import Observations
 from rollouts.controller.parsed import Parsed
 from rollouts.controller.status_store import (
     is_new_error,
@@ -111,6 +112,7 @@ class Reconciler:
     due_seconds: dict[Key, float] = field(default_factory=dict)
     """How soon each is to be looked at again, of those whose last reconcile was refused something."""
     parsed: Parsed = field(default_factory=Parsed)
+    observations: Observations = field(default_factory=Observations)
 
     async def reconcile(self, key: Key) -> Outcome:
         """
@@ -124,6 +126,7 @@ class Reconciler:
         if rollout is None or workload.is_finalized(rollout):
             self.monitor.forget(key)
             self.parsed.forget(key)
+            self.observations.forget(key)
             self.scrape_interval_seconds.pop(key, None)
             return Outcome()
         now = self._now()
@@ -151,6 +154,8 @@ class Reconciler:
             self._follow(target_of(key, effective.spec, effective.status), key)
             raise
         self._follow(target_of(key, effective.spec, decision.status), key)
+        if outcome.requeue_after_seconds is None:
+            self.observations.forget(key)  # only what has changed will bring it back
         refused += await self._carry_out(applier, last)
         if refused:
             if outcome.requeue_after_seconds is not None:
@@ -176,7 +181,9 @@ class Reconciler:
             self.monitor.latest(key),
         )
         quiet_seconds = self._quiet_seconds(key, effective.spec, status)
-        seen = observe_effective(self.cluster, rollout, effective, quiet_seconds=quiet_seconds)
+        seen = observe_effective(
+            self.observations, self.cluster, rollout, effective, quiet_seconds=quiet_seconds
+        )
         evidence = weigh(effective.spec, status, latest)
         decision = decide(effective.spec, status, seen, evidence, now, hold=hold)
         if hold is None or hold.reason != "InvalidSpec":

@@ -8,7 +8,7 @@ Reads only.
 from rollouts.controller.objects import labels_of
 from rollouts.model.kinds import HASH_LABEL, JSON, MANAGED_BY_LABEL, REPLICA_SET, FrozenJSON
 from rollouts.model.owners import is_controlled_by
-from rollouts.ports import Cluster
+from rollouts.ports import Reads
 from rollouts.traffic.ownership import has_lost_owner, is_going
 
 
@@ -44,7 +44,7 @@ def is_foreign(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
     return MANAGED_BY_LABEL not in labels_of(replica_set) and not is_orphan(replica_set, rollout)
 
 
-def made_revisions(cluster: Cluster, rollout: FrozenJSON) -> list[JSON]:
+def made_revisions(cluster: Reads, rollout: FrozenJSON) -> list[JSON]:
     """Return those that carry the label that every one of ours was made with."""
     metadata = rollout["metadata"]
     ours = {MANAGED_BY_LABEL: metadata["name"]}

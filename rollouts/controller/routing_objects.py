@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from rollouts.model.kinds import CRD, JSON, SERVICE, FrozenJSON, Kind, Ref, served_version
 from rollouts.model.spec import RolloutSpec
-from rollouts.ports import Cluster
+from rollouts.ports import Reads
 from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.router import RoutingKind
 from rollouts.traffic.routers import ROUTERS
 from rollouts.traffic.shapes import blank, shape_error
 
 
-def routing_context(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> RoutingContext:
+def routing_context(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> RoutingContext:
     """Return the objects of all the kinds that routers read and write, of those that a spec had before, too."""
     namespace = rollout["metadata"]["namespace"]
     read = list(_read(spec))
@@ -46,7 +46,7 @@ def _read(spec: RolloutSpec) -> Iterator[RoutingKind]:
         yield from (each for each in router.kinds if each.is_written or is_named)
 
 
-def _served(cluster: Cluster, read: list[RoutingKind]) -> Iterator[tuple[Kind, str]]:
+def _served(cluster: Reads, read: list[RoutingKind]) -> Iterator[tuple[Kind, str]]:
     """Yield the version of each that is served, of those that come with a CRD."""
     for each in read:
         crd = cluster.get(Ref(CRD, "", each.kind.crd_name)) if each.versions else None

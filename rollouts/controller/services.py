@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from rollouts.controller import canary_service
 from rollouts.controller.canary_service import own_selector
 from rollouts.controller.objects import labels_of, named_services
+from rollouts.controller.viewpoint import Viewpoint
 from rollouts.core.world import Service
 from rollouts.model.kinds import (
     ENDPOINT_SLICE,
@@ -25,25 +26,21 @@ from rollouts.model.kinds import (
     Ref,
 )
 from rollouts.model.spec import RolloutSpec
-from rollouts.model.status import RolloutStatus
-from rollouts.ports import Cluster
+from rollouts.ports import Reads
 from rollouts.traffic.ownership import has_lost_owner, is_going, is_ours, is_owned
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 
 def observe_services(
-    cluster: Cluster,
-    rollout: FrozenJSON,
-    spec: RolloutSpec,
-    status: RolloutStatus,
-    revisions: Iterable[str],
+    cluster: Reads, rollout: FrozenJSON, viewpoint: Viewpoint, revisions: Iterable[str]
 ) -> dict[str, Service]:
     """
-    Return the Rollout's Services by name; `status` remembers which it has bound.
+    Return the Rollout's Services by name.
 
     `revisions` are the hashes of those that have pods.
     """
+    spec = viewpoint.spec
     namespace = rollout["metadata"]["namespace"]
     named = [name for name in (spec.stable_service, spec.canary_service) if name is not None]
     found = {}
@@ -52,29 +49,29 @@ def observe_services(
         if service is not None:
             found[name] = _seen(cluster, rollout, spec, service, revisions)
     others = set(_named_by_others(cluster, rollout))
-    bound = _remembered if status.current_revision is not None else _found_again
-    for left in bound(cluster, rollout, status, revisions):
+    bound = _remembered if viewpoint.remembers else _found_again
+    for left in bound(cluster, rollout, viewpoint, revisions):
         name = left["metadata"]["name"]
         if name not in named and name not in others:
             found[name] = _seen(cluster, rollout, spec, left, revisions)
     return found
 
 
-def _get(cluster: Cluster, namespace: str, name: str) -> JSON | None:
+def _get(cluster: Reads, namespace: str, name: str) -> JSON | None:
     """Return a Service that is there to stay."""
     service = cluster.get(Ref(SERVICE, namespace, name))
     return service if service is not None and not is_going(service) else None
 
 
 def _found_again(
-    cluster: Cluster, rollout: FrozenJSON, status: RolloutStatus, revisions: Iterable[str]
+    cluster: Reads, rollout: FrozenJSON, viewpoint: Viewpoint, revisions: Iterable[str]
 ) -> Iterator[FrozenJSON]:
     """
     Yield besides, where there is no status, the Services that select a revision alone that has pods.
 
     A Rollout that comes back from a backup has bound them; its spec need not name them any more.
     """
-    yield from _remembered(cluster, rollout, status, revisions)
+    yield from _remembered(cluster, rollout, viewpoint, revisions)
     hashes = set(revisions)
     for service in cluster.select(SERVICE, rollout["metadata"]["namespace"]):
         bound = _selector(service).get(HASH_LABEL) in hashes
@@ -83,11 +80,11 @@ def _found_again(
 
 
 def _remembered(
-    cluster: Cluster, rollout: FrozenJSON, status: RolloutStatus, _revisions: Iterable[str]
+    cluster: Reads, rollout: FrozenJSON, viewpoint: Viewpoint, _revisions: Iterable[str]
 ) -> Iterator[FrozenJSON]:
     """Yield the Services that were bound, as far as they can be given back, and those that were made."""
     metadata = rollout["metadata"]
-    for name in status.services:
+    for name in viewpoint.services:
         service = _get(cluster, metadata["namespace"], name)
         if (
             service is not None
@@ -106,7 +103,7 @@ def is_returnable(service: FrozenJSON) -> bool:
     return any(key != HASH_LABEL for key in _selector(service))
 
 
-def _is_bound_to_others(cluster: Cluster, rollout: FrozenJSON, service: FrozenJSON) -> bool:
+def _is_bound_to_others(cluster: Reads, rollout: FrozenJSON, service: FrozenJSON) -> bool:
     """Return whether it selects a revision of another Rollout, so that somebody else has bound it since."""
     hash_ = _selector(service).get(HASH_LABEL)
     if not hash_:
@@ -116,7 +113,7 @@ def _is_bound_to_others(cluster: Cluster, rollout: FrozenJSON, service: FrozenJS
     return bool(sets) and not any(mine)
 
 
-def _named_by_others(cluster: Cluster, rollout: FrozenJSON) -> Iterator[str]:
+def _named_by_others(cluster: Reads, rollout: FrozenJSON) -> Iterator[str]:
     """Yield the Services that other Rollouts of the namespace name."""
     metadata = rollout["metadata"]
     for other in cluster.select(ROLLOUT, metadata["namespace"]):
@@ -125,7 +122,7 @@ def _named_by_others(cluster: Cluster, rollout: FrozenJSON) -> Iterator[str]:
 
 
 def _seen(
-    cluster: Cluster,
+    cluster: Reads,
     rollout: FrozenJSON,
     spec: RolloutSpec,
     service: FrozenJSON,
@@ -158,13 +155,13 @@ def _seen(
     )
 
 
-def _misses(cluster: Cluster, namespace: str, selector: Mapping[str, str], hash_: str) -> bool:
+def _misses(cluster: Reads, namespace: str, selector: Mapping[str, str], hash_: str) -> bool:
     """Return whether a revision has pods, none of which has all these labels."""
     pods = cluster.select(POD, namespace, {HASH_LABEL: hash_})
     return bool(pods) and not any(selector.items() <= labels_of(pod).items() for pod in pods)
 
 
-def sync_patch(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, name: str) -> JSON:
+def sync_patch(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec, name: str) -> JSON:
     """Return the merge patch by which a Service of ours is as its stable Service is; empty for none."""
     namespace = rollout["metadata"]["namespace"]
     service = _get(cluster, namespace, name)
@@ -179,7 +176,7 @@ def _selector(service: FrozenJSON) -> Mapping[str, str]:
     return (service.get("spec") or {}).get("selector") or {}
 
 
-def _ready_pods(cluster: Cluster, namespace: str, service: str) -> list[JSON | None]:
+def _ready_pods(cluster: Reads, namespace: str, service: str) -> list[JSON | None]:
     """
     Return the pods that are ready endpoints of the Service; one with two addresses is one.
 

@@ -15,10 +15,10 @@ from rollouts.model.kinds import (
 )
 from rollouts.model.spec import LabelSelector, RolloutSpec
 from rollouts.model.status import RolloutStatus
-from rollouts.ports import Cluster
+from rollouts.ports import Reads
 
 
-def observe_workload(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> Workload | None:
+def observe_workload(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> Workload | None:
     """Return what is known of the Deployment; None for a Rollout that has its own template."""
     if spec.workload_ref is None:
         return None
@@ -47,12 +47,12 @@ def is_finalized(rollout: FrozenJSON) -> bool:
     return bool(metadata.get("deletionTimestamp")) and not stays
 
 
-def never_began(cluster: Cluster, rollout: FrozenJSON, status: RolloutStatus) -> bool:
+def never_began(cluster: Reads, rollout: FrozenJSON, status: RolloutStatus) -> bool:
     """Return whether a Rollout never had a revision: whatever its spec is, it has nothing to give back."""
     return status.current_revision is None and not made_revisions(cluster, rollout)
 
 
-def with_template(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> RolloutSpec:
+def with_template(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> RolloutSpec:
     """
     Return the spec with the Deployment's template and selector.
 
@@ -68,7 +68,7 @@ def with_template(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> R
     return with_current_template(cluster, rollout, spec)
 
 
-def with_current_template(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> RolloutSpec:
+def with_current_template(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> RolloutSpec:
     """Return the spec with the current revision's template and selector, as its ReplicaSet has them."""
     current = ((rollout.get("status") or {}).get("currentRevision") or {}).get("hash")
     for replica_set in made_revisions(cluster, rollout):
@@ -82,7 +82,7 @@ def with_current_template(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSp
     return spec
 
 
-def wanted_hash(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> str:
+def wanted_hash(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> str:
     """
     Return the hash of the wanted template; without a Deployment the current revision's.
 
@@ -113,7 +113,7 @@ def _with(
     )
 
 
-def _deployment(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec) -> JSON | None:
+def _deployment(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> JSON | None:
     """Return the Deployment, unless it is gone, or going."""
     assert spec.workload_ref is not None
     ref = Ref(DEPLOYMENT, rollout["metadata"]["namespace"], spec.workload_ref.name)

@@ -14,18 +14,19 @@ from typing import Any
 
 from rollouts.controller.index import Index
 from rollouts.controller.metrics import ControllerMetrics
-from rollouts.controller.notifications import Notifications
+from rollouts.controller.observations import Observations
 from rollouts.controller.reconcile import Outcome, Reconciler
 from rollouts.controller.status_store import read_status
 from rollouts.core.template import template_hash
 from rollouts.errors import Conflict, RolloutsError
 from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, REPLICA_SET, ROLLOUT, SERVICE, Ref
 from rollouts.model.status import RolloutStatus
-from rollouts.ports import Notification, Write
+from rollouts.ports import Write
 from tests.fakes.clock import HandClock
 from tests.fakes.control_loop import Told
 from tests.fakes.deployments import deployment
 from tests.fakes.kubernetes import canary_weight, template
+from tests.fakes.silent import Silent
 from tests.simulation.cluster import Caches, DiedError, Present, said, written
 from tests.simulation.dataplane import LOST, NAMESPACE, doors, selected, shown
 from tests.simulation.gateway import Gateway
@@ -44,15 +45,10 @@ ENTRANCES = {"nginx": "shop.test", "gatewayAPI": "checkout 0"}
 """By the router's field, what the stories' own route of its kind is called."""
 
 
-class Silent(Notifications):
-    """Tells nobody."""
-
-    def send(self, notification: Notification) -> None:
-        pass
-
-
 class Story:
     """A cluster with its users, and one controller at a time."""
+
+    observations: type[Observations] = Observations
 
     def __init__(self, setup: Setup, seed: int, **changes: Any) -> None:
         self.setup, self.dice = setup, random.Random(seed)
@@ -101,6 +97,7 @@ class Story:
             Silent(Told()),
             self._telemetry,
             quiet_seconds=2.0,
+            observations=self.observations(),
         )
 
     # What users and people see and do.

@@ -4,10 +4,11 @@ import random
 
 import pytest
 
+from tests.fakes.observations import ComparedObservations
 from tests.simulation.kubelets import Behaviour
 from tests.simulation.setups import SETUPS
 from tests.simulation.starting_points import deployed
-from tests.simulation.story import told
+from tests.simulation.story import Story, told
 from tests.simulation.week import Week
 
 SEEDS = range(60)
@@ -29,6 +30,21 @@ def test_whatever_happens_the_invariants_hold_and_it_ends(setup: str, seed: int)
     story = week.begin()
     with told(f"{setup} {seed}", story):
         week.live(story)
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_what_was_observed_is_what_the_cluster_says(
+    setup: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that is remembered is older than the caches, whatever happens."""
+    monkeypatch.setattr(Story, "observations", ComparedObservations)
+    week = Week(BY_DAY, setup)
+    story = week.begin()
+    with told(f"{setup} {BY_DAY}", story):
+        week.live(story)
+    observations = story.reconciler.observations
+    assert isinstance(observations, ComparedObservations)
+    assert observations.compared
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from rollouts.controller.preflight.autoscalers import autoscaler_findings, limits_of, scalers_around
 from rollouts.controller.preflight.budgets import budget_findings
-from rollouts.controller.preflight.context import PreflightContext, Reads
+from rollouts.controller.preflight.context import PreflightContext
 from rollouts.controller.preflight.owners import owner_findings
 from rollouts.controller.preflight.pods import pod_findings
 from rollouts.controller.preflight.services import service_findings
@@ -18,8 +18,9 @@ from rollouts.controller.preflight.shared_pods import shared_pod_findings
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.spec import RolloutSpec
+from rollouts.ports import Reads
 
-__all__ = ["PreflightContext", "Reads", "findings"]
+__all__ = ["PreflightContext", "findings"]
 
 
 def findings(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> tuple[Finding, ...]:

@@ -4,9 +4,9 @@ Where preflight looks: a Rollout, and the objects of its namespace.
 Objects are read leniently: of those that come from a file nobody has checked the shape.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Self
 
 from rollouts.model.kinds import (
     DEPLOYMENT,
@@ -22,21 +22,8 @@ from rollouts.model.kinds import (
 from rollouts.model.role_settings import PodMetadata
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.unchecked_json import items, mapping
+from rollouts.ports import Reads
 from rollouts.traffic import ownership
-
-
-class Reads(Protocol):
-    """The half of a cluster that is looked at."""
-
-    def get(self, ref: Ref) -> JSON | None:
-        """Return the object, or None."""
-        ...
-
-    def select(
-        self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None
-    ) -> list[JSON]:
-        """Return the namespace's objects whose labels include `labels`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import copy
 import pytest
 
 from rollouts.controller.observe import observe
+from rollouts.controller.viewpoint import Viewpoint
 from rollouts.errors import FieldError, InvalidSpec
 from rollouts.model.kinds import (
     CRD,
@@ -166,7 +167,7 @@ async def test_what_the_spec_names_as_the_users_is_not_adopted_whatever_its_labe
         labels = {MANAGED_BY_LABEL: "checkout"}
         loop.cluster.edit(Ref(kind, "shop", "checkout"), {"metadata": {"labels": labels}})
     spec = parse_rollout(loop.rollout)
-    seen = observe(loop.cluster, loop.rollout, spec, RolloutStatus(), quiet_seconds=0)
+    seen = observe(loop.cluster, loop.rollout, Viewpoint.of(spec, RolloutStatus()), quiet_seconds=0)
     assert seen.orphans == ()
 
 
@@ -212,5 +213,5 @@ async def test_whatever_kind_it_is_of(loop: ControlLoop, kind: Kind) -> None:
     metadata = {"namespace": "shop", "name": name, "labels": {MANAGED_BY_LABEL: "checkout"}}
     loop.cluster.put(kind, {"metadata": metadata, "spec": {}})
     spec = parse_rollout(loop.rollout)
-    seen = observe(loop.cluster, loop.rollout, spec, RolloutStatus(), quiet_seconds=0)
+    seen = observe(loop.cluster, loop.rollout, Viewpoint.of(spec, RolloutStatus()), quiet_seconds=0)
     assert seen.orphans == (Ref(kind, "shop", name),)

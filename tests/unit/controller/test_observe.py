@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from rollouts.controller.observe import notation, observe
+from rollouts.controller.viewpoint import Viewpoint
 from rollouts.core.world import Observed
 from rollouts.model.kinds import ENDPOINT_SLICE, HASH_LABEL, JSON, POD, REPLICA_SET, ROLLOUT, Ref
 from rollouts.model.spec import LabelSelector
@@ -21,7 +22,7 @@ async def deployed(loop: ControlLoop) -> ControlLoop:
 
 def seen(loop: ControlLoop) -> Observed:
     spec = parse_rollout(loop.rollout)
-    return observe(loop.cluster, loop.rollout, spec, RolloutStatus(), quiet_seconds=2)
+    return observe(loop.cluster, loop.rollout, Viewpoint.of(spec, RolloutStatus()), quiet_seconds=2)
 
 
 def stable_hash(loop: ControlLoop) -> str:

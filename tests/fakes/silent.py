@@ -1,0 +1,11 @@
+"""Notifications that reach nobody."""
+
+from rollouts.controller.notifications import Notifications
+from rollouts.ports import Notification
+
+
+class Silent(Notifications):
+    """Tells nobody."""
+
+    def send(self, notification: Notification) -> None:
+        pass
