@@ -2,11 +2,12 @@
 From an action to writes.
 
 Of an action with several writes, which are those to routes, each is tried before anything is
-raised: on a retreat each of them counts. Decides nothing.
+raised: on a retreat each of them counts, and none waits for those to other objects. Decides nothing.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rollouts.controller import pod_writes, replica_set_bodies, service_writes, workload_writes
 from rollouts.controller.commands import annotation, named
@@ -35,7 +36,7 @@ from rollouts.core.plan.actions import (
     SetWeight,
     SyncService,
 )
-from rollouts.errors import NotFound, RolloutsError, Unavailable
+from rollouts.errors import NotFound, RolloutsError
 from rollouts.model.kinds import (
     COMMAND_ANNOTATION,
     REPLICA_SET,
@@ -60,6 +61,15 @@ RETREAT_SECONDS = 10.0
 """How long one of these may take to be changed, where deleting it would do."""
 
 Writer = Callable[[Write], Awaitable[None]]
+Failure = RolloutsError | None
+"""Why something was refused; None: it was not."""
+Together = Callable[[Iterable[Coroutine[Any, Any, Failure]]], Awaitable[list[Failure]]]
+"""Carries out all of them, and returns what came of each."""
+
+
+async def in_turn(writes: Iterable[Coroutine[Any, Any, Failure]]) -> list[Failure]:
+    """Carry out one after the other, which needs no event loop."""
+    return [await each for each in writes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,7 @@ class Applier:
     write: Writer
     rollout: FrozenJSON
     spec: RolloutSpec
+    together: Together
 
     async def carry_out(self, action: Action) -> None:
         """
@@ -80,22 +91,41 @@ class Applier:
             RolloutsError: as `Cluster.write`; of several writes the first error, after all
                 have been tried.
         """
-        error: RolloutsError | None = None
-        hangs = False
-        for write in self.writes(action):
-            if hangs and await self._taken_away(write):
-                continue  # the same webhook would have it wait as long again
+        writes = self.writes(action)
+        # Each may take half a minute, as long as an API server waits for a webhook.
+        apart = self._by_object(writes) if _cuts_off(action) else [writes]
+        outcomes = await self.together(self._try_each(action, those) for those in apart)
+        for error in filter(None, outcomes):
+            raise error
+
+    async def _try_each(self, action: Action, writes: Iterable[Write]) -> Failure:
+        """Make the writes one after the other; return the first error."""
+        error: Failure = None
+        for write in writes:
             try:
                 await self.write(_in_time(action, write))
             except RolloutsError as caught:
                 if isinstance(action, SetPodMetadata) and isinstance(caught, NotFound):
                     continue  # it had no need of it any more
-                hangs = hangs or (_cuts_off(action) and isinstance(caught, Unavailable))
                 if _cuts_off(action) and await self._taken_away(write):
                     continue
                 error = error or caught
-        if error is not None:
-            raise error
+        return error
+
+    def _by_object(self, writes: Iterable[Write]) -> Iterable[Sequence[Write]]:
+        """Return the writes to routing objects, those to the same one together and in order."""
+        found: dict[Ref | None, list[Write]] = {}
+        for write in writes:
+            found.setdefault(self._object_of(write), []).append(write)
+        return found.values()
+
+    def _object_of(self, write: Write) -> Ref | None:
+        match write:
+            case Patch(ref) | Delete(ref):
+                return ref
+            case Apply(kind, body):
+                return self._ref(kind, body["metadata"]["name"])
+        return None
 
     async def _taken_away(self, write: Write) -> bool:
         """

@@ -7,11 +7,14 @@ One Rollout that is invalid, or whose reconcile raises, never disturbs another.
 import asyncio
 import math
 from collections import Counter
+from collections.abc import Coroutine, Iterable
+from typing import Any
 
 import structlog
 
 from rollouts.analysis.monitor import Monitor
 from rollouts.backoff import Backoff
+from rollouts.controller.apply import Failure
 from rollouts.controller.index import Index
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notifications
@@ -33,6 +36,13 @@ How long what is in hand may take when we are to stop: a pod is given half a min
 
 A write may take longer, and whoever is killed meanwhile does not give back its Lease.
 """
+
+
+async def at_once(writes: Iterable[Coroutine[Any, Any, Failure]]) -> list[Failure]:
+    """Carry out all of them at the same time; return what came of each when all are over."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each) for each in writes]
+    return [task.result() for task in tasks]
 
 
 class Controller:
@@ -63,7 +73,13 @@ class Controller:
             replica_labels=settings.prometheus_replica_labels,
         )
         self._reconciler = Reconciler(
-            cluster, clock, self._monitor, self._notifications, self.metrics, settings.quiet_seconds
+            cluster,
+            clock,
+            self._monitor,
+            self._notifications,
+            self.metrics,
+            settings.quiet_seconds,
+            at_once,
         )
         self.metrics.watch(lambda: len(self._queue), self._phases)
 

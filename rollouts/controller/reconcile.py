@@ -24,7 +24,7 @@ import structlog
 from rollouts.analysis.evidence import weigh
 from rollouts.analysis.target import Target, target_of
 from rollouts.controller import urgency, workload, workload_writes
-from rollouts.controller.apply import Applier
+from rollouts.controller.apply import Applier, Together, in_turn
 from rollouts.controller.effective_spec import find_effective_spec, observe_effective
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notifications
@@ -107,6 +107,8 @@ class Reconciler:
     notifications: Notifications
     metrics: ControllerMetrics
     quiet_seconds: float
+    together: Together = in_turn
+    """How writes are made that don't wait for each other."""
     scrape_interval_seconds: dict[Key, float] = field(default_factory=dict)
     """How far apart the scrapes of each were measured to be, for as long as we run."""
     due_seconds: dict[Key, float] = field(default_factory=dict)
@@ -143,7 +145,9 @@ class Reconciler:
                 return await self._remove_finalizers(key)
             return await self._report_invalid_spec(rollout, status, str(error), now)
         decision = self._decide(rollout, status, effective, now)
-        applier = Applier(self.cluster, self.clock, self._write, rollout, effective.spec)
+        applier = Applier(
+            self.cluster, self.clock, self._write, rollout, effective.spec, self.together
+        )
         last = [action for action in decision.actions if isinstance(action, LAST_ACTIONS)]
         first = [action for action in decision.actions if not isinstance(action, LAST_ACTIONS)]
         refused = await self._carry_out(applier, first)

@@ -27,7 +27,7 @@ from rollouts.model.kinds import (
 )
 from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
-from rollouts.ports import MetricSources, Patch, Write
+from rollouts.ports import Apply, MetricSources, Patch, Write
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.control_loop import KEY, Told
 from tests.fakes.kubernetes import Kubernetes, ingress, rollout, service, template
@@ -232,6 +232,35 @@ async def test_an_abort_waits_for_no_writes_of_others() -> None:
         running.cluster.edit(KEY.ref, {"metadata": {"annotations": {COMMAND_ANNOTATION: "abort"}}})
         await running.until(lambda: running.status()["weights"]["applied"] == 0)
         assert len(held) == 2, "both workers wait still"
+
+
+async def test_traffic_goes_back_on_all_routes_at_once() -> None:
+    """Each of these writes may take half a minute, as long as an API server waits for a webhook."""
+    running, names = Running(), ["checkout", "more-1", "more-2"]
+    do_write, held, answers = running.cluster.write, list[str](), asyncio.Event()
+
+    async def hang(write: Write) -> None:
+        if isinstance(write, Apply) and write.kind == INGRESS:
+            held.append(write.body["metadata"]["name"])
+            await answers.wait()
+        await do_write(write)
+
+    for name in names[1:]:
+        running.cluster.put(INGRESS, {**ingress(), "metadata": {"namespace": "shop", "name": name}})
+    running.put()
+    canary = {"trafficRouting": {"nginx": {"stableIngresses": names}}}
+    paused = {**canary, "steps": [{"setWeight": 50}, {"pause": {}}]}
+    running.cluster.edit(KEY.ref, {"spec": {"strategy": {"canary": paused}}})
+    async with running.at_work():
+        await running.until(lambda: running.status().get("phase") == "Healthy")
+        running.cluster.edit(KEY.ref, {"spec": {"template": template("shop:2")}})
+        await running.until(lambda: running.status()["weights"]["applied"] == 50)
+        running.cluster.write = hang  # type: ignore[method-assign]
+        running.cluster.edit(KEY.ref, {"metadata": {"annotations": {COMMAND_ANNOTATION: "abort"}}})
+        await running.until(lambda: len(held) == len(names))
+        assert running.status()["weights"]["applied"] == 50, "status follows traffic"
+        answers.set()
+        await running.until(lambda: running.status()["weights"]["applied"] == 0)
 
 
 async def test_one_whose_urgency_can_not_be_told_disturbs_nobody(
