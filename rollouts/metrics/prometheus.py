@@ -11,7 +11,7 @@ import io
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
@@ -173,16 +173,17 @@ class PrometheusSource:
     def _ask(self, promql: str, at: datetime) -> bytes:
         """Ask, in a thread, and return the answer as it came."""
         try:
-            return self._answer(promql, at)
+            return self._answer(promql, at, self._options)
         except _UnknownOption:
-            self._options = {}
-            return self._answer(promql, at)
+            answer = self._answer(promql, at, {})
+            self._options = {}  # not when that is refused as well, with what was asked in the words
+            return answer
 
-    def _answer(self, promql: str, at: datetime) -> bytes:
+    def _answer(self, promql: str, at: datetime, options: Mapping[str, str]) -> bytes:
         params = {
             "time": f"{at.timestamp():.3f}",
             "timeout": f"{self._timeout_seconds:g}s",
-            **self._options,
+            **options,
         }
         try:
             body: bytes = self._client.custom_query(promql, params=params)

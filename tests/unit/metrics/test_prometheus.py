@@ -165,6 +165,22 @@ async def test_who_refuses_to_be_told_that_is_asked_without_it_from_then_on(
         await source.value("x", at=AT)
 
 
+async def test_who_refuses_all_and_repeats_what_was_asked_is_told_again(
+    prometheus: FakePrometheus, source: PrometheusSource
+) -> None:
+    """As a proxy does in front of it, whose page for HTTP 400 shows the address."""
+
+    async def refused(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=400, text=f"Bad request: {request.path_qs}")
+
+    prometheus.answer = refused
+    with pytest.raises(Unavailable, match="answered HTTP 400"):
+        await source.value("x", at=AT)
+    prometheus.answer = prometheus.result("vector", vector("0.25"))
+    await source.value("x", at=AT)
+    assert prometheus.queries[-1]["nocache"] == "1"
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(400, "bad_data"), (422, "execution"), (400, "400"), (422, "422")]
 )
