@@ -156,7 +156,12 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     ),
     "workers": (
         Annotated[
-            int, typer.Option(min=1, max=1000, help="How many Rollouts are reconciled at once.")
+            int,
+            typer.Option(
+                min=1,
+                max=1000,
+                help="How many Rollouts are reconciled at once, beside those whose traffic has to go back.",
+            ),
         ],
         8,
     ),

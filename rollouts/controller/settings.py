@@ -42,7 +42,7 @@ class Settings:
     lease_namespace: str = ""
     """Empty: the controller's own namespace."""
     workers: int = 8
-    """How many Rollouts are reconciled at once."""
+    """How many Rollouts are reconciled at once, beside those whose traffic has to go back."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
     notify_webhook: str = field(default="", repr=False)
