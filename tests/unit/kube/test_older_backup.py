@@ -28,10 +28,11 @@ async def both(api: FakeApiServer, tmp_path: Path) -> AsyncIterator[KubeCluster]
 
 
 async def cannot_be_reached(api: FakeApiServer, cluster: KubeCluster) -> None:
-    """Break the watches, and let nobody list or watch from now on; return when that was noticed."""
+    """Break the watches, and let nobody list or watch from now on; return when each has noticed."""
+    watches = api.watching
     api.tricks.append(lambda each: status(503, "away") if each.path in (PODS, SERVICES) else None)
     api.cut()
-    await until(lambda: "away" in " ".join(cluster.problems()))
+    await until(lambda: sum("away" in each for each in cluster.problems()) == watches)
 
 
 def spec(cluster: KubeCluster, name: str = "a") -> object:
