@@ -59,11 +59,15 @@ def stand_in(world: World, status: RolloutStatus) -> ReplicaSet | None:
     service = world.canary_service
     if world.observed.route.highest == 0 or service is None or status.stable_revision is None:
         return None
+    stable = world.replica_set(status.stable_revision)
+    if stable is not None and stable.ready > 0:
+        # Without our key the canary Service leads to stable, too; but also to what a rollback is to take users from.
+        shared = service.selected_hash == "" and status.abort is None
+        is_asked = shared or service.selected_hash == stable.hash
+        return stable if is_asked and not _leads_to(world, stable) else None
     serving = _behind(world, status, service)
-    if serving is None:
+    if serving is None or serving is stable:
         return None
-    if serving.hash == status.stable_revision.hash:
-        return None if serving.ready == 0 or _leads_to(world, serving) else serving
     # Requests go by endpoints, which may be told later than pods; nobody gains by what is taken away until then.
     answers = serving.ready > 0 or service.ready_endpoints.get(serving.hash, 0) > 0
     kept = answers and stable_is_down(world, status) and not is_forced(world, status)

@@ -16,6 +16,7 @@ from tests.unit.core.worlds import (
     at,
     evidence,
     replica_set,
+    revision,
     service,
     settled,
     spec_of,
@@ -51,6 +52,22 @@ def test_a_canary_service_without_our_key_leads_to_pods_that_answer(why: str) ->
     assert SetWeight(Split(0, cut_off=True)) in back.actions
     nobody = scene.serving(canary=service("checkout-canary", "")).decide()
     assert SetWeight(Split(0, cut_off=True)) in nobody.actions
+
+
+def test_a_promoted_revision_keeps_its_traffic_behind_a_canary_service_without_our_key() -> None:
+    """The stable Service leads to the revision before still, which has no ready pod any more."""
+    promoted = settled(stable_revision=revision(NEW), current_revision=revision(NEW))
+    scene = promoted.with_(
+        template_hash=NEW,
+        retiring=[Retiring(hash=OLD, delay_seconds=30)],
+        route=Route(exists=True, weight=100, highest=100),
+    ).evolve(replica_set(OLD, 4, 0), replica_set(NEW, 4))
+    scene = scene.serving(
+        stable=service("checkout", OLD), canary=service("checkout-canary", "", newhash=4)
+    )
+    assert scene.decide().actions == (SelectRevision("checkout", NEW),)
+    bound = scene.serving(stable=service("checkout", NEW, newhash=4)).decide()
+    assert SetWeight(Split(0, cut_off=True)) in bound.actions
 
 
 def overtaken(**changes: Any) -> Scene:
