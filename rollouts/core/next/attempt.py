@@ -103,7 +103,7 @@ def retarget(world: World, update: StatusUpdate) -> StatusUpdate:
         return update
     superseded = status.current_revision if under_way(status) or status.abort else None
     if status.stable_revision is not None and status.stable_revision.hash == wanted:
-        return _back_to_stable(world, update, status.stable_revision)
+        return back_to_stable(world, update, status.stable_revision)
     update = update.evolve(stable_revision=stable_left(status))
     known = is_known_good(world, status, wanted)
     update = begin(world, update, numbered(world, status, wanted), skipping=known)
@@ -249,7 +249,7 @@ def _first_sight(world: World, update: StatusUpdate) -> StatusUpdate:
     return begin(world, update, numbered(world, update.status, world.observed.template_hash))
 
 
-def _back_to_stable(world: World, update: StatusUpdate, stable: Revision) -> StatusUpdate:
+def back_to_stable(world: World, update: StatusUpdate, stable: Revision) -> StatusUpdate:
     """Take the stable template as the wish to stop: the rollback path, without steps."""
     status = update.status
     left = status.current_revision

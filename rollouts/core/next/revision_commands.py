@@ -1,7 +1,14 @@
 """What people ask of revisions: abort, rollback, retry and restart."""
 
 from rollouts.core.facts import abort_cost, good_revisions, who_answers, without_restart_words
-from rollouts.core.next.attempt import begin, go_back, let_go, numbered, roll_back
+from rollouts.core.next.attempt import (
+    back_to_stable,
+    begin,
+    go_back,
+    let_go,
+    numbered,
+    roll_back,
+)
 from rollouts.core.world import (
     NO_ROLLOUT,
     Command,
@@ -68,11 +75,19 @@ def rollback(
     pinned = Pinned(hash=found.hash, instead_of=template, at=world.now, by=command.by)
     update = update.evolve(pinned=pinned if found.hash != template else None)
     target = numbered(world, update.status, found.hash)
-    left = status.current_revision if under_way(status) else None
-    moved = begin(world, update, target, skipping=True)
-    if left is not None:
-        moved = let_go(world, moved, left.hash)
+    moved = _instead(world, update, target, skipping=True)
     return moved, True, f"the rollout goes back to {describe(found)}, as {describe(target)}"
+
+
+def _instead(
+    world: World, update: StatusUpdate, target: Revision, *, skipping: bool = False
+) -> StatusUpdate:
+    """Return the update by which `target` begins, and what is under way ends its requests and goes."""
+    left = update.status.current_revision if under_way(update.status) else None
+    moved = begin(world, update, target, skipping=skipping)
+    if left is None or left.hash == target.hash:
+        return moved
+    return let_go(world, moved, left.hash)
 
 
 def _is(known: Revision | None, name: str) -> bool:
@@ -119,16 +134,20 @@ def retry(world: World, update: StatusUpdate, _command: Command) -> tuple[Status
     if world.edit is not None and world.edit.reason == "InvalidSpec":
         return update, False, world.edit.invalid_spec
     if update.status.pinned is not None:
-        update = update.evolve(pinned=None)
-        template = numbered(world, update.status, world.observed.template_hash)
-        return (
-            begin(world, update, template),
-            True,
-            "the rollout begins again, with the revision of the template",
-        )
+        return _by_template(world, update.evolve(pinned=None))
     if update.status.abort is None or current is None:
         return update, False, "the rollout was not rolled back, so there is nothing to retry"
     return begin(world, update, current), True, f"{describe(current)} begins again at step 1"
+
+
+def _by_template(world: World, update: StatusUpdate) -> tuple[StatusUpdate, bool, str]:
+    """Answer the wish for the template's revision, in place of the one that was gone back to, or is being."""
+    stable, wanted = update.status.stable_revision, world.observed.template_hash
+    if stable is not None and stable.hash == wanted:
+        answer = f"the rollout goes back to {describe(stable)}, which is the template's, and stable"
+        return back_to_stable(world, update, stable), True, answer
+    moved = _instead(world, update, numbered(world, update.status, wanted))
+    return moved, True, "the rollout begins again, with the revision of the template"
 
 
 def begin_restart(

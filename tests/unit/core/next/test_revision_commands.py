@@ -128,3 +128,45 @@ def test_a_rollback_while_the_spec_is_paused_waits_and_then_goes_on() -> None:
     story.edit({"spec": {"paused": False}})
     story.settle()
     assert story.stable == story.hash_of("shop:1")
+
+
+def test_a_retry_in_the_middle_of_a_rollback_goes_back_to_a_template_that_is_stable() -> None:
+    story = released(2)
+    first, second = story.hash_of("shop:1"), story.stable
+    story.command("rollback", "back")
+    story.run_until(lambda it: it.percent(first) > 0)
+    story.command("retry", "again")
+    story.run_until(lambda it: it.status.pinned is None)
+    assert story.status.last_command is not None
+    assert story.status.last_command.message == (
+        "the rollout goes back to revision 2 (shop:2), which is the template's, and stable"
+    )
+    assert story.status.current_step_index is None
+    assert [each.hash for each in story.status.retiring] == [first]
+    assert story.settle().phase == "Healthy"
+    assert story.stable == second
+
+
+def test_pods_of_a_rollback_that_a_retry_overtakes_end_their_requests() -> None:
+    story = released(3)
+    second = story.hash_of("shop:2")
+    story.release("shop:4", Behaviour())
+    story.run_until(lambda it: it.percent(it.hash_of("shop:4")) > 0)
+    story.command("rollback", "back", to="2")
+    story.run_until(lambda it: it.percent(second) > 0)
+    story.command("retry", "again")
+    story.run_until(lambda it: it.status.pinned is None)
+    assert [each.hash for each in story.status.retiring] == [second]
+    assert story.settle().phase == "Healthy"
+    assert story.stable == story.hash_of("shop:4")
+
+
+def test_a_rollback_to_what_is_on_its_way_by_its_steps_skips_them_and_lets_nothing_go() -> None:
+    story = released(2)
+    first = story.release("shop:1", Behaviour())
+    story.run_until(lambda it: it.percent(first) > 0)
+    story.command("rollback", "back", to="3")
+    story.run_until(lambda it: it.status.promoted == "Full")
+    assert [each.hash for each in story.status.retiring] == []
+    assert story.settle().phase == "Healthy"
+    assert story.stable == first
