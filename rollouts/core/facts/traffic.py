@@ -132,22 +132,25 @@ def least_weight(world: World, status: RolloutStatus) -> int:
 
 
 def _given(route: Route) -> int:
-    """
-    Return the share of all requests that the routes send to the canary, or the most that it may be.
-
-    A header route that is open counts as 1 in `highest`, and so does an answer that is lacking, or a route: no
-    share of the others is sent by any of them.
-    """
+    """Return the share of all requests that the routes send to the canary, or the most that it may be."""
     if route.weight is not None:
         return route.weight
-    counts = route.highest == 1 and (route.is_cut or route.said == {0} or routes_are_missing(route))
-    return 0 if counts else route.highest
+    return 0 if _sends_no_share(route) else route.highest
+
+
+def _sends_no_share(route: Route) -> bool:
+    """
+    Return whether no part of the routes says a share.
+
+    A header route that is open counts as 1 in `highest`, and so does an answer that is lacking, or a route.
+    """
+    return route.highest <= 1 and not route.said - {0}
 
 
 def routes_are_missing(route: Route) -> bool:
     """Return whether some routes are missing, or not as written, and what there is sends the canary nothing."""
-    sends = route.highest > 1 or bool(route.said - {0})
-    return route.weight is None and not route.intact and not route.is_cut and not sends
+    told = route.weight is not None or route.is_cut
+    return not told and not route.intact and _sends_no_share(route)
 
 
 def put_back_waits(world: World, status: RolloutStatus) -> bool:
