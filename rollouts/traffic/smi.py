@@ -16,6 +16,7 @@ smi is taken out of the spec. It goes with the Rollout.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from rollouts.model.finding import Finding
@@ -44,8 +45,12 @@ class SMI(Router):
         """Return what the TrafficSplit says now, and everything that is found."""
         found, orphans = _present(context), _orphans(context)
         shaped = not wanted.headers and not wanted.mirrors
+        there = [found, *orphans.values()] if orphans else []
         route = Route(
-            exists=bool(self.clear(context)), shaped=shaped, findings=tuple(_problems(context))
+            exists=bool(self.clear(context)),
+            shaped=shaped,
+            findings=tuple(_problems(context)),
+            said=frozenset(_reach(each, context) for each in there if each is not None),
         )
         highest = max((_reach(each, context) for each in orphans.values()), default=0)
         if found is None:
@@ -116,7 +121,7 @@ def _at_rest(context: RoutingContext, found: FrozenJSON) -> Iterator[RoutingWrit
 
 
 def _said(route: Route, weight: int | None, highest: int, *, intact: bool) -> Route:
-    return Route(route.exists, weight, highest, intact, route.shaped, route.findings)
+    return replace(route, weight=weight, highest=highest, intact=intact)
 
 
 def _root(context: RoutingContext) -> str:

@@ -204,6 +204,7 @@ def test_one_of_ours_by_a_name_that_the_spec_had_before_goes() -> None:
     found, obj = live(25), rollout(trafficSplitName="split")
     seen = observe(found, obj)
     assert (seen.exists, seen.weight, seen.highest) == (True, None, 25)
+    assert seen.said == {25}
     removal = Remove(Ref(TRAFFIC_SPLIT, "shop", "checkout"), "uid-2")
     assert SMI().render(context(found, obj), Split(5))[1:] == [removal]
     assert SMI().clear(context(found, obj)) == [removal]
