@@ -110,7 +110,7 @@ class KindCache:
         brought after the list was made stays. A list older than what was known before (the
         API server was restored from a backup) is believed all the same.
         """
-        listed_at, listed = _number(version), list(objects)
+        listed_at, listed = number_of(version), list(objects)
         uids = {str(obj["metadata"].get("uid", "")) for obj in listed}
         rewound = (known or self.known(part)).is_lost(listed_at, uids)
         self._deleted_uids = {
@@ -160,7 +160,7 @@ class KindCache:
 
     def advance(self, part: Part, version: str) -> None:
         """Note that the watch of `part` has shown everything up to `version`."""
-        number = _number(version)
+        number = number_of(version)
         if number is not None:
             self._seen[part] = max(number, self._seen.get(part, 0))
 
@@ -331,8 +331,9 @@ def _labels(obj: JSON) -> dict[str, str]:
 
 
 def _version(obj: FrozenJSON) -> int | None:
-    return _number(str(obj["metadata"].get("resourceVersion", "")))
+    return number_of(str(obj["metadata"].get("resourceVersion", "")))
 
 
-def _number(version: str) -> int | None:
+def number_of(version: str) -> int | None:
+    """Return a resourceVersion as a number; None when it is none."""
     return int(version) if version.isdecimal() else None

@@ -252,6 +252,8 @@ class KubeCluster:
         within_seconds: float | None = None,
     ) -> JSON:
         self._check_time()
+        await self._watches.make_sure()
+        self._check_time()
         request = self.connection.request(
             method,
             path,

@@ -20,10 +20,10 @@ from typing import Protocol
 import structlog
 
 from rollouts.backoff import Backoff
-from rollouts.errors import Forbidden, NotFound, RetryLater, RolloutsError
+from rollouts.errors import Forbidden, NotFound, RetryLater, RolloutsError, Unavailable
 from rollouts.kube import deep_json
 from rollouts.kube.api_errors import Expired, api_error
-from rollouts.kube.cache import KindCache
+from rollouts.kube.cache import KindCache, Known, number_of
 from rollouts.kube.connection import SILENT_SECONDS, Connection
 from rollouts.kube.paths import Part, collection_paths
 from rollouts.model.kinds import JSON, Kind, Ref
@@ -44,6 +44,10 @@ class Audience(Protocol):
 
     def rewound(self) -> None:
         """Know that the API server has come back from an older backup: other caches may be of a lost future."""
+        ...
+
+    def unreachable(self) -> None:
+        """Know that the API server could not be reached: the one that answers next may have come back from a backup."""
         ...
 
 
@@ -121,6 +125,23 @@ class Reflector:
         self._failures = 0
         self._refusals = 0
 
+    @property
+    def known(self) -> Known:
+        """What is known by now."""
+        return self._cache.known(self._part)
+
+    async def version_now(self) -> int | None:
+        """
+        Return the resourceVersion that the API server is at, of all kinds; None when it is no number.
+
+        Raises:
+            RolloutsError: it does not say.
+        """
+        # Without the selectors: it would go through all that there is for one that they select.
+        named = {"fieldSelector": self._about["fieldSelector"]} if self._part.name else {}
+        page = await self._connection.request("GET", self._paths[0], query={**named, "limit": 1})
+        return number_of(str((page.get("metadata") or {}).get("resourceVersion", "")))
+
     async def run(self) -> None:
         """List and watch until cancelled."""
         try:
@@ -153,6 +174,8 @@ class Reflector:
         if str(error) != self.problem:
             log.warning("watch interrupted", kind=str(self.kind), problem=str(error))
         self.problem = str(error)
+        if isinstance(error, Unavailable):
+            self._audience.unreachable()
         if isinstance(error, NotFound):
             self._paths = [*self._paths[1:], self._paths[0]]
             if self._untried == 0:

@@ -32,6 +32,8 @@ class FakeApiServer:
         self.bodies: list[Any] = []
         self.served = {"/api/v1/pods", "/api/v1/services", "/api/v1/events"}
         self.tricks: list[Trick] = []
+        self.hushed = False
+        """Whether watches that are open hear nothing more."""
         self.history: list[tuple[int, str, str, JSON]] = []
         self._watches: list[tuple[str, asyncio.Queue[bytes | None]]] = []
         self._runner: web.AppRunner | None = None
@@ -122,11 +124,16 @@ class FakeApiServer:
     def count(self, method: str, path: str) -> int:
         return self.requests.count((method, path))
 
+    def lists(self, path: str) -> int:
+        """Return how often all objects were asked for, rather than one for the version."""
+        asked = zip(self.requests, self.queries, strict=True)
+        return sum(each == ("GET", path) and query["limit"] != "1" for each, query in asked)
+
     def _tell(self, event: str, path: str, obj: JSON) -> None:
         plural = path.rsplit("/", 2)[1]
         self.history.append((self.version, event, plural, obj))
         for watched, queue in self._watches:
-            if watched == plural:
+            if watched == plural and not self.hushed:
                 queue.put_nowait(json.dumps({"type": event, "object": obj}).encode() + b"\n")
 
     # What it answers.

@@ -23,7 +23,7 @@ async def test_caches_are_filled_in_pages_and_changes_tell_all_that_exists(
     await cluster.start()
     assert len(cluster.select(POD, "shop")) == 1201
     assert cluster.select(POD, "elsewhere") == []
-    assert api.count("GET", PODS) == 3
+    assert api.lists(PODS) == 3
     changes = cluster.changes()
     assert len({await anext(changes) for _ in range(1201)}) == 1201
 
@@ -81,7 +81,7 @@ async def test_a_cut_watch_goes_on_where_it_was_without_a_list(
     await until(lambda: not api.watching)
     api.put(A, {})
     assert await anext(changes) == pod("a")
-    assert api.count("GET", PODS) == 1
+    assert api.lists(PODS) == 1
     assert cluster.problems() == []
 
 
@@ -94,7 +94,7 @@ async def test_a_bookmark_moves_on_where_the_next_watch_begins(
     api.cut()
     await until(lambda: api.count("WATCH", PODS) == 2)
     assert api.queries[-1]["resourceVersion"] == str(api.version)
-    assert api.count("GET", PODS) == 1
+    assert api.lists(PODS) == 1
 
 
 async def test_a_forgotten_version_leads_to_a_list_whose_differences_are_told(
@@ -112,14 +112,14 @@ async def test_a_forgotten_version_leads_to_a_list_whose_differences_are_told(
     assert cluster.get(pod("a")) is None
     assert cluster.get(pod("b")) is not None
     await until(lambda: api.watching)
-    assert api.count("GET", PODS) == 2
+    assert api.lists(PODS) == 2
 
 
 async def test_an_error_event_410_leads_to_a_list(api: FakeApiServer, cluster: KubeCluster) -> None:
     await started(cluster, api)
     event = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}}
     api.send(json.dumps(event).encode() + b"\n")
-    await until(lambda: api.count("GET", PODS) == 2)
+    await until(lambda: api.lists(PODS) == 2)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ async def test_a_malformed_event_leads_to_a_list(
 ) -> None:
     await started(cluster, api)
     api.send(nonsense)
-    await until(lambda: api.count("GET", PODS) == 2 and api.watching)
+    await until(lambda: api.lists(PODS) == 2 and api.watching)
     api.put(A, {})
     await until(lambda: cluster.get(pod("a")))
     assert cluster.problems() == []

@@ -9,7 +9,8 @@ from aiohttp import web
 from rollouts.errors import Unavailable
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
-from rollouts.model.kinds import POD, SERVICE, Ref
+from rollouts.kube.reflector import Pace
+from rollouts.model.kinds import JSON, POD, SERVICE, Ref
 from rollouts.ports import Delete, Patch, Scope
 from tests.fakes.api_server import FakeApiServer, status
 from tests.fakes.watched_pods import PODS, QUICK, A, B, pod, started
@@ -59,9 +60,10 @@ async def test_what_was_deleted_in_the_lost_future_is_there_again(
     api.put(A, {"spec": "old"})
     before, version = dict(api.objects), api.version
     await started(cluster, api)
-    await cannot_be_reached(api, cluster)
+    api.hushed = True
     await cluster.write(Delete(pod("a")))
     assert cluster.get(pod("a")) is None
+    await cannot_be_reached(api, cluster)
     api.come_back(before, version + 10)
     api.tricks.clear()
     await until(lambda: spec(cluster) == "old")
@@ -74,9 +76,10 @@ async def test_what_a_lost_write_returned_is_not_kept(
     api.put(A, {"spec": "old"})
     before = dict(api.objects)
     await started(cluster, api)
-    await cannot_be_reached(api, cluster)
+    api.hushed = True
     await cluster.write(Patch(pod("a"), {"spec": "lost"}))
     assert spec(cluster) == "lost"
+    await cannot_be_reached(api, cluster)
     api.come_back(before, api.version - 1)
     api.tricks.clear()
     await until(lambda: spec(cluster) == "old")
@@ -175,6 +178,95 @@ async def test_it_is_not_ready_until_all_is_known_anew(
     assert not both.synced()
     api.tricks.clear()
     await until(both.synced)
+
+
+@pytest.fixture
+async def resting(api: FakeApiServer, tmp_path: Path) -> AsyncIterator[KubeCluster]:
+    """Its watches rest for a minute when they have failed, as they do after a long time without an API server."""
+    connection = Connection(api.kubeconfig(tmp_path))
+    made = KubeCluster(connection, [], {POD: Scope()}, pace=Pace(first_delay_seconds=60.0))
+    yield made
+    await made.stop()
+
+
+async def lost(api: FakeApiServer, cluster: KubeCluster) -> tuple[dict[str, JSON], int]:
+    """Have the cluster know what a backup does not have; return that backup."""
+    api.put(A, {"spec": "old"})
+    backup = dict(api.objects), api.version
+    await started(cluster, api)
+    api.put(A, {"spec": "lost"})
+    await until(lambda: spec(cluster) == "lost")
+    return backup
+
+
+async def goes_away(api: FakeApiServer, cluster: KubeCluster) -> None:
+    """Break the watches, and let nobody list; return when that was noticed."""
+    api.tricks.append(lambda each: status(503, "away") if each.path == PODS else None)
+    api.cut()
+    await until(cluster.problems)
+
+
+DECIDED = Patch(pod("a"), {"spec": "decided by what was lost"})
+
+
+async def test_an_older_one_is_not_written_to_by_what_was_known_before(
+    api: FakeApiServer, resting: KubeCluster
+) -> None:
+    """The watches rest, and would not find it out in time."""
+    backup = await lost(api, resting)
+    await goes_away(api, resting)
+    api.come_back(*backup)
+    api.tricks.clear()
+    with pytest.raises(Unavailable, match="older backup"):
+        await resting.write(DECIDED)
+    await until(lambda: spec(resting) == "old" and not resting.problems())
+    assert api.objects[A]["spec"] == "old"
+
+
+async def test_the_same_one_is_written_to_while_the_watches_still_rest(
+    api: FakeApiServer, resting: KubeCluster
+) -> None:
+    await lost(api, resting)
+    await goes_away(api, resting)
+    api.tricks.clear()
+    await resting.write(DECIDED)
+    assert api.objects[A]["spec"] == DECIDED.body["spec"]
+    assert resting.problems(), "they rest"
+
+
+async def test_one_that_does_not_say_who_it_is_is_not_written_to(
+    api: FakeApiServer, resting: KubeCluster
+) -> None:
+    """One that starts serves what it is made with before what definitions add."""
+    await lost(api, resting)
+    await goes_away(api, resting)
+    with pytest.raises(Unavailable, match=r"has not said yet.*: away"):
+        await resting.write(DECIDED)
+    assert api.objects[A]["spec"] == "lost"
+
+
+async def test_who_may_not_read_one_kind_any_more_asks_about_another(
+    api: FakeApiServer, tmp_path: Path
+) -> None:
+    connection = Connection(api.kubeconfig(tmp_path))
+    pace = Pace(first_delay_seconds=60.0)
+    cluster = KubeCluster(connection, [], {SERVICE: Scope(), POD: Scope()}, pace=pace)
+    await lost(api, cluster)
+    await goes_away(api, cluster)
+    api.tricks[:] = [lambda each: status(403, "no") if each.path == SERVICES else None]
+    await cluster.write(DECIDED)
+    assert api.objects[A]["spec"] == DECIDED.body["spec"]
+    await cluster.stop()
+
+
+async def test_a_watch_that_goes_on_at_once_with_an_older_one_is_not_silent_for_long(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    """It is told nothing of what never happened."""
+    backup = await lost(api, cluster)
+    api.come_back(*backup)
+    api.cut()
+    await until(lambda: spec(cluster) == "old")
 
 
 def _cut_off(request: web.Request, path: str) -> web.Response | None:
