@@ -19,7 +19,7 @@ from tests.sandbox.kills.end_state import end_state, written_twice
 from tests.sandbox.kills.lane import LEASE_NAMESPACE, KillSandbox, Seated, seated
 from tests.sandbox.kills.points import Point, points_of
 from tests.sandbox.kills.proxy import Undisturbed, Write
-from tests.sandbox.kills.stories import CANARY
+from tests.sandbox.kills.stories import BLUE_GREEN, CANARY, Story
 from tests.sandbox.kills.telling import PATIENCE_SECONDS, RATE, Teller, Telling
 from tests.sandbox.releases.release import Release
 
@@ -78,7 +78,7 @@ def holder(release: Release) -> str:
 
 
 async def told_while_the_leader_sleeps(
-    release: Release, leader: Seated, follower: Seated, point: Point, number: int
+    story: Story, release: Release, leader: Seated, follower: Seated, point: Point, *, number: int
 ) -> Telling | None:
     """
     Tell the story with the leader asleep from the point on, until it is over; then wake it.
@@ -88,9 +88,9 @@ async def told_while_the_leader_sleeps(
     sleeps, before = Sleeps(leader, point), release.stable
     leader.proxy.interference, led = sleeps, holder(release)
     begun = len(follower.proxy.writes)
-    async with release.traffic(RATE, url=CANARY.url(release)) as load:
+    async with release.traffic(RATE, url=story.url(release)) as load:
         await release.serves(load, 1)
-        await CANARY.happens(release, load, number)
+        await story.happens(release, load, number)
         if sleeps.asleep.is_set():
             await release.until(lambda: holder(release) not in ("", led), "another leader")
             await follower.is_quiet(release)
@@ -116,7 +116,10 @@ async def told_while_the_leader_sleeps(
     )
 
 
-async def test_a_leader_that_wakes_up_late_writes_nothing_harmful(release: Release) -> None:
+@pytest.mark.parametrize("story", [CANARY, BLUE_GREEN], ids=["canary", "blue-green"])
+async def test_a_leader_that_wakes_up_late_writes_nothing_harmful(
+    story: Story, release: Release
+) -> None:
     async with AsyncExitStack() as stack:
         sandbox = release.sandbox
         one = await stack.enter_async_context(
@@ -126,12 +129,14 @@ async def test_a_leader_that_wakes_up_late_writes_nothing_harmful(release: Relea
         other = await stack.enter_async_context(
             seated(sandbox, release.namespace, name="other", timing=QUICK)
         )
-        teller = Teller(CANARY, release, one)
+        teller = Teller(story, release, one)
         await teller.opens()
         undisturbed = await teller.tells()
         number, slept = 2, list[Point]()
         for point in worth_sleeping_at(undisturbed.writes):
-            told = await told_while_the_leader_sleeps(release, one, other, point, number)
+            told = await told_while_the_leader_sleeps(
+                story, release, one, other, point, number=number
+            )
             number += 1
             if told is None:
                 continue
