@@ -45,9 +45,7 @@ def _scopes(found: Iterable[RoutingKind]) -> dict[Kind, Scope]:
 
 _WITH_CRD = {
     **_scopes(each for each in ROUTING if each.versions),
-    SCALED_OBJECT: Scope(
-        versions=("v1alpha1",), fields=("metadata", "spec", "status.conditions"), needed=False
-    ),
+    SCALED_OBJECT: Scope(versions=("v1alpha1",), fields=("metadata", "spec"), needed=False),
     **_scopes(BESIDE_ROUTING),
 }
 WATCHED: dict[Kind, Scope] = {
@@ -97,14 +95,16 @@ WATCHED: dict[Kind, Scope] = {
             "spec.maxReplicas",
             "spec.metrics",
             "spec.behavior",
-            "status",
         ),
         needed=False,
     ),
-    DISRUPTION_BUDGET: Scope(fields=("metadata", "spec", "status"), needed=False),
+    DISRUPTION_BUDGET: Scope(fields=("metadata", "spec"), needed=False),
 }
 """
 The kinds that a controller has to have in its caches, and how much of each.
+
+What is not kept wakes nobody up: an autoscaler's status changes every 15 seconds, a budget's with
+every pod, and what we do depends on neither.
 
 Of a cluster's pods and ReplicaSets only Rollouts' own carry the label, orphans included; all
 the others would cost memory for nothing. Kinds that not every release needs do not hold up
