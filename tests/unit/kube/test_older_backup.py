@@ -252,8 +252,9 @@ async def test_who_may_not_read_one_kind_any_more_asks_about_another(
     pace = Pace(first_delay_seconds=60.0)
     cluster = KubeCluster(connection, [], {SERVICE: Scope(), POD: Scope()}, pace=pace)
     await lost(api, cluster)
+    api.tricks.append(lambda each: status(403, "no") if each.path == SERVICES else None)
     await goes_away(api, cluster)
-    api.tricks[:] = [lambda each: status(403, "no") if each.path == SERVICES else None]
+    api.tricks.pop()
     await cluster.write(DECIDED)
     assert api.objects[A]["spec"] == DECIDED.body["spec"]
     await cluster.stop()
