@@ -263,7 +263,11 @@ def _orphans(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> Iterator
         for each in cluster.select(kind, namespace, {MANAGED_BY_LABEL: name}):
             ref = Ref(kind, namespace, each["metadata"]["name"])
             owned = ownership.is_owned(each, rollout) or not ownership.is_orphan(each, rollout)
-            if not owned and not ownership.is_going(each) and ref.name not in _users(spec, kind):
+            if (
+                not owned
+                and not ownership.is_terminating(each)
+                and ref.name not in _users(spec, kind)
+            ):
                 yield ref
 
 

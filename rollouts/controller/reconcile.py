@@ -50,7 +50,7 @@ from rollouts.model.rollout_key import Key
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Clock, Cluster, Notification, Patch, Record, Write
-from rollouts.traffic.ownership import is_going
+from rollouts.traffic.ownership import is_terminating
 
 log = structlog.get_logger(__name__)
 
@@ -141,7 +141,7 @@ class Reconciler:
             effective = find_effective_spec(self.cluster, rollout, written, status, now)
         except InvalidSpec as error:
             self.monitor.forget(key)
-            if is_going(rollout) and workload.never_began(self.cluster, rollout, status):
+            if is_terminating(rollout) and workload.never_began(self.cluster, rollout, status):
                 return await self._remove_finalizers(key)
             return await self._report_invalid_spec(rollout, status, str(error), now)
         decision = self._decide(rollout, status, effective, now)

@@ -9,7 +9,7 @@ from rollouts.controller.objects import labels_of
 from rollouts.model.kinds import HASH_LABEL, JSON, MANAGED_BY_LABEL, REPLICA_SET, FrozenJSON
 from rollouts.model.owners import is_controlled_by
 from rollouts.ports import Reads
-from rollouts.traffic.ownership import has_lost_owner, is_going
+from rollouts.traffic.ownership import has_lost_owner, is_terminating
 
 
 def is_revision(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
@@ -21,7 +21,7 @@ def is_owned(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
     """Return whether the Rollout is its controlling owner, and it carries a hash and stays."""
     return (
         bool(labels_of(replica_set).get(HASH_LABEL))
-        and not is_going(replica_set)
+        and not is_terminating(replica_set)
         and is_controlled_by(replica_set, rollout)
     )
 
@@ -33,7 +33,7 @@ def is_orphan(replica_set: FrozenJSON, rollout: FrozenJSON) -> bool:
         bool(hash_)
         and replica_set["metadata"]["name"] == f"{rollout['metadata']['name']}-{hash_}"
         and has_lost_owner(replica_set, rollout)
-        and not is_going(replica_set)
+        and not is_terminating(replica_set)
     )
 
 

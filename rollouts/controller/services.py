@@ -27,7 +27,7 @@ from rollouts.model.kinds import (
 )
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Reads
-from rollouts.traffic.ownership import has_lost_owner, is_going, is_ours, is_owned
+from rollouts.traffic.ownership import has_lost_owner, is_ours, is_owned, is_terminating
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
@@ -60,7 +60,7 @@ def observe_services(
 def _get(cluster: Reads, namespace: str, name: str) -> JSON | None:
     """Return a Service that is there to stay."""
     service = cluster.get(Ref(SERVICE, namespace, name))
-    return service if service is not None and not is_going(service) else None
+    return service if service is not None and not is_terminating(service) else None
 
 
 def _found_again(
@@ -75,7 +75,7 @@ def _found_again(
     hashes = set(revisions)
     for service in cluster.select(SERVICE, rollout["metadata"]["namespace"]):
         bound = _selector(service).get(HASH_LABEL) in hashes
-        if bound and is_returnable(service) and not is_going(service):
+        if bound and is_returnable(service) and not is_terminating(service):
             yield service
 
 
@@ -94,7 +94,7 @@ def _remembered(
             yield service
     ours = {MANAGED_BY_LABEL: metadata["name"]}
     for service in cluster.select(SERVICE, metadata["namespace"], ours):
-        if not is_going(service) and is_ours(service, rollout):
+        if not is_terminating(service) and is_ours(service, rollout):
             yield service
 
 
@@ -117,7 +117,7 @@ def _named_by_others(cluster: Reads, rollout: FrozenJSON) -> Iterator[str]:
     """Yield the Services that other Rollouts of the namespace name."""
     metadata = rollout["metadata"]
     for other in cluster.select(ROLLOUT, metadata["namespace"]):
-        if other["metadata"]["name"] != metadata["name"] and not is_going(other):
+        if other["metadata"]["name"] != metadata["name"] and not is_terminating(other):
             yield from named_services(other)
 
 

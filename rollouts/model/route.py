@@ -67,9 +67,9 @@ class Route:
     are absent; `highest` is the most that any of them may be sending to the canary now.
     `is_cut` is True when nothing that is written sends it anything, and only somebody's answer is
     lacking, so that it counts as something yet.
-    `shaped` is False when header and mirror routes are not those that were asked about;
+    `routes_match` is False when header and mirror routes are not those that were asked about;
     `intact` is False when someone changed anything else of what we wrote. Without a
-    `weight`, `said` has those that parts of them say, confirmed or not. `waits` tells, in words, who has not
+    `weight`, `written` has those that parts of them say, confirmed or not. `unconfirmed` tells, in words, who has not
     confirmed yet what was written.
     """
 
@@ -77,10 +77,10 @@ class Route:
     weight: int | None = 0
     highest: int = 0
     intact: bool = True
-    shaped: bool = True
+    routes_match: bool = True
     findings: tuple[Finding, ...] = ()
-    said: frozenset[int] = frozenset()
-    waits: tuple[str, ...] = ()
+    written: frozenset[int] = frozenset()
+    unconfirmed: tuple[str, ...] = ()
     is_cut: bool = False
 
     @property

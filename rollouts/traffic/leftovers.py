@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 from rollouts.model.route import Remove, RoutingWrite
 from rollouts.traffic.context import RoutingContext
-from rollouts.traffic.ownership import is_going, is_ours, namespace_of
+from rollouts.traffic.ownership import is_ours, is_terminating, namespace_of
 
 
 def owned(context: RoutingContext, kind: Kind) -> Iterator[JSON]:
     """Yield the Rollout's own objects of a kind that are there to stay, by name."""
     for _, each in sorted(context.of(kind).items()):
-        if is_ours(each, context.rollout) and not is_going(each):
+        if is_ours(each, context.rollout) and not is_terminating(each):
             yield each
 
 

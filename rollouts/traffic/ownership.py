@@ -125,7 +125,7 @@ def is_former(owner: FrozenJSON, rollout: FrozenJSON) -> bool:
     )
 
 
-def is_going(found: FrozenJSON) -> bool:
+def is_terminating(found: FrozenJSON) -> bool:
     """Return whether it is being deleted."""
     return found["metadata"].get("deletionTimestamp") is not None
 

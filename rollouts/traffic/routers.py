@@ -36,16 +36,16 @@ def observe(context: RoutingContext, wanted: Split) -> Route:
         return routes[0] if routes else Route()
     weights = {route.weight for route in routes}
     weight = weights.pop() if len(weights) == 1 else None
-    said = [route.said if route.weight is None else {route.weight} for route in routes]
+    written = [route.written if route.weight is None else {route.weight} for route in routes]
     return Route(
         exists=any(route.exists for route in routes),
         weight=weight,
         highest=max(route.highest for route in routes),
         intact=all(route.intact for route in routes),
-        shaped=all(route.shaped for route in routes),
+        routes_match=all(route.routes_match for route in routes),
         findings=tuple(finding for route in routes for finding in route.findings),
-        said=frozenset().union(*said) if weight is None else frozenset(),
-        waits=tuple(each for route in routes for each in route.waits),
+        written=frozenset().union(*written) if weight is None else frozenset(),
+        unconfirmed=tuple(each for route in routes for each in route.unconfirmed),
         is_cut=any(route.is_cut for route in routes)
         and all(route.is_cut or route.highest == 0 for route in routes),
     )

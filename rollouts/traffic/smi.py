@@ -25,7 +25,7 @@ from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Spli
 from rollouts.model.routers.smi import TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS, SMIRouting
 from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.leftovers import owned, removal
-from rollouts.traffic.ownership import is_going, is_ours, namespace_of, own_metadata
+from rollouts.traffic.ownership import is_ours, is_terminating, namespace_of, own_metadata
 from rollouts.traffic.router import Router, RoutingKind
 from rollouts.traffic.shapes import Shape
 from rollouts.traffic.weights import most_percent, number, percent
@@ -44,23 +44,23 @@ class SMI(Router):
     def observe(self, context: RoutingContext, wanted: Split) -> Route:
         """Return what the TrafficSplit says now, and everything that is found."""
         found, orphans = _present(context), _orphans(context)
-        shaped = not wanted.headers and not wanted.mirrors
+        routes_match = not wanted.headers and not wanted.mirrors
         there = [found, *orphans.values()] if orphans else []
         route = Route(
             exists=bool(self.clear(context)),
-            shaped=shaped,
+            routes_match=routes_match,
             findings=tuple(_problems(context)),
-            said=frozenset(_reach(each, context) for each in there if each is not None),
+            written=frozenset(_reach(each, context) for each in there if each is not None),
         )
         highest = max((_reach(each, context) for each in orphans.values()), default=0)
         if found is None:
             if not _needed_at_rest(context):
                 weight = None if orphans else 0
-                return _said(route, weight, highest, intact=not orphans)
-            return _said(route, None, max(highest, 1), intact=False)
+                return _with_weight(route, weight, highest, intact=not orphans)
+            return _with_weight(route, None, max(highest, 1), intact=False)
         weight = None if orphans else _weight(found, context)
         intact = weight is not None and _is_as_written(found, context, weight)
-        return _said(route, weight, max(highest, _reach(found, context)), intact=intact)
+        return _with_weight(route, weight, max(highest, _reach(found, context)), intact=intact)
 
     def render(self, context: RoutingContext, split: Split) -> list[RoutingWrite]:
         """
@@ -120,7 +120,7 @@ def _at_rest(context: RoutingContext, found: FrozenJSON) -> Iterator[RoutingWrit
         )
 
 
-def _said(route: Route, weight: int | None, highest: int, *, intact: bool) -> Route:
+def _with_weight(route: Route, weight: int | None, highest: int, *, intact: bool) -> Route:
     return replace(route, weight=weight, highest=highest, intact=intact)
 
 
@@ -141,7 +141,7 @@ def _ref(context: RoutingContext, name: str) -> Ref:
 def _present(context: RoutingContext) -> JSON | None:
     """Return our TrafficSplit, if it is there to stay."""
     found = context.of(TRAFFIC_SPLIT).get(_name(context))
-    there = found is not None and is_ours(found, context.rollout) and not is_going(found)
+    there = found is not None and is_ours(found, context.rollout) and not is_terminating(found)
     return found if there else None
 
 
@@ -150,7 +150,7 @@ def _orphans(context: RoutingContext) -> dict[str, JSON]:
     return {
         name: each
         for name, each in sorted(context.of(TRAFFIC_SPLIT).items())
-        if name != _name(context) and is_ours(each, context.rollout) and not is_going(each)
+        if name != _name(context) and is_ours(each, context.rollout) and not is_terminating(each)
     }
 
 
@@ -260,7 +260,7 @@ def _problems(context: RoutingContext) -> Iterator[Finding]:
             ),
         )
     for other, each in sorted(context.of(TRAFFIC_SPLIT).items()):
-        if other == name or is_ours(each, context.rollout) or is_going(each):
+        if other == name or is_ours(each, context.rollout) or is_terminating(each):
             continue
         if str((each.get("spec") or {}).get("service", "")).split(".")[0] == root:
             yield Finding(

@@ -6,7 +6,7 @@ from rollouts.model.finding import Finding
 from rollouts.model.kinds import JSON, FrozenJSON, Ref
 from rollouts.model.route import Change, Route, RoutingWrite, Split
 from rollouts.traffic.context import RoutingContext
-from rollouts.traffic.ownership import is_going, namespace_of
+from rollouts.traffic.ownership import is_terminating, namespace_of
 from rollouts.traffic.router import Router, RoutingKind
 from tests.fourth_router.spec import CROSSING, FerryRouting
 
@@ -26,7 +26,7 @@ class Ferry(Router):
             highest=max(
                 (_percent(context, each) for each in context.of(CROSSING).values()), default=0
             ),
-            shaped=not wanted.headers and not wanted.mirrors,
+            routes_match=not wanted.headers and not wanted.mirrors,
             findings=tuple(_findings(context)),
         )
 
@@ -54,7 +54,9 @@ class Ferry(Router):
 
 def _named(context: RoutingContext) -> dict[str, JSON]:
     names, found = context.spec.users_objects(CROSSING), context.of(CROSSING)
-    return {name: found[name] for name in names if name in found and not is_going(found[name])}
+    return {
+        name: found[name] for name in names if name in found and not is_terminating(found[name])
+    }
 
 
 def _findings(context: RoutingContext) -> Iterator[Finding]:

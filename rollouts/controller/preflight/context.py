@@ -101,12 +101,12 @@ class PreflightContext:
         if not name:
             return None
         found = self.cluster.get(Ref(kind, self.namespace, name))
-        return found if found is not None and not ownership.is_going(found) else None
+        return found if found is not None and not ownership.is_terminating(found) else None
 
     def all(self, kind: Kind) -> Iterator[JSON]:
         """Yield the namespace's objects that are there to stay, in any order."""
         found = self.cluster.select(kind, self.namespace)
-        return (each for each in found if not ownership.is_going(each))
+        return (each for each in found if not ownership.is_terminating(each))
 
     def services(self) -> Iterator[tuple[FrozenJSON, dict[str, str]]]:
         """

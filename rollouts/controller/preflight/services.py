@@ -88,7 +88,7 @@ def _left_behind(context: PreflightContext) -> Iterator[Finding]:
         )
         yield Finding(
             "error",
-            "ServiceLeftBehind",
+            "ServiceStillBound",
             (
                 f"Service {name} selects revision {hash_} of this Rollout alone, and the spec does not name it:"
                 f" its requests would be lost with that revision's pods; {out.format(key=HASH_LABEL)}, or name it"

@@ -23,7 +23,7 @@ def without_late_confirmations(world: World, status: RolloutStatus) -> World:
     route, ends = world.observed.route, confirmation_times_out_at(status)
     if not route.is_cut or ends is None or world.now < ends:
         return world
-    taken = replace(route, weight=0, highest=0, said=frozenset())
+    taken = replace(route, weight=0, highest=0, written=frozenset())
     return replace(world, observed=replace(world.observed, route=taken))
 
 

@@ -54,7 +54,7 @@ def may_have_retreated(world: World, status: RolloutStatus) -> bool:
     now = current_route(world, status)
     weight = now.weight
     less = weight is None or weight < min(status.weights.applied, status.weights.desired)
-    closed = bool(status.weights.routes) and not now.shaped
+    closed = bool(status.weights.routes) and not now.routes_match
     return (less or closed) and not_measured(world, status) is not None
 
 

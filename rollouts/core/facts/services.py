@@ -137,7 +137,7 @@ def _service_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
         if service.selected_hash:
             yield Finding(
                 "error",
-                "ServiceLeftBehind",
+                "ServiceStillBound",
                 (
                     f"Service {service.name} still selects revision {service.selected_hash} of this Rollout"
                     " alone, and the spec names it no longer, so that no share of the pods is a share of its"

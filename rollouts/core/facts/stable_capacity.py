@@ -18,8 +18,8 @@ from rollouts.core.facts.traffic import (
     stand_in,
 )
 from rollouts.core.world import (
-    Fleet,
     ReplicaSet,
+    RevisionSize,
     World,
     canary_replicas,
     carrier_of,
@@ -122,8 +122,8 @@ def shared_sizes(world: World, status: RolloutStatus) -> dict[str, int] | None:
     goals = {current.hash: canary_goal, stable.hash: stable_goal}
     if stable.hash == current.hash:
         goals = {stable.hash: total}
-    fleets = {
-        hash_: Fleet(
+    revisions = {
+        hash_: RevisionSize(
             wanted=each.wanted,
             available=each.available,
             goal=goals.get(hash_, 0),
@@ -131,9 +131,9 @@ def shared_sizes(world: World, status: RolloutStatus) -> dict[str, int] | None:
         )
         for hash_, each in world.observed.replica_sets.items()
     }
-    if current.hash not in fleets:
-        fleets[current.hash] = Fleet(0, 0, canary_goal)
-    return next_sizes(world.spec, total, fleets)
+    if current.hash not in revisions:
+        revisions[current.hash] = RevisionSize(0, 0, canary_goal)
+    return next_sizes(world.spec, total, revisions)
 
 
 def may_take_over(world: World, status: RolloutStatus) -> bool:

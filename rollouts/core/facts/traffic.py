@@ -144,7 +144,7 @@ def _sends_no_share(route: Route) -> bool:
 
     A header route that is open counts as 1 in `highest`, and so does an answer that is lacking, or a route.
     """
-    return route.highest <= 1 and not route.said - {0}
+    return route.highest <= 1 and not route.written - {0}
 
 
 def routes_are_missing(route: Route) -> bool:

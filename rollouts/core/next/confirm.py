@@ -94,7 +94,7 @@ def _routes(world: World, status: RolloutStatus, now: Route) -> list[str]:
     """Return the header and mirror routes that are known to be there, and to lead to this canary."""
     wanted = split_of(world.spec, status).names
     asked = tuple(wanted) == world.asked and reaches_canary(world, status)
-    if now.shaped and now.exists and asked:
+    if now.routes_match and now.exists and asked:
         return wanted
     return [each for each in status.weights.routes if each in wanted]
 
@@ -138,7 +138,7 @@ def _correct_drift(world: World, update: StatusUpdate, now: Route) -> StatusUpda
     if gone and now.blockers:
         return _taken(world, update, now)
     changed = _strange(now, weights)
-    reshaped = not now.shaped and tuple(weights.routes) == world.asked != ()
+    reshaped = not now.routes_match and tuple(weights.routes) == world.asked != ()
     if not (gone or changed is not None or reshaped or not now.intact):
         return update
     seen = "was changed" if changed is None else f"says {changed} %"
@@ -164,7 +164,7 @@ def _strange(now: Route, weights: Weights) -> int | None:
     be written.
     """
     found = set() if now.weight is None else {now.weight}
-    found |= set() if now.blockers else now.said
+    found |= set() if now.blockers else now.written
     return max(found - {weights.applied, weights.desired}, default=None)
 
 

@@ -74,7 +74,7 @@ def note_confirmation_timeout(world: World, update: StatusUpdate) -> StatusUpdat
         return update.requeue_at(ends)
     if any(entry.reason == "NotConfirmed" and entry.at >= ends for entry in status.history):
         return update
-    waits = "; ".join(route.waits) or "the routes are not confirmed"
+    waits = "; ".join(route.unconfirmed) or "the routes are not confirmed"
     text = f"{waits}: it is waited for no longer; the canary goes, and its Service leads to stable"
     # The message goes on saying why it was rolled back.
     return update.event(world, "NotConfirmed", text, "Warning").evolve(message=status.message)

@@ -102,7 +102,7 @@ def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
         return
     if (percent > 0 or opens) and may_have_retreated(world, status):
         return
-    pending = not route.shaped and tuple(split.names) == world.asked
+    pending = not route.routes_match and tuple(split.names) == world.asked
     if route.weight != percent or not route.intact or pending:
         yield SetWeight(split)
 

@@ -29,8 +29,8 @@ from rollouts.core.world.observed import (
 )
 from rollouts.core.world.sizes import (
     MOST_EVICTIONS,
-    Fleet,
     RestartPace,
+    RevisionSize,
     canary_replicas,
     canary_scale_at,
     enough_pods,
@@ -87,7 +87,6 @@ __all__ = [
     "Command",
     "Event",
     "FirstDeploy",
-    "Fleet",
     "Hold",
     "HoldReason",
     "KeptWarm",
@@ -96,6 +95,7 @@ __all__ = [
     "Pod",
     "ReplicaSet",
     "RestartPace",
+    "RevisionSize",
     "Routed",
     "Service",
     "Settled",

@@ -117,7 +117,7 @@ class Carrier(ABC):
 
     def unconfirmed(self, world: World, status: RolloutStatus) -> str:
         """Return what is said while the weight, or a route, is not what the step wants."""
-        waits = "; ".join(world.observed.route.waits)
+        waits = "; ".join(world.observed.route.unconfirmed)
         because = f": {waits}" if waits else ""
         if status.weights.applied == status.weights.desired:
             return f"the header and mirror routes are not confirmed yet{because}"

@@ -37,7 +37,7 @@ _STARTING_PERCENT = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class RevisionSize:
     """One revision's pods on the way to `goal`."""
 
     wanted: int
@@ -220,7 +220,9 @@ def _least_available(spec: RolloutSpec, total: int) -> int:
     return max(0, total - missing)
 
 
-def next_sizes(spec: RolloutSpec, total: int, fleets: Mapping[str, Fleet]) -> dict[str, int]:
+def next_sizes(
+    spec: RolloutSpec, total: int, revisions: Mapping[str, RevisionSize]
+) -> dict[str, int]:
     """
     Return the next sizes on the way to all goals, by hash, as a rolling update goes.
 
@@ -228,18 +230,18 @@ def next_sizes(spec: RolloutSpec, total: int, fleets: Mapping[str, Fleet]) -> di
     `total` - maxUnavailable available ones; pods that are not available go first. Those beyond
     what a revision is to have are going already, whether that is seen yet or not.
     """
-    sizes = {hash_: fleet.wanted for hash_, fleet in fleets.items()}
+    sizes = {hash_: each.wanted for hash_, each in revisions.items()}
     room = total + _max_surge(spec, total) - sum(sizes.values())
-    for hash_, fleet in fleets.items():
-        more = max(0, fleet.goal - fleet.wanted)
-        grown = more if fleet.urgent else min(more, max(0, room))
+    for hash_, each in revisions.items():
+        more = max(0, each.goal - each.wanted)
+        grown = more if each.urgent else min(more, max(0, room))
         sizes[hash_] += grown
         room -= grown
-    staying = sum(min(fleet.available, fleet.wanted) for fleet in fleets.values())
+    staying = sum(min(each.available, each.wanted) for each in revisions.values())
     spare = staying - _least_available(spec, total)
-    for hash_, fleet in fleets.items():
-        over = max(0, fleet.wanted - fleet.goal)
-        broken = max(0, fleet.wanted - fleet.available)
+    for hash_, each in revisions.items():
+        over = max(0, each.wanted - each.goal)
+        broken = max(0, each.wanted - each.available)
         cut = min(over, broken + max(0, spare))
         sizes[hash_] -= cut
         spare -= max(0, cut - broken)

@@ -22,7 +22,7 @@ from rollouts.sandbox.autoscaling.recommendation import (
 )
 from rollouts.sandbox.autoscaling.targets import Target
 from rollouts.sandbox.autoscaling.usage import CpuUsage
-from rollouts.sandbox.workloads.objects import condition, is_going, is_true, parsed
+from rollouts.sandbox.workloads.objects import condition, is_terminating, is_true, parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Meter:
         """Return what is known of a pod's CPU; None for one that does not count at all."""
         phase, name = get_path(pod, "status.phase"), pod["metadata"]["name"]
         usage = self._cpu.cores(pod)
-        if is_going(pod) or phase in ("Failed", "Succeeded"):
+        if is_terminating(pod) or phase in ("Failed", "Succeeded"):
             return None
         request = _cpu_request(pod) if asked else 0.0
         if phase == "Pending":
@@ -158,7 +158,7 @@ class Meter:
             return by_average(target.present, total, goal), "averageValue"
         goal = Goal(number(wanted["value"]), tolerance=self._timing.tolerance)
         pods = target.pods(self._store)
-        ready = sum(is_true(pod, "Ready") and not is_going(pod) for pod in pods)
+        ready = sum(is_true(pod, "Ready") and not is_terminating(pod) for pod in pods)
         return by_value(target.wanted, ready, total, goal), "value"
 
 

@@ -25,7 +25,7 @@ from rollouts.sandbox.crds import SCALED_OBJECT
 from rollouts.sandbox.workloads.objects import (
     controller_reference,
     is_controlled_by,
-    is_going,
+    is_terminating,
     parsed,
 )
 from rollouts.sandbox.workloads.recorder import Recorder, StoredEvents
@@ -64,7 +64,7 @@ class ScaledObjects:
         if self._store.registry.served(SCALED_OBJECT) is None:
             return
         for each in self._store.select(SCALED_OBJECT):
-            if is_going(each):
+            if is_terminating(each):
                 continue
             try:
                 await self._look(each)

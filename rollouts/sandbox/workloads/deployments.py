@@ -24,7 +24,7 @@ from rollouts.sandbox.workloads.objects import (
     controller_of,
     controller_reference,
     is_controlled_by,
-    is_going,
+    is_terminating,
     released,
     uid_of,
 )
@@ -63,7 +63,7 @@ class Deployments:
 
     def reconcile(self, key: Key) -> float | None:
         owner = self._store.get(DEPLOYMENT, *key)
-        if owner is None or is_going(owner):
+        if owner is None or is_terminating(owner):
             return None
         sets = self._claim(owner)
         new = _current(owner, sets)
@@ -93,7 +93,7 @@ class Deployments:
                     claimed.append(found)
                 else:
                     self._store.patch(REPLICA_SET, namespace, name, released(found, owner))
-            elif wanted and controller_of(found) is None and not is_going(found):
+            elif wanted and controller_of(found) is None and not is_terminating(found):
                 patch = adopted(found, owner)
                 claimed.append(self._store.patch(REPLICA_SET, namespace, name, patch))
         return sorted(claimed, key=revision_of)
@@ -178,7 +178,7 @@ class Deployments:
             if (new is None or uid_of(found) != uid_of(new))
             and not found["spec"].get("replicas", 1)
             and not get_path(found, "status.replicas", 0)
-            and not is_going(found)
+            and not is_terminating(found)
         ]
         surplus = len(unused) - owner["spec"].get("revisionHistoryLimit", 10)
         for found in unused[: max(surplus, 0)]:

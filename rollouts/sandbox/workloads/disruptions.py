@@ -26,7 +26,7 @@ from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.workloads.control_loop import Key
 from rollouts.sandbox.workloads.objects import (
     controller_of,
-    is_going,
+    is_terminating,
     is_true,
     merged_conditions,
     parsed,
@@ -53,7 +53,7 @@ class Disruptions:
 
     def reconcile(self, key: Key) -> float | None:
         budget = self._store.get(DISRUPTION_BUDGET, *key)
-        if budget is None or is_going(budget):
+        if budget is None or is_terminating(budget):
             return None
         pods = [pod for pod in self._store.select(POD, key[0]) if is_about(budget, pod)]
         now = self._store.now()
@@ -62,7 +62,7 @@ class Disruptions:
             pod
             for pod in pods
             if is_true(pod, "Ready")
-            and not is_going(pod)
+            and not is_terminating(pod)
             and pod["metadata"]["name"] not in evicted
         ]
         expected, desired = self._goal(budget, pods)
@@ -126,7 +126,7 @@ def amount(value: int | str, whole: int) -> int:
 
 def _still_there(budget: FrozenJSON, pods: list[JSON], now: datetime) -> dict[str, str]:
     """Return the pods whose eviction was allowed a moment ago, and which nobody has deleted yet."""
-    present = {pod["metadata"]["name"] for pod in pods if not is_going(pod)}
+    present = {pod["metadata"]["name"] for pod in pods if not is_terminating(pod)}
     marked: dict[str, str] = get_path(budget, "status.disruptedPods", {})
     return {
         name: since

@@ -21,7 +21,7 @@ from rollouts.sandbox.workloads.objects import (
     controller_reference,
     includes,
     is_controlled_by,
-    is_going,
+    is_terminating,
     is_true,
 )
 
@@ -76,7 +76,7 @@ class EndpointSlices:
 
     def reconcile(self, key: Key) -> float | None:
         service = self._store.get(SERVICE, *key)
-        if service is None or is_going(service) or not service["spec"].get("selector"):
+        if service is None or is_terminating(service) or not service["spec"].get("selector"):
             return None
         wanted = {body["metadata"]["name"]: body for body in slices(service, self._pods(service))}
         for present in self._store.select(ENDPOINT_SLICE, key[0], {SERVICE_LABEL: key[1]}):
@@ -145,7 +145,7 @@ def _port(name: str, port: int, protocol: str, app_protocol: str) -> JSON:
 def endpoint(service: FrozenJSON, pod: FrozenJSON) -> JSON:
     """Return a pod as an endpoint of a Service."""
     meta = pod["metadata"]
-    serving, terminating = is_true(pod, "Ready"), is_going(pod)
+    serving, terminating = is_true(pod, "Ready"), is_terminating(pod)
     always = bool(service["spec"].get("publishNotReadyAddresses"))
     return {
         "addresses": [pod["status"]["podIP"]],

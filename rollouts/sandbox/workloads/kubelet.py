@@ -18,7 +18,7 @@ from rollouts.sandbox.cluster import insist
 from rollouts.sandbox.workloads.addresses import Addresses
 from rollouts.sandbox.workloads.container import PodRuntime
 from rollouts.sandbox.workloads.control_loop import Key
-from rollouts.sandbox.workloads.objects import is_going, uid_of
+from rollouts.sandbox.workloads.objects import is_terminating, uid_of
 from rollouts.sandbox.workloads.pod import NODE_NAME, PodRun
 from rollouts.sandbox.workloads.pod_status import Place
 from rollouts.sandbox.workloads.recorder import Recorder
@@ -50,7 +50,7 @@ class Kubelet:
             run.observe(pod)
         if pod is None or uid_of(pod) in self._tasks or not _is_ours(pod):
             return None
-        if is_going(pod):
+        if is_terminating(pod):
             self._do(pod, self._let_go(pod))
         elif get_path(pod, "status.phase") not in ("Succeeded", "Failed"):
             self._begin(pod)
@@ -107,7 +107,7 @@ class Kubelet:
             lambda: self._cluster.patch(POD, meta["namespace"], meta["name"], patch, "status")
         )
         present = self._cluster.get(POD, meta["namespace"], meta["name"])
-        if present is not None and uid_of(present) == uid_of(pod) and is_going(present):
+        if present is not None and uid_of(present) == uid_of(pod) and is_terminating(present):
             await self._let_go(pod)
 
     async def _let_go(self, pod: FrozenJSON) -> None:

@@ -49,7 +49,7 @@ def released(obj: FrozenJSON, owner: FrozenJSON) -> JSON:
     return {"metadata": {"ownerReferences": kept or None}}
 
 
-def is_going(obj: FrozenJSON) -> bool:
+def is_terminating(obj: FrozenJSON) -> bool:
     """Return whether the object is being deleted."""
     return "deletionTimestamp" in obj["metadata"]
 
@@ -75,7 +75,7 @@ def parsed(moment: str) -> datetime:
 def ready_since(pod: FrozenJSON) -> datetime | None:
     """Return when the pod became ready; None when it is not, or is being deleted."""
     found = condition(pod, "Ready")
-    if found is None or found["status"] != "True" or is_going(pod):
+    if found is None or found["status"] != "True" or is_terminating(pod):
         return None
     return parsed(found.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
 
@@ -83,7 +83,7 @@ def ready_since(pod: FrozenJSON) -> datetime | None:
 def is_active(pod: FrozenJSON) -> bool:
     """Return whether the pod counts as a replica: it neither has ended nor is going."""
     phase = (pod.get("status") or {}).get("phase")
-    return not is_going(pod) and phase not in ("Succeeded", "Failed")
+    return not is_terminating(pod) and phase not in ("Succeeded", "Failed")
 
 
 def includes(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

@@ -11,7 +11,7 @@ from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.etcd import utc_now
 from rollouts.sandbox.cluster import RETRY, insist
 from rollouts.sandbox.workloads.container import Container, PodRuntime
-from rollouts.sandbox.workloads.objects import is_going, uid_of
+from rollouts.sandbox.workloads.objects import is_terminating, uid_of
 from rollouts.sandbox.workloads.pod_status import ContainerState, Place, pod_status
 
 NODE_NAME = "sandbox"
@@ -45,7 +45,7 @@ class PodRun:
         """Take note of the object as it is now; None when it is gone."""
         if pod is None or uid_of(pod) != self.uid:
             self._told_to_end.set()
-        elif is_going(pod):
+        elif is_terminating(pod):
             if not self._told_to_end.is_set():
                 grace = pod["metadata"].get("deletionGracePeriodSeconds")
                 self._grace_seconds = 30.0 if grace is None else grace

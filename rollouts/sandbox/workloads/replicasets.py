@@ -26,7 +26,7 @@ from rollouts.sandbox.workloads.objects import (
     includes,
     is_active,
     is_controlled_by,
-    is_going,
+    is_terminating,
     parsed,
     ready_since,
     released,
@@ -65,7 +65,7 @@ class ReplicaSets:
 
     def reconcile(self, key: Key) -> float | None:
         owner = self._store.get(REPLICA_SET, *key)
-        if owner is None or is_going(owner):
+        if owner is None or is_terminating(owner):
             return None
         pods = [pod for pod in self._claim(owner) if is_active(pod)]
         failure = self._scale(owner, pods)

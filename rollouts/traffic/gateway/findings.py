@@ -21,7 +21,7 @@ from rollouts.traffic.gateway.rules import (
     refs_of,
     rules_of,
 )
-from rollouts.traffic.ownership import is_going, is_ours, namespace_of
+from rollouts.traffic.ownership import is_ours, is_terminating, namespace_of
 
 _MOST_BACKENDS = 16
 _FIELDS = {HTTP_ROUTE: "httpRoutes", GRPC_ROUTE: "grpcRoutes"}
@@ -45,7 +45,7 @@ def findings(context: RoutingContext) -> Iterator[Finding]:
         for index, name in enumerate(names):
             field = f"spec.strategy.canary.trafficRouting.gatewayAPI.{_FIELDS[kind]}[{index}]"
             route = context.of(kind).get(name)
-            if route is None or is_going(route):
+            if route is None or is_terminating(route):
                 yield Finding(
                     "error",
                     "RouteNotFound",
@@ -158,7 +158,7 @@ def _others(context: RoutingContext, kind: Kind) -> Iterator[Finding]:
     """Yield the routes that lead to the stable Service as well, and are not named."""
     arms = arms_of(context)
     for name, route in sorted(context.of(kind).items()):
-        if name in named(context, kind) or is_ours(route, context.rollout) or is_going(route):
+        if name in named(context, kind) or is_ours(route, context.rollout) or is_terminating(route):
             continue
         if any(find(rule, arms.stable, arms) is not None for rule in rules_of(route)):
             yield Finding(

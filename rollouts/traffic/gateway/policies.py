@@ -21,7 +21,7 @@ from rollouts.model.spec import RolloutSpec
 from rollouts.model.unchecked_json import items, mapping
 from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.gateway.routes import KINDS, named
-from rollouts.traffic.ownership import canary_name, group_of, is_going
+from rollouts.traffic.ownership import canary_name, group_of, is_terminating
 from rollouts.traffic.router import RoutingKind
 
 SECURITY_POLICY = Kind("gateway.envoyproxy.io", "v1alpha1", "securitypolicies", "SecurityPolicy")
@@ -65,7 +65,7 @@ def findings(context: RoutingContext) -> Iterator[Finding]:
 
 def _all(context: RoutingContext, kind: Kind) -> dict[str, JSON]:
     """Return the objects of a kind that are there to stay, by name."""
-    return {name: each for name, each in context.of(kind).items() if not is_going(each)}
+    return {name: each for name, each in context.of(kind).items() if not is_terminating(each)}
 
 
 def _needs_own_route(spec: RolloutSpec) -> bool:

@@ -37,7 +37,7 @@ from rollouts.traffic.gateway.rules import (
     said,
     steered,
 )
-from rollouts.traffic.ownership import is_going, is_ours, namespace_of
+from rollouts.traffic.ownership import is_ours, is_terminating, namespace_of
 from rollouts.traffic.router import Router, RoutingKind
 
 _CUT_OFF = Split(cut_off=True)
@@ -75,10 +75,10 @@ class Gateway(Router):
             weight=weight,
             highest=max(written, int(lags)),
             intact=all(_intact(context, each.route) for each in found),
-            shaped=_shaped(context, wanted, found),
+            routes_match=_routes_match(context, wanted, found),
             findings=tuple(findings(context)),
-            said=frozenset(_said(context, found)) if weight is None else frozenset(),
-            waits=tuple(_waits(context, found)),
+            written=frozenset(_weights_written(context, found)) if weight is None else frozenset(),
+            unconfirmed=tuple(_unconfirmed(context, found)),
             is_cut=lags and written == 0,
         )
 
@@ -258,7 +258,7 @@ def _weight(context: RoutingContext, original: own_route.Original) -> int | None
     return percent if percent == 0 and not parents.lags(route) else None
 
 
-def _said(context: RoutingContext, found: Iterable[own_route.Original]) -> Iterator[int]:
+def _weights_written(context: RoutingContext, found: Iterable[own_route.Original]) -> Iterator[int]:
     """Yield what each rule of each route says of the canary, where we have written something."""
     for each in found:
         if _is_touched(context, each.route):
@@ -268,7 +268,7 @@ def _said(context: RoutingContext, found: Iterable[own_route.Original]) -> Itera
                     yield percent
 
 
-def _waits(context: RoutingContext, found: Iterable[own_route.Original]) -> Iterator[str]:
+def _unconfirmed(context: RoutingContext, found: Iterable[own_route.Original]) -> Iterator[str]:
     """Yield which parents have not confirmed what was written, in words."""
     for each in found:
         if _is_touched(context, each.route):
@@ -316,7 +316,9 @@ def _intact(context: RoutingContext, route: FrozenJSON) -> bool:
     return noted is None or noted == note(before for _, before in stable)
 
 
-def _shaped(context: RoutingContext, wanted: Split, found: Iterable[own_route.Original]) -> bool:
+def _routes_match(
+    context: RoutingContext, wanted: Split, found: Iterable[own_route.Original]
+) -> bool:
     """Return whether the header and mirror routes are those of `wanted`, and confirmed."""
     expected: set[Ref] = set()
     for each in found:
@@ -359,7 +361,7 @@ def _is_there(
     return (
         own is not None
         and is_ours(own, context.rollout)
-        and not is_going(own)
+        and not is_terminating(own)
         and own_route.is_as_wanted(body, own)
         and parents.confirmed(own, like=original)
     )

@@ -7,7 +7,7 @@ from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.gateway.own_route import Original
 from rollouts.traffic.gateway.rules import Arms
-from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of
+from rollouts.traffic.ownership import canary_name, is_ours, is_terminating, namespace_of
 from rollouts.traffic.shapes import Shape
 
 KINDS = (HTTP_ROUTE, GRPC_ROUTE)
@@ -78,5 +78,5 @@ def own_routes(context: RoutingContext) -> Iterator[tuple[Kind, JSON]]:
     """Yield the routes that are the Rollout's own, and there to stay."""
     for kind in KINDS:
         for _, route in sorted(context.of(kind).items()):
-            if is_ours(route, context.rollout) and not is_going(route):
+            if is_ours(route, context.rollout) and not is_terminating(route):
                 yield kind, route

@@ -22,7 +22,7 @@ from rollouts.traffic.nginx.ingresses import (
     rules_to,
     services,
 )
-from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of
+from rollouts.traffic.ownership import canary_name, is_ours, is_terminating, namespace_of
 
 _FIELD = "spec.strategy.canary.trafficRouting.nginx.stableIngresses"
 
@@ -33,7 +33,7 @@ def findings(context: RoutingContext) -> Iterator[Finding]:
     for index, stable in enumerate(context.settings_of(NginxRouting).stable_ingresses):
         field = f"{_FIELD}[{index}]"
         ingress = context.of(INGRESS).get(stable)
-        if ingress is None or is_going(ingress):
+        if ingress is None or is_terminating(ingress):
             yield Finding(
                 "error",
                 "IngressNotFound",
@@ -113,7 +113,7 @@ def _others(context: RoutingContext, reached: set[tuple[str, str]]) -> Iterator[
     for found, ingress in sorted(context.of(INGRESS).items()):
         if found in routing.stable_ingresses or is_ours(ingress, context.rollout):
             continue
-        if is_going(ingress):
+        if is_terminating(ingress):
             continue
         if is_canary(ingress, routing.annotation_prefix):
             shared = reached & set(routes(rules_of(ingress)))

@@ -29,7 +29,7 @@ from rollouts.traffic.nginx.ingresses import (
     rules_to,
     services,
 )
-from rollouts.traffic.ownership import is_going, namespace_of
+from rollouts.traffic.ownership import is_terminating, namespace_of
 
 KEY = "mirror-target"
 _HTTP_PORT = 80
@@ -59,13 +59,13 @@ def exists(context: RoutingContext) -> bool:
     return any(value is not None and is_ours(context, value) for value in values)
 
 
-def shaped(context: RoutingContext, wanted: Split) -> bool:
+def routes_match(context: RoutingContext, wanted: Split) -> bool:
     """Return whether the Ingresses mirror as `wanted` says."""
     prefix = context.settings_of(NginxRouting).annotation_prefix
     for name, ingress in context.of(INGRESS).items():
         now, target = annotation(ingress, prefix, KEY), _wanted(context, name, ingress, wanted)
         ours = now is not None and is_ours(context, now)
-        if is_going(ingress):
+        if is_terminating(ingress):
             continue
         if (target is not None and now != target) or (target is None and ours):
             return False
@@ -135,7 +135,7 @@ def _stable(context: RoutingContext) -> Mapping[str, JSON]:
         name: each
         for name, each in context.of(INGRESS).items()
         if name in named
-        and not is_going(each)
+        and not is_terminating(each)
         and not is_canary(each, context.settings_of(NginxRouting).annotation_prefix)
     }
 

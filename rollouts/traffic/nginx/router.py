@@ -30,7 +30,13 @@ from rollouts.traffic.nginx.ingresses import (
     rules_to,
 )
 from rollouts.traffic.nginx.upstream import holds, released, shaping
-from rollouts.traffic.ownership import canary_name, is_going, is_ours, namespace_of, own_metadata
+from rollouts.traffic.ownership import (
+    canary_name,
+    is_ours,
+    is_terminating,
+    namespace_of,
+    own_metadata,
+)
 from rollouts.traffic.router import Router, RoutingKind
 
 _WHOLE_PERCENTAGE = re.compile(r"\d{1,2}|100", re.ASCII)
@@ -48,20 +54,21 @@ class Nginx(Router):
     def observe(self, context: RoutingContext, wanted: Split) -> Route:
         """Return what the canary Ingresses say now, and everything that is found in the Ingresses."""
         expected, routing = _expected(context), context.settings_of(NginxRouting)
-        ours = {name: each for name, each in _owned(context).items() if not is_going(each)}
+        ours = {name: each for name, each in _owned(context).items() if not is_terminating(each)}
         weights = {_weight(ours[name], routing) if name in ours else None for name in expected}
         if not any(name in ours for name in expected):
             weights = {0}
-        said = frozenset(each for each in weights if each is not None and len(weights) > 1)
+        written = frozenset(each for each in weights if each is not None and len(weights) > 1)
         mirrored = mirror.exists(context)
         return Route(
             exists=bool(ours) or mirrored,
             weight=weights.pop() if len(weights) == 1 else None,
             highest=max([int(mirrored), *(_reach(each, routing) for each in ours.values())]),
             intact=all(_intact(context, each, wanted) for each in ours.values()),
-            shaped=_shaped(context, ours, wanted) and mirror.shaped(context, wanted),
+            routes_match=_routes_match(context, ours, wanted)
+            and mirror.routes_match(context, wanted),
             findings=tuple(findings(context)),
-            said=said,
+            written=written,
         )
 
     def render(self, context: RoutingContext, split: Split) -> list[RoutingWrite]:
@@ -221,7 +228,7 @@ def _reach(ingress: FrozenJSON, routing: NginxRouting) -> int:
     return max(weight, 1) if reaching or holds(ingress, prefix) else weight
 
 
-def _shaped(context: RoutingContext, ours: dict[str, JSON], wanted: Split) -> bool:
+def _routes_match(context: RoutingContext, ours: dict[str, JSON], wanted: Split) -> bool:
     """Return whether those that ought to be there have the header rules of `wanted`, and no others."""
     prefix = context.settings_of(NginxRouting).annotation_prefix
     asked = _header_rules(_annotations(context.settings_of(NginxRouting), wanted), prefix)

@@ -33,7 +33,7 @@ async def is_gone(wire: Wire, path: str) -> bool:
     return (await wire.get(path)).status == 404
 
 
-async def is_going(wire: Wire, name: str) -> bool:
+async def is_terminating(wire: Wire, name: str) -> bool:
     seen = await wire.get(wire.of(CONFIG_MAP, name))
     return "deletionTimestamp" in seen.body["metadata"]
 
@@ -49,7 +49,7 @@ async def test_foreground_takes_every_dependent_and_waits_for_those_that_block(w
     said = await wire.delete(wire.of(CONFIG_MAP, "owner"), propagationPolicy="Foreground")
     assert said.body["metadata"]["finalizers"] == ["foregroundDeletion"]
     for name in ("blocking", "other"):
-        await answer(partial(is_going, wire, name))
+        await answer(partial(is_terminating, wire, name))
     assert not await is_gone(wire, wire.of(CONFIG_MAP, "owner"))
     await let_go(wire, "blocking")
     await answer(partial(is_gone, wire, wire.of(CONFIG_MAP, "owner")))
@@ -69,7 +69,7 @@ async def test_background_takes_dependents_after_their_owner(wire: Wire) -> None
     said = await wire.delete(wire.of(CONFIG_MAP, "owner"), propagationPolicy="Background")
     assert said.body["status"] == "Success"
     assert await is_gone(wire, wire.of(CONFIG_MAP, "owner"))
-    await answer(partial(is_going, wire, "dependent"))
+    await answer(partial(is_terminating, wire, "dependent"))
     await let_go(wire, "dependent")
 
 

@@ -91,7 +91,7 @@ async def test_it_is_given_back_and_nobodys_request_is_lost(
     assert not set(names) & set(loop.status.get("services") or [])
     assert loop.reasons().count("ServiceGivenBack") == len(names)
     assert shares(loop.cluster, loop.status["stableRevision"]["hash"])["shop.test"] == 1
-    assert [each["reason"] for each in loop.status["conditions"]].count("ServiceLeftBehind") == 0
+    assert [each["reason"] for each in loop.status["conditions"]].count("ServiceStillBound") == 0
     loop.cluster.writes.clear()
     await loop.run(60)
     assert loop.cluster.writes == []
@@ -223,7 +223,7 @@ async def test_one_that_would_select_nothing_without_our_key_stops_releases(
     assert "give it a selector of its own" in loop.status["message"]
     loop.cluster.edit(Ref(SERVICE, "shop", "checkout"), {"spec": {"selector": {"app": "checkout"}}})
     await loop.run(10)
-    assert "ServiceLeftBehind" not in loop.status["message"]
+    assert "ServiceStillBound" not in loop.status["message"]
 
 
 async def test_a_controller_that_comes_later_goes_on(loop: ControlLoop) -> None:

@@ -123,7 +123,7 @@ def test_what_was_rendered_is_what_is_seen(percent: int, version: str, apart: bo
     obj = rollout(**(ROOT if apart else {}))
     seen = SMI().observe(context(live(percent, obj, version), obj, version), NOTHING)
     assert (seen.weight, seen.highest) == (percent, percent)
-    assert (seen.intact, seen.shaped, seen.findings) == (True, True, ())
+    assert (seen.intact, seen.routes_match, seen.findings) == (True, True, ())
     assert seen.exists is (not apart or percent > 0)
 
 
@@ -204,7 +204,7 @@ def test_one_of_ours_by_a_name_that_the_spec_had_before_goes() -> None:
     found, obj = live(25), rollout(trafficSplitName="split")
     seen = observe(found, obj)
     assert (seen.exists, seen.weight, seen.highest) == (True, None, 25)
-    assert seen.said == {25}
+    assert seen.written == {25}
     removal = Remove(Ref(TRAFFIC_SPLIT, "shop", "checkout"), "uid-2")
     assert SMI().render(context(found, obj), Split(5))[1:] == [removal]
     assert SMI().clear(context(found, obj)) == [removal]
@@ -249,4 +249,4 @@ def test_a_root_service_that_can_t_be_one(root: str, reason: str) -> None:
 
 def test_mirrors_are_never_there() -> None:
     wanted = Split(5, mirrors=(SetMirrorRoute(name="shadow", percentage=100),))
-    assert not observe(live(5), wanted=wanted).shaped
+    assert not observe(live(5), wanted=wanted).routes_match

@@ -177,18 +177,18 @@ def having_bound(*names: str, **changes: Any) -> JSON:
 
 def test_a_service_that_somebody_else_has_bound_to_a_revision_of_ours() -> None:
     (found,) = findings(replica_set("abc"), bound("old"), service())
-    assert (found.reason, found.is_blocking) == ("ServiceLeftBehind", True)
+    assert (found.reason, found.is_blocking) == ("ServiceStillBound", True)
     assert found.message.startswith("Service old selects revision abc of this Rollout alone")
     assert "take rollouts.dev/pod-template-hash out of its selector" in found.message
     (found,) = findings(replica_set("abc"), bound("checkout"), of=rollout(strategy=BY_PODS))
-    assert found.reason == "ServiceLeftBehind"
+    assert found.reason == "ServiceStillBound"
 
 
 def test_what_it_has_bound_itself_is_given_back_unless_it_would_select_nothing_then() -> None:
     assert reasons(replica_set("abc"), bound("old"), service(), of=having_bound("old")) == []
     alone = service("old", selector={HASH_LABEL: "abc"})
     told = message(
-        "ServiceLeftBehind", replica_set("abc"), alone, service(), of=having_bound("old")
+        "ServiceStillBound", replica_set("abc"), alone, service(), of=having_bound("old")
     )
     assert "give it a selector of its own" in told
 
@@ -232,7 +232,7 @@ def test_a_service_that_is_somebody_elses_or_named_is_not_left_behind() -> None:
     ):
         assert reasons(replica_set("abc"), service(), *others) == [], others
     told = reasons(replica_set("abc"), service(), bound("old"), named_by_another)
-    assert "ServiceLeftBehind" not in told
+    assert "ServiceStillBound" not in told
     assert reasons(replica_set("abc", uid="another"), service(), bound("old")) == []
     by_two = {"blueGreen": {"activeService": "checkout", "previewService": "old"}}
     assert reasons(replica_set("abc"), service(), bound("old"), of=rollout(strategy=by_two)) == []

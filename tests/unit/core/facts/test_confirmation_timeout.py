@@ -19,7 +19,9 @@ from tests.unit.core.worlds import (
     under_way,
 )
 
-CUT = Route(exists=True, weight=None, highest=1, is_cut=True, waits=("Gateway edge is silent",))
+CUT = Route(
+    exists=True, weight=None, highest=1, is_cut=True, unconfirmed=("Gateway edge is silent",)
+)
 LONG = CONFIRMATION_TIMEOUT.total_seconds()
 
 
@@ -71,7 +73,11 @@ def test_going_forward_an_answer_is_waited_for_up_to_the_deadline() -> None:
     scene = under_way(weights=Weights(desired=50, applied=25), unsettled_since=under_way().now)
     scene = scene.with_(
         route=Route(
-            exists=True, weight=None, highest=50, said=frozenset({50}), waits=("it is late",)
+            exists=True,
+            weight=None,
+            highest=50,
+            written=frozenset({50}),
+            unconfirmed=("it is late",),
         ),
     ).evolve(replica_set(NEW, 2), replica_set(OLD, 4))
     assert later(scene, LONG).decide().status.abort is None

@@ -60,7 +60,7 @@ def test_copies_of_requests_are_no_traffic_that_was_taken() -> None:
 def test_a_header_route_is_no_weight_that_stable_could_not_bear_less_of() -> None:
     """Some pods of stable are being replaced while testers alone reach the canary."""
     found = scene([]).with_(weights=Weights(desired=0, applied=0), current_step_index=0)
-    opened = Route(exists=True, weight=0, highest=1, said=frozenset({0}))
+    opened = Route(exists=True, weight=0, highest=1, written=frozenset({0}))
     short = found.with_(route=opened).evolve(replica_set(OLD, 4, 2))
     weights = [each for each in short.decide().actions if isinstance(each, SetWeight)]
     assert all(each.split.percent == 0 for each in weights)

@@ -268,7 +268,7 @@ def opening(**changes: Any) -> Scene:
     facts = {
         "current_step_index": 1,
         "weights": Weights(desired=25, applied=25, applied_at=at(-60)),
-        "route": Route(exists=True, weight=25, highest=25, shaped=False),
+        "route": Route(exists=True, weight=25, highest=25, routes_match=False),
         **changes,
     }
     return canary_with_header(facts)

@@ -169,7 +169,7 @@ def test_a_fix_takes_nothing_over_that_no_weight_could_give_it(why: str) -> None
     "route",
     [
         Route(exists=True, weight=None, highest=1, is_cut=True),
-        Route(exists=True, weight=None, highest=1, said=frozenset({0})),
+        Route(exists=True, weight=None, highest=1, written=frozenset({0})),
     ],
     ids=["an answer is lacking", "a header route is open"],
 )

@@ -241,7 +241,9 @@ def test_an_obstacle_is_what_the_deadline_names() -> None:
 
 
 def test_who_has_not_confirmed_is_what_the_deadline_names() -> None:
-    waiting = Route(exists=True, weight=None, highest=25, waits=("Gateway edge says nothing",))
+    waiting = Route(
+        exists=True, weight=None, highest=25, unconfirmed=("Gateway edge says nothing",)
+    )
     found = stuck(route=waiting).evolve(replica_set(NEW, 1)).decide().status
     assert found.abort is not None
     says = "weight 25 % is not confirmed by the routes yet: Gateway edge says nothing"
@@ -333,7 +335,7 @@ def test_testers_whom_a_dead_predecessor_took_back_are_not_given_back_unseen() -
     route = {"name": "testers", "match": match}
     spec = spec_of([{"setHeaderRoute": route}, {"pause": {}}], successCriteria=CRITERIA)
     weights = Weights(applied_at=at(-20), routes=["testers"])
-    cut = Route(exists=True, shaped=False)
+    cut = Route(exists=True, routes_match=False)
     scene = under_way(0, spec, current_step_index=1, weights=weights, route=cut)
     scene = scene.evolve(replica_set(NEW, 1)).serving(
         canary=service("checkout-canary", NEW, newhash=1)

@@ -379,12 +379,12 @@ def test_weight_that_still_reaches_a_superseded_canary_is_not_this_one_s() -> No
 def test_routes_that_differ_for_a_moment_are_nobody_s_change() -> None:
     moving = Route(exists=True, weight=None, highest=25)
     assert "DriftCorrected" not in told(under_way(25, route=moving).decide())
-    moving = replace(moving, said=frozenset({0, 25}))
+    moving = replace(moving, written=frozenset({0, 25}))
     assert "DriftCorrected" not in told(under_way(25, weights=WANTS_25, route=moving).decide())
 
 
 def test_a_change_of_one_of_several_routes_is_said_before_it_is_confirmed() -> None:
-    changed = Route(exists=True, weight=None, highest=25, said=frozenset({0, 25}))
+    changed = Route(exists=True, weight=None, highest=25, written=frozenset({0, 25}))
     decision = under_way(25, current_step_index=1, route=changed).decide()
     (said,) = [each for each in decision.events if each.reason == "DriftCorrected"]
     assert said.message == "the canary's route says 0 %; the controller puts it back to 25 %"

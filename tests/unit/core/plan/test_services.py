@@ -139,7 +139,7 @@ def test_a_share_of_the_pods_is_none_while_the_service_selects_one_revision() ->
     decision = scene.decide()
     assert ScaleReplicaSet("checkout-newhash", 0) in decision.actions
     assert "given back as soon as no other revision has pods" in decision.status.message
-    assert condition(decision.status, "Preflight").reason == "ServiceLeftBehind"
+    assert condition(decision.status, "Preflight").reason == "ServiceStillBound"
     assert about_services(scene.without(NEW)) == [ReleaseService("old")]
 
 

@@ -38,7 +38,7 @@ async def evict(http: aiohttp.ClientSession, name: str, **options: Any) -> tuple
         return answer.status, await answer.json()
 
 
-def is_going(store: Store, name: str) -> bool:
+def is_terminating(store: Store, name: str) -> bool:
     found = store.get(POD, "default", name)
     return found is None or "deletionTimestamp" in found["metadata"]
 
@@ -61,7 +61,7 @@ async def test_a_budget_is_used_up(http: aiohttp.ClientSession, store: Store) ->
         pod(store, name)
     budget(store, disruptionsAllowed=1, currentHealthy=2)
     assert (await evict(http, "a", dryRun=["All"]))[0] == 201
-    assert not is_going(store, "a")
+    assert not is_terminating(store, "a")
     assert (await evict(http, "a"))[0] == 201
     status = (store.get(DISRUPTION_BUDGET, "default", "web") or {})["status"]
     assert (status["disruptionsAllowed"], set(status["disruptedPods"])) == (0, {"a"})
@@ -70,7 +70,7 @@ async def test_a_budget_is_used_up(http: aiohttp.ClientSession, store: Store) ->
     assert refusal["message"] == "Cannot evict pod as it would violate the pod's disruption budget."
     message = "The disruption budget web needs 1 healthy pods and has 2 currently"
     assert refusal["details"]["causes"] == [{"reason": "DisruptionBudget", "message": message}]
-    assert not is_going(store, "b")
+    assert not is_terminating(store, "b")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ async def test_what_is_no_eviction(http: aiohttp.ClientSession, store: Store) ->
     async with http.get(path) as answer:
         assert answer.status == 405
     assert (await evict(http, "a", preconditions={"uid": "another"}))[0] == 409
-    assert not is_going(store, "a")
+    assert not is_terminating(store, "a")
 
 
 @pytest.mark.parametrize(

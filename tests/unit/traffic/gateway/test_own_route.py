@@ -102,11 +102,11 @@ def test_it_has_what_policies_and_plugins_of_the_user_s_route_go_by() -> None:
     metadata = found[OWN]["metadata"]
     assert metadata["labels"] == {"app": "web", "rollouts.dev/managed-by": "checkout"}
     assert metadata["annotations"] == {"konghq.com/plugins": "key-auth"}
-    assert observe(found, wanted=BETA).shaped
+    assert observe(found, wanted=BETA).routes_match
     found["web"]["metadata"]["labels"]["tier"] = "shop"
-    assert not observe(found, wanted=BETA).shaped, "a change of the user's is followed"
+    assert not observe(found, wanted=BETA).routes_match, "a change of the user's is followed"
     found = after(found, render(found, BETA))
-    assert observe(found, wanted=BETA).shaped
+    assert observe(found, wanted=BETA).routes_match
 
 
 def test_rules_that_are_made_of_one_have_names_of_their_own() -> None:
@@ -140,29 +140,29 @@ def test_several_header_routes_hold_together() -> None:
 def test_what_is_seen_of_a_header_route() -> None:
     seen = observe(live(BETA), wanted=BETA)
     assert (seen.exists, seen.weight, seen.highest) == (True, 5, 5)
-    assert (seen.intact, seen.shaped, seen.findings) == (True, True, ())
-    assert not observe(live(Split(5)), wanted=BETA).shaped
-    assert not observe(live(BETA)).shaped
-    assert not observe(route(), wanted=BETA).shaped
+    assert (seen.intact, seen.routes_match, seen.findings) == (True, True, ())
+    assert not observe(live(Split(5)), wanted=BETA).routes_match
+    assert not observe(live(BETA)).routes_match
+    assert not observe(route(), wanted=BETA).routes_match
     assert observe(live(Split(0, headers=BETA.headers))).highest == 1
 
 
 def test_a_header_route_counts_once_it_is_accepted() -> None:
     found = live(BETA)
     del found[OWN]["status"]
-    assert not observe(found, wanted=BETA).shaped
+    assert not observe(found, wanted=BETA).routes_match
     found[OWN] = accepted(found[OWN], "False", ["ResolvedRefs"])
     seen = observe(found, wanted=BETA)
-    assert not seen.shaped
+    assert not seen.routes_match
     assert [each.reason for each in seen.blockers] == ["RouteRefsNotResolved"]
 
 
 def test_defaults_of_an_api_server_are_nobody_s_change_but_others_are() -> None:
     found = live(BETA)
     found[OWN]["spec"]["rules"][0]["timeouts"] = {"request": "1s"}
-    assert observe(found, wanted=BETA).shaped
+    assert observe(found, wanted=BETA).routes_match
     found[OWN]["spec"]["rules"][0]["backendRefs"][0]["name"] = "other"
-    assert not observe(found, wanted=BETA).shaped
+    assert not observe(found, wanted=BETA).routes_match
 
 
 @pytest.mark.parametrize("split", [Split(5), Split(0, cut_off=True), Split(0)])
@@ -178,7 +178,7 @@ def test_one_of_that_name_that_is_not_ours_is_left_alone() -> None:
     obj = rollout(steps=[step])
     assert render(found, BETA, obj) == []
     seen = observe(found, obj, BETA)
-    assert (seen.shaped, [each.reason for each in seen.blockers]) == (
+    assert (seen.routes_match, [each.reason for each in seen.blockers]) == (
         False,
         ["CanaryRouteNotOurs"],
     )
@@ -199,9 +199,9 @@ def test_a_mirror_of_all_requests_is_a_filter_of_the_users_rules() -> None:
     assert rules[0]["filters"] == [*filters, ours]
     assert "filters" not in rules[1]
     seen = observe(with_mirror, wanted=SHADOW)
-    assert (seen.shaped, seen.intact, seen.weight) == (True, True, 5)
-    assert not observe(with_mirror).shaped
-    assert not observe(live(Split(5)), wanted=SHADOW).shaped
+    assert (seen.routes_match, seen.intact, seen.weight) == (True, True, 5)
+    assert not observe(with_mirror).routes_match
+    assert not observe(live(Split(5)), wanted=SHADOW).routes_match
     cleared = after(with_mirror, Gateway().clear(context(with_mirror)))
     assert cleared["web"]["spec"] == found["web"]["spec"]
 
@@ -233,10 +233,10 @@ def test_a_mirror_of_some_requests_is_in_our_own_route_with_the_weight_of_all() 
     assert copying["filters"][0]["requestMirror"]["percent"] == 20
     assert [ref["weight"] for ref in copying["backendRefs"]] == [95, 5]
     seen = observe(found, wanted=SOME)
-    assert (seen.weight, seen.highest, seen.shaped) == (5, 5, True)
+    assert (seen.weight, seen.highest, seen.routes_match) == (5, 5, True)
     more = after(found, render(found, Split(50, mirrors=SOME.mirrors)))
     assert [ref["weight"] for ref in own_rules(more)[0]["backendRefs"]] == [50, 50]
-    assert observe(more, wanted=SOME).shaped
+    assert observe(more, wanted=SOME).routes_match
 
 
 def test_a_header_route_is_not_mirrored_to_where_it_goes() -> None:
@@ -274,7 +274,7 @@ def test_matches_are_spread_over_rules_and_too_many_are_told() -> None:
     assert [len(each["matches"]) for each in own_rules(found)] == [64, 16]
     six = Split(5, headers=tuple(header(str(n), f"X-{n}") for n in range(6)))
     assert OWN not in live(six, many(40))
-    assert not observe(live(six, many(40)), wanted=six).shaped
+    assert not observe(live(six, many(40)), wanted=six).routes_match
 
 
 REWRITE = {

@@ -66,7 +66,7 @@ def test_every_parent_that_has_ever_answered_is_waited_for() -> None:
     early = accepted(late["web"])["status"]["parents"][0]
     late["web"]["status"]["parents"][0] = early
     assert observe(late).weight is None
-    (said,) = observe(late).waits
+    (said,) = observe(late).unconfirmed
     assert said.startswith("Gateway other has not confirmed generation")
     late["web"] = accepted(late["web"])
     assert observe(late).weight == 50
@@ -74,7 +74,7 @@ def test_every_parent_that_has_ever_answered_is_waited_for() -> None:
 
 def test_a_parent_that_never_said_anything_does_not_serve_the_route_where_another_does() -> None:
     seen = observe(serving({"name": "mesh", "sectionName": "http"}))
-    assert (seen.weight, seen.highest, seen.waits) == (25, 25, ())
+    assert (seen.weight, seen.highest, seen.unconfirmed) == (25, 25, ())
     assert reasons(seen) == [("ParentStatusMissing", False)]
     text = seen.findings[0].message
     assert text.startswith("Gateway mesh (http) says nothing of HTTPRoute web; see that")
@@ -89,14 +89,17 @@ def test_a_route_of_which_nobody_says_anything_has_no_weight_forward_and_is_at_0
         25,
         [("ParentStatusMissing", False)],
     )
-    assert seen.waits == (seen.findings[0].message,)
+    assert seen.unconfirmed == (seen.findings[0].message,)
     found = after(found, render(found, Split(0, cut_off=True)), accept=False)
     assert (observe(found).weight, observe(found).highest) == (0, 0)
 
 
 @pytest.mark.parametrize("told", [None, 0])
 def test_a_parent_that_never_tells_a_generation_is_taken_at_its_word(told: Any) -> None:
-    assert (observe(mesh(50, told=told)).weight, observe(mesh(50, told=told)).waits) == (50, ())
+    assert (observe(mesh(50, told=told)).weight, observe(mesh(50, told=told)).unconfirmed) == (
+        50,
+        (),
+    )
     back = observe(mesh(0, told=told))
     assert (back.weight, back.highest, back.is_cut) == (0, 0, False)
     assert Gateway().clear(context(mesh(0, told=told))) != []
@@ -150,9 +153,9 @@ def test_our_own_route_waits_for_those_who_serve_the_user_s() -> None:
         body["status"]["parents"] = [
             each for each in body["status"]["parents"] if each["parentRef"]["name"] != "silent"
         ]
-    assert observe(found, wanted=split).shaped
+    assert observe(found, wanted=split).routes_match
     one = copy.deepcopy(found)
     one[OWN]["status"]["parents"].pop()
-    assert not observe(one, wanted=split).shaped
+    assert not observe(one, wanted=split).routes_match
     one[OWN]["status"] = {}
-    assert not observe(one, wanted=split).shaped
+    assert not observe(one, wanted=split).routes_match

@@ -130,7 +130,7 @@ def unconfirmed(percent: int, found: Routes | None = None) -> Routes:
 def test_a_weight_counts_once_it_is_accepted_and_until_then_the_canary_may_have_some() -> None:
     seen = observe(unconfirmed(25))
     assert (seen.weight, seen.highest) == (None, 25)
-    assert seen.said == {25}
+    assert seen.written == {25}
     seen = observe(unconfirmed(0))
     assert (seen.weight, seen.highest, seen.intact) == (None, 1, True)
     assert (seen.is_cut, observe(unconfirmed(25)).is_cut, observe(live(0)).is_cut) == (
@@ -145,10 +145,10 @@ def test_a_parent_that_is_late_or_refuses_is_waited_for_as_long_as_it_is_late() 
     late = unconfirmed(0)
     generation = late["web"]["metadata"]["generation"]
     says = f"Gateway edge has not confirmed generation {generation} of HTTPRoute web yet"
-    assert observe(late).waits == (says,)
+    assert observe(late).unconfirmed == (says,)
     late["web"] = accepted(late["web"], "False", ["ResolvedRefs"])
     refused = observe(late)
-    assert (refused.weight, refused.highest, refused.waits) == (0, 0, ())
+    assert (refused.weight, refused.highest, refused.unconfirmed) == (0, 0, ())
     assert [each.reason for each in refused.findings] == ["RouteRefsNotResolved"]
 
 
@@ -260,7 +260,7 @@ def test_any_route_says_any_weight_and_is_the_same_afterwards(
         if not can_be_split(before) or "NoRuleForService" in str(observe(before).findings):
             continue
         seen = observe(found)
-        assert (seen.weight, seen.intact, seen.shaped) == (percent, True, True)
+        assert (seen.weight, seen.intact, seen.routes_match) == (percent, True, True)
         assert render(found, Split(percent)) == []
     assert observe(after(found, render(found, Split(cut_off=True)))).highest == 0
     found = after(found, Gateway().clear(context(found)))

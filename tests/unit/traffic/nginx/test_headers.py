@@ -92,18 +92,18 @@ def test_any_exact_value_or_prefix_is_written_in_characters_that_are_taken(text:
 def test_a_header_route_reaches_the_canary_whatever_the_weight() -> None:
     wanted = Split(0, (header(),))
     seen = observe(live(0, headers=(header(),)), wanted=wanted)
-    assert (seen.weight, seen.highest, seen.intact, seen.shaped) == (0, 1, True, True)
+    assert (seen.weight, seen.highest, seen.intact, seen.routes_match) == (0, 1, True, True)
 
 
 def test_a_header_route_is_there_only_when_it_is_the_one_that_was_asked_for() -> None:
     wanted = Split(5, (header(),))
-    assert not observe(live(), wanted=wanted).shaped
+    assert not observe(live(), wanted=wanted).routes_match
     assert observe(live(), wanted=wanted).intact
-    assert not observe(ingress(), wanted=wanted).shaped
+    assert not observe(ingress(), wanted=wanted).routes_match
     other = live(headers=(header(exact="no"),))
-    assert not observe(other, wanted=wanted).shaped
-    assert observe(ingress()).shaped
-    assert not observe(other).shaped
+    assert not observe(other, wanted=wanted).routes_match
+    assert observe(ingress()).routes_match
+    assert not observe(other).routes_match
 
 
 def test_a_route_of_another_step_is_ours_and_anything_else_is_somebody_s_change() -> None:
@@ -111,7 +111,7 @@ def test_a_route_of_another_step_is_ours_and_anything_else_is_somebody_s_change(
     assert observe(found, stepping(BETA)).intact
     found[CANARY]["metadata"]["annotations"][f"{PREFIX}/canary-by-header-value"] = "everybody"
     seen = observe(found, stepping(BETA), Split(5, (header(),)))
-    assert (seen.intact, seen.shaped, seen.highest) == (False, False, 5)
+    assert (seen.intact, seen.routes_match, seen.highest) == (False, False, 5)
 
 
 def test_all_ingresses_have_to_have_it() -> None:
@@ -119,14 +119,14 @@ def test_all_ingresses_have_to_have_it() -> None:
     found = ingress() | ingress(name="api")
     found |= stored(render(found, headers=(header(),), obj=obj))
     wanted = Split(5, (header(),))
-    assert observe(found, obj, wanted).shaped
+    assert observe(found, obj, wanted).routes_match
     del found["api-checkout-canary"]["metadata"]["annotations"][f"{PREFIX}/canary-by-header"]
-    assert not observe(found, obj, wanted).shaped
+    assert not observe(found, obj, wanted).routes_match
 
 
 def test_cut_off_ends_it() -> None:
     seen = observe(live(0, headers=(header(),), cut_off=True))
-    assert (seen.highest, seen.intact, seen.shaped) == (0, True, True)
+    assert (seen.highest, seen.intact, seen.routes_match) == (0, True, True)
 
 
 def test_the_users_own_header_annotations_go_with_none_of_ours() -> None:
@@ -135,9 +135,9 @@ def test_the_users_own_header_annotations_go_with_none_of_ours() -> None:
     found = ingress() | stored(render(ingress(), headers=(header(),), obj=obj))
     annotations = found[CANARY]["metadata"]["annotations"]
     assert annotations[f"{PREFIX}/canary-by-cookie"] == "beta"
-    assert observe(found, obj, wanted).shaped
+    assert observe(found, obj, wanted).routes_match
     plain = ingress() | stored(render(ingress(), obj=obj))
-    assert observe(plain, obj).shaped
+    assert observe(plain, obj).routes_match
     assert observe(plain, obj).highest == 5
 
 

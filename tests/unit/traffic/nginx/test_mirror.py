@@ -76,7 +76,7 @@ def test_a_mirror_of_the_users_own_is_left_alone_and_stops_the_release() -> None
     assert changes(found, MIRROR) == []
     assert only_changes(Nginx().clear(context(found))) == []
     seen = observe(found, mirroring(), MIRROR)
-    assert not seen.shaped
+    assert not seen.routes_match
     (finding,) = seen.blockers
     assert finding.reason == "MirrorTargetTaken"
     assert "Ingress web mirrors to https://elsewhere.test$request_uri already" in finding.message
@@ -92,10 +92,10 @@ def test_a_service_whose_name_begins_like_the_canary_s_is_another() -> None:
 def test_what_is_seen_of_a_mirror() -> None:
     seen = observe(live(percent=0), mirroring(), MIRROR)
     assert (seen.exists, seen.weight, seen.highest) == (True, 0, 1)
-    assert (seen.intact, seen.shaped) == (True, True)
+    assert (seen.intact, seen.routes_match) == (True, True)
     assert seen.findings == ()
-    assert not observe(live(), mirroring()).shaped
-    assert not observe(live(None), mirroring(), MIRROR).shaped
+    assert not observe(live(), mirroring()).routes_match
+    assert not observe(live(None), mirroring(), MIRROR).routes_match
     alone = ingress(annotations={KEY: TARGET})
     assert (observe(alone).exists, observe(alone).highest) == (True, 1)
 
@@ -120,7 +120,7 @@ def test_the_port_is_the_one_that_the_ingress_leads_to(port: JSON, url: str | No
     assert values == ([TARGET.replace("$", f"{url}$")] if url else [])
     seen = observe(found, mirroring(), MIRROR, **others)
     assert [each.reason for each in seen.blockers] == ([] if url else ["MirrorPortUnknown"])
-    assert not seen.shaped
+    assert not seen.routes_match
 
 
 def test_an_ingress_that_leads_elsewhere_too_would_mirror_that_as_well() -> None:

@@ -50,7 +50,7 @@ def test_ingresses_that_differ_have_no_weight_and_the_highest_counts() -> None:
     found = live(25, ingress() | ingress(name="api"), obj)
     assert observe(found, obj) == Route(exists=True, weight=25, highest=25)
     found["api-checkout-canary"]["metadata"]["annotations"][WEIGHT] = "50"
-    differing = Route(exists=True, weight=None, highest=50, said=frozenset({25, 50}))
+    differing = Route(exists=True, weight=None, highest=50, written=frozenset({25, 50}))
     assert observe(found, obj) == differing
 
 
@@ -58,7 +58,7 @@ def test_a_canary_that_is_missing_beside_another_leaves_no_weight() -> None:
     obj = rollout(("web", "api"))
     found = live(25, ingress() | ingress(name="api"), obj)
     del found["api-checkout-canary"]
-    alone = Route(exists=True, weight=None, highest=25, said=frozenset({25}))
+    alone = Route(exists=True, weight=None, highest=25, written=frozenset({25}))
     assert observe(found, obj) == alone
 
 
