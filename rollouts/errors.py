@@ -5,7 +5,8 @@ The error tree, named by what the reader of an error has to do.
     ├── RetryLater       try the same again, after `after_seconds`
     │   ├── Conflict     somebody wrote first: observe again, then decide again
     │   └── Unavailable  the other side did not answer, or answered nonsense
-    │       └── TooLarge its answer has more than we can hold: ask for less
+    │       ├── TooLarge its answer has more than we can hold: ask for less
+    │       └── Outdated what is known may be of a lost future: write nothing decided by it
     └── Permanent        trying again changes nothing; somebody has to act
         ├── InvalidSpec  the user's object is wrong; carries field, reason and way out
         ├── NotFound     the object named is not there
@@ -41,6 +42,10 @@ class Unavailable(RetryLater):
 
 class TooLarge(Unavailable):
     """The answer has more than we can hold; one to a smaller question may have less."""
+
+
+class Outdated(Unavailable):
+    """What was decided may rest on what a restored backup has lost: nothing else of it may be written."""
 
 
 class Permanent(RolloutsError):

@@ -36,7 +36,7 @@ from rollouts.core.plan.actions import (
     SetWeight,
     SyncService,
 )
-from rollouts.errors import NotFound, RolloutsError
+from rollouts.errors import Conflict, NotFound, Outdated, RolloutsError
 from rollouts.model.kinds import (
     COMMAND_ANNOTATION,
     REPLICA_SET,
@@ -59,6 +59,9 @@ _GONE_IS_STABLE = tuple(each.kind for each in routers.kinds() if each.gone_is_st
 
 RETREAT_SECONDS = 10.0
 """How long one of these may take to be changed, where deleting it would do."""
+
+ENDS_ALL = (Conflict, Outdated)
+"""After these nothing else of a decision is written: the state that it was about is not so."""
 
 Writer = Callable[[Write], Awaitable[None]]
 Failure = RolloutsError | None
@@ -88,14 +91,16 @@ class Applier:
         Make the writes of one action.
 
         Raises:
-            RolloutsError: as `Cluster.write`; of several writes the first error, after all
-                have been tried.
+            RolloutsError: as `Cluster.write`; of several writes one that ends all, or the first error,
+                after all have been tried.
         """
         writes = self.writes(action)
         # Each may take half a minute, as long as an API server waits for a webhook.
         apart = self._by_object(writes) if _cuts_off(action) else [writes]
         outcomes = await self.together(self._try_each(action, those) for those in apart)
-        for error in filter(None, outcomes):
+        for error in sorted(
+            filter(None, outcomes), key=lambda each: not isinstance(each, ENDS_ALL)
+        ):
             raise error
 
     async def _try_each(self, action: Action, writes: Iterable[Write]) -> Failure:
@@ -104,6 +109,8 @@ class Applier:
         for write in writes:
             try:
                 await self.write(_in_time(action, write))
+            except Outdated as caught:
+                return caught
             except RolloutsError as caught:
                 if isinstance(action, SetPodMetadata) and isinstance(caught, NotFound):
                     continue  # it had no need of it any more

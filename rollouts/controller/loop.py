@@ -21,7 +21,7 @@ from rollouts.controller.notifications import Notifications
 from rollouts.controller.queue import WorkQueue
 from rollouts.controller.reconcile import Reconciler
 from rollouts.controller.settings import Settings
-from rollouts.errors import Conflict, Permanent, RetryLater
+from rollouts.errors import Conflict, Permanent, RetryLater, RolloutsError
 from rollouts.model.kinds import ROLLOUT
 from rollouts.model.rollout_key import Key
 from rollouts.ports import Clock, Cluster, MetricSources, Notifier
@@ -39,10 +39,12 @@ A write may take longer, and whoever is killed meanwhile does not give back its 
 
 
 async def at_once(writes: Iterable[Coroutine[Any, Any, Failure]]) -> list[Failure]:
-    """Carry out all of them at the same time; return what came of each when all are over."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(each) for each in writes]
-    return [task.result() for task in tasks]
+    """Carry out all of them at the same time; return what came of each when all are over, whatever became of others."""
+    outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    for each in outcomes:
+        if isinstance(each, BaseException) and not isinstance(each, RolloutsError):
+            raise each  # a bug of ours
+    return [each for each in outcomes if each is None or isinstance(each, RolloutsError)]
 
 
 class Controller:

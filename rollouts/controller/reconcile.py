@@ -24,7 +24,7 @@ import structlog
 from rollouts.analysis.evidence import weigh
 from rollouts.analysis.target import Target, target_of
 from rollouts.controller import urgency, workload, workload_writes
-from rollouts.controller.apply import Applier, Together, in_turn
+from rollouts.controller.apply import ENDS_ALL, Applier, Together, in_turn
 from rollouts.controller.effective_spec import find_effective_spec, observe_effective
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notifications
@@ -43,7 +43,7 @@ from rollouts.core.plan.actions import Action, Decision, NameCommand, SetFinaliz
 from rollouts.core.refused_writes import with_refusals, without_refused
 from rollouts.core.status_writes import due_at, worth_writing
 from rollouts.core.world import Event
-from rollouts.errors import Conflict, InvalidSpec, RetryLater, RolloutsError
+from rollouts.errors import InvalidSpec, RetryLater, RolloutsError
 from rollouts.model.evidence import MeasurementRound
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.rollout_key import Key
@@ -235,13 +235,13 @@ class Reconciler:
         Carry out the actions, each whatever became of the others; return what was refused.
 
         Raises:
-            Conflict: nothing must be written about a state that is not so.
+            Conflict, Outdated: nothing must be written about a state that is not so.
         """
         key, refused = str(_key(applier.rollout)), list[Refusal]()
         for action in actions:
             try:
                 await applier.carry_out(action)
-            except Conflict:
+            except ENDS_ALL:
                 raise
             except RolloutsError as error:
                 what = type(action).__name__

@@ -32,6 +32,10 @@ from rollouts.ports import Scope
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
+LEAP = 100_000_000
+"""No API server makes so many changes while it is not heard of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """
@@ -47,7 +51,18 @@ class Known:
 
     def is_lost(self, version: int | None, uids: Iterable[str]) -> bool:
         """Return whether a list at this version, of these objects, says that it never happened."""
-        return (version is not None and version < self.version) or not self.deleted.isdisjoint(uids)
+        return not self.goes_on_at(version) or not self.deleted.isdisjoint(uids)
+
+    def goes_on_at(self, version: int | None) -> bool:
+        """
+        Return whether an API server that is at this version may have all that was known.
+
+        One that was restored is at a lower one; or far beyond, where etcd was told to raise all versions
+        so that no watch goes on (`etcdutl snapshot restore --bump-revision`, as a rule by a billion).
+        """
+        if version is None or not self.version:
+            return True
+        return self.version <= version < self.version + LEAP
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from rollouts.errors import Conflict, NotFound, Permanent, Unavailable
+from rollouts.errors import Conflict, NotFound, Outdated, Permanent, Unavailable
 from rollouts.kube.apply_cache import ApplyCache
 from rollouts.kube.cache import ChangeFeed, KindCache
 from rollouts.kube.connection import (
@@ -25,6 +26,7 @@ from rollouts.kube.connection import (
 from rollouts.kube.events import EventRecorder
 from rollouts.kube.paths import collection_path, kind_named_in, object_path, ref_of, with_kind
 from rollouts.kube.reflector import Pace
+from rollouts.kube.restore_check import is_away
 from rollouts.kube.watches import BEGINS_ANEW, Watches
 from rollouts.kube.write_diff import patch_changes
 from rollouts.model.kinds import FIELD_MANAGER, JSON, FrozenJSON, Kind, Ref
@@ -254,7 +256,7 @@ class KubeCluster:
         self._check_time()
         await self._watches.make_sure()
         self._check_time()
-        request = self.connection.request(
+        request = self._sent(
             method,
             path,
             query=query,
@@ -263,6 +265,15 @@ class KubeCluster:
             timeout_seconds=within_seconds,
         )
         return await self._while_allowed(asyncio.create_task(request))
+
+    async def _sent(self, method: str, path: str, **given: Any) -> JSON:
+        """Return what the API server answers; that it was not reached raises a doubt."""
+        try:
+            return await self.connection.request(method, path, **given)
+        except Unavailable as error:
+            if is_away(error):
+                self._watches.unreachable()
+            raise
 
     async def _while_allowed(self, writing: asyncio.Task[JSON]) -> JSON:
         """Return what a write is answered; it is cancelled as soon as we must not write."""
@@ -281,7 +292,7 @@ class KubeCluster:
         if left <= 0:
             raise Unavailable("another controller leads, so this one must not write")
         if self._watches.beginning_anew:
-            raise Unavailable(BEGINS_ANEW)
+            raise Outdated(BEGINS_ANEW)
         return left
 
     def _cache(self, kind: Kind) -> KindCache:

@@ -132,14 +132,16 @@ class Reflector:
 
     async def version_now(self) -> int | None:
         """
-        Return the resourceVersion that the API server is at, of all kinds; None when it is no number.
+        Return the resourceVersion that the API server is at, for this kind; None when it is no number.
 
         Raises:
             RolloutsError: it does not say.
         """
         # Without the selectors: it would go through all that there is for one that they select.
         named = {"fieldSelector": self._about["fieldSelector"]} if self._part.name else {}
-        page = await self._connection.request("GET", self._paths[0], query={**named, "limit": 1})
+        page = await self._connection.request(
+            "GET", self._paths[0], query={**named, "limit": 1}, timeout_seconds=5.0
+        )
         return number_of(str((page.get("metadata") or {}).get("resourceVersion", "")))
 
     async def run(self) -> None:
@@ -174,7 +176,9 @@ class Reflector:
         if str(error) != self.problem:
             log.warning("watch interrupted", kind=str(self.kind), problem=str(error))
         self.problem = str(error)
-        if isinstance(error, Unavailable):
+        if (
+            isinstance(error, Unavailable) and error.after_seconds is None
+        ):  # who asks to wait is there
             self._audience.unreachable()
         if isinstance(error, NotFound):
             self._paths = [*self._paths[1:], self._paths[0]]

@@ -8,32 +8,25 @@ as they were.
 
 When one of them finds that the API server has come back from an older backup, all begin anew: what the
 others know may never have happened, and their watches would not say so.
-
-Whenever it could not be reached it may be an older one that answers next, and until a list has said so,
-what was decided before would be done to it: such as letting go the pods that its Services select. So it
-is asked at which version it is, at once and before anything is written.
+Whenever it could not be reached, that is asked (`restore_check`).
 """
 
 import asyncio
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
 
-from rollouts.errors import RolloutsError, Unavailable
+from rollouts.errors import Outdated
 from rollouts.kube.cache import KindCache
 from rollouts.kube.connection import Connection
 from rollouts.kube.paths import parts
 from rollouts.kube.reflector import Audience, Pace, Reflector
+from rollouts.kube.restore_check import RestoreCheck
 from rollouts.model.kinds import CRD, Kind, Ref, served_version
 
 log = structlog.get_logger(__name__)
 
-NOT_SURE = (
-    "the API server could not be reached, and has not said yet whether it came back from an older backup;"
-    " nothing is written until then: "
-)
 BEGINS_ANEW = "the API server came back from an older backup; nothing is written until all that it has is read again"
 
 
@@ -112,11 +105,9 @@ class Watches:
     ) -> None:
         self.synced = False
         self._anew: asyncio.Task[None] | None = None
-        self._doubts = self._resolved = 0
-        self._asking = asyncio.Lock()
-        self._asks: asyncio.Task[None] | None = None
+        self._rewinds = 0
+        self._restored = RestoreCheck(self._reflectors, self.rewound)
         self._on_change = on_change
-        self._pace = pace
         self._definitions = caches.get(CRD)
         self._watches = {
             kind: Watch(connection, cache, namespaces, self, pace) for kind, cache in caches.items()
@@ -131,10 +122,10 @@ class Watches:
         self.synced = True
 
     async def stop(self) -> None:
-        for task in (self._anew, self._asks):
-            if task is not None:
-                task.cancel()
+        if self._anew is not None:
+            self._anew.cancel()
         await asyncio.gather(*(watch.stop() for watch in self._watches.values()))
+        await self._restored.stop()
 
     def read(self, kind: Kind) -> Kind | None:
         """Return the kind at the version that it is read at; None when it is not."""
@@ -144,7 +135,8 @@ class Watches:
     def problems(self) -> list[str]:
         """Return what keeps which caches from being up to date, in sentences."""
         found = [f"{each.kind}: {each.problem}" for each in self._reflectors() if each.problem]
-        return [*dict.fromkeys(found), *([BEGINS_ANEW] if self.beginning_anew else [])]
+        anew = BEGINS_ANEW if self.beginning_anew else ""
+        return [*dict.fromkeys(found), *filter(None, (self._restored.problem, anew))]
 
     @property
     def beginning_anew(self) -> bool:
@@ -155,53 +147,26 @@ class Watches:
         if self.beginning_anew:
             return
         log.warning("the API server came back from an older backup, listing everything again")
+        self._rewinds += 1
         for watch in self._watches.values():
             watch.begin_anew()
         self._anew = asyncio.create_task(self._filled(), name="watches begin anew")
 
     def unreachable(self) -> None:
         """Ask who answers now, until somebody does."""
-        self._doubts += 1
-        if self._asks is None or self._asks.done():
-            self._asks = asyncio.create_task(self._ask(), name="is the API server as it was")
+        self._restored.doubt()
 
     async def make_sure(self) -> None:
         """
-        Begin anew if the API server, when it could not be reached, has come back from an older backup.
+        Return when no doubt is left whether the API server has come back from a backup.
 
         Raises:
-            Unavailable: it does not say.
+            Outdated: it does not say, or it has: what was decided before is not to be written.
         """
-        async with self._asking:
-            doubts = self._doubts
-            if doubts == self._resolved or self.beginning_anew:
-                return
-            known = max((each.known.version for each in self._reflectors()), default=0)
-            version = await self._version_now()
-            self._resolved = doubts
-            if version is not None and version < known:
-                self.rewound()
-
-    async def _version_now(self) -> int | None:
-        """Return the version that the API server is at, by the first kind that it serves us."""
-        last = RolloutsError("nothing is watched")
-        for reflector in self._reflectors():
-            try:
-                return await reflector.version_now()
-            except Unavailable as error:
-                raise Unavailable(f"{NOT_SURE}{error}") from error
-            except RolloutsError as error:  # such as one that we may not read any more
-                last = error
-        raise Unavailable(f"{NOT_SURE}{last}") from last
-
-    async def _ask(self) -> None:
-        for failures in itertools.count(1):
-            try:
-                await self.make_sure()
-            except Unavailable:
-                await asyncio.sleep(self._pace.backoff.delay(failures))
-            else:
-                break
+        rewinds = self._rewinds
+        await self._restored.make_sure()
+        if self._rewinds != rewinds or self.beginning_anew:
+            raise Outdated(BEGINS_ANEW)
 
     async def _filled(self) -> None:
         """Wait until there is nothing to wait for."""

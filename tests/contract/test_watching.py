@@ -140,7 +140,12 @@ async def test_one_that_comes_back_with_less_and_has_counted_on_is_believed(
     known = api_server.store.revision
     port = int(api_server.url.rsplit(":", 1)[1])
     await api_server.stop()
-    await until(lambda: "Cannot connect" in " ".join(cluster.problems()))
+    told = "Service: "
+    await until(
+        lambda: any(
+            each.startswith(told) and "Cannot connect" in each for each in cluster.problems()
+        )
+    )
     successor = ApiServer(type(api_server.store)(), port=port)
     while successor.store.revision <= known:
         successor.store.create(SERVICE, service(f"web-{successor.store.revision}"))

@@ -11,7 +11,7 @@ import pytest
 from rollouts.backoff import Backoff
 from rollouts.controller.clock import SystemClock
 from rollouts.controller.http_server import HttpServer
-from rollouts.controller.loop import STOP_SECONDS, Controller
+from rollouts.controller.loop import STOP_SECONDS, Controller, at_once
 from rollouts.controller.settings import Settings
 from rollouts.errors import Unavailable
 from rollouts.metrics.absent import no_sources
@@ -333,3 +333,18 @@ async def test_the_endpoints_answer(endpoints: tuple[str, list[str]]) -> None:
         findings.append("Ingress: not permitted")
         assert await get("/readyz") == (503, "Ingress: not permitted\n")
         assert (await get("/healthz"))[0] == 200
+
+
+async def test_a_bug_in_one_write_takes_none_of_the_others_away() -> None:
+    done = list[str]()
+
+    async def breaks() -> None:
+        raise ZeroDivisionError
+
+    async def goes_on() -> None:
+        await asyncio.sleep(0)
+        done.append("written")
+
+    with pytest.raises(ZeroDivisionError):
+        await at_once([breaks(), goes_on()])
+    assert done == ["written"]

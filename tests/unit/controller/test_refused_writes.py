@@ -11,7 +11,7 @@ import pytest
 
 from rollouts.controller.apply import RETREAT_SECONDS
 from rollouts.controller.metrics import verb_and_kind
-from rollouts.errors import Forbidden, RetryLater, RolloutsError, Unavailable
+from rollouts.errors import Forbidden, Outdated, RetryLater, RolloutsError, Unavailable
 from rollouts.model.kinds import JSON, MANAGED_BY_LABEL, POD, REPLICA_SET, SERVICE, Ref
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.ports import Apply, Delete, Evict, Patch, Record, Write
@@ -358,3 +358,17 @@ async def test_routes_that_can_go_go_although_one_can_t(loop: StubbornShop) -> N
     await loop.until(lambda: canary_weight(loop.cluster) is None, seconds=300)
 
     assert loop.cluster.get(kept) is not None
+
+
+async def test_of_what_may_be_of_a_lost_future_nothing_else_is_written(loop: StubbornShop) -> None:
+    """An API server that was away may have come back from a backup, and says so at the first write."""
+    loop.release("shop:2")
+    await loop.until(lambda: canary_weight(loop.cluster) == 25)
+    loop.refuse(INGRESSES, ("delete", "Ingress"), error=Outdated("it came back from a backup"))
+    loop.monitor.failures = 80
+    await loop.run(3)
+    assert "abort" not in loop.status, "nobody knows of what was decided"
+    loop.refuse()
+    await loop.run(3)
+    assert loop.status["abort"]["by"] == "rollouts"
+    assert canary_weight(loop.cluster) in (0, None)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from rollouts.errors import Unavailable
+from rollouts.errors import Outdated, Unavailable
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
 from rollouts.kube.reflector import Pace
@@ -33,7 +33,12 @@ async def cannot_be_reached(api: FakeApiServer, cluster: KubeCluster) -> None:
     watches = api.watching
     api.tricks.append(lambda each: status(503, "away") if each.path in (PODS, SERVICES) else None)
     api.cut()
-    await until(lambda: sum("away" in each for each in cluster.problems()) == watches)
+    kinds = ("Pod: ", "Service: ")
+    await until(lambda: sum(_is_away(each, kinds) for each in cluster.problems()) == watches)
+
+
+def _is_away(problem: str, kinds: tuple[str, ...]) -> bool:
+    return problem.startswith(kinds) and "away" in problem
 
 
 def spec(cluster: KubeCluster, name: str = "a") -> object:
@@ -258,6 +263,59 @@ async def test_who_may_not_read_one_kind_any_more_asks_about_another(
     await cluster.write(DECIDED)
     assert api.objects[A]["spec"] == DECIDED.body["spec"]
     await cluster.stop()
+
+
+async def test_one_whose_versions_were_raised_is_an_older_one_too(
+    api: FakeApiServer, resting: KubeCluster
+) -> None:
+    """As etcd's guide to restoring for Kubernetes asks for, so that no watch goes on."""
+    objects, version = await lost(api, resting)
+    await goes_away(api, resting)
+    api.come_back(objects, version + 1_000_000_000)
+    api.tricks.clear()
+    with pytest.raises(Outdated, match="older backup"):
+        await resting.write(DECIDED)
+    await until(lambda: spec(resting) == "old" and not resting.problems())
+    assert api.objects[A]["spec"] == "old"
+
+
+async def test_versions_of_two_kinds_are_not_compared(api: FakeApiServer, tmp_path: Path) -> None:
+    """They may be kept in etcds of their own, and only those of one kind are in one order."""
+    connection = Connection(api.kubeconfig(tmp_path))
+    pace = Pace(first_delay_seconds=60.0)
+    cluster = KubeCluster(connection, [], {SERVICE: Scope(), POD: Scope()}, pace=pace)
+    _, version = await lost(api, cluster)
+    behind = {"metadata": {"resourceVersion": str(version)}, "items": []}
+    await goes_away(api, cluster)
+    api.tricks[:] = [lambda each: web.json_response(behind) if each.path == SERVICES else None]
+    await cluster.write(DECIDED)
+    assert api.objects[A]["spec"] == DECIDED.body["spec"]
+    await cluster.stop()
+
+
+async def test_a_write_that_nobody_answers_raises_the_doubt_as_well(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    """The watches may hang still, and would not break for a minute."""
+    backup = await lost(api, cluster)
+    refusals = [503]
+    api.tricks.append(
+        lambda each: status(refusals.pop(), "away") if each.method == "PATCH" and refusals else None
+    )
+    with pytest.raises(Unavailable, match="away"):
+        await cluster.write(DECIDED)
+    api.come_back(*backup)
+    with pytest.raises(Outdated):
+        await cluster.write(DECIDED)
+    assert api.objects[A]["spec"] == "old"
+
+
+async def test_why_nothing_is_written_is_said(api: FakeApiServer, resting: KubeCluster) -> None:
+    await lost(api, resting)
+    await goes_away(api, resting)
+    await until(lambda: "has not said yet" in " ".join(resting.problems()))
+    api.tricks.clear()
+    await until(lambda: "has not said yet" not in " ".join(resting.problems()))
 
 
 async def test_a_watch_that_goes_on_at_once_with_an_older_one_is_not_silent_for_long(

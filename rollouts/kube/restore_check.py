@@ -1,0 +1,103 @@
+"""
+Whether an API server that could not be reached has come back from a backup.
+
+Until a list has said so, what was decided before would be done to it: such as letting go the pods that
+its Services select. So whoever answers next is asked at which version it is, at once and before
+anything is written.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable
+
+from rollouts.backoff import Backoff
+from rollouts.errors import Outdated, RolloutsError, Unavailable
+from rollouts.kube.reflector import Reflector
+
+NOT_SURE = (
+    "the API server could not be reached, and has not said yet whether it came back from an older backup;"
+    " nothing is written until then: "
+)
+ASKED = 2
+"""So many kinds are asked for: a list of one may fail for a reason that is its own."""
+LONGEST_DELAY_SECONDS = 2.0
+
+
+def is_away(error: RolloutsError) -> bool:
+    """Return whether an error says that nobody is there; who asks to wait is."""
+    return isinstance(error, Unavailable) and error.after_seconds is None
+
+
+class RestoreCheck:
+    """
+    Doubts, and what resolves them. All who have them wait for the same question.
+
+    `reflectors` returns those that may be asked, and `rewound` is called when it was restored.
+    """
+
+    def __init__(
+        self, reflectors: Callable[[], Iterable[Reflector]], rewound: Callable[[], None]
+    ) -> None:
+        self._reflectors = reflectors
+        self._rewound = rewound
+        self._backoff = Backoff(0.2, LONGEST_DELAY_SECONDS)
+        self._doubts = self._resolved = 0
+        self._question: asyncio.Task[None] | None = None
+        self._until_sure: asyncio.Task[None] | None = None
+        self._stopped = False
+        self.problem = ""
+        """Why nothing is written; empty: nothing keeps from it."""
+
+    def doubt(self) -> None:
+        """Ask who answers now, until somebody does."""
+        self._doubts += 1
+        if not self._stopped and (self._until_sure is None or self._until_sure.done()):
+            self._until_sure = asyncio.create_task(self._ask(), name="was the API server restored")
+
+    async def make_sure(self) -> None:
+        """
+        Return when it is known whether the API server was restored.
+
+        Raises:
+            Outdated: it does not say.
+        """
+        while self._doubts != self._resolved and not self._stopped:
+            if self._question is None or self._question.done():
+                self._question = asyncio.create_task(self._resolve(), name="which version is it at")
+            await asyncio.shield(self._question)
+            if self.problem:
+                raise Outdated(self.problem)
+
+    async def stop(self) -> None:
+        """Ask no more."""
+        self._stopped = True
+        tasks = [task for task in (self._until_sure, self._question) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ask(self) -> None:
+        for failures in itertools.count(1):
+            try:
+                await self.make_sure()
+            except Outdated:
+                await asyncio.sleep(self._backoff.delay(failures))
+            else:
+                break
+
+    async def _resolve(self) -> None:
+        doubts, why = self._doubts, "nothing is watched"
+        # What a kind is at says nothing of another one, which may be kept in another etcd.
+        newest = sorted(self._reflectors(), key=lambda each: each.known.version, reverse=True)
+        for each in newest[:ASKED]:
+            known = each.known
+            try:
+                version = await each.version_now()
+            except RolloutsError as error:
+                why = str(error)
+                continue
+            self._resolved, self.problem = doubts, ""
+            if not known.goes_on_at(version):
+                self._rewound()
+            return
+        self.problem = f"{NOT_SURE}{why}"
