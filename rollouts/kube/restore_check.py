@@ -45,8 +45,12 @@ class RestoreCheck:
         self._question: asyncio.Task[None] | None = None
         self._until_sure: asyncio.Task[None] | None = None
         self._stopped = False
-        self.problem = ""
+        self._why = ""
+
+    @property
+    def problem(self) -> str:
         """Why nothing is written; empty: nothing keeps from it."""
+        return f"{NOT_SURE}{self._why}" if self._why else ""
 
     def doubt(self) -> None:
         """Ask who answers now, until somebody does."""
@@ -65,8 +69,8 @@ class RestoreCheck:
             if self._question is None or self._question.done():
                 self._question = asyncio.create_task(self._resolve(), name="which version is it at")
             await asyncio.shield(self._question)
-            if self.problem:
-                raise Outdated(self.problem)
+            if self._why:
+                raise Outdated(f"{NOT_SURE}{self._why}")
 
     async def stop(self) -> None:
         """Ask no more."""
@@ -96,8 +100,8 @@ class RestoreCheck:
             except RolloutsError as error:
                 why = str(error)
                 continue
-            self._resolved, self.problem = doubts, ""
+            self._resolved, self._why = doubts, ""
             if not known.goes_on_at(version):
                 self._rewound()
             return
-        self.problem = f"{NOT_SURE}{why}"
+        self._why = why
