@@ -65,12 +65,14 @@ class RestoreCheck:
         Raises:
             Outdated: it does not say.
         """
+        may_be_stale = self._question is not None and not self._question.done()
         while self._doubts != self._resolved and not self._stopped:
             if self._question is None or self._question.done():
                 self._question = asyncio.create_task(self._resolve(), name="which version is it at")
             await asyncio.shield(self._question)
-            if self._why:
+            if self._why and not may_be_stale:
                 raise Outdated(f"{NOT_SURE}{self._why}")
+            may_be_stale = False  # what was asked before we came may have found nobody yet
 
     async def stop(self) -> None:
         """Ask no more."""
