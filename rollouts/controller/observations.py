@@ -86,5 +86,5 @@ class Observations:
         return replace(known.seen, quiet_seconds=quiet_seconds)
 
     def forget(self, key: Key) -> None:
-        """Let go of a Rollout that is gone."""
+        """Let go of what is known of a Rollout: it is gone, or at rest, where only a change brings it back."""
         self._known.pop(key, None)

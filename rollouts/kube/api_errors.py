@@ -62,6 +62,11 @@ def api_error(
     return Permanent(message)
 
 
+def is_away(error: Exception) -> bool:
+    """Return whether an error says that nobody is there; who asks to wait is."""
+    return isinstance(error, Unavailable) and error.after_seconds is None
+
+
 def _after_seconds(answer: Mapping[str, Any], retry_after: str) -> float | None:
     said = retry_after or _details(answer).get("retryAfterSeconds") or ""
     try:

@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from rollouts.errors import Conflict, NotFound, Outdated, Permanent, Unavailable
+from rollouts.kube.api_errors import is_away
 from rollouts.kube.apply_cache import ApplyCache
 from rollouts.kube.cache import ChangeFeed, KindCache
 from rollouts.kube.connection import (
@@ -26,7 +27,6 @@ from rollouts.kube.connection import (
 from rollouts.kube.events import EventRecorder
 from rollouts.kube.paths import collection_path, kind_named_in, object_path, ref_of, with_kind
 from rollouts.kube.reflector import Pace
-from rollouts.kube.restore_check import is_away
 from rollouts.kube.watches import BEGINS_ANEW, Watches
 from rollouts.kube.write_diff import patch_changes
 from rollouts.model.kinds import FIELD_MANAGER, JSON, FrozenJSON, Kind, Ref

@@ -20,9 +20,9 @@ from typing import Protocol
 import structlog
 
 from rollouts.backoff import Backoff
-from rollouts.errors import Forbidden, NotFound, RetryLater, RolloutsError, Unavailable
+from rollouts.errors import Forbidden, NotFound, RetryLater, RolloutsError
 from rollouts.kube import deep_json
-from rollouts.kube.api_errors import Expired, api_error
+from rollouts.kube.api_errors import Expired, api_error, is_away
 from rollouts.kube.cache import KindCache, Known, number_of
 from rollouts.kube.connection import SILENT_SECONDS, Connection
 from rollouts.kube.paths import Part, collection_paths
@@ -176,9 +176,7 @@ class Reflector:
         if str(error) != self.problem:
             log.warning("watch interrupted", kind=str(self.kind), problem=str(error))
         self.problem = str(error)
-        if (
-            isinstance(error, Unavailable) and error.after_seconds is None
-        ):  # who asks to wait is there
+        if is_away(error):
             self._audience.unreachable()
         if isinstance(error, NotFound):
             self._paths = [*self._paths[1:], self._paths[0]]

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Iterable
 
 from rollouts.backoff import Backoff
-from rollouts.errors import Outdated, RolloutsError, Unavailable
+from rollouts.errors import Outdated, RolloutsError
 from rollouts.kube.reflector import Reflector
 
 NOT_SURE = (
@@ -21,11 +21,6 @@ NOT_SURE = (
 ASKED = 2
 """So many kinds are asked for: a list of one may fail for a reason that is its own."""
 LONGEST_DELAY_SECONDS = 2.0
-
-
-def is_away(error: RolloutsError) -> bool:
-    """Return whether an error says that nobody is there; who asks to wait is."""
-    return isinstance(error, Unavailable) and error.after_seconds is None
 
 
 class RestoreCheck:
