@@ -97,16 +97,16 @@ def _view(show: "Demo", console: "Console") -> "RenderableType":
     from rich.console import Group  # noqa: PLC0415 - only verbs that need it pay for it
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    from rollouts.cli.get_snapshot import snapshot_of  # noqa: PLC0415 - as above
     from rollouts.cli.get_view import render  # noqa: PLC0415 - as above
+    from rollouts.cli.rollout_info import rollout_info_of  # noqa: PLC0415 - as above
 
     head = Text(show.stage, style="bold magenta")
     traffic = _traffic(show.traffic.report)
     rollout, replica_sets, pods = show.objects()
     if rollout is None:
         return Group(head, traffic)
-    snapshot = snapshot_of(rollout, replica_sets, pods)
-    tree = render(snapshot, datetime.now(UTC), console, height=console.height - 3)
+    info = rollout_info_of(rollout, replica_sets, pods)
+    tree = render(info, datetime.now(UTC), console, height=console.height - 3)
     return Group(head, traffic, tree)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from rollouts.cli.get_snapshot import Snapshot
+    from rollouts.cli.rollout_info import RolloutInfo
 
 REFRESH_SECONDS = 1.0
 LIST_WIDTH = 1000
@@ -91,22 +91,22 @@ async def get(
         return
     console = stdout_console()
     if not watch:
-        from rollouts.cli.get_snapshot import read_snapshot  # noqa: PLC0415 - brings pydantic
+        from rollouts.cli.rollout_info import read_rollout_info  # noqa: PLC0415 - brings pydantic
 
         rollout = await get_rollout(session.requests, session.rollout(name))
-        _print(console, await read_snapshot(session.requests, rollout))
+        _print(console, await read_rollout_info(session.requests, rollout))
     elif console.is_terminal:
         await _live(session, name, console)
     else:
         await _log(session, name, console)
 
 
-def _print(console: "Console", snapshot: "Snapshot") -> None:
+def _print(console: "Console", info: "RolloutInfo") -> None:
     from datetime import UTC, datetime  # noqa: PLC0415 - with the rest
 
     from rollouts.cli.get_view import render  # noqa: PLC0415 - brings rich
 
-    console.print(render(snapshot, datetime.now(UTC), console))
+    console.print(render(info, datetime.now(UTC), console))
 
 
 class _Latest:
@@ -134,9 +134,11 @@ class _Latest:
         self.changed.clear()
 
 
-async def _snapshots(session: Session, name: str, show: "Callable[[Snapshot], None]") -> None:
+async def _rollout_infos(
+    session: Session, name: str, show: "Callable[[RolloutInfo], None]"
+) -> None:
     """Call `show` with each new state, and every second; end with the error that ends it."""
-    from rollouts.cli.get_snapshot import read_snapshot  # noqa: PLC0415 - brings pydantic
+    from rollouts.cli.rollout_info import read_rollout_info  # noqa: PLC0415 - brings pydantic
 
     latest = _Latest(session, name)
     keeper = asyncio.create_task(latest.keep())
@@ -145,7 +147,7 @@ async def _snapshots(session: Session, name: str, show: "Callable[[Snapshot], No
             await latest.wait(REFRESH_SECONDS)
             if latest.rollout is not None:
                 try:
-                    show(await read_snapshot(session.requests, latest.rollout))
+                    show(await read_rollout_info(session.requests, latest.rollout))
                 except Unavailable:
                     continue  # the keeper tells, and waits it out
         keeper.result()
@@ -163,22 +165,22 @@ async def _live(session: Session, name: str, console: "Console") -> None:
 
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
 
-        def show(snapshot: "Snapshot") -> None:
-            view = render(snapshot, datetime.now(UTC), console, height=console.height - 1)
+        def show(info: "RolloutInfo") -> None:
+            view = render(info, datetime.now(UTC), console, height=console.height - 1)
             live.update(view, refresh=True)
 
-        await _snapshots(session, name, show)
+        await _rollout_infos(session, name, show)
 
 
 async def _log(session: Session, name: str, console: "Console") -> None:
     seen: list[object] = []
 
-    def show(snapshot: "Snapshot") -> None:
-        if seen and seen[-1] == snapshot.version:
+    def show(info: "RolloutInfo") -> None:
+        if seen and seen[-1] == info.version:
             return
         if seen:
             console.print()
-        seen[:] = [snapshot.version]
-        _print(console, snapshot)
+        seen[:] = [info.version]
+        _print(console, info)
 
-    await _snapshots(session, name, show)
+    await _rollout_infos(session, name, show)

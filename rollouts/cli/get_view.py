@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from rollouts.cli.get_snapshot import PodView, RevisionView, Snapshot
+from rollouts.cli.rollout_info import PodInfo, RevisionInfo, RolloutInfo
 from rollouts.core.world import under_way
 from rollouts.model.ages import short_age
 from rollouts.model.kinds import FrozenJSON
@@ -52,21 +52,21 @@ DETAILS = (
 
 
 def render(
-    snapshot: Snapshot, now: datetime, console: Console, *, height: int | None = None
+    info: RolloutInfo, now: datetime, console: Console, *, height: int | None = None
 ) -> RenderableType:
     """Return the view, with as much detail as `height` lines hold (None: no limit)."""
     for detail in DETAILS:
-        view = _view(snapshot, now, detail)
+        view = _view(info, now, detail)
         if height is None or len(console.render_lines(view, pad=False)) <= height:
             return view
     return view
 
 
-def _view(snapshot: Snapshot, now: datetime, detail: Detail) -> RenderableType:
-    status = snapshot.status
-    parts: list[RenderableType] = [_title(snapshot), *_traffic(status), *_steps(snapshot, now)]
-    parts.append(_revisions(snapshot, now, detail))
-    criteria = _effective_spec(snapshot).get("successCriteria") or []
+def _view(info: RolloutInfo, now: datetime, detail: Detail) -> RenderableType:
+    status = info.status
+    parts: list[RenderableType] = [_title(info), *_traffic(status), *_steps(info, now)]
+    parts.append(_revisions(info, now, detail))
+    criteria = _effective_spec(info).get("successCriteria") or []
     if criteria and (status.criteria or under_way(status)):
         parts.append(_criteria(criteria, status.criteria))
     if status.history and detail.decisions:
@@ -74,21 +74,21 @@ def _view(snapshot: Snapshot, now: datetime, detail: Detail) -> RenderableType:
     return Group(*parts)
 
 
-def _title(snapshot: Snapshot) -> RenderableType:
-    status, metadata = snapshot.status, snapshot.rollout["metadata"]
-    phase = status.phase if snapshot.rollout.get("status") else "New"
+def _title(info: RolloutInfo) -> RenderableType:
+    status, metadata = info.status, info.rollout["metadata"]
+    phase = status.phase if info.rollout.get("status") else "New"
     style = PHASE_STYLES.get(phase, "dim")
     text = Text()
     text.append(f"{metadata.get('namespace', '')}/{metadata['name']}", style="bold")
     text.append(f"  ● {phase}", style=f"bold {style}")
-    text.append(f"  {_strategy(_effective_spec(snapshot))}\n", style="dim")
+    text.append(f"  {_strategy(_effective_spec(info))}\n", style="dim")
     text.append(status.message or "no controller has looked at it yet")
     return text
 
 
-def _effective_spec(snapshot: Snapshot) -> FrozenJSON:
+def _effective_spec(info: RolloutInfo) -> FrozenJSON:
     """Return the spec by which the Rollout is run: an edit of the one that is written may wait."""
-    spec: FrozenJSON = snapshot.status.effective_spec or snapshot.rollout.get("spec") or {}
+    spec: FrozenJSON = info.status.effective_spec or info.rollout.get("spec") or {}
     return spec
 
 
@@ -117,12 +117,12 @@ def _traffic(status: RolloutStatus) -> list[RenderableType]:
     return [text]
 
 
-def _steps(snapshot: Snapshot, now: datetime) -> list[RenderableType]:
-    strategy = _effective_spec(snapshot).get("strategy") or {}
+def _steps(info: RolloutInfo, now: datetime) -> list[RenderableType]:
+    strategy = _effective_spec(info).get("strategy") or {}
     steps = (strategy.get("canary") or {}).get("steps") or []
     if not steps:
         return []
-    status = snapshot.status
+    status = info.status
     at = status.current_step_index or 0
     first = max(0, min(at - _STEPS_SHOWN // 2, len(steps) - _STEPS_SHOWN))
     shown = steps[first : first + _STEPS_SHOWN]
@@ -211,25 +211,27 @@ def _time_left(step: FrozenJSON, status: RolloutStatus, now: datetime) -> str:
     return ""
 
 
-def _revisions(snapshot: Snapshot, now: datetime, detail: Detail) -> RenderableType:
+def _revisions(info: RolloutInfo, now: datetime, detail: Detail) -> RenderableType:
     tree = Tree(Text("Revisions", style="bold"), guide_style="dim")
-    idle = [view for view in snapshot.revisions if view.role == "older" and not view.existing]
-    for view in snapshot.revisions:
+    idle = [view for view in info.revisions if view.role == "older" and not view.existing]
+    for view in info.revisions:
         if view in idle[detail.old_revisions :]:
             continue
         branch = tree.add(_revision(view))
-        shown = [pod for pod in view.pods if detail.healthy_pods or pod.in_trouble or not pod.ready]
+        shown = [
+            pod for pod in view.pods if detail.healthy_pods or pod.has_problem or not pod.ready
+        ]
         for line in _pods(shown, now):
             branch.add(line)
     hidden = len(idle[detail.old_revisions :])
     if hidden:
         tree.add(Text(f"{hidden} older, without pods", style="dim"))
-    if not snapshot.revisions:
+    if not info.revisions:
         tree.add(Text("none yet", style="dim"))
     return tree
 
 
-def _revision(view: RevisionView) -> Text:
+def _revision(view: RevisionInfo) -> Text:
     style = _ROLES.get(view.role, "dim")
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{view.number} {view.role}", style=f"bold {style}")
@@ -245,7 +247,7 @@ def _revision(view: RevisionView) -> Text:
     return text
 
 
-def _pods(pods: Sequence[PodView], now: datetime) -> list[Text]:
+def _pods(pods: Sequence[PodInfo], now: datetime) -> list[Text]:
     width = max((len(pod.name) for pod in pods), default=0)
     states = max((len(pod.state) for pod in pods), default=0)
     lines = []

@@ -4,8 +4,8 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
-from rollouts.cli.get_snapshot import Snapshot, snapshot_of
 from rollouts.cli.get_view import age, render, step_in_short
+from rollouts.cli.rollout_info import RolloutInfo, rollout_info_of
 from rollouts.model.kinds import JSON
 from rollouts.model.strategy import STEP_KINDS
 from tests.unit.cli.objects import (
@@ -22,16 +22,16 @@ from tests.unit.cli.objects import (
 )
 
 
-def snapshot(status: JSON | None) -> Snapshot:
+def info(status: JSON | None) -> RolloutInfo:
     sets = [replica_set(1, 0), replica_set(2, 4), replica_set(3, 2)]
     pods = [pod(2, suffix) for suffix in ("aaaaa", "bbbbb", "ccccc", "ddddd")]
     pods += [pod(3, "eeeee"), pod(3, "fffff", problem="CrashLoopBackOff", restarts=4)]
-    return snapshot_of(rollout(3, status), sets, pods)
+    return rollout_info_of(rollout(3, status), sets, pods)
 
 
 def drawn(status: JSON | None, *, width: int = 80, height: int | None = None) -> list[str]:
     console = Console(file=io.StringIO(), width=width, highlight=False, no_color=True)
-    console.print(render(snapshot(status), NOW, console, height=height))
+    console.print(render(info(status), NOW, console, height=height))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
@@ -83,7 +83,7 @@ def test_the_strategy_and_the_criteria_are_those_by_which_the_release_is_run() -
 def text_of(status: JSON, *pods: JSON) -> str:
     sets = [replica_set(1, 0), replica_set(2, 1)]
     console = Console(file=io.StringIO(), width=100, no_color=True)
-    console.print(render(snapshot_of(rollout(2, status), sets, pods), NOW, console))
+    console.print(render(rollout_info_of(rollout(2, status), sets, pods), NOW, console))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -105,7 +105,7 @@ def test_a_comparison_is_shown_in_times() -> None:
     status = body["status"]["criteria"][0]
     status |= {"value": 0.96, "limit": 1.5}
     console = Console(file=io.StringIO(), width=100, no_color=True)
-    console.print(render(snapshot_of(body, [replica_set(3, 2)], []), NOW, console))
+    console.print(render(rollout_info_of(body, [replica_set(3, 2)], []), NOW, console))
     assert isinstance(console.file, io.StringIO)
     (line,) = (each for each in console.file.getvalue().splitlines() if "? errors" in each)
     assert "0.96 ×" in line
@@ -149,7 +149,7 @@ def test_every_kind_of_step_is_shown() -> None:
 
 
 def test_ages_are_as_kubectl_has_them() -> None:
-    view = snapshot(progressing(3)).revisions[0].pods[0]
+    view = info(progressing(3)).revisions[0].pods[0]
     assert age(NOW, view.created_at) == "70s"
     assert age(NOW, NOW - timedelta(seconds=200)) == "3m20s"
     assert age(NOW, NOW + timedelta(seconds=200)) == "0s"

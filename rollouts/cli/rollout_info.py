@@ -16,7 +16,7 @@ Role = Literal["stable", "canary", "rolled back", "first", "older"]
 
 
 @dataclass(frozen=True, slots=True)
-class PodView:
+class PodInfo:
     """One pod; `state` is what kubectl would call it."""
 
     name: str
@@ -28,13 +28,13 @@ class PodView:
     """It stays as an object alone, as one that its node has evicted does: nobody counts it."""
 
     @property
-    def in_trouble(self) -> bool:
+    def has_problem(self) -> bool:
         usual = self.has_ended or self.state in ("Running", "Pending", "Terminating")
         return not usual or self.restarts > 0
 
 
 @dataclass(frozen=True, slots=True)
-class RevisionView:
+class RevisionInfo:
     """One revision: its ReplicaSet and that one's pods."""
 
     number: int
@@ -44,7 +44,7 @@ class RevisionView:
     name: str
     wanted: int
     ready: int
-    pods: tuple[PodView, ...]
+    pods: tuple[PodInfo, ...]
 
     @property
     def existing(self) -> int:
@@ -53,12 +53,12 @@ class RevisionView:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class RolloutInfo:
     """What is shown at one moment."""
 
     rollout: JSON
     status: RolloutStatus
-    revisions: tuple[RevisionView, ...]
+    revisions: tuple[RevisionInfo, ...]
 
     @property
     def version(self) -> tuple[object, ...]:
@@ -66,7 +66,7 @@ class Snapshot:
         return self.status.model_dump_json(exclude={"refreshed_at"}), self.revisions
 
 
-async def read_snapshot(requests: Requests, rollout: JSON) -> Snapshot:
+async def read_rollout_info(requests: Requests, rollout: JSON) -> RolloutInfo:
     """Return the Rollout with its parts, as they are now: two requests."""
     namespace = rollout["metadata"]["namespace"]
     replica_sets = [
@@ -75,17 +75,19 @@ async def read_snapshot(requests: Requests, rollout: JSON) -> Snapshot:
         if is_controlled_by(replica_set, rollout)
     ]
     pods = await requests.select(POD, namespace, _labels(replica_sets)) if replica_sets else []
-    return snapshot_of(rollout, replica_sets, pods)
+    return rollout_info_of(rollout, replica_sets, pods)
 
 
-def snapshot_of(rollout: JSON, replica_sets: Sequence[JSON], pods: Sequence[JSON]) -> Snapshot:
-    """Return the snapshot of these objects, newest revision first; every text in it is plain."""
+def rollout_info_of(
+    rollout: JSON, replica_sets: Sequence[JSON], pods: Sequence[JSON]
+) -> RolloutInfo:
+    """Return the info of these objects, newest revision first; every text in it is plain."""
     rollout = plain_object(rollout)
     replica_sets, pods = plain_object(list(replica_sets)), plain_object(list(pods))
     status = RolloutStatus.model_validate(rollout.get("status") or {})
     views = [_revision(entry, status, pods) for entry in replica_sets]
     views.sort(key=lambda view: (view.number, view.name), reverse=True)
-    return Snapshot(rollout, status, tuple(views))
+    return RolloutInfo(rollout, status, tuple(views))
 
 
 def _labels(replica_sets: Sequence[FrozenJSON]) -> Mapping[str, str]:
@@ -95,7 +97,7 @@ def _labels(replica_sets: Sequence[FrozenJSON]) -> Mapping[str, str]:
     return {key: value for key, value in labels[0] if all((key, value) in each for each in labels)}
 
 
-def _revision(replica_set: JSON, status: RolloutStatus, pods: Sequence[JSON]) -> RevisionView:
+def _revision(replica_set: JSON, status: RolloutStatus, pods: Sequence[JSON]) -> RevisionInfo:
     metadata = replica_set["metadata"]
     labels = metadata.get("labels") or {}
     hash_ = labels.get(HASH_LABEL, metadata["name"].rpartition("-")[2])
@@ -106,7 +108,7 @@ def _revision(replica_set: JSON, status: RolloutStatus, pods: Sequence[JSON]) ->
         (_pod(pod) for pod in pods if is_controlled_by(pod, replica_set)),
         key=lambda pod: pod.name,
     )
-    return RevisionView(
+    return RevisionInfo(
         number=int(number) if str(number).isdigit() else 0,
         hash=hash_,
         role=_role(hash_, status),
@@ -129,7 +131,7 @@ def _role(hash_: str, status: RolloutStatus) -> Role:
     return "canary" if stable is not None else "first"
 
 
-def _pod(pod: FrozenJSON) -> PodView:
+def _pod(pod: FrozenJSON) -> PodInfo:
     metadata, status = pod["metadata"], pod.get("status") or {}
     containers = status.get("containerStatuses") or []
     conditions = {
@@ -140,7 +142,7 @@ def _pod(pod: FrozenJSON) -> PodView:
     has_ended = phase in ("Succeeded", "Failed")
     finding = str(status.get("reason") or phase) if has_ended else next(_problems(containers), "")
     state = "Terminating" if terminating else finding or phase
-    return PodView(
+    return PodInfo(
         name=metadata["name"],
         ready=conditions.get("Ready") == "True" and not terminating and not has_ended,
         state=state,
