@@ -18,7 +18,7 @@ from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.dataplane import default_gateway
 from rollouts.sandbox.dataplane.ingresses import IngressSettings
 from rollouts.sandbox.dataplane.nginx import Nginx
-from rollouts.sandbox.dataplane.snapshot import Snapshot, snapshot, watched
+from rollouts.sandbox.dataplane.snapshot import RoutingSnapshot, snapshot, watched
 from rollouts.sandbox.dataplane.statuses import Statuses
 from rollouts.sandbox.dataplane.table import routing_table
 
@@ -37,7 +37,7 @@ class Configurator:
         self._settings = settings
         self._statuses = Statuses(cluster, nginx.listener.address, settings)
         self._changed = asyncio.Event()
-        self._served = Snapshot()
+        self._served = RoutingSnapshot()
         self._serves_anew = asyncio.Event()
 
     async def run(self) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.sandbox.crds import HTTP_ROUTE
-from rollouts.sandbox.dataplane.snapshot import Snapshot
+from rollouts.sandbox.dataplane.snapshot import RoutingSnapshot
 
 CONTROLLER = "rollouts.dev/sandbox"
 ANY_HOST = ""
@@ -41,7 +41,7 @@ class Attachment:
 class Gateways:
     """Our Gateways as of one moment."""
 
-    def __init__(self, seen: Snapshot) -> None:
+    def __init__(self, seen: RoutingSnapshot) -> None:
         classes = {each["metadata"]["name"] for each in seen.gateway_classes if is_our_class(each)}
         self.ours = {
             _key(each): each

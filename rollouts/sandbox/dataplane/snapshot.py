@@ -20,7 +20,7 @@ _CUSTOM = (TRAFFIC_SPLIT, GATEWAY_CLASS, GATEWAY, HTTP_ROUTE, GRPC_ROUTE)
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class RoutingSnapshot:
     """Every object that routes are made of."""
 
     ingresses: Sequence[JSON] = ()
@@ -34,14 +34,14 @@ class Snapshot:
     grpc_routes: Sequence[JSON] = ()
 
 
-def snapshot(objects: Objects, network: PodNetwork) -> Snapshot:
+def snapshot(objects: Objects, network: PodNetwork) -> RoutingSnapshot:
     """Return what there is now."""
 
     def custom(kind: Kind) -> Sequence[JSON]:
         version = objects.served(kind)
         return objects.select(version) if version else ()
 
-    return Snapshot(
+    return RoutingSnapshot(
         ingresses=objects.select(INGRESS),
         services=objects.select(SERVICE),
         slices=[reached(each, network) for each in objects.select(ENDPOINT_SLICE)],

@@ -29,7 +29,7 @@ from rollouts.sandbox.dataplane.gateways import (
 )
 from rollouts.sandbox.dataplane.ingresses import IngressSettings, is_ours
 from rollouts.sandbox.dataplane.route_rules import targets, unsupported
-from rollouts.sandbox.dataplane.snapshot import Snapshot
+from rollouts.sandbox.dataplane.snapshot import RoutingSnapshot
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +64,7 @@ class Statuses:
         self._address = address
         self._settings = settings
 
-    async def publish(self, seen: Snapshot) -> None:
+    async def publish(self, seen: RoutingSnapshot) -> None:
         """
         Say what holds for the objects as they were seen.
 

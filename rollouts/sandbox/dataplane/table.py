@@ -21,7 +21,7 @@ from rollouts.sandbox.dataplane.ingresses import (
 )
 from rollouts.sandbox.dataplane.mirrors import Mirror
 from rollouts.sandbox.dataplane.route_rules import Match, matches, targets, unsupported
-from rollouts.sandbox.dataplane.snapshot import Snapshot
+from rollouts.sandbox.dataplane.snapshot import RoutingSnapshot
 from rollouts.sandbox.dataplane.splits import Splits
 
 
@@ -36,7 +36,7 @@ class Change:
         return bool(self.set or self.delete)
 
 
-def routing_table(seen: Snapshot, settings: IngressSettings) -> dict[str, str]:
+def routing_table(seen: RoutingSnapshot, settings: IngressSettings) -> dict[str, str]:
     """Return the whole table for these objects."""
     main = routes(seen.ingresses, settings)
     canary_of = canaries(seen.ingresses, main, settings)

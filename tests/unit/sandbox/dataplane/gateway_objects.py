@@ -3,7 +3,7 @@
 from rollouts.model.kinds import JSON
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.sandbox.dataplane.gateways import CONTROLLER
-from rollouts.sandbox.dataplane.snapshot import Snapshot
+from rollouts.sandbox.dataplane.snapshot import RoutingSnapshot
 
 
 def meta(name: str, namespace: str = "ns", day: int = 1, generation: int = 1) -> JSON:
@@ -42,9 +42,9 @@ def service(name: str, namespace: str = "ns") -> JSON:
     return {"metadata": meta(name, namespace), "spec": {"ports": [{"name": "http", "port": 80}]}}
 
 
-def cluster(*gateways: JSON, **more: list[JSON]) -> Snapshot:
+def cluster(*gateways: JSON, **more: list[JSON]) -> RoutingSnapshot:
     classes = [
         {"metadata": {"name": "ours"}, "spec": {"controllerName": CONTROLLER}},
         {"metadata": {"name": "theirs"}, "spec": {"controllerName": "example.io/other"}},
     ]
-    return Snapshot(gateway_classes=classes, gateways=[*(gateways or [gateway()])], **more)
+    return RoutingSnapshot(gateway_classes=classes, gateways=[*(gateways or [gateway()])], **more)

@@ -4,7 +4,7 @@ import pytest
 
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.dataplane.gateways import Gateways, meeting_hosts
-from rollouts.sandbox.dataplane.snapshot import Snapshot
+from rollouts.sandbox.dataplane.snapshot import RoutingSnapshot
 from tests.unit.sandbox.dataplane.gateway_objects import (
     cluster,
     gateway,
@@ -15,7 +15,7 @@ from tests.unit.sandbox.dataplane.gateway_objects import (
 )
 
 
-def reasons(seen: Snapshot, wanted: JSON) -> list[str]:
+def reasons(seen: RoutingSnapshot, wanted: JSON) -> list[str]:
     return [each.accepted.reason for each in Gateways(seen).attach(wanted)]
 
 
