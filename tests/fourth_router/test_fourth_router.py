@@ -25,7 +25,7 @@ from tests.fourth_router.spec import CROSSING
 from tests.simulation import dataplane
 from tests.simulation.dataplane import NAMESPACE, Shares
 from tests.simulation.kubelets import Behaviour
-from tests.simulation.leftovers import left_behind
+from tests.simulation.settled_invariants import not_cleaned_up
 from tests.simulation.setups import NGINX, SETUPS, Setup, canary
 from tests.simulation.story import Story
 from tests.test_docs import PAGES
@@ -169,7 +169,7 @@ def test_it_carries_a_good_release_and_nothing_is_left(story: Story) -> None:
     assert story.settle().phase == "Healthy", "\n".join(story.log)
     assert story.is_stable(new)
     assert part(story) is None
-    assert left_behind(story) == []
+    assert not_cleaned_up(story) == []
 
 
 def test_a_bad_release_goes_back_over_it(story: Story) -> None:

@@ -3,7 +3,7 @@ What must never happen, checked at every write of the controller.
 
 By objects, and by who gets users' requests: status is only asked what was promised. A write is
 judged by what its controller could know: by its caches, with the write in them. Of pods, of status and
-of the end of a release the invariants are in modules of their own, of what is left at rest in `leftovers`.
+of the end of a release the invariants are in modules of their own, of what is left once it is settled in `settled_invariants`.
 """
 
 from rollouts.analysis.evidence import weigh

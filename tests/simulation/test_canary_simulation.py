@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from tests.simulation.kubelets import Behaviour
-from tests.simulation.leftovers import left_behind
 from tests.simulation.random_events import meddle
+from tests.simulation.settled_invariants import not_cleaned_up
 from tests.simulation.setups import SETUPS
 from tests.simulation.starting_points import healthy
 from tests.simulation.story import Story
@@ -188,7 +188,7 @@ def test_a_hold_right_after_a_rise_does_not_take_it_back() -> None:
     assert story.status.weights.applied == 5
 
 
-def test_a_quarrel_that_has_ended_holds_nothing_up() -> None:
+def test_drift_that_has_ended_holds_nothing_up() -> None:
     story = healthy(16)
     story.release("shop:2", Behaviour())
     story.run_until(lambda it: it.status.weights.applied == 5)
@@ -198,4 +198,4 @@ def test_a_quarrel_that_has_ended_holds_nothing_up() -> None:
         story.tick(0.5)
     story.command("abort", "x")
     story.settle()
-    assert left_behind(story) == []
+    assert not_cleaned_up(story) == []

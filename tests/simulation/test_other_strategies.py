@@ -4,7 +4,7 @@ import pytest
 
 from rollouts.model.kinds import POD, REPLICA_SET
 from tests.simulation.kubelets import Behaviour, is_ready
-from tests.simulation.leftovers import left_behind
+from tests.simulation.settled_invariants import not_cleaned_up
 from tests.simulation.starting_points import blue_green, by_replicas, deployed, dynamic
 from tests.simulation.story import Story
 
@@ -105,7 +105,7 @@ def test_several_routers_move_together_after_testers_had_a_look() -> None:
     story.run_until(lambda it: it.status.weights.applied == 50)
     assert story.status.weights.routes == []
     assert story.settle().phase == "Healthy", "\n".join(story.log)
-    assert left_behind(story) == []
+    assert not_cleaned_up(story) == []
 
 
 def test_the_share_of_the_pods_is_the_weight() -> None:

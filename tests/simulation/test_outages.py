@@ -8,7 +8,7 @@ from tests.simulation.cluster import Refusal
 from tests.simulation.cluster_faults import REFUSALS
 from tests.simulation.known_gaps import is_known_gap
 from tests.simulation.kubelets import Behaviour, is_ready
-from tests.simulation.leftovers import left_behind
+from tests.simulation.settled_invariants import not_cleaned_up
 from tests.simulation.setups import SETUPS
 from tests.simulation.starting_points import deployed, healthy, twin
 from tests.simulation.story import Story, told
@@ -113,7 +113,7 @@ def test_a_gateway_that_says_no_more_leaves_nothing_behind(setup: str) -> None:
     story.gateway.silent = True
     story.settle(1200)
     assert story.status.phase in ("Healthy", "Degraded")
-    assert left_behind(story) == []
+    assert not_cleaned_up(story) == []
     assert len(story.sizes()) == 1
 
 

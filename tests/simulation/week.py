@@ -13,8 +13,8 @@ from functools import cached_property
 from rollouts.core.world import under_way
 from rollouts.model.status import RolloutStatus
 from tests.simulation.cluster_faults import MEDDLING, PODS, SEEING, WRITING, end
-from tests.simulation.leftovers import is_over, left_behind
 from tests.simulation.random_events import USUAL_EVENTS, RandomEvent, happen, release
+from tests.simulation.settled_invariants import is_over, not_cleaned_up
 from tests.simulation.setups import SETUPS
 from tests.simulation.spec_edits import EDITING
 from tests.simulation.story import Story
@@ -24,7 +24,7 @@ RELEASES = 4
 LENGTH = (20, 100)
 """In moments, of a few seconds each."""
 GROUPS = [PODS, SEEING, WRITING, MEDDLING, EDITING]
-END_SECONDS, REST_SECONDS = 4000, 60
+END_SECONDS, SETTLE_SECONDS = 4000, 60
 LONGEST_STEPS_SECONDS = 5 * 3600
 """More than what the steps of a release may take by an edit: analyses of one hour and of two, and a pause of one between."""
 
@@ -81,7 +81,7 @@ class Week:
                 self._live(story, number)
         story.moment = None
         end(story)
-        _comes_to_rest(story)
+        _settles(story)
 
     def _live(self, story: Story, number: int) -> None:
         dice = self._dice(number)
@@ -99,17 +99,17 @@ class Week:
         return random.Random(f"{self.setup} {self.seed} {what}")
 
 
-def _comes_to_rest(story: Story) -> None:
+def _settles(story: Story) -> None:
     status = story.settle(END_SECONDS)
     if status.phase == "Progressing":  # by the clock of a step, or it never ends
         status = story.settle(LONGEST_STEPS_SECONDS)
     assert status.phase in ("Healthy", "Paused", "Degraded"), f"it ends {status.phase}"
     before = story.writes
-    story.settle(REST_SECONDS)
+    story.settle(SETTLE_SECONDS)
     if not _is_measured(status):
         assert story.writes == before, "a settled Rollout writes"
     if is_over(status):
-        left = left_behind(story)
+        left = not_cleaned_up(story)
         assert not left, f"left behind: {', '.join(left)}"
 
 

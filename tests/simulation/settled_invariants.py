@@ -1,4 +1,4 @@
-"""What is left when a Rollout has come to rest: nothing that it does not need."""
+"""What is left once a Rollout is settled: nothing that it does not need."""
 
 from collections.abc import Iterator
 
@@ -19,8 +19,8 @@ def is_over(status: RolloutStatus) -> bool:
     return not (under_way(status) or asked)
 
 
-def left_behind(story: Watched) -> list[str]:
-    """Return what is there of ours, or of our writing, that a Rollout at rest does not need."""
+def not_cleaned_up(story: Watched) -> list[str]:
+    """Return what is there of ours, or of our writing, that a settled Rollout does not need."""
     snapshot = take_snapshot(story)
     if snapshot.sizes.get(snapshot.stable) and not any(
         each.get(snapshot.stable) for each in snapshot.ready.values()
