@@ -17,12 +17,12 @@ from rollouts.model.kinds import Kind
 from rollouts.model.route import Change, Route, RoutingWrite, Split
 from rollouts.model.spec import RolloutSpec
 from rollouts.traffic.context import RoutingContext
-from rollouts.traffic.gateway.router import Gateway
-from rollouts.traffic.nginx.router import Nginx
+from rollouts.traffic.gateway.router import GatewayRouter
+from rollouts.traffic.nginx.router import NginxRouter
 from rollouts.traffic.router import Counters, Router, RoutingKind
-from rollouts.traffic.smi import SMI
+from rollouts.traffic.smi import SMIRouter
 
-ROUTERS: tuple[Router, ...] = (Nginx(), SMI(), Gateway())
+ROUTERS: tuple[Router, ...] = (NginxRouter(), SMIRouter(), GatewayRouter())
 """The one first whose writes take effect most certainly."""
 
 
@@ -30,7 +30,9 @@ def observe(context: RoutingContext, wanted: Split) -> Route:
     """Return what all routing objects say now; nothing at all without a router."""
     routes = [router.observe(context, wanted) for router in _named(context)]
     unreadable = tuple(_unreadable(context))
-    if unreadable or any(_left(context)):  # which may be sending anything to the canary
+    if unreadable or any(
+        _removed_routers_writes(context)
+    ):  # which may be sending anything to the canary
         routes.insert(0, Route(exists=True, weight=None, highest=100, findings=unreadable))
     if len(routes) < 2:
         return routes[0] if routes else Route()
@@ -54,13 +56,13 @@ def observe(context: RoutingContext, wanted: Split) -> Route:
 def render(context: RoutingContext, split: Split) -> list[RoutingWrite]:
     """Return the writes after which every route says `split`, and nothing is left of other routers."""
     writes = [write for router in _named(context) for write in router.render(context, split)]
-    return _writable(context, [*writes, *_left(context)])
+    return _writable(context, [*writes, *_removed_routers_writes(context)])
 
 
 def clear(context: RoutingContext) -> list[RoutingWrite]:
     """Return the writes after which the routes are as they were before the first rollout."""
     writes = [write for router in _named(context) for write in router.clear(context)]
-    return _writable(context, [*writes, *_left(context)])
+    return _writable(context, [*writes, *_removed_routers_writes(context)])
 
 
 def kinds() -> Iterator[RoutingKind]:
@@ -110,7 +112,7 @@ def _named(context: RoutingContext) -> Iterator[Router]:
     return (router for router in ROUTERS if context.names(router.spec))
 
 
-def _left(context: RoutingContext) -> Iterator[RoutingWrite]:
+def _removed_routers_writes(context: RoutingContext) -> Iterator[RoutingWrite]:
     """Yield what takes away what is left of routers that the spec does not name."""
     for router in ROUTERS:
         if not context.names(router.spec):

@@ -8,7 +8,7 @@ numbers, which are what we write in every version, are read by every implementat
 that ask for thousandths, for integers, and at another version than was written (a CRD without
 conversion hands over what was stored). Clients outside the mesh go to the root Service itself.
 
-What a mesh does without the TrafficSplit decides on what is left at rest. When the root is the
+What a mesh does without the TrafficSplit decides on what is left when the Rollout is settled. When the root is the
 stable Service, its absence means all for stable, and it is removed. Any other root Service has
 endpoints of its own, as a rule pods of both revisions, and so its absence would be a split by
 pods: the TrafficSplit is there from before the first rollout on, and rests at 100 to 0, also when
@@ -24,8 +24,8 @@ from rollouts.model.kinds import JSON, SERVICE, FrozenJSON, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
 from rollouts.model.routers.smi import TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS, SMIRouting
 from rollouts.traffic.context import RoutingContext
-from rollouts.traffic.leftovers import owned, removal
 from rollouts.traffic.ownership import is_ours, is_terminating, namespace_of, own_metadata
+from rollouts.traffic.removal import owned, removal
 from rollouts.traffic.router import Router, RoutingKind
 from rollouts.traffic.shapes import Shape
 from rollouts.traffic.weights import most_percent, number, percent
@@ -35,7 +35,7 @@ _SHAPE: Shape = {"spec": {"service": str, "backends": [{"service": str}]}}
 """Weights are numbers or texts, and told apart where they are read."""
 
 
-class SMI(Router):
+class SMIRouter(Router):
     """A TrafficSplit of SMI."""
 
     spec = SMIRouting
@@ -54,7 +54,7 @@ class SMI(Router):
         )
         highest = max((_reach(each, context) for each in orphans.values()), default=0)
         if found is None:
-            if not _needed_at_rest(context):
+            if not _needed_when_settled(context):
                 weight = None if orphans else 0
                 return _with_weight(route, weight, highest, intact=not orphans)
             return _with_weight(route, None, max(highest, 1), intact=False)
@@ -82,7 +82,7 @@ class SMI(Router):
         """Return the writes after which everything goes to stable, without a TrafficSplit if that will do."""
         if not context.names(SMIRouting):
             return [
-                each for found in owned(context, TRAFFIC_SPLIT) for each in _at_rest(context, found)
+                each for found in owned(context, TRAFFIC_SPLIT) for each in _settled(context, found)
             ]
         orphans = _removals(context, _orphans(context))
         if _root(context) == context.spec.stable_service:
@@ -99,7 +99,7 @@ class SMI(Router):
         return orphans
 
 
-def _at_rest(context: RoutingContext, found: FrozenJSON) -> Iterator[RoutingWrite]:
+def _settled(context: RoutingContext, found: FrozenJSON) -> Iterator[RoutingWrite]:
     """Yield the write after which a TrafficSplit that is not named any more sends nothing to its canary, its last."""
     spec: JSON = found.get("spec") or {}
     services = [str(each.get("service")) for each in spec.get("backends") or []]
@@ -160,7 +160,7 @@ def _is_possible(context: RoutingContext) -> bool:
     return TRAFFIC_SPLIT in context.served and (found is None or is_ours(found, context.rollout))
 
 
-def _needed_at_rest(context: RoutingContext) -> bool:
+def _needed_when_settled(context: RoutingContext) -> bool:
     return _root(context) != context.spec.stable_service and _is_possible(context)
 
 

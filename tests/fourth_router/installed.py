@@ -22,9 +22,9 @@ def install() -> None:
     )
     traffic_routing.TrafficRouting = TrafficRouting  # type: ignore[misc]
     from rollouts.traffic import routers  # noqa: PLC0415 - after the line above
-    from tests.fourth_router.router import Ferry  # noqa: PLC0415
+    from tests.fourth_router.router import FerryRouter  # noqa: PLC0415
 
-    routers.ROUTERS = (*routers.ROUTERS, Ferry())
+    routers.ROUTERS = (*routers.ROUTERS, FerryRouter())
 
 
 install()

@@ -11,7 +11,7 @@ from rollouts.traffic.router import Router, RoutingKind
 from tests.fourth_router.spec import CROSSING, FerryRouting
 
 
-class Ferry(Router):
+class FerryRouter(Router):
     """Crossings, which are the user's: their `canary` is ours."""
 
     spec = FerryRouting

@@ -20,7 +20,7 @@ from rollouts.ports import Scope
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.crds import definition
 from tests.fakes.kubernetes import rollout, service
-from tests.fourth_router.router import Ferry
+from tests.fourth_router.router import FerryRouter
 from tests.fourth_router.spec import CROSSING
 from tests.simulation import dataplane
 from tests.simulation.dataplane import NAMESPACE, Shares
@@ -118,14 +118,14 @@ def test_lint_looks_for_it_in_the_same_files(rollouts: Callable[..., Ran], tmp_p
 
 
 def test_it_answers_what_every_router_has_to_answer() -> None:
-    agrees(Ferry())
+    agrees(FerryRouter())
 
 
 def test_its_page_is_asked_for() -> None:
     pages = [page.read_text(encoding="utf-8") for page in PAGES]
-    assert undescribed(Ferry.spec, pages) == {"crossings"}
+    assert undescribed(FerryRouter.spec, pages) == {"crossings"}
     page = Path(__file__).with_name("ferry.md").read_text(encoding="utf-8")
-    assert undescribed(Ferry.spec, [*pages, page]) == set()
+    assert undescribed(FerryRouter.spec, [*pages, page]) == set()
 
 
 # Objects in, objects out: the simulation, with a data plane that reads Crossings.

@@ -43,7 +43,7 @@ from rollouts.traffic.router import Router, RoutingKind
 _CUT_OFF = Split(cut_off=True)
 
 
-class Gateway(Router):
+class GatewayRouter(Router):
     """HTTPRoutes and GRPCRoutes of the Gateway API."""
 
     spec = GatewayRouting

@@ -18,7 +18,6 @@ from rollouts.model.kinds import JSON, FrozenJSON, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
 from rollouts.model.routers.nginx import INGRESS, NginxRouting
 from rollouts.traffic.context import RoutingContext
-from rollouts.traffic.leftovers import removals
 from rollouts.traffic.nginx import headers, mirror
 from rollouts.traffic.nginx.counters import IngressCounters
 from rollouts.traffic.nginx.findings import findings
@@ -37,6 +36,7 @@ from rollouts.traffic.ownership import (
     namespace_of,
     own_metadata,
 )
+from rollouts.traffic.removal import removals
 from rollouts.traffic.router import Router, RoutingKind
 
 _WHOLE_PERCENTAGE = re.compile(r"\d{1,2}|100", re.ASCII)
@@ -44,7 +44,7 @@ _LEGACY_CLASS = "kubernetes.io/ingress.class"
 _CUT_OFF = Split(cut_off=True)
 
 
-class Nginx(Router):
+class NginxRouter(Router):
     """Canary Ingresses, as ingress-nginx reads them."""
 
     spec = NginxRouting

@@ -8,7 +8,7 @@ from rollouts.model.route import Keep, Route, Split
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.validation import parse_rollout
 from rollouts.traffic.context import RoutingContext
-from rollouts.traffic.nginx.router import Nginx
+from rollouts.traffic.nginx.router import NginxRouter
 from tests.fakes import kubernetes
 
 PREFIX = "nginx.ingress.kubernetes.io"
@@ -37,7 +37,7 @@ def context(
 def observe(
     ingresses: Ingresses, obj: JSON | None = None, wanted: Split = NOTHING, **others: Any
 ) -> Route:
-    return Nginx().observe(context(ingresses, obj, **others), wanted)
+    return NginxRouter().observe(context(ingresses, obj, **others), wanted)
 
 
 def render(
@@ -50,7 +50,7 @@ def render(
 ) -> list[JSON]:
     """Return the canary Ingresses that are to be kept."""
     split = Split(percent, headers, cut_off=cut_off)
-    writes = Nginx().render(context(ingresses, obj), split)
+    writes = NginxRouter().render(context(ingresses, obj), split)
     return [dict(write.body) for write in writes if isinstance(write, Keep)]
 
 

@@ -9,7 +9,7 @@ from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Spli
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.model.validation import parse_rollout
 from rollouts.traffic.context import RoutingContext
-from rollouts.traffic.gateway.router import Gateway
+from rollouts.traffic.gateway.router import GatewayRouter
 from tests.fakes import kubernetes
 
 NOTHING = Split()
@@ -82,11 +82,11 @@ def context(routes: Routes, obj: JSON | None = None, **how: Any) -> RoutingConte
 
 
 def observe(routes: Routes, obj: JSON | None = None, wanted: Split = NOTHING, **how: Any) -> Route:
-    return Gateway().observe(context(routes, obj, **how), wanted)
+    return GatewayRouter().observe(context(routes, obj, **how), wanted)
 
 
 def render(routes: Routes, split: Split, obj: JSON | None = None) -> list[RoutingWrite]:
-    return Gateway().render(context(routes, obj), split)
+    return GatewayRouter().render(context(routes, obj), split)
 
 
 def after(routes: Routes, writes: list[RoutingWrite], *, accept: bool = True) -> Routes:

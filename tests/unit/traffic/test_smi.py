@@ -1,4 +1,4 @@
-"""TrafficSplits: what is written in each version, what is read, and what stays at rest."""
+"""TrafficSplits: what is written in each version, what is read, and what stays when a Rollout is settled."""
 
 import copy
 from typing import Any
@@ -13,7 +13,7 @@ from rollouts.model.route import Change, Keep, Remove, Route, Split
 from rollouts.model.routers.smi import TRAFFIC_SPLIT, TRAFFIC_SPLIT_VERSIONS
 from rollouts.model.validation import parse_rollout
 from rollouts.traffic.context import RoutingContext
-from rollouts.traffic.smi import SMI
+from rollouts.traffic.smi import SMIRouter
 from tests.fakes import kubernetes
 from tests.unit.traffic import upstream
 
@@ -41,12 +41,12 @@ def context(
 
 
 def observe(splits: Splits, obj: JSON | None = None, wanted: Split = NOTHING) -> Route:
-    return SMI().observe(context(splits, obj), wanted)
+    return SMIRouter().observe(context(splits, obj), wanted)
 
 
 def live(percent: int, obj: JSON | None = None, version: str = "v1alpha4") -> Splits:
     """Return the namespace's TrafficSplits while the canary has this weight."""
-    (keep,) = SMI().render(context({}, obj, version), Split(percent))
+    (keep,) = SMIRouter().render(context({}, obj, version), Split(percent))
     assert isinstance(keep, Keep)
     body = copy.deepcopy(dict(keep.body))
     body["metadata"].update(uid="uid-2", resourceVersion="7", generation=1)
@@ -61,7 +61,7 @@ def foreign(name: str, root: str = "checkout") -> Splits:
 
 @pytest.mark.parametrize("version", TRAFFIC_SPLIT_VERSIONS)
 def test_a_traffic_split_in_full(version: str) -> None:
-    (keep,) = SMI().render(context({}, version=version), Split(25))
+    (keep,) = SMIRouter().render(context({}, version=version), Split(25))
     assert keep == Keep(
         TRAFFIC_SPLIT,
         {
@@ -105,12 +105,12 @@ def test_a_traffic_split_in_full(version: str) -> None:
 def test_the_originals_take_it(file: str, version: str, percent: int) -> None:
     crd = upstream.definition(file)
     (body,) = live(percent, version=version).values()
-    assert upstream.complaints(crd, body) == []
+    assert upstream.schema_errors(crd, body) == []
 
 
 def test_the_names_that_the_spec_gives_are_used() -> None:
     obj = rollout(trafficSplitName="split", **ROOT)
-    (keep,) = SMI().render(context({}, obj), Split(5))
+    (keep,) = SMIRouter().render(context({}, obj), Split(5))
     assert isinstance(keep, Keep)
     assert (keep.body["metadata"]["name"], keep.body["spec"]["service"]) == (
         "split",
@@ -121,7 +121,7 @@ def test_the_names_that_the_spec_gives_are_used() -> None:
 @given(st.integers(0, 100), st.sampled_from(TRAFFIC_SPLIT_VERSIONS), st.booleans())
 def test_what_was_rendered_is_what_is_seen(percent: int, version: str, apart: bool) -> None:
     obj = rollout(**(ROOT if apart else {}))
-    seen = SMI().observe(context(live(percent, obj, version), obj, version), NOTHING)
+    seen = SMIRouter().observe(context(live(percent, obj, version), obj, version), NOTHING)
     assert (seen.weight, seen.highest) == (percent, percent)
     assert (seen.intact, seen.routes_match, seen.findings) == (True, True, ())
     assert seen.exists is (not apart or percent > 0)
@@ -169,28 +169,28 @@ def test_a_change_by_somebody_else_is_noticed_and_put_back(part: str) -> None:
         case "none":
             del spec["backends"]
     assert not observe(found).intact
-    keep, *more = SMI().render(context(found), Split(25))
+    keep, *more = SMIRouter().render(context(found), Split(25))
     assert isinstance(keep, Keep)
     taken = Change(Ref(TRAFFIC_SPLIT, "shop", "checkout"), {"spec": {"matches": None}})
     assert more == ([taken] if part == "matches" else [])
 
 
-def test_a_root_that_is_the_stable_service_needs_nothing_at_rest() -> None:
+def test_a_root_that_is_the_stable_service_needs_nothing_when_settled() -> None:
     assert observe({}) == Route()
-    (removal,) = SMI().clear(context(live(5)))
+    (removal,) = SMIRouter().clear(context(live(5)))
     assert removal == Remove(Ref(TRAFFIC_SPLIT, "shop", "checkout"), "uid-2")
-    assert SMI().clear(context({})) == []
+    assert SMIRouter().clear(context({})) == []
 
 
-def test_another_root_is_split_even_at_rest() -> None:
+def test_another_root_is_split_even_when_settled() -> None:
     """Without it, clients would reach whatever the root Service selects: the canary's pods too."""
     obj = rollout(**ROOT)
     seen = observe({}, obj)
     assert (seen.exists, seen.weight, seen.highest, seen.intact) == (True, None, 1, False)
-    (keep,) = SMI().clear(context({}, obj))
-    assert keep == SMI().render(context({}, obj), Split())[0]
-    assert SMI().clear(context(live(25, obj), obj)) == [keep]
-    assert SMI().clear(context(live(0, obj), obj)) == []
+    (keep,) = SMIRouter().clear(context({}, obj))
+    assert keep == SMIRouter().render(context({}, obj), Split())[0]
+    assert SMIRouter().clear(context(live(25, obj), obj)) == [keep]
+    assert SMIRouter().clear(context(live(0, obj), obj)) == []
     assert observe(live(0, obj), obj) == Route()
 
 
@@ -206,8 +206,8 @@ def test_one_of_ours_by_a_name_that_the_spec_had_before_goes() -> None:
     assert (seen.exists, seen.weight, seen.highest) == (True, None, 25)
     assert seen.written == {25}
     removal = Remove(Ref(TRAFFIC_SPLIT, "shop", "checkout"), "uid-2")
-    assert SMI().render(context(found, obj), Split(5))[1:] == [removal]
-    assert SMI().clear(context(found, obj)) == [removal]
+    assert SMIRouter().render(context(found, obj), Split(5))[1:] == [removal]
+    assert SMIRouter().clear(context(found, obj)) == [removal]
 
 
 def test_one_that_is_not_ours_is_never_written() -> None:
@@ -217,19 +217,19 @@ def test_one_that_is_not_ours_is_never_written() -> None:
         assert finding.reason == "TrafficSplitNotOurs"
         seen = observe(theirs, obj)
         assert (seen.exists, seen.weight, seen.highest) == (False, 0, 0)
-        assert SMI().render(context(theirs, obj), Split(5)) == []
-        assert SMI().clear(context(theirs, obj)) == []
+        assert SMIRouter().render(context(theirs, obj), Split(5)) == []
+        assert SMIRouter().clear(context(theirs, obj)) == []
 
 
 def test_a_cluster_without_traffic_splits() -> None:
     for obj in (rollout(), rollout(**ROOT)):
         bare = context({}, obj, None)
-        seen = SMI().observe(bare, NOTHING)
+        seen = SMIRouter().observe(bare, NOTHING)
         (finding,) = seen.blockers
         assert finding.reason == "TrafficSplitsNotServed"
         assert "install the SMI extension of the mesh" in finding.message
         assert (seen.exists, seen.weight, seen.highest) == (False, 0, 0)
-        assert SMI().render(bare, Split(5)) == SMI().clear(bare) == []
+        assert SMIRouter().render(bare, Split(5)) == SMIRouter().clear(bare) == []
 
 
 @pytest.mark.parametrize("root", ["checkout", "checkout.shop.svc.cluster.local"])

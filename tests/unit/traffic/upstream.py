@@ -20,7 +20,7 @@ def definition(file: str) -> JSON:
     return found
 
 
-def complaints(crd: JSON, body: JSON) -> list[str]:
+def schema_errors(crd: JSON, body: JSON) -> list[str]:
     """Return what an API server with this CRD would say against an object, unknown fields included."""
     version = body["apiVersion"].split("/")[1]
     (found,) = (each for each in crd["spec"]["versions"] if each["name"] == version)

@@ -9,7 +9,7 @@ from rollouts.model.header_and_mirror_routes import SetHeaderRoute, SetMirrorRou
 from rollouts.model.kinds import JSON, Ref
 from rollouts.model.route import Keep, Remove, Split
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
-from rollouts.traffic.gateway.router import Gateway
+from rollouts.traffic.gateway.router import GatewayRouter
 from tests.unit.traffic import upstream
 from tests.unit.traffic.routes import (
     OWN,
@@ -169,7 +169,7 @@ def test_defaults_of_an_api_server_are_nobody_s_change_but_others_are() -> None:
 def test_it_goes_with_the_header_route(split: Split) -> None:
     removal = Remove(Ref(HTTP_ROUTE, "shop", OWN), f"uid-{OWN}")
     assert render(live(BETA), split)[-1] == removal
-    assert Gateway().clear(context(live(BETA)))[-1] == removal
+    assert GatewayRouter().clear(context(live(BETA)))[-1] == removal
 
 
 def test_one_of_that_name_that_is_not_ours_is_left_alone() -> None:
@@ -202,7 +202,7 @@ def test_a_mirror_of_all_requests_is_a_filter_of_the_users_rules() -> None:
     assert (seen.routes_match, seen.intact, seen.weight) == (True, True, 5)
     assert not observe(with_mirror).routes_match
     assert not observe(live(Split(5)), wanted=SHADOW).routes_match
-    cleared = after(with_mirror, Gateway().clear(context(with_mirror)))
+    cleared = after(with_mirror, GatewayRouter().clear(context(with_mirror)))
     assert cleared["web"]["spec"] == found["web"]["spec"]
 
 
@@ -220,7 +220,7 @@ def test_a_mirror_of_others_stays() -> None:
     theirs = {"type": "RequestMirror", "requestMirror": {"backendRef": backend("audit", None)}}
     found = live(SHADOW, route(rule(filters=[theirs])))
     assert found["web"]["spec"]["rules"][0]["filters"][0] == theirs
-    cleared = after(found, Gateway().clear(context(found)))
+    cleared = after(found, GatewayRouter().clear(context(found)))
     assert cleared["web"]["spec"]["rules"][0]["filters"] == [theirs]
 
 
@@ -247,7 +247,7 @@ def test_a_header_route_is_not_mirrored_to_where_it_goes() -> None:
 def test_a_grpc_route_gets_a_grpc_route() -> None:
     obj = rollout(grpcRoutes=["web"])
     found = route({"backendRefs": [backend()]}, kind=GRPC_ROUTE)
-    _, keep = Gateway().render(context({}, obj, grpc=found), BETA)
+    _, keep = GatewayRouter().render(context({}, obj, grpc=found), BETA)
     assert isinstance(keep, Keep)
     assert (keep.kind, keep.body["kind"]) == (GRPC_ROUTE, "GRPCRoute")
     (match,) = keep.body["spec"]["rules"][0]["matches"]
@@ -320,7 +320,7 @@ def test_the_originals_take_it(split: Split, kind: Any) -> None:
     found = route({"matches": matches, "backendRefs": [backend()]}, kind=kind)
     obj = rollout(**{f"{kind.plural[:4]}Routes": ["web"]})
     of_grpc = {"grpc": found} if kind == GRPC_ROUTE else {}
-    writes = Gateway().render(context({} if of_grpc else found, obj, **of_grpc), split)
+    writes = GatewayRouter().render(context({} if of_grpc else found, obj, **of_grpc), split)
     for body in copy.deepcopy(after(found, writes)).values():
         del body["status"]
-        assert upstream.complaints(crd, body) == []
+        assert upstream.schema_errors(crd, body) == []

@@ -8,7 +8,7 @@ import pytest
 from rollouts.model.header_and_mirror_routes import SetHeaderRoute
 from rollouts.model.kinds import JSON
 from rollouts.model.route import Route, Split
-from rollouts.traffic.gateway.router import Gateway
+from rollouts.traffic.gateway.router import GatewayRouter
 from tests.unit.traffic.routes import (
     OWN,
     Routes,
@@ -102,7 +102,7 @@ def test_a_parent_that_never_tells_a_generation_is_taken_at_its_word(told: Any) 
     )
     back = observe(mesh(0, told=told))
     assert (back.weight, back.highest, back.is_cut) == (0, 0, False)
-    assert Gateway().clear(context(mesh(0, told=told))) != []
+    assert GatewayRouter().clear(context(mesh(0, told=told))) != []
 
 
 def test_such_a_parent_is_told_before_a_release() -> None:

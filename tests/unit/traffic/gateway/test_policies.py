@@ -104,7 +104,7 @@ def test_a_grpc_route_has_policies_too() -> None:
         [],
     ],
 )
-def test_a_policy_that_holds_for_ours_as_well_or_for_neither_is_no_trap(others: Any) -> None:
+def test_a_policy_that_holds_for_ours_as_well_or_for_neither_is_no_finding(others: Any) -> None:
     assert found(route({"app": "web"}), *others, of=over(BETA)) == []
 
 

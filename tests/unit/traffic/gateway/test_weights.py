@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rollouts.model.kinds import JSON, Ref
 from rollouts.model.route import Change, Route, Split
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
-from rollouts.traffic.gateway.router import Gateway
+from rollouts.traffic.gateway.router import GatewayRouter
 from tests.unit.traffic import upstream
 from tests.unit.traffic.routes import (
     NOTE,
@@ -35,9 +35,9 @@ def weights(routes: Routes, name: str = "web") -> list[list[tuple[str, Any]]]:
     ]
 
 
-def test_a_route_without_a_canary_is_at_rest() -> None:
+def test_a_route_without_a_canary_is_settled() -> None:
     assert observe(route()) == Route()
-    assert Gateway().clear(context(route())) == []
+    assert GatewayRouter().clear(context(route())) == []
     assert render(route(), Split()) == []
 
 
@@ -84,7 +84,7 @@ def test_a_canary_that_the_user_lists_gets_a_weight_only() -> None:
         backend(weight=75),
         mine | {"weight": 25},
     ]
-    cleared = after(found, Gateway().clear(context(found)))
+    cleared = after(found, GatewayRouter().clear(context(found)))
     assert weights(cleared) == [[("checkout", 100), ("checkout-canary", 0)]]
 
 
@@ -116,7 +116,7 @@ def test_several_routes_say_one_weight_or_none() -> None:
 def test_a_grpc_route_is_split_in_the_same_way() -> None:
     obj = rollout(grpcRoutes=["rpc"])
     found = route({"backendRefs": [backend()]}, name="rpc", kind=GRPC_ROUTE)
-    (change,) = Gateway().render(context({}, obj, grpc=found), Split(25))
+    (change,) = GatewayRouter().render(context({}, obj, grpc=found), Split(25))
     assert change.ref == Ref(GRPC_ROUTE, "shop", "rpc")  # type: ignore[union-attr]
     seen = observe({}, obj, grpc=after(found, [change]))
     assert seen == Route(exists=True, weight=25, highest=25)
@@ -199,7 +199,7 @@ def test_a_route_that_somebody_wrote_anew_begins_anew() -> None:
     found["web"]["spec"]["rules"] = [rule(backend(weight=5))]
     again = live(25, found)
     assert again["web"]["metadata"]["annotations"][NOTE] == '[{"stable":5}]'
-    assert weights(after(again, Gateway().clear(context(again)))) == [[("checkout", 5)]]
+    assert weights(after(again, GatewayRouter().clear(context(again)))) == [[("checkout", 5)]]
 
 
 def test_a_route_that_is_named_no_longer_is_given_back() -> None:
@@ -209,14 +209,15 @@ def test_a_route_that_is_named_no_longer_is_given_back() -> None:
     assert (seen.exists, seen.highest) == (True, 25)
     assert after(found, render(found, Split(0), obj))["web"]["spec"] == route()["web"]["spec"]
     assert (
-        after(found, Gateway().clear(context(found, obj)))["web"]["spec"] == route()["web"]["spec"]
+        after(found, GatewayRouter().clear(context(found, obj)))["web"]["spec"]
+        == route()["web"]["spec"]
     )
 
 
-def test_weights_by_hand_are_ended_at_rest() -> None:
+def test_weights_by_hand_are_ended_when_settled() -> None:
     found = route(rule(backend(weight=90), backend("checkout-canary", 10)))
     assert observe(found) == Route(exists=True, weight=10, highest=10, intact=True)
-    assert weights(after(found, Gateway().clear(context(found)))) == [
+    assert weights(after(found, GatewayRouter().clear(context(found)))) == [
         [("checkout", 100), ("checkout-canary", 0)]
     ]
 
@@ -226,7 +227,7 @@ def test_a_note_that_is_none_is_survived(note: str) -> None:
     found = live(25)
     found["web"]["metadata"]["annotations"][NOTE] = note
     assert observe(found).weight == 25
-    assert weights(after(found, Gateway().clear(context(found)))) == [
+    assert weights(after(found, GatewayRouter().clear(context(found)))) == [
         [("checkout", 100), ("checkout-canary", 0)]
     ]
 
@@ -263,10 +264,10 @@ def test_any_route_says_any_weight_and_is_the_same_afterwards(
         assert (seen.weight, seen.intact, seen.routes_match) == (percent, True, True)
         assert render(found, Split(percent)) == []
     assert observe(after(found, render(found, Split(cut_off=True)))).highest == 0
-    found = after(found, Gateway().clear(context(found)))
+    found = after(found, GatewayRouter().clear(context(found)))
     assert found["web"]["spec"] == before["web"]["spec"]
     assert found["web"]["metadata"]["annotations"] == before["web"]["metadata"]["annotations"]
-    assert Gateway().clear(context(found)) == []
+    assert GatewayRouter().clear(context(found)) == []
 
 
 @pytest.mark.parametrize("kind", [HTTP_ROUTE, GRPC_ROUTE])
@@ -276,7 +277,9 @@ def test_the_originals_take_it(kind: Any) -> None:
     found = route({"matches": matches, "backendRefs": [backend()]}, kind=kind)
     obj = rollout(**{f"{kind.plural[:4]}Routes": ["web"]})
     place = {"grpc": found} if kind == GRPC_ROUTE else {}
-    writes = Gateway().render(context(found if kind == HTTP_ROUTE else {}, obj, **place), Split(25))
+    writes = GatewayRouter().render(
+        context(found if kind == HTTP_ROUTE else {}, obj, **place), Split(25)
+    )
     (body,) = after(found, writes).values()
     del body["status"]
-    assert upstream.complaints(crd, body) == []
+    assert upstream.schema_errors(crd, body) == []

@@ -164,7 +164,7 @@ def test_a_default_backend_beside_the_rule_for_the_service_is_told() -> None:
     assert findings(ingress(rule(path(at="/shop")), defaultBackend=another)) == ()
 
 
-def test_several_problems_are_all_named_and_only_obstacles_stop_a_release() -> None:
+def test_several_problems_are_all_named_and_only_blocking_ones_stop_a_release() -> None:
     found = ingress(annotations={f"{PREFIX}/affinity": "cookie"})
     obj = rollout(("web", "gone"))
     route = observe(found, obj)

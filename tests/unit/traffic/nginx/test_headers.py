@@ -12,7 +12,7 @@ from rollouts.model.kinds import JSON, Ref
 from rollouts.model.route import Change, Split
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.traffic.nginx.headers import header_annotations
-from rollouts.traffic.nginx.router import Nginx
+from rollouts.traffic.nginx.router import NginxRouter
 from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,
@@ -146,7 +146,7 @@ def test_what_a_server_side_apply_would_leave_is_taken_away_expressly() -> None:
     found = live()
     found[CANARY]["metadata"]["annotations"][f"{PREFIX}/canary-by-header"] = "X-All"
     assert not observe(found).intact
-    keep, change = Nginx().render(context(found), Split(0))
+    keep, change = NginxRouter().render(context(found), Split(0))
     assert keep.body["metadata"]["name"] == CANARY  # type: ignore[union-attr]
     taken = {"metadata": {"annotations": {f"{PREFIX}/canary-by-header": None}}}
     assert change == Change(Ref(INGRESS, "shop", CANARY), taken)

@@ -8,7 +8,7 @@ from rollouts.model.header_and_mirror_routes import SetMirrorRoute
 from rollouts.model.kinds import JSON, SERVICE, Ref
 from rollouts.model.route import Change, RoutingWrite, Split
 from rollouts.model.routers.nginx import INGRESS
-from rollouts.traffic.nginx.router import Nginx
+from rollouts.traffic.nginx.router import NginxRouter
 from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,
@@ -36,7 +36,7 @@ def mirroring() -> JSON:
 
 
 def changes(found: Ingresses, split: Split, obj: JSON | None = None, **how: Any) -> list[Change]:
-    return only_changes(Nginx().render(context(found, obj, **how), split))
+    return only_changes(NginxRouter().render(context(found, obj, **how), split))
 
 
 def only_changes(writes: list[RoutingWrite]) -> list[Change]:
@@ -66,7 +66,7 @@ def test_it_goes_with_the_mirror_route(split: Split) -> None:
 
 
 def test_clearing_leaves_the_users_ingress_as_it_was() -> None:
-    removal, taken = Nginx().clear(context(live()))
+    removal, taken = NginxRouter().clear(context(live()))
     assert removal.ref.name == CANARY  # type: ignore[union-attr]
     assert taken == change(None)
 
@@ -74,7 +74,7 @@ def test_clearing_leaves_the_users_ingress_as_it_was() -> None:
 def test_a_mirror_of_the_users_own_is_left_alone_and_stops_the_release() -> None:
     found = live("https://elsewhere.test$request_uri")
     assert changes(found, MIRROR) == []
-    assert only_changes(Nginx().clear(context(found))) == []
+    assert only_changes(NginxRouter().clear(context(found))) == []
     seen = observe(found, mirroring(), MIRROR)
     assert not seen.routes_match
     (finding,) = seen.blockers

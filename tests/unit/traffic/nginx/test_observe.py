@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rollouts.model.kinds import JSON, Ref
 from rollouts.model.route import Remove, Route
 from rollouts.model.routers.nginx import INGRESS
-from rollouts.traffic.nginx.router import Nginx
+from rollouts.traffic.nginx.router import NginxRouter
 from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,
@@ -190,7 +190,7 @@ def test_a_canary_that_the_spec_asks_for_no_longer_counts_until_it_sends_nothing
     del found["api-checkout-canary"]
     seen = observe(found, only)
     assert (seen.exists, seen.weight, seen.highest, seen.intact) == (True, 0, 0, True)
-    (removal,) = Nginx().clear(context(found, only))
+    (removal,) = NginxRouter().clear(context(found, only))
     assert removal == Remove(Ref(INGRESS, "shop", CANARY), found[CANARY]["metadata"]["uid"])
 
 

@@ -8,7 +8,7 @@ from rollouts.model.finding import Finding
 from rollouts.model.kinds import Ref
 from rollouts.model.route import Change, Split
 from rollouts.model.routers.nginx import INGRESS
-from rollouts.traffic.nginx.router import Nginx
+from rollouts.traffic.nginx.router import NginxRouter
 from tests.unit.traffic.ingresses import (
     CANARY,
     PREFIX,
@@ -86,7 +86,7 @@ def test_a_change_of_the_stable_ingress_is_followed() -> None:
     assert not observe(added).intact
     taken = live(MESHED) | ingress()
     assert not observe(taken).intact
-    _, change = Nginx().render(context(taken), Split(5))
+    _, change = NginxRouter().render(context(taken), Split(5))
     body = {"metadata": {"annotations": {f"{PREFIX}/service-upstream": None}}}
     assert change == Change(Ref(INGRESS, "shop", CANARY), body)
     assert observe(live(MESHED)).intact
