@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from rollouts.core.next.conditions import condition, conditions
 from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.model.merge_patch import difference
-from rollouts.model.status import Pause, RolloutStatus
+from rollouts.model.status import PauseCondition, RolloutStatus
 
 _GOES_ON = "; by the last valid spec: "
 _FIELDS = {str(field.alias or name) for name, field in RolloutStatus.model_fields.items()}
@@ -53,7 +53,7 @@ def with_invalid_spec(
     generation = int(rollout["metadata"].get("generation") or 0)
     pause = status.pause
     if pause is not None and pause.reason != "InvalidSpec":
-        pause = Pause(reason="InvalidSpec", at=now)
+        pause = PauseCondition(reason="InvalidSpec", at=now)
     after = status.evolve(
         phase="Degraded", message=why, pause=pause, observed_generation=generation
     )

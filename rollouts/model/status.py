@@ -65,7 +65,7 @@ class Weights(StatusModel):
     """
 
 
-class Pause(StatusModel):
+class PauseCondition(StatusModel):
     """Why the steps are held, and since when."""
 
     reason: PauseReason
@@ -265,13 +265,13 @@ class RolloutStatus(StatusModel):
     updated_replicas: int = 0
     """The current revision's pods."""
     selector: str = ""
-    """What finds the Rollout's pods, the same at rest and in a release: what /scale reports."""
+    """What finds the Rollout's pods, the same when it is settled and in a release: what /scale reports."""
     stable_floor: int = 0
     """The stable revision is never made smaller than this while a rollout is under way."""
     canary_scale: int | None = None
     """The canary's size while setCanaryScale holds."""
-    pause: Pause | None = None
-    held_by: Pause | None = None
+    pause: PauseCondition | None = None
+    held_by: PauseCondition | None = None
     """The pause command, until resume."""
     abort: Abort | None = None
     pinned: Pinned | None = None

@@ -66,7 +66,7 @@ from rollouts.core.facts.revision_history import (
     good_revisions,
     is_known_good,
     past_revisions,
-    stable_left,
+    stable_revision_replaced,
 )
 from rollouts.core.facts.roles import (
     has_role_metadata,
@@ -135,10 +135,10 @@ from rollouts.core.facts.strategy import (
 )
 from rollouts.core.facts.traffic import (
     canary_answers,
+    drift_correction_waits,
     least_weight,
     next_split,
     next_weight,
-    put_back_waits,
     reaches_another,
     service_is_outdated,
     stable_is_down,
@@ -190,6 +190,7 @@ __all__ = [
     "confirmation_times_out_at",
     "disruption_begins",
     "disruption_is_over",
+    "drift_correction_waits",
     "evidence_turned",
     "failed_criteria",
     "found_again",
@@ -225,7 +226,6 @@ __all__ = [
     "place_of",
     "pods_to_restart",
     "progress_deadline",
-    "put_back_waits",
     "reaches_another",
     "reasons_to_roll_back",
     "release_has_ended",
@@ -252,7 +252,7 @@ __all__ = [
     "stable_is_down",
     "stable_is_failing",
     "stable_is_short",
-    "stable_left",
+    "stable_revision_replaced",
     "stable_service_is_complete",
     "stable_size",
     "stand_in",

@@ -8,7 +8,7 @@ from rollouts.core.world import (
     World,
     carrier_of,
     enough_pods,
-    enough_pods_at_rest,
+    enough_pods_when_settled,
     missing_service,
     pods_needed,
     split_of,
@@ -72,7 +72,7 @@ def progress_deadline(world: World) -> timedelta:
 
 def is_short_of_pods(world: World, status: RolloutStatus) -> bool:
     running = world.replica_set(status.current_revision)
-    least = enough_pods_at_rest(world.spec, world.spec.replicas, running)
+    least = enough_pods_when_settled(world.spec, world.spec.replicas, running)
     return available_pods(world, status) < least
 
 
@@ -149,7 +149,7 @@ def step_waits_for(world: World, status: RolloutStatus) -> str:
         return f"Service {preview} does not lead to the new revision's ready pods yet"
     if status.weights.desired > status.weights.applied and is_draining(world, status):
         return (
-            f"weight {status.weights.desired} % waits until the counters of the last canary are at rest,"
+            f"weight {status.weights.desired} % waits until the counters of the last canary no longer rise,"
             " so that nothing of it counts against this one"
         )
     return carrier_of(world.spec).unconfirmed(world, status)

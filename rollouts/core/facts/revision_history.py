@@ -28,7 +28,7 @@ def after_promotion(status: RolloutStatus, release: UnderWay) -> tuple[Revision,
     return new.evolve(rolled_back_from=unproven), past_revisions(status, left, new)
 
 
-def stable_left(status: RolloutStatus) -> Revision | None:
+def stable_revision_replaced(status: RolloutStatus) -> Revision | None:
     """
     Return the stable revision as it stands when a newer template comes.
 

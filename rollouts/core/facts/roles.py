@@ -62,7 +62,7 @@ def scale_selector(world: World) -> str:
     """
     Return what finds the Rollout's pods, of whichever revision, and nobody else's.
 
-    It is the same at rest and in a release: an autoscaler forgets what it has learnt when the
+    It is the same when settled and in a release: an autoscaler forgets what it has learnt when the
     selector changes, and stops when it finds a neighbour's pods too.
     """
     label = f"{ROLLOUT_LABEL}={world.observed.name}"

@@ -83,7 +83,7 @@ def _is_older(pod: Pod, applied_at: datetime | None) -> bool:
     """
     Return whether a pod was there, and ready, when the weight was applied.
 
-    An API server tells births, and since when something has been so, in whole seconds.
+    An API server tells when a pod was created, and since when something has been so, in whole seconds.
     """
     second = timedelta(seconds=1)
     if applied_at is None or pod.created_at + second > applied_at:

@@ -153,7 +153,7 @@ def routes_are_missing(route: Route) -> bool:
     return not told and not route.intact and _sends_no_share(route)
 
 
-def put_back_waits(world: World, status: RolloutStatus) -> bool:
+def drift_correction_waits(world: World, status: RolloutStatus) -> bool:
     """
     Return whether routes that are missing stay so, as long as they would give the canary nothing.
 

@@ -7,7 +7,7 @@ from rollouts.core.facts import (
     is_known_good,
     past_revisions,
     route_removal_is_delayed,
-    stable_left,
+    stable_revision_replaced,
     who_answers,
 )
 from rollouts.core.world import (
@@ -104,7 +104,7 @@ def retarget(world: World, update: StatusUpdate) -> StatusUpdate:
     superseded = status.current_revision if under_way(status) or status.abort else None
     if status.stable_revision is not None and status.stable_revision.hash == wanted:
         return back_to_stable(world, update, status.stable_revision)
-    update = update.evolve(stable_revision=stable_left(status))
+    update = update.evolve(stable_revision=stable_revision_replaced(status))
     known = is_known_good(world, status, wanted)
     update = begin(world, update, numbered(world, status, wanted), skipping=known)
     if superseded is None or status.stable_revision is None:

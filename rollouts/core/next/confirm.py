@@ -5,9 +5,9 @@ from datetime import timedelta
 from rollouts.core.facts import (
     canary_answers,
     canary_is_without_pods,
+    drift_correction_waits,
     may_have_retreated,
     may_narrow,
-    put_back_waits,
     reaches_another,
     stand_in,
 )
@@ -72,7 +72,7 @@ def _taken_over(world: World, update: StatusUpdate) -> StatusUpdate:
     """
     Take over the weight that the routes say already, and that nobody but this canary can answer.
 
-    Where a revision before it had that, evidence counts from when its counters have come to rest.
+    Where a revision before it had that, evidence counts from when its counters no longer rise.
     """
     status, now = update.status, current_route(world, update.status)
     kept, current = stand_in(world, status), status.current_revision
@@ -130,7 +130,7 @@ def _correct_drift(world: World, update: StatusUpdate, now: Route) -> StatusUpda
         return update
     if stand_in(world, status) is not None or reaches_another(world, status):
         return update  # what stable can't bear stays where it is, or goes back now: that is our own
-    if weights.applied == 0 and put_back_waits(world, status):
+    if weights.applied == 0 and drift_correction_waits(world, status):
         return update
     if carrier_of(world.spec).is_switched:
         return _switched_by_another(world, update, now)

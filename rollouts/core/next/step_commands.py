@@ -21,7 +21,7 @@ from rollouts.core.world import (
     stable_replicas,
     under_way,
 )
-from rollouts.model.status import Pause, RolloutStatus
+from rollouts.model.status import PauseCondition, RolloutStatus
 from rollouts.model.step_labels import PROMOTION, entered_steps
 
 _NAMES = {"edit": "an edit", "pause": "a pause command", "evidence": "evidence"}
@@ -36,7 +36,7 @@ def pause(world: World, update: StatusUpdate, command: Command) -> tuple[StatusU
         return update, False, NO_ROLLOUT
     if update.status.held_by is not None:
         return update, True, "the rollout is paused already"
-    held = Pause(reason="Command", at=world.now, by=command.by)
+    held = PauseCondition(reason="Command", at=world.now, by=command.by)
     return (
         update.evolve(held_by=held),
         True,

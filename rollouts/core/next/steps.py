@@ -35,7 +35,7 @@ from rollouts.core.world import (
     pods_needed,
     stage_of,
 )
-from rollouts.model.status import Pause, PauseReason, RolloutStatus, Weights
+from rollouts.model.status import PauseCondition, PauseReason, RolloutStatus, Weights
 from rollouts.model.step_labels import PROMOTION, entered_steps
 from rollouts.model.strategy import Step
 
@@ -48,7 +48,7 @@ def advance(world: World, update: StatusUpdate) -> StatusUpdate:
     standing_still = _stands_still(world, update)
     if standing_still is not None:
         return standing_still
-    return _go_on(world, _awake(world, update), release)
+    return _go_on(world, _without_hold(world, update), release)
 
 
 def _stands_still(world: World, update: StatusUpdate) -> StatusUpdate | None:
@@ -61,7 +61,7 @@ def _stands_still(world: World, update: StatusUpdate) -> StatusUpdate | None:
     return _stay(world, _wait_for_pods(world, update, waits), StepWaits(waits)) if waits else None
 
 
-def _awake(world: World, update: StatusUpdate) -> StatusUpdate:
+def _without_hold(world: World, update: StatusUpdate) -> StatusUpdate:
     """Return the update without what has held it."""
     update = _with_floor(world, update)
     if update.status.pause is not None and update.status.pause.reason in get_args(HoldReason):
@@ -161,7 +161,7 @@ def _stay(world: World, update: StatusUpdate, found: StepWaits | StepFailed) -> 
         )
     if status.pause is not None and status.pause.reason == found.pause:
         return update.evolve(phase="Paused", message=where)
-    update = update.evolve(phase="Paused", pause=Pause(reason=found.pause, at=world.now))
+    update = update.evolve(phase="Paused", pause=PauseCondition(reason=found.pause, at=world.now))
     return update.event(world, found.pause if found.pause != "PauseStep" else "Paused", where)
 
 
@@ -176,7 +176,7 @@ def _held(world: World, update: StatusUpdate, hold: Hold) -> StatusUpdate:
     reason: PauseReason = "SpecPaused" if hold.reason == "WorkloadMissing" else hold.reason
     if status.pause is not None and status.pause.reason == reason:
         return update.evolve(phase="Paused", message=text)
-    pause = Pause(reason=reason, at=world.now, by=hold.by)
+    pause = PauseCondition(reason=reason, at=world.now, by=hold.by)
     return update.evolve(phase="Paused", pause=pause).event(world, "Paused", text)
 
 
@@ -233,7 +233,7 @@ def _held_by_edit(world: World, hold: Hold, update: StatusUpdate, where: str) ->
         text = f"{where}: the release is held until the spec is valid again"
         pause = status.pause
         if pause is None or pause.reason != "InvalidSpec":
-            pause = Pause(reason="InvalidSpec", at=world.now)
+            pause = PauseCondition(reason="InvalidSpec", at=world.now)
         return update.evolve(phase="Paused", pause=pause, message=text)
     if not status.entered_steps:
         text = (
@@ -251,7 +251,7 @@ def _held_by_edit(world: World, hold: Hold, update: StatusUpdate, where: str) ->
     text = f"{where}: {hold.why}"
     if status.pause is not None and status.pause.reason == reason:
         return update.evolve(phase="Paused", message=text)
-    update = update.evolve(phase="Paused", pause=Pause(reason=reason, at=world.now))
+    update = update.evolve(phase="Paused", pause=PauseCondition(reason=reason, at=world.now))
     return update.event(world, reason, text)
 
 

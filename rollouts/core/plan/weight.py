@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from rollouts.core.facts import (
     canary_is_stable,
+    drift_correction_waits,
     is_to_be_active,
     least_weight,
     may_bind,
     may_have_retreated,
     may_switch_back,
     next_split,
-    put_back_waits,
     route_has_ended,
     served_by_others,
     shared_sizes,
@@ -68,7 +68,7 @@ def _routes_back(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 def _back(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what leaves the canary the least: nothing, or what stable can't bear yet."""
-    if stand_in(world, status) is None and not put_back_waits(world, status):
+    if stand_in(world, status) is None and not drift_correction_waits(world, status):
         percent = least_weight(world, status)
         yield SetWeight(Split(percent=percent, cut_off=percent == 0))
 
@@ -76,7 +76,7 @@ def _back(world: World, status: RolloutStatus) -> Iterator[Action]:
 def _end_route(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what removes the routing objects, or leaves them nothing until they may go."""
     route = world.observed.route
-    if not route.exists or put_back_waits(world, status):
+    if not route.exists or drift_correction_waits(world, status):
         return  # without a split of a mesh there may be pods that answer
     if route_has_ended(world, status):
         yield RemoveRoute()
@@ -98,7 +98,7 @@ def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
     drift_pause = drift_pause_ends(status, world.now) is not None and percent >= route.highest
     if drift_pause or (percent == 0 and not opens and not route.exists):
         return
-    if percent == 0 and not opens and put_back_waits(world, status):
+    if percent == 0 and not opens and drift_correction_waits(world, status):
         return
     if (percent > 0 or opens) and may_have_retreated(world, status):
         return

@@ -103,7 +103,7 @@ def enough_pods(spec: RolloutSpec, wanted: int, found: ReplicaSet | None) -> int
     """
     threshold = _threshold(spec)
     if threshold is None:
-        return enough_pods_at_rest(spec, wanted, found)
+        return enough_pods_when_settled(spec, wanted, found)
     return _least(threshold, wanted)
 
 
@@ -113,7 +113,7 @@ def enough_pods_by_threshold(spec: RolloutSpec, wanted: int) -> int:
     return _least(threshold, wanted) if threshold is not None else wanted
 
 
-def enough_pods_at_rest(spec: RolloutSpec, wanted: int, found: ReplicaSet | None) -> int:
+def enough_pods_when_settled(spec: RolloutSpec, wanted: int, found: ReplicaSet | None) -> int:
     """Return the same for a revision that is alone: pods that are broken are never left out."""
     threshold = _threshold(spec)
     spare = wanted * _STARTING_PERCENT // 100

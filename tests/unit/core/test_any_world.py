@@ -24,7 +24,15 @@ from rollouts.core.world import under_way as is_under_way
 from rollouts.model.evidence import Evidence
 from rollouts.model.finding import Finding
 from rollouts.model.route import Route, Split
-from rollouts.model.status import Abort, Pause, Restart, Retiring, Revision, RolloutStatus, Weights
+from rollouts.model.status import (
+    Abort,
+    PauseCondition,
+    Restart,
+    Retiring,
+    Revision,
+    RolloutStatus,
+    Weights,
+)
 from tests.unit.core.worlds import (
     CRITERIA,
     NEW,
@@ -87,8 +95,8 @@ STATUSES = st.builds(
     stable_floor=st.sampled_from([0, 4, 9]),
     canary_scale=st.sampled_from([None, 0, 3]),
     promoted=st.sampled_from(["", "Step", "Evidence", "Full"]),
-    pause=st.sampled_from([None, Pause(reason="PauseStep", at=at(-5))]),
-    held_by=st.sampled_from([None, Pause(reason="Command", at=at(-5))]),
+    pause=st.sampled_from([None, PauseCondition(reason="PauseStep", at=at(-5))]),
+    held_by=st.sampled_from([None, PauseCondition(reason="Command", at=at(-5))]),
     abort=st.sampled_from([None, None, Abort(at=at(-5), by="me", reason="x")]),
     restart=st.sampled_from([None, RESTART, RESTART.evolve(at=at(0), going=[])]),
     retiring=st.lists(
@@ -178,7 +186,7 @@ def test_any_world_has_a_decision_and_it_is_a_safe_one(
                 assert not (falls and must_stay(spec, decision.status, seen)), "an answer is lost"
                 assert not (rises and status.abort is not None), "no weight rises after a rollback"
                 new = rises and status.weights.applied < percent
-                assert not (new and seen.route.findings), "no weight rises over an obstacle"
+                assert not (new and seen.route.findings), "no weight rises over a blocking finding"
                 waived = decision.status.promoted or status.promoted
                 leans = looks is LEANING and bool(spec.success_criteria) and not waived
                 assert not (new and leans), "no weight rises over what leans"

@@ -71,7 +71,7 @@ def blue_green(applied: int) -> Scene:
 @pytest.mark.parametrize(
     "scene", [settled(), under_way(25), rolled_back(), blue_green(0), blue_green(100)]
 )
-def test_the_selector_of_scale_is_the_same_at_rest_and_in_every_release(scene: Scene) -> None:
+def test_the_selector_of_scale_is_the_same_when_settled_and_in_every_release(scene: Scene) -> None:
     assert scene.decide().status.selector == ALWAYS
 
 

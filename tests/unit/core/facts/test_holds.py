@@ -6,10 +6,10 @@ from rollouts.core.facts import hold_of, is_held
 from rollouts.core.world import Hold, Workload, World
 from rollouts.model.evidence import Evidence
 from rollouts.model.spec import WorkloadRef
-from rollouts.model.status import Pause, Pinned, RolloutStatus
+from rollouts.model.status import PauseCondition, Pinned, RolloutStatus
 from tests.unit.core.worlds import NOW, observed, spec_of
 
-COMMAND = Pause(reason="Command", at=NOW, by="anna")
+COMMAND = PauseCondition(reason="Command", at=NOW, by="anna")
 EDITED = Hold("StrategyChanged", "the strategy was changed")
 INVALID = Hold("InvalidSpec", "spec.replicas is no number")
 

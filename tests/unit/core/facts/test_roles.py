@@ -84,7 +84,7 @@ def test_blue_green_has_roles_too() -> None:
     assert role_metadata_of(spec, moving, NEW) == CANARY
 
 
-def test_a_canary_is_born_in_its_dress() -> None:
+def test_a_canary_has_its_role_metadata_from_the_start() -> None:
     scene = under_way(0, spec_of()).without(NEW).evolve(with_role(replica_set(OLD, 4), STABLE))
     (made,) = [each for each in scene.decide().actions if isinstance(each, CreateReplicaSet)]
     assert made.role == CANARY
@@ -127,7 +127,7 @@ def test_traffic_goes_before_looks() -> None:
     assert kinds == [SelectRevision, SetTemplateMetadata]
 
 
-def test_a_canary_that_is_rolled_back_keeps_its_dress() -> None:
+def test_a_canary_that_is_rolled_back_keeps_its_role_metadata() -> None:
     scene = rolled_back(spec=spec_of()).evolve(
         with_role(replica_set(OLD, 4), STABLE), with_role(replica_set(NEW, 1), CANARY)
     )

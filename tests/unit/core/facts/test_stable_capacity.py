@@ -112,7 +112,7 @@ def test_a_newer_template_while_stable_is_out_leaves_the_active_revision_active(
 
 
 def left(old_ready: int, new: int, **facts: object) -> Scene:
-    """Return a scene at rest: the time of the old revision is over, and so many new pods are ready."""
+    """Return a settled scene: the time of the old revision is over, and so many new pods are ready."""
     entry = Retiring(hash=OLD, delay_seconds=5, at=at(-1))
     scene = settled().evolve(replica_set(OLD, 4, old_ready), replica_set(NEW, 4, new, **facts))  # type: ignore[arg-type]
     return scene.with_(

@@ -196,7 +196,7 @@ def test_a_route_that_would_lead_to_nobody_is_put_back_when_stable_answers(chang
 
 
 @pytest.mark.parametrize("endpoints", [4, 0], ids=["shown still", "gone"])
-def test_at_rest_a_route_that_would_lead_to_nobody_is_put_back_when_stable_answers(
+def test_when_settled_a_route_that_would_lead_to_nobody_is_put_back_when_stable_answers(
     endpoints: int,
 ) -> None:
     """Pods are told before endpoints: those that are shown may answer nobody any more."""

@@ -6,7 +6,7 @@ from rollouts.core.next.commands import HANDLERS
 from rollouts.core.plan.actions import NameCommand, SetWeight
 from rollouts.core.world import Command
 from rollouts.model.route import Split
-from rollouts.model.status import Pause
+from rollouts.model.status import PauseCondition
 from tests.unit.core.worlds import (
     CRITERIA,
     NEW,
@@ -64,7 +64,7 @@ def test_promote_full_skips_the_steps_and_not_the_criteria() -> None:
 
 
 def test_promote_ends_a_hold_and_says_so() -> None:
-    held = under_way(25, held_by=Pause(reason="Command", at=at(-1)), current_step_index=2)
+    held = under_way(25, held_by=PauseCondition(reason="Command", at=at(-1)), current_step_index=2)
     assert answer(held.commanded("promote")) == (True, "the rollout goes on")
     spec = spec_of([{"setWeight": 25}])
     assert answer(under_way(25, spec).commanded("promote")) == (
@@ -83,7 +83,7 @@ def test_abort_takes_the_traffic_away_and_names_who_asked() -> None:
 
 @pytest.mark.parametrize("held", [True, False])
 def test_abort_wins_over_every_hold(held: bool) -> None:
-    by = Pause(reason="Command", at=at(-1)) if held else None
+    by = PauseCondition(reason="Command", at=at(-1)) if held else None
     scene = under_way(25, spec_of(paused=not held), held_by=by).commanded("abort")
     assert scene.decide().status.abort is not None
 
@@ -218,7 +218,7 @@ def test_a_promote_is_not_for_a_template_that_is_seen_with_it_for_the_first_time
 
 
 def test_a_promote_with_the_first_sight_of_a_release_is_for_that_release() -> None:
-    """Who applies a template at rest, and promotes it in the same breath, means it."""
+    """Who applies a template to a settled Rollout, and promotes it in the same breath, means it."""
     scene = settled().with_(template_hash="newest")
     (action,) = scene.commanded("promote-full", id_="").decide().actions
     assert action == NameCommand("promote-full-99", "promote-full", "2")

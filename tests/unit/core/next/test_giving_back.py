@@ -132,7 +132,7 @@ def test_until_then_it_says_what_it_waits_for() -> None:
         " go: its Services will select all pods"
     )
     kept = being_deleted().evolve(replica_set(NEW, 1)).decide().status
-    assert kept.phase == "Progressing", "it is not at rest any more"
+    assert kept.phase == "Progressing", "it is not settled any more"
     assert "the pods of revision 2 (shop:newhash) go" in kept.message
 
 

@@ -13,7 +13,7 @@ from rollouts.core.plan.actions import (
 )
 from rollouts.model.finding import Finding
 from rollouts.model.route import Route, Split
-from rollouts.model.status import Pause, Weights
+from rollouts.model.status import PauseCondition, Weights
 from tests.unit.core.worlds import (
     CRITERIA,
     NEW,
@@ -76,8 +76,10 @@ def test_no_other_verdict_stops_a_release(verdict: str) -> None:
     "held",
     [
         under_way(25, spec_of(successCriteria=CRITERIA, paused=True)),
-        under_way(25, JUDGED, held_by=Pause(reason="Command", at=at(-5))),
-        under_way(25, JUDGED, current_step_index=1, pause=Pause(reason="PauseStep", at=at(-5))),
+        under_way(25, JUDGED, held_by=PauseCondition(reason="Command", at=at(-5))),
+        under_way(
+            25, JUDGED, current_step_index=1, pause=PauseCondition(reason="PauseStep", at=at(-5))
+        ),
     ],
 )
 def test_a_release_that_is_held_is_still_stopped(held: Scene) -> None:
@@ -225,7 +227,7 @@ def test_a_deadline_that_does_not_abort_is_told_as_stalled() -> None:
     "scene",
     [
         stuck(spec=spec_of(progressDeadlineSeconds=60, paused=True)),
-        stuck(held_by=Pause(reason="Command", at=at(-59))),
+        stuck(held_by=PauseCondition(reason="Command", at=at(-59))),
         under_way(25, current_step_index=1, step_started_at=at(-10_000)),
     ],
 )
@@ -233,7 +235,7 @@ def test_the_deadline_is_for_pods_and_routes_and_not_for_people(scene: Scene) ->
     assert scene.decide().status.abort is None
 
 
-def test_an_obstacle_is_what_the_deadline_names() -> None:
+def test_a_blocking_finding_is_what_the_deadline_names() -> None:
     problem = Finding("error", "SecondCanary", "Ingress x already is a canary")
     found = stuck(route=Route(findings=(problem,))).decide().status
     assert found.abort is not None

@@ -39,7 +39,7 @@ def test_what_scale_reports_are_the_stable_pods() -> None:
 
 
 @pytest.mark.parametrize("replicas", [0, 2, 9])
-def test_at_rest_the_replicas_are_the_spec_s(replicas: int) -> None:
+def test_when_settled_the_replicas_are_the_spec_s(replicas: int) -> None:
     assert settled().with_(spec=spec_of(replicas=replicas)).decide().actions == (
         ScaleReplicaSet("checkout-oldhash", replicas),
     )
@@ -75,7 +75,7 @@ def test_a_service_that_is_gone_is_told_once() -> None:
     ).decide().status.phase == ("Healthy")
 
 
-def test_an_obstacle_is_told_before_the_next_release_needs_the_way() -> None:
+def test_a_blocking_finding_is_told_before_the_next_release_needs_the_way() -> None:
     problem = Finding("error", "IngressNotFound", "Ingress web does not exist; create it")
     decision = settled(route=Route(findings=(problem,))).decide()
     assert (decision.status.phase, decision.status.message) == ("Degraded", problem.message)
@@ -87,7 +87,7 @@ def test_fewer_pods_than_wanted_is_progress_and_not_health() -> None:
 
 
 def pulling(available: int = 0, seconds: float = 0) -> Scene:
-    """Return a Rollout at rest whose missing pods can't pull their image, at this moment."""
+    """Return a settled Rollout whose missing pods can't pull their image, at this moment."""
     found = replica_set(OLD, 4, available, problem="ImagePullBackOff")
     return settled().evolve(found).with_(now=at(seconds))
 

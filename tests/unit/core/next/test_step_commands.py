@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.model.status import Pause, Weights
+from rollouts.model.status import PauseCondition, Weights
 from tests.unit.core.facts.test_evidence import TELLS, leaning
 from tests.unit.core.worlds import CRITERIA, Scene, at, evidence, rolled_back, settled, spec_of
 from tests.unit.core.worlds import under_way as canary
@@ -62,7 +62,7 @@ def test_evidence_that_has_turned_is_not_waived() -> None:
 
 def test_a_pause_command_and_a_gate_are_two_holds() -> None:
     held = at_the_gate(
-        evidence=evidence(seconds=0), held_by=Pause(reason="Command", at=at(-5), by="ann")
+        evidence=evidence(seconds=0), held_by=PauseCondition(reason="Command", at=at(-5), by="ann")
     )
     _, accepted, text = answered(held, "1", step="2")
     assert (accepted, text) == (

@@ -14,7 +14,7 @@ from rollouts.core.plan.actions import (
 from rollouts.core.world import canary_replicas, canary_scale_at, pods_needed
 from rollouts.model.finding import Finding
 from rollouts.model.route import Route, Split
-from rollouts.model.status import Pause, RolloutStatus, Weights
+from rollouts.model.status import PauseCondition, RolloutStatus, Weights
 from tests.unit.core.worlds import (
     CRITERIA,
     NEW,
@@ -48,7 +48,7 @@ def test_the_weight_rises_when_size_service_and_stable_are_in_place() -> None:
     assert about_to_rise().decide().actions == (SetWeight(Split(25)),)
 
 
-OBSTACLE = Finding("error", "SecondCanary", "somebody else is there")
+BLOCKING = Finding("error", "SecondCanary", "somebody else is there")
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,12 @@ OBSTACLE = Finding("error", "SecondCanary", "somebody else is there")
             about_to_rise().serving(stable=service("checkout", NEW, newhash=1)),
             id="stable Service selects the canary",
         ),
-        pytest.param(about_to_rise(route=Route(findings=(OBSTACLE,))), id="an obstacle"),
+        pytest.param(about_to_rise(route=Route(findings=(BLOCKING,))), id="a blocking finding"),
         pytest.param(about_to_rise(drain_until=at(1)), id="counters still move"),
         pytest.param(about_to_rise(spec=spec_of(paused=True)), id="spec.paused"),
         pytest.param(
-            about_to_rise(held_by=Pause(reason="Command", at=at(-5))), id="paused by a command"
+            about_to_rise(held_by=PauseCondition(reason="Command", at=at(-5))),
+            id="paused by a command",
         ),
     ],
 )
@@ -102,7 +103,9 @@ def test_a_finding_that_blocks_nothing_does_not_hold_the_weight() -> None:
 def test_draining_ends_by_the_clock_says_so_and_asks_to_be_woken() -> None:
     decision = about_to_rise(drain_until=at(1.5)).decide()
     assert decision.requeue_after_seconds == 1.5
-    assert "25 % waits until the counters of the last canary are at rest" in decision.status.message
+    assert (
+        "25 % waits until the counters of the last canary no longer rise" in decision.status.message
+    )
     assert raises(about_to_rise(drain_until=at(0)))
 
 
@@ -362,7 +365,7 @@ def test_a_service_that_somebody_points_elsewhere_is_put_back_and_said(
     assert decision.actions == (SelectRevision(name, hash_),)
     assert "DriftCorrected" in told(decision)
     assert decision.status.abort is None
-    held = scene.with_(held_by=Pause(reason="Command", at=at(-5)))
+    held = scene.with_(held_by=PauseCondition(reason="Command", at=at(-5)))
     held = held.serving(**{arm: service(name, selected, oldhash=4, newhash=1)})
     assert held.decide().actions == (SelectRevision(name, hash_),), "a hold does not hold this"
 

@@ -68,7 +68,7 @@ def test_what_an_older_rollout_has_bound_is_not_remembered_as_ours() -> None:
     assert scene.with_(status=scene.status.evolve(services=[])).decide().status.services == []
 
 
-def test_a_service_that_is_named_no_longer_is_given_back_at_rest() -> None:
+def test_a_service_that_is_named_no_longer_is_given_back_when_settled() -> None:
     scene = with_left(settled())
     decision = scene.decide()
     assert decision.actions == (ReleaseService("old"),)

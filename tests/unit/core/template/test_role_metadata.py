@@ -38,7 +38,7 @@ def metadata_of(obj: JSON) -> JSON:
     return found
 
 
-def test_a_replica_set_is_born_in_its_dress_and_says_so() -> None:
+def test_a_replica_set_has_its_role_metadata_from_the_start_and_says_so() -> None:
     made = with_metadata(replica_set(), CANARY)
     assert metadata_of(made) == {
         "labels": {"app": "web", HASH_LABEL: "abc", "role": "canary", ROLE_METADATA: CANARY.mark},
@@ -48,7 +48,7 @@ def test_a_replica_set_is_born_in_its_dress_and_says_so() -> None:
     assert made["metadata"]["labels"] == {"app": "web"}
 
 
-def test_without_a_dress_nothing_is_added() -> None:
+def test_without_role_metadata_nothing_is_added() -> None:
     assert with_metadata(replica_set(), RoleMetadata()) == replica_set()
 
 
@@ -79,7 +79,7 @@ def test_what_the_template_says_itself_comes_back() -> None:
     }
 
 
-def test_a_pod_that_missed_a_change_of_dress_still_gets_rid_of_the_first() -> None:
+def test_a_pod_that_missed_a_change_of_role_metadata_still_gets_rid_of_the_first() -> None:
     made = with_metadata(replica_set(), CANARY)
     pod = {"metadata": copy.deepcopy(metadata_of(made))}
     made = merged(made, metadata_patch(made, STABLE, "web"))
