@@ -223,7 +223,7 @@ class Value:
     """What a query evaluates to: `number` is None for an empty result, and for NaN or an infinity."""
 
     number: float | None
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     """What the provider says of how it came about, in its own words, as far as that explains it."""
 
 

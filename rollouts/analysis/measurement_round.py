@@ -186,7 +186,7 @@ class Measurer:
             canary=counted.arm(canary=True),
             stable=counted.arm(canary=False),
             value=number if number is not None and math.isfinite(number) else None,
-            note="; ".join(found.remarks),
+            note="; ".join(found.warnings),
         )
 
 

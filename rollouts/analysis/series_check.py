@@ -109,7 +109,7 @@ async def _query(
                 " honorLabels for that job"
             )
             return SeriesCheck(criterion.name, "renamed", hint)
-    why = "; ".join(found.remarks) or "run it in Prometheus to see why"
+    why = "; ".join(found.warnings) or "run it in Prometheus to see why"
     hint = f"the query yields nothing for the stable revision now; {why}"
     return SeriesCheck(criterion.name, "absent", hint)
 

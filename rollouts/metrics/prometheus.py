@@ -53,8 +53,8 @@ The query is wrong, or can't be executed, where the answer is in Prometheus' for
 """
 _LONGEST_TEXT = 500
 """So much of an error is repeated: it goes into status."""
-_MOST_REMARKS = 3
-_LONGEST_REMARK = 200
+_MOST_WARNINGS = 3
+_LONGEST_WARNING = 200
 
 
 class _UnknownOption(Unavailable):
@@ -126,7 +126,7 @@ class PrometheusSource:
 
         There is none for an empty result, and for NaN or an infinity: 0/0 and x/0 mean that there was
         no traffic to divide by, which is evidence of nothing. Then what the answer only informs of
-        is among the remarks as well.
+        is among the warnings as well.
 
         Raises:
             Permanent: the expression is wrong, or yields more than one series.
@@ -305,8 +305,8 @@ def _value(query: str, result: list[Any], answer: Any) -> Value:
     """
     number = _number(query, result)
     said = [*_texts(answer, "warnings"), *(_texts(answer, "infos") if number is None else ())]
-    remarks = (brief(sendable(each), _LONGEST_REMARK) for each in said[:_MOST_REMARKS])
-    return Value(number, tuple(remarks))
+    warnings = (brief(sendable(each), _LONGEST_WARNING) for each in said[:_MOST_WARNINGS])
+    return Value(number, tuple(warnings))
 
 
 def _number(query: str, result: list[Any]) -> float | None:

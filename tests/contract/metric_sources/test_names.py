@@ -7,7 +7,7 @@ import pytest
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.model.evidence import Counts
 from tests.contract.metric_sources.conftest import Exporter
-from tests.contract.metric_sources.shop import ERRORS, Shop
+from tests.contract.metric_sources.scraped_apps import ERRORS, ScrapedApps
 from tests.metric_servers.choice import each_of
 from tests.metric_servers.servers import (
     OLD_VICTORIA,
@@ -35,35 +35,37 @@ def text(requests: Mapping[str, int]) -> str:
 
 
 @pytest.fixture
-def shop(exporters: Mapping[str, Exporter], source: PrometheusSource) -> Shop:
-    made = Shop(exporters, source)
+def apps(exporters: Mapping[str, Exporter], source: PrometheusSource) -> ScrapedApps:
+    made = ScrapedApps(exporters, source)
     for arm, exporter in exporters.items():
-        exporter.says = lambda app=made.apps[arm]: text(app.requests)  # type: ignore[misc]
+        exporter.says = lambda app=made.pods[arm]: text(app.requests)  # type: ignore[misc]
         exporter.content_type = "text/plain; version=1.0.0; escaping=allow-utf-8"
-        made.apps[arm].serve(50, 0.05)
+        made.pods[arm].serve(50, 0.05)
     return made
 
 
 @each_of(PROMETHEUS, VICTORIA)
-async def test_names_that_have_to_be_quoted_are_counted(server: MetricServer, shop: Shop) -> None:
-    server.configure(shop.targets)
+async def test_names_that_have_to_be_quoted_are_counted(
+    server: MetricServer, apps: ScrapedApps
+) -> None:
+    server.configure(apps.targets)
     await server.start()
-    await shop.expose(ERRORS, appMetrics=NAMES)
-    shop.apps["canary"].serve(15, 0.05)
-    shop.apps["canary"].serve(5, 0.05, "503")
-    found = await shop.measured("errors", 20)
+    await apps.expose(ERRORS, appMetrics=NAMES)
+    apps.pods["canary"].serve(15, 0.05)
+    apps.pods["canary"].serve(5, 0.05, "503")
+    found = await apps.measured("errors", 20)
     assert (found.error, found.canary) == ("", Counts(20, 5))
-    assert await shop.check() == ["wanted"]
+    assert await apps.check() == ["wanted"]
 
 
 @each_of(PROMETHEUS_OF_DEBIAN, OLD_VICTORIA)
 async def test_an_older_server_says_that_it_can_t_be_asked_for_them(
-    server: MetricServer, shop: Shop
+    server: MetricServer, apps: ScrapedApps
 ) -> None:
     server.configure({})
     await server.start()
-    shop.measure(ERRORS, appMetrics=NAMES)
-    found = await shop.look("errors")
+    apps.measure(ERRORS, appMetrics=NAMES)
+    found = await apps.look("errors")
     assert "refuses the query" in found.error
     assert '"http.serv' in found.error.replace("\\", "")
-    assert await shop.check() == ["refused"]
+    assert await apps.check() == ["refused"]

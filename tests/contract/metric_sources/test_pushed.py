@@ -11,7 +11,7 @@ import pytest
 from rollouts.errors import Permanent
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.model.evidence import Counts
-from tests.contract.metric_sources.shop import ERRORS, P90, Shop, pod_labels
+from tests.contract.metric_sources.scraped_apps import ERRORS, P90, ScrapedApps, pod_labels
 from tests.metric_servers.choice import each_of
 from tests.metric_servers.servers import PROMETHEUS, MetricServer
 
@@ -103,11 +103,11 @@ async def test_the_first_push_of_a_canary_is_counted(
 ) -> None:
     for count, after in ((10, -3), (20, -2), (30, -1)):
         await pushing.push("stable", {"200": count}, after=after)
-    shop = Shop({}, source)
-    shop.measure(ERRORS, appMetrics=NAMES)
+    apps = ScrapedApps({}, source)
+    apps.measure(ERRORS, appMetrics=NAMES)
     await pushing.push("stable", {"200": 40}, after=0.01)
     await pushing.push("canary", {"200": 15, "503": 5}, after=0.01)
-    found = await shop.measured("errors", 20)
+    found = await apps.measured("errors", 20)
     assert (found.error, found.canary, found.stable) == ("", Counts(20, 5), Counts(10, 0))
 
 
@@ -115,11 +115,11 @@ async def test_the_first_push_of_a_canary_is_counted(
 async def test_exponential_histograms_are_read(source: PrometheusSource, pushing: Pushing) -> None:
     for fast, after in ((10, -3), (20, -2), (30, -1)):
         await pushing.push_durations("stable", fast, 0, after=after)
-    shop = Shop({}, source)
-    shop.measure(P90, appMetrics=NAMES)
+    apps = ScrapedApps({}, source)
+    apps.measure(P90, appMetrics=NAMES)
     await pushing.push_durations("stable", 40, 0, after=0.01)
     await pushing.push_durations("canary", 15, 5, after=0.01)
-    found = await shop.measured("p90", 20)
+    found = await apps.measured("p90", 20)
     assert (found.error, found.canary, found.stable) == ("", Counts(20, 5), Counts(10, 0))
     assert "judged at 500ms, where the native histogram's bucket around 400ms ends" in found.note
     assert found.value is not None
@@ -128,4 +128,4 @@ async def test_exponential_histograms_are_read(source: PrometheusSource, pushing
         await source.value(f'{NAMES["durations"]}{{k8s_pod_name=~".+canary.+"}}', at=found.at)
     nothing = await source.value(f"sum({NAMES['durations']}) > 0", at=found.at)
     assert nothing.number is None
-    assert any(each.startswith("PromQL info") for each in nothing.remarks)
+    assert any(each.startswith("PromQL info") for each in nothing.warnings)

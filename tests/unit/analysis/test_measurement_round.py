@@ -103,13 +103,13 @@ async def test_a_fault_in_judging_is_an_error_of_one_criterion(
 
 
 async def test_what_a_provider_says_of_an_empty_answer_is_in_the_message() -> None:
-    bench, remark = Bench(QUERY), "PromQL info: ignored histogram in sum aggregation (1:1)"
-    bench.metrics.answers['sales{hash="canaryhash",n="shop"}'] = Value(None, (remark,))
+    bench, warning = Bench(QUERY), "PromQL info: ignored histogram in sum aggregation (1:1)"
+    bench.metrics.answers['sales{hash="canaryhash",n="shop"}'] = Value(None, (warning,))
     bench.expose()
     await bench.wait(15)
     status = RolloutStatus(exposed_at=bench.latest.exposed_at)
     (found,) = weigh(bench.target.spec, status, bench.latest).criteria
-    assert (found.verdict, found.message) == ("inconclusive", f"no data; {remark}")
+    assert (found.verdict, found.message) == ("inconclusive", f"no data; {warning}")
     await bench.monitor.close()
 
 

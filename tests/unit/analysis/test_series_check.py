@@ -86,9 +86,9 @@ async def test_a_query_is_asked_of_the_stable_revision() -> None:
     found = await seen(BY_REPLICAS, QUERY, **{FILLED: None})
     assert found.found == "absent"
     assert "yields nothing for the stable revision now; run it" in found.hint
-    remark = "PromQL info: ignored histogram in sum aggregation (1:1)"
-    found = await seen(BY_REPLICAS, QUERY, **{FILLED: Value(None, (remark,))})
-    assert found.hint == f"the query yields nothing for the stable revision now; {remark}"
+    warning = "PromQL info: ignored histogram in sum aggregation (1:1)"
+    found = await seen(BY_REPLICAS, QUERY, **{FILLED: Value(None, (warning,))})
+    assert found.hint == f"the query yields nothing for the stable revision now; {warning}"
 
 
 async def test_labels_of_a_query_that_prometheus_renames() -> None:

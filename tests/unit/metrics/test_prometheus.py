@@ -111,14 +111,14 @@ async def test_a_native_histogram_where_a_number_is_needed_is_refused_with_advic
 
 
 @pytest.mark.parametrize(
-    ("result", "remarks"),
+    ("result", "warnings"),
     [
         (vector("3"), ("a store is away",)),
         ([], ("a store is away", "PromQL info: ignored histogram in sum aggregation (1:1)")),
     ],
 )
 async def test_a_value_comes_with_warnings_and_none_with_all_that_explains_it(
-    prometheus: FakePrometheus, source: PrometheusSource, result: Any, remarks: tuple[str, ...]
+    prometheus: FakePrometheus, source: PrometheusSource, result: Any, warnings: tuple[str, ...]
 ) -> None:
     answer = {
         "data": {"resultType": "vector", "result": result},
@@ -126,7 +126,7 @@ async def test_a_value_comes_with_warnings_and_none_with_all_that_explains_it(
         "infos": ["PromQL info: ignored histogram in sum aggregation (1:1)"],
     }
     prometheus.answer = prometheus.json(answer)
-    assert (await source.value("x", at=AT)).remarks == remarks
+    assert (await source.value("x", at=AT)).warnings == warnings
 
 
 async def test_remarks_are_repeated_in_part(
@@ -134,7 +134,7 @@ async def test_remarks_are_repeated_in_part(
 ) -> None:
     answer = {"data": {"resultType": "vector", "result": []}, "warnings": [7, "x" * 999, *"abcd"]}
     prometheus.answer = prometheus.json(answer)
-    long, *others = (await source.value("x", at=AT)).remarks
+    long, *others = (await source.value("x", at=AT)).warnings
     assert others == ["a", "b"]
     assert len(long) <= 200
 

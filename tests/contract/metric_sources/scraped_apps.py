@@ -58,16 +58,16 @@ class App:
         return "\n".join([*lines, ""])
 
 
-class Shop:
+class ScrapedApps:
     """The two pods, and a measurer of the canary from `expose` on."""
 
     def __init__(self, exporters: Mapping[str, Exporter], source: PrometheusSource) -> None:
-        self.apps = {arm: App() for arm in exporters}
+        self.pods = {arm: App() for arm in exporters}
         self._exporters = exporters
         self._source = source
         self._measurer: Measurer | None = None
         for arm, exporter in exporters.items():
-            exporter.says = self.apps[arm].text
+            exporter.says = self.pods[arm].text
 
     @property
     def targets(self) -> dict[str, dict[str, str]]:
