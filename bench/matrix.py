@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from bench.app import App, sandbox
-from bench.matrix_cells import Cell, complaints, table
+from bench.matrix_cells import Cell, problems_in, table
 from bench.progress import say
 from bench.scenarios import KILLED, SCENARIOS, Sample, Scenario
 from bench.setups import NOT_ON_TRAEFIK, PODS, SETUPS, Place, Setup, judged_by_its_own_counters
@@ -84,7 +84,7 @@ class Matrix:
         problems += [f"nobody changed anything, but: {each}" for each in app.put_back]
         app.closes()
         total = traffic.total()
-        problems += complaints(total, scenario.splits, BAD_VERSIONS.get(ending))
+        problems += problems_in(total, scenario.splits, BAD_VERSIONS.get(ending))
         return Cell(name, ending, total, scenario.splits, problems, time.monotonic() - begin)
 
     async def _opens(self, app: App, setup: Setup) -> None:

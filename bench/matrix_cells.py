@@ -19,7 +19,7 @@ class Cell:
     seconds: float
 
 
-def complaints(total: Total, splits: Sequence[Split], bad: str | None) -> list[str]:
+def problems_in(total: Total, splits: Sequence[Split], bad: str | None) -> list[str]:
     """Return what is wrong with the numbers; of the version `bad`, failures are expected."""
     found = [f"{total.lost} requests lost: {dict(total.lost_reasons)}"] if total.lost else []
     found += [

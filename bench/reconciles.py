@@ -3,7 +3,7 @@ What does a reconcile cost, with a thousand Rollouts in one cluster?
 
     python -m bench.reconciles [--rollouts 1000] [--seconds 50] [--against COMMIT] [--output json]
 
-All are deployed, come to rest, and are released at once: canaries by ingress-nginx of two steps, whose
+All are deployed, settle, and are released at once: canaries by ingress-nginx of two steps, whose
 evidence is good. Cluster and metrics are in memory, and time is virtual. What is measured is the CPU
 time of the real reconciler, from the caches to the writes, once a second for each Rollout.
 
@@ -35,7 +35,7 @@ from tests.fakes.control_loop import CRITERIA, STEPS, FakeMonitor
 from tests.fakes.kubernetes import Kubernetes, ingress, rollout, service, template
 
 DEPLOYING_SECONDS = 20
-RESTING_SECONDS = 5
+SETTLED_SECONDS = 5
 
 
 class Fleet:
@@ -107,7 +107,7 @@ async def measured(size: int, seconds: int) -> JSON:
     costs: dict[str, JSON] = {}
     say(f"{size} Rollouts are deployed")
     costs["first deploy"] = await fleet.run(DEPLOYING_SECONDS)
-    costs["at rest"] = await fleet.run(RESTING_SECONDS)
+    costs["settled"] = await fleet.run(SETTLED_SECONDS)
     say("all are released at once")
     fleet.release("shop:2")
     costs["canary"] = await fleet.run(seconds)

@@ -145,7 +145,7 @@ class VirtualRelease:
                 self._wake_at = None if after is None else self._clock.after(max(SOON, after))
                 await self._clock.settle()
                 return
-        raise AssertionError(f"it never comes to rest: {self._status}")
+        raise AssertionError(f"it never settles: {self._status}")
 
     def _on_measured(self, _: Key) -> None:
         self._measured = True

@@ -1,6 +1,6 @@
 """What the matrix says is wrong, it would say."""
 
-from bench.matrix_cells import Cell, complaints, table
+from bench.matrix_cells import Cell, problems_in, table
 from bench.splits import Split
 from bench.traffic import Total
 
@@ -21,8 +21,8 @@ def test_of_none_and_of_all_not_one_may_differ() -> None:
 
 def test_a_lost_request_a_good_version_that_fails_and_a_wrong_split_are_named() -> None:
     lost = Total(sent=9, lost=2, lost_reasons={"timed out": 2}, failed={"1": 1, "2": 3})
-    assert complaints(FINE, [Split("ingress", 50, 100, 52)], bad="2") == []
-    assert complaints(lost, [Split("ingress", 0, 100, 1)], bad="2") == [
+    assert problems_in(FINE, [Split("ingress", 50, 100, 52)], bad="2") == []
+    assert problems_in(lost, [Split("ingress", 0, 100, 1)], bad="2") == [
         "2 requests lost: {'timed out': 2}",
         "1 requests failed by version 1",
         "ingress: 1 of 100 answers, not 0 %",

@@ -16,7 +16,7 @@ from rollouts.model.owners import is_controlled_by
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rollouts.cli.wait_outcome import Outcome, Wanted
+    from rollouts.cli.wait_outcome import WaitOutcome, Wanted
 
 FIRST_LOOK_SECONDS = 5.0
 """So long the first look may take, however short the timeout: before it, nothing can be said."""
@@ -78,7 +78,7 @@ async def wait_for(
     timeout_seconds: float | None,
     *,
     fail_on_pause: bool = False,
-) -> "tuple[Outcome, Wanted]":
+) -> "tuple[WaitOutcome, Wanted]":
     """
     Wait, telling each decision once; return how it ended, and the revision that was meant.
 
@@ -86,7 +86,7 @@ async def wait_for(
         NotFound: the Rollout does not exist, or was deleted.
         Unavailable: the cluster did not answer at all.
     """
-    from rollouts.cli.wait_outcome import Exit, Outcome  # noqa: PLC0415 - brings pydantic
+    from rollouts.cli.wait_outcome import Exit, WaitOutcome  # noqa: PLC0415 - brings pydantic
 
     ref = session.rollout(name)
     watcher = _Watcher(session, ref, revision)
@@ -100,10 +100,10 @@ async def wait_for(
             return await watcher.run(fail_on_pause=fail_on_pause), watcher.wanted
     except TimeoutError:
         text = f"{watcher.wanted} is not promoted after {timeout_seconds:g} s: {watcher.last_words}"
-        return Outcome(Exit.TIMED_OUT, "timed-out", text), watcher.wanted
+        return WaitOutcome(Exit.TIMED_OUT, "timed-out", text), watcher.wanted
 
 
-def report(name: str, found: "Outcome", wanted: "Wanted", output: OutputFormat) -> None:
+def report(name: str, found: "WaitOutcome", wanted: "Wanted", output: OutputFormat) -> None:
     """Print how it ended: one line, or one document."""
     if output is OutputFormat.TEXT:
         print(plain(f"{name}: {found.message}"))
@@ -131,7 +131,7 @@ class _Watcher:
         self._told: set[tuple[str, str]] = set()
         self.wanted = Wanted()
         self.looked: Callable[[], None] = lambda: None
-        self._silence = asyncio.Event()
+        self._no_answer = asyncio.Event()
         self._state = ""
         self._still_to_come = ""
 
@@ -140,15 +140,15 @@ class _Watcher:
         """What is known at the end, and whether that is still so."""
         if not self._state:
             return NO_ANSWER
-        if self._silence.is_set():
+        if self._no_answer.is_set():
             return f"the cluster has stopped answering; before that: {self._state}"
         return self._state
 
-    async def run(self, *, fail_on_pause: bool) -> "Outcome":
+    async def run(self, *, fail_on_pause: bool) -> "WaitOutcome":
         from rollouts.cli.wait_outcome import outcome, pin  # noqa: PLC0415 - brings pydantic
 
         async with aclosing(
-            watch_rollout(self._session.requests, self._ref, self._silence)
+            watch_rollout(self._session.requests, self._ref, self._no_answer)
         ) as states:
             first = True
             async for rollout in states:

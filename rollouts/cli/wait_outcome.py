@@ -28,7 +28,7 @@ class Exit(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WaitOutcome:
     """How it ended, in one word and one sentence."""
 
     exit: Exit
@@ -110,7 +110,9 @@ def _means(wanted: Wanted, current: Revision, *, observed: bool) -> bool:
     return observed  # whatever the present generation means
 
 
-def outcome(rollout: FrozenJSON, wanted: Wanted, *, fail_on_pause: bool = False) -> Outcome | None:
+def outcome(
+    rollout: FrozenJSON, wanted: Wanted, *, fail_on_pause: bool = False
+) -> WaitOutcome | None:
     """Return what became of the revision, or None as long as that is open."""
     status, observed = status_of(rollout), is_observed(rollout, wanted)
     current = status.current_revision
@@ -125,13 +127,13 @@ def outcome(rollout: FrozenJSON, wanted: Wanted, *, fail_on_pause: bool = False)
         return None if asked_for_now else _of_past(status, wanted)
     invalid = _invalid(status)
     if invalid is not None:
-        return Outcome(Exit.FAILED, "invalid", invalid)
+        return WaitOutcome(Exit.FAILED, "invalid", invalid)
     if current is None or (wanted.number is not None and wanted.number > current.number):
         return None
     if wanted.hash and wanted.numbers and wanted.hash not in wanted.numbers:
         known = ", ".join(f"{number} ({hash_})" for hash_, number in wanted.numbers.items())
         text = f"there is no revision {wanted.hash}; those that exist: {known}"
-        return Outcome(Exit.USAGE, "unknown", text)
+        return WaitOutcome(Exit.USAGE, "unknown", text)
     return _of_past(status, wanted) or _superseded(status, wanted, current)
 
 
@@ -149,7 +151,7 @@ def still_to_come(rollout: FrozenJSON, wanted: Wanted) -> str:
     return f"revision {wanted.number} does not exist yet; {others}"
 
 
-def _superseded(status: RolloutStatus, wanted: Wanted, current: Revision) -> Outcome:
+def _superseded(status: RolloutStatus, wanted: Wanted, current: Revision) -> WaitOutcome:
     """Return that it is not the current one any more, and no more than is known."""
     newer = f"revision {current.number} ({', '.join(current.images) or current.hash})"
     number, stable = _number_of(wanted), status.stable_revision
@@ -158,7 +160,7 @@ def _superseded(status: RolloutStatus, wanted: Wanted, current: Revision) -> Out
         text = f"what became of {wanted} is not known any more; {newer} is the current one"
     else:
         text = f"{wanted} was superseded by {newer}"
-    return Outcome(Exit.SUPERSEDED, "superseded", text)
+    return WaitOutcome(Exit.SUPERSEDED, "superseded", text)
 
 
 def _number_of(wanted: Wanted) -> int | None:
@@ -167,41 +169,45 @@ def _number_of(wanted: Wanted) -> int | None:
 
 def _of_current(
     rollout: FrozenJSON, status: RolloutStatus, *, fail_on_pause: bool
-) -> Outcome | None:
+) -> WaitOutcome | None:
     current = status.current_revision
     assert current is not None
     name = f"revision {current.number} ({', '.join(current.images) or current.hash})"
     if status.abort is not None:
-        return Outcome(Exit.FAILED, "rolled-back", f"{name} was rolled back: {status.abort.reason}")
+        return WaitOutcome(
+            Exit.FAILED, "rolled-back", f"{name} was rolled back: {status.abort.reason}"
+        )
     if not is_observed(rollout):
         return None
     invalid = _invalid(status)
     if invalid is not None:
-        return Outcome(Exit.FAILED, "invalid", invalid)
+        return WaitOutcome(Exit.FAILED, "invalid", invalid)
     if status.phase == "Degraded":
-        return Outcome(Exit.FAILED, "degraded", f"{name} is degraded: {status.message}")
+        return WaitOutcome(Exit.FAILED, "degraded", f"{name} is degraded: {status.message}")
     stable = status.stable_revision
     if status.phase == "Healthy" and stable is not None and stable.hash == current.hash:
-        return Outcome(Exit.PROMOTED, "promoted", f"{name} is promoted")
+        return WaitOutcome(Exit.PROMOTED, "promoted", f"{name} is promoted")
     if fail_on_pause and status.pause is not None:
-        return Outcome(Exit.PAUSED, "paused", f"{name} is paused: {status.message}")
+        return WaitOutcome(Exit.PAUSED, "paused", f"{name} is paused: {status.message}")
     return None
 
 
-def _of_past(status: RolloutStatus, wanted: Wanted) -> Outcome | None:
+def _of_past(status: RolloutStatus, wanted: Wanted) -> WaitOutcome | None:
     """Return what is remembered of a revision that is not the current one."""
     number, stable = _number_of(wanted), status.stable_revision
     if stable is not None and (stable.hash == wanted.hash or stable.number == number):
-        return Outcome(Exit.PROMOTED, "promoted", f"{wanted} is stable")
+        return WaitOutcome(Exit.PROMOTED, "promoted", f"{wanted} is stable")
     for entry in reversed(status.history):
         if number is None or entry.revision != number:
             continue
         if entry.reason in ("Promoted", "StableFound"):
-            return Outcome(Exit.PROMOTED, "promoted", entry.message)
+            return WaitOutcome(Exit.PROMOTED, "promoted", entry.message)
         if entry.reason == "RolledBack":
-            return Outcome(Exit.FAILED, "rolled-back", entry.message)
+            return WaitOutcome(Exit.FAILED, "rolled-back", entry.message)
         if entry.reason == "FirstDeploy" and _became_stable(status, number):
-            return Outcome(Exit.PROMOTED, "promoted", f"{wanted} was the first, and became stable")
+            return WaitOutcome(
+                Exit.PROMOTED, "promoted", f"{wanted} was the first, and became stable"
+            )
         if entry.reason == "RolloutStarted":
             return None  # its last attempt came to no end
     return None

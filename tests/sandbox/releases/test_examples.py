@@ -23,7 +23,7 @@ RELEASES = Path(__file__).parent
 EXAMPLES = sorted((RELEASES.parents[2] / "examples").rglob("*.yaml"))
 IN_DEPTH = {"adopt-deployment.yaml": "test_adoption.py", "placement.yaml": "test_identity.py"}
 """Examples that are released by the same rules where more is asked of them."""
-TRAPS_ON_PURPOSE = {"canary-replicas.yaml": "RoundedWeights"}
+EXPECTED_FINDINGS = {"canary-replicas.yaml": "RoundedWeights"}
 HOST = re.compile(r"[\w-]+\.example\b")
 RATE = 20.0
 LONG_SECONDS = 15
@@ -156,7 +156,7 @@ def scenario_of(path: Path) -> Scenario:
         example = Example(path, release)
         try:
             await released(example)
-            expected = TRAPS_ON_PURPOSE.get(path.name, "Passed")
+            expected = EXPECTED_FINDINGS.get(path.name, "Passed")
             assert release.condition("Preflight")["reason"] == expected
         finally:
             await release.sandbox.kubectl(

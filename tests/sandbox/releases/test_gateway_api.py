@@ -188,7 +188,7 @@ async def what_git_applies_again_is_split_again(release: Release) -> None:
         assert "abort" not in release.status
         release.commands("promote")
         await release.is_promoted()
-        await release.until(lambda: release.phase == "Healthy", "rest")
+        await release.until(lambda: release.phase == "Healthy", "settled")
         diff = await release.kubectl(
             "diff", "--server-side", "--force-conflicts", "-f", "-", given=body
         )

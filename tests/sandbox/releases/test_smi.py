@@ -48,7 +48,7 @@ async def a_split_sends_the_share_that_is_configured_and_goes(release: Release) 
             await gets(release, weight, load)
             release.commands("promote")
         await release.is_promoted()
-        await release.until(lambda: split(release) == [], "no split at rest")
+        await release.until(lambda: split(release) == [], "no split once it is settled")
     assert load.report().failed == 0
 
 
@@ -56,7 +56,7 @@ async def over_a_root_of_its_own_a_split_rests_at_stable(release: Release) -> No
     release.create(SERVICE, manifests.service(release.namespace, ROOT))
     body = rollout(release, BY_ROOT, manifests.UNTIL_PROMOTED)
     await deploys(release, body, ingress(release, service=ROOT))
-    await release.until(lambda: split(release, "shares") == [100, 0], "a split at rest")
+    await release.until(lambda: split(release, "shares") == [100, 0], "a split once it is settled")
     async with traffic(release, 30) as load:
         updates_to(release, "2", ERROR_RATE="30%")
         reason = await release.is_rolled_back()

@@ -1,4 +1,4 @@
-"""What a release costs the API server, and that rest costs nothing."""
+"""What a release costs the API server, and that a settled Rollout costs nothing."""
 
 import asyncio
 from collections import Counter
@@ -15,12 +15,12 @@ from tests.sandbox.releases.scenarios import Running, Scenario, name_of
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="session")]
 
 MOST_WRITES = 30
-REST_SECONDS = 10
+QUIET_SECONDS = 10
 OF_A_CANARY = ("rollouts", "replicasets", "services", "ingresses", "events")
 """What is written for a canary on ingress-nginx; the other kinds are other strategies' and routers'."""
 
 
-async def a_four_step_canary_costs_few_writes_and_rest_costs_nothing(
+async def a_four_step_canary_costs_few_writes_and_a_settled_rollout_none(
     sandbox: ReleaseSandbox,
 ) -> None:
     release = sandbox.release("thrifty")
@@ -52,7 +52,7 @@ def print_table(release: Release, begin: int) -> None:
 async def stays_quiet(sandbox: ReleaseSandbox) -> None:
     """See that the controller asks for nothing: its watches were opened before."""
     begin = len(sandbox.audit)
-    await asyncio.sleep(REST_SECONDS)  # what does not happen has no condition to wait for
+    await asyncio.sleep(QUIET_SECONDS)  # what does not happen has no condition to wait for
     asked = [each for each in sandbox.audit[begin:] if CONTROLLER in each.user]
     assert asked == []
     if not sandbox.is_real:  # which counts them for nobody
@@ -81,7 +81,7 @@ def uses_what_it_may(sandbox: ReleaseSandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "scenario", [a_four_step_canary_costs_few_writes_and_rest_costs_nothing], ids=name_of
+    "scenario", [a_four_step_canary_costs_few_writes_and_a_settled_rollout_none], ids=name_of
 )
 async def test(scenario: Scenario, running: Running) -> None:
     await running.result(scenario)

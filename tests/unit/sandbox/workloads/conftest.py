@@ -48,7 +48,7 @@ class World:
             self.reconcile()
             if self.store.revision == before:
                 return
-        raise AssertionError("the controllers never come to rest")
+        raise AssertionError("the controllers never settle")
 
     def reconcile(self) -> None:
         """Reconcile everything once."""
@@ -86,7 +86,7 @@ class World:
         self.store.patch(POD, NAMESPACE, name, {"status": status}, "status")
 
     def all_ready(self) -> None:
-        """Let every pod become ready, and those that are going be gone, until all rests."""
+        """Let every pod become ready, and those that are going be gone, until all is settled."""
         for _ in range(50):
             before = self.store.revision
             for number, pod in enumerate(self.store.select(POD, NAMESPACE), start=1):
@@ -99,7 +99,7 @@ class World:
             self.settle()
             if self.store.revision == before:
                 return
-        raise AssertionError("the pods never come to rest")
+        raise AssertionError("the pods never settle")
 
     def keys_of(self, change: Change) -> list[tuple[str, str]]:
         return list(self._slices.keys(change))
