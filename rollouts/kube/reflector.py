@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 PAGE_SIZE = 500
 REFUSALS = 5
-"""So often in a row is refused what is not for us: some seconds, in which an API server that starts has read the roles."""
+"""So often in a row is refused what is not for us, while something else is granted: some seconds."""
 
 
 class Audience(Protocol):
@@ -48,6 +48,10 @@ class Audience(Protocol):
 
     def unreachable(self) -> None:
         """Know that the API server could not be reached: the one that answers next may have come back from a backup."""
+        ...
+
+    def grants_another(self, kind: Kind) -> bool:
+        """Return whether the API server lets us read any other kind now, and so has read the roles."""
         ...
 
 
@@ -71,7 +75,7 @@ class Pace:
         """
         A permission is given by a person: it is asked for now and then.
 
-        But an API server that has just started refuses for a moment what it has not read the roles for.
+        But one API server of several that has just started refuses for a moment what it has not read the roles for.
         """
         return Backoff(self.first_delay_seconds, self.refused_delay_seconds)
 
@@ -124,6 +128,11 @@ class Reflector:
         self._watching = False
         self._failures = 0
         self._refusals = 0
+
+    @property
+    def is_granted(self) -> bool:
+        """Whether the API server lets us read it: the last that it said was no refusal, nor anything else wrong."""
+        return bool(self._version) and not self.problem
 
     @property
     def known(self) -> Known:
@@ -183,7 +192,9 @@ class Reflector:
             if self._untried == 0:
                 self.synced.set()
             self._untried = max(0, self._untried - 1)
-        self._refusals = self._refusals + 1 if isinstance(error, Forbidden) else 0
+        # One that has just started refuses everything, until it has read the roles.
+        counts = isinstance(error, Forbidden) and self._audience.grants_another(self.kind)
+        self._refusals = self._refusals + 1 if counts else 0
         if self._refusals >= REFUSALS and not self._cache.kept.needed:
             self.synced.set()
         goes_on = self._watching and not isinstance(error, Malformed) and self._failures < 5

@@ -156,6 +156,10 @@ class Watches:
         """Ask who answers now, until somebody does."""
         self._restored.doubt()
 
+    def grants_another(self, kind: Kind) -> bool:
+        """Return whether any other kind may be read now: otherwise a refusal is no word about this one."""
+        return any(each.is_granted for each in self._reflectors() if each.kind != kind)
+
     async def make_sure(self) -> None:
         """
         Return when no doubt is left whether the API server has come back from a backup.

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
+from rollouts.kube.reflector import REFUSALS
 from rollouts.model.kinds import AUTOSCALER, CRD, JSON, POD, Ref
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.ports import Scope
@@ -17,6 +18,7 @@ from tests.fakes.watched_pods import QUICK, A, pod
 from tests.waiting import until
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+PODS = "/api/v1/namespaces/shop/pods"
 SPLITS = "/apis/split.smi-spec.io/v1alpha2/namespaces/shop/trafficsplits"
 KINDS = {
     POD: Scope(),
@@ -30,7 +32,7 @@ def cluster(api: FakeApiServer, tmp_path: Path) -> KubeCluster:
     api.put(A, {})
     api.put(f"{CRDS}/{TRAFFIC_SPLIT.crd_name}", established(definition(TRAFFIC_SPLIT, "v1alpha2")))
     api.put(f"{SPLITS}/web", {"spec": {"service": "web"}})
-    api.served |= {CRDS, SPLITS, "/api/v1/namespaces/shop/pods"}
+    api.served |= {CRDS, SPLITS, PODS}
     return KubeCluster(Connection(api.kubeconfig(tmp_path)), ["shop"], KINDS, pace=QUICK)
 
 
@@ -82,6 +84,22 @@ async def test_a_kind_that_is_installed_but_not_for_us_holds_up_nothing(
     await start(cluster)
     assert cluster.get(pod("a")) is not None
     assert "trafficsplits is forbidden" in " ".join(cluster.problems())
+    await cluster.stop()
+
+
+async def test_refusals_of_an_api_server_that_refuses_everything_say_nothing_of_one_kind(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    """It has not read the roles yet: the routes that it refuses meanwhile have to be waited for."""
+
+    def starts(request: web.Request) -> web.Response | None:
+        asked = api.count("GET", CRDS)
+        has_begun = asked > 2 * REFUSALS and PODS in request.path
+        return None if has_begun or api.watching else status(403, "clusterrole not found")
+
+    api.tricks.append(starts)
+    await start(cluster)
+    assert cluster.get(Ref(TRAFFIC_SPLIT, "shop", "web")) is not None
     await cluster.stop()
 
 
