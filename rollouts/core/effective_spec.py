@@ -12,7 +12,7 @@ from datetime import datetime
 
 from rollouts.core.facts import (
     changed_strategy_fields,
-    found_again,
+    found_step,
     named_step,
     resumes_at,
     strategies_differ,
@@ -24,7 +24,7 @@ from rollouts.model.kinds import JSON, FrozenJSON
 from rollouts.model.merge_patch import without_nulls
 from rollouts.model.spec import MOST_REPLICAS, RolloutSpec
 from rollouts.model.status import RolloutStatus
-from rollouts.model.step_labels import step_labels
+from rollouts.model.step_labels import entered_steps, step_labels
 from rollouts.model.strategy import BlueGreenStrategy, CanaryStrategy
 from rollouts.model.validation import parse_remembered
 
@@ -81,6 +81,30 @@ def effective_spec(edit: Edit, is_over: Callable[[RolloutSpec], bool]) -> Effect
     if found is not None:
         return EffectiveSpec(edit.written, found.evolve(effective_spec=said))
     return _held_by_old_steps(known or edit.written, edit.written, edit.status, said)
+
+
+def found_again(spec: RolloutSpec, status: RolloutStatus, now: datetime) -> RolloutStatus | None:
+    """
+    Return the status with its current step where it is in `spec`; None when that can't be known.
+
+    That moves nothing. A status of before the steps were remembered is trusted by its index.
+    """
+    index, past, steps = status.current_step_index, status.entered_steps, step_labels(spec)
+    if not under_way(status) or index is None:
+        return status
+    if not past and status.promoted != "Full":
+        begun = index > 0 or status.weights.desired > 0
+        return status.evolve(entered_steps=entered_steps(spec, index)) if begun else status
+    found = found_step(past, steps)
+    if found is None:
+        return None
+    moved = status.evolve(current_step_index=found, entered_steps=entered_steps(spec, found))
+    if status.promoted != "Full" and moved.entered_steps[-1] != past[-1]:
+        moved = moved.evolve(promoted="")  # a person passed that step, and not what it is now
+    if found < len(steps) and past[-1] == "pause" and steps[found] != "pause":
+        # It had no clock until now; the time before the edit is not a part of it.
+        return moved.evolve(step_started_at=now)
+    return moved
 
 
 def without_template(raw: FrozenJSON) -> JSON:

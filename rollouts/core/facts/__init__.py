@@ -61,12 +61,8 @@ from rollouts.core.facts.restart import (
     without_restart_words,
 )
 from rollouts.core.facts.revision_history import (
-    after_promotion,
-    as_gone_back_from,
     good_revisions,
     is_known_good,
-    past_revisions,
-    stable_revision_replaced,
 )
 from rollouts.core.facts.roles import (
     has_role_metadata,
@@ -120,7 +116,7 @@ from rollouts.core.facts.stable_capacity import (
     who_answers,
 )
 from rollouts.core.facts.step_tracking import (
-    found_again,
+    found_step,
     named_step,
     no_such_step,
     resumes_at,
@@ -177,8 +173,6 @@ __all__ = [
     "ToRestore",
     "WithoutWorkload",
     "abort_cost",
-    "after_promotion",
-    "as_gone_back_from",
     "available_pods",
     "available_to_users",
     "canary_answers",
@@ -193,7 +187,7 @@ __all__ = [
     "drift_correction_waits",
     "evidence_turned",
     "failed_criteria",
-    "found_again",
+    "found_step",
     "give_back_stage",
     "good_revisions",
     "has_role_metadata",
@@ -222,7 +216,6 @@ __all__ = [
     "no_such_step",
     "opens_route",
     "other_pods",
-    "past_revisions",
     "place_of",
     "pods_to_restart",
     "progress_deadline",
@@ -252,7 +245,6 @@ __all__ = [
     "stable_is_down",
     "stable_is_failing",
     "stable_is_short",
-    "stable_revision_replaced",
     "stable_service_is_complete",
     "stable_size",
     "stand_in",

@@ -1,12 +1,8 @@
 """The steps that an attempt has entered, found again by their labels in a spec that was edited."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
-from rollouts.core.world import under_way
-from rollouts.model.spec import RolloutSpec
-from rollouts.model.status import RolloutStatus
-from rollouts.model.step_labels import ENDED, PROMOTION, entered_steps, step_labels
+from rollouts.model.step_labels import ENDED, PROMOTION
 
 _ROUTES = ("setHeaderRoute", "setMirrorRoute")
 
@@ -26,31 +22,6 @@ def no_such_step(name: str) -> str:
     )
 
 
-def found_again(spec: RolloutSpec, status: RolloutStatus, now: datetime) -> RolloutStatus | None:
-    """
-    Return the status with its current step where it is in `spec`; None when that can't be known.
-
-    What is in front of it has been passed, whatever it is now, and moves nothing. A status of
-    before the steps were remembered is trusted by its index.
-    """
-    index, past, steps = status.current_step_index, status.entered_steps, step_labels(spec)
-    if not under_way(status) or index is None:
-        return status
-    if not past and status.promoted != "Full":
-        begun = index > 0 or status.weights.desired > 0
-        return status.evolve(entered_steps=entered_steps(spec, index)) if begun else status
-    found = _index(past, steps)
-    if found is None:
-        return None
-    moved = status.evolve(current_step_index=found, entered_steps=entered_steps(spec, found))
-    if status.promoted != "Full" and moved.entered_steps[-1] != past[-1]:
-        moved = moved.evolve(promoted="")  # a person passed that step, and not what it is now
-    if found < len(steps) and past[-1] == "pause" and steps[found] != "pause":
-        # It had no clock until now; the time before the edit is not a part of it.
-        return moved.evolve(step_started_at=now)
-    return moved
-
-
 def resumes_at(past: Sequence[str], steps: Sequence[str]) -> int:
     """Return the step that follows the last one up to which nothing has changed."""
     same = 0
@@ -61,12 +32,13 @@ def resumes_at(past: Sequence[str], steps: Sequence[str]) -> int:
     return same
 
 
-def _index(past: Sequence[str], steps: Sequence[str]) -> int | None:
+def found_step(past: Sequence[str], steps: Sequence[str]) -> int | None:
     """
-    Return where the last of the steps that were entered is now.
+    Return where in `steps` the last of those that were entered is now; None when that can't be known.
 
-    Nothing may be in front of it that was not entered: what is taken for passed would never
-    be done. Where nothing has changed up to the current step, it is there or it is gone.
+    What is in front of it has been passed, whatever it is now. Nothing may be there that was not
+    entered: what is taken for passed would never be done. Where nothing has changed up to the
+    current step, it is there or it is gone.
     """
     if not past or past[-1] == PROMOTION:
         return len(steps)

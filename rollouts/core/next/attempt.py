@@ -1,14 +1,17 @@
-"""An attempt at a revision: when it begins, and how it ends in the revision before."""
+"""An attempt at a revision: when it begins, and how it ends: promoted, or in the revision before."""
 
 from datetime import datetime, timedelta
 
 from rollouts.core.facts import (
-    as_gone_back_from,
     is_known_good,
-    past_revisions,
     route_removal_is_delayed,
-    stable_revision_replaced,
     who_answers,
+)
+from rollouts.core.next.revision_history import (
+    after_promotion,
+    as_gone_back_from,
+    past_revisions,
+    stable_revision_replaced,
 )
 from rollouts.core.world import (
     KeptWarm,
@@ -88,6 +91,43 @@ def roll_back(
         f"{who_answers(world, update.status)}"
     )
     return update.event(world, "RolledBack", sentence, "Warning").as_retreat()
+
+
+def promote(world: World, update: StatusUpdate, release: UnderWay) -> StatusUpdate:
+    """Make the current revision, which has all the traffic, the stable one."""
+    status = update.status
+    old = release.stable
+    new, past = after_promotion(status, release)
+    keeps = carrier_of(world.spec).keeps_previous
+    seconds = (world.now - (status.started_at or world.now)).total_seconds()
+    exposure = status.exposure
+    update = update.evolve(
+        stable_revision=new,
+        current_revision=new,
+        promoted="",
+        leaning_since=None,
+        current_step_index=None,
+        step_started_at=world.now,
+        canary_scale=None,
+        pause=None,
+        drain_until=world.now + timedelta(seconds=world.observed.quiet_seconds),
+        weights=Weights(
+            desired=100,
+            applied=100,
+            applied_at=status.weights.applied_at,
+            served=status.weights.served,
+        ),
+        previous_revision=old if keeps else None,
+        past_revisions=past,
+        retiring=retire(status, old.hash, world.spec.active_strategy.scale_down_delay_seconds),
+        phase="Progressing",
+    )
+    return update.event(
+        world,
+        "Promoted",
+        f"{describe(new)} is promoted after {seconds:.0f} s and {exposure.canary_requests} canary requests,"
+        f" {exposure.canary_failures} of them failed",
+    )
 
 
 def retarget(world: World, update: StatusUpdate) -> StatusUpdate:

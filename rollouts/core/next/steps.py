@@ -1,6 +1,5 @@
 """A canary goes from step to step, then to its promotion; or it stays, and says what it waits for."""
 
-from datetime import timedelta
 from typing import get_args
 
 from rollouts.core.facts import (
@@ -8,7 +7,6 @@ from rollouts.core.facts import (
     StepDone,
     StepFailed,
     StepWaits,
-    after_promotion,
     hold_of,
     leaning_since,
     opens_route,
@@ -21,7 +19,7 @@ from rollouts.core.facts import (
     step_waits_for_evidence,
     waits_for_pods,
 )
-from rollouts.core.next.attempt import retire, roll_back
+from rollouts.core.next.attempt import promote, roll_back
 from rollouts.core.world import (
     Hold,
     HoldReason,
@@ -30,12 +28,11 @@ from rollouts.core.world import (
     World,
     canary_scale_at,
     carrier_of,
-    describe,
     missing_service,
     pods_needed,
     stage_of,
 )
-from rollouts.model.status import PauseCondition, PauseReason, RolloutStatus, Weights
+from rollouts.model.status import PauseCondition, PauseReason, RolloutStatus
 from rollouts.model.step_labels import PROMOTION, entered_steps
 from rollouts.model.strategy import Step
 
@@ -181,7 +178,7 @@ def _held(world: World, update: StatusUpdate, hold: Hold) -> StatusUpdate:
 
 
 def _promote(world: World, update: StatusUpdate, release: UnderWay) -> StatusUpdate:
-    """After the last step: full size, all the traffic, then the stable Service's selector."""
+    """After the last step: full size and all the traffic, as the evidence allows; then it is stable."""
     status = update.status
     if not step_is_settled(world, status):
         return _stay(
@@ -192,38 +189,7 @@ def _promote(world: World, update: StatusUpdate, release: UnderWay) -> StatusUpd
     unseen = rise_waits_for(world, status)
     if unseen is not None:
         return _stay(world, update, unseen)
-    old = release.stable
-    new, past = after_promotion(status, release)
-    keeps = carrier_of(world.spec).keeps_previous
-    seconds = (world.now - (status.started_at or world.now)).total_seconds()
-    exposure = status.exposure
-    update = update.evolve(
-        stable_revision=new,
-        current_revision=new,
-        promoted="",
-        leaning_since=None,
-        current_step_index=None,
-        step_started_at=world.now,
-        canary_scale=None,
-        pause=None,
-        drain_until=world.now + timedelta(seconds=world.observed.quiet_seconds),
-        weights=Weights(
-            desired=100,
-            applied=100,
-            applied_at=status.weights.applied_at,
-            served=status.weights.served,
-        ),
-        previous_revision=old if keeps else None,
-        past_revisions=past,
-        retiring=retire(status, old.hash, world.spec.active_strategy.scale_down_delay_seconds),
-        phase="Progressing",
-    )
-    return update.event(
-        world,
-        "Promoted",
-        f"{describe(new)} is promoted after {seconds:.0f} s and {exposure.canary_requests} canary requests,"
-        f" {exposure.canary_failures} of them failed",
-    )
+    return promote(world, update, release)
 
 
 def _held_by_edit(world: World, hold: Hold, update: StatusUpdate, where: str) -> StatusUpdate:
