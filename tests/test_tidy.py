@@ -265,6 +265,18 @@ def assertions_in_the_core() -> Iterator[Finding]:
                 yield name, f"line {node.lineno} asserts; {way_out}"
 
 
+def facts_that_change_something() -> Iterator[Finding]:
+    """Yield what answers a question with a status, or with an update of one."""
+    for name in modules("rollouts/core/facts/"):
+        for node in ast.walk(tree(name)):
+            if not isinstance(node, Function) or node.returns is None:
+                continue
+            answer = ast.unparse(node.returns)
+            if re.search(r"\b(RolloutStatus|StatusUpdate|Adoption|RolloutSpec)\b", answer):
+                way_out = "facts ask; what is next belongs into rollouts.core.next"
+                yield name, f"{node.name} returns {answer}; {way_out}"
+
+
 def askers_of_the_strategy() -> Iterator[Finding]:
     """Yield who asks a spec by its fields what carries the weight."""
     for name in modules("rollouts/core/"):
@@ -284,6 +296,7 @@ RULES: list[Rule] = [
     named_routers,
     many_imports_within_the_core,
     assertions_in_the_core,
+    facts_that_change_something,
     askers_of_the_strategy,
     long_functions,
     long_modules,

@@ -24,10 +24,10 @@ class NothingToGive:
 
 @dataclass(frozen=True, slots=True)
 class WithoutWorkload:
-    """The Deployment is gone, since `adoption.missing_since`."""
+    """The Deployment is gone."""
 
-    name: str
-    adoption: Adoption
+    workload: Workload
+    since: datetime
     until: datetime | None
     """Until when it is waited for; None when it is waited for no longer."""
     leaves_some: bool
@@ -38,11 +38,10 @@ class WithoutWorkload:
 class ToRestore:
     """The Deployment is to be given its pods, and the template of stable."""
 
-    name: str
-    adoption: Adoption
+    workload: Workload
     replicas: int
     is_smaller: bool
-    """It has another number of pods now."""
+    """It has fewer pods now."""
     template_of: Revision | None
     """The revision whose template it is to have; None when it has that."""
 
@@ -51,15 +50,13 @@ class ToRestore:
 class ToRelease:
     """It can answer, or at least better than we: the Services are to select as they did before."""
 
-    name: str
-    adoption: Adoption
+    workload: Workload
 
 
 @dataclass(frozen=True, slots=True)
 class Starting:
     """Its pods are not available yet."""
 
-    adoption: Adoption
     workload: Workload
 
 
@@ -67,24 +64,26 @@ class Starting:
 class Arriving:
     """Its pods are not all among the endpoints of the stable Service yet."""
 
-    adoption: Adoption
     workload: Workload
     arrived: int
 
 
 @dataclass(frozen=True, slots=True)
 class Clearing:
-    """The routes are to be cleared; its pods have served since `adoption.released_at`."""
+    """The routes are to be cleared."""
 
-    adoption: Adoption
+    workload: Workload
+    since: datetime
+    """Since when its pods have all served."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draining:
     """It serves, and the data plane has until `until` to know that."""
 
-    name: str
-    adoption: Adoption
+    workload: Workload
+    since: datetime
+    """Since when its pods have all served."""
     until: datetime
 
 
@@ -92,21 +91,15 @@ class Draining:
 class GivenBack:
     """Nothing is left to be done."""
 
-    adoption: Adoption
     workload: Workload
+    since: datetime
+    """Since when its pods have all served."""
 
 
-GivingBack = (
-    NothingToGive
-    | WithoutWorkload
-    | ToRestore
-    | ToRelease
-    | Starting
-    | Arriving
-    | Clearing
-    | Draining
-    | GivenBack
+Giving = (
+    WithoutWorkload | ToRestore | ToRelease | Starting | Arriving | Clearing | Draining | GivenBack
 )
+GivingBack = NothingToGive | Giving
 
 
 def give_back_stage(world: World, status: RolloutStatus) -> GivingBack:
@@ -115,22 +108,18 @@ def give_back_stage(world: World, status: RolloutStatus) -> GivingBack:
     begun = status.current_revision is not None or bool(world.observed.replica_sets)
     if workload is None or not begun:
         return NothingToGive()
-    adoption = status.adoption or Adoption(
-        name=workload.name, uid=workload.uid, replicas=workload.replicas, at=world.now
-    )
     if not workload.exists:
-        return _without_workload(world, adoption, workload)
-    adoption = adoption.evolve(missing_since=None)
-    if _has_to_be_restored(world, status, adoption, workload):
-        return _to_restore(world, status, adoption, workload)
+        return _without_workload(world, status.adoption, workload)
+    if _has_to_be_restored(world, status, workload):
+        return _to_restore(world, status, workload)
     if services_to_release(world) and (
         workload.serves or not world.is_selectable(status.stable_revision)
     ):
         # Where no pod of ours is ready any more, any of the Deployment's is better than none.
-        return ToRelease(workload.name, adoption)
+        return ToRelease(workload)
     if not workload.serves:
-        return Starting(adoption, workload)
-    return _at_the_end(world, adoption, workload)
+        return Starting(workload)
+    return _at_the_end(world, status.adoption, workload)
 
 
 def services_to_release(world: World) -> list[str]:
@@ -139,13 +128,15 @@ def services_to_release(world: World) -> list[str]:
     return [each.name for each in found if each.selected_hash and not each.ours]
 
 
-def _without_workload(world: World, adoption: Adoption, workload: Workload) -> WithoutWorkload:
+def _without_workload(
+    world: World, adoption: Adoption | None, workload: Workload
+) -> WithoutWorkload:
     """Wait a while for a Deployment that is gone, then go without giving anything back."""
-    since = adoption.missing_since or world.now
+    since = (adoption.missing_since if adoption is not None else None) or world.now
     due, deserted = since + _MADE_AGAIN_WITHIN, _is_deserted(world)
     return WithoutWorkload(
-        workload.name,
-        adoption.evolve(missing_since=since),
+        workload,
+        since,
         until=due if not deserted and world.now < due else None,
         # Whoever comes next needs them as they were; in a namespace that goes, nobody does.
         leaves_some=not deserted
@@ -153,18 +144,13 @@ def _without_workload(world: World, adoption: Adoption, workload: Workload) -> W
     )
 
 
-def _to_restore(
-    world: World, status: RolloutStatus, adoption: Adoption, workload: Workload
-) -> ToRestore:
+def _to_restore(world: World, status: RolloutStatus, workload: Workload) -> ToRestore:
     stable = status.stable_revision
     kept = world.replica_set(stable)
     differs = kept is not None and world.observed.template_hash != kept.hash
-    replicas = max(workload.replicas, _replicas_to_restore(world, status, adoption))
+    replicas = max(workload.replicas, _replicas_to_restore(world, status, workload))
     return ToRestore(
-        workload.name,
-        adoption.evolve(
-            uid=workload.uid, restored_at=world.now, released_at=None, scaled_down=False
-        ),
+        workload,
         replicas,
         is_smaller=replicas != workload.replicas,
         template_of=stable if differs else None,
@@ -172,21 +158,20 @@ def _to_restore(
 
 
 def _at_the_end(
-    world: World, adoption: Adoption, workload: Workload
+    world: World, adoption: Adoption | None, workload: Workload
 ) -> Arriving | Clearing | Draining | GivenBack:
     """Give the data plane its time with the Deployment's pods."""
     service = world.stable_service
     arrived = service.other_endpoints if service is not None else workload.replicas
     if arrived < workload.replicas:
-        return Arriving(adoption.evolve(released_at=None), workload, arrived)
-    since = adoption.released_at or world.now
+        return Arriving(workload, arrived)
+    since = (adoption.released_at if adoption is not None else None) or world.now
     due = since + timedelta(seconds=world.spec.active_strategy.scale_down_delay_seconds)
-    adoption = adoption.evolve(released_at=since)
     if world.observed.route.exists:
-        return Clearing(adoption)
+        return Clearing(workload, since)
     if world.now < due:
-        return Draining(workload.name, adoption, due)
-    return GivenBack(adoption, workload)
+        return Draining(workload, since, due)
+    return GivenBack(workload, since)
 
 
 def stable_has_all_traffic(world: World, status: RolloutStatus) -> bool:
@@ -226,19 +211,18 @@ def _is_deserted(world: World) -> bool:
     return workload is not None and not workload.exists and not served
 
 
-def _has_to_be_restored(
-    world: World, status: RolloutStatus, adoption: Adoption, workload: Workload
-) -> bool:
+def _has_to_be_restored(world: World, status: RolloutStatus, workload: Workload) -> bool:
     """Return whether the Deployment is not yet what it is to be; what others do to it later is theirs."""
-    if adoption.restored_at is None or adoption.uid != workload.uid:
+    adoption = status.adoption
+    if adoption is None or adoption.restored_at is None or adoption.uid != workload.uid:
         return True
-    return workload.replicas == 0 and _replicas_to_restore(world, status, adoption) > 0
+    return workload.replicas == 0 and _replicas_to_restore(world, status, workload) > 0
 
 
-def _replicas_to_restore(world: World, status: RolloutStatus, adoption: Adoption) -> int:
+def _replicas_to_restore(world: World, status: RolloutStatus, workload: Workload) -> int:
     """Return how many pods the Deployment gets: what it had, or what its place has now, if that is more."""
     stable = world.replica_set(status.stable_revision)
-    remembered = adoption.replicas
+    had = status.adoption.replicas if status.adoption is not None else workload.replicas
     if stable is None:
-        return remembered
-    return max(remembered, world.spec.replicas, stable.wanted)
+        return had
+    return max(had, world.spec.replicas, stable.wanted)

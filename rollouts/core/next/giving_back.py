@@ -19,6 +19,7 @@ from rollouts.core.facts import (
     Clearing,
     Draining,
     GivenBack,
+    Giving,
     NothingToGive,
     Starting,
     ToRelease,
@@ -30,7 +31,7 @@ from rollouts.core.facts import (
 )
 from rollouts.core.next.attempt import roll_back
 from rollouts.core.world import StatusUpdate, Workload, World, current_route, describe, under_way
-from rollouts.model.status import Retiring
+from rollouts.model.status import Adoption, Retiring, RolloutStatus
 
 
 def note_traffic_going_back(world: World, update: StatusUpdate) -> StatusUpdate:
@@ -72,24 +73,23 @@ def give_back(world: World, update: StatusUpdate) -> StatusUpdate:
     found = give_back_stage(world, update.status)
     if isinstance(found, NothingToGive):
         return update
-    update = update.evolve(adoption=found.adoption)
+    update = update.evolve(adoption=_adoption(world, update.status, found))
     match found:
         case WithoutWorkload():
             return _without_workload(world, update, found)
         case ToRestore():
             return _restored(world, update, found)
-        case ToRelease(name):
-            return _waits(
-                world, update, f"the Services lead to the pods of Deployment {name} again"
-            )
-        case Starting(workload=workload):
+        case ToRelease(workload):
+            text = f"the Services lead to the pods of Deployment {workload.name} again"
+            return _waits(world, update, text)
+        case Starting(workload):
             problem = f" ({workload.problem})" if workload.problem else ""
             text = (
                 f"Deployment {workload.name} is given its pods again: {workload.available} of"
                 f" {workload.replicas} are available{problem}"
             )
             return _waits(world, update, text)
-        case Arriving(workload=workload, arrived=arrived):
+        case Arriving(workload, arrived):
             text = (
                 f"waits until the {workload.replicas} pods of Deployment {workload.name} are among the"
                 f" endpoints of Service {world.spec.stable_service}: {arrived} are"
@@ -97,16 +97,38 @@ def give_back(world: World, update: StatusUpdate) -> StatusUpdate:
             return _waits(world, update, text)
         case Clearing():
             return _waits(world, update, "the routes are cleared")
-        case Draining(name, until=until):
-            text = f"Deployment {name} serves; the Rollout's own pods go in a moment"
+        case Draining(workload, until=until):
+            text = f"Deployment {workload.name} serves; the Rollout's own pods go in a moment"
             return _waits(world, update.requeue_at(until), text)
-        case GivenBack(workload=workload):
+        case GivenBack(workload):
             return _reverted(world, update, workload)
+
+
+def _adoption(world: World, status: RolloutStatus, found: Giving) -> Adoption:
+    """Return what is remembered of the Deployment at this stage."""
+    workload = found.workload
+    adoption = status.adoption or Adoption(
+        name=workload.name, uid=workload.uid, replicas=workload.replicas, at=world.now
+    )
+    if isinstance(found, WithoutWorkload):
+        return adoption.evolve(missing_since=found.since)
+    adoption = adoption.evolve(missing_since=None)
+    match found:
+        case ToRestore():
+            return adoption.evolve(
+                uid=workload.uid, restored_at=world.now, released_at=None, scaled_down=False
+            )
+        case Arriving():
+            return adoption.evolve(released_at=None)
+        case Clearing(since=since) | Draining(since=since) | GivenBack(since=since):
+            return adoption.evolve(released_at=since)
+        case ToRelease() | Starting():
+            return adoption
 
 
 def _without_workload(world: World, update: StatusUpdate, found: WithoutWorkload) -> StatusUpdate:
     """Return the update that says how long a Deployment that is gone is waited for, and then that nothing is given back."""
-    missing = f"Deployment {found.name} does not exist, so nothing"
+    missing = f"Deployment {found.workload.name} does not exist, so nothing"
     if found.until is not None:
         text = (
             f"{missing} can be given back to it: create it; without it the Rollout goes at"
@@ -138,14 +160,12 @@ def _is_said(update: StatusUpdate, reason: str) -> bool:
 
 def _restored(world: World, update: StatusUpdate, found: ToRestore) -> StatusUpdate:
     update = update.evolve(phase="Progressing", pause=None)
-    text = (
-        f"everything is given back to Deployment {found.name}: it is to have {found.replicas} pods"
-    )
+    text = f"everything is given back to Deployment {found.workload.name}: it is to have {found.replicas} pods"
     update = update.event(world, "Reverting", text)
     if found.template_of is None:
         return update
     text = (
-        f"the template of Deployment {found.name} was not that of"
+        f"the template of Deployment {found.workload.name} was not that of"
         f" {describe(found.template_of)}, which is stable; it is made so, since what was not"
         " promoted must not be released by the way out"
     )
