@@ -4,7 +4,8 @@ Kills the controller before and after every write of every story, and prints wha
     python -m tests.sandbox.kills [--seed N] [--share S] [--only NAME] [--record] [--control-plane DIR]
 
 With `--record` the accounts of each story go into `docs/kills.json` as soon as it is over, and the page
-that is made from it is written anew; what was recorded of other stories stays.
+that is made from it is written anew; what was recorded of other stories stays. With `--only` the page says
+what the stories came to before, where that was not as it has to be.
 
 Exits with 1 when a request was lost, a story ended otherwise, or a planned kill never came.
 """
@@ -29,8 +30,10 @@ async def run(given: argparse.Namespace, seed: int) -> list[Account]:
         print(f"{accounts[0].story}: done", file=sys.stderr, flush=True)
         for problem in (each for account in accounts for each in account.problems):
             print(f"  {problem}", file=sys.stderr, flush=True)
+        for line in (each for account in accounts for each in account.evidence):
+            print(f"    {line}", file=sys.stderr, flush=True)
         if given.record:
-            page.record(accounts)
+            page.record(accounts, anew=not given.only)
 
     stories = [each for each in STORIES if given.only in each.name]
     with tempfile.TemporaryDirectory() as directory:

@@ -11,6 +11,7 @@ import re
 import ssl
 import time
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,12 +34,13 @@ _NUMBER = re.compile(r"(bad-)?[\d.]+(-early)?")
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write that the controller asked for; `status` is 0 as long as it has no answer."""
+    """One write that the controller asked for, and when; `status` is 0 as long as it has no answer."""
 
     number: int
     verb: str
     target: Target
     body: bytes
+    at: datetime
     status: int = 0
 
     @property
@@ -165,7 +167,8 @@ class ApiProxy:
             return web.Response(status=502)
 
     async def _write(self, request: web.Request, verb: str, target: Target) -> web.StreamResponse:
-        write = Write(len(self.writes), verb, target, await request.read())
+        body, now = await request.read(), datetime.now(UTC)
+        write = Write(len(self.writes), verb, target, body, now)
         self.writes.append(write)
         answer = await self.interference.before(write)
         if answer is None:

@@ -1,6 +1,6 @@
 """A story told once, with the controller killed at some points of it, and what became of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rollouts.model.kinds import JSON
@@ -25,16 +25,44 @@ class Telling:
 
     writes: Sequence[Write]
     killed: Sequence[Point]
-    sent: int
-    lost: Mapping[str, int]
-    failed: int
     twice: Sequence[str]
     end: JSON
+    report: LoadReport
 
+    @property
+    def sent(self) -> int:
+        return self.report.sent
 
-def failed(report: LoadReport) -> int:
-    """Return how many requests failed that were not answered by a version that is to fail."""
-    return sum(each.failed for name, each in report.versions.items() if not name.startswith(BAD))
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """How many requests were lost, by the reason."""
+        return self.report.lost_reasons
+
+    @property
+    def failed(self) -> int:
+        """How many requests failed that were not answered by a version that is to fail."""
+        versions = self.report.versions.items()
+        return sum(each.failed for name, each in versions if not name.startswith(BAD))
+
+    @property
+    def lag_seconds(self) -> float:
+        """How late a request left at worst: a machine that is so busy loses requests, too."""
+        return self.report.lag_seconds
+
+    def account(self) -> Iterator[str]:
+        """Yield what was written when, and when requests were lost or failed, in the order of the clock."""
+        lines = [
+            (each.at, f"{each.verb} {each.status} {each.words}", each.body[:400].decode())
+            for each in self.writes
+        ]
+        lines += [
+            (each.at, f"of {each.sent} requests {each.lost} lost, {each.failed} failed", "")
+            for each in self.report.seconds
+            if each.lost or each.failed
+        ]
+        yield f"killed {'; '.join(map(str, self.killed)) or 'nowhere'}"
+        for at, what, body in sorted(lines):
+            yield f"{at:%H:%M:%S.%f} {what} {body}".rstrip()
 
 
 class Teller:
@@ -70,15 +98,13 @@ class Teller:
             await place.is_quiet(release)
         place.proxy.interference = Undisturbed()
         self._times += 1
-        report, writes = load.report(), place.proxy.writes[begin:]
+        writes = place.proxy.writes[begin:]
         return Telling(
             writes=writes,
             killed=tuple(kills.killed),
-            sent=report.sent,
-            lost=report.lost_reasons,
-            failed=failed(report),
             twice=written_twice(writes),
             end=end_state(release, before),
+            report=load.report(),
         )
 
     async def tells_of(self, points: Iterable[Point]) -> list[Telling]:

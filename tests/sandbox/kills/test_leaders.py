@@ -104,15 +104,13 @@ async def told_while_the_leader_sleeps(
     leader.proxy.interference = Undisturbed()
     if not sleeps.asleep.is_set():
         return None
-    report, writes = load.report(), follower.proxy.writes[begun:]
+    writes = follower.proxy.writes[begun:]
     return Telling(
         writes=writes,
         killed=(point,),
-        sent=report.sent,
-        lost=report.lost_reasons,
-        failed=report.failed,
         twice=written_twice(writes),
         end=end_state(release, before),
+        report=load.report(),
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from rollouts.model.kinds import JSON
 from tests.sandbox.kills.lane import KillSandbox, seated
@@ -30,6 +30,10 @@ class Account(BaseModel):
     failed: int
     end_states: int
     problems: list[str]
+    earlier_problems: list[str] = []
+    """What was not as it has to be when the story was told before, since all were told."""
+    evidence: list[str] = Field(default=[], exclude=True)
+    """What was written and lost when, in the tellings with problems; it is not kept."""
 
     @property
     def clean(self) -> bool:
@@ -57,6 +61,7 @@ class Trial:
     def _account(self, points: Sequence[Point], told: list[Telling], *, loops: bool) -> Account:
         everything = [self._undisturbed, self._again, *told]
         killed = list(chain.from_iterable(each.killed for each in told))
+        end = self._undisturbed.end
         lost: dict[str, int] = {}
         for reason, count in chain.from_iterable(each.lost.items() for each in everything):
             lost[reason] = lost.get(reason, 0) + count
@@ -73,6 +78,12 @@ class Trial:
             failed=sum(each.failed for each in everything),
             end_states=len({repr(each.end) for each in everything}),
             problems=list(self._problems(points, told)),
+            evidence=[
+                line
+                for each in everything
+                if each.lost or each.failed or each.end != end
+                for line in each.account()
+            ],
         )
 
     def _problems(self, points: Sequence[Point], told: Iterable[Telling]) -> Iterable[str]:
@@ -82,7 +93,10 @@ class Trial:
             left -= set(each.killed)
             where = f"killed {'; '.join(map(str, each.killed)) or 'nowhere'}"
             if each.lost or each.failed:
-                yield f"{where}: {each.lost} were lost and {each.failed} failed"
+                yield (
+                    f"{where}: {dict(each.lost)} were lost and {each.failed} failed; "
+                    f"requests left up to {each.lag_seconds:.1f} s late"
+                )
             if again := set(each.twice) - set(first.twice) - set(self._again.twice):
                 yield f"{where}: written twice: {', '.join(sorted(again))}"
             if each.end != first.end:
