@@ -42,7 +42,7 @@ ControlPlaneOption = Annotated[
 ]
 
 
-class Gateway(StrEnum):
+class GatewayChoice(StrEnum):
     """What serves Ingresses and routes: an nginx of the sandbox's own, or Traefik."""
 
     NGINX = "nginx"
@@ -51,13 +51,13 @@ class Gateway(StrEnum):
 
 # Judged by the pods' own counters: Traefik has none that tell a canary from its stable pods.
 _FIRST_RELEASE = {
-    Gateway.NGINX: ("canary-nginx.yaml", "checkout", ""),
-    Gateway.TRAEFIK: ("canary-gateway-api.yaml", "orders", " --host orders.example"),
+    GatewayChoice.NGINX: ("canary-nginx.yaml", "checkout", ""),
+    GatewayChoice.TRAEFIK: ("canary-gateway-api.yaml", "orders", " --host orders.example"),
 }
 """An example that the data plane can serve, its Rollout, and how to send traffic to it."""
 
 GatewayOption = Annotated[
-    Gateway,
+    GatewayChoice,
     typer.Option("--gateway", help="What serves Ingresses, HTTPRoutes and GRPCRoutes."),
 ]
 HostOption = Annotated[str, typer.Option("--host", help="The host name of the requests.")]
@@ -72,7 +72,7 @@ def up(
     directory: DirOption = None,
     detach: DetachOption = False,
     control_plane: ControlPlaneOption = None,
-    gateway: GatewayOption = Gateway.NGINX,
+    gateway: GatewayOption = GatewayChoice.NGINX,
 ) -> None:
     """
     Start a sandbox, say what runs where, and end it with Ctrl-C.
@@ -87,7 +87,7 @@ def up(
       rollouts sandbox up --control-plane .cache/control-plane/1.36.3
       rollouts sandbox up --gateway traefik
     """  # noqa: D301 - \b keeps the lines apart
-    if gateway is Gateway.TRAEFIK and control_plane is not None:
+    if gateway is GatewayChoice.TRAEFIK and control_plane is not None:
         raise UsageError(
             "--gateway traefik can't reach the pods of a --control-plane: Traefik goes to the addresses"
             " that EndpointSlices have, and a real API server takes none on loopback. Leave out one of the two"
@@ -105,7 +105,7 @@ def up(
     asyncio.run(_stand(chosen, control_plane, gateway))
 
 
-async def _stand(directory: Path, control_plane: Path | None, gateway: Gateway) -> None:
+async def _stand(directory: Path, control_plane: Path | None, gateway: GatewayChoice) -> None:
     from rollouts.sandbox.updown import stand  # noqa: PLC0415 - brings the whole sandbox
 
     await stand(
@@ -116,7 +116,7 @@ async def _stand(directory: Path, control_plane: Path | None, gateway: Gateway) 
 
 
 def embedded(
-    directory: Path, control_plane: Path | None = None, gateway: Gateway = Gateway.NGINX
+    directory: Path, control_plane: Path | None = None, gateway: GatewayChoice = GatewayChoice.NGINX
 ) -> "Sandbox":
     """Return a sandbox, not started yet, with the CRD and the controller's permissions in it."""
     from rollouts.controller.manifests import manifests  # noqa: PLC0415 - brings the models
@@ -127,7 +127,7 @@ def embedded(
 
     # All but the Deployment: here the controller is a process, not a pod.
     installed = [each for each in manifests() if each["kind"] != "Deployment"]
-    if gateway is Gateway.NGINX:
+    if gateway is GatewayChoice.NGINX:
         return Sandbox(directory, manifests=installed, say=say, control_plane=control_plane)
     return TraefikSandbox(directory, manifests=installed, say=say)
 
@@ -150,7 +150,7 @@ def _guide(state: "SandboxState", directory: Path, *, detached: bool) -> str:
         "",
     ]
     down = f"rollouts sandbox down --dir {directory}"
-    example, rollout, where = _FIRST_RELEASE[Gateway(state.data_plane)]
+    example, rollout, where = _FIRST_RELEASE[GatewayChoice(state.data_plane)]
     lines += [
         f"  export KUBECONFIG={state.kubeconfig}",
         f"  kubectl apply -f examples/{example}",

@@ -47,7 +47,7 @@ CONTROLLER_READY_WITHIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class ControllerSettings:
+class ControllerArguments:
     """What the controller of a sandbox has to know; it answers /readyz on `address`:`port`."""
 
     kubeconfig: Path
@@ -57,10 +57,10 @@ class ControllerSettings:
     scrape_seconds: float
 
 
-ControllerCommand = Callable[[ControllerSettings], Sequence[str]]
+ControllerCommand = Callable[[ControllerArguments], Sequence[str]]
 
 
-def controller_command(settings: ControllerSettings) -> list[str]:
+def controller_command(settings: ControllerArguments) -> list[str]:
     """Return the command of the real controller."""
     return [
         *(sys.executable, "-m", "rollouts", "controller"),
@@ -118,7 +118,7 @@ class Sandbox:
         self._pods = PodNetwork(self.network.number, self.control.told_as)
         self.data_plane: DataPlane = self._data_plane()
         self.node = Node(self.cluster, self._pods, self._processes, logs=self.control.logs)
-        self.controller_settings = ControllerSettings(
+        self.controller_settings = ControllerArguments(
             kubeconfig=self.directory / "controller.kubeconfig",
             prometheus_url=self.prometheus.url,
             address=here,

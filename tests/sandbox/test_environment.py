@@ -13,7 +13,7 @@ import pytest
 
 from rollouts.errors import Unavailable, UsageError
 from rollouts.model.kinds import JSON, SERVICE
-from rollouts.sandbox.environment import ControllerSettings, Sandbox
+from rollouts.sandbox.environment import ControllerArguments, Sandbox
 from rollouts.sandbox.state import Member, SandboxState
 from rollouts.sandbox.updown import down, stand, up
 from tests.waiting import comes_true
@@ -42,7 +42,7 @@ ACCOUNT: JSON = {
 }
 
 
-def small_controller(settings: ControllerSettings) -> list[str]:
+def small_controller(settings: ControllerArguments) -> list[str]:
     """Return a controller that only says that it is ready."""
     return [sys.executable, "-c", READY, settings.address, str(settings.port)]
 

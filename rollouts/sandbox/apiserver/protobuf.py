@@ -2,7 +2,7 @@
 Bodies in protobuf, which kubectl sends when it makes an object itself (`kubectl create …`).
 
 Only what kubectl makes is understood: the field numbers below are those of the generated.proto
-files of k8s.io/api. Other messages are refused with 415, so that nothing is lost in silence.
+files of k8s.io/api. Other messages are refused with 415, so that nothing is lost without a word.
 """
 
 import base64

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from tests.sandbox.kills import page
-from tests.sandbox.kills.lane import KillSandbox
+from tests.sandbox.kills.proxied_controller import KillSandbox
 from tests.sandbox.kills.stories import STORIES
 from tests.sandbox.kills.trial import Account, kill_in_all
 

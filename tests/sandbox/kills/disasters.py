@@ -16,7 +16,7 @@ from rollouts.sandbox.control_plane.programs import (
 )
 from rollouts.sandbox.control_plane.real import RealControlPlane
 from rollouts.sandbox.control_plane.running import STOP_SECONDS, ControlPlane
-from tests.sandbox.kills.lane import KillSandbox
+from tests.sandbox.kills.proxied_controller import KillSandbox
 
 AT_ONCE = 0.0
 """How long a program that is killed is given to end."""

@@ -10,7 +10,7 @@ from typing import Literal
 
 from aiohttp import web
 
-from tests.sandbox.kills.lane import Seated
+from tests.sandbox.kills.proxied_controller import ProxiedController
 from tests.sandbox.kills.proxy import Severed, Write
 
 Side = Literal["before", "after"]
@@ -65,10 +65,10 @@ class Kills:
     in its place is.
     """
 
-    def __init__(self, place: Seated, points: Iterable[Point]) -> None:
+    def __init__(self, controller: ProxiedController, points: Iterable[Point]) -> None:
         self.left = set(points)
         self.killed: list[Point] = []
-        self._place = place
+        self._controller = controller
         self._seen = Counter[str]()
         self._reviving: set[asyncio.Task[None]] = set()
 
@@ -87,9 +87,9 @@ class Kills:
         if point not in self.left:
             return
         self.left.remove(point)
-        self._place.signals(signal.SIGKILL)
+        self._controller.signals(signal.SIGKILL)
         self.killed.append(point)
-        reviving = asyncio.create_task(self._place.start())
+        reviving = asyncio.create_task(self._controller.start())
         self._reviving.add(reviving)
         reviving.add_done_callback(self._reviving.discard)
         raise Severed

@@ -9,10 +9,10 @@ import pytest
 from aiohttp import web
 
 from rollouts.model.routers.nginx import INGRESS
-from tests.sandbox.kills.lane import KillSandbox, seated
+from tests.sandbox.kills.proxied_controller import KillSandbox, proxied_controller
 from tests.sandbox.kills.proxy import Write
 from tests.sandbox.kills.stories import STORIES, Story
-from tests.sandbox.kills.telling import RATE, Teller, Telling
+from tests.sandbox.kills.story_runner import RATE, StoryRun, StoryRunner
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.nightly, pytest.mark.timeout(1800)]
 
@@ -102,15 +102,15 @@ async def real(control_plane_programs: Path, tmp_path: Path) -> AsyncIterator[Ki
         yield made
 
 
-async def told_under(
+async def run_under(
     trouble: Trouble, sandbox: KillSandbox, story: Story, namespace: str
-) -> Telling:
+) -> StoryRun:
     """Tell a story under the trouble; see that nothing was lost, and that it ended as without."""
-    async with seated(sandbox, namespace) as place:
-        teller = Teller(story, sandbox.release(namespace), place)
-        await teller.opens()
-        undisturbed = await teller.tells()
-        troubled = await teller.tells(interference=trouble)
+    async with proxied_controller(sandbox, namespace) as controller:
+        runner = StoryRunner(story, sandbox.release(namespace), controller)
+        await runner.opens()
+        undisturbed = await runner.run()
+        troubled = await runner.run(interference=trouble)
         assert (troubled.lost, troubled.failed) == ({}, 0), story.name
         assert troubled.end == undisturbed.end, story.name
         return troubled
@@ -126,7 +126,7 @@ async def test_stories_end_as_ever_under(
 ) -> None:
     async def told(number: int, story: Story) -> None:
         made = trouble(sandbox)
-        troubled = await told_under(made, sandbox, story, f"shop-{number}")
+        troubled = await run_under(made, sandbox, story, f"shop-{number}")
         print(f"{story.name}: {made.count} times in {len(troubled.writes)} writes")
         assert made.count >= len(troubled.writes) // 4
 
@@ -135,6 +135,6 @@ async def test_stories_end_as_ever_under(
 
 async def test_an_etcd_without_quorum_for_half_a_minute_loses_nothing(real: KillSandbox) -> None:
     trouble = TakesQuorum(real)
-    troubled = await told_under(trouble, real, STORIES[0], "shop")
+    troubled = await run_under(trouble, real, STORIES[0], "shop")
     assert trouble.count == 1
     assert troubled.sent >= NO_QUORUM_SECONDS * RATE, "it was waited for, with traffic"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox.kills.lane import KillSandbox
+from tests.sandbox.kills.proxied_controller import KillSandbox
 from tests.sandbox.kills.stories import STORIES, Story
 from tests.sandbox.kills.trial import Account, kill_all, kill_in_all
 

@@ -16,11 +16,16 @@ from aiohttp import web
 from rollouts.bootstrap import LEASE_NAME, LOST_LEADERSHIP
 from rollouts.kube.lease import LEASE, LeaseTiming
 from tests.sandbox.kills.end_state import end_state, written_twice
-from tests.sandbox.kills.lane import LEASE_NAMESPACE, KillSandbox, Seated, seated
 from tests.sandbox.kills.points import Point, points_of
+from tests.sandbox.kills.proxied_controller import (
+    LEASE_NAMESPACE,
+    KillSandbox,
+    ProxiedController,
+    proxied_controller,
+)
 from tests.sandbox.kills.proxy import Undisturbed, Write
 from tests.sandbox.kills.stories import BLUE_GREEN, CANARY, Story
-from tests.sandbox.kills.telling import PATIENCE_SECONDS, RATE, Teller, Telling
+from tests.sandbox.kills.story_runner import PATIENCE_SECONDS, RATE, StoryRun, StoryRunner
 from tests.sandbox.releases.release import Release
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.nightly, pytest.mark.timeout(1800)]
@@ -41,9 +46,9 @@ async def release(tmp_path: Path) -> AsyncIterator[Release]:
 class Sleeps:
     """Puts the controller to sleep at a point; a write before which it falls asleep arrives when it wakes."""
 
-    def __init__(self, place: Seated, point: Point) -> None:
+    def __init__(self, controller: ProxiedController, point: Point) -> None:
         self.asleep, self.awake = asyncio.Event(), asyncio.Event()
-        self._place = place
+        self._controller = controller
         self._point = point
         self._seen = 0
 
@@ -63,11 +68,11 @@ class Sleeps:
 
     async def _at(self, occurrence: int) -> None:
         if occurrence == self._point.occurrence and not self.asleep.is_set():
-            self._place.signals(signal.SIGSTOP)
+            self._controller.signals(signal.SIGSTOP)
             self.asleep.set()
 
     def wake(self) -> None:
-        self._place.signals(signal.SIGCONT)
+        self._controller.signals(signal.SIGCONT)
         self.awake.set()
 
 
@@ -77,9 +82,15 @@ def holder(release: Release) -> str:
     return str(lease["spec"].get("holderIdentity") or "")
 
 
-async def told_while_the_leader_sleeps(
-    story: Story, release: Release, leader: Seated, follower: Seated, point: Point, *, number: int
-) -> Telling | None:
+async def run_while_the_leader_sleeps(
+    story: Story,
+    release: Release,
+    leader: ProxiedController,
+    follower: ProxiedController,
+    point: Point,
+    *,
+    number: int,
+) -> StoryRun | None:
     """
     Tell the story with the leader asleep from the point on, until it is over; then wake it.
 
@@ -105,7 +116,7 @@ async def told_while_the_leader_sleeps(
     if not sleeps.asleep.is_set():
         return None
     writes = follower.proxy.writes[begun:]
-    return Telling(
+    return StoryRun(
         writes=writes,
         killed=(point,),
         twice=written_twice(writes),
@@ -121,28 +132,28 @@ async def test_a_leader_that_wakes_up_late_writes_nothing_harmful(
     async with AsyncExitStack() as stack:
         sandbox = release.sandbox
         one = await stack.enter_async_context(
-            seated(sandbox, release.namespace, name="one", timing=QUICK)
+            proxied_controller(sandbox, release.namespace, name="one", timing=QUICK)
         )
         await release.until(lambda: holder(release), "a leader")
         other = await stack.enter_async_context(
-            seated(sandbox, release.namespace, name="other", timing=QUICK)
+            proxied_controller(sandbox, release.namespace, name="other", timing=QUICK)
         )
-        teller = Teller(story, release, one)
-        await teller.opens()
-        undisturbed = await teller.tells()
+        runner = StoryRunner(story, release, one)
+        await runner.opens()
+        undisturbed = await runner.run()
         number, slept = 2, list[Point]()
         for point in worth_sleeping_at(undisturbed.writes):
-            told = await told_while_the_leader_sleeps(
+            run = await run_while_the_leader_sleeps(
                 story, release, one, other, point, number=number
             )
             number += 1
-            if told is None:
+            if run is None:
                 continue
             one, other = other, one
             slept.append(point)
             print(f"slept {point}")
-            assert (told.lost, told.failed) == ({}, 0), point
-            assert told.end == undisturbed.end, point
+            assert (run.lost, run.failed) == ({}, 0), point
+            assert run.end == undisturbed.end, point
     print(f"slept at {len(slept)} points")
     assert len(slept) >= len(undisturbed.writes)
 
@@ -156,17 +167,17 @@ async def test_two_controllers_that_know_nothing_of_each_other_lose_nothing(
     release: Release,
 ) -> None:
     sandbox, namespace = release.sandbox, release.namespace
-    async with seated(sandbox, namespace, name="one") as one:
-        teller = Teller(CANARY, release, one)
-        await teller.opens()
-        undisturbed = await teller.tells()
-        async with seated(sandbox, namespace, name="other") as other:
+    async with proxied_controller(sandbox, namespace, name="one") as one:
+        runner = StoryRunner(CANARY, release, one)
+        await runner.opens()
+        undisturbed = await runner.run()
+        async with proxied_controller(sandbox, namespace, name="other") as other:
             for _ in range(3):
                 begun = len(other.proxy.writes)
-                told = await teller.tells()
+                run = await runner.run()
                 await other.is_quiet(release)
-                assert (told.lost, told.failed) == ({}, 0)
-                assert told.end == undisturbed.end
-                both = [*told.writes, *other.proxy.writes[begun:]]
+                assert (run.lost, run.failed) == ({}, 0)
+                assert run.end == undisturbed.end
+                both = [*run.writes, *other.proxy.writes[begun:]]
                 assert {each for each in both if each.status == 409}, "both have written"
                 assert written_twice(both) == []

@@ -21,11 +21,11 @@ from aiohttp import web
 from rollouts.model.kinds import JSON, REPLICA_SET, SERVICE
 from rollouts.model.routers.nginx import INGRESS
 from tests.sandbox.kills.disasters import back_up, come_back, plane_of, whole
-from tests.sandbox.kills.lane import KillSandbox, seated
 from tests.sandbox.kills.points import Side
+from tests.sandbox.kills.proxied_controller import KillSandbox, proxied_controller
 from tests.sandbox.kills.proxy import Severed, Write
 from tests.sandbox.kills.stories import BLUE_GREEN, CANARY, Story
-from tests.sandbox.kills.telling import RATE, Teller
+from tests.sandbox.kills.story_runner import RATE, StoryRunner
 from tests.sandbox.kills.trial import differences
 from tests.sandbox.releases import manifests
 
@@ -174,20 +174,20 @@ async def sandbox(control_plane_programs: Path, tmp_path: Path) -> AsyncIterator
 async def test_an_api_server_from_an_older_backup_leads_to_the_same_end(
     story: Story, losses: Sequence[Loss], sandbox: KillSandbox, tmp_path: Path
 ) -> None:
-    async with seated(sandbox, "shop") as place:
-        teller = Teller(story, sandbox.release("shop"), place)
-        await teller.opens()
-        undisturbed = await teller.tells()
+    async with proxied_controller(sandbox, "shop") as controller:
+        runner = StoryRunner(story, sandbox.release("shop"), controller)
+        await runner.opens()
+        undisturbed = await runner.run()
         for number, loss in enumerate(losses):
             trouble = ComesBack(sandbox, tmp_path / f"backup-{number}", loss)
-            told = await teller.tells(interference=trouble)
+            run = await runner.run(interference=trouble)
             print(
-                f"{story.name}, {loss.what}: {trouble.lost_writes} writes of {len(told.writes)} lost;"
-                f" requests: {told.sent} sent, {told.lost} lost, {told.failed} failed"
+                f"{story.name}, {loss.what}: {trouble.lost_writes} writes of {len(run.writes)} lost;"
+                f" requests: {run.sent} sent, {run.lost} lost, {run.failed} failed"
             )
             assert trouble.came_back, loss.what
             unanswered = (trouble.seconds + FINDS_OUT_SECONDS) * loss.selected_pods_ended
-            assert sum(told.lost.values()) <= RATE * unanswered, (loss.what, told.lost)
-            assert told.failed == 0, loss.what
-            end = without_the_disaster(told.end)
+            assert sum(run.lost.values()) <= RATE * unanswered, (loss.what, run.lost)
+            assert run.failed == 0, loss.what
+            end = without_the_disaster(run.end)
             assert end == undisturbed.end, (loss.what, differences(undisturbed.end, end))

@@ -9,11 +9,11 @@ from aiohttp import web
 
 from rollouts.sandbox.control_plane.running import STOP_SECONDS
 from tests.sandbox.kills.disasters import AT_ONCE, plane_of, restart_api_server, whole
-from tests.sandbox.kills.lane import KillSandbox, seated
 from tests.sandbox.kills.points import Side
+from tests.sandbox.kills.proxied_controller import KillSandbox, proxied_controller
 from tests.sandbox.kills.proxy import Write
 from tests.sandbox.kills.stories import BLUE_GREEN, CANARY, Story
-from tests.sandbox.kills.telling import Teller
+from tests.sandbox.kills.story_runner import StoryRunner
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.nightly, pytest.mark.timeout(1800)]
 
@@ -62,11 +62,11 @@ async def test_an_api_server_that_restarts_in_the_middle_loses_nothing(
     story: Story, sandbox: KillSandbox
 ) -> None:
     trouble = Restarts(sandbox)
-    async with seated(sandbox, "shop") as place:
-        teller = Teller(story, sandbox.release("shop"), place)
-        await teller.opens()
-        undisturbed = await teller.tells()
-        troubled = await teller.tells(interference=trouble)
+    async with proxied_controller(sandbox, "shop") as controller:
+        runner = StoryRunner(story, sandbox.release("shop"), controller)
+        await runner.opens()
+        undisturbed = await runner.run()
+        troubled = await runner.run(interference=trouble)
     print(f"{trouble.count} restarts in {len(troubled.writes)} writes, {troubled.sent} requests")
     assert trouble.count >= len(WAYS)
     assert (troubled.lost, troubled.failed) == ({}, 0)

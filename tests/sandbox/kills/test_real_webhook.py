@@ -12,9 +12,9 @@ from rollouts.model.kinds import JSON, Kind
 from rollouts.sandbox.credentials import controller_account
 from tests.contract.api_server.gate import listening
 from tests.sandbox.kills.disasters import plane_of
-from tests.sandbox.kills.lane import KillSandbox, seated
+from tests.sandbox.kills.proxied_controller import KillSandbox, proxied_controller
 from tests.sandbox.kills.stories import CANARY
-from tests.sandbox.kills.telling import Teller
+from tests.sandbox.kills.story_runner import StoryRunner
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.nightly, pytest.mark.timeout(1800)]
 
@@ -77,12 +77,12 @@ async def test_a_webhook_that_refuses_every_second_write_holds_up_a_release_and_
     sandbox: KillSandbox,
 ) -> None:
     moody = Moody()
-    async with seated(sandbox, "shop") as place:
-        teller = Teller(CANARY, sandbox.release("shop"), place)
-        await teller.opens()
-        undisturbed = await teller.tells()
+    async with proxied_controller(sandbox, "shop") as controller:
+        runner = StoryRunner(CANARY, sandbox.release("shop"), controller)
+        await runner.opens()
+        undisturbed = await runner.run()
         async with asked_of(moody, sandbox):
-            troubled = await teller.tells()
+            troubled = await runner.run()
     print(f"{moody.refused} of {moody.asked} writes refused, {troubled.sent} requests")
     assert moody.refused >= len(troubled.writes) // 3
     assert (troubled.lost, troubled.failed) == ({}, 0)

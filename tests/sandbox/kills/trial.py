@@ -7,10 +7,10 @@ from itertools import chain
 from pydantic import BaseModel, Field
 
 from rollouts.model.kinds import JSON
-from tests.sandbox.kills.lane import KillSandbox, seated
 from tests.sandbox.kills.points import Point, in_both, points_of, sample
+from tests.sandbox.kills.proxied_controller import KillSandbox, proxied_controller
 from tests.sandbox.kills.stories import Story
-from tests.sandbox.kills.telling import Teller, Telling
+from tests.sandbox.kills.story_runner import StoryRun, StoryRunner
 
 
 class Account(BaseModel):
@@ -43,41 +43,41 @@ class Account(BaseModel):
 class Trial:
     """One story in a namespace of its own, told twice without a kill to know what is written each time."""
 
-    def __init__(self, teller: Teller, undisturbed: Telling, again: Telling) -> None:
-        self._teller = teller
+    def __init__(self, runner: StoryRunner, undisturbed: StoryRun, again: StoryRun) -> None:
+        self._runner = runner
         self._undisturbed = undisturbed
         self._again = again
         self.points = in_both(points_of(undisturbed.writes), points_of(again.writes))
 
     async def alone(self, points: Sequence[Point]) -> Account:
         """Kill it at each of the points in a telling of its own."""
-        told = [await self._teller.tells_of([point]) for point in points]
-        return self._account(points, list(chain.from_iterable(told)), loops=False)
+        runs = [await self._runner.run_at_each([point]) for point in points]
+        return self._account(points, list(chain.from_iterable(runs)), loops=False)
 
     async def in_a_row(self, points: Sequence[Point]) -> Account:
         """Kill it at all of the points in one telling, and at those that did not come then in another."""
-        return self._account(points, await self._teller.tells_of(points), loops=True)
+        return self._account(points, await self._runner.run_at_each(points), loops=True)
 
-    def _account(self, points: Sequence[Point], told: list[Telling], *, loops: bool) -> Account:
-        everything = [self._undisturbed, self._again, *told]
-        killed = list(chain.from_iterable(each.killed for each in told))
+    def _account(self, points: Sequence[Point], runs: list[StoryRun], *, loops: bool) -> Account:
+        everything = [self._undisturbed, self._again, *runs]
+        killed = list(chain.from_iterable(each.killed for each in runs))
         end = self._undisturbed.end
         lost: dict[str, int] = {}
         for reason, count in chain.from_iterable(each.lost.items() for each in everything):
             lost[reason] = lost.get(reason, 0) + count
         return Account(
-            story=self._teller.story.name,
-            real=self._teller.is_real,
+            story=self._runner.story.name,
+            real=self._runner.is_real,
             loops=loops,
             writes=len(self.points) // 2,
             planned=len(points),
             killed=len(killed),
-            tellings=len(told),
+            tellings=len(runs),
             requests=sum(each.sent for each in everything),
             lost=lost,
             failed=sum(each.failed for each in everything),
             end_states=len({repr(each.end) for each in everything}),
-            problems=list(self._problems(points, told)),
+            problems=list(self._problems(points, runs)),
             evidence=[
                 line
                 for each in everything
@@ -86,10 +86,10 @@ class Trial:
             ],
         )
 
-    def _problems(self, points: Sequence[Point], told: Iterable[Telling]) -> Iterable[str]:
+    def _problems(self, points: Sequence[Point], runs: Iterable[StoryRun]) -> Iterable[str]:
         """Yield what is not as it has to be."""
         first, left = self._undisturbed, set(points)
-        for each in [first, self._again, *told]:
+        for each in [first, self._again, *runs]:
             left -= set(each.killed)
             where = f"killed {'; '.join(map(str, each.killed)) or 'nowhere'}"
             if each.lost or each.failed:
@@ -125,8 +125,8 @@ async def kill_in_all(
         over(accounts)
         return accounts
 
-    told = await asyncio.gather(*map(tried, stories))
-    return list(chain.from_iterable(told))
+    runs = await asyncio.gather(*map(tried, stories))
+    return list(chain.from_iterable(runs))
 
 
 async def kill_all(
@@ -140,10 +140,10 @@ async def kill_all(
     """
     namespace = "".join(each if each.isalnum() else "-" for each in story.name.lower())
     release = sandbox.release(namespace)
-    async with seated(sandbox, namespace) as place:
-        teller = Teller(story, release, place)
-        await teller.opens()
-        trial = Trial(teller, await teller.tells(), await teller.tells())
+    async with proxied_controller(sandbox, namespace) as controller:
+        runner = StoryRunner(story, release, controller)
+        await runner.opens()
+        trial = Trial(runner, await runner.run(), await runner.run())
         sure = [each for each in trial.points if not each.waits_for_a_scrape]
         points = sample(sure, share, seed) if share < 1 else trial.points
         accounts = [await trial.alone(points)] if alone else []

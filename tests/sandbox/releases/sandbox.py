@@ -15,7 +15,7 @@ from rollouts.sandbox.control_plane.audit_file import AuditFile
 from rollouts.sandbox.control_plane.programs import API_SERVER
 from rollouts.sandbox.control_plane.real import RealControlPlane
 from rollouts.sandbox.crashes import is_write
-from rollouts.sandbox.environment import ControllerSettings, Sandbox, controller_command
+from rollouts.sandbox.environment import ControllerArguments, Sandbox, controller_command
 from rollouts.sandbox.processes import Process, environment
 from tests import permissions
 from tests.sandbox.releases.gate import Gate
@@ -139,7 +139,7 @@ class ReleaseSandbox(Sandbox):
     async def _launch(self, command: Sequence[str]) -> Process:
         return await self.launch(command)
 
-    def _through_the_gate(self, settings: ControllerSettings) -> Sequence[str]:
+    def _through_the_gate(self, settings: ControllerArguments) -> Sequence[str]:
         self.gate.prometheus_url = settings.prometheus_url
         command = controller_command(settings)
         return [

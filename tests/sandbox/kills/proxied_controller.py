@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rollouts.kube.lease import LeaseTiming
 from rollouts.sandbox.control_plane.programs import ETCD
 from rollouts.sandbox.control_plane.real import RealControlPlane
-from rollouts.sandbox.environment import ControllerSettings, controller_command
+from rollouts.sandbox.environment import ControllerArguments, controller_command
 from tests.sandbox.kills.proxy import ApiProxy
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.sandbox import ReleaseSandbox
@@ -27,7 +27,7 @@ LEASE_NAMESPACE = "rollouts"
 
 
 class KillSandbox(ReleaseSandbox):
-    """A sandbox without a controller of its own: each lane has one."""
+    """A sandbox without a controller of its own: each story has one."""
 
     def __init__(self, directory: Path, control_plane: Path | None = None) -> None:
         super().__init__(directory, control_plane)
@@ -50,7 +50,7 @@ class KillSandbox(ReleaseSandbox):
         """Start none."""
 
 
-class Seated:
+class ProxiedController:
     """The place of one controller: its proxy, and whichever process has it now."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Seated:
         self.process: Process | None = None
         self._sandbox = sandbox
         self._timing = timing
-        own = ControllerSettings(
+        own = ControllerArguments(
             self.proxy.kubeconfig,
             settings.prometheus_url,
             settings.address,
@@ -101,18 +101,18 @@ class Seated:
 
 
 @asynccontextmanager
-async def seated(
+async def proxied_controller(
     sandbox: ReleaseSandbox,
     namespace: str,
     *,
     name: str = "controller",
     timing: LeaseTiming | None = None,
-) -> AsyncIterator[Seated]:
+) -> AsyncIterator[ProxiedController]:
     """Have a controller for a namespace, until left."""
-    place = Seated(sandbox, namespace, name=name, timing=timing)
-    await place.proxy.start()
-    await place.start()
+    controller = ProxiedController(sandbox, namespace, name=name, timing=timing)
+    await controller.proxy.start()
+    await controller.start()
     try:
-        yield place
+        yield controller
     finally:
-        await place.stop()
+        await controller.stop()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.load import LoadReport
 from tests.sandbox.kills.end_state import end_state, written_twice
-from tests.sandbox.kills.lane import Seated
 from tests.sandbox.kills.points import Kills, Point
+from tests.sandbox.kills.proxied_controller import ProxiedController
 from tests.sandbox.kills.proxy import Interference, Undisturbed, Write
 from tests.sandbox.kills.stories import BAD, Story
 from tests.sandbox.releases.release import Release
@@ -20,7 +20,7 @@ TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class StoryRun:
     """What was written, where the controller was killed, what users met, and how it ended."""
 
     writes: Sequence[Write]
@@ -65,13 +65,13 @@ class Telling:
             yield f"{at:%H:%M:%S.%f} {what} {body}".rstrip()
 
 
-class Teller:
+class StoryRunner:
     """Tells one story in one namespace, again and again."""
 
-    def __init__(self, story: Story, release: Release, place: Seated) -> None:
+    def __init__(self, story: Story, release: Release, controller: ProxiedController) -> None:
         self.story = story
         self._release = release
-        self._place = place
+        self._controller = controller
         self._times = 0
         release.patience_seconds = PATIENCE_SECONDS
 
@@ -83,23 +83,27 @@ class Teller:
     async def opens(self) -> None:
         """Begin, and tell the story once: from then on each telling leaves the same."""
         await self.story.opens(self._release)
-        await self.tells()
+        await self.run()
 
-    async def tells(
+    async def run(
         self, points: Iterable[Point] = (), interference: Interference | None = None
-    ) -> Telling:
+    ) -> StoryRun:
         """Tell it with the controller killed at these points, as far as they come, or with something else."""
-        release, place, kills = self._release, self._place, Kills(self._place, points)
-        begin, before = len(place.proxy.writes), release.stable
-        place.proxy.interference = interference or kills
+        release, controller, kills = (
+            self._release,
+            self._controller,
+            Kills(self._controller, points),
+        )
+        begin, before = len(controller.proxy.writes), release.stable
+        controller.proxy.interference = interference or kills
         async with release.traffic(RATE, url=self.story.url(release)) as load:
             await release.serves(load, 1)
             await self.story.happens(release, load, self._times)
-            await place.is_quiet(release)
-        place.proxy.interference = Undisturbed()
+            await controller.is_quiet(release)
+        controller.proxy.interference = Undisturbed()
         self._times += 1
-        writes = place.proxy.writes[begin:]
-        return Telling(
+        writes = controller.proxy.writes[begin:]
+        return StoryRun(
             writes=writes,
             killed=tuple(kills.killed),
             twice=written_twice(writes),
@@ -107,10 +111,10 @@ class Teller:
             report=load.report(),
         )
 
-    async def tells_of(self, points: Iterable[Point]) -> list[Telling]:
+    async def run_at_each(self, points: Iterable[Point]) -> list[StoryRun]:
         """Tell it until the controller was killed at all of the points, or some never come."""
-        left, told = list(points), list[Telling]()
-        while left and len(told) < TRIES:
-            told.append(await self.tells(left))
-            left = [each for each in left if each not in told[-1].killed]
-        return told
+        left, runs = list(points), list[StoryRun]()
+        while left and len(runs) < TRIES:
+            runs.append(await self.run(left))
+            left = [each for each in left if each not in runs[-1].killed]
+        return runs
