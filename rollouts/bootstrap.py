@@ -10,7 +10,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from rollouts.controller.settings import Settings
+from rollouts.controller.settings import ControllerSettings
 from rollouts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ LEASE_NAME = "rollouts-controller"
 STOPPED, LOST_LEADERSHIP = 0, 1
 
 
-def run_controller(settings: Settings) -> int:
+def run_controller(settings: ControllerSettings) -> int:
     """
     Run the controller until it is told to stop; return the exit status.
 
@@ -38,7 +38,7 @@ def run_controller(settings: Settings) -> int:
     return asyncio.run(_run_until_signal(settings))
 
 
-async def _run_until_signal(settings: Settings) -> int:
+async def _run_until_signal(settings: ControllerSettings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,7 +46,7 @@ async def _run_until_signal(settings: Settings) -> int:
     return await controller(settings, stop)
 
 
-async def controller(settings: Settings, stop: asyncio.Event) -> int:
+async def controller(settings: ControllerSettings, stop: asyncio.Event) -> int:
     """Run the controller until `stop` is set; return the exit status, as `run_controller`."""
     from rollouts.controller.clock import SystemClock
     from rollouts.controller.http_server import HttpServer
@@ -73,7 +73,7 @@ async def controller(settings: Settings, stop: asyncio.Event) -> int:
 
 
 async def _lead(
-    settings: Settings, cluster: "KubeCluster", running: "Controller", stop: asyncio.Event
+    settings: ControllerSettings, cluster: "KubeCluster", running: "Controller", stop: asyncio.Event
 ) -> int:
     """Run as the leader, if there is an election at all; release the lead at the end."""
     lease = _lease(settings, cluster)
@@ -105,7 +105,7 @@ async def _lead(
         await lease.release()
 
 
-def _lease(settings: Settings, cluster: "KubeCluster") -> "Lease | None":
+def _lease(settings: ControllerSettings, cluster: "KubeCluster") -> "Lease | None":
     from rollouts.kube.lease import LEASE, Lease
     from rollouts.model.kinds import Ref
 
@@ -120,7 +120,7 @@ def _problems(cluster: "KubeCluster") -> list[str]:
     return [] if cluster.synced() else (cluster.problems() or ["the caches are not synced yet"])
 
 
-def _sources(settings: Settings) -> "tuple[MetricSources, Callable[[], Awaitable[None]]]":
+def _sources(settings: ControllerSettings) -> "tuple[MetricSources, Callable[[], Awaitable[None]]]":
     """
     Return which provider the counters come from, and which answers queries; and how to close them.
 
@@ -135,7 +135,7 @@ def _sources(settings: Settings) -> "tuple[MetricSources, Callable[[], Awaitable
     return MetricSources(counters=source, queries=source), source.close
 
 
-def prometheus(settings: Settings) -> "PrometheusSource":
+def prometheus(settings: ControllerSettings) -> "PrometheusSource":
     """
     Return the Prometheus that the settings name.
 
@@ -159,7 +159,7 @@ def prometheus(settings: Settings) -> "PrometheusSource":
     return PrometheusSource(settings.prometheus_url, access=access)
 
 
-def _agree(settings: Settings) -> None:
+def _agree(settings: ControllerSettings) -> None:
     """
     See that the settings of Prometheus go together, and that the files are there.
 
@@ -192,7 +192,7 @@ def _agree(settings: Settings) -> None:
             raise UsageError(f"the {what} of Prometheus can't be read: {error}") from error
 
 
-def _notifier(settings: Settings) -> "Notifier":
+def _notifier(settings: ControllerSettings) -> "Notifier":
     if not settings.notify_webhook:
         from rollouts.notify.absent import NoNotifier
 
@@ -202,7 +202,7 @@ def _notifier(settings: Settings) -> "Notifier":
     return WebhookNotifier(settings.notify_webhook)
 
 
-def configure_logging(settings: Settings) -> None:
+def configure_logging(settings: ControllerSettings) -> None:
     """Make every log line of this process one JSON object (or readable text) on stderr."""
     import logging
     import sys

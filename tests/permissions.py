@@ -74,7 +74,7 @@ def note(entries: Iterable[AuditEntry]) -> None:
             (REFUSED if entry.status == 403 else USED).update(needed(entry))
 
 
-def complaints(used: set[Permission], refused: set[Permission], *, whole: bool) -> list[str]:
+def mismatches(used: set[Permission], refused: set[Permission], *, whole: bool) -> list[str]:
     """Return what is wrong with what is granted; `whole`: every release was made."""
     found = [f"{_told(each)} is not granted" for each in sorted((used | refused) - granted())]
     if whole:
@@ -97,7 +97,7 @@ class Plugin:
         self._files: set[str] = set()
         self._left_out = False
         self._whole = False
-        self._complaints: list[str] = []
+        self._mismatches: list[str] = []
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Note which releases are left out, but for those that are made by night alone."""
@@ -128,12 +128,12 @@ class Plugin:
             return
         whole = self._whole and session.exitstatus == pytest.ExitCode.OK
         used, refused = self._used | USED, self._refused | REFUSED
-        self._complaints = complaints(used, refused, whole=whole)
-        if self._complaints and session.exitstatus == pytest.ExitCode.OK:
+        self._mismatches = mismatches(used, refused, whole=whole)
+        if self._mismatches and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self._complaints:
+        if self._mismatches:
             terminalreporter.section("the controller's permissions")
-        for each in self._complaints:
+        for each in self._mismatches:
             terminalreporter.write_line(each)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from rollouts.cli.send_command import send, shown_hold, shown_step
-from rollouts.cli.session import RevisionOption, RolloutName, Session, Settings
+from rollouts.cli.session import GlobalOptions, RevisionOption, RolloutName, Session
 from rollouts.cli.watch_rollout import get_rollout
 from rollouts.errors import UsageError
 from rollouts.model.kinds import JSON
@@ -198,7 +198,7 @@ async def _command(session: Session, name: str, command: JSON, *, no_wait: bool)
     return await send(session, name, command, no_wait=no_wait)
 
 
-def user_of(settings: Settings) -> str:
+def user_of(settings: GlobalOptions) -> str:
     """Return who we are: the kubeconfig's user, else the user of this machine."""
     named = _kubeconfig_user(settings)
     if named:
@@ -209,7 +209,7 @@ def user_of(settings: Settings) -> str:
         return "unknown"
 
 
-def _kubeconfig_user(settings: Settings) -> str:
+def _kubeconfig_user(settings: GlobalOptions) -> str:
     import yaml  # noqa: PLC0415 - only who writes a command needs it
 
     paths = (

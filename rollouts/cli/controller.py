@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rollouts.cli.output import parse_seconds
-from rollouts.cli.session import ContextOption, KubeconfigOption, Settings
+from rollouts.cli.session import ContextOption, GlobalOptions, KubeconfigOption
 from rollouts.errors import UsageError
 
 if TYPE_CHECKING:
-    from rollouts.controller.settings import Settings as ControllerSettings
+    from rollouts.controller.settings import ControllerSettings
 
 
 class LogLevel(StrEnum):
@@ -190,7 +190,7 @@ def controller(ctx: typer.Context, **given: Any) -> None:
     """  # noqa: D301 - \b keeps the lines apart
     from rollouts.bootstrap import run_controller  # noqa: PLC0415 - brings everything
 
-    outer = ctx.ensure_object(Settings)
+    outer = ctx.ensure_object(GlobalOptions)
     given["kubeconfig"] = given["kubeconfig"] or outer.kubeconfig
     given["context"] = given["context"] or outer.context or None
     given["namespace"] = given["namespace"] or ([outer.namespace] if outer.namespace else ())
@@ -208,7 +208,7 @@ def controller_settings(given: dict[str, Any]) -> "ControllerSettings":
     """
     from rollouts.analysis.series import REPLICA_LABELS  # noqa: PLC0415
     from rollouts.controller.settings import (  # noqa: PLC0415
-        Settings as ControllerSettings,
+        ControllerSettings,
     )
 
     replica_labels = given["prometheus_replica_label"] or REPLICA_LABELS

@@ -29,11 +29,11 @@ from rollouts.cli import (
 from rollouts.cli.output import say
 from rollouts.cli.session import (
     ContextOption,
+    GlobalOptions,
     KubeconfigOption,
     NamespaceOption,
-    Settings,
     cluster_verb,
-    settings_verb,
+    options_verb,
 )
 from rollouts.errors import Forbidden, NotFound, RolloutsError, Unavailable, UsageError
 
@@ -71,7 +71,7 @@ def rollouts(
 
     Installed as `kubectl-rollouts` too: `kubectl rollouts get checkout`.
     """  # noqa: D301 - \b keeps the lines apart
-    settings = ctx.ensure_object(Settings)
+    settings = ctx.ensure_object(GlobalOptions)
     settings.override(namespace, kubeconfig, context)
     settings.debug = settings.debug or debug
 
@@ -91,7 +91,7 @@ for name, verb in (
     ("detach", detach.detach),
 ):
     app.command(name)(cluster_verb(verb))
-app.command("lint")(settings_verb(lint.lint))
+app.command("lint")(options_verb(lint.lint))
 app.add_typer(sandbox.app, name="sandbox")
 app.command("demo")(demo.demo)
 app.command("controller")(controller.controller)
@@ -105,7 +105,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Unicode gets "?"
-    sys.exit(run(sys.argv[1:], Settings(), program=program_name(sys.argv[0])))
+    sys.exit(run(sys.argv[1:], GlobalOptions(), program=program_name(sys.argv[0])))
 
 
 def program_name(path: str) -> str:
@@ -116,7 +116,7 @@ def program_name(path: str) -> str:
     return "python -m rollouts" if name == "__main__.py" else "rollouts"
 
 
-def run(arguments: Sequence[str], settings: Settings, *, program: str = "rollouts") -> int:
+def run(arguments: Sequence[str], settings: GlobalOptions, *, program: str = "rollouts") -> int:
     """Run one verb, and return its exit status."""
     try:
         app(list(arguments), prog_name=program, obj=settings)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from rollouts.cli.session import Settings
+from rollouts.cli.session import GlobalOptions
 
 ImageOption = Annotated[str, typer.Option("--image", help="The controller's image.")]
 InstallNamespaceOption = Annotated[
@@ -64,7 +64,7 @@ def manifests(
 
     usual = Installation()
     installation = Installation(
-        namespace=namespace or ctx.ensure_object(Settings).namespace or usual.namespace,
+        namespace=namespace or ctx.ensure_object(GlobalOptions).namespace or usual.namespace,
         image=image or usual.image,
         prometheus_url=prometheus or usual.prometheus_url,
         interval=interval or usual.interval,

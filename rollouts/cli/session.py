@@ -41,7 +41,7 @@ ContextOption = Annotated[
 ]
 
 
-class Reads(Protocol):
+class ReadRequests(Protocol):
     """The requests of verbs that only look, one by one and uncached."""
 
     @property
@@ -60,7 +60,7 @@ class Reads(Protocol):
         ...
 
 
-class Requests(Reads, Protocol):
+class Requests(ReadRequests, Protocol):
     """The requests that verbs make."""
 
     async def patch(self, ref: Ref, body: FrozenJSON, subresource: str = "") -> JSON: ...
@@ -71,14 +71,14 @@ class Requests(Reads, Protocol):
 
 
 @dataclass(slots=True)
-class Settings:
+class GlobalOptions:
     """The global options of one call."""
 
     namespace: str = ""
     kubeconfig: Path | None = None
     context: str = ""
     debug: bool = False
-    connect: "Callable[[Settings], AbstractAsyncContextManager[Requests]]" = field(
+    connect: "Callable[[GlobalOptions], AbstractAsyncContextManager[Requests]]" = field(
         default_factory=lambda: _connect
     )
 
@@ -95,7 +95,7 @@ class Session:
 
     requests: Requests
     namespace: str
-    settings: Settings
+    settings: GlobalOptions
 
     def rollout(self, name: str) -> Ref:
         """
@@ -116,7 +116,7 @@ class Session:
 
 
 ClusterVerb = Callable[Concatenate[Session, P], Awaitable[int | None]]
-SettingsVerb = Callable[Concatenate[Settings, P], int | None]
+OptionsVerb = Callable[Concatenate[GlobalOptions, P], int | None]
 
 
 def cluster_verb(verb: ClusterVerb[P]) -> Callable[..., None]:
@@ -128,14 +128,14 @@ def cluster_verb(verb: ClusterVerb[P]) -> Callable[..., None]:
     return _with_options(verb, lambda settings, **given: run_verb(verb, settings, given))
 
 
-def settings_verb(verb: SettingsVerb[P]) -> Callable[..., None]:
+def options_verb(verb: OptionsVerb[P]) -> Callable[..., None]:
     """As `cluster_verb`, for a verb that connects by itself, and only if it has to."""
     return _with_options(verb, verb)
 
 
 def _with_options(verb: Callable[..., Any], call: Callable[..., int | None]) -> Callable[..., None]:
     def run(ctx: typer.Context, **given: Any) -> None:
-        settings = ctx.ensure_object(Settings)
+        settings = ctx.ensure_object(GlobalOptions)
         settings.override(*(given.pop(name) for name in ("namespace", "kubeconfig", "context")))
         code = call(settings, **given)
         if code:
@@ -161,7 +161,7 @@ def _option(name: str, default: object, annotation: Any) -> inspect.Parameter:
     )
 
 
-def run_verb(verb: ClusterVerb[...], settings: Settings, given: Mapping[str, Any]) -> int:
+def run_verb(verb: ClusterVerb[...], settings: GlobalOptions, given: Mapping[str, Any]) -> int:
     """Connect, run the coroutine, and return its exit status."""
     import asyncio  # noqa: PLC0415 - only verbs that need it pay for it
 
@@ -173,7 +173,7 @@ def run_verb(verb: ClusterVerb[...], settings: Settings, given: Mapping[str, Any
     return asyncio.run(connected())
 
 
-def _connect(settings: Settings) -> AbstractAsyncContextManager[Requests]:
+def _connect(settings: GlobalOptions) -> AbstractAsyncContextManager[Requests]:
     from rollouts.kube.requests import KubeRequests  # noqa: PLC0415 - takes most of a second
 
     return KubeRequests(settings.kubeconfig, settings.context or None)
@@ -192,7 +192,7 @@ def complete_rollout(ctx: typer.Context, incomplete: str) -> list[str]:
         return 0
 
     found: list[str] = []
-    settings = ctx.find_object(Settings) or Settings()
+    settings = ctx.find_object(GlobalOptions) or GlobalOptions()
     given = ctx.params
     settings.override(
         given.get("namespace") or "", given.get("kubeconfig"), given.get("context") or ""

@@ -1,6 +1,6 @@
 """Where a Rollout's template is written: in itself, or in the Deployment that it names."""
 
-from rollouts.cli.session import Reads
+from rollouts.cli.session import ReadRequests
 from rollouts.cli.wait_outcome import Wanted, present_revision
 from rollouts.controller.objects import labels_of
 from rollouts.core.template import identify, known_hash
@@ -16,7 +16,7 @@ def template_owner(rollout: FrozenJSON, ref: Ref) -> Ref:
     return Ref(DEPLOYMENT, ref.namespace, str(name)) if name else ref
 
 
-async def wanted_revision(requests: Reads, rollout: FrozenJSON, ref: Ref) -> Wanted:
+async def wanted_revision(requests: ReadRequests, rollout: FrozenJSON, ref: Ref) -> Wanted:
     """
     Return the revision that the present template means, found as the controller finds it.
 
@@ -29,7 +29,9 @@ async def wanted_revision(requests: Reads, rollout: FrozenJSON, ref: Ref) -> Wan
     )
 
 
-async def revision_written_in(requests: Reads, rollout: FrozenJSON, home: FrozenJSON) -> Wanted:
+async def revision_written_in(
+    requests: ReadRequests, rollout: FrozenJSON, home: FrozenJSON
+) -> Wanted:
     """Return the revision that the template means of `home`: the Rollout itself, or its Deployment."""
     if home["metadata"].get("uid") == rollout["metadata"].get("uid"):
         return await _own(requests, home)
@@ -40,7 +42,7 @@ async def revision_written_in(requests: Reads, rollout: FrozenJSON, home: Frozen
     return Wanted(hash_, generation=int(home["metadata"].get("generation") or 0))
 
 
-async def _own(requests: Reads, rollout: FrozenJSON) -> Wanted:
+async def _own(requests: ReadRequests, rollout: FrozenJSON) -> Wanted:
     """Return the revision of a Rollout's own template: by its hash, where ReplicaSets may not be read."""
     exact = present_revision(rollout)
     current = (rollout.get("status") or {}).get("currentRevision") or {}
@@ -52,7 +54,7 @@ async def _own(requests: Reads, rollout: FrozenJSON) -> Wanted:
         return exact
 
 
-async def _replica_sets(requests: Reads, rollout: FrozenJSON) -> list[JSON]:
+async def _replica_sets(requests: ReadRequests, rollout: FrozenJSON) -> list[JSON]:
     found = await requests.select(REPLICA_SET, rollout["metadata"]["namespace"])
     return [
         each for each in found if HASH_LABEL in labels_of(each) and is_controlled_by(each, rollout)

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollouts.controller import workload
+from rollouts.controller.observation_input import ObservationInput
 from rollouts.controller.observations import Observations
 from rollouts.controller.observe import observe
-from rollouts.controller.parsed import Written
-from rollouts.controller.viewpoint import Viewpoint
+from rollouts.controller.parse_cache import ParsedSpec
 from rollouts.core.effective_spec import Edit, EffectiveSpec, effective_spec
 from rollouts.core.facts import release_has_ended
 from rollouts.core.template import template_hash
@@ -22,7 +22,7 @@ from rollouts.ports import Reads
 
 
 def find_effective_spec(
-    cluster: Reads, rollout: FrozenJSON, written: Written, status: RolloutStatus, now: datetime
+    cluster: Reads, rollout: FrozenJSON, written: ParsedSpec, status: RolloutStatus, now: datetime
 ) -> EffectiveSpec:
     """
     Return the effective spec, with the template that is wanted now.
@@ -33,10 +33,10 @@ def find_effective_spec(
 
     def is_over(known: RolloutSpec) -> bool:
         spec = workload.with_template(cluster, rollout, known)
-        seen = observe(cluster, rollout, Viewpoint.of(spec, status), quiet_seconds=0)
+        seen = observe(cluster, rollout, ObservationInput.of(spec, status), quiet_seconds=0)
         return release_has_ended(World(spec, seen, Evidence(), now), status)
 
-    found = effective_spec(Edit(written.said, written.spec, status, now), is_over)
+    found = effective_spec(Edit(written.spec_json, written.spec, status, now), is_over)
     if found is None:
         raise written.error()
     if isinstance(written.spec, InvalidSpec):
@@ -54,8 +54,8 @@ def observe_effective(
 ) -> Observed:
     """Return what is seen by the effective spec; an invalid spec asks for no other template."""
     status = found.status
-    viewpoint = Viewpoint.of(found.spec, status)
-    seen = observations.observe(cluster, rollout, viewpoint, quiet_seconds=quiet_seconds)
+    inputs = ObservationInput.of(found.spec, status)
+    seen = observations.observe(cluster, rollout, inputs, quiet_seconds=quiet_seconds)
     if found.hold is None or found.hold.reason != "InvalidSpec":
         return seen
     current = status.current_revision

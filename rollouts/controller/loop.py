@@ -20,7 +20,7 @@ from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notifications
 from rollouts.controller.queue import WorkQueue
 from rollouts.controller.reconcile import Reconciler
-from rollouts.controller.settings import Settings
+from rollouts.controller.settings import ControllerSettings
 from rollouts.errors import Conflict, Permanent, RetryLater, RolloutsError
 from rollouts.model.kinds import ROLLOUT
 from rollouts.model.rollout_key import Key
@@ -56,7 +56,7 @@ class Controller:
         sources: MetricSources,
         notifier: Notifier,
         clock: Clock,
-        settings: Settings,
+        settings: ControllerSettings,
         *,
         backoff: Backoff | None = None,
     ) -> None:
@@ -113,7 +113,7 @@ class Controller:
         try:
             return self._reconciler.is_urgent(key)
         except Exception:
-            log.exception("urgency not known", rollout=str(key))
+            log.exception("priority not known", rollout=str(key))
             return False
 
     async def _feed(self) -> None:

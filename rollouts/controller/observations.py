@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from operator import is_
 
+from rollouts.controller.observation_input import ObservationInput
 from rollouts.controller.observe import observe
-from rollouts.controller.parsed import differ
-from rollouts.controller.viewpoint import Viewpoint
+from rollouts.controller.parse_cache import differ
 from rollouts.core.world import Observed
 from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 from rollouts.model.rollout_key import Key
@@ -57,7 +57,7 @@ def _same(one: list[JSON], other: list[JSON]) -> bool:
 @dataclass(frozen=True, slots=True)
 class _Known:
     rollout: FrozenJSON
-    viewpoint: Viewpoint
+    inputs: ObservationInput
     reads: RecordedReads
     seen: Observed
 
@@ -69,7 +69,7 @@ class Observations:
         self._known: dict[Key, _Known] = {}
 
     def observe(
-        self, cluster: Reads, rollout: FrozenJSON, viewpoint: Viewpoint, *, quiet_seconds: float
+        self, cluster: Reads, rollout: FrozenJSON, inputs: ObservationInput, *, quiet_seconds: float
     ) -> Observed:
         """Return what `observe` returns."""
         key = Key(rollout["metadata"]["namespace"], rollout["metadata"]["name"])
@@ -77,14 +77,14 @@ class Observations:
         if (
             known is None
             or known.rollout is not rollout
-            or differ(known.viewpoint, viewpoint)
+            or differ(known.inputs, inputs)
             or not known.reads.hold()
         ):
             reads = RecordedReads(cluster)
-            seen = observe(reads, rollout, viewpoint, quiet_seconds=quiet_seconds)
-            known = self._known[key] = _Known(rollout, viewpoint, reads, seen)
+            seen = observe(reads, rollout, inputs, quiet_seconds=quiet_seconds)
+            known = self._known[key] = _Known(rollout, inputs, reads, seen)
         return replace(known.seen, quiet_seconds=quiet_seconds)
 
     def forget(self, key: Key) -> None:
-        """Let go of what is known of a Rollout: it is gone, or at rest, where only a change brings it back."""
+        """Let go of what is known of a Rollout: it is gone, or settled, when only a change brings it back."""
         self._known.pop(key, None)

@@ -16,10 +16,10 @@ from typing import Any
 from rollouts.controller import preflight, workload
 from rollouts.controller.commands import read_command
 from rollouts.controller.objects import labels_of, named_services, named_workload, time_of
+from rollouts.controller.observation_input import ObservationInput
 from rollouts.controller.revisions import is_foreign, is_orphan, is_owned
 from rollouts.controller.routing_objects import routing_context
 from rollouts.controller.services import observe_services
-from rollouts.controller.viewpoint import Viewpoint
 from rollouts.core.template import applied_metadata, images
 from rollouts.core.world import FINALIZERS, Observed, Pod, ReplicaSet
 from rollouts.model.brief import brief
@@ -52,18 +52,18 @@ _NO_PROBLEM = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
 def observe(
-    cluster: Reads, rollout: FrozenJSON, viewpoint: Viewpoint, *, quiet_seconds: float
+    cluster: Reads, rollout: FrozenJSON, inputs: ObservationInput, *, quiet_seconds: float
 ) -> Observed:
     """Return what is known about a Rollout, and everything that is its."""
-    spec = viewpoint.spec
+    spec = inputs.spec
     metadata = rollout["metadata"]
     namespace = metadata["namespace"]
     template = spec.template or {}
     hash_ = workload.wanted_hash(cluster, rollout, spec)
     replica_sets = _replica_sets(cluster, rollout, spec)
     running = [hash_ for hash_, each in replica_sets.items() if each.existing]
-    services = observe_services(cluster, rollout, viewpoint, running)
-    route = routers.observe(routing_context(cluster, rollout, spec), viewpoint.split)
+    services = observe_services(cluster, rollout, inputs, running)
+    route = routers.observe(routing_context(cluster, rollout, spec), inputs.split)
     found = (
         *_collisions(cluster, rollout, spec, hash_),
         *preflight.findings(cluster, rollout, spec),

@@ -1,4 +1,4 @@
-"""From an action about pods, and what they are born with, to writes. Decides nothing."""
+"""From an action about pods, and what they are created with, to writes. Decides nothing."""
 
 from rollouts.controller.objects import needed
 from rollouts.core.plan.actions import EvictPod, SetMinReady, SetPodMetadata, SetTemplateMetadata

@@ -23,13 +23,13 @@ import structlog
 
 from rollouts.analysis.evidence import weigh
 from rollouts.analysis.target import Target, target_of
-from rollouts.controller import urgency, workload, workload_writes
+from rollouts.controller import queue_priority, workload, workload_writes
 from rollouts.controller.apply import ENDS_ALL, Applier, Together, in_turn
 from rollouts.controller.effective_spec import find_effective_spec, observe_effective
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notifications
 from rollouts.controller.observations import Observations
-from rollouts.controller.parsed import Parsed
+from rollouts.controller.parse_cache import ParseCache
 from rollouts.controller.status_store import (
     is_new_error,
     status_patch,
@@ -83,7 +83,7 @@ class CanaryMonitor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReconcileResult:
     """What a reconcile that succeeded leaves to do: look again after this, or only on a change."""
 
     requeue_after_seconds: float | None = None
@@ -113,10 +113,10 @@ class Reconciler:
     """How far apart the scrapes of each were measured to be, for as long as we run."""
     due_seconds: dict[Key, float] = field(default_factory=dict)
     """How soon each is to be looked at again, of those whose last reconcile was refused something."""
-    parsed: Parsed = field(default_factory=Parsed)
+    parse_cache: ParseCache = field(default_factory=ParseCache)
     observations: Observations = field(default_factory=Observations)
 
-    async def reconcile(self, key: Key) -> Outcome:
+    async def reconcile(self, key: Key) -> ReconcileResult:
         """
         Do what is to be done about `key` now; see the module.
 
@@ -127,17 +127,17 @@ class Reconciler:
         rollout = self.cluster.get(key.ref)
         if rollout is None or workload.is_finalized(rollout):
             self.monitor.forget(key)
-            self.parsed.forget(key)
+            self.parse_cache.forget(key)
             self.observations.forget(key)
             self.scrape_interval_seconds.pop(key, None)
-            return Outcome()
+            return ReconcileResult()
         now = self._now()
-        status = self.parsed.status(rollout)
+        status = self.parse_cache.status(rollout)
         if status is None:
             log.warning("status unreadable, starting from what the Service selects", rollout=key)
             status = RolloutStatus()
         try:
-            written = self.parsed.written(rollout)
+            written = self.parse_cache.spec(rollout)
             effective = find_effective_spec(self.cluster, rollout, written, status, now)
         except InvalidSpec as error:
             self.monitor.forget(key)
@@ -220,15 +220,15 @@ class Reconciler:
     def is_retreating(self, key: Key) -> bool:
         """Return whether a retreat of it is not over yet."""
         rollout = self.cluster.get(key.ref)
-        status = self.parsed.status(rollout) if rollout is not None else None
-        return status is not None and urgency.is_retreating(status)
+        status = self.parse_cache.status(rollout) if rollout is not None else None
+        return status is not None and queue_priority.is_retreating(status)
 
     def is_urgent(self, key: Key) -> bool:
         """Return whether it must not wait for others: its traffic has to go back."""
         rollout = self.cluster.get(key.ref)
         if rollout is None:
             return False
-        return urgency.is_urgent(rollout, self.parsed, self.monitor.latest(key))
+        return queue_priority.is_urgent(rollout, self.parse_cache, self.monitor.latest(key))
 
     async def _carry_out(self, applier: Applier, actions: Iterable[Action]) -> list[Refusal]:
         """
@@ -256,7 +256,7 @@ class Reconciler:
         decision: Decision,
         refused: Iterable[Refusal],
         now: datetime,
-    ) -> Outcome:
+    ) -> ReconcileResult:
         """Write status if it is worth a write, and tell what happened."""
         after, events = decision.status, decision.events
         texts = _refusal_texts(refused)
@@ -271,25 +271,25 @@ class Reconciler:
         elif (due := due_at(before, after, now)) is not None:
             wait = (due - now).total_seconds()
             requeue = wait if requeue is None else min(requeue, wait)
-        return Outcome(requeue)
+        return ReconcileResult(requeue)
 
-    async def _remove_finalizers(self, key: Key) -> Outcome:
+    async def _remove_finalizers(self, key: Key) -> ReconcileResult:
         """Let a Rollout be deleted that has nothing to give back, because it never began."""
         for write in workload_writes.finalizers(self.cluster, key.ref, ()):
             await self._write(write)
-        return Outcome()
+        return ReconcileResult()
 
     async def _report_invalid_spec(
         self, rollout: FrozenJSON, before: RolloutStatus, why: str, now: datetime
-    ) -> Outcome:
+    ) -> ReconcileResult:
         """Write what is wrong with the spec into status, and do nothing else until it changes."""
         after = with_invalid_spec(rollout, before, why, now)
         if worth_writing(before, after, now):
             await self._write_status(rollout, after, now)
             await self._announce(rollout, (_invalid_spec_event(why),), now)
-            return Outcome()
+            return ReconcileResult()
         due = due_at(before, after, now)
-        return Outcome((due - now).total_seconds() if due is not None else None)
+        return ReconcileResult((due - now).total_seconds() if due is not None else None)
 
     async def _write_status(
         self, rollout: FrozenJSON, status: RolloutStatus, now: datetime

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from rollouts.controller import canary_service
 from rollouts.controller.canary_service import own_selector
 from rollouts.controller.objects import labels_of, named_services
-from rollouts.controller.viewpoint import Viewpoint
+from rollouts.controller.observation_input import ObservationInput
 from rollouts.core.world import Service
 from rollouts.model.kinds import (
     ENDPOINT_SLICE,
@@ -33,14 +33,14 @@ SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 
 def observe_services(
-    cluster: Reads, rollout: FrozenJSON, viewpoint: Viewpoint, revisions: Iterable[str]
+    cluster: Reads, rollout: FrozenJSON, inputs: ObservationInput, revisions: Iterable[str]
 ) -> dict[str, Service]:
     """
     Return the Rollout's Services by name.
 
     `revisions` are the hashes of those that have pods.
     """
-    spec = viewpoint.spec
+    spec = inputs.spec
     namespace = rollout["metadata"]["namespace"]
     named = [name for name in (spec.stable_service, spec.canary_service) if name is not None]
     found = {}
@@ -49,8 +49,8 @@ def observe_services(
         if service is not None:
             found[name] = _seen(cluster, rollout, spec, service, revisions)
     others = set(_named_by_others(cluster, rollout))
-    bound = _remembered if viewpoint.remembers else _found_again
-    for left in bound(cluster, rollout, viewpoint, revisions):
+    bound = _remembered if inputs.remembers else _found_again
+    for left in bound(cluster, rollout, inputs, revisions):
         name = left["metadata"]["name"]
         if name not in named and name not in others:
             found[name] = _seen(cluster, rollout, spec, left, revisions)
@@ -64,14 +64,14 @@ def _get(cluster: Reads, namespace: str, name: str) -> JSON | None:
 
 
 def _found_again(
-    cluster: Reads, rollout: FrozenJSON, viewpoint: Viewpoint, revisions: Iterable[str]
+    cluster: Reads, rollout: FrozenJSON, inputs: ObservationInput, revisions: Iterable[str]
 ) -> Iterator[FrozenJSON]:
     """
     Yield besides, where there is no status, the Services that select a revision alone that has pods.
 
     A Rollout that comes back from a backup has bound them; its spec need not name them any more.
     """
-    yield from _remembered(cluster, rollout, viewpoint, revisions)
+    yield from _remembered(cluster, rollout, inputs, revisions)
     hashes = set(revisions)
     for service in cluster.select(SERVICE, rollout["metadata"]["namespace"]):
         bound = _selector(service).get(HASH_LABEL) in hashes
@@ -80,11 +80,11 @@ def _found_again(
 
 
 def _remembered(
-    cluster: Reads, rollout: FrozenJSON, viewpoint: Viewpoint, _revisions: Iterable[str]
+    cluster: Reads, rollout: FrozenJSON, inputs: ObservationInput, _revisions: Iterable[str]
 ) -> Iterator[FrozenJSON]:
     """Yield the Services that were bound, as far as they can be given back, and those that were made."""
     metadata = rollout["metadata"]
-    for name in viewpoint.services:
+    for name in inputs.services:
         service = _get(cluster, metadata["namespace"], name)
         if (
             service is not None

@@ -9,7 +9,7 @@ from rollouts.analysis.series import REPLICA_LABELS
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ControllerSettings:
     """Everything that `rollouts controller` can be told."""
 
     kubeconfig: Path | None = None

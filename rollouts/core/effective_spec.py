@@ -53,7 +53,7 @@ class EffectiveSpec:
 class Edit:
     """A Rollout whose spec may have been edited: `written` is that spec, or what is wrong with it."""
 
-    said: JSON
+    spec_json: JSON
     """The spec as it is kept in status."""
     written: RolloutSpec | InvalidSpec
     status: RolloutStatus
@@ -65,11 +65,11 @@ def effective_spec(edit: Edit, is_over: Callable[[RolloutSpec], bool]) -> Effect
     Return the effective spec; None when the spec is invalid, and no valid one is known.
 
     `is_over` says of the spec that was effective whether nothing of its release is left
-    (`release_has_ended`). A spec that is new at rest, or before an attempt has entered a step, simply
+    (`release_has_ended`). A spec that is new to a settled Rollout, or before an attempt has entered a step, simply
     comes into force.
     """
-    status, said = edit.status, edit.said
-    unchanged = said == status.effective_spec
+    status, spec_json = edit.status, edit.spec_json
+    unchanged = spec_json == status.effective_spec
     if isinstance(edit.written, InvalidSpec):
         return _invalid(edit, edit.written)
     known = edit.written if unchanged else parse_remembered(status.effective_spec)
@@ -79,8 +79,8 @@ def effective_spec(edit: Edit, is_over: Callable[[RolloutSpec], bool]) -> Effect
         status = _from_the_start(edit.written, status)
     found = found_again(edit.written, status, edit.now)
     if found is not None:
-        return EffectiveSpec(edit.written, found.evolve(effective_spec=said))
-    return _held_by_old_steps(known or edit.written, edit.written, edit.status, said)
+        return EffectiveSpec(edit.written, found.evolve(effective_spec=spec_json))
+    return _held_by_old_steps(known or edit.written, edit.written, edit.status, spec_json)
 
 
 def found_again(spec: RolloutSpec, status: RolloutStatus, now: datetime) -> RolloutStatus | None:
@@ -117,7 +117,7 @@ def _invalid(edit: Edit, error: InvalidSpec) -> EffectiveSpec | None:
     known = parse_remembered(edit.status.effective_spec)
     if known is None:
         return None
-    replicas = _number(edit.said.get("replicas"), known.replicas)
+    replicas = _number(edit.spec_json.get("replicas"), known.replicas)
     spec = known.model_copy(update={"replicas": replicas})
     return EffectiveSpec(spec, _sized(edit.status, replicas), Hold("InvalidSpec", str(error)))
 
@@ -159,7 +159,7 @@ def _held_by_old_strategy(
 
 
 def _held_by_old_steps(
-    known: RolloutSpec, written: RolloutSpec, status: RolloutStatus, said: JSON
+    known: RolloutSpec, written: RolloutSpec, status: RolloutStatus, spec_json: JSON
 ) -> EffectiveSpec:
     """Keep the steps, and nothing else, as they were when the current one was still among them."""
     steps = tuple(step_labels(written))
@@ -183,20 +183,20 @@ def _held_by_old_steps(
     kind = "blue_green" if isinstance(strategy, BlueGreenStrategy) else "canary"
     both = written.strategy.model_copy(update={kind: strategy})
     spec = written.model_copy(update={"strategy": both})
-    remembered = _with_old_steps(said, status.effective_spec or said)
+    remembered = _with_old_steps(spec_json, status.effective_spec or spec_json)
     return EffectiveSpec(spec, status.evolve(effective_spec=remembered), hold)
 
 
-def _with_old_steps(said: FrozenJSON, before: FrozenJSON) -> JSON:
+def _with_old_steps(spec_json: FrozenJSON, before: FrozenJSON) -> JSON:
     """Return a spec as it is kept in status, with the fields of the steps as they were `before`."""
-    ((kind, strategy),) = said["strategy"].items()
+    ((kind, strategy),) = spec_json["strategy"].items()
     model = BlueGreenStrategy if kind == "blueGreen" else CanaryStrategy
     fields = model.model_fields.items()
     names = {str(field.alias or name) for name, field in fields if name in _OF_STEPS}
     old = before["strategy"].get(kind) or {}
     kept = {name: value for name, value in old.items() if name in names}
     others = {name: value for name, value in strategy.items() if name not in names}
-    return {**said, "strategy": {kind: {**others, **kept}}}
+    return {**spec_json, "strategy": {kind: {**others, **kept}}}
 
 
 def _from_the_start(spec: RolloutSpec, status: RolloutStatus) -> RolloutStatus:

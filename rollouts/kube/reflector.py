@@ -4,7 +4,7 @@ Keeps one kind's cache equal to the cluster: list once, then watch, for ever.
 The protocol is Kubernetes' own (API concepts, "efficient detection of changes"): a list in
 pages gives a resourceVersion, from which a watch tells of every later change; bookmarks move
 the resourceVersion on; HTTP 410 means that it has been forgotten, and a new list is made,
-whose differences are told; so does a silence in which a bookmark was due. It never gives up, never lists twice at once and never raises.
+whose differences are told; so does the lack of a bookmark that was due. It never gives up, never lists twice at once and never raises.
 
 A watch that breaks goes on where it was. One that can't begin is followed by a list: the API server
 that answers next may have come back from an older backup, and would then tell of a resourceVersion that

@@ -98,7 +98,7 @@ class KubeRequests:
         """
         Yield the object as it is now (None when it is not there), then after each change.
 
-        Goes on over ends of the watch, forgotten versions and silences, for ever; the caller bounds
+        Goes on over ends of the watch, forgotten versions and bookmarks that do not come, for ever; the caller bounds
         the time. `Unavailable` is raised as soon as it happens: whether it is waited out,
         by calling again, is the caller's.
         """

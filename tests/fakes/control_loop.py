@@ -160,7 +160,7 @@ class ControlLoop:
             self._occasions.reconciled(seen, self.clock.now(), after, idle=idle)
             if idle:
                 return after
-        raise AssertionError("it never comes to rest")
+        raise AssertionError("it never settles")
 
     async def run(self, seconds: float = 120.0, tick: float = 1.0) -> None:
         """Let time pass in ticks, with a round of measurements in each."""

@@ -1,8 +1,8 @@
 """Observations that are compared with the cluster each time."""
 
+from rollouts.controller.observation_input import ObservationInput
 from rollouts.controller.observations import Observations
 from rollouts.controller.observe import observe
-from rollouts.controller.viewpoint import Viewpoint
 from rollouts.core.world import Observed
 from rollouts.model.kinds import FrozenJSON
 from rollouts.ports import Reads
@@ -16,9 +16,9 @@ class ComparedObservations(Observations):
         self.compared = 0
 
     def observe(
-        self, cluster: Reads, rollout: FrozenJSON, viewpoint: Viewpoint, *, quiet_seconds: float
+        self, cluster: Reads, rollout: FrozenJSON, inputs: ObservationInput, *, quiet_seconds: float
     ) -> Observed:
-        seen = super().observe(cluster, rollout, viewpoint, quiet_seconds=quiet_seconds)
-        assert seen == observe(cluster, rollout, viewpoint, quiet_seconds=quiet_seconds)
+        seen = super().observe(cluster, rollout, inputs, quiet_seconds=quiet_seconds)
+        assert seen == observe(cluster, rollout, inputs, quiet_seconds=quiet_seconds)
         self.compared += 1
         return seen

@@ -1,4 +1,4 @@
-"""What the tests of reading and of writing through a `KubeCluster` share: a shop with two pods."""
+"""What the tests of reading and of writing through a `KubeCluster` share: a namespace with two pods."""
 
 from collections.abc import AsyncIterator
 

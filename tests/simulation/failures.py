@@ -33,7 +33,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class WeekOutcome:
     """What became of a week."""
 
     seed: int
@@ -45,7 +45,7 @@ class Outcome:
     cpu_seconds: float = field(default=0.0, compare=False)
 
 
-def lived(week: Week) -> Outcome:
+def lived(week: Week) -> WeekOutcome:
     """Live a week through; whatever goes wrong is in its outcome."""
     began = time.process_time()
     story, failure = week.begin(), None
@@ -61,10 +61,10 @@ def lived(week: Week) -> Outcome:
             tuple(story.log[-LAST_LINES:]),
         )
     counts = (story.releases, story.reconciles, story.writes)
-    return Outcome(week.seed, week.setup, *counts, failure, time.process_time() - began)
+    return WeekOutcome(week.seed, week.setup, *counts, failure, time.process_time() - began)
 
 
-def lived_by(seed: int) -> Outcome:
+def lived_by(seed: int) -> WeekOutcome:
     """Live through the week that a seed makes."""
     return lived(Week.of(seed))
 

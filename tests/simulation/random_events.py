@@ -65,7 +65,7 @@ def command(story: Story, chance: random.Random) -> None:
     story.say(f"command {verb}")
 
 
-def silence(story: Story, _: random.Random) -> None:
+def toggle_prometheus(story: Story, _: random.Random) -> None:
     """Prometheus stops answering, or answers again."""
     story.monitor.error = "" if story.monitor.error else "Prometheus does not answer"
 
@@ -131,7 +131,7 @@ def _weighted(percent: int, arms: list[JSON]) -> list[JSON]:
 USUAL_EVENTS = [
     RandomEvent("release", 0.06, release),
     RandomEvent("command", 0.10, command),
-    RandomEvent("silence", 0.04, silence),
+    RandomEvent("no data", 0.04, toggle_prometheus),
     RandomEvent("pause", 0.03, pause),
     RandomEvent("autoscale", 0.03, autoscale),
     RandomEvent("drain", 0.04, drain),

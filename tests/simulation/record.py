@@ -24,7 +24,7 @@ in virtual time. A week is one Rollout and at least four releases, good and bad.
 room; watches are late, answers get lost, webhooks refuse, the controller dies between two writes, Prometheus falls silent;
 people edit, command, meddle and restore from backups. After each write all invariants are asked: nobody's request is sent to
 nobody, no weight rises over evidence or onto pods that are not there, traffic goes back before status says so, no pods go that may
-still be needed, and when it is quiet again everything comes to rest, with nothing left behind.
+still be needed, and when it is quiet again everything settles, with nothing left behind.
 
 Each number on this page was written by the commands that are named here, into [reliability.json](reliability.json).
 """

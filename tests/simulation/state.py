@@ -5,7 +5,7 @@ import sys
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 
-from tests.simulation.failures import Failure, Outcome
+from tests.simulation.failures import Failure, WeekOutcome
 from tests.simulation.setups import SETUPS
 
 HEAD = [
@@ -15,7 +15,7 @@ HEAD = [
 
 
 @dataclass
-class Tally:
+class WeekCounts:
     """What was counted in the weeks of one setup."""
 
     weeks: int = 0
@@ -24,7 +24,7 @@ class Tally:
     writes: int = 0
     failures: int = 0
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: WeekOutcome) -> None:
         self.weeks += 1
         self.releases += outcome.releases
         self.reconciles += outcome.reconciles
@@ -44,7 +44,9 @@ class State:
     cpu_seconds: float = 0.0
     commits: dict[str, int] = field(default_factory=dict)
     """How many weeks were lived with which commit."""
-    tallies: dict[str, Tally] = field(default_factory=lambda: {name: Tally() for name in SETUPS})
+    counts: dict[str, WeekCounts] = field(
+        default_factory=lambda: {name: WeekCounts() for name in SETUPS}
+    )
     failures: list[Failure] = field(default_factory=list)
 
     @classmethod
@@ -66,7 +68,7 @@ class State:
     def of(cls, found: dict[str, object]) -> "State":
         """Return the state that `asdict` has made JSON of."""
         state = cls(**found)  # type: ignore[arg-type]
-        state.tallies = {name: Tally(**each) for name, each in state.tallies.items()}  # type: ignore[arg-type]
+        state.counts = {name: WeekCounts(**each) for name, each in state.counts.items()}  # type: ignore[arg-type]
         state.failures = [Failure(**each) for each in state.failures]  # type: ignore[arg-type]
         return state
 
@@ -78,18 +80,18 @@ class State:
         beside.write_text(json.dumps(asdict(self)), encoding="utf-8")
         beside.replace(file)
 
-    def add(self, outcome: Outcome, commit: str) -> None:
+    def add(self, outcome: WeekOutcome, commit: str) -> None:
         self.done += 1
         self.cpu_seconds += outcome.cpu_seconds
         self.commits[commit] = self.commits.get(commit, 0) + 1
-        self.tallies[outcome.setup].add(outcome)
+        self.counts[outcome.setup].add(outcome)
         if outcome.failure is not None:
             self.failures.append(outcome.failure)
 
     @property
     def table(self) -> str:
         """The counts, as Markdown."""
-        counts = {name: astuple(each) for name, each in self.tallies.items()}
+        counts = {name: astuple(each) for name, each in self.counts.items()}
         counts["all"] = tuple(sum(column) for column in zip(*counts.values(), strict=True))
         rows = [
             f"| {name} | {' | '.join(f'{count:,}' for count in row)} |"

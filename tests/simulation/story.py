@@ -15,7 +15,7 @@ from typing import Any
 from rollouts.controller.index import Index
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.observations import Observations
-from rollouts.controller.reconcile import Outcome, Reconciler
+from rollouts.controller.reconcile import Reconciler, ReconcileResult
 from rollouts.controller.status_store import read_status
 from rollouts.core.template import template_hash
 from rollouts.errors import Conflict, RolloutsError
@@ -25,8 +25,8 @@ from rollouts.ports import Write
 from tests.fakes.clock import HandClock
 from tests.fakes.control_loop import Told
 from tests.fakes.deployments import deployment
+from tests.fakes.discarded_notifications import DiscardedNotifications
 from tests.fakes.kubernetes import canary_weight, template
-from tests.fakes.silent import Silent
 from tests.simulation.cluster import Caches, DiedError, Present, said, written
 from tests.simulation.dataplane import LOST, NAMESPACE, doors, selected, shown
 from tests.simulation.gateway import Gateway
@@ -36,7 +36,7 @@ from tests.simulation.setups import Setup
 from tests.simulation.snapshot import KEY, strategy_of
 from tests.simulation.users import SimulatedMonitor, Users
 
-REST_SECONDS = 45.0
+SETTLE_SECONDS = 45.0
 LONGEST_TICK = 5.0
 RETRY_SECONDS = 1.0
 ENOUGH_FAILURES = 20
@@ -94,7 +94,7 @@ class Story:
             self.caches,
             self.clock,
             self.monitor,
-            Silent(Told()),
+            DiscardedNotifications(Told()),
             self._telemetry,
             quiet_seconds=2.0,
             observations=self.observations(),
@@ -309,7 +309,7 @@ class Story:
     def settle(self, seconds: float = 900.0) -> RolloutStatus:
         """Let it run until nothing is left to do; return the status."""
         end, quiet_since, step = self._in(seconds), self.clock.now(), 0.5
-        while self.clock.now() < end and quiet_since > self._in(-REST_SECONDS):
+        while self.clock.now() < end and quiet_since > self._in(-SETTLE_SECONDS):
             wrote = self.round()
             step = 0.5 if wrote else min(2 * step, LONGEST_TICK)
             if wrote or self._is_on_its_way():
@@ -384,12 +384,12 @@ def told(name: str, story: Story) -> Iterator[None]:
         raise
 
 
-def _run(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:
+def _run(coroutine: Coroutine[Any, Any, ReconcileResult]) -> ReconcileResult:
     """Run what never waits, as nothing does on a cluster in memory."""
     try:
         coroutine.send(None)
     except StopIteration as done:
-        outcome: Outcome = done.value
-        return outcome
+        result: ReconcileResult = done.value
+        return result
     coroutine.close()
     raise AssertionError("it waits for something")

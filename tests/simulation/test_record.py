@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tests.simulation.planted.patches import every_planted
 from tests.simulation.record import PAGE, Bug, Record
-from tests.simulation.state import State, Tally
+from tests.simulation.state import State, WeekCounts
 
 
 def test_the_page_is_what_was_recorded() -> None:
@@ -16,8 +16,8 @@ def test_what_is_on_the_page_was_planted() -> None:
 
 
 def test_another_record_is_another_page() -> None:
-    tallies = {"router": Tally(weeks=1234)}
-    state = State(0, wanted=5678, done=1234, commits={"abcdef0": 1234}, tallies=tallies)
+    counts = {"router": WeekCounts(weeks=1234)}
+    state = State(0, wanted=5678, done=1234, commits={"abcdef0": 1234}, counts=counts)
     found = Record(state, 100, {"a-bug": Bug("It does harm.", 7, "sizes.check", "too few")})
     assert "1,234 of 5,678 weeks" in found.page
     assert "| a-bug | It does harm. | 7 | `sizes.check`: too few |" in found.page

@@ -5,14 +5,14 @@ import multiprocessing
 from collections.abc import Iterable, Iterator
 
 from bench.leaning import quieten
-from tests.simulation.failures import Outcome, lived_by
+from tests.simulation.failures import WeekOutcome, lived_by
 
 CHUNK = 20
 YOUNG_OBJECTS = 50_000
 """After so many new objects garbage is looked for; Python's own 700 cost a twentieth of the time."""
 
 
-def outcomes(seeds: Iterable[int], workers: int) -> Iterator[Outcome]:
+def outcomes(seeds: Iterable[int], workers: int) -> Iterator[WeekOutcome]:
     """Yield the outcomes in the order of the seeds, whichever process they come from."""
     if workers == 1:
         begin()

@@ -14,7 +14,7 @@ import pytest
 
 from rollouts.bootstrap import LOST_LEADERSHIP, STOPPED, controller, prometheus
 from rollouts.controller.manifests import manifests
-from rollouts.controller.settings import Settings
+from rollouts.controller.settings import ControllerSettings
 from rollouts.core.template import template_hash
 from rollouts.errors import UsageError
 from rollouts.kube.lease import LEASE
@@ -43,11 +43,11 @@ class Cluster:
         await self.api.start()
         write_kubeconfig(self.kubeconfig, self.api.url, self._token)
         async with aiohttp.ClientSession() as session:
-            for each in [*self._installed, *self._shop()]:
+            for each in [*self._installed, *self._manifests()]:
                 async with session.post(self.api.url + path_of(each), json=each) as response:
                     assert response.status in (201, 409), await response.text()
 
-    def _shop(self) -> list[dict[str, object]]:
+    def _manifests(self) -> list[dict[str, object]]:
         return [
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
             {"apiVersion": "v1", "kind": "Service", **service()},
@@ -90,8 +90,8 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
 
 
 @pytest.fixture
-def settings(cluster: Cluster, unused_tcp_port: int) -> Settings:
-    return Settings(
+def settings(cluster: Cluster, unused_tcp_port: int) -> ControllerSettings:
+    return ControllerSettings(
         kubeconfig=cluster.kubeconfig,
         address="127.0.0.1",
         port=unused_tcp_port,
@@ -100,7 +100,7 @@ def settings(cluster: Cluster, unused_tcp_port: int) -> Settings:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[asyncio.Task[int]]:
+async def running(settings: ControllerSettings) -> AsyncIterator[asyncio.Task[int]]:
     stop = asyncio.Event()
     task = asyncio.create_task(controller(settings, stop))
     try:
@@ -112,7 +112,7 @@ async def running(settings: Settings) -> AsyncIterator[asyncio.Task[int]]:
 
 
 async def test_it_works_with_exactly_the_permissions_of_the_manifests(
-    cluster: Cluster, settings: Settings
+    cluster: Cluster, settings: ControllerSettings
 ) -> None:
     async with running(replace(settings, leader_elect=True)) as task:
         await cluster.until(lambda: cluster.replica_sets() == 1)
@@ -131,7 +131,7 @@ async def test_it_works_with_exactly_the_permissions_of_the_manifests(
 
 
 async def test_of_two_controllers_one_works(
-    cluster: Cluster, settings: Settings, unused_tcp_port_factory: Callable[[], int]
+    cluster: Cluster, settings: ControllerSettings, unused_tcp_port_factory: Callable[[], int]
 ) -> None:
     leader = replace(settings, leader_elect=True)
     standby = replace(leader, port=unused_tcp_port_factory())
@@ -147,7 +147,7 @@ async def test_of_two_controllers_one_works(
 
 
 async def test_a_replica_set_of_somebody_else_is_named_and_not_fought_over(
-    cluster: Cluster, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, settings: ControllerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has the name that ours needs, but not the label by which the caches know ours."""
     monkeypatch.setattr("rollouts.kube.cluster.UNSEEN_SECONDS", 0.2)
@@ -168,7 +168,7 @@ async def test_a_replica_set_of_somebody_else_is_named_and_not_fought_over(
 
 
 async def test_a_port_that_is_taken_is_a_mistake_of_the_user(
-    cluster: Cluster, settings: Settings
+    cluster: Cluster, settings: ControllerSettings
 ) -> None:
     async with running(settings):
         await cluster.until(lambda: cluster.replica_sets() == 1)
@@ -176,7 +176,7 @@ async def test_a_port_that_is_taken_is_a_mistake_of_the_user(
             await controller(settings, asyncio.Event())
 
 
-async def test_a_missing_kubeconfig_is_a_mistake_of_the_user(settings: Settings) -> None:
+async def test_a_missing_kubeconfig_is_a_mistake_of_the_user(settings: ControllerSettings) -> None:
     missing = replace(settings, kubeconfig=Path("/nowhere/kubeconfig"))
 
     with pytest.raises(UsageError, match="no kubeconfig"):
@@ -184,7 +184,9 @@ async def test_a_missing_kubeconfig_is_a_mistake_of_the_user(settings: Settings)
 
 
 def test_a_token_that_cannot_be_read_is_a_mistake_of_the_user(tmp_path: Path) -> None:
-    settings = Settings(prometheus_url="http://x", prometheus_token_file=tmp_path / "absent")
+    settings = ControllerSettings(
+        prometheus_url="http://x", prometheus_token_file=tmp_path / "absent"
+    )
 
     with pytest.raises(UsageError, match="token"):
         prometheus(settings)
@@ -221,14 +223,14 @@ def test_settings_of_prometheus_that_do_not_go_together_are_refused(
         name: tmp_path / str(value) if name.endswith("_file") else value
         for name, value in changes.items()
     }
-    settings = replace(Settings(prometheus_url="http://x"), **values)  # type: ignore[arg-type]
+    settings = replace(ControllerSettings(prometheus_url="http://x"), **values)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=words):
         prometheus(settings)
 
 
 def test_settings_do_not_show_what_may_be_secret() -> None:
     url = "http://shop:sesame@prometheus"
-    settings = Settings(
+    settings = ControllerSettings(
         prometheus_url=url, prometheus_headers={"X": "sesame"}, notify_webhook=f"{url}/sesame"
     )
     assert "sesame" not in repr(settings)
@@ -240,8 +242,8 @@ def test_a_failure_is_logged_without_the_variables_that_it_went_through(log_form
     code = f"""if True:
         import structlog
         from rollouts.bootstrap import configure_logging
-        from rollouts.controller.settings import Settings
-        configure_logging(Settings(log_format={log_format!r}))
+        from rollouts.controller.settings import ControllerSettings
+        configure_logging(ControllerSettings(log_format={log_format!r}))
         def fail(headers):
             raise ValueError("something went wrong")
         try:

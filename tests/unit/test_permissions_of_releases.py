@@ -9,7 +9,7 @@ import pytest
 from rollouts.sandbox.apiserver.audit import AuditEntry
 from tests import permissions
 from tests.groups import RELEASES
-from tests.permissions import OUTPUT, UNUSED, Permission, Plugin, complaints, granted, needed
+from tests.permissions import OUTPUT, UNUSED, Permission, Plugin, granted, mismatches, needed
 
 SERVICES = ("", "services", "create")
 SECRETS = ("", "secrets", "get")
@@ -31,20 +31,20 @@ def entry(verb: str, status: int, subresource: str = "") -> AuditEntry:
 
 
 def test_a_suite_that_uses_what_is_granted_has_nothing_to_say() -> None:
-    assert complaints(granted() - UNUSED, set(), whole=True) == []
+    assert mismatches(granted() - UNUSED, set(), whole=True) == []
 
 
 def test_what_no_release_uses_is_said_once_all_were_made() -> None:
     used = granted() - UNUSED - {SERVICES}
-    assert complaints(used, set(), whole=True) == ["create services is granted, and never used"]
-    assert complaints(used, set(), whole=False) == []
+    assert mismatches(used, set(), whole=True) == ["create services is granted, and never used"]
+    assert mismatches(used, set(), whole=False) == []
 
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_what_was_refused_for_want_of_a_permission_is_always_said(whole: bool) -> None:
     used = granted() - UNUSED
-    assert complaints(used, {SECRETS}, whole=whole) == ["get secrets is not granted"]
-    assert complaints(used, {SERVICES}, whole=whole) == [], "a quota refuses what is granted"
+    assert mismatches(used, {SECRETS}, whole=whole) == ["get secrets is not granted"]
+    assert mismatches(used, {SERVICES}, whole=whole) == [], "a quota refuses what is granted"
 
 
 def test_an_apply_that_makes_an_object_needs_two() -> None:

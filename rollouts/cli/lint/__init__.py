@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from rollouts.cli.lint.located import Located, Position
+from rollouts.cli.lint.located_finding import LocatedFinding, Position
 from rollouts.cli.output import ReportFormat, ReportOutputOption, emit, plain
-from rollouts.cli.session import Session, Settings, complete_rollout, run_verb
+from rollouts.cli.session import GlobalOptions, Session, complete_rollout, run_verb
 from rollouts.errors import UsageError
 from rollouts.model.finding import Finding
 
@@ -48,7 +48,7 @@ PrometheusOption = Annotated[
 
 
 def lint(
-    settings: Settings,
+    settings: GlobalOptions,
     *,
     files: FilesArgument = None,
     filename: MoreFilesOption = None,
@@ -86,7 +86,7 @@ def lint(
             texts[file] = _text(file)
         except UsageError as error:
             finding = Finding("error", "", str(error).removeprefix(f"{file}: "))
-            found.append(Located(file, Position(), finding))
+            found.append(LocatedFinding(file, Position(), finding))
     if live:
         # What holds between objects is looked for in the cluster, with the files' laid over it.
         found += [each for each in findings_in(texts, alone=True) if not _is_unchecked(each)]
@@ -98,12 +98,12 @@ def lint(
     return _report(found, output)
 
 
-def _is_unchecked(found: Located) -> bool:
+def _is_unchecked(found: LocatedFinding) -> bool:
     """Return whether it only says that an object of another kind is not checked by itself."""
     return (found.finding.severity, found.finding.field) == ("note", "kind")
 
 
-def _report(found: list[Located], output: ReportFormat) -> int:
+def _report(found: list[LocatedFinding], output: ReportFormat) -> int:
     """Print what was found, and return the exit status."""
     errors = sum(each.finding.severity == "error" for each in found)
     warnings = sum(each.finding.severity == "warning" for each in found)
@@ -118,20 +118,20 @@ def _report(found: list[Located], output: ReportFormat) -> int:
 
 
 def _live_findings(
-    settings: Settings, name: str, texts: dict[str, str], prometheus: str
-) -> list[Located]:
+    settings: GlobalOptions, name: str, texts: dict[str, str], prometheus: str
+) -> list[LocatedFinding]:
     """Return what is found around a Rollout in the cluster, with the files' objects laid over it."""
     from rollouts.cli.lint.documents import read  # noqa: PLC0415 - brings yaml
     from rollouts.cli.lint.live import live_findings  # noqa: PLC0415 - brings pydantic
 
     written = [document.content for file in texts for document in read(texts[file], file)[0]]
-    found: list[Located] = []
+    found: list[LocatedFinding] = []
 
     async def looked(session: Session, **_: Any) -> int:
         ref = session.rollout(name)
         place = f"{ref.namespace}/{ref.name}"
         looked_at = await live_findings(session.requests, ref, written, prometheus)
-        found.extend(Located(place, None, finding) for finding in looked_at)
+        found.extend(LocatedFinding(place, None, finding) for finding in looked_at)
         return 0
 
     run_verb(looked, settings, {})

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from rollouts.cli.lint.located import Located, Position
+from rollouts.cli.lint.located_finding import LocatedFinding, Position
 from rollouts.model.finding import Finding
 
 _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
@@ -26,9 +26,9 @@ class Document:
     content: Any
     node: yaml.Node
 
-    def locate(self, finding: Finding) -> Located:
+    def locate(self, finding: Finding) -> LocatedFinding:
         """Return the finding where its field stands."""
-        return Located(self.file, self.position(finding.field), finding)
+        return LocatedFinding(self.file, self.position(finding.field), finding)
 
     def position(self, field: str) -> Position:
         """Return where `field` stands, or the nearest that exists around it."""
@@ -68,10 +68,10 @@ MOST_NODES = 200_000
 """More than this no object of Kubernetes has; a few lines of aliases can stand for billions."""
 
 
-def read(text: str, file: str) -> tuple[list[Document], list[Located]]:
+def read(text: str, file: str) -> tuple[list[Document], list[LocatedFinding]]:
     """Return the documents up to the first syntax error, items of a List one by one, and what is no YAML."""
     documents: list[Document] = []
-    faults: list[Located] = []
+    faults: list[LocatedFinding] = []
     loader: _Loader | None = None
     try:
         loader = _Loader(text)
@@ -130,11 +130,11 @@ def _items(document: Document) -> list[Document]:
     ]
 
 
-def _error(file: str, at: Position, message: str, field: str = "") -> Located:
-    return Located(file, at, Finding("error", "", message, field))
+def _error(file: str, at: Position, message: str, field: str = "") -> LocatedFinding:
+    return LocatedFinding(file, at, Finding("error", "", message, field))
 
 
-def _twice(file: str, node: yaml.Node, path: str = "") -> Iterator[Located]:
+def _twice(file: str, node: yaml.Node, path: str = "") -> Iterator[LocatedFinding]:
     """Yield keys that stand twice in one mapping: the first would be lost silently."""
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):

@@ -8,11 +8,11 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
 from rollouts.cli.lint.documents import Document, read
-from rollouts.cli.lint.located import Located, Position
-from rollouts.cli.lint.neighbours import Neighbours
-from rollouts.cli.lint.readable_part import errors_in, readable_part
+from rollouts.cli.lint.file_preflight import FilePreflight
+from rollouts.cli.lint.located_finding import LocatedFinding, Position
 from rollouts.cli.lint.spec import spec_findings
 from rollouts.cli.lint.spelling import did_you_mean
+from rollouts.cli.lint.valid_part import errors_in, valid_part
 from rollouts.controller.preflight.snapshot import KINDS
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import GROUP, JSON, ROLLOUT, VERSION
@@ -26,18 +26,18 @@ METADATA = (
     *("deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink"),
 )
 """The fields that the metadata of any object may have."""
-_NEIGHBOURS = {(kind.group, kind.name) for kind in KINDS}
+_LINTED_KINDS = {(kind.group, kind.name) for kind in KINDS}
 """The kinds that are checked together with a Rollout."""
 
 
-def findings_in(texts: dict[str, str], *, alone: bool = False) -> list[Located]:
+def findings_in(texts: dict[str, str], *, alone: bool = False) -> list[LocatedFinding]:
     """
     Return what is found in these files (text by name), in their order.
 
     `alone`: of each document only what is wrong in it by itself.
     """
     documents: list[Document] = []
-    found: list[Located] = []
+    found: list[LocatedFinding] = []
     names = {file: "<stdin>" if file == "-" else file for file in texts}
     for file, text in texts.items():
         read_here, faults = read(text, names[file])
@@ -45,36 +45,36 @@ def findings_in(texts: dict[str, str], *, alone: bool = False) -> list[Located]:
         found += faults
         if not read_here and not faults:
             nothing = Finding("note", "", "the file has no YAML document")
-            found.append(Located(names[file], Position(), nothing))
-    neighbours = None if alone else Neighbours(documents)
+            found.append(LocatedFinding(names[file], Position(), nothing))
+    preflight = None if alone else FilePreflight(documents)
     for document in documents:
-        found += (document.locate(each) for each in _of_document(document, neighbours))
-    found += neighbours.malformed() if neighbours is not None else ()
+        found += (document.locate(each) for each in _of_document(document, preflight))
+    found += preflight.malformed() if preflight is not None else ()
     order = {name: index for index, name in enumerate(names.values())}
     found.sort(key=lambda each: (order[each.place], each.position or Position()))
     return found
 
 
-def _of_document(document: Document, neighbours: Neighbours | None) -> Iterator[Finding]:
+def _of_document(document: Document, preflight: FilePreflight | None) -> Iterator[Finding]:
     content = document.content
     if not isinstance(content, dict) or not isinstance(content.get("kind"), str):
         yield Finding("error", "", "is missing: this is no Kubernetes object", "kind")
     elif content["kind"] != ROLLOUT.name or _is_foreign(content.get("apiVersion")):
         yield _unchecked(content)
-        if _kind_of(content) in _NEIGHBOURS:
+        if _kind_of(content) in _LINTED_KINDS:
             yield from _metadata(content)
     else:
         yield from _head(content)
         yield from _metadata(content)
         yield from _unknown(mapping(content.get("metadata")), METADATA, "metadata.")
-        yield from _of_rollout(without_nulls(content), neighbours)
+        yield from _of_rollout(without_nulls(content), preflight)
 
 
-def _of_rollout(content: JSON, neighbours: Neighbours | None) -> Iterator[Finding]:
+def _of_rollout(content: JSON, preflight: FilePreflight | None) -> Iterator[Finding]:
     yield from errors_in(content)
-    part = readable_part(content)
+    part = valid_part(content)
     if part is not None:
-        around = neighbours.findings(part) if neighbours is not None else ()
+        around = preflight.findings(part) if preflight is not None else ()
         found = (*around, *spec_findings(part.spec))
         yield from (each for each in found if part.speaks_of(each.field))
 

@@ -6,12 +6,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from rollouts.cli.lint.neighbours import around, malformed_object
-from rollouts.cli.lint.readable_part import errors_in, readable_part
+from rollouts.cli.lint.file_preflight import malformed_object, preflight_findings
 from rollouts.cli.lint.series import series_findings
 from rollouts.cli.lint.spec import spec_findings
+from rollouts.cli.lint.valid_part import errors_in, valid_part
 from rollouts.cli.session import Requests
-from rollouts.controller.preflight.snapshot import KINDS, Snapshot
+from rollouts.controller.preflight.snapshot import KINDS, ClusterSnapshot
 from rollouts.controller.watches import WATCHED
 from rollouts.errors import Forbidden, NotFound
 from rollouts.kube.paths import EARLIER_VERSIONS
@@ -53,10 +53,10 @@ async def live_findings(
         for kind, why in sorted(cluster.hidden.items())
         if not _is_of_others(kind, rollout)
     ]
-    wrong, part = errors_in(rollout), readable_part(rollout)
+    wrong, part = errors_in(rollout), valid_part(rollout)
     if part is None:
         return [*unseen, *wrong]
-    found, malformed = around(cluster, ref, part.spec)
+    found, malformed = preflight_findings(cluster, ref, part.spec)
     series = await series_findings(prometheus, rollout, part.spec) if prometheus else []
     told = [
         *map(malformed_object, malformed),
@@ -67,7 +67,7 @@ async def live_findings(
     return [*unseen, *wrong, *(each for each in told if part.speaks_of(each.field))]
 
 
-def _holds(found: Finding, cluster: Snapshot, malformed: Sequence[Ref]) -> bool:
+def _holds(found: Finding, cluster: ClusterSnapshot, malformed: Sequence[Ref]) -> bool:
     """Return whether it is known all that it rests on, and it is of no object that can't be read."""
     return found.absent not in malformed and cluster.knows_all(found.rests_on)
 
@@ -86,10 +86,10 @@ def _is_of_others(kind: Kind, rollout: FrozenJSON) -> bool:
     return bool(readers) and not named
 
 
-async def _read(requests: Requests, namespace: str) -> Snapshot:
+async def _read(requests: Requests, namespace: str) -> ClusterSnapshot:
     """Return the namespace's objects; the kinds that may not be read are hidden."""
     answers = await asyncio.gather(*(_select(requests, kind, namespace) for kind in KINDS))
-    cluster = Snapshot()
+    cluster = ClusterSnapshot()
     for kind, (version, objects, why) in zip(KINDS, answers, strict=True):
         cluster.add(kind, objects)
         if why:

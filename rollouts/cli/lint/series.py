@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from rollouts.analysis.series_check import SeriesCheck, check_series
 from rollouts.bootstrap import prometheus
-from rollouts.controller.settings import Settings
+from rollouts.controller.settings import ControllerSettings
 from rollouts.controller.status_store import read_status
 from rollouts.errors import RolloutsError
 from rollouts.model.finding import Finding
@@ -21,7 +21,7 @@ async def series_findings(url: str, rollout: FrozenJSON, spec: RolloutSpec) -> l
         return [Finding("note", "", why)]
     metadata = rollout["metadata"]
     key, stable = Key(metadata["namespace"], metadata["name"]), status.stable_revision
-    source = prometheus(Settings(prometheus_url=url))
+    source = prometheus(ControllerSettings(prometheus_url=url))
     try:
         seen = await check_series(source, key, spec, stable, datetime.now(UTC))
     except RolloutsError as error:

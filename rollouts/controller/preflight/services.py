@@ -32,7 +32,7 @@ def service_findings(context: PreflightContext) -> Iterator[Finding]:
     for service, labels in context.services():
         yield from about(context.field_of(service), _of_service(context, service, labels))
     yield from _differences(context)
-    yield from _left_behind(context)
+    yield from _still_bound(context)
 
 
 def _of_service(
@@ -62,7 +62,7 @@ def _of_service(
     yield from _ports(context, service)
 
 
-def _left_behind(context: PreflightContext) -> Iterator[Finding]:
+def _still_bound(context: PreflightContext) -> Iterator[Finding]:
     """
     Yield the Services that select one revision of this Rollout, that nobody's spec names, and that can't be given back.
 

@@ -16,7 +16,7 @@ KINDS = tuple(kind for kind in WATCHED if kind != CRD)
 _BY_NAME = {(kind.group, kind.name): kind for kind in KINDS}
 
 
-class Snapshot:
+class ClusterSnapshot:
     """
     The port `Cluster` over objects that are given; of two with one name the later counts.
 
@@ -77,9 +77,9 @@ class Snapshot:
             for namespace, name in objects
         ]
 
-    def without(self, *refs: Ref) -> "Snapshot":
+    def without(self, *refs: Ref) -> "ClusterSnapshot":
         """Return a snapshot of its own that has the same objects but these."""
-        other, left_out = Snapshot(), set(refs)
+        other, left_out = ClusterSnapshot(), set(refs)
         other.hidden = self.hidden
         for kind, objects in self._objects.items():
             kept = (obj for name, obj in objects.items() if Ref(kind, *name) not in left_out)

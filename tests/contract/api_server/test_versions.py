@@ -143,7 +143,7 @@ async def test_a_watch_tells_what_happened_since_in_order(wire: Wire) -> None:
 @pytest.mark.nightly
 async def test_a_watch_that_has_nothing_to_tell_gets_a_bookmark_every_minute(wire: Wire) -> None:
     """
-    A silence for longer means that something is wrong (`SILENT_SECONDS`).
+    Nothing for longer means that something is wrong (`SILENT_SECONDS`).
 
     On a real server only once anything at all has happened, which it hears of by a list that is up to date.
     """

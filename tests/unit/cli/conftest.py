@@ -11,7 +11,7 @@ import pytest
 
 from rollouts.backoff import Backoff
 from rollouts.cli.main import run
-from rollouts.cli.session import Settings
+from rollouts.cli.session import GlobalOptions
 from rollouts.errors import Conflict, RolloutsError
 from rollouts.kube.api_errors import api_error
 from rollouts.model import merge_patch
@@ -22,7 +22,7 @@ from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 class FakeRequests:
     """
     Objects by kind. `script` holds what a watch yields after the present state, one by one:
-    a new object, None (deleted) or an error; after that the watch goes on in silence.
+    a new object, None (deleted) or an error; after that the watch goes on without a change.
     """
 
     objects: dict[str, list[JSON]] = field(default_factory=dict)
@@ -135,12 +135,12 @@ def rollouts(
     monkeypatch.setattr("rollouts.cli.watch_rollout.BACKOFF", Backoff(0.0, 0.0))
 
     @asynccontextmanager
-    async def connect(_settings: Settings) -> AsyncIterator[FakeRequests]:
+    async def connect(_settings: GlobalOptions) -> AsyncIterator[FakeRequests]:
         yield cluster
 
     def call(*arguments: str, **_: Any) -> Ran:
         capsys.readouterr()
-        code = run(_strings(arguments), Settings(connect=connect))
+        code = run(_strings(arguments), GlobalOptions(connect=connect))
         printed = capsys.readouterr()
         return Ran(code, printed.out, printed.err)
 

@@ -14,8 +14,8 @@ from rollouts.cli import main
 from rollouts.cli.controller import OPTIONS, controller_settings
 from rollouts.cli.demo import findings, result_table
 from rollouts.cli.main import program_name
-from rollouts.cli.session import Settings, complete_rollout
-from rollouts.controller.settings import Settings as ControllerSettings
+from rollouts.cli.session import GlobalOptions, complete_rollout
+from rollouts.controller.settings import ControllerSettings
 from rollouts.errors import Unavailable, UsageError
 from rollouts.sandbox.release_report import Release, went_well
 from tests.unit.cli.conftest import FakeRequests, Ran
@@ -149,13 +149,13 @@ def test_names_are_completed_and_a_silent_cluster_disturbs_nobody(
     class FakeContext:
         params: dict[str, Any] = {}  # noqa: RUF012 - a stand-in
 
-        def __init__(self, given: Settings) -> None:
+        def __init__(self, given: GlobalOptions) -> None:
             self.given = given
 
-        def find_object(self, _type: type[Settings]) -> Settings:
+        def find_object(self, _type: type[GlobalOptions]) -> GlobalOptions:
             return self.given
 
-    settings = Settings(connect=rollouts.connect)  # type: ignore[attr-defined]
+    settings = GlobalOptions(connect=rollouts.connect)  # type: ignore[attr-defined]
     cluster.add("Rollout", rollout(1, healthy(1)), rollout(1, name="cart"))
     complete()
     cluster.broken = Unavailable("no answer")
@@ -215,6 +215,6 @@ def test_an_installation_without_the_sandbox_says_what_to_install(
         raise ModuleNotFoundError("No module named 'cel'", name="cel")
 
     monkeypatch.setattr("rollouts.sandbox.environment.Sandbox", sandbox)
-    code = main.run(["sandbox", "up", "--dir", str(tmp_path)], Settings())
+    code = main.run(["sandbox", "up", "--dir", str(tmp_path)], GlobalOptions())
     assert code == 1
     assert "the sandbox is not installed" in capsys.readouterr().err

@@ -153,7 +153,7 @@ def patch_of(field: str, value: Any) -> JSON:
 
 
 def put_beside(cluster: FakeCluster) -> None:
-    """Put another Ingress, and another Service with an Ingress of its own, beside the shop's."""
+    """Put another Ingress, and another Service with an Ingress of its own, beside the Rollout's."""
     other = service()
     other["metadata"]["name"] = "other"
     cluster.put(SERVICE, other)
@@ -230,8 +230,8 @@ _OF_A_DEPLOYMENT = ("adopting", "giving back")
 _KNOWN: dict[str, ControlLoop] = {}
 
 
-async def shop_in(phase: str, field: str) -> tuple[str, ControlLoop]:
-    """Return a shop of its own in a phase, with a strategy that has the field; and what tells it from others."""
+async def loop_in(phase: str, field: str) -> tuple[str, ControlLoop]:
+    """Return a loop of its own in a phase, with a strategy that has the field; and what tells it from others."""
     adopted = phase in _OF_A_DEPLOYMENT or field in ("workloadRef", "revertOnDeletion")
     ways = {"strategy.blueGreen": BLUE_GREEN}
     ways |= {f"strategy.canary.{each}": BY_PODS for each in ("maxSurge", "maxUnavailable")}

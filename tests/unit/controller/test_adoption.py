@@ -20,7 +20,7 @@ from tests.fakes.control_loop import KEY
 from tests.fakes.deployments import deployment
 from tests.fakes.kubernetes import canary_weight, selected
 from tests.fakes.traffic import shares
-from tests.unit.controller.test_crashes import FragileShop
+from tests.unit.controller.test_crashes import CrashingLoop
 
 
 @pytest.fixture
@@ -140,13 +140,13 @@ async def test_whatever_the_strategy_what_is_not_promoted_is_not_given_back(
     assert loop.workload["status"]["availableReplicas"] == 4
 
 
-class FragileAdoption(AdoptingControlLoop, FragileShop):
+class CrashingAdoption(AdoptingControlLoop, CrashingLoop):
     """One whose controller dies after any write that a test names."""
 
 
 @pytest.mark.parametrize("crash_after", range(1, 13))
 async def test_it_is_given_back_by_whoever_comes_next(crash_after: int) -> None:
-    loop = FragileAdoption()
+    loop = CrashingAdoption()
     await loop.adopted()
     loop.release("shop:2")
     await loop.until(lambda: canary_weight(loop.cluster) == 25)
@@ -162,7 +162,7 @@ async def test_it_is_given_back_by_whoever_comes_next(crash_after: int) -> None:
 @pytest.mark.parametrize("crash_after", range(1, 7))
 @pytest.mark.parametrize("scale_down", ["onSuccess", "progressively"])
 async def test_it_is_adopted_by_whoever_comes_next(scale_down: str, crash_after: int) -> None:
-    loop = FragileAdoption()
+    loop = CrashingAdoption()
     loop.writes_left = crash_after
     await loop.adopted(workloadRef={"scaleDown": scale_down})
     await loop.until(lambda: loop.status["phase"] == "Healthy")

@@ -19,24 +19,24 @@ class CrashError(Exception):
     """The process is gone."""
 
 
-class FragileShop(ControlLoop):
-    """A shop whose controller dies right after its k-th write, and that checks every write."""
+class CrashingLoop(ControlLoop):
+    """A loop whose controller dies right after its k-th write, and that checks every write."""
 
     def __init__(self) -> None:
         super().__init__()
         self.writes_left: int | None = None
         self.guarded = False
         self._write = self.cluster.write
-        self.cluster.write = self._fragile_write  # type: ignore[method-assign]
+        self.cluster.write = self._crashing_write  # type: ignore[method-assign]
 
-    async def _fragile_write(self, write: Write) -> None:
+    async def _crashing_write(self, write: Write) -> None:
         before = len(self.cluster.writes)
         await self._write(write)
         if len(self.cluster.writes) == before:
             return
         if self.guarded:
-            for complaint in complaints(self):
-                raise AssertionError(f"{complaint} after {write}")
+            for violation in violations(self):
+                raise AssertionError(f"{violation} after {write}")
         if self.writes_left is not None:
             self.writes_left -= 1
             if self.writes_left == 0:
@@ -54,7 +54,7 @@ class FragileShop(ControlLoop):
             return await super().round()
 
 
-def complaints(loop: ControlLoop) -> Iterator[str]:
+def violations(loop: ControlLoop) -> Iterator[str]:
     weight = canary_weight(loop.cluster)
     canary = loop.cluster.get(Ref(SERVICE, "shop", "checkout-canary"))
     if weight and (canary is None or not ready_pods(loop, canary["spec"]["selector"])):
@@ -76,7 +76,7 @@ def ready_pods(loop: ControlLoop, selector: dict[str, str]) -> int:
     )
 
 
-async def released(loop: FragileShop, image: str, crash_after: int | None) -> None:
+async def released(loop: CrashingLoop, image: str, crash_after: int | None) -> None:
     await loop.deployed()
     loop.guarded = True
     loop.cluster.writes.clear()
@@ -89,8 +89,8 @@ def ended(loop: ControlLoop) -> bool:
     return settled and loop.status["currentRevision"]["number"] == 2
 
 
-async def good_release(crash_after: int | None) -> FragileShop:
-    loop = FragileShop()
+async def good_release(crash_after: int | None) -> CrashingLoop:
+    loop = CrashingLoop()
     await released(loop, "shop:2", crash_after)
     await loop.until(lambda: ended(loop) and "Promoted" in loop.reasons())
     await loop.run(10)
@@ -98,8 +98,8 @@ async def good_release(crash_after: int | None) -> FragileShop:
     return loop
 
 
-async def bad_release(crash_after: int | None) -> FragileShop:
-    loop = FragileShop()
+async def bad_release(crash_after: int | None) -> CrashingLoop:
+    loop = CrashingLoop()
     await released(loop, "shop:2", crash_after)
     await loop.until(lambda: canary_weight(loop.cluster) == 25)
     loop.monitor.failures = 80
@@ -111,18 +111,20 @@ async def bad_release(crash_after: int | None) -> FragileShop:
 
 @pytest.mark.parametrize("release", [good_release, bad_release])
 async def test_a_crash_between_any_two_writes_changes_nothing_of_the_outcome(
-    release: Callable[[int | None], Awaitable[FragileShop]],
+    release: Callable[[int | None], Awaitable[CrashingLoop]],
 ) -> None:
     whole = await release(None)
-    expected = (shop_end(whole), whole.status["stableRevision"]["number"])
+    expected = (service_sizes(whole), whole.status["stableRevision"]["number"])
 
     for crash_after in range(1, len(whole.cluster.writes) + 1):
         loop = await release(crash_after)
 
-        assert (shop_end(loop), loop.status["stableRevision"]["number"]) == expected, crash_after
+        assert (service_sizes(loop), loop.status["stableRevision"]["number"]) == expected, (
+            crash_after
+        )
 
 
-def shop_end(loop: ControlLoop) -> dict[str, tuple[str, int]]:
+def service_sizes(loop: ControlLoop) -> dict[str, tuple[str, int]]:
     """Return what every Service selects, by image, and how many pods that is."""
     images = {}
     for service in loop.cluster.select(SERVICE, "shop"):

@@ -1,4 +1,4 @@
-"""Another strategy, Service or router: at rest it comes into force, in the middle it waits for a person."""
+"""Another strategy, Service or router: when settled it comes into force, in the middle it waits for a person."""
 
 import json
 from collections.abc import Mapping
@@ -259,7 +259,7 @@ async def test_what_goes_over_by_itself_needs_no_second_promote(loop: ControlLoo
     assert loop.status["phase"] == "Progressing"
 
 
-async def test_at_rest_it_costs_one_write_to_know_another_spec(loop: ControlLoop) -> None:
+async def test_when_settled_it_costs_one_write_to_know_another_spec(loop: ControlLoop) -> None:
     await deployed(loop, CANARY)
     loop.cluster.writes.clear()
     loop.edit(goes_by(BLUE_GREEN))
@@ -268,7 +268,9 @@ async def test_at_rest_it_costs_one_write_to_know_another_spec(loop: ControlLoop
     assert "template" not in loop.status["effectiveSpec"]
 
 
-async def test_at_rest_a_share_of_the_pods_is_simply_left_for_a_router(loop: ControlLoop) -> None:
+async def test_when_settled_a_share_of_the_pods_is_simply_left_for_a_router(
+    loop: ControlLoop,
+) -> None:
     await waiting(loop, BY_PODS)
     loop.command('{"id": "1", "verb": "promote-full"}')
     await loop.until(lambda: "Promoted" in loop.reasons())

@@ -8,7 +8,7 @@ from rollouts.controller.status_store import read_status
 from rollouts.core.world import under_way
 from tests.fakes.control_loop import ControlLoop
 from tests.fakes.traffic import routing_objects, shares
-from tests.unit.controller.edits import EDITS, PHASES, fields, patch_of, shop_in
+from tests.unit.controller.edits import EDITS, PHASES, fields, loop_in, patch_of
 
 MOMENTS = (0.0, 1, 1, 3, 10, 60)
 """How much time passes, tick by tick, after an edit."""
@@ -69,7 +69,7 @@ async def ends(loop: ControlLoop) -> bool:
 async def test_an_edit_promotes_nothing_leaves_nothing_and_says_what_it_waits_for(
     phase: str, field: str, value: Any
 ) -> None:
-    key, loop = await shop_in(phase, field)
+    key, loop = await loop_in(phase, field)
     hash_ = loop.status["currentRevision"]["hash"]
     usual = await without_an_edit(key, loop, hash_)
 

@@ -40,7 +40,7 @@ async def released_once(loop: ControlLoop, way: JSON) -> None:
 
 
 @pytest.mark.parametrize("way", [CANARY, PREVIEWED], ids=["canary", "preview"])
-async def test_at_rest_it_follows_with_one_write(loop: ControlLoop, way: JSON) -> None:
+async def test_when_settled_it_follows_with_one_write(loop: ControlLoop, way: JSON) -> None:
     await released_once(loop, way)
     loop.cluster.writes.clear()
     changed(loop)

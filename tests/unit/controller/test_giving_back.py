@@ -115,7 +115,7 @@ async def test_a_deployment_that_goes_on_the_way_back_is_waited_for_no_longer(
     assert not loop.rollout["metadata"]["finalizers"]
 
 
-@pytest.mark.parametrize("release", [False, True], ids=["at-rest", "in-a-release"])
+@pytest.mark.parametrize("release", [False, True], ids=["settled", "in-a-release"])
 async def test_a_namespace_that_goes_is_not_held_up(
     loop: AdoptingControlLoop, release: bool
 ) -> None:

@@ -11,7 +11,7 @@ from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.kubernetes import canary_weight, selected
 
 WRONG = {"spec": {"replicaz": 3}}
-COMPLAINT = "spec.replicaz: unknown field; did you mean replicas?"
+ERROR = "spec.replicaz: unknown field; did you mean replicas?"
 
 
 async def under_way(loop: ControlLoop) -> ControlLoop:
@@ -73,7 +73,7 @@ async def test_a_release_whose_spec_became_invalid_can_still_be_rolled_back(
     assert {"InvalidSpec", "Aborted"} <= holding(loop)
     await loop.run(30)
     rolled_back = loop.status["history"][-1]["message"]
-    assert loop.status["message"] == f"{COMPLAINT}; by the last valid spec: {rolled_back}"
+    assert loop.status["message"] == f"{ERROR}; by the last valid spec: {rolled_back}"
     assert canary_weight(loop.cluster) is None
     assert sizes(loop) == [0, 4]
     loop.edit({"spec": {"replicaz": None}})
@@ -173,7 +173,7 @@ async def test_a_release_that_was_rolled_back_says_so_after_what_is_wrong(
     before = loop.status["message"]
     loop.edit(WRONG)
     await loop.run(3)
-    assert loop.status["message"] == f"{COMPLAINT}; by the last valid spec: {before}"
+    assert loop.status["message"] == f"{ERROR}; by the last valid spec: {before}"
     assert reasons_of(loop, "Ready", "Stalled") == {"RolledBack"}
     loop.cluster.writes.clear()
     await loop.run(60, tick=5)
@@ -199,7 +199,7 @@ async def test_another_template_begins_nothing_while_the_spec_is_invalid(
     assert stable["images"] == [image]
 
 
-async def test_at_rest_what_runs_goes_on(loop: ControlLoop) -> None:
+async def test_when_settled_what_runs_goes_on(loop: ControlLoop) -> None:
     await loop.deployed()
     stable = loop.status["stableRevision"]["hash"]
     loop.edit(WRONG)
@@ -221,7 +221,7 @@ async def test_at_rest_what_runs_goes_on(loop: ControlLoop) -> None:
     assert sizes(loop) == [6], "what is no number changes nothing"
 
 
-async def test_a_trap_and_an_invalid_spec_are_said_once(loop: ControlLoop) -> None:
+async def test_a_finding_and_an_invalid_spec_are_said_once(loop: ControlLoop) -> None:
     await loop.deployed()
     loop.edit(WRONG)
     await loop.run(3)
@@ -299,6 +299,6 @@ async def test_an_invalid_spec_that_is_looked_at_again_and_again_holds_no_more_i
 
 def frames_held(loop: ControlLoop) -> int:
     """Return how many frames the remembered error keeps, with all that is in them."""
-    error = loop.reconciler.parsed.written(loop.rollout).spec
+    error = loop.reconciler.parse_cache.spec(loop.rollout).spec
     assert isinstance(error, InvalidSpec)
     return len(list(walk_tb(error.__traceback__)))

@@ -9,7 +9,7 @@ from rollouts.model.kinds import HASH_LABEL, JSON, REPLICA_SET, ROLLOUT, SERVICE
 from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.kubernetes import Kubernetes, rollout, selected, service, template
 from tests.fakes.traffic import endpoints, shares
-from tests.unit.controller.test_crashes import FragileShop
+from tests.unit.controller.test_crashes import CrashingLoop
 from tests.unit.controller.test_edited_strategy import (
     BLUE_GREEN,
     BY_PODS,
@@ -71,7 +71,7 @@ async def promoted(loop: ControlLoop) -> None:
 
 
 @pytest.mark.parametrize(("old", "new", "names"), CHANGES)
-@pytest.mark.parametrize("at_once", [True, False], ids=["with a new image", "at rest"])
+@pytest.mark.parametrize("at_once", [True, False], ids=["with a new image", "settled"])
 async def test_it_is_given_back_and_nobodys_request_is_lost(
     loop: ControlLoop, old: JSON, new: JSON, names: list[str], at_once: bool
 ) -> None:
@@ -243,7 +243,7 @@ async def test_a_controller_that_comes_later_goes_on(loop: ControlLoop) -> None:
 
 @pytest.mark.parametrize("writes", range(1, 16))
 async def test_wherever_the_controller_dies_its_successor_gives_them_back(writes: int) -> None:
-    loop = FragileShop()
+    loop = CrashingLoop()
     await bound(loop, PREVIEWED)
     loop.edit(goes_by(BY_PODS))
     loop.release("shop:2")

@@ -12,7 +12,7 @@ from rollouts.backoff import Backoff
 from rollouts.controller.clock import SystemClock
 from rollouts.controller.http_server import HttpServer
 from rollouts.controller.loop import STOP_SECONDS, Controller, at_once
-from rollouts.controller.settings import Settings
+from rollouts.controller.settings import ControllerSettings
 from rollouts.errors import Unavailable
 from rollouts.metrics.absent import no_sources
 from rollouts.model.kinds import (
@@ -45,7 +45,7 @@ class Running:
         self.cluster.put(SERVICE, service())
         self.cluster.put(INGRESS, ingress())
         self.told = Told()
-        settings = Settings(interval_seconds=0.1, workers=2)
+        settings = ControllerSettings(interval_seconds=0.1, workers=2)
         self.controller = Controller(
             self.cluster,
             sources or FakeMetrics().sources,
@@ -263,7 +263,7 @@ async def test_traffic_goes_back_on_all_routes_at_once() -> None:
         await running.until(lambda: running.status()["weights"]["applied"] == 0)
 
 
-async def test_one_whose_urgency_can_not_be_told_disturbs_nobody(
+async def test_one_whose_priority_can_not_be_told_disturbs_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = list[str]()
@@ -272,7 +272,7 @@ async def test_one_whose_urgency_can_not_be_told_disturbs_nobody(
         asked.append(rollout["metadata"]["name"])
         raise ZeroDivisionError
 
-    monkeypatch.setattr("rollouts.controller.urgency.is_urgent", raises)
+    monkeypatch.setattr("rollouts.controller.queue_priority.is_urgent", raises)
     running = Running()
     for number in range(5):  # more than there are workers
         running.put(f"other-{number}")

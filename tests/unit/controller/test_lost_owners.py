@@ -8,8 +8,8 @@ import copy
 
 import pytest
 
+from rollouts.controller.observation_input import ObservationInput
 from rollouts.controller.observe import observe
-from rollouts.controller.viewpoint import Viewpoint
 from rollouts.errors import FieldError, InvalidSpec
 from rollouts.model.kinds import (
     CRD,
@@ -57,7 +57,7 @@ def second_controller(cluster: FakeCluster, write: Write) -> Exception | None:
 
 @pytest.fixture
 async def loop() -> ControlLoop:
-    """Return a shop in the middle of a release."""
+    """Return a loop in the middle of a release."""
     loop = ControlLoop()
     loop.cluster.refuses = lambda write: second_controller(loop.cluster, write)
     await loop.deployed()
@@ -125,7 +125,9 @@ async def test_a_release_that_went_bad_meanwhile_is_rolled_back(
     assert canary_weight(loop.cluster) is None
 
 
-async def test_a_rollout_that_is_made_again_at_rest_owns_what_there_is(loop: ControlLoop) -> None:
+async def test_a_rollout_that_is_made_again_when_settled_owns_what_there_is(
+    loop: ControlLoop,
+) -> None:
     await loop.until(lambda: "Promoted" in loop.reasons() and not loop.status["retiring"])
     await loop.run(10)
     gone_and_again(loop, orphaned=True)
@@ -167,11 +169,13 @@ async def test_what_the_spec_names_as_the_users_is_not_adopted_whatever_its_labe
         labels = {MANAGED_BY_LABEL: "checkout"}
         loop.cluster.edit(Ref(kind, "shop", "checkout"), {"metadata": {"labels": labels}})
     spec = parse_rollout(loop.rollout)
-    seen = observe(loop.cluster, loop.rollout, Viewpoint.of(spec, RolloutStatus()), quiet_seconds=0)
+    seen = observe(
+        loop.cluster, loop.rollout, ObservationInput.of(spec, RolloutStatus()), quiet_seconds=0
+    )
     assert seen.orphans == ()
 
 
-async def test_a_canary_ingress_of_another_rollout_s_is_no_obstacle(loop: ControlLoop) -> None:
+async def test_a_canary_ingress_of_another_rollout_s_blocks_nothing(loop: ControlLoop) -> None:
     """Ingress a-b of Rollout checkout, and Ingress a of Rollout b-checkout, come to one name."""
     await loop.until(lambda: "Promoted" in loop.reasons() and not loop.status["retiring"])
     theirs = Ref(INGRESS, "shop", "a-b-checkout-canary")
@@ -213,5 +217,7 @@ async def test_whatever_kind_it_is_of(loop: ControlLoop, kind: Kind) -> None:
     metadata = {"namespace": "shop", "name": name, "labels": {MANAGED_BY_LABEL: "checkout"}}
     loop.cluster.put(kind, {"metadata": metadata, "spec": {}})
     spec = parse_rollout(loop.rollout)
-    seen = observe(loop.cluster, loop.rollout, Viewpoint.of(spec, RolloutStatus()), quiet_seconds=0)
+    seen = observe(
+        loop.cluster, loop.rollout, ObservationInput.of(spec, RolloutStatus()), quiet_seconds=0
+    )
     assert seen.orphans == (Ref(kind, "shop", name),)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from rollouts.controller.observation_input import ObservationInput
 from rollouts.controller.observations import Observations
-from rollouts.controller.viewpoint import Viewpoint
 from rollouts.core.world import Observed
 from rollouts.model.kinds import JSON, POD, ROLLOUT, SERVICE, Kind, Ref
 from rollouts.model.routers.nginx import INGRESS
@@ -41,12 +41,12 @@ class Counting:
 def seen(loop: ControlLoop, observations: Observations, **changes: Any) -> Observed:
     rollout = loop.cluster.get(Ref(ROLLOUT, "shop", "checkout"))
     assert rollout is not None
-    viewpoint = replace(viewpoint_of(parse_rollout(rollout)), **changes)
-    return observations.observe(loop.cluster, rollout, viewpoint, quiet_seconds=2)
+    inputs = replace(input_of(parse_rollout(rollout)), **changes)
+    return observations.observe(loop.cluster, rollout, inputs, quiet_seconds=2)
 
 
-def viewpoint_of(spec: RolloutSpec) -> Viewpoint:
-    return Viewpoint.of(spec, RolloutStatus())
+def input_of(spec: RolloutSpec) -> ObservationInput:
+    return ObservationInput.of(spec, RolloutStatus())
 
 
 async def test_it_is_kept_while_nothing_has_changed(deployed: ControlLoop) -> None:
@@ -92,13 +92,13 @@ async def test_it_is_made_anew_by_another_spec_or_status(deployed: ControlLoop) 
 async def test_each_thing_is_asked_for_once(deployed: ControlLoop) -> None:
     reads = Counting(deployed)
     rollout = deployed.rollout
-    viewpoint = viewpoint_of(parse_rollout(rollout))
-    Observations().observe(reads, rollout, viewpoint, quiet_seconds=2)
+    inputs = input_of(parse_rollout(rollout))
+    Observations().observe(reads, rollout, inputs, quiet_seconds=2)
     assert len(reads.asked) == len(set(reads.asked))
 
 
-async def test_it_is_forgotten_at_rest_and_with_its_rollout(deployed: ControlLoop) -> None:
-    """What comes next is a change, and of thousands at rest nothing is kept."""
+async def test_it_is_forgotten_when_settled_and_with_its_rollout(deployed: ControlLoop) -> None:
+    """What comes next is a change, and of thousands that are settled nothing is kept."""
     known = deployed.reconciler.observations._known
     assert not known
     deployed.release("shop:2")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from rollouts.controller.observation_input import ObservationInput
 from rollouts.controller.observe import notation, observe
-from rollouts.controller.viewpoint import Viewpoint
 from rollouts.core.world import Observed
 from rollouts.model.kinds import ENDPOINT_SLICE, HASH_LABEL, JSON, POD, REPLICA_SET, ROLLOUT, Ref
 from rollouts.model.spec import LabelSelector
@@ -22,7 +22,9 @@ async def deployed(loop: ControlLoop) -> ControlLoop:
 
 def seen(loop: ControlLoop) -> Observed:
     spec = parse_rollout(loop.rollout)
-    return observe(loop.cluster, loop.rollout, Viewpoint.of(spec, RolloutStatus()), quiet_seconds=2)
+    return observe(
+        loop.cluster, loop.rollout, ObservationInput.of(spec, RolloutStatus()), quiet_seconds=2
+    )
 
 
 def stable_hash(loop: ControlLoop) -> str:

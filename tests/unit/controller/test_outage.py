@@ -35,7 +35,7 @@ def turn(loop: ControlLoop, image: str, into: str, most: int = 100) -> None:
 
 
 async def at_25(**changes: object) -> ControlLoop:
-    """Return a shop whose canary has 25 %, when all pods of its stable revision have begun to crash."""
+    """Return a loop whose canary has 25 %, when all pods of its stable revision have begun to crash."""
     loop = await ControlLoop().deployed(**changes)
     loop.release("shop:2")
     await loop.until(lambda: loop.status["weights"]["applied"] == 25)

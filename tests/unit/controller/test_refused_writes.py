@@ -17,7 +17,7 @@ from rollouts.model.routers.nginx import INGRESS
 from rollouts.ports import Apply, Delete, Evict, Patch, Record, Write
 from tests.fakes.control_loop import KEY
 from tests.fakes.kubernetes import canary_weight, selected
-from tests.unit.controller.test_crashes import FragileShop, ended, ready_pods
+from tests.unit.controller.test_crashes import CrashingLoop, ended, ready_pods
 
 DOWN = "failed calling webhook: no endpoints available"
 INGRESSES = ("apply", "Ingress")
@@ -33,8 +33,8 @@ OF_A_RELEASE = [
 ]
 
 
-class StubbornShop(FragileShop):
-    """A shop whose cluster refuses some writes, each time they are tried, and checks the others."""
+class RefusingLoop(CrashingLoop):
+    """A loop whose cluster refuses some writes, each time they are tried, and checks the others."""
 
     def refuse(self, *kinds: tuple[str, str], error: RolloutsError | None = None) -> None:
         refusal = error or Forbidden(DOWN)
@@ -48,7 +48,7 @@ class StubbornShop(FragileShop):
                 await self.reconciler.reconcile(KEY)
             if len(self.cluster.writes) == before:
                 return None
-        raise AssertionError("it never comes to rest")
+        raise AssertionError("it never settles")
 
     def size(self, image: str) -> int:
         found = [
@@ -60,8 +60,8 @@ class StubbornShop(FragileShop):
 
 
 @pytest.fixture
-async def loop() -> StubbornShop:
-    loop = StubbornShop()
+async def loop() -> RefusingLoop:
+    loop = RefusingLoop()
     await loop.deployed()
     loop.guarded = True
     return loop
@@ -69,7 +69,7 @@ async def loop() -> StubbornShop:
 
 @pytest.mark.parametrize("refused", [INGRESSES, ("create", "Service")], ids=str)
 async def test_stable_grows_while_the_canary_can_t_have_its_weight(
-    loop: StubbornShop, refused: tuple[str, str]
+    loop: RefusingLoop, refused: tuple[str, str]
 ) -> None:
     loop.refuse(refused)
     loop.release("shop:2")
@@ -85,7 +85,7 @@ async def test_stable_grows_while_the_canary_can_t_have_its_weight(
 
 
 async def test_a_service_is_put_back_while_the_canary_can_t_have_its_weight(
-    loop: StubbornShop,
+    loop: RefusingLoop,
 ) -> None:
     loop.refuse(INGRESSES)
     loop.release("shop:2")
@@ -100,7 +100,7 @@ async def test_a_service_is_put_back_while_the_canary_can_t_have_its_weight(
 
 
 async def test_stable_grows_while_the_traffic_can_t_be_taken_from_a_bad_canary(
-    loop: StubbornShop,
+    loop: RefusingLoop,
 ) -> None:
     loop.release("shop:2")
     await loop.until(lambda: canary_weight(loop.cluster) == 25)
@@ -122,7 +122,7 @@ async def test_stable_grows_while_the_traffic_can_t_be_taken_from_a_bad_canary(
 
 @pytest.mark.parametrize("refused", OF_A_RELEASE, ids=str)
 async def test_a_good_release_that_was_refused_a_write_for_a_while_ends_well(
-    loop: StubbornShop, refused: tuple[str, str]
+    loop: RefusingLoop, refused: tuple[str, str]
 ) -> None:
     loop.refuse(refused)
     loop.release("shop:2")
@@ -146,13 +146,13 @@ BY_REPLICAS = {
 }
 
 
-class WholeShop(StubbornShop):
+class GuardedLoop(RefusingLoop):
     """One whose Services never have fewer ready pods than are wanted, once it is `watched`."""
 
     watched = False
 
-    async def _fragile_write(self, write: Write) -> None:
-        await super()._fragile_write(write)
+    async def _crashing_write(self, write: Write) -> None:
+        await super()._crashing_write(write)
         self.kubernetes.settle()
         for service in self.cluster.select(SERVICE, "shop"):
             pods = ready_pods(self, service["spec"]["selector"])
@@ -164,7 +164,7 @@ class WholeShop(StubbornShop):
 async def test_whatever_the_strategy_nobody_loses_pods_by_what_is_refused(
     strategy: JSON, refused: tuple[str, str]
 ) -> None:
-    loop = WholeShop()
+    loop = GuardedLoop()
     await loop.deployed(strategy=strategy)
     loop.watched = True
     loop.refuse(refused)
@@ -181,7 +181,7 @@ async def test_whatever_the_strategy_nobody_loses_pods_by_what_is_refused(
 
 @pytest.mark.parametrize("refused", OF_A_RELEASE, ids=str)
 async def test_a_bad_release_that_was_refused_a_write_for_a_while_is_rolled_back(
-    loop: StubbornShop, refused: tuple[str, str]
+    loop: RefusingLoop, refused: tuple[str, str]
 ) -> None:
     loop.release("shop:2")
     await loop.until(lambda: canary_weight(loop.cluster) == 25)
@@ -199,7 +199,7 @@ async def test_a_bad_release_that_was_refused_a_write_for_a_while_is_rolled_back
 
 
 async def test_without_a_status_a_canary_is_still_watched_and_loses_its_traffic(
-    loop: StubbornShop,
+    loop: RefusingLoop,
 ) -> None:
     """An API server that takes every write but that of the status, and a controller that begins anew."""
     loop.release("shop:2")
@@ -220,7 +220,7 @@ async def test_without_a_status_a_canary_is_still_watched_and_loses_its_traffic(
     assert loop.status["abort"]["by"] == "rollouts"
 
 
-async def test_what_a_budget_forbids_now_stops_nothing_behind_it(loop: StubbornShop) -> None:
+async def test_what_a_budget_forbids_now_stops_nothing_behind_it(loop: RefusingLoop) -> None:
     pods = sorted(each["metadata"]["name"] for each in loop.cluster.select(POD, "shop"))
     held = pods[0]
     refusal = RetryLater("Cannot evict pod as it would violate the pod's disruption budget.")
@@ -236,12 +236,12 @@ async def test_what_a_budget_forbids_now_stops_nothing_behind_it(loop: StubbornS
     assert "WriteFailed" not in told(loop)
 
 
-def told(loop: StubbornShop) -> list[str]:
+def told(loop: RefusingLoop) -> list[str]:
     """Return the reasons of the Events."""
     return [write.reason for write in loop.cluster.writes if isinstance(write, Record)]
 
 
-async def test_of_many_refusals_three_are_told_and_each_once(loop: StubbornShop) -> None:
+async def test_of_many_refusals_three_are_told_and_each_once(loop: RefusingLoop) -> None:
     loop.cluster.refuses = lambda write: (
         Forbidden(f"{write.ref.name} is refused")
         if isinstance(write, Patch) and write.ref.kind == POD
@@ -257,7 +257,7 @@ async def test_of_many_refusals_three_are_told_and_each_once(loop: StubbornShop)
 
 
 async def test_a_problem_is_told_once_while_a_write_is_refused_beside_it(
-    loop: StubbornShop,
+    loop: RefusingLoop,
 ) -> None:
     """Each time that it is told is a write of status, and that ends the back-off."""
     loop.cluster.drop(Ref(INGRESS, "shop", "checkout"))
@@ -277,7 +277,7 @@ async def test_a_problem_is_told_once_while_a_write_is_refused_beside_it(
     assert DOWN not in loop.status["message"]
 
 
-async def test_what_asks_to_wait_longest_does_not_hold_up_the_rest(loop: StubbornShop) -> None:
+async def test_what_asks_to_wait_longest_does_not_hold_up_the_rest(loop: RefusingLoop) -> None:
     busy = Unavailable("too many requests", after_seconds=30)
     errors = {INGRESSES: busy, ("patch", "ReplicaSet"): Forbidden("quota")}
     loop.release("shop:2")
@@ -290,7 +290,7 @@ async def test_what_asks_to_wait_longest_does_not_hold_up_the_rest(loop: Stubbor
 
 
 async def test_a_webhook_that_hangs_is_asked_once_for_each_on_the_way_back(
-    loop: StubbornShop,
+    loop: RefusingLoop,
 ) -> None:
     """They are asked for at the same time, each takes ten seconds, and a deletion does not pass it."""
     ingress = loop.cluster.get(Ref(INGRESS, "shop", "checkout"))
@@ -319,7 +319,7 @@ async def test_a_webhook_that_hangs_is_asked_once_for_each_on_the_way_back(
     assert len(tried) == len(names)
 
 
-async def test_a_canary_ingress_that_nobody_lets_us_change_in_time_goes(loop: StubbornShop) -> None:
+async def test_a_canary_ingress_that_nobody_lets_us_change_in_time_goes(loop: RefusingLoop) -> None:
     """An API server waits for a webhook for half a minute, and a bad canary has its traffic meanwhile."""
     loop.release("shop:2")
     await loop.until(lambda: canary_weight(loop.cluster) == 25)
@@ -343,7 +343,7 @@ def is_made(ingress: JSON) -> bool:
     return MANAGED_BY_LABEL in (ingress["metadata"].get("labels") or {})
 
 
-async def test_routes_that_can_go_go_although_one_can_t(loop: StubbornShop) -> None:
+async def test_routes_that_can_go_go_although_one_can_t(loop: RefusingLoop) -> None:
     loop.release("shop:2")
     await loop.until(lambda: canary_weight(loop.cluster) == 25)
     second = loop.cluster.get(Ref(INGRESS, "shop", "checkout-checkout-canary"))
@@ -360,7 +360,7 @@ async def test_routes_that_can_go_go_although_one_can_t(loop: StubbornShop) -> N
     assert loop.cluster.get(kept) is not None
 
 
-async def test_of_what_may_be_of_a_lost_future_nothing_else_is_written(loop: StubbornShop) -> None:
+async def test_of_what_may_be_of_a_lost_future_nothing_else_is_written(loop: RefusingLoop) -> None:
     """An API server that was away may have come back from a backup, and says so at the first write."""
     loop.release("shop:2")
     await loop.until(lambda: canary_weight(loop.cluster) == 25)

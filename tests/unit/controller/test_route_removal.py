@@ -8,7 +8,7 @@ from tests.fakes.kubernetes import canary_weight, selected, template
 
 
 async def promoted(**canary: Any) -> ControlLoop:
-    """Return a shop right after a promotion."""
+    """Return a loop right after a promotion."""
     loop = ControlLoop()
     strategy: JSON = {
         "canary": {

@@ -14,7 +14,7 @@ STEPS: list[JSON] = [{"setWeight": 25}, {"pause": {"duration": 10}}]
 
 
 class Routed(ControlLoop):
-    """A shop behind an HTTPRoute, whose controller answers as `manner` says."""
+    """A loop behind an HTTPRoute, whose controller answers as `manner` says."""
 
     def __init__(self, manner: str) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Routed(ControlLoop):
             after = await super().round()
             if len(self.cluster.writes) == before:
                 return after
-        raise AssertionError("it never comes to rest")
+        raise AssertionError("it never settles")
 
     def answer(self) -> None:
         """Say of every route what its controller says of it."""
@@ -93,7 +93,7 @@ async def test_a_release_goes_through_without_generations(manner: str) -> None:
 
 
 async def gone_silent() -> Routed:
-    """Return a shop whose Gateway fell silent in the middle of a release that was rolled back."""
+    """Return a loop whose Gateway fell silent in the middle of a release that was rolled back."""
     loop = await routed("prompt")
     loop.release("shop:2")
     await loop.until(lambda: loop.status["weights"]["applied"] == 25)

@@ -8,7 +8,7 @@ from rollouts.analysis.monitor import Monitor
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notifications
 from rollouts.controller.reconcile import Reconciler
-from rollouts.controller.settings import Settings
+from rollouts.controller.settings import ControllerSettings
 from rollouts.errors import Unavailable
 from rollouts.traffic.nginx.counters import REQUESTS
 from tests.fakes.control_loop import ControlLoop
@@ -16,7 +16,7 @@ from tests.fakes.kubernetes import canary_weight
 from tests.fakes.metrics import FakeMetrics
 from tests.unit.analysis.bench import ARM, settle
 
-SETTINGS = Settings(interval_seconds=15)
+SETTINGS = ControllerSettings(interval_seconds=15)
 BAD = "shop:2"
 FACTS = {
     "job": "nginx",
@@ -27,8 +27,8 @@ FACTS = {
 }
 
 
-class Street:
-    """A shop with traffic, whose counters are scraped every minute."""
+class ScrapedLoop:
+    """A Rollout with traffic, whose counters are scraped every minute."""
 
     def __init__(self) -> None:
         self.loop = ControlLoop()
@@ -85,8 +85,8 @@ class Street:
 
 
 @pytest.fixture
-async def street() -> AsyncIterator[Street]:
-    made = Street()
+async def scraped() -> AsyncIterator[ScrapedLoop]:
+    made = ScrapedLoop()
     made.loop.apply()
     await made.pass_by(200)
     assert made.loop.status["phase"] == "Healthy"
@@ -97,39 +97,39 @@ async def street() -> AsyncIterator[Street]:
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("after", [1, 5, 20, 50])
 async def test_the_first_release_of_all_is_superseded_before_anybody_has_looked(
-    street: Street, after: int, *, known: bool
+    scraped: ScrapedLoop, after: int, *, known: bool
 ) -> None:
     """Its first scrape may come when the fix is being judged."""
     if not known:
-        street.metrics.failures = [Unavailable("not now")] * 6
-    street.release(BAD)
-    await street.until_weight()
-    await street.pass_by(after)
-    street.metrics.failures = []
-    rolled_back = street.loop.reasons().count("RolledBack")  # the bad one, once it is scraped
-    street.release("shop:3")
-    while street.loop.status["stableRevision"]["images"] != ["shop:3"]:
-        await street.pass_by(1)
-        assert street.loop.reasons().count("RolledBack") == rolled_back
-        assert street.passed < 2000
+        scraped.metrics.failures = [Unavailable("not now")] * 6
+    scraped.release(BAD)
+    await scraped.until_weight()
+    await scraped.pass_by(after)
+    scraped.metrics.failures = []
+    rolled_back = scraped.loop.reasons().count("RolledBack")  # the bad one, once it is scraped
+    scraped.release("shop:3")
+    while scraped.loop.status["stableRevision"]["images"] != ["shop:3"]:
+        await scraped.pass_by(1)
+        assert scraped.loop.reasons().count("RolledBack") == rolled_back
+        assert scraped.passed < 2000
 
 
 @pytest.mark.parametrize("restarts", [False, True])
 async def test_the_fix_is_not_charged_with_the_failures_of_the_bad_one(
-    street: Street, *, restarts: bool
+    scraped: ScrapedLoop, *, restarts: bool
 ) -> None:
-    street.release("shop:1b")
-    while "Promoted" not in street.loop.reasons():
-        await street.pass_by(1)
-        assert street.passed < 1000
-    street.release(BAD)
-    await street.until_weight()
-    await street.pass_by(50)  # its failures are not scraped yet
+    scraped.release("shop:1b")
+    while "Promoted" not in scraped.loop.reasons():
+        await scraped.pass_by(1)
+        assert scraped.passed < 1000
+    scraped.release(BAD)
+    await scraped.until_weight()
+    await scraped.pass_by(50)  # its failures are not scraped yet
     if restarts:
-        await street.monitor.close()
-        street.restart()
-    street.release("shop:3")
-    while street.loop.status["stableRevision"]["images"] != ["shop:3"]:
-        await street.pass_by(1)
-        assert "RolledBack" not in street.loop.reasons()
-        assert street.passed < 2000
+        await scraped.monitor.close()
+        scraped.restart()
+    scraped.release("shop:3")
+    while scraped.loop.status["stableRevision"]["images"] != ["shop:3"]:
+        await scraped.pass_by(1)
+        assert "RolledBack" not in scraped.loop.reasons()
+        assert scraped.passed < 2000

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 from rollouts.controller import preflight
-from rollouts.controller.preflight.snapshot import Snapshot
+from rollouts.controller.preflight.snapshot import ClusterSnapshot
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     AUTOSCALER,
@@ -111,9 +111,9 @@ def with_metadata(obj: JSON, **metadata: Any) -> JSON:
     return changed
 
 
-def snapshot_of(*objects: JSON, of: JSON | None = None) -> tuple[Snapshot, JSON]:
+def snapshot_of(*objects: JSON, of: JSON | None = None) -> tuple[ClusterSnapshot, JSON]:
     """Return these objects, with a Service if none is given, around the Rollout; and that."""
-    cluster, given = Snapshot(), copy.deepcopy([*objects, of or rollout()])
+    cluster, given = ClusterSnapshot(), copy.deepcopy([*objects, of or rollout()])
     if not any(each["kind"] == "Service" for each in objects):
         given.append(service())
     for obj in given:

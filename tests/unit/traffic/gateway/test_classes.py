@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollouts.controller.preflight.snapshot import Snapshot
+from rollouts.controller.preflight.snapshot import ClusterSnapshot
 from rollouts.controller.routing_objects import routing_context
 from rollouts.model.kinds import JSON
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
@@ -94,7 +94,7 @@ def test_of_grpc_routes_no_feature_is_known() -> None:
 
 
 def test_a_class_is_seen_from_every_namespace() -> None:
-    cluster = Snapshot()
+    cluster = ClusterSnapshot()
     obj = rollout(steps=[WHOLE, WEIGHT])
     cluster.add(HTTP_ROUTE, route().values())
     cluster.add(GATEWAY_CLASS, [named("HTTPRoute")])

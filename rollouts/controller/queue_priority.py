@@ -1,8 +1,8 @@
-"""Which Rollouts are not kept waiting: those whose traffic has to go back, as far as that is known without a decision."""
+"""Which Rollouts go first in the queue: those whose traffic has to go back, as far as that is known without a decision."""
 
 from rollouts.analysis.evidence import weigh
 from rollouts.controller.commands import read_command
-from rollouts.controller.parsed import Parsed
+from rollouts.controller.parse_cache import ParseCache
 from rollouts.errors import InvalidSpec
 from rollouts.model.evidence import MeasurementRound
 from rollouts.model.kinds import FrozenJSON
@@ -21,14 +21,16 @@ def is_retreating(status: RolloutStatus) -> bool:
     return status.weights.applied > status.weights.desired
 
 
-def is_urgent(rollout: FrozenJSON, parsed: Parsed, latest: MeasurementRound | None) -> bool:
+def is_urgent(
+    rollout: FrozenJSON, parse_cache: ParseCache, latest: MeasurementRound | None
+) -> bool:
     """Return whether traffic has to go back, or is about to: by a person's word, or by what was measured last."""
-    status = parsed.status(rollout)
+    status = parse_cache.status(rollout)
     if status is None:
         return False
     if is_retreating(status) or _is_told_to_abort(rollout, status):
         return True
-    spec = parsed.written(rollout).spec
+    spec = parse_cache.spec(rollout).spec
     return not isinstance(spec, InvalidSpec) and _has_failed(spec, status, latest)
 
 

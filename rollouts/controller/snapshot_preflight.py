@@ -1,14 +1,14 @@
-"""Everything that is found around one Rollout, for a person who looks once. Reads only."""
+"""Everything that is found around one Rollout in a snapshot of the cluster: preflight for a person. Reads only."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from rollouts.controller.observation_input import ObservationInput
 from rollouts.controller.observe import observe
 from rollouts.controller.preflight.context import PreflightContext, name_of, users_selector
-from rollouts.controller.preflight.snapshot import Snapshot
+from rollouts.controller.preflight.snapshot import ClusterSnapshot
 from rollouts.controller.services import SERVICE_NAME_LABEL
 from rollouts.controller.status_store import read_status
-from rollouts.controller.viewpoint import Viewpoint
 from rollouts.core.facts import with_service_findings, with_workload_findings
 from rollouts.core.world import World
 from rollouts.model.evidence import Evidence
@@ -19,16 +19,18 @@ from rollouts.model.status import RolloutStatus
 from rollouts.model.unchecked_json import items, mapping
 
 
-def examine(snapshot: Snapshot, rollout: FrozenJSON, spec: RolloutSpec) -> list[Finding]:
+def snapshot_findings(
+    snapshot: ClusterSnapshot, rollout: FrozenJSON, spec: RolloutSpec
+) -> list[Finding]:
     """
     Return what is found around a Rollout of the snapshot, what stops a release first.
 
     It is what the controller finds for the condition Preflight, by the same functions; besides,
     what a condition does not say because it changes by the second. A finding says on which kinds
-    it rests: of these the caller has to know all objects (`Snapshot.knows_all`).
+    it rests: of these the caller has to know all objects (`ClusterSnapshot.knows_all`).
     """
     status = read_status(rollout) or RolloutStatus()
-    seen = observe(snapshot, rollout, Viewpoint.of(spec, status), quiet_seconds=0)
+    seen = observe(snapshot, rollout, ObservationInput.of(spec, status), quiet_seconds=0)
     world = with_workload_findings(World(spec, seen, Evidence(), datetime.now(UTC)), status)
     world = with_service_findings(world, status)
     found = [*world.observed.route.findings, *_idle(PreflightContext.of(snapshot, rollout, spec))]

@@ -1,7 +1,7 @@
 """
-What Rollouts say, as models: parsed once, until their JSON says something else.
+The specs and statuses of Rollouts as models: parsed once, until their JSON changes.
 
-A status is written many times in a release, and at rest a Rollout is looked at because something
+A status is written many times in a release, and a settled Rollout is looked at because something
 around it has changed. The spec of either is the same, and validating it costs more than all
 that a decision asks of it.
 """
@@ -20,14 +20,14 @@ from rollouts.model.validation import parse_rollout
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """The spec of a Rollout: as it is written, and parsed, or what is wrong with it."""
+class ParsedSpec:
+    """The spec of a Rollout: its JSON, and that parsed, or what is wrong with it."""
 
     generation: object
     raw: object
     spec: RolloutSpec | InvalidSpec
-    said: JSON
-    """As it is kept in status."""
+    spec_json: JSON
+    """As status keeps it: without the template."""
 
     def error(self) -> InvalidSpec:
         """Return what is wrong with it, to be raised: without a trace of where it was raised before."""
@@ -36,21 +36,21 @@ class Written:
         return self.spec.with_traceback(None)
 
 
-class Parsed:
-    """Remembers one spec and one status of each Rollout, for as long as it is not forgotten."""
+class ParseCache:
+    """Keeps one spec and one status of each Rollout, until it is forgotten."""
 
     def __init__(self) -> None:
-        self._specs: dict[Key, Written] = {}
+        self._specs: dict[Key, ParsedSpec] = {}
         self._statuses: dict[Key, tuple[object, RolloutStatus | None]] = {}
 
-    def written(self, rollout: FrozenJSON) -> Written:
+    def spec(self, rollout: FrozenJSON) -> ParsedSpec:
         """Return the spec of a Rollout, whether it is valid or not."""
         key, raw = _key(rollout), rollout.get("spec")
         generation = rollout["metadata"].get("generation")
         known = self._specs.get(key)
         # By both: a cluster that comes back from a backup counts generations anew, and to Python 1 is True.
         if known is None or known.generation != generation or differ(known.raw, raw):
-            known = Written(generation, raw, _parsed(rollout), without_template(mapping(raw)))
+            known = ParsedSpec(generation, raw, _parsed(rollout), without_template(mapping(raw)))
             self._specs[key] = known
         return known
 

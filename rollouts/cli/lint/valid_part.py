@@ -28,7 +28,7 @@ _DECIDES_WHAT_IS_AROUND = (
 
 
 @dataclass(frozen=True, slots=True)
-class ReadablePart:
+class ValidPart:
     """A Rollout without the fields that are wrong, its spec, and which fields those are."""
 
     rollout: FrozenJSON
@@ -49,14 +49,14 @@ def errors_in(content: FrozenJSON) -> list[Finding]:
     return []
 
 
-def readable_part(content: FrozenJSON) -> ReadablePart | None:
+def valid_part(content: FrozenJSON) -> ValidPart | None:
     """Return what can be read of a Rollout: all of it, mostly; None when too much is wrong."""
     rollout: JSON = copy.deepcopy(dict(content))
     rollout["metadata"] = {**mapping(content.get("metadata"))}
     if not _is_name(rollout["metadata"].get("name")):
         rollout["metadata"]["name"] = STAND_IN
     try:
-        return ReadablePart(rollout, parse_rollout(rollout))
+        return ValidPart(rollout, parse_rollout(rollout))
     except InvalidSpec as invalid:
         fields = {each.field.partition("[")[0] for each in invalid.errors} - {"metadata.name"}
     if not all(_take_out(rollout, field) for field in fields):
@@ -65,7 +65,7 @@ def readable_part(content: FrozenJSON) -> ReadablePart | None:
         spec = parse_rollout({**rollout, "metadata": {"name": STAND_IN}})
     except InvalidSpec:
         return None
-    return ReadablePart(rollout, spec, tuple(sorted(fields)))
+    return ValidPart(rollout, spec, tuple(sorted(fields)))
 
 
 def _is_name(name: object) -> bool:

@@ -4,7 +4,7 @@ from rollouts.controller.notifications import Notifications
 from rollouts.ports import Notification
 
 
-class Silent(Notifications):
+class DiscardedNotifications(Notifications):
     """Tells nobody."""
 
     def send(self, notification: Notification) -> None:

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from rollouts.cli.lint.documents import Document
-from rollouts.cli.lint.located import Located
-from rollouts.cli.lint.readable_part import ReadablePart
-from rollouts.controller.examination import examine
-from rollouts.controller.preflight.snapshot import Snapshot
+from rollouts.cli.lint.located_finding import LocatedFinding
+from rollouts.cli.lint.valid_part import ValidPart
+from rollouts.controller.preflight.snapshot import ClusterSnapshot
+from rollouts.controller.snapshot_preflight import snapshot_findings
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import CRD, JSON, ROLLOUT, FrozenJSON, Ref
 from rollouts.model.spec import RolloutSpec
@@ -27,11 +27,11 @@ _CERTAIN = ("SelectsNoPods", "NoSelector")
 """Errors in files, where both objects are as they will be; in a cluster one of them may be on its way."""
 
 
-class Neighbours:
+class FilePreflight:
     """The objects of some files, as a cluster that has more than these."""
 
     def __init__(self, documents: Iterable[Document]) -> None:
-        self._cluster = Snapshot(partial=True)
+        self._cluster = ClusterSnapshot(partial=True)
         self._documents: dict[Ref, Document] = {}
         self._malformed: list[Ref] = []
         for document in documents:
@@ -39,13 +39,13 @@ class Neighbours:
             if ref is not None:
                 self._documents[ref] = document
 
-    def findings(self, part: ReadablePart) -> Iterator[Finding]:
+    def findings(self, part: ValidPart) -> Iterator[Finding]:
         """Yield what is found between a Rollout and the other objects of the files."""
         own = self._cluster.without(*self._malformed)
         ref = own.apply(part.rollout, _NAMESPACE)
         if ref is None:
             return
-        found, malformed = around(own, ref, part.spec)
+        found, malformed = preflight_findings(own, ref, part.spec)
         self._malformed += malformed
         for finding in found:
             if finding.absent is not None and finding.absent not in self._malformed:
@@ -54,14 +54,16 @@ class Neighbours:
                 certain = finding.reason in _CERTAIN
                 yield replace(finding, severity="error") if certain else finding
 
-    def malformed(self) -> Iterator[Located]:
+    def malformed(self) -> Iterator[LocatedFinding]:
         """Yield the objects that could not be read by `findings`, each once and where it stands."""
         for ref in self._malformed:
             if ref.kind != ROLLOUT:  # of which all is said already
                 yield self._documents[ref].locate(malformed_object(ref))
 
 
-def around(cluster: Snapshot, ref: Ref, spec: RolloutSpec) -> tuple[list[Finding], list[Ref]]:
+def preflight_findings(
+    cluster: ClusterSnapshot, ref: Ref, spec: RolloutSpec
+) -> tuple[list[Finding], list[Ref]]:
     """
     Return what preflight finds around a Rollout of the cluster, and the objects that can't be read.
 
@@ -69,7 +71,7 @@ def around(cluster: Snapshot, ref: Ref, spec: RolloutSpec) -> tuple[list[Finding
     """
     malformed = _malformed(cluster, ref, spec)
     if malformed is not None:
-        return _examined(cluster.without(*malformed), ref, spec) or [], malformed
+        return _findings(cluster.without(*malformed), ref, spec) or [], malformed
     rollout = cluster.get(ref)
     if rollout is None:
         return [], []
@@ -77,7 +79,7 @@ def around(cluster: Snapshot, ref: Ref, spec: RolloutSpec) -> tuple[list[Finding
     bare.add(ROLLOUT, [_bare(rollout)])
     malformed = _malformed(bare, ref, spec) or []
     text = "metadata or status is malformed, and an API server would refuse it; correct it"
-    found = _examined(bare.without(*malformed), ref, spec) or []
+    found = _findings(bare.without(*malformed), ref, spec) or []
     return [Finding("error", "", text, "metadata"), *found], malformed
 
 
@@ -94,20 +96,20 @@ def _bare(rollout: FrozenJSON) -> JSON:
     return {**kept, "metadata": names}
 
 
-def _examined(cluster: Snapshot, ref: Ref, spec: RolloutSpec) -> list[Finding] | None:
+def _findings(cluster: ClusterSnapshot, ref: Ref, spec: RolloutSpec) -> list[Finding] | None:
     """Return what preflight finds, or None when it meets what it can't read."""
     rollout = cluster.get(ref)
     try:
-        return None if rollout is None else examine(cluster, rollout, spec)
+        return None if rollout is None else snapshot_findings(cluster, rollout, spec)
     except _SHAPES:
         return None
 
 
-def _malformed(cluster: Snapshot, ref: Ref, spec: RolloutSpec) -> list[Ref] | None:
+def _malformed(cluster: ClusterSnapshot, ref: Ref, spec: RolloutSpec) -> list[Ref] | None:
     """Return the objects without which all the others can be read; None when it is none of theirs."""
 
     def is_readable(*left_out: Ref) -> bool:
-        return _examined(cluster.without(*left_out), ref, spec) is not None
+        return _findings(cluster.without(*left_out), ref, spec) is not None
 
     # Without their definitions those of a kind would not be read.
     others = [each for each in cluster.refs() if each != ref and each.kind != CRD]
@@ -126,7 +128,7 @@ def _malformed(cluster: Snapshot, ref: Ref, spec: RolloutSpec) -> list[Ref] | No
     return found
 
 
-def _absent(snapshot: Snapshot, found: Finding, ref: Ref) -> Iterable[Finding]:
+def _absent(snapshot: ClusterSnapshot, found: Finding, ref: Ref) -> Iterable[Finding]:
     """Return a warning where the name looks like a slip, else a note; nothing without others of its kind."""
     known = [each["metadata"]["name"] for each in snapshot.select(ref.kind, ref.namespace)]
     near = difflib.get_close_matches(ref.name, known, n=1)

@@ -15,7 +15,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class LocatedFinding:
     """
     One line of a lint report.
 

@@ -1,4 +1,4 @@
-"""By what a Rollout is looked at: its spec, and the little of its status that what is seen depends on."""
+"""What a Rollout is observed by, beside the cluster: its spec, and the little of its status that counts."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -10,8 +10,8 @@ from rollouts.model.status import RolloutStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Viewpoint:
-    """Of the same objects, equal ones see the same."""
+class ObservationInput:
+    """Of the same objects, equal inputs give the same observation."""
 
     spec: RolloutSpec
     split: Split
