@@ -119,7 +119,7 @@ class Scope:
     """
     Whether the caches count as filled only with it.
 
-    When it may not be read, one that is not needed is as good as not served, until it may.
+    When it may not be read, one that is not needed is empty until it may, and `Reads.refusal` says so.
     """
 
 
@@ -134,6 +134,10 @@ class Reads(Protocol):
         self, kind: Kind, namespace: str, labels: Mapping[str, str] | None = None
     ) -> list[JSON]:
         """Return the namespace's objects (all namespaces for "") whose labels include `labels`."""
+        ...
+
+    def refusal(self, kind: Kind, namespace: str) -> str:
+        """Return why what there is of a kind can't be seen: it may not be read; empty where it may."""
         ...
 
 
@@ -165,7 +169,8 @@ class Cluster(Reads, Protocol):
         """
         Yield the reference of every object that appeared, changed or went.
 
-        First all that exist when the caches are filled; after a reconnect what differs.
+        First all that exist when the caches are filled; after a reconnect what differs. The CRD of a kind
+        is yielded too when its `refusal` comes or goes.
         A deleted object can no longer be got, only its reference is yielded.
         """
         ...

@@ -28,6 +28,7 @@ class RecordedReads:
         self._cluster = cluster
         self._got: dict[Ref, JSON | None] = {}
         self._selected: dict[_Query, list[JSON]] = {}
+        self._refused: dict[tuple[Kind, str], str] = {}
 
     def get(self, ref: Ref) -> JSON | None:
         if ref not in self._got:
@@ -42,11 +43,21 @@ class RecordedReads:
             self._selected[query] = self._cluster.select(kind, namespace, labels)
         return self._selected[query]
 
+    def refusal(self, kind: Kind, namespace: str) -> str:
+        asked = (kind, namespace)
+        if asked not in self._refused:
+            self._refused[asked] = self._cluster.refusal(*asked)
+        return self._refused[asked]
+
     def hold(self) -> bool:
         """Return whether the cluster would answer all of it with the same objects now."""
-        return all(self._cluster.get(ref) is found for ref, found in self._got.items()) and all(
-            _same(self._cluster.select(kind, namespace, dict(labels)), found)
-            for (kind, namespace, labels), found in self._selected.items()
+        return (
+            all(self._cluster.get(ref) is found for ref, found in self._got.items())
+            and all(
+                _same(self._cluster.select(kind, namespace, dict(labels)), found)
+                for (kind, namespace, labels), found in self._selected.items()
+            )
+            and all(self._cluster.refusal(*asked) == why for asked, why in self._refused.items())
         )
 
 

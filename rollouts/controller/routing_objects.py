@@ -25,7 +25,15 @@ def routing_context(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> R
     unreadable = dict(_unreadable(objects, read))
     for ref in unreadable:
         objects[ref.kind][ref.name] = blank(objects[ref.kind][ref.name])
-    return RoutingContext(spec, rollout, objects, dict(_served(cluster, read)), unreadable)
+    refused = {each.kind: cluster.refusal(each.kind, namespace) for each in read}
+    return RoutingContext(
+        spec,
+        rollout,
+        objects,
+        dict(_served(cluster, read)),
+        unreadable,
+        {kind: why for kind, why in refused.items() if why},
+    )
 
 
 def _unreadable(

@@ -121,6 +121,9 @@ class KubeCluster:
     ) -> list[JSON]:
         return self._cache(kind).select(namespace, labels)
 
+    def refusal(self, kind: Kind, namespace: str) -> str:
+        return self._watches.refusal(kind, namespace)
+
     def changes(self) -> AsyncIterator[Ref]:
         feed = ChangeFeed()
         for cache in self._caches.values():

@@ -26,7 +26,7 @@ from rollouts.kube.api_errors import Expired, api_error, is_away
 from rollouts.kube.cache import KindCache, Known, number_of
 from rollouts.kube.connection import SILENT_SECONDS, Connection
 from rollouts.kube.paths import Part, collection_paths
-from rollouts.model.kinds import JSON, Kind, Ref
+from rollouts.model.kinds import CRD, JSON, Kind, Ref
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +88,7 @@ class Reflector:
     """
     One part of a kind, read as `read` says: the kind at the version that is served.
 
-    `problem` says why it is not up to date.
+    `problem` says why it is not up to date. What it may not read it goes on asking for.
     """
 
     def __init__(
@@ -103,6 +103,8 @@ class Reflector:
     ) -> None:
         self.kind = cache.kind
         self.problem = ""
+        self.refusal = ""
+        """Why it may not be read, once that has settled; until it may."""
         self.synced = asyncio.Event()
         """
         Set when there is nothing to wait for.
@@ -113,7 +115,7 @@ class Reflector:
         self._connection = connection
         self._cache = cache
         self._read = read
-        self._part = part
+        self.part = part
         self._audience = audience
         self._pace = pace
         self._random = random.Random()
@@ -137,7 +139,7 @@ class Reflector:
     @property
     def known(self) -> Known:
         """What is known by now."""
-        return self._cache.known(self._part)
+        return self._cache.known(self.part)
 
     async def version_now(self) -> int | None:
         """
@@ -147,7 +149,7 @@ class Reflector:
             RolloutsError: it does not say.
         """
         # Without the selectors: it would go through all that there is for one that they select.
-        named = {"fieldSelector": self._about["fieldSelector"]} if self._part.name else {}
+        named = {"fieldSelector": self._about["fieldSelector"]} if self.part.name else {}
         page = await self._connection.request(
             "GET", self._paths[0], query={**named, "limit": 1}, timeout_seconds=5.0
         )
@@ -196,10 +198,19 @@ class Reflector:
         counts = isinstance(error, Forbidden) and self._audience.grants_another(self.kind)
         self._refusals = self._refusals + 1 if counts else 0
         if self._refusals >= REFUSALS and not self._cache.kept.needed:
+            self._settle(str(error))
             self.synced.set()
         goes_on = self._watching and not isinstance(error, Malformed) and self._failures < 5
         if not goes_on:
             self._version = ""
+
+    def _settle(self, refusal: str) -> None:
+        """Know whether it may be read, and tell who went by the contrary."""
+        is_news = bool(refusal) != bool(self.refusal)
+        self.refusal = refusal
+        if is_news:
+            name = self.part.name if self.kind == CRD else self.kind.crd_name
+            self._audience.changed([Ref(CRD, "", name)])
 
     async def _rest(self, after_seconds: float = 0.0) -> None:
         self._failures += 1
@@ -211,7 +222,7 @@ class Reflector:
     async def _list(self) -> None:
         items: list[JSON] = []
         query: dict[str, str | int] = {**self._about, "limit": PAGE_SIZE}
-        known = self._cache.known(self._part)
+        known = self._cache.known(self.part)
         while True:
             page = await self._connection.request("GET", self._paths[0], query=query)
             metadata = page.get("metadata") or {}
@@ -224,10 +235,11 @@ class Reflector:
             raise Malformed(f"the list of {self.kind.plural} has no resourceVersion")
         for item in items:
             item.setdefault("apiVersion", self._read.api_version)
-        listed = self._cache.replace(self._part, items, version, known)
+        listed = self._cache.replace(self.part, items, version, known)
         self._audience.changed(listed.differing)
         self._version = version
         self._restored()
+        self._settle("")
         self.synced.set()
         if listed.rewound:
             self._audience.rewound()
@@ -262,9 +274,9 @@ class Reflector:
         event, obj = parse_event(line)
         version = str(obj["metadata"]["resourceVersion"])
         if event == "BOOKMARK":
-            self._cache.advance(self._part, version)
+            self._cache.advance(self.part, version)
         else:
-            self._audience.changed(self._cache.watched(self._part, event, obj))
+            self._audience.changed(self._cache.watched(self.part, event, obj))
         self._version = version
         self._succeeded()
 

@@ -132,6 +132,18 @@ class Watches:
         watch = self._watches.get(kind)
         return watch.read if watch else None
 
+    def refusal(self, kind: Kind, namespace: str) -> str:
+        """Return why a kind, or the CRD that says whether there is one, may not be read; empty where it may."""
+        asked = (Ref(kind, namespace, ""), Ref(CRD, "", kind.crd_name))
+        found = (
+            each.refusal
+            for ref in asked
+            if ref.kind in self._watches
+            for each in self._watches[ref.kind].reflectors
+            if each.part.holds(ref)
+        )
+        return next(filter(None, found), "")
+
     def problems(self) -> list[str]:
         """Return what keeps which caches from being up to date, in sentences."""
         found = [f"{each.kind}: {each.problem}" for each in self._reflectors() if each.problem]

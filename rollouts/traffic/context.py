@@ -24,6 +24,8 @@ class RoutingContext:
     """The version that is served, of the kinds that come with a CRD; absent: not installed."""
     unreadable: Mapping[Ref, str] = field(default_factory=dict)
     """Why an object is not what its kind says; of such a one nothing but its metadata is in `objects`."""
+    refused: Mapping[Kind, str] = field(default_factory=dict)
+    """Why the objects of a kind can't be seen, of those that the controller may not read."""
 
     def settings_of(self, router: type[R]) -> R:
         """

@@ -12,6 +12,7 @@ moment on, unseen. What is our own is removed; what is the user's is given back.
 
 from collections.abc import Iterator
 
+from rollouts.model.brief import brief
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import Kind
 from rollouts.model.route import Change, Route, RoutingWrite, Split
@@ -28,7 +29,7 @@ ROUTERS: tuple[Router, ...] = (NginxRouter(), SMIRouter(), GatewayRouter())
 
 def observe(context: RoutingContext, wanted: Split) -> Route:
     """Return what all routing objects say now; nothing at all without a router."""
-    routes = [router.observe(context, wanted) for router in _named(context)]
+    routes = [_observed(router, context, wanted) for router in _named(context)]
     unreadable = tuple(_unreadable(context))
     if unreadable or any(
         _removed_routers_writes(context)
@@ -86,6 +87,31 @@ def counters_of(spec: RolloutSpec) -> Counters:
         if router.counters is not None and spec.router(router.spec) is not None:
             return router.counters
     raise LookupError("no router of the spec counts requests")
+
+
+def _observed(router: Router, context: RoutingContext, wanted: Split) -> Route:
+    """Return what a router's objects say; anything may be so of what can't be seen."""
+    refused = tuple(_refused(router, context))
+    if refused:
+        return Route(exists=True, weight=None, highest=100, findings=refused)
+    return router.observe(context, wanted)
+
+
+def _refused(router: Router, context: RoutingContext) -> Iterator[Finding]:
+    """Yield which of the kinds that a router has to write here may not be read."""
+    settings = context.settings_of(router.spec)
+    unnamed = set(settings.lists.values()) - {kind for kind, _ in settings.named()}
+    for each in router.kinds:
+        if each.is_written and each.kind not in unnamed and each.kind in context.refused:
+            yield Finding(
+                "error",
+                "RoutesForbidden",
+                (
+                    f"the controller may not read {each.kind.plural}, and does not see where requests go"
+                    f" ({brief(context.refused[each.kind])}); give it the permissions of the chart,"
+                    " and it goes on by itself"
+                ),
+            )
 
 
 def _unreadable(context: RoutingContext) -> Iterator[Finding]:

@@ -40,6 +40,8 @@ class FakeCluster:
         self.writes: list[Write] = []
         self.failures: list[Exception] = []
         self.refuses: Callable[[Write], Exception | None] = lambda _: None
+        self.unseen: dict[Kind, str] = {}
+        """Why a kind may not be read."""
         self._objects: dict[Ref, JSON] = {}
         self._by_namespace: defaultdict[tuple[Kind, str], dict[Ref, JSON]] = defaultdict(dict)
         self._applied: dict[Ref, JSON] = {}
@@ -65,6 +67,9 @@ class FakeCluster:
         if not wanted:
             return list(found)
         return [obj for obj in found if wanted <= (obj["metadata"].get("labels") or {}).items()]
+
+    def refusal(self, kind: Kind, _namespace: str) -> str:
+        return self.unseen.get(kind, "")
 
     async def write(self, write: Write) -> None:
         if self.failures:

@@ -68,6 +68,9 @@ class Caches:
             if wanted <= (obj["metadata"].get("labels") or {}).items()
         ]
 
+    def refusal(self, kind: Kind, namespace: str) -> str:
+        return self.present.refusal(kind, namespace)
+
     async def write(self, write: Write) -> None:
         self.before(write)
         for refuses in self.refusals:

@@ -37,6 +37,10 @@ class Counting:
         self.asked.append((kind, namespace, tuple((labels or {}).items())))
         return self._cluster.select(kind, namespace, labels)
 
+    def refusal(self, kind: Kind, namespace: str) -> str:
+        self.asked.append(("refusal", kind, namespace))
+        return self._cluster.refusal(kind, namespace)
+
 
 def seen(loop: ControlLoop, observations: Observations, **changes: Any) -> Observed:
     rollout = loop.cluster.get(Ref(ROLLOUT, "shop", "checkout"))

@@ -87,6 +87,28 @@ async def test_a_kind_that_is_installed_but_not_for_us_holds_up_nothing(
     await cluster.stop()
 
 
+@pytest.mark.parametrize("plural", ["trafficsplits", "customresourcedefinitions"])
+async def test_that_a_kind_may_not_be_read_is_known_and_told_until_it_may(
+    api: FakeApiServer, cluster: KubeCluster, plural: str
+) -> None:
+    """Also where it has no objects, so that nothing else would tell of it; an outage is no permission."""
+    api.drop(f"{SPLITS}/web")
+    refuse(api, plural)
+    await start(cluster)
+    changes = cluster.changes()
+    assert f"{plural} is forbidden" in cluster.refusal(TRAFFIC_SPLIT, "shop")
+    assert not cluster.refusal(POD, "shop")
+    api.tricks[:] = [lambda each: status(503, "away") if plural in each.path else None]
+    await until(lambda: "away" in " ".join(cluster.problems()))
+    assert f"{plural} is forbidden" in cluster.refusal(TRAFFIC_SPLIT, "shop")
+    api.tricks.clear()
+    await until(lambda: not cluster.refusal(TRAFFIC_SPLIT, "shop"))
+    async with asyncio.timeout(10):
+        while await anext(changes) != Ref(CRD, "", TRAFFIC_SPLIT.crd_name):
+            pass
+    await cluster.stop()
+
+
 async def test_refusals_of_an_api_server_that_refuses_everything_say_nothing_of_one_kind(
     api: FakeApiServer, cluster: KubeCluster
 ) -> None:
