@@ -6,6 +6,8 @@ A number and no loop: a queue, a timer, a watch and a virtual clock each wait in
 
 import random
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +40,21 @@ class Backoff:
         drawn = (source or random).uniform(1 - self.jitter, 1.0)
         delay = min(doubled, self.longest_seconds) * drawn
         return max(delay, min(at_least_seconds or 0.0, self.longest_seconds))
+
+
+def retry_after_seconds(header: str | None, *, now: datetime) -> float | None:
+    """
+    Return how long a Retry-After header asks to wait; None when there is none, or none that can be read.
+
+    It is a number of whole seconds, or a date (RFC 9110, 10.2.3), of which one that is past asks for nothing.
+    """
+    said = (header or "").strip()
+    if said.isascii() and said.isdigit():
+        return float(said)
+    try:
+        date = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    # Without a zone it is in UTC, as HTTP's dates are.
+    until = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+    return max((until - now).total_seconds(), 0.0)

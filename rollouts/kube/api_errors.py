@@ -32,13 +32,13 @@ class Expired(RetryLater):
 
 
 def api_error(
-    status: int, answer: Mapping[str, Any], *, asked: str, retry_after: str = ""
+    status: int, answer: Mapping[str, Any], *, asked: str, after_seconds: float | None = None
 ) -> RolloutsError:
     """
     Return the error for an HTTP `status` that is no success.
 
     `answer` is the Status object, or empty when the answer was none; `asked` says in words
-    what was requested, and `retry_after` is the header of that name.
+    what was requested, and `after_seconds` how long Retry-After asks to wait.
     """
     reason = brief(str(answer.get("message") or f"HTTP {status}"))
     message = f"{asked}: {reason}"
@@ -50,7 +50,8 @@ def api_error(
         said = [brief(str(cause.get("message") or "")) for cause in _causes(answer)]
         return RetryLater(" ".join([reason, *filter(None, said)]))
     if status == 429 or status >= 500:
-        return Unavailable(message, after_seconds=_after_seconds(answer, retry_after))
+        asked_for = _after_seconds(answer) if after_seconds is None else after_seconds
+        return Unavailable(message, after_seconds=asked_for)
     if status == 404:
         return NotFound(message)
     if status == 401:
@@ -67,12 +68,10 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, Unavailable) and error.after_seconds is None
 
 
-def _after_seconds(answer: Mapping[str, Any], retry_after: str) -> float | None:
-    said = retry_after or _details(answer).get("retryAfterSeconds") or ""
-    try:
-        return float(said)
-    except (TypeError, ValueError):
-        return None  # an HTTP date, which no API server sends
+def _after_seconds(answer: Mapping[str, Any]) -> float | None:
+    """Return how long the Status asks to wait, which is a whole number; 0 is what it is without one."""
+    said = _details(answer).get("retryAfterSeconds")
+    return float(said) if isinstance(said, int) and said > 0 else None
 
 
 def _field_errors(answer: Mapping[str, Any], asked: str, reason: str) -> tuple[FieldError, ...]:

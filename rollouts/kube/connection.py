@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import structlog
 from kubernetes.aio import config as client_config
 from kubernetes.aio.client import ApiClient, Configuration
 
+from rollouts.backoff import retry_after_seconds
 from rollouts.errors import RolloutsError, Unavailable, UsageError
 from rollouts.kube import deep_json
 from rollouts.kube.api_errors import Expired, api_error
@@ -130,8 +132,7 @@ class Connection:
             raise self._unavailable(asked, error) from error
         answer = _object_in(text)
         if response.status >= 300:
-            retry_after = response.headers.get("Retry-After", "")
-            raise api_error(response.status, answer or {}, asked=asked, retry_after=retry_after)
+            raise _refusal(response, answer, asked)
         if answer is None:
             raise Unavailable(f"{asked}: {self.host} answered something other than a JSON object")
         if answer.get("kind") == "Status" and answer.get("status") == "Failure":
@@ -167,9 +168,8 @@ class Connection:
             request = _Request("GET", path, timeout, query, headers=headers)
             async with await self._send(request) as response:
                 if response.status >= 300:
-                    answer = _object_in(await response.text(errors="replace")) or {}
-                    retry_after = response.headers.get("Retry-After", "")
-                    raise api_error(response.status, answer, asked=asked, retry_after=retry_after)
+                    answer = _object_in(await response.text(errors="replace"))
+                    raise _refusal(response, answer, asked)
                 async with aclosing(_lines(response.content)) as lines:
                     yield lines
         except aiohttp.SocketTimeoutError as error:
@@ -207,7 +207,7 @@ class Connection:
         return response
 
     async def _renew_credentials(self) -> bool:
-        """Read the credentials again, and say whether they have changed."""
+        """Read the credentials again, and return whether they have changed."""
         configuration = self._client.configuration
         before = _credentials(configuration)
         try:
@@ -258,6 +258,13 @@ class Connection:
         if isinstance(error, TimeoutError):
             return Unavailable(f"{asked}: {self.host} did not answer in time")
         return Unavailable(f"{asked}: {self.host}: {error or type(error).__name__}")
+
+
+def _refusal(
+    response: aiohttp.ClientResponse, answer: FrozenJSON | None, asked: str
+) -> RolloutsError:
+    after = retry_after_seconds(response.headers.get("Retry-After"), now=datetime.now(UTC))
+    return api_error(response.status, answer or {}, asked=asked, after_seconds=after)
 
 
 def _absent(path: object, source: str) -> UsageError:

@@ -7,12 +7,12 @@ makes the same body an incoming message for Slack and for what imitates it.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import httpx
 
-from rollouts.backoff import Backoff
+from rollouts.backoff import Backoff, retry_after_seconds
 from rollouts.errors import Permanent, Unavailable
 from rollouts.ports import Notification
 from rollouts.proxies import is_proxied
@@ -77,7 +77,7 @@ class WebhookNotifier:
             what = str(error) or type(error).__name__
             raise Unavailable(f"the webhook at {self._where} did not answer: {what}") from error
         if status == 429 or status >= 500:
-            after = _seconds(response.headers.get("Retry-After", ""))
+            after = retry_after_seconds(response.headers.get("Retry-After"), now=datetime.now(UTC))
             raise Unavailable(
                 f"the webhook at {self._where} answered {status}", after_seconds=after
             )
@@ -101,7 +101,3 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
-
-
-def _seconds(retry_after: str) -> float | None:
-    return float(retry_after) if retry_after.isdecimal() else None
