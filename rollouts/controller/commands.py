@@ -9,8 +9,8 @@ from rollouts.core.facts import no_such_step
 from rollouts.core.plan.actions import NameCommand
 from rollouts.core.world import Command
 from rollouts.model.base import format_time
-from rollouts.model.brief import sendable
 from rollouts.model.kinds import COMMAND_ANNOTATION, FrozenJSON
+from rollouts.model.truncation import sendable
 
 _VERB = re.compile(r"[a-z][a-z-]{0,62}")
 _MOST_DIGITS = 10

@@ -22,7 +22,6 @@ from rollouts.controller.routing_objects import routing_context
 from rollouts.controller.services import observe_services
 from rollouts.core.template import applied_metadata, images
 from rollouts.core.world import FINALIZERS, Observed, Pod, ReplicaSet
-from rollouts.model.brief import brief
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import (
     HASH_LABEL,
@@ -40,6 +39,7 @@ from rollouts.model.kinds import (
 )
 from rollouts.model.owners import controller_of, owning_rollout
 from rollouts.model.spec import LabelSelector, RolloutSpec
+from rollouts.model.truncation import truncated
 from rollouts.ports import Reads
 from rollouts.traffic import ownership, routers
 
@@ -161,7 +161,7 @@ def _refusal(conditions: Iterable[FrozenJSON]) -> str:
     told = next(found, {})
     if told.get("status") != "True" or told.get("reason") != "FailedCreate":
         return ""
-    return brief(_POD_IS_REFUSED.sub("", str(told.get("message") or "its pods are refused")))
+    return truncated(_POD_IS_REFUSED.sub("", str(told.get("message") or "its pods are refused")))
 
 
 def _is_labelled(pod: FrozenJSON, rollout: str) -> bool:

@@ -18,7 +18,7 @@ from rollouts.errors import (
     RolloutsError,
     Unavailable,
 )
-from rollouts.model.brief import brief
+from rollouts.model.truncation import truncated
 
 
 class Expired(RetryLater):
@@ -40,14 +40,14 @@ def api_error(
     `answer` is the Status object, or empty when the answer was none; `asked` says in words
     what was requested, and `after_seconds` how long Retry-After asks to wait.
     """
-    reason = brief(str(answer.get("message") or f"HTTP {status}"))
+    reason = truncated(str(answer.get("message") or f"HTTP {status}"))
     message = f"{asked}: {reason}"
     if status == 409:
         return Conflict(message)
     if status == 410 or "ResourceVersionTooLarge" in _cause_types(answer):
         return Expired(message)
     if status == 429 and "DisruptionBudget" in _cause_types(answer):
-        said = [brief(str(cause.get("message") or "")) for cause in _causes(answer)]
+        said = [truncated(str(cause.get("message") or "")) for cause in _causes(answer)]
         return RetryLater(" ".join([reason, *filter(None, said)]))
     if status == 429 or status >= 500:
         asked_for = _after_seconds(answer) if after_seconds is None else after_seconds
@@ -77,7 +77,8 @@ def _after_seconds(answer: Mapping[str, Any]) -> float | None:
 def _field_errors(answer: Mapping[str, Any], asked: str, reason: str) -> tuple[FieldError, ...]:
     errors = tuple(
         FieldError(
-            brief(str(cause.get("field") or asked)), brief(str(cause.get("message") or reason))
+            truncated(str(cause.get("field") or asked)),
+            truncated(str(cause.get("message") or reason)),
         )
         for cause in _causes(answer)
     )

@@ -26,7 +26,7 @@ from rollouts.kube.connection import (
 )
 from rollouts.kube.events import EventRecorder
 from rollouts.kube.paths import collection_path, kind_named_in, object_path, ref_of, with_kind
-from rollouts.kube.reflector import Pace
+from rollouts.kube.reflector import WatchTiming
 from rollouts.kube.watches import BEGINS_ANEW, Watches
 from rollouts.kube.write_diff import patch_changes
 from rollouts.model.kinds import FIELD_MANAGER, JSON, FrozenJSON, Kind, Ref
@@ -73,12 +73,14 @@ class KubeCluster:
         kinds: Mapping[Kind, Scope],
         *,
         seconds_left: SecondsLeft = lambda: WRITE_TIMEOUT_SECONDS,
-        pace: Pace | None = None,
+        timing: WatchTiming | None = None,
     ) -> None:
         self.connection = connection
         self.seconds_left = seconds_left
         self._caches = {kind: KindCache(kind, kept) for kind, kept in kinds.items()}
-        self._watches = Watches(connection, self._caches, namespaces, self._tell, pace or Pace())
+        self._watches = Watches(
+            connection, self._caches, namespaces, self._tell, timing or WatchTiming()
+        )
         self._feeds: list[ChangeFeed] = []
         self._events = EventRecorder(connection)
         self._applied = ApplyCache()

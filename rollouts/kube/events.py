@@ -16,8 +16,8 @@ import structlog
 from rollouts.errors import Conflict, NotFound, RolloutsError
 from rollouts.kube.connection import Connection
 from rollouts.kube.paths import collection_path, object_path
-from rollouts.model.brief import brief_in_bytes
 from rollouts.model.kinds import EVENT, JSON, FrozenJSON, Ref
+from rollouts.model.truncation import truncated_to_bytes
 from rollouts.ports import Record
 
 log = structlog.get_logger(__name__)
@@ -111,7 +111,7 @@ def event_for(record: Record, now: datetime) -> JSON:
         },
         "type": record.type,
         "reason": record.reason,
-        "message": brief_in_bytes(record.message, LONGEST_MESSAGE),
+        "message": truncated_to_bytes(record.message, LONGEST_MESSAGE),
         "count": 1,
         "firstTimestamp": at,
         "lastTimestamp": at,

@@ -35,7 +35,7 @@ REFUSALS = 5
 """So often in a row is refused what is not for us, while something else is granted: some seconds."""
 
 
-class Audience(Protocol):
+class ReflectorHandler(Protocol):
     """Who hears what the reflectors find."""
 
     def changed(self, refs: list[Ref]) -> None:
@@ -56,7 +56,7 @@ class Audience(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class WatchTiming:
     """How long a watch lasts, and how long to wait before trying again what has failed."""
 
     first_delay_seconds: float = 0.2
@@ -97,9 +97,9 @@ class Reflector:
         cache: KindCache,
         read: Kind,
         part: Part,
-        audience: Audience,
+        handler: ReflectorHandler,
         *,
-        pace: Pace,
+        timing: WatchTiming,
     ) -> None:
         self.kind = cache.kind
         self.problem = ""
@@ -116,8 +116,8 @@ class Reflector:
         self._cache = cache
         self._read = read
         self.part = part
-        self._audience = audience
-        self._pace = pace
+        self._handler = handler
+        self._timing = timing
         self._random = random.Random()
         self._paths = collection_paths(read, part.namespace)
         self._about: dict[str, str | int] = {}
@@ -188,14 +188,14 @@ class Reflector:
             log.warning("watch interrupted", kind=str(self.kind), problem=str(error))
         self.problem = str(error)
         if is_away(error):
-            self._audience.unreachable()
+            self._handler.unreachable()
         if isinstance(error, NotFound):
             self._paths = [*self._paths[1:], self._paths[0]]
             if self._untried == 0:
                 self.synced.set()
             self._untried = max(0, self._untried - 1)
         # One that has just started refuses everything, until it has read the roles.
-        counts = isinstance(error, Forbidden) and self._audience.grants_another(self.kind)
+        counts = isinstance(error, Forbidden) and self._handler.grants_another(self.kind)
         self._refusals = self._refusals + 1 if counts else 0
         if self._refusals >= REFUSALS and not self._cache.kept.needed:
             self._settle(str(error))
@@ -210,14 +210,14 @@ class Reflector:
         self.refusal = refusal
         if is_news:
             name = self.part.name if self.kind == CRD else self.kind.crd_name
-            self._audience.changed([Ref(CRD, "", name)])
+            self._handler.changed([Ref(CRD, "", name)])
 
     async def _rest(self, after_seconds: float = 0.0) -> None:
         self._failures += 1
-        pace = self._pace
-        backoff = pace.when_refused if self._refusals else pace.backoff
+        timing = self._timing
+        backoff = timing.when_refused if self._refusals else timing.backoff
         delay = backoff.delay(self._refusals or self._failures, self._random)
-        await asyncio.sleep(max(delay, min(after_seconds, pace.refused_delay_seconds)))
+        await asyncio.sleep(max(delay, min(after_seconds, timing.refused_delay_seconds)))
 
     async def _list(self) -> None:
         items: list[JSON] = []
@@ -236,18 +236,18 @@ class Reflector:
         for item in items:
             item.setdefault("apiVersion", self._read.api_version)
         listed = self._cache.replace(self.part, items, version, known)
-        self._audience.changed(listed.differing)
+        self._handler.changed(listed.differing)
         self._version = version
         self._restored()
         self._settle("")
         self.synced.set()
         if listed.rewound:
-            self._audience.rewound()
+            self._handler.rewound()
 
     async def _watch(self) -> None:
         """Follow the changes until the API server ends the watch, as it does by the clock."""
-        pace = self._pace
-        seconds = self._random.randint(pace.shortest_watch_seconds, pace.longest_watch_seconds)
+        timing = self._timing
+        seconds = self._random.randint(timing.shortest_watch_seconds, timing.longest_watch_seconds)
         query: dict[str, str | int] = {
             **self._about,
             "watch": "true",
@@ -260,7 +260,7 @@ class Reflector:
             self._paths[0],
             query,
             longest_seconds=seconds + 30,
-            silent_seconds=pace.silent_seconds,
+            silent_seconds=timing.silent_seconds,
         ) as lines:
             self._watching = True
             async for line in lines:
@@ -276,7 +276,7 @@ class Reflector:
         if event == "BOOKMARK":
             self._cache.advance(self.part, version)
         else:
-            self._audience.changed(self._cache.watched(self.part, event, obj))
+            self._handler.changed(self._cache.watched(self.part, event, obj))
         self._version = version
         self._succeeded()
 

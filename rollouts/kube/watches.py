@@ -21,7 +21,7 @@ from rollouts.errors import Outdated
 from rollouts.kube.cache import KindCache
 from rollouts.kube.connection import Connection
 from rollouts.kube.paths import parts
-from rollouts.kube.reflector import Audience, Pace, Reflector
+from rollouts.kube.reflector import Reflector, ReflectorHandler, WatchTiming
 from rollouts.kube.restore_check import RestoreCheck
 from rollouts.model.kinds import CRD, Kind, Ref, served_version
 
@@ -38,16 +38,16 @@ class Watch:
         connection: Connection,
         cache: KindCache,
         namespaces: Sequence[str],
-        audience: Audience,
-        pace: Pace,
+        handler: ReflectorHandler,
+        timing: WatchTiming,
     ) -> None:
         self.cache = cache
         self.read: Kind | None = None
         self.reflectors: list[Reflector] = []
         self._connection = connection
         self._parts = parts(cache.kind, namespaces, cache.kept.names)
-        self._audience = audience
-        self._pace = pace
+        self._handler = handler
+        self._timing = timing
         self._tasks: set[asyncio.Task[None]] = set()
 
     def follow(self, read: Kind | None) -> None:
@@ -58,7 +58,7 @@ class Watch:
         self.read = read
         self.reflectors = []
         if read is None:
-            self._audience.changed(self.cache.clear())
+            self._handler.changed(self.cache.clear())
         else:
             self.begin_anew()
 
@@ -70,7 +70,7 @@ class Watch:
             return
         for part in self._parts:
             reflector = Reflector(
-                self._connection, self.cache, self.read, part, self._audience, pace=self._pace
+                self._connection, self.cache, self.read, part, self._handler, timing=self._timing
             )
             task = asyncio.create_task(reflector.run(), name=f"watch {reflector.kind}")
             self.reflectors.append(reflector)
@@ -101,7 +101,7 @@ class Watches:
         caches: Mapping[Kind, KindCache],
         namespaces: Sequence[str],
         on_change: Callable[[list[Ref]], None],
-        pace: Pace,
+        timing: WatchTiming,
     ) -> None:
         self.synced = False
         self._anew: asyncio.Task[None] | None = None
@@ -110,7 +110,8 @@ class Watches:
         self._on_change = on_change
         self._definitions = caches.get(CRD)
         self._watches = {
-            kind: Watch(connection, cache, namespaces, self, pace) for kind, cache in caches.items()
+            kind: Watch(connection, cache, namespaces, self, timing)
+            for kind, cache in caches.items()
         }
 
     async def start(self) -> None:

@@ -24,7 +24,7 @@ from urllib3.util import Retry
 
 from rollouts.errors import Permanent, TooLarge, Unavailable
 from rollouts.metrics.access import Access, Address, session_of
-from rollouts.model.brief import brief, sendable
+from rollouts.model.truncation import sendable, truncated
 from rollouts.ports import Histogram, Series, Value
 
 _CONCURRENT_QUERIES = 8
@@ -305,7 +305,7 @@ def _value(query: str, result: list[Any], answer: Any) -> Value:
     """
     number = _number(query, result)
     said = [*_texts(answer, "warnings"), *(_texts(answer, "infos") if number is None else ())]
-    warnings = (brief(sendable(each), _LONGEST_WARNING) for each in said[:_MOST_WARNINGS])
+    warnings = (truncated(sendable(each), _LONGEST_WARNING) for each in said[:_MOST_WARNINGS])
     return Value(number, tuple(warnings))
 
 
@@ -345,7 +345,7 @@ def _finite(text: Any) -> float | None:
 
 def _text(value: object) -> str:
     """Return the beginning of an error's words."""
-    return brief(sendable(str(value)), _LONGEST_TEXT)
+    return truncated(sendable(str(value)), _LONGEST_TEXT)
 
 
 def _cause(error: BaseException) -> str:

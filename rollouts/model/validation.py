@@ -15,11 +15,11 @@ from pydantic_core import ErrorDetails
 
 from rollouts.errors import FieldError, InvalidSpec
 from rollouts.model.base import LONGEST_ROLLOUT_NAME
-from rollouts.model.brief import brief
 from rollouts.model.cross_field_rules import cross_field_errors
 from rollouts.model.kinds import GROUP, HASH_LABEL, JSON, FrozenJSON
 from rollouts.model.sources import source_errors
 from rollouts.model.spec import LabelSelector, RolloutSpec
+from rollouts.model.truncation import truncated
 
 _LONGEST_SHOWN = 80
 """So much of a wrong value is shown: it may be as long as an object."""
@@ -88,7 +88,7 @@ def _name(rollout: FrozenJSON) -> Iterator[FieldError]:
         yield FieldError(
             "metadata.name",
             "has to consist of lower-case letters, digits, - and ., and to begin and end with a letter"
-            f" or digit; got {brief(repr(name), _LONGEST_SHOWN)}",
+            f" or digit; got {truncated(repr(name), _LONGEST_SHOWN)}",
         )
 
 
@@ -100,7 +100,7 @@ def _field_errors(error: ValidationError) -> Iterator[FieldError]:
 def _path(location: Sequence[int | str]) -> str:
     path = "spec"
     for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{brief(part, _LONGEST_SHOWN)}"
+        path += f"[{part}]" if isinstance(part, int) else f".{truncated(part, _LONGEST_SHOWN)}"
     return path
 
 
@@ -125,7 +125,7 @@ def _reason(detail: ErrorDetails) -> str:
         and str(given) not in message
         and ", got " not in message
     ):
-        message += f", got {brief(repr(given), _LONGEST_SHOWN)}"
+        message += f", got {truncated(repr(given), _LONGEST_SHOWN)}"
     return message
 
 

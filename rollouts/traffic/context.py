@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from rollouts.model.brief import some_of
 from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 from rollouts.model.routers.spec import RouterSpec
 from rollouts.model.spec import RolloutSpec
+from rollouts.model.truncation import some_of
 
 R = TypeVar("R", bound=RouterSpec)
 

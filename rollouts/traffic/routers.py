@@ -12,11 +12,11 @@ moment on, unseen. What is our own is removed; what is the user's is given back.
 
 from collections.abc import Iterator
 
-from rollouts.model.brief import brief
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import Kind
 from rollouts.model.route import Change, Route, RoutingWrite, Split
 from rollouts.model.spec import RolloutSpec
+from rollouts.model.truncation import truncated
 from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.gateway.router import GatewayRouter
 from rollouts.traffic.nginx.router import NginxRouter
@@ -108,7 +108,7 @@ def _refused(router: Router, context: RoutingContext) -> Iterator[Finding]:
                 "RoutesForbidden",
                 (
                     f"the controller may not read {each.kind.plural}, and does not see where requests go"
-                    f" ({brief(context.refused[each.kind])}); give it the permissions of the chart,"
+                    f" ({truncated(context.refused[each.kind])}); give it the permissions of the chart,"
                     " and it goes on by itself"
                 ),
             )

@@ -23,7 +23,7 @@ from rollouts.errors import NotFound
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
 from rollouts.kube.paths import object_path
-from rollouts.kube.reflector import Pace
+from rollouts.kube.reflector import WatchTiming
 from rollouts.kube.requests import KubeRequests
 from rollouts.model.crd import crd
 from rollouts.model.kinds import (
@@ -89,7 +89,10 @@ class KubeWorld:
     def __init__(self, kubeconfig: Path) -> None:
         self.namespace = f"contract-{uuid.uuid4().hex[:8]}"
         self.kube = KubeCluster(
-            Connection(kubeconfig), [self.namespace], KINDS, pace=Pace(first_delay_seconds=0.05)
+            Connection(kubeconfig),
+            [self.namespace],
+            KINDS,
+            timing=WatchTiming(first_delay_seconds=0.05),
         )
         self.cluster: Cluster = self.kube
         self._others = KubeRequests(kubeconfig)

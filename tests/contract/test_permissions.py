@@ -16,7 +16,7 @@ from rollouts.kube.connection import REQUEST_TIMEOUT_SECONDS, Connection
 from rollouts.kube.events import EventRecorder
 from rollouts.kube.lease import LEASE, Lease
 from rollouts.kube.paths import collection_path, object_path
-from rollouts.kube.reflector import Pace
+from rollouts.kube.reflector import WatchTiming
 from rollouts.kube.requests import KubeRequests
 from rollouts.model.crd import crd
 from rollouts.model.kinds import (
@@ -133,8 +133,8 @@ async def connected(kubeconfig: Path) -> AsyncIterator[Connection]:
 async def watching(controller: Installed) -> AsyncIterator[KubeCluster]:
     """Let the controller see what there is, and write."""
     await define(controller.admin, crd())
-    pace = Pace(first_delay_seconds=0.02)
-    kube = KubeCluster(Connection(controller.kubeconfig), [], WATCHED, pace=pace)
+    timing = WatchTiming(first_delay_seconds=0.02)
+    kube = KubeCluster(Connection(controller.kubeconfig), [], WATCHED, timing=timing)
     await kube.start()
     yield kube
     await kube.stop()

@@ -10,7 +10,7 @@ from rollouts.errors import Conflict, Permanent
 from rollouts.kube import cluster as writing
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
-from rollouts.kube.reflector import Pace
+from rollouts.kube.reflector import WatchTiming
 from rollouts.model.kinds import HASH_LABEL, JSON, POD, REPLICA_SET, Ref
 from rollouts.ports import Create, Patch
 from rollouts.sandbox.apiserver.server import ApiServer
@@ -24,7 +24,9 @@ OURS = {"app": "web", HASH_LABEL: "abc"}
 async def cluster(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[KubeCluster]:
     kubeconfig = write_kubeconfig(api_server.url, tmp_path)
     kinds = {kind: WATCHED[kind] for kind in (REPLICA_SET, POD)}
-    made = KubeCluster(Connection(kubeconfig), [], kinds, pace=Pace(first_delay_seconds=0.02))
+    made = KubeCluster(
+        Connection(kubeconfig), [], kinds, timing=WatchTiming(first_delay_seconds=0.02)
+    )
     yield made
     await made.stop()
 

@@ -10,7 +10,7 @@ import pytest
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
 from rollouts.kube.lease import LEASE, Lease
-from rollouts.kube.reflector import Pace
+from rollouts.kube.reflector import WatchTiming
 from rollouts.model.kinds import JSON, SERVICE, Ref
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.ports import Apply, Create, Patch, Scope, Write
@@ -26,8 +26,10 @@ ASKED = 1
 @pytest.fixture
 async def cluster(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[KubeCluster]:
     kubeconfig = write_kubeconfig(api_server.url, tmp_path)
-    pace = Pace(first_delay_seconds=0.02)
-    made = KubeCluster(Connection(kubeconfig), [], {SERVICE: Scope(), INGRESS: Scope()}, pace=pace)
+    timing = WatchTiming(first_delay_seconds=0.02)
+    made = KubeCluster(
+        Connection(kubeconfig), [], {SERVICE: Scope(), INGRESS: Scope()}, timing=timing
+    )
     await made.start()
     await until(lambda: verbs(api_server).count("watch") == 2)
     yield made
@@ -116,9 +118,9 @@ async def test_an_api_server_that_comes_back_empty_is_believed(
     api_server: ApiServer, tmp_path: Path
 ) -> None:
     """Its resourceVersions begin anew, below those that we have seen: watches from there are silent."""
-    pace = Pace(first_delay_seconds=0.02, silent_seconds=0.5)
+    timing = WatchTiming(first_delay_seconds=0.02, silent_seconds=0.5)
     kubeconfig = write_kubeconfig(api_server.url, tmp_path)
-    cluster = KubeCluster(Connection(kubeconfig), [], {SERVICE: Scope()}, pace=pace)
+    cluster = KubeCluster(Connection(kubeconfig), [], {SERVICE: Scope()}, timing=timing)
     await cluster.start()
     await cluster.write(Create(SERVICE, service()))
     port = int(api_server.url.rsplit(":", 1)[1])

@@ -1,5 +1,5 @@
 """
-A tiny scriptable API server, to play the tricks that a well-behaved one never would.
+A tiny scriptable API server, to commit the faults that a well-behaved one never would.
 
 It knows objects by path, a resourceVersion, lists in pages, watches and merge patches, and
 no rule of Kubernetes beyond that. Fidelity is the embedded API server's; this one can cut a
@@ -19,7 +19,7 @@ from aiohttp import web
 from rollouts.model.kinds import JSON
 from rollouts.model.merge_patch import merged
 
-Trick = Callable[[web.Request], web.StreamResponse | None]
+Fault = Callable[[web.Request], web.StreamResponse | None]
 
 
 class FakeApiServer:
@@ -31,7 +31,7 @@ class FakeApiServer:
         self.queries: list[dict[str, str]] = []
         self.bodies: list[Any] = []
         self.served = {"/api/v1/pods", "/api/v1/services", "/api/v1/events"}
-        self.tricks: list[Trick] = []
+        self.faults: list[Fault] = []
         self.hushed = False
         """Whether watches that are open hear nothing more."""
         self.history: list[tuple[int, str, str, JSON]] = []
@@ -144,8 +144,8 @@ class FakeApiServer:
         self.queries.append(dict(request.query))
         raw = await request.read()
         self.bodies.append(json.loads(raw) if raw else None)
-        for trick in list(self.tricks):
-            if (answer := trick(request)) is not None:
+        for fault in list(self.faults):
+            if (answer := fault(request)) is not None:
                 return answer
         handler = getattr(self, f"_{method.lower()}")
         result: web.StreamResponse = await handler(request)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from rollouts.kube.cluster import KubeCluster
-from rollouts.kube.reflector import Pace
+from rollouts.kube.reflector import WatchTiming
 from rollouts.model.kinds import POD, Ref
 from tests.fakes.api_server import FakeApiServer
 from tests.waiting import until
@@ -11,7 +11,9 @@ from tests.waiting import until
 PODS = "/api/v1/pods"
 A = "/api/v1/namespaces/shop/pods/a"
 B = "/api/v1/namespaces/shop/pods/b"
-QUICK = Pace(first_delay_seconds=0.01, longest_delay_seconds=0.05, refused_delay_seconds=0.05)
+QUICK = WatchTiming(
+    first_delay_seconds=0.01, longest_delay_seconds=0.05, refused_delay_seconds=0.05
+)
 
 
 def pod(name: str) -> Ref:

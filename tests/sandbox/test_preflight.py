@@ -14,7 +14,7 @@ from rollouts.controller.preflight.owners import appliers
 from rollouts.controller.watches import WATCHED
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
-from rollouts.kube.reflector import Pace
+from rollouts.kube.reflector import WatchTiming
 from rollouts.kube.requests import KubeRequests
 from rollouts.model.crd import crd
 from rollouts.model.finding import Finding
@@ -39,7 +39,7 @@ class World:
     def __init__(self, kubeconfig: Path) -> None:
         self.kubeconfig = kubeconfig
         self.cluster = KubeCluster(
-            Connection(kubeconfig), [], WATCHED, pace=Pace(first_delay_seconds=0.05)
+            Connection(kubeconfig), [], WATCHED, timing=WatchTiming(first_delay_seconds=0.05)
         )
         documents = yaml.safe_load_all(EXAMPLE.read_text())
         self.rollout: JSON = next(each for each in documents if each["kind"] == "Rollout")

@@ -13,9 +13,9 @@ writes the core group as "core", and so do people after its documentation.
 
 from collections.abc import Iterator
 
-from rollouts.model.brief import brief
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import JSON, FrozenJSON, Kind
+from rollouts.model.truncation import truncated
 from rollouts.traffic.ownership import group_of
 
 _NEEDED = ("Accepted", "ResolvedRefs")
@@ -92,7 +92,7 @@ def findings(kind: Kind, route: FrozenJSON) -> Iterator[Finding]:
         for wanted in _NEEDED:
             for each in conditions:
                 if _is_now(each, route, wanted, "False"):
-                    reason, message = (brief(str(each.get(key, ""))) for key in _SAID)
+                    reason, message = (truncated(str(each.get(key, ""))) for key in _SAID)
                     yield Finding(
                         "error",
                         "RouteNotAccepted" if wanted == "Accepted" else "RouteRefsNotResolved",

@@ -21,6 +21,6 @@ async def api() -> AsyncIterator[FakeApiServer]:
 
 @pytest.fixture
 async def cluster(api: FakeApiServer, tmp_path: Path) -> AsyncIterator[KubeCluster]:
-    made = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], {POD: Scope()}, pace=QUICK)
+    made = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], {POD: Scope()}, timing=QUICK)
     yield made
     await made.stop()

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
-from rollouts.kube.reflector import Pace
+from rollouts.kube.reflector import WatchTiming
 from rollouts.model.kinds import ENDPOINT_SLICE, POD, ROLLOUT, Ref
 from rollouts.ports import Scope
 from tests.fakes.api_server import FakeApiServer, status
@@ -66,7 +66,7 @@ async def test_of_managed_fields_the_owners_are_kept_that_a_scope_asks_for(
     api.put(A, {"metadata": {"managedFields": [theirs]}})
     api.put(B, {"metadata": {"managedFields": [theirs | {"operation": "Update"}]}})
     kinds = {POD: Scope(owners=("spec.x",))}
-    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, pace=QUICK)
+    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, timing=QUICK)
     await cluster.start()
     kept = [each["metadata"].get("managedFields") for each in cluster.select(POD, "shop")]
     assert kept == [[theirs], None]
@@ -157,7 +157,7 @@ async def test_errors_of_the_server_are_waited_out(
     api: FakeApiServer, cluster: KubeCluster
 ) -> None:
     refusals = [status(500, "etcd"), status(503, "starting"), web.Response(text="<html>")]
-    api.tricks.append(lambda _: refusals.pop() if refusals else None)
+    api.faults.append(lambda _: refusals.pop() if refusals else None)
     api.put(A, {})
     async with asyncio.timeout(10):
         await cluster.start()
@@ -168,7 +168,7 @@ async def test_a_kind_that_is_not_served_is_reported_and_found_later(
     api: FakeApiServer, tmp_path: Path
 ) -> None:
     kinds = {POD: Scope(), ROLLOUT: Scope()}
-    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, pace=QUICK)
+    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, timing=QUICK)
     async with asyncio.timeout(10):
         await cluster.start()
     assert cluster.select(ROLLOUT, "") == []
@@ -187,7 +187,7 @@ async def test_endpoint_slices_are_read_where_kubernetes_1_20_serves_them(
     api.served.add(f"{root}/endpointslices")
     api.put(f"{root}/namespaces/shop/endpointslices/web-1", {"endpoints": []})
     kinds = {ENDPOINT_SLICE: Scope()}
-    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, pace=QUICK)
+    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, timing=QUICK)
     async with asyncio.timeout(10):
         await cluster.start()
     await until(lambda: cluster.get(Ref(ENDPOINT_SLICE, "shop", "web-1")))
@@ -200,9 +200,9 @@ async def test_who_refuses_for_a_moment_as_an_api_server_that_starts_is_asked_ag
     api: FakeApiServer, tmp_path: Path
 ) -> None:
     refusals = [status(403, "clusterrole not found") for _ in range(3)]
-    api.tricks.append(lambda _: refusals.pop() if refusals else None)
-    pace = Pace(first_delay_seconds=0.01)
-    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], {POD: Scope()}, pace=pace)
+    api.faults.append(lambda _: refusals.pop() if refusals else None)
+    timing = WatchTiming(first_delay_seconds=0.01)
+    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], {POD: Scope()}, timing=timing)
     async with asyncio.timeout(10):
         await cluster.start()
     await cluster.stop()
@@ -212,9 +212,9 @@ async def test_who_refuses_for_a_moment_is_asked_again_soon_also_after_a_long_ou
     api: FakeApiServer, tmp_path: Path
 ) -> None:
     codes = [403, 403, *[503] * 14]
-    api.tricks.append(lambda _: status(codes.pop(), "not yet") if codes else None)
-    pace = Pace(first_delay_seconds=0.01, longest_delay_seconds=0.02)
-    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], {POD: Scope()}, pace=pace)
+    api.faults.append(lambda _: status(codes.pop(), "not yet") if codes else None)
+    timing = WatchTiming(first_delay_seconds=0.01, longest_delay_seconds=0.02)
+    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], {POD: Scope()}, timing=timing)
     async with asyncio.timeout(10):
         await cluster.start()
     await cluster.stop()
@@ -224,11 +224,11 @@ async def test_a_missing_permission_keeps_start_waiting_and_is_reported(
     api: FakeApiServer, cluster: KubeCluster
 ) -> None:
     refusal = 'pods is forbidden: User "x" cannot list resource "pods"'
-    api.tricks.append(lambda _: status(403, refusal))
+    api.faults.append(lambda _: status(403, refusal))
     starting = asyncio.create_task(cluster.start())
     await until(cluster.problems)
     assert refusal in cluster.problems()[0]
     assert not starting.done()
     assert not cluster.synced()
-    api.tricks.clear()
+    api.faults.clear()
     await starting

@@ -52,7 +52,7 @@ async def test_an_exec_plugin_gives_the_token_and_gives_it_anew_when_it_expired(
     kubeconfig = write_kubeconfig(tmp_path, {"server": api.url}, {"exec": command})
     connection = Connection(kubeconfig)
     accepted = ["Bearer token-1"]
-    api.tricks.append(
+    api.faults.append(
         lambda r: None if r.headers["Authorization"] in accepted else status(401, "expired")
     )
     await connection.request("GET", "/api/v1/pods")

@@ -33,14 +33,14 @@ def cluster(api: FakeApiServer, tmp_path: Path) -> KubeCluster:
     api.put(f"{CRDS}/{TRAFFIC_SPLIT.crd_name}", established(definition(TRAFFIC_SPLIT, "v1alpha2")))
     api.put(f"{SPLITS}/web", {"spec": {"service": "web"}})
     api.served |= {CRDS, SPLITS, PODS}
-    return KubeCluster(Connection(api.kubeconfig(tmp_path)), ["shop"], KINDS, pace=QUICK)
+    return KubeCluster(Connection(api.kubeconfig(tmp_path)), ["shop"], KINDS, timing=QUICK)
 
 
 def refuse(api: FakeApiServer, plural: str) -> None:
     def forbidden(request: web.Request) -> web.Response | None:
         return status(403, f"{plural} is forbidden") if plural in request.path else None
 
-    api.tricks.append(forbidden)
+    api.faults.append(forbidden)
 
 
 async def start(cluster: KubeCluster) -> None:
@@ -71,7 +71,7 @@ async def test_who_may_not_see_definitions_is_told_and_works_without_them(
     assert cluster.select(TRAFFIC_SPLIT, "") == []
     [problem] = cluster.problems()
     assert "customresourcedefinitions is forbidden" in problem
-    api.tricks.clear()
+    api.faults.clear()
     await until(lambda: cluster.select(TRAFFIC_SPLIT, "shop"))
     await until(lambda: not cluster.problems())
     await cluster.stop()
@@ -98,10 +98,10 @@ async def test_that_a_kind_may_not_be_read_is_known_and_told_until_it_may(
     changes = cluster.changes()
     assert f"{plural} is forbidden" in cluster.refusal(TRAFFIC_SPLIT, "shop")
     assert not cluster.refusal(POD, "shop")
-    api.tricks[:] = [lambda each: status(503, "away") if plural in each.path else None]
+    api.faults[:] = [lambda each: status(503, "away") if plural in each.path else None]
     await until(lambda: "away" in " ".join(cluster.problems()))
     assert f"{plural} is forbidden" in cluster.refusal(TRAFFIC_SPLIT, "shop")
-    api.tricks.clear()
+    api.faults.clear()
     await until(lambda: not cluster.refusal(TRAFFIC_SPLIT, "shop"))
     async with asyncio.timeout(10):
         while await anext(changes) != Ref(CRD, "", TRAFFIC_SPLIT.crd_name):
@@ -119,7 +119,7 @@ async def test_refusals_of_an_api_server_that_refuses_everything_say_nothing_of_
         has_begun = asked > 2 * REFUSALS and PODS in request.path
         return None if has_begun or api.watching else status(403, "clusterrole not found")
 
-    api.tricks.append(starts)
+    api.faults.append(starts)
     await start(cluster)
     assert cluster.get(Ref(TRAFFIC_SPLIT, "shop", "web")) is not None
     await cluster.stop()
@@ -146,7 +146,7 @@ async def test_what_is_built_in_is_read_at_the_version_of_an_older_cluster(
     spec: JSON = {"metrics": [{"type": "Resource", "resource": {}}], "maxReplicas": 3}
     api.put(f"{older}/namespaces/shop/horizontalpodautoscalers/web", {"spec": spec})
     kinds = {AUTOSCALER: Scope(fields=fields)}
-    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, pace=QUICK)
+    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, timing=QUICK)
     await start(cluster)
     await until(lambda: cluster.select(AUTOSCALER, "shop"))
     [found] = cluster.select(AUTOSCALER, "shop")

@@ -68,7 +68,7 @@ async def test_a_leader_that_cannot_renew_stops_before_another_may_start(
 ) -> None:
     lease = candidate(connection, "one", hand)
     await lease.acquire()
-    api.tricks.append(lambda _: status(503, "down"))
+    api.faults.append(lambda _: status(503, "down"))
     hand.now += 9.9
     assert lease.is_leading()
     assert lease.seconds_left() == pytest.approx(4.1)
@@ -77,7 +77,7 @@ async def test_a_leader_that_cannot_renew_stops_before_another_may_start(
     assert lease.seconds_left() == 0
     async with asyncio.timeout(10):
         await lease.lost()
-    api.tricks.clear()
+    api.faults.clear()
     other = candidate(connection, "two", hand)
     waiting = asyncio.create_task(other.acquire())
     tries = len(api.requests) + 10
@@ -115,12 +115,12 @@ async def test_a_renewal_that_breaks_ends_leading(
     lease = candidate(connection, "one", hand)
     await lease.acquire()
     answer = web.json_response(nonsense)
-    api.tricks.append(lambda request: answer if request.method == "PATCH" else None)
+    api.faults.append(lambda request: answer if request.method == "PATCH" else None)
     async with asyncio.timeout(10):
         await lease.lost()
     assert not lease.is_leading()
     assert lease.seconds_left() == 0
-    api.tricks.clear()
+    api.faults.clear()
     await lease.release()
 
 
@@ -130,7 +130,7 @@ async def test_a_hiccup_does_not_end_leading(
     lease = candidate(connection, "one", hand)
     await lease.acquire()
     failures = [status(500, "hiccup") for _ in range(3)]
-    api.tricks.append(lambda _: failures.pop() if failures else None)
+    api.faults.append(lambda _: failures.pop() if failures else None)
     await until(lambda: not failures)
     tries = len(api.requests) + 4
     await until(lambda: len(api.requests) > tries)

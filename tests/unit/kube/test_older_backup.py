@@ -9,7 +9,7 @@ from aiohttp import web
 from rollouts.errors import Outdated, Unavailable
 from rollouts.kube.cluster import KubeCluster
 from rollouts.kube.connection import Connection
-from rollouts.kube.reflector import Pace
+from rollouts.kube.reflector import WatchTiming
 from rollouts.model.kinds import JSON, POD, SERVICE, Ref
 from rollouts.ports import Delete, Patch, Scope
 from tests.fakes.api_server import FakeApiServer, status
@@ -23,7 +23,7 @@ WEB = "/api/v1/namespaces/shop/services/web"
 @pytest.fixture
 async def both(api: FakeApiServer, tmp_path: Path) -> AsyncIterator[KubeCluster]:
     kinds = {POD: Scope(), SERVICE: Scope()}
-    made = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, pace=QUICK)
+    made = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, timing=QUICK)
     yield made
     await made.stop()
 
@@ -31,7 +31,7 @@ async def both(api: FakeApiServer, tmp_path: Path) -> AsyncIterator[KubeCluster]
 async def cannot_be_reached(api: FakeApiServer, cluster: KubeCluster) -> None:
     """Break the watches, and let nobody list or watch from now on; return when each has noticed."""
     watches = api.watching
-    api.tricks.append(lambda each: status(503, "away") if each.path in (PODS, SERVICES) else None)
+    api.faults.append(lambda each: status(503, "away") if each.path in (PODS, SERVICES) else None)
     api.cut()
     kinds = ("Pod: ", "Service: ")
     await until(lambda: sum(_is_away(each, kinds) for each in cluster.problems()) == watches)
@@ -55,7 +55,7 @@ async def test_who_could_not_be_reached_is_asked_for_all_that_there_is(
     await until(lambda: spec(cluster) == "lost")
     await cannot_be_reached(api, cluster)
     api.come_back(before, api.version + 10)
-    api.tricks.clear()
+    api.faults.clear()
     await until(lambda: cluster.get(pod("a")) is None)
 
 
@@ -70,7 +70,7 @@ async def test_what_was_deleted_in_the_lost_future_is_there_again(
     assert cluster.get(pod("a")) is None
     await cannot_be_reached(api, cluster)
     api.come_back(before, version + 10)
-    api.tricks.clear()
+    api.faults.clear()
     await until(lambda: spec(cluster) == "old")
 
 
@@ -86,7 +86,7 @@ async def test_what_a_lost_write_returned_is_not_kept(
     assert spec(cluster) == "lost"
     await cannot_be_reached(api, cluster)
     api.come_back(before, api.version - 1)
-    api.tricks.clear()
+    api.faults.clear()
     await until(lambda: spec(cluster) == "old")
 
 
@@ -104,7 +104,7 @@ async def test_when_one_watch_finds_it_out_all_begin_anew(
     service = Ref(SERVICE, "shop", "web")
     await until(lambda: (both.get(service) or {})["spec"] == "lost")
     api.come_back(before, version)
-    api.tricks.append(lambda each: _cut_off(each, SERVICES))
+    api.faults.append(lambda each: _cut_off(each, SERVICES))
     for plural, queue in api._watches:
         if plural == "services":
             queue.put_nowait(None)
@@ -122,11 +122,11 @@ async def test_nothing_is_written_until_all_is_known_anew(
     await until(lambda: spec(both) == "lost")
     await cannot_be_reached(api, both)
     api.come_back(before, version)
-    api.tricks[:] = [lambda each: status(503, "away") if each.path == SERVICES else None]
+    api.faults[:] = [lambda each: status(503, "away") if each.path == SERVICES else None]
     await until(lambda: both.get(pod("a")) is None)
     with pytest.raises(Unavailable, match="older backup"):
         await both.write(Patch(pod("b"), {"spec": "new"}))
-    api.tricks.clear()
+    api.faults.clear()
     api.put(B, {"spec": "old"})
     await until(lambda: spec(both, "b") == "old" and not both.problems())
     await both.write(Patch(pod("b"), {"spec": "new"}))
@@ -138,7 +138,7 @@ async def test_a_kind_that_is_refused_for_a_moment_is_waited_for_too(
 ) -> None:
     """An API server that starts refuses all, also what it will allow: what is known of it is of the lost future."""
     kinds = {POD: Scope(), SERVICE: Scope(needed=False)}
-    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, pace=QUICK)
+    cluster = KubeCluster(Connection(api.kubeconfig(tmp_path)), [], kinds, timing=QUICK)
     await cluster.start()
     await until(lambda: api.watching == 2)
     before, version = dict(api.objects), api.version
@@ -156,13 +156,13 @@ async def test_a_kind_that_is_refused_for_a_moment_is_waited_for_too(
         begun = "older backup" in " ".join(cluster.problems())
         return status(refusals.pop() if refusals and begun else 503, "starts")
 
-    api.tricks[:] = [starts]
+    api.faults[:] = [starts]
     await until(lambda: not refusals)
     asked = api.count("GET", SERVICES)
     await until(lambda: api.count("GET", SERVICES) > asked)
     with pytest.raises(Unavailable, match="older backup"):
         await cluster.write(Patch(pod("b"), {"spec": "new"}))
-    api.tricks.clear()
+    api.faults.clear()
     await until(lambda: cluster.get(service) is None)
     await cluster.stop()
 
@@ -178,10 +178,10 @@ async def test_it_is_not_ready_until_all_is_known_anew(
     assert both.synced()
     await cannot_be_reached(api, both)
     api.come_back(before, version)
-    api.tricks[:] = [lambda each: status(503, "away") if each.path == SERVICES else None]
+    api.faults[:] = [lambda each: status(503, "away") if each.path == SERVICES else None]
     await until(lambda: both.get(pod("a")) is None)
     assert not both.synced()
-    api.tricks.clear()
+    api.faults.clear()
     await until(both.synced)
 
 
@@ -189,7 +189,7 @@ async def test_it_is_not_ready_until_all_is_known_anew(
 async def resting(api: FakeApiServer, tmp_path: Path) -> AsyncIterator[KubeCluster]:
     """Its watches rest for a minute when they have failed, as they do after a long time without an API server."""
     connection = Connection(api.kubeconfig(tmp_path))
-    made = KubeCluster(connection, [], {POD: Scope()}, pace=Pace(first_delay_seconds=60.0))
+    made = KubeCluster(connection, [], {POD: Scope()}, timing=WatchTiming(first_delay_seconds=60.0))
     yield made
     await made.stop()
 
@@ -206,7 +206,7 @@ async def lost(api: FakeApiServer, cluster: KubeCluster) -> tuple[dict[str, JSON
 
 async def goes_away(api: FakeApiServer, cluster: KubeCluster) -> None:
     """Break the watches, and let nobody list; return when that was noticed."""
-    api.tricks.append(lambda each: status(503, "away") if each.path == PODS else None)
+    api.faults.append(lambda each: status(503, "away") if each.path == PODS else None)
     api.cut()
     await until(cluster.problems)
 
@@ -221,7 +221,7 @@ async def test_an_older_one_is_not_written_to_by_what_was_known_before(
     backup = await lost(api, resting)
     await goes_away(api, resting)
     api.come_back(*backup)
-    api.tricks.clear()
+    api.faults.clear()
     with pytest.raises(Unavailable, match="older backup"):
         await resting.write(DECIDED)
     await until(lambda: spec(resting) == "old" and not resting.problems())
@@ -233,7 +233,7 @@ async def test_the_same_one_is_written_to_while_the_watches_still_rest(
 ) -> None:
     await lost(api, resting)
     await goes_away(api, resting)
-    api.tricks.clear()
+    api.faults.clear()
     await resting.write(DECIDED)
     assert api.objects[A]["spec"] == DECIDED.body["spec"]
     assert resting.problems(), "they rest"
@@ -254,12 +254,12 @@ async def test_who_may_not_read_one_kind_any_more_asks_about_another(
     api: FakeApiServer, tmp_path: Path
 ) -> None:
     connection = Connection(api.kubeconfig(tmp_path))
-    pace = Pace(first_delay_seconds=60.0)
-    cluster = KubeCluster(connection, [], {SERVICE: Scope(), POD: Scope()}, pace=pace)
+    timing = WatchTiming(first_delay_seconds=60.0)
+    cluster = KubeCluster(connection, [], {SERVICE: Scope(), POD: Scope()}, timing=timing)
     await lost(api, cluster)
-    api.tricks.append(lambda each: status(403, "no") if each.path == SERVICES else None)
+    api.faults.append(lambda each: status(403, "no") if each.path == SERVICES else None)
     await goes_away(api, cluster)
-    api.tricks.pop()
+    api.faults.pop()
     await cluster.write(DECIDED)
     assert api.objects[A]["spec"] == DECIDED.body["spec"]
     await cluster.stop()
@@ -272,7 +272,7 @@ async def test_one_whose_versions_were_raised_is_an_older_one_too(
     objects, version = await lost(api, resting)
     await goes_away(api, resting)
     api.come_back(objects, version + 1_000_000_000)
-    api.tricks.clear()
+    api.faults.clear()
     with pytest.raises(Outdated, match="older backup"):
         await resting.write(DECIDED)
     await until(lambda: spec(resting) == "old" and not resting.problems())
@@ -282,12 +282,12 @@ async def test_one_whose_versions_were_raised_is_an_older_one_too(
 async def test_versions_of_two_kinds_are_not_compared(api: FakeApiServer, tmp_path: Path) -> None:
     """They may be kept in etcds of their own, and only those of one kind are in one order."""
     connection = Connection(api.kubeconfig(tmp_path))
-    pace = Pace(first_delay_seconds=60.0)
-    cluster = KubeCluster(connection, [], {SERVICE: Scope(), POD: Scope()}, pace=pace)
+    timing = WatchTiming(first_delay_seconds=60.0)
+    cluster = KubeCluster(connection, [], {SERVICE: Scope(), POD: Scope()}, timing=timing)
     _, version = await lost(api, cluster)
     behind = {"metadata": {"resourceVersion": str(version)}, "items": []}
     await goes_away(api, cluster)
-    api.tricks[:] = [lambda each: web.json_response(behind) if each.path == SERVICES else None]
+    api.faults[:] = [lambda each: web.json_response(behind) if each.path == SERVICES else None]
     await cluster.write(DECIDED)
     assert api.objects[A]["spec"] == DECIDED.body["spec"]
     await cluster.stop()
@@ -299,7 +299,7 @@ async def test_a_write_that_nobody_answers_raises_the_doubt_as_well(
     """The watches may hang still, and would not break for a minute."""
     backup = await lost(api, cluster)
     refusals = [503]
-    api.tricks.append(
+    api.faults.append(
         lambda each: status(refusals.pop(), "away") if each.method == "PATCH" and refusals else None
     )
     with pytest.raises(Unavailable, match="away"):
@@ -314,7 +314,7 @@ async def test_why_nothing_is_written_is_said(api: FakeApiServer, resting: KubeC
     await lost(api, resting)
     await goes_away(api, resting)
     await until(lambda: "has not said yet" in " ".join(resting.problems()))
-    api.tricks.clear()
+    api.faults.clear()
     await until(lambda: "has not said yet" not in " ".join(resting.problems()))
 
 

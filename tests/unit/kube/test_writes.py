@@ -62,7 +62,7 @@ async def test_a_deleted_object_does_not_come_back_by_a_late_event(
     api.put(A, {"spec": {"x": 1}})
     await started(cluster, api)
     done = web.json_response({"kind": "Status", "status": "Success"})
-    api.tricks.append(lambda request: done if request.method == "DELETE" else None)
+    api.faults.append(lambda request: done if request.method == "DELETE" else None)
     await cluster.write(Delete(pod("a")))
     assert cluster.get(pod("a")) is None
     api.put(A, {"spec": {"x": 2}})  # the watch lags behind the answer
@@ -70,7 +70,7 @@ async def test_a_deleted_object_does_not_come_back_by_a_late_event(
     await until(lambda: cluster.get(pod("b")))
     assert cluster.get(pod("a")) is None
     api.drop(A)
-    api.tricks.clear()
+    api.faults.clear()
     await cluster.write(Delete(pod("a")))
 
 
@@ -80,7 +80,7 @@ async def test_the_end_of_an_object_is_not_that_of_the_next_one_of_its_name(
     """The watch may tell of both before the delete is answered."""
     api.put(A, {"metadata": {"uid": "next"}})
     changes = await started(cluster, api)
-    api.tricks.append(lambda each: status(404, "gone") if each.method == "DELETE" else None)
+    api.faults.append(lambda each: status(404, "gone") if each.method == "DELETE" else None)
     await cluster.write(Delete(pod("a"), "before"))
     assert cluster.get(pod("a")) is not None
     api.put(A, {"metadata": {"uid": "next"}, "spec": {"x": 1}})
@@ -131,7 +131,7 @@ async def test_a_value_that_the_server_writes_in_another_way_is_applied_once(
             return None
         return web.json_response(api.put(A, {"spec": {"cpu": "1"}, "status": {"x": api.version}}))
 
-    api.tricks.append(normalise)
+    api.faults.append(normalise)
     write = Apply(POD, {"metadata": metadata, "spec": {"cpu": "1000m"}})
     await cluster.write(write)
     before = len(api.requests)
@@ -152,7 +152,7 @@ async def test_a_patch_of_scale_is_in_the_cache_though_the_answer_is_a_scale(
     api.put(A, {"spec": {"replicas": 1, "template": {}}})
     await started(cluster, api)
     scale = {"kind": "Scale", "metadata": {"resourceVersion": "500"}, "spec": {"replicas": 3}}
-    api.tricks.append(lambda r: web.json_response(scale) if r.method == "PATCH" else None)
+    api.faults.append(lambda r: web.json_response(scale) if r.method == "PATCH" else None)
     await cluster.write(Patch(pod("a"), {"spec": {"replicas": 3}}, "scale"))
     found = cluster.get(pod("a"))
     assert found is not None
@@ -175,7 +175,7 @@ async def test_a_refusal_is_told_by_its_consequence(
     api: FakeApiServer, cluster: KubeCluster, code: int, expected: type[Exception]
 ) -> None:
     await started(cluster, api)
-    api.tricks.append(lambda _: status(code, "because"))
+    api.faults.append(lambda _: status(code, "because"))
     with pytest.raises(expected, match="because"):
         await cluster.write(Patch(pod("a"), {"spec": {"x": 2}}))
 
@@ -185,11 +185,11 @@ async def test_fields_and_times_in_a_refusal_are_carried_on(
 ) -> None:
     await started(cluster, api)
     causes = [{"field": "spec.replicas", "message": "must not be negative"}]
-    api.tricks.append(lambda _: status(422, "invalid", causes=causes))
+    api.faults.append(lambda _: status(422, "invalid", causes=causes))
     with pytest.raises(InvalidSpec) as invalid:
         await cluster.write(Patch(pod("a"), {"spec": {"x": 2}}))
     assert str(invalid.value) == "spec.replicas: must not be negative"
-    api.tricks[:] = [lambda _: web.Response(status=429, text="slow", headers={"Retry-After": "7"})]
+    api.faults[:] = [lambda _: web.Response(status=429, text="slow", headers={"Retry-After": "7"})]
     with pytest.raises(Unavailable) as slow:
         await cluster.write(Patch(pod("a"), {"spec": {"x": 2}}))
     assert slow.value.after_seconds == 7
@@ -200,7 +200,7 @@ async def test_an_eviction_that_a_budget_forbids_says_by_how_much(
 ) -> None:
     await started(cluster, api)
     causes = [{"reason": "DisruptionBudget", "message": "web needs 2 healthy pods and has 2"}]
-    api.tricks.append(lambda _: status(429, "Cannot evict pod.", causes=causes))
+    api.faults.append(lambda _: status(429, "Cannot evict pod.", causes=causes))
     with pytest.raises(RetryLater) as forbidden:
         await cluster.write(Evict(pod("a")))
     assert str(forbidden.value) == "Cannot evict pod. web needs 2 healthy pods and has 2"
@@ -212,7 +212,7 @@ async def test_an_eviction_that_failed_with_http_201_has_failed(
 ) -> None:
     await started(cluster, api)
     failure = {"kind": "Status", "status": "Failure", "code": 500, "message": "two budgets"}
-    api.tricks.append(lambda _: web.json_response(failure, status=201))
+    api.faults.append(lambda _: web.json_response(failure, status=201))
     with pytest.raises(RetryLater, match="two budgets"):
         await cluster.write(Evict(pod("a")))
 
@@ -222,10 +222,10 @@ async def test_an_eviction_is_made_as_an_older_cluster_knows_it(
 ) -> None:
     await started(cluster, api)
     answers = [web.json_response({"kind": "Status"}), status(400, "no kind Eviction in policy/v1")]
-    api.tricks.append(lambda _: answers.pop())
+    api.faults.append(lambda _: answers.pop())
     await cluster.write(Evict(pod("a")))
     assert [body["apiVersion"] for body in api.bodies[-2:]] == ["policy/v1", "policy/v1beta1"]
-    api.tricks[:] = [lambda _: status(400, "broken")]
+    api.faults[:] = [lambda _: status(400, "broken")]
     with pytest.raises(Permanent, match="broken"):
         await cluster.write(Evict(pod("a")))
 
@@ -334,7 +334,7 @@ async def test_equal_events_are_counted_up_also_by_a_new_process(
 async def test_an_event_that_fails_fails_nothing(api: FakeApiServer, cluster: KubeCluster) -> None:
     await started(cluster, api)
     about = api.put(A, {"kind": "Pod"})
-    api.tricks.append(lambda _: status(403, "no events for you"))
+    api.faults.append(lambda _: status(403, "no events for you"))
     await cluster.write(Record(about, "Warning", "X", "y"))
 
 
@@ -349,7 +349,7 @@ async def test_credentials_that_expired_are_read_again(
         accepted = request.headers["Authorization"] == "Bearer second"
         return None if accepted else status(401, "Unauthorized")
 
-    api.tricks.append(second_only)
+    api.faults.append(second_only)
     await cluster.write(Create(POD, {"metadata": {"name": "a", "namespace": "shop"}}))
     assert cluster.get(pod("a")) is not None
 

@@ -7,12 +7,12 @@ LONGEST = 1000
 _MOST_NAMES = 10
 
 
-def brief(text: str, longest: int = LONGEST) -> str:
+def truncated(text: str, longest: int = LONGEST) -> str:
     """Return a text, or its beginning and an ellipsis."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def brief_in_bytes(text: str, longest: int) -> str:
+def truncated_to_bytes(text: str, longest: int) -> str:
     """Return a text, or its beginning and an ellipsis, in at most so many bytes of UTF-8."""
     encoded = text.encode()
     if len(encoded) <= longest:
