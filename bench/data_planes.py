@@ -26,7 +26,7 @@ from bench.progress import say
 from bench.routers_page import page
 from bench.scenarios import KILLED, SCENARIOS, Sample, Scenario
 from bench.traffic import Traffic
-from rollouts.sandbox.dataplane import traefik
+from rollouts.sandbox.dataplane import traefik_plane
 from rollouts.sandbox.environment import Sandbox, TraefikSandbox
 
 ENDINGS = tuple(name for name in SCENARIOS if name != KILLED)
@@ -44,7 +44,7 @@ async def planes(running: Sandbox) -> list[DataPlane]:
     ingresses, gateways, version = "sandbox, Ingress", "sandbox, Gateway API", nginx_version()
     if isinstance(running, TraefikSandbox):
         ingresses, gateways = "Traefik, kubernetesIngressNGINX", "Traefik, kubernetesGateway"
-        version = await traefik.version()
+        version = await traefik_plane.version()
     return [
         DataPlane(ingresses, version, running.ingress_url, "nginx", is_gateway=False),
         DataPlane(gateways, version, running.gateway_url, "sandbox", is_gateway=True),

@@ -27,8 +27,8 @@ from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.credentials import Kubeconfigs
 from rollouts.sandbox.dataplane.data_plane import DataPlane
 from rollouts.sandbox.dataplane.nginx import Listener
-from rollouts.sandbox.dataplane.plane import NginxPlane
-from rollouts.sandbox.dataplane.traefik import TraefikPlane
+from rollouts.sandbox.dataplane.nginx_plane import NginxPlane
+from rollouts.sandbox.dataplane.traefik_plane import TraefikPlane
 from rollouts.sandbox.embedded import EmbeddedControlPlane
 from rollouts.sandbox.network import Network, PodNetwork, free_port
 from rollouts.sandbox.processes import Process, Processes, Sweeper

@@ -10,7 +10,7 @@ from aiohttp import web
 from rollouts.controller.manifests import manifests
 from rollouts.model.kinds import JSON, Kind
 from rollouts.sandbox.credentials import controller_account
-from tests.contract.api_server.gate import listening
+from tests.contract.api_server.admission_webhook import listening
 from tests.sandbox.kills.disasters import plane_of
 from tests.sandbox.kills.proxied_controller import KillSandbox, proxied_controller
 from tests.sandbox.kills.stories import CANARY

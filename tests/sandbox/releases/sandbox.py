@@ -18,9 +18,9 @@ from rollouts.sandbox.crashes import is_write
 from rollouts.sandbox.environment import ControllerArguments, Sandbox, controller_command
 from rollouts.sandbox.processes import Process, environment
 from tests import permissions
-from tests.sandbox.releases.gate import Gate
 from tests.sandbox.releases.objects import Objects, RealObjects
 from tests.sandbox.releases.preloaded import Call, Preloaded
+from tests.sandbox.releases.prometheus_proxy import PrometheusProxy
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.verbs import Ended, run_verb
 
@@ -37,18 +37,18 @@ class Audit(AuditLog):
 
 class ReleaseSandbox(Sandbox):
     """
-    A whole sandbox for releases; its controller asks Prometheus through `gate`.
+    A whole sandbox for releases; its controller asks Prometheus through `prometheus_proxy`.
 
     It runs on the real control plane whose programs are in `control_plane`, or else on its own.
     """
 
     def __init__(self, directory: Path, control_plane: Path | None = None) -> None:
         installed = [each for each in controller_manifests() if each["kind"] != "Deployment"]
-        self.gate = Gate()
+        self.prometheus_proxy = PrometheusProxy()
         super().__init__(
             directory,
             manifests=installed,
-            controller=self._through_the_gate,
+            controller=self._through_the_proxy,
             control_plane=control_plane,
         )
         self._audit = Audit()
@@ -74,13 +74,13 @@ class ReleaseSandbox(Sandbox):
         return self._audit
 
     async def start(self) -> None:
-        await self.gate.start()
+        await self.prometheus_proxy.start()
         await super().start()
 
     async def stop(self) -> None:
         asked = self.audit  # a real server's log goes with the directory
         await super().stop()
-        await self.gate.stop()
+        await self.prometheus_proxy.stop()
         if isinstance(self.objects, RealObjects):
             self.objects.close()
         permissions.note(asked)
@@ -139,10 +139,12 @@ class ReleaseSandbox(Sandbox):
     async def _launch(self, command: Sequence[str]) -> Process:
         return await self.launch(command)
 
-    def _through_the_gate(self, settings: ControllerArguments) -> Sequence[str]:
-        self.gate.prometheus_url = settings.prometheus_url
+    def _through_the_proxy(self, settings: ControllerArguments) -> Sequence[str]:
+        self.prometheus_proxy.prometheus_url = settings.prometheus_url
         command = controller_command(settings)
         return [
-            f"--prometheus={self.gate.url}" if part.startswith("--prometheus=") else part
+            f"--prometheus={self.prometheus_proxy.url}"
+            if part.startswith("--prometheus=")
+            else part
             for part in command
         ]

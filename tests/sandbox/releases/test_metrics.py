@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 
 from rollouts.model.kinds import JSON, ROLLOUT
-from rollouts.sandbox.dataplane.plane import NginxPlane
+from rollouts.sandbox.dataplane.nginx_plane import NginxPlane
 from tests.sandbox.releases import manifests
-from tests.sandbox.releases.gate import Trick, event, slow
+from tests.sandbox.releases.prometheus_proxy import Fault, event, slow
 from tests.sandbox.releases.release import Release
 from tests.sandbox.releases.sandbox import ReleaseSandbox
 from tests.sandbox.releases.scenarios import Running, Scenario, name_of
@@ -130,7 +130,7 @@ async def failures_after_a_reset_are_found(release: Release) -> None:
 async def a_slow_prometheus_is_waited_for(release: Release) -> None:
     await release.deploys(manifests.FOUR_STEPS)
     async with release.traffic() as load:
-        release.sandbox.gate.trick(release.namespace, slow(1.5))
+        release.sandbox.prometheus_proxy.fault(release.namespace, slow(1.5))
         release.updates_to("2")
         await release.is_promoted()
     assert load.report().lost_reasons == {}
@@ -145,19 +145,19 @@ async def one_that_talks_nonsense_is_an_error(release: Release) -> None:
     await is_held_by(release, event("<html>maintenance</html>"), "something that is not JSON")
 
 
-async def is_held_by(release: Release, trick: Trick, words: str) -> None:
+async def is_held_by(release: Release, fault: Fault, words: str) -> None:
     """See that the weight is held for this reason while it lasts, and goes on after."""
     criteria = [{**manifests.ERRORS, "errorLimit": 0}]
     await release.deploys(manifests.FOUR_STEPS, successCriteria=criteria)
     async with release.traffic() as load:
-        release.sandbox.gate.trick(release.namespace, trick)
+        release.sandbox.prometheus_proxy.fault(release.namespace, fault)
         release.updates_to("2")
         await release.is_at(25)
         await release.until(partial(is_said, release, words), words)
         assert release.criterion("errors")["verdict"] == "error"
         assert release.paused_for == "MetricsUnavailable"
         assert release.weight == 25
-        release.sandbox.gate.trick(release.namespace, None)
+        release.sandbox.prometheus_proxy.fault(release.namespace, None)
         await release.is_promoted()
     assert load.report().lost_reasons == {}
     assert "abort" not in release.status

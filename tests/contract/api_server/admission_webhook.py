@@ -26,7 +26,7 @@ LATE = "context deadline exceeded"
 BROKEN = 'an error on the server ("boom") has prevented the request from succeeding'
 
 
-class Gate(Protocol):
+class Webhook(Protocol):
     """What the webhook does with the next request; it says no until then."""
 
     def denies(self, **status: Any) -> None: ...
@@ -34,7 +34,7 @@ class Gate(Protocol):
     def hangs(self) -> None: ...
 
 
-class OrderedGate:
+class ScriptedWebhook:
     """The sandbox asks no webhook: its refusals are ordered."""
 
     def __init__(self, faults: Faults) -> None:
@@ -51,7 +51,7 @@ class OrderedGate:
 
 
 @dataclass
-class RealGate:
+class RealWebhook:
     """A webhook at which a real API server asks."""
 
     response: JSON = field(default_factory=lambda: {"allowed": False})

@@ -6,17 +6,17 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 from aiohttp import web
 
-Trick = Callable[[str], Awaitable[web.Response | None]]
+Fault = Callable[[str], Awaitable[web.Response | None]]
 """Takes a query; an answer of its own, or None for Prometheus'."""
 
 
-class Gate:
-    """Passes queries on to Prometheus, but for those that name a namespace with a trick."""
+class PrometheusProxy:
+    """Passes queries on to Prometheus, but for those that name a namespace with a fault."""
 
     def __init__(self) -> None:
         self.prometheus_url = ""
         self.url = ""
-        self._tricks: dict[str, Trick] = {}
+        self._faults: dict[str, Fault] = {}
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -35,18 +35,18 @@ class Gate:
             await self._session.close()
             await self._runner.cleanup()
 
-    def trick(self, namespace: str, trick: Trick | None) -> None:
-        """Let `trick` see every query that names the namespace; None ends that."""
-        if trick is None:
-            self._tricks.pop(namespace, None)
+    def fault(self, namespace: str, fault: Fault | None) -> None:
+        """Let `fault` see every query that names the namespace; None ends that."""
+        if fault is None:
+            self._faults.pop(namespace, None)
         else:
-            self._tricks[namespace] = trick
+            self._faults[namespace] = fault
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         query = request.query.get("query") or str((await request.post()).get("query", ""))
-        for namespace, trick in list(self._tricks.items()):
+        for namespace, fault in list(self._faults.items()):
             if f'"{namespace}"' in query:
-                answer = await trick(query)
+                answer = await fault(query)
                 if answer is not None:
                     return answer
         assert self._session is not None
@@ -65,7 +65,7 @@ class Gate:
             return web.Response(status=502)
 
 
-def slow(seconds: float) -> Trick:
+def slow(seconds: float) -> Fault:
     """Answer right, but late."""
 
     async def wait(_query: str) -> None:
@@ -74,7 +74,7 @@ def slow(seconds: float) -> Trick:
     return wait
 
 
-def event(text: str, status: int = 200) -> Trick:
+def event(text: str, status: int = 200) -> Fault:
     """Answer with something else."""
 
     async def answer(_query: str) -> web.Response:
