@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from rollouts.analysis.counter_windows import CounterWindow, Span
+from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.analysis.exposure_counters import ExposureCounters
 from rollouts.analysis.no_data import why_no_data
 from rollouts.analysis.served_share import why_not_served
-from rollouts.analysis.target import Target
 from rollouts.errors import Permanent
 from rollouts.judge.counters import boundary, quantile
 from rollouts.model.counter_metric import BOUND
@@ -40,7 +40,7 @@ def measure(
     criterion: Criterion,
     counters: ExposureCounters,
     requests: ExposureCounters,
-    target: Target,
+    exposed: ExposedCanary,
     at: datetime,
 ) -> Measurement:
     """
@@ -52,8 +52,8 @@ def measure(
         found = _latency(criterion.latency, counters, at, span_of(criterion))
     else:
         found = _errors(counters, at, span_of(criterion))
-    note = "; ".join(filter(None, (found.note, why_not_served(requests, target))))
-    return replace(found, no_data=why_no_data(counters, requests, target), note=note)
+    note = "; ".join(filter(None, (found.note, why_not_served(requests, exposed))))
+    return replace(found, no_data=why_no_data(counters, requests, exposed), note=note)
 
 
 def _errors(counters: ExposureCounters, at: datetime, span: Span | None) -> Measurement:

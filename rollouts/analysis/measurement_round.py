@@ -13,10 +13,10 @@ from datetime import datetime
 import structlog
 
 from rollouts.analysis.criterion_metric import metric_of, requests_of
+from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.analysis.exposure_counters import ExposureCounters
 from rollouts.analysis.limited_sources import LimitedSources
 from rollouts.analysis.measurement import bug_of, measure, span_of
-from rollouts.analysis.target import Target
 from rollouts.errors import RolloutsError
 from rollouts.model.counter_metric import Metric
 from rollouts.model.criteria import Criterion
@@ -33,12 +33,12 @@ class Measurer:
 
     def __init__(
         self,
-        target: Target,
+        exposed: ExposedCanary,
         sources: LimitedSources,
         interval_seconds: float,
         replica_labels: Sequence[str],
     ) -> None:
-        self.target = target
+        self.exposed = exposed
         self._sources = sources
         self._interval_seconds = interval_seconds
         self._replica_labels = replica_labels
@@ -46,7 +46,7 @@ class Measurer:
         self._last: dict[str, Measurement] = {}
         self._measured: dict[str, Criterion] = {}
         """What each of the last measurements is of."""
-        self._traffic_since = target.exposed_at
+        self._traffic_since = exposed.exposed_at
         """Since when the canary may have had traffic, as far as is known."""
 
     @property
@@ -63,35 +63,35 @@ class Measurer:
 
     async def measure_scrape_interval(self, at: datetime) -> None:
         """Learn how far apart scrapes are before anything is counted; if nobody can tell, later."""
-        counters = self._counters_of(requests_of(self.target))
+        counters = self._counters_of(requests_of(self.exposed))
         question = counters.measure_scrape_interval(self._sources.counters, at)
         try:
             await self._sources.answer(question)
         except RolloutsError as error:
-            rollout = str(self.target.key)
+            rollout = str(self.exposed.key)
             log.info("scrape interval not measured", rollout=rollout, error=str(error))
 
-    def update(self, target: Target) -> None:
+    def update(self, exposed: ExposedCanary) -> None:
         """Go on with what has changed: the spec, or when the weight was applied."""
-        if self.target.applied_at is None and target.applied_at is not None:
-            self._traffic_since = max(target.exposed_at, target.applied_at)
-        self.target = target
+        if self.exposed.applied_at is None and exposed.applied_at is not None:
+            self._traffic_since = max(exposed.exposed_at, exposed.applied_at)
+        self.exposed = exposed
         for counters in self._counters.values():
             counters.applied(self._applied_at)
 
     @property
     def _applied_at(self) -> datetime | None:
         """When the present weight was applied; None while there is none, as of a preview."""
-        return self.target.applied_at if self.target.weight_percent != 0 else None
+        return self.exposed.applied_at if self.exposed.weight_percent != 0 else None
 
     def _counters_of(self, metric: Metric) -> ExposureCounters:
         """Return the counters of a metric; those that lack a window begin at the exposure again."""
-        criteria = self.target.spec.success_criteria
-        asking = (each for each in criteria if metric_of(self.target, each) == metric)
+        criteria = self.exposed.spec.success_criteria
+        asking = (each for each in criteria if metric_of(self.exposed, each) == metric)
         spans = {span for span in map(span_of, asking) if span is not None}
         found = self._counters.get(metric)
         if found is None or not spans <= found.windows.recent.keys():
-            exposed_at, every = self.target.exposed_at, self._interval_seconds
+            exposed_at, every = self.exposed.exposed_at, self._interval_seconds
             found = ExposureCounters(metric, exposed_at, every, spans, self._replica_labels)
             found.applied(self._applied_at)
             self._counters[metric] = found
@@ -99,12 +99,12 @@ class Measurer:
 
     async def measure(self, at: datetime, due: Iterable[Criterion]) -> MeasurementRound:
         """Return what is known at `at`, with the criteria in `due` measured anew."""
-        due, criteria = list(due), self.target.spec.success_criteria
-        main = self._counters_of(requests_of(self.target))
-        wanted = {main.metric, *(metric_of(self.target, each) for each in criteria)}
+        due, criteria = list(due), self.exposed.spec.success_criteria
+        main = self._counters_of(requests_of(self.exposed))
+        wanted = {main.metric, *(metric_of(self.exposed, each) for each in criteria)}
         # One of another name, after an edit of the spec, is read from the exposure on.
         self._counters = {each: found for each, found in self._counters.items() if each in wanted}
-        asked = (metric_of(self.target, each) for each in due if each.query is None)
+        asked = (metric_of(self.exposed, each) for each in due if each.query is None)
         counters = list(dict.fromkeys((main, *map(self._counters_of, asked))))
         problems = await asyncio.gather(*(self._read(each, at) for each in counters))
         problem = dict(zip(counters, problems, strict=True))
@@ -116,7 +116,7 @@ class Measurer:
         seen = [each.seen_at for each in self._counters.values() if each.seen_at is not None]
         return MeasurementRound(
             at=at,
-            exposed_at=self.target.exposed_at,
+            exposed_at=self.exposed.exposed_at,
             measurements=dict(self._last),
             criteria=dict(self._measured),
             canary=main.windows.total.arm(canary=True),
@@ -131,7 +131,7 @@ class Measurer:
         """Return a round that measured nothing, and says why."""
         self._last |= {each.name: Measurement(at=at, error=bug_of(error)) for each in due}
         self._measured |= {each.name: each for each in due}
-        return MeasurementRound(at, self.target.exposed_at, dict(self._last), dict(self._measured))
+        return MeasurementRound(at, self.exposed.exposed_at, dict(self._last), dict(self._measured))
 
     async def _read(self, counters: ExposureCounters, at: datetime) -> str:
         """Bring the counters up to date; returns why that was not possible, or nothing."""
@@ -145,7 +145,7 @@ class Measurer:
         except RolloutsError as error:
             return str(error)
         except Exception as error:
-            log.exception("counters not read", rollout=str(self.target.key))
+            log.exception("counters not read", rollout=str(self.exposed.key))
             return bug_of(error)
 
     async def _measure(
@@ -155,32 +155,32 @@ class Measurer:
         try:
             if criterion.query is not None:
                 return await self._ask(criterion.query.promql, at)
-            counters = self._counters_of(metric_of(self.target, criterion))
+            counters = self._counters_of(metric_of(self.exposed, criterion))
             if problem[counters]:
                 return Measurement(at=at, error=problem[counters])
             return self._count(criterion, counters, at)
         except Exception as error:
             log.exception(
-                "criterion not measured", rollout=str(self.target.key), criterion=criterion.name
+                "criterion not measured", rollout=str(self.exposed.key), criterion=criterion.name
             )
             return Measurement(at=at, error=bug_of(error))
 
     def _count(self, criterion: Criterion, counters: ExposureCounters, at: datetime) -> Measurement:
-        requests = self._counters.get(requests_of(self.target, criterion), counters)
-        found = measure(criterion, counters, requests, self.target, at)
+        requests = self._counters.get(requests_of(self.exposed, criterion), counters)
+        found = measure(criterion, counters, requests, self.exposed, at)
         if criterion.window_seconds is not None and counters.seen_at is not None:
             # The same once more, after a restart too: no round counts twice.
             at = _kept(counters.seen_at)
         return replace(found, at=at, unseen=counters.unseen(self._traffic_since))
 
     async def _ask(self, query: str, at: datetime) -> Measurement:
-        question = self._sources.queries.value(self.target.fill(query), at=at)
+        question = self._sources.queries.value(self.exposed.fill(query), at=at)
         try:
             found = await self._sources.answer(question)
         except RolloutsError as error:
             return Measurement(at=at, error=str(error))
         number = found.number
-        counted = self._counters_of(requests_of(self.target)).windows.total
+        counted = self._counters_of(requests_of(self.exposed)).windows.total
         return Measurement(
             at=at,
             canary=counted.arm(canary=True),

@@ -15,10 +15,10 @@ from typing import Protocol
 
 import structlog
 
+from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.analysis.limited_sources import LimitedSources
 from rollouts.analysis.measurement_round import Measurer
 from rollouts.analysis.series import REPLICA_LABELS
-from rollouts.analysis.target import Target
 from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import MeasurementRound
 from rollouts.model.rollout_key import Key
@@ -91,18 +91,18 @@ class Monitor:
         self._replica_labels = replica_labels
         self._watches: dict[Key, _Watch] = {}
 
-    def follow(self, target: Target) -> None:
+    def follow(self, exposed: ExposedCanary) -> None:
         """Measure this canary from now on; a new exposure starts from nothing."""
-        watch = self._watches.get(target.key)
-        if watch is not None and watch.measurer.target.exposed_at == target.exposed_at:
-            watch.measurer.update(target)
+        watch = self._watches.get(exposed.key)
+        if watch is not None and watch.measurer.exposed.exposed_at == exposed.exposed_at:
+            watch.measurer.update(exposed)
             return
-        self.forget(target.key)
-        measurer = Measurer(target, self._sources, self._interval_seconds, self._replica_labels)
-        measurer.update(target)
+        self.forget(exposed.key)
+        measurer = Measurer(exposed, self._sources, self._interval_seconds, self._replica_labels)
+        measurer.update(exposed)
         watch = _Watch(measurer)
-        watch.task = asyncio.create_task(self._run(watch), name=f"measures {target.key}")
-        self._watches[target.key] = watch
+        watch.task = asyncio.create_task(self._run(watch), name=f"measures {exposed.key}")
+        self._watches[exposed.key] = watch
 
     def forget(self, key: Key) -> None:
         """Measure it no more."""
@@ -130,13 +130,13 @@ class Monitor:
 
     async def _run(self, watch: _Watch) -> None:
         await watch.measurer.measure_scrape_interval(self._clock.now())
-        next_at = watch.measurer.target.exposed_at
+        next_at = watch.measurer.exposed.exposed_at
         while True:
-            tick = timedelta(seconds=self._tick_seconds(watch.measurer.target))
+            tick = timedelta(seconds=self._tick_seconds(watch.measurer.exposed))
             now = self._clock.now()
             # In step with the exposure's beginning; what was missed is not made up for.
             next_at += tick * max(1, -((next_at - now) // tick))
-            if watch.latest is None and now - watch.measurer.target.exposed_at > tick:
+            if watch.latest is None and now - watch.measurer.exposed.exposed_at > tick:
                 next_at = now  # after a restart: nothing is known, so measure at once
             elif watch.latest is not None:
                 next_at = watch.after_scrape(now, tick) or next_at
@@ -146,21 +146,21 @@ class Monitor:
             await self._measure(watch)
 
     async def _measure(self, watch: _Watch) -> None:
-        target, began = watch.measurer.target, self._clock.now()
+        exposed, began = watch.measurer.exposed, self._clock.now()
         at = began.replace(microsecond=began.microsecond // 1000 * 1000)  # as status keeps it
-        due = [each for each in target.spec.success_criteria if self._is_due(watch, each, at)]
+        due = [each for each in exposed.spec.success_criteria if self._is_due(watch, each, at)]
         try:
             latest = await watch.measurer.measure(at, due)
         except Exception as error:
-            log.exception("measuring failed", rollout=str(target.key))
+            log.exception("measuring failed", rollout=str(exposed.key))
             latest = watch.measurer.failed(at, due, error)
         watch.measured_at |= dict.fromkeys((each.name for each in due), at)
         watch.latest = latest
         errors = {name: found.error for name, found in latest.measurements.items() if found.error}
         if errors:
-            log.warning("criteria not measured", rollout=str(target.key), errors=errors)
+            log.warning("criteria not measured", rollout=str(exposed.key), errors=errors)
         self._metrics.measured((self._clock.now() - began).total_seconds(), len(errors))
-        self._on_measured(target.key)
+        self._on_measured(exposed.key)
 
     def _is_due(self, watch: _Watch, criterion: Criterion, at: datetime) -> bool:
         before = watch.measured_at.get(criterion.name)
@@ -176,7 +176,7 @@ class Monitor:
         every = criterion.interval if criterion.interval is not None else self._interval_seconds
         return max(_SHORTEST_SECONDS, every)
 
-    def _tick_seconds(self, target: Target) -> float:
+    def _tick_seconds(self, exposed: ExposedCanary) -> float:
         """Return how often to measure: as often as the most impatient criterion wants."""
-        wishes = [self._every(criterion) for criterion in target.spec.success_criteria]
+        wishes = [self._every(criterion) for criterion in exposed.spec.success_criteria]
         return min(wishes, default=max(_SHORTEST_SECONDS, self._interval_seconds))

@@ -1,12 +1,14 @@
 """Why nothing was counted of a canary: no traffic, no such metric, or nobody who scrapes it."""
 
 from rollouts.analysis.app_counters import AppMetric
+from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.analysis.exposure_counters import ExposureCounters
-from rollouts.analysis.target import Target
 from rollouts.model.counter_metric import label, quoted, selector
 
 
-def why_no_data(counters: ExposureCounters, requests: ExposureCounters, target: Target) -> str:
+def why_no_data(
+    counters: ExposureCounters, requests: ExposureCounters, exposed: ExposedCanary
+) -> str:
     """
     Return why `counters` have counted nothing of the canary, in words.
 
@@ -17,14 +19,17 @@ def why_no_data(counters: ExposureCounters, requests: ExposureCounters, target: 
     if total.counts(canary=True):
         return ""
     if isinstance(metric, AppMetric):
-        return _of_pods(metric, counters, requests, target)
+        return _of_pods(metric, counters, requests, exposed)
     if metric.question.absent and not total.counters:
         return f"no canary request yet; {metric.question.absent}"
     return ""
 
 
 def _of_pods(
-    metric: AppMetric, counters: ExposureCounters, requests: ExposureCounters, target: Target
+    metric: AppMetric,
+    counters: ExposureCounters,
+    requests: ExposureCounters,
+    exposed: ExposedCanary,
 ) -> str:
     """
     Return it of the pods' own metrics.
@@ -36,12 +41,12 @@ def _of_pods(
     asked = selector(metric.name, f"{label(metric.pod_label)}=~{quoted(metric.canary.pattern)}")
     known, scraped = counters.windows.total.knows, counters.scrapes.was_scraped
     if not known(canary=True) and not scraped(canary=True):
-        beside = f", those of revision {target.stable.number} are" if scraped(canary=False) else ""
+        beside = f", those of revision {exposed.stable.number} are" if scraped(canary=False) else ""
         return f"{canary} have not been scraped by Prometheus{beside}"
     if requests.windows.total.counts(canary=True):
         return f"{canary} count requests, and have no {asked}: see spec.appMetrics.durations"
     if known(canary=True) or known(canary=False):
-        why = ": a preview gets no live traffic" if _is_preview(target) else ""
+        why = ": a preview gets no live traffic" if _is_preview(exposed) else ""
         return f"no request has reached {canary} ({asked}){why}"
     return (
         f"{canary} are scraped, and have no {asked}: no request has reached them,"
@@ -49,5 +54,5 @@ def _of_pods(
     )
 
 
-def _is_preview(target: Target) -> bool:
-    return target.spec.blue_green is not None and target.weight_percent == 0
+def _is_preview(exposed: ExposedCanary) -> bool:
+    return exposed.spec.blue_green is not None and exposed.weight_percent == 0

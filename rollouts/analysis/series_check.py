@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from rollouts.analysis.criterion_metric import metric_of
-from rollouts.analysis.target import Target
+from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.errors import Permanent
 from rollouts.model.criteria import Criterion
 from rollouts.model.rollout_key import Key
@@ -50,25 +50,25 @@ async def check_series(
     Raises:
         RolloutsError: the source does not answer.
     """
-    target = Target(key, spec, at, None, stable, stable)
-    return tuple([await _check(source, each, target, at) for each in spec.success_criteria])
+    exposed = ExposedCanary(key, spec, at, None, stable, stable)
+    return tuple([await _check(source, each, exposed, at) for each in spec.success_criteria])
 
 
 async def _check(
-    source: QuerySource, criterion: Criterion, target: Target, at: datetime
+    source: QuerySource, criterion: Criterion, exposed: ExposedCanary, at: datetime
 ) -> SeriesCheck:
     try:
         if criterion.query is not None:
-            return await _query(source, criterion, target.fill(criterion.query.promql), at)
-        return await _counters(source, criterion, target, at)
+            return await _query(source, criterion, exposed.fill(criterion.query.promql), at)
+        return await _counters(source, criterion, exposed, at)
     except Permanent as error:
         return SeriesCheck(criterion.name, "refused", str(error))
 
 
 async def _counters(
-    source: QuerySource, criterion: Criterion, target: Target, at: datetime
+    source: QuerySource, criterion: Criterion, exposed: ExposedCanary, at: datetime
 ) -> SeriesCheck:
-    question = metric_of(target, criterion).question
+    question = metric_of(exposed, criterion).question
     wanted, renamed = question.selectors
     if await _number(source, f"count({wanted})", at):
         return SeriesCheck(criterion.name, "wanted")

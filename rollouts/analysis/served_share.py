@@ -1,13 +1,13 @@
 """Whether a weight is served: does about the share of the requests reach the canary that the routes give it?"""
 
+from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.analysis.exposure_counters import ExposureCounters
-from rollouts.analysis.target import Target
 
 ENOUGH_REQUESTS = 30
 """Of so many that should have reached it, fewer than half come by chance once in a thousand times."""
 
 
-def why_not_served(requests: ExposureCounters, target: Target) -> str:
+def why_not_served(requests: ExposureCounters, exposed: ExposedCanary) -> str:
     """
     Return, in words, that far fewer requests reach the canary than its weight says, or nothing.
 
@@ -15,7 +15,7 @@ def why_not_served(requests: ExposureCounters, target: Target) -> str:
     weight then may never have its turn. Others keep users where they were. It is no error: the
     canary is judged by what reaches it.
     """
-    weight = target.weight_percent
+    weight = exposed.weight_percent
     if not weight or weight >= 100 or requests.served_percent is None:
         return ""
     counted = requests.windows.now

@@ -66,8 +66,8 @@ ENDS_ALL = (Conflict, Outdated)
 Writer = Callable[[Write], Awaitable[None]]
 Failure = RolloutsError | None
 """Why something was refused; None: it was not."""
-Together = Callable[[Iterable[Coroutine[Any, Any, Failure]]], Awaitable[list[Failure]]]
-"""Carries out all of them, and returns what came of each."""
+RunWrites = Callable[[Iterable[Coroutine[Any, Any, Failure]]], Awaitable[list[Failure]]]
+"""Carries out all of them, one after the other or at once, and returns what came of each."""
 
 
 async def in_turn(writes: Iterable[Coroutine[Any, Any, Failure]]) -> list[Failure]:
@@ -84,7 +84,7 @@ class Applier:
     write: Writer
     rollout: FrozenJSON
     spec: RolloutSpec
-    together: Together
+    run_writes: RunWrites
 
     async def carry_out(self, action: Action) -> None:
         """
@@ -97,7 +97,7 @@ class Applier:
         writes = self.writes(action)
         # Each may take half a minute, as long as an API server waits for a webhook.
         apart = self._by_object(writes) if _cuts_off(action) else [writes]
-        outcomes = await self.together(self._try_each(action, those) for those in apart)
+        outcomes = await self.run_writes(self._try_each(action, those) for those in apart)
         for error in sorted(
             filter(None, outcomes), key=lambda each: not isinstance(each, ENDS_ALL)
         ):

@@ -22,9 +22,9 @@ from typing import Protocol
 import structlog
 
 from rollouts.analysis.evidence import weigh
-from rollouts.analysis.target import Target, target_of
+from rollouts.analysis.exposed_canary import ExposedCanary, exposed_canary
 from rollouts.controller import queue_priority, workload, workload_writes
-from rollouts.controller.apply import ENDS_ALL, Applier, Together, in_turn
+from rollouts.controller.apply import ENDS_ALL, Applier, RunWrites, in_turn
 from rollouts.controller.effective_spec import find_effective_spec, observe_effective
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notifications
@@ -65,7 +65,7 @@ MOST_REFUSALS_TOLD = 3
 class CanaryMonitor(Protocol):
     """What measures the canaries, as a reconcile uses it."""
 
-    def follow(self, target: Target) -> None:
+    def follow(self, exposed: ExposedCanary) -> None:
         """Measure this canary from now on, or know what has changed about it."""
         ...
 
@@ -107,7 +107,7 @@ class Reconciler:
     notifications: Notifications
     metrics: ControllerMetrics
     quiet_seconds: float
-    together: Together = in_turn
+    run_writes: RunWrites = in_turn
     """How writes are made that don't wait for each other."""
     scrape_interval_seconds: dict[Key, float] = field(default_factory=dict)
     """How far apart the scrapes of each were measured to be, for as long as we run."""
@@ -146,7 +146,7 @@ class Reconciler:
             return await self._report_invalid_spec(rollout, status, str(error), now)
         decision = self._decide(rollout, status, effective, now)
         applier = Applier(
-            self.cluster, self.clock, self._write, rollout, effective.spec, self.together
+            self.cluster, self.clock, self._write, rollout, effective.spec, self.run_writes
         )
         last = [action for action in decision.actions if isinstance(action, LAST_ACTIONS)]
         first = [action for action in decision.actions if not isinstance(action, LAST_ACTIONS)]
@@ -155,9 +155,9 @@ class Reconciler:
         try:
             outcome = await self._settle(rollout, status, decision, refused, now)
         except RolloutsError:
-            self._follow(target_of(key, effective.spec, effective.status), key)
+            self._follow(exposed_canary(key, effective.spec, effective.status), key)
             raise
-        self._follow(target_of(key, effective.spec, decision.status), key)
+        self._follow(exposed_canary(key, effective.spec, decision.status), key)
         if outcome.requeue_after_seconds is None:
             self.observations.forget(key)  # only what has changed will bring it back
         refused += await self._carry_out(applier, last)
@@ -167,10 +167,10 @@ class Reconciler:
             raise min((each.error for each in refused), key=_asks_to_wait)
         return outcome
 
-    def _follow(self, target: Target | None, key: Key) -> None:
+    def _follow(self, exposed: ExposedCanary | None, key: Key) -> None:
         """Have the canary measured that status has, if it has one."""
-        if target is not None:
-            self.monitor.follow(target)
+        if exposed is not None:
+            self.monitor.follow(exposed)
         else:
             self.monitor.forget(key)
 

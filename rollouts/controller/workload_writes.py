@@ -23,10 +23,12 @@ from rollouts.model.owners import is_controlled_by
 from rollouts.model.spec import RolloutSpec
 from rollouts.ports import Cluster, Patch, Write
 
-Giving = ScaleWorkload | RestoreWorkload | SetFinalizers
+WorkloadAction = ScaleWorkload | RestoreWorkload | SetFinalizers
 
 
-def writes(cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, action: Giving) -> list[Write]:
+def writes(
+    cluster: Cluster, rollout: FrozenJSON, spec: RolloutSpec, action: WorkloadAction
+) -> list[Write]:
     """
     Return the writes of one action; none when there is nothing left to do.
 

@@ -17,7 +17,7 @@ from rollouts.ports import Notification
 from tests.fakes.clock import HandClock
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.kubernetes import Kubernetes, ingress, rollout, service, template
-from tests.fakes.occasions import Occasions
+from tests.fakes.reconcile_reasons import ReconcileReasons
 from tests.fakes.recording_monitor import RecordingMonitor
 
 KEY = Key("shop", "checkout")
@@ -91,7 +91,7 @@ class ControlLoop:
         self.kubernetes = Kubernetes(self.cluster)
         self.monitor = FakeMonitor(self.clock)
         self.told = Told()
-        self._occasions = Occasions()
+        self._reasons = ReconcileReasons()
         self._passes_time = False
         self.cluster.put(SERVICE, service())
         self.cluster.put(INGRESS, ingress())
@@ -116,7 +116,7 @@ class ControlLoop:
         made.kubernetes.cluster = made.cluster
         made.monitor = self.monitor.twin(made.clock)
         made.told = Told()
-        made._occasions = Occasions()
+        made._reasons = ReconcileReasons()
         made.reconciler = made.new_reconciler()
         return made
 
@@ -147,17 +147,17 @@ class ControlLoop:
         for _ in range(50):
             self.kubernetes.settle()
             seen = (id(self.reconciler), self.cluster.told)
-            if self._passes_time and not self._occasions.there_are(seen, self.clock.now()):
-                return self._occasions.requeue_after_seconds
+            if self._passes_time and not self._reasons.has_one(seen, self.clock.now()):
+                return self._reasons.requeue_after_seconds
             before = len(self.cluster.writes)
-            self._occasions.reconciling()
+            self._reasons.begin()
             try:
                 outcome = await self.reconciler.reconcile(KEY)
             except Conflict:
                 continue
             idle = len(self.cluster.writes) == before
             after = outcome.requeue_after_seconds
-            self._occasions.reconciled(seen, self.clock.now(), after, idle=idle)
+            self._reasons.end(seen, self.clock.now(), after, idle=idle)
             if idle:
                 return after
         raise AssertionError("it never settles")
@@ -189,7 +189,7 @@ class ControlLoop:
 
     def measured(self) -> None:
         """Have the controller look at a round of measurements."""
-        self._occasions.was_measured = True
+        self._reasons.was_measured = True
 
     async def round_if_needed(self) -> None:
         """Do as `round`, but for reconciles that have no reason: of those only some are done."""

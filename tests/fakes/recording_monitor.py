@@ -1,16 +1,16 @@
 """What every stand-in for a reconciler's monitor does: it knows whom it follows, and its last round."""
 
-from rollouts.analysis.target import Target
+from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.model.evidence import MeasurementRound
 from rollouts.model.rollout_key import Key
 
 
 class RecordingMonitor:
     def __init__(self) -> None:
-        self.targets: dict[Key, Target] = {}
+        self.targets: dict[Key, ExposedCanary] = {}
         self._rounds: dict[Key, MeasurementRound] = {}
 
-    def follow(self, target: Target) -> None:
+    def follow(self, target: ExposedCanary) -> None:
         self.targets[target.key] = target
 
     def forget(self, key: Key) -> None:

@@ -145,7 +145,7 @@ def crossed(read: Any) -> Any:
 @pytest.fixture
 def story(monkeypatch: pytest.MonkeyPatch) -> Story:
     """Return a canary on the ferry whose first version is stable; an Ingress is there as well."""
-    monkeypatch.setattr(dataplane, "ENTRANCES", (*dataplane.ENTRANCES, crossed))
+    monkeypatch.setattr(dataplane, "ENTRY_POINTS", (*dataplane.ENTRY_POINTS, crossed))
     objects = (
         (CRD, definition(CROSSING, "v1")),
         (CROSSING, crossing()),

@@ -15,7 +15,7 @@ from rollouts.errors import Permanent, Unavailable
 from rollouts.metrics import prometheus
 from rollouts.metrics.prometheus import PrometheusSource
 from tests.hostile.answers import NO_ANSWERS, NO_SAMPLES, UNIX, Body
-from tests.unit.analysis.bench import ERRORS, QUERY, Bench, settle
+from tests.unit.analysis.harness import ERRORS, QUERY, Harness, settle
 from tests.unit.metrics.conftest import FakePrometheus, serving
 
 AT = datetime.fromtimestamp(UNIX, UTC)
@@ -223,17 +223,17 @@ async def test_a_scrape_that_is_to_come_is_no_answer(
 
 async def test_a_source_that_lies_about_one_release_is_an_error_of_that_criterion_alone() -> None:
     """Duplicate series, numbers that no counter has and times of no calendar: all else is counted."""
-    bench = Bench(ERRORS, QUERY)
-    bench.metrics.answers = {'sales{hash="canaryhash",n="shop"}': 1e308}
-    await bench.wait(20)
-    bench.expose()
+    harness = Harness(ERRORS, QUERY)
+    harness.metrics.answers = {'sales{hash="canaryhash",n="shop"}': 1e308}
+    await harness.wait(20)
+    harness.expose()
     for value in (float("inf"), -1e308, 1e308):
-        bench.serve("canary", 10)
-        bench.metrics.values |= {
-            key: value for key in bench.metrics.values if ("status", "200") in key
+        harness.serve("canary", 10)
+        harness.metrics.values |= {
+            key: value for key in harness.metrics.values if ("status", "200") in key
         }
-        await bench.wait(15)
+        await harness.wait(15)
     await settle()
-    assert bench.measured().error
-    assert bench.latest.measurements["sales"].value == 1e308
-    await bench.monitor.close()
+    assert harness.measured().error
+    assert harness.latest.measurements["sales"].value == 1e308
+    await harness.monitor.close()

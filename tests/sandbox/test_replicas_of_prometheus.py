@@ -19,7 +19,7 @@ from rollouts.sandbox.prometheus import Job, Prometheus
 from rollouts.sandbox.prometheus_package import find_prometheus
 from rollouts.traffic.nginx.counters import REQUESTS, ingress_metric
 from tests.fakes.kubernetes import rollout
-from tests.unit.analysis.bench import ARM, KEY
+from tests.unit.analysis.harness import ARM, KEY
 from tests.waiting import answer
 
 pytestmark = pytest.mark.sandbox

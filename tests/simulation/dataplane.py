@@ -1,7 +1,7 @@
 """
 Where users' requests go, by the objects alone, as a data plane reads them.
 
-An entrance is what users know: the host of an Ingress, a rule of an HTTPRoute, a Service that others
+An entry is what users know: the host of an Ingress, a rule of an HTTPRoute, a Service that others
 in the cluster call. Each leads to Services by weight, and a Service to the ready pods behind it.
 """
 
@@ -32,34 +32,36 @@ NAMESPACE = "shop"
 CALLED = ("checkout", "checkout-root", "other")
 """The Services that others in the cluster call by their name."""
 INSIDE = "Service "
-"""How the names of entrances begin that only the cluster itself uses, beside those from outside."""
+"""How the names of entries begin that only the cluster itself uses, beside those from outside."""
 BESIDE = ("second.test", "other.test", f"{INSIDE}other")
 """Entrances beside those that the releases are about; hardly anybody uses them."""
 LOST = "nobody"
 """Who gets the requests to a Service without a ready pod."""
 Shares = dict[str, float]
-"""Of the requests to one entrance: each Service's, or each revision's share, from 0 to 1."""
+"""Of the requests to one entry: each Service's, or each revision's share, from 0 to 1."""
 Ready = Mapping[str, Mapping[str, int]]
 """How many ready pods each Service has, by revision; a pod that is no revision's has none, ""."""
 
 
 @dataclass(frozen=True)
-class Doors:
-    """What each entrance leads to, by weight."""
+class EntryPoints:
+    """What each entry leads to, by weight."""
 
     backends: Mapping[str, Shares]
 
     def shares(self, ready: Ready) -> dict[str, Shares]:
-        """Return who gets the requests to each entrance."""
+        """Return who gets the requests to each entry."""
         return {name: _served(shares, ready) for name, shares in self.backends.items()}
 
 
-def doors(read: Cluster, rules: Callable[[FrozenJSON], list[JSON]] | None = None) -> Doors:
-    """Return the entrances; `rules` says what a Gateway makes of an HTTPRoute, if not what it says."""
+def entry_points(
+    read: Cluster, rules: Callable[[FrozenJSON], list[JSON]] | None = None
+) -> EntryPoints:
+    """Return the entries; `rules` says what a Gateway makes of an HTTPRoute, if not what it says."""
     found = dict(_routes(read, rules or rules_of))
-    for entrances in ENTRANCES:
-        found.update(entrances(read))
-    return Doors(found)
+    for entries in ENTRY_POINTS:
+        found.update(entries(read))
+    return EntryPoints(found)
 
 
 def rules_of(route: FrozenJSON) -> list[JSON]:
@@ -138,7 +140,7 @@ def _services(read: Cluster) -> Iterator[tuple[str, Shares]]:
             yield f"{INSIDE}{name}", _normal(splits.get(name, {name: 1}))
 
 
-ENTRANCES: tuple[Callable[[Cluster], Iterator[tuple[str, Shares]]], ...] = (_hosts, _services)
+ENTRY_POINTS: tuple[Callable[[Cluster], Iterator[tuple[str, Shares]]], ...] = (_hosts, _services)
 """What each data plane makes of its objects, but for a Gateway's, which takes its time."""
 
 

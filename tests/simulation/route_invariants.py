@@ -10,7 +10,7 @@ from rollouts.model.status import RolloutStatus
 from rollouts.ports import Write
 from rollouts.traffic.routers import written_kinds
 from tests.simulation.cluster import written
-from tests.simulation.dataplane import BESIDE, LOST, NAMESPACE, doors, selected
+from tests.simulation.dataplane import BESIDE, LOST, NAMESPACE, entry_points, selected
 from tests.simulation.snapshot import (
     Snapshot,
     Watched,
@@ -67,11 +67,11 @@ class Routes:
         assert not found, f"{left} is left by what status says, and gets requests of {found[0]}"
 
     def _led_to(self, hash_: str) -> Iterator[str]:
-        """Yield the entrances that lead to a revision by what objects say."""
+        """Yield the entries that lead to a revision by what objects say."""
         caches = self.story.caches
-        for entrance, services in doors(caches).backends.items():
-            if entrance not in BESIDE and any(selected(caches, each) == hash_ for each in services):
-                yield entrance
+        for entry, services in entry_points(caches).backends.items():
+            if entry not in BESIDE and any(selected(caches, each) == hash_ for each in services):
+                yield entry
 
     def _a_rise_is_borne(self, old: Snapshot, new: Snapshot) -> None:
         """A weight rises onto as many pods as it needs, and leaves the rest to stable alone."""
@@ -97,11 +97,11 @@ class Routes:
         if self.story.caches.refusals:
             return  # that Service can't be bound, and what has been meddled with is put back
         for before, after in ((old.now, new.now), (old.soon, new.soon)):
-            for entrance, shares in after.items():
-                was = before.get(entrance, {}).get(old.stable, 0.0)
+            for entry, shares in after.items():
+                was = before.get(entry, {}).get(old.stable, 0.0)
                 now = shares.get(old.stable, 0.0)
-                assert entrance in BESIDE or now >= was - _LITTLE, (
-                    f"{old.stable} is promoted, and has {now:.0%} of {entrance}, before {was:.0%}"
+                assert entry in BESIDE or now >= was - _LITTLE, (
+                    f"{old.stable} is promoted, and has {now:.0%} of {entry}, before {was:.0%}"
                 )
 
     def _stable_can_bear_it(self, old: Snapshot, new: Snapshot) -> None:
@@ -113,10 +113,10 @@ class Routes:
         if forced or verb_of(self.story.rollout) in ("abort", "rollback"):
             return
         total = max(wanted(self.story), status.stable_floor)
-        for entrance, shares in new.soon.items():
-            was, now = (each.get(old.stable, 0.0) for each in (old.soon.get(entrance, {}), shares))
-            others = old.soon.get(entrance, {}).keys() - {"", LOST, old.stable}
-            if entrance not in BESIDE and now > was + _LITTLE and others:
+        for entry, shares in new.soon.items():
+            was, now = (each.get(old.stable, 0.0) for each in (old.soon.get(entry, {}), shares))
+            others = old.soon.get(entry, {}).keys() - {"", LOST, old.stable}
+            if entry not in BESIDE and now > was + _LITTLE and others:
                 able = old.available.get(old.stable, 0) + self._broken(old.stable)
                 assert now * total <= able + 1, f"stable gets {now:.0%} with {able} of {total} pods"
 

@@ -15,7 +15,7 @@ from tests.simulation.dataplane import (
     BESIDE,
     NAMESPACE,
     Shares,
-    doors,
+    entry_points,
     selected,
     shown,
     to_come,
@@ -54,7 +54,7 @@ class Snapshot:
     """What there is at one write: as endpoints are now, and as they will be by what objects say."""
 
     led: Mapping[str, Shares]
-    """What each entrance leads to by what routes say: Services."""
+    """What each entry leads to by what routes say: Services."""
     now: Mapping[str, Shares]
     soon: Mapping[str, Shares]
     ready: Mapping[str, Counter[str]]
@@ -82,12 +82,12 @@ class Snapshot:
         return self.ready.get(service, Counter())
 
     def away(self, service: str) -> float:
-        """Return the largest share of an entrance's requests that its routes lead to others than a Service."""
+        """Return the largest share of an entry's requests that its routes lead to others than a Service."""
         found = (to for name, to in self.led.items() if name not in BESIDE and service in to)
         return max((1 - shares[service] for shares in found), default=0.0)
 
     def most(self, hash_: str) -> float:
-        """Return the largest share that a revision has of any entrance that its releases are about."""
+        """Return the largest share that a revision has of any entry that its releases are about."""
         found = (shares for name, shares in self.soon.items() if name not in BESIDE)
         return max((shares.get(hash_, 0.0) for shares in found), default=0.0)
 
@@ -95,7 +95,7 @@ class Snapshot:
 def take_snapshot(story: Watched) -> Snapshot:
     """Return what the story's controller sees now."""
     caches = story.caches
-    entrances, ready = doors(caches), to_come(caches)
+    entries, ready = entry_points(caches), to_come(caches)
     sets = {
         each["metadata"]["labels"].get(HASH_LABEL, ""): each
         for each in caches.select(REPLICA_SET, NAMESPACE)
@@ -105,9 +105,9 @@ def take_snapshot(story: Watched) -> Snapshot:
         hash_: int((each.get("status") or {}).get("availableReplicas", 0))
         for hash_, each in sets.items()
     }
-    now = entrances.shares(shown(caches))
+    now = entries.shares(shown(caches))
     return Snapshot(
-        entrances.backends, now, entrances.shares(ready), ready, sizes, available, story.status
+        entries.backends, now, entries.shares(ready), ready, sizes, available, story.status
     )
 
 

@@ -28,7 +28,7 @@ from tests.fakes.deployments import deployment
 from tests.fakes.discarded_notifications import DiscardedNotifications
 from tests.fakes.kubernetes import canary_weight, template
 from tests.simulation.cluster import Caches, DiedError, Present, said, written
-from tests.simulation.dataplane import LOST, NAMESPACE, doors, selected, shown
+from tests.simulation.dataplane import LOST, NAMESPACE, entry_points, selected, shown
 from tests.simulation.gateway import Gateway
 from tests.simulation.invariants import Invariants
 from tests.simulation.kubelets import Behaviour, Kubelets, image_of
@@ -41,7 +41,7 @@ LONGEST_TICK = 5.0
 RETRY_SECONDS = 1.0
 ENOUGH_FAILURES = 20
 """A version that has failed so often is known to be bad, if anybody looks."""
-ENTRANCES = {"nginx": "shop.test", "gatewayAPI": "checkout 0"}
+ENTRY_POINTS = {"nginx": "shop.test", "gatewayAPI": "checkout 0"}
 """By the router's field, what the stories' own route of its kind is called."""
 
 
@@ -149,22 +149,22 @@ class Story:
         }
 
     def shares(self) -> dict[str, dict[str, float]]:
-        """Return who gets the requests to each entrance now."""
-        return doors(self.present, self.gateway.rules_of).shares(shown(self.present))
+        """Return who gets the requests to each entry now."""
+        return entry_points(self.present, self.gateway.rules_of).shares(shown(self.present))
 
     def percent(self, hash_: str) -> float:
-        """Return the largest share that a revision has of the requests to any entrance."""
+        """Return the largest share that a revision has of the requests to any entry."""
         return 100 * max(shares.get(hash_, 0.0) for shares in self.shares().values())
 
     def routed(self) -> list[float]:
         """Return what each route that is in force sends to the canary by now, in percent, answered or not."""
         strategy = strategy_of(self.status)
-        backends = doors(self.present, self.gateway.rules_of).backends
+        backends = entry_points(self.present, self.gateway.rules_of).backends
         if strategy.get("stableService") != "checkout":
             return []
         return [
             100 * (1 - backends[name].get("checkout", 0.0))
-            for router, name in ENTRANCES.items()
+            for router, name in ENTRY_POINTS.items()
             if "checkout" in str(strategy["trafficRouting"].get(router))
         ]
 

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 
-from rollouts.analysis.target import Target
+from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.model.evidence import Counts, Measurement, MeasurementRound
 from rollouts.model.rollout_key import Key
 from tests.fakes.clock import HandClock
@@ -108,7 +108,7 @@ class SimulatedMonitor(RecordingMonitor):
             self._rounds[key] = self._seen(target)
         return bool(self.targets)
 
-    def _seen(self, target: Target) -> MeasurementRound:
+    def _seen(self, target: ExposedCanary) -> MeasurementRound:
         at, users = self.clock.now(), self.users
         canary = Counts() if self.blind else users.since(target.canary.hash, target.exposed_at)
         stable = users.since(target.stable.hash, target.exposed_at)

@@ -16,7 +16,7 @@ from rollouts.model.kinds import JSON
 from rollouts.ports import MetricSources
 from tests.contract.metric_sources.conftest import Exporter
 from tests.metric_servers.servers import SCRAPE_SECONDS
-from tests.unit.analysis.app_bench import BY_REPLICAS, HASHES, target
+from tests.unit.analysis.app_harness import BY_REPLICAS, HASHES, target
 from tests.waiting import answer, until
 
 ERRORS: JSON = {"name": "errors", "errorRate": {"max": "1%"}}
@@ -104,7 +104,7 @@ class ScrapedApps:
     async def check(self) -> list[str]:
         """Return what is found of each criterion's series before a release: of the stable revision's."""
         assert self._measurer is not None
-        target, now = self._measurer.target, datetime.now(UTC)
+        target, now = self._measurer.exposed, datetime.now(UTC)
         checks = await check_series(self._source, target.key, target.spec, target.stable, now)
         return [each.found for each in checks]
 
@@ -119,5 +119,5 @@ class ScrapedApps:
         assert self._measurer is not None
         now = datetime.now(UTC)
         at = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        due = self._measurer.target.spec.success_criteria
+        due = self._measurer.exposed.spec.success_criteria
         return (await self._measurer.measure(at, due)).measurements[name]

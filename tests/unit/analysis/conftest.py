@@ -2,11 +2,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.unit.analysis.bench import ERRORS, Bench
+from tests.unit.analysis.harness import ERRORS, Harness
 
 
 @pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    made = Bench(ERRORS)
+async def harness() -> AsyncIterator[Harness]:
+    made = Harness(ERRORS)
     yield made
     await made.monitor.close()

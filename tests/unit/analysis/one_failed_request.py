@@ -9,8 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
+from rollouts.analysis.exposed_canary import ExposedCanary, exposed_canary
 from rollouts.analysis.monitor import Monitor
-from rollouts.analysis.target import Target, target_of
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notifications
 from rollouts.controller.reconcile import Reconciler
@@ -24,7 +24,7 @@ from rollouts.traffic.nginx.counters import REQUESTS
 from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.kubernetes import canary_weight, rollout
 from tests.fakes.metrics import FakeMetrics
-from tests.unit.analysis.bench import ARM, settle
+from tests.unit.analysis.harness import ARM, settle
 
 TICK_SECONDS = 0.1
 EVERY_SECONDS = 5.0
@@ -94,7 +94,7 @@ class Example:
         """When which Prometheus scraped what of the canary: 200, and 500."""
         self._measured = False
         self._begun_at: datetime | None = None
-        self.target: Target
+        self.target: ExposedCanary
         self.monitor = self._new_monitor()
         self.loop.reconciler = Reconciler(
             self.loop.cluster,
@@ -182,7 +182,7 @@ class Example:
         latest = self.monitor.latest(KEY)
         status = RolloutStatus.model_validate(self.loop.status)
         spec = parse_rollout(self.loop.rollout)
-        target = target_of(KEY, spec, status)
+        target = exposed_canary(KEY, spec, status)
         if target is not None:
             self.target = target
         await self.loop.round()

@@ -9,56 +9,56 @@ from rollouts.errors import TooLarge
 from rollouts.model.evidence import Counts
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Series
-from tests.unit.analysis.bench import ERRORS, KEY, Bench, serving, settle
+from tests.unit.analysis.harness import ERRORS, KEY, Harness, serving, settle
 
 
-async def test_labels_that_are_renamed_meanwhile_are_found_again(bench: Bench) -> None:
-    await bench.wait(20)
-    bench.expose()
-    await serving(bench, 60)
-    bench.metrics.values = {
-        k: v for k, v in bench.metrics.values.items() if ("__name__", "up") in k
+async def test_labels_that_are_renamed_meanwhile_are_found_again(harness: Harness) -> None:
+    await harness.wait(20)
+    harness.expose()
+    await serving(harness, 60)
+    harness.metrics.values = {
+        k: v for k, v in harness.metrics.values.items() if ("__name__", "up") in k
     }
-    bench.exported = True
-    await serving(bench, 120, "500")
+    harness.exported = True
+    await serving(harness, 120, "500")
 
-    assert bench.measured().error == ""
-    assert bench.measured().canary.failures >= 200
+    assert harness.measured().error == ""
+    assert harness.measured().canary.failures >= 200
 
 
 async def test_a_long_exposure_is_caught_up_with_little_by_little(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await bench.wait(20)
-    bench.expose()
-    await serving(bench, 2700)
-    before = bench.measured()
-    await bench.monitor.close()
+    await harness.wait(20)
+    harness.expose()
+    await serving(harness, 2700)
+    before = harness.measured()
+    await harness.monitor.close()
 
     monkeypatch.setattr("rollouts.analysis.measurement_round.CATCH_UP_SECONDS", 0)
-    bench.monitor = bench.new_monitor()
-    bench.monitor.follow(bench.target)
+    harness.monitor = harness.new_monitor()
+    harness.monitor.follow(harness.target)
     await settle()
-    assert bench.measured().error == "catching up: 15m of 45m read"
-    assert bench.latest.served_percent is None
-    await bench.wait(15)
-    assert bench.measured().error == "catching up: 30m of 45m15s read"
-    await bench.wait(30)
-    assert bench.measured().error == ""
-    assert bench.measured().canary == before.canary == Counts(5400, 0)
-    assert bench.measured().restarts == ((8, Counts(600, 0)), (9, Counts()))
+    assert harness.measured().error == "catching up: 15m of 45m read"
+    assert harness.latest.served_percent is None
+    await harness.wait(15)
+    assert harness.measured().error == "catching up: 30m of 45m15s read"
+    await harness.wait(30)
+    assert harness.measured().error == ""
+    assert harness.measured().canary == before.canary == Counts(5400, 0)
+    assert harness.measured().restarts == ((8, Counts(600, 0)), (9, Counts()))
 
 
 async def test_of_what_is_too_large_less_is_read_at_once(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of native histograms, of which a sample has a whole histogram: 105 of them fill 15 minutes."""
-    await bench.wait(20)
-    bench.expose()
-    await serving(bench, 1800)
-    before = bench.measured()
-    await bench.monitor.close()
-    samples = bench.metrics.samples
+    await harness.wait(20)
+    harness.expose()
+    await serving(harness, 1800)
+    before = harness.measured()
+    await harness.monitor.close()
+    samples = harness.metrics.samples
 
     async def at_most(
         selector: str, *, until: datetime, window_seconds: float
@@ -67,90 +67,90 @@ async def test_of_what_is_too_large_less_is_read_at_once(
             raise TooLarge("more than 16 MiB")
         return await samples(selector, until=until, window_seconds=window_seconds)
 
-    monkeypatch.setattr(bench.metrics, "samples", at_most)
-    bench.monitor = bench.new_monitor()
-    bench.monitor.follow(bench.target)
+    monkeypatch.setattr(harness.metrics, "samples", at_most)
+    harness.monitor = harness.new_monitor()
+    harness.monitor.follow(harness.target)
     await settle()
-    assert bench.measured().error == "more than 16 MiB"
-    await bench.wait(15)
-    assert (bench.measured().error, bench.measured().canary) == ("", before.canary)
-    await bench.monitor.close()
+    assert harness.measured().error == "more than 16 MiB"
+    await harness.wait(15)
+    assert (harness.measured().error, harness.measured().canary) == ("", before.canary)
+    await harness.monitor.close()
 
 
-async def test_a_new_controller_reads_the_whole_exposure_again(bench: Bench) -> None:
-    bench.serve("canary", 100)
-    await bench.wait(20)
-    bench.expose()
+async def test_a_new_controller_reads_the_whole_exposure_again(harness: Harness) -> None:
+    harness.serve("canary", 100)
+    await harness.wait(20)
+    harness.expose()
     for _ in range(10):
-        bench.serve("canary", 10)
-        bench.serve("canary", 1, "500")
-        await bench.wait(15)
-    before = bench.latest
-    await bench.monitor.close()
+        harness.serve("canary", 10)
+        harness.serve("canary", 1, "500")
+        await harness.wait(15)
+    before = harness.latest
+    await harness.monitor.close()
 
-    bench.monitor = bench.new_monitor()
-    bench.monitor.follow(bench.target)
+    harness.monitor = harness.new_monitor()
+    harness.monitor.follow(harness.target)
     await settle()
 
-    assert bench.latest.canary == before.canary == Counts(110, 10)
-    await bench.monitor.close()
+    assert harness.latest.canary == before.canary == Counts(110, 10)
+    await harness.monitor.close()
 
 
 async def test_labels_that_prometheus_renamed_are_understood() -> None:
-    bench = Bench(ERRORS, exported=True)
-    await bench.wait(20)
-    bench.serve("stable", 3)
-    await bench.wait(5)
-    bench.expose()
-    bench.serve("canary", 4)
-    await bench.wait(15)
+    harness = Harness(ERRORS, exported=True)
+    await harness.wait(20)
+    harness.serve("stable", 3)
+    await harness.wait(5)
+    harness.expose()
+    harness.serve("canary", 4)
+    await harness.wait(15)
 
-    assert bench.measured().canary == Counts(4, 0)
-    await bench.monitor.close()
+    assert harness.measured().canary == Counts(4, 0)
+    await harness.monitor.close()
 
 
 async def test_a_prometheus_that_is_back_and_has_not_scraped_yet_has_seen_nothing(
-    bench: Bench,
+    harness: Harness,
 ) -> None:
     """It answers with what it knew before it went: that says nothing about the canary."""
-    bench.serve("stable", 50)
-    await bench.wait(20)
-    known_at = bench.clock.now()
-    await bench.wait(15, scraping=False)
-    bench.expose()
-    exposed_at = bench.clock.now()
-    bench.serve("canary", 10, "500")
-    await bench.wait(15, scraping=False)
+    harness.serve("stable", 50)
+    await harness.wait(20)
+    known_at = harness.clock.now()
+    await harness.wait(15, scraping=False)
+    harness.expose()
+    exposed_at = harness.clock.now()
+    harness.serve("canary", 10, "500")
+    await harness.wait(15, scraping=False)
     assert known_at < exposed_at
-    assert bench.latest.seen_at == exposed_at < bench.latest.at
-    assert weigh(bench.target.spec, RolloutStatus(exposed_at=exposed_at), bench.latest).at == (
+    assert harness.latest.seen_at == exposed_at < harness.latest.at
+    assert weigh(harness.target.spec, RolloutStatus(exposed_at=exposed_at), harness.latest).at == (
         exposed_at
     )
 
-    await bench.wait(15)
-    assert bench.latest.seen_at == bench.latest.at
-    assert bench.measured().canary == Counts(10, 10)
+    await harness.wait(15)
+    assert harness.latest.seen_at == harness.latest.at
+    assert harness.measured().canary == Counts(10, 10)
 
 
 @pytest.mark.parametrize("seconds", [10, 20])
 async def test_the_scrapes_of_others_are_not_thought_rare_where_prometheus_is_young(
-    bench: Bench, seconds: int
+    harness: Harness, seconds: int
 ) -> None:
     """How long a canary's counters may still move follows from it: nobody waits minutes for that."""
-    await bench.wait(seconds)
-    bench.expose()
+    await harness.wait(seconds)
+    harness.expose()
     await settle()
 
-    assert 5 <= bench.monitor.scrape_interval_seconds(KEY) <= 10
+    assert 5 <= harness.monitor.scrape_interval_seconds(KEY) <= 10
 
 
 async def test_two_of_the_scrapes_that_are_near_each_other_by_accident_say_little(
-    bench: Bench,
+    harness: Harness,
 ) -> None:
     for seconds in (0, 60, 1):
-        bench.clock.move(seconds)
-        bench.metrics.scrape(bench.clock.now())
-    bench.expose()
+        harness.clock.move(seconds)
+        harness.metrics.scrape(harness.clock.now())
+    harness.expose()
     await settle()
 
-    assert bench.monitor.scrape_interval_seconds(KEY) == 60
+    assert harness.monitor.scrape_interval_seconds(KEY) == 60

@@ -8,7 +8,7 @@ from rollouts.analysis.deduplication import SKEW_SECONDS, one_of_each
 from rollouts.analysis.series import REPLICA_LABELS
 from rollouts.model.evidence import Counts
 from rollouts.ports import Series
-from tests.unit.analysis.bench import ERRORS, Bench
+from tests.unit.analysis.harness import ERRORS, Harness
 
 FIRST, SECOND = {"prometheus_replica": "prometheus-0"}, {"prometheus_replica": "prometheus-1"}
 
@@ -121,27 +121,27 @@ def test_copies_are_always_known_as_such(added: list[int], offset: float, skew: 
     assert set(found.samples) <= set(first)
 
 
-def serve(bench: Bench, requests: int, failures: int, *replicas: dict[str, str]) -> None:
+def serve(harness: Harness, requests: int, failures: int, *replicas: dict[str, str]) -> None:
     for replica in replicas:
-        bench.serve("canary", requests, **replica)
-        bench.serve("stable", requests, **replica)
+        harness.serve("canary", requests, **replica)
+        harness.serve("stable", requests, **replica)
         if failures:
-            bench.serve("canary", failures, "500", **replica)
+            harness.serve("canary", failures, "500", **replica)
 
 
 @pytest.fixture
-async def pair() -> Bench:
-    """Return a bench whose ingress controller two Prometheus scrape, at the beginning of an exposure."""
-    bench = Bench(ERRORS)
+async def pair() -> Harness:
+    """Return a harness whose ingress controller two Prometheus scrape, at the beginning of an exposure."""
+    harness = Harness(ERRORS)
     for replica in (FIRST, SECOND):
-        bench.metrics.count("up", 1, job="nginx", instance="a", **replica)
-    serve(bench, 0, 0, FIRST, SECOND)
-    await bench.wait(60)
-    bench.expose()
-    return bench
+        harness.metrics.count("up", 1, job="nginx", instance="a", **replica)
+    serve(harness, 0, 0, FIRST, SECOND)
+    await harness.wait(60)
+    harness.expose()
+    return harness
 
 
-async def test_a_request_that_two_have_scraped_is_counted_once(pair: Bench) -> None:
+async def test_a_request_that_two_have_scraped_is_counted_once(pair: Harness) -> None:
     serve(pair, 100, 7, FIRST, SECOND)
     await pair.wait(60)
     assert (pair.latest.canary.requests, pair.latest.canary.failures) == (107, 7)
@@ -150,7 +150,7 @@ async def test_a_request_that_two_have_scraped_is_counted_once(pair: Bench) -> N
     assert note in pair.measured().note
 
 
-async def test_when_the_one_that_counts_fails_the_other_goes_on_where_it_was(pair: Bench) -> None:
+async def test_when_the_one_that_counts_fails_the_other_goes_on_where_it_was(pair: Harness) -> None:
     serve(pair, 100, 7, FIRST, SECOND)
     await pair.wait(60)
     for labels in [
@@ -165,29 +165,29 @@ async def test_when_the_one_that_counts_fails_the_other_goes_on_where_it_was(pai
     assert not pair.measured().error
 
 
-async def test_other_labels_may_be_named(pair: Bench) -> None:
+async def test_other_labels_may_be_named(pair: Harness) -> None:
     found = [series(STEADY, site="a"), series(LATER, site="b")]
     assert one_of_each(found, ("site",))[0] == [series(STEADY)]
     assert one_of_each(found, ()) == (found, "")
 
 
-async def test_what_two_jobs_scrape_counts_once(bench: Bench) -> None:
-    await bench.wait(60)
-    bench.expose()
+async def test_what_two_jobs_scrape_counts_once(harness: Harness) -> None:
+    await harness.wait(60)
+    harness.expose()
     for _ in range(3):
         for job in ("nginx", "pods"):
-            bench.serve("canary", 10, job=job, controller_pod="nginx-0")
-            bench.serve("canary", 1, "500", job=job, controller_pod="nginx-0")
-        await bench.wait(5)
-    assert bench.measured().canary == Counts(33, 3)
+            harness.serve("canary", 10, job=job, controller_pod="nginx-0")
+            harness.serve("canary", 1, "500", job=job, controller_pod="nginx-0")
+        await harness.wait(5)
+    assert harness.measured().canary == Counts(33, 3)
 
     gone = ("job", "nginx")
-    bench.metrics.values = {
-        k: v for k, v in bench.metrics.values.items() if gone not in k or ("__name__", "up") in k
+    harness.metrics.values = {
+        k: v for k, v in harness.metrics.values.items() if gone not in k or ("__name__", "up") in k
     }
     for _ in range(42):
-        bench.serve("canary", 10, job="pods", controller_pod="nginx-0")
-        await bench.wait(5)
-    assert bench.measured().error == ""
-    assert bench.measured().canary.failures == 3
-    assert 300 < bench.measured().canary.requests <= 453
+        harness.serve("canary", 10, job="pods", controller_pod="nginx-0")
+        await harness.wait(5)
+    assert harness.measured().error == ""
+    assert harness.measured().canary.failures == 3
+    assert 300 < harness.measured().canary.requests <= 453

@@ -3,76 +3,76 @@
 import pytest
 
 from rollouts.model.evidence import Counts
-from tests.unit.analysis.bench import P90, Bench
+from tests.unit.analysis.harness import P90, Harness
 
 
-async def test_no_requests_are_no_value(bench: Bench) -> None:
-    await bench.wait(20)
-    bench.expose()
-    await bench.wait(15)
+async def test_no_requests_are_no_value(harness: Harness) -> None:
+    await harness.wait(20)
+    harness.expose()
+    await harness.wait(15)
 
-    assert bench.measured().value is None
-    assert bench.measured().error == ""
-    assert bench.latest.served_percent is None
+    assert harness.measured().value is None
+    assert harness.measured().error == ""
+    assert harness.latest.served_percent is None
 
 
 async def test_latency_is_judged_at_the_next_bound() -> None:
-    bench = Bench(P90)
-    await bench.wait(20)
-    bench.slow("stable", 1, 0.01)
-    await bench.wait(5)
-    bench.expose()
-    bench.slow("canary", 80, 0.05)
-    bench.slow("canary", 15, 0.3)
-    bench.slow("canary", 5, 0.7)
-    await bench.wait(15)
+    harness = Harness(P90)
+    await harness.wait(20)
+    harness.slow("stable", 1, 0.01)
+    await harness.wait(5)
+    harness.expose()
+    harness.slow("canary", 80, 0.05)
+    harness.slow("canary", 15, 0.3)
+    harness.slow("canary", 5, 0.7)
+    await harness.wait(15)
 
-    found = bench.measured("p90")
+    found = harness.measured("p90")
     assert found.canary == Counts(100, 5)
     assert found.limit == 0.5
     assert found.value == pytest.approx(0.1 + 0.4 * 10 / 15)
     assert "judged at 500ms" in found.note
-    await bench.monitor.close()
+    await harness.monitor.close()
 
 
 async def test_a_limit_beyond_the_histogram_is_an_error() -> None:
-    bench = Bench({"name": "p90", "latency": {"quantile": 0.9, "max": "20s"}})
-    bench.slow("canary", 1, 0.01)
-    await bench.wait(20)
-    bench.expose()
-    await bench.wait(15)
+    harness = Harness({"name": "p90", "latency": {"quantile": 0.9, "max": "20s"}})
+    harness.slow("canary", 1, 0.01)
+    await harness.wait(20)
+    harness.expose()
+    await harness.wait(15)
 
-    assert "above its largest bound" in bench.measured("p90").error
-    await bench.monitor.close()
+    assert "above its largest bound" in harness.measured("p90").error
+    await harness.monitor.close()
 
 
 async def test_the_bound_is_one_of_the_canarys_own() -> None:
-    bench = Bench(P90)
+    harness = Harness(P90)
     for bound in ("0.4", "2", "+Inf"):
-        bench.serve_bucket("canary", 1, bound)
+        harness.serve_bucket("canary", 1, bound)
     for bound in ("0.5", "2.0", "+Inf"):
-        bench.serve_bucket("stable", 1, bound)
-    await bench.wait(20)
-    bench.expose()
+        harness.serve_bucket("stable", 1, bound)
+    await harness.wait(20)
+    harness.expose()
     for bound, within in (("0.4", 8), ("2", 10), ("+Inf", 10)):
-        bench.serve_bucket("canary", within, bound)
-    await bench.wait(15)
-    found = bench.measured("p90")
+        harness.serve_bucket("canary", within, bound)
+    await harness.wait(15)
+    found = harness.measured("p90")
     assert (found.limit, found.canary, found.stable) == (0.4, Counts(10, 2), Counts())
     assert found.note == "stable's histogram can't tell what took over 400ms"
-    await bench.monitor.close()
+    await harness.monitor.close()
 
 
 async def test_histograms_of_one_canary_need_a_bound_in_common() -> None:
-    bench = Bench(P90)
+    harness = Harness(P90)
     for job, bound in (("a", "0.5"), ("b", "0.4")):
         for le in (bound, "+Inf"):
-            bench.serve_bucket("canary", 1, le, job=job, instance=job)
-    await bench.wait(20)
-    bench.expose()
+            harness.serve_bucket("canary", 1, le, job=job, instance=job)
+    await harness.wait(20)
+    harness.expose()
     for job, bound in (("a", "0.5"), ("b", "0.4")):
         for le in (bound, "+Inf"):
-            bench.serve_bucket("canary", 5, le, job=job, instance=job)
-    await bench.wait(15)
-    assert "no bound at or above 400ms in common" in bench.measured("p90").error
-    await bench.monitor.close()
+            harness.serve_bucket("canary", 5, le, job=job, instance=job)
+    await harness.wait(15)
+    assert "no bound at or above 400ms in common" in harness.measured("p90").error
+    await harness.monitor.close()

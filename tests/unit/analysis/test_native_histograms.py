@@ -15,8 +15,8 @@ from rollouts.analysis.native_histograms import (
 from rollouts.model.evidence import Counts, Measurement
 from rollouts.ports import Histogram, Series
 from rollouts.traffic.nginx.counters import REQUESTS
-from tests.unit.analysis.app_bench import AppBench
-from tests.unit.analysis.bench import ARM, P90, Bench
+from tests.unit.analysis.app_harness import AppHarness
+from tests.unit.analysis.harness import ARM, P90, Harness
 
 NAME = "http_request_duration_seconds"
 P90_OF_A_SECOND = {"name": "p90", "latency": {"quantile": 0.9, "max": "1s"}}
@@ -118,7 +118,7 @@ def test_what_is_no_native_histogram_stands_in_for_nothing() -> None:
     assert classic([summary], "d_bucket", 0.4) == ({}, "")
 
 
-class NativeBench(AppBench):
+class NativeHarness(AppHarness):
     """Pods whose histograms are native ones."""
 
     def observe(self, arm: str, fast: int, slow: int) -> None:
@@ -144,41 +144,43 @@ class NativeBench(AppBench):
 
 @pytest.mark.parametrize("by_stable", ["native", "classic"])
 async def test_a_latency_criterion_reads_the_canarys_whatever_stable_has(by_stable: str) -> None:
-    bench = NativeBench(P90_OF_A_SECOND)
-    found = await bench.released(by_stable=by_stable)
+    harness = NativeHarness(P90_OF_A_SECOND)
+    found = await harness.released(by_stable=by_stable)
     assert (found.error, found.canary, found.limit) == ("", Counts(40, 10), 1.0)
     assert "judged at" not in found.note
-    await bench.monitor.close()
+    await harness.monitor.close()
 
 
 async def test_a_limit_inside_a_bucket_is_judged_where_that_ends_and_says_so() -> None:
-    bench = NativeBench(P90)
-    found = await bench.released(by_stable="native")
+    harness = NativeHarness(P90)
+    found = await harness.released(by_stable="native")
     assert (found.canary, found.limit) == (Counts(40, 10), 0.4)
     assert "judged at 500ms, where the native histogram's bucket around 400ms ends" in found.note
-    await bench.monitor.close()
+    await harness.monitor.close()
 
 
 async def test_buckets_that_become_wider_in_the_middle_are_counted_as_if_they_always_were() -> None:
     """Also what stable had observed before the exposure, which is much."""
-    bench = NativeBench({"name": "p90", "latency": {"quantile": 0.9, "max": "300ms"}})
+    harness = NativeHarness({"name": "p90", "latency": {"quantile": 0.9, "max": "300ms"}})
     fine = {(0.25, 0.297): 0, (0.297, 0.324): 100, (0.324, 0.354): 5000}
-    bench.metrics.observe(NAME, fine, **bench.pod("stable", 1))
-    await bench.expose()
-    bench.begin("canary")
-    bench.metrics.observe(NAME, {}, **bench.pod("canary", 1))
-    await bench.wait(15)
-    bench.metrics.observe(NAME, {(0.297, 0.324): 30, (0.324, 0.354): 10}, **bench.pod("canary", 1))
-    await bench.wait(30)
-    assert bench.measured("p90").canary == Counts(40, 10)
+    harness.metrics.observe(NAME, fine, **harness.pod("stable", 1))
+    await harness.expose()
+    harness.begin("canary")
+    harness.metrics.observe(NAME, {}, **harness.pod("canary", 1))
+    await harness.wait(15)
+    harness.metrics.observe(
+        NAME, {(0.297, 0.324): 30, (0.324, 0.354): 10}, **harness.pod("canary", 1)
+    )
+    await harness.wait(30)
+    assert harness.measured("p90").canary == Counts(40, 10)
     for arm, count in (("stable", 5105), ("canary", 44)):
         wide = {(0.297, 0.354): count - 4, (1.0, 1.19): 4}
-        bench.metrics.observe(NAME, wide, **bench.pod(arm, 1))
-    await bench.wait(30)
-    found = bench.measured("p90")
+        harness.metrics.observe(NAME, wide, **harness.pod(arm, 1))
+    await harness.wait(30)
+    found = harness.measured("p90")
     assert (found.error, found.canary, found.stable) == ("", Counts(44, 4), Counts(5, 4))
     assert "judged at 354ms" in found.note
-    await bench.monitor.close()
+    await harness.monitor.close()
 
 
 COARSE = {(0.25, 0.5): 90, (8.0, math.inf): 2}
@@ -197,84 +199,84 @@ async def test_stables_buckets_are_nothing_to_a_canary_s(
     limit: str, stable: dict[tuple[float, float], float], canary: dict[tuple[float, float], float]
 ) -> None:
     """Stable has run for weeks, and its library has made them wider; or the release has new ones."""
-    bench = NativeBench({"name": "p90", "latency": {"quantile": 0.9, "max": limit}})
-    bench.metrics.observe(NAME, stable, **bench.pod("stable", 1))
-    await bench.expose()
-    bench.begin("canary")
-    await bench.wait(15)
-    bench.metrics.observe(NAME, canary, **bench.pod("canary", 1))
-    await bench.wait(30)
-    found = bench.measured("p90")
+    harness = NativeHarness({"name": "p90", "latency": {"quantile": 0.9, "max": limit}})
+    harness.metrics.observe(NAME, stable, **harness.pod("stable", 1))
+    await harness.expose()
+    harness.begin("canary")
+    await harness.wait(15)
+    harness.metrics.observe(NAME, canary, **harness.pod("canary", 1))
+    await harness.wait(30)
+    found = harness.measured("p90")
     assert (found.error, found.canary) == ("", Counts(40, 10))
     assert "judged at" not in found.note
-    await bench.monitor.close()
+    await harness.monitor.close()
 
 
 async def test_a_limit_above_the_largest_bound_can_t_be_told() -> None:
-    bench = NativeBench({"name": "p90", "latency": {"quantile": 0.9, "max": "15s"}})
-    bench.metrics.observe(NAME, {(5.0, 10.0): 9}, **bench.pod("stable", 1))
-    await bench.expose()
-    bench.begin("canary")
-    bench.metrics.observe(NAME, {(5.0, 10.0): 9}, **bench.pod("canary", 1))
-    await bench.wait(30)
-    assert bench.measured("p90").canary == Counts(9, 0)
+    harness = NativeHarness({"name": "p90", "latency": {"quantile": 0.9, "max": "15s"}})
+    harness.metrics.observe(NAME, {(5.0, 10.0): 9}, **harness.pod("stable", 1))
+    await harness.expose()
+    harness.begin("canary")
+    harness.metrics.observe(NAME, {(5.0, 10.0): 9}, **harness.pod("canary", 1))
+    await harness.wait(30)
+    assert harness.measured("p90").canary == Counts(9, 0)
     slower = {(5.0, 10.0): 9, (10.0, math.inf): 1}
-    bench.metrics.observe(NAME, slower, **bench.pod("canary", 1))
-    await bench.wait(30)
-    assert bench.measured("p90").error == (
+    harness.metrics.observe(NAME, slower, **harness.pod("canary", 1))
+    await harness.wait(30)
+    assert harness.measured("p90").error == (
         "the histogram can't tell: 15s is above its largest bound, 10s; lower the limit, or give it larger"
         " buckets"
     )
-    await bench.monitor.close()
+    await harness.monitor.close()
 
 
 async def test_stable_s_native_histogram_is_read_beside_a_canary_s_classic_one() -> None:
     """As where the new version is the first to keep classic ones."""
-    bench = NativeBench(P90_OF_A_SECOND)
-    bench.observe("stable", 100, 0)
-    await bench.expose()
-    bench.begin("canary")
+    harness = NativeHarness(P90_OF_A_SECOND)
+    harness.observe("stable", 100, 0)
+    await harness.expose()
+    harness.begin("canary")
     for _ in range(2):
-        bench.observe("stable", 120, 20)
-        bench.metrics.count(f"{NAME}_bucket", 30, **{**bench.pod("canary", 1), "le": "1.0"})
-        bench.metrics.count(f"{NAME}_bucket", 40, **{**bench.pod("canary", 1), "le": "+Inf"})
-        await bench.wait(15)
-    assert bench.measured("p90").stable == Counts(40, 20)
-    await bench.monitor.close()
+        harness.observe("stable", 120, 20)
+        harness.metrics.count(f"{NAME}_bucket", 30, **{**harness.pod("canary", 1), "le": "1.0"})
+        harness.metrics.count(f"{NAME}_bucket", 40, **{**harness.pod("canary", 1), "le": "+Inf"})
+        await harness.wait(15)
+    assert harness.measured("p90").stable == Counts(40, 20)
+    await harness.monitor.close()
 
 
 async def test_requests_counted_by_a_native_histogram_are_counted() -> None:
-    bench = NativeBench(ERRORS_BY_COUNT, appMetrics={**BY_COUNT, "codeLabel": "code"})
-    bench.metrics.observe(NAME, {(0.0, 1.0): 9}, code="200", **bench.pod("stable", 1))
-    await bench.expose()
-    bench.begin("canary")
-    await bench.wait(15)
-    bench.metrics.observe(NAME, {(0.0, 1.0): 30}, code="200", **bench.pod("canary", 1))
-    bench.metrics.observe(NAME, {(0.0, 1.0): 4}, code="500", **bench.pod("canary", 1))
-    await bench.wait(30)
-    assert bench.measured("errors").canary == Counts(34, 4)
-    await bench.monitor.close()
+    harness = NativeHarness(ERRORS_BY_COUNT, appMetrics={**BY_COUNT, "codeLabel": "code"})
+    harness.metrics.observe(NAME, {(0.0, 1.0): 9}, code="200", **harness.pod("stable", 1))
+    await harness.expose()
+    harness.begin("canary")
+    await harness.wait(15)
+    harness.metrics.observe(NAME, {(0.0, 1.0): 30}, code="200", **harness.pod("canary", 1))
+    harness.metrics.observe(NAME, {(0.0, 1.0): 4}, code="500", **harness.pod("canary", 1))
+    await harness.wait(30)
+    assert harness.measured("errors").canary == Counts(34, 4)
+    await harness.monitor.close()
 
 
 async def test_what_is_kept_both_ways_is_counted_once() -> None:
-    bench = NativeBench(P90)
+    harness = NativeHarness(P90)
     for arm in ("stable", "canary"):
-        bench.begin(arm)
-        bench.take(arm, 10, 0.05)
-        bench.observe(arm, 10, 0)
-    await bench.expose()
-    bench.take("canary", 30, 0.05)
-    bench.take("canary", 10, 3.0)
-    bench.observe("canary", 40, 10)
-    await bench.wait(30)
-    found = bench.measured("p90")
+        harness.begin(arm)
+        harness.take(arm, 10, 0.05)
+        harness.observe(arm, 10, 0)
+    await harness.expose()
+    harness.take("canary", 30, 0.05)
+    harness.take("canary", 10, 3.0)
+    harness.observe("canary", 40, 10)
+    await harness.wait(30)
+    found = harness.measured("p90")
     assert (found.error, found.canary) == ("", Counts(40, 10))
     assert "judged at 500ms, the histogram's next bound" in found.note, "the classic one is taken"
-    await bench.monitor.close()
+    await harness.monitor.close()
 
 
 async def test_what_ingress_nginx_counts_is_read_where_prometheus_makes_it_native(
-    bench: Bench,
+    harness: Harness,
 ) -> None:
     """As with `convert_classic_histograms_to_nhcb`: there is no `_count`, which errors are counted by."""
     nginx = {"job": "nginx", "instance": "a", "ingress": "checkout", "namespace": "shop"}
@@ -282,14 +284,14 @@ async def test_what_ingress_nginx_counts_is_read_where_prometheus_makes_it_nativ
 
     def serve(arm: str, requests: int, status: str) -> None:
         labels = {**nginx, "service": "checkout", "canary": ARM[arm], "status": status}
-        bench.metrics.observe(name, {(0.0, 1.0): requests}, **labels)
+        harness.metrics.observe(name, {(0.0, 1.0): requests}, **labels)
 
     serve("stable", 100, "200")
-    await bench.wait(20)
-    bench.expose()
+    await harness.wait(20)
+    harness.expose()
     serve("stable", 160, "200")
     serve("canary", 37, "200")
     serve("canary", 3, "500")
-    await bench.wait(30)
-    found = bench.measured()
+    await harness.wait(30)
+    found = harness.measured()
     assert (found.error, found.canary, found.stable) == ("", Counts(40, 3), Counts(60, 0))

@@ -6,8 +6,8 @@ import pytest
 
 from rollouts.judge import judge
 from rollouts.model.evidence import Counts
-from tests.unit.analysis.app_bench import BLUE_GREEN, AppBench
-from tests.unit.analysis.bench import ERRORS, Bench
+from tests.unit.analysis.app_harness import BLUE_GREEN, AppHarness
+from tests.unit.analysis.harness import ERRORS, Harness
 
 THRESHOLD = {"name": "plain", "errorRate": {"max": "1%"}, "judge": "threshold"}
 P90 = {"name": "p90", "latency": {"quantile": 0.9, "max": "500ms"}}
@@ -15,92 +15,92 @@ ASKED = 'http_requests_total{pod=~"checkout-canaryhash-.+"}'
 
 
 @pytest.fixture
-async def bench() -> AsyncIterator[AppBench]:
-    made = AppBench(ERRORS, THRESHOLD, P90, strategy=BLUE_GREEN)
+async def harness() -> AsyncIterator[AppHarness]:
+    made = AppHarness(ERRORS, THRESHOLD, P90, strategy=BLUE_GREEN)
     yield made
     await made.monitor.close()
 
 
-def said(bench: AppBench | Bench, name: str = "errors") -> str:
+def said(harness: AppHarness | Harness, name: str = "errors") -> str:
     """Return what the judge makes of the last round, which must be nothing."""
-    found = bench.measured(name)
+    found = harness.measured(name)
     assert (found.error, found.canary, found.value) == ("", Counts(), None)
-    (criterion,) = (each for each in bench.target.spec.success_criteria if each.name == name)
+    (criterion,) = (each for each in harness.target.spec.success_criteria if each.name == name)
     judged = judge(criterion, found, None)
     assert judged.verdict == "inconclusive"
     return judged.message
 
 
-async def test_a_preview_that_gets_no_traffic(bench: AppBench) -> None:
-    await bench.expose()
-    bench.begin("canary")
-    bench.serve("stable", 50)
-    await bench.wait(15)
+async def test_a_preview_that_gets_no_traffic(harness: AppHarness) -> None:
+    await harness.expose()
+    harness.begin("canary")
+    harness.serve("stable", 50)
+    await harness.wait(15)
     why = f"no request has reached revision 4's pods ({ASKED}): a preview gets no live traffic"
-    assert said(bench).startswith(f"{why}; needs about ")
-    assert said(bench, "plain") == f"{why}; needs about 100 more requests"
+    assert said(harness).startswith(f"{why}; needs about ")
+    assert said(harness, "plain") == f"{why}; needs about 100 more requests"
 
-    bench.follow(weight_percent=100)
-    await bench.wait(15)
-    assert said(bench).startswith(f"no request has reached revision 4's pods ({ASKED}); needs")
-
-
-async def test_a_metric_that_is_exported_and_stays_zero(bench: AppBench) -> None:
-    await bench.expose()
-    bench.begin("canary")
-    bench.serve("canary", 0)
-    await bench.wait(15)
-    assert said(bench).startswith(f"no request has reached revision 4's pods ({ASKED}): ")
+    harness.follow(weight_percent=100)
+    await harness.wait(15)
+    assert said(harness).startswith(f"no request has reached revision 4's pods ({ASKED}); needs")
 
 
-async def test_a_metric_that_nobody_exports(bench: AppBench) -> None:
-    await bench.expose()
-    bench.begin("canary")
-    await bench.wait(15)
+async def test_a_metric_that_is_exported_and_stays_zero(harness: AppHarness) -> None:
+    await harness.expose()
+    harness.begin("canary")
+    harness.serve("canary", 0)
+    await harness.wait(15)
+    assert said(harness).startswith(f"no request has reached revision 4's pods ({ASKED}): ")
+
+
+async def test_a_metric_that_nobody_exports(harness: AppHarness) -> None:
+    await harness.expose()
+    harness.begin("canary")
+    await harness.wait(15)
     why = "no request has reached them, or the app calls it otherwise (spec.appMetrics)"
-    assert said(bench).startswith(f"revision 4's pods are scraped, and have no {ASKED}: {why}")
+    assert said(harness).startswith(f"revision 4's pods are scraped, and have no {ASKED}: {why}")
     histogram = 'http_request_duration_seconds_bucket{pod=~"checkout-canaryhash-.+"}'
-    assert said(bench, "p90").startswith(
+    assert said(harness, "p90").startswith(
         f"revision 4's pods are scraped, and have no {histogram}: {why}"
     )
 
 
-async def test_a_histogram_that_is_missing_beside_requests(bench: AppBench) -> None:
-    await bench.expose()
-    bench.begin("canary")
-    bench.serve("canary", 10)
-    await bench.wait(15)
+async def test_a_histogram_that_is_missing_beside_requests(harness: AppHarness) -> None:
+    await harness.expose()
+    harness.begin("canary")
+    harness.serve("canary", 10)
+    await harness.wait(15)
     histogram = 'http_request_duration_seconds_bucket{pod=~"checkout-canaryhash-.+"}'
-    assert said(bench, "p90").startswith(
+    assert said(harness, "p90").startswith(
         f"revision 4's pods count requests, and have no {histogram}: see spec.appMetrics.durations"
     )
 
 
-async def test_pods_that_nobody_scrapes(bench: AppBench) -> None:
-    await bench.expose()
-    bench.serve("stable", 10)
-    await bench.wait(15)
-    assert said(bench).startswith(
+async def test_pods_that_nobody_scrapes(harness: AppHarness) -> None:
+    await harness.expose()
+    harness.serve("stable", 10)
+    await harness.wait(15)
+    assert said(harness).startswith(
         "revision 4's pods have not been scraped by Prometheus, those of revision 3 are; needs"
     )
 
-    bench.end("stable")
-    await bench.wait(15)
-    bench.follow(exposed_at=bench.clock.now())
-    await bench.wait(15)
-    assert said(bench).startswith("revision 4's pods have not been scraped by Prometheus; needs")
+    harness.end("stable")
+    await harness.wait(15)
+    harness.follow(exposed_at=harness.clock.now())
+    await harness.wait(15)
+    assert said(harness).startswith("revision 4's pods have not been scraped by Prometheus; needs")
 
 
 async def test_an_ingress_that_has_counted_nothing() -> None:
-    bench = Bench(ERRORS)
-    await bench.wait(20)
-    bench.expose()
-    await bench.wait(15)
-    assert said(bench).startswith(
+    harness = Harness(ERRORS)
+    await harness.wait(20)
+    harness.expose()
+    await harness.wait(15)
+    assert said(harness).startswith(
         "no canary request yet; Prometheus has no nginx_ingress_controller_request_duration"
         "_seconds_count of Service checkout: see that ingress-nginx has metrics on, and that Prometheus scrapes it"
     )
-    bench.serve("stable", 5)
-    await bench.wait(15)
-    assert said(bench).startswith("no canary request yet; needs about ")
-    await bench.monitor.close()
+    harness.serve("stable", 5)
+    await harness.wait(15)
+    assert said(harness).startswith("no canary request yet; needs about ")
+    await harness.monitor.close()

@@ -12,8 +12,8 @@ from rollouts.model.kinds import JSON
 from rollouts.model.status import Revision
 from rollouts.ports import Value
 from tests.fakes.metrics import FakeMetrics
-from tests.unit.analysis.app_bench import BY_REPLICAS, KEY, target
-from tests.unit.analysis.bench import ERRORS
+from tests.unit.analysis.app_harness import BY_REPLICAS, KEY, target
+from tests.unit.analysis.harness import ERRORS
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 STABLE = Revision(number=3, hash="stablehash")

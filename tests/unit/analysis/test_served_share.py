@@ -4,7 +4,7 @@ import pytest
 
 from rollouts.analysis.evidence import weigh
 from rollouts.model.status import RolloutStatus
-from tests.unit.analysis.app_bench import AppBench
+from tests.unit.analysis.app_harness import AppHarness
 
 
 @pytest.mark.parametrize(
@@ -22,19 +22,19 @@ from tests.unit.analysis.app_bench import AppBench
 async def test_far_fewer_requests_than_the_weight_says_are_said(
     weight: int | None, canary: int, stable: int, said: str
 ) -> None:
-    bench = AppBench()
-    bench.begin("canary")
-    bench.serve("stable", 100)
-    await bench.expose()
-    bench.follow(applied_at=bench.clock.now(), weight_percent=weight)
-    await bench.wait(5)
-    bench.serve("stable", stable)
-    bench.serve("canary", canary)
-    await bench.wait(25)
-    note = bench.measured().note
+    harness = AppHarness()
+    harness.begin("canary")
+    harness.serve("stable", 100)
+    await harness.expose()
+    harness.follow(applied_at=harness.clock.now(), weight_percent=weight)
+    await harness.wait(5)
+    harness.serve("stable", stable)
+    harness.serve("canary", canary)
+    await harness.wait(25)
+    note = harness.measured().note
     assert note.startswith(said)
     assert bool(note) == bool(said)
-    status = RolloutStatus(exposed_at=bench.latest.exposed_at)
-    (errors,) = weigh(bench.target.spec, status, bench.latest).criteria
+    status = RolloutStatus(exposed_at=harness.latest.exposed_at)
+    (errors,) = weigh(harness.target.spec, status, harness.latest).criteria
     assert note in errors.message
-    await bench.monitor.close()
+    await harness.monitor.close()

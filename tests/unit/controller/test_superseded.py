@@ -14,7 +14,7 @@ from rollouts.traffic.nginx.counters import REQUESTS
 from tests.fakes.control_loop import ControlLoop
 from tests.fakes.kubernetes import canary_weight
 from tests.fakes.metrics import FakeMetrics
-from tests.unit.analysis.bench import ARM, settle
+from tests.unit.analysis.harness import ARM, settle
 
 SETTINGS = ControllerSettings(interval_seconds=15)
 BAD = "shop:2"

@@ -1,11 +1,11 @@
-"""A bench for measurements: counters that the test scrapes and a clock that it moves."""
+"""A harness for measurements: counters that the test scrapes and a clock that it moves."""
 
 import asyncio
 from dataclasses import replace
 from typing import Any
 
+from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.analysis.monitor import Monitor
-from rollouts.analysis.target import Target
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.model.evidence import Measurement, MeasurementRound
 from rollouts.model.rollout_key import Key
@@ -50,7 +50,7 @@ class ScrapedMonitor:
         return self.latest.measurements[name]
 
 
-class Bench(ScrapedMonitor):
+class Harness(ScrapedMonitor):
     """Counters of nginx, scraped every 5 s, and what the rounds say."""
 
     def __init__(self, *criteria: dict[str, Any], exported: bool = False) -> None:
@@ -61,7 +61,7 @@ class Bench(ScrapedMonitor):
         self.telemetry = ControllerMetrics()
         self.monitor = self.new_monitor()
         self.criteria = criteria
-        self.target = Target(
+        self.target = ExposedCanary(
             KEY,
             parse_rollout(rollout([{"setWeight": 25}], successCriteria=list(criteria))),
             self.clock.now(),
@@ -110,12 +110,12 @@ class Bench(ScrapedMonitor):
         self.monitor.follow(self.target)
 
 
-async def serving(bench: Bench, seconds: int, status: str = "200", **labels: str) -> None:
+async def serving(harness: Harness, seconds: int, status: str = "200", **labels: str) -> None:
     """Let time pass in which the canary answers every tenth of the requests."""
     for _ in range(seconds // 5):
-        bench.serve("canary", 10, status, **labels)
-        bench.serve("stable", 90, **labels)
-        await bench.wait(5)
+        harness.serve("canary", 10, status, **labels)
+        harness.serve("stable", 90, **labels)
+        await harness.wait(5)
 
 
 async def settle() -> None:

@@ -12,7 +12,7 @@ from rollouts.model.status import Revision, RolloutStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ExposedCanary:
     """One exposed canary: evidence counts since `exposed_at`, the served share since `applied_at`."""
 
     key: Key
@@ -44,7 +44,7 @@ class Target:
         return VARIABLE.sub(lambda match: variables.get(match[1], match[0]), query)
 
 
-def target_of(key: Key, spec: RolloutSpec, status: RolloutStatus) -> Target | None:
+def exposed_canary(key: Key, spec: RolloutSpec, status: RolloutStatus) -> ExposedCanary | None:
     """
     Return what is to be measured, or None while no canary is exposed.
 
@@ -58,7 +58,7 @@ def target_of(key: Key, spec: RolloutSpec, status: RolloutStatus) -> Target | No
     if status.exposed_at is None or canary is None or stable is None:
         return None
     weights = status.weights
-    return Target(
+    return ExposedCanary(
         key,
         spec,
         status.exposed_at,

@@ -1,10 +1,10 @@
-"""A bench for what the pods of two revisions count themselves."""
+"""A harness for what the pods of two revisions count themselves."""
 
 from dataclasses import replace
 from typing import Any
 
+from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.analysis.monitor import Monitor
-from rollouts.analysis.target import Target
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.model.kinds import JSON
 from rollouts.model.rollout_key import Key
@@ -13,7 +13,7 @@ from rollouts.model.validation import parse_rollout
 from tests.fakes.clock import HandClock
 from tests.fakes.kubernetes import rollout
 from tests.fakes.metrics import FakeMetrics
-from tests.unit.analysis.bench import ERRORS, ScrapedMonitor
+from tests.unit.analysis.harness import ERRORS, ScrapedMonitor
 
 KEY = Key("shop", "checkout")
 HASHES = {"canary": "canaryhash", "stable": "stablehash"}
@@ -23,10 +23,10 @@ BY_REPLICAS: JSON = {"canary": {"steps": [{"setWeight": 25}]}}
 
 def target(
     strategy: JSON, criteria: tuple[JSON, ...] = (ERRORS,), key: Key = KEY, **spec: Any
-) -> Target:
+) -> ExposedCanary:
     body = rollout([], successCriteria=list(criteria), **spec)
     body["spec"]["strategy"] = strategy
-    return Target(
+    return ExposedCanary(
         key,
         parse_rollout(body),
         HandClock().now(),
@@ -37,7 +37,7 @@ def target(
     )
 
 
-class AppBench(ScrapedMonitor):
+class AppHarness(ScrapedMonitor):
     """Pods that count their requests, scraped every 5 s."""
 
     def __init__(self, *criteria: JSON, strategy: JSON = BY_REPLICAS, **spec: Any) -> None:

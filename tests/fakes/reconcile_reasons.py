@@ -7,7 +7,7 @@ AT_EVERY_MOMENT = "ROLLOUTS_EVERY_MOMENT"
 """The environment variable with which reconciles without a reason are made at every moment, as by night."""
 
 
-class Occasions:
+class ReconcileReasons:
     """
     Knows whether a reconcile now would have a reason, for a loop that has no queue.
 
@@ -22,7 +22,7 @@ class Occasions:
         self._due: datetime | None = None
         self._moments = 0
 
-    def there_are(self, seen: object, now: datetime) -> bool:
+    def has_one(self, seen: object, now: datetime) -> bool:
         """Return whether to reconcile; `seen` is equal to what it was as long as nothing has changed."""
         due = self._due is not None and self._due <= now
         if self.was_measured or due or seen != self._seen or AT_EVERY_MOMENT in os.environ:
@@ -30,11 +30,11 @@ class Occasions:
         self._moments += 1
         return self._moments.bit_count() == 1
 
-    def reconciling(self) -> None:
+    def begin(self) -> None:
         """Have a reason for another reconcile, unless this one tells that it has ended."""
         self._seen, self.was_measured = None, False
 
-    def reconciled(
+    def end(
         self, seen: object, now: datetime, requeue_after_seconds: float | None, *, idle: bool
     ) -> None:
         """Wait for the next reason; `seen` is what this reconcile began with."""
