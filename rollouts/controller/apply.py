@@ -2,7 +2,7 @@
 From an action to writes.
 
 Of an action with several writes, which are those to routes, each is tried before anything is
-raised: on a retreat each of them counts, and none waits for those to other objects. Decides nothing.
+raised: where a weight falls each of them counts, and none waits for those to other objects. Decides nothing.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -96,7 +96,7 @@ class Applier:
         """
         writes = self.writes(action)
         # Each may take half a minute, as long as an API server waits for a webhook.
-        apart = self._by_object(writes) if _cuts_off(action) else [writes]
+        apart = self._by_object(writes) if self._lowers(action) else [writes]
         outcomes = await self.run_writes(self._try_each(action, those) for those in apart)
         for error in sorted(
             filter(None, outcomes), key=lambda each: not isinstance(each, ENDS_ALL)
@@ -118,6 +118,12 @@ class Applier:
                     continue
                 error = error or caught
         return error
+
+    def _lowers(self, action: Action) -> bool:
+        """Return whether some route sends the canary more than the action leaves it."""
+        if not isinstance(action, SetWeight) or _cuts_off(action):
+            return _cuts_off(action)
+        return routers.observe(self._context(), action.split).highest > action.split.percent
 
     def _by_object(self, writes: Iterable[Write]) -> Iterable[Sequence[Write]]:
         """Return the writes to routing objects, those to the same one together and in order."""

@@ -234,7 +234,8 @@ async def test_an_abort_waits_for_no_writes_of_others() -> None:
         assert len(held) == 2, "both workers wait still"
 
 
-async def test_traffic_goes_back_on_all_routes_at_once() -> None:
+@pytest.mark.parametrize("lower", [0, 20], ids=["abort", "another weight"])
+async def test_traffic_goes_back_on_all_routes_at_once(lower: int) -> None:
     """Each of these writes may take half a minute, as long as an API server waits for a webhook."""
     running, names = Running(), ["checkout", "more-1", "more-2"]
     do_write, held, answers = running.cluster.write, list[str](), asyncio.Event()
@@ -249,18 +250,20 @@ async def test_traffic_goes_back_on_all_routes_at_once() -> None:
         running.cluster.put(INGRESS, {**ingress(), "metadata": {"namespace": "shop", "name": name}})
     running.put()
     canary = {"trafficRouting": {"nginx": {"stableIngresses": names}}}
-    paused = {**canary, "steps": [{"setWeight": 50}, {"pause": {}}]}
-    running.cluster.edit(KEY.ref, {"spec": {"strategy": {"canary": paused}}})
+    steps = [{"setWeight": 50}, {"pause": {}}, {"setWeight": lower}, {"pause": {}}]
+    running.cluster.edit(KEY.ref, {"spec": {"strategy": {"canary": {**canary, "steps": steps}}}})
     async with running.at_work():
         await running.until(lambda: running.status().get("phase") == "Healthy")
         running.cluster.edit(KEY.ref, {"spec": {"template": template("shop:2")}})
         await running.until(lambda: running.status()["weights"]["applied"] == 50)
         running.cluster.write = hang  # type: ignore[method-assign]
-        running.cluster.edit(KEY.ref, {"metadata": {"annotations": {COMMAND_ANNOTATION: "abort"}}})
+        abort = {"metadata": {"annotations": {COMMAND_ANNOTATION: "abort"}}}
+        promote = {"metadata": {"annotations": {COMMAND_ANNOTATION: "promote"}}}
+        running.cluster.edit(KEY.ref, promote if lower else abort)
         await running.until(lambda: len(held) == len(names))
         assert running.status()["weights"]["applied"] == 50, "status follows traffic"
         answers.set()
-        await running.until(lambda: running.status()["weights"]["applied"] == 0)
+        await running.until(lambda: running.status()["weights"]["applied"] == lower)
 
 
 async def test_one_whose_priority_can_not_be_told_disturbs_nobody(
