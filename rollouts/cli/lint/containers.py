@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON
+from rollouts.model.quantities import is_quantity
 from rollouts.model.unchecked_json import elements, mapping
 
 _CONTAINERS = "spec.template.spec.containers"
@@ -12,7 +13,6 @@ _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 _HIGHEST_PORT = 65535
 _CONTAINER_NAME = re.compile(r"(?=.{1,63}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"(?=.{0,63}$)([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
-_QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?", re.ASCII)
 
 
 def containers_of(template: FrozenJSON) -> list[FrozenJSON]:
@@ -59,7 +59,7 @@ def _quantities(container: FrozenJSON, where: str) -> Iterator[Finding]:
     resources = mapping(container.get("resources"))
     for part in ("requests", "limits"):
         for name, value in mapping(resources.get(part)).items():
-            if isinstance(value, str) and not _QUANTITY.fullmatch(value):
+            if isinstance(value, str) and not is_quantity(value):
                 text = f"{value!r} is no quantity, such as 250m, 1 or 64Mi"
                 yield Finding("error", "", text, f"{where}.resources.{part}.{name}")
 

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from rollouts.model.kinds import FrozenJSON
+from rollouts.model.quantities import is_quantity
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.registry import Resource
 from rollouts.sandbox.apiserver.schema import join
@@ -224,7 +225,6 @@ _KINDS: dict[str, Fields] = {
 }  # fmt: skip
 
 _QUANTITY_TEXT = r"^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
-_QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
 _NUMBERS = (int, float)
 _MICROSECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 """A moment as a Lease has it (MicroTime): with six digits behind the point."""
@@ -293,7 +293,7 @@ def _fits(value: Any, name: str) -> bool:
     if name == "string":
         return isinstance(value, str)
     if name == "quantity":
-        return not isinstance(value, str) or bool(_QUANTITY.fullmatch(value))
+        return not isinstance(value, str) or is_quantity(value)
     if name == "microseconds":
         return isinstance(value, str) and bool(_MICROSECONDS.fullmatch(value))
     if name == "object":

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rollouts.model.kinds import JSON, POD, FrozenJSON
+from rollouts.model.quantities import parse_quantity, quantity_of
 from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.apiserver.selectors import selector_string
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.autoscaling.external import Numbers, promql
-from rollouts.sandbox.autoscaling.quantities import number, quantity
 from rollouts.sandbox.autoscaling.recommendation import (
     Goal,
     NoMetrics,
@@ -85,7 +85,7 @@ class Meter:
                 return self._resource(metric["resource"], target)
             if kind == "External":
                 return await self._external(metric["external"], target)
-        except (NoMetrics, ValueError) as error:
+        except NoMetrics as error:
             raise Unmeasured(f"FailedGet{kind}Metric", str(error)) from error
         raise Unmeasured("InvalidMetricSourceType", f'unknown metric source type "{kind}"')
 
@@ -100,11 +100,11 @@ class Meter:
             raise NoMetrics("no pods returned by selector while calculating replica count")
         utilisation = wanted["type"] == "Utilization"
         readings = [each for pod in pods if (each := self._reading(pod, asked=utilisation))]
-        limit = wanted["averageUtilization"] if utilisation else number(wanted["averageValue"])
+        limit = wanted["averageUtilization"] if utilisation else _number(wanted["averageValue"])
         goal = Goal(limit, utilisation, self._timing.tolerance)
         found = by_pods(target.wanted, readings, goal)
         known = [each.usage for each in readings if each.usage is not None and not each.unready]
-        current: JSON = {"averageValue": quantity(sum(known) / len(known))}
+        current: JSON = {"averageValue": quantity_of(sum(known) / len(known))}
         if utilisation:
             current["averageUtilization"] = int(found.level)
         kind = "utilization (percentage of request)" if utilisation else "usage"
@@ -146,7 +146,7 @@ class Meter:
         if not values:
             raise NoMetrics(f"no metrics returned from external metrics API for {metric['name']}")
         found, field = self._asked(wanted, sum(values), target)
-        current = {field: quantity(found.level)}
+        current = {field: quantity_of(found.level)}
         status = {"type": "External", "external": {"metric": metric, "current": current}}
         return Measured(found.replicas, name, status)
 
@@ -154,12 +154,19 @@ class Meter:
         self, wanted: Mapping[str, Any], total: float, target: Target
     ) -> tuple[Recommendation, str]:
         if wanted["type"] == "AverageValue":
-            goal = Goal(number(wanted["averageValue"]), tolerance=self._timing.tolerance)
+            goal = Goal(_number(wanted["averageValue"]), tolerance=self._timing.tolerance)
             return by_average(target.present, total, goal), "averageValue"
-        goal = Goal(number(wanted["value"]), tolerance=self._timing.tolerance)
+        goal = Goal(_number(wanted["value"]), tolerance=self._timing.tolerance)
         pods = target.pods(self._store)
         ready = sum(is_true(pod, "Ready") and not is_terminating(pod) for pod in pods)
         return by_value(target.wanted, ready, total, goal), "value"
+
+
+def _number(quantity: object) -> float:
+    found = parse_quantity(quantity)
+    if found is None:
+        raise NoMetrics(f"{quantity!r} is no quantity")
+    return float(found)
 
 
 def _cpu_request(pod: FrozenJSON) -> float:
@@ -173,5 +180,5 @@ def _cpu_request(pod: FrozenJSON) -> float:
             raise NoMetrics(
                 f"missing request for cpu in container {container['name']} of Pod {name}"
             )
-        total += number(asked)
+        total += _number(asked)
     return total

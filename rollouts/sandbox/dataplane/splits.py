@@ -14,16 +14,13 @@ Of two TrafficSplits for one root Service, the older counts. Weights are integer
 v1alpha1 quantities: "900m".
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rollouts.model.kinds import JSON
+from rollouts.model.quantities import parse_quantity
 from rollouts.sandbox.dataplane.endpoints import Backend, Endpoints
 from rollouts.sandbox.dataplane.snapshot import age
-
-_QUANTITY = re.compile(r"(\d+)(?:\.(\d{1,3})\d*)?(m|k|)")
-_MILLI = {"m": 1, "": 1000, "k": 1_000_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +56,8 @@ class Splits:
 
 def milli(weight: object) -> int:
     """Return a weight in thousandths: 1 and "1000m" are 1000. What is no quantity is 0."""
-    found = _QUANTITY.fullmatch(str(weight))
-    if not found:
-        return 0
-    whole, fraction, unit = found[1], (found[2] or "").ljust(3, "0"), _MILLI[found[3]]
-    return int(whole + fraction) * unit // 1000
+    found = parse_quantity(weight)
+    return int(found * 1000) if found is not None and found > 0 else 0
 
 
 def _service(named: JSON) -> str:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from rollouts.sandbox.autoscaling.quantities import number, quantity
 from rollouts.sandbox.autoscaling.recommendation import (
     Goal,
     NoMetrics,
@@ -71,21 +70,3 @@ def test_a_number_that_pods_share(present: int, total: float, replicas: int) -> 
 )
 def test_a_number_for_all(current: int, ready: int, total: float, replicas: int) -> None:
     assert by_value(current, ready, total, Goal(100)).replicas == replicas
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [("250m", 0.25), ("1", 1), (3, 3), ("1.5", 1.5), ("2Ki", 2048), ("5M", 5e6), ("10n", 1e-8)],
-)
-def test_quantities_are_read(text: object, value: float) -> None:
-    assert number(text) == pytest.approx(value)
-
-
-@pytest.mark.parametrize(("value", "text"), [(0.25, "250m"), (3.0, "3"), (0.0001, "1m"), (0, "0")])
-def test_quantities_are_written(value: float, text: str) -> None:
-    assert quantity(value) == text
-
-
-def test_what_is_no_quantity() -> None:
-    with pytest.raises(ValueError, match="no quantity"):
-        number("many")
