@@ -5,7 +5,7 @@ A port has two to four methods. What implements one lives on the floor above
 (`kube`, `metrics`, `notify`); what uses one never knows which implementation it got.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -242,6 +242,48 @@ class QuerySource(Protocol):
         Raises:
             Permanent: the expression is wrong, or yields more than one number.
             Unavailable: no answer, or nonsense.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsPage:
+    """Where a process shows its own counters."""
+
+    url: str
+    labels: Mapping[str, str]
+    """What whoever scrapes it adds to its series, such as the pod's name."""
+    started_at: datetime | None = None
+    """When the process started, as far as is known; to the second."""
+
+
+def _all(_: Mapping[str, str]) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which series of a page are wanted."""
+
+    names: tuple[str, ...]
+    texts: tuple[bytes, ...] = ()
+    """Every line of one has all of these in it: others need not be understood."""
+    selects: Callable[[Mapping[str, str]], bool] = _all
+    """Tells of the labels on the page, the name among them, whether it is one."""
+
+
+class PageSource(Protocol):
+    """Pages of counters, as the processes that count show them; read now, and not when somebody scrapes."""
+
+    async def read(self, page: MetricsPage, wanted: Wanted, *, at: datetime) -> tuple[Series, ...]:
+        """
+        Return the wanted series, each with the one sample that it shows, at `at`.
+
+        They are named as Prometheus names what it scrapes there: a label of the page's own that the target
+        has too begins with `exported_`.
+
+        Raises:
+            Unavailable: no answer, or not all of it, or nonsense.
         """
         ...
 
