@@ -4,8 +4,9 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import typer.main
@@ -13,8 +14,10 @@ import yaml
 
 from rollouts.cli.main import app
 from rollouts.controller.metrics import ControllerMetrics
-from rollouts.core.decide import PIPELINE
+from rollouts.core import decide
+from rollouts.core.decide import PIPELINES, RELEASE
 from rollouts.core.next.commands import HANDLERS
+from rollouts.core.plan.write_order import by_urgency
 from rollouts.model.criteria import Criterion
 from rollouts.model.status import PauseReason, Phase
 from rollouts.model.validation import parse_rollout
@@ -198,9 +201,38 @@ def test_condition_reasons_are_those_of_the_code() -> None:
 
 
 def test_the_stages_of_a_decision_are_those_of_the_code() -> None:
-    rows = section("ARCHITECTURE.md", "## The life of one release").splitlines()
-    told = [found[1] for row in rows if (found := re.match(r"\| `(\w+)` \| [^|]+ \| `", row))]
-    assert told == [stage.__name__ for stage in PIPELINE]
+    """In their order, each beside the file that it is in; then those of the other pipelines."""
+    page = section("ARCHITECTURE.md", "## The life of one release")
+    told = re.findall(r"^\| `(\w+)` \| [^|]+ \| `([\w/.]+)` \|$", page, re.MULTILINE)
+    writes = (*RELEASE.writes, by_urgency, decide.named_command)
+    usual = [*decide.READ, *decide.SEEN, *RELEASE.next, *writes, *decide.LATER]
+    others = [
+        RELEASE.back,
+        *((*each.next, *each.writes, *each.back) for each in PIPELINES.values()),
+    ]
+    known: dict[Any, None] = dict.fromkeys([*usual, *chain.from_iterable(others)])
+    assert told == [(each.__name__, file_in_the_core(each)) for each in known]
+
+
+def test_the_pipelines_of_a_decision_are_those_of_the_code() -> None:
+    page = section("ARCHITECTURE.md", "## The life of one release")
+    rows = re.findall(
+        r"^\| `([A-Z_.a-z]+)` \| [^|]+ \| ((?:`\w+`(?:, )?)+) \|$", page, re.MULTILINE
+    )
+    told = {name: re.findall(r"`(\w+)`", stages) for name, stages in rows}
+    expected: dict[str, tuple[Any, ...]] = {"RELEASE.back": RELEASE.back}
+    for name, each in PIPELINES.items():
+        if each is not RELEASE:
+            of_release = each.writes == RELEASE.writes and each.back == RELEASE.back
+            expected[name] = each.next if of_release else (*each.next, *each.writes, *each.back)
+    assert {name: stages for name, stages in told.items() if name in expected} == {
+        name: [stage.__name__ for stage in stages] for name, stages in expected.items()
+    }
+
+
+def file_in_the_core(stage: Any) -> str:
+    module: str = stage.__module__
+    return module.removeprefix("rollouts.core.").replace(".", "/") + ".py"
 
 
 def parsed(name: str) -> ast.Module:

@@ -3,14 +3,14 @@ The decision: everything that happens to a release is decided here, stage by sta
 
     decide(spec, status, observed, evidence, now) -> Decision
 
-`SEEN` completes what is seen, `NEXT` makes the next status, most urgent first: which revision is
-wanted, what a person asks for, must the canary be stopped, and only then how far it may go.
-`WRITES` says what the cluster lacks, or `BACK` what takes traffic back at once; and `LATER` brings
-the rest of the status up to date. `PIPELINE` is all of them, in the order in which they run.
+`READ` takes the last decision's asides out of the status, and `SEEN` completes what is seen. Then one of
+four pipelines makes the next status, most urgent first (which revision is wanted, what a person
+asks for, must the canary be stopped, and only then how far it may go), and says which writes are
+missing. `LATER` brings the rest of the status up to date.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rollouts.core.facts import (
@@ -59,45 +59,34 @@ from rollouts.model.evidence import Evidence
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 
+Reading = Callable[[RolloutStatus], RolloutStatus]
 Seeing = Callable[[World, RolloutStatus], World]
 Stage = Callable[[World, StatusUpdate], StatusUpdate]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What one decision goes through between `SEEN` and `LATER`."""
+
+    next: tuple[Stage, ...]
+    """What makes the next status."""
+    writes: tuple[Writing, ...] = ()
+    """What yields the writes that are missing."""
+    back: tuple[Writing, ...] = ()
+    """In place of `writes` when traffic goes back."""
+    takes_commands: bool = False
+
+
+READ: tuple[Reading, ...] = (
+    without_refusals,  # why writes were refused
+    without_notes,  # why something takes longer than a release by itself
+)
 SEEN: tuple[Seeing, ...] = (
     with_workload_findings,  # what is wrong with the Deployment of a workloadRef
     with_service_findings,  # what keeps Services from being what they are to be
     without_late_confirmations,  # who has not confirmed a retreat for long is waited for no longer
     without_evidence_of_another,  # what is measured while the revision before has the traffic
 )
-NEXT: tuple[Stage, ...] = (
-    remember_evidence,  # the verdicts and numbers of this canary
-    retarget,  # a new template, or the one of stable again: an attempt begins, or ends
-    handle_command,  # what a person asks for
-    abort_if_failed,  # a criterion fails, pods crash, the deadline passes: back, in this decision
-    confirm,  # the weight that the routes have by now, and what somebody else changed
-    end_disruption,  # pods that were taken away are there again
-    settle,  # no release is under way: stable, at its full size
-    advance,  # from step to step, as far as evidence, clock and cluster allow; then promotion
-    advance_restart,  # which pods go next
-    release_retiring,  # the time of revisions that were left begins, or is over
-    remember_workload,  # how far a Deployment's place is taken
-    remember_services,  # which Services of the user are bound
-    note_strategy_change,  # what another strategy waits for
-    note_stable_down,  # who answers what stable can't bear
-)
-BLOCKED: tuple[Stage, ...] = (remember_evidence, remember_workload, report_workload_blocker)
-"""In place of `NEXT` while a Deployment's place can't be taken: it serves everything."""
-GOING_BACK: tuple[Stage, ...] = (
-    remember_evidence,
-    stop_for_deletion,
-    confirm,
-    end_disruption,
-    settle,
-    advance,
-    release_retiring,
-    note_traffic_going_back,
-)
-"""In place of `NEXT` while a Rollout is deleted, and traffic goes back to stable."""
-GIVING_BACK: tuple[Stage, ...] = (remember_evidence, give_back)
-"""In place of `NEXT` once that has all traffic, and a Deployment gets its place again."""
 WRITES: tuple[Writing, ...] = (
     adopt_orphans,  # what lost its owner
     weight_writes,  # what carries the weight: routes, or the active Service
@@ -112,7 +101,47 @@ BACK: tuple[Writing, ...] = (
     weight_back,  # routes, the active Service, or sizes
     unnamed_services_writes,  # selectors that would lead to nobody
 )
-"""In place of `WRITES` when traffic goes back."""
+RELEASE = Pipeline(
+    next=(
+        remember_evidence,  # the verdicts and numbers of this canary
+        retarget,  # a new template, or the one of stable again: an attempt begins, or ends
+        handle_command,  # what a person asks for
+        abort_if_failed,  # a criterion fails, pods crash, the deadline passes: back, in this decision
+        confirm,  # the weight that the routes have by now, and what somebody else changed
+        end_disruption,  # pods that were taken away are there again
+        settle,  # no release is under way: stable, at its full size
+        advance,  # from step to step, as far as evidence, clock and cluster allow; then promotion
+        advance_restart,  # which pods go next
+        release_retiring,  # the time of revisions that were left begins, or is over
+        remember_workload,  # how far a Deployment's place is taken
+        remember_services,  # which Services of the user are bound
+        note_strategy_change,  # what another strategy waits for
+        note_stable_down,  # who answers what stable can't bear
+    ),
+    writes=WRITES,
+    back=BACK,
+    takes_commands=True,
+)
+BLOCKED = Pipeline(next=(remember_evidence, remember_workload, report_workload_blocker))
+"""While a Deployment's place can't be taken: it serves everything."""
+GOING_BACK = Pipeline(
+    next=(
+        remember_evidence,
+        stop_for_deletion,  # the release that is under way ends
+        confirm,
+        end_disruption,
+        settle,
+        advance,
+        release_retiring,
+        note_traffic_going_back,  # what is waited for before anything is given back
+    ),
+    writes=WRITES,
+    back=BACK,
+    takes_commands=True,
+)
+"""While a Rollout is deleted, and traffic goes back to stable."""
+GIVING_BACK = Pipeline(next=(remember_evidence, give_back), writes=(give_back_writes,))
+"""Once stable has all traffic, and a Deployment gets its place again."""
 LATER: tuple[Stage, ...] = (
     note_synced_services,  # a Service of ours is made as its stable Service is
     routes_cut,  # since when the canary that was left gets nothing
@@ -121,7 +150,12 @@ LATER: tuple[Stage, ...] = (
     with_numbers,  # pods and step, for people and autoscalers
     with_conditions,  # for `kubectl wait`, Argo CD and Flux
 )
-PIPELINE = (*SEEN, *NEXT, *WRITES, by_urgency, *LATER)
+PIPELINES = {
+    "RELEASE": RELEASE,
+    "BLOCKED": BLOCKED,
+    "GOING_BACK": GOING_BACK,
+    "GIVING_BACK": GIVING_BACK,
+}
 
 
 def decide(
@@ -138,18 +172,19 @@ def decide(
 
     `spec` is the effective one, and `status` and `hold` go with it (`rollouts.core.effective_spec`).
     """
-    status = without_notes(without_refusals(status))
+    for read in READ:
+        status = read(status)
     world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names), hold)
     for see in SEEN:
         world = see(world, status)
     update = StatusUpdate.of(status)
-    course = _course(world, status)
-    for stage in course:
+    pipeline = _pipeline(world, status)
+    for stage in pipeline.next:
         update = stage(world, update)
         if attempt(update.status) != attempt(status):
             # A new attempt: what was measured of the last one says nothing about it.
             world = replace(world, evidence=Evidence())
-    actions = _actions(world, update, course)
+    actions = [*_writes(world, update, pipeline), *named_command(world, update, pipeline)]
     update = replace(
         update,
         ends_traffic=takes_traffic_away(world, actions),
@@ -165,41 +200,36 @@ def decide(
     )
 
 
-def _course(world: World, status: RolloutStatus) -> tuple[Stage, ...]:
-    """Return what makes the next status: usually `NEXT`."""
+def _pipeline(world: World, status: RolloutStatus) -> Pipeline:
     if world.observed.is_being_deleted:
         return GIVING_BACK if stable_has_all_traffic(world, status) else GOING_BACK
-    return BLOCKED if workload_blocker(world, status) else NEXT
+    return BLOCKED if workload_blocker(world, status) else RELEASE
 
 
-def _actions(world: World, update: StatusUpdate, course: tuple[Stage, ...]) -> list[Action]:
-    """Return the writes of this decision, the most urgent first, and at the end a command's name."""
-    actions = _writes(world, update, course)
-    command = world.observed.command
-    if command is not None and not command.id and course in (NEXT, GOING_BACK):
-        # The resource version makes the id unique, and the same for whoever decides again.
-        id_ = f"{command.verb}-{world.observed.resource_version}"
-        actions.append(NameCommand(id_, command.verb, revision_meant(command, update)))
-    return actions
-
-
-def _writes(world: World, update: StatusUpdate, course: tuple[Stage, ...]) -> list[Action]:
+def _writes(world: World, update: StatusUpdate, pipeline: Pipeline) -> list[Action]:
     """
-    Return what the cluster lacks.
+    Return the writes that are missing, the most urgent first.
 
     A retreat is made now; a move forward is only written down now, and made by the next
     decision, which finds it in status: whoever makes that decision.
     """
     before, after = update.before, update.status
-    if course is GIVING_BACK:
-        return list(give_back_writes(world, before))
-    if course is BLOCKED:
-        return []
+    if pipeline is GIVING_BACK:  # whose writes are in a safe order, and none is a retreat
+        return [each for write in pipeline.writes for each in write(world, before)]
     same = (attempt(before), before.abort) == (attempt(after), after.abort)
     if update.retreat or not same:
         # What was on its way forward is not wanted any more.
-        return by_urgency(world, (each for write in BACK for each in write(world, after)))
+        return by_urgency(world, (each for write in pipeline.back for each in write(world, after)))
     status = before.evolve(held_by=after.held_by)
     if status.current_revision is None:
         return []
-    return by_urgency(world, (each for write in WRITES for each in write(world, status)))
+    return by_urgency(world, (each for write in pipeline.writes for each in write(world, status)))
+
+
+def named_command(world: World, update: StatusUpdate, pipeline: Pipeline) -> Iterator[NameCommand]:
+    """Yield what gives a command a name that has none, at the end: it is answered once."""
+    command = world.observed.command
+    if pipeline.takes_commands and command is not None and not command.id:
+        # The resource version makes the id unique, and the same for whoever decides again.
+        id_ = f"{command.verb}-{world.observed.resource_version}"
+        yield NameCommand(id_, command.verb, revision_meant(command, update))
