@@ -5,7 +5,7 @@ A port has two to four methods. What implements one lives on the floor above
 (`kube`, `metrics`, `notify`); what uses one never knows which implementation it got.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -253,12 +253,8 @@ class MetricsPage:
     url: str
     labels: Mapping[str, str]
     """What whoever scrapes it adds to its series, such as the pod's name."""
-    started_at: datetime | None = None
-    """When the process started, as far as is known; to the second."""
-
-
-def _all(_: Mapping[str, str]) -> bool:
-    return True
+    created_at: datetime | None = None
+    """When its pod was created, as far as is known; to the second. The process started after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,9 +263,7 @@ class Wanted:
 
     names: tuple[str, ...]
     texts: tuple[bytes, ...] = ()
-    """Every line of one has all of these in it: others need not be understood."""
-    selects: Callable[[Mapping[str, str]], bool] = _all
-    """Tells of the labels on the page, the name among them, whether it is one."""
+    """Every line of one has all of these in it; others may be left out."""
 
 
 class PageSource(Protocol):
@@ -290,10 +284,12 @@ class PageSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MetricSources:
-    """Which provider is behind which of the two; it may be one for both."""
+    """Which provider is behind which; it may be one for the first two."""
 
     counters: CounterSource
     queries: QuerySource
+    pages: PageSource | None = None
+    """None: no page is read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ class Exposition:
             labels, value = _parsed(line.decode())
         except (UnicodeDecodeError, ValueError):
             raise Unavailable(f"a line can't be understood: {_shown(line)}") from None
-        if labels.get("__name__") not in self._wanted.names or not self._wanted.selects(labels):
+        if labels.get("__name__") not in self._wanted.names:
             return
         series = tuple(sorted(labels.items()))
         if series in self._found:

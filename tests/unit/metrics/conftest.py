@@ -1,9 +1,12 @@
 """A Prometheus that answers as a test wants."""
 
 import json
+import shutil
 import ssl
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +23,7 @@ class FakePrometheus:
         self.queries: list[dict[str, str]] = []
         self.headers: list[dict[str, str]] = []
         self.url = ""
+        self.path = "/prom/api/v1/query"
 
     def result(self, kind: str, result: Any) -> Answer:
         return self.json({"status": "success", "data": {"resultType": kind, "result": result}})
@@ -36,7 +40,7 @@ class FakePrometheus:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         self.queries.append(dict(request.query))
         self.headers.append(dict(request.headers))
-        assert request.path == "/prom/api/v1/query"
+        assert request.path == self.path
         return await self.answer(request)
 
 
@@ -61,3 +65,17 @@ async def serving(context: ssl.SSLContext | None = None) -> AsyncIterator[FakePr
 async def prometheus() -> AsyncIterator[FakePrometheus]:
     async with serving() as fake:
         yield fake
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Return a certificate for 127.0.0.1, with its key in the same file."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl to make a certificate")
+    file, key = tmp_path / "server.pem", tmp_path / "key.pem"
+    options = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(file)]
+    subprocess.run([openssl, *options.split(), *names], check=True, capture_output=True)
+    file.write_text(file.read_text() + key.read_text())
+    return file

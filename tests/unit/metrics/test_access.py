@@ -1,9 +1,7 @@
 """Secrets are read when they are needed, and shown never."""
 
 import base64
-import shutil
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -143,20 +141,6 @@ def test_an_address_is_a_url_without_what_is_secret() -> None:
 def test_secrets_are_not_in_what_an_access_looks_like() -> None:
     access = Access({"X": "sesame"}, "sesame", basic_auth=("sesame", "sesame"), username="sesame")
     assert "sesame" not in repr(access)
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """Return a certificate for 127.0.0.1, with its key in the same file."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("needs openssl to make a certificate")
-    file, key = tmp_path / "server.pem", tmp_path / "key.pem"
-    options = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
-    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(file)]
-    subprocess.run([openssl, *options.split(), *names], check=True, capture_output=True)
-    file.write_text(file.read_text() + key.read_text())
-    return file
 
 
 async def test_a_certificate_is_trusted_if_its_authority_is_named(certificate: Path) -> None:

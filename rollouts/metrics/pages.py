@@ -1,0 +1,152 @@
+"""
+`PageSource` over HTTP: one page of metrics of one process, read within bounds.
+
+A reading goes to the address that it was given and nowhere else: neither redirects nor proxies are
+followed. What was not read to its end counts as not read. Nothing is held of a page but the series
+that are wanted.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import aiohttp
+
+from rollouts.errors import TooLarge, Unavailable
+from rollouts.metrics.exposition import Exposition
+from rollouts.model.brief import brief, sendable
+from rollouts.ports import MetricsPage, Series, Wanted
+
+TIMEOUT_SECONDS = 2.0
+"""So long a page may take, from asking for it to its last byte."""
+LARGEST_PAGE_BYTES = 64 * 1024 * 1024
+AT_ONCE = 64
+_CHUNK_BYTES = 64 * 1024
+_ACCEPT = (
+    "application/openmetrics-text;version=1.0.0;q=0.5,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
+)
+_LONGEST_REASON = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PageAccess:
+    """How pages with TLS are trusted, and what lets us in there."""
+
+    token_file: Path | None = None
+    """Holds a bearer token, which is read for each page, and sent over TLS only."""
+    ca_file: Path | None = None
+    """The certificate of the authority to trust. None: those that every program trusts."""
+    insecure_skip_verify: bool = False
+
+    def ssl_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.ca_file)
+        if self.insecure_skip_verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+class HttpPages:
+    """Reads pages; has to be closed."""
+
+    def __init__(self, access: PageAccess | None = None) -> None:
+        self._access = access or PageAccess()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def read(self, page: MetricsPage, wanted: Wanted, *, at: datetime) -> tuple[Series, ...]:
+        """
+        Return the wanted series, each with the one sample that it shows, at `at`.
+
+        Raises:
+            Unavailable: no answer, or not all of it in time, or nonsense.
+        """
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                found = await self._found(page.url, wanted)
+        except TimeoutError:
+            raise Unavailable(f"{page.url} was not read within {TIMEOUT_SECONDS:g} s") from None
+        except (Unavailable, aiohttp.ClientError, ValueError, OSError) as error:
+            why = brief(sendable(_reason(error)), _LONGEST_REASON)
+            raise type_of(error)(f"{page.url} can't be read: {why}") from error
+        moment = at.timestamp()
+        return tuple(
+            Series(_as_scraped(labels, page.labels), ((moment, value),)) for labels, value in found
+        )
+
+    async def _found(self, url: str, wanted: Wanted) -> list[tuple[Mapping[str, str], float]]:
+        async with self._opened().get(
+            url, headers=self._headers(url), allow_redirects=False
+        ) as answer:
+            if answer.status != 200:
+                raise Unavailable(f"HTTP {answer.status}")
+            if answer.headers.get("Content-Encoding", "identity") != "identity":
+                raise Unavailable("it is compressed, although that was not asked for")
+            open_metrics = answer.content_type == "application/openmetrics-text"
+            page, size = Exposition(wanted, open_metrics=open_metrics), 0
+            async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+                size += len(chunk)
+                if size > LARGEST_PAGE_BYTES:
+                    raise TooLarge(f"it is larger than {LARGEST_PAGE_BYTES // 1024 // 1024} MiB")
+                page.feed(chunk)
+            return page.end()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=AT_ONCE, ssl=self._access.ssl_context()),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+            )
+        return self._session
+
+    def _headers(self, url: str) -> dict[str, str]:
+        headers = {"Accept": _ACCEPT, "Accept-Encoding": "identity", "User-Agent": "rollouts"}
+        if self._access.token_file is not None and url.startswith("https://"):
+            headers["Authorization"] = f"Bearer {_token(self._access.token_file)}"
+        return headers
+
+
+def type_of(error: Exception) -> type[Unavailable]:
+    """Return which of our errors an error is."""
+    return TooLarge if isinstance(error, TooLarge) else Unavailable
+
+
+def _token(path: Path) -> str:
+    """
+    Return the token that a file holds now.
+
+    Raises:
+        Unavailable: it can't be read, or holds no token.
+    """
+    try:
+        token = path.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        token = ""
+    if not token or not token.isascii() or not token.isprintable():
+        raise Unavailable(f"{path} (--readings-token-file) holds no token")
+    return token
+
+
+def _as_scraped(labels: Mapping[str, str], target: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the labels as Prometheus has them after a scrape: those of the target come first."""
+    own = {f"exported_{key}" if key in target else key: text for key, text in labels.items()}
+    return {**own, **target}
+
+
+def _reason(error: Exception) -> str:
+    """Return what happened, without what aiohttp says of how it connects."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+        return f"its certificate is not trusted: {getattr(error, 'certificate_error', error)}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error.strerror or str(error.os_error)
+    return str(error) or type(error).__name__
