@@ -26,6 +26,12 @@ From raw samples to counts, in the order in which samples go through it:
     unseen_requests     how many requests did nobody see?
     exposure_counters   all of that for one metric of one exposure
 
+Between two scrapes, from the pages of the processes themselves (ADR 0037):
+
+    reading_pace        how many readings there are in a second
+    page_reader         reads the pages of one canary, and measures by them
+    page_counters       what was counted on pages, and which of two counts is the larger
+
 From counts to evidence:
 
     measurement         the error rate, the latency, and what they are compared with

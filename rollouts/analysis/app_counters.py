@@ -90,6 +90,14 @@ class AppMetric:
             f"{label(prefix + self.pod_label)}=~{quoted(pods)}"
         )
 
+    def is_asked(self, labels: Mapping[str, str]) -> bool:
+        """Return whether a series is of a pod of the two revisions, and not of what is excluded."""
+        return (
+            labels.get("__name__") == self.name
+            and bool(self._pod(labels))
+            and not any(labels.get(name, "") in values for name, values in self.exclude)
+        )
+
     def meaning(self, labels: Mapping[str, str]) -> Meaning:
         """Return what a series says; each pod speaks of its own revision alone."""
         canary = self._pod(labels).startswith(self.canary.prefix)

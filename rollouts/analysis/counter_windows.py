@@ -91,7 +91,7 @@ class CounterWindow:
                 for labels in which
                 if labels in self.counters
                 and self.meanings[labels].canary == canary
-                and self.meanings[labels].bound in (None, math.inf)
+                and self.meanings[labels].counts_requests
             )
         )
 

@@ -5,7 +5,7 @@ import structlog
 from rollouts.analysis.measurement import bug_of
 from rollouts.judge import judge
 from rollouts.model.criteria import Criterion
-from rollouts.model.evidence import Evidence, Measurement, MeasurementRound
+from rollouts.model.evidence import Evidence, Measurement, MeasurementRound, Sooner
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import CriterionStatus, Exposure, RolloutStatus
 
@@ -33,22 +33,53 @@ def weigh(spec: RolloutSpec, status: RolloutStatus, latest: MeasurementRound | N
         seen = latest.criteria.get(criterion.name, criterion)
         if not seen.is_judged_as(criterion):
             measurement = previous = None
+        sooner = latest.sooner.get(criterion.name)
         if measurement is None:  # new in the spec since the round
             complete = False
-            judged.append(previous or _unmeasured(criterion.name))
+            judged.append(against(previous or _unmeasured(criterion.name), criterion, sooner))
             continue
-        judged.append(_judged(criterion, measurement, previous))
+        judged.append(against(_judged(criterion, measurement, previous), criterion, sooner))
         moments.append(measurement.at)
     return Evidence(
         at=min(moments) if complete else status.started_at,
         criteria=tuple(judged),
-        exposure=Exposure(
-            canary_requests=latest.canary.requests,
-            canary_failures=latest.canary.failures,
-            scrape_interval_seconds=round(latest.scrape_interval_seconds, 1),
-        ),
+        exposure=_exposure(status, latest),
         served_percent=latest.served_percent,
         scrape_interval_seconds=latest.scrape_interval_seconds or latest.interval_seconds,
+    )
+
+
+def _exposure(status: RolloutStatus, latest: MeasurementRound) -> Exposure:
+    readings = latest.readings if latest.readings.of_pods else None
+    if not latest.is_scraped:
+        return status.exposure.evolve(readings=readings)
+    return Exposure(
+        canary_requests=latest.canary.requests,
+        canary_failures=latest.canary.failures,
+        scrape_interval_seconds=round(latest.scrape_interval_seconds, 1),
+        readings=readings,
+    )
+
+
+def against(
+    scraped: CriterionStatus, criterion: Criterion, sooner: Sooner | None
+) -> CriterionStatus:
+    """
+    Return the verdict by what was scraped, or a worse one by what the pods show themselves since.
+
+    They may prove a release bad, and lean against it. For it they say nothing.
+    """
+    if sooner is None or scraped.verdict == "fail":
+        return scraped
+    if not sooner.criterion.is_judged_as(criterion):
+        return scraped
+    read = _judged(criterion, sooner.measurement, None)
+    if read.verdict == "fail":
+        return read
+    if not read.leans or scraped.verdict == "error":
+        return scraped
+    return scraped.evolve(
+        verdict="inconclusive", leans=True, needed=read.needed, message=read.message
     )
 
 

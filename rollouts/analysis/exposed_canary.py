@@ -9,6 +9,7 @@ from rollouts.model.rollout_key import Key
 from rollouts.model.sources import VARIABLE
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import Revision, RolloutStatus
+from rollouts.ports import MetricsPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,12 @@ class ExposedCanary:
     stable: Revision
     weight_percent: int | None = None
     """The share of the traffic that the routes give the canary; None: it is not known."""
+    pages: tuple[MetricsPage, ...] = ()
+    """Where the canary's pods show their counters themselves, as far as they can be read."""
+    pods: int = 0
+    """How many pods of the canary there are to be read."""
+    why_unread: str = ""
+    """Why they can't be read, in words, or nothing."""
 
     def variables(self) -> Mapping[str, str]:
         """Return what `{{ }}` in a query may name (`rollouts.model.validation.PROMQL_VARIABLES`)."""

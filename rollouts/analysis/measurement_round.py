@@ -49,6 +49,10 @@ class Measurer:
         self._traffic_since = exposed.exposed_at
         """Since when the canary may have had traffic, as far as is known."""
 
+    def counted(self, metric: Metric) -> ExposureCounters | None:
+        """Return what was scraped of a metric so far; None: it was not asked for."""
+        return self._counters.get(metric)
+
     @property
     def newest(self) -> float:
         """When what was read last had been scraped, in unix seconds; 0: nobody knows."""

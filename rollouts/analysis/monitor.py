@@ -8,8 +8,8 @@ an interval after the one before.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -18,10 +18,14 @@ import structlog
 from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.analysis.limited_sources import LimitedSources
 from rollouts.analysis.measurement_round import Measurer
+from rollouts.analysis.page_reader import EVERY_SECONDS, PageReader
+from rollouts.analysis.reading_pace import ReadingPace
 from rollouts.analysis.series import REPLICA_LABELS
+from rollouts.judge import judge
 from rollouts.model.criteria import Criterion
-from rollouts.model.evidence import MeasurementRound
+from rollouts.model.evidence import MeasurementRound, Sooner
 from rollouts.model.rollout_key import Key
+from rollouts.model.status import Readings, Verdict
 from rollouts.ports import Clock, MetricSources
 
 log = structlog.get_logger(__name__)
@@ -39,6 +43,9 @@ class RoundMetrics(Protocol):
         ...
 
 
+Said = tuple[object, ...]
+
+
 @dataclass
 class _Watch:
     """One exposure under observation."""
@@ -46,9 +53,43 @@ class _Watch:
     measurer: Measurer
     task: asyncio.Task[None] | None = None
     latest: MeasurementRound | None = None
+    """What was scraped."""
+    reader: PageReader | None = None
+    """None: pages are not read."""
+    reading: asyncio.Task[None] | None = None
+    sooner: Mapping[str, Sooner] = field(default_factory=dict)
+    """What was read since, by criterion."""
+    told: Said = ()
+    """What the last reading said that somebody was told of."""
     measured_at: dict[str, datetime] = field(default_factory=dict)
     late: float = 0.0
     """The sample whose successor was not there when it was asked for, and was asked for again."""
+
+    @property
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """What is under way for it."""
+        return [task for task in (self.task, self.reading) if task is not None]
+
+    def update(self, exposed: ExposedCanary) -> None:
+        """Go on with what has changed."""
+        self.measurer.update(exposed)
+        if self.reader is not None:
+            self.reader.exposed = exposed
+
+    def known(self, now: datetime) -> MeasurementRound | None:
+        """
+        Return what was measured by what was scraped, and what was read since.
+
+        Before anything was scraped it is something only where a reading proves the release bad.
+        """
+        latest = self.latest
+        if self.reader is None:
+            return latest
+        if latest is None:
+            if not any(_verdict(each)[0] == "fail" for each in self.sooner.values()):
+                return None
+            latest = MeasurementRound(now, self.measurer.exposed.exposed_at)
+        return replace(latest, sooner=self.sooner, readings=self.reader.readings())
 
     def after_scrape(self, now: datetime, tick: timedelta) -> datetime | None:
         """
@@ -82,6 +123,7 @@ class Monitor:
         *,
         interval_seconds: float,
         replica_labels: Sequence[str] = REPLICA_LABELS,
+        readings_per_second: float = 0.0,
     ) -> None:
         self._sources = LimitedSources(sources)
         self._clock = clock
@@ -89,31 +131,41 @@ class Monitor:
         self._on_measured = on_measured
         self._interval_seconds = interval_seconds
         self._replica_labels = replica_labels
+        self._pages = sources.pages
+        self._pace = ReadingPace(clock, readings_per_second) if readings_per_second > 0 else None
         self._watches: dict[Key, _Watch] = {}
 
     def follow(self, exposed: ExposedCanary) -> None:
         """Measure this canary from now on; a new exposure starts from nothing."""
         watch = self._watches.get(exposed.key)
         if watch is not None and watch.measurer.exposed.exposed_at == exposed.exposed_at:
-            watch.measurer.update(exposed)
+            watch.update(exposed)
             return
         self.forget(exposed.key)
         measurer = Measurer(exposed, self._sources, self._interval_seconds, self._replica_labels)
         measurer.update(exposed)
-        watch = _Watch(measurer)
+        watch = _Watch(measurer, reader=self._reader(exposed))
         watch.task = asyncio.create_task(self._run(watch), name=f"measures {exposed.key}")
+        if watch.reader is not None:
+            reading = self._read_on(watch, watch.reader)
+            watch.reading = asyncio.create_task(reading, name=f"reads {exposed.key}")
         self._watches[exposed.key] = watch
+
+    def _reader(self, exposed: ExposedCanary) -> PageReader | None:
+        if self._pages is None or self._pace is None:
+            return None
+        return PageReader(exposed, self._pages, self._pace, self._clock, self._interval_seconds)
 
     def forget(self, key: Key) -> None:
         """Measure it no more."""
         watch = self._watches.pop(key, None)
-        if watch is not None and watch.task is not None:
-            watch.task.cancel()
+        for task in watch.tasks if watch is not None else ():
+            task.cancel()
 
     def latest(self, key: Key) -> MeasurementRound | None:
         """Return the last round of measurements of it, if there was one."""
         watch = self._watches.get(key)
-        return watch.latest if watch is not None else None
+        return watch.known(self._clock.now()) if watch is not None else None
 
     def scrape_interval_seconds(self, key: Key) -> float:
         """Return how far apart the scrapes of what is measured are; 0 as long as nobody can know."""
@@ -122,7 +174,7 @@ class Monitor:
 
     async def close(self) -> None:
         """End all tasks."""
-        tasks = [watch.task for watch in self._watches.values() if watch.task is not None]
+        tasks = [task for watch in self._watches.values() for task in watch.tasks]
         for task in tasks:
             task.cancel()
         self._watches.clear()
@@ -156,11 +208,30 @@ class Monitor:
             latest = watch.measurer.failed(at, due, error)
         watch.measured_at |= dict.fromkeys((each.name for each in due), at)
         watch.latest = latest
+        if watch.reader is not None:
+            watch.sooner = watch.reader.sooner(watch.measurer.counted)
         errors = {name: found.error for name, found in latest.measurements.items() if found.error}
         if errors:
             log.warning("criteria not measured", rollout=str(exposed.key), errors=errors)
         self._metrics.measured((self._clock.now() - began).total_seconds(), len(errors))
         self._on_measured(exposed.key)
+
+    async def _read_on(self, watch: _Watch, reader: PageReader) -> None:
+        """Read pages, and have the Rollout reconciled when they say something else than before."""
+        while True:
+            began = self._clock.now()
+            await reader.read()
+            try:
+                watch.sooner = reader.sooner(watch.measurer.counted)
+            except Exception:
+                log.exception("readings not measured", rollout=str(reader.exposed.key))
+                watch.sooner = {}
+            said = _said(watch.sooner, reader.readings())
+            if said != watch.told:
+                watch.told = said
+                self._on_measured(reader.exposed.key)
+            taken = (self._clock.now() - began).total_seconds()
+            await self._clock.sleep(min(EVERY_SECONDS, max(0.0, EVERY_SECONDS - taken)))
 
     def _is_due(self, watch: _Watch, criterion: Criterion, at: datetime) -> bool:
         before = watch.measured_at.get(criterion.name)
@@ -180,3 +251,17 @@ class Monitor:
         """Return how often to measure: as often as the most impatient criterion wants."""
         wishes = [self._every(criterion) for criterion in exposed.spec.success_criteria]
         return min(wishes, default=max(_SHORTEST_SECONDS, self._interval_seconds))
+
+
+def _verdict(found: Sooner) -> tuple[Verdict, bool]:
+    """Return what is judged by a reading, and whether it leans against the release."""
+    judged = judge(found.criterion, found.measurement, None)
+    return judged.verdict, judged.leans
+
+
+def _said(sooner: Mapping[str, Sooner], readings: Readings) -> Said:
+    """Return what a decision, or somebody who reads status, would take for something else."""
+    against = {name: _verdict(found) for name, found in sooner.items()}
+    worse = sorted(name for name, (verdict, leans) in against.items() if verdict == "fail" or leans)
+    failed = sorted(name for name, (verdict, _) in against.items() if verdict == "fail")
+    return (*failed, "lean", *worse, readings)

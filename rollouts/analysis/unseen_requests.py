@@ -151,7 +151,7 @@ class UnseenRequests:
 
 def _counts_requests(meaning: Meaning) -> bool:
     """Return whether a series counts requests of the canary, each once."""
-    return meaning.canary and meaning.bound in (None, math.inf)
+    return meaning.canary and meaning.counts_requests
 
 
 def _seen(

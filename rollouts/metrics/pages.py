@@ -17,7 +17,7 @@ import aiohttp
 
 from rollouts.errors import TooLarge, Unavailable
 from rollouts.metrics.exposition import Exposition
-from rollouts.model.brief import brief, sendable
+from rollouts.model.truncation import sendable, truncated
 from rollouts.ports import MetricsPage, Series, Wanted
 
 TIMEOUT_SECONDS = 2.0
@@ -75,7 +75,7 @@ class HttpPages:
         except TimeoutError:
             raise Unavailable(f"{page.url} was not read within {TIMEOUT_SECONDS:g} s") from None
         except (Unavailable, aiohttp.ClientError, ValueError, OSError) as error:
-            why = brief(sendable(_reason(error)), _LONGEST_REASON)
+            why = truncated(sendable(_reason(error)), _LONGEST_REASON)
             raise type_of(error)(f"{page.url} can't be read: {why}") from error
         moment = at.timestamp()
         return tuple(

@@ -36,6 +36,11 @@ class Meaning:
     is_new_process: bool = False
     """It is from a process made for this release, unless something shows that it was there before."""
 
+    @property
+    def counts_requests(self) -> bool:
+        """Whether it counts requests, each once: it is no bucket, or the one that has all of them."""
+        return self.bound in (None, math.inf)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -65,6 +70,10 @@ class Metric(Protocol):
     @property
     def question(self) -> Question:
         """Return how its series are asked for."""
+        ...
+
+    def is_asked(self, labels: Mapping[str, str]) -> bool:
+        """Return whether the series of these labels, its name among them, is one that is asked for."""
         ...
 
     def meaning(self, labels: Mapping[str, str]) -> Meaning:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from rollouts.model.criteria import Criterion
-from rollouts.model.status import CriterionStatus, Exposure
+from rollouts.model.status import CriterionStatus, Exposure, Readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,14 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
+class Sooner:
+    """What a criterion measures by what the processes have shown themselves, since the last scrape too."""
+
+    criterion: Criterion
+    measurement: Measurement
+
+
+@dataclass(frozen=True, slots=True)
 class MeasurementRound:
     """The measurements of all criteria of one attempt at one time, and who served how much."""
 
@@ -92,6 +100,15 @@ class MeasurementRound:
     """How far apart they should be, as the controller was told."""
     seen_at: datetime | None = None
     """When what is counted had last been scraped; None: it was no later than `at`, as far as is known."""
+    sooner: Mapping[str, Sooner] = field(default_factory=dict)
+    """By the criterion's name; it can only speak against the release."""
+    readings: Readings = field(default_factory=Readings)
+    """How that is read."""
+
+    @property
+    def is_scraped(self) -> bool:
+        """Whether anything was measured by what was scraped: before, there are readings only."""
+        return bool(self.measurements)
 
 
 @dataclass(frozen=True, slots=True)

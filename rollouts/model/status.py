@@ -167,6 +167,19 @@ class CriterionStatus(StatusModel):
     """When it was last measured, as far as status knows."""
 
 
+class Readings(StatusModel):
+    """How the canary's pods are read between two scrapes."""
+
+    pods: int = 0
+    """How many pods are read."""
+    of_pods: int = 0
+    """How many there are that could be."""
+    interval_seconds: float = 0.0
+    """How often each is read, about; 0: none is."""
+    message: str = ""
+    """Why some can't be read, or none, and what to do."""
+
+
 class Exposure(StatusModel):
     """What the canary has cost so far."""
 
@@ -174,6 +187,8 @@ class Exposure(StatusModel):
     canary_failures: int = 0
     scrape_interval_seconds: float = 0.0
     """How far apart scrapes were measured to be: so long its counters may lag behind; 0: not known."""
+    readings: Readings | None = None
+    """How the canary's pods are read between two scrapes; absent: they are not."""
 
 
 class HistoryEntry(StatusModel):

@@ -66,6 +66,18 @@ class IngressMetric:
             f"canary=~{quoted('|' + re.escape(canary) + '-.+')}",
         )
 
+    def is_asked(self, labels: Mapping[str, str]) -> bool:
+        """Return whether a series is of these Ingresses' requests to the Service, under any spelling."""
+        prefix = "exported_" if "exported_service" in labels else ""
+        canary = labels.get("canary", "")
+        return (
+            labels.get("__name__") == self.name
+            and labels.get(f"{prefix}namespace") == self.namespace
+            and labels.get(f"{prefix}service") == self.stable_service
+            and labels.get("ingress") in self.ingresses
+            and (not canary or canary.startswith(f"{self.namespace}-{self.canary_service}-"))
+        )
+
     def meaning(self, labels: Mapping[str, str]) -> Meaning:
         """Return what a series says: both arms come from the same process."""
         return Meaning(

@@ -1,0 +1,198 @@
+"""
+Reads the pages of one exposed canary's processes, round by round, and says what they add to what was scraped.
+
+What is read can only speak against a release: of the criteria, those with an absolute limit that are
+judged sequentially are asked (ADR 0037). A page that can't be read is tried more and more seldom.
+Nothing here judges, and nothing is kept that a page does not show again.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from rollouts.analysis.criterion_metric import metric_of, requests_of
+from rollouts.analysis.exposed_canary import ExposedCanary
+from rollouts.analysis.exposure_counters import ExposureCounters
+from rollouts.analysis.measurement import bug_of, measure
+from rollouts.analysis.page_counters import PageCounters, larger
+from rollouts.analysis.reading_pace import ReadingPace
+from rollouts.backoff import Backoff
+from rollouts.errors import Unavailable
+from rollouts.model.counter_metric import Metric
+from rollouts.model.criteria import Criterion
+from rollouts.model.evidence import Sooner
+from rollouts.model.status import Readings
+from rollouts.ports import Clock, MetricsPage, PageSource, Series, Wanted
+
+log = structlog.get_logger(__name__)
+
+EVERY_SECONDS = 1.0
+"""So often pages are read, where there are not too many."""
+STARTED = "process_start_time_seconds"
+AGAIN = Backoff(first_seconds=2.0, longest_seconds=60.0, jitter=0.0)
+"""How soon a page is tried again that could not be read."""
+_UNREACHABLE = "see that a NetworkPolicy lets the controller in, and that the port and the path are those of the metrics"
+_SMOOTHING = 0.2
+_EXACT_UP_TO_SECONDS = 10.0
+
+Counted = Callable[[Metric], ExposureCounters | None]
+"""What was scraped of a metric, if anything was asked for."""
+
+
+@dataclass
+class _Failure:
+    """A page that could not be read the last time, or times."""
+
+    why: str
+    times: int
+    again_at: datetime
+
+
+class PageReader:
+    """Reads for one exposure; `pace` is shared by all."""
+
+    def __init__(
+        self,
+        exposed: ExposedCanary,
+        source: PageSource,
+        pace: ReadingPace,
+        clock: Clock,
+        every: float,
+    ) -> None:
+        self.exposed = exposed
+        self._source = source
+        self._pace = pace
+        self._clock = clock
+        self._restart_seconds = max(60.0, 20 * every)
+        self._counters: dict[Metric, PageCounters] = {}
+        self._failures: dict[str, _Failure] = {}
+        self._read_at: dict[str, datetime] = {}
+        self._interval_seconds = 0.0
+
+    async def read(self) -> None:
+        """Read each page once that is due, in turn with everybody else's; what fails is kept for `readings`."""
+        pages, now = self.exposed.pages, self._clock.now()
+        known = {page.url for page in pages}
+        self._failures = {url: each for url, each in self._failures.items() if url in known}
+        self._read_at = {url: at for url, at in self._read_at.items() if url in known}
+        metrics = set(self._metrics())
+        self._counters = {
+            metric: self._counters.get(metric)
+            or PageCounters(metric, self.exposed.exposed_at, self._restart_seconds)
+            for metric in metrics
+        }
+        if metrics:
+            await asyncio.gather(*(self._read(page) for page in pages if self._is_due(page, now)))
+
+    def _metrics(self) -> Iterator[Metric]:
+        """Yield the metrics that decide anything, and those of all requests."""
+        for criterion in self._criteria():
+            yield metric_of(self.exposed, criterion)
+            yield requests_of(self.exposed, criterion)
+
+    def _criteria(self) -> Iterator[Criterion]:
+        """Yield the criteria that may be judged by readings: an absolute limit, judged sequentially."""
+        for each in self.exposed.spec.success_criteria:
+            ratio = each.error_rate is not None and each.error_rate.max is None
+            if each.query is None and each.judged_by == "sequential" and not ratio:
+                yield each
+
+    def _is_due(self, page: MetricsPage, now: datetime) -> bool:
+        failure = self._failures.get(page.url)
+        return failure is None or failure.again_at <= now
+
+    async def _read(self, page: MetricsPage) -> None:
+        await self._pace.turn()
+        at = self._clock.now()
+        names = sorted({metric.question.name for metric in self._counters})
+        try:
+            found = await self._source.read(page, Wanted((*names, STARTED)), at=at)
+        except Unavailable as error:
+            self._fail(page, f"{error}; {_UNREACHABLE}")
+            return
+        except Exception as error:
+            log.exception("page not read", rollout=str(self.exposed.key), url=page.url)
+            self._fail(page, f"{page.url}: {bug_of(error)}")
+            return
+        try:
+            self._take_in(page, found, at)
+        except Unavailable as error:
+            self._fail(page, str(error))
+        else:
+            self._failures.pop(page.url, None)
+            self._note_interval(page, at)
+
+    def _take_in(self, page: MetricsPage, found: Sequence[Series], at: datetime) -> None:
+        told = [each.samples[0][1] for each in found if each.labels["__name__"] == STARTED]
+        started = max(told, default=0.0)
+        created = page.created_at.timestamp() if page.created_at else 0.0
+        is_new = max(started, created) > self.exposed.exposed_at.timestamp()
+        for counters in self._counters.values():
+            counters.take_in(found, at, started, is_new=is_new)
+
+    def _fail(self, page: MetricsPage, why: str) -> None:
+        before = self._failures.get(page.url)
+        times = before.times + 1 if before is not None else 1
+        again_at = self._clock.now() + timedelta(seconds=AGAIN.delay(times))
+        self._failures[page.url] = _Failure(why, times, again_at)
+        self._read_at.pop(page.url, None)
+
+    def _note_interval(self, page: MetricsPage, at: datetime) -> None:
+        before = self._read_at.get(page.url)
+        self._read_at[page.url] = at
+        if before is not None:
+            taken = (at - before).total_seconds()
+            known = self._interval_seconds or taken
+            self._interval_seconds = known + _SMOOTHING * (taken - known)
+
+    def readings(self) -> Readings:
+        """Return how it goes: as it is told in status, where it should not change at each reading."""
+        read, every = len(self._read_at), max(EVERY_SECONDS, self._interval_seconds)
+        coarse = 1 if every <= _EXACT_UP_TO_SECONDS else 5
+        return Readings(
+            pods=read,
+            of_pods=self.exposed.pods,
+            interval_seconds=float(coarse * round(every / coarse)) if read else 0.0,
+            message=self.exposed.why_unread or self._why_failed(),
+        )
+
+    def _why_failed(self) -> str:
+        """Return why pages can't be read that have failed more than once, in words."""
+        failed = sorted(url for url, each in self._failures.items() if each.times > 1)
+        if not failed:
+            return ""
+        more = f"; {len(failed) - 1} more can't be read" if len(failed) > 1 else ""
+        return f"{self._failures[failed[0]].why}{more}; until then Prometheus alone tells"
+
+    def sooner(self, counted: Counted) -> Mapping[str, Sooner]:
+        """
+        Return what criteria measure by the larger of the two counts, by name.
+
+        Those are left out of which the pages show nothing, or what can't be measured.
+        """
+        at, result = self._clock.now(), dict[str, Sooner]()
+        for criterion in self._criteria():
+            read = self._counters.get(metric_of(self.exposed, criterion))
+            if read is None or not any(read.requests().values()):
+                continue
+            both = self._larger(read, counted)
+            requests = self._counters.get(requests_of(self.exposed, criterion), read)
+            found = measure(criterion, both, self._larger(requests, counted), self.exposed, at)
+            if not found.error:
+                note = "; ".join(filter(None, (found.note, "as the pods themselves show it")))
+                result[criterion.name] = Sooner(criterion, replace(found, note=note))
+        return result
+
+    def _larger(self, read: PageCounters, counted: Counted) -> ExposureCounters:
+        scraped = counted(read.metric)
+        if scraped is None:
+            scraped = ExposureCounters(
+                read.metric, self.exposed.exposed_at, self._restart_seconds / 20, (), ()
+            )
+        result = copy(scraped)
+        result.windows = larger(scraped.windows, read)
+        return result
