@@ -50,7 +50,7 @@ EXCEPTIONS: dict[str, str] = {
     "rollouts/model/criteria.py ingress": "what a router's counters are called as a source",
     "rollouts/model/sources.py ingress": "what a router's counters are called as a source",
     "tests/waiting.py sleep": "this is the place to wait",
-    "tests/sandbox/releases/gate.py sleep": "a Prometheus that is slow",
+    "tests/sandbox/releases/prometheus_proxy.py sleep": "a Prometheus that is slow",
     "tests/sandbox/test_load.py sleep": "an app that is slow",
     "tests/unit/metrics/test_prometheus.py sleep": "an answer that trickles",
     "tests/sandbox/releases/test_metrics.py sleep": "an outage lasts as long as it lasts",
