@@ -1,14 +1,69 @@
-"""The made-up router: a Crossing says which Service it leads to, and what part goes to another one."""
+"""
+The made-up router: a Crossing says which Service it leads to, and what part goes to another one.
 
-from collections.abc import Iterator
+Its data plane counts the passengers of both sides, and how long they took.
+"""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rollouts.model.counter_metric import Meaning, Question, any_of, bound_of, quoted, selector
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import JSON, FrozenJSON, Ref
+from rollouts.model.rollout_key import Key
 from rollouts.model.route import Change, Route, RoutingWrite, Split
+from rollouts.model.spec import RolloutSpec
 from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.ownership import is_terminating, namespace_of
 from rollouts.traffic.router import Router, RoutingKind
 from tests.fourth_router.spec import CROSSING, FerryRouting
+
+PASSENGERS = "ferry_passengers_total"
+SECONDS = "ferry_passage_seconds_bucket"
+
+
+@dataclass(frozen=True, slots=True)
+class FerryMetric:
+    """One metric of the Crossings that a spec names; the label `side` tells the canary from stable."""
+
+    name: str
+    namespace: str
+    crossings: tuple[str, ...]
+    bounds: tuple[float, ...] = ()
+
+    @property
+    def question(self) -> Question:
+        """Return how both sides' series are asked for."""
+        namespace, crossings = quoted(self.namespace), quoted(any_of(self.crossings))
+        return Question(
+            name=self.name,
+            selectors=(selector(self.name, f"namespace={namespace}", f"crossing=~{crossings}"),),
+            hint="see whether Prometheus still scrapes the ferry",
+            bounds=self.bounds,
+        )
+
+    def meaning(self, labels: Mapping[str, str]) -> Meaning:
+        """Return what a series says: a passenger who was sent back has the code 5xx."""
+        return Meaning(
+            canary=labels.get("side") == "canary",
+            failed=labels.get("code", "").startswith("5"),
+            bound=bound_of(labels),
+        )
+
+    def process(self, labels: Mapping[str, str]) -> str:
+        """Return which ferry it is."""
+        return f"ferry {labels.get('instance', '')}"
+
+
+class FerryCounters:
+    """What the ferry counts of a Rollout."""
+
+    def requests(self, key: Key, spec: RolloutSpec) -> FerryMetric:
+        return FerryMetric(PASSENGERS, key.namespace, tuple(spec.users_objects(CROSSING)))
+
+    def durations(self, key: Key, spec: RolloutSpec) -> FerryMetric:
+        crossings = tuple(spec.users_objects(CROSSING))
+        return FerryMetric(SECONDS, key.namespace, crossings, spec.latency_limits)
 
 
 class FerryRouter(Router):
@@ -16,6 +71,7 @@ class FerryRouter(Router):
 
     spec = FerryRouting
     kinds = (RoutingKind(CROSSING, ("v1",)),)
+    counters = FerryCounters()
 
     def observe(self, context: RoutingContext, wanted: Split) -> Route:
         """Return what the Crossings say; one without a canary says 0."""

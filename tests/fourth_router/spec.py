@@ -19,6 +19,7 @@ class FerryRouting(RouterSpec):
 
     field: ClassVar[str] = "ferry"
     lists: ClassVar[Mapping[str, Kind]] = {"crossings": CROSSING}
+    counts_requests: ClassVar[bool] = True
 
     crossings: Annotated[list[Name], Field(min_length=1)]
     """The Crossings that lead to stableService today."""
