@@ -6,8 +6,10 @@ well: take it out. After TigerBeetle's tidy.zig.
 """
 
 import ast
+import io
 import re
 import subprocess
+import tokenize
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import chain
@@ -29,7 +31,8 @@ IMPORTS_WITHIN_THE_CORE = 3
 CORE = "rollouts.core"
 SHAPELESS = ("utils", "util", "helpers", "helper", "manager", "common", "misc")
 ROUTER = re.compile(
-    r"(?<![a-z])(nginx|smi|gateway|ingress|http_?route|grpc_?route|traffic_?split)(e?s)?(?![a-z])",
+    r"(?<![a-z])(nginx|smi|traefik|linkerd|istio|gateway|ingress|http_?route|grpc_?route|traffic_?split)"
+    r"(e?s)?(?![a-z])",
     re.IGNORECASE,
 )
 ROUTERS_LIVE = (
@@ -46,7 +49,6 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 EXCEPTIONS: dict[str, str] = {
     "tests/unit/cli/objects.py criterion": "a maker of test objects, with names at every call",
     "rollouts/cli/main.py nginx": "a package that the sandbox needs",
-    "rollouts/controller/canary_service.py ingress": "what others' data planes read of a Service",
     "rollouts/model/criteria.py ingress": "what a router's counters are called as a source",
     "rollouts/model/sources.py ingress": "what a router's counters are called as a source",
     "tests/waiting.py sleep": "this is the place to wait",
@@ -207,27 +209,29 @@ def unlocked() -> Iterator[Finding]:
 
 
 def named_routers() -> Iterator[Finding]:
-    """Yield what knows a router by name besides its own places: code, and texts that are no docstrings."""
+    """Yield what knows a router by name besides its own places, in code, texts, docstrings and comments."""
     for name in modules("rollouts/"):
-        for words in () if name.startswith(ROUTERS_LIVE) else _words(tree(name)):
+        for words in (
+            () if name.startswith(ROUTERS_LIVE) else (*_words(tree(name)), *_comments(name))
+        ):
             if found := ROUTER.search(_CAMEL.sub("_", words)):
                 way_out = "ask `ROUTERS`, or `RouterSpec` below traffic"
                 yield f"{name} {found[1].lower()}", f"names a router in {words!r}; {way_out}"
 
 
 def _words(module: ast.Module) -> Iterator[str]:
-    """Yield every name and text of a module but its docstrings, those of attributes included."""
-    docstrings = {
-        id(node.value)
-        for node in ast.walk(module)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    }
+    """Yield every name and text of a module."""
     for node in ast.walk(module):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield "" if id(node) in docstrings else node.value
+            yield node.value
         for field in ("id", "attr", "name", "asname", "arg", "module"):
             named = getattr(node, field, None)
             yield named if isinstance(named, str) else ""
+
+
+def _comments(name: str) -> Iterator[str]:
+    tokens = tokenize.generate_tokens(io.StringIO(text(name)).readline)
+    return (each.string for each in tokens if each.type == tokenize.COMMENT)
 
 
 def many_imports_within_the_core() -> Iterator[Finding]:

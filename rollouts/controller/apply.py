@@ -144,8 +144,8 @@ class Applier:
         """
         Delete a routing object of ours whose weight can't be lowered; say whether it is gone.
 
-        Creations and updates of Ingresses pass an admission webhook, which may be down
-        just when traffic has to go back. Deletions do not.
+        Its creations and updates may pass an admission webhook, which may be down just when
+        traffic has to go back. Deletions do not.
         """
         if not isinstance(write, Apply):
             return False

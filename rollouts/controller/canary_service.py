@@ -7,12 +7,8 @@ alone does not: addresses, node ports, load balancers, and every other label and
 record or a second scrape of the same pods would come to be. Nor does what would lose a canary's requests:
 `publishNotReadyAddresses`, and `internalTrafficPolicy: Local`, where a node without a pod of the canary answers nothing.
 
-Facts, from the data planes' documentation: Traefik reads `traefik.ingress.kubernetes.io/service.*` from Services, Contour
-`projectcontour.io/max-*` and `upstream-protocol.*`, Linkerd `config.linkerd.io/opaque-ports` and its timeouts, retries and
-balancers, GKE `backend-config` and `app-protocols`, Kong and the AWS load balancer controller all that is under their
-prefix, Istio the labels `istio.io/use-waypoint*`. Others are not for a second Service: `cloud.google.com/neg` may give
-a group of endpoints a name, which two can't share; `haproxy.org/route-acl` and `getambassador.io/config` make routes.
-Kubernetes never lets `ipFamilies[0]` change; of a policy that is changed it works out the rest itself.
+Which labels and annotations these are, `rollouts.traffic.service_metadata` knows. Kubernetes never lets `ipFamilies[0]`
+change; of a policy that is changed it works out the rest itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,35 +26,12 @@ from rollouts.model.merge_patch import difference
 from rollouts.model.owners import controller_reference
 from rollouts.model.role_settings import PodMetadata
 from rollouts.model.spec import RolloutSpec
+from rollouts.traffic.service_metadata import read_by_data_planes
 
 _OF_A_PORT = ("name", "port", "protocol", "targetPort", "appProtocol")
 _ALWAYS_THERE = ("sessionAffinity", "ipFamilyPolicy")
 """An API server fills them in."""
 _MAY_GO = ("sessionAffinityConfig", "trafficDistribution")
-_PREFIXES = (
-    "alb.ingress.kubernetes.io/",
-    "balancer.linkerd.io/",
-    "config.linkerd.io/",
-    "istio.io/",
-    "konghq.com/",
-    "projectcontour.io/",
-    "retry.linkerd.io/",
-    "timeout.linkerd.io/",
-    "traefik.ingress.kubernetes.io/service.",
-)
-_KEYS = (
-    "beta.cloud.google.com/backend-config",
-    "cloud.google.com/app-protocols",
-    "cloud.google.com/backend-config",
-    "haproxy-ingress.github.io/backend-protocol",
-    "haproxy-ingress.github.io/secure-backends",
-    "haproxy.org/server-proto",
-    "haproxy.org/server-ssl",
-    "ingress.kubernetes.io/service-upstream",
-    "service.alpha.kubernetes.io/app-protocols",
-    "service.kubernetes.io/service-proxy-name",
-    "service.kubernetes.io/topology-mode",
-)
 
 
 def made(
@@ -66,7 +39,10 @@ def made(
 ) -> JSON:
     """Return the Service to be made after the stable one, for one revision."""
     metadata = rollout["metadata"]
-    labels, annotations = _chosen(labels_of(stable)), _chosen(_annotations_of(stable))
+    labels, annotations = (
+        read_by_data_planes(labels_of(stable)),
+        read_by_data_planes(_annotations_of(stable)),
+    )
     noted = _note(labels, annotations)
     body: JSON = {
         "apiVersion": SERVICE.api_version,
@@ -163,7 +139,10 @@ def _metadata(service: FrozenJSON, stable: FrozenJSON) -> JSON:
 
     Only what was copied is taken away again: an admission webhook may add some of its own.
     """
-    annotations, labels = _chosen(_annotations_of(stable)), _chosen(labels_of(stable))
+    annotations, labels = (
+        read_by_data_planes(_annotations_of(stable)),
+        read_by_data_planes(labels_of(stable)),
+    )
     before = _annotations_of(service)
     copied = str(before.get(COPIED_ANNOTATION, "")).split(",")
     found: JSON = {}
@@ -184,15 +163,6 @@ def _metadata(service: FrozenJSON, stable: FrozenJSON) -> JSON:
 def _note(*copied: Mapping[str, str]) -> str:
     """Return the keys that are copied, as an annotation has them."""
     return ",".join(sorted({key for each in copied for key in each}))
-
-
-def _chosen(given: Mapping[str, str]) -> dict[str, str]:
-    """Return those of a Service's labels or annotations that a data plane reads of any backend."""
-    return {
-        key: value
-        for key, value in sorted(given.items())
-        if key in _KEYS or key.startswith(_PREFIXES)
-    }
 
 
 def _annotations_of(obj: FrozenJSON) -> FrozenJSON:

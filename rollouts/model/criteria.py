@@ -85,8 +85,9 @@ class Criterion(SpecModel):
     query: Query | None = None
     source: Source | None = None
     """
-    Whose counters: the ingress' (ingress-nginx), or those of the app's own pods (spec.appMetrics).
-    By default ingress where nginx is the only router, else app.
+    Whose counters: ingress, those of the router, where it counts the requests of both revisions;
+    or app, those of the app's own pods (spec.appMetrics). By default ingress where such a router is
+    the only one, else app.
     """
     interval: Duration | None = None
     """How often to measure; by default the controller's --interval, which is the scrape interval."""

@@ -119,7 +119,7 @@ def _absent(context: PreflightContext) -> Iterator[Finding]:
 
 
 def _is_balanced_by_clients(context: PreflightContext) -> bool:
-    """Return whether clients call the Service by its address; an Ingress looks up endpoints itself."""
+    """Return whether clients call the Service by its address; most data planes look up endpoints themselves."""
     called = any(router.is_called_by_address for router in context.spec.routers)
     return context.spec.blue_green is not None or called
 

@@ -19,7 +19,7 @@ def is_reached(world: World, hash_: str) -> bool:
         return True
     leads_to_it = canary is None or canary.selected_hash in ("", hash_)
     route = carrier_of(world.spec).live_route(world)
-    # Without its TrafficSplit a root Service leads to whatever pods it selects itself.
+    # Without its route a root Service leads to whatever pods it selects itself.
     return route.highest > 0 and (leads_to_it or routes_are_missing(route))
 
 

@@ -65,7 +65,7 @@ def _routing_objects(routing: TrafficRouting) -> dict[str, str]:
 
 
 def strategy_words(spec: RolloutSpec) -> str:
-    """Return a strategy as people call it: `canary (nginx)`."""
+    """Return a strategy as people call it: `canary`, and its routers' fields in brackets."""
     return carrier_of(spec).strategy(spec)
 
 

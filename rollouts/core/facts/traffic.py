@@ -157,7 +157,7 @@ def drift_correction_waits(world: World, status: RolloutStatus) -> bool:
     """
     Return whether routes that are missing stay so, as long as they would give the canary nothing.
 
-    Stable has no ready pod, so that all they would do is send requests to nobody. Without a TrafficSplit its root
+    Stable has no ready pod, so that all they would do is send requests to nobody. Without a route its root
     Service leads to its own endpoints, which may be pods that answer.
     """
     missing = routes_are_missing(carrier_of(world.spec).live_route(world))

@@ -124,7 +124,7 @@ class Carrier(ABC):
         return f"weight {status.weights.desired} % is not confirmed by the routes yet{because}"
 
     def strategy(self, spec: RolloutSpec) -> str:
-        """Return the strategy as people call it: `canary (nginx)`."""
+        """Return the strategy as people call it: `canary`, and its routers' fields in brackets."""
         return f"canary ({', '.join(router.field for router in spec.routers)})"
 
     def place(self, status: RolloutStatus) -> str:
