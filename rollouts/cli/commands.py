@@ -14,6 +14,7 @@ from rollouts.cli.session import GlobalOptions, RevisionOption, RolloutName, Ses
 from rollouts.cli.watch_rollout import get_rollout
 from rollouts.errors import UsageError
 from rollouts.model.kinds import JSON
+from rollouts.model.moments import format_time
 
 NoWaitOption = Annotated[
     bool, typer.Option("--no-wait", help="Do not wait for the controller's answer.")
@@ -193,7 +194,7 @@ async def _command(session: Session, name: str, command: JSON, *, no_wait: bool)
         "id": str(uuid.uuid4()),
         **{key: value for key, value in command.items() if value or key not in _MAY_LACK},
         "by": user_of(session.settings),
-        "at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "at": format_time(datetime.now(UTC), "seconds"),
     }
     return await send(session, name, command, no_wait=no_wait)
 

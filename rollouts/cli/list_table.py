@@ -10,8 +10,8 @@ from rollouts.cli.get_view import PHASE_STYLES, age
 from rollouts.cli.output import plain
 from rollouts.core.world import under_way
 from rollouts.model.kinds import JSON
+from rollouts.model.moments import parse_time
 from rollouts.model.status import Revision, RolloutStatus
-from rollouts.model.unchecked_json import parse_time
 
 
 def rollouts_table(rollouts: Sequence[JSON], *, namespaces: bool, wide: bool) -> Table:

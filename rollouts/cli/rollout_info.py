@@ -8,9 +8,9 @@ from typing import Literal
 from rollouts.cli.output import plain_object
 from rollouts.cli.session import Requests
 from rollouts.model.kinds import HASH_LABEL, JSON, POD, REPLICA_SET, REVISION_LABEL, FrozenJSON
+from rollouts.model.moments import parse_time
 from rollouts.model.owners import is_controlled_by
 from rollouts.model.status import RolloutStatus
-from rollouts.model.unchecked_json import parse_time
 
 Role = Literal["stable", "canary", "rolled back", "first", "older"]
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from rollouts.core.facts import no_such_step
 from rollouts.core.plan.actions import NameCommand
 from rollouts.core.world import Command
-from rollouts.model.base import format_time
 from rollouts.model.kinds import COMMAND_ANNOTATION, FrozenJSON
+from rollouts.model.moments import format_time
 from rollouts.model.truncation import sendable
 
 _VERB = re.compile(r"[a-z][a-z-]{0,62}")

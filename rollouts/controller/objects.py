@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from rollouts.errors import Conflict
 from rollouts.model.kinds import JSON, FrozenJSON, Ref
-from rollouts.model.unchecked_json import mapping, parse_time
+from rollouts.model.moments import parse_time
+from rollouts.model.unchecked_json import mapping
 from rollouts.ports import Cluster
 
 _NEVER = datetime.fromtimestamp(0, UTC)

@@ -17,6 +17,7 @@ from rollouts.errors import Conflict, NotFound, RolloutsError
 from rollouts.kube.connection import Connection
 from rollouts.kube.paths import collection_path, object_path
 from rollouts.model.kinds import EVENT, JSON, FrozenJSON, Ref
+from rollouts.model.moments import format_time
 from rollouts.model.truncation import truncated_to_bytes
 from rollouts.ports import Record
 
@@ -96,7 +97,7 @@ def event_for(record: Record, now: datetime) -> JSON:
     said = "\n".join((str(metadata.get("uid", "")), record.reason, record.message))
     digest = hashlib.sha256(said.encode()).hexdigest()[:16]
     namespace = metadata.get("namespace") or "default"
-    at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = format_time(now, "seconds")
     return {
         "apiVersion": EVENT.api_version,
         "kind": EVENT.name,

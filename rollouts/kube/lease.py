@@ -28,6 +28,7 @@ from rollouts.errors import Conflict, NotFound, RolloutsError
 from rollouts.kube.connection import REQUEST_TIMEOUT_SECONDS, Connection
 from rollouts.kube.paths import collection_path, object_path
 from rollouts.model.kinds import JSON, Kind, Ref
+from rollouts.model.moments import format_time
 
 log = structlog.get_logger(__name__)
 
@@ -249,4 +250,4 @@ class Lease:
 
 def _now() -> str:
     """Return the present as a Kubernetes MicroTime; for people to read, not compared by us."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return format_time(datetime.now(UTC), "microseconds")

@@ -1,6 +1,5 @@
 """The two ground models: one for what users write, one for what the controller writes."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -13,6 +12,8 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+
+from rollouts.model.moments import format_time
 
 
 def rule(expression: str, message: str) -> JsonValue:
@@ -63,11 +64,6 @@ class StatusModel(BaseModel):
         if all(known[name] is value for name, value in changes.items()):
             return self
         return self.model_copy(update=changes)
-
-
-def format_time(moment: datetime) -> str:
-    """Return `moment` in RFC 3339, UTC, with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 Timestamp = Annotated[

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from rollouts.controller.watches import WATCHED
 from rollouts.errors import Forbidden
-from rollouts.model.base import format_time
 from rollouts.model.kinds import CRD, JSON, ROLLOUT, Kind, Ref
 from rollouts.model.merge_patch import merged
+from rollouts.model.moments import format_time
 from rollouts.model.unchecked_json import mapping
 from rollouts.ports import Write
 

@@ -1,21 +1,19 @@
 """How long ago, in the few characters that kubectl gives it."""
 
 from datetime import datetime
-from typing import Any
 
 from rollouts.model.ages import short_age
 from rollouts.model.kinds import FrozenJSON
+from rollouts.model.moments import parse_time
 from rollouts.sandbox.apiserver.objects import get_path
 
 _UNKNOWN = "<unknown>"
 
 
-def ago(moment: Any, now: datetime) -> str:
+def ago(moment: object, now: datetime) -> str:
     """Return the time since an RFC 3339 moment; `<unknown>` when it is none."""
-    try:
-        return short_age((now - datetime.fromisoformat(moment)).total_seconds())
-    except (TypeError, ValueError):
-        return _UNKNOWN
+    began = parse_time(moment)
+    return _UNKNOWN if began is None else short_age((now - began).total_seconds())
 
 
 def age(obj: FrozenJSON, now: datetime) -> str:

@@ -1,10 +1,11 @@
 """Plain JSON objects: copies, times, and the few metadata questions that everything asks."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 
 from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.model.moments import format_time
 
 Key = tuple[str, str]
 
@@ -42,7 +43,7 @@ def without_nulls(value: Any) -> Any:
 
 def timestamp(moment: datetime) -> str:
     """Return RFC 3339 in UTC with whole seconds, as metadata has it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return format_time(moment, "seconds")
 
 
 def metadata(obj: FrozenJSON) -> FrozenJSON:

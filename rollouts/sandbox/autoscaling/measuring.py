@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rollouts.model.kinds import JSON, POD, FrozenJSON
+from rollouts.model.moments import read_time
 from rollouts.model.quantities import parse_quantity, quantity_of
 from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.apiserver.selectors import selector_string
@@ -22,7 +23,7 @@ from rollouts.sandbox.autoscaling.recommendation import (
 )
 from rollouts.sandbox.autoscaling.targets import Target
 from rollouts.sandbox.autoscaling.usage import CpuUsage
-from rollouts.sandbox.workloads.objects import condition, is_terminating, is_true, parsed
+from rollouts.sandbox.workloads.objects import condition, is_terminating, is_true
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,11 @@ class Meter:
         found, began = condition(pod, "Ready"), get_path(pod, "status.startTime")
         if found is None or began is None:
             return True
-        now, since, born = self._store.now(), parsed(found["lastTransitionTime"]), parsed(began)
+        now, since, born = (
+            self._store.now(),
+            read_time(found["lastTransitionTime"]),
+            read_time(began),
+        )
         ready = found["status"] == "True"
         if now - born < timedelta(seconds=self._timing.cpu_initialization_seconds):
             return not ready or self._is_fresh(since, now)

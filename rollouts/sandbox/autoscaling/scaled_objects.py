@@ -15,6 +15,7 @@ from datetime import timedelta
 import structlog
 
 from rollouts.model.kinds import AUTOSCALER, JSON, FrozenJSON
+from rollouts.model.moments import read_time
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import get_path, timestamp
 from rollouts.sandbox.apiserver.store import Store
@@ -26,7 +27,6 @@ from rollouts.sandbox.workloads.objects import (
     controller_reference,
     is_controlled_by,
     is_terminating,
-    parsed,
 )
 from rollouts.sandbox.workloads.recorder import Recorder, StoredEvents
 
@@ -161,13 +161,15 @@ class ScaledObjects:
     def _is_over(self, scaled: FrozenJSON) -> bool:
         """Return whether it has been inactive for its cooldown period."""
         since = get_path(scaled, "status.lastActiveTime") or scaled["metadata"]["creationTimestamp"]
-        return self._store.now() - parsed(since) >= _cooldown(scaled)
+        return self._store.now() - read_time(since) >= _cooldown(scaled)
 
     def _last_active(self, scaled: FrozenJSON) -> JSON:
         """Return what the status says of this moment; a while ago is near enough to be kept."""
         now, since = self._store.now(), get_path(scaled, "status.lastActiveTime")
         near = min(_NEAR, _cooldown(scaled) / 2)
-        return {"lastActiveTime": since if since and now - parsed(since) < near else timestamp(now)}
+        return {
+            "lastActiveTime": since if since and now - read_time(since) < near else timestamp(now)
+        }
 
     def _write(self, scaled: FrozenJSON, status: JSON) -> None:
         meta = scaled["metadata"]

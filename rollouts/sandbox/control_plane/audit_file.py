@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 from rollouts.model.kinds import FrozenJSON
+from rollouts.model.moments import read_time
 from rollouts.sandbox.apiserver.audit import AuditEntry, AuditLog
 
 
@@ -37,7 +37,7 @@ def _entries(event: FrozenJSON) -> Iterator[AuditEntry]:
         return
     about = event.get("objectRef") or {}
     yield AuditEntry(
-        at=datetime.fromisoformat(event["requestReceivedTimestamp"]),
+        at=read_time(event["requestReceivedTimestamp"]),
         user=event["user"].get("username", ""),
         user_agent=event.get("userAgent", ""),
         verb=event["verb"],

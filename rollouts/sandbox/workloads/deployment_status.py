@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.model.moments import read_time
 from rollouts.sandbox.apiserver.objects import get_path, timestamp
-from rollouts.sandbox.workloads.objects import condition, parsed
+from rollouts.sandbox.workloads.objects import condition
 from rollouts.sandbox.workloads.rolling_update import limits
 
 _COMPLETE, _TIMED_OUT = "NewReplicaSetAvailable", "ProgressDeadlineExceeded"
@@ -40,7 +41,7 @@ def until_deadline(owner: FrozenJSON, now: datetime) -> float | None:
     found = condition(owner, "Progressing")
     if found is None or found["reason"] in (_COMPLETE, _TIMED_OUT) or owner["spec"].get("paused"):
         return None
-    since = parsed(found["lastUpdateTime"])
+    since = read_time(found["lastUpdateTime"])
     deadline = since + timedelta(seconds=owner["spec"].get("progressDeadlineSeconds", 600))
     return max((deadline - now).total_seconds(), 0.0) + 1.0
 
@@ -86,7 +87,7 @@ def _progressing(
     if owner["spec"].get("paused"):
         return [before]
     limit = timedelta(seconds=owner["spec"].get("progressDeadlineSeconds", 600))
-    if parsed(before["lastUpdateTime"]) + limit < now:
+    if read_time(before["lastUpdateTime"]) + limit < now:
         message = f'ReplicaSet "{name}" has timed out progressing.'
         return [_dated(owner, _progress("False", _TIMED_OUT, message), now)]
     return [before]

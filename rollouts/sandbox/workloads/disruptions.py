@@ -19,6 +19,7 @@ from rollouts.model.kinds import (
     FrozenJSON,
     Kind,
 )
+from rollouts.model.moments import read_time
 from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.eviction import is_about
 from rollouts.sandbox.apiserver.objects import get_path, timestamp
@@ -29,7 +30,6 @@ from rollouts.sandbox.workloads.objects import (
     is_terminating,
     is_true,
     merged_conditions,
-    parsed,
 )
 
 _EVICTED_WITHIN = timedelta(minutes=2)
@@ -131,7 +131,7 @@ def _still_there(budget: FrozenJSON, pods: list[JSON], now: datetime) -> dict[st
     return {
         name: since
         for name, since in marked.items()
-        if name in present and now - parsed(since) < _EVICTED_WITHIN
+        if name in present and now - read_time(since) < _EVICTED_WITHIN
     }
 
 

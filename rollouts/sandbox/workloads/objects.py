@@ -1,10 +1,11 @@
 """The few questions that several controllers ask of an object's JSON. Pure."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import cast
 
 from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.model.moments import read_time
 
 
 def uid_of(obj: FrozenJSON) -> str:
@@ -67,17 +68,12 @@ def is_true(obj: FrozenJSON, name: str) -> bool:
     return found is not None and found["status"] == "True"
 
 
-def parsed(moment: str) -> datetime:
-    """Return a timestamp of the API as an aware time in UTC."""
-    return datetime.fromisoformat(moment).astimezone(UTC)
-
-
 def ready_since(pod: FrozenJSON) -> datetime | None:
     """Return when the pod became ready; None when it is not, or is being deleted."""
     found = condition(pod, "Ready")
     if found is None or found["status"] != "True" or is_terminating(pod):
         return None
-    return parsed(found.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
+    return read_time(found.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
 
 
 def is_active(pod: FrozenJSON) -> bool:

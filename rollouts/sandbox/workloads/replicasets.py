@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from rollouts.model.kinds import JSON, POD, REPLICA_SET, FrozenJSON, Kind
+from rollouts.model.moments import read_time
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.objects import get_path, labels_of, timestamp
@@ -27,7 +28,6 @@ from rollouts.sandbox.workloads.objects import (
     is_active,
     is_controlled_by,
     is_terminating,
-    parsed,
     ready_since,
     released,
 )
@@ -155,7 +155,7 @@ def worth(pod: FrozenJSON) -> tuple[float, ...]:
         _deletion_cost(pod),
         -ready.timestamp() if ready else 0,
         -max(restarts, default=0),
-        -parsed(pod["metadata"]["creationTimestamp"]).timestamp(),
+        -read_time(pod["metadata"]["creationTimestamp"]).timestamp(),
     )
 
 

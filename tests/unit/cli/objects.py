@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rollouts.core.template import template_hash
-from rollouts.model.base import format_time
 from rollouts.model.kinds import HASH_LABEL, JSON, REVISION_LABEL
+from rollouts.model.moments import format_time
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
