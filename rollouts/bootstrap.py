@@ -62,7 +62,9 @@ async def controller(settings: ControllerSettings, stop: asyncio.Event) -> int:
         await endpoints.start(settings.address, settings.port)
     except OSError as error:
         where = f"{settings.address}:{settings.port}"
-        raise UsageError(f"can't listen on {where}: {error.strerror or error}") from error
+        raise UsageError(
+            f"can't listen on {where}: {error.strerror or error}; choose another --address or --port"
+        ) from error
     try:
         await _unless(stop, cluster.start())
         return await _lead(settings, cluster, running, stop)
@@ -168,20 +170,22 @@ def _agree(settings: ControllerSettings) -> None:
     """
     password = bool(settings.prometheus_password_file)
     if bool(settings.prometheus_username) != password:
-        raise UsageError("--prometheus-username and --prometheus-password-file go together")
+        raise UsageError(
+            "--prometheus-username and --prometheus-password-file go together: give both, or neither"
+        )
     if password and settings.prometheus_token_file:
         raise UsageError("--prometheus-token-file and --prometheus-password-file: give one of them")
     if settings.prometheus_key_file and not settings.prometheus_cert_file:
-        raise UsageError("--prometheus-key-file goes with --prometheus-cert-file")
+        raise UsageError("--prometheus-key-file goes with --prometheus-cert-file: give that too")
     if settings.prometheus_ca_file and settings.prometheus_insecure_skip_verify:
         raise UsageError(
             "--prometheus-ca-file and --prometheus-insecure-skip-verify: give one of them"
         )
-    for what, path in (
+    for option, path in (
         ("token", settings.prometheus_token_file),
         ("password", settings.prometheus_password_file),
-        ("authority's certificate", settings.prometheus_ca_file),
-        ("certificate", settings.prometheus_cert_file),
+        ("ca", settings.prometheus_ca_file),
+        ("cert", settings.prometheus_cert_file),
         ("key", settings.prometheus_key_file),
     ):
         if path is None:
@@ -189,7 +193,10 @@ def _agree(settings: ControllerSettings) -> None:
         try:
             path.read_bytes()
         except OSError as error:
-            raise UsageError(f"the {what} of Prometheus can't be read: {error}") from error
+            raise UsageError(
+                f"--prometheus-{option}-file: {path} can't be read ({error.strerror or error}); name a file that"
+                " is there, and that the controller may read"
+            ) from error
 
 
 def _notifier(settings: ControllerSettings) -> "Notifier":

@@ -191,7 +191,9 @@ def _of_stable(counted: CounterWindow, limit: float) -> tuple[Counts, str]:
     try:
         return slower(counted.histograms(canary=False), limit), ""
     except Permanent:
-        return Counts(), f"stable's histogram can't tell what took over {format_duration(limit)}"
+        return Counts(), (
+            f"stable's histogram can't tell what took over {format_duration(limit)}: give it the canary's buckets"
+        )
 
 
 def slower(histograms: Sequence[Buckets], limit: float) -> Counts:

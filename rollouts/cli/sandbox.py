@@ -176,7 +176,7 @@ def down(directory: DirOption = None) -> None:
     chosen = _directory(directory)
     if not updown.down(chosen):
         if chosen.exists():
-            raise UsageError(f"there is no sandbox in {chosen}")
+            raise UsageError(f"there is no sandbox in {chosen}; give the --dir of one")
         print(f"There is no sandbox in {chosen} any more.")
         return
     print(f"The sandbox in {chosen} is gone.")

@@ -142,7 +142,7 @@ class Applier:
 
     async def _taken_away(self, write: Write) -> bool:
         """
-        Delete a routing object of ours whose weight can't be lowered; say whether it is gone.
+        Delete a routing object of ours whose weight can't be lowered; return whether it is gone.
 
         Its creations and updates may pass an admission webhook, which may be down just when
         traffic has to go back. Deletions do not.

@@ -15,6 +15,7 @@ from rollouts.model.truncation import sendable
 _VERB = re.compile(r"[a-z][a-z-]{0,62}")
 _MOST_DIGITS = 10
 _WORDS = ("id", "verb", "revision", "step", "hold", "by", "reason", "to", "at")
+_WAY_OUT = 'give a verb, such as promote, or {"verb": "promote"}'
 LONGEST_WORD = 1024
 """
 So many characters of a word of a command are read. It is repeated in status, in history and in an
@@ -85,12 +86,15 @@ def _parsed(text: str) -> tuple[FrozenJSON, str]:
             name: _word(given[name]) for name in _WORDS if name in given
         }
     except (ValueError, RecursionError):  # the latter where it is too deep
-        return {}, f"{COMMAND_ANNOTATION} holds neither a verb nor JSON: {text[:80]!r}"
+        return {}, f"{COMMAND_ANNOTATION} holds neither a verb nor JSON: {text[:80]!r}; {_WAY_OUT}"
     if read is False:
-        return {}, f"{COMMAND_ANNOTATION} holds JSON that is not an object: {text[:80]!r}"
+        return (
+            {},
+            f"{COMMAND_ANNOTATION} holds JSON that is not an object: {text[:80]!r}; {_WAY_OUT}",
+        )
     verb = read.get("verb")
     if not isinstance(verb, str) or not _VERB.fullmatch(verb):
-        return {}, f"{COMMAND_ANNOTATION} holds no verb: {text[:80]!r}"
+        return {}, f"{COMMAND_ANNOTATION} holds no verb: {text[:80]!r}; {_WAY_OUT}"
     return read, ""
 
 

@@ -324,7 +324,10 @@ def _claims(cluster: Reads, rollout: FrozenJSON) -> Iterator[Finding]:
             yield Finding(
                 "error",
                 "ServiceClaimed",
-                f"Rollout {name} already releases Service {service}; each Service has one Rollout",
+                (
+                    f"Rollout {name} already releases Service {service}, and each Service has one Rollout:"
+                    " name another Service here, or delete one of the two Rollouts"
+                ),
             )
     deployment = named_workload(rollout)
     for since, name in sorted(
@@ -335,8 +338,8 @@ def _claims(cluster: Reads, rollout: FrozenJSON) -> Iterator[Finding]:
                 "error",
                 "WorkloadClaimed",
                 (
-                    f"Rollout {name} already has the place of Deployment {deployment}; each Deployment"
-                    " has one Rollout"
+                    f"Rollout {name} already has the place of Deployment {deployment}, and each Deployment has"
+                    " one Rollout: name another in workloadRef.name, or delete one of the two Rollouts"
                 ),
             )
 

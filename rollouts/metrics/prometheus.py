@@ -190,7 +190,9 @@ class PrometheusSource:
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise TimeoutError from error
         except requests.exceptions.InvalidHeader:  # it says which, with what may be secret
-            raise Unavailable(f"{self._where} can't be asked: a header can't be sent") from None
+            raise Unavailable(
+                f"{self._where} can't be asked: a header can't be sent; see --prometheus-header, and the token"
+            ) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise Unavailable(f"{self._where} can't be reached: {_cause(error)}") from error
         except TimeoutError:

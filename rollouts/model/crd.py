@@ -96,7 +96,7 @@ def _version() -> JSON:
                 "x-kubernetes-validations": [
                     rule(
                         f"self.metadata.name.size() <= {LONGEST_ROLLOUT_NAME}",
-                        f"a Rollout's name has {LONGEST_ROLLOUT_NAME} characters at most",
+                        f"a Rollout's name has {LONGEST_ROLLOUT_NAME} characters at most; shorten it",
                     ),
                 ],
                 "properties": {

@@ -128,7 +128,9 @@ class Criterion(SpecModel):
         if self.window == 0:
             raise ValueError("window must be longer than 0s: the value is measured over it")
         if self.query is not None and self.judge == "sequential":
-            raise ValueError("a query has no request counts, so its judge is threshold")
+            raise ValueError(
+                "a query has no request counts, so its judge is threshold; set that, or leave judge out"
+            )
         if (
             self.judge == "threshold"
             and self.error_rate is not None

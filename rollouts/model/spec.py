@@ -121,7 +121,7 @@ class RolloutSpec(SpecModel):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(
-                    f"successCriteria has two criteria named {name!r}; names are unique"
+                    f"successCriteria has two criteria named {name!r}; give each a name of its own"
                 )
         return self
 

@@ -79,7 +79,8 @@ def install(store: Store, manifest: JSON, writer: Writer = IN_PROCESS) -> None:
             store.create(resource.kind, manifest, writer)
             return
     raise Permanent(
-        f"the sandbox's API server has no kind {manifest.get('kind')} ({manifest.get('apiVersion')})"
+        f"the sandbox's API server has no kind {manifest.get('kind')} ({manifest.get('apiVersion')});"
+        " create its CustomResourceDefinition first"
     )
 
 

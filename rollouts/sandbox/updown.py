@@ -119,7 +119,9 @@ def down(directory: Path, within_seconds: float = STOPPED_WITHIN_SECONDS) -> boo
         for process in state.processes:
             sweep.kill_group(process.pid, process.started)
     if not sweep.remove(directory):
-        raise Unavailable(f"{directory} could not be removed")
+        raise Unavailable(
+            f"{directory} could not be removed; see who may write there, and remove it by hand"
+        )
     return True
 
 

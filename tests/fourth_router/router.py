@@ -42,6 +42,14 @@ class FerryMetric:
             bounds=self.bounds,
         )
 
+    def is_asked(self, labels: Mapping[str, str]) -> bool:
+        """Return whether a series is of these Crossings."""
+        return (
+            labels.get("__name__") == self.name
+            and labels.get("namespace") == self.namespace
+            and labels.get("crossing") in self.crossings
+        )
+
     def meaning(self, labels: Mapping[str, str]) -> Meaning:
         """Return what a series says: a passenger who was sent back has the code 5xx."""
         return Meaning(

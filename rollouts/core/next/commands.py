@@ -67,10 +67,14 @@ def _meant_for_another(command: Command, update: StatusUpdate) -> str | None:
     if not meant or current is None or meant in (str(current.number), current.hash):
         return None
     if not command.revision:
-        return f"the command was given for revision {meant}, and {describe(current)} is the current one"
-    return f"the command names revision {meant}, and {describe(current)} is the current one"
+        return (
+            f"the command was given for revision {meant}, and {describe(current)} is the current one;"
+            f" {_SEND_AGAIN}"
+        )
+    return f"the command names revision {meant}, and {describe(current)} is the current one; {_SEND_AGAIN}"
 
 
+_SEND_AGAIN = "send it again if it is meant for that one"
 HANDLERS: dict[str, Handler] = {
     "promote": promote,
     "promote-full": promote_full,

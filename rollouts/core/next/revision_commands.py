@@ -125,7 +125,7 @@ def _no_such_revision(world: World, status: RolloutStatus, name: str) -> str:
 
 def _none_before(status: RolloutStatus) -> str:
     if not status.past_revisions:
-        return "there is no earlier stable revision to go back to"
+        return "there is no earlier stable revision to go back to: release another by its template"
     return "every earlier stable revision was rolled back from; name one with --to if it is to run all the same"
 
 
@@ -160,9 +160,17 @@ def begin_restart(
         return update, False, why
     stable = world.replica_set(status.stable_revision)
     if stable is None or status.stable_revision is None:
-        return update, False, "no revision is stable yet"
+        return (
+            update,
+            False,
+            "no revision is stable yet, whose pods could be replaced; restart when the first release has ended",
+        )
     if not stable.pods:
-        return update, False, "the stable revision has no pods"
+        return (
+            update,
+            False,
+            "the stable revision has no pods to replace; scale the Rollout up first",
+        )
     at = max(world.now, *(pod.created_at for pod in stable.pods))
     who = f", by {command.by}" if command.by else ""
     text = f"{len(stable.pods)} pods of {describe(status.stable_revision)} are to be replaced{who}"

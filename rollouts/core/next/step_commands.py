@@ -35,7 +35,7 @@ def pause(world: World, update: StatusUpdate, command: Command) -> tuple[StatusU
     if not under_way(update.status):
         return update, False, NO_ROLLOUT
     if update.status.held_by is not None:
-        return update, True, "the rollout is paused already"
+        return update, True, "the rollout is paused already; resume lets it go on"
     held = PauseCondition(reason="Command", at=world.now, by=command.by)
     return (
         update.evolve(held_by=held),
@@ -181,7 +181,10 @@ def _another_step(world: World, status: RolloutStatus, name: str) -> tuple[bool,
         return True, f"step {number} is passed already"
     if number > index + 1:
         meant = f"the {PROMOTION}" if name == PROMOTION else f"step {name}"
-        return False, f"the command names {meant}, and {_current(world, status)} is the current one"
+        return (
+            False,
+            f"the command names {meant}, and {_current(world, status)} is the current one; name that, or no step",
+        )
     return None
 
 

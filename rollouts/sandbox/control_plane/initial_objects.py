@@ -77,7 +77,10 @@ def _kind_of(manifest: JSON) -> Kind:
     for resource in BUILTIN:
         if (resource.kind.api_version, resource.kind.name) == wanted:
             return resource.kind
-    raise Permanent(f"a sandbox can't begin with a {manifest['kind']} ({manifest['apiVersion']})")
+    raise Permanent(
+        f"a sandbox can't begin with a {manifest['kind']} ({manifest['apiVersion']}), only with built-in kinds that"
+        " it has itself; create it when the sandbox is ready"
+    )
 
 
 async def _create(admin: Client, kind: Kind, body: JSON) -> None:
@@ -93,7 +96,11 @@ async def _until_served(admin: Client, definitions: Iterable[JSON]) -> None:
                 left = [each for each in left if not await _is_served(admin, each)]
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        raise Unavailable("the API server does not serve all that was defined") from None
+        missing = ", ".join(each["metadata"]["name"] for each in left)
+        raise Unavailable(
+            f"the API server does not serve {missing} within {_SERVED_WITHIN_SECONDS:g} s of its definition; see"
+            " its log, in the sandbox's directory under logs/"
+        ) from None
 
 
 async def _is_served(admin: Client, definition: JSON) -> bool:

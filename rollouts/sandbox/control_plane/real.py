@@ -89,7 +89,10 @@ class RealControlPlane:
             Unavailable: a program does not get ready; the message names the logs.
         """
         if not are_in(self._home):
-            raise UsageError(f"{self._home} lacks one of {', '.join(PROGRAMS)}")
+            raise UsageError(
+                f"{self._home} lacks one of {', '.join(PROGRAMS)}: give --control-plane a directory that has"
+                " them, such as `make control-plane` makes"
+            )
         self._stack.push_async_callback(self.plane.stop)
         await self.plane.start()
         admin = self._client(ADMIN_NAME)

@@ -32,7 +32,7 @@ class Reflector:
     ) -> None:
         self._client = client
         self._cache = cache
-        self._kind = kind
+        self.kind = kind
         self._served = served
         self.is_known = asyncio.Event()
 
@@ -54,8 +54,8 @@ class Reflector:
 
     async def _version(self) -> Kind:
         """Wait until the kind is served; return it in the version in which it is."""
-        while (kind := self._served(self._kind)) is None:
-            self._cache.listed(self._kind, (), 0)
+        while (kind := self._served(self.kind)) is None:
+            self._cache.listed(self.kind, (), 0)
             self.is_known.set()
             await asyncio.sleep(_LOOKS_SECONDS)
         return kind

@@ -47,7 +47,13 @@ class RemoteCluster:
                 await self._run(definitions)  # they say which of the others are served
                 await asyncio.gather(*(self._run(each) for each in others))
         except TimeoutError:
-            raise Unavailable("the API server does not list all that it has") from None
+            missing = ", ".join(
+                each.kind.name for each in self._reflectors if not each.is_known.is_set()
+            )
+            raise Unavailable(
+                f"the API server has not listed {missing} within {_KNOWN_WITHIN_SECONDS:g} s; see its log, in the"
+                " sandbox's directory under logs/"
+            ) from None
 
     async def _run(self, reflector: Reflector) -> None:
         self._tasks.append(asyncio.create_task(reflector.run()))

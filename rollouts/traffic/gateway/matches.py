@@ -55,7 +55,9 @@ def header(name: str, value: StringMatch) -> JSON:
         return {"type": "Exact", "name": name, "value": value.exact}
     text = pattern(value)
     if len(text) > _LONGEST_VALUE:
-        raise Inexpressible(f"the value of {name} is longer than {_LONGEST_VALUE} characters")
+        raise Inexpressible(
+            f"the value of header {name} is longer than {_LONGEST_VALUE} characters; give a shorter one"
+        )
     return {"type": "RegularExpression", "name": name, "value": text}
 
 
@@ -73,17 +75,21 @@ def _with_headers(match: FrozenJSON, headers: Mapping[str, StringMatch]) -> JSON
             continue
         if kinds == {"Exact"}:
             return None
-        raise Inexpressible(f"a rule matches the header {name} already, and a match has each once")
+        raise Inexpressible(
+            f"a rule matches the header {name} already, and a match has each once; match another header"
+        )
     if len(listed) > _MOST_HEADERS:
         raise Inexpressible(
-            f"with it a match has {len(listed)} headers, and it may have {_MOST_HEADERS}"
+            f"with it a match of the route has {len(listed)} headers, and it may have {_MOST_HEADERS}; match fewer"
         )
     return {**match, "headers": listed} if listed else dict(match)
 
 
 def _with_method(match: JSON, method: StringMatch) -> JSON | None:
     if method.exact is None or method.exact not in _METHODS:
-        raise Inexpressible(f"a method is matched by one of {', '.join(_METHODS)}, exactly")
+        raise Inexpressible(
+            f"a route matches whole methods; give method: exact with one of {', '.join(_METHODS)}"
+        )
     if match.get("method", method.exact) != method.exact:
         return None
     return {**match, "method": method.exact}
@@ -98,7 +104,8 @@ def _with_path(match: JSON, path: StringMatch) -> JSON | None:
         return match
     if "RegularExpression" in (wanted["type"], present["type"]):
         raise Inexpressible(
-            f"a rule matches the path {present['value']} already, and a match has one path"
+            f"a rule matches the path {present['value']} already, and a match has one path, which can't be compared"
+            " with a regex; match no path, or one by exact or prefix"
         )
     return None
 
@@ -108,7 +115,7 @@ def _path(path: StringMatch) -> JSON:
         return {"type": "RegularExpression", "value": path.regex}
     value = path.exact or path.prefix or "/"
     if not value.startswith("/"):
-        raise Inexpressible(f"the path {value} has to begin with /")
+        raise Inexpressible(f"the path {value} does not begin with /; put one in front")
     return {"type": "Exact" if path.exact is not None else "PathPrefix", "value": value}
 
 

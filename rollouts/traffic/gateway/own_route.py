@@ -84,7 +84,8 @@ def body(original: Original, split: Split) -> JSON | None:
         or sum(len(each["matches"]) for each in rules) > _MOST_MATCHES_IN_ALL
     ):
         raise Inexpressible(
-            f"it takes more than the {_MOST_RULES} rules or {_MOST_MATCHES_IN_ALL} matches that a route may have"
+            f"it takes more than the {_MOST_RULES} rules or {_MOST_MATCHES_IN_ALL} matches that a route may have;"
+            " give fewer matches here, or fewer rules to the route"
         )
     spec = original.route.get("spec") or {}
     shared = {key: spec[key] for key in ("parentRefs", "hostnames") if key in spec}

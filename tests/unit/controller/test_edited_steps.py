@@ -165,7 +165,7 @@ async def test_one_promote_passes_one_gate_however_often_it_is_sent(loop: Contro
     await loop.run(3)
     assert not loop.status["lastCommand"]["accepted"]
     assert loop.status["lastCommand"]["message"] == (
-        "the command names the promotion, and step 4/5 is the current one"
+        "the command names the promotion, and step 4/5 is the current one; name that, or no step"
     )
     promote(loop, "now", "4")
     await loop.until(lambda: "Promoted" in loop.reasons())

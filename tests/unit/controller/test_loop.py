@@ -138,7 +138,7 @@ async def test_of_two_rollouts_with_one_service_the_younger_waits_for_the_older_
     async with running.at_work():
         await running.until(lambda: running.status().get("phase") == "Healthy")
         running.put("late")
-        claimed = "Rollout checkout already releases Service checkout;"
+        claimed = "Rollout checkout already releases Service checkout,"
         await running.until(lambda: claimed in str(running.status(late).get("conditions")))
         before = len(running.cluster.writes)
         running.cluster.edit(KEY.ref, {"spec": {"template": template("shop:2")}})

@@ -181,7 +181,8 @@ def test_a_service_is_the_older_rollouts(
     rival(loop, name, created, **canary)
 
     assert claims(loop) == [
-        f"Rollout {name} already releases Service {service}; each Service has one Rollout"
+        f"Rollout {name} already releases Service {service}, and each Service has one Rollout:"
+        " name another Service here, or delete one of the two Rollouts"
         for service in claimed
     ]
 

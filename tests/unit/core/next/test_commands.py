@@ -137,7 +137,10 @@ def test_pause_holds_and_resume_lets_go() -> None:
         == "step 1/3 at 25 %: the release is held by a pause command of ann: `resume` ends it"
     )
     held = scene.after(decision)
-    assert answer(held.commanded("pause", "id-2")) == (True, "the rollout is paused already")
+    assert answer(held.commanded("pause", "id-2")) == (
+        True,
+        "the rollout is paused already; resume lets it go on",
+    )
     resumed = held.commanded("resume", "id-2").decide().status
     assert (resumed.held_by, resumed.current_step_index) == (None, 1)
     assert answer(waiting().commanded("resume")) == (
@@ -154,7 +157,10 @@ def test_a_command_for_another_revision_is_refused(verb: str, revision: str) -> 
     decision = scene.decide()
     assert answer(scene) == (
         False,
-        f"the command names revision {revision}, and revision 2 (shop:newhash) is the current one",
+        (
+            f"the command names revision {revision}, and revision 2 (shop:newhash) is the current one;"
+            " send it again if it is meant for that one"
+        ),
     )
     assert told(decision) == ["CommandRefused"]
     assert (decision.status.abort, decision.status.current_step_index) == (None, 1)

@@ -43,7 +43,10 @@ def test_the_template_takes_over_again_when_it_changes() -> None:
 @pytest.mark.parametrize(
     ("to", "answer"),
     [
-        ("", "there is no earlier stable revision to go back to; no other is kept"),
+        (
+            "",
+            "there is no earlier stable revision to go back to: release another by its template; no other is kept",
+        ),
         ("7", "there is no revision 7; no other is kept"),
         ("1", "revision 1 is stable already"),
     ],

@@ -85,9 +85,9 @@ def test_methods_are_the_same_or_exclude_each_other() -> None:
 @pytest.mark.parametrize(
     ("present", "request_", "grpc", "words"),
     [
-        ({}, {"method": StringMatch(prefix="G")}, False, "a method is matched by one of GET"),
-        ({}, {"method": StringMatch(exact="BREW")}, False, "a method is matched by one of GET"),
-        ({}, {"path": StringMatch(exact="pay")}, False, "has to begin with /"),
+        ({}, {"method": StringMatch(prefix="G")}, False, "give method: exact with one of GET"),
+        ({}, {"method": StringMatch(exact="BREW")}, False, "give method: exact with one of GET"),
+        ({}, {"path": StringMatch(exact="pay")}, False, "does not begin with /"),
         (path("/pay"), {"path": StringMatch(regex="/p")}, False, "matches the path /pay already"),
         ({}, {"path": StringMatch(exact="/pay")}, True, "a GRPCRoute matches neither"),
     ],
