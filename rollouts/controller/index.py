@@ -116,8 +116,7 @@ class Index:
             yield from self._of_scaler(ref, obj)
         elif ref.kind in _OF_ANYBODY:
             for rollout in self._cluster.select(ROLLOUT, ref.namespace):
-                metadata = rollout["metadata"]
-                yield Key(metadata["namespace"], metadata["name"])
+                yield Key.of(rollout)
 
     def _of_scaler(self, ref: Ref, scaler: FrozenJSON) -> Iterator[Key]:
         """Yield whom it scales: the Rollout, or, by mistake, what is a Rollout's."""

@@ -83,7 +83,7 @@ class Observations:
         self, cluster: Reads, rollout: FrozenJSON, inputs: ObservationInput, *, quiet_seconds: float
     ) -> Observed:
         """Return what `observe` returns."""
-        key = Key(rollout["metadata"]["namespace"], rollout["metadata"]["name"])
+        key = Key.of(rollout)
         known = self._known.get(key)
         if (
             known is None

@@ -45,7 +45,7 @@ class ParseCache:
 
     def spec(self, rollout: FrozenJSON) -> ParsedSpec:
         """Return the spec of a Rollout, whether it is valid or not."""
-        key, raw = _key(rollout), rollout.get("spec")
+        key, raw = Key.of(rollout), rollout.get("spec")
         generation = rollout["metadata"].get("generation")
         known = self._specs.get(key)
         # By both: a cluster that comes back from a backup counts generations anew, and to Python 1 is True.
@@ -56,7 +56,7 @@ class ParseCache:
 
     def status(self, rollout: FrozenJSON) -> RolloutStatus | None:
         """Return the status of a Rollout; None when somebody has made it unreadable."""
-        key, raw = _key(rollout), rollout.get("status")
+        key, raw = Key.of(rollout), rollout.get("status")
         known = self._statuses.get(key)
         if known is None or differ(known[0], raw):
             known = (raw, read_status(rollout))
@@ -82,7 +82,3 @@ def _parsed(rollout: FrozenJSON) -> RolloutSpec | InvalidSpec:
         return parse_rollout(rollout)
     except InvalidSpec as error:
         return error
-
-
-def _key(rollout: FrozenJSON) -> Key:
-    return Key(rollout["metadata"]["namespace"], rollout["metadata"]["name"])

@@ -178,7 +178,7 @@ class Reconciler:
         self, rollout: FrozenJSON, before: RolloutStatus, effective: EffectiveSpec, now: datetime
     ) -> Decision:
         """Decide by the effective spec; with an invalid spec, say so besides."""
-        key = _key(rollout)
+        key = Key.of(rollout)
         status, hold, latest = (
             without_invalid_spec(effective.status),
             effective.hold,
@@ -237,7 +237,7 @@ class Reconciler:
         Raises:
             Conflict, Outdated: nothing must be written about a state that is not so.
         """
-        key, refused = str(_key(applier.rollout)), list[Refusal]()
+        key, refused = str(Key.of(applier.rollout)), list[Refusal]()
         for action in actions:
             try:
                 await applier.carry_out(action)
@@ -295,13 +295,13 @@ class Reconciler:
         self, rollout: FrozenJSON, status: RolloutStatus, now: datetime
     ) -> None:
         body = status_patch(rollout, status.evolve(refreshed_at=now))
-        await self._write(Patch(_key(rollout).ref, body, "status"))
+        await self._write(Patch(Key.of(rollout).ref, body, "status"))
 
     async def _announce(
         self, rollout: FrozenJSON, events: tuple[Event, ...], now: datetime
     ) -> None:
         """Say it in the log, to people, and as Events; none of which can fail a reconcile."""
-        key = _key(rollout)
+        key = Key.of(rollout)
         for each in events:
             log.info("decided", rollout=str(key), reason=each.reason, message=each.message)
             self.metrics.decided(each.reason)
@@ -338,7 +338,3 @@ def _asks_to_wait(error: RolloutsError) -> float:
 
 def _invalid_spec_event(why: str) -> Event:
     return Event("Warning", "InvalidSpec", why)
-
-
-def _key(rollout: FrozenJSON) -> Key:
-    return Key(rollout["metadata"]["namespace"], rollout["metadata"]["name"])

@@ -6,7 +6,7 @@ many owners, whose end is its own; one of them at most is its controller, which 
 it, and alone may change and delete it. So whose an object is, is asked of its controller.
 """
 
-from rollouts.model.kinds import JSON, ROLLOUT, FrozenJSON
+from rollouts.model.kinds import JSON, ROLLOUT, FrozenJSON, Kind
 
 
 def owners_of(obj: FrozenJSON) -> list[FrozenJSON]:
@@ -40,18 +40,18 @@ def owning_rollout(obj: FrozenJSON) -> str | None:
     return str(found.get("name")) if found is not None and is_rollout(found) else None
 
 
-def controller_reference(rollout: FrozenJSON) -> JSON:
+def controller_reference(owner: FrozenJSON, kind: Kind = ROLLOUT) -> JSON:
     """
-    Return the reference by which a Rollout controls an object.
+    Return the reference by which an owner of this kind controls an object.
 
-    A deletion of the Rollout in the foreground begins with the object, and waits until it is gone. It would
+    A deletion of the owner in the foreground begins with the object, and waits until it is gone. It would
     begin with it without `blockOwnerDeletion`, too.
     """
     return {
-        "apiVersion": ROLLOUT.api_version,
-        "kind": ROLLOUT.name,
-        "name": rollout["metadata"]["name"],
-        "uid": rollout["metadata"]["uid"],
+        "apiVersion": kind.api_version,
+        "kind": kind.name,
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
         "controller": True,
         "blockOwnerDeletion": True,
     }

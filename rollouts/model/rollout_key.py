@@ -1,8 +1,8 @@
 """How a Rollout is called in queues, logs and notifications."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from rollouts.model.kinds import ROLLOUT, Ref
+from rollouts.model.kinds import ROLLOUT, FrozenJSON, Ref
 
 
 class Key(NamedTuple):
@@ -10,6 +10,10 @@ class Key(NamedTuple):
 
     namespace: str
     name: str
+
+    @classmethod
+    def of(cls, rollout: FrozenJSON) -> Self:
+        return cls(rollout["metadata"]["namespace"], rollout["metadata"]["name"])
 
     @property
     def ref(self) -> Ref:

@@ -8,7 +8,8 @@ Owners are known by uid. A dependent goes when the last of its owners is gone.
 import asyncio
 from collections.abc import Callable, Iterator
 
-from rollouts.model.kinds import CRD, JSON, FrozenJSON
+from rollouts.model.kinds import CRD, FrozenJSON
+from rollouts.model.owners import owners_of
 from rollouts.sandbox.apiserver.builtins import NAMESPACE, SERVICE_ACCOUNT
 from rollouts.sandbox.apiserver.custom_resources import resources_of, stored_resource
 from rollouts.sandbox.apiserver.errors import ApiError
@@ -18,10 +19,6 @@ from rollouts.sandbox.apiserver.registry import Resource
 from rollouts.sandbox.apiserver.writes import Writes
 
 Found = tuple[Resource, FrozenJSON]
-
-
-def owners_of(obj: FrozenJSON) -> list[JSON]:
-    return metadata(obj).get("ownerReferences") or []
 
 
 class Garbage:

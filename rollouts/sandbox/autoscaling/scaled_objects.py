@@ -16,6 +16,7 @@ import structlog
 
 from rollouts.model.kinds import AUTOSCALER, JSON, FrozenJSON
 from rollouts.model.moments import read_time
+from rollouts.model.owners import controller_reference, is_controlled_by
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import get_path, timestamp
 from rollouts.sandbox.apiserver.store import Store
@@ -24,8 +25,6 @@ from rollouts.sandbox.autoscaling.recommendation import NoMetrics
 from rollouts.sandbox.autoscaling.targets import NoTarget, Target, target_of
 from rollouts.sandbox.crds import SCALED_OBJECT
 from rollouts.sandbox.workloads.objects import (
-    controller_reference,
-    is_controlled_by,
     is_terminating,
 )
 from rollouts.sandbox.workloads.recorder import Recorder, StoredEvents
@@ -228,7 +227,7 @@ def autoscaler(scaled: FrozenJSON, metrics: list[JSON]) -> JSON:
         "name": name,
         "namespace": meta["namespace"],
         "labels": {**labels, **(meta.get("labels") or {})},
-        "ownerReferences": [controller_reference(scaled)],
+        "ownerReferences": [controller_reference(scaled, SCALED_OBJECT)],
     }
     return {"metadata": owned, "spec": wanted}
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable
 
 from rollouts.model.kinds import DEPLOYMENT, JSON, POD, REPLICA_SET, FrozenJSON, Kind
+from rollouts.model.owners import controller_of, controller_reference, is_controlled_by
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.objects import clone, get_path, labels_of
@@ -21,9 +22,6 @@ from rollouts.sandbox.workloads.control_loop import Key
 from rollouts.sandbox.workloads.deployment_status import status_of, until_deadline
 from rollouts.sandbox.workloads.objects import (
     adopted,
-    controller_of,
-    controller_reference,
-    is_controlled_by,
     is_terminating,
     released,
     uid_of,
@@ -94,7 +92,7 @@ class Deployments:
                 else:
                     self._store.patch(REPLICA_SET, namespace, name, released(found, owner))
             elif wanted and controller_of(found) is None and not is_terminating(found):
-                patch = adopted(found, owner)
+                patch = adopted(found, owner, DEPLOYMENT)
                 claimed.append(self._store.patch(REPLICA_SET, namespace, name, patch))
         return sorted(claimed, key=revision_of)
 
@@ -209,7 +207,7 @@ def new_replica_set(owner: FrozenJSON, hash_: str) -> JSON:
             "name": f"{owner['metadata']['name']}-{hash_}",
             "namespace": owner["metadata"]["namespace"],
             "labels": meta["labels"],
-            "ownerReferences": [controller_reference(owner)],
+            "ownerReferences": [controller_reference(owner, DEPLOYMENT)],
         },
         "spec": {
             "replicas": 0,

@@ -20,13 +20,13 @@ from rollouts.model.kinds import (
     Kind,
 )
 from rollouts.model.moments import read_time
+from rollouts.model.owners import controller_of
 from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.eviction import is_about
 from rollouts.sandbox.apiserver.objects import get_path, timestamp
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.workloads.control_loop import Key
 from rollouts.sandbox.workloads.objects import (
-    controller_of,
     is_terminating,
     is_true,
     merged_conditions,

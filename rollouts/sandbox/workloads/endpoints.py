@@ -13,14 +13,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from rollouts.model.kinds import ENDPOINT_SLICE, JSON, POD, SERVICE, FrozenJSON, Kind
+from rollouts.model.owners import controller_reference, is_controlled_by
 from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.objects import get_path, labels_of
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.workloads.control_loop import Key
 from rollouts.sandbox.workloads.objects import (
-    controller_reference,
     includes,
-    is_controlled_by,
     is_terminating,
     is_true,
 )
@@ -129,7 +128,7 @@ def _slice(service: FrozenJSON, ports: Ports, endpoints: list[JSON], number: int
                 SERVICE_LABEL: meta["name"],
                 MANAGED_BY_LABEL: "endpointslice-controller.k8s.io",
             },
-            "ownerReferences": [controller_reference(service)],
+            "ownerReferences": [controller_reference(service, SERVICE)],
         },
         "addressType": "IPv4",
         "endpoints": sorted(endpoints, key=lambda each: str(each["addresses"][0])) or None,

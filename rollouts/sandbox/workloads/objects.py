@@ -4,49 +4,24 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import cast
 
-from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.model.kinds import JSON, FrozenJSON, Kind
 from rollouts.model.moments import read_time
+from rollouts.model.owners import controller_reference, owners_of
 
 
 def uid_of(obj: FrozenJSON) -> str:
     return cast("str", obj["metadata"]["uid"])
 
 
-def controller_of(obj: FrozenJSON) -> JSON | None:
-    """Return the owner reference that is marked as controller."""
-    for reference in obj["metadata"].get("ownerReferences") or ():
-        if reference.get("controller"):
-            return cast("JSON", reference)
-    return None
-
-
-def is_controlled_by(obj: FrozenJSON, owner: FrozenJSON) -> bool:
-    reference = controller_of(obj)
-    return reference is not None and reference["uid"] == uid_of(owner)
-
-
-def controller_reference(owner: FrozenJSON) -> JSON:
-    """Return the reference by which `owner` controls another object."""
-    return {
-        "apiVersion": owner["apiVersion"],
-        "kind": owner["kind"],
-        "name": owner["metadata"]["name"],
-        "uid": uid_of(owner),
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-
-
-def adopted(obj: FrozenJSON, owner: FrozenJSON) -> JSON:
-    """Return the patch that makes `owner` the controller of `obj`."""
-    references = [*(obj["metadata"].get("ownerReferences") or ()), controller_reference(owner)]
+def adopted(obj: FrozenJSON, owner: FrozenJSON, kind: Kind) -> JSON:
+    """Return the patch that makes `owner`, which is of this kind, the controller of `obj`."""
+    references = [*owners_of(obj), controller_reference(owner, kind)]
     return {"metadata": {"ownerReferences": references}}
 
 
 def released(obj: FrozenJSON, owner: FrozenJSON) -> JSON:
     """Return the patch that takes `owner` out of the owners of `obj`."""
-    references = obj["metadata"].get("ownerReferences") or ()
-    kept = [reference for reference in references if reference["uid"] != uid_of(owner)]
+    kept = [reference for reference in owners_of(obj) if reference["uid"] != uid_of(owner)]
     return {"metadata": {"ownerReferences": kept or None}}
 
 

@@ -10,7 +10,6 @@ A gRPC probe only connects. A probe's time counts only while we are there to see
 
 import asyncio
 import contextlib
-import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import aiohttp
 
 from rollouts.model.kinds import FrozenJSON
+from rollouts.proxies import is_loopback
 from rollouts.sandbox.workloads.endpoints import port_number
 
 QUICK_SECONDS, QUICK_GROWTH, QUICK_LIMIT_SECONDS = 0.1, 1.3, 1.0
@@ -153,11 +153,14 @@ async def _execute(wanted: FrozenJSON, target: Target) -> str:
 
 
 def _host(wanted: FrozenJSON, target: Target) -> str:
-    """Return whom to ask: the pod, or somebody else on this machine. Raises ValueError: neither."""
+    """
+    Return whom to ask: the pod, or somebody else on this machine.
+
+    Raises:
+        ValueError: it is neither.
+    """
     host = wanted.get("host") or target.address
-    if host == "localhost":
-        return str(host)
-    if not ipaddress.ip_address(host).is_loopback:
+    if not is_loopback(host):
         raise ValueError(f"{host} is outside of the sandbox, which sends nothing out")
     return str(host)
 

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from rollouts.model.kinds import JSON, POD, REPLICA_SET, FrozenJSON, Kind
 from rollouts.model.moments import read_time
+from rollouts.model.owners import controller_of, controller_reference, is_controlled_by
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.objects import get_path, labels_of, timestamp
@@ -22,11 +23,8 @@ from rollouts.sandbox.workloads.control_loop import Key
 from rollouts.sandbox.workloads.objects import (
     adopted,
     condition,
-    controller_of,
-    controller_reference,
     includes,
     is_active,
-    is_controlled_by,
     is_terminating,
     ready_since,
     released,
@@ -92,7 +90,9 @@ class ReplicaSets:
                 else:
                     self._store.patch(POD, namespace, name, released(pod, owner))
             elif wanted and controller_of(pod) is None and is_active(pod):
-                claimed.append(self._store.patch(POD, namespace, name, adopted(pod, owner)))
+                claimed.append(
+                    self._store.patch(POD, namespace, name, adopted(pod, owner, REPLICA_SET))
+                )
         return claimed
 
     def _scale(self, owner: FrozenJSON, pods: list[JSON]) -> str:
@@ -131,7 +131,7 @@ def new_pod(owner: FrozenJSON) -> JSON:
             "namespace": owner["metadata"]["namespace"],
             "labels": meta.get("labels") or {},
             "annotations": meta.get("annotations") or {},
-            "ownerReferences": [controller_reference(owner)],
+            "ownerReferences": [controller_reference(owner, REPLICA_SET)],
         },
         "spec": template["spec"],
     }

@@ -1,7 +1,7 @@
 """Two controllers over one set of labels: a Deployment, and a Rollout that has taken it over."""
 
 from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, POD, REPLICA_SET
-from rollouts.sandbox.workloads.objects import controller_of
+from rollouts.model.owners import controller_of
 from tests.unit.sandbox.workloads.conftest import World
 from tests.unit.sandbox.workloads.objects import LABELS, deployment, pod, replica_set, template
 

@@ -3,8 +3,8 @@
 import pytest
 
 from rollouts.model.kinds import JSON, POD, REPLICA_SET, FrozenJSON, Kind
+from rollouts.model.owners import controller_of
 from rollouts.sandbox.apiserver.errors import ApiError
-from rollouts.sandbox.workloads.objects import controller_of
 from tests.unit.sandbox.workloads.conftest import World
 from tests.unit.sandbox.workloads.objects import LABELS, pod, replica_set
 
