@@ -21,7 +21,15 @@ from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.gateway import classes, own_route, parents, policies
 from rollouts.traffic.gateway.findings import findings
 from rollouts.traffic.gateway.matches import Inexpressible
-from rollouts.traffic.gateway.routes import SHAPE, arms_of, named, note_key, originals, own_routes
+from rollouts.traffic.gateway.routes import (
+    SHAPE,
+    arms_of,
+    named,
+    note_key,
+    originals,
+    own_routes,
+    whole,
+)
 from rollouts.traffic.gateway.rules import (
     Before,
     before_of,
@@ -140,7 +148,7 @@ def _orphans(context: RoutingContext) -> Iterator[tuple[Kind, JSON]]:
             if name not in named(context, kind) and note_key(context.rollout) in _annotations(
                 route
             ):
-                yield kind, route
+                yield kind, whole(context, route)
 
 
 def _annotations(route: FrozenJSON) -> JSON:

@@ -6,7 +6,7 @@ from rollouts.model.kinds import GROUP, JSON, FrozenJSON, Kind
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.gateway.own_route import Original
-from rollouts.traffic.gateway.rules import Arms
+from rollouts.traffic.gateway.rules import Arms, completed, parsed, rules_of
 from rollouts.traffic.ownership import canary_name, is_ours, is_terminating, namespace_of
 from rollouts.traffic.shapes import Shape
 
@@ -71,7 +71,15 @@ def originals(context: RoutingContext) -> Iterator[Original]:
 def original_of(context: RoutingContext, kind: Kind, route: FrozenJSON) -> Original:
     """Return a route of the user's with what there is to know about it."""
     own_name = canary_name(route["metadata"]["name"], context.rollout, context.of(kind))
-    return Original(kind, route, arms_of(context), context.rollout, own_name)
+    return Original(kind, whole(context, route), arms_of(context), context.rollout, own_name)
+
+
+def whole(context: RoutingContext, route: JSON) -> JSON:
+    """Return a route of the user's with both arms of each rule that we split, whatever somebody took out."""
+    noted = (route["metadata"].get("annotations") or {}).get(note_key(context.rollout))
+    rules = rules_of(route)
+    found = completed(rules, len(parsed(noted)), arms_of(context))
+    return route if found is rules else {**route, "spec": {**route["spec"], "rules": found}}
 
 
 def own_routes(context: RoutingContext) -> Iterator[tuple[Kind, JSON]]:

@@ -105,10 +105,12 @@ def before_of(rule: FrozenJSON, noted: Any, arms: Arms) -> Before:
     """
     Return how a rule was before the rollout: as noted, if it still is what that was noted of.
 
-    Somebody who writes his own version of a rule again, without the canary, begins anew.
+    Somebody who writes his own version of a rule again, without the canary, begins anew. But a stable that gets
+    nothing is nobody's version: the canary was taken out of what we wrote.
     """
     stable, canary = find(rule, arms.stable, arms), find(rule, arms.canary, arms)
-    if canary is not None and isinstance(noted, dict) and _is_weight(noted.get("stable")):
+    is_ours = canary is not None or weight_of(stable) == 0
+    if is_ours and isinstance(noted, dict) and _is_weight(noted.get("stable")):
         listed = "canary" in noted
         if not listed or _is_weight(noted["canary"]):
             return Before(noted.get("stable"), noted.get("canary"), listed)
@@ -119,12 +121,40 @@ def before_of(rule: FrozenJSON, noted: Any, arms: Arms) -> Before:
     )
 
 
+def completed(rules: list[JSON], noted: int, arms: Arms) -> list[JSON]:
+    """
+    Return the rules with stable at weight 0 where somebody has taken it out of one that we split.
+
+    So many rules are `noted`. Those that are missing are the ones that give the canary a weight and have no
+    stable; where these are more or fewer, all stay as they are.
+    """
+    split = [find(rule, arms.stable, arms) is not None for rule in rules]
+    left = [
+        not named and (find(rule, arms.canary, arms) or {}).get("weight", 1) != 1
+        for rule, named in zip(rules, split, strict=True)
+    ]
+    if sum(left) != noted - sum(split):
+        return rules
+    return [
+        _with_stable(rule, arms) if each else rule for rule, each in zip(rules, left, strict=True)
+    ]
+
+
+def _with_stable(rule: JSON, arms: Arms) -> JSON:
+    refs: list[JSON] = []
+    for ref in refs_of(rule):
+        if is_arm(ref, arms.canary, arms):
+            refs.append({**ref, "name": arms.stable, "weight": 0})
+        refs.append(ref)
+    return {**rule, "backendRefs": refs}
+
+
 def steered(rule: JSON, percent: int, before: Before, arms: Arms) -> JSON:
     """Return the rule with the canary at `percent`; it is added when it is not there yet."""
     total = before.total if others_weight(rule, arms) else WHOLE
     canary = total * percent // WHOLE
     listed = find(rule, arms.canary, arms) is not None
-    if not listed and percent == 0:
+    if not listed and percent == 0 and weight_of(find(rule, arms.stable, arms)) > 0:
         return rule
     refs: list[JSON] = []
     for ref in refs_of(rule):
@@ -134,15 +164,14 @@ def steered(rule: JSON, percent: int, before: Before, arms: Arms) -> JSON:
             continue
         is_stable = is_arm(ref, arms.stable, arms)
         refs.append(_weighing(ref, total - canary) if is_stable else ref)
-        if is_stable and not before.listed:
+        if is_stable and not (before.listed and listed):
             refs.append({**ref, "name": arms.canary, "weight": canary})
     return {**rule, "backendRefs": refs}
 
 
 def restored(rule: JSON, before: Before, arms: Arms) -> JSON:
     """Return the rule with everything at stable: as it was, if the canary had nothing then."""
-    canary = find(rule, arms.canary, arms)
-    if canary is None:
+    if find(rule, arms.canary, arms) is None and weight_of(find(rule, arms.stable, arms)) > 0:
         return rule
     as_it_was = not before.listed or before.canary == 0
     refs: list[JSON] = []

@@ -103,6 +103,53 @@ def test_a_spare_backend_without_weight_counts_for_nothing() -> None:
     assert weights(found) == [[("checkout", 50), ("checkout-canary", 50), ("spare", 0)]]
 
 
+@pytest.mark.parametrize("weight", [1, None, 300])
+@pytest.mark.parametrize("listed", [False, True], ids=["ours", "listed"])
+@pytest.mark.parametrize("beside", [[], [backend("old", 700)]], ids=["alone", "beside others"])
+@pytest.mark.parametrize(("percent", "taken"), [(100, 0), (100, 1), (0, 1), (0, 0), (50, 0)])
+def test_an_arm_that_somebody_takes_out_is_put_back(
+    beside: list[JSON], weight: int | None, listed: bool, percent: int, taken: int
+) -> None:
+    """Whichever it is: requests never go to nobody, and in the end all is as it was before the release."""
+    if beside and weight != 300:
+        pytest.skip("too little to be split")
+    theirs = [backend("checkout-canary", 0)] if listed else []
+    before = route(rule(backend(weight=weight), *theirs, *beside))
+    found = after(live(100, before), render(live(100, before), Split(percent)))
+    names = ("checkout", "checkout-canary")
+    whole = weights(found)
+    refs = found["web"]["spec"]["rules"][0]["backendRefs"]
+    refs[:] = [each for each in refs if each["name"] != names[taken]]
+    missing = copy.deepcopy(found)
+
+    put_back = after(found, render(found, Split(percent)))
+    if (percent, taken) not in ((100, 0), (0, 1)):  # those of weight 0 need not be there
+        assert not observe(missing).intact or observe(missing).weight != percent
+        assert dict(weights(put_back)[0]) == dict(whole[0])
+    assert observe(put_back).weight == percent
+    assert not observe(put_back).findings
+
+    for each in (missing, put_back):
+        back = after(each, render(each, Split(0)))
+        assert observe(back).highest == 0
+        assert any(weight != 0 for name, weight in weights(back)[0] if name != names[1])
+        cleared = after(back, Gateway().clear(context(back)))
+        given = dict(weights(cleared)[0])
+        assert given["checkout"] != 0
+        assert given.get("checkout-canary", 0) == 0
+        assert not observe(cleared).exists
+
+
+def test_a_rule_of_the_user_s_that_leads_to_the_canary_alone_stays_as_it_is() -> None:
+    testers = rule(backend("checkout-canary"), path="/testers")
+    found = live(100, route(rule(), testers))
+    assert found["web"]["spec"]["rules"][1] == testers
+    del found["web"]["spec"]["rules"][0]["backendRefs"][0]
+    back = after(found, render(found, Split(25)))
+    assert weights(back)[0] == [("checkout", 75), ("checkout-canary", 25)]
+    assert back["web"]["spec"]["rules"][1] == testers
+
+
 def test_several_routes_say_one_weight_or_none() -> None:
     obj = rollout("web", "api")
     found = live(25, route() | route(name="api"), obj)
