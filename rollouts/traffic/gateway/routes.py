@@ -68,7 +68,7 @@ def originals(context: RoutingContext) -> Iterator[Original]:
                 yield original_of(context, kind, route)
 
 
-def original_of(context: RoutingContext, kind: Kind, route: FrozenJSON) -> Original:
+def original_of(context: RoutingContext, kind: Kind, route: JSON) -> Original:
     """Return a route of the user's with what there is to know about it."""
     own_name = canary_name(route["metadata"]["name"], context.rollout, context.of(kind))
     return Original(kind, whole(context, route), arms_of(context), context.rollout, own_name)

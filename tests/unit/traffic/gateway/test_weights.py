@@ -133,7 +133,7 @@ def test_an_arm_that_somebody_takes_out_is_put_back(
         back = after(each, render(each, Split(0)))
         assert observe(back).highest == 0
         assert any(weight != 0 for name, weight in weights(back)[0] if name != names[1])
-        cleared = after(back, Gateway().clear(context(back)))
+        cleared = after(back, GatewayRouter().clear(context(back)))
         given = dict(weights(cleared)[0])
         assert given["checkout"] != 0
         assert given.get("checkout-canary", 0) == 0
