@@ -133,7 +133,7 @@ def completed(rules: list[JSON], noted: int, arms: Arms) -> list[JSON]:
         not named and (find(rule, arms.canary, arms) or {}).get("weight", 1) != 1
         for rule, named in zip(rules, split, strict=True)
     ]
-    if sum(left) != noted - sum(split):
+    if noted <= sum(split) or sum(left) != noted - sum(split):
         return rules
     return [
         _with_stable(rule, arms) if each else rule for rule, each in zip(rules, left, strict=True)
