@@ -8,6 +8,8 @@ Who is measured, and when:
 
     target              the canary and its stable twin, since when, and at which weight
     monitor             one task per canary: a round of measurements after each scrape
+    look_times          when a new sample can be there, by the times of those before
+    moments             rounds that are due at about the same time are made together
     measurement_round   one round: every criterion that is due, each with its own error
     limited_sources     how many questions are asked at once, and how long each may take
     criterion_metric    which metric answers a criterion: a router's own, or the app's

@@ -9,7 +9,7 @@ from zero (`counter_baseline`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from rollouts.analysis.counter_baseline import CounterBaseline
@@ -22,7 +22,7 @@ from rollouts.analysis.native_histograms import (
     widest_ends,
 )
 from rollouts.analysis.sample_checks import fit
-from rollouts.analysis.scrapes import ScrapeInterval
+from rollouts.analysis.scrapes import ScrapeInterval, newest_of_each
 from rollouts.analysis.series import Labels, newest
 from rollouts.errors import TooLarge
 from rollouts.judge.counters import Counter
@@ -59,6 +59,16 @@ class Samples:
     """Why it can't be counted, in words, or nothing."""
     note: str
     """What is said of copies of which one is counted, and of where buckets end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScrapesBefore:
+    """What is known of the scrapes before anything is counted."""
+
+    interval_seconds: float
+    """How far apart they are; 0: nobody knows."""
+    processes: Mapping[str, float] = field(default_factory=dict)
+    """When each process was scraped last that will show that the canary is watched."""
 
 
 class CounterReader:
@@ -141,8 +151,11 @@ class CounterReader:
         jobs = dict(self._jobs)
         series = by_one_job(self._metric, single, jobs, known)
         from_zero = await self._baseline.from_zero(source, series, known, until)
+        answered_once, _ = one_of_each(answered, self._replica_labels)
         of_canary = [
-            each for each in (*series, *answered) if self._metric.meaning(each.labels).shows_canary
+            each
+            for each in (*series, *answered_once)
+            if self._metric.meaning(each.labels).shows_canary
         ]
         seen_at = await self._scraped_at(source, of_canary, until, weight_since)
         self._jobs, self._seen_at, self._ends = jobs, seen_at, ends
@@ -153,9 +166,9 @@ class CounterReader:
         """Ask for every spelling of the labels again: perhaps Prometheus renames them differently by now."""
         self._selector = ""
 
-    async def scrape_interval(self, source: CounterSource, until: datetime) -> float:
+    async def scrapes_before(self, source: CounterSource, until: datetime) -> ScrapesBefore:
         """
-        Return how far apart scrapes are, in seconds, by what was scraped up to `until`; 0: nobody knows.
+        Return how far apart scrapes are, by what was scraped up to `until`, and when the last ones were.
 
         It reads no further back than it has to: where scrapes are near each other there is much.
         What nobody has scraped twice yet is taken to be scraped as other targets are, or less often.
@@ -163,16 +176,19 @@ class CounterReader:
         Raises:
             RolloutsError: the source did not answer.
         """
-        interval = ScrapeInterval()
+        interval, processes = ScrapeInterval(), {}
         for seconds in (self._look_back_seconds, INTERVAL_LOOK_BACK_SECONDS):
             if self._metric.question.up_matchers:
                 found = await self._ups(source, until, seconds)
             else:
                 found = await self._series(source, until, seconds)
             interval.note(found)
+            single, _ = one_of_each(found, self._replica_labels)
+            of_canary = (each for each in single if self._metric.meaning(each.labels).shows_canary)
+            processes = newest_of_each(self._metric, of_canary)
             if interval.seconds:
-                return interval.seconds
-        return await self._interval_of_others(source, until)
+                return ScrapesBefore(interval.seconds, processes)
+        return ScrapesBefore(await self._interval_of_others(source, until), processes)
 
     async def _interval_of_others(self, source: CounterSource, until: datetime) -> float:
         """

@@ -58,13 +58,14 @@ class ExposureCounters:
 
     async def measure_scrape_interval(self, source: CounterSource, until: datetime) -> None:
         """
-        Learn how far apart scrapes were before the exposure, if anybody can tell.
+        Learn how far apart scrapes were before the exposure, and when, if anybody can tell.
 
         Raises:
             RolloutsError: the source did not answer.
         """
-        found = await self._reader.scrape_interval(source, until)
-        self.scrapes.interval_before = found or self.scrapes.interval_before
+        found = await self._reader.scrapes_before(source, until)
+        self.scrapes.interval_before = found.interval_seconds or self.scrapes.interval_before
+        self.scrapes.processes = found.processes
 
     async def read(self, source: CounterSource, until: datetime) -> None:
         """
@@ -116,15 +117,8 @@ class ExposureCounters:
         return ""
 
     def note(self) -> str:
-        """Return what whoever runs the controller and Prometheus should know, or nothing."""
-        notes = [self._note] if self._note else []
-        if self.scrapes.interval_seconds > 1.5 * self._interval_seconds:
-            every = format_duration(self.scrapes.interval_seconds)
-            notes.append(
-                f"scraped every {every}, measured every {format_duration(self._interval_seconds)};"
-                " set --interval to the scrape interval"
-            )
-        return "; ".join(notes)
+        """Return what whoever runs Prometheus should know, or nothing."""
+        return self._note
 
     def unseen(self, begin: datetime) -> int:
         """

@@ -54,10 +54,18 @@ class Measurer:
         return self._counters.get(metric)
 
     @property
-    def newest(self) -> float:
-        """When what was read last had been scraped, in unix seconds; 0: nobody knows."""
-        newest = (each.scrapes.newest for each in self._counters.values())
-        return min((each for each in newest if each), default=0.0)
+    def scraped(self) -> dict[str, float]:
+        """When each process that shows the canary was scraped last, in unix seconds, as far as all have read it."""
+        result: dict[str, float] = {}
+        for counters in self._counters.values():
+            for name, newest in counters.scrapes.processes.items():
+                result[name] = min(newest, result.get(name, newest))
+        return result
+
+    @property
+    def is_counted_by_pods(self) -> bool:
+        """Whether it is the canary's own pods that count, so that who counts comes and goes with them."""
+        return any(each.metric.question.up_matchers for each in self._counters.values())
 
     @property
     def scrape_interval_seconds(self) -> float:

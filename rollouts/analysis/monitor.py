@@ -3,8 +3,9 @@ When measurements are made: one task per exposed canary, which measures its succ
 the first canary request to the last step, and has the Rollout reconciled after each round. It
 decides nothing, and remembers nothing that the providers do not.
 
-A round comes shortly after a scrape, once it is known how far apart these are, and never later than
-an interval after the one before.
+A round comes when a new sample can be read (`look_times`), at about the same time for all canaries
+for which that is so (`moments`). As long as nobody can know when, it comes every interval; a query is
+asked every interval anyway.
 """
 
 import asyncio
@@ -17,7 +18,9 @@ import structlog
 
 from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.analysis.limited_sources import LimitedSources
+from rollouts.analysis.look_times import LookTimes
 from rollouts.analysis.measurement_round import Measurer
+from rollouts.analysis.moments import Moments, shared
 from rollouts.analysis.page_reader import EVERY_SECONDS, PageReader
 from rollouts.analysis.reading_pace import ReadingPace
 from rollouts.analysis.series import REPLICA_LABELS
@@ -31,8 +34,10 @@ from rollouts.ports import Clock, MetricSources
 log = structlog.get_logger(__name__)
 
 _SHORTEST_SECONDS = 0.1
-_MOST_ALLOWED_SECONDS = 1.0
-"""A scrape can be read so long after its time at the latest, as far as rounds wait for it."""
+_LEAST_INTERVAL_SECONDS = 1.0
+"""A criterion's own interval is no shorter, unless the controller's is."""
+_NEXT_TO = 0.1
+"""What is nearer than this part of an interval is the same moment: rounds come when all criteria want them."""
 
 
 class RoundMetrics(Protocol):
@@ -51,6 +56,7 @@ class _Watch:
     """One exposure under observation."""
 
     measurer: Measurer
+    times: LookTimes
     task: asyncio.Task[None] | None = None
     latest: MeasurementRound | None = None
     """What was scraped."""
@@ -62,19 +68,11 @@ class _Watch:
     told: Said = ()
     """What the last reading said that somebody was told of."""
     measured_at: dict[str, datetime] = field(default_factory=dict)
-    late: float = 0.0
-    """The sample whose successor was not there when it was asked for, and was asked for again."""
 
     @property
     def tasks(self) -> list[asyncio.Task[None]]:
         """What is under way for it."""
         return [task for task in (self.task, self.reading) if task is not None]
-
-    def update(self, exposed: ExposedCanary) -> None:
-        """Go on with what has changed."""
-        self.measurer.update(exposed)
-        if self.reader is not None:
-            self.reader.exposed = exposed
 
     def known(self, now: datetime) -> MeasurementRound | None:
         """
@@ -91,28 +89,36 @@ class _Watch:
             latest = MeasurementRound(now, self.measurer.exposed.exposed_at)
         return replace(latest, sooner=self.sooner, readings=self.reader.readings())
 
-    def after_scrape(self, now: datetime, tick: timedelta) -> datetime | None:
-        """
-        Return when the last scrape within a tick should have been taken in; None if nobody knows.
+    def looked(self, at: datetime) -> None:
+        """Note that a round was made, and what it found scraped."""
+        self.times.looked(
+            at.timestamp(), self.measurer.scraped, self.measurer.scrape_interval_seconds
+        )
 
-        So a round sees what is a moment old, and not what is up to a tick old. One that came too
-        early is made up for once; where Prometheus' clock differs from ours, ticks are what is left.
-        """
-        newest, interval = self.measurer.newest, self.measurer.scrape_interval_seconds
-        if self.latest is None or not newest or not interval:
-            return None
-        allowance = min(_MOST_ALLOWED_SECONDS, max(_SHORTEST_SECONDS, interval / 20))
-        late = self.latest.at.timestamp() - (newest + interval + allowance)
-        if 0 <= late < interval and self.late != newest:
-            self.late = newest
-            return now + min(tick, timedelta(seconds=2 * allowance))
-        scrapes = ((now + tick).timestamp() - newest - allowance) // interval
-        expected = datetime.fromtimestamp(newest + scrapes * interval + allowance, UTC)
-        return expected if scrapes >= 1 and expected > now else None
+    def update(self, exposed: ExposedCanary, now: datetime) -> None:
+        """Go on with what has changed; another weight may have other pods."""
+        if (
+            exposed.applied_at != self.measurer.exposed.applied_at
+            and self.measurer.is_counted_by_pods
+        ):
+            self.times.others_may_come(now.timestamp())
+        self.measurer.update(exposed)
+        if self.reader is not None:
+            self.reader.exposed = exposed
+
+
+def _beat(watch: _Watch, tick: timedelta) -> datetime:
+    """Return the next moment in step with the exposure's beginning; one that is next to the last round is left out."""
+    began = watch.measurer.exposed.exposed_at
+    last = (watch.latest.at if watch.latest is not None else began) + _NEXT_TO * tick
+    return last + tick - (last - began) % tick
 
 
 class Monitor:
     """Measures the canaries that it follows. `on_measured` is called with the key after each round."""
+
+    look_times: type[LookTimes] = LookTimes
+    """What says when the next round of a canary comes."""
 
     def __init__(
         self,
@@ -134,17 +140,18 @@ class Monitor:
         self._pages = sources.pages
         self._pace = ReadingPace(clock, readings_per_second) if readings_per_second > 0 else None
         self._watches: dict[Key, _Watch] = {}
+        self._moments = Moments(clock)
 
     def follow(self, exposed: ExposedCanary) -> None:
         """Measure this canary from now on; a new exposure starts from nothing."""
         watch = self._watches.get(exposed.key)
         if watch is not None and watch.measurer.exposed.exposed_at == exposed.exposed_at:
-            watch.update(exposed)
+            watch.update(exposed, self._clock.now())
             return
         self.forget(exposed.key)
         measurer = Measurer(exposed, self._sources, self._interval_seconds, self._replica_labels)
         measurer.update(exposed)
-        watch = _Watch(measurer, reader=self._reader(exposed))
+        watch = _Watch(measurer, self.look_times(), reader=self._reader(exposed))
         watch.task = asyncio.create_task(self._run(watch), name=f"measures {exposed.key}")
         if watch.reader is not None:
             reading = self._read_on(watch, watch.reader)
@@ -179,23 +186,48 @@ class Monitor:
             task.cancel()
         self._watches.clear()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._moments.close()
 
     async def _run(self, watch: _Watch) -> None:
-        await watch.measurer.measure_scrape_interval(self._clock.now())
-        next_at = watch.measurer.exposed.exposed_at
+        now = self._clock.now()
+        await watch.measurer.measure_scrape_interval(now)
+        watch.looked(now)
         while True:
-            tick = timedelta(seconds=self._tick_seconds(watch.measurer.exposed))
+            exposed = watch.measurer.exposed
+            tick = timedelta(seconds=self._tick_seconds(exposed))
             now = self._clock.now()
-            # In step with the exposure's beginning; what was missed is not made up for.
-            next_at += tick * max(1, -((next_at - now) // tick))
-            if watch.latest is None and now - watch.measurer.exposed.exposed_at > tick:
-                next_at = now  # after a restart: nothing is known, so measure at once
-            elif watch.latest is not None:
-                next_at = watch.after_scrape(now, tick) or next_at
-            # Never longer than a tick, even if somebody sets the clock back.
-            wait = min(tick, max(timedelta(0), next_at - now))
-            await self._clock.sleep(wait.total_seconds())
+            # Never longer than this, even if somebody sets the clock back.
+            longest = max(tick, timedelta(seconds=2 * watch.measurer.scrape_interval_seconds))
+            due = min(self._next_at(watch, _beat(watch, tick)), now + longest)
+            if watch.latest is None and now - exposed.exposed_at > tick:
+                due = now  # after a restart: nothing is known, so measure at once
+            if due > now:
+                await self._moments.wait(shared(due, len(self._watches)))
+            else:
+                await self._clock.sleep(0)
             await self._measure(watch)
+
+    def _next_at(self, watch: _Watch, beat: datetime) -> datetime:
+        """Return when the next round is due: what is counted goes by samples, a query by its interval."""
+        criteria = watch.measurer.exposed.spec.success_criteria
+        counting = [each for each in criteria if each.query is None]
+        due = [
+            watch.measured_at.get(each.name, watch.measurer.exposed.exposed_at)
+            + timedelta(seconds=self._every(each))
+            for each in criteria
+            if each.query is not None
+        ]
+        if counting or not criteria:
+            expected = watch.times.next_at(beat.timestamp())
+            if watch.latest is not None:
+                apart = min((self._at_least(each) for each in counting), default=0.0)
+                expected = max(expected, watch.latest.at.timestamp() + apart)
+            due.append(datetime.fromtimestamp(expected, UTC))
+        return min(due)
+
+    def _at_least(self, criterion: Criterion) -> float:
+        """Return how long after a round the next one for a criterion that counts is worth it."""
+        return (1 - _NEXT_TO) * self._every(criterion) if criterion.interval is not None else 0.0
 
     async def _measure(self, watch: _Watch) -> None:
         exposed, began = watch.measurer.exposed, self._clock.now()
@@ -208,6 +240,7 @@ class Monitor:
             latest = watch.measurer.failed(at, due, error)
         watch.measured_at |= dict.fromkeys((each.name for each in due), at)
         watch.latest = latest
+        watch.looked(at)
         if watch.reader is not None:
             watch.sooner = watch.reader.sooner(watch.measurer.counted)
         errors = {name: found.error for name, found in latest.measurements.items() if found.error}
@@ -240,12 +273,14 @@ class Monitor:
             return True
         if criterion.interval is None and criterion.query is None:
             return True  # it costs nothing beside what is read anyway
-        # A little early is in time: the ticks of the task are what is kept.
-        return (at - before).total_seconds() >= 0.9 * self._every(criterion)
+        return (at - before).total_seconds() >= (1 - _NEXT_TO) * self._every(criterion)
 
     def _every(self, criterion: Criterion) -> float:
-        every = criterion.interval if criterion.interval is not None else self._interval_seconds
-        return max(_SHORTEST_SECONDS, every)
+        """Return how often a criterion is measured at most, or has to be where nobody knows when to."""
+        if criterion.interval is None:
+            return max(_SHORTEST_SECONDS, self._interval_seconds)
+        least = min(_LEAST_INTERVAL_SECONDS, self._interval_seconds)
+        return max(_SHORTEST_SECONDS, least, criterion.interval)
 
     def _tick_seconds(self, exposed: ExposedCanary) -> float:
         """Return how often to measure: as often as the most impatient criterion wants."""

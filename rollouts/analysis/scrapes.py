@@ -6,7 +6,7 @@ scrape that failed, a process that began again, or the zero that Prometheus puts
 creation (`created-timestamp-zero-ingestion`) is an exception among them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from statistics import median_low
 
@@ -60,6 +60,8 @@ class Scrapes:
         """The time of the newest sample that shows that the canary is watched; 0 without any."""
         self.interval_before = 0.0
         """How far apart scrapes were before the exposure; 0: nobody knows."""
+        self.processes: Mapping[str, float] = {}
+        """When each process was scraped last, of those that show that the canary is watched."""
         self._metric = metric
         self._since = since
         self._expected_seconds = expected_seconds
@@ -71,6 +73,7 @@ class Scrapes:
         of_canary = list(of_canary)
         self.newest = max(self.newest, newest(of_canary))
         self._interval.note(of_canary)
+        self.processes = newest_of_each(self._metric, of_canary)
         for each in scraped:
             arm = self._metric.meaning(each.labels).canary
             self._scraped[arm] = max(self._scraped.get(arm, 0.0), newest([each]))
@@ -102,6 +105,16 @@ class Scrapes:
     def shows_both(self, since: float) -> bool:
         """Return whether both arms were scraped after a moment, so that their shares mean something."""
         return all(self._scraped.get(arm, 0.0) > since for arm in (True, False))
+
+
+def newest_of_each(metric: Metric, found: Iterable[Series]) -> dict[str, float]:
+    """Return when each process was scraped last, by its series; those without a sample tell nothing."""
+    result: dict[str, float] = {}
+    for each in found:
+        if each.samples:
+            name = metric.process(each.labels)
+            result[name] = max(result.get(name, 0.0), newest([each]))
+    return result
 
 
 def _scrapes(samples: Iterable[Sample]) -> list[float]:

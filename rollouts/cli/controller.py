@@ -121,7 +121,10 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "interval": (
         Annotated[
             str,
-            typer.Option(metavar="T", help="How often criteria are measured: the scrape interval."),
+            typer.Option(
+                metavar="T",
+                help="The scrape interval: how often a query is asked, and counters while nobody knows when they are scraped.",
+            ),
         ],
         "15s",
     ),

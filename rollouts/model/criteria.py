@@ -90,7 +90,7 @@ class Criterion(SpecModel):
     the only one, else app.
     """
     interval: Duration | None = None
-    """How often to measure; by default the controller's --interval, which is the scrape interval."""
+    """How often to measure a query, and at most what is counted; by default the controller's --interval, and after each scrape."""
     judge: Literal["sequential", "threshold"] | None = None
     """
     sequential (the default for errorRate and latency) may judge after every scrape and

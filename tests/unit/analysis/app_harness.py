@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 from rollouts.analysis.exposed_canary import ExposedCanary
-from rollouts.analysis.monitor import Monitor
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.model.kinds import JSON
 from rollouts.model.rollout_key import Key
@@ -13,7 +12,7 @@ from rollouts.model.validation import parse_rollout
 from tests.fakes.clock import HandClock
 from tests.fakes.kubernetes import rollout
 from tests.fakes.metrics import FakeMetrics
-from tests.unit.analysis.harness import ERRORS, ScrapedMonitor
+from tests.unit.analysis.harness import ERRORS, MonitorOnTheBeat, ScrapedMonitor
 
 KEY = Key("shop", "checkout")
 HASHES = {"canary": "canaryhash", "stable": "stablehash"}
@@ -44,7 +43,7 @@ class AppHarness(ScrapedMonitor):
         self.clock = HandClock()
         self.metrics = FakeMetrics()
         self.exported = ""
-        self.monitor = Monitor(
+        self.monitor = MonitorOnTheBeat(
             self.metrics.sources,
             self.clock,
             ControllerMetrics(),

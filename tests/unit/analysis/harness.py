@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from rollouts.analysis.exposed_canary import ExposedCanary
+from rollouts.analysis.look_times import LookTimes
 from rollouts.analysis.monitor import Monitor
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.model.evidence import Measurement, MeasurementRound
@@ -26,8 +27,19 @@ QUERY = {
 }
 
 
+class OnTheBeat(LookTimes):
+    """Looks every interval since the exposure, whatever is scraped: what is counted is what a test is about."""
+
+    def next_at(self, beat: float) -> float:
+        return beat
+
+
+class MonitorOnTheBeat(Monitor):
+    look_times = OnTheBeat
+
+
 class ScrapedMonitor:
-    """A monitor over counters that are scraped every 5 s, and what its rounds say."""
+    """A monitor over counters that are scraped every 5 s, and what its rounds say; it looks every 15 s."""
 
     clock: HandClock
     metrics: FakeMetrics
@@ -53,6 +65,8 @@ class ScrapedMonitor:
 class Harness(ScrapedMonitor):
     """Counters of nginx, scraped every 5 s, and what the rounds say."""
 
+    kind: type[Monitor] = MonitorOnTheBeat
+
     def __init__(self, *criteria: dict[str, Any], exported: bool = False) -> None:
         self.clock = HandClock()
         self.metrics = FakeMetrics()
@@ -72,7 +86,7 @@ class Harness(ScrapedMonitor):
         self.metrics.count("up", job="nginx", instance="a")
 
     def new_monitor(self) -> Monitor:
-        return Monitor(
+        return self.kind(
             self.metrics.sources,
             self.clock,
             self.telemetry,

@@ -2,7 +2,7 @@
 
 from rollouts.model.evidence import Counts
 from rollouts.traffic.nginx.counters import REQUESTS
-from tests.unit.analysis.harness import KEY, Harness, serving
+from tests.unit.analysis.harness import Harness, serving
 
 
 async def test_without_new_samples_nothing_is_known(harness: Harness) -> None:
@@ -22,17 +22,3 @@ async def test_without_new_samples_nothing_is_known(harness: Harness) -> None:
     await harness.wait(15)
     assert harness.measured().error == ""
     assert harness.measured().canary == Counts(127, 7)
-
-
-async def test_scrapes_that_are_rarer_than_measurements_are_said(harness: Harness) -> None:
-    harness.serve("canary", 1)
-    for _ in range(5):
-        await harness.wait(55, scraping=False)
-        await harness.wait(5)
-        harness.serve("canary", 1)
-        if harness.monitor.latest(KEY) is None:
-            harness.expose()
-    assert harness.measured().error == ""
-    assert harness.measured().note == (
-        "scraped every 1m, measured every 15s; set --interval to the scrape interval"
-    )
