@@ -82,6 +82,8 @@ class Route:
     written: frozenset[int] = frozenset()
     unconfirmed: tuple[str, ...] = ()
     is_cut: bool = False
+    by_pods: bool = False
+    """Some of them are missing, and without those requests go to whatever pods there are, of any revision."""
 
     @property
     def blockers(self) -> tuple[Finding, ...]:

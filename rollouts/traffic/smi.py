@@ -57,7 +57,8 @@ class SMIRouter(Router):
             if not _needed_when_settled(context):
                 weight = None if orphans else 0
                 return _with_weight(route, weight, highest, intact=not orphans)
-            return _with_weight(route, None, max(highest, 1), intact=False)
+            missing = replace(route, by_pods=not orphans)
+            return _with_weight(missing, None, max(highest, 1), intact=False)
         weight = None if orphans else _weight(found, context)
         intact = weight is not None and _is_as_written(found, context, weight)
         return _with_weight(route, weight, max(highest, _reach(found, context)), intact=intact)
@@ -67,16 +68,17 @@ class SMIRouter(Router):
         Return the writes after which the TrafficSplit says `split`; none over one of somebody else's.
 
         One of ours by another name, which the spec had before, goes after that: of two for one
-        root Service a mesh would follow one.
+        root Service a mesh would follow one. A root Service with pods of its own is never without any.
         """
-        if not _is_possible(context):
+        if not _is_possible(context) or _would_lead_to_nobody(context):
             return []
         writes: list[RoutingWrite] = [Keep(TRAFFIC_SPLIT, _body(context, split.percent))]
         found = context.of(TRAFFIC_SPLIT).get(_name(context))
         extra = {key: None for key in (found or {}).get("spec") or {} if key not in _OUR_FIELDS}
         if extra:  # a server-side apply would leave what somebody else wrote
             writes.append(Change(_ref(context, _name(context)), {"spec": extra}))
-        return [*writes, *_removals(context, _orphans(context))]
+        may_go = _present(context) is not None or _root(context) == context.spec.stable_service
+        return [*writes, *(_removals(context, _orphans(context)) if may_go else ())]
 
     def clear(self, context: RoutingContext) -> list[RoutingWrite]:
         """Return the writes after which everything goes to stable, without a TrafficSplit if that will do."""
@@ -92,7 +94,7 @@ class SMIRouter(Router):
                 *orphans,
             ]
         if not _is_possible(context):
-            return orphans
+            return [rest for each in _orphans(context).values() for rest in _settled(context, each)]
         found = _present(context)
         if found is None or not _is_as_written(found, context, 0):
             return self.render(context, Split())
@@ -158,6 +160,18 @@ def _is_possible(context: RoutingContext) -> bool:
     """Return whether a TrafficSplit of that name can be ours."""
     found = context.of(TRAFFIC_SPLIT).get(_name(context))
     return TRAFFIC_SPLIT in context.served and (found is None or is_ours(found, context.rollout))
+
+
+def _would_lead_to_nobody(context: RoutingContext) -> bool:
+    """
+    Return whether there is no stable Service, and nothing leads there yet.
+
+    A root Service of its own has pods that answer meanwhile.
+    """
+    stable, found = context.spec.stable_service, _present(context)
+    if _root(context) == stable or SERVICE not in context.objects or stable in context.of(SERVICE):
+        return False
+    return found is None or all(name != stable for name, _ in _backends(found))
 
 
 def _needed_when_settled(context: RoutingContext) -> bool:

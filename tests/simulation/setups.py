@@ -91,6 +91,10 @@ SETUPS: dict[str, Setup] = {
     ),
     "gateway": Setup(canary(GATEWAY), ((SERVICE, service()), *_HTTP_ROUTE)),
     "mesh": Setup(canary({"smi": {}}), ((SERVICE, service()), *_SMI)),
+    "mesh with a root": Setup(
+        canary({"smi": {"rootService": "checkout-root"}}),
+        ((SERVICE, service()), (SERVICE, _service("checkout-root")), *_SMI),
+    ),
     "blue-green": Setup(
         {
             "blueGreen": {

@@ -14,7 +14,7 @@ from tests.simulation.starting_points import deployed, healthy, twin
 from tests.simulation.story import Story, told
 
 DOWN = Behaviour(problem="CrashLoopBackOff")
-BY_ROUTER = ("router", "several routers", "gateway", "mesh", "dynamic")
+BY_ROUTER = ("router", "several routers", "gateway", "mesh", "mesh with a root", "dynamic")
 
 
 def unless_known(name: str) -> None:

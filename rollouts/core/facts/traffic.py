@@ -24,6 +24,8 @@ from rollouts.model.evidence import Evidence
 from rollouts.model.route import Route, Split
 from rollouts.model.status import RolloutStatus
 
+WHOLE = 100
+
 
 def stable_is_down(world: World, status: RolloutStatus) -> bool:
     """Return whether stable answers nobody: pods of it are wanted, and none is ready."""
@@ -153,14 +155,15 @@ def routes_are_missing(route: Route) -> bool:
     return not told and not route.intact and _sends_no_share(route)
 
 
-def drift_correction_waits(world: World, status: RolloutStatus) -> bool:
+def drift_correction_waits(world: World, status: RolloutStatus, percent: int = 0) -> bool:
     """
-    Return whether routes that are missing stay so, as long as they would give the canary nothing.
+    Return whether routes that are missing stay so, where they would give the canary so much.
 
-    Stable has no ready pod, so that all they would do is send requests to nobody. Without a route its root
-    Service leads to its own endpoints, which may be pods that answer.
+    Stable has no ready pod, so that what they give it is sent to nobody. Without a TrafficSplit its root
+    Service leads to its own endpoints, which may be pods that answer, and are better than a part of them.
     """
-    missing = routes_are_missing(carrier_of(world.spec).live_route(world))
+    route = carrier_of(world.spec).live_route(world)
+    missing = routes_are_missing(route) if percent == 0 else route.by_pods and percent < WHOLE
     return missing and stable_is_down(world, status) and not is_forced(world, status)
 
 

@@ -130,7 +130,7 @@ def _correct_drift(world: World, update: StatusUpdate, now: Route) -> StatusUpda
         return update
     if stand_in(world, status) is not None or reaches_another(world, status):
         return update  # what stable can't bear stays where it is, or goes back now: that is our own
-    if weights.applied == 0 and drift_correction_waits(world, status):
+    if drift_correction_waits(world, status, weights.applied):
         return update
     if carrier_of(world.spec).is_switched:
         return _switched_by_another(world, update, now)

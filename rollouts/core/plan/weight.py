@@ -98,7 +98,7 @@ def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
     drift_pause = drift_pause_ends(status, world.now) is not None and percent >= route.highest
     if drift_pause or (percent == 0 and not opens and not route.exists):
         return
-    if percent == 0 and not opens and drift_correction_waits(world, status):
+    if not (percent == 0 and opens) and drift_correction_waits(world, status, percent):
         return
     if (percent > 0 or opens) and may_have_retreated(world, status):
         return

@@ -19,7 +19,9 @@ from tests.unit.traffic import upstream
 
 NOTHING = Split()
 ROOT = {"rootService": "checkout-root"}
-SERVICES: dict[str, JSON] = {"checkout-root": {"metadata": {"name": "checkout-root"}}}
+SERVICES: dict[str, JSON] = {
+    name: {"metadata": {"name": name}} for name in ("checkout", "checkout-root")
+}
 Splits = dict[str, JSON]
 
 
@@ -208,6 +210,30 @@ def test_one_of_ours_by_a_name_that_the_spec_had_before_goes() -> None:
     removal = Remove(Ref(TRAFFIC_SPLIT, "shop", "checkout"), "uid-2")
     assert SMIRouter().render(context(found, obj), Split(5))[1:] == [removal]
     assert SMIRouter().clear(context(found, obj)) == [removal]
+
+
+@pytest.mark.parametrize("percent", [0, 5])
+def test_one_of_another_name_stays_until_the_new_one_is_there_where_the_root_has_pods(
+    percent: int,
+) -> None:
+    """The new one may be refused, and without any the root's requests would go to any revision."""
+    old, obj = live(percent, rollout(**ROOT)), rollout(trafficSplitName="split", **ROOT)
+    split = Split(percent)
+    (keep,) = SMIRouter().render(context(old, obj), split)
+    assert isinstance(keep, Keep)
+    assert SMIRouter().clear(context(old, obj)) == SMIRouter().render(context(old, obj), Split())
+    both = old | live(percent, obj)
+    assert Remove(Ref(TRAFFIC_SPLIT, "shop", "checkout"), "uid-2") in SMIRouter().render(
+        context(both, obj), split
+    )
+
+
+def test_no_split_is_turned_to_a_stable_service_that_is_not_there() -> None:
+    obj = rollout(**ROOT)
+    obj["spec"]["strategy"]["canary"]["stableService"] = "gone"
+    for splits in ({}, live(0, rollout(**ROOT))):
+        assert SMIRouter().render(context(splits, obj), Split()) == []
+        assert SMIRouter().clear(context(splits, obj)) == []
 
 
 def test_one_that_is_not_ours_is_never_written() -> None:

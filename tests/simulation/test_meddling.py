@@ -1,0 +1,109 @@
+"""Somebody takes away, or turns, what a release is carried by: nobody's requests go to nobody, and it is put back."""
+
+import pytest
+
+from rollouts.errors import RolloutsError, Unavailable
+from rollouts.model.kinds import Ref
+from rollouts.model.routers.gateway import HTTP_ROUTE
+from rollouts.model.routers.smi import TRAFFIC_SPLIT
+from rollouts.ports import Write
+from tests.simulation.cluster import written
+from tests.simulation.dataplane import LOST, NAMESPACE
+from tests.simulation.kubelets import Behaviour
+from tests.simulation.settled_invariants import not_cleaned_up
+from tests.simulation.starting_points import deployed
+from tests.simulation.story import Story, told
+
+DOWN = Behaviour(problem="CrashLoopBackOff")
+ROUTED = ("router", "several routers", "gateway", "mesh", "mesh with a root", "dynamic")
+ROUTE = Ref(HTTP_ROUTE, NAMESPACE, "checkout")
+SPLIT = Ref(TRAFFIC_SPLIT, NAMESPACE, "checkout")
+ROOT = "Service checkout-root"
+
+
+def test_a_split_that_somebody_deletes_while_stable_is_down_comes_back_with_stable() -> None:
+    """Without it the root Service leads to the pods that answer; with it most requests would go to nobody."""
+    story = deployed("mesh with a root", 2, progressDeadlineSeconds=600)
+    new = story.release("shop:2")
+    story.run_until(lambda it: it.status.weights.applied == 25)
+    story.turn(story.hash_of("shop:1"), DOWN)
+    story.pass_time(1)
+    story.present.drop(SPLIT)
+    with told("deleted", story):
+        for _ in range(30):
+            story.pass_time(1)
+            assert story.shares()[ROOT] == {new: 1.0}
+        story.turn(story.hash_of("shop:1"), Behaviour())
+        for pod in story.kubelets.pods(story.hash_of("shop:1")):
+            story.kubelets.blink(pod, 0.0)
+        story.run_until(lambda it: it.present.get(SPLIT) is not None)
+        assert story.settle().phase == "Healthy"
+
+
+def test_a_split_of_another_name_is_there_before_the_old_one_goes() -> None:
+    """It is refused for a while: between the two the root Service would lead to pods of any revision."""
+    story = deployed("mesh with a root", 3)
+    new = Ref(TRAFFIC_SPLIT, NAMESPACE, "renamed")
+
+    def refuses(write: Write) -> RolloutsError | None:
+        return Unavailable("a webhook is down") if written(write) == new else None
+
+    story.caches.refusals.append(refuses)
+    split = {"rootService": "checkout-root", "trafficSplitName": "renamed"}
+    story.edit({"spec": {"strategy": {"canary": {"trafficRouting": {"smi": split}}}}})
+    story.pass_time(20)
+    assert story.present.get(SPLIT) is not None
+    story.caches.refusals.clear()
+    story.settle()
+    assert story.present.get(SPLIT) is None
+    assert story.present.get(new) is not None
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("setup", ROUTED)
+def test_a_stable_service_that_somebody_points_at_a_bad_canary_comes_back_before_that_goes(
+    setup: str, when: str
+) -> None:
+    story = deployed(setup, 4, progressDeadlineSeconds=60)
+    old, lost = story.stable, story.users.lost
+    new = story.release("shop:2")
+    story.run_until(lambda it: it.percent(new) >= 25)
+    with told(f"{setup} {when}", story):
+        if when == "before":
+            story.select("checkout", new)
+        story.turn(new, Behaviour(error_rate=0.3))
+        story.run_until(lambda it: it.status.abort is not None)
+        if when == "after":
+            story.select("checkout", new)
+        story.run_until(lambda it: it.stable == old, 30)
+        assert story.settle().phase == "Degraded"
+        assert story.percent(new) == 0
+        assert story.users.lost == lost
+        assert not_cleaned_up(story) == []
+
+
+@pytest.mark.parametrize("ends", ["promoted", "rolled back"])
+@pytest.mark.parametrize("setup", ["gateway", "several routers"])
+def test_a_backend_of_weight_0_that_somebody_takes_out_is_not_missed(setup: str, ends: str) -> None:
+    steps = [{"setWeight": 100}, {"pause": {"duration": "20s"}}]
+    story = deployed(setup, 5, strategy={"steps": steps})
+    as_it_was, lost = rules(story), story.users.lost
+    new = story.release("shop:2")
+    story.run_until(lambda it: it.status.current_step_index == 1)
+    (rule,) = rules(story)
+    kept = [each for each in rule["backendRefs"] if each["weight"]]
+    story.present.edit(ROUTE, {"spec": {"rules": [{**rule, "backendRefs": kept}]}})
+    with told(f"{setup} {ends}", story):
+        if ends == "rolled back":
+            story.turn(new, Behaviour(error_rate=0.3))
+        status = story.settle()
+        assert status.phase == ("Healthy" if ends == "promoted" else "Degraded")
+        assert rules(story) == as_it_was
+        assert all(LOST not in shares for shares in story.shares().values())
+        assert story.users.lost == lost
+
+
+def rules(story: Story) -> list[dict[str, list[dict[str, object]]]]:
+    found = story.present.get(ROUTE)
+    assert found is not None
+    return list(found["spec"]["rules"])
