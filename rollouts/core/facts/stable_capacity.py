@@ -8,6 +8,7 @@ person's `abort` takes it back whatever that costs.
 
 from datetime import datetime, timedelta
 
+from rollouts.core.facts.holds import is_held
 from rollouts.core.facts.traffic import (
     is_forced,
     least_weight,
@@ -23,6 +24,7 @@ from rollouts.core.world import (
     World,
     canary_replicas,
     carrier_of,
+    enough_pods,
     next_sizes,
     pod_shares,
     pods_needed,
@@ -149,6 +151,20 @@ def may_take_over(world: World, status: RolloutStatus) -> bool:
     if world.observed.route.blockers or service_is_outdated(world, status, service):
         return False
     return status.weights.desired > 0 and canary.available >= _carried_pods(world, status)
+
+
+def canary_service_is_due(world: World, status: RolloutStatus, canary: ReplicaSet) -> bool:
+    """
+    Return whether the canary Service is to lead to the current revision now.
+
+    That has the pods for it, and nothing holds the release. What is on its way to a superseded canary
+    must not reach this one, unless it is the only one to answer it.
+    """
+    wanted = enough_pods(world.spec, max(1, pods_needed(world.spec, status)), canary)
+    if canary.available < wanted or is_held(world, status):
+        return False
+    empty = world.canary_service is None or world.observed.route.highest == 0
+    return empty or carrier_of(world.spec).has_preview or may_take_over(world, status)
 
 
 def waits_to_take_over(world: World, status: RolloutStatus) -> bool:

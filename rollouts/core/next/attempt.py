@@ -15,7 +15,6 @@ from rollouts.core.next.revision_history import (
 )
 from rollouts.core.world import (
     KeptWarm,
-    ReplicaSet,
     StatusUpdate,
     UnderWay,
     World,
@@ -161,7 +160,6 @@ def begin(
     `skipping` all steps, it goes to all the traffic as soon as it has its full size.
     """
     status = update.status
-    stable = world.replica_set(status.stable_revision)
     traffic = current_route(world, status)
     drained = _drained(world, status)
     update = update.evolve(
@@ -173,7 +171,7 @@ def begin(
         drain_until=drained,
         exposed_at=max(world.now, drained),
         unsettled_since=None,
-        stable_floor=_floor(world, status, stable),
+        stable_floor=_floor(world, status),
         retiring=[entry for entry in status.retiring if entry.hash != target.hash],
         phase="Progressing",
     )
@@ -217,8 +215,9 @@ def _unpinned(world: World, update: StatusUpdate) -> StatusUpdate:
     return update.evolve(pinned=None)
 
 
-def _floor(world: World, status: RolloutStatus, stable: ReplicaSet | None) -> int:
+def _floor(world: World, status: RolloutStatus) -> int:
     """Return what stable keeps at least: what it has now, or had while the last rollout was under way."""
+    stable = world.replica_set(status.stable_revision)
     return max(world.spec.replicas, stable.wanted, status.stable_floor) if stable is not None else 0
 
 
@@ -274,7 +273,7 @@ def _first_sight(world: World, update: StatusUpdate) -> StatusUpdate:
     serving = carrier_of(world.spec).stable_at_first_sight(world)
     if serving is None or serving.existing == 0:
         return begin(world, update, numbered(world, update.status, world.observed.template_hash))
-    stable = _revision_of(serving)
+    stable = serving.as_revision
     update = update.evolve(stable_revision=stable, weights=Weights(desired=100, applied=100))
     for other in world.observed.replica_sets.values():
         if other.existing > 0 and other.hash != stable.hash:
@@ -329,10 +328,4 @@ def numbered(world: World, status: RolloutStatus, hash_: str) -> Revision:
         number=next_revision_number(known),
         hash=hash_,
         images=list(world.observed.images if hash_ == world.observed.template_hash else there),
-    )
-
-
-def _revision_of(replica_set: ReplicaSet) -> Revision:
-    return Revision(
-        number=replica_set.revision, hash=replica_set.hash, images=list(replica_set.images)
     )

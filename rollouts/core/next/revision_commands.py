@@ -103,7 +103,7 @@ def _once_stable(world: World, status: RolloutStatus) -> list[Revision]:
     """Return the revisions that were stable before and still exist, by their present numbers."""
     stable, past = status.stable_revision, {each.hash for each in status.past_revisions}
     found = [
-        Revision(number=each.revision, hash=each.hash, images=list(each.images))
+        each.as_revision
         for each in world.observed.replica_sets.values()
         if each.hash in past and (stable is None or stable.hash != each.hash)
     ]

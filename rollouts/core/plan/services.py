@@ -9,12 +9,11 @@ What the user's has of us is remembered in status, and given back once it is nam
 from collections.abc import Iterable, Iterator
 
 from rollouts.core.facts import (
-    is_held,
+    canary_service_is_due,
     is_to_be_active,
     may_bind,
     may_narrow,
     may_switch_back,
-    may_take_over,
     served_by_others,
     service_is_outdated,
     stable_is_alone,
@@ -27,15 +26,7 @@ from rollouts.core.plan.actions import (
     SelectRevision,
     SyncService,
 )
-from rollouts.core.world import (
-    Service,
-    World,
-    carrier_of,
-    drift_pause_ends,
-    enough_pods,
-    pods_needed,
-    under_way,
-)
+from rollouts.core.world import Service, World, drift_pause_ends, under_way
 from rollouts.model.status import Revision, RolloutStatus
 
 
@@ -95,19 +86,11 @@ def _to_canary(world: World, status: RolloutStatus) -> Iterator[Action]:
         if service is not None:
             yield from _bind(world, service, status.current_revision)
         return
-    wanted = max(1, pods_needed(world.spec, status))
-    due = enough_pods(world.spec, wanted, canary) <= canary.available
-    if not due or is_held(world, status):
+    if not canary_service_is_due(world, status, canary):
         return
     if service is None:
         yield CreateService(world.spec.canary_service, canary.hash)
-    elif (
-        carrier_of(world.spec).has_preview
-        or world.observed.route.highest == 0
-        or may_take_over(world, status)
-    ):
-        # Traffic that is on its way to a superseded canary must not reach this one, unless
-        # it is the only one to answer it.
+    else:
         yield from _bind(world, service, status.current_revision)
 
 

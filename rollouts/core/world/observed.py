@@ -7,6 +7,7 @@ from datetime import datetime
 from rollouts.core.template import AppliedMetadata
 from rollouts.model.kinds import FrozenJSON, Ref
 from rollouts.model.route import Route
+from rollouts.model.status import Revision
 
 REVERT = "rollouts.dev/revert"
 """The finalizer of a Rollout with `revertOnDeletion`: ours, for as long as the spec says so."""
@@ -97,6 +98,11 @@ class ReplicaSet:
     """Its next pods will have the label by which `/scale` selects."""
     refusal: str = ""
     """Why its next pod can't be made, such as a quota, in the API server's words; or empty."""
+
+    @property
+    def as_revision(self) -> Revision:
+        """The revision whose pods these are, by its present number."""
+        return Revision(number=self.revision, hash=self.hash, images=list(self.images))
 
     @property
     def crash_looping(self) -> tuple[Pod, ...]:
