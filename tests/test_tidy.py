@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.core_imports import above_the_most, arrows_by_room
+
 ROOT = Path(__file__).parents[1]
 Finding = tuple[str, str]
 """Where, as an exception names it; and what is wrong, with the way out."""
@@ -27,8 +29,6 @@ LINES_OF_A_FUNCTION = 70
 LINES_OF_A_MODULE = 400
 PARAMETERS = 6
 METHODS_OF_A_PROTOCOL = 4
-IMPORTS_WITHIN_THE_CORE = 3
-CORE = "rollouts.core"
 SHAPELESS = ("utils", "util", "helpers", "helper", "manager", "common", "misc")
 ROUTER = re.compile(
     r"(?<![a-z])(nginx|smi|traefik|linkerd|istio|gateway|ingress|http_?route|grpc_?route|traffic_?split)"
@@ -238,27 +238,12 @@ def many_imports_within_the_core() -> Iterator[Finding]:
     """
     Yield each module of the core that imports more than three others of it.
 
-    A room with a face is one import from outside (docs/adr/0029-the-rooms-of-the-core.md). The
-    faces are left out, which only gather their own room, and so is `decide`, which calls all.
+    A room with a face is one import from outside (docs/adr/0029-the-rooms-of-the-core.md).
     """
-    for name in modules("rollouts/core/"):
-        if name.endswith(("/__init__.py", "/decide.py")):
-            continue
-        found = {each for node in ast.walk(tree(name)) for each in of_core(node)}
-        if len(found) > IMPORTS_WITHIN_THE_CORE:
-            listed = ", ".join(sorted(found))
-            yield name, f"imports {listed}; what is asked together belongs into one module"
-
-
-def of_core(node: ast.AST) -> Iterator[str]:
-    """Yield the modules of the core that a statement imports."""
-    if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith(CORE):
-        return
-    for each in node.names:
-        inner = f"{node.module}.{each.name}"
-        path = inner.replace(".", "/")
-        is_module = f"{path}.py" in files() or f"{path}/__init__.py" in files()
-        yield inner if is_module else str(node.module)
+    trees = {name: tree(name) for name in modules("rollouts/core/")}
+    for name, found in above_the_most(arrows_by_room(trees)).items():
+        listed = ", ".join(sorted(found))
+        yield name, f"imports {listed}; what is asked together belongs into one module"
 
 
 def assertions_in_the_core() -> Iterator[Finding]:
