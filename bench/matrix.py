@@ -28,7 +28,14 @@ from dataclasses import asdict, dataclass, field
 from bench.app import App, sandbox
 from bench.matrix_cells import Cell, problems_in, table
 from bench.progress import say
-from bench.scenarios import KILLED, SCENARIOS, Sample, Scenario
+from bench.scenarios import (
+    KILLED,
+    SCENARIOS,
+    SETTLES_SECONDS,
+    TRAEFIK_SETTLES_SECONDS,
+    Sample,
+    Scenario,
+)
 from bench.setups import NOT_ON_TRAEFIK, PODS, SETUPS, Place, Setup, judged_by_its_own_counters
 from bench.traffic import Traffic
 from rollouts.sandbox.apiserver.audit import AuditEntry
@@ -130,7 +137,8 @@ async def run(arguments: argparse.Namespace) -> tuple[list[Cell], Counter[str]]:
     ]
     quiet = [pair for pair in pairs if pair[1] != KILLED]
     async with sandbox(kind=kind) as running:
-        sample = Sample(arguments.answers, arguments.answers // 4)
+        settles = SETTLES_SECONDS if kind is Sandbox else TRAEFIK_SETTLES_SECONDS
+        sample = Sample(arguments.answers, arguments.answers // 4, settles)
         matrix = Matrix(running, arguments.rate, sample)
         await matrix.fill(quiet, arguments.at_once)
         async with crashing(running, drawn(arguments.seed)) as fatal:

@@ -17,6 +17,8 @@ WORSE = "10%"
 FOUND_OUT_SECONDS = 300.0
 SETTLES_SECONDS = 0.5
 """Answers of the split before may still be on their way for so long."""
+TRAEFIK_SETTLES_SECONDS = 2.0 + SETTLES_SECONDS
+"""It takes up a change at most every 2 s (`providersThrottleDuration`), and of an Ingress nobody confirms that it has."""
 LOOKS_SECONDS = 0.25
 
 Snapshot = Mapping[str, Counter[str]]
@@ -28,6 +30,8 @@ class Sample:
 
     answers: int
     at_the_end: int
+    settles_seconds: float = SETTLES_SECONDS
+    """How long after a change of the split it is measured."""
 
 
 class Scenario:
@@ -107,7 +111,7 @@ class Scenario:
 
         Traffic goes back a moment before status says so: what is seen then is not counted.
         """
-        await asyncio.sleep(SETTLES_SECONDS)
+        await asyncio.sleep(self._sample.settles_seconds)
         before = self._now()
         seen = deque([before], maxlen=3)
         while min((seen[-1][name] - before[name]).total() for name in percent) < answers:
