@@ -36,12 +36,13 @@ from rollouts.core.plan.actions import (
     SetWeight,
     SyncService,
 )
-from rollouts.errors import Conflict, NotFound, Outdated, RolloutsError
+from rollouts.errors import Conflict, Forbidden, NotFound, Outdated, RolloutsError
 from rollouts.model.kinds import (
     COMMAND_ANNOTATION,
     REPLICA_SET,
     REVISION_LABEL,
     ROLLOUT,
+    SERVICE,
     FrozenJSON,
     Kind,
     Ref,
@@ -116,7 +117,7 @@ class Applier:
                     continue  # it had no need of it any more
                 if _cuts_off(action) and await self._taken_away(write):
                     continue
-                error = error or caught
+                error = error or _with_way_out(action, caught)
         return error
 
     def _lowers(self, action: Action) -> bool:
@@ -258,6 +259,22 @@ def _in_time(action: Action, write: Write) -> Write:
     if _cuts_off(action) and isinstance(write, Apply) and write.kind in _GONE_IS_STABLE:
         return replace(write, within_seconds=RETREAT_SECONDS)
     return write
+
+
+def _with_way_out(action: Action, error: RolloutsError) -> RolloutsError:
+    """
+    Return an error with what to do about it, where the API server does not say.
+
+    Where OwnerReferencesPermissionEnforcement is on, whoever changes an object's owners has to be allowed to
+    delete it, and we may delete no Service.
+    """
+    match action, error:
+        case Adopt(Ref(kind=kind, name=name)), Forbidden() if kind == SERVICE:
+            return Forbidden(
+                f"Service {name} stays without an owner, and would stay when this Rollout is deleted; "
+                f"delete it while no release is under way, and the next release makes it anew: {error}"
+            )
+    return error
 
 
 def _cuts_off(action: Action) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from rollouts.controller.observation_input import ObservationInput
 from rollouts.controller.observe import observe
-from rollouts.errors import FieldError, InvalidSpec
+from rollouts.errors import FieldError, Forbidden, InvalidSpec
 from rollouts.model.kinds import (
     CRD,
     JSON,
@@ -26,7 +26,7 @@ from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.model.status import RolloutStatus
 from rollouts.model.validation import parse_rollout
-from rollouts.ports import Apply, Write
+from rollouts.ports import Apply, Patch, Write
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.crds import VERSIONS, definition
@@ -53,6 +53,14 @@ def second_controller(cluster: FakeCluster, write: Write) -> Exception | None:
     uids = {each["uid"] for each in owners if each.get("controller")}
     text = "Only one reference can have Controller set to true"
     return InvalidSpec((FieldError("metadata.ownerReferences", text),)) if len(uids) > 1 else None
+
+
+def only_for_who_may_delete(write: Write) -> Exception | None:
+    """Refuse other owners for a Service, as OwnerReferencesPermissionEnforcement does."""
+    if not isinstance(write, Patch) or write.ref.kind != SERVICE:
+        return None
+    owners = write.body.get("metadata", {}).get("ownerReferences")
+    return Forbidden("cannot set an ownerRef on a resource you can't delete") if owners else None
 
 
 @pytest.fixture
@@ -123,6 +131,20 @@ async def test_a_release_that_went_bad_meanwhile_is_rolled_back(
     await loop.run(30)
     assert loop.status["abort"]["by"] == "rollouts"
     assert canary_weight(loop.cluster) is None
+
+
+async def test_a_service_that_may_not_be_adopted_holds_up_nothing_and_is_told(
+    loop: ControlLoop,
+) -> None:
+    loop.cluster.refuses = only_for_who_may_delete
+    gone_and_again(loop, orphaned=True, status=True)
+    with pytest.raises(Forbidden):
+        await loop.round()
+    uid = loop.rollout["metadata"]["uid"]
+    assert sorted(owners(loop)) == [[], [uid], [uid], [uid]]
+    assert canary_weight(loop.cluster) == 25
+    assert "Service checkout-canary stays without an owner" in loop.status["message"]
+    assert "delete it while no release is under way" in loop.status["message"]
 
 
 async def test_a_rollout_that_is_made_again_when_settled_owns_what_there_is(
