@@ -288,8 +288,10 @@ def _first_sight(world: World, update: StatusUpdate) -> StatusUpdate:
     return begin(world, update, numbered(world, update.status, world.observed.template_hash))
 
 
-def back_to_stable(world: World, update: StatusUpdate, stable: Revision) -> StatusUpdate:
-    """Take the stable template as the wish to stop: the rollback path, without steps."""
+def back_to_stable(
+    world: World, update: StatusUpdate, stable: Revision, why: str = ""
+) -> StatusUpdate:
+    """Go to the stable template without steps; `why`, where that is not because the template is it again."""
     status = update.status
     left = status.current_revision
     update = update.evolve(
@@ -303,7 +305,7 @@ def back_to_stable(world: World, update: StatusUpdate, stable: Revision) -> Stat
     update = update.event(
         world,
         "BackToStable",
-        f"the template is that of {describe(stable)} again, so no steps are needed",
+        why or f"the template is that of {describe(stable)} again, so no steps are needed",
     )
     return let_go(world, update, left.hash).as_retreat() if left is not None else update
 

@@ -129,23 +129,26 @@ def _none_before(status: RolloutStatus) -> str:
     return "every earlier stable revision was rolled back from; name one with --to if it is to run all the same"
 
 
-def retry(world: World, update: StatusUpdate, _command: Command) -> tuple[StatusUpdate, bool, str]:
+def retry(world: World, update: StatusUpdate, command: Command) -> tuple[StatusUpdate, bool, str]:
     current = update.status.current_revision
     if world.edit is not None and world.edit.reason == "InvalidSpec":
         return update, False, world.edit.invalid_spec
     if update.status.pinned is not None:
-        return _by_template(world, update.evolve(pinned=None))
+        return _by_template(world, update.evolve(pinned=None), command)
     if update.status.abort is None or current is None:
         return update, False, "the rollout was not rolled back, so there is nothing to retry"
     return begin(world, update, current), True, f"{describe(current)} begins again at step 1"
 
 
-def _by_template(world: World, update: StatusUpdate) -> tuple[StatusUpdate, bool, str]:
+def _by_template(
+    world: World, update: StatusUpdate, command: Command
+) -> tuple[StatusUpdate, bool, str]:
     """Answer the wish for the template's revision, in place of the one that was gone back to, or is being."""
     stable, wanted = update.status.stable_revision, world.observed.template_hash
     if stable is not None and stable.hash == wanted:
         answer = f"the rollout goes back to {describe(stable)}, which is the template's, and stable"
-        return back_to_stable(world, update, stable), True, answer
+        told = f"{command.verb}{by_whom(command)}: {answer}"
+        return back_to_stable(world, update, stable, told), True, answer
     moved = _instead(world, update, numbered(world, update.status, wanted))
     return moved, True, "the rollout begins again, with the revision of the template"
 

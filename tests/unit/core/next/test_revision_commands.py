@@ -144,6 +144,11 @@ def test_a_retry_in_the_middle_of_a_rollback_goes_back_to_a_template_that_is_sta
     assert story.status.last_command.message == (
         "the rollout goes back to revision 2 (shop:2), which is the template's, and stable"
     )
+    told = story.status.history[-1]
+    assert (told.reason, told.message) == (
+        "BackToStable",
+        f"retry: {story.status.last_command.message}",
+    )
     assert story.status.current_step_index is None
     assert [each.hash for each in story.status.retiring] == [first]
     assert story.settle().phase == "Healthy"
