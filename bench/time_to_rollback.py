@@ -2,11 +2,13 @@
 How fast is a bad release stopped? Real nginx, real Prometheus, real processes.
 
     python -m bench.time_to_rollback [--trials 30] [--rate 50] [--weight 25] [--error-rate 8%]
-        [--output json]
+        [--scrape 1] [--source ingress] [--output json]
 
 Each trial releases a version that fails some of its requests, under steady traffic, and
 measures from its first failed response to the moment when the canary's weight is 0, and to
-its last response. Prints the distribution, or one JSON document.
+its last response. Prints the distribution, or one JSON document. With `--source app` the pods' own
+counters are judged, which the controller reads between two scrapes as well:
+`--scrape 30 --source app --weight 10 --error-rate 15%` is a release whose scrapes are far apart.
 """
 
 import argparse
@@ -39,7 +41,7 @@ class Trial:
     reason: str
 
 
-def bodies(weight: int) -> list[Body]:
+def bodies(weight: int, source: str) -> list[Body]:
     """Return the app: a Service, an Ingress and a Rollout with the default criteria."""
     canary = {
         "stableService": NAME,
@@ -50,7 +52,11 @@ def bodies(weight: int) -> list[Body]:
     return [
         service(NAMESPACE),
         ingress(NAMESPACE, HOST),
-        rollout(NAMESPACE, {"canary": canary}, successCriteria=[ERRORS, P99]),
+        rollout(
+            NAMESPACE,
+            {"canary": canary},
+            successCriteria=[each | {"source": source} for each in (ERRORS, P99)],
+        ),
     ]
 
 
@@ -58,7 +64,9 @@ async def trial(sandbox: Sandbox, load: Load, version: str, error_rate: str) -> 
     """Release one bad version, and measure how it ends."""
     app = App(sandbox, NAMESPACE)
     app.releases(version, error_rate)
-    await app.until(lambda: app.canary_weight > 0, f"version {version} gets traffic")
+    # The counters of the one before have to be at rest, which takes some scrapes.
+    rest = 90 + 4 * sandbox.scrape_seconds
+    await app.until(lambda: app.canary_weight > 0, f"version {version} gets traffic", rest)
     await app.until(lambda: app.canary_weight == 0, f"version {version} loses its traffic", 300)
     stopped = datetime.now(UTC)
     await app.until(lambda: app.status.get("abort"), "it is remembered")
@@ -78,9 +86,9 @@ async def trial(sandbox: Sandbox, load: Load, version: str, error_rate: str) -> 
 
 async def run(arguments: argparse.Namespace) -> tuple[list[Trial], JSON]:
     """Return the trials, and the account of the load over all of them."""
-    async with sandbox() as running:
+    async with sandbox(arguments.scrape) as running:
         app = App(running, NAMESPACE)
-        app.create(bodies(arguments.weight))
+        app.create(bodies(arguments.weight, arguments.source))
         await app.until(lambda: app.status.get("phase") == "Healthy", "first deploy")
         load = Load(Target(running.ingress_url, host=HOST), arguments.rate)
         driving = asyncio.create_task(load.run())
@@ -119,6 +127,8 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=50.0)
     parser.add_argument("--weight", type=int, default=25)
     parser.add_argument("--error-rate", default="8%")
+    parser.add_argument("--scrape", type=float, default=1.0, help="seconds between two scrapes")
+    parser.add_argument("--source", choices=("ingress", "app"), default="ingress")
     parser.add_argument("--output", choices=("text", "json"), default="text")
     arguments = parser.parse_args()
     trials, load = asyncio.run(run(arguments))

@@ -14,9 +14,12 @@ from rollouts.controller.settings import ControllerSettings
 from rollouts.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rollouts.controller.loop import Controller
     from rollouts.kube.cluster import KubeCluster
     from rollouts.kube.lease import Lease
+    from rollouts.metrics.pages import HttpPages
     from rollouts.metrics.prometheus import PrometheusSource
     from rollouts.ports import MetricSources, Notifier
 
@@ -133,8 +136,43 @@ def _sources(settings: ControllerSettings) -> "tuple[MetricSources, Callable[[],
 
     if not settings.prometheus_url:
         return no_sources(), _nothing_to_close
-    source = prometheus(settings)
-    return MetricSources(counters=source, queries=source), source.close
+    source, pages = prometheus(settings), _pages(settings)
+    if pages is None:
+        return MetricSources(counters=source, queries=source), source.close
+    reading = pages
+
+    async def close() -> None:
+        await source.close()
+        await reading.close()
+
+    per_second = settings.readings_per_second
+    return MetricSources(source, source, reading, per_second), close
+
+
+def _pages(settings: ControllerSettings) -> "HttpPages | None":
+    """
+    Return what reads the pods' own metrics, if they are to be read.
+
+    Raises:
+        UsageError: a file that the settings name can't be read.
+    """
+    from rollouts.metrics.pages import HttpPages, PageAccess
+
+    if not settings.readings_per_second:
+        return None
+    _see_readable("--readings-token-file", settings.readings_token_file)
+    _see_readable("--readings-ca-file", settings.readings_ca_file)
+    if settings.readings_token_file and settings.readings_insecure_skip_verify:
+        raise UsageError(
+            "--readings-token-file and --readings-insecure-skip-verify: give one of them; whoever answers"
+            " would be sent the token"
+        )
+    access = PageAccess(
+        settings.readings_token_file,
+        settings.readings_ca_file,
+        settings.readings_insecure_skip_verify,
+    )
+    return HttpPages(access)
 
 
 def prometheus(settings: ControllerSettings) -> "PrometheusSource":
@@ -188,15 +226,24 @@ def _agree(settings: ControllerSettings) -> None:
         ("cert", settings.prometheus_cert_file),
         ("key", settings.prometheus_key_file),
     ):
-        if path is None:
-            continue
-        try:
+        _see_readable(f"--prometheus-{option}-file", path)
+
+
+def _see_readable(option: str, path: "Path | None") -> None:
+    """
+    See that a file can be read, if there is one.
+
+    Raises:
+        UsageError: it can't.
+    """
+    try:
+        if path is not None:
             path.read_bytes()
-        except OSError as error:
-            raise UsageError(
-                f"--prometheus-{option}-file: {path} can't be read ({error.strerror or error}); name a file that"
-                " is there, and that the controller may read"
-            ) from error
+    except OSError as error:
+        raise UsageError(
+            f"{option}: {path} can't be read ({error.strerror or error}); name a file that is there,"
+            " and that the controller may read"
+        ) from error
 
 
 def _notifier(settings: ControllerSettings) -> "Notifier":

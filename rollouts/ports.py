@@ -290,6 +290,8 @@ class MetricSources:
     queries: QuerySource
     pages: PageSource | None = None
     """None: no page is read."""
+    readings_per_second: float = 0.0
+    """How many pages may be read in a second, by all releases together."""
 
 
 @dataclass(frozen=True, slots=True)

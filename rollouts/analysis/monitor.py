@@ -129,7 +129,6 @@ class Monitor:
         *,
         interval_seconds: float,
         replica_labels: Sequence[str] = REPLICA_LABELS,
-        readings_per_second: float = 0.0,
     ) -> None:
         self._sources = LimitedSources(sources)
         self._clock = clock
@@ -138,7 +137,8 @@ class Monitor:
         self._interval_seconds = interval_seconds
         self._replica_labels = replica_labels
         self._pages = sources.pages
-        self._pace = ReadingPace(clock, readings_per_second) if readings_per_second > 0 else None
+        per_second = sources.readings_per_second
+        self._pace = ReadingPace(clock, per_second) if per_second > 0 else None
         self._watches: dict[Key, _Watch] = {}
         self._moments = Moments(clock)
 

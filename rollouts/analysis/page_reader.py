@@ -25,6 +25,7 @@ from rollouts.errors import Unavailable
 from rollouts.model.counter_metric import Metric
 from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import Sooner
+from rollouts.model.sources import is_counted_by_router
 from rollouts.model.status import Readings
 from rollouts.ports import Clock, MetricsPage, PageSource, Series, Wanted
 
@@ -76,10 +77,9 @@ class PageReader:
     async def read(self) -> None:
         """Read each page once that is due, in turn with everybody else's; what fails is kept for `readings`."""
         pages, now = self.exposed.pages, self._clock.now()
-        known = {page.url for page in pages}
+        known, metrics = {page.url for page in pages}, set(self._metrics())
         self._failures = {url: each for url, each in self._failures.items() if url in known}
         self._read_at = {url: at for url, at in self._read_at.items() if url in known}
-        metrics = set(self._metrics())
         self._counters = {
             metric: self._counters.get(metric)
             or PageCounters(metric, self.exposed.exposed_at, self._restart_seconds)
@@ -95,10 +95,12 @@ class PageReader:
             yield requests_of(self.exposed, criterion)
 
     def _criteria(self) -> Iterator[Criterion]:
-        """Yield the criteria that may be judged by readings: an absolute limit, judged sequentially."""
+        """Yield the criteria that pods can tell against: an absolute limit of what they count, judged sequentially."""
         for each in self.exposed.spec.success_criteria:
             ratio = each.error_rate is not None and each.error_rate.max is None
-            if each.query is None and each.judged_by == "sequential" and not ratio:
+            if each.query is not None or each.judged_by != "sequential" or ratio:
+                continue
+            if not is_counted_by_router(self.exposed.spec, each):
                 yield each
 
     def _is_due(self, page: MetricsPage, now: datetime) -> bool:
@@ -151,6 +153,8 @@ class PageReader:
 
     def readings(self) -> Readings:
         """Return how it goes: as it is told in status, where it should not change at each reading."""
+        if not any(self._criteria()):
+            return Readings()
         read, every = len(self._read_at), max(EVERY_SECONDS, self._interval_seconds)
         coarse = 1 if every <= _EXACT_UP_TO_SECONDS else 5
         return Readings(

@@ -118,6 +118,41 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         (),
     ),
+    "readings_per_second": (
+        Annotated[
+            float,
+            typer.Option(
+                min=0,
+                max=1000,
+                help="How many pods' metrics are read in a second between two scrapes; 0: none. 200 is enough.",
+            ),
+        ],
+        0.0,
+    ),
+    "readings_token_file": (
+        Annotated[
+            Path | None,
+            typer.Option(
+                help="The file with a bearer token for pods' metrics, sent over TLS only."
+            ),
+        ],
+        None,
+    ),
+    "readings_ca_file": (
+        Annotated[
+            Path | None, typer.Option(help="The authority that has signed the pods' certificates.")
+        ],
+        None,
+    ),
+    "readings_insecure_skip_verify": (
+        Annotated[
+            bool,
+            typer.Option(
+                "--readings-insecure-skip-verify", help="Trust every certificate of a pod."
+            ),
+        ],
+        False,
+    ),
     "interval": (
         Annotated[
             str,

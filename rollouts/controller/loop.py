@@ -82,6 +82,7 @@ class Controller:
             self.metrics,
             settings.quiet_seconds,
             at_once,
+            reads_pages=sources.pages is not None,
         )
         self.metrics.watch(lambda: len(self._queue), self._phases)
 

@@ -27,6 +27,7 @@ from rollouts.controller import queue_priority, workload, workload_writes
 from rollouts.controller.apply import ENDS_ALL, Applier, RunWrites, in_turn
 from rollouts.controller.effective_spec import find_effective_spec, observe_effective
 from rollouts.controller.metrics import ControllerMetrics
+from rollouts.controller.metrics_pages import with_pages
 from rollouts.controller.notifications import Notifications
 from rollouts.controller.observations import Observations
 from rollouts.controller.parse_cache import ParseCache
@@ -111,6 +112,8 @@ class Reconciler:
     """How writes are made that don't wait for each other."""
     scrape_interval_seconds: dict[Key, float] = field(default_factory=dict)
     """How far apart the scrapes of each were measured to be, for as long as we run."""
+    reads_pages: bool = False
+    """Whether the pods' own metrics are read between two scrapes."""
     due_seconds: dict[Key, float] = field(default_factory=dict)
     """How soon each is to be looked at again, of those whose last reconcile was refused something."""
     parse_cache: ParseCache = field(default_factory=ParseCache)
@@ -170,7 +173,7 @@ class Reconciler:
     def _follow(self, exposed: ExposedCanary | None, key: Key) -> None:
         """Have the canary measured that status has, if it has one."""
         if exposed is not None:
-            self.monitor.follow(exposed)
+            self.monitor.follow(with_pages(self.cluster, exposed) if self.reads_pages else exposed)
         else:
             self.monitor.forget(key)
 

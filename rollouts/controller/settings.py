@@ -32,6 +32,13 @@ class ControllerSettings:
     prometheus_insecure_skip_verify: bool = False
     prometheus_replica_labels: tuple[str, ...] = REPLICA_LABELS
     """By which of these labels series differ that are one counter, scraped by several Prometheus."""
+    readings_per_second: float = 0.0
+    """How many pods' metrics are read in a second between two scrapes, of all canaries together; 0: none is."""
+    readings_token_file: Path | None = None
+    """Holds a bearer token for the pods' metrics, which is sent over TLS only."""
+    readings_ca_file: Path | None = None
+    """The certificate of the authority of pods with TLS. None: those that every program trusts."""
+    readings_insecure_skip_verify: bool = False
     interval_seconds: float = 15.0
     """How often success criteria are measured; the scrape interval is a good choice."""
     address: str = "0.0.0.0"

@@ -64,6 +64,7 @@ WATCHED: dict[Kind, Scope] = {
             "metadata.creationTimestamp",
             "metadata.deletionTimestamp",
             "status.phase",
+            "status.podIP",
             "status.conditions",
             "status.initContainerStatuses",
             "status.containerStatuses",

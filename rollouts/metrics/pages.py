@@ -53,8 +53,11 @@ class PageAccess:
 class HttpPages:
     """Reads pages; has to be closed."""
 
-    def __init__(self, access: PageAccess | None = None) -> None:
+    def __init__(
+        self, access: PageAccess | None = None, *, timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> None:
         self._access = access or PageAccess()
+        self._timeout_seconds = timeout_seconds
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -70,13 +73,14 @@ class HttpPages:
             Unavailable: no answer, or not all of it in time, or nonsense.
         """
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            async with asyncio.timeout(self._timeout_seconds):
                 found = await self._found(page.url, wanted)
         except TimeoutError:
-            raise Unavailable(f"{page.url} was not read within {TIMEOUT_SECONDS:g} s") from None
+            limit = f"{self._timeout_seconds:g} s"
+            raise Unavailable(f"no metrics at {page.url} within {limit}") from None
         except (Unavailable, aiohttp.ClientError, ValueError, OSError) as error:
             why = truncated(sendable(_reason(error)), _LONGEST_REASON)
-            raise type_of(error)(f"{page.url} can't be read: {why}") from error
+            raise type_of(error)(f"no metrics at {page.url}: {why}") from error
         moment = at.timestamp()
         return tuple(
             Series(_as_scraped(labels, page.labels), ((moment, value),)) for labels, value in found

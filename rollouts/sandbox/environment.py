@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 CONTROLLER_READY_WITHIN_SECONDS = 30.0
 
 
+_READINGS_PER_SECOND = 200.0
+
+
 @dataclass(frozen=True, slots=True)
 class ControllerArguments:
     """What the controller of a sandbox has to know; it answers /readyz on `address`:`port`."""
@@ -55,6 +58,7 @@ class ControllerArguments:
     address: str
     port: int
     scrape_seconds: float
+    readings_per_second: float = 0.0
 
 
 ControllerCommand = Callable[[ControllerArguments], Sequence[str]]
@@ -69,6 +73,7 @@ def controller_command(settings: ControllerArguments) -> list[str]:
         f"--address={settings.address}",
         f"--port={settings.port}",
         f"--interval={settings.scrape_seconds:g}s",
+        f"--readings-per-second={settings.readings_per_second:g}",
     ]
 
 
@@ -124,6 +129,8 @@ class Sandbox:
             address=here,
             port=free_port(here, 8081),
             scrape_seconds=scrape_seconds,
+            # A real API server has other addresses for pods than those at which they are.
+            readings_per_second=_READINGS_PER_SECOND if control_plane is None else 0.0,
         )
 
     # -- what it runs on ---------------------------------------------------------------------

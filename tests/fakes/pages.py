@@ -19,7 +19,7 @@ class FakePages:
     async def read(self, page: MetricsPage, wanted: Wanted, *, at: datetime) -> tuple[Series, ...]:
         self.read_at.append((page.url, at))
         if page.url in self.failing:
-            raise Unavailable(f"{page.url} can't be read: {self.failing[page.url]}")
+            raise Unavailable(f"no metrics at {page.url}: {self.failing[page.url]}")
         own = page.labels.items()
         return tuple(
             Series(dict(labels), ((at.timestamp(), value),))

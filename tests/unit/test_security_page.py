@@ -16,6 +16,7 @@ SECTIONS = [
     "Commands",
     "Routing objects",
     "Prometheus",
+    "Pods that are read",
     "Webhook receivers",
     "The service account",
     "The sandbox",

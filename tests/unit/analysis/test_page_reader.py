@@ -29,12 +29,11 @@ class ReadHarness(AppHarness):
         self.pages = FakePages(self.metrics)
         self.rounds = 0
         self.monitor = Monitor(
-            replace(self.metrics.sources, pages=self.pages),
+            replace(self.metrics.sources, pages=self.pages, readings_per_second=per_second),
             self.clock,
             ControllerMetrics(),
             self._measured,
             interval_seconds=30,
-            readings_per_second=per_second,
         )
 
     def _measured(self, _: object) -> None:
@@ -213,7 +212,7 @@ async def test_what_cannot_be_reached_is_said_and_tried_more_and_more_seldom() -
         pods=1,
         of_pods=2,
         interval_seconds=1.0,
-        message="http://10.0.0.2/metrics can't be read: HTTP 403; see that a NetworkPolicy lets the controller"
+        message="no metrics at http://10.0.0.2/metrics: HTTP 403; see that a NetworkPolicy lets the controller"
         " in, and that the port and the path are those of the metrics; until then Prometheus alone tells",
     )
     asked = [url for url, _ in bench.pages.read_at]

@@ -55,6 +55,8 @@ def test_each_option_reaches_its_setting(rollouts: Run, started: list[Controller
         *("--prometheus-token-file", "t", "--interval", "1m", "--address", "::1", "--port", "1"),
         *("--leader-elect", "--lease-namespace", "l", "--workers", "2", "--log-level", "debug"),
         *("--log-format", "text", "--notify-webhook", "http://w"),
+        *("--readings-per-second", "100", "--readings-token-file", "rt"),
+        *("--readings-ca-file", "rca", "--readings-insecure-skip-verify"),
     ]
     assert rollouts("controller", *arguments).code == 0
     (settings,) = started
@@ -72,6 +74,10 @@ def test_each_option_reaches_its_setting(rollouts: Run, started: list[Controller
         prometheus_key_file=Path("key"),
         prometheus_insecure_skip_verify=True,
         prometheus_replica_labels=("site", "rack"),
+        readings_per_second=100,
+        readings_token_file=Path("rt"),
+        readings_ca_file=Path("rca"),
+        readings_insecure_skip_verify=True,
         interval_seconds=60,
         address="::1",
         port=1,
