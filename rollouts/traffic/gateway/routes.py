@@ -74,12 +74,13 @@ def original_of(context: RoutingContext, kind: Kind, route: JSON) -> Original:
     return Original(kind, whole(context, route), arms_of(context), context.rollout, own_name)
 
 
-def whole(context: RoutingContext, route: JSON) -> JSON:
+def whole(context: RoutingContext, route: FrozenJSON) -> JSON:
     """Return a route of the user's with both arms of each rule that we split, whatever somebody took out."""
     noted = (route["metadata"].get("annotations") or {}).get(note_key(context.rollout))
     rules = rules_of(route)
     found = completed(rules, len(parsed(noted)), arms_of(context))
-    return route if found is rules else {**route, "spec": {**route["spec"], "rules": found}}
+    spec = {} if found is rules else {"spec": {**route["spec"], "rules": found}}
+    return {**route, **spec}
 
 
 def own_routes(context: RoutingContext) -> Iterator[tuple[Kind, JSON]]:
