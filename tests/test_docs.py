@@ -12,6 +12,7 @@ import pytest
 import typer.main
 import yaml
 
+from rollouts import analysis
 from rollouts.cli.main import app
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.core import decide
@@ -350,6 +351,12 @@ def test_every_module_on_the_map_exists() -> None:
     assert not {
         name for name in named if not any(f"/{each}".endswith(f"/{name}") for each in listed)
     }
+
+
+def test_the_analysis_says_of_each_of_its_modules_what_it_does() -> None:
+    listed = re.findall(r"^    (\w+)  +\S", analysis.__doc__ or "", re.MULTILINE)
+    found = [path.stem for path in (ROOT / "rollouts/analysis").glob("*.py")]
+    assert sorted(listed) == sorted(set(found) - {"__init__"})
 
 
 def test_every_folder_on_the_map_exists() -> None:

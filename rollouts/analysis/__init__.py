@@ -6,7 +6,7 @@ decides what becomes of a release, and nothing is remembered that the provider d
 
 Who is measured, and when:
 
-    target              the canary and its stable twin, since when, and at which weight
+    exposed_canary      the canary and its stable twin, since when, and at which weight
     monitor             one task per canary: a round of measurements after each scrape
     look_times          when a new sample can be there, by the times of those before
     moments             rounds that are due at about the same time are made together

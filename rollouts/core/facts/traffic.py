@@ -159,7 +159,7 @@ def drift_correction_waits(world: World, status: RolloutStatus, percent: int = 0
     """
     Return whether routes that are missing stay so, where they would give the canary so much.
 
-    Stable has no ready pod, so that what they give it is sent to nobody. Without a TrafficSplit its root
+    Stable has no ready pod, so that what they give it is sent to nobody. Without a route its root
     Service leads to its own endpoints, which may be pods that answer, and are better than a part of them.
     """
     route = carrier_of(world.spec).live_route(world)
