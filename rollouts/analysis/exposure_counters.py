@@ -14,7 +14,7 @@ from rollouts.analysis.counter_windows import CounterWindows, Span
 from rollouts.analysis.scrapes import Scrapes
 from rollouts.analysis.unseen_requests import UnseenRequests
 from rollouts.model.counter_metric import Metric
-from rollouts.model.units import format_duration
+from rollouts.model.durations import format_duration
 from rollouts.ports import CounterSource
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 import structlog
 
 from rollouts.errors import RolloutsError, Unavailable
-from rollouts.model.units import format_duration
+from rollouts.model.durations import format_duration
 from rollouts.ports import MetricSources
 
 log = structlog.get_logger(__name__)

@@ -18,8 +18,8 @@ from rollouts.errors import Permanent
 from rollouts.judge.counters import boundary, quantile
 from rollouts.model.counter_metric import BOUND
 from rollouts.model.criteria import Criterion, Latency
+from rollouts.model.durations import format_duration
 from rollouts.model.evidence import Counts, Measurement, Recent
-from rollouts.model.units import format_duration
 
 Buckets = Mapping[float, float]
 """Cumulative counts by upper bound, in seconds."""

@@ -18,7 +18,7 @@ from itertools import accumulate
 
 from rollouts.judge.counters import Sample
 from rollouts.model.counter_metric import BOUND, COUNT
-from rollouts.model.units import format_duration
+from rollouts.model.durations import format_duration
 from rollouts.ports import Histogram, Series
 
 SHOWN_BOUNDS = tuple(2.0**power for power in range(-10, 8))

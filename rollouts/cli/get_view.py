@@ -17,9 +17,10 @@ from rich.tree import Tree
 from rollouts.cli.rollout_info import PodInfo, RevisionInfo, RolloutInfo
 from rollouts.core.world import under_way
 from rollouts.model.ages import short_age
+from rollouts.model.durations import format_duration, parse_duration
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.status import CriterionStatus, HistoryEntry, RolloutStatus
-from rollouts.model.units import format_duration, format_fraction, parse_duration
+from rollouts.model.units import format_fraction
 
 PHASE_STYLES = {"Healthy": "green", "Progressing": "cyan", "Paused": "yellow", "Degraded": "red"}
 _VERDICTS = {

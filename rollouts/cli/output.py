@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rollouts.errors import UsageError
+from rollouts.model.durations import parse_duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,8 +103,6 @@ def parse_seconds(option: str, text: str) -> float:
     Raises:
         UsageError: it is no duration.
     """
-    from rollouts.model.units import parse_duration  # noqa: PLC0415 - brings pydantic
-
     try:
         return parse_duration(text)
     except ValueError as error:

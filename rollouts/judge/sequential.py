@@ -37,9 +37,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rollouts.model.criteria import Criterion
+from rollouts.model.durations import format_duration
 from rollouts.model.evidence import Counts, Measurement
 from rollouts.model.status import CriterionStatus, Verdict
-from rollouts.model.units import format_duration, format_fraction
+from rollouts.model.units import format_fraction
 
 GRID_POINTS = 48
 WIDEST_RATIO = 50.0

@@ -4,9 +4,10 @@ import math
 
 from rollouts.judge.sequential import leans
 from rollouts.model.criteria import Criterion
+from rollouts.model.durations import format_duration
 from rollouts.model.evidence import Counts, Measurement, Recent
 from rollouts.model.status import CriterionStatus, Verdict
-from rollouts.model.units import format_duration, format_fraction
+from rollouts.model.units import format_fraction
 
 _HARDLY_ANY = 1e-6
 """Of one request: what 1 - 0.9 is off by must not make a difference."""

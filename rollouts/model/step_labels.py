@@ -9,10 +9,10 @@ import hashlib
 import json
 from typing import Any
 
+from rollouts.model.durations import format_duration
 from rollouts.model.header_and_mirror_routes import SetHeaderRoute, SetMirrorRoute, StringMatch
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.strategy import Pause, SetCanaryScale, Step
-from rollouts.model.units import format_duration
 
 PROMOTION = "promotion"
 """What comes after the last step."""

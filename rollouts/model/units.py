@@ -9,46 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from rollouts.model.durations import LONGEST_SECONDS, parse_duration, shown
+
 MOST_PODS = 100_000
-LONGEST_SECONDS = 31_536_000
-"""A year: no wait of a release is longer, and every sum of times stays inside the calendar."""
-_DURATION = re.compile(
-    r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?", re.ASCII
-)
 _DURATION_PATTERN = r"^(\d+|(\d+h)?(\d+m)?(\d+(\.\d+)?s)?(\d+(\.\d+)?ms)?)$"
 _WHOLE_PERCENT = re.compile(r"(\d{1,3})%", re.ASCII)
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
-
-
-def parse_duration(value: object) -> float:
-    """
-    Return the seconds that `value` means: `90s`, `5m`, `1h30m`, `500ms`, or whole seconds.
-
-    Raises:
-        ValueError: it is none of these, negative, or longer than a year.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise _no_duration(value)
-    if isinstance(value, float) and not value.is_integer():
-        raise ValueError(f"expected whole seconds, or a text such as 500ms or 1.5s, got {value}")
-    seconds = _seconds(value) if isinstance(value, str) else value
-    if not 0 <= seconds <= LONGEST_SECONDS:
-        raise ValueError(f"expected a duration of 0 s to a year (8760h), got {_shown(value)}")
-    return float(seconds)
-
-
-def _seconds(text: str) -> float:
-    if text.isascii() and text.isdigit():
-        return float(text)
-    match = _DURATION.fullmatch(text)
-    if match is None or not any(match.groups()):
-        raise _no_duration(text)
-    hours, minutes, seconds, milliseconds = (float(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
-
-
-def _no_duration(value: object) -> ValueError:
-    return ValueError(f"expected a duration such as 90s, 5m or 1h30m, got {_shown(value)}")
 
 
 def parse_fraction(value: object) -> float:
@@ -65,10 +31,10 @@ def parse_fraction(value: object) -> float:
         number = value
     else:
         raise ValueError(
-            f"expected a percentage such as 1% or a fraction such as 0.01, got {_shown(value)}"
+            f"expected a percentage such as 1% or a fraction such as 0.01, got {shown(value)}"
         )
     if not 0 <= number <= 1:
-        raise ValueError(f"expected 0% to 100% (or a fraction 0 to 1), got {_shown(value)}")
+        raise ValueError(f"expected 0% to 100% (or a fraction 0 to 1), got {shown(value)}")
     return float(number)
 
 
@@ -87,7 +53,7 @@ def parse_int_or_percent(value: object) -> int | str:
         and int(match[1]) <= 100
     ):
         return value
-    raise ValueError(f"expected a number of pods, or a percentage such as 25%, got {_shown(value)}")
+    raise ValueError(f"expected a number of pods, or a percentage such as 25%, got {shown(value)}")
 
 
 def resolve_int_or_percent(amount: int | str, total: int, *, round_up: bool) -> int:
@@ -96,30 +62,6 @@ def resolve_int_or_percent(amount: int | str, total: int, *, round_up: bool) -> 
         return amount
     hundredths = int(amount.removesuffix("%")) * total
     return -(-hundredths // 100) if round_up else hundredths // 100
-
-
-def _shown(value: object) -> str:
-    """Return `value` as an error shows it: short, whatever it is."""
-    if isinstance(value, dict | list):
-        return "a map" if isinstance(value, dict) else "a list"
-    text = f"{value:.4g}" if isinstance(value, float) else _text(value)
-    return text if len(text) <= 40 else f"{text[:37]}…"
-
-
-def _text(value: object) -> str:
-    return "a huge number" if isinstance(value, int) and abs(value) > 10**18 else repr(value)
-
-
-def format_duration(seconds: float) -> str:
-    """Return `seconds` as people write it: `1h30m`, `45s`, `1.5s`, `500ms`."""
-    if 0 < seconds < 0.9995:
-        return f"{seconds * 1000:.3g}ms"
-    if seconds < 60:
-        return f"{seconds:.3g}s"
-    whole = round(seconds)
-    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
-    parts = [(hours, "h"), (minutes, "m"), (rest, "s")]
-    return "".join(f"{number}{unit}" for number, unit in parts if number)
 
 
 def format_fraction(fraction: float) -> str:

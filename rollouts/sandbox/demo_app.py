@@ -13,7 +13,7 @@ A "bad release" is a pod template with other values here; no image has to be bui
 | VERSION | v1 | said in every answer |
 | REVISION | VERSION | the `revision` label of the metrics |
 | ERROR_RATE | 0 | share of requests to `/` answered with 500: `8%` or `0.08` |
-| LATENCY | 0s | how long an answer takes: `20ms`, `1.5s`, `2m`; a plain number is seconds |
+| LATENCY | 0s | how long an answer takes: `20ms`, `1.5s`, `1m30s`; a whole number is seconds |
 | LATENCY_JITTER | 0s | each answer takes up to this much longer or shorter |
 | START_DELAY | 0s | not ready, and `/` answers 503, until this long after the start |
 | NEVER_READY | false | `true`: as if START_DELAY never ended |
@@ -35,7 +35,6 @@ import asyncio
 import math
 import os
 import random
-import re
 import signal
 import sys
 import time
@@ -53,10 +52,10 @@ from prometheus_client import (
     generate_latest,
 )
 
+from rollouts.model.durations import parse_duration
+
 T = TypeVar("T")
 
-_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h|)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 _LONGEST_REQUEST_SECONDS = 3600.0  # the kubelet's grace period ends it before that
 
@@ -77,19 +76,6 @@ class Behaviour:
     crash_after_seconds: float = math.inf
     crash_after_requests: float = math.inf
     drain_seconds: float = 2.0
-
-
-def duration(text: str) -> float:
-    """
-    Return the seconds that `20ms`, `1.5s`, `2m`, `1h` or `3` says.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    found = _DURATION.fullmatch(text.strip())
-    if not found:
-        raise ValueError("should be a duration such as 20ms, 1.5s or 2m")
-    return float(found["number"]) * _SECONDS[found["unit"]]
 
 
 def share(text: str) -> float:
@@ -176,12 +162,14 @@ def behaviour(env: Mapping[str, str]) -> Behaviour:
         version=version,
         revision=env.get("REVISION") or version,
         error_rate=read(env, "ERROR_RATE", share, 0.0),
-        latency_seconds=read(env, "LATENCY", duration, 0.0),
-        jitter_seconds=read(env, "LATENCY_JITTER", duration, 0.0),
-        start_delay_seconds=math.inf if never_ready else read(env, "START_DELAY", duration, 0.0),
-        crash_after_seconds=read(env, "CRASH_AFTER", duration, math.inf),
+        latency_seconds=read(env, "LATENCY", parse_duration, 0.0),
+        jitter_seconds=read(env, "LATENCY_JITTER", parse_duration, 0.0),
+        start_delay_seconds=math.inf
+        if never_ready
+        else read(env, "START_DELAY", parse_duration, 0.0),
+        crash_after_seconds=read(env, "CRASH_AFTER", parse_duration, math.inf),
         crash_after_requests=read(env, "CRASH_AFTER_REQUESTS", count, math.inf),
-        drain_seconds=read(env, "DRAIN_SECONDS", duration, Behaviour.drain_seconds),
+        drain_seconds=read(env, "DRAIN_SECONDS", parse_duration, Behaviour.drain_seconds),
     )
 
 

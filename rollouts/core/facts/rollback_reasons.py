@@ -21,9 +21,9 @@ from rollouts.core.world import (
     max_unavailable,
     reaches_canary,
 )
+from rollouts.model.durations import format_duration
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
-from rollouts.model.units import format_duration
 
 MOST_DISRUPTIONS = 3
 """So often within one progress deadline a canary loses all its pods, and it is no accident any more."""

@@ -16,9 +16,9 @@ from rollouts.core.facts.evidence import (
 )
 from rollouts.core.facts.progress import step_deadline, step_is_settled, step_waits_for
 from rollouts.core.world import World, carrier_of, waived
+from rollouts.model.durations import format_duration
 from rollouts.model.status import CriterionStatus, RolloutStatus
 from rollouts.model.strategy import Analysis, Pause, Step
-from rollouts.model.units import format_duration
 
 
 def step_waits_for_evidence(world: World, status: RolloutStatus, index: int) -> StepWaits | None:

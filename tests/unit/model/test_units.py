@@ -6,13 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.model.units import (
-    LONGEST_SECONDS,
-    format_duration,
-    format_fraction,
-    parse_duration,
-    parse_fraction,
-)
+from rollouts.model.durations import LONGEST_SECONDS, format_duration, parse_duration
+from rollouts.model.units import format_fraction, parse_fraction
 
 
 @pytest.mark.parametrize(

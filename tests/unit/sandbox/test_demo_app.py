@@ -11,18 +11,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from rollouts.sandbox.demo_app import behaviour, duration, share
+from rollouts.sandbox.demo_app import behaviour, share
 from rollouts.sandbox.network import Network
 from rollouts.sandbox.processes import Process, Processes
 from rollouts.sandbox.workloads.launch import DEMO_APP
 from tests.waiting import until
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("20ms", 0.02), ("1.5s", 1.5), ("2m", 120), ("1h", 3600), ("3", 3)]
-)
-def test_durations(text: str, seconds: float) -> None:
-    assert duration(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(("text", "value"), [("8%", 0.08), ("0.08", 0.08), ("0", 0), ("100%", 1)])
@@ -50,7 +43,7 @@ def test_nothing_said_is_a_good_citizen() -> None:
     ],
 )
 def test_a_wrong_value_is_named(name: str, value: str) -> None:
-    with pytest.raises(ValueError, match=f"{name}={value}: should be "):
+    with pytest.raises(ValueError, match=f"{name}={value}: (should be|expected) "):
         behaviour({name: value})
 
 
@@ -155,7 +148,7 @@ async def test_a_wrong_value_ends_it_with_one_line(apps: Apps) -> None:
     process, _ = await apps.start(LATENCY="soon")
     assert await process.wait() == 2
     assert process.log.read_text() == (
-        "demo app: LATENCY=soon: should be a duration such as 20ms, 1.5s or 2m\n"
+        "demo app: LATENCY=soon: expected a duration such as 90s, 5m or 1h30m, got 'soon'\n"
     )
 
 
