@@ -46,6 +46,8 @@ _MISUNDERSTOOD = (
     *(OverflowError, RecursionError),  # of numbers that are too large, and lists that are too deep
 )
 """What reading JSON raises that is not what it should be."""
+_LONGEST_LINE = 800
+"""So many bytes of a refusal are looked at; a quarter as many characters are repeated."""
 _REFUSED = (400, 422)
 """
 The query is wrong, or can't be executed, where the answer is in Prometheus' form: `errorType` is
@@ -240,7 +242,7 @@ class PrometheusSource:
         except _MISUNDERSTOOD:
             unknown = status == 400 and b"nocache" in body
             kind_of = _UnknownOption if unknown else Unavailable
-            return kind_of(f"{self._where} answered HTTP {status}")
+            return kind_of(f"{self._where} answered HTTP {status}{_first_line(body)}")
         if status in _REFUSED:
             return Permanent(f"{self._where} refuses the query: {text}")
         return Unavailable(f"{self._where} answered HTTP {status}: {kind}: {text}")
@@ -262,6 +264,15 @@ class PrometheusSource:
 
     def _nonsense(self) -> Unavailable:
         return Unavailable(f"{self._where} answered JSON that is no query result{_ADDRESS}")
+
+
+def _first_line(body: bytes) -> str:
+    """Return what a refusal without Prometheus' form says first, after a colon; nothing of a page or of bytes."""
+    line = next(
+        iter(body[:_LONGEST_LINE].decode(errors="replace").strip().splitlines()), ""
+    ).strip()
+    is_text = line.isprintable() and not line.startswith("<")
+    return f": {sendable(brief(line, _LONGEST_LINE // 4))}" if line and is_text else ""
 
 
 def _series(each: Any, after_ms: int, until_ms: int) -> Series:

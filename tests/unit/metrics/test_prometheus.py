@@ -212,6 +212,28 @@ async def test_what_is_in_front_of_prometheus_may_refuse(
         await source.value("x", at=AT)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "remoteAddr: 10.0.0.1; cannot parse query\nat line 1",
+            ": remoteAddr: 10.0.0.1; cannot parse query",
+        ),
+        ("x" * 10_000, f": {'x' * 199}…"),
+        ("<html>no</html>", ""),
+        ("\x00\x01", ""),
+        ("", ""),
+    ],
+)
+async def test_a_refusal_that_is_not_in_prometheus_form_says_its_first_line(
+    prometheus: FakePrometheus, source: PrometheusSource, text: str, said: str
+) -> None:
+    prometheus.answer = prometheus.text(text, 400)
+    with pytest.raises(Unavailable) as caught:
+        await source.value("x", at=AT)
+    assert str(caught.value).endswith(f"answered HTTP 400{said}")
+
+
 NONSENSE = [
     "",
     "<html></html>",
