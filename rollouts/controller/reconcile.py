@@ -154,6 +154,11 @@ class Reconciler:
         last = [action for action in decision.actions if isinstance(action, LAST_ACTIONS)]
         first = [action for action in decision.actions if not isinstance(action, LAST_ACTIONS)]
         refused = await self._carry_out(applier, first)
+        named_first = [each for each in last if _comes_before_status(each)]
+        if named_first and not await self._carry_out(applier, named_first):
+            return ReconcileResult(
+                0.0
+            )  # status is bound to the Rollout as it was before it was named
         decision = without_refused(status, decision, [each.action for each in refused])
         try:
             outcome = await self._settle(rollout, status, decision, refused, now)
@@ -325,6 +330,10 @@ class Reconciler:
         """Return the present in milliseconds, as status keeps it."""
         now = self.clock.now()
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def _comes_before_status(action: Action) -> bool:
+    return isinstance(action, NameCommand) and action.before_status
 
 
 def _refusal_texts(refused: Iterable[Refusal]) -> dict[str, bool]:

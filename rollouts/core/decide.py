@@ -232,4 +232,8 @@ def named_command(world: World, update: StatusUpdate, pipeline: Pipeline) -> Ite
     if pipeline.takes_commands and command is not None and not command.id:
         # The resource version makes the id unique, and the same for whoever decides again.
         id_ = f"{command.verb}-{world.observed.resource_version}"
-        yield NameCommand(id_, command.verb, revision_meant(command, update))
+        meant, current = revision_meant(command, update), update.status.current_revision
+        another = (
+            not command.revision and current is not None and meant not in ("", str(current.number))
+        )
+        yield NameCommand(id_, command.verb, meant, before_status=another)

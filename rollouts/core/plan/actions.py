@@ -159,6 +159,8 @@ class NameCommand:
     verb: str
     revision: str = ""
     """The revision that it is meant for from now on; empty: whichever is current when it is obeyed."""
+    before_status: bool = False
+    """Status will name another revision, after which nobody could tell for which one it was given."""
 
 
 Action = (

@@ -1,10 +1,13 @@
 """Commands as people and scripts write them, through the reconciler."""
 
 import json
+from contextlib import suppress
 
 import pytest
 
-from tests.fakes.control_loop import ControlLoop
+from rollouts.errors import Conflict
+from rollouts.ports import Write
+from tests.fakes.control_loop import KEY, ControlLoop
 from tests.fakes.kubernetes import canary_weight
 
 
@@ -24,6 +27,38 @@ async def test_a_bare_verb_gets_an_id_and_counts_once(loop: ControlLoop) -> None
     assert loop.status["currentStepIndex"] == 3
     command = json.loads(loop.rollout["metadata"]["annotations"]["rollouts.dev/command"])
     assert command["id"] == loop.status["lastCommand"]["id"]
+
+
+@pytest.mark.parametrize("writes", range(6))
+async def test_a_bare_promote_never_names_a_newer_release_whenever_the_controller_dies(
+    loop: ControlLoop, writes: int
+) -> None:
+    """A newer template comes with it, and the controller dies after so many writes."""
+    await loop.deployed()
+    steps = [{"setWeight": 25}, {"pause": {}}]
+    loop.edit({"spec": {"strategy": {"canary": {"steps": steps}}}})
+    loop.release("shop:2")
+    await loop.until(lambda: loop.status.get("pause", {}).get("reason") == "PauseStep")
+
+    loop.release("shop:3")
+    loop.command("promote")
+    done: list[Write] = []
+
+    def dies(write: Write) -> Exception | None:
+        done.append(write)
+        return Conflict("it died") if len(done) > writes else None
+
+    loop.cluster.refuses = dies
+    with suppress(Conflict):
+        for _ in range(3):
+            await loop.reconciler.reconcile(KEY)
+    loop.cluster.refuses = lambda _: None
+    loop.reconciler = loop.new_reconciler()
+    await loop.run(60)
+
+    assert loop.status["lastCommand"]["accepted"] is False
+    assert loop.status["currentRevision"]["number"] == 3
+    assert loop.status["pause"]["reason"] == "PauseStep"
 
 
 async def test_a_command_for_another_revision_is_refused(loop: ControlLoop) -> None:

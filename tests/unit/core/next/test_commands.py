@@ -211,7 +211,7 @@ def test_a_promote_is_not_for_a_template_that_is_seen_with_it_for_the_first_time
     """A click and a push of the next version may reach the controller as one change."""
     scene = waiting().with_(template_hash="newest")
     named = scene.commanded("promote-full", id_="").decide()
-    assert NameCommand("promote-full-99", "promote-full", "2") in named.actions
+    assert NameCommand("promote-full-99", "promote-full", "2", before_status=True) in named.actions
     assert named.status.current_revision is not None
     assert named.status.current_revision.number == 3
 
