@@ -272,7 +272,7 @@ def _first_line(body: bytes) -> str:
         iter(body[:_LONGEST_LINE].decode(errors="replace").strip().splitlines()), ""
     ).strip()
     is_text = line.isprintable() and not line.startswith("<")
-    return f": {sendable(brief(line, _LONGEST_LINE // 4))}" if line and is_text else ""
+    return f": {sendable(truncated(line, _LONGEST_LINE // 4))}" if line and is_text else ""
 
 
 def _series(each: Any, after_ms: int, until_ms: int) -> Series:
