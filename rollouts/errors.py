@@ -5,6 +5,7 @@ The error tree, named by what the reader of an error has to do.
     ├── RetryLater       try the same again, after `after_seconds`
     │   ├── Conflict     somebody wrote first: observe again, then decide again
     │   └── Unavailable  the other side did not answer, or answered nonsense
+    │       ├── TooSlow  it did not answer in time: ask for less, or later
     │       ├── TooLarge its answer has more than we can hold: ask for less
     │       └── Outdated what is known may be of a lost future: write nothing decided by it
     └── Permanent        trying again changes nothing; somebody has to act
@@ -42,6 +43,10 @@ class Unavailable(RetryLater):
 
 class TooLarge(Unavailable):
     """The answer has more than we can hold; one to a smaller question may have less."""
+
+
+class TooSlow(Unavailable):
+    """There was no answer in time; to a smaller question there may be one."""
 
 
 class Outdated(Unavailable):

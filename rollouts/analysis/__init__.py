@@ -12,6 +12,9 @@ Who is measured, and when:
     moments             rounds that are due at about the same time are made together
     measurement_round   one round: every criterion that is due, each with its own error
     limited_sources     how many questions are asked at once, and how long each may take
+    turns               every namespace's questions in turn
+    joint_counters      what many canaries ask at the same moment is one question
+    joint_selectors     how their selectors become one, and the series are cut apart again
     criterion_metric    which metric answers a criterion: a router's own, or the app's
     app_counters        what the pods count themselves
 

@@ -8,6 +8,7 @@ nothing in it that can't be a counter (`sample_checks`), and it is known which o
 from zero (`counter_baseline`).
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -131,22 +132,24 @@ class CounterReader:
         begin = self.read_until - timedelta(seconds=self._look_back_seconds)
         # Positive also where the clock was set back: an empty window is no question.
         window = max(0.001, (until - begin).total_seconds())
-        classic, problem = fit(await self._series(source, until, window))
+        found, ups = await asyncio.gather(
+            self._series(source, until, window), self._ups(source, until, window)
+        )
+        classic, problem = fit(found)
         native = await self._natives(source, until, window, classic)
         asked, read_until = self._metric.question, self.read_until.timestamp()
         ends, before = dict(self._ends), self._ends
         stand_ins: list[Series] = []
-        for arm, found in self._by_arm(native).items():
-            ends[arm] = widest_ends(found, asked.bounds, before[arm])
-            if known and is_counted_otherwise(found, before[arm], ends[arm], read_until):
+        for arm, of_arm in self._by_arm(native).items():
+            ends[arm] = widest_ends(of_arm, asked.bounds, before[arm])
+            if known and is_counted_otherwise(of_arm, before[arm], ends[arm], read_until):
                 self._ends, self.read_until = ends, self._exposed_at
                 return None
-            stand_ins += as_classic(found, asked.name, asked.bounds, ends[arm])
+            stand_ins += as_classic(of_arm, asked.name, asked.bounds, ends[arm])
         standing_in, wrong = fit(stand_ins)
         problem = problem or wrong
         single, copies = one_of_each((*classic, *standing_in), self._replica_labels)
         note = "; ".join(filter(None, (copies, where_judged(asked.bounds, ends[True]))))
-        ups = await self._ups(source, until, window)
         answered = [_answered(each) for each in ups]
         jobs = dict(self._jobs)
         series = by_one_job(self._metric, single, jobs, known)

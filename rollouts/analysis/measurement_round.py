@@ -76,12 +76,13 @@ class Measurer:
     async def measure_scrape_interval(self, at: datetime) -> None:
         """Learn how far apart scrapes are before anything is counted; if nobody can tell, later."""
         counters = self._counters_of(requests_of(self.exposed))
-        question = counters.measure_scrape_interval(self._sources.counters, at)
+        rollout = str(self.exposed.key)
         try:
-            await self._sources.answer(question)
+            await counters.measure_scrape_interval(self._sources.counters, at)
         except RolloutsError as error:
-            rollout = str(self.exposed.key)
             log.info("scrape interval not measured", rollout=rollout, error=str(error))
+        except Exception:
+            log.exception("scrape interval not measured", rollout=rollout)
 
     def update(self, exposed: ExposedCanary) -> None:
         """Go on with what has changed: the spec, or when the weight was applied."""
@@ -150,9 +151,9 @@ class Measurer:
         sources, present = self._sources, asyncio.get_running_loop().time
         until = present() + CATCH_UP_SECONDS
         try:
-            await sources.answer(counters.read(sources.counters, at))
+            await counters.read(sources.counters, at)
             while counters.behind(at) and present() < until:
-                await sources.answer(counters.read(sources.counters, at))
+                await counters.read(sources.counters, at)
             return counters.problem(at)
         except RolloutsError as error:
             return str(error)
@@ -186,9 +187,9 @@ class Measurer:
         return replace(found, at=at, unseen=counters.unseen(self._traffic_since))
 
     async def _ask(self, query: str, at: datetime) -> Measurement:
-        question = self._sources.queries.value(self.exposed.fill(query), at=at)
+        share = self.exposed.key.namespace
         try:
-            found = await self._sources.answer(question)
+            found = await self._sources.value(self.exposed.fill(query), at=at, share=share)
         except RolloutsError as error:
             return Measurement(at=at, error=str(error))
         number = found.number

@@ -22,7 +22,7 @@ import urllib3
 from prometheus_api_client import PrometheusConnect
 from urllib3.util import Retry
 
-from rollouts.errors import Permanent, TooLarge, Unavailable
+from rollouts.errors import Permanent, TooLarge, TooSlow, Unavailable
 from rollouts.metrics.access import Access, Address, session_of
 from rollouts.model.truncation import sendable, truncated
 from rollouts.ports import Histogram, Series, Value
@@ -37,6 +37,11 @@ more that they would not fit into the controller's memory.
 _FEWER = "; let fewer series be asked for, or keep fewer labels when scraping"
 _ADDRESS = "; see whether --prometheus has the address of a Prometheus"
 _MOST_REDIRECTS = 3
+_LONGEST_IN_URL = 2000
+"""A query of more characters is sent as a form: proxies take URLs of 8 KiB, or of 4."""
+_TOO_LONG = (413, 414, 431)
+_NO_FORM = (403, 405, 501)
+"""What a proxy says that lets us read and nothing else."""
 
 _T = TypeVar("_T")
 _Read = Callable[[list[Any], Any], _T]
@@ -61,6 +66,10 @@ _LONGEST_WARNING = 200
 
 class _UnknownOption(Unavailable):
     """A provider refuses `nocache`, as Google's does with every parameter that it does not know."""
+
+
+class _NoForms(Unavailable):
+    """A proxy lets us read by GET alone."""
 
 
 class PrometheusSource:
@@ -88,6 +97,7 @@ class PrometheusSource:
         )
         # VictoriaMetrics would answer for a moment that is 30 s ago (-search.latencyOffset).
         self._options = {"nocache": "1"}
+        self._forms = True
         self._threads = ThreadPoolExecutor(_CONCURRENT_QUERIES, thread_name_prefix="prometheus")
         # What is read of an answer takes many times the memory of the answer: one at a time.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="answers")
@@ -170,7 +180,7 @@ class PrometheusSource:
                 return await loop.run_in_executor(self._reader, self._understand, body, read)
         except TimeoutError as error:
             limit = f"{self._timeout_seconds:g} s"
-            raise Unavailable(f"{self._where} did not answer within {limit}") from error
+            raise TooSlow(f"{self._where} did not answer within {limit}") from error
 
     def _ask(self, promql: str, at: datetime) -> bytes:
         """Ask, in a thread, and return the answer as it came."""
@@ -188,7 +198,7 @@ class PrometheusSource:
             **options,
         }
         try:
-            body: bytes = self._client.custom_query(promql, params=params)
+            return self._sent(promql, params)
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise TimeoutError from error
         except requests.exceptions.InvalidHeader:  # it says which, with what may be secret
@@ -201,7 +211,27 @@ class PrometheusSource:
             raise
         except OSError as error:  # a certificate's file, for one
             raise Unavailable(f"{self._where} can't be asked: {error}") from error
-        return body
+
+    def _sent(self, promql: str, params: Mapping[str, str]) -> bytes:
+        """Send a query in the URL, or as a form where that would be too long; return the answer."""
+        if not self._forms or len(promql) <= _LONGEST_IN_URL:
+            return self._sent_in_url(promql, params)
+        try:
+            answer = self._session.post(
+                f"{self._client.url}/api/v1/query",
+                data={"query": promql, **params},
+                timeout=self._timeout_seconds,
+            )
+        except _NoForms:
+            body = self._sent_in_url(promql, params)
+            self._forms = False  # not when that is refused as well
+            return body
+        received: bytes = answer.json()["data"]["result"]
+        return received
+
+    def _sent_in_url(self, promql: str, params: Mapping[str, str]) -> bytes:
+        received: bytes = self._client.custom_query(promql, params=params)
+        return received
 
     def _receive(self, response: requests.Response, *_: object, **__: object) -> None:
         """
@@ -219,7 +249,8 @@ class PrometheusSource:
         # The client would read it at once, beside seven others.
         response.json = lambda **_: {"data": {"result": body}}  # type: ignore[method-assign]
         if response.status_code != 200 and not response.is_redirect:
-            raise self._refusal(response.status_code, body)
+            is_form = response.request.method == "POST"
+            raise self._refusal(response.status_code, body, is_form=is_form)
 
     def _received(self, response: requests.Response) -> bytes:
         until = time.monotonic() + self._timeout_seconds
@@ -235,7 +266,11 @@ class PrometheusSource:
             raise TooLarge(f"{self._where} answered more than {_MOST_VALUES:,} values{_FEWER}")
         return body
 
-    def _refusal(self, status: int, body: bytes) -> Permanent | Unavailable:
+    def _refusal(self, status: int, body: bytes, *, is_form: bool) -> Permanent | Unavailable:
+        if is_form and status in _NO_FORM:
+            return _NoForms(f"{self._where} answered HTTP {status}: it takes no forms")
+        if status in _TOO_LONG:
+            return TooLarge(f"{self._where} answered HTTP {status}: it takes no query so long")
         try:
             answer = json.loads(body)
             kind, text = _text(answer["errorType"]), _text(answer["error"])

@@ -22,6 +22,7 @@ class FakePrometheus:
         self.answer: Answer = self.result("vector", [])
         self.queries: list[dict[str, str]] = []
         self.headers: list[dict[str, str]] = []
+        self.methods: list[str] = []
         self.url = ""
         self.path = "/prom/api/v1/query"
 
@@ -38,7 +39,9 @@ class FakePrometheus:
         return answer
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        self.queries.append(dict(request.query))
+        self.methods.append(request.method)
+        form = await request.post() if request.method == "POST" else {}
+        self.queries.append({**request.query, **{name: str(form[name]) for name in form}})
         self.headers.append(dict(request.headers))
         assert request.path == self.path
         return await self.answer(request)
@@ -50,6 +53,7 @@ async def serving(context: ssl.SSLContext | None = None) -> AsyncIterator[FakePr
     fake = FakePrometheus()
     app = web.Application()
     app.router.add_get("/{path:.*}", fake.serve)
+    app.router.add_post("/{path:.*}", fake.serve)
     runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()

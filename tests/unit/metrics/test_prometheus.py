@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from rollouts.errors import Permanent, Unavailable
+from rollouts.errors import Permanent, TooLarge, Unavailable
 from rollouts.metrics.access import Access
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.ports import Histogram, Series
@@ -349,3 +349,40 @@ async def test_credentials_are_sent_and_not_shown(prometheus: FakePrometheus) ->
     expected = base64.b64encode(b"me:word").decode()
     assert prometheus.headers[-1]["Authorization"] == f"Basic {expected}"
     await source.close()
+
+
+LONG = 'requests_total{pod=~"' + "|".join(f"shop-{number}" for number in range(500)) + '"}'
+
+
+async def test_what_is_too_long_for_a_url_is_sent_as_a_form(
+    prometheus: FakePrometheus, source: PrometheusSource
+) -> None:
+    prometheus.answer = prometheus.result("matrix", [])
+    assert await source.samples(LONG, until=AT, window_seconds=5) == ()
+    [asked] = prometheus.queries
+    assert prometheus.methods == ["POST"]
+    assert asked["query"] == f"{LONG}[5000ms]"
+    assert float(asked["time"]) == UNIX
+
+
+async def test_who_takes_no_forms_is_asked_in_the_url_from_then_on(
+    prometheus: FakePrometheus, source: PrometheusSource
+) -> None:
+    empty, refused = prometheus.result("matrix", []), prometheus.text("no", 405)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await (refused if request.method == "POST" else empty)(request)
+
+    prometheus.answer = answer
+    for _ in range(2):
+        assert await source.samples(LONG, until=AT, window_seconds=5) == ()
+    assert prometheus.methods == ["POST", "GET", "GET"]
+
+
+@pytest.mark.parametrize("status", [413, 414, 431])
+async def test_a_query_that_is_too_long_says_so(
+    prometheus: FakePrometheus, source: PrometheusSource, status: int
+) -> None:
+    prometheus.answer = prometheus.text("too long", status)
+    with pytest.raises(TooLarge, match=f"HTTP {status}: it takes no query so long"):
+        await source.samples(LONG, until=AT, window_seconds=5)
