@@ -122,5 +122,5 @@ def _is_measured(status: RolloutStatus) -> bool:
     invalid = any(
         each.type == "InvalidSpec" and each.status == "True" for each in status.conditions
     )
-    held = invalid and under_way(status) and status.weights.applied > 0
+    held = invalid and under_way(status) is not None and status.weights.applied > 0
     return status.phase == "Paused" or held

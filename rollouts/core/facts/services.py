@@ -109,28 +109,26 @@ def with_service_findings(world: World, status: RolloutStatus) -> World:
 
 
 def _service_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
-    moving, stable = under_way(status), status.stable_revision
+    release = under_way(status)
     named = [each for each in (world.stable_service, world.canary_service) if each is not None]
     for service in named if not world.services_are_claimed else ():
         why = served_by_others(world, status, service)
         if why:
-            severity: Severity = "error" if moving else "warning"
+            severity: Severity = "error" if release else "warning"
             yield Finding(severity, "ForeignEndpoints", why, needs=(DEPLOYMENT, POD))
-        new = status.current_revision
-        if moving and new is not None and new.hash in service.misses:
+        if release is not None and release.current.hash in service.misses:
             yield Finding(
                 "error",
                 "SelectsNoPods",
                 (
-                    f"Service {service.name} selects none of the pods of {describe(new)}, whatever it is bound to:"
+                    f"Service {service.name} selects none of the pods of {describe(release.current)}, whatever it is bound to:"
                     " correct spec.selector or the template's labels"
                 ),
             )
     if (
-        not moving
-        or stable is None
+        release is None
         or not carrier_of(world.spec).pods_are_the_weight
-        or stable_is_alone(world, stable)
+        or stable_is_alone(world, release.stable)
     ):
         return
     for service in unnamed_services(world):

@@ -190,9 +190,9 @@ def _is_kept_by_another(world: World, status: RolloutStatus) -> bool:
 
 def is_to_be_active(world: World, status: RolloutStatus) -> bool:
     """Return whether blue-green's active Service is to select the new revision now."""
-    return (
-        carrier_of(world.spec).is_switched and under_way(status) and next_weight(world, status) > 0
-    )
+    if not carrier_of(world.spec).is_switched or under_way(status) is None:
+        return False
+    return next_weight(world, status) > 0
 
 
 def may_switch_back(world: World, status: RolloutStatus) -> bool:

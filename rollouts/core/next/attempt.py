@@ -16,13 +16,11 @@ from rollouts.core.next.revision_history import (
 from rollouts.core.world import (
     KeptWarm,
     StatusUpdate,
-    UnderWay,
     World,
     carrier_of,
     current_route,
     describe,
     next_revision_number,
-    stage_of,
     under_way,
 )
 from rollouts.model.status import Abort, Exposure, Retiring, Revision, RolloutStatus, Weights
@@ -63,8 +61,8 @@ def roll_back(
     Of that, what stable can't bear yet follows when it can, unless it is `forced`.
     """
     status = update.status
-    release = stage_of(status)
-    if not isinstance(release, UnderWay):
+    release = under_way(status)
+    if release is None:
         return update  # there is nothing to stop
     current, stable = release.current, release.stable
     drained = world.now + timedelta(seconds=world.observed.quiet_seconds)

@@ -83,11 +83,11 @@ def _instead(
     world: World, update: StatusUpdate, target: Revision, *, skipping: bool = False
 ) -> StatusUpdate:
     """Return the update by which `target` begins, and what is under way ends its requests and goes."""
-    left = update.status.current_revision if under_way(update.status) else None
+    left = under_way(update.status)
     moved = begin(world, update, target, skipping=skipping)
-    if left is None or left.hash == target.hash:
+    if left is None or left.current.hash == target.hash:
         return moved
-    return let_go(world, moved, left.hash)
+    return let_go(world, moved, left.current.hash)
 
 
 def _is(known: Revision | None, name: str) -> bool:

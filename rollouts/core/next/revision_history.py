@@ -5,7 +5,7 @@ One that was gone back from keeps that mark until it has taken its steps.
 """
 
 from rollouts.core.facts import good_revisions
-from rollouts.core.world import UnderWay, stage_of, waived
+from rollouts.core.world import UnderWay, under_way, waived
 from rollouts.model.status import Revision, RolloutStatus
 
 
@@ -29,9 +29,9 @@ def stable_revision_replaced(status: RolloutStatus) -> Revision | None:
 
     Where it was just being gone back from, it is no better for that.
     """
-    stage = stage_of(status)
-    if isinstance(stage, UnderWay) and _is_good(status, stage.current):
-        return as_gone_back_from(stage.stable)
+    release = under_way(status)
+    if release is not None and _is_good(status, release.current):
+        return as_gone_back_from(release.stable)
     return status.stable_revision
 
 

@@ -30,7 +30,7 @@ from rollouts.core.world import (
     carrier_of,
     missing_service,
     pods_needed,
-    stage_of,
+    under_way,
 )
 from rollouts.model.status import PauseCondition, PauseReason, RolloutStatus
 from rollouts.model.step_labels import PROMOTION, entered_steps
@@ -39,8 +39,8 @@ from rollouts.model.strategy import Step
 
 def advance(world: World, update: StatusUpdate) -> StatusUpdate:
     """Go as far as the evidence, the clock and the cluster allow, and say what it waits for."""
-    release = stage_of(update.status)
-    if not isinstance(release, UnderWay):
+    release = under_way(update.status)
+    if release is None:
         return update
     standing_still = _stands_still(world, update)
     if standing_still is not None:

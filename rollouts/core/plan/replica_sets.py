@@ -132,8 +132,8 @@ def _may_resize(world: World, status: RolloutStatus, replica_set: ReplicaSet, co
     """Return whether pods may go: never those of a revision that a Service or a live route still sends to."""
     if count >= replica_set.wanted:
         bound = status.stable_revision is None or _is_bound(world, status)
-        current = status.current_revision
-        is_canary = current is not None and replica_set.hash == current.hash and under_way(status)
+        release = under_way(status)
+        is_canary = release is not None and replica_set.hash == release.current.hash
         return bound or not is_canary
     stable = status.stable_revision
     if count > 0 or stable is None or replica_set.hash == stable.hash:

@@ -59,29 +59,28 @@ class KeptWarm:
     previous: Revision
 
 
+def under_way(status: RolloutStatus) -> UnderWay | None:
+    """Return the release that is under way; None when none is."""
+    stable, current = status.stable_revision, status.current_revision
+    if stable is None or current is None or status.abort is not None:
+        return None
+    return UnderWay(stable, current) if stable.hash != current.hash else None
+
+
 def stage_of(status: RolloutStatus) -> Stage:
     """Return the stage that a status is in."""
-    stable, current = status.stable_revision, status.current_revision
+    release, stable, current = under_way(status), status.stable_revision, status.current_revision
+    if release is not None:
+        return release
     if stable is None:
         return NotBegun() if current is None else FirstDeploy(current)
-    if current is None or stable.hash == current.hash:
+    if current is None or status.abort is None or stable.hash == current.hash:
         return Settled(stable)
-    if status.abort is not None:
-        return Aborted(stable, current, status.abort)
-    return UnderWay(stable, current)
+    return Aborted(stable, current, status.abort)
 
 
 NO_ROLLOUT = "no rollout is under way"
 """The answer to a command that needs one."""
-
-
-def under_way(status: RolloutStatus) -> bool:
-    """Return whether a new revision is on its way: there is a stable one, it is another, and nobody stopped it."""
-    # That is `UnderWay`, which is asked for too often to be made each time.
-    stable, current = status.stable_revision, status.current_revision
-    if stable is None or current is None or status.abort is not None:
-        return False
-    return stable.hash != current.hash
 
 
 def kept_warm(world: World, status: RolloutStatus) -> KeptWarm | None:
