@@ -16,6 +16,7 @@ from rollouts.core.next.revision_history import (
 from rollouts.core.world import (
     KeptWarm,
     StatusUpdate,
+    UnderWay,
     World,
     carrier_of,
     current_route,
