@@ -24,8 +24,9 @@ from urllib3.util import Retry
 
 from rollouts.errors import Permanent, TooLarge, TooSlow, Unavailable
 from rollouts.metrics.access import Access, Address, session_of
+from rollouts.metrics.range_answers import SeriesReader
 from rollouts.model.truncation import sendable, truncated
-from rollouts.ports import Histogram, Series, Value
+from rollouts.ports import Series, Value
 
 _CONCURRENT_QUERIES = 8
 _LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
@@ -44,8 +45,8 @@ _NO_FORM = (403, 405, 501)
 """What a proxy says that lets us read and nothing else."""
 
 _T = TypeVar("_T")
-_Read = Callable[[list[Any], Any], _T]
-"""What makes something of a result, and of the answer that it is part of."""
+_Read = Callable[[bytes], _T]
+"""What makes something of an answer."""
 _MISUNDERSTOOD = (
     *(KeyError, TypeError, ValueError, IndexError, AttributeError),
     *(OverflowError, RecursionError),  # of numbers that are too large, and lists that are too deep
@@ -124,13 +125,8 @@ class PrometheusSource:
         """
         window_ms = max(1, round(window_seconds * 1000))
         until_ms = round(until.timestamp() * 1000)
-        return await self._query(
-            f"{selector}[{window_ms}ms]",
-            until,
-            lambda result, _: tuple(
-                _series(each, until_ms - window_ms, until_ms) for each in result
-            ),
-        )
+        reader = SeriesReader(until_ms - window_ms, until_ms)
+        return await self._query(f"{selector}[{window_ms}ms]", until, reader.read)
 
     async def value(self, query: str, *, at: datetime) -> Value:
         """
@@ -284,16 +280,11 @@ class PrometheusSource:
 
     def _understand(self, body: bytes, read: _Read[_T]) -> _T:
         try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError) as error:
+            return read(body)
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Unavailable(
                 f"{self._where} answered something that is not JSON{_ADDRESS}"
             ) from error
-        try:
-            result = answer["data"]["result"]
-            if not isinstance(result, list):
-                raise self._nonsense()
-            return read(result, answer)
         except _MISUNDERSTOOD as error:
             raise self._nonsense() from error
 
@@ -310,47 +301,17 @@ def _first_line(body: bytes) -> str:
     return f": {sendable(truncated(line, _LONGEST_LINE // 4))}" if line and is_text else ""
 
 
-def _series(each: Any, after_ms: int, until_ms: int) -> Series:
-    """Return one element of a matrix, whose samples are numbers, native histograms, or both."""
-
-    def is_recent(at: float) -> bool:
-        return after_ms < round(at * 1000) <= until_ms
-
-    natives = each.get("histograms", [])
-    values = each.get("values", []) if natives else each["values"]
-    samples = ((float(at), float(value)) for at, value in values)
-    histograms = ((float(at), value) for at, value in natives)
-    labels = {sendable(str(key)): sendable(str(value)) for key, value in each["metric"].items()}
-    return Series(
-        labels,
-        tuple((at, value) for at, value in samples if is_recent(at) and not math.isnan(value)),
-        tuple((at, _histogram(value)) for at, value in histograms if is_recent(at)),
-    )
-
-
-def _histogram(value: Any) -> Histogram:
-    """Return a native histogram; of each bucket the answer also says which bounds belong to it."""
-    buckets = (
-        (_no_nan(lower), _no_nan(upper), _no_nan(count))
-        for _, lower, upper, count in value.get("buckets", [])
-    )
-    return Histogram(_no_nan(value["count"]), tuple(buckets))
-
-
-def _no_nan(text: Any) -> float:
-    number = float(text)
-    if math.isnan(number):
-        raise ValueError("NaN is no count and no bound")
-    return number
-
-
-def _value(query: str, result: list[Any], answer: Any) -> Value:
+def _value(query: str, body: bytes) -> Value:
     """
-    Return the one number of a result; None for none, and for NaN or an infinity.
+    Return the one number of an answer; None for none, and for NaN or an infinity.
 
     Raises:
         Permanent: it has more than one series, samples, or a histogram.
     """
+    answer = json.loads(body)
+    result = answer["data"]["result"]
+    if not isinstance(result, list):
+        raise TypeError("a result is a list")
     number = _number(query, result)
     said = [*_texts(answer, "warnings"), *(_texts(answer, "infos") if number is None else ())]
     warnings = (truncated(sendable(each), _LONGEST_WARNING) for each in said[:_MOST_WARNINGS])
