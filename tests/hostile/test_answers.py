@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rollouts.errors import Permanent, Unavailable
 from rollouts.metrics import prometheus
 from rollouts.metrics.prometheus import PrometheusSource
+from rollouts.metrics.range_answers import SeriesReader
 from tests.hostile.answers import NO_ANSWERS, NO_SAMPLES, UNIX, Body
 from tests.unit.analysis.harness import ERRORS, QUERY, Harness, settle
 from tests.unit.metrics.conftest import FakePrometheus, serving
@@ -165,9 +166,9 @@ def either_understood_or_refused(source: PrometheusSource, result: Any) -> None:
     body = json.dumps({"data": {"result": result}, "warnings": result, "infos": result}).encode()
     end = round(UNIX * 1000)
     readers: tuple[Any, ...] = (
-        lambda found, answer: [prometheus._value("x", found, answer).number],
-        lambda found, _: [s for e in found for s in prometheus._series(e, 0, end).samples],
-        lambda found, _: [s for e in found for s in prometheus._series(e, 0, end).histograms],
+        lambda answer: [prometheus._value("x", answer).number],
+        lambda answer: [each.samples for each in SeriesReader(0, end).read(answer)],
+        lambda answer: [each.histograms for each in SeriesReader(0, end).read(answer)],
     )
     for read in readers:
         try:
