@@ -152,6 +152,13 @@ class JointCounters:
 
         return round(await self._once((int(until.timestamp()), round(window_seconds)), ask))
 
+    async def close(self) -> None:
+        """Ask nothing any more."""
+        tasks = [*self._tasks, *self._shared.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _once(self, key: Hashable, ask: Callable[[], Awaitable[float]]) -> float:
         """Return the answer that whoever asks the same in the same second gets as well."""
         asking = self._shared.get(key)
@@ -164,6 +171,7 @@ class JointCounters:
                     del self._shared[key]
 
             asking = self._shared[key] = asyncio.create_task(asked())
+            asking.add_done_callback(_heard)
         return await asyncio.shield(asking)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
@@ -292,3 +300,9 @@ def _fail(portion: Iterable[_Question], error: BaseException) -> None:
     for each in portion:
         if not each.answer.done():
             each.answer.set_exception(error)
+
+
+def _heard(task: "asyncio.Task[float]") -> None:
+    """Take note of how a task ended: perhaps nobody waits for it any more."""
+    if not task.cancelled():
+        task.exception()

@@ -34,7 +34,8 @@ class LimitedSources:
         self, sources: MetricSources, *, patience_seconds: float = PATIENCE_SECONDS
     ) -> None:
         limits = _Limits(patience_seconds)
-        self.counters: CounterSource = JointCounters(_LimitedCounters(sources.counters, limits))
+        self._joint = JointCounters(_LimitedCounters(sources.counters, limits))
+        self.counters: CounterSource = self._joint
         self._queries: QuerySource = sources.queries
         self._limits = limits
 
@@ -46,6 +47,10 @@ class LimitedSources:
             RolloutsError: there is no answer, or not in time.
         """
         return await self._limits.answer(lambda: self._queries.value(query, at=at), share)
+
+    async def close(self) -> None:
+        """Ask nothing any more; the sources themselves are whose they are."""
+        await self._joint.close()
 
 
 class _Limits:

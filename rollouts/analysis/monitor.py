@@ -187,6 +187,7 @@ class Monitor:
         self._watches.clear()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._moments.close()
+        await self._sources.close()
 
     async def _run(self, watch: _Watch) -> None:
         now = self._clock.now()

@@ -1,6 +1,7 @@
 """Many ask at one moment: few questions, and to each the answer that it would have had alone."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -132,7 +133,7 @@ async def test_what_a_server_refuses_as_too_much_is_asked_in_smaller_portions(
 
 async def test_one_that_is_refused_harms_nobody_and_is_asked_alone_from_then_on() -> None:
     shops = Shops(200)
-    shops.metrics.bad = '"s77-' if False else "s77-"
+    shops.metrics.bad = "s77-"
     found = await shops.ask_all()
     assert found[77] == "s77- is refused"
     assert shops.are_right(found, but=[77])
@@ -191,3 +192,25 @@ async def test_when_there_was_a_scrape_is_asked_once_for_all() -> None:
     counts = [shops.joint.most_scrapes(until=NOW, window_seconds=60) for _ in range(20)]
     assert set(await asyncio.gather(*counts)) == {1}
     assert len(shops.metrics.asked) == 1
+
+
+async def test_an_error_that_nobody_waits_for_any_more_is_no_complaint() -> None:
+    shops, complaints = Shops(1), list[dict[str, object]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    began, answered = asyncio.Event(), asyncio.Event()
+
+    async def last_scrape(up: str, *, at: datetime) -> float:
+        began.set()
+        await answered.wait()
+        raise Unavailable("Prometheus can't be reached")
+
+    shops.metrics.last_scrape = last_scrape  # type: ignore[method-assign]
+    asking = asyncio.create_task(shops.joint.last_scrape("up", at=NOW))
+    await began.wait()
+    asking.cancel()
+    answered.set()
+    await asyncio.gather(asking, return_exceptions=True)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    gc.collect()
+    assert complaints == []
