@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tests.fakes.clock import HandClock
 
-BEGINS = 5
+BEGINS = 40
 SPINS = 500
 """So many rounds of the event loop a task may take from waking to sleeping again."""
 

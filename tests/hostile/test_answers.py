@@ -118,7 +118,7 @@ async def test_the_most_that_is_read_fits_into_the_controllers_memory(
     )
     body = f'{{"data": {{"result": [{",".join([element] * (count // 100))}]}}}}'.encode()
     tracemalloc.start()
-    source._understand(body, lambda result, _: len(result))
+    source._understand(body, lambda answer: len(json.loads(answer)["data"]["result"]))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 100 * peak < MEMORY_BYTES

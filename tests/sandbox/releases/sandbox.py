@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rollouts.controller.manifests import manifests as controller_manifests
@@ -141,7 +142,8 @@ class ReleaseSandbox(Sandbox):
 
     def _through_the_proxy(self, settings: ControllerArguments) -> Sequence[str]:
         self.prometheus_proxy.prometheus_url = settings.prometheus_url
-        command = controller_command(settings)
+        # What these releases count, and say, is what was scraped.
+        command = controller_command(replace(settings, readings_per_second=0.0))
         return [
             f"--prometheus={self.prometheus_proxy.url}"
             if part.startswith("--prometheus=")
