@@ -24,7 +24,7 @@ from urllib3.util import Retry
 
 from rollouts.errors import Permanent, TooLarge, TooSlow, Unavailable
 from rollouts.metrics.access import Access, Address, session_of
-from rollouts.metrics.range_answers import SeriesReader
+from rollouts.metrics.range_answers import SeriesReader, result_of
 from rollouts.model.truncation import sendable, truncated
 from rollouts.ports import Series, Value
 
@@ -309,10 +309,7 @@ def _value(query: str, body: bytes) -> Value:
         Permanent: it has more than one series, samples, or a histogram.
     """
     answer = json.loads(body)
-    result = answer["data"]["result"]
-    if not isinstance(result, list):
-        raise TypeError("a result is a list")
-    number = _number(query, result)
+    number = _number(query, result_of(answer))
     said = [*_texts(answer, "warnings"), *(_texts(answer, "infos") if number is None else ())]
     warnings = (truncated(sendable(each), _LONGEST_WARNING) for each in said[:_MOST_WARNINGS])
     return Value(number, tuple(warnings))

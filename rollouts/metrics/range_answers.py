@@ -35,10 +35,20 @@ def elements(body: bytes) -> Iterator[list[Any]]:
             yield json.loads(b"[" + body[begin : cut + 1] + b"]")
             begin = cut + 2
     # What is left is an answer of its own, whose end is not ours to find.
-    result = json.loads(head + body[begin:] if begin >= len(_BEGIN) else body)["data"]["result"]
+    yield result_of(json.loads(head + body[begin:] if begin >= len(_BEGIN) else body))
+
+
+def result_of(answer: Any) -> list[Any]:
+    """
+    Return the elements of an answer.
+
+    Raises:
+        KeyError, TypeError: it is none.
+    """
+    result = answer["data"]["result"]
     if not isinstance(result, list):
         raise TypeError("a result is a list")
-    yield result
+    return result
 
 
 class SeriesReader:
