@@ -272,8 +272,12 @@ def askers_of_the_strategy() -> Iterator[Finding]:
         for node in ast.walk(tree(name)):
             if not isinstance(node, ast.Attribute):
                 continue
-            if node.attr in ("blue_green", "by_replicas"):
-                yield name, f"line {node.lineno} asks for {node.attr}; ask carrier_of(spec)"
+            asked = ast.unparse(node)
+            if asked.endswith((".blue_green", ".by_replicas")) or (
+                asked.endswith(".strategy.canary") and not name.endswith("world/carrier.py")
+            ):
+                way_out = "ask carrier_of(spec), or spec.active_strategy"
+                yield name, f"line {node.lineno} asks for {asked}; {way_out}"
 
 
 @cache

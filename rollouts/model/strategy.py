@@ -215,6 +215,13 @@ class BlueGreenStrategy(RoleSettings):
     path: ClassVar[str] = "spec.strategy.blueGreen"
     stable_service_field: ClassVar[str] = "activeService"
     canary_service_field: ClassVar[str] = "previewService"
+    # What only a canary can set, so that who asks the active strategy need not know which it is. How many pods may be
+    # missing is as a Deployment has it by default.
+    max_surge: ClassVar[IntOrPercent] = 0
+    max_unavailable: ClassVar[IntOrPercent] = "25%"
+    replica_progress_threshold: ClassVar[ReplicaProgressThreshold | None] = None
+    dynamic_stable_scale: ClassVar[bool] = False
+    route_removal_delay_seconds: ClassVar[int] = 0
 
     active_service: ServiceName
     """The Service that users' requests reach."""

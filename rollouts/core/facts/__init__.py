@@ -82,7 +82,6 @@ from rollouts.core.facts.rollback_reasons import (
 from rollouts.core.facts.route_removal import (
     retirement_is_due,
     route_has_ended,
-    route_removal_delay_seconds,
     route_removal_is_delayed,
     route_removal_waits,
     route_removal_waits_for,
@@ -230,7 +229,6 @@ __all__ = [
     "rise_waits_for",
     "role_metadata_of",
     "route_has_ended",
-    "route_removal_delay_seconds",
     "route_removal_is_delayed",
     "route_removal_waits",
     "route_removal_waits_for",

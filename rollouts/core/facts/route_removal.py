@@ -15,7 +15,7 @@ def route_removal_waits(world: World, status: RolloutStatus) -> bool:
     """Return whether a promoted revision has its traffic by the canary's route still, and for some time."""
     stable, canary = status.stable_revision, world.canary_service
     return (
-        route_removal_delay_seconds(world) > 0
+        world.spec.active_strategy.route_removal_delay_seconds > 0
         and stable is not None
         and status.abort is None
         and not under_way(status)
@@ -67,11 +67,6 @@ def route_removal_waits_for(world: World, status: RolloutStatus) -> str:
         f"the canary's route stays until {status.route_ends_at:%H:%M:%S} UTC, for load balancers that are"
         " slow (routeRemovalDelaySeconds)"
     )
-
-
-def route_removal_delay_seconds(world: World) -> float:
-    canary = world.spec.strategy.canary
-    return canary.route_removal_delay_seconds if canary is not None else 0
 
 
 def route_has_ended(world: World, status: RolloutStatus) -> bool:

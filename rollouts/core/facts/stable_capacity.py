@@ -69,8 +69,8 @@ def stable_size(world: World, status: RolloutStatus) -> int:
     Before a weight falls they are there again.
     """
     total = stable_replicas(world.spec, status)
-    canary, stable = world.spec.strategy.canary, world.replica_set(status.stable_revision)
-    if canary is None or not canary.dynamic_stable_scale or stable is None:
+    stable = world.replica_set(status.stable_revision)
+    if not world.spec.active_strategy.dynamic_stable_scale or stable is None:
         return total
     if not under_way(status):
         return total

@@ -115,13 +115,13 @@ def least_weight(world: World, status: RolloutStatus) -> int:
     part of it, where dynamicStableScale made stable smaller. Otherwise 0; and 0 when no canary
     pod is ready: then any answer is better than none.
     """
-    canary, given = world.spec.strategy.canary, _given(carrier_of(world.spec).live_route(world))
+    given = _given(carrier_of(world.spec).live_route(world))
     if given == 0:
         return 0
     if stand_in(world, status) is not None:
         return given
     stable = world.replica_set(status.stable_revision)
-    if canary is None or not canary.dynamic_stable_scale or stable is None:
+    if not world.spec.active_strategy.dynamic_stable_scale or stable is None:
         return 0
     service = world.canary_service
     serving = _behind(world, status, service) if service is not None else None

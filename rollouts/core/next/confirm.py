@@ -149,8 +149,8 @@ def _correct_drift(world: World, update: StatusUpdate, now: Route) -> StatusUpda
 
 def _falls_in_parts(world: World, status: RolloutStatus, now: Route) -> bool:
     """Return whether stable, which made room, takes its traffic back bit by bit: all of that is our own."""
-    canary, weights = world.spec.strategy.canary, status.weights
-    if canary is None or not canary.dynamic_stable_scale or now.weight is None:
+    weights = status.weights
+    if not world.spec.active_strategy.dynamic_stable_scale or now.weight is None:
         return False
     superseded = not reaches_canary(world, status)
     return superseded or weights.desired <= now.weight < weights.applied

@@ -7,7 +7,6 @@ from rollouts.core.facts import (
     is_short_of_pods,
     narrowing_waits_for,
     progress_deadline,
-    route_removal_delay_seconds,
     route_removal_waits,
     route_removal_waits_for,
     served_by_others,
@@ -38,7 +37,7 @@ def _time_route_removal(world: World, update: StatusUpdate) -> StatusUpdate:
         return update.evolve(route_ends_at=None)
     ends = status.route_ends_at
     if ends is None and stable_service_is_complete(world, status):
-        ends = world.now + timedelta(seconds=route_removal_delay_seconds(world))
+        ends = world.now + timedelta(seconds=world.spec.active_strategy.route_removal_delay_seconds)
     update = update.evolve(route_ends_at=ends)
     return update.requeue_at(ends) if ends is not None else update
 

@@ -14,8 +14,6 @@ from rollouts.model.strategy import ReplicaProgressThreshold, Step
 from rollouts.model.units import resolve_int_or_percent
 
 MOST_EVICTIONS = 50
-_DEFAULT_UNAVAILABLE = "25%"
-"""What blueGreen has no field for, as a Deployment has it by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +47,7 @@ class RevisionSize:
 
 def max_unavailable(spec: RolloutSpec, size: int) -> int:
     """Return how many of `size` pods maxUnavailable lets be missing, rounded down."""
-    canary = spec.strategy.canary
-    amount = canary.max_unavailable if canary is not None else _DEFAULT_UNAVAILABLE
-    return resolve_int_or_percent(amount, size, round_up=False)
+    return resolve_int_or_percent(spec.active_strategy.max_unavailable, size, round_up=False)
 
 
 def restart_pace(spec: RolloutSpec, status: RolloutStatus) -> RestartPace:
@@ -101,7 +97,7 @@ def enough_pods(spec: RolloutSpec, wanted: int, found: ReplicaSet | None) -> int
     By default those of the last 5 percent, rounded down, that are only starting are not waited for:
     where nodes come and go all the time, so many of hundreds of pods are always being replaced.
     """
-    threshold = _threshold(spec)
+    threshold = spec.active_strategy.replica_progress_threshold
     if threshold is None:
         return enough_pods_when_settled(spec, wanted, found)
     return _least(threshold, wanted)
@@ -109,23 +105,18 @@ def enough_pods(spec: RolloutSpec, wanted: int, found: ReplicaSet | None) -> int
 
 def enough_pods_by_threshold(spec: RolloutSpec, wanted: int) -> int:
     """Return how many of `wanted` pods a person calls enough, whatever the others do: all, unless they say so."""
-    threshold = _threshold(spec)
+    threshold = spec.active_strategy.replica_progress_threshold
     return _least(threshold, wanted) if threshold is not None else wanted
 
 
 def enough_pods_when_settled(spec: RolloutSpec, wanted: int, found: ReplicaSet | None) -> int:
     """Return the same for a revision that is alone: pods that are broken are never left out."""
-    threshold = _threshold(spec)
+    threshold = spec.active_strategy.replica_progress_threshold
     spare = wanted * _STARTING_PERCENT // 100
     if threshold is not None:
         spare = wanted - _least(threshold, wanted)
     there = found.available + found.broken if found is not None else 0
     return wanted - min(max(0, wanted - there), spare)
-
-
-def _threshold(spec: RolloutSpec) -> ReplicaProgressThreshold | None:
-    canary = spec.strategy.canary
-    return canary.replica_progress_threshold if canary is not None else None
 
 
 def _least(threshold: ReplicaProgressThreshold, wanted: int) -> int:
@@ -207,10 +198,7 @@ def share_percent(canary: int, stable: int) -> int:
 
 
 def _max_surge(spec: RolloutSpec, total: int) -> int:
-    canary = spec.strategy.canary
-    return (
-        resolve_int_or_percent(canary.max_surge, total, round_up=True) if canary is not None else 0
-    )
+    return resolve_int_or_percent(spec.active_strategy.max_surge, total, round_up=True)
 
 
 def _least_available(spec: RolloutSpec, total: int) -> int:
