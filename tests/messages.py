@@ -67,6 +67,7 @@ KINDS_BY_PLACE = {
     "rollouts/judge": "Measurements and verdicts",
     "rollouts/model": "Errors in a spec",
     "rollouts/model/crd.py": "Texts of the CRD",
+    "rollouts/model/service_texts.py": "Findings of preflight and of lint",
     "rollouts/sandbox": "The sandbox",
     "rollouts/traffic": "Findings of preflight and of lint",
 }

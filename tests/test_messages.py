@@ -9,7 +9,6 @@ from tests.messages import HOLE, KINDS_BY_PLACE, OTHERS_WORDS, ROOT, Message, me
 
 # What is said in more than one place, and why. Don't add to these; make it one.
 SAID_TWICE: dict[str, str] = {
-    "Service {…} does not exist; create it, or correct {…}": "a release waits for it, and lint warns",
     "in the last {…} at this weight": "a part of what one judge says of many requests, and of few",
     "the routes are cleared": "what an edit waits for, and what giving back does",
     "traffic goes back to stable{…}": "the answer to an abort, and to a second one",

@@ -22,6 +22,7 @@ from rollouts.model.kinds import (
     FrozenJSON,
     Ref,
 )
+from rollouts.model.service_texts import selects_no_pods, service_not_found, still_bound
 from rollouts.model.unchecked_json import items, mapping
 from rollouts.traffic.ownership import is_ours
 
@@ -89,9 +90,10 @@ def _still_bound(context: PreflightContext) -> Iterator[Finding]:
         yield Finding(
             "error",
             "ServiceStillBound",
-            (
-                f"Service {name} selects revision {hash_} of this Rollout alone, and the spec does not name it:"
-                f" its requests would be lost with that revision's pods; {out.format(key=HASH_LABEL)}, or name it"
+            still_bound(
+                name,
+                str(hash_),
+                f"its requests would be lost with that revision's pods; {out.format(key=HASH_LABEL)}, or name it",
             ),
             needs=(ROLLOUT,),
         )
@@ -105,14 +107,14 @@ def _revisions(context: PreflightContext) -> Iterator[object]:
 
 
 def _absent(context: PreflightContext) -> Iterator[Finding]:
-    """Yield that the stable Service is not there, in the words of `missing_service`."""
+    """Yield that the stable Service is not there."""
     name = context.spec.stable_service
     if name is not None and context.get(SERVICE, name) is None:
         field = context.stable_field
         yield Finding(
             "error",
             "ServiceNotFound",
-            f"Service {name} does not exist; create it, or correct {field.rpartition('.')[2]}",
+            service_not_found(name, field.rpartition(".")[2]),
             field,
             absent=Ref(SERVICE, context.namespace, name),
         )
@@ -146,10 +148,7 @@ def _selection(
         yield Finding(
             "warning",
             "SelectsNoPods",
-            (
-                f"Service {name} selects {', '.join(wrong)}, which the template's labels do not have, so that it"
-                " selects none of the pods; correct spec.selector or the template's labels"
-            ),
+            selects_no_pods(name, "this template", ", ".join(wrong)),
         )
     others = sorted(_others(context, selector)) if not is_bound(service) else []
     if others:

@@ -7,6 +7,7 @@ from rollouts.core.facts.workload import way_back_waits_for
 from rollouts.core.world import Service, World, carrier_of, describe, under_way
 from rollouts.model.finding import Finding, Severity
 from rollouts.model.kinds import DEPLOYMENT, POD
+from rollouts.model.service_texts import selects_no_pods, still_bound
 from rollouts.model.status import Revision, RolloutStatus
 
 
@@ -120,10 +121,7 @@ def _service_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
             yield Finding(
                 "error",
                 "SelectsNoPods",
-                (
-                    f"Service {service.name} selects none of the pods of {describe(release.current)}, whatever it is bound to:"
-                    " correct spec.selector or the template's labels"
-                ),
+                selects_no_pods(service.name, describe(release.current), "other labels"),
             )
     if (
         release is None
@@ -136,10 +134,11 @@ def _service_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
             yield Finding(
                 "error",
                 "ServiceStillBound",
-                (
-                    f"Service {service.name} still selects revision {service.selected_hash} of this Rollout"
-                    " alone, and the spec names it no longer, so that no share of the pods is a share of its"
-                    " requests: it is given back as soon as no other revision has pods"
+                still_bound(
+                    service.name,
+                    service.selected_hash,
+                    "no share of the pods is a share of its requests; it is given back as soon as no other"
+                    " revision has pods",
                 ),
             )
 

@@ -18,6 +18,7 @@ from rollouts.core.world.sizes import (
 )
 from rollouts.core.world.world import World
 from rollouts.model.route import Route
+from rollouts.model.service_texts import service_not_found
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 
@@ -322,4 +323,4 @@ def missing_service(world: World) -> str:
     if name is None or name in world.observed.services:
         return ""
     field = world.spec.active_strategy.stable_service_field
-    return f"Service {name} does not exist; create it, or correct {field}"
+    return service_not_found(name, field)
