@@ -12,7 +12,6 @@ SAID_TWICE: dict[str, str] = {
     "in the last {…} at this weight": "a part of what one judge says of many requests, and of few",
     "the routes are cleared": "what an edit waits for, and what giving back does",
     "traffic goes back to stable{…}": "the answer to an abort, and to a second one",
-    "{…}; the controller puts it back to {…}": "a part, with a subject of its own in each place",
     "{…}; there is no hold to pass": "a part, with a subject of its own in each place",
 }
 # What differs from another message by one word, and why both are needed.

@@ -22,6 +22,7 @@ from rollouts.core.world import (
     drift_pause_ends,
     has_just_left,
     reaches_canary,
+    selector_drift,
     split_of,
     stage_of,
     under_way,
@@ -185,10 +186,7 @@ def _switched_by_another(world: World, update: StatusUpdate, now: Route) -> Stat
         return update  # it has not been bound yet
     if any(each.hash == service.selected_hash for each in update.status.retiring):
         return update  # it keeps the traffic of a release that is over until stable can bear it
-    seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
-    return update.event(
-        world, DRIFT_CORRECTED, f"{seen}; the controller puts it back to {active.hash}", "Warning"
-    )
+    return selector_drift(world, update, service, active)
 
 
 def _bound_again(world: World, update: StatusUpdate) -> StatusUpdate:
@@ -210,7 +208,5 @@ def _bound_again(world: World, update: StatusUpdate) -> StatusUpdate:
         if wanted is status.stable_revision and not may_narrow(world, status, service):
             continue
         if service.selected_hash != wanted.hash:
-            seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
-            text = f"{seen}; the controller puts it back to {wanted.hash}"
-            update = update.event(world, DRIFT_CORRECTED, text, "Warning")
+            update = selector_drift(world, update, service, wanted)
     return update

@@ -15,7 +15,6 @@ from rollouts.core.facts import (
 )
 from rollouts.core.next.attempt import let_go
 from rollouts.core.world import (
-    DRIFT_CORRECTED,
     FirstDeploy,
     NotBegun,
     Settled,
@@ -25,6 +24,7 @@ from rollouts.core.world import (
     drift_corrected_lately,
     drift_pause_ends,
     missing_service,
+    selector_drift,
     stage_of,
 )
 from rollouts.model.status import Revision, RolloutStatus, Weights
@@ -92,9 +92,7 @@ def _settled(world: World, update: StatusUpdate, stable: Revision) -> StatusUpda
             return _calm(world, update.requeue_at(drift_pause), "Degraded", text)
         again = service.name in status.services
         if again and (status.phase == "Healthy" or _drift_was_corrected(world, status)):
-            seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
-            text = f"{seen}; the controller puts it back to {stable.hash}"
-            return update.event(world, DRIFT_CORRECTED, text, "Warning")
+            return selector_drift(world, update, service, stable)
         waits = narrowing_waits_for(world, status, service)
         text = waits or f"Service {service.name} is being switched"
         return _calm(world, update, "Progressing", text)

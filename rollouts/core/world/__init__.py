@@ -71,6 +71,7 @@ from rollouts.core.world.status_update import (
     drift_corrected_lately,
     drift_pause_ends,
     next_revision_number,
+    selector_drift,
 )
 from rollouts.core.world.world import Hold, HoldReason, World
 
@@ -129,6 +130,7 @@ __all__ = [
     "pods_needed",
     "reaches_canary",
     "restart_pace",
+    "selector_drift",
     "share_percent",
     "split_of",
     "stable_pods_beside",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from rollouts.core.world.observed import Service
 from rollouts.core.world.world import World
 from rollouts.model.status import HistoryEntry, Revision, RolloutStatus
 
@@ -125,3 +126,12 @@ def drift_pause_ends(
         return None
     ends = rounds[-1] + DRIFT_PAUSE
     return ends if ends > now else None
+
+
+def selector_drift(
+    world: World, update: StatusUpdate, service: Service, wanted: Revision
+) -> StatusUpdate:
+    """Return the update that says what somebody else made a Service select, and what it is put back to."""
+    seen = f"Service {service.name} selected {service.selected_hash or 'all revisions'}"
+    text = f"{seen}; the controller puts it back to {wanted.hash}"
+    return update.event(world, DRIFT_CORRECTED, text, "Warning")
