@@ -34,7 +34,10 @@ def observe(context: RoutingContext, wanted: Split) -> Route:
     if unreadable or any(
         _removed_routers_writes(context)
     ):  # which may be sending anything to the canary
-        routes.insert(0, Route(exists=True, weight=None, highest=100, findings=unreadable))
+        unseen = Route(
+            exists=True, weight=None, highest=100, findings=unreadable, is_unseen=bool(unreadable)
+        )
+        routes.insert(0, unseen)
     if len(routes) < 2:
         return routes[0] if routes else Route()
     weights = {route.weight for route in routes}
@@ -50,6 +53,7 @@ def observe(context: RoutingContext, wanted: Split) -> Route:
         written=frozenset().union(*written) if weight is None else frozenset(),
         unconfirmed=tuple(each for route in routes for each in route.unconfirmed),
         by_pods=any(route.by_pods for route in routes),
+        is_unseen=any(route.is_unseen for route in routes),
         is_cut=any(route.is_cut for route in routes)
         and all(route.is_cut or route.highest == 0 for route in routes),
     )
@@ -94,7 +98,7 @@ def _observed(router: Router, context: RoutingContext, wanted: Split) -> Route:
     """Return what a router's objects say; anything may be so of what can't be seen."""
     refused = tuple(_refused(router, context))
     if refused:
-        return Route(exists=True, weight=None, highest=100, findings=refused)
+        return Route(exists=True, weight=None, highest=100, findings=refused, is_unseen=True)
     return router.observe(context, wanted)
 
 

@@ -115,7 +115,9 @@ def least_weight(world: World, status: RolloutStatus) -> int:
     part of it, where dynamicStableScale made stable smaller. Otherwise 0; and 0 when no canary
     pod is ready: then any answer is better than none.
     """
-    given = _given(carrier_of(world.spec).live_route(world))
+    route = carrier_of(world.spec).live_route(world)
+    # Of what can't be seen, no more is kept than was given: a weight never rises unseen.
+    given = min(_given(route), status.weights.applied) if route.is_unseen else _given(route)
     if given == 0:
         return 0
     if stand_in(world, status) is not None:

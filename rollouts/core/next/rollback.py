@@ -69,10 +69,10 @@ def routes_cut(world: World, update: StatusUpdate) -> StatusUpdate:
     Keep since when a canary that was left gets nothing, where a write of this decision is the end of that.
 
     Stable may not have been able to bear its traffic before. What it counted until then is not
-    the next one's.
+    the next one's. Of routes that can't be seen nobody knows: each write would be the end of it.
     """
     status, route = update.status, world.observed.route
-    if route.is_cut or route.highest == 0 or not update.ends_traffic:
+    if route.is_cut or route.is_unseen or route.highest == 0 or not update.ends_traffic:
         return update
     drained = world.now + timedelta(seconds=world.observed.quiet_seconds)
     if not under_way(status):

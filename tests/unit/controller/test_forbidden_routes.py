@@ -70,6 +70,19 @@ async def test_a_bad_release_goes_back_also_where_its_routes_may_not_be_read(
     assert meshed.status["phase"] == "Degraded"
 
 
+async def test_a_settled_rollout_writes_nothing_while_its_routes_may_not_be_read(
+    loop: ControlLoop,
+) -> None:
+    loop.cluster.put(CRD, definition(TRAFFIC_SPLIT, "v1alpha2"))
+    canary = {"stableService": "checkout", "trafficRouting": {"smi": {}}, "steps": STEPS}
+    await loop.deployed(strategy={"canary": canary})
+    loop.cluster.unseen = {TRAFFIC_SPLIT: WHY}
+    await loop.run(10)
+    before = len(loop.cluster.writes)
+    await loop.run(60)
+    assert len(loop.cluster.writes) - before <= 1
+
+
 @pytest.mark.parametrize("other", [HTTP_ROUTE, GRPC_ROUTE], ids=str)
 async def test_a_kind_of_route_that_the_spec_does_not_name_holds_up_nothing(
     meshed: ControlLoop, other: Kind
