@@ -113,9 +113,18 @@ class _Portions:
                 self.most = min(MOST_AT_ONCE, int(self.most * _GROWTH) + 1)
                 self._went_through = 0
 
-    def too_slow(self, many: int) -> None:
-        """Note that so many were not answered in time."""
-        self.most = min(self.most, max(_LEAST_WHEN_SLOW, many // 2))
+    def too_slow(self, portion: Sequence[_Question]) -> None:
+        """
+        Note that these were not answered in time: half as many may be.
+
+        Of few, one may be slow by itself, and who that is shows when each is asked alone.
+        """
+        selectors = {each.selector for each in portion}
+        self.most = min(self.most, max(_LEAST_WHEN_SLOW, len(portion) // 2))
+        if len(selectors) <= MOST_ADDITIONAL:
+            for each in sorted(selectors):
+                if each in self.alone or len(self.alone) < 2 * MOST_ADDITIONAL:
+                    self.alone[each] = ALONE_FOR
 
 
 class JointCounters:
@@ -199,7 +208,7 @@ class JointCounters:
         try:
             await self._answer(portion, trial)
         except TooSlow as error:
-            portions.too_slow(len(portion))
+            portions.too_slow(portion)
             _fail(portion, error)
         except BaseException as error:
             _fail(portion, error)

@@ -16,7 +16,8 @@ from rollouts.ports import CounterSource, MetricSources, QuerySource, Series, Va
 log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS = 5.0
-AT_ONCE = 8
+AT_ONCE = 4
+"""So many questions for counters, and so many queries: who waits for the answer of one kind holds up none of the other."""
 EVERYBODY = ""
 """Whose question it is that is asked for all together."""
 
@@ -33,11 +34,11 @@ class LimitedSources:
     def __init__(
         self, sources: MetricSources, *, patience_seconds: float = PATIENCE_SECONDS
     ) -> None:
-        limits = _Limits(patience_seconds)
-        self._joint = JointCounters(_LimitedCounters(sources.counters, limits))
+        limited = _LimitedCounters(sources.counters, _Limits(patience_seconds))
+        self._joint = JointCounters(limited)
         self.counters: CounterSource = self._joint
         self._queries: QuerySource = sources.queries
-        self._limits = limits
+        self._limits = _Limits(patience_seconds)
 
     async def value(self, query: str, *, at: datetime, share: str) -> Value:
         """

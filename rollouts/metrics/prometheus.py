@@ -55,6 +55,8 @@ _MISUNDERSTOOD = (
 _LONGEST_LINE = 800
 """So many bytes of a refusal are looked at; a quarter as many characters are repeated."""
 _REFUSED = (400, 422)
+_SLOW = ("timeout", "canceled")
+"""The types of errors with which Prometheus itself gives a query up (`--query.timeout`)."""
 """
 The query is wrong, or can't be executed, where the answer is in Prometheus' form: `errorType` is
 "bad_data" or "execution" then, and of VictoriaMetrics the status once more.
@@ -272,11 +274,12 @@ class PrometheusSource:
             kind, text = _text(answer["errorType"]), _text(answer["error"])
         except _MISUNDERSTOOD:
             unknown = status == 400 and b"nocache" in body
-            kind_of = _UnknownOption if unknown else Unavailable
+            kind_of = _UnknownOption if unknown else TooSlow if status == 504 else Unavailable
             return kind_of(f"{self._where} answered HTTP {status}{_first_line(body)}")
         if status in _REFUSED:
             return Permanent(f"{self._where} refuses the query: {text}")
-        return Unavailable(f"{self._where} answered HTTP {status}: {kind}: {text}")
+        kind_of = TooSlow if kind in _SLOW else Unavailable
+        return kind_of(f"{self._where} answered HTTP {status}: {kind}: {text}")
 
     def _understand(self, body: bytes, read: _Read[_T]) -> _T:
         try:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from rollouts.analysis.joint_counters import ALONE_FOR, JointCounters
-from rollouts.errors import Permanent, TooLarge, Unavailable
+from rollouts.errors import Permanent, TooLarge, TooSlow, Unavailable
 from rollouts.ports import Series
 from tests.fakes.clock import HandClock
 from tests.fakes.metrics import FakeMetrics
@@ -23,6 +23,8 @@ class Limited(FakeMetrics):
         super().__init__()
         self.longest, self.most_series, self.bad = 1_000_000, 1_000_000, ""
         self.is_away = False
+        self.slow = ""
+        self.most_in_time = 1_000_000
 
     async def samples(
         self, selector: str, *, until: datetime, window_seconds: float
@@ -32,6 +34,8 @@ class Limited(FakeMetrics):
             raise Unavailable("Prometheus can't be reached")
         if len(selector) > self.longest:
             raise Permanent("too long query")
+        if (self.slow and self.slow in selector) or len(selector) > self.most_in_time:
+            raise TooSlow("no answer within 5s")
         if self.bad and self.bad in selector:
             raise Permanent(f"{self.bad} is refused")
         asked = len(self.asked)
@@ -214,3 +218,22 @@ async def test_an_error_that_nobody_waits_for_any_more_is_no_complaint() -> None
         await asyncio.sleep(0)
     gc.collect()
     assert complaints == []
+
+
+async def test_who_is_slow_alone_is_soon_slow_for_nobody_else() -> None:
+    shops = Shops(300)
+    shops.metrics.slow = "s123-"
+    for _ in range(6):
+        await shops.ask_all()
+    for _ in range(3 * ALONE_FOR):
+        found = await shops.ask_all()
+        assert found[123] == "no answer within 5s"
+        assert shops.are_right(found, but=[123])
+
+
+async def test_a_server_that_gives_up_what_is_large_is_asked_for_less() -> None:
+    shops = Shops(300)
+    shops.metrics.most_in_time = len(shops.selector(0)) * 40
+    for _ in range(5):
+        await shops.ask_all()
+    assert shops.are_right(await shops.ask_all())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from rollouts.errors import Permanent, TooLarge, Unavailable
+from rollouts.errors import Permanent, TooLarge, TooSlow, Unavailable
 from rollouts.metrics.access import Access
 from rollouts.metrics.prometheus import PrometheusSource
 from rollouts.ports import Histogram, Series
@@ -199,7 +199,7 @@ async def test_a_query_that_prometheus_gave_up_is_unavailable(
 ) -> None:
     refusal = {"status": "error", "errorType": "timeout", "error": "query timed out"}
     prometheus.answer = prometheus.json(refusal, 503)
-    with pytest.raises(Unavailable, match="503: timeout: query timed out"):
+    with pytest.raises(TooSlow, match="503: timeout: query timed out"):
         await source.value("x", at=AT)
 
 
