@@ -45,7 +45,8 @@ class SampleDelay:
         """Note that a sample could be read at `age` seconds, and not yet at `not_at`; below 0, nobody had looked."""
         if not_at >= self.seconds - _GROWTH_SECONDS / 2:
             self._least, self.seconds = not_at, min(age, _STRIDE * max(not_at, FIRST_DELAY_SECONDS))
-        self._least = max(0.0, self._least - _DECAY_SECONDS, min(not_at, self.seconds))
+        fallen = min(self._least - _DECAY_SECONDS, age)
+        self._least = max(0.0, fallen, min(not_at, self.seconds))
         least = max(LEAST_DELAY_SECONDS, self._least + _GROWTH_SECONDS)
         earlier = max(_DECAY_SECONDS, (self.seconds - least) / 8)
         self.seconds = max(least, min(self.seconds - earlier, age))
@@ -67,6 +68,8 @@ class LookTimes:
     delay: SampleDelay = field(default_factory=SampleDelay)
     _interval: float = 0.0
     _looked: float = 0.0
+    _read: float = 0.0
+    """When the last look was that had an answer."""
     _processes: dict[str, _Process] = field(default_factory=dict)
     _open_until: float = 0.0
     """Until then a process may come that nobody has seen."""
@@ -76,9 +79,18 @@ class LookTimes:
         self._open_until = max(self._open_until, at + self._interval)
 
     def looked(
-        self, at: float, newest: Mapping[str, float], scrape_interval_seconds: float
+        self,
+        at: float,
+        newest: Mapping[str, float],
+        scrape_interval_seconds: float,
+        *,
+        has_read: bool = True,
     ) -> None:
-        """Note a look, and the newest sample that it found of each process; before the exposure, of what was scraped then."""
+        """
+        Note a look, and the newest sample that it found of each process; before the exposure, of what was scraped then.
+
+        Where it had no answer, it says nothing of when a sample could be read.
+        """
         self._interval = scrape_interval_seconds
         due = self._interval + self.delay.seconds
         late = [name for name, each in self._processes.items() if each.newest + due <= at]
@@ -89,11 +101,13 @@ class LookTimes:
                     self.others_may_come(at)
                 self._processes[name] = _Process(sample)
             elif sample > process.newest:
-                self.delay.seen(at - sample, self._looked - sample)
+                self.delay.seen(at - sample, self._read - sample)
                 self._processes[name] = _Process(sample)
             elif name in late:
                 process.vain += 1
         self._looked = at
+        if has_read:
+            self._read = at
         self._forget_the_gone(at)
 
     def _forget_the_gone(self, at: float) -> None:

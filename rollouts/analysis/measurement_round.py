@@ -73,6 +73,12 @@ class Measurer:
         known = (each.scrapes.interval_seconds for each in self._counters.values())
         return max(known, default=0.0)
 
+    @property
+    def least_scrape_interval_seconds(self) -> float:
+        """How far apart the scrapes of what is scraped most often are; 0 as long as nobody can know."""
+        known = [each.scrapes.interval_seconds for each in self._counters.values()]
+        return min(filter(None, known), default=0.0)
+
     async def measure_scrape_interval(self, at: datetime) -> None:
         """Learn how far apart scrapes are before anything is counted; if nobody can tell, later."""
         counters = self._counters_of(requests_of(self.exposed))

@@ -89,11 +89,10 @@ class _Watch:
             latest = MeasurementRound(now, self.measurer.exposed.exposed_at)
         return replace(latest, sooner=self.sooner, readings=self.reader.readings())
 
-    def looked(self, at: datetime) -> None:
-        """Note that a round was made, and what it found scraped."""
-        self.times.looked(
-            at.timestamp(), self.measurer.scraped, self.measurer.scrape_interval_seconds
-        )
+    def looked(self, at: datetime, *, has_read: bool) -> None:
+        """Note that a round was made, and what it found scraped, if it had an answer."""
+        interval = self.measurer.least_scrape_interval_seconds
+        self.times.looked(at.timestamp(), self.measurer.scraped, interval, has_read=has_read)
 
     def update(self, exposed: ExposedCanary, now: datetime) -> None:
         """Go on with what has changed; another weight may have other pods."""
@@ -192,7 +191,7 @@ class Monitor:
     async def _run(self, watch: _Watch) -> None:
         now = self._clock.now()
         await watch.measurer.measure_scrape_interval(now)
-        watch.looked(now)
+        watch.looked(now, has_read=True)
         while True:
             exposed = watch.measurer.exposed
             tick = timedelta(seconds=self._tick_seconds(exposed))
@@ -241,12 +240,12 @@ class Monitor:
             latest = watch.measurer.failed(at, due, error)
         watch.measured_at |= dict.fromkeys((each.name for each in due), at)
         watch.latest = latest
-        watch.looked(at)
         if watch.reader is not None:
-            watch.sooner = watch.reader.sooner(watch.measurer.counted)
+            watch.sooner = _sooner(watch, watch.reader)
         errors = {name: found.error for name, found in latest.measurements.items() if found.error}
         if errors:
             log.warning("criteria not measured", rollout=str(exposed.key), errors=errors)
+        watch.looked(at, has_read=len(errors) < len(latest.measurements))
         self._metrics.measured((self._clock.now() - began).total_seconds(), len(errors))
         self._on_measured(exposed.key)
 
@@ -255,11 +254,7 @@ class Monitor:
         while True:
             began = self._clock.now()
             await reader.read()
-            try:
-                watch.sooner = reader.sooner(watch.measurer.counted)
-            except Exception:
-                log.exception("readings not measured", rollout=str(reader.exposed.key))
-                watch.sooner = {}
+            watch.sooner = _sooner(watch, reader)
             said = _said(watch.sooner, reader.readings())
             if said != watch.told:
                 watch.told = said
@@ -287,6 +282,18 @@ class Monitor:
         """Return how often to measure: as often as the most impatient criterion wants."""
         wishes = [self._every(criterion) for criterion in exposed.spec.success_criteria]
         return min(wishes, default=max(_SHORTEST_SECONDS, self._interval_seconds))
+
+
+def _sooner(watch: _Watch, reader: PageReader) -> Mapping[str, Sooner]:
+    """Return what was read since the last scrape and can be judged; nothing where that fails."""
+    try:
+        found = reader.sooner(watch.measurer.counted)
+        for each in found.values():
+            _verdict(each)
+    except Exception:
+        log.exception("readings not measured", rollout=str(reader.exposed.key))
+        return {}
+    return found
 
 
 def _verdict(found: Sooner) -> tuple[Verdict, bool]:

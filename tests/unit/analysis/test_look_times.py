@@ -88,3 +88,12 @@ def test_the_delay_becomes_what_it_is_and_is_seldom_too_short(lag: float) -> Non
     assert seen_until
     assert sorted(waited[200:])[190] <= 0.5
     assert early <= 20
+
+
+def test_an_outage_says_nothing_of_how_long_a_sample_takes() -> None:
+    times = looked((1000.25, {"a": 1000.0}), (1015.25, {"a": 1015.0}))
+    for at in (1030.25, 1035.0, 1040.0):
+        times.looked(at, {"a": 1015.0}, 15, has_read=False)
+    times.looked(1042.0, {"a": 1030.0}, 15)
+    times.looked(1045.5, {"a": 1045.0}, 15)
+    assert times.next_at(BEAT) < 1061.0
