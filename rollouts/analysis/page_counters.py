@@ -73,6 +73,11 @@ class PageCounters:
         counters = self.windows.total.counters
         before = self._started.get(process, 0.0)
         fell = any(falls(counters.get(labels_of(each)), each.samples) for each in series)
+        if 0 < started < before:
+            self._refused[process] = (
+                f"{process} is answered by several processes in turn, each with counts of its own: have them counted"
+                " together, as prometheus_client's multiprocess mode does"
+            )
         if fell and not (started and before):
             self._falls[process] = self._falls.get(process, 0) + 1
         if (fell and before and started == before) or self._falls.get(process, 0) > MOST_FALLS:

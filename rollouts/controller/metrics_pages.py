@@ -47,7 +47,11 @@ def with_pages(cluster: Reads, exposed: ExposedCanary) -> ExposedCanary:
     key, names = exposed.key, exposed.spec.app_metrics
     prefix = pods_of(key.name, exposed.canary).prefix
     pods = [pod for pod in _with_hash(cluster, POD, exposed) if _name(pod).startswith(prefix)]
-    served = [each for each in pods if is_ready(each) and _address(each)]
+    served = [
+        each
+        for each in pods
+        if is_ready(each) and _address(each) and not each.get("spec", {}).get("hostNetwork")
+    ]
     templates = (
         each["spec"].get("template") or {}
         for each in _with_hash(cluster, REPLICA_SET, exposed)

@@ -63,6 +63,7 @@ WATCHED: dict[Kind, Scope] = {
             "metadata.ownerReferences",
             "metadata.creationTimestamp",
             "metadata.deletionTimestamp",
+            "spec.hostNetwork",
             "status.phase",
             "status.podIP",
             "status.conditions",

@@ -201,6 +201,25 @@ async def test_a_counter_that_falls_in_a_living_process_is_none() -> None:
     assert (bench.readings.pods, bench.readings.of_pods) == (0, 1)
 
 
+async def test_processes_that_answer_in_turn_are_not_counted() -> None:
+    """Each has counts of its own, and what falls would be taken for a restart, again and again."""
+    bench = ReadHarness()
+    await bench.exposes()
+    bench.metrics.count(STARTED, 1000.0, **bench.pod("canary", 1))
+    bench.serve("canary", 200)
+    await bench.pass_by(1)
+    for turn in (-1, 1, -1, 1, -1):
+        bench.metrics.count(STARTED, 7.0 * turn, **bench.pod("canary", 1))
+        bench.serve("canary", 90 * turn)
+        bench.serve("canary", -3 * turn, code="500")
+        await bench.pass_by(1)
+    await bench.scraped()
+    assert "answered by several processes in turn" in bench.readings.message
+    latest = bench.monitor.latest(KEY)
+    assert latest is not None
+    assert not latest.sooner
+
+
 async def test_what_cannot_be_reached_is_said_and_tried_more_and_more_seldom() -> None:
     bench = ReadHarness()
     await bench.exposes(2)
