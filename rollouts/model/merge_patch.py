@@ -40,6 +40,6 @@ def difference(before: FrozenJSON, after: FrozenJSON) -> JSON:
 
 def without_nulls(value: Any) -> Any:
     """Return a value without the fields that are null: a merge patch and an API server leave them out."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: without_nulls(each) for key, each in value.items() if each is not None}
-    return [without_nulls(each) for each in value] if isinstance(value, list) else value
+    return [without_nulls(each) for each in value] if isinstance(value, list | tuple) else value

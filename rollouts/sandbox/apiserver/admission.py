@@ -3,6 +3,7 @@
 import itertools
 
 from rollouts.model.kinds import CRD, JSON, FrozenJSON
+from rollouts.model.merge_patch import without_nulls
 from rollouts.sandbox.apiserver import custom_resources, quotas, validation
 from rollouts.sandbox.apiserver.builtins import RESOURCE_QUOTA
 from rollouts.sandbox.apiserver.cel_rules import Circumstances, broken_rules, has_rules
@@ -10,7 +11,7 @@ from rollouts.sandbox.apiserver.defaults import defaulted_object
 from rollouts.sandbox.apiserver.errors import Cause, invalid
 from rollouts.sandbox.apiserver.etcd import Etcd
 from rollouts.sandbox.apiserver.names import late_finalizers, metadata_causes
-from rollouts.sandbox.apiserver.objects import timestamp, without_nulls
+from rollouts.sandbox.apiserver.objects import timestamp
 from rollouts.sandbox.apiserver.ownership import Writer
 from rollouts.sandbox.apiserver.registry import Resource, Version
 from rollouts.sandbox.apiserver.schema import (

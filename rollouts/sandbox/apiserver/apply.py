@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from rollouts.model.kinds import JSON, FrozenJSON
+from rollouts.model.merge_patch import without_nulls
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.fieldsets import Path, repeated, undeclared, words
-from rollouts.sandbox.apiserver.objects import clone, metadata, timestamp, without_nulls
+from rollouts.sandbox.apiserver.objects import clone, metadata, timestamp
 from rollouts.sandbox.apiserver.ownership import (
     APPLY,
     UPDATE,

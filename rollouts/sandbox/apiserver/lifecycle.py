@@ -9,11 +9,12 @@ import uuid
 from datetime import timedelta
 
 from rollouts.model.kinds import CRD, JSON, POD, FrozenJSON
+from rollouts.model.merge_patch import without_nulls
 from rollouts.sandbox.apiserver import custom_resources
 from rollouts.sandbox.apiserver.builtins import NAMESPACE
 from rollouts.sandbox.apiserver.errors import ApiError, Cause, invalid, not_found
 from rollouts.sandbox.apiserver.etcd import Etcd
-from rollouts.sandbox.apiserver.objects import clone, get_path, metadata, timestamp, without_nulls
+from rollouts.sandbox.apiserver.objects import clone, get_path, metadata, timestamp
 from rollouts.sandbox.apiserver.registry import Resource
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"

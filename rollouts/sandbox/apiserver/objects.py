@@ -31,16 +31,6 @@ def clone(value: Any) -> Any:
     return [clone(item) for item in value]
 
 
-def without_nulls(value: Any) -> Any:
-    """Return a copy in which no mapping has a null: an absent field and a null one are the same."""
-    kind = type(value)
-    if kind in _SCALARS:
-        return value
-    if kind is dict or isinstance(value, Mapping):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    return [without_nulls(item) for item in value]
-
-
 def timestamp(moment: datetime) -> str:
     """Return RFC 3339 in UTC with whole seconds, as metadata has it."""
     return format_time(moment, "seconds")
