@@ -12,6 +12,7 @@ The error tree, named by what the reader of an error has to do.
         ├── InvalidSpec  the user's object is wrong; carries field, reason and way out
         ├── NotFound     the object named is not there
         ├── Forbidden    a permission is missing; carries which
+        ├── Unauthorized the credentials are not accepted: log in again, or renew the token
         └── UsageError   a command was called wrongly
 """
 
@@ -84,6 +85,10 @@ class NotFound(Permanent):
 
 class Forbidden(Permanent):
     """The API server refuses: a permission is missing."""
+
+
+class Unauthorized(Permanent):
+    """The API server does not accept the credentials (HTTP 401), so that no permission would help."""
 
 
 class UsageError(Permanent):

@@ -43,6 +43,7 @@ KINDS_BY_CALL = {
     "Conflict": "Errors",
     "NotFound": "Errors",
     "Forbidden": "Errors",
+    "Unauthorized": "Errors",
     "RetryLater": "Errors",
     "NoMetrics": "Errors",
     "Malformed": "Errors",

