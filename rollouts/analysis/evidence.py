@@ -95,4 +95,6 @@ def _judged(
 
 
 def _unmeasured(name: str) -> CriterionStatus:
-    return CriterionStatus(name=name, verdict="inconclusive", message="not measured yet")
+    return CriterionStatus(
+        name=name, verdict="inconclusive", message="it has not been measured yet"
+    )

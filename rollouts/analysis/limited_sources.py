@@ -74,7 +74,10 @@ class _Limits:
                     return await ask()
             except TimeoutError:
                 limit = format_duration(self._patience_seconds)
-                raise TooSlow(f"no answer within {limit}") from None
+                raise TooSlow(
+                    f"no answer within {limit}; see whether the source runs, is overloaded, or a NetworkPolicy"
+                    " keeps us out"
+                ) from None
             except RolloutsError:
                 raise
             except Exception as error:

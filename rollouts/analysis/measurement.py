@@ -227,7 +227,10 @@ def _beyond(q: float, buckets: Buckets) -> str:
     bounds = sorted(buckets)
     if len(bounds) < 2 or buckets[bounds[-2]] >= q * buckets[bounds[-1]]:
         return ""
-    return f"the {q:g} quantile is above the largest bound, {format_duration(bounds[-2])}"
+    return (
+        f"the {q:g} quantile is above the largest bound, {format_duration(bounds[-2])}; give the histogram"
+        " larger buckets"
+    )
 
 
 def _summed(histograms: Sequence[Buckets]) -> Buckets:

@@ -21,7 +21,7 @@ def why_no_data(
     if isinstance(metric, AppMetric):
         return _of_pods(metric, counters, requests, exposed)
     if metric.question.absent and not total.counters:
-        return f"no canary request yet; {metric.question.absent}"
+        return f"no request has reached the canary yet; {metric.question.absent}"
     return ""
 
 
@@ -42,7 +42,10 @@ def _of_pods(
     known, scraped = counters.windows.total.knows, counters.scrapes.was_scraped
     if not known(canary=True) and not scraped(canary=True):
         beside = f", those of revision {exposed.stable.number} are" if scraped(canary=False) else ""
-        return f"{canary} have not been scraped by Prometheus{beside}"
+        return (
+            f"{canary} have not been scraped by Prometheus{beside}; see whether a PodMonitor or scrape job"
+            " selects the canary's"
+        )
     if requests.windows.total.counts(canary=True):
         return f"{canary} count requests, and have no {asked}: see spec.appMetrics.durations"
     if known(canary=True) or known(canary=False):

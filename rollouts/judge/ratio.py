@@ -176,8 +176,8 @@ def _needed(measurement: Measurement, r0: float, met: Sequence[float]) -> int | 
 def _message(measurement: Measurement, r0: float) -> str:
     canary, stable = measurement.canary, measurement.stable
     if not canary.requests or not stable.requests:
-        silent = "canary" if not canary.requests else "stable"
-        return measurement.no_data or f"no {silent} request yet"
+        silent = "the canary" if not canary.requests else "stable"
+        return measurement.no_data or f"no request has reached {silent} yet"
     failed = f"{_share(canary)} canary requests failed, and {_share(stable)} stable ones"
     if not canary.failures + stable.failures:
         return f"{failed}: without a failure nothing can be compared"

@@ -314,7 +314,7 @@ def _message(
 def _seen(criterion: Criterion, measurement: Measurement, counts: Counts, which: str) -> str:
     """Return what was counted, in words; `which` requests these are, where not all."""
     if counts.requests == 0:
-        return measurement.no_data or "no canary request yet"
+        return measurement.no_data or "no request has reached the canary yet"
     share = format_fraction(counts.failures / counts.requests)
     of = f"{share} of{which} {counts.requests} canary requests"
     if criterion.latency is not None:

@@ -41,7 +41,7 @@ def api_error(
     `answer` is the Status object, or empty when the answer was none; `asked` says in words
     what was requested, and `after_seconds` how long Retry-After asks to wait.
     """
-    reason = truncated(str(answer.get("message") or f"HTTP {status}"))
+    reason = truncated(str(answer.get("message") or f"the server answered HTTP {status}"))
     message = f"{asked}: {reason}"
     if status == 409:
         return Conflict(message)

@@ -91,7 +91,7 @@ class HttpPages:
             url, headers=self._headers(url), allow_redirects=False
         ) as answer:
             if answer.status != 200:
-                raise Unavailable(f"HTTP {answer.status}")
+                raise Unavailable(f"it answered HTTP {answer.status}")
             if answer.headers.get("Content-Encoding", "identity") != "identity":
                 raise Unavailable("it is compressed, although that was not asked for")
             open_metrics = answer.content_type == "application/openmetrics-text"

@@ -35,6 +35,7 @@ _MOST_VALUES = 2_000_000
 An answer of the largest size has as many if it is samples. Of what is smaller there could be so many
 more that they would not fit into the controller's memory.
 """
+_UNREACHED = "; see whether it runs, is overloaded, or a NetworkPolicy keeps us out"
 _FEWER = "; let fewer series be asked for, or keep fewer labels when scraping"
 _ADDRESS = "; see whether --prometheus has the address of a Prometheus"
 _MOST_REDIRECTS = 3
@@ -178,7 +179,7 @@ class PrometheusSource:
                 return await loop.run_in_executor(self._reader, self._understand, body, read)
         except TimeoutError as error:
             limit = f"{self._timeout_seconds:g} s"
-            raise TooSlow(f"{self._where} did not answer within {limit}") from error
+            raise TooSlow(f"{self._where} did not answer within {limit}{_UNREACHED}") from error
 
     def _ask(self, promql: str, at: datetime) -> bytes:
         """Ask, in a thread, and return the answer as it came."""
@@ -204,7 +205,11 @@ class PrometheusSource:
                 f"{self._where} can't be asked: a header can't be sent; see --prometheus-header, and the token"
             ) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise Unavailable(f"{self._where} can't be reached: {_cause(error)}") from error
+            # A certificate that is wrong is said in full: nobody keeps us out.
+            way_out = "" if isinstance(error, requests.exceptions.SSLError) else _UNREACHED
+            raise Unavailable(
+                f"{self._where} can't be reached: {_cause(error)}{way_out}"
+            ) from error
         except TimeoutError:
             raise
         except OSError as error:  # a certificate's file, for one

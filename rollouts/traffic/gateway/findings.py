@@ -92,7 +92,8 @@ def _of_rule(where: str, rule: FrozenJSON, original: Original) -> Iterator[Findi
                 "CanaryWithoutStable",
                 (
                     f"{where} leads to Service {arms.canary} and not to {arms.stable}: its requests reach"
-                    " the canary whatever the weight is, also after a rollback"
+                    " the canary whatever the weight is, also after a rollback; add stable's Service to the rule,"
+                    " or take the canary's out"
                 ),
             )
         return

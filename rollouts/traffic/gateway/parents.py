@@ -96,7 +96,10 @@ def findings(kind: Kind, route: FrozenJSON) -> Iterator[Finding]:
                     yield Finding(
                         "error",
                         "RouteNotAccepted" if wanted == "Accepted" else "RouteRefsNotResolved",
-                        f"{_title(parent)} refuses {name}: {reason}: {message}",
+                        (
+                            f"{_title(parent)} refuses {name}: {reason}: {message}; correct the route, or ask whoever"
+                            " runs the Gateway"
+                        ),
                     )
 
 

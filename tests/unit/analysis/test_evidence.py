@@ -147,7 +147,7 @@ async def test_a_criterion_that_is_edited_is_not_judged_by_what_was_seen_of_the_
         spec = parse_rollout(rollout([{"setWeight": 25}], successCriteria=criteria))
         found = weigh(spec, status, harness.latest)
         assert found.at == status.started_at  # not measured
-        assert found.criteria[0].message == "not measured yet"
+        assert found.criteria[0].message == "it has not been measured yet"
         assert found.criteria[0].failed_measurements == 0
 
         harness.target = replace(harness.target, spec=spec)

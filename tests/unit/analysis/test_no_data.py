@@ -81,14 +81,16 @@ async def test_pods_that_nobody_scrapes(harness: AppHarness) -> None:
     harness.serve("stable", 10)
     await harness.wait(15)
     assert said(harness).startswith(
-        "revision 4's pods have not been scraped by Prometheus, those of revision 3 are; needs"
+        "revision 4's pods have not been scraped by Prometheus, those of revision 3 are; see whether a PodMonitor or scrape job selects the canary's; needs"
     )
 
     harness.end("stable")
     await harness.wait(15)
     harness.follow(exposed_at=harness.clock.now())
     await harness.wait(15)
-    assert said(harness).startswith("revision 4's pods have not been scraped by Prometheus; needs")
+    assert said(harness).startswith(
+        "revision 4's pods have not been scraped by Prometheus; see whether a PodMonitor or scrape job selects the canary's; needs"
+    )
 
 
 async def test_an_ingress_that_has_counted_nothing() -> None:
@@ -97,10 +99,10 @@ async def test_an_ingress_that_has_counted_nothing() -> None:
     harness.expose()
     await harness.wait(15)
     assert said(harness).startswith(
-        "no canary request yet; Prometheus has no nginx_ingress_controller_request_duration"
+        "no request has reached the canary yet; Prometheus has no nginx_ingress_controller_request_duration"
         "_seconds_count of Service checkout: see that ingress-nginx has metrics on, and that Prometheus scrapes it"
     )
     harness.serve("stable", 5)
     await harness.wait(15)
-    assert said(harness).startswith("no canary request yet; needs about ")
+    assert said(harness).startswith("no request has reached the canary yet; needs about ")
     await harness.monitor.close()

@@ -65,8 +65,8 @@ def test_a_canary_as_good_as_stable_passes_and_says_how_much_that_takes() -> Non
 
 
 def test_nothing_is_compared_with_nothing() -> None:
-    assert "no canary request yet" in said((0, 0, 10, 1)).message
-    assert "no stable request yet" in said((10, 1, 0, 0)).message
+    assert "no request has reached the canary yet" in said((0, 0, 10, 1)).message
+    assert "no request has reached stable yet" in said((10, 1, 0, 0)).message
     assert said((10, 1, 0, 0)).value is None
     clean = said((10, 0, 90, 0))
     assert (clean.verdict, clean.value) == ("inconclusive", 1.0)

@@ -172,7 +172,10 @@ def test_a_release_that_fails_altogether_is_found_at_once(most: float) -> None:
 def test_no_data_is_inconclusive_and_no_request_is_no_pass() -> None:
     status = judge(error_rate(), measured(), None)
     assert (status.verdict, status.value, status.requests) == ("inconclusive", None, 0)
-    assert status.message == f"no canary request yet; needs about {status.needed} more requests"
+    assert (
+        status.message
+        == f"no request has reached the canary yet; needs about {status.needed} more requests"
+    )
     assert verdict(1, 0) == "inconclusive"
     assert verdict(100, 0) == "inconclusive"
 
