@@ -238,7 +238,9 @@ class Connection:
         except Exception as error:  # the client raises what its parsers raise
             if path is None:
                 raise UsageError(_NO_KUBECONFIG) from error
-            raise UsageError(f"kubeconfig {path} can't be used: {error}") from error
+            raise UsageError(
+                f"kubeconfig {path} can't be used: {error}; see `kubectl config view`"
+            ) from error
 
     def _kubeconfig_path(self) -> str | None:
         """Return the kubeconfig's path (or several, as in KUBECONFIG), or None in a pod."""
@@ -268,7 +270,9 @@ def _refusal(
 
 
 def _absent(path: object, source: str) -> UsageError:
-    return UsageError(f"there is no kubeconfig at {path}, which {source} names")
+    return UsageError(
+        f"there is no kubeconfig at {path}, which {source} names; correct or unset it"
+    )
 
 
 def _client(configuration: Any) -> Any:

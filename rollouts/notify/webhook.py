@@ -79,10 +79,14 @@ class WebhookNotifier:
         if status == 429 or status >= 500:
             after = retry_after_seconds(response.headers.get("Retry-After"), now=datetime.now(UTC))
             raise Unavailable(
-                f"the webhook at {self._where} answered {status}", after_seconds=after
+                f"the webhook at {self._where} answered {status}; see the receiver's log",
+                after_seconds=after,
             )
         if status >= 300:
-            raise Permanent(f"the webhook at {self._where} refused the notification with {status}")
+            raise Permanent(
+                f"the webhook at {self._where} refused the notification with {status};"
+                " see --notify-webhook, and the receiver's log"
+            )
 
 
 def body_of(notification: Notification) -> dict[str, str]:

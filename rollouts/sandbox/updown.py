@@ -79,7 +79,10 @@ def up(
     directory = directory.absolute()
     found = SandboxState.read(directory)
     if found and found.owner.alive:
-        raise UsageError(f"a sandbox is running in {directory} already (pid {found.owner.pid})")
+        raise UsageError(
+            f"a sandbox is running in {directory} already (pid {found.owner.pid}); end it by"
+            f" `rollouts sandbox down --dir {directory}`, or choose another --dir"
+        )
     claim(directory)
     log = directory / "logs" / "sandbox.log"
     log.parent.mkdir(exist_ok=True)

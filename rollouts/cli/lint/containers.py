@@ -110,6 +110,9 @@ def _probe_ports(container: FrozenJSON, where: str) -> Iterator[Finding]:
                 yield Finding(
                     "error",
                     "",
-                    f"the container has no port {port} ({known}), so that the probe never succeeds",
+                    (
+                        f"the container has no port {port} ({known}), so that the probe never succeeds;"
+                        " correct the probe's port, or name the port"
+                    ),
                     f"{where}.{probe}.{action}.port",
                 )

@@ -58,7 +58,9 @@ def findings_in(texts: dict[str, str], *, alone: bool = False) -> list[LocatedFi
 def _of_document(document: Document, preflight: FilePreflight | None) -> Iterator[Finding]:
     content = document.content
     if not isinstance(content, dict) or not isinstance(content.get("kind"), str):
-        yield Finding("error", "", "is missing: this is no Kubernetes object", "kind")
+        yield Finding(
+            "error", "", "is missing: this is no Kubernetes object; add apiVersion and kind", "kind"
+        )
     elif content["kind"] != ROLLOUT.name or _is_foreign(content.get("apiVersion")):
         yield _unchecked(content)
         if _kind_of(content) in _LINTED_KINDS:

@@ -35,7 +35,10 @@ def _falling(spec: RolloutSpec) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 "",
-                f"falls from {before} to {step.set_weight}: traffic goes back to stable before it goes on",
+                (
+                    f"falls from {before} to {step.set_weight}: traffic goes back to stable before it goes on;"
+                    " put the steps in rising order, if that is not meant"
+                ),
                 f"{_CANARY}.steps[{index}].setWeight",
             )
         before = step.set_weight
