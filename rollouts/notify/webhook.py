@@ -35,7 +35,7 @@ class WebhookNotifier:
     ) -> None:
         self._url = url
         # Never more than the host: the path of a webhook is often its secret.
-        self._where = _host(url) or "an address without a host"
+        self._where = _host(url)
         self._sleep = sleep
         # With a transport of its own it heeds no proxy, and still the authorities of SSL_CERT_FILE.
         direct = None if is_proxied(url) else httpx.AsyncHTTPTransport()
@@ -63,6 +63,8 @@ class WebhookNotifier:
         await self._client.aclose()
 
     async def _post(self, notification: Notification) -> None:
+        if not self._where:
+            raise Permanent("the webhook's URL has no host; give http(s)://HOST/…")
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):  # httpx's own is between two bytes
                 # What it says besides is not read: it may have no end.

@@ -272,7 +272,10 @@ class Sandbox:
             Permanent: this sandbox was made without one.
         """
         if self._controller_command is None:
-            raise Permanent("this sandbox has no controller: it was started without one")
+            raise Permanent(
+                "this sandbox has no controller: it was started without one;"
+                " give Sandbox a controller"
+            )
         if self._controller and self._controller.returncode is None:
             return
         process = await self._launch(self._controller_command(self.controller_settings))

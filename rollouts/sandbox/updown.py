@@ -145,7 +145,10 @@ def _await_ready(
         time.sleep(0.05)
     child.terminate()
     child.wait()
-    raise Unavailable(f"the sandbox is not ready after {within_seconds:g} s: {last_words()}")
+    raise Unavailable(
+        f"the sandbox is not ready after {within_seconds:g} s (start it without --detach to see more):"
+        f" {last_words()}"
+    )
 
 
 def _last_words(output: bytes) -> str:
