@@ -11,7 +11,7 @@ from rollouts.model.kinds import JSON
 from tests.unit.cli.conftest import Ran
 
 CANARY = (Path(__file__).parents[4] / "examples" / "canary-nginx.yaml").read_text()
-OTHER_PODS = "error: spec.strategy.canary.stableService: Service checkout selects app: cart"
+OTHER_PODS = "error: spec.strategy.canary.stableService: Service checkout selects none of the pods"
 
 
 @pytest.fixture
