@@ -13,6 +13,7 @@ from rollouts.model.status import Revision, RolloutStatus
 from tests.simulation.cluster import Caches
 from tests.simulation.dataplane import (
     BESIDE,
+    CALLED,
     NAMESPACE,
     Shares,
     entry_points,
@@ -132,12 +133,10 @@ def names(story: Watched) -> set[str]:
 
 
 def is_called_past_us(story: Watched, snapshot: Snapshot, hash_: str) -> bool:
-    """Return whether users reach a revision by their Service, of all pods, which no spec names: a known gap."""
-    return bool(
-        is_known_gap("called past us")
-        and "checkout" not in names(story)
-        and not selected(story.caches, "checkout")
-        and snapshot.behind("checkout")[hash_]
+    """Return whether users reach a revision by a Service of theirs, of all pods, which no spec names: a known gap."""
+    return is_known_gap("called past us") and any(
+        not selected(story.caches, service) and snapshot.behind(service)[hash_]
+        for service in set(CALLED) - names(story)
     )
 
 
