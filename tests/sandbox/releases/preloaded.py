@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -39,6 +40,14 @@ _PROCESSES.set_forkserver_preload(
     ]
 )
 
+_IN_TURN = ThreadPoolExecutor(max_workers=1)
+"""
+The one thread that starts processes, and asks how they ended.
+
+Whoever starts one asks about all others, too; of two threads that read one answer the second finds the
+end of the file, and says 255.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -61,14 +70,16 @@ class Preloaded:
     def __init__(self, call: Call) -> None:
         self._announced, announce = _PROCESSES.Pipe(duplex=False)
         self._process = _PROCESSES.Process(target=_become, args=(call, announce), daemon=True)
+        self._code: int | None = None
         self._ended = asyncio.Event()
+        self._burial: asyncio.Task[None] | None = None
 
     @classmethod
     async def begin(cls, call: Call) -> Self:
         """Return it once it has a session. The loop, which may send traffic, never waits."""
         made = cls(call)
-        await asyncio.to_thread(made._start)
-        asyncio.get_running_loop().add_reader(made._process.sentinel, made._bury)
+        await asyncio.get_running_loop().run_in_executor(_IN_TURN, made._start)
+        made._burial = asyncio.create_task(made._bury())
         return made
 
     @property
@@ -78,7 +89,7 @@ class Preloaded:
 
     @property
     def returncode(self) -> int | None:
-        return self._process.exitcode
+        return self._code
 
     async def wait(self) -> int:
         await self._ended.wait()
@@ -97,11 +108,17 @@ class Preloaded:
         self._process.start()
         self._announced.recv()
 
-    def _bury(self) -> None:
-        """Let those who wait know that it has ended."""
-        if self.returncode is not None:
-            asyncio.get_running_loop().remove_reader(self._process.sentinel)
-            self._ended.set()
+    async def _bury(self) -> None:
+        """Let those who wait know how it has ended, once it has."""
+        loop, sentinel = asyncio.get_running_loop(), self._process.sentinel
+        gone = asyncio.Event()
+        loop.add_reader(sentinel, gone.set)
+        try:
+            await gone.wait()
+        finally:
+            loop.remove_reader(sentinel)
+        self._code = await loop.run_in_executor(_IN_TURN, lambda: self._process.exitcode)
+        self._ended.set()
 
 
 def _become(call: Call, announce: Connection) -> None:
