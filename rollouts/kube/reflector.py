@@ -239,7 +239,6 @@ class Reflector:
         self._handler.changed(listed.differing)
         self._version = version
         self._restored()
-        self._settle("")
         self.synced.set()
         if listed.rewound:
             self._handler.rewound()
@@ -263,6 +262,7 @@ class Reflector:
             silent_seconds=timing.silent_seconds,
         ) as lines:
             self._watching = True
+            self._settle("")  # a list alone is half of what reading is
             async for line in lines:
                 self._take(line)
         if asyncio.get_running_loop().time() - began < 1.0:

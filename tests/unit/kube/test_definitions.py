@@ -109,6 +109,30 @@ async def test_that_a_kind_may_not_be_read_is_known_and_told_until_it_may(
     await cluster.stop()
 
 
+async def test_what_may_be_listed_and_not_watched_may_not_be_read(
+    api: FakeApiServer, cluster: KubeCluster
+) -> None:
+    """A list that is granted now and then says nothing of what has changed since."""
+
+    def refused(request: web.Request) -> web.Response | None:
+        is_watch = "watch" in request.query and "trafficsplits" in request.path
+        return status(403, "trafficsplits is forbidden: cannot watch") if is_watch else None
+
+    api.faults.append(refused)
+    await start(cluster)
+    await until(lambda: cluster.refusal(TRAFFIC_SPLIT, "shop"))
+    lists = api.count("GET", SPLITS)
+    async with asyncio.timeout(10):
+        while api.count("GET", SPLITS) < lists + 5:
+            await asyncio.sleep(
+                0
+            )  # each turn of the loop is looked at: what must not happen is short
+            assert cluster.refusal(TRAFFIC_SPLIT, "shop")
+    api.faults.clear()
+    await until(lambda: not cluster.refusal(TRAFFIC_SPLIT, "shop"))
+    await cluster.stop()
+
+
 async def test_refusals_of_an_api_server_that_refuses_everything_say_nothing_of_one_kind(
     api: FakeApiServer, cluster: KubeCluster
 ) -> None:
