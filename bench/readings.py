@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from rollouts.analysis.app_counters import app_metric
-from rollouts.analysis.evidence import against
+from rollouts.analysis.evidence import with_direct_measurement
 from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.analysis.exposure_counters import ExposureCounters
 from rollouts.analysis.measurement import measure
@@ -24,7 +24,7 @@ from rollouts.analysis.page_counters import PageCounters, larger
 from rollouts.analysis.series import labels_of
 from rollouts.judge import judge
 from rollouts.model.app_metrics import AppMetrics
-from rollouts.model.evidence import Sooner
+from rollouts.model.evidence import DirectMeasurement
 from rollouts.model.rollout_key import Key
 from rollouts.model.status import Revision
 from rollouts.model.validation import parse_rollout
@@ -109,8 +109,8 @@ class Release:
                 both = ExposureCounters(METRIC, BEGIN, self._kind.scrape_seconds, (), ())
                 both.windows = larger(self._scraped.windows, self._read)
                 found = measure(self._criterion, both, both, self._exposed, at)
-                sooner = Sooner(self._criterion, found)
-                if against(judged, self._criterion, sooner).verdict == "fail":
+                direct = DirectMeasurement(self._criterion, found)
+                if with_direct_measurement(judged, self._criterion, direct).verdict == "fail":
                     with_readings = float(second)
             if by_scrapes is not None and with_readings is not None:
                 break

@@ -5,7 +5,7 @@ import structlog
 from rollouts.analysis.measurement import bug_of
 from rollouts.judge import judge
 from rollouts.model.criteria import Criterion
-from rollouts.model.evidence import Evidence, Measurement, MeasurementRound, Sooner
+from rollouts.model.evidence import DirectMeasurement, Evidence, Measurement, MeasurementRound
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import CriterionStatus, Exposure, RolloutStatus
 
@@ -33,12 +33,16 @@ def weigh(spec: RolloutSpec, status: RolloutStatus, latest: MeasurementRound | N
         seen = latest.criteria.get(criterion.name, criterion)
         if not seen.is_judged_as(criterion):
             measurement = previous = None
-        sooner = latest.sooner.get(criterion.name)
+        direct = latest.direct_measurements.get(criterion.name)
         if measurement is None:  # new in the spec since the round
             complete = False
-            judged.append(against(previous or _unmeasured(criterion.name), criterion, sooner))
+            judged.append(
+                with_direct_measurement(previous or _unmeasured(criterion.name), criterion, direct)
+            )
             continue
-        judged.append(against(_judged(criterion, measurement, previous), criterion, sooner))
+        judged.append(
+            with_direct_measurement(_judged(criterion, measurement, previous), criterion, direct)
+        )
         moments.append(measurement.at)
     return Evidence(
         at=min(moments) if complete else status.started_at,
@@ -61,19 +65,19 @@ def _exposure(status: RolloutStatus, latest: MeasurementRound) -> Exposure:
     )
 
 
-def against(
-    scraped: CriterionStatus, criterion: Criterion, sooner: Sooner | None
+def with_direct_measurement(
+    scraped: CriterionStatus, criterion: Criterion, direct: DirectMeasurement | None
 ) -> CriterionStatus:
     """
     Return the verdict by what was scraped, or a worse one by what the pods show themselves since.
 
     They may prove a release bad, and lean against it. For it they say nothing.
     """
-    if sooner is None or scraped.verdict == "fail":
+    if direct is None or scraped.verdict == "fail":
         return scraped
-    if not sooner.criterion.is_judged_as(criterion):
+    if not direct.criterion.is_judged_as(criterion):
         return scraped
-    read = _judged(criterion, sooner.measurement, None)
+    read = _judged(criterion, direct.measurement, None)
     if read.verdict == "fail":
         return read
     if not read.leans or scraped.verdict == "error":

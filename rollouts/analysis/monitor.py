@@ -26,7 +26,7 @@ from rollouts.analysis.reading_pace import ReadingPace
 from rollouts.analysis.series import REPLICA_LABELS
 from rollouts.judge import judge
 from rollouts.model.criteria import Criterion
-from rollouts.model.evidence import MeasurementRound, Sooner
+from rollouts.model.evidence import DirectMeasurement, MeasurementRound
 from rollouts.model.rollout_key import Key
 from rollouts.model.status import Readings, Verdict
 from rollouts.ports import Clock, MetricSources
@@ -63,7 +63,7 @@ class _Watch:
     reader: PageReader | None = None
     """None: pages are not read."""
     reading: asyncio.Task[None] | None = None
-    sooner: Mapping[str, Sooner] = field(default_factory=dict)
+    direct_measurements: Mapping[str, DirectMeasurement] = field(default_factory=dict)
     """What was read since, by criterion."""
     told: Said = ()
     """What the last reading said that somebody was told of."""
@@ -84,10 +84,12 @@ class _Watch:
         if self.reader is None:
             return latest
         if latest is None:
-            if not any(_verdict(each)[0] == "fail" for each in self.sooner.values()):
+            if not any(_verdict(each)[0] == "fail" for each in self.direct_measurements.values()):
                 return None
             latest = MeasurementRound(now, self.measurer.exposed.exposed_at)
-        return replace(latest, sooner=self.sooner, readings=self.reader.readings())
+        return replace(
+            latest, direct_measurements=self.direct_measurements, readings=self.reader.readings()
+        )
 
     def looked(self, at: datetime, *, has_read: bool) -> None:
         """Note that a round was made, and what it found scraped, if it had an answer."""
@@ -241,7 +243,7 @@ class Monitor:
         watch.measured_at |= dict.fromkeys((each.name for each in due), at)
         watch.latest = latest
         if watch.reader is not None:
-            watch.sooner = _sooner(watch, watch.reader)
+            watch.direct_measurements = _direct_measurements(watch, watch.reader)
         errors = {name: found.error for name, found in latest.measurements.items() if found.error}
         if errors:
             log.warning("criteria not measured", rollout=str(exposed.key), errors=errors)
@@ -254,8 +256,8 @@ class Monitor:
         while True:
             began = self._clock.now()
             await reader.read()
-            watch.sooner = _sooner(watch, reader)
-            said = _said(watch.sooner, reader.readings())
+            watch.direct_measurements = _direct_measurements(watch, reader)
+            said = _said(watch.direct_measurements, reader.readings())
             if said != watch.told:
                 watch.told = said
                 self._on_measured(reader.exposed.key)
@@ -284,10 +286,10 @@ class Monitor:
         return min(wishes, default=max(_SHORTEST_SECONDS, self._interval_seconds))
 
 
-def _sooner(watch: _Watch, reader: PageReader) -> Mapping[str, Sooner]:
+def _direct_measurements(watch: _Watch, reader: PageReader) -> Mapping[str, DirectMeasurement]:
     """Return what was read since the last scrape and can be judged; nothing where that fails."""
     try:
-        found = reader.sooner(watch.measurer.counted)
+        found = reader.direct_measurements(watch.measurer.counted)
         for each in found.values():
             _verdict(each)
     except Exception:
@@ -296,15 +298,15 @@ def _sooner(watch: _Watch, reader: PageReader) -> Mapping[str, Sooner]:
     return found
 
 
-def _verdict(found: Sooner) -> tuple[Verdict, bool]:
+def _verdict(found: DirectMeasurement) -> tuple[Verdict, bool]:
     """Return what is judged by a reading, and whether it leans against the release."""
     judged = judge(found.criterion, found.measurement, None)
     return judged.verdict, judged.leans
 
 
-def _said(sooner: Mapping[str, Sooner], readings: Readings) -> Said:
+def _said(direct_measurements: Mapping[str, DirectMeasurement], readings: Readings) -> Said:
     """Return what a decision, or somebody who reads status, would take for something else."""
-    against = {name: _verdict(found) for name, found in sooner.items()}
+    against = {name: _verdict(found) for name, found in direct_measurements.items()}
     worse = sorted(name for name, (verdict, leans) in against.items() if verdict == "fail" or leans)
     failed = sorted(name for name, (verdict, _) in against.items() if verdict == "fail")
     return (*failed, "lean", *worse, readings)

@@ -24,7 +24,7 @@ from rollouts.backoff import Backoff
 from rollouts.errors import Unavailable
 from rollouts.model.counter_metric import Metric
 from rollouts.model.criteria import Criterion
-from rollouts.model.evidence import Sooner
+from rollouts.model.evidence import DirectMeasurement
 from rollouts.model.sources import is_counted_by_router
 from rollouts.model.status import Readings
 from rollouts.ports import Clock, MetricsPage, PageSource, Series, Wanted
@@ -172,13 +172,13 @@ class PageReader:
         more = f"; {len(failed) - 1} more can't be read" if len(failed) > 1 else ""
         return f"{self._failures[failed[0]].why}{more}; until then Prometheus alone tells"
 
-    def sooner(self, counted: Counted) -> Mapping[str, Sooner]:
+    def direct_measurements(self, counted: Counted) -> Mapping[str, DirectMeasurement]:
         """
         Return what criteria measure by the larger of the two counts, by name.
 
         Those are left out of which the pages show nothing, or what can't be measured.
         """
-        at, result = self._clock.now(), dict[str, Sooner]()
+        at, result = self._clock.now(), dict[str, DirectMeasurement]()
         for criterion in self._criteria():
             read = self._counters.get(metric_of(self.exposed, criterion))
             if read is None or not any(read.requests().values()):
@@ -188,7 +188,7 @@ class PageReader:
             found = measure(criterion, both, self._larger(requests, counted), self.exposed, at)
             if not found.error:
                 note = "; ".join(filter(None, (found.note, "as the pods themselves show it")))
-                result[criterion.name] = Sooner(criterion, replace(found, note=note))
+                result[criterion.name] = DirectMeasurement(criterion, replace(found, note=note))
         return result
 
     def _larger(self, read: PageCounters, counted: Counted) -> ExposureCounters:

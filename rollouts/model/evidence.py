@@ -74,7 +74,7 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
-class Sooner:
+class DirectMeasurement:
     """What a criterion measures by what the processes have shown themselves, since the last scrape too."""
 
     criterion: Criterion
@@ -100,7 +100,7 @@ class MeasurementRound:
     """How far apart they should be, as the controller was told."""
     seen_at: datetime | None = None
     """When what is counted had last been scraped; None: it was no later than `at`, as far as is known."""
-    sooner: Mapping[str, Sooner] = field(default_factory=dict)
+    direct_measurements: Mapping[str, DirectMeasurement] = field(default_factory=dict)
     """By the criterion's name; it can only speak against the release."""
     readings: Readings = field(default_factory=Readings)
     """How that is read."""

@@ -151,8 +151,8 @@ async def test_clocks_that_are_a_minute_apart_make_nothing_of_nothing(ahead: flo
         await bench.pass_by(5)
         latest = bench.monitor.latest(KEY)
         assert latest is None or bench.verdict.verdict != "fail"
-        if latest is not None and latest.sooner:
-            found = latest.sooner["errors"].measurement.canary
+        if latest is not None and latest.direct_measurements:
+            found = latest.direct_measurements["errors"].measurement.canary
             assert found.failures * 1000 == 2 * (found.requests - found.failures)
 
 
@@ -197,7 +197,7 @@ async def test_a_counter_that_falls_in_a_living_process_is_none() -> None:
     )
     latest = bench.monitor.latest(KEY)
     assert latest is not None
-    assert not latest.sooner
+    assert not latest.direct_measurements
     assert (bench.readings.pods, bench.readings.of_pods) == (0, 1)
 
 
@@ -217,7 +217,7 @@ async def test_processes_that_answer_in_turn_are_not_counted() -> None:
     assert "answered by several processes in turn" in bench.readings.message
     latest = bench.monitor.latest(KEY)
     assert latest is not None
-    assert not latest.sooner
+    assert not latest.direct_measurements
 
 
 async def test_what_cannot_be_reached_is_said_and_tried_more_and_more_seldom() -> None:
@@ -315,5 +315,5 @@ async def test_of_each_process_the_side_that_has_counted_more_is_taken() -> None
     await bench.pass_by(1)
     latest = bench.monitor.latest(KEY)
     assert latest is not None
-    read = latest.sooner["errors"].measurement.canary
+    read = latest.direct_measurements["errors"].measurement.canary
     assert (read.requests, read.failures) == (1010, 10)
