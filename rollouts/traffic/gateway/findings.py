@@ -11,14 +11,14 @@ from rollouts.traffic.context import RoutingContext, leads_to
 from rollouts.traffic.gateway import classes, own_route, parents, policies
 from rollouts.traffic.gateway.matches import Inexpressible
 from rollouts.traffic.gateway.own_route import Original
-from rollouts.traffic.gateway.routes import KINDS, arms_of, named, original_of, own_routes
+from rollouts.traffic.gateway.routes import KINDS, backend_pair_of, named, original_of, own_routes
 from rollouts.traffic.gateway.rules import (
     WHOLE,
-    before_of,
-    find,
-    is_arm,
+    backend_ref,
+    backend_refs,
+    is_backend,
+    original_weights_of,
     others_weight,
-    refs_of,
     rules_of,
 )
 from rollouts.traffic.ownership import is_ours, is_terminating, namespace_of
@@ -62,13 +62,13 @@ def findings(context: RoutingContext) -> Iterator[Finding]:
 
 
 def _of_route(context: RoutingContext, original: Original) -> Iterator[Finding]:
-    kind, route, arms = original.kind, original.route, original.arms
+    kind, route, pair = original.kind, original.route, original.pair
     name = f"{kind} {route['metadata']['name']}"
     rules = rules_of(route)
-    if not any(find(rule, arms.stable, arms) is not None for rule in rules):
-        leads = leads_to(str(ref.get("name")) for rule in rules for ref in refs_of(rule))
+    if not any(backend_ref(rule, pair.stable, pair) is not None for rule in rules):
+        leads = leads_to(str(ref.get("name")) for rule in rules for ref in backend_refs(rule))
         yield Finding(
-            "error", "NoRuleForService", f"{name} has no rule for Service {arms.stable}: {leads}"
+            "error", "NoRuleForService", f"{name} has no rule for Service {pair.stable}: {leads}"
         )
     for number, rule in enumerate(rules):
         yield from _of_rule(f"rule {number} of {name}", rule, original)
@@ -80,10 +80,10 @@ def _of_route(context: RoutingContext, original: Original) -> Iterator[Finding]:
 
 
 def _of_rule(where: str, rule: FrozenJSON, original: Original) -> Iterator[Finding]:
-    arms = original.arms
+    pair = original.pair
     counts = [
-        sum(is_arm(ref, service, arms) for ref in refs_of(rule))
-        for service in (arms.stable, arms.canary)
+        sum(is_backend(ref, service, pair) for ref in backend_refs(rule))
+        for service in (pair.stable, pair.canary)
     ]
     if counts[0] == 0:
         if counts[1] > 0:
@@ -91,32 +91,32 @@ def _of_rule(where: str, rule: FrozenJSON, original: Original) -> Iterator[Findi
                 "warning",
                 "CanaryWithoutStable",
                 (
-                    f"{where} leads to Service {arms.canary} and not to {arms.stable}: its requests reach"
+                    f"{where} leads to Service {pair.canary} and not to {pair.stable}: its requests reach"
                     " the canary whatever the weight is, also after a rollback; add stable's Service to the rule,"
                     " or take the canary's out"
                 ),
             )
         return
     if max(counts) > 1:
-        twice = arms.stable if counts[0] > 1 else arms.canary
+        twice = pair.stable if counts[0] > 1 else pair.canary
         yield Finding(
             "error",
             "ServiceListedTwice",
             f"{where} lists Service {twice} more than once; list it once",
         )
-    if counts[1] == 0 and len(refs_of(rule)) >= _MOST_BACKENDS:
+    if counts[1] == 0 and len(backend_refs(rule)) >= _MOST_BACKENDS:
         yield Finding(
             "error",
             "TooManyBackends",
             f"{where} has {_MOST_BACKENDS} backends, and there is no room for the canary; take one out",
         )
-    total = before_of(rule, None, arms).total
-    if others_weight(rule, arms) and total < WHOLE:
+    total = original_weights_of(rule, None, pair).total
+    if others_weight(rule, pair) and total < WHOLE:
         yield Finding(
             "error",
             "WeightsTooSmall",
             (
-                f"{where} gives Service {arms.stable} a weight of {total} among other backends, which can't be"
+                f"{where} gives Service {pair.stable} a weight of {total} among other backends, which can't be"
                 f" split by percent; multiply the weights of the rule, so that it has {WHOLE} at least"
             ),
         )
@@ -157,16 +157,16 @@ def _splits(spec: RolloutSpec) -> Iterator[tuple[str, Split]]:
 
 def _others(context: RoutingContext, kind: Kind) -> Iterator[Finding]:
     """Yield the routes that lead to the stable Service as well, and are not named."""
-    arms = arms_of(context)
+    pair = backend_pair_of(context)
     for name, route in sorted(context.of(kind).items()):
         if name in named(context, kind) or is_ours(route, context.rollout) or is_terminating(route):
             continue
-        if any(find(rule, arms.stable, arms) is not None for rule in rules_of(route)):
+        if any(backend_ref(rule, pair.stable, pair) is not None for rule in rules_of(route)):
             yield Finding(
                 "warning",
                 "ServiceShared",
                 (
-                    f"{kind} {name} leads to Service {arms.stable} too and gets no canary; name it in"
+                    f"{kind} {name} leads to Service {pair.stable} too and gets no canary; name it in"
                     f" {_FIELDS[kind]} if it should"
                 ),
             )

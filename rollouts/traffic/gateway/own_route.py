@@ -20,13 +20,13 @@ from rollouts.model.routers.gateway import GRPC_ROUTE
 from rollouts.traffic.gateway.matches import Inexpressible, by_headers, by_request
 from rollouts.traffic.gateway.rules import (
     WHOLE,
-    Arms,
-    before_of,
-    find,
+    BackendPair,
+    backend_ref,
     mirror_filter,
-    mirroring,
+    original_weights_of,
     rules_of,
-    steered,
+    with_mirrors,
+    with_weight,
 )
 from rollouts.traffic.ownership import metadata_beside
 
@@ -43,7 +43,7 @@ class Original:
 
     kind: Kind
     route: FrozenJSON
-    arms: Arms
+    pair: BackendPair
     rollout: FrozenJSON
     own_name: str
     """The name of our own route beside it."""
@@ -133,8 +133,12 @@ def _named(rules: list[JSON]) -> Iterator[JSON]:
 
 
 def _stable_rules(original: Original) -> list[JSON]:
-    arms = original.arms
-    return [rule for rule in rules_of(original.route) if find(rule, arms.stable, arms) is not None]
+    pair = original.pair
+    return [
+        rule
+        for rule in rules_of(original.route)
+        if backend_ref(rule, pair.stable, pair) is not None
+    ]
 
 
 def _matches(rule: FrozenJSON) -> list[JSON]:
@@ -144,23 +148,23 @@ def _matches(rule: FrozenJSON) -> list[JSON]:
 def _by_header(
     original: Original, rule: JSON, routes: tuple[SetHeaderRoute, ...]
 ) -> Iterator[JSON]:
-    arms = original.arms
+    pair = original.pair
     narrowed = [by_headers(match, route.match) for route in routes for match in _matches(rule)]
-    stable = find(rule, arms.stable, arms)
+    stable = backend_ref(rule, pair.stable, pair)
     assert stable is not None
-    backends = [{**stable, "name": arms.canary, "weight": 1}]
-    yield from _narrow(mirroring(rule, [], arms), narrowed, backends)
+    backends = [{**stable, "name": pair.canary, "weight": 1}]
+    yield from _narrow(with_mirrors(rule, [], pair), narrowed, backends)
 
 
 def _by_mirror(
     original: Original, rule: JSON, mirror: SetMirrorRoute, percent: int
 ) -> Iterator[JSON]:
-    arms, grpc = original.arms, original.kind == GRPC_ROUTE
+    pair, grpc = original.pair, original.kind == GRPC_ROUTE
     narrowed = [
         by_request(match, each, grpc=grpc) for each in mirror.match for match in _matches(rule)
     ]
-    split = steered(rule, percent, before_of(rule, None, arms), arms)
-    copying = mirroring(rule, [mirror_filter(rule, _percentage(mirror), arms)], arms)
+    split = with_weight(rule, percent, original_weights_of(rule, None, pair), pair)
+    copying = with_mirrors(rule, [mirror_filter(rule, _percentage(mirror), pair)], pair)
     yield from _narrow(copying, narrowed, split["backendRefs"])
 
 

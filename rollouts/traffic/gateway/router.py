@@ -1,7 +1,7 @@
 """
 Weights in the user's HTTPRoutes and GRPCRoutes (Gateway API v1), in the rules that name stableService.
 
-Of a route that is the user's, only the two arms' weights are written, the canary's backendRef
+Of a route that is the user's, only the two backends' weights are written, the canary's backendRef
 where the user has none, a filter that mirrors to the canary, and one annotation that notes how
 the rules were. The rules go as one list, for that is what they are to the API (atomic), with
 the resourceVersion that was read, so that nobody's change is lost. `clear` takes all of it away
@@ -23,27 +23,27 @@ from rollouts.traffic.gateway.findings import findings
 from rollouts.traffic.gateway.matches import Inexpressible
 from rollouts.traffic.gateway.routes import (
     SHAPE,
-    arms_of,
+    backend_pair_of,
     named,
     note_key,
     originals,
     own_routes,
-    whole,
+    with_both_backends,
 )
 from rollouts.traffic.gateway.rules import (
-    Before,
-    before_of,
-    find,
+    OriginalWeights,
+    backend_ref,
+    canary_percent,
+    highest_percent,
     mirror_filter,
-    mirroring,
     mirrors_in,
     note,
-    parsed,
-    reach,
+    original_weights_of,
+    parsed_note,
     restored,
     rules_of,
-    said,
-    steered,
+    with_mirrors,
+    with_weight,
 )
 from rollouts.traffic.ownership import is_ours, is_terminating, namespace_of
 from rollouts.traffic.router import Router, RoutingKind
@@ -72,8 +72,8 @@ class GatewayRouter(Router):
         theirs = [*(each.route for each in found), *orphans]
         written = max(
             (
-                *(_reach(context, route) for route in theirs),
-                *(_own_reach(context, own) for own in owns),
+                *(_highest_percent(context, route) for route in theirs),
+                *(_highest_percent_of_own(context, own) for own in owns),
             ),
             default=0,
         )
@@ -148,7 +148,7 @@ def _orphans(context: RoutingContext) -> Iterator[tuple[Kind, JSON]]:
             if name not in named(context, kind) and note_key(context.rollout) in _annotations(
                 route
             ):
-                yield kind, whole(context, route)
+                yield kind, with_both_backends(context, route)
 
 
 def _annotations(route: FrozenJSON) -> JSON:
@@ -160,12 +160,15 @@ def _noted(context: RoutingContext, route: FrozenJSON) -> str | None:
     return str(found) if found is not None else None
 
 
-def _stable_rules(context: RoutingContext, route: FrozenJSON) -> list[tuple[JSON, Before]]:
+def _stable_rules(context: RoutingContext, route: FrozenJSON) -> list[tuple[JSON, OriginalWeights]]:
     """Return the rules that name the stable Service, each with how it was before the rollout."""
-    arms, notes = arms_of(context), parsed(_noted(context, route))
-    found = [rule for rule in rules_of(route) if find(rule, arms.stable, arms) is not None]
+    pair, notes = backend_pair_of(context), parsed_note(_noted(context, route))
+    found = [rule for rule in rules_of(route) if backend_ref(rule, pair.stable, pair) is not None]
     notes += [None] * (len(found) - len(notes))
-    return [(rule, before_of(rule, each, arms)) for rule, each in zip(found, notes, strict=False)]
+    return [
+        (rule, original_weights_of(rule, each, pair))
+        for rule, each in zip(found, notes, strict=False)
+    ]
 
 
 def _change(
@@ -179,26 +182,31 @@ def _change(
         and not _canary_has_some(context, route)
     ):
         return _written(context, kind, route, _mirrored(context, route, split), None)
-    befores = iter([before for _, before in stable])
-    arms = arms_of(context)
+    weights_of_rules = iter([weights for _, weights in stable])
+    pair = backend_pair_of(context)
     rules = [
-        steered(rule, split.percent, next(befores), arms) if find(rule, arms.stable, arms) else rule
+        with_weight(rule, split.percent, next(weights_of_rules), pair)
+        if backend_ref(rule, pair.stable, pair)
+        else rule
         for rule in _mirrored(context, route, split)
     ]
-    return _written(context, kind, route, rules, note(before for _, before in stable))
+    return _written(context, kind, route, rules, note(weights for _, weights in stable))
 
 
 def _canary_has_some(context: RoutingContext, route: FrozenJSON) -> bool:
-    return any(reach(rule, arms_of(context)) > 0 for rule, _ in _stable_rules(context, route))
+    return any(
+        highest_percent(rule, backend_pair_of(context)) > 0
+        for rule, _ in _stable_rules(context, route)
+    )
 
 
 def _mirrored(context: RoutingContext, route: FrozenJSON, split: Split) -> list[JSON]:
     """Return the rules of a route, with the mirrors of all requests that `split` asks for."""
-    arms = arms_of(context)
+    pair = backend_pair_of(context)
     shares = [] if split.cut_off else own_route.everywhere(split.mirrors)
     return [
-        mirroring(rule, [mirror_filter(rule, share, arms) for share in shares], arms)
-        if find(rule, arms.stable, arms) is not None
+        with_mirrors(rule, [mirror_filter(rule, share, pair) for share in shares], pair)
+        if backend_ref(rule, pair.stable, pair) is not None
         else rule
         for rule in rules_of(route)
     ]
@@ -206,13 +214,15 @@ def _mirrored(context: RoutingContext, route: FrozenJSON, split: Split) -> list[
 
 def _cleared(context: RoutingContext, kind: Kind, route: FrozenJSON) -> list[RoutingWrite]:
     """Return what leaves a route as it was."""
-    befores = iter([before for _, before in _stable_rules(context, route)])
-    arms = arms_of(context)
+    weights_of_rules = iter([weights for _, weights in _stable_rules(context, route)])
+    pair = backend_pair_of(context)
     changed = _noted(context, route) is not None or _canary_has_some(context, route)
     rules = _mirrored(context, route, _CUT_OFF)
     if changed:
         rules = [
-            restored(rule, next(befores), arms) if find(rule, arms.stable, arms) else rule
+            restored(rule, next(weights_of_rules), pair)
+            if backend_ref(rule, pair.stable, pair)
+            else rule
             for rule in rules
         ]
     return _written(context, kind, route, rules, None)
@@ -250,9 +260,9 @@ def _own(context: RoutingContext, original: own_route.Original, split: Split) ->
 
 def _is_touched(context: RoutingContext, route: FrozenJSON) -> bool:
     """Return whether anything of a route may lead to the canary."""
-    arms = arms_of(context)
+    pair = backend_pair_of(context)
     return _noted(context, route) is not None or any(
-        find(rule, arms.canary, arms) is not None or mirrors_in(rule, arms)
+        backend_ref(rule, pair.canary, pair) is not None or mirrors_in(rule, pair)
         for rule, _ in _stable_rules(context, route)
     )
 
@@ -270,8 +280,8 @@ def _weights_written(context: RoutingContext, found: Iterable[own_route.Original
     """Yield what each rule of each route says of the canary, where we have written something."""
     for each in found:
         if _is_touched(context, each.route):
-            for rule, before in _stable_rules(context, each.route):
-                percent = said(rule, before, arms_of(context))
+            for rule, weights in _stable_rules(context, each.route):
+                percent = canary_percent(rule, weights, backend_pair_of(context))
                 if percent is not None:
                     yield percent
 
@@ -286,42 +296,42 @@ def _unconfirmed(context: RoutingContext, found: Iterable[own_route.Original]) -
 
 
 def _percent(context: RoutingContext, route: FrozenJSON) -> int | None:
-    arms = arms_of(context)
-    found = {said(rule, before, arms) for rule, before in _stable_rules(context, route)}
+    pair = backend_pair_of(context)
+    found = {canary_percent(rule, weights, pair) for rule, weights in _stable_rules(context, route)}
     if not found:
         return 0
     return found.pop() if len(found) == 1 else None
 
 
-def _reach(context: RoutingContext, route: FrozenJSON) -> int:
+def _highest_percent(context: RoutingContext, route: FrozenJSON) -> int:
     """Return the most that a route sends to the canary as it is written."""
     if not _is_touched(context, route):
         return 0
-    arms = arms_of(context)
+    pair = backend_pair_of(context)
     rules = [rule for rule, _ in _stable_rules(context, route)]
-    copied = any(mirrors_in(rule, arms) for rule in rules)
-    return max((int(copied), *(reach(rule, arms) for rule in rules)))
+    copied = any(mirrors_in(rule, pair) for rule in rules)
+    return max((int(copied), *(highest_percent(rule, pair) for rule in rules)))
 
 
-def _own_reach(context: RoutingContext, own: FrozenJSON) -> int:
+def _highest_percent_of_own(context: RoutingContext, own: FrozenJSON) -> int:
     """Return the most that a route of our own may be sending: a header route counts as something."""
-    arms = arms_of(context)
-    split = [rule for rule in rules_of(own) if find(rule, arms.stable, arms) is not None]
-    return max((1, *(reach(rule, arms) for rule in split)))
+    pair = backend_pair_of(context)
+    split = [rule for rule in rules_of(own) if backend_ref(rule, pair.stable, pair) is not None]
+    return max((1, *(highest_percent(rule, pair) for rule in split)))
 
 
 def _intact(context: RoutingContext, route: FrozenJSON) -> bool:
-    """Return whether the two arms are what we would write at the weight that they have."""
-    arms, noted = arms_of(context), _noted(context, route)
+    """Return whether the two backends are what we would write at the weight that they have."""
+    pair, noted = backend_pair_of(context), _noted(context, route)
     stable = _stable_rules(context, route)
-    for rule, before in stable:
-        percent = said(rule, before, arms)
+    for rule, weights in stable:
+        percent = canary_percent(rule, weights, pair)
         if percent is None:
             return False
         untouched = noted is None and percent == 0
-        if not untouched and steered(rule, percent, before, arms) != rule:
+        if not untouched and with_weight(rule, percent, weights, pair) != rule:
             return False
-    return noted is None or noted == note(before for _, before in stable)
+    return noted is None or noted == note(weights for _, weights in stable)
 
 
 def _routes_match(
@@ -334,7 +344,7 @@ def _routes_match(
         split = wanted if percent is None else replace(wanted, percent=percent)
         if _mirrored(context, each.route, split) != rules_of(each.route):
             return False
-        copied = any(mirrors_in(rule, arms_of(context)) for rule in rules_of(each.route))
+        copied = any(mirrors_in(rule, backend_pair_of(context)) for rule in rules_of(each.route))
         if copied and not parents.confirmed(each.route):
             return False
         try:
@@ -354,7 +364,7 @@ def _needs_no_route(context: RoutingContext, wanted: Split) -> bool:
     if wanted.cut_off or not wanted.names:
         return True
     copied = any(
-        mirrors_in(rule, arms_of(context))
+        mirrors_in(rule, backend_pair_of(context))
         for each in originals(context)
         for rule in rules_of(each.route)
     )

@@ -6,7 +6,7 @@ from rollouts.model.kinds import GROUP, JSON, FrozenJSON, Kind
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.gateway.own_route import Original
-from rollouts.traffic.gateway.rules import Arms, completed, parsed, rules_of
+from rollouts.traffic.gateway.rules import BackendPair, parsed_note, rules_of, with_missing_stable
 from rollouts.traffic.ownership import canary_name, is_ours, is_terminating, namespace_of
 from rollouts.traffic.shapes import Shape
 
@@ -44,8 +44,8 @@ def note_key(rollout: FrozenJSON) -> str:
     return f"{NOTE}{rollout['metadata']['name']}"
 
 
-def arms_of(context: RoutingContext) -> Arms:
-    return Arms(
+def backend_pair_of(context: RoutingContext) -> BackendPair:
+    return BackendPair(
         str(context.spec.stable_service),
         str(context.spec.canary_service),
         namespace_of(context.rollout),
@@ -71,14 +71,20 @@ def originals(context: RoutingContext) -> Iterator[Original]:
 def original_of(context: RoutingContext, kind: Kind, route: JSON) -> Original:
     """Return a route of the user's with what there is to know about it."""
     own_name = canary_name(route["metadata"]["name"], context.rollout, context.of(kind))
-    return Original(kind, whole(context, route), arms_of(context), context.rollout, own_name)
+    return Original(
+        kind,
+        with_both_backends(context, route),
+        backend_pair_of(context),
+        context.rollout,
+        own_name,
+    )
 
 
-def whole(context: RoutingContext, route: FrozenJSON) -> JSON:
-    """Return a route of the user's with both arms of each rule that we split, whatever somebody took out."""
+def with_both_backends(context: RoutingContext, route: FrozenJSON) -> JSON:
+    """Return a route of the user's with both backends of each rule that we split, whatever somebody took out."""
     noted = (route["metadata"].get("annotations") or {}).get(note_key(context.rollout))
     rules = rules_of(route)
-    found = completed(rules, len(parsed(noted)), arms_of(context))
+    found = with_missing_stable(rules, len(parsed_note(noted)), backend_pair_of(context))
     spec = {} if found is rules else {"spec": {**route["spec"], "rules": found}}
     return {**route, **spec}
 

@@ -1,9 +1,9 @@
 """
-One rule of an HTTPRoute or a GRPCRoute: its two arms, their weights, and how it was before.
+One rule of an HTTPRoute or a GRPCRoute: its two backends, their weights, and how it was before.
 
 Facts, from the Gateway API: weights are relative to the sum of the rule's; one that is absent
 is 1; a backendRef is a Service of the route's namespace unless it says otherwise. In a rule
-with other backends the two arms share what they have together, so that the others' share
+with other backends our two share what they have together, so that the others' share
 stays as it was. All else of a rule is left as it is.
 """
 
@@ -22,7 +22,7 @@ WHOLE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Arms:
+class BackendPair:
     """The two Services, and the namespace that they are in."""
 
     stable: str
@@ -31,29 +31,29 @@ class Arms:
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class OriginalWeights:
     """The weights that a rule had before the rollout; None: none was written."""
 
     stable: int | None
     canary: int | None
-    listed: bool
+    had_canary: bool
     """Whether the canary was among its backends; else we added it."""
 
     @property
     def total(self) -> int:
-        return _or_one(self.stable) + (_or_one(self.canary) if self.listed else 0)
+        return _or_one(self.stable) + (_or_one(self.canary) if self.had_canary else 0)
 
-    def noted(self) -> JSON:
-        return {"stable": self.stable, **({"canary": self.canary} if self.listed else {})}
+    def as_note(self) -> JSON:
+        return {"stable": self.stable, **({"canary": self.canary} if self.had_canary else {})}
 
 
-def is_arm(ref: FrozenJSON, service: str, arms: Arms) -> bool:
+def is_backend(ref: FrozenJSON, service: str, pair: BackendPair) -> bool:
     """Return whether a backendRef means this Service of the route's own namespace."""
     return (
         ref.get("name") == service
         and not group_of(ref, "")
         and (ref.get("kind") or "Service") == "Service"
-        and (ref.get("namespace") or arms.namespace) == arms.namespace
+        and (ref.get("namespace") or pair.namespace) == pair.namespace
     )
 
 
@@ -61,13 +61,13 @@ def rules_of(route: FrozenJSON) -> list[JSON]:
     return list((route.get("spec") or {}).get("rules") or [])
 
 
-def refs_of(rule: FrozenJSON) -> list[JSON]:
+def backend_refs(rule: FrozenJSON) -> list[JSON]:
     return list(rule.get("backendRefs") or [])
 
 
-def find(rule: FrozenJSON, service: str, arms: Arms) -> JSON | None:
+def backend_ref(rule: FrozenJSON, service: str, pair: BackendPair) -> JSON | None:
     """Return the backendRef to a Service, or None."""
-    return next((ref for ref in refs_of(rule) if is_arm(ref, service, arms)), None)
+    return next((ref for ref in backend_refs(rule) if is_backend(ref, service, pair)), None)
 
 
 def weight_of(ref: FrozenJSON | None) -> int:
@@ -75,143 +75,148 @@ def weight_of(ref: FrozenJSON | None) -> int:
     return _or_one(ref.get("weight")) if ref is not None else 0
 
 
-def others_weight(rule: FrozenJSON, arms: Arms) -> int:
-    """Return the weight of all backends but the two arms."""
-    arm = (find(rule, arms.stable, arms), find(rule, arms.canary, arms))
-    return sum(weight_of(ref) for ref in refs_of(rule) if not any(ref is each for each in arm))
+def others_weight(rule: FrozenJSON, pair: BackendPair) -> int:
+    """Return the weight of all backends but our two."""
+    pair_refs = (backend_ref(rule, pair.stable, pair), backend_ref(rule, pair.canary, pair))
+    return sum(
+        weight_of(ref) for ref in backend_refs(rule) if not any(ref is each for each in pair_refs)
+    )
 
 
-def said(rule: FrozenJSON, before: Before, arms: Arms) -> int | None:
+def canary_percent(rule: FrozenJSON, original: OriginalWeights, pair: BackendPair) -> int | None:
     """Return the canary's percentage; None when it is none that we would write."""
-    stable = weight_of(find(rule, arms.stable, arms))
-    canary = weight_of(find(rule, arms.canary, arms))
+    stable = weight_of(backend_ref(rule, pair.stable, pair))
+    canary = weight_of(backend_ref(rule, pair.canary, pair))
     if canary == 0:
         return 0
-    if not others_weight(rule, arms):
+    if not others_weight(rule, pair):
         return percent(Fraction(canary), Fraction(stable + canary))
-    total = before.total
+    total = original.total
     found = most_percent(Fraction(canary), Fraction(total))
     return found if stable + canary == total and canary == total * found // WHOLE else None
 
 
-def reach(rule: FrozenJSON, arms: Arms) -> int:
-    """Return the most that the canary may get of what both arms get, in percent."""
-    stable = weight_of(find(rule, arms.stable, arms))
-    canary = weight_of(find(rule, arms.canary, arms))
+def highest_percent(rule: FrozenJSON, pair: BackendPair) -> int:
+    """Return the most that the canary may get of what both backends get, in percent."""
+    stable = weight_of(backend_ref(rule, pair.stable, pair))
+    canary = weight_of(backend_ref(rule, pair.canary, pair))
     return most_percent(Fraction(canary), Fraction(stable + canary))
 
 
-def before_of(rule: FrozenJSON, noted: Any, arms: Arms) -> Before:
+def original_weights_of(rule: FrozenJSON, noted: Any, pair: BackendPair) -> OriginalWeights:
     """
     Return how a rule was before the rollout: as noted, if it still is what that was noted of.
 
     Somebody who writes his own version of a rule again, without the canary, begins anew. But a stable that gets
     nothing is nobody's version: the canary was taken out of what we wrote.
     """
-    stable, canary = find(rule, arms.stable, arms), find(rule, arms.canary, arms)
+    stable, canary = backend_ref(rule, pair.stable, pair), backend_ref(rule, pair.canary, pair)
     is_ours = canary is not None or weight_of(stable) == 0
     if is_ours and isinstance(noted, dict) and _is_weight(noted.get("stable")):
         listed = "canary" in noted
         if not listed or _is_weight(noted["canary"]):
-            return Before(noted.get("stable"), noted.get("canary"), listed)
-    return Before(
+            return OriginalWeights(noted.get("stable"), noted.get("canary"), listed)
+    return OriginalWeights(
         stable.get("weight") if stable is not None else 0,
         canary.get("weight") if canary is not None else None,
         canary is not None,
     )
 
 
-def completed(rules: list[JSON], noted: int, arms: Arms) -> list[JSON]:
+def with_missing_stable(rules: list[JSON], noted: int, pair: BackendPair) -> list[JSON]:
     """
     Return the rules with stable at weight 0 where somebody has taken it out of one that we split.
 
     So many rules are `noted`. Those that are missing are the ones that give the canary a weight and have no
     stable; where these are more or fewer, all stay as they are.
     """
-    split = [find(rule, arms.stable, arms) is not None for rule in rules]
+    split = [backend_ref(rule, pair.stable, pair) is not None for rule in rules]
     left = [
-        not named and (find(rule, arms.canary, arms) or {}).get("weight", 1) != 1
+        not named and (backend_ref(rule, pair.canary, pair) or {}).get("weight", 1) != 1
         for rule, named in zip(rules, split, strict=True)
     ]
     if noted <= sum(split) or sum(left) != noted - sum(split):
         return rules
     return [
-        _with_stable(rule, arms) if each else rule for rule, each in zip(rules, left, strict=True)
+        _with_stable(rule, pair) if each else rule for rule, each in zip(rules, left, strict=True)
     ]
 
 
-def _with_stable(rule: JSON, arms: Arms) -> JSON:
+def _with_stable(rule: JSON, pair: BackendPair) -> JSON:
     refs: list[JSON] = []
-    for ref in refs_of(rule):
-        if is_arm(ref, arms.canary, arms):
-            refs.append({**ref, "name": arms.stable, "weight": 0})
+    for ref in backend_refs(rule):
+        if is_backend(ref, pair.canary, pair):
+            refs.append({**ref, "name": pair.stable, "weight": 0})
         refs.append(ref)
     return {**rule, "backendRefs": refs}
 
 
-def steered(rule: JSON, percent: int, before: Before, arms: Arms) -> JSON:
+def with_weight(rule: JSON, percent: int, original: OriginalWeights, pair: BackendPair) -> JSON:
     """Return the rule with the canary at `percent`; it is added when it is not there yet."""
-    total = before.total if others_weight(rule, arms) else WHOLE
+    total = original.total if others_weight(rule, pair) else WHOLE
     canary = total * percent // WHOLE
-    listed = find(rule, arms.canary, arms) is not None
-    if not listed and percent == 0 and weight_of(find(rule, arms.stable, arms)) > 0:
+    listed = backend_ref(rule, pair.canary, pair) is not None
+    if not listed and percent == 0 and weight_of(backend_ref(rule, pair.stable, pair)) > 0:
         return rule
     refs: list[JSON] = []
-    for ref in refs_of(rule):
-        if is_arm(ref, arms.canary, arms):
-            if before.listed:
-                refs.append(_weighing(ref, canary))
+    for ref in backend_refs(rule):
+        if is_backend(ref, pair.canary, pair):
+            if original.had_canary:
+                refs.append(_at_weight(ref, canary))
             continue
-        is_stable = is_arm(ref, arms.stable, arms)
-        refs.append(_weighing(ref, total - canary) if is_stable else ref)
-        if is_stable and not (before.listed and listed):
-            refs.append({**ref, "name": arms.canary, "weight": canary})
+        is_stable = is_backend(ref, pair.stable, pair)
+        refs.append(_at_weight(ref, total - canary) if is_stable else ref)
+        if is_stable and not (original.had_canary and listed):
+            refs.append({**ref, "name": pair.canary, "weight": canary})
     return {**rule, "backendRefs": refs}
 
 
-def restored(rule: JSON, before: Before, arms: Arms) -> JSON:
+def restored(rule: JSON, original: OriginalWeights, pair: BackendPair) -> JSON:
     """Return the rule with everything at stable: as it was, if the canary had nothing then."""
-    if find(rule, arms.canary, arms) is None and weight_of(find(rule, arms.stable, arms)) > 0:
+    if (
+        backend_ref(rule, pair.canary, pair) is None
+        and weight_of(backend_ref(rule, pair.stable, pair)) > 0
+    ):
         return rule
-    as_it_was = not before.listed or before.canary == 0
+    as_it_was = not original.had_canary or original.canary == 0
     refs: list[JSON] = []
-    for ref in refs_of(rule):
-        if is_arm(ref, arms.canary, arms):
-            refs += [_weighing(ref, 0)] if before.listed else []
-        elif not is_arm(ref, arms.stable, arms):
+    for ref in backend_refs(rule):
+        if is_backend(ref, pair.canary, pair):
+            refs += [_at_weight(ref, 0)] if original.had_canary else []
+        elif not is_backend(ref, pair.stable, pair):
             refs.append(ref)
-        elif as_it_was and before.stable is None:
+        elif as_it_was and original.stable is None:
             refs.append({key: value for key, value in ref.items() if key != "weight"})
         else:
-            refs.append(_weighing(ref, before.total))
+            refs.append(_at_weight(ref, original.total))
     return {**rule, "backendRefs": refs}
 
 
-def mirrors_in(rule: FrozenJSON, arms: Arms) -> list[JSON]:
+def mirrors_in(rule: FrozenJSON, pair: BackendPair) -> list[JSON]:
     """Return the filters that mirror to the canary."""
-    return [each for each in rule.get("filters") or [] if _is_our_mirror(each, arms)]
+    return [each for each in rule.get("filters") or [] if _is_our_mirror(each, pair)]
 
 
-def mirroring(rule: JSON, mirrors: list[JSON], arms: Arms) -> JSON:
+def with_mirrors(rule: JSON, mirrors: list[JSON], pair: BackendPair) -> JSON:
     """Return the rule with exactly these filters that mirror to the canary."""
-    if mirrors_in(rule, arms) == mirrors:
+    if mirrors_in(rule, pair) == mirrors:
         return rule
-    kept = [each for each in rule.get("filters") or [] if not _is_our_mirror(each, arms)]
+    kept = [each for each in rule.get("filters") or [] if not _is_our_mirror(each, pair)]
     without = {key: value for key, value in rule.items() if key != "filters"}
     filters = [*kept, *mirrors]
     return {**without, "filters": filters} if filters else without
 
 
-def mirror_filter(rule: FrozenJSON, percent: int, arms: Arms) -> JSON:
+def mirror_filter(rule: FrozenJSON, percent: int, pair: BackendPair) -> JSON:
     """Return the filter that mirrors so many percent of a rule's requests to the canary."""
-    stable: JSON = find(rule, arms.stable, arms) or {}
+    stable: JSON = backend_ref(rule, pair.stable, pair) or {}
     port = {"port": stable["port"]} if "port" in stable else {}
-    backend = {"group": "", "kind": "Service", "name": arms.canary, **port}
+    backend = {"group": "", "kind": "Service", "name": pair.canary, **port}
     share = {"percent": percent} if percent < WHOLE else {}
     return {"type": MIRROR, "requestMirror": {"backendRef": backend, **share}}
 
 
-def parsed(text: object) -> list[Any]:
+def parsed_note(text: object) -> list[Any]:
     """Return what was noted of a route's rules, in order; nothing when it is no note of ours."""
     try:
         found = json.loads(text) if isinstance(text, str) else []
@@ -220,18 +225,20 @@ def parsed(text: object) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def note(befores: Iterator[Before]) -> str:
+def note(weights: Iterator[OriginalWeights]) -> str:
     """Return the note of how a route's rules were."""
-    return json.dumps([each.noted() for each in befores], separators=(",", ":"))
+    return json.dumps([each.as_note() for each in weights], separators=(",", ":"))
 
 
-def _is_our_mirror(filter_: FrozenJSON, arms: Arms) -> bool:
+def _is_our_mirror(filter_: FrozenJSON, pair: BackendPair) -> bool:
     if filter_.get("type") != MIRROR:
         return False
-    return is_arm((filter_.get("requestMirror") or {}).get("backendRef") or {}, arms.canary, arms)
+    return is_backend(
+        (filter_.get("requestMirror") or {}).get("backendRef") or {}, pair.canary, pair
+    )
 
 
-def _weighing(ref: JSON, weight: int) -> JSON:
+def _at_weight(ref: JSON, weight: int) -> JSON:
     return ref if weight_of(ref) == weight else {**ref, "weight": weight}
 
 
