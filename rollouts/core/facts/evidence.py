@@ -10,7 +10,7 @@ release only time, so it is decided on far weaker evidence than a rollback
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rollouts.core.world import World, current_route, split_of, waived
+from rollouts.core.world import World, current_route, evidence_is_waived, split_of
 from rollouts.model.status import PauseReason, RolloutStatus
 
 
@@ -65,7 +65,7 @@ def rise_waits_for(world: World, status: RolloutStatus) -> StepWaits | None:
     None when nothing has: also when a person took it upon themselves, and for a release
     without success criteria.
     """
-    if waived(status):
+    if evidence_is_waived(status):
         return None
     return (
         not_measured(world, status) or too_early(world, status) or leaning_evidence(world, status)
@@ -79,7 +79,7 @@ def evidence_turned(world: World, status: RolloutStatus) -> StepWaits | None:
     Only what is known counts. A controller that has just started knows nothing, and goes on
     with what was decided: to take it back until the first measurement would move traffic to and fro.
     """
-    return None if waived(status) else leaning_evidence(world, status)
+    return None if evidence_is_waived(status) else leaning_evidence(world, status)
 
 
 def is_rising(world: World, status: RolloutStatus) -> bool:
@@ -189,7 +189,7 @@ def not_all_seen(world: World, status: RolloutStatus, end: datetime) -> StepWait
     nothing but the weight's first second.
     """
     measured_at = world.evidence.at
-    if waived(status) or not is_exposed(world, status):
+    if evidence_is_waived(status) or not is_exposed(world, status):
         return None
     if measured_at is not None and measured_at >= end:
         return None

@@ -9,12 +9,12 @@ from rollouts.core.world import (
     carrier_of,
     enough_pods,
     enough_pods_when_settled,
+    evidence_is_waived,
     missing_service,
     pods_needed,
     split_of,
     stable_replicas,
     under_way,
-    waived,
 )
 from rollouts.model.status import RolloutStatus
 
@@ -23,7 +23,7 @@ DISRUPTED = "all canary pods were taken away, by no fault of theirs; the canary'
 
 def waits_for_pods(world: World, status: RolloutStatus) -> str:
     """Return what a release without pods waits for before its first step; empty when it may move."""
-    if not under_way(status) or waived(status) or status.stable_floor > 0:
+    if not under_way(status) or evidence_is_waived(status) or status.stable_floor > 0:
         return ""
     wanted = world.spec.replicas
     if wanted == 0:
@@ -90,7 +90,7 @@ def step_deadline(world: World, status: RolloutStatus) -> datetime | None:
 
 def step_is_settled(world: World, status: RolloutStatus) -> bool:
     """Return whether size and weight are what the current step wants; to nobody it is all the same."""
-    if waived(status) and stable_replicas(world.spec, status) == 0:
+    if evidence_is_waived(status) and stable_replicas(world.spec, status) == 0:
         return True
     return (
         canary_has_pods(world, status)

@@ -24,12 +24,12 @@ def is_reached(world: World, hash_: str) -> bool:
     return route.highest > 0 and (leads_to_it or routes_are_missing(route))
 
 
-def may_narrow(world: World, status: RolloutStatus, service: Service) -> bool:
+def may_bind_to_stable(world: World, status: RolloutStatus, service: Service) -> bool:
     """Return whether a Service may select stable alone, as far as the pods go that it selects now."""
-    return not narrowing_waits_for(world, status, service)
+    return not binding_to_stable_waits_for(world, status, service)
 
 
-def narrowing_waits_for(world: World, status: RolloutStatus, service: Service) -> str:
+def binding_to_stable_waits_for(world: World, status: RolloutStatus, service: Service) -> str:
     """
     Return what a Service waits for before it may select stable alone; or nothing.
 

@@ -14,9 +14,9 @@ from rollouts.core.facts.traffic import (
     least_weight,
     next_weight,
     service_is_outdated,
+    serving_instead_of_stable,
     stable_is_down,
     stable_is_failing,
-    stand_in,
 )
 from rollouts.core.world import (
     ReplicaSet,
@@ -182,7 +182,7 @@ def waits_to_take_over(world: World, status: RolloutStatus) -> bool:
 
 def _is_kept_by_another(world: World, status: RolloutStatus) -> bool:
     """Return whether a revision before the current one keeps its traffic, because stable would not answer it."""
-    kept = stand_in(world, status)
+    kept = serving_instead_of_stable(world, status)
     if kept is None or not stable_is_down(world, status):
         return False
     return kept is not world.replica_set(status.current_revision)
@@ -267,7 +267,10 @@ def abort_cost(world: World, status: RolloutStatus) -> str:
 
 def who_answers(world: World, status: RolloutStatus) -> str:
     """Return who answers what stable can't bear, to be put behind a message; or nothing."""
-    stable, kept = world.replica_set(status.stable_revision), stand_in(world, status)
+    stable, kept = (
+        world.replica_set(status.stable_revision),
+        serving_instead_of_stable(world, status),
+    )
     if stable_is_down(world, status) and (
         kept is not None or status.stable_revision != status.current_revision
     ):

@@ -15,7 +15,7 @@ from rollouts.core.facts.evidence import (
     rise_waits_for,
 )
 from rollouts.core.facts.progress import step_deadline, step_is_settled, step_waits_for
-from rollouts.core.world import World, carrier_of, waived
+from rollouts.core.world import World, carrier_of, evidence_is_waived
 from rollouts.model.durations import format_duration
 from rollouts.model.status import CriterionStatus, RolloutStatus
 from rollouts.model.strategy import Analysis, Pause, Step
@@ -59,7 +59,7 @@ def _unproven(world: World, status: RolloutStatus) -> StepWaits | None:
     Few requests are no reason not to promote, but none at all are: as a rule the metrics
     are not scraped, or are looked for under another name.
     """
-    if waived(status) or status.promoted == "Evidence" or status.weights.applied == 0:
+    if evidence_is_waived(status) or status.promoted == "Evidence" or status.weights.applied == 0:
         return None
     if carrier_of(world.spec).is_switched:
         return None  # whether to wait for evidence is what its two analyses say

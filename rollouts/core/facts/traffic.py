@@ -45,7 +45,7 @@ def stable_is_failing(world: World, status: RolloutStatus) -> bool:
     return stable_is_down(world, status) and stable is not None and stable.broken > 0
 
 
-def stand_in(world: World, status: RolloutStatus) -> ReplicaSet | None:
+def serving_instead_of_stable(world: World, status: RolloutStatus) -> ReplicaSet | None:
     """
     Return who keeps what the routes send to a canary, because stable would not answer it; or None.
 
@@ -67,7 +67,7 @@ def stand_in(world: World, status: RolloutStatus) -> ReplicaSet | None:
         shared = service.selected_hash == "" and status.abort is None
         is_asked = shared or service.selected_hash == stable.hash
         return stable if is_asked and not _leads_to(world, stable) else None
-    serving = _behind(world, status, service)
+    serving = _serving_canary_requests(world, status, service)
     if serving is None or serving is stable:
         return None
     # Requests go by endpoints, which may be told later than pods; nobody gains by what is taken away until then.
@@ -76,7 +76,9 @@ def stand_in(world: World, status: RolloutStatus) -> ReplicaSet | None:
     return serving if kept else None
 
 
-def _behind(world: World, status: RolloutStatus, service: Service) -> ReplicaSet | None:
+def _serving_canary_requests(
+    world: World, status: RolloutStatus, service: Service
+) -> ReplicaSet | None:
     """
     Return the revision that answers what the routes send to a canary's Service.
 
@@ -111,7 +113,7 @@ def least_weight(world: World, status: RolloutStatus) -> int:
     """
     Return the least weight that leaves stable no more traffic than it can bear.
 
-    All that the routes send to the canary, while somebody else has to keep it (`stand_in`). A
+    All that the routes send to the canary, while somebody else has to keep it (`serving_instead_of_stable`). A
     part of it, where dynamicStableScale made stable smaller. Otherwise 0; and 0 when no canary
     pod is ready: then any answer is better than none.
     """
@@ -120,13 +122,13 @@ def least_weight(world: World, status: RolloutStatus) -> int:
     given = min(_given(route), status.weights.applied) if route.is_unseen else _given(route)
     if given == 0:
         return 0
-    if stand_in(world, status) is not None:
+    if serving_instead_of_stable(world, status) is not None:
         return given
     stable = world.replica_set(status.stable_revision)
     if not world.spec.active_strategy.dynamic_stable_scale or stable is None:
         return 0
     service = world.canary_service
-    serving = _behind(world, status, service) if service is not None else None
+    serving = _serving_canary_requests(world, status, service) if service is not None else None
     if serving is None or serving.ready == 0 or serving.hash == stable.hash:
         return 0
     total = stable_replicas(world.spec, status)
@@ -172,7 +174,9 @@ def drift_correction_waits(world: World, status: RolloutStatus, percent: int = 0
 def weight_is_met(world: World, status: RolloutStatus) -> bool:
     """Return whether the weight is what the step wants, or as near to it as stable can bear."""
     weights = status.weights
-    more = weights.applied > weights.desired and stand_in(world, status) is not None
+    more = (
+        weights.applied > weights.desired and serving_instead_of_stable(world, status) is not None
+    )
     return more or weights.applied == weights.desired
 
 

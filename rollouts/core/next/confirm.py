@@ -6,10 +6,10 @@ from rollouts.core.facts import (
     canary_answers,
     canary_is_without_pods,
     drift_correction_waits,
+    may_bind_to_stable,
     may_have_retreated,
-    may_narrow,
     reaches_another,
-    stand_in,
+    serving_instead_of_stable,
 )
 from rollouts.core.world import (
     DRIFT_CORRECTED,
@@ -76,7 +76,7 @@ def _taken_over(world: World, update: StatusUpdate) -> StatusUpdate:
     Where a revision before it had that, evidence counts from when its counters no longer rise.
     """
     status, now = update.status, current_route(world, update.status)
-    kept, current = stand_in(world, status), status.current_revision
+    kept, current = serving_instead_of_stable(world, status), status.current_revision
     if not under_way(status) or kept is None or kept is not world.replica_set(current):
         return update
     left, weights = has_just_left(status), status.weights
@@ -129,7 +129,7 @@ def _correct_drift(world: World, update: StatusUpdate, now: Route) -> StatusUpda
         return update
     if may_have_retreated(world, status) or _falls_in_parts(world, status, now):
         return update
-    if stand_in(world, status) is not None or reaches_another(world, status):
+    if serving_instead_of_stable(world, status) is not None or reaches_another(world, status):
         return update  # what stable can't bear stays where it is, or goes back now: that is our own
     if drift_correction_waits(world, status, weights.applied):
         return update
@@ -138,7 +138,7 @@ def _correct_drift(world: World, update: StatusUpdate, now: Route) -> StatusUpda
     gone = weights.applied > 0 and not now.exists
     if gone and now.blockers:
         return _taken(world, update, now)
-    changed = _strange(now, weights)
+    changed = _unexpected_weight(now, weights)
     reshaped = not now.routes_match and tuple(weights.routes) == world.asked != ()
     if not (gone or changed is not None or reshaped or not now.intact):
         return update
@@ -157,7 +157,7 @@ def _falls_in_parts(world: World, status: RolloutStatus, now: Route) -> bool:
     return superseded or weights.desired <= now.weight < weights.applied
 
 
-def _strange(now: Route, weights: Weights) -> int | None:
+def _unexpected_weight(now: Route, weights: Weights) -> int | None:
     """
     Return a weight that some route says, and nobody asked for; None when there is none.
 
@@ -205,7 +205,7 @@ def _bound_again(world: World, update: StatusUpdate) -> StatusUpdate:
     for service, wanted in pairs:
         if service is None or wanted is None or not world.is_selectable(wanted):
             continue
-        if wanted is status.stable_revision and not may_narrow(world, status, service):
+        if wanted is status.stable_revision and not may_bind_to_stable(world, status, service):
             continue
         if service.selected_hash != wanted.hash:
             update = selector_drift(world, update, service, wanted)

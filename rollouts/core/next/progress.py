@@ -147,7 +147,7 @@ def _step(spec: RolloutSpec, status: RolloutStatus) -> str:
 
 def requeue_after_seconds(world: World, update: StatusUpdate) -> float | None:
     """Return when to decide again, whatever happens until then; None for never."""
-    later = [moment for moment in update.wake_at if moment > world.now]
+    later = [moment for moment in update.requeue_times if moment > world.now]
     drain = update.status.drain_until
     if under_way(update.status) and drain is not None and drain > world.now:
         later.append(drain)

@@ -5,7 +5,7 @@ One that was gone back from keeps that mark until it has taken its steps.
 """
 
 from rollouts.core.facts import good_revisions
-from rollouts.core.world import UnderWay, under_way, waived
+from rollouts.core.world import UnderWay, evidence_is_waived, under_way
 from rollouts.model.status import Revision, RolloutStatus
 
 
@@ -18,7 +18,7 @@ def after_promotion(status: RolloutStatus, release: UnderWay) -> tuple[Revision,
     """
     old, new = release.stable, release.current
     pinned = status.pinned is not None and status.pinned.hash == new.hash
-    unproven = waived(status) and _is_marked(status, new)
+    unproven = evidence_is_waived(status) and _is_marked(status, new)
     left = as_gone_back_from(old) if pinned or _is_good(status, new) else old
     return new.evolve(rolled_back_from=unproven), past_revisions(status, left, new)
 

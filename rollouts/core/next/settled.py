@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from rollouts.core.facts import (
     available_pods,
+    binding_to_stable_waits_for,
     is_short_of_pods,
-    narrowing_waits_for,
     progress_deadline,
     route_removal_waits,
     route_removal_waits_for,
@@ -78,7 +78,7 @@ def _settled(world: World, update: StatusUpdate, stable: Revision) -> StatusUpda
     if missing_service(world):
         return _without_service(world, update)
     if findings:
-        return _calm(world, update, "Degraded", findings[0].message)
+        return _with_phase(world, update, "Degraded", findings[0].message)
     if is_short_of_pods(world, status):
         return _lacking(world, update)
     others = served_by_others(world, status, service) if service is not None else ""
@@ -89,13 +89,13 @@ def _settled(world: World, update: StatusUpdate, stable: Revision) -> StatusUpda
                 f"somebody else keeps changing the selector of Service {service.name}; find out who:"
                 f" kubectl get service {service.name} --output yaml --show-managed-fields"
             )
-            return _calm(world, update.requeue_at(drift_pause), "Degraded", text)
+            return _with_phase(world, update.requeue_at(drift_pause), "Degraded", text)
         again = service.name in status.services
         if again and (status.phase == "Healthy" or _drift_was_corrected(world, status)):
             return selector_drift(world, update, service, stable)
-        waits = narrowing_waits_for(world, status, service)
+        waits = binding_to_stable_waits_for(world, status, service)
         text = waits or f"Service {service.name} is being switched"
-        return _calm(world, update, "Progressing", text)
+        return _with_phase(world, update, "Progressing", text)
     return _complete(world, update, stable, others)
 
 
@@ -103,26 +103,26 @@ def _complete(world: World, update: StatusUpdate, stable: Revision, others: str)
     """All is as it is wanted, but for a route that stays a while, or a template that says otherwise."""
     waits = route_removal_waits_for(world, update.status)
     if waits:
-        return _calm(world, update, "Progressing", waits)
+        return _with_phase(world, update, "Progressing", waits)
     pinned = update.status.pinned
     if pinned is not None:
         by = f" by {pinned.by}" if pinned.by else ""
         text = f"the rollout was rolled back to {describe(stable)}{by}, and the template still is that of another revision: change it, or retry"
-        return _calm(world, update, "Degraded", text)
+        return _with_phase(world, update, "Degraded", text)
     text = f"{describe(stable)} is stable"
-    return _calm(world, update, "Healthy", f"{text}; {others}" if others else text)
+    return _with_phase(world, update, "Healthy", f"{text}; {others}" if others else text)
 
 
 def _without_service(world: World, update: StatusUpdate) -> StatusUpdate:
     """Ask for the stable Service, unless another strategy is on its way, which may not need it."""
     name, hold = world.spec.stable_service, world.edit
     if hold is None or hold.reason != "StrategyChanged":
-        return _calm(world, update, "Degraded", missing_service(world))
+        return _with_phase(world, update, "Degraded", missing_service(world))
     gone = f"Service {name} does not exist"
     if world.observed.route.highest == 0:
-        return _calm(world, update, "Progressing", f"{gone} any more")
+        return _with_phase(world, update, "Progressing", f"{gone} any more")
     text = f"{gone}, and the canary's routes are all that leads to stable: create it once more"
-    return _calm(world, update, "Degraded", text)
+    return _with_phase(world, update, "Degraded", text)
 
 
 def _drift_was_corrected(world: World, status: RolloutStatus) -> bool:
@@ -132,7 +132,7 @@ def _drift_was_corrected(world: World, status: RolloutStatus) -> bool:
     return bool(lately) and (not promoted or lately[-1] > promoted[-1])
 
 
-def _calm(world: World, update: StatusUpdate, phase: str, message: str) -> StatusUpdate:
+def _with_phase(world: World, update: StatusUpdate, phase: str, message: str) -> StatusUpdate:
     status = update.status
     if phase == "Degraded" and (status.phase != "Degraded" or status.message != message):
         return update.evolve(phase=phase).event(world, "Blocked", message, "Warning")
@@ -180,7 +180,7 @@ def _down(world: World, update: StatusUpdate, text: str) -> StatusUpdate:
 def _short(world: World, update: StatusUpdate, text: str, due: datetime) -> StatusUpdate:
     """Return the update that says how many pods are missing and why; past `due` it is told to everybody, once."""
     if world.now < due:
-        return _calm(world, update.requeue_at(due), "Progressing", text)
+        return _with_phase(world, update.requeue_at(due), "Progressing", text)
     text += "; progressDeadlineSeconds has passed"
     if any(entry.reason == "Blocked" and entry.at >= due for entry in update.status.history):
         return update.evolve(phase="Degraded", message=text, pause=None)

@@ -12,7 +12,7 @@ from rollouts.core.facts import (
     canary_service_is_due,
     is_to_be_active,
     may_bind,
-    may_narrow,
+    may_bind_to_stable,
     may_switch_back,
     served_by_others,
     service_is_outdated,
@@ -52,7 +52,7 @@ def _named(world: World, status: RolloutStatus, stable: Revision) -> Iterator[Ac
     service, canary_service = world.stable_service, world.canary_service
     if (
         service is not None
-        and may_narrow(world, status, service)
+        and may_bind_to_stable(world, status, service)
         and not is_to_be_active(world, status)
         and may_switch_back(world, status)
     ):
@@ -62,7 +62,7 @@ def _named(world: World, status: RolloutStatus, stable: Revision) -> Iterator[Ac
             yield from _to_canary(world, status)
     elif (
         canary_service is not None
-        and may_narrow(world, status, canary_service)
+        and may_bind_to_stable(world, status, canary_service)
         and not world.observed.route.exists
     ):
         yield from _bind(world, canary_service, stable)

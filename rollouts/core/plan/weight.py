@@ -18,9 +18,9 @@ from rollouts.core.facts import (
     next_split,
     route_has_ended,
     served_by_others,
+    serving_instead_of_stable,
     shared_sizes,
     stable_is_down,
-    stand_in,
 )
 from rollouts.core.plan.actions import (
     Action,
@@ -68,7 +68,9 @@ def _routes_back(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 def _back(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what leaves the canary the least: nothing, or what stable can't bear yet."""
-    if stand_in(world, status) is None and not drift_correction_waits(world, status):
+    if serving_instead_of_stable(world, status) is None and not drift_correction_waits(
+        world, status
+    ):
         percent = least_weight(world, status)
         yield SetWeight(Split(percent=percent, cut_off=percent == 0))
 
@@ -92,7 +94,7 @@ def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
         elif route.exists:
             yield from _back(world, status)
         return
-    if stand_in(world, status) is not None and not reaches_canary(world, status):
+    if serving_instead_of_stable(world, status) is not None and not reaches_canary(world, status):
         return  # a revision before this one keeps it, until stable, or this one, can bear it
     percent, opens = split.percent, bool(split.names)
     drift_pause = drift_pause_ends(status, world.now) is not None and percent >= route.highest

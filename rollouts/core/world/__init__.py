@@ -55,12 +55,12 @@ from rollouts.core.world.stage import (
     Stage,
     UnderWay,
     attempt,
+    evidence_is_waived,
     has_just_left,
     is_warm,
     kept_warm,
     stage_of,
     under_way,
-    waived,
 )
 from rollouts.core.world.status_update import (
     DRIFT_CORRECTED,
@@ -119,6 +119,7 @@ __all__ = [
     "enough_pods",
     "enough_pods_by_threshold",
     "enough_pods_when_settled",
+    "evidence_is_waived",
     "has_just_left",
     "is_warm",
     "kept_warm",
@@ -137,5 +138,4 @@ __all__ = [
     "stable_replicas",
     "stage_of",
     "under_way",
-    "waived",
 ]

@@ -113,6 +113,6 @@ def attempt(status: RolloutStatus) -> tuple[datetime | None, str]:
     return status.started_at, current.hash if current is not None else ""
 
 
-def waived(status: RolloutStatus) -> bool:
+def evidence_is_waived(status: RolloutStatus) -> bool:
     """Return whether a person takes the promotion upon themselves: evidence may then be missing, not bad."""
     return status.promoted == "Full"

@@ -43,7 +43,7 @@ class StatusUpdate:
     status: RolloutStatus
     events: tuple[Event, ...] = ()
     retreat: bool = False
-    wake_at: tuple[datetime, ...] = ()
+    requeue_times: tuple[datetime, ...] = ()
     ends_traffic: bool = False
     """A write of this decision takes everything from the revision that the routes send to."""
     synced_services: tuple[str, ...] = ()
@@ -62,14 +62,14 @@ class StatusUpdate:
             self.status.evolve(**changes),
             self.events,
             self.retreat,
-            self.wake_at,
+            self.requeue_times,
             self.ends_traffic,
             self.synced_services,
         )
 
     def requeue_at(self, at: datetime) -> "StatusUpdate":
         """Return the update, to be looked at again at `at` whatever happens."""
-        return replace(self, wake_at=(*self.wake_at, at))
+        return replace(self, requeue_times=(*self.requeue_times, at))
 
     def as_retreat(self) -> "StatusUpdate":
         """Return the update as a retreat."""
