@@ -274,9 +274,10 @@ def askers_of_the_strategy() -> Iterator[Finding]:
                 continue
             asked = ast.unparse(node)
             if asked.endswith((".blue_green", ".by_replicas")) or (
-                asked.endswith(".strategy.canary") and not name.endswith("world/carrier.py")
+                asked.endswith(".strategy.canary")
+                and not name.endswith("world/weight_mechanism.py")
             ):
-                way_out = "ask carrier_of(spec), or spec.active_strategy"
+                way_out = "ask mechanism_of(spec), or spec.active_strategy"
                 yield name, f"line {node.lineno} asks for {asked}; {way_out}"
 
 

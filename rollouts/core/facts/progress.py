@@ -6,10 +6,10 @@ from rollouts.core.facts.holds import is_held
 from rollouts.core.facts.traffic import is_draining, is_reachable, weight_is_met
 from rollouts.core.world import (
     World,
-    carrier_of,
     enough_pods,
     enough_pods_when_settled,
     evidence_is_waived,
+    mechanism_of,
     missing_service,
     pods_needed,
     split_of,
@@ -152,9 +152,9 @@ def step_waits_for(world: World, status: RolloutStatus) -> str:
             f"weight {status.weights.desired} % waits until the counters of the last canary no longer rise,"
             " so that nothing of it counts against this one"
         )
-    return carrier_of(world.spec).unconfirmed(world, status)
+    return mechanism_of(world.spec).unconfirmed(world, status)
 
 
 def _lacks_preview(world: World, status: RolloutStatus) -> bool:
     """Return whether the preview Service, where there is one, has no pod of the new revision."""
-    return carrier_of(world.spec).has_preview and not is_reachable(world, status, 1)
+    return mechanism_of(world.spec).has_preview and not is_reachable(world, status, 1)

@@ -15,10 +15,10 @@ from rollouts.core.world import (
     Pod,
     ReplicaSet,
     World,
-    carrier_of,
     current_route,
     enough_pods_by_threshold,
     max_unavailable,
+    mechanism_of,
     reaches_canary,
 )
 from rollouts.model.durations import format_duration
@@ -36,7 +36,7 @@ def disruption_begins(world: World, status: RolloutStatus) -> bool:
     if not exposed or weights.disrupted_at is not None or canary is None:
         return False
     return pods_are_gone(canary, weights.applied_at) and (
-        carrier_of(world.spec).pods_are_the_weight or world.is_selectable(status.stable_revision)
+        mechanism_of(world.spec).pods_are_the_weight or world.is_selectable(status.stable_revision)
     )
 
 
@@ -60,7 +60,7 @@ def canary_is_without_pods(world: World, status: RolloutStatus) -> bool:
 def disruption_is_over(world: World, status: RolloutStatus) -> bool:
     if canary_is_without_pods(world, status):
         return False
-    return carrier_of(world.spec).is_restored(world, status)
+    return mechanism_of(world.spec).is_restored(world, status)
 
 
 def failing_pods(found: ReplicaSet, applied_at: datetime | None) -> list[Pod]:
@@ -192,11 +192,11 @@ def _pods_that_fail_under_traffic(world: World, status: RolloutStatus) -> Iterat
     if canary is None:
         yield "the canary's ReplicaSet was deleted while it had traffic"
         return
-    if carrier_of(world.spec).needs_canary_service and world.canary_service is None:
+    if mechanism_of(world.spec).needs_canary_service and world.canary_service is None:
         yield f"Service {world.spec.canary_service} was deleted while it had traffic"
         return
     yield from _crash_loops(canary)
-    wanted = carrier_of(world.spec).pods_serving(world.spec, status)
+    wanted = mechanism_of(world.spec).pods_serving(world.spec, status)
     enough = enough_pods_by_threshold(world.spec, wanted)
     yield from pods_against(world, status, canary, enough)
 

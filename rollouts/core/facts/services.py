@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rollouts.core.facts.traffic import routes_are_missing
 from rollouts.core.facts.workload import way_back_waits_for
-from rollouts.core.world import Service, World, carrier_of, describe, under_way
+from rollouts.core.world import Service, World, describe, mechanism_of, under_way
 from rollouts.model.finding import Finding, Severity
 from rollouts.model.kinds import DEPLOYMENT, POD
 from rollouts.model.service_texts import selects_no_pods, still_bound
@@ -19,7 +19,7 @@ def is_reached(world: World, hash_: str) -> bool:
     if any(each.selected_hash == hash_ for each in unnamed_services(world)):
         return True
     leads_to_it = canary is None or canary.selected_hash in ("", hash_)
-    route = carrier_of(world.spec).live_route(world)
+    route = mechanism_of(world.spec).live_route(world)
     # Without its route a root Service leads to whatever pods it selects itself.
     return route.highest > 0 and (leads_to_it or routes_are_missing(route))
 
@@ -125,7 +125,7 @@ def _service_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
             )
     if (
         release is None
-        or not carrier_of(world.spec).pods_are_the_weight
+        or not mechanism_of(world.spec).pods_are_the_weight
         or stable_is_alone(world, release.stable)
     ):
         return

@@ -23,8 +23,8 @@ from rollouts.core.world import (
     RevisionSize,
     World,
     canary_replicas,
-    carrier_of,
     enough_pods,
+    mechanism_of,
     next_sizes,
     pod_shares,
     pods_needed,
@@ -51,7 +51,7 @@ def canary_lacks_room(world: World, status: RolloutStatus) -> bool:
     """
     canary = world.replica_set(status.current_revision)
     if (
-        not carrier_of(world.spec).pods_are_the_weight
+        not mechanism_of(world.spec).pods_are_the_weight
         or canary is None
         or not stable_is_failing(world, status)
     ):
@@ -112,7 +112,7 @@ def _carried_pods(world: World, status: RolloutStatus) -> int:
 def shared_sizes(world: World, status: RolloutStatus) -> dict[str, int] | None:
     """Return the next sizes where the pods are the weight, by hash; None where they are not, or there is no stable."""
     stable, current = status.stable_revision, status.current_revision
-    if not carrier_of(world.spec).pods_are_the_weight or stable is None or current is None:
+    if not mechanism_of(world.spec).pods_are_the_weight or stable is None or current is None:
         return None
     total = stable_replicas(world.spec, status)
     percent = next_weight(world, status) if under_way(status) else 0
@@ -164,7 +164,7 @@ def canary_service_is_due(world: World, status: RolloutStatus, canary: ReplicaSe
     if canary.available < wanted or is_held(world, status):
         return False
     empty = world.canary_service is None or world.observed.route.highest == 0
-    return empty or carrier_of(world.spec).has_preview or may_take_over(world, status)
+    return empty or mechanism_of(world.spec).has_preview or may_take_over(world, status)
 
 
 def waits_to_take_over(world: World, status: RolloutStatus) -> bool:
@@ -190,7 +190,7 @@ def _is_kept_by_another(world: World, status: RolloutStatus) -> bool:
 
 def is_to_be_active(world: World, status: RolloutStatus) -> bool:
     """Return whether blue-green's active Service is to select the new revision now."""
-    if not carrier_of(world.spec).is_switched or under_way(status) is None:
+    if not mechanism_of(world.spec).is_switched or under_way(status) is None:
         return False
     return next_weight(world, status) > 0
 
@@ -203,7 +203,7 @@ def may_switch_back(world: World, status: RolloutStatus) -> bool:
     One will do where the revision that is active has none ready, and for a person's `abort`.
     What is broken is not waited for, only what is starting, and no longer than a step may wait.
     """
-    if not carrier_of(world.spec).is_switched:
+    if not mechanism_of(world.spec).is_switched:
         return True
     stable, active = world.replica_set(status.stable_revision), world.stable_service
     if stable is None or active is None or not world.is_selectable(status.stable_revision):
@@ -256,11 +256,11 @@ def abort_cost(world: World, status: RolloutStatus) -> str:
         why = stable.pod_problems if stable is not None else ""
         service = world.stable_service
         bound = service is not None and service.selected_hash != ""
-        if carrier_of(world.spec).is_routed and bound:
+        if mechanism_of(world.spec).is_routed and bound:
             return f", which has no ready pod{why}: requests fail until it has one"
         return f" as soon as it has a ready pod{why}: until then the new revision answers"
     wanted = stable_replicas(world.spec, status)
-    if stable is None or not carrier_of(world.spec).is_switched or stable.ready >= wanted:
+    if stable is None or not mechanism_of(world.spec).is_switched or stable.ready >= wanted:
         return ""
     return f", which has {stable.ready} of {wanted} pods ready"
 

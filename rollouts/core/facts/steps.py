@@ -15,7 +15,7 @@ from rollouts.core.facts.evidence import (
     rise_waits_for,
 )
 from rollouts.core.facts.progress import step_deadline, step_is_settled, step_waits_for
-from rollouts.core.world import World, carrier_of, evidence_is_waived
+from rollouts.core.world import World, evidence_is_waived, mechanism_of
 from rollouts.model.durations import format_duration
 from rollouts.model.status import CriterionStatus, RolloutStatus
 from rollouts.model.strategy import Analysis, Pause, Step
@@ -61,7 +61,7 @@ def _unproven(world: World, status: RolloutStatus) -> StepWaits | None:
     """
     if evidence_is_waived(status) or status.promoted == "Evidence" or status.weights.applied == 0:
         return None
-    if carrier_of(world.spec).is_switched:
+    if mechanism_of(world.spec).is_switched:
         return None  # whether to wait for evidence is what its two analyses say
     known = {criterion.name: criterion for criterion in world.evidence.criteria}
     for spec in world.spec.success_criteria:
@@ -78,7 +78,7 @@ def place_of(world: World, status: RolloutStatus) -> str:
     if index >= len(steps):
         return "promotion"
     where = f"step {index + 1}/{len(steps)}"
-    return f"{where} {carrier_of(world.spec).place(status)}"
+    return f"{where} {mechanism_of(world.spec).place(status)}"
 
 
 def step_state(world: World, status: RolloutStatus, step: Step) -> StepState:

@@ -5,7 +5,14 @@ Two specs have the same one when a release of the one can be carried on by the o
 traffic is moved by the change itself.
 """
 
-from rollouts.core.world import Carrier, World, carrier_of, current_route, is_warm, under_way
+from rollouts.core.world import (
+    WeightMechanism,
+    World,
+    current_route,
+    is_warm,
+    mechanism_of,
+    under_way,
+)
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 from rollouts.model.traffic_routing import TrafficRouting
@@ -32,7 +39,7 @@ def release_remains(world: World, status: RolloutStatus) -> str:
 def _stable_is_alone(world: World, status: RolloutStatus) -> bool:
     """Return whether pods that share the traffic by their number are all of the stable revision."""
     stable = status.stable_revision
-    if stable is None or not carrier_of(world.spec).pods_are_the_weight:
+    if stable is None or not mechanism_of(world.spec).pods_are_the_weight:
         return True
     return all(
         each.existing == 0
@@ -43,13 +50,13 @@ def _stable_is_alone(world: World, status: RolloutStatus) -> bool:
 
 def strategies_differ(before: RolloutSpec, after: RolloutSpec) -> bool:
     """Return whether traffic would be moved by something else; routing objects that are only left go to 0."""
-    if _carried_by(before) != _carried_by(after):
+    if _mechanism_and_services(before) != _mechanism_and_services(after):
         return True
     return not _is_part(after.routing, before.routing)
 
 
-def _carried_by(spec: RolloutSpec) -> tuple[Carrier, str | None, str | None]:
-    return carrier_of(spec), spec.stable_service, spec.canary_service
+def _mechanism_and_services(spec: RolloutSpec) -> tuple[WeightMechanism, str | None, str | None]:
+    return mechanism_of(spec), spec.stable_service, spec.canary_service
 
 
 def _is_part(after: TrafficRouting | None, before: TrafficRouting | None) -> bool:
@@ -66,14 +73,16 @@ def _routing_objects(routing: TrafficRouting) -> dict[str, str]:
 
 def strategy_words(spec: RolloutSpec) -> str:
     """Return a strategy as people call it: `canary`, and its routers' fields in brackets."""
-    return carrier_of(spec).strategy(spec)
+    return mechanism_of(spec).strategy(spec)
 
 
 def changed_strategy_fields(before: RolloutSpec, after: RolloutSpec) -> str:
     """Name the fields in which two strategies of one kind differ as to what moves the traffic."""
     strategy = after.active_strategy
     names = (strategy.stable_service_field, strategy.canary_service_field)
-    pairs = zip(names, _carried_by(before)[1:], _carried_by(after)[1:], strict=True)
+    pairs = zip(
+        names, _mechanism_and_services(before)[1:], _mechanism_and_services(after)[1:], strict=True
+    )
     named = [name for name, old, new in pairs if old != new]
     if before.routing != after.routing:
         named.append("trafficRouting")

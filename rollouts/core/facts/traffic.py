@@ -9,11 +9,11 @@ from rollouts.core.world import (
     ReplicaSet,
     Service,
     World,
-    carrier_of,
     current_route,
     drift_pause_ends,
     enough_pods,
     has_just_left,
+    mechanism_of,
     pods_needed,
     reaches_canary,
     split_of,
@@ -34,7 +34,7 @@ def stable_is_down(world: World, status: RolloutStatus) -> bool:
     stable = world.replica_set(status.stable_revision)
     if stable is None:
         return world.spec.replicas > 0
-    if stable.wanted == 0 and carrier_of(world.spec).may_be_without_stable:
+    if stable.wanted == 0 and mechanism_of(world.spec).may_be_without_stable:
         return False  # the canary has been given everything
     return not world.is_selectable(status.stable_revision)
 
@@ -54,7 +54,7 @@ def serving_instead_of_stable(world: World, status: RolloutStatus) -> ReplicaSet
     whose own pods are not ready either: then any pod's answer is better. Without a router
     it is the canary: its pods are its share.
     """
-    if carrier_of(world.spec).pods_are_the_weight:
+    if mechanism_of(world.spec).pods_are_the_weight:
         canary = world.replica_set(status.current_revision)
         needed = under_way(status) and stable_is_failing(world, status)
         return canary if needed and canary is not None and canary.ready else None
@@ -117,7 +117,7 @@ def least_weight(world: World, status: RolloutStatus) -> int:
     part of it, where dynamicStableScale made stable smaller. Otherwise 0; and 0 when no canary
     pod is ready: then any answer is better than none.
     """
-    route = carrier_of(world.spec).live_route(world)
+    route = mechanism_of(world.spec).live_route(world)
     # Of what can't be seen, no more is kept than was given: a weight never rises unseen.
     given = min(_given(route), status.weights.applied) if route.is_unseen else _given(route)
     if given == 0:
@@ -166,7 +166,7 @@ def drift_correction_waits(world: World, status: RolloutStatus, percent: int = 0
     Stable has no ready pod, so that what they give it is sent to nobody. Without a route its root
     Service leads to its own endpoints, which may be pods that answer, and are better than a part of them.
     """
-    route = carrier_of(world.spec).live_route(world)
+    route = mechanism_of(world.spec).live_route(world)
     missing = routes_are_missing(route) if percent == 0 else route.by_pods and percent < WHOLE
     return missing and stable_is_down(world, status) and not is_forced(world, status)
 
@@ -182,7 +182,7 @@ def weight_is_met(world: World, status: RolloutStatus) -> bool:
 
 def reaches_another(world: World, status: RolloutStatus) -> bool:
     """Return whether what the routes send to a canary arrives at a revision before the current one still."""
-    if carrier_of(world.spec).live_route(world).highest == 0:
+    if mechanism_of(world.spec).live_route(world).highest == 0:
         return False
     return not reaches_canary(world, status) and has_just_left(status)
 
@@ -248,7 +248,7 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
     begun = current_route(world, status).highest >= status.weights.desired > status.weights.applied
     if not begun and evidence_turned(world, status) is not None:
         return False  # evidence may have turned while the rise waited for its pods
-    if carrier_of(spec).pods_are_the_weight:
+    if mechanism_of(spec).pods_are_the_weight:
         return stable_is_failing(world, status) or not _others_are_left(world, status)
     if is_draining(world, status):
         return False
@@ -267,7 +267,7 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
 
 def is_draining(world: World, status: RolloutStatus) -> bool:
     """Return whether counters may still move for the last canary, which had its traffic by the same routes."""
-    if carrier_of(world.spec).pods_are_the_weight or status.drain_until is None:
+    if mechanism_of(world.spec).pods_are_the_weight or status.drain_until is None:
         return False
     return world.now < status.drain_until
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from rollouts.core.facts.holds import workload_missing
-from rollouts.core.world import REVERT, Workload, World, carrier_of, missing_service
+from rollouts.core.world import REVERT, Workload, World, mechanism_of, missing_service
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import DEPLOYMENT, Ref
 from rollouts.model.status import Adoption, RolloutStatus
@@ -42,7 +42,7 @@ def _workload_findings(world: World, status: RolloutStatus) -> Iterator[Finding]
                 f" {world.spec.replicas}: set spec.replicas to {size}, or scale the Deployment down first"
             ),
         )
-    if ref.scale_down == "never" and carrier_of(world.spec).pods_are_the_weight:
+    if ref.scale_down == "never" and mechanism_of(world.spec).pods_are_the_weight:
         yield Finding(
             "warning",
             "WorkloadServes",

@@ -18,9 +18,9 @@ from rollouts.core.world import (
     StatusUpdate,
     UnderWay,
     World,
-    carrier_of,
     current_route,
     describe,
+    mechanism_of,
     next_revision_number,
     under_way,
 )
@@ -96,7 +96,7 @@ def promote(world: World, update: StatusUpdate, release: UnderWay) -> StatusUpda
     status = update.status
     old = release.stable
     new, past = after_promotion(status, release)
-    keeps = carrier_of(world.spec).keeps_previous
+    keeps = mechanism_of(world.spec).keeps_previous
     seconds = (world.now - (status.started_at or world.now)).total_seconds()
     exposure = status.exposure
     update = update.evolve(
@@ -229,7 +229,7 @@ def _drained(world: World, status: RolloutStatus) -> datetime:
     """
     stable, current, weights = status.stable_revision, status.current_revision, status.weights
     another = stable is not None and current is not None and stable.hash != current.hash
-    if not carrier_of(world.spec).mixes_counters:
+    if not mechanism_of(world.spec).mixes_counters:
         return world.now  # each pod counts for itself
     reached = weights.applied > 0 or weights.disrupted_at is not None
     if world.observed.route.highest > 0 or (another and reached):
@@ -269,7 +269,7 @@ def _first_sight(world: World, update: StatusUpdate) -> StatusUpdate:
     That is not a first deploy by itself: after a restore, or when Git made the object
     again, the revision that the stable Service selects is the stable one and keeps its traffic.
     """
-    serving = carrier_of(world.spec).stable_at_first_sight(world)
+    serving = mechanism_of(world.spec).stable_at_first_sight(world)
     if serving is None or serving.existing == 0:
         return begin(world, update, numbered(world, update.status, world.observed.template_hash))
     stable = serving.as_revision

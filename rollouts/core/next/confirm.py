@@ -17,10 +17,10 @@ from rollouts.core.world import (
     StatusUpdate,
     UnderWay,
     World,
-    carrier_of,
     current_route,
     drift_pause_ends,
     has_just_left,
+    mechanism_of,
     reaches_canary,
     selector_drift,
     split_of,
@@ -61,9 +61,9 @@ def _confirmed(world: World, update: StatusUpdate) -> StatusUpdate:
         update = update.evolve(weights=applied, promoted=_still_promoted(world, status))
         if applied.applied == 0:
             return update
-        carrier = carrier_of(world.spec)
-        reason = "Switched" if carrier.is_switched else "WeightSet"
-        return update.event(world, reason, carrier.applied(world.spec, status))
+        mechanism = mechanism_of(world.spec)
+        reason = "Switched" if mechanism.is_switched else "WeightSet"
+        return update.event(world, reason, mechanism.applied(world.spec, status))
     if _routes(world, status, now) != weights.routes:
         return _confirm_routes(world, update, _routes(world, status, now))
     return _correct_drift(world, update, now)
@@ -123,7 +123,7 @@ def _correct_drift(world: World, update: StatusUpdate, now: Route) -> StatusUpda
     status, weights = update.status, update.status.weights
     if (
         update.retreat
-        or carrier_of(world.spec).pods_are_the_weight
+        or mechanism_of(world.spec).pods_are_the_weight
         or drift_pause_ends(status, world.now) is not None
     ):
         return update
@@ -133,7 +133,7 @@ def _correct_drift(world: World, update: StatusUpdate, now: Route) -> StatusUpda
         return update  # what stable can't bear stays where it is, or goes back now: that is our own
     if drift_correction_waits(world, status, weights.applied):
         return update
-    if carrier_of(world.spec).is_switched:
+    if mechanism_of(world.spec).is_switched:
         return _switched_by_another(world, update, now)
     gone = weights.applied > 0 and not now.exists
     if gone and now.blockers:
@@ -194,7 +194,7 @@ def _bound_again(world: World, update: StatusUpdate) -> StatusUpdate:
     status = update.status
     if update.retreat or not under_way(status) or status.weights.applied == 0:
         return update
-    if not carrier_of(world.spec).is_routed:
+    if not mechanism_of(world.spec).is_routed:
         return update
     if drift_pause_ends(status, world.now) is not None or world.services_are_claimed:
         return update

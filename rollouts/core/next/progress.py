@@ -23,9 +23,9 @@ from rollouts.core.world import (
     ReplicaSet,
     StatusUpdate,
     World,
-    carrier_of,
     drift_pause_ends,
     is_warm,
+    mechanism_of,
     under_way,
 )
 from rollouts.model.kinds import HASH_LABEL
@@ -129,7 +129,7 @@ def _selector(world: World, status: RolloutStatus, hash_: str) -> str:
 def _scaled(world: World, status: RolloutStatus) -> tuple[list[ReplicaSet], str]:
     """Return the pods that /scale counts, and the hash that selects them; "" selects all."""
     if under_way(status):
-        return carrier_of(world.spec).scaled(world, status)
+        return mechanism_of(world.spec).scaled(world, status)
     found = world.replica_set(status.stable_revision) or world.replica_set(status.current_revision)
     return ([found], found.hash) if found is not None else ([], "")
 

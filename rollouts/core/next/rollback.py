@@ -12,7 +12,7 @@ from rollouts.core.facts import (
     reasons_to_roll_back,
 )
 from rollouts.core.next.attempt import go_back, roll_back
-from rollouts.core.world import StatusUpdate, World, carrier_of, kept_warm, under_way
+from rollouts.core.world import StatusUpdate, World, kept_warm, mechanism_of, under_way
 from rollouts.model.status import Weights
 
 
@@ -26,7 +26,7 @@ def hold_disrupted(world: World, update: StatusUpdate) -> StatusUpdate:
     if not disruption_begins(world, status):
         return update
     weights = status.weights
-    taken = not carrier_of(world.spec).pods_are_the_weight
+    taken = not mechanism_of(world.spec).pods_are_the_weight
     if taken:
         weights = Weights(desired=weights.desired, applied_at=world.now)
     disrupted = weights.evolve(disrupted_at=world.now)

@@ -27,7 +27,7 @@ from rollouts.core.world import (
     UnderWay,
     World,
     canary_scale_at,
-    carrier_of,
+    mechanism_of,
     missing_service,
     pods_needed,
     under_way,
@@ -95,7 +95,7 @@ def _enter(world: World, update: StatusUpdate, index: int) -> StatusUpdate:
     weight = step.set_weight if step is not None else 100
     desired = status.weights.desired if weight is None else weight
     if weight is not None:
-        desired = carrier_of(world.spec).attainable_weight(world.spec, status, weight)
+        desired = mechanism_of(world.spec).attainable_weight(world.spec, status, weight)
     scale = canary_scale_at(world.spec, status, index) if index < len(steps) else None
     update = update.evolve(entered_steps=entered_steps(world.spec, index))
     if same and desired == status.weights.desired and scale == status.canary_scale:

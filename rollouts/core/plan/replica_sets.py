@@ -22,7 +22,7 @@ from rollouts.core.plan.actions import (
 from rollouts.core.world import (
     ReplicaSet,
     World,
-    carrier_of,
+    mechanism_of,
     stable_replicas,
     under_way,
 )
@@ -72,7 +72,7 @@ def _is_bound(world: World, status: RolloutStatus) -> bool:
 
     Where stable has no ready pod, what they get is what nobody answers.
     """
-    if carrier_of(world.spec).is_bound(world, status):
+    if mechanism_of(world.spec).is_bound(world, status):
         return True
     return world.stable_service is not None and stable_is_down(world, status)
 

@@ -31,13 +31,13 @@ from rollouts.core.plan.actions import (
     Writing,
 )
 from rollouts.core.world import (
-    Carrier,
-    Routed,
-    Shared,
-    Switched,
+    PodShare,
+    RouterWeight,
+    ServiceSwitch,
+    WeightMechanism,
     World,
-    carrier_of,
     drift_pause_ends,
+    mechanism_of,
     reaches_canary,
     under_way,
 )
@@ -48,12 +48,12 @@ from rollouts.model.status import RolloutStatus
 def weight_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what is missing between what carries the weight and `status`."""
     if not world.services_are_claimed:
-        yield from FORWARD[type(carrier_of(world.spec))](world, status)
+        yield from FORWARD[type(mechanism_of(world.spec))](world, status)
 
 
 def weight_back(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what takes traffic from the canary at once; `status` is the one to be written."""
-    yield from BACK[type(carrier_of(world.spec))](world, status)
+    yield from BACK[type(mechanism_of(world.spec))](world, status)
 
 
 def _routes_forward(world: World, status: RolloutStatus) -> Iterator[Action]:
@@ -158,13 +158,13 @@ def _is_end(world: World, action: Action) -> bool:
     return isinstance(action, SetWeight) and action.split.percent == 0
 
 
-FORWARD: Mapping[type[Carrier], Writing] = {
-    Routed: _routes_forward,
-    Switched: _switch,
-    Shared: _end_route,  # those of a canary that had routers before
+FORWARD: Mapping[type[WeightMechanism], Writing] = {
+    RouterWeight: _routes_forward,
+    ServiceSwitch: _switch,
+    PodShare: _end_route,  # those of a canary that had routers before
 }
-BACK: Mapping[type[Carrier], Writing] = {
-    Routed: _routes_back,
-    Switched: _switch_back,
-    Shared: _sizes_back,
+BACK: Mapping[type[WeightMechanism], Writing] = {
+    RouterWeight: _routes_back,
+    ServiceSwitch: _switch_back,
+    PodShare: _sizes_back,
 }

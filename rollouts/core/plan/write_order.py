@@ -26,7 +26,7 @@ from rollouts.core.plan.actions import (
     SetWeight,
     SyncService,
 )
-from rollouts.core.world import World, carrier_of
+from rollouts.core.world import World, mechanism_of
 
 _BACK, _PODS, _SERVICES, _FORWARD, _LATER = range(5)
 _CAN_WAIT = (DeleteReplicaSet, SetPodMetadata, EvictPod)
@@ -72,4 +72,4 @@ def _sizes(asked: Sequence[Action], name: str) -> list[ScaleReplicaSet]:
 def _size(world: World, action: ScaleReplicaSet) -> int:
     found = (each for each in world.observed.replica_sets.values() if each.name == action.name)
     grows = any(action.replicas > each.wanted for each in found)
-    return _PODS if grows or carrier_of(world.spec).pods_are_the_weight else _LATER
+    return _PODS if grows or mechanism_of(world.spec).pods_are_the_weight else _LATER

@@ -4,17 +4,6 @@ The nouns of a decision: what is wanted, seen and measured; the stage of a relea
 Nothing here decides anything.
 """
 
-from rollouts.core.world.carrier import (
-    Carrier,
-    Routed,
-    Shared,
-    Switched,
-    carrier_of,
-    current_route,
-    missing_service,
-    pods_needed,
-    reaches_canary,
-)
 from rollouts.core.world.observed import (
     DETACH,
     FINALIZERS,
@@ -73,6 +62,17 @@ from rollouts.core.world.status_update import (
     next_revision_number,
     selector_drift,
 )
+from rollouts.core.world.weight_mechanism import (
+    PodShare,
+    RouterWeight,
+    ServiceSwitch,
+    WeightMechanism,
+    current_route,
+    mechanism_of,
+    missing_service,
+    pods_needed,
+    reaches_canary,
+)
 from rollouts.core.world.world import Hold, HoldReason, World
 
 __all__ = [
@@ -84,7 +84,6 @@ __all__ = [
     "REVERT",
     "SERVICE_SYNCED",
     "Aborted",
-    "Carrier",
     "Command",
     "Event",
     "FirstDeploy",
@@ -94,24 +93,24 @@ __all__ = [
     "NotBegun",
     "Observed",
     "Pod",
+    "PodShare",
     "ReplicaSet",
     "RestartPace",
     "RevisionSize",
-    "Routed",
+    "RouterWeight",
     "Service",
+    "ServiceSwitch",
     "Settled",
-    "Shared",
     "Stage",
     "StatusUpdate",
-    "Switched",
     "UnderWay",
+    "WeightMechanism",
     "Workload",
     "World",
     "attempt",
     "by_whom",
     "canary_replicas",
     "canary_scale_at",
-    "carrier_of",
     "current_route",
     "describe",
     "drift_corrected_lately",
@@ -124,6 +123,7 @@ __all__ = [
     "is_warm",
     "kept_warm",
     "max_unavailable",
+    "mechanism_of",
     "missing_service",
     "next_revision_number",
     "next_sizes",

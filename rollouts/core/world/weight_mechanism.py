@@ -1,7 +1,7 @@
 """
 What carries the weight of a canary: routers, the active Service, or the pods themselves.
 
-`carrier_of` is the one place that asks a spec which of them it is. Everybody else asks the carrier.
+`mechanism_of` is the one place that asks a spec which of them it is. Everybody else asks the mechanism.
 """
 
 from abc import ABC, abstractmethod
@@ -23,7 +23,7 @@ from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 
 
-class Carrier(ABC):
+class WeightMechanism(ABC):
     """
     What carries the weight, and answers for it.
 
@@ -137,7 +137,7 @@ class Carrier(ABC):
         return f"the canary has {status.weights.desired} % of the traffic"
 
 
-class Routed(Carrier):
+class RouterWeight(WeightMechanism):
     """The objects of routers (`rollouts.traffic`): a write to each, confirmed by all."""
 
     is_routed = True
@@ -155,7 +155,7 @@ class Routed(Carrier):
         return world.observed.route
 
 
-class Switched(Carrier):
+class ServiceSwitch(WeightMechanism):
     """The active Service of blue-green: one write, all or nothing."""
 
     is_switched = True
@@ -215,7 +215,7 @@ class Switched(Carrier):
         return f"Service {spec.stable_service} has switched to {hash_}"
 
 
-class Shared(Carrier):
+class PodShare(WeightMechanism):
     """The pods of the two revisions, behind one Service: a change of two sizes, confirmed by the pods."""
 
     pods_are_the_weight = True
@@ -291,30 +291,30 @@ def _rounded(spec: RolloutSpec, status: RolloutStatus) -> str:
     return f", the nearest to {weights[-1]} % that whole pods can be"
 
 
-_ROUTED, _SWITCHED, _SHARED = Routed(), Switched(), Shared()
+_ROUTER_WEIGHT, _SERVICE_SWITCH, _POD_SHARE = RouterWeight(), ServiceSwitch(), PodShare()
 
 
-def carrier_of(spec: RolloutSpec) -> Carrier:
+def mechanism_of(spec: RolloutSpec) -> WeightMechanism:
     """Return what carries the weight by this spec."""
     canary = spec.strategy.canary
     if canary is None:
-        return _SWITCHED
-    return _SHARED if canary.traffic_routing is None else _ROUTED
+        return _SERVICE_SWITCH
+    return _POD_SHARE if canary.traffic_routing is None else _ROUTER_WEIGHT
 
 
 def current_route(world: World, status: RolloutStatus) -> Route:
     """Return what the traffic does now, whatever carries it."""
-    return carrier_of(world.spec).route(world, status)
+    return mechanism_of(world.spec).route(world, status)
 
 
 def reaches_canary(world: World, status: RolloutStatus) -> bool:
     """Return whether what is sent to a canary arrives at the current revision."""
-    return carrier_of(world.spec).reaches_canary(world, status)
+    return mechanism_of(world.spec).reaches_canary(world, status)
 
 
 def pods_needed(spec: RolloutSpec, status: RolloutStatus) -> int:
     """Return how many canary pods have to be available before the desired weight may be applied."""
-    return carrier_of(spec).pods_needed(spec, status)
+    return mechanism_of(spec).pods_needed(spec, status)
 
 
 def missing_service(world: World) -> str:
