@@ -25,7 +25,6 @@ from rollouts.core.next.attempt import retarget
 from rollouts.core.next.commands import handle_command, revision_meant
 from rollouts.core.next.conditions import with_conditions
 from rollouts.core.next.confirm import confirm
-from rollouts.core.next.giving_back import give_back, note_traffic_going_back, stop_for_deletion
 from rollouts.core.next.notes import (
     note_confirmation_timeout,
     note_stable_down,
@@ -40,15 +39,16 @@ from rollouts.core.next.progress import (
     with_numbers,
 )
 from rollouts.core.next.restart import advance_restart
+from rollouts.core.next.revert import note_traffic_going_back, revert, stop_for_deletion
 from rollouts.core.next.rollback import abort_if_failed, end_disruption, routes_cut
 from rollouts.core.next.services import note_synced_services, remember_services
 from rollouts.core.next.settled import settle
 from rollouts.core.next.steps import advance
 from rollouts.core.next.workload import remember_workload, report_workload_blocker
 from rollouts.core.plan.actions import Action, Decision, NameCommand, Writing
-from rollouts.core.plan.giving_back import give_back_writes
 from rollouts.core.plan.pods import evictions, living_pods, templates
 from rollouts.core.plan.replica_sets import adopt_orphans, replica_set_writes
+from rollouts.core.plan.revert_writes import revert_writes
 from rollouts.core.plan.services import service_writes, synced_services, unnamed_services_writes
 from rollouts.core.plan.weight import takes_traffic_away, weight_back, weight_writes
 from rollouts.core.plan.workload import workload_writes
@@ -124,7 +124,7 @@ RELEASE = Pipeline(
 )
 BLOCKED = Pipeline(next=(remember_evidence, remember_workload, report_workload_blocker))
 """While a Deployment's place can't be taken: it serves everything."""
-GOING_BACK = Pipeline(
+STOPPING = Pipeline(
     next=(
         remember_evidence,
         stop_for_deletion,  # the release that is under way ends
@@ -140,7 +140,7 @@ GOING_BACK = Pipeline(
     takes_commands=True,
 )
 """While a Rollout is deleted, and traffic goes back to stable."""
-GIVING_BACK = Pipeline(next=(remember_evidence, give_back), writes=(give_back_writes,))
+REVERTING = Pipeline(next=(remember_evidence, revert), writes=(revert_writes,))
 """Once stable has all traffic, and a Deployment gets its place again."""
 LATER: tuple[Stage, ...] = (
     note_synced_services,  # a Service of ours is made as its stable Service is
@@ -153,8 +153,8 @@ LATER: tuple[Stage, ...] = (
 PIPELINES = {
     "RELEASE": RELEASE,
     "BLOCKED": BLOCKED,
-    "GOING_BACK": GOING_BACK,
-    "GIVING_BACK": GIVING_BACK,
+    "STOPPING": STOPPING,
+    "REVERTING": REVERTING,
 }
 
 
@@ -202,7 +202,7 @@ def decide(
 
 def _pipeline(world: World, status: RolloutStatus) -> Pipeline:
     if world.observed.is_being_deleted:
-        return GIVING_BACK if stable_has_all_traffic(world, status) else GOING_BACK
+        return REVERTING if stable_has_all_traffic(world, status) else STOPPING
     return BLOCKED if workload_blocker(world, status) else RELEASE
 
 
@@ -214,7 +214,7 @@ def _writes(world: World, update: StatusUpdate, pipeline: Pipeline) -> list[Acti
     decision, which finds it in status: whoever makes that decision.
     """
     before, after = update.before, update.status
-    if pipeline is GIVING_BACK:  # whose writes are in a safe order, and none is a retreat
+    if pipeline is REVERTING:  # whose writes are in a safe order, and none is a retreat
         return [each for write in pipeline.writes for each in write(world, before)]
     same = (attempt(before), before.abort) == (attempt(after), after.abort)
     if update.retreat or not same:

@@ -15,19 +15,19 @@ from datetime import timedelta
 
 from rollouts.core.facts import (
     IN_FLIGHT_SECONDS,
-    Arriving,
-    Clearing,
+    ClearingRoutes,
     Draining,
-    GivenBack,
-    Giving,
-    NothingToGive,
-    Starting,
-    ToRelease,
-    ToRestore,
-    WithoutWorkload,
-    give_back_stage,
+    EndpointsPending,
+    NothingToRevert,
+    PodsStarting,
+    Reverted,
+    Reverting,
+    ToReleaseServices,
+    ToRestoreWorkload,
+    WorkloadMissing,
     named_revisions,
     other_pods,
+    revert_stage,
 )
 from rollouts.core.next.attempt import roll_back
 from rollouts.core.world import StatusUpdate, Workload, World, current_route, describe, under_way
@@ -68,65 +68,65 @@ def _hurried(world: World, entry: Retiring) -> Retiring:
     return entry.evolve(delay_seconds=IN_FLIGHT_SECONDS, at=at)
 
 
-def give_back(world: World, update: StatusUpdate) -> StatusUpdate:
+def revert(world: World, update: StatusUpdate) -> StatusUpdate:
     """Go on with giving everything back, once `stable_has_all_traffic`."""
-    found = give_back_stage(world, update.status)
-    if isinstance(found, NothingToGive):
+    found = revert_stage(world, update.status)
+    if isinstance(found, NothingToRevert):
         return update
     update = update.evolve(adoption=_adoption(world, update.status, found))
     match found:
-        case WithoutWorkload():
+        case WorkloadMissing():
             return _without_workload(world, update, found)
-        case ToRestore():
+        case ToRestoreWorkload():
             return _restored(world, update, found)
-        case ToRelease(workload):
+        case ToReleaseServices(workload):
             text = f"the Services lead to the pods of Deployment {workload.name} again"
             return _waits(world, update, text)
-        case Starting(workload):
+        case PodsStarting(workload):
             problem = f" ({workload.problem})" if workload.problem else ""
             text = (
                 f"Deployment {workload.name} is given its pods again: {workload.available} of"
                 f" {workload.replicas} are available{problem}"
             )
             return _waits(world, update, text)
-        case Arriving(workload, arrived):
+        case EndpointsPending(workload, arrived):
             text = (
                 f"waits until the {workload.replicas} pods of Deployment {workload.name} are among the"
                 f" endpoints of Service {world.spec.stable_service}: {arrived} are"
             )
             return _waits(world, update, text)
-        case Clearing():
+        case ClearingRoutes():
             return _waits(world, update, "the routes are cleared")
         case Draining(workload, until=until):
             text = f"Deployment {workload.name} serves; the Rollout's own pods go in a moment"
             return _waits(world, update.requeue_at(until), text)
-        case GivenBack(workload):
+        case Reverted(workload):
             return _reverted(world, update, workload)
 
 
-def _adoption(world: World, status: RolloutStatus, found: Giving) -> Adoption:
+def _adoption(world: World, status: RolloutStatus, found: Reverting) -> Adoption:
     """Return what is remembered of the Deployment at this stage."""
     workload = found.workload
     adoption = status.adoption or Adoption(
         name=workload.name, uid=workload.uid, replicas=workload.replicas, at=world.now
     )
-    if isinstance(found, WithoutWorkload):
+    if isinstance(found, WorkloadMissing):
         return adoption.evolve(missing_since=found.since)
     adoption = adoption.evolve(missing_since=None)
     match found:
-        case ToRestore():
+        case ToRestoreWorkload():
             return adoption.evolve(
                 uid=workload.uid, restored_at=world.now, released_at=None, scaled_down=False
             )
-        case Arriving():
+        case EndpointsPending():
             return adoption.evolve(released_at=None)
-        case Clearing(since=since) | Draining(since=since) | GivenBack(since=since):
+        case ClearingRoutes(since=since) | Draining(since=since) | Reverted(since=since):
             return adoption.evolve(released_at=since)
-        case ToRelease() | Starting():
+        case ToReleaseServices() | PodsStarting():
             return adoption
 
 
-def _without_workload(world: World, update: StatusUpdate, found: WithoutWorkload) -> StatusUpdate:
+def _without_workload(world: World, update: StatusUpdate, found: WorkloadMissing) -> StatusUpdate:
     """Return the update that says how long a Deployment that is gone is waited for, and then that nothing is given back."""
     missing = f"Deployment {found.workload.name} does not exist, so nothing"
     if found.until is not None:
@@ -158,7 +158,7 @@ def _is_said(update: StatusUpdate, reason: str) -> bool:
     return any(each.reason == reason for each in update.status.history[-1:])
 
 
-def _restored(world: World, update: StatusUpdate, found: ToRestore) -> StatusUpdate:
+def _restored(world: World, update: StatusUpdate, found: ToRestoreWorkload) -> StatusUpdate:
     update = update.evolve(phase="Progressing", pause=None)
     text = f"everything is given back to Deployment {found.workload.name}: it is to have {found.replicas} pods"
     update = update.event(world, "Reverting", text)

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from rollouts.core.facts import (
-    Clearing,
-    GivenBack,
-    NothingToGive,
-    ToRelease,
-    ToRestore,
-    WithoutWorkload,
-    give_back_stage,
+    ClearingRoutes,
+    NothingToRevert,
+    Reverted,
+    ToReleaseServices,
+    ToRestoreWorkload,
+    WorkloadMissing,
+    revert_stage,
     services_to_release,
 )
 from rollouts.core.plan.actions import (
@@ -23,23 +23,23 @@ from rollouts.core.world import World
 from rollouts.model.status import RolloutStatus
 
 
-def give_back_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
+def revert_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield the writes of the stage that this is at, in a safe order; none while it only waits."""
-    match give_back_stage(world, status):
-        case NothingToGive() | GivenBack():
+    match revert_stage(world, status):
+        case NothingToRevert() | Reverted():
             yield SetFinalizers(())
-        case WithoutWorkload() as found:
+        case WorkloadMissing() as found:
             yield from _without_workload(world, found)
-        case ToRestore(replicas=replicas, template_of=revision, is_smaller=is_smaller):
+        case ToRestoreWorkload(replicas=replicas, template_of=revision, is_smaller=is_smaller):
             if revision is not None or is_smaller:
                 yield RestoreWorkload(replicas, revision.hash if revision is not None else "")
-        case ToRelease():
+        case ToReleaseServices():
             yield from _releases(world)
-        case Clearing():
+        case ClearingRoutes():
             yield RemoveRoute()
 
 
-def _without_workload(world: World, found: WithoutWorkload) -> Iterator[Action]:
+def _without_workload(world: World, found: WorkloadMissing) -> Iterator[Action]:
     yield from _releases(world)
     if found.until is not None:
         return

@@ -1,7 +1,7 @@
 """
 How far a Deployment has its place again: one stage after the other, each seen before the next begins.
 
-`give_back_stage` tells the stage; what is said of it is in `next`, and what is written in `plan`.
+`revert_stage` tells the stage; what is said of it is in `next`, and what is written in `plan`.
 """
 
 from collections.abc import Iterable
@@ -18,12 +18,12 @@ _MADE_AGAIN_WITHIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class NothingToGive:
+class NothingToRevert:
     """There is no workloadRef, or nothing was taken yet."""
 
 
 @dataclass(frozen=True, slots=True)
-class WithoutWorkload:
+class WorkloadMissing:
     """The Deployment is gone."""
 
     workload: Workload
@@ -35,7 +35,7 @@ class WithoutWorkload:
 
 
 @dataclass(frozen=True, slots=True)
-class ToRestore:
+class ToRestoreWorkload:
     """The Deployment is to be given its pods, and the template of stable."""
 
     workload: Workload
@@ -47,21 +47,21 @@ class ToRestore:
 
 
 @dataclass(frozen=True, slots=True)
-class ToRelease:
+class ToReleaseServices:
     """It can answer, or at least better than we: the Services are to select as they did before."""
 
     workload: Workload
 
 
 @dataclass(frozen=True, slots=True)
-class Starting:
+class PodsStarting:
     """Its pods are not available yet."""
 
     workload: Workload
 
 
 @dataclass(frozen=True, slots=True)
-class Arriving:
+class EndpointsPending:
     """Its pods are not all among the endpoints of the stable Service yet."""
 
     workload: Workload
@@ -69,7 +69,7 @@ class Arriving:
 
 
 @dataclass(frozen=True, slots=True)
-class Clearing:
+class ClearingRoutes:
     """The routes are to be cleared."""
 
     workload: Workload
@@ -88,7 +88,7 @@ class Draining:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenBack:
+class Reverted:
     """Nothing is left to be done."""
 
     workload: Workload
@@ -96,18 +96,25 @@ class GivenBack:
     """Since when its pods have all served."""
 
 
-Giving = (
-    WithoutWorkload | ToRestore | ToRelease | Starting | Arriving | Clearing | Draining | GivenBack
+Reverting = (
+    WorkloadMissing
+    | ToRestoreWorkload
+    | ToReleaseServices
+    | PodsStarting
+    | EndpointsPending
+    | ClearingRoutes
+    | Draining
+    | Reverted
 )
-GivingBack = NothingToGive | Giving
+RevertStage = NothingToRevert | Reverting
 
 
-def give_back_stage(world: World, status: RolloutStatus) -> GivingBack:
+def revert_stage(world: World, status: RolloutStatus) -> RevertStage:
     """Return how far everything is given back, once `stable_has_all_traffic`."""
     workload = world.observed.workload
     begun = status.current_revision is not None or bool(world.observed.replica_sets)
     if workload is None or not begun:
-        return NothingToGive()
+        return NothingToRevert()
     if not workload.exists:
         return _without_workload(world, status.adoption, workload)
     if _has_to_be_restored(world, status, workload):
@@ -116,9 +123,9 @@ def give_back_stage(world: World, status: RolloutStatus) -> GivingBack:
         workload.serves or not world.is_selectable(status.stable_revision)
     ):
         # Where no pod of ours is ready any more, any of the Deployment's is better than none.
-        return ToRelease(workload)
+        return ToReleaseServices(workload)
     if not workload.serves:
-        return Starting(workload)
+        return PodsStarting(workload)
     return _at_the_end(world, status.adoption, workload)
 
 
@@ -130,11 +137,11 @@ def services_to_release(world: World) -> list[str]:
 
 def _without_workload(
     world: World, adoption: Adoption | None, workload: Workload
-) -> WithoutWorkload:
+) -> WorkloadMissing:
     """Wait a while for a Deployment that is gone, then go without giving anything back."""
     since = (adoption.missing_since if adoption is not None else None) or world.now
     due, deserted = since + _MADE_AGAIN_WITHIN, _is_deserted(world)
-    return WithoutWorkload(
+    return WorkloadMissing(
         workload,
         since,
         until=due if not deserted and world.now < due else None,
@@ -144,12 +151,12 @@ def _without_workload(
     )
 
 
-def _to_restore(world: World, status: RolloutStatus, workload: Workload) -> ToRestore:
+def _to_restore(world: World, status: RolloutStatus, workload: Workload) -> ToRestoreWorkload:
     stable = status.stable_revision
     kept = world.replica_set(stable)
     differs = kept is not None and world.observed.template_hash != kept.hash
     replicas = max(workload.replicas, _replicas_to_restore(world, status, workload))
-    return ToRestore(
+    return ToRestoreWorkload(
         workload,
         replicas,
         is_smaller=replicas != workload.replicas,
@@ -159,19 +166,19 @@ def _to_restore(world: World, status: RolloutStatus, workload: Workload) -> ToRe
 
 def _at_the_end(
     world: World, adoption: Adoption | None, workload: Workload
-) -> Arriving | Clearing | Draining | GivenBack:
+) -> EndpointsPending | ClearingRoutes | Draining | Reverted:
     """Give the data plane its time with the Deployment's pods."""
     service = world.stable_service
     arrived = service.other_endpoints if service is not None else workload.replicas
     if arrived < workload.replicas:
-        return Arriving(workload, arrived)
+        return EndpointsPending(workload, arrived)
     since = (adoption.released_at if adoption is not None else None) or world.now
     due = since + timedelta(seconds=world.spec.active_strategy.scale_down_delay_seconds)
     if world.observed.route.exists:
-        return Clearing(workload, since)
+        return ClearingRoutes(workload, since)
     if world.now < due:
         return Draining(workload, since, due)
-    return GivenBack(workload, since)
+    return Reverted(workload, since)
 
 
 def stable_has_all_traffic(world: World, status: RolloutStatus) -> bool:
