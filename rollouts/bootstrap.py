@@ -247,13 +247,35 @@ def _see_readable(option: str, path: "Path | None") -> None:
 
 
 def _notifier(settings: ControllerSettings) -> "Notifier":
-    if not settings.notify_webhook:
+    """
+    Return what tells people.
+
+    Raises:
+        UsageError: the file with the webhook's URL can't be read or holds none, or the URL is given twice.
+    """
+    url = _webhook(settings)
+    if not url:
         from rollouts.notify.absent import NoNotifier
 
         return NoNotifier()
     from rollouts.notify.webhook import WebhookNotifier
 
-    return WebhookNotifier(settings.notify_webhook)
+    return WebhookNotifier(url)
+
+
+def _webhook(settings: ControllerSettings) -> str:
+    path = settings.notify_webhook_file
+    if path is None:
+        return settings.notify_webhook
+    if settings.notify_webhook:
+        raise UsageError("--notify-webhook and --notify-webhook-file: give one of them")
+    _see_readable("--notify-webhook-file", path)
+    url = path.read_text(errors="replace").strip()
+    if not url.startswith(("http://", "https://")) or len(url.split()) != 1:
+        raise UsageError(
+            f"--notify-webhook-file: {path} holds no URL; write http(s)://HOST/… into it"
+        )
+    return url
 
 
 def configure_logging(settings: ControllerSettings) -> None:

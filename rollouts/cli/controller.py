@@ -215,6 +215,13 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         "",
     ),
+    "notify_webhook_file": (
+        Annotated[
+            Path | None,
+            typer.Option(help="The file with that URL, where its path is a secret."),
+        ],
+        None,
+    ),
 }
 
 

@@ -53,6 +53,8 @@ class ControllerSettings:
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
     notify_webhook: str = field(default="", repr=False)
+    notify_webhook_file: Path | None = None
+    """Holds that URL, whose path is often a secret; read once, at the start."""
 
     @property
     def quiet_seconds(self) -> float:

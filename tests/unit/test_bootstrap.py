@@ -11,6 +11,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from rollouts.bootstrap import LOST_LEADERSHIP, STOPPED, controller, prometheus
 from rollouts.controller.manifests import manifests
@@ -226,6 +228,48 @@ def test_settings_of_prometheus_that_do_not_go_together_are_refused(
     settings = replace(ControllerSettings(prometheus_url="http://x"), **values)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=words):
         prometheus(settings)
+
+
+async def test_the_url_of_a_webhook_is_a_secret_in_a_file(
+    cluster: Cluster, settings: ControllerSettings, tmp_path: Path
+) -> None:
+    told = asyncio.Event()
+
+    async def take(request: web.Request) -> web.Response:
+        if request.path == "/hooks/sesame":
+            told.set()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", take)
+    async with TestServer(app) as receiver:
+        file = tmp_path / "url"
+        file.write_text(f"{receiver.make_url('/hooks/sesame')}\n")
+        async with running(replace(settings, notify_webhook_file=file)):
+            await cluster.until(lambda: cluster.replica_sets() == 1)
+            async with asyncio.timeout(30):
+                await told.wait()
+
+
+@pytest.mark.parametrize(
+    ("text", "inline", "words"),
+    [
+        (None, "", "can't be read"),
+        ("", "", "holds no URL"),
+        ("hooks.example/x", "", "holds no URL"),
+        ("http://a http://b", "", "holds no URL"),
+        ("http://a", "http://b", "give one of them"),
+    ],
+)
+async def test_a_file_without_one_url_is_a_mistake_of_the_user(
+    settings: ControllerSettings, tmp_path: Path, text: str | None, inline: str, words: str
+) -> None:
+    file = tmp_path / "url"
+    if text is not None:
+        file.write_text(text)
+    wrong = replace(settings, notify_webhook_file=file, notify_webhook=inline)
+    with pytest.raises(UsageError, match=words):
+        await controller(wrong, asyncio.Event())
 
 
 def test_settings_do_not_show_what_may_be_secret() -> None:

@@ -55,6 +55,7 @@ def test_each_option_reaches_its_setting(rollouts: Run, started: list[Controller
         *("--prometheus-token-file", "t", "--interval", "1m", "--address", "::1", "--port", "1"),
         *("--leader-elect", "--lease-namespace", "l", "--workers", "2", "--log-level", "debug"),
         *("--log-format", "text", "--notify-webhook", "http://w"),
+        *("--notify-webhook-file", "url"),
         *("--readings-per-second", "100", "--readings-token-file", "rt"),
         *("--readings-ca-file", "rca", "--readings-insecure-skip-verify"),
     ]
@@ -87,6 +88,7 @@ def test_each_option_reaches_its_setting(rollouts: Run, started: list[Controller
         log_level="debug",
         log_format="text",
         notify_webhook="http://w",
+        notify_webhook_file=Path("url"),
     )
     assert len(OPTIONS) == len(fields(ControllerSettings))
 
