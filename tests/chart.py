@@ -1,59 +1,34 @@
-"""What Helm makes of the chart. Knows of Helm just what our templates use."""
+"""What Helm makes of the chart."""
 
-import re
+import json
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from rollouts.model.kinds import JSON
+from tests.helm.program import Done, helm
 
 CHART = Path(__file__).parents[1] / "charts" / "rollouts"
-RELEASE = {"Name": "canaries", "Namespace": "delivery"}
-_TRIM = re.compile(r"\s*\{\{-")
-_BLOCK = re.compile(r"\{\{ (if|with) (\S+) \}\}(.*?)\{\{ end \}\}", re.DOTALL)
-_YAML = re.compile(r"\{\{ toYaml (\S+) \| nindent (\d+) \}\}")
-_FILE = re.compile(r'\{\{ \.Files\.Get "(\S+)" \| nindent (\d+) \}\}')
-_VALUE = re.compile(r"\{\{ (\S+) \}\}")
+RELEASE, NAMESPACE = "canaries", "delivery"
 
 
-def render(text: str, scope: JSON) -> list[JSON]:
-    """Return the objects of a template."""
+def template(values: JSON) -> Done:
+    """Return what `helm template` says of the chart with these values in place of its own."""
+    return _template(json.dumps(values))
 
-    def look_up(path: str) -> Any:
-        found: Any = scope
-        for part in filter(None, path.split(".")):
-            found = found[part]
-        return found
 
-    def block(match: re.Match[str]) -> str:
-        value = look_up(match[2])
-        if match[1] == "with":
-            return match[3].replace("toYaml . ", f"toYaml {match[2]} ") if value else ""
-        return match[3] if value else ""
-
-    def inserted(match: re.Match[str]) -> str:
-        lines = yaml.safe_dump(look_up(match[1]), sort_keys=False).splitlines()
-        return "".join(f"\n{' ' * int(match[2])}{line}" for line in lines)
-
-    def read(match: re.Match[str]) -> str:
-        lines = (CHART / match[1]).read_text().splitlines()
-        return "".join(f"\n{' ' * int(match[2])}{line}" for line in lines)
-
-    text = _FILE.sub(read, _TRIM.sub("{{", text))
-    text = _BLOCK.sub(block, text)
-    text = _YAML.sub(inserted, text)
-    text = _VALUE.sub(lambda match: str(look_up(match[1])), text)
-    assert "{{" not in text
-    return [each for each in yaml.safe_load_all(text) if each]
+@cache
+def _template(values: str) -> Done:
+    command = ["template", RELEASE, str(CHART), "--namespace", NAMESPACE, "--values", "-"]
+    with tempfile.TemporaryDirectory() as home:
+        return helm(command, Path(home), given=values)
 
 
 def rendered(**values: Any) -> list[JSON]:
     """Return the objects of the chart, with values in place of its own."""
-    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
-    scope = {"Values": defaults | values, "Release": RELEASE}
-    return [
-        each
-        for template in sorted((CHART / "templates").iterdir())
-        for each in render(template.read_text(), scope)
-    ]
+    done = template(values)
+    assert done.code == 0, done.err
+    return [each for each in yaml.safe_load_all(done.out) if each]

@@ -17,6 +17,7 @@ from rollouts.sandbox.processes import Processes
 from tests import permissions
 from tests.control_plane.processes import Absent, ControlPlane, binaries
 from tests.groups import computes, group_of, place_of
+from tests.helm.program import present as helm_present
 from tests.metric_servers.servers import present
 
 NICENESS = 10
@@ -69,7 +70,7 @@ def pytest_report_header() -> list[str]:
         control_plane = f"control plane: {binaries()}"
     except Absent as reason:
         control_plane = f"control plane: {reason}; the tests that need one are skipped"
-    return [control_plane, f"metric servers: {present()}"]
+    return [control_plane, f"metric servers: {present()}; helm: {helm_present()}"]
 
 
 @pytest.fixture(scope="session")

@@ -119,14 +119,14 @@ def embedded(
     directory: Path, control_plane: Path | None = None, gateway: GatewayChoice = GatewayChoice.NGINX
 ) -> "Sandbox":
     """Return a sandbox, not started yet, with the CRD and the controller's permissions in it."""
-    from rollouts.controller.manifests import manifests  # noqa: PLC0415 - brings the models
+    from rollouts.controller.manifests import without_controller  # noqa: PLC0415 - brings the models
     from rollouts.sandbox.environment import (  # noqa: PLC0415 - brings the whole sandbox
         Sandbox,
         TraefikSandbox,
     )
 
     # All but the Deployment: here the controller is a process, not a pod.
-    installed = [each for each in manifests() if each["kind"] != "Deployment"]
+    installed = without_controller()
     if gateway is GatewayChoice.NGINX:
         return Sandbox(directory, manifests=installed, say=say, control_plane=control_plane)
     return TraefikSandbox(directory, manifests=installed, say=say)

@@ -84,7 +84,7 @@ class Installation:
     image: str = "rollouts:0.1.0"
     prometheus_url: str = "http://prometheus-server.monitoring"
     interval: str = "15s"
-    replicas: int = 1
+    replicas: int = 2
 
     @property
     def labels(self) -> JSON:
@@ -94,8 +94,22 @@ class Installation:
 def manifests(installation: Installation | None = None) -> list[JSON]:
     """Return everything, in the order in which it can be applied."""
     here = installation or Installation()
+    budget = [disruption_budget(here)] if here.replicas > 1 else []
+    return [*without_controller(here), deployment(here), *budget]
+
+
+def without_controller(installation: Installation | None = None) -> list[JSON]:
+    """Return what a controller that runs elsewhere needs of a cluster."""
+    here = installation or Installation()
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": here.namespace}}
-    return [namespace, crd(), *permissions(here), *user_roles(here), deployment(here)]
+    return [namespace, crd(), *permissions(here), *user_roles(here)]
+
+
+def kept_crd() -> JSON:
+    """Return the CRD as the chart has it: Helm upgrades it, and leaves it, and all Rollouts, behind."""
+    made = crd()
+    made["metadata"] = {**made["metadata"], "annotations": {"helm.sh/resource-policy": "keep"}}
+    return made
 
 
 def permissions(installation: Installation | None = None) -> list[JSON]:
@@ -141,11 +155,19 @@ def deployment(installation: Installation | None = None) -> JSON:
                 "metadata": {"labels": here.labels},
                 "spec": {
                     "serviceAccountName": here.name,
+                    # Without a user: the image has one, and OpenShift chooses its own.
                     "securityContext": {
                         "runAsNonRoot": True,
-                        "runAsUser": 65532,
                         "seccompProfile": {"type": "RuntimeDefault"},
                     },
+                    "topologySpreadConstraints": [
+                        {
+                            "maxSkew": 1,
+                            "topologyKey": "kubernetes.io/hostname",
+                            "whenUnsatisfiable": "ScheduleAnyway",
+                            "labelSelector": {"matchLabels": here.labels},
+                        }
+                    ],
                     "terminationGracePeriodSeconds": 30,
                     "containers": [_container(here)],
                 },
@@ -154,10 +176,22 @@ def deployment(installation: Installation | None = None) -> JSON:
     }
 
 
+def disruption_budget(installation: Installation | None = None) -> JSON:
+    """Return what keeps one controller while nodes are drained."""
+    here = installation or Installation()
+    return {
+        "apiVersion": DISRUPTION_BUDGET.api_version,
+        "kind": DISRUPTION_BUDGET.name,
+        "metadata": _metadata(here, here.name),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": here.labels}},
+    }
+
+
 def _container(here: Installation) -> JSON:
     return {
         "name": "controller",
         "image": here.image,
+        "imagePullPolicy": "IfNotPresent",
         "args": [
             "controller",
             f"--prometheus={here.prometheus_url}",

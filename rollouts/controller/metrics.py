@@ -11,6 +11,8 @@ from rollouts.model.kinds import EVENT
 from rollouts.model.status import Phase
 from rollouts.ports import Apply, Create, Delete, Evict, Patch, Record, Write
 
+OUTCOMES = ("done", "conflict", "retry", "permanent", "bug")
+"""How a reconcile may end."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -21,10 +23,14 @@ class ControllerMetrics:
         self.registry = CollectorRegistry()
         self.reconciles = Counter(
             "rollouts_reconciles",
-            "Reconciles, by how they ended: done, conflict, retry, permanent, bug",
+            f"Reconciles, by how they ended: {', '.join(OUTCOMES)}",
             ["outcome"],
             registry=self.registry,
         )
+        for outcome in OUTCOMES:
+            self.reconciles.labels(
+                outcome
+            )  # a series that begins with 1 never increased, for Prometheus
         self.reconcile_seconds = Histogram(
             "rollouts_reconcile_seconds",
             "How long a reconcile took",

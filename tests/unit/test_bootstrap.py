@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from rollouts.bootstrap import LOST_LEADERSHIP, STOPPED, controller, prometheus
-from rollouts.controller.manifests import manifests
+from rollouts.controller.manifests import without_controller
 from rollouts.controller.settings import ControllerSettings
 from rollouts.core.template import template_hash
 from rollouts.errors import UsageError
@@ -32,7 +32,7 @@ class Cluster:
     """An API server with the manifests in it, and controllers that come with their token only."""
 
     def __init__(self, directory: Path) -> None:
-        installed = [each for each in manifests() if each["kind"] != "Deployment"]
+        installed = without_controller()
         credentials = Credentials(installed)
         self.store = Store()
         self.api = ApiServer(self.store, tokens=credentials.tokens)

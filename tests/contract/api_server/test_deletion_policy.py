@@ -58,7 +58,7 @@ async def test_a_rollout_that_has_a_deployment_goes_in_the_background_alone(
 
     said = await answer(refused, 30)
     assert said.status == 422
-    assert f"ValidatingAdmissionPolicy '{RELEASE['Name']}-deletion'" in said.message
+    assert f"ValidatingAdmissionPolicy '{RELEASE}-deletion'" in said.message
     assert "delete it with --cascade=background" in said.message
     by_query = await guarded.ask("DELETE", path, query={"propagationPolicy": "Foreground"})
     assert by_query.status == 422

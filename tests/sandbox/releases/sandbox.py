@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rollouts.controller.manifests import manifests as controller_manifests
+from rollouts.controller.manifests import without_controller
 from rollouts.kube.lease import LeaseTiming
 from rollouts.sandbox.apiserver.audit import AuditEntry, AuditLog
 from rollouts.sandbox.apiserver.builtins import NAMESPACE
@@ -44,7 +44,7 @@ class ReleaseSandbox(Sandbox):
     """
 
     def __init__(self, directory: Path, control_plane: Path | None = None) -> None:
-        installed = [each for each in controller_manifests() if each["kind"] != "Deployment"]
+        installed = without_controller()
         self.prometheus_proxy = PrometheusProxy()
         super().__init__(
             directory,
