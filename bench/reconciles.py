@@ -29,7 +29,7 @@ from rollouts.model.kinds import JSON, ROLLOUT, SERVICE, Kind
 from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.notify.absent import NoNotifier
-from tests.fakes.clock import HandClock
+from tests.fakes.clock import ManualClock
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.control_loop import CRITERIA, STEPS, FakeMonitor
 from tests.fakes.kubernetes import Kubernetes, ingress, rollout, service, template
@@ -42,7 +42,7 @@ class Fleet:
     """Rollouts, each in a namespace of its own, and one reconciler for all."""
 
     def __init__(self, size: int) -> None:
-        self._clock = HandClock()
+        self._clock = ManualClock()
         self._cluster = FakeCluster(self._clock.now)
         self._monitor = FakeMonitor(self._clock)
         self._keys = [Key(f"shop-{number}", "checkout") for number in range(size)]

@@ -4,14 +4,14 @@ import asyncio
 import heapq
 from datetime import datetime
 
-from tests.fakes.clock import HandClock
+from tests.fakes.clock import ManualClock
 
 BEGINS = 40
 SPINS = 500
 """So many rounds of the event loop a task may take from waking to sleeping again."""
 
 
-class VirtualClock(HandClock):
+class VirtualClock(ManualClock):
     """Stands still until `advance`. Who sleeps on it wakes exactly when due."""
 
     async def settle(self) -> None:

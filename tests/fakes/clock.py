@@ -5,7 +5,7 @@ import heapq
 from datetime import UTC, datetime, timedelta
 
 
-class HandClock:
+class ManualClock:
     """Stands still until `move`; sleepers wake in the order of their time."""
 
     def __init__(self, at: datetime = datetime(2030, 1, 1, tzinfo=UTC)) -> None:

@@ -14,7 +14,7 @@ from rollouts.model.kinds import JSON, ROLLOUT, SERVICE, Ref
 from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.ports import Notification
-from tests.fakes.clock import HandClock
+from tests.fakes.clock import ManualClock
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.kubernetes import Kubernetes, ingress, rollout, service, template
 from tests.fakes.reconcile_reasons import ReconcileReasons
@@ -33,14 +33,14 @@ CRITERIA = [{"name": "errors", "errorRate": {"max": "1%"}}]
 class FakeMonitor(RecordingMonitor):
     """Measures, in every round, as many canary requests as a test wants, and as many failures."""
 
-    def __init__(self, clock: HandClock, requests: int = 1000, failures: int = 0) -> None:
+    def __init__(self, clock: ManualClock, requests: int = 1000, failures: int = 0) -> None:
         super().__init__()
         self.clock = clock
         self.requests, self.failures = requests, failures
         self.error = ""
         self.served_percent = 25.0
 
-    def twin(self, clock: HandClock) -> "FakeMonitor":
+    def twin(self, clock: ManualClock) -> "FakeMonitor":
         """Return a monitor that has measured the same, by another clock."""
         made = FakeMonitor(clock, self.requests, self.failures)
         made.error, made.targets, made._rounds = self.error, dict(self.targets), dict(self._rounds)
@@ -86,7 +86,7 @@ class ControlLoop:
     """One Rollout and all that it needs; `run` lets time pass until nothing happens any more."""
 
     def __init__(self) -> None:
-        self.clock = HandClock()
+        self.clock = ManualClock()
         self.cluster = FakeCluster(self.clock.now)
         self.kubernetes = Kubernetes(self.cluster)
         self.monitor = FakeMonitor(self.clock)
@@ -110,7 +110,7 @@ class ControlLoop:
     def twin(self) -> Self:
         """Return a control loop in the same state, with a controller that has just begun; it goes its own way."""
         made = copy.copy(self)
-        made.clock = HandClock(self.clock.now())
+        made.clock = ManualClock(self.clock.now())
         made.cluster = self.cluster.twin(made.clock.now)
         made.kubernetes = copy.copy(self.kubernetes)
         made.kubernetes.cluster = made.cluster

@@ -14,7 +14,7 @@ from rollouts.model.kinds import JSON
 from rollouts.model.sources import is_counted_by_router
 from rollouts.model.status import Revision, RolloutStatus, Verdict
 from rollouts.model.validation import parse_rollout
-from tests.fakes.clock import HandClock
+from tests.fakes.clock import ManualClock
 from tests.fakes.kubernetes import rollout
 from tests.fakes.metrics import FakeMetrics
 from tests.fourth_router.router import PASSENGERS, SECONDS
@@ -35,7 +35,7 @@ class Ferry(ScrapedMonitor):
     """A ferry that is scraped every 5 s, and a canary behind its Crossing."""
 
     def __init__(self) -> None:
-        self.clock = HandClock()
+        self.clock = ManualClock()
         self.metrics = FakeMetrics()
         self.monitor = Monitor(
             self.metrics.sources,

@@ -22,7 +22,7 @@ from rollouts.errors import Conflict, RolloutsError
 from rollouts.model.kinds import DEPLOYMENT, HASH_LABEL, JSON, REPLICA_SET, ROLLOUT, SERVICE, Ref
 from rollouts.model.status import RolloutStatus
 from rollouts.ports import Write
-from tests.fakes.clock import HandClock
+from tests.fakes.clock import ManualClock
 from tests.fakes.control_loop import Told
 from tests.fakes.deployments import deployment
 from tests.fakes.discarded_notifications import DiscardedNotifications
@@ -52,7 +52,7 @@ class Story:
 
     def __init__(self, setup: Setup, seed: int, **changes: Any) -> None:
         self.setup, self.dice = setup, random.Random(seed)
-        self.clock = HandClock()
+        self.clock = ManualClock()
         self.began = self.clock.now()
         self.present = Present(self.clock.now)
         self.kubelets = Kubelets(self.present, self.clock.now, self.dice)

@@ -14,7 +14,7 @@ from datetime import datetime
 from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.model.evidence import Counts, Measurement, MeasurementRound
 from rollouts.model.rollout_key import Key
-from tests.fakes.clock import HandClock
+from tests.fakes.clock import ManualClock
 from tests.fakes.recording_monitor import RecordingMonitor
 from tests.simulation.dataplane import BESIDE, INSIDE, LOST, Shares
 
@@ -26,7 +26,7 @@ SCRAPE_INTERVAL_SECONDS = 1.0
 class Users:
     """Send requests, and count what became of them."""
 
-    def __init__(self, clock: HandClock, dice: random.Random) -> None:
+    def __init__(self, clock: ManualClock, dice: random.Random) -> None:
         self.clock, self.dice = clock, dice
         self.scraped = True
         self.lost = 0.0
@@ -86,7 +86,7 @@ class Users:
 class SimulatedMonitor(RecordingMonitor):
     """Measures what Prometheus has counted of the canaries that it follows."""
 
-    def __init__(self, clock: HandClock, users: Users) -> None:
+    def __init__(self, clock: ManualClock, users: Users) -> None:
         super().__init__()
         self.clock, self.users = clock, users
         self.error = ""

@@ -9,8 +9,8 @@ import asyncio
 
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.autoscaling.autoscaler import Autoscalers
-from rollouts.sandbox.autoscaling.external import PrometheusNumbers
-from rollouts.sandbox.autoscaling.measuring import Meter, Timing
+from rollouts.sandbox.autoscaling.external import PrometheusMetricValues
+from rollouts.sandbox.autoscaling.replica_calculator import ReplicaCalculator, Timing
 from rollouts.sandbox.autoscaling.scaled_objects import ScaledObjects
 from rollouts.sandbox.autoscaling.usage import CpuUsage
 
@@ -28,10 +28,12 @@ class Autoscaling:
         self, store: Store, prometheus_url: str = "", timing: Timing | None = None
     ) -> None:
         self._timing = timing or Timing()
-        self._numbers = PrometheusNumbers(prometheus_url)
+        self._metric_values = PrometheusMetricValues(prometheus_url)
         cpu = CpuUsage(self._timing.cpu_window_seconds)
-        self._scaled_objects = ScaledObjects(store, self._numbers)
-        self._autoscalers = Autoscalers(store, Meter(store, self._numbers, cpu, self._timing))
+        self._scaled_objects = ScaledObjects(store, self._metric_values)
+        self._autoscalers = Autoscalers(
+            store, ReplicaCalculator(store, self._metric_values, cpu, self._timing)
+        )
 
     async def run(self) -> None:
         """Keep on looking until cancelled."""
@@ -41,4 +43,4 @@ class Autoscaling:
                 await self._autoscalers.sync()
                 await asyncio.sleep(self._timing.sync_seconds)
         finally:
-            await self._numbers.close()
+            await self._metric_values.close()

@@ -15,8 +15,12 @@ from rollouts.model.kinds import AUTOSCALER, JSON, FrozenJSON
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import timestamp
 from rollouts.sandbox.apiserver.store import Store
-from rollouts.sandbox.autoscaling.behaviour import Memory, Pace, paced, words
-from rollouts.sandbox.autoscaling.measuring import Measured, Meter, Unmeasured
+from rollouts.sandbox.autoscaling.behaviour import AllowedScale, ScaleHistory, allowed_scale, words
+from rollouts.sandbox.autoscaling.replica_calculator import (
+    MetricUnavailable,
+    ReplicaCalculator,
+    ReplicaProposal,
+)
 from rollouts.sandbox.autoscaling.targets import NoTarget, Target, target_of
 from rollouts.sandbox.workloads.objects import merged_conditions
 from rollouts.sandbox.workloads.recorder import Recorder, StoredEvents
@@ -50,11 +54,11 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class DesiredScale:
     """A size, and why in the words of the event."""
 
     replicas: int
-    why: str
+    reason: str
 
 
 class Autoscalers:
@@ -62,19 +66,19 @@ class Autoscalers:
 
     name = "horizontal-pod-autoscaler"
 
-    def __init__(self, store: Store, meter: Meter) -> None:
+    def __init__(self, store: Store, calculator: ReplicaCalculator) -> None:
         self._store = store
-        self._meter = meter
+        self._calculator = calculator
         self._events = Recorder(StoredEvents(store), self.name)
-        self._memories: dict[str, Memory] = {}
+        self._histories: dict[str, ScaleHistory] = {}
 
     async def sync(self) -> None:
         """Look at each one once; one that fails disturbs no other."""
         found = self._store.select(AUTOSCALER)
         uids = {each["metadata"]["uid"] for each in found}
-        for uid in self._memories.keys() - uids:
-            del self._memories[uid]
-        self._meter.forget_gone()
+        for uid in self._histories.keys() - uids:
+            del self._histories[uid]
+        self._calculator.forget_gone()
         for each in found:
             try:
                 await self._look(each)
@@ -98,12 +102,14 @@ class Autoscalers:
         able = "the HPA controller was able to get the target's current scale"
         verdict.yes("AbleToScale", "SucceededGetScale", able)
         verdict.current = verdict.desired = target.wanted
-        wish = await self._wish(scaler, target, verdict)
-        if wish is not None and wish.replicas != target.wanted:
-            self._resize(scaler, target, wish, verdict)
+        desired = await self._desired_scale(scaler, target, verdict)
+        if desired is not None and desired.replicas != target.wanted:
+            self._resize(scaler, target, desired, verdict)
         self._write(scaler, verdict)
 
-    async def _wish(self, scaler: FrozenJSON, target: Target, verdict: Verdict) -> Wish | None:
+    async def _desired_scale(
+        self, scaler: FrozenJSON, target: Target, verdict: Verdict
+    ) -> DesiredScale | None:
         """Return the size that the target should have; None leaves it as it is."""
         spec = scaler["spec"]
         highest, lowest = spec["maxReplicas"], spec.get("minReplicas", 1)
@@ -112,9 +118,9 @@ class Autoscalers:
             verdict.no("ScalingActive", "ScalingDisabled", why)
             return None
         if target.wanted > highest:
-            return Wish(highest, "Current number of replicas above Spec.MaxReplicas")
+            return DesiredScale(highest, "Current number of replicas above Spec.MaxReplicas")
         if target.wanted < lowest:
-            return Wish(lowest, "Current number of replicas below Spec.MinReplicas")
+            return DesiredScale(lowest, "Current number of replicas below Spec.MinReplicas")
         if not target.selector:
             why = "the HPA target's scale is missing a selector"
             verdict.no("ScalingActive", "InvalidSelector", why)
@@ -125,13 +131,13 @@ class Autoscalers:
         most = await self._most(scaler, target, verdict)
         if most is None:
             return None
-        pace = self._pace(scaler, target, most.replicas)
-        verdict.yes("AbleToScale", pace.able)
-        limited = verdict.yes if pace.limited else verdict.no
-        limited("ScalingLimited", pace.limit)
-        up = pace.replicas > target.wanted
-        return Wish(
-            pace.replicas, f"{most.name} above target" if up else "All metrics below target"
+        allowed = self._allowed_scale(scaler, target, most.replicas)
+        verdict.yes("AbleToScale", allowed.able)
+        limited = verdict.yes if allowed.limited else verdict.no
+        limited("ScalingLimited", allowed.limit)
+        up = allowed.replicas > target.wanted
+        return DesiredScale(
+            allowed.replicas, f"{most.name} above target" if up else "All metrics below target"
         )
 
     def _is_ambiguous(self, scaler: FrozenJSON, target: Target, verdict: Verdict) -> bool:
@@ -160,16 +166,18 @@ class Autoscalers:
         pods = target.pods(self._store) if target.selector else []
         return {pod["metadata"]["uid"] for pod in pods}
 
-    async def _most(self, scaler: FrozenJSON, target: Target, verdict: Verdict) -> Measured | None:
+    async def _most(
+        self, scaler: FrozenJSON, target: Target, verdict: Verdict
+    ) -> ReplicaProposal | None:
         """Return what the metric says that asks for most; None when nothing may be concluded."""
-        measured: list[Measured] = []
+        measured: list[ReplicaProposal] = []
         statuses: list[JSON] = []
-        failure: Unmeasured | None = None
+        failure: MetricUnavailable | None = None
         for metric in scaler["spec"].get("metrics") or ():
             try:
-                measured.append(await self._meter.measure(metric, target))
+                measured.append(await self._calculator.measure(metric, target))
                 statuses.append(measured[-1].status)
-            except Unmeasured as error:
+            except MetricUnavailable as error:
                 failure = failure or error
                 statuses.append({"type": ""})  # keeps the place, as a real one does
         most = max(measured, key=lambda each: each.replicas, default=None)
@@ -184,27 +192,29 @@ class Autoscalers:
             verdict.yes("ScalingActive", "ValidMetricFound", why)
         return most
 
-    def _pace(self, scaler: FrozenJSON, target: Target, wish: int) -> Pace:
+    def _allowed_scale(self, scaler: FrozenJSON, target: Target, recommended: int) -> AllowedScale:
         now, uid = self._store.now(), scaler["metadata"]["uid"]
-        memory = self._memories.setdefault(uid, Memory([(now, target.wanted)]))
-        memory.forget(now - _REMEMBERED)
-        return paced(scaler["spec"], memory, target.wanted, wish, now)
+        history = self._histories.setdefault(uid, ScaleHistory([(now, target.wanted)]))
+        history.forget(now - _REMEMBERED)
+        return allowed_scale(scaler["spec"], history, target.wanted, recommended, now)
 
-    def _resize(self, scaler: FrozenJSON, target: Target, wish: Wish, verdict: Verdict) -> None:
-        news = f"New size: {wish.replicas}; reason: {wish.why}"
+    def _resize(
+        self, scaler: FrozenJSON, target: Target, desired: DesiredScale, verdict: Verdict
+    ) -> None:
+        news = f"New size: {desired.replicas}; reason: {desired.reason}"
         try:
-            target.resize(self._store, wish.replicas)
+            target.resize(self._store, desired.replicas)
         except ApiError as error:
             why = f"the HPA controller was unable to update the target scale: {error.message}"
             verdict.no("AbleToScale", "FailedUpdateScale", why)
             self._events.warning(scaler, "FailedRescale", f"{news}; error: {error.message}")
             return
-        why = f"the HPA controller was able to update the target scale to {wish.replicas}"
+        why = f"the HPA controller was able to update the target scale to {desired.replicas}"
         verdict.yes("AbleToScale", "SucceededRescale", why)
         self._events.normal(scaler, "SuccessfulRescale", news)
-        verdict.desired, verdict.rescaled = wish.replicas, True
-        memory = self._memories.setdefault(scaler["metadata"]["uid"], Memory())
-        memory.resized(target.wanted, wish.replicas, self._store.now())
+        verdict.desired, verdict.rescaled = desired.replicas, True
+        history = self._histories.setdefault(scaler["metadata"]["uid"], ScaleHistory())
+        history.resized(target.wanted, desired.replicas, self._store.now())
 
     def _write(self, scaler: FrozenJSON, verdict: Verdict) -> None:
         """Write the status when something of it is new."""

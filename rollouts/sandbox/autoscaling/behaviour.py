@@ -3,7 +3,7 @@ How fast an autoscaler may follow what its metrics ask for, and what it remember
 
 Source: "Configurable scaling behavior" of Horizontal Pod Autoscaling in the Kubernetes
 documentation, and its defaults; without a behavior, pods at most double (or become four), and
-the highest wish of the last five minutes counts.
+the highest recommendation of the last five minutes counts.
 """
 
 import math
@@ -35,28 +35,28 @@ def words(reason: str) -> str:
 
 
 @dataclass
-class Memory:
-    """What was wished for, and what was done, of one autoscaler."""
+class ScaleHistory:
+    """What was recommended for one autoscaler, and how it was scaled."""
 
-    wishes: list[Dated] = field(default_factory=list)
-    grown: list[Dated] = field(default_factory=list)
-    shrunk: list[Dated] = field(default_factory=list)
+    recommendations: list[Dated] = field(default_factory=list)
+    scale_ups: list[Dated] = field(default_factory=list)
+    scale_downs: list[Dated] = field(default_factory=list)
 
     def resized(self, before: int, after: int, now: datetime) -> None:
         """Remember a change of size."""
         if after > before:
-            self.grown.append((now, after - before))
+            self.scale_ups.append((now, after - before))
         else:
-            self.shrunk.append((now, before - after))
+            self.scale_downs.append((now, before - after))
 
     def forget(self, before: datetime) -> None:
         """Drop what is older."""
-        for dated in (self.wishes, self.grown, self.shrunk):
+        for dated in (self.recommendations, self.scale_ups, self.scale_downs):
             dated[:] = [each for each in dated if each[0] >= before]
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class AllowedScale:
     """What may be done now: the size, and the reasons of two conditions."""
 
     replicas: int
@@ -68,30 +68,36 @@ class Pace:
         return self.limit != "DesiredWithinRange"
 
 
-def paced(spec: FrozenJSON, memory: Memory, current: int, wish: int, now: datetime) -> Pace:
-    """Return how far a wish may be followed, and remember the wish."""
-    steady = _stabilized(spec, memory, current, wish, now)
-    memory.wishes.append((now, wish))
+def allowed_scale(
+    spec: FrozenJSON, history: ScaleHistory, current: int, recommended: int, now: datetime
+) -> AllowedScale:
+    """Return how far a recommendation may be followed, and remember it."""
+    steady = _stabilized(spec, history, current, recommended, now)
+    history.recommendations.append((now, recommended))
     behaviour = spec.get("behavior")
     if behaviour:
-        rate = Rate(memory, current, now)
+        rate = Rate(history, current, now)
         most, least = rate.most(behaviour["scaleUp"]), rate.least(behaviour["scaleDown"])
     else:
         most, least = max(2 * current, 4), 0
     allowed, limit = _limited(spec, steady, most, least)
-    if steady == wish:
-        return Pace(allowed, "ReadyForNewScale", limit)
-    return Pace(allowed, "ScaleUpStabilized" if wish >= current else "ScaleDownStabilized", limit)
+    if steady == recommended:
+        return AllowedScale(allowed, "ReadyForNewScale", limit)
+    return AllowedScale(
+        allowed, "ScaleUpStabilized" if recommended >= current else "ScaleDownStabilized", limit
+    )
 
 
-def _stabilized(spec: FrozenJSON, memory: Memory, current: int, wish: int, now: datetime) -> int:
-    """Return the lowest wish of the window for growing, the highest of that for shrinking."""
+def _stabilized(
+    spec: FrozenJSON, history: ScaleHistory, current: int, recommended: int, now: datetime
+) -> int:
+    """Return the lowest recommendation of the window for growing, the highest of that for shrinking."""
     behaviour = spec.get("behavior") or {}
     up = (behaviour.get("scaleUp") or {}).get("stabilizationWindowSeconds") or 0
     down = (behaviour.get("scaleDown") or {}).get("stabilizationWindowSeconds")
     down = _SCALE_DOWN_WINDOW_SECONDS if down is None else down
-    lowest = min([wish, *_since(memory.wishes, now, up)])
-    highest = max([wish, *_since(memory.wishes, now, down)])
+    lowest = min([recommended, *_since(history.recommendations, now, up)])
+    highest = max([recommended, *_since(history.recommendations, now, down)])
     return min(max(current, lowest), highest)
 
 
@@ -99,20 +105,20 @@ def _since(dated: Sequence[Dated], now: datetime, seconds: float) -> list[int]:
     return [value for at, value in dated if at > now - timedelta(seconds=seconds)]
 
 
-def _limited(spec: FrozenJSON, wish: int, most: int, least: int) -> tuple[int, str]:
+def _limited(spec: FrozenJSON, recommended: int, most: int, least: int) -> tuple[int, str]:
     highest, lowest = spec["maxReplicas"], spec.get("minReplicas", 1)
-    if wish > min(highest, most):
+    if recommended > min(highest, most):
         return min(highest, most), "ScaleUpLimit" if most < highest else "TooManyReplicas"
-    if wish < max(lowest, least):
+    if recommended < max(lowest, least):
         return max(lowest, least), "ScaleDownLimit" if least > lowest else "TooFewReplicas"
-    return wish, "DesiredWithinRange"
+    return recommended, "DesiredWithinRange"
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
     """How far policies let the size go now, given what changed within their periods."""
 
-    memory: Memory
+    history: ScaleHistory
     current: int
     now: datetime
 
@@ -140,9 +146,9 @@ class Rate:
     def _bound_of(self, policy: dict[str, Any], way: int) -> int:
         seconds: int = policy["periodSeconds"]
         value: int = policy["value"]
-        grown = sum(_since(self.memory.grown, self.now, seconds))
-        shrunk = sum(_since(self.memory.shrunk, self.now, seconds))
-        start = self.current - grown + shrunk
+        scale_ups = sum(_since(self.history.scale_ups, self.now, seconds))
+        scale_downs = sum(_since(self.history.scale_downs, self.now, seconds))
+        start = self.current - scale_ups + scale_downs
         if policy["type"] == "Pods":
             return start + way * value
         size = start * (100 + way * value) / 100

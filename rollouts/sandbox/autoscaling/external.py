@@ -1,5 +1,5 @@
 """
-External metrics: numbers that the sandbox's Prometheus knows.
+External metrics: values that the sandbox's Prometheus knows.
 
 The metric `orders_open` with the selector `shop=berlin` is the sum of the series
 `orders_open{shop="berlin"}`; that of a ScaledObject is its trigger's query.
@@ -20,7 +20,7 @@ SCALED_OBJECT_LABEL = "scaledobject.keda.sh/name"
 _WITHIN_SECONDS = 5.0
 
 
-class Numbers(Protocol):
+class MetricValues(Protocol):
     """Answers PromQL with the values of an instant vector, or with one scalar."""
 
     async def ask(self, promql: str) -> list[float]:
@@ -28,7 +28,7 @@ class Numbers(Protocol):
         ...
 
 
-class PrometheusNumbers:
+class PrometheusMetricValues:
     """Asks the Prometheus at `url`; without one, it never has an answer."""
 
     def __init__(self, url: str) -> None:

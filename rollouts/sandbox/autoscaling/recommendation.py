@@ -18,7 +18,7 @@ class NoMetrics(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PodMetric:
     """
     One pod: what it uses and what it asked for, in the metric's unit.
 
@@ -32,7 +32,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class MetricTarget:
     """What pods should use on average: a number, or with `utilisation` percent of their request."""
 
     target: float
@@ -58,25 +58,27 @@ class Recommendation:
     level: float
 
 
-def by_pods(current: int, readings: Sequence[Reading], goal: Goal) -> Recommendation:
+def by_pods(
+    current: int, pod_metrics: Sequence[PodMetric], metric_target: MetricTarget
+) -> Recommendation:
     """
     Return what the pods' own usage asks for.
 
     Raises:
         NoMetrics: nothing is known of any pod that is ready.
     """
-    requests = {each.name: each.request for each in readings}
+    requests = {each.name: each.request for each in pod_metrics}
     usages = {
-        each.name: each.usage for each in readings if each.usage is not None and not each.unready
+        each.name: each.usage for each in pod_metrics if each.usage is not None and not each.unready
     }
     if not usages:
         raise NoMetrics("did not receive metrics for any ready pods")
-    level = goal.level(usages, requests)
-    ratio = level / goal.target
-    filled = _filled(usages, readings, goal, ratio)
+    level = metric_target.level(usages, requests)
+    ratio = level / metric_target.target
+    filled = _filled(usages, pod_metrics, metric_target, ratio)
     if len(filled) > len(usages):
-        ratio = _held_back(ratio, goal.level(filled, requests) / goal.target)
-    if goal.met(ratio):
+        ratio = _held_back(ratio, metric_target.level(filled, requests) / metric_target.target)
+    if metric_target.met(ratio):
         return Recommendation(current, level)
     wanted = math.ceil(ratio * len(filled))
     turned = (ratio < 1 and wanted > current) or (ratio > 1 and wanted < current)
@@ -84,14 +86,19 @@ def by_pods(current: int, readings: Sequence[Reading], goal: Goal) -> Recommenda
 
 
 def _filled(
-    usages: Mapping[str, float], readings: Sequence[Reading], goal: Goal, ratio: float
+    usages: Mapping[str, float],
+    pod_metrics: Sequence[PodMetric],
+    metric_target: MetricTarget,
+    ratio: float,
 ) -> dict[str, float]:
     """Return the usages with what is assumed of the other pods."""
     filled = dict(usages)
-    for each in readings:
+    for each in pod_metrics:
         if each.usage is None and not each.unready:
             if ratio < 1:
-                filled[each.name] = each.request if goal.utilisation else goal.target
+                filled[each.name] = (
+                    each.request if metric_target.utilisation else metric_target.target
+                )
             elif ratio > 1:
                 filled[each.name] = 0.0
         elif each.unready and ratio > 1:
@@ -105,17 +112,17 @@ def _held_back(ratio: float, with_others: float) -> float:
     return 1.0 if turned else with_others
 
 
-def by_value(current: int, ready: int, total: float, goal: Goal) -> Recommendation:
+def by_value(current: int, ready: int, total: float, metric_target: MetricTarget) -> Recommendation:
     """Return what one number for all pods asks for, of which `ready` serve now."""
-    ratio = total / goal.target
-    if current and goal.met(ratio):
+    ratio = total / metric_target.target
+    if current and metric_target.met(ratio):
         return Recommendation(current, total)
     return Recommendation(math.ceil(ratio * (ready if current else 1)), total)
 
 
-def by_average(present: int, total: float, goal: Goal) -> Recommendation:
+def by_average(present: int, total: float, metric_target: MetricTarget) -> Recommendation:
     """Return what one number, to be shared by the `present` pods, asks for."""
     share = total / present if present else total
-    if present and goal.met(share / goal.target):
+    if present and metric_target.met(share / metric_target.target):
         return Recommendation(present, share)
-    return Recommendation(math.ceil(total / goal.target), share)
+    return Recommendation(math.ceil(total / metric_target.target), share)

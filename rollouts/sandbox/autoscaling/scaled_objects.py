@@ -20,7 +20,7 @@ from rollouts.model.owners import controller_reference, is_controlled_by
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import get_path, timestamp
 from rollouts.sandbox.apiserver.store import Store
-from rollouts.sandbox.autoscaling.external import SCALED_OBJECT_LABEL, Numbers, trigger_name
+from rollouts.sandbox.autoscaling.external import SCALED_OBJECT_LABEL, MetricValues, trigger_name
 from rollouts.sandbox.autoscaling.recommendation import NoMetrics
 from rollouts.sandbox.autoscaling.targets import NoTarget, Target, target_of
 from rollouts.sandbox.crds import SCALED_OBJECT
@@ -53,9 +53,9 @@ class ScaledObjects:
 
     name = "keda-operator"
 
-    def __init__(self, store: Store, numbers: Numbers) -> None:
+    def __init__(self, store: Store, metric_values: MetricValues) -> None:
         self._store = store
-        self._numbers = numbers
+        self._metric_values = metric_values
         self._events = Recorder(StoredEvents(store), self.name)
 
     async def sync(self) -> None:
@@ -138,7 +138,7 @@ class ScaledObjects:
                 return True  # a target that has pods is always active by this one
             meta = trigger["metadata"]
             try:
-                values = await self._numbers.ask(meta["query"])
+                values = await self._metric_values.ask(meta["query"])
             except NoMetrics as error:
                 self._events.warning(scaled, "KEDAScalerFailed", str(error))
                 continue

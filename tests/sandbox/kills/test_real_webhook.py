@@ -25,7 +25,7 @@ WEBHOOKS = Kind(
 )
 
 
-class Moody:
+class RefusingWebhook:
     """An admission webhook that refuses every second write of the controller's."""
 
     def __init__(self) -> None:
@@ -42,17 +42,17 @@ class Moody:
 
 
 @asynccontextmanager
-async def asked_of(moody: Moody, sandbox: KillSandbox) -> AsyncIterator[None]:
+async def asked_of(webhook: RefusingWebhook, sandbox: KillSandbox) -> AsyncIterator[None]:
     """Have the API server ask before each write of the controller's, until left."""
     account = controller_account(manifests())
     assert account is not None
     programs = plane_of(sandbox).programs
     address = sandbox.network.control_plane
-    async with listening(moody.answers, address, programs.authority) as reached:
+    async with listening(webhook.answers, address, programs.authority) as reached:
         rule = {"operations": ["*"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"]}
         user = f"system:serviceaccount:{':'.join(account)}"
-        webhook = {
-            "name": "moody.example.dev",
+        entry = {
+            "name": "refusing.example.dev",
             "clientConfig": reached,
             "rules": [rule],
             "matchConditions": [
@@ -61,10 +61,10 @@ async def asked_of(moody: Moody, sandbox: KillSandbox) -> AsyncIterator[None]:
             "sideEffects": "None",
             "admissionReviewVersions": ["v1"],
         }
-        body = {"metadata": {"name": "moody"}, "webhooks": [webhook]}
+        body = {"metadata": {"name": "refusing"}, "webhooks": [entry]}
         sandbox.objects.create(WEBHOOKS, body)
         yield
-        sandbox.objects.delete(WEBHOOKS, "", "moody")
+        sandbox.objects.delete(WEBHOOKS, "", "refusing")
 
 
 @pytest.fixture
@@ -76,14 +76,14 @@ async def sandbox(control_plane_programs: Path, tmp_path: Path) -> AsyncIterator
 async def test_a_webhook_that_refuses_every_second_write_holds_up_a_release_and_loses_nothing(
     sandbox: KillSandbox,
 ) -> None:
-    moody = Moody()
+    webhook = RefusingWebhook()
     async with proxied_controller(sandbox, "shop") as controller:
         runner = StoryRunner(CANARY, sandbox.release("shop"), controller)
         await runner.opens()
         undisturbed = await runner.run()
-        async with asked_of(moody, sandbox):
+        async with asked_of(webhook, sandbox):
             troubled = await runner.run()
-    print(f"{moody.refused} of {moody.asked} writes refused, {troubled.sent} requests")
-    assert moody.refused >= len(troubled.writes) // 3
+    print(f"{webhook.refused} of {webhook.asked} writes refused, {troubled.sent} requests")
+    assert webhook.refused >= len(troubled.writes) // 3
     assert (troubled.lost, troubled.failed) == ({}, 0)
     assert troubled.end == undisturbed.end

@@ -9,7 +9,7 @@ from rollouts.model.kinds import JSON
 from rollouts.model.rollout_key import Key
 from rollouts.model.status import Revision
 from rollouts.model.validation import parse_rollout
-from tests.fakes.clock import HandClock
+from tests.fakes.clock import ManualClock
 from tests.fakes.kubernetes import rollout
 from tests.fakes.metrics import FakeMetrics
 from tests.unit.analysis.harness import ERRORS, MonitorOnTheBeat, ScrapedMonitor
@@ -28,7 +28,7 @@ def target(
     return ExposedCanary(
         key,
         parse_rollout(body),
-        HandClock().now(),
+        ManualClock().now(),
         None,
         Revision(number=4, hash=HASHES["canary"]),
         Revision(number=3, hash=HASHES["stable"]),
@@ -40,7 +40,7 @@ class AppHarness(ScrapedMonitor):
     """Pods that count their requests, scraped every 5 s."""
 
     def __init__(self, *criteria: JSON, strategy: JSON = BY_REPLICAS, **spec: Any) -> None:
-        self.clock = HandClock()
+        self.clock = ManualClock()
         self.metrics = FakeMetrics()
         self.exported = ""
         self.monitor = MonitorOnTheBeat(

@@ -13,7 +13,7 @@ from rollouts.model.rollout_key import Key
 from rollouts.model.status import Revision
 from rollouts.model.validation import parse_rollout
 from rollouts.traffic.nginx.counters import BUCKETS, REQUESTS
-from tests.fakes.clock import HandClock
+from tests.fakes.clock import ManualClock
 from tests.fakes.kubernetes import rollout
 from tests.fakes.metrics import FakeMetrics
 
@@ -41,7 +41,7 @@ class MonitorOnTheBeat(Monitor):
 class ScrapedMonitor:
     """A monitor over counters that are scraped every 5 s, and what its rounds say; it looks every 15 s."""
 
-    clock: HandClock
+    clock: ManualClock
     metrics: FakeMetrics
     monitor: Monitor
 
@@ -68,7 +68,7 @@ class Harness(ScrapedMonitor):
     kind: type[Monitor] = MonitorOnTheBeat
 
     def __init__(self, *criteria: dict[str, Any], exported: bool = False) -> None:
-        self.clock = HandClock()
+        self.clock = ManualClock()
         self.metrics = FakeMetrics()
         self.exported = exported
         self.rounds: list[Key] = []

@@ -10,10 +10,10 @@ import pytest
 from rollouts.analysis.joint_counters import ALONE_FOR, JointCounters
 from rollouts.errors import Permanent, TooLarge, TooSlow, Unavailable
 from rollouts.ports import Series
-from tests.fakes.clock import HandClock
+from tests.fakes.clock import ManualClock
 from tests.fakes.metrics import FakeMetrics
 
-NOW = HandClock().now()
+NOW = ManualClock().now()
 
 
 class Limited(FakeMetrics):

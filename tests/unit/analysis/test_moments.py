@@ -4,17 +4,17 @@ import asyncio
 from datetime import timedelta
 
 from rollouts.analysis.moments import ALONE, Moments, shared
-from tests.fakes.clock import HandClock
+from tests.fakes.clock import ManualClock
 from tests.unit.analysis.harness import settle
 
 
 def test_few_wait_for_their_own_moment() -> None:
-    moment = HandClock().after(0.123456)
+    moment = ManualClock().after(0.123456)
     assert shared(moment, ALONE) == moment
 
 
 def test_many_share_moments_that_are_never_earlier_and_less_than_a_second_later() -> None:
-    now = HandClock().now()
+    now = ManualClock().now()
     for many in (ALONE + 1, 100, 300, 1000, 50_000):
         moments = [now + timedelta(milliseconds=17 * each) for each in range(600)]
         late = [(shared(each, many) - each).total_seconds() for each in moments]
@@ -25,7 +25,7 @@ def test_many_share_moments_that_are_never_earlier_and_less_than_a_second_later(
 
 
 async def test_all_that_wait_for_a_moment_sleep_once() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     moments, woken = Moments(clock), []
 
     async def waiting(number: int) -> None:
@@ -43,7 +43,7 @@ async def test_all_that_wait_for_a_moment_sleep_once() -> None:
 
 
 async def test_a_moment_that_has_passed_is_now() -> None:
-    clock = HandClock()
+    clock = ManualClock()
     moments = Moments(clock)
     await moments.wait(clock.after(-5))
     await moments.close()

@@ -11,7 +11,7 @@ from rollouts.model.route import Route
 from rollouts.model.status import Weights
 from rollouts.model.validation import parse_rollout
 from rollouts.sandbox.apiserver.selectors import label_selector
-from rollouts.sandbox.autoscaling.recommendation import Goal, Reading, by_pods
+from rollouts.sandbox.autoscaling.recommendation import MetricTarget, PodMetric, by_pods
 from tests.fakes import kubernetes
 from tests.unit.core.worlds import (
     NEW,
@@ -134,8 +134,8 @@ def test_a_revision_that_is_older_than_the_label_gets_it_before_it_gets_pods() -
 def asked(current: int, busy: float, beside: float, target: float) -> int:
     """Return what an autoscaler asks for, of 4 pods that use so much and 4 that stand beside them."""
     used = [busy] * 4 + [beside] * 4
-    readings = [Reading(f"pod-{number}", each, 100) for number, each in enumerate(used)]
-    return by_pods(current, readings, Goal(target, utilisation=True)).replicas
+    readings = [PodMetric(f"pod-{number}", each, 100) for number, each in enumerate(used)]
+    return by_pods(current, readings, MetricTarget(target, utilisation=True)).replicas
 
 
 @pytest.mark.parametrize(("busy", "wanted"), [(70, 4), (105, 6), (35, 2)])

@@ -7,8 +7,8 @@ import pytest
 from rollouts.model.crd import crd
 from rollouts.model.kinds import AUTOSCALER, CRD, DEPLOYMENT, JSON, POD, SCALED_OBJECT
 from rollouts.sandbox.autoscaling.autoscaler import Autoscalers
-from rollouts.sandbox.autoscaling.measuring import Meter, Timing
 from rollouts.sandbox.autoscaling.recommendation import NoMetrics
+from rollouts.sandbox.autoscaling.replica_calculator import ReplicaCalculator, Timing
 from rollouts.sandbox.autoscaling.scaled_objects import ScaledObjects
 from rollouts.sandbox.autoscaling.usage import CpuUsage
 from rollouts.sandbox.crds import definitions
@@ -19,7 +19,7 @@ DEPLOYED = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
 SETTLED_SECONDS = 600.0  # after which the CPU of a pod counts, whenever it became ready
 
 
-class Numbers:
+class MetricValues:
     """What Prometheus would answer, by query."""
 
     def __init__(self) -> None:
@@ -42,14 +42,14 @@ class Fleet:
         for body in definitions():
             self.store.create(CRD, body)
         self.store.create(CRD, crd())
-        self.numbers = Numbers()
+        self.metric_values = MetricValues()
         self.cores = 0.0
         self._spent = 0.0
         self._seconds = 0.0
         self._cpu = CpuUsage(10, read=lambda _: self._spent, clock=lambda: self._seconds)
-        self._scaled_objects = ScaledObjects(self.store, self.numbers)
-        meter = Meter(self.store, self.numbers, self._cpu, Timing())
-        self._autoscalers = Autoscalers(self.store, meter)
+        self._scaled_objects = ScaledObjects(self.store, self.metric_values)
+        calculator = ReplicaCalculator(self.store, self.metric_values, self._cpu, Timing())
+        self._autoscalers = Autoscalers(self.store, calculator)
 
     def deploy(self, replicas: int, cpu: str | None = "500m") -> None:
         resources = {"requests": {"cpu": cpu}} if cpu else {}

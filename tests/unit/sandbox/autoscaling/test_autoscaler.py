@@ -60,7 +60,7 @@ async def test_without_a_request_there_is_no_utilisation(fleet: Fleet) -> None:
 async def test_an_external_metric_is_the_sum_of_its_series(fleet: Fleet) -> None:
     fleet.deploy(2)
     fleet.autoscale([external(100, shop="berlin")])
-    fleet.numbers.values['orders_open{shop="berlin"}'] = [300.0, 150.0]
+    fleet.metric_values.values['orders_open{shop="berlin"}'] = [300.0, 150.0]
     await fleet.sync()
     assert fleet.size == 4, "it may double at most"
     assert fleet.condition("ScalingLimited") == "True ScaleUpLimit"
@@ -74,10 +74,10 @@ async def test_of_several_metrics_the_one_that_asks_for_most_counts(fleet: Fleet
     fleet.deploy(2)
     cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}
     fleet.autoscale([{"type": "Resource", "resource": cpu}, external(100, "Value")])
-    fleet.numbers.values["orders_open{}"] = [100.0]
+    fleet.metric_values.values["orders_open{}"] = [100.0]
     await fleet.uses(0.1)
     assert fleet.size == 2
-    fleet.numbers.values["orders_open{}"] = [150.0]
+    fleet.metric_values.values["orders_open{}"] = [150.0]
     await fleet.sync()
     assert fleet.size == 3
 
@@ -131,7 +131,7 @@ async def test_a_rollout_is_scaled_through_what_its_scale_shows(fleet: Fleet) ->
     fleet.store.create(ROLLOUT, {"metadata": meta, "spec": spec})
     target = {"apiVersion": "rollouts.dev/v1alpha1", "kind": "Rollout", "name": "web"}
     fleet.autoscale([external(100)], scaleTargetRef=target)
-    fleet.numbers.values["orders_open{}"] = [300.0]
+    fleet.metric_values.values["orders_open{}"] = [300.0]
     await fleet.sync()
     assert fleet.condition("ScalingActive") == "False InvalidSelector", "no status yet"
     status = {"replicas": 2, "selector": "app=web,rollouts.dev/rollout=web"}
@@ -181,7 +181,7 @@ async def test_a_neighbour_with_one_label_more_stops_none_if_a_rollout_finds_its
     target = {"apiVersion": "rollouts.dev/v1alpha1", "kind": "Rollout", "name": "web"}
     ours = {"scaleTargetRef": target, "maxReplicas": 5, "metrics": [external(100)]}
     fleet.store.create(AUTOSCALER, {"metadata": {**meta, "name": "ours"}, "spec": ours})
-    fleet.numbers.values["orders_open{}"] = [300.0]
+    fleet.metric_values.values["orders_open{}"] = [300.0]
     await fleet.uses(0.8)
     reasons = [fleet.condition("ScalingActive", name) for name in ("web", "ours")]
     active = "False AmbiguousSelector" if stopped else "True ValidMetricFound"
@@ -191,7 +191,7 @@ async def test_a_neighbour_with_one_label_more_stops_none_if_a_rollout_finds_its
 async def test_with_nothing_new_nothing_is_written(fleet: Fleet) -> None:
     fleet.deploy(3)
     fleet.autoscale([external(100)])
-    fleet.numbers.values["orders_open{}"] = [300.0]
+    fleet.metric_values.values["orders_open{}"] = [300.0]
     await fleet.sync()
     before = fleet.store.revision
     await fleet.sync()
@@ -207,7 +207,7 @@ async def test_two_that_fight_over_one_target_are_both_followed(fleet: Fleet) ->
     """As with real ones: the API server does not know what belongs to whom."""
     fleet.deploy(2)
     fleet.autoscale([external(100)], maxReplicas=3)
-    fleet.numbers.values["orders_open{}"] = [900.0]
+    fleet.metric_values.values["orders_open{}"] = [900.0]
     await fleet.sync()
     fleet.store.patch(DEPLOYMENT, "default", "web", {"spec": {"replicas": 9}})
     await fleet.sync()

@@ -6,13 +6,13 @@ import pytest
 
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver import autoscalers
-from rollouts.sandbox.autoscaling.behaviour import Memory, paced
+from rollouts.sandbox.autoscaling.behaviour import ScaleHistory, allowed_scale
 
 BEGAN = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 
 
 class Scaler:
-    """An autoscaler of which each wish is followed as far as it may be."""
+    """An autoscaler of which each recommendation is followed as far as it may be."""
 
     def __init__(self, size: int, behaviour: JSON | None = None, **spec: int) -> None:
         body: JSON = {"spec": {"minReplicas": 1, "maxReplicas": 100, **spec}}
@@ -21,17 +21,17 @@ class Scaler:
         autoscalers.defaulted(body)
         self.spec = body["spec"]
         self.size = size
-        self.memory = Memory([(BEGAN, size)])
+        self.history = ScaleHistory([(BEGAN, size)])
         self.now = BEGAN
         self.reasons = ("", "")
 
-    def wants(self, wish: int, *, after: float = 1) -> int:
-        """Return the size after a wish that comes some seconds later."""
+    def wants(self, recommended: int, *, after: float = 1) -> int:
+        """Return the size after a recommendation that comes some seconds later."""
         self.now += dt.timedelta(seconds=after)
-        pace = paced(self.spec, self.memory, self.size, wish, self.now)
-        if pace.replicas != self.size:
-            self.memory.resized(self.size, pace.replicas, self.now)
-        self.size, self.reasons = pace.replicas, (pace.able, pace.limit)
+        allowed = allowed_scale(self.spec, self.history, self.size, recommended, self.now)
+        if allowed.replicas != self.size:
+            self.history.resized(self.size, allowed.replicas, self.now)
+        self.size, self.reasons = allowed.replicas, (allowed.able, allowed.limit)
         return self.size
 
 

@@ -3,22 +3,22 @@
 import pytest
 
 from rollouts.sandbox.autoscaling.recommendation import (
-    Goal,
+    MetricTarget,
     NoMetrics,
-    Reading,
+    PodMetric,
     by_average,
     by_pods,
     by_value,
 )
 
-HALF = Goal(50, utilisation=True)
+HALF = MetricTarget(50, utilisation=True)
 
 
-def readings(*usages: float | None, unready: int = 0) -> list[Reading]:
+def pod_metrics(*usages: float | None, unready: int = 0) -> list[PodMetric]:
     """Pods that asked for one core each; the last `unready` of them have just started."""
     first = len(usages) - unready
     return [
-        Reading(f"pod-{number}", usage, 1.0, unready=number >= first)
+        PodMetric(f"pod-{number}", usage, 1.0, unready=number >= first)
         for number, usage in enumerate(usages)
     ]
 
@@ -42,18 +42,18 @@ def readings(*usages: float | None, unready: int = 0) -> list[Reading]:
     ],
 )
 def test_utilisation(usages: tuple[float | None, ...], unready: int, replicas: int) -> None:
-    found = by_pods(len(usages), readings(*usages, unready=unready), HALF)
+    found = by_pods(len(usages), pod_metrics(*usages, unready=unready), HALF)
     assert found.replicas == replicas
 
 
 def test_average_value() -> None:
-    found = by_pods(2, readings(0.3, 0.5), Goal(0.2))
+    found = by_pods(2, pod_metrics(0.3, 0.5), MetricTarget(0.2))
     assert (found.replicas, found.level) == (4, 0.4)
 
 
 def test_nothing_is_known_of_anybody_who_is_ready() -> None:
     with pytest.raises(NoMetrics, match="did not receive metrics for any ready pods"):
-        by_pods(2, readings(None, 1.0, unready=1), HALF)
+        by_pods(2, pod_metrics(None, 1.0, unready=1), HALF)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_nothing_is_known_of_anybody_who_is_ready() -> None:
     [(2, 300, 3), (3, 310, 3), (3, 50, 1), (0, 250, 3), (4, 0, 0)],
 )
 def test_a_number_that_pods_share(present: int, total: float, replicas: int) -> None:
-    assert by_average(present, total, Goal(100)).replicas == replicas
+    assert by_average(present, total, MetricTarget(100)).replicas == replicas
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ def test_a_number_that_pods_share(present: int, total: float, replicas: int) -> 
     [(2, 2, 200, 4), (2, 1, 200, 2), (2, 2, 105, 2), (0, 0, 250, 3)],
 )
 def test_a_number_for_all(current: int, ready: int, total: float, replicas: int) -> None:
-    assert by_value(current, ready, total, Goal(100)).replicas == replicas
+    assert by_value(current, ready, total, MetricTarget(100)).replicas == replicas

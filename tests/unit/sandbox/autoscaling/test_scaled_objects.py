@@ -23,7 +23,7 @@ def conditions(fleet: Fleet) -> dict[str, str]:
 async def test_it_becomes_an_autoscaler_of_its_own(fleet: Fleet) -> None:
     fleet.deploy(2)
     fleet.scaled_object(prometheus(), minReplicaCount=1, maxReplicaCount=7)
-    fleet.numbers.values[QUERY] = [350.0]
+    fleet.metric_values.values[QUERY] = [350.0]
     await fleet.sync()
     found = fleet.world.get(AUTOSCALER, "keda-hpa-web")
     (owner,) = found["metadata"]["ownerReferences"]
@@ -47,7 +47,7 @@ async def test_it_becomes_an_autoscaler_of_its_own(fleet: Fleet) -> None:
 async def test_a_change_of_it_changes_its_autoscaler_and_its_end_ends_it(fleet: Fleet) -> None:
     fleet.deploy(2)
     fleet.scaled_object(prometheus())
-    fleet.numbers.values[QUERY] = [10.0]
+    fleet.metric_values.values[QUERY] = [10.0]
     await fleet.sync()
     window = {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 7}}}
     change = {
@@ -68,7 +68,7 @@ async def test_a_change_of_it_changes_its_autoscaler_and_its_end_ends_it(fleet: 
 async def test_with_nothing_to_do_it_goes_to_0_and_comes_back(fleet: Fleet) -> None:
     fleet.deploy(1)
     fleet.scaled_object(prometheus(activationThreshold="5"), cooldownPeriod=60)
-    fleet.numbers.values[QUERY] = [3.0]
+    fleet.metric_values.values[QUERY] = [3.0]
     await fleet.sync(30)
     assert fleet.size == 1, "the cooldown is not over"
     assert conditions(fleet)["Active"] == "False"
@@ -76,7 +76,7 @@ async def test_with_nothing_to_do_it_goes_to_0_and_comes_back(fleet: Fleet) -> N
     assert fleet.size == 0
     await fleet.sync()
     assert fleet.condition("ScalingActive", "keda-hpa-web") == "False ScalingDisabled"
-    fleet.numbers.values[QUERY] = [6.0]
+    fleet.metric_values.values[QUERY] = [6.0]
     await fleet.sync()
     assert fleet.size == 1
     await fleet.sync(600)
@@ -86,7 +86,7 @@ async def test_with_nothing_to_do_it_goes_to_0_and_comes_back(fleet: Fleet) -> N
 async def test_one_that_keeps_pods_never_goes_to_0(fleet: Fleet) -> None:
     fleet.deploy(2)
     fleet.scaled_object(prometheus(), minReplicaCount=2, cooldownPeriod=1)
-    fleet.numbers.values[QUERY] = [0.0]
+    fleet.metric_values.values[QUERY] = [0.0]
     await fleet.sync(600)
     await fleet.sync(600)
     assert fleet.size == 2
@@ -95,7 +95,7 @@ async def test_one_that_keeps_pods_never_goes_to_0(fleet: Fleet) -> None:
 async def test_paused_it_has_no_autoscaler(fleet: Fleet) -> None:
     fleet.deploy(2)
     fleet.scaled_object(prometheus())
-    fleet.numbers.values[QUERY] = [900.0]
+    fleet.metric_values.values[QUERY] = [900.0]
     pause = {"metadata": {"annotations": {"autoscaling.keda.sh/paused": "true"}}}
     fleet.store.patch(SCALED_OBJECT, "default", "web", pause)
     await fleet.sync()
@@ -127,7 +127,7 @@ async def test_what_it_does_not_understand_it_says(fleet: Fleet, trigger: JSON, 
 
 async def test_a_target_that_comes_later_and_a_definition_that_goes(fleet: Fleet) -> None:
     fleet.scaled_object(prometheus(), minReplicaCount=1)
-    fleet.numbers.values[QUERY] = [200.0]
+    fleet.metric_values.values[QUERY] = [200.0]
     await fleet.sync()
     assert conditions(fleet)["Ready"] == "False"
     fleet.deploy(1)
@@ -141,7 +141,7 @@ async def test_a_target_that_comes_later_and_a_definition_that_goes(fleet: Fleet
 async def test_with_nothing_new_nothing_is_written(fleet: Fleet) -> None:
     fleet.deploy(2)
     fleet.scaled_object(prometheus(), minReplicaCount=1)
-    fleet.numbers.values[QUERY] = [200.0]
+    fleet.metric_values.values[QUERY] = [200.0]
     await fleet.sync()
     before = fleet.store.revision
     await fleet.sync(1)

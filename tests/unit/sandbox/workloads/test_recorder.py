@@ -20,7 +20,7 @@ POD: JSON = {
 }
 
 
-class Moody(StoredCluster):
+class UnreachableCluster(StoredCluster):
     """A cluster that does not answer as long as it is `gone`."""
 
     gone = False
@@ -41,8 +41,8 @@ def store() -> Store:
 
 
 @pytest.fixture
-async def moody(store: Store) -> AsyncIterator[tuple[Moody, Recorder]]:
-    cluster = Moody(store)
+async def unreachable(store: Store) -> AsyncIterator[tuple[UnreachableCluster, Recorder]]:
+    cluster = UnreachableCluster(store)
     events = PostedEvents(cluster)
     posting = asyncio.create_task(events.run())
     yield cluster, Recorder(events, "kubelet")
@@ -64,9 +64,9 @@ def test_an_event_that_can_not_be_stored_is_worth_no_failure(store: Store) -> No
 
 
 async def test_events_wait_for_an_api_server_that_does_not_answer(
-    store: Store, moody: tuple[Moody, Recorder], monkeypatch: pytest.MonkeyPatch
+    store: Store, unreachable: tuple[UnreachableCluster, Recorder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cluster, recorder = moody
+    cluster, recorder = unreachable
     recorder.normal(POD, "Pulled", "said")
     await until(lambda: told(store) == [("Pulled", 1)])
     cluster.gone = True
@@ -79,9 +79,9 @@ async def test_events_wait_for_an_api_server_that_does_not_answer(
 
 
 async def test_one_that_somebody_has_removed_is_told_anew(
-    store: Store, moody: tuple[Moody, Recorder]
+    store: Store, unreachable: tuple[UnreachableCluster, Recorder]
 ) -> None:
-    _, recorder = moody
+    _, recorder = unreachable
     recorder.normal(POD, "BackOff", "said")
     await until(lambda: told(store))
     (event,) = store.select(EVENT, "default")

@@ -11,11 +11,11 @@ from rollouts.model.quantities import parse_quantity, quantity_of
 from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.apiserver.selectors import selector_string
 from rollouts.sandbox.apiserver.store import Store
-from rollouts.sandbox.autoscaling.external import Numbers, promql
+from rollouts.sandbox.autoscaling.external import MetricValues, promql
 from rollouts.sandbox.autoscaling.recommendation import (
-    Goal,
+    MetricTarget,
     NoMetrics,
-    Reading,
+    PodMetric,
     Recommendation,
     by_average,
     by_pods,
@@ -43,7 +43,7 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class ReplicaProposal:
     """What one metric asks for: its name in words, and its part of status.currentMetrics."""
 
     replicas: int
@@ -51,7 +51,7 @@ class Measured:
     status: JSON
 
 
-class Unmeasured(Exception):
+class MetricUnavailable(Exception):
     """A metric that says nothing; `reason` is the condition's."""
 
     def __init__(self, reason: str, message: str) -> None:
@@ -59,12 +59,14 @@ class Unmeasured(Exception):
         self.reason = reason
 
 
-class Meter:
+class ReplicaCalculator:
     """Measures metrics of the kinds Resource (cpu) and External."""
 
-    def __init__(self, store: Store, numbers: Numbers, cpu: CpuUsage, timing: Timing) -> None:
+    def __init__(
+        self, store: Store, metric_values: MetricValues, cpu: CpuUsage, timing: Timing
+    ) -> None:
         self._store = store
-        self._numbers = numbers
+        self._metric_values = metric_values
         self._cpu = cpu
         self._timing = timing
 
@@ -73,12 +75,12 @@ class Meter:
         pods = self._store.scan(self._store.registry.of(POD))
         self._cpu.forget_others({pod["metadata"]["uid"] for pod in pods})
 
-    async def measure(self, metric: FrozenJSON, target: Target) -> Measured:
+    async def measure(self, metric: FrozenJSON, target: Target) -> ReplicaProposal:
         """
         Return what a metric says of a target.
 
         Raises:
-            Unmeasured: it says nothing now.
+            MetricUnavailable: it says nothing now.
         """
         kind = metric["type"]
         try:
@@ -87,12 +89,12 @@ class Meter:
             if kind == "External":
                 return await self._external(metric["external"], target)
         except NoMetrics as error:
-            raise Unmeasured(f"FailedGet{kind}Metric", str(error)) from error
-        raise Unmeasured("InvalidMetricSourceType", f'unknown metric source type "{kind}"')
+            raise MetricUnavailable(f"FailedGet{kind}Metric", str(error)) from error
+        raise MetricUnavailable("InvalidMetricSourceType", f'unknown metric source type "{kind}"')
 
     # -- resources ----------------------------------------------------------------------------
 
-    def _resource(self, source: FrozenJSON, target: Target) -> Measured:
+    def _resource(self, source: FrozenJSON, target: Target) -> ReplicaProposal:
         name, wanted = source["name"], source["target"]
         pods = target.pods(self._store)
         if name != "cpu":
@@ -100,19 +102,19 @@ class Meter:
         if not pods:
             raise NoMetrics("no pods returned by selector while calculating replica count")
         utilisation = wanted["type"] == "Utilization"
-        readings = [each for pod in pods if (each := self._reading(pod, asked=utilisation))]
+        pod_metrics = [each for pod in pods if (each := self._pod_metric(pod, asked=utilisation))]
         limit = wanted["averageUtilization"] if utilisation else _number(wanted["averageValue"])
-        goal = Goal(limit, utilisation, self._timing.tolerance)
-        found = by_pods(target.wanted, readings, goal)
-        known = [each.usage for each in readings if each.usage is not None and not each.unready]
+        metric_target = MetricTarget(limit, utilisation, self._timing.tolerance)
+        found = by_pods(target.wanted, pod_metrics, metric_target)
+        known = [each.usage for each in pod_metrics if each.usage is not None and not each.unready]
         current: JSON = {"averageValue": quantity_of(sum(known) / len(known))}
         if utilisation:
             current["averageUtilization"] = int(found.level)
         kind = "utilization (percentage of request)" if utilisation else "usage"
         status = {"type": "Resource", "resource": {"name": name, "current": current}}
-        return Measured(found.replicas, f"{name} resource {kind}", status)
+        return ReplicaProposal(found.replicas, f"{name} resource {kind}", status)
 
-    def _reading(self, pod: FrozenJSON, *, asked: bool) -> Reading | None:
+    def _pod_metric(self, pod: FrozenJSON, *, asked: bool) -> PodMetric | None:
         """Return what is known of a pod's CPU; None for one that does not count at all."""
         phase, name = get_path(pod, "status.phase"), pod["metadata"]["name"]
         usage = self._cpu.cores(pod)
@@ -120,8 +122,8 @@ class Meter:
             return None
         request = _cpu_request(pod) if asked else 0.0
         if phase == "Pending":
-            return Reading(name, None, request, unready=True)
-        return Reading(name, usage, request, unready=usage is not None and self._unready(pod))
+            return PodMetric(name, None, request, unready=True)
+        return PodMetric(name, usage, request, unready=usage is not None and self._unready(pod))
 
     def _unready(self, pod: FrozenJSON) -> bool:
         """Return whether the pod's CPU says nothing yet: it is starting."""
@@ -144,27 +146,29 @@ class Meter:
 
     # -- external -----------------------------------------------------------------------------
 
-    async def _external(self, source: FrozenJSON, target: Target) -> Measured:
+    async def _external(self, source: FrozenJSON, target: Target) -> ReplicaProposal:
         metric, wanted = source["metric"], source["target"]
         name = f"external metric {metric['name']}({selector_string(metric.get('selector'))})"
-        values = await self._numbers.ask(promql(self._store, target.namespace, metric))
+        values = await self._metric_values.ask(promql(self._store, target.namespace, metric))
         if not values:
             raise NoMetrics(f"no metrics returned from external metrics API for {metric['name']}")
         found, field = self._asked(wanted, sum(values), target)
         current = {field: quantity_of(found.level)}
         status = {"type": "External", "external": {"metric": metric, "current": current}}
-        return Measured(found.replicas, name, status)
+        return ReplicaProposal(found.replicas, name, status)
 
     def _asked(
         self, wanted: Mapping[str, Any], total: float, target: Target
     ) -> tuple[Recommendation, str]:
         if wanted["type"] == "AverageValue":
-            goal = Goal(_number(wanted["averageValue"]), tolerance=self._timing.tolerance)
-            return by_average(target.present, total, goal), "averageValue"
-        goal = Goal(_number(wanted["value"]), tolerance=self._timing.tolerance)
+            metric_target = MetricTarget(
+                _number(wanted["averageValue"]), tolerance=self._timing.tolerance
+            )
+            return by_average(target.present, total, metric_target), "averageValue"
+        metric_target = MetricTarget(_number(wanted["value"]), tolerance=self._timing.tolerance)
         pods = target.pods(self._store)
         ready = sum(is_true(pod, "Ready") and not is_terminating(pod) for pod in pods)
-        return by_value(target.wanted, ready, total, goal), "value"
+        return by_value(target.wanted, ready, total, metric_target), "value"
 
 
 def _number(quantity: object) -> float:
