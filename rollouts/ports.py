@@ -258,7 +258,7 @@ class MetricsPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedSeries:
     """Which series of a page are wanted."""
 
     names: tuple[str, ...]
@@ -269,7 +269,9 @@ class Wanted:
 class PageSource(Protocol):
     """Pages of counters, as the processes that count show them; read now, and not when somebody scrapes."""
 
-    async def read(self, page: MetricsPage, wanted: Wanted, *, at: datetime) -> tuple[Series, ...]:
+    async def read(
+        self, page: MetricsPage, wanted: WantedSeries, *, at: datetime
+    ) -> tuple[Series, ...]:
         """
         Return the wanted series, each with the one sample that it shows, at `at`.
 

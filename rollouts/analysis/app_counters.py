@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from rollouts.model.app_metrics import AppMetrics
 from rollouts.model.counter_metric import (
-    Meaning,
-    Question,
+    CounterSeries,
+    SeriesMeaning,
     any_of,
     bound_of,
     label,
@@ -61,9 +61,9 @@ class AppMetric:
         return self.arms[0]
 
     @property
-    def question(self) -> Question:
+    def series(self) -> CounterSeries:
         """Return how both arms' series are asked for."""
-        return Question(
+        return CounterSeries(
             name=self.name,
             selectors=self._selectors(self.name),
             natives=self._selectors(native_name(self.name)),
@@ -98,11 +98,11 @@ class AppMetric:
             and not any(labels.get(name, "") in values for name, values in self.exclude)
         )
 
-    def meaning(self, labels: Mapping[str, str]) -> Meaning:
+    def meaning(self, labels: Mapping[str, str]) -> SeriesMeaning:
         """Return what a series says; each pod speaks of its own revision alone."""
         canary = self._pod(labels).startswith(self.canary.prefix)
         code = labels.get(self.code_label, "")
-        return Meaning(
+        return SeriesMeaning(
             canary=canary,
             failed=code.startswith("5"),
             has_status=code[:1].isdigit(),

@@ -121,7 +121,7 @@ class CounterBaseline:
 
     def _of_job(self, metric: str, job: str) -> str:
         of_job = f"job={quoted(job)}" if job else ""
-        return selector(metric, self._metric.question.up_matchers, of_job)
+        return selector(metric, self._metric.series.up_matchers, of_job)
 
     async def _was_scraping(self, source: CounterSource) -> bool:
         """Return whether anything was scraped twice then, or came in: if so, everything was at least once."""

@@ -19,10 +19,10 @@ from rollouts.analysis.native_histograms import (
     Ends,
     as_classic,
     is_counted_otherwise,
-    where_judged,
+    where_buckets_end,
     widest_ends,
 )
-from rollouts.analysis.sample_checks import fit
+from rollouts.analysis.sample_checks import countable_series
 from rollouts.analysis.scrapes import ScrapeInterval, newest_of_each
 from rollouts.analysis.series import Labels, newest
 from rollouts.errors import TooLarge
@@ -135,21 +135,21 @@ class CounterReader:
         found, ups = await asyncio.gather(
             self._series(source, until, window), self._ups(source, until, window)
         )
-        classic, problem = fit(found)
+        classic, problem = countable_series(found)
         native = await self._natives(source, until, window, classic)
-        asked, read_until = self._metric.question, self.read_until.timestamp()
+        asked, read_until = self._metric.series, self.read_until.timestamp()
         ends, before = dict(self._ends), self._ends
-        stand_ins: list[Series] = []
+        converted: list[Series] = []
         for arm, of_arm in self._by_arm(native).items():
             ends[arm] = widest_ends(of_arm, asked.bounds, before[arm])
             if known and is_counted_otherwise(of_arm, before[arm], ends[arm], read_until):
                 self._ends, self.read_until = ends, self._exposed_at
                 return None
-            stand_ins += as_classic(of_arm, asked.name, asked.bounds, ends[arm])
-        standing_in, wrong = fit(stand_ins)
+            converted += as_classic(of_arm, asked.name, asked.bounds, ends[arm])
+        from_native, wrong = countable_series(converted)
         problem = problem or wrong
-        single, copies = one_of_each((*classic, *standing_in), self._replica_labels)
-        note = "; ".join(filter(None, (copies, where_judged(asked.bounds, ends[True]))))
+        single, copies = one_of_each((*classic, *from_native), self._replica_labels)
+        note = "; ".join(filter(None, (copies, where_buckets_end(asked.bounds, ends[True]))))
         answered = [_answered(each) for each in ups]
         jobs = dict(self._jobs)
         series = by_one_job(self._metric, single, jobs, known)
@@ -181,7 +181,7 @@ class CounterReader:
         """
         interval, processes = ScrapeInterval(), {}
         for seconds in (self._look_back_seconds, INTERVAL_LOOK_BACK_SECONDS):
-            if self._metric.question.up_matchers:
+            if self._metric.series.up_matchers:
                 found = await self._ups(source, until, seconds)
             else:
                 found = await self._series(source, until, seconds)
@@ -216,7 +216,7 @@ class CounterReader:
         self, source: CounterSource, until: datetime, window: float
     ) -> tuple[Series, ...]:
         """Return the series, under whichever names Prometheus gives the labels now."""
-        tries = (self._selector,) if self._selector else self._metric.question.selectors
+        tries = (self._selector,) if self._selector else self._metric.series.selectors
         best: tuple[Series, ...] = ()
         for each in tries:
             found = await source.samples(each, until=until, window_seconds=window)
@@ -233,7 +233,7 @@ class CounterReader:
         They are asked for only while an arm has no others. Of a process that has others, none
         is taken: it would be counted twice.
         """
-        question, process = self._metric.question, self._metric.process
+        question, process = self._metric.series, self._metric.process
         if len({self._metric.meaning(each.labels).canary for each in classic}) > 1:
             return []
         others = {process(each.labels) for each in classic}
@@ -255,7 +255,7 @@ class CounterReader:
         self, source: CounterSource, until: datetime, window: float
     ) -> tuple[Series, ...]:
         """Return `up` of the processes, as far as it can be known which these are."""
-        up_matchers = self._metric.question.up_matchers
+        up_matchers = self._metric.series.up_matchers
         if not up_matchers:
             return ()
         return await source.samples(selector("up", up_matchers), until=until, window_seconds=window)

@@ -16,10 +16,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from rollouts.analysis.sample_checks import histogram_of, resets
+from rollouts.analysis.sample_checks import histogram_of, histogram_resets
 from rollouts.analysis.series import Labels, labels_of
 from rollouts.judge.counters import Counter, CounterStart, Sample, additions, advance
-from rollouts.model.counter_metric import Meaning, Metric
+from rollouts.model.counter_metric import Metric, SeriesMeaning
 from rollouts.model.evidence import Counts, Interval
 from rollouts.ports import Series
 
@@ -46,7 +46,7 @@ class CounterWindow:
 
     since: float
     counters: dict[Labels, Counter] = field(default_factory=dict)
-    meanings: dict[Labels, Meaning] = field(default_factory=dict)
+    meanings: dict[Labels, SeriesMeaning] = field(default_factory=dict)
     """What the counters say; all windows of one metric share it."""
 
     def add(self, labels: Labels, series: Series, start: CounterStart) -> list[Sample]:
@@ -124,7 +124,7 @@ class RecentWindow:
         self._width = span.seconds / CELLS
         self._cells: dict[int, dict[tuple[bool, float | None], float]] = {}
 
-    def add(self, meaning: Meaning, added: Iterable[Sample]) -> None:
+    def add(self, meaning: SeriesMeaning, added: Iterable[Sample]) -> None:
         """Take in what one series added, and when."""
         if not meaning.canary:
             return
@@ -253,7 +253,7 @@ class Intervals:
         self._seconds = seconds
         self._sums: dict[int, dict[bool, list[float]]] = {}
 
-    def add(self, meaning: Meaning, added: Iterable[Sample]) -> None:
+    def add(self, meaning: SeriesMeaning, added: Iterable[Sample]) -> None:
         """Take in what one series added, and when."""
         if meaning.bound is not None:
             return
@@ -332,9 +332,9 @@ class CounterWindows:
 
     def add(
         self, found: Sequence[Series], from_zero: Collection[Labels]
-    ) -> list[tuple[Meaning, list[Sample]]]:
+    ) -> list[tuple[SeriesMeaning, list[Sample]]]:
         """Take in one read's samples; return what each series says, and what it added when."""
-        began_anew, result = resets(found, self.total.counters), []
+        began_anew, result = histogram_resets(found, self.total.counters), []
         for series in found:
             labels = labels_of(series)
             meaning = self.total.meanings.get(labels) or self._metric.meaning(series.labels)

@@ -112,7 +112,7 @@ class ExposureCounters:
         silent = self.scrapes.missing_seconds(at.timestamp())
         if self.scrapes.newest and silent:
             since = format_duration(round(silent))
-            asked = self.metric.question
+            asked = self.metric.series
             return f"no new samples of {asked.name} for {since}: {asked.hint}"
         return ""
 
@@ -151,7 +151,7 @@ class ExposureCounters:
         canary, stable = (counted.arm(canary=arm).requests for arm in (True, False))
         everyone = canary + stable
         # One exporter counts both arms; of pods, those of both have to have been scraped.
-        both = not self.metric.question.up_matchers or self.scrapes.shows_both(counted.since)
+        both = not self.metric.series.up_matchers or self.scrapes.shows_both(counted.since)
         return round(100 * canary / everyone, 1) if everyone and both else None
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from rollouts.analysis.joint_selectors import Owners, Selector, joined
+from rollouts.analysis.joint_selectors import Selector, SeriesOwners, joined_selector
 from rollouts.errors import Permanent, TooLarge, TooSlow
 from rollouts.ports import CounterSource, Series
 
@@ -251,11 +251,11 @@ class JointCounters:
         window_seconds = (until - min(each.begin for each in portion)).total_seconds()
         selectors = list({each.selector: each.parts for each in portion}.values())
         known = [each for each in selectors if each is not None]
-        text = joined(known) if len(known) > 1 else portion[0].selector
+        text = joined_selector(known) if len(known) > 1 else portion[0].selector
         found = await self._source.samples(text, until=until, window_seconds=window_seconds)
         if len(portion) == 1:
             return [list(found)]
-        owners, cut = Owners(known), {each.text: list[Series]() for each in known}
+        owners, cut = SeriesOwners(known), {each.text: list[Series]() for each in known}
         for number, series in enumerate(found):
             if number % _PIECE == _PIECE - 1:
                 await asyncio.sleep(0)

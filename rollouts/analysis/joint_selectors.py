@@ -94,7 +94,7 @@ class Selector:
         )
 
 
-def joined(selectors: Sequence[Selector]) -> str:
+def joined_selector(selectors: Sequence[Selector]) -> str:
     """Return the selector of all that these, which have one form, select; perhaps of more."""
     if len(selectors) == 1:
         return selectors[0].text
@@ -118,7 +118,7 @@ def _alternatives(patterns: Iterable[str]) -> Iterable[str]:
 
 
 @dataclass
-class Owners:
+class SeriesOwners:
     """Whose a series is, of selectors of one form."""
 
     selectors: Sequence[Selector]

@@ -19,7 +19,7 @@ from rollouts.judge.counters import boundary, quantile
 from rollouts.model.counter_metric import BOUND
 from rollouts.model.criteria import Criterion, Latency
 from rollouts.model.durations import format_duration
-from rollouts.model.evidence import Counts, Measurement, Recent
+from rollouts.model.evidence import Counts, Measurement, RecentCounts
 
 Buckets = Mapping[float, float]
 """Cumulative counts by upper bound, in seconds."""
@@ -60,7 +60,7 @@ def _errors(counters: ExposureCounters, at: datetime, span: Span | None) -> Meas
     """Return how many requests failed, and their share; with a window, the share of its requests."""
     windows = counters.windows
     canary, at_weight = windows.total.arm(canary=True), windows.at_weight
-    asked, unknown = counters.metric.question, windows.total.without_status()
+    asked, unknown = counters.metric.series, windows.total.without_status()
     if unknown and unknown == canary.requests:
         why = "so that nobody can tell which requests failed"
         return Measurement(
@@ -72,7 +72,7 @@ def _errors(counters: ExposureCounters, at: datetime, span: Span | None) -> Meas
     recent = None
     if span is not None:
         length, after = counters.extent(span)
-        recent = Recent(
+        recent = RecentCounts(
             length,
             windows.recent[span].counts(after),
             at_weight.recent[span].counts(after) if at_weight else None,
@@ -115,7 +115,7 @@ def _latency(
 
 def _without_bounds(counters: ExposureCounters) -> str:
     return (
-        f"{counters.metric.question.name} has no bounds: its buckets lack the label {BOUND}, as those of"
+        f"{counters.metric.series.name} has no bounds: its buckets lack the label {BOUND}, as those of"
         " VictoriaMetrics' own histograms do, which have vmrange; export a histogram with bounds"
     )
 
@@ -135,10 +135,10 @@ def _slower_than(
         none = dict.fromkeys(compared, 0.0)  # a window knows what was added, and nothing of others
         compared = none | windows.recent[span].buckets(after)
         present = none | at_weight.recent[span].buckets(after) if at_weight else None
-        recent = Recent(
+        recent = RecentCounts(
             length,
-            slower([compared], limit),
-            slower([present], limit) if present is not None else None,
+            counts_over_limit([compared], limit),
+            counts_over_limit([present], limit) if present is not None else None,
         )
     return Measurement(
         at=at,
@@ -183,20 +183,20 @@ def _limit(histograms: Sequence[Buckets], wanted: float) -> float:
 
 
 def _slower_in(counted: CounterWindow, limit: float) -> Counts:
-    return slower(counted.histograms(canary=True), limit)
+    return counts_over_limit(counted.histograms(canary=True), limit)
 
 
 def _of_stable(counted: CounterWindow, limit: float) -> tuple[Counts, str]:
     """Return it of stable, which nobody is judged by: that it can't be told is only said."""
     try:
-        return slower(counted.histograms(canary=False), limit), ""
+        return counts_over_limit(counted.histograms(canary=False), limit), ""
     except Permanent:
         return Counts(), (
             f"stable's histogram can't tell what took over {format_duration(limit)}: give it the canary's buckets"
         )
 
 
-def slower(histograms: Sequence[Buckets], limit: float) -> Counts:
+def counts_over_limit(histograms: Sequence[Buckets], limit: float) -> Counts:
     """
     Return how many requests the histograms have counted, and how many of them took over `limit`.
 

@@ -65,7 +65,7 @@ class Measurer:
     @property
     def is_counted_by_pods(self) -> bool:
         """Whether it is the canary's own pods that count, so that who counts comes and goes with them."""
-        return any(each.metric.question.up_matchers for each in self._counters.values())
+        return any(each.metric.series.up_matchers for each in self._counters.values())
 
     @property
     def scrape_interval_seconds(self) -> float:

@@ -42,7 +42,7 @@ class Moments:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def shared(moment: datetime, many: int) -> datetime:
+def shared_moment(moment: datetime, many: int) -> datetime:
     """
     Return the moment from which on `many` that wait should share one: the more, the further apart.
 

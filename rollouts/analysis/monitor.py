@@ -20,7 +20,7 @@ from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.analysis.limited_sources import LimitedSources
 from rollouts.analysis.look_times import LookTimes
 from rollouts.analysis.measurement_round import Measurer
-from rollouts.analysis.moments import Moments, shared
+from rollouts.analysis.moments import Moments, shared_moment
 from rollouts.analysis.page_reader import EVERY_SECONDS, PageReader
 from rollouts.analysis.reading_pace import ReadingPace
 from rollouts.analysis.series import REPLICA_LABELS
@@ -204,7 +204,7 @@ class Monitor:
             if watch.latest is None and now - exposed.exposed_at > tick:
                 due = now  # after a restart: nothing is known, so measure at once
             if due > now:
-                await self._moments.wait(shared(due, len(self._watches)))
+                await self._moments.wait(shared_moment(due, len(self._watches)))
             else:
                 await self._clock.sleep(0)
             await self._measure(watch)

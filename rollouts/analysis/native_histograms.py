@@ -85,7 +85,7 @@ def as_classic(
     return result
 
 
-def where_judged(bounds: Iterable[float], ends: Ends) -> str:
+def where_buckets_end(bounds: Iterable[float], ends: Ends) -> str:
     """Return, in words, where a bucket ends that one of `bounds` lies in; no words, if none does."""
     return "; ".join(
         f"judged at {format_duration(ends[bound])}, where the native histogram's bucket around"

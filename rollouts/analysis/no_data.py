@@ -20,8 +20,8 @@ def why_no_data(
         return ""
     if isinstance(metric, AppMetric):
         return _of_pods(metric, counters, requests, exposed)
-    if metric.question.absent and not total.counters:
-        return f"no request has reached the canary yet; {metric.question.absent}"
+    if metric.series.absent and not total.counters:
+        return f"no request has reached the canary yet; {metric.series.absent}"
     return ""
 
 

@@ -11,10 +11,10 @@ from copy import copy
 from datetime import datetime
 
 from rollouts.analysis.counter_windows import CounterWindow, CounterWindows
-from rollouts.analysis.sample_checks import fit
+from rollouts.analysis.sample_checks import countable_series
 from rollouts.analysis.series import Labels, labels_of
 from rollouts.errors import Unavailable
-from rollouts.judge.counters import falls
+from rollouts.judge.counters import reset_times
 from rollouts.model.counter_metric import Metric
 from rollouts.ports import Series
 
@@ -45,7 +45,9 @@ class PageCounters:
         Raises:
             Unavailable: it can't be counted. A process that contradicts itself counts no more.
         """
-        fitting, problem = fit(each for each in found if self.metric.is_asked(each.labels))
+        fitting, problem = countable_series(
+            each for each in found if self.metric.is_asked(each.labels)
+        )
         if problem:
             raise Unavailable(problem)
         counters, new = self.windows.total.counters, set[Labels]()
@@ -72,7 +74,7 @@ class PageCounters:
         """
         counters = self.windows.total.counters
         before = self._started.get(process, 0.0)
-        fell = any(falls(counters.get(labels_of(each)), each.samples) for each in series)
+        fell = any(reset_times(counters.get(labels_of(each)), each.samples) for each in series)
         if 0 < started < before:
             self._refused[process] = (
                 f"{process} is answered by several processes in turn, each with counts of its own: have them counted"
@@ -82,7 +84,7 @@ class PageCounters:
             self._falls[process] = self._falls.get(process, 0) + 1
         if (fell and before and started == before) or self._falls.get(process, 0) > MOST_FALLS:
             self._refused[process] = (
-                f"{self.metric.question.name} of {process} falls, and the process did not begin anew: it is"
+                f"{self.metric.series.name} of {process} falls, and the process did not begin anew: it is"
                 " no counter; name one that is"
             )
         if process in self._refused:

@@ -27,7 +27,7 @@ from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import DirectMeasurement
 from rollouts.model.sources import is_counted_by_router
 from rollouts.model.status import Readings
-from rollouts.ports import Clock, MetricsPage, PageSource, Series, Wanted
+from rollouts.ports import Clock, MetricsPage, PageSource, Series, WantedSeries
 
 log = structlog.get_logger(__name__)
 
@@ -110,9 +110,9 @@ class PageReader:
     async def _read(self, page: MetricsPage) -> None:
         await self._pace.turn()
         at = self._clock.now()
-        names = sorted({metric.question.name for metric in self._counters})
+        names = sorted({metric.series.name for metric in self._counters})
         try:
-            found = await self._source.read(page, Wanted((*names, STARTED)), at=at)
+            found = await self._source.read(page, WantedSeries((*names, STARTED)), at=at)
         except Unavailable as error:
             self._fail(page, f"{error}; {_UNREACHABLE}")
             return

@@ -12,12 +12,12 @@ from itertools import pairwise
 from statistics import median_low
 
 from rollouts.analysis.series import Labels, labels_of
-from rollouts.judge.counters import Counter, Sample, falls
+from rollouts.judge.counters import Counter, Sample, reset_times
 from rollouts.model.counter_metric import BOUND, bound_of
 from rollouts.ports import Series
 
 
-def fit(found: Iterable[Series]) -> tuple[list[Series], str]:
+def countable_series(found: Iterable[Series]) -> tuple[list[Series], str]:
     """Return the series that can be counted, each bound written in one way, and what is wrong with others."""
     wrong: list[str] = []
     spelled: dict[Labels, list[Series]] = {}
@@ -55,7 +55,7 @@ def histogram_of(labels: Labels) -> Labels:
     return tuple(each for each in labels if each[0] != BOUND)
 
 
-def resets(
+def histogram_resets(
     found: Iterable[Series], counters: Mapping[Labels, Counter]
 ) -> dict[Labels, frozenset[float]]:
     """Return, per histogram, the times at which any of its buckets fell: all of them began anew."""
@@ -64,7 +64,7 @@ def resets(
         labels = labels_of(series)
         histogram = histogram_of(labels)
         if histogram != labels:
-            fell = falls(counters.get(labels), series.samples)
+            fell = reset_times(counters.get(labels), series.samples)
             result[histogram] = result.get(histogram, frozenset()) | fell
     return result
 

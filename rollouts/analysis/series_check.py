@@ -68,22 +68,22 @@ async def _check(
 async def _counters(
     source: QuerySource, criterion: Criterion, exposed: ExposedCanary, at: datetime
 ) -> SeriesCheck:
-    question = metric_of(exposed, criterion).question
-    wanted, renamed = question.selectors
+    asked = metric_of(exposed, criterion).series
+    wanted, renamed = asked.selectors
     if await _number(source, f"count({wanted})", at):
         return SeriesCheck(criterion.name, "wanted")
     if await _number(source, f"count({renamed})", at):
         hint = (
-            f"Prometheus renames labels of {question.name} to exported_…, because it does not honour"
+            f"Prometheus renames labels of {asked.name} to exported_…, because it does not honour"
             " them; that is understood"
         )
         return SeriesCheck(criterion.name, "renamed", hint)
-    for native in question.natives:
+    for native in asked.natives:
         if await _number(source, f"count({native})", at):
             return SeriesCheck(criterion.name, "wanted")
-    hint = f"Prometheus has no {wanted} now: nobody has asked yet, or {question.hint}"
-    if question.up_matchers:
-        up = f"up{{{question.up_matchers}}}"
+    hint = f"Prometheus has no {wanted} now: nobody has asked yet, or {asked.hint}"
+    if asked.up_matchers:
+        up = f"up{{{asked.up_matchers}}}"
         if await _number(source, f"count({up})", at):
             hint = (
                 f"Prometheus scrapes the pods and has no {wanted}: nobody has asked yet, or the app"

@@ -18,8 +18,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rollouts.analysis.series import Labels, labels_of, newest
-from rollouts.judge.counters import Counter, Sample, falls
-from rollouts.model.counter_metric import Meaning, Metric
+from rollouts.judge.counters import Counter, Sample, reset_times
+from rollouts.model.counter_metric import Metric, SeriesMeaning
 from rollouts.ports import Series
 
 GAP_INTERVALS = 2.5
@@ -27,7 +27,7 @@ GAP_INTERVALS = 2.5
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class ScrapeGap:
     """A time in which requests may have been lost, and how many at most."""
 
     process: str
@@ -42,7 +42,7 @@ class UnseenRequests:
     def __init__(self, metric: Metric, since: float) -> None:
         self._metric = metric
         self._since = since
-        self._gaps: list[Gap] = []
+        self._gaps: list[ScrapeGap] = []
         self._scrape_gaps: list[tuple[float, float]] = []
         self._last: dict[str, float] = {}
         """When each of the canary's processes was seen last."""
@@ -72,16 +72,16 @@ class UnseenRequests:
             first, value = min(series.samples)
             if value and first > self._since and labels not in {*known, *from_zero}:
                 before = _before(seen[process], first)
-                self._gaps.append(Gap(process, before or self._since, first, value))
-            for at in falls(known.get(labels), series.samples):
+                self._gaps.append(ScrapeGap(process, before or self._since, first, value))
+            for at in reset_times(known.get(labels), series.samples):
                 before = _before(seen[process], at)
                 if before and at > self._since and at - before > GAP_INTERVALS * interval_seconds:
-                    self._gaps.append(Gap(process, before, at))
+                    self._gaps.append(ScrapeGap(process, before, at))
         over = max((each.end for each in self._all(interval_seconds)), default=0.0)
         if over > self._over:
             self._over, self._seen = over, 0.0
 
-    def add(self, meaning: Meaning, added: Iterable[Sample]) -> None:
+    def add(self, meaning: SeriesMeaning, added: Iterable[Sample]) -> None:
         """Take in what one series added, and when; after `note` of the same."""
         if _counts_requests(meaning):
             self._seen += sum(count for at, count in added if at > self._over)
@@ -108,7 +108,7 @@ class UnseenRequests:
         `requests` were counted from `begin` on, in unix seconds; what was missed before it does
         not matter any more.
         """
-        gaps: dict[str, list[Gap]] = {}
+        gaps: dict[str, list[ScrapeGap]] = {}
         for each in self._all(interval_seconds):
             if each.end > begin:
                 gaps.setdefault(each.process, []).append(each)
@@ -132,7 +132,7 @@ class UnseenRequests:
         """Return about how many processes shared the canary's requests then: at least one."""
         return sum(last >= at - 2 * interval_seconds for last in self._last.values()) or 1
 
-    def _all(self, interval_seconds: float) -> Iterable[Gap]:
+    def _all(self, interval_seconds: float) -> Iterable[ScrapeGap]:
         """
         Return all gaps: of counters that began anew, and of processes that ended unseen.
 
@@ -143,13 +143,13 @@ class UnseenRequests:
         for process, last in self._last.items():
             for begin, end in self._scrape_gaps:
                 if end > self._since and begin - 2 * interval_seconds <= last <= begin:
-                    yield Gap(process, begin, end)
+                    yield ScrapeGap(process, begin, end)
             down = self._down.get(process, 0.0)
             if last > self._since and down - last > long and self._newest - down > long:
-                yield Gap(process, last, down)
+                yield ScrapeGap(process, last, down)
 
 
-def _counts_requests(meaning: Meaning) -> bool:
+def _counts_requests(meaning: SeriesMeaning) -> bool:
     """Return whether a series counts requests of the canary, each once."""
     return meaning.canary and meaning.counts_requests
 

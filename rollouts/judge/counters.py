@@ -70,7 +70,7 @@ def additions(
     return result
 
 
-def falls(counter: Counter | None, samples: Iterable[Sample]) -> frozenset[float]:
+def reset_times(counter: Counter | None, samples: Iterable[Sample]) -> frozenset[float]:
     """Return the times of the samples at which a series is less than it was: it began anew."""
     last, found = counter, set()
     for at, value in sorted(samples):

@@ -25,9 +25,9 @@ from rollouts.judge.sequential import (
     PASS_EVIDENCE,
     WIDEST_RATIO,
     EvidenceAgainst,
-    begun_anew,
-    fewest,
+    fewest_needed,
     leaning,
+    log_evidence_over_starts,
     log_grid,
     log_mean,
     odds_against,
@@ -117,7 +117,7 @@ def _against(measurement: Measurement, r0: float) -> EvidenceAgainst:
     }
     terms = {number: log_mean(log_terms(each, r0, grid)) for number, each in begun.items()}
     over = {number for number, each in begun.items() if _is_over(each, r0)}
-    log_odds, decisive = begun_anew(terms, latest)
+    log_odds, decisive = log_evidence_over_starts(terms, latest)
     return EvidenceAgainst(log_odds, decisive, leaning(terms, over))
 
 
@@ -170,7 +170,7 @@ def _needed(measurement: Measurement, r0: float, met: Sequence[float]) -> int | 
         terms = [term + more * each for term, each in zip(met, growth, strict=True)]
         return log_mean(terms) >= math.log(PASS_EVIDENCE)
 
-    return fewest(shown)
+    return fewest_needed(shown)
 
 
 def _message(measurement: Measurement, r0: float) -> str:

@@ -99,7 +99,7 @@ def log_mean(terms: Sequence[float]) -> float:
     return highest + math.log(sum(math.exp(term - highest) for term in terms) / len(terms))
 
 
-def begun_anew(terms: Mapping[int, float], latest: int) -> tuple[float, int]:
+def log_evidence_over_starts(terms: Mapping[int, float], latest: int) -> tuple[float, int]:
     """
     Return log E of the mixture over the moments at which counting began, and which tells most.
 
@@ -219,7 +219,7 @@ def _against(measurement: Measurement, p0: float) -> EvidenceAgainst:
     begun = {0: counts, **dict(measurement.restarts)}
     terms = {number: log_evidence(each, p0, grid) for number, each in begun.items()}
     over = {number for number, each in begun.items() if each.failures > p0 * each.requests}
-    log_odds, decisive = begun_anew(terms, latest)
+    log_odds, decisive = log_evidence_over_starts(terms, latest)
     return EvidenceAgainst(log_odds, decisive, leaning(terms, over))
 
 
@@ -254,7 +254,7 @@ def _until_pass(counts: Counts, p0: float) -> int | None:
         reached = _log_mixture(counts.failures + rate * more, good + (1 - rate) * more, p0, grid)
         return reached >= math.log(PASS_EVIDENCE)
 
-    return fewest(shown)
+    return fewest_needed(shown)
 
 
 @lru_cache(maxsize=1024)
@@ -272,10 +272,10 @@ def _until_fail(counts: Counts, p0: float, alpha: float, number: int) -> int | N
         failed = counts.failures + rate * more
         return _log_mixture(failed, counts.requests + more - failed, p0, grid) >= enough
 
-    return fewest(shown)
+    return fewest_needed(shown)
 
 
-def fewest(shown: Callable[[int], bool]) -> int | None:
+def fewest_needed(shown: Callable[[int], bool]) -> int | None:
     """Return the least number from 1 on of which `shown` is true, as it is of all above; None beyond reason."""
     enough = 1
     while not shown(enough) and enough < MOST_NEEDED:

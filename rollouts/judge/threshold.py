@@ -5,7 +5,7 @@ import math
 from rollouts.judge.sequential import leans
 from rollouts.model.criteria import Criterion
 from rollouts.model.durations import format_duration
-from rollouts.model.evidence import Counts, Measurement, Recent
+from rollouts.model.evidence import Counts, Measurement, RecentCounts
 from rollouts.model.status import CriterionStatus, Verdict
 from rollouts.model.units import format_fraction
 
@@ -73,10 +73,10 @@ def judge_by_threshold(
     )
 
 
-def _recent(criterion: Criterion, measurement: Measurement) -> Recent:
+def _recent(criterion: Criterion, measurement: Measurement) -> RecentCounts:
     """Return the requests that the value is of."""
     seconds = criterion.window_seconds or 0.0
-    return measurement.recent or Recent(seconds, measurement.canary, measurement.at_weight)
+    return measurement.recent or RecentCounts(seconds, measurement.canary, measurement.at_weight)
 
 
 def _lacking(criterion: Criterion, measurement: Measurement, *, broken: bool) -> int:

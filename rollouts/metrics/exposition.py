@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from rollouts.errors import TooLarge, Unavailable
 from rollouts.model.truncation import sendable, truncated
-from rollouts.ports import Wanted
+from rollouts.ports import WantedSeries
 
 LONGEST_LINE_BYTES = 64 * 1024
 MOST_SERIES = 10_000
@@ -49,7 +49,7 @@ class Exposition:
     OpenMetrics, so that it has to have its end.
     """
 
-    def __init__(self, wanted: Wanted, *, open_metrics: bool = False) -> None:
+    def __init__(self, wanted: WantedSeries, *, open_metrics: bool = False) -> None:
         self._wanted = wanted
         self._open_metrics = open_metrics
         names = [name.encode() for name in wanted.names]

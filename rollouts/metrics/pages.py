@@ -18,7 +18,7 @@ import aiohttp
 from rollouts.errors import TooLarge, Unavailable
 from rollouts.metrics.exposition import Exposition
 from rollouts.model.truncation import sendable, truncated
-from rollouts.ports import MetricsPage, Series, Wanted
+from rollouts.ports import MetricsPage, Series, WantedSeries
 
 TIMEOUT_SECONDS = 2.0
 """So long a page may take, from asking for it to its last byte."""
@@ -65,7 +65,9 @@ class HttpPages:
         if self._session is not None:
             await self._session.close()
 
-    async def read(self, page: MetricsPage, wanted: Wanted, *, at: datetime) -> tuple[Series, ...]:
+    async def read(
+        self, page: MetricsPage, wanted: WantedSeries, *, at: datetime
+    ) -> tuple[Series, ...]:
         """
         Return the wanted series, each with the one sample that it shows, at `at`.
 
@@ -86,7 +88,7 @@ class HttpPages:
             Series(_as_scraped(labels, page.labels), ((moment, value),)) for labels, value in found
         )
 
-    async def _found(self, url: str, wanted: Wanted) -> list[tuple[Mapping[str, str], float]]:
+    async def _found(self, url: str, wanted: WantedSeries) -> list[tuple[Mapping[str, str], float]]:
         async with self._opened().get(
             url, headers=self._headers(url), allow_redirects=False
         ) as answer:

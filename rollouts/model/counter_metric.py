@@ -20,7 +20,7 @@ BUCKET, COUNT = "_bucket", "_count"
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class SeriesMeaning:
     """What one series says of a release."""
 
     canary: bool
@@ -43,7 +43,7 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class CounterSeries:
     """What Prometheus is asked to know of one metric."""
 
     name: str
@@ -68,7 +68,7 @@ class Metric(Protocol):
     """One metric of one exposure."""
 
     @property
-    def question(self) -> Question:
+    def series(self) -> CounterSeries:
         """Return how its series are asked for."""
         ...
 
@@ -76,7 +76,7 @@ class Metric(Protocol):
         """Return whether the series of these labels, its name among them, is one that is asked for."""
         ...
 
-    def meaning(self, labels: Mapping[str, str]) -> Meaning:
+    def meaning(self, labels: Mapping[str, str]) -> SeriesMeaning:
         """Return what the series of these labels says."""
         ...
 

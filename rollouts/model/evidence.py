@@ -29,7 +29,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Recent:
+class RecentCounts:
     """The canary's counts of the last `seconds`, by the times of the samples that show them."""
 
     seconds: float
@@ -55,7 +55,7 @@ class Measurement:
     """Of `canary`, what came since the weight that is applied now took effect; None: all of it."""
     unseen: int = 0
     """About how many canary requests nobody saw at this weight, less those that were seen since."""
-    recent: Recent | None = None
+    recent: RecentCounts | None = None
     """What `value` is of, where it is of the last requests only; None: of all."""
     value: float | None = None
     limit: float | None = None

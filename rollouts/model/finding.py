@@ -39,6 +39,6 @@ class Finding:
         return self.needs if self.absent is None else (*self.needs, self.absent.kind)
 
 
-def about(field: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+def about_field(field: str, findings: Iterable[Finding]) -> Iterator[Finding]:
     """Yield the findings as being about `field`, unless they name a field themselves."""
     return (each if each.field else replace(each, field=field) for each in findings)

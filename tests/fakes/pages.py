@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from rollouts.errors import Unavailable
-from rollouts.ports import MetricsPage, Series, Wanted
+from rollouts.ports import MetricsPage, Series, WantedSeries
 from tests.fakes.metrics import FakeMetrics
 
 
@@ -16,7 +16,9 @@ class FakePages:
         self.read_at: list[tuple[str, datetime]] = []
         """Which pages were asked for, and when."""
 
-    async def read(self, page: MetricsPage, wanted: Wanted, *, at: datetime) -> tuple[Series, ...]:
+    async def read(
+        self, page: MetricsPage, wanted: WantedSeries, *, at: datetime
+    ) -> tuple[Series, ...]:
         self.read_at.append((page.url, at))
         if page.url in self.failing:
             raise Unavailable(f"no metrics at {page.url}: {self.failing[page.url]}")

@@ -7,7 +7,14 @@ Its data plane counts the passengers of both sides, and how long they took.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rollouts.model.counter_metric import Meaning, Question, any_of, bound_of, quoted, selector
+from rollouts.model.counter_metric import (
+    CounterSeries,
+    SeriesMeaning,
+    any_of,
+    bound_of,
+    quoted,
+    selector,
+)
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import JSON, FrozenJSON, Ref
 from rollouts.model.rollout_key import Key
@@ -32,10 +39,10 @@ class FerryMetric:
     bounds: tuple[float, ...] = ()
 
     @property
-    def question(self) -> Question:
+    def series(self) -> CounterSeries:
         """Return how both sides' series are asked for."""
         namespace, crossings = quoted(self.namespace), quoted(any_of(self.crossings))
-        return Question(
+        return CounterSeries(
             name=self.name,
             selectors=(selector(self.name, f"namespace={namespace}", f"crossing=~{crossings}"),),
             hint="see whether Prometheus still scrapes the ferry",
@@ -50,9 +57,9 @@ class FerryMetric:
             and labels.get("crossing") in self.crossings
         )
 
-    def meaning(self, labels: Mapping[str, str]) -> Meaning:
+    def meaning(self, labels: Mapping[str, str]) -> SeriesMeaning:
         """Return what a series says: a passenger who was sent back has the code 5xx."""
-        return Meaning(
+        return SeriesMeaning(
             canary=labels.get("side") == "canary",
             failed=labels.get("code", "").startswith("5"),
             bound=bound_of(labels),

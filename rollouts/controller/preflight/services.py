@@ -12,7 +12,7 @@ from rollouts.controller.preflight.context import (
 )
 from rollouts.controller.revisions import is_revision
 from rollouts.controller.services import is_returnable
-from rollouts.model.finding import Finding, about
+from rollouts.model.finding import Finding, about_field
 from rollouts.model.kinds import (
     DEPLOYMENT,
     HASH_LABEL,
@@ -31,7 +31,7 @@ def service_findings(context: PreflightContext) -> Iterator[Finding]:
     """Yield what keeps the Rollout's Services from leading to its pods, and to nobody else's."""
     yield from _absent(context)
     for service, labels in context.services():
-        yield from about(context.field_of(service), _of_service(context, service, labels))
+        yield from about_field(context.field_of(service), _of_service(context, service, labels))
     yield from _differences(context)
     yield from _still_bound(context)
 

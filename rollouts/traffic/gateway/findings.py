@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rollouts.model.finding import Finding, about
+from rollouts.model.finding import Finding, about_field
 from rollouts.model.kinds import FrozenJSON, Kind, Ref
 from rollouts.model.route import Split
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
@@ -54,7 +54,7 @@ def findings(context: RoutingContext) -> Iterator[Finding]:
                     absent=Ref(kind, namespace_of(context.rollout), name),
                 )
             else:
-                yield from about(field, _of_route(context, original_of(context, kind, route)))
+                yield from about_field(field, _of_route(context, original_of(context, kind, route)))
         yield from _others(context, kind)
     for kind, own in own_routes(context):
         yield from parents.findings(kind, own)

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rollouts.model.counter_metric import (
-    Meaning,
-    Question,
+    CounterSeries,
+    SeriesMeaning,
     any_of,
     bound_of,
     native_name,
@@ -42,9 +42,9 @@ class IngressMetric:
     bounds: tuple[float, ...] = ()
 
     @property
-    def question(self) -> Question:
+    def series(self) -> CounterSeries:
         """Return how both arms' series are asked for."""
-        return Question(
+        return CounterSeries(
             name=self.name,
             selectors=tuple(self._selector(self.name, each) for each in ("", "exported_")),
             natives=tuple(
@@ -78,9 +78,9 @@ class IngressMetric:
             and (not canary or canary.startswith(f"{self.namespace}-{self.canary_service}-"))
         )
 
-    def meaning(self, labels: Mapping[str, str]) -> Meaning:
+    def meaning(self, labels: Mapping[str, str]) -> SeriesMeaning:
         """Return what a series says: both arms come from the same process."""
-        return Meaning(
+        return SeriesMeaning(
             canary=bool(labels.get("canary")),
             failed=labels.get("status", "").startswith("5"),
             bound=bound_of(labels),

@@ -7,7 +7,7 @@ Service and port that a path leads to, and so to every path that leads there, of
 
 from collections.abc import Iterator
 
-from rollouts.model.finding import Finding, about
+from rollouts.model.finding import Finding, about_field
 from rollouts.model.kinds import FrozenJSON, Ref
 from rollouts.model.routers.nginx import INGRESS, NginxRouting
 from rollouts.model.spec import RolloutSpec
@@ -43,7 +43,7 @@ def findings(context: RoutingContext) -> Iterator[Finding]:
             )
             continue
         reached.update(routes(rules_to(ingress, context.spec.stable_service)))
-        yield from about(field, _of_stable(context, stable, ingress))
+        yield from about_field(field, _of_stable(context, stable, ingress))
     yield from headers.findings(context.spec)
     yield from mirror.findings(context)
     yield from _others(context, reached)

@@ -66,12 +66,12 @@ def test_a_pod_belongs_to_its_revision_however_long_the_names_are(
     pod = f"{rollout}-{revision}-"[:58] + "x7k2p"
     labels = {"__name__": "m", "namespace": "shop", "pod": pod}
     assert len(pod) <= 63
-    assert matches(metric.question.selectors[0], labels)
+    assert matches(metric.series.selectors[0], labels)
     assert metric.meaning(labels).canary
     for other in (f"x{pod}", f"{rollout}-yyyyyyyyyy-x7k2p", f"{rollout}x-{revision}-x7k2p"):
         wrong = {**labels, "pod": other}
-        assert other == pod or not matches(metric.question.selectors[0], wrong)
-    assert not matches(metric.question.selectors[0], {**labels, "namespace": "shop2"})
+        assert other == pod or not matches(metric.series.selectors[0], wrong)
+    assert not matches(metric.series.selectors[0], {**labels, "namespace": "shop2"})
 
 
 async def test_a_pod_that_was_there_before_counts_from_what_it_had(harness: AppHarness) -> None:
@@ -230,10 +230,10 @@ def test_an_ingress_and_the_app_are_asked_side_by_side() -> None:
     nginx = {"stableService": "checkout", "trafficRouting": {"nginx": {"stableIngresses": ["c"]}}}
     mixed = target({"canary": nginx}, ({**ERRORS, "source": "app"}, P90))
     errors, p90 = mixed.spec.success_criteria
-    assert metric_of(mixed).question.name.startswith("nginx_ingress_controller_request")
-    assert metric_of(mixed, p90).question.name.endswith("duration_seconds_bucket")
-    assert metric_of(mixed, p90).question.name.startswith("nginx_")
-    assert metric_of(mixed, errors).question.name == "http_requests_total"
+    assert metric_of(mixed).series.name.startswith("nginx_ingress_controller_request")
+    assert metric_of(mixed, p90).series.name.endswith("duration_seconds_bucket")
+    assert metric_of(mixed, p90).series.name.startswith("nginx_")
+    assert metric_of(mixed, errors).series.name == "http_requests_total"
 
 
 async def test_a_green_revision_is_watched_in_the_same_way() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from rollouts.judge import judge
-from rollouts.model.evidence import Counts, Recent
+from rollouts.model.evidence import Counts, RecentCounts
 from tests.unit.analysis.harness import Harness, settle
 
 PLAIN = {"name": "plain", "errorRate": {"max": "1%"}, "judge": "threshold", "minRequests": 10}
@@ -53,7 +53,7 @@ async def test_a_value_is_of_the_last_requests_also_for_a_new_controller(harness
     await serving(harness, 300)
     await serving(harness, 30, "500")
     before = harness.measured("plain")
-    assert before.recent == Recent(60, Counts(120, 60), None)
+    assert before.recent == RecentCounts(60, Counts(120, 60), None)
     assert (before.value, before.canary) == (0.5, Counts(660, 60))
     await harness.monitor.close()
 
@@ -62,7 +62,7 @@ async def test_a_value_is_of_the_last_requests_also_for_a_new_controller(harness
     await settle()
     assert harness.measured("plain").recent == before.recent
     await serving(harness, 60)
-    assert harness.measured("plain").recent == Recent(60, Counts(120, 0), None)
+    assert harness.measured("plain").recent == RecentCounts(60, Counts(120, 0), None)
 
 
 async def test_a_window_that_is_changed_knows_what_was_before(harness: Harness) -> None:
@@ -72,7 +72,7 @@ async def test_a_window_that_is_changed_knows_what_was_before(harness: Harness) 
     spec = harness.target.spec.model_copy(update={"success_criteria": [wider, slow]})
     harness.monitor.follow(replace(harness.target, spec=spec))
     await serving(harness, 15)
-    assert harness.measured("plain").recent == Recent(120, Counts(240, 0), None)
+    assert harness.measured("plain").recent == RecentCounts(120, Counts(240, 0), None)
     assert harness.measured("plain").canary == Counts(630, 0)
 
 
@@ -82,7 +82,7 @@ async def test_slow_requests_are_those_of_the_window(harness: Harness) -> None:
     harness.slow("canary", 40, 0.7)
     await harness.wait(15)
     found = harness.measured("slow")
-    assert found.recent == Recent(30, Counts(40, 40), None)
+    assert found.recent == RecentCounts(30, Counts(40, 40), None)
     assert found.canary == Counts(540, 40)
     assert found.value == pytest.approx(0.95)
 
@@ -96,7 +96,7 @@ async def test_a_window_is_never_shorter_than_the_scrapes_are_apart() -> None:
         harness.serve("canary", 10)
         if harness.monitor.latest(harness.target.key) is None:
             harness.expose()
-    assert harness.measured("plain").recent == Recent(60, Counts(10, 0), None)
+    assert harness.measured("plain").recent == RecentCounts(60, Counts(10, 0), None)
     await harness.monitor.close()
 
 
@@ -118,7 +118,7 @@ async def test_little_traffic_is_judged_by_its_last_requests(harness: Harness) -
 
     harness.serve("canary", 50)  # enough within the window
     await harness.wait(15)
-    assert harness.measured("plain").recent == Recent(60, Counts(51, 1), None)
+    assert harness.measured("plain").recent == RecentCounts(60, Counts(51, 1), None)
 
 
 async def test_fewer_requests_than_are_needed_are_all_there_are(harness: Harness) -> None:

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from rollouts.analysis.criterion_metric import metric_of
-from rollouts.analysis.joint_selectors import Owners, Selector, joined
-from rollouts.model.counter_metric import Question
+from rollouts.analysis.joint_selectors import Selector, SeriesOwners, joined_selector
+from rollouts.model.counter_metric import CounterSeries
 from rollouts.model.rollout_key import Key
 from tests.fakes.metrics import matches
 from tests.unit.analysis.app_harness import BY_REPLICAS, target
@@ -20,9 +20,9 @@ def parsed(text: str) -> Selector:
     return found
 
 
-def question(namespace: str, name: str) -> Question:
+def question(namespace: str, name: str) -> CounterSeries:
     made = target(BY_REPLICAS, key=Key(namespace, name))
-    return metric_of(made, made.spec.success_criteria[0]).question
+    return metric_of(made, made.spec.success_criteria[0]).series
 
 
 def series_of(namespace: str, name: str, arm: str = "canaryhash") -> dict[str, str]:
@@ -55,12 +55,12 @@ def test_each_gets_its_own_and_nobody_what_the_joint_one_finds_besides() -> None
         for name in ("cart", "pay", "cart-2")
         for arm in ("canaryhash", "stablehash", "oldhash")
     ]
-    owners = Owners(selectors)
+    owners = SeriesOwners(selectors)
     for labels in found:
         own = [number for number, text in enumerate(asked) if matches(text, labels)]
         assert list(owners.of(labels)) == own
         if own:
-            assert matches(joined(selectors), labels)
+            assert matches(joined_selector(selectors), labels)
 
 
 def test_values_are_escaped_whatever_is_in_them() -> None:
@@ -68,8 +68,8 @@ def test_values_are_escaped_whatever_is_in_them() -> None:
     text = 'm{a="' + AWKWARD.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"}'
     one, other = parsed(text), parsed('m{a="z"}')
     assert one.matchers[0].value == AWKWARD
-    assert joined([one, other]) == f'm{{a=~"{plain}|z"}}'
-    owners = Owners([one, other])
+    assert joined_selector([one, other]) == f'm{{a=~"{plain}|z"}}'
+    owners = SeriesOwners([one, other])
     assert owners.of({"a": AWKWARD}) == (0,)
     assert owners.of({"a": "z"}) == (1,)
     assert owners.of({"a": AWKWARD.replace(".", "x")}) == ()
@@ -78,13 +78,13 @@ def test_values_are_escaped_whatever_is_in_them() -> None:
 
 def test_what_is_the_same_for_all_stays_as_it_is() -> None:
     ours = [parsed(f'm{{job="x",a="{each}",b!~"c"}}') for each in "uvu"]
-    assert joined(ours) == 'm{job="x",a=~"u|v",b!~"c"}'
-    assert joined(ours[:1]) == ours[0].text
+    assert joined_selector(ours) == 'm{job="x",a=~"u|v",b!~"c"}'
+    assert joined_selector(ours[:1]) == ours[0].text
 
 
 def test_a_label_that_may_be_absent_is_so_for_all() -> None:
     ours = [parsed(f'm{{canary=~"|{each}-.+"}}') for each in "uv"]
-    assert joined(ours) == 'm{canary=~"|u-.+|v-.+"}'
-    owners = Owners(ours)
+    assert joined_selector(ours) == 'm{canary=~"|u-.+|v-.+"}'
+    owners = SeriesOwners(ours)
     assert owners.of({}) == (0, 1)
     assert owners.of({"canary": "v-80"}) == (1,)

@@ -55,7 +55,7 @@ async def test_a_fault_in_reading_is_an_error_of_what_is_read(
     problem = ExposureCounters.problem
 
     def of_buckets(self: ExposureCounters, at: Any) -> str:
-        if self.metric.question.name.endswith("_bucket"):
+        if self.metric.series.name.endswith("_bucket"):
             raise ZeroDivisionError("nobody thought of it")
         return problem(self, at)
 

@@ -3,25 +3,25 @@
 import asyncio
 from datetime import timedelta
 
-from rollouts.analysis.moments import ALONE, Moments, shared
+from rollouts.analysis.moments import ALONE, Moments, shared_moment
 from tests.fakes.clock import ManualClock
 from tests.unit.analysis.harness import settle
 
 
 def test_few_wait_for_their_own_moment() -> None:
     moment = ManualClock().after(0.123456)
-    assert shared(moment, ALONE) == moment
+    assert shared_moment(moment, ALONE) == moment
 
 
 def test_many_share_moments_that_are_never_earlier_and_less_than_a_second_later() -> None:
     now = ManualClock().now()
     for many in (ALONE + 1, 100, 300, 1000, 50_000):
         moments = [now + timedelta(milliseconds=17 * each) for each in range(600)]
-        late = [(shared(each, many) - each).total_seconds() for each in moments]
+        late = [(shared_moment(each, many) - each).total_seconds() for each in moments]
         assert min(late) >= 0
         assert max(late) < 1
-    assert len({shared(each, 1000) for each in moments}) <= 12
-    assert len({shared(each, 100) for each in moments}) > 50
+    assert len({shared_moment(each, 1000) for each in moments}) <= 12
+    assert len({shared_moment(each, 100) for each in moments}) > 50
 
 
 async def test_all_that_wait_for_a_moment_sleep_once() -> None:

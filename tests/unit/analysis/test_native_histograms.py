@@ -9,7 +9,7 @@ from rollouts.analysis.native_histograms import (
     SHOWN_BOUNDS,
     Ends,
     as_classic,
-    where_judged,
+    where_buckets_end,
     widest_ends,
 )
 from rollouts.model.evidence import Counts, Measurement
@@ -35,7 +35,7 @@ def classic(
     ends = widest_ends(found, bounds, before or {})
     series = as_classic(found, name, bounds, ends)
     samples = {float(each.labels["le"]): tuple(each.samples) for each in series}
-    return samples, where_judged(bounds, ends)
+    return samples, where_buckets_end(bounds, ends)
 
 
 def test_a_count_is_that_of_all() -> None:
@@ -92,7 +92,7 @@ def test_what_has_buckets_of_several_widths_is_counted_up_to_one_end(*, apart: b
     told = [each for each in as_classic(found, "d_bucket", (0.3,), ends) if "0.3" in str(each)]
     counts = [value for each in told if each.labels["le"] == "0.3" for _, value in each.samples]
     assert counts == [10, 12], "of the two that came none was slower"
-    assert "judged at 354ms" in where_judged((0.3,), ends)
+    assert "judged at 354ms" in where_buckets_end((0.3,), ends)
     assert widest_ends([native(first)], (0.3,), ends) == ends, "it never ends earlier again"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rollouts.analysis.evidence import weigh
-from rollouts.judge.sequential import begun_anew, log_evidence, odds, worse_than
+from rollouts.judge.sequential import log_evidence, log_evidence_over_starts, odds, worse_than
 from rollouts.model.evidence import Counts
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.status import RolloutStatus
@@ -39,7 +39,7 @@ def example() -> Example:
 
 def odds_against(counts: Counts) -> str:
     """Return the odds of the mixture while no moment of the grid has come: half of it has not begun."""
-    log_odds, _ = begun_anew({0: log_evidence(counts, LIMIT, worse_than(LIMIT))}, 0)
+    log_odds, _ = log_evidence_over_starts({0: log_evidence(counts, LIMIT, worse_than(LIMIT))}, 0)
     return f"{math.exp(log_odds):.2f}" if log_odds < math.log(10) else odds(log_odds)
 
 
@@ -88,7 +88,11 @@ def test_the_end_is_what_the_page_shows(example: Example, page: str) -> None:
     assert last.weights == (25, 0)
     assert example.loop.status["abort"]["reason"] in page
     assert (
-        odds(begun_anew({0: log_evidence(Counts(241, 12), LIMIT, worse_than(LIMIT))}, 0)[0])
+        odds(
+            log_evidence_over_starts(
+                {0: log_evidence(Counts(241, 12), LIMIT, worse_than(LIMIT))}, 0
+            )[0]
+        )
         in (example.loop.status["abort"]["reason"])
     )
     weights = [

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from rollouts.analysis.sample_checks import fit
+from rollouts.analysis.sample_checks import countable_series
 from rollouts.model.evidence import Counts
 from rollouts.ports import Series
 from tests.unit.analysis.harness import ERRORS, P90, Harness, settle
@@ -159,7 +159,7 @@ async def test_buckets_that_are_named_as_the_requests_count_each_request_once() 
     (counters,) = (
         each
         for metric, each in harness.monitor._watches[harness.target.key].measurer._counters.items()
-        if metric.question.name.endswith("_bucket")
+        if metric.series.name.endswith("_bucket")
     )
     assert counters.windows.total.arm(canary=True) == Counts(8, 0)
     await harness.monitor.close()
@@ -170,13 +170,13 @@ def series(le: str, *times: float) -> Series:
 
 
 def test_one_that_is_written_so_then_otherwise_then_so_again_is_one() -> None:
-    joined, wrong = fit([series("1", 0, 15, 30, 75, 90), series("1.0", 45, 60)])
+    joined, wrong = countable_series([series("1", 0, 15, 30, 75, 90), series("1.0", 45, 60)])
     assert wrong == ""
     assert joined == [series("1.0", 0, 15, 30, 45, 60, 75, 90)]
 
 
 @pytest.mark.parametrize("times", [(0, 15, 30), (7, 22, 37), (30,), (22,)])
 def test_two_that_are_scraped_in_turn_are_not_one(times: tuple[float, ...]) -> None:
-    joined, wrong = fit([series("1", 0, 15, 30, 45), series("1e+00", *times)])
+    joined, wrong = countable_series([series("1", 0, 15, 30, 45), series("1e+00", *times)])
     assert "twice" in wrong
     assert len(joined) == 1

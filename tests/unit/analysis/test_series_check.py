@@ -45,7 +45,7 @@ async def test_series_that_exist_need_no_word(strategy: JSON) -> None:
     for index, found in enumerate(("wanted", "renamed")):
         metrics = FakeMetrics()
         metric = metric_of(made, criterion)
-        metrics.answers[f"count({metric.question.selectors[index]})"] = 4
+        metrics.answers[f"count({metric.series.selectors[index]})"] = 4
         (check,) = await check_series(metrics, KEY, made.spec, STABLE, AT)
         assert check.found == found
         assert bool(check.hint) == (found == "renamed")
@@ -68,7 +68,7 @@ async def test_native_histograms_are_what_latency_needs(strategy: JSON) -> None:
     p90 = {"name": "p90", "latency": {"quantile": 0.9, "max": "400ms"}}
     made = replace(target(strategy, (p90,)), canary=STABLE, stable=STABLE)
     (criterion,) = made.spec.success_criteria
-    for native in metric_of(made, criterion).question.natives:
+    for native in metric_of(made, criterion).series.natives:
         assert "_bucket" not in native
         assert await seen(strategy, p90, **{f"count({native})": 2}) == SeriesCheck("p90", "wanted")
 
@@ -107,7 +107,7 @@ async def test_what_is_refused_of_one_criterion_says_nothing_of_the_others() -> 
     metrics, spec = FakeMetrics(), target(BY_REPLICAS, (ERRORS, QUERY)).spec
     (stable, _) = metric_of(
         replace(target(BY_REPLICAS), canary=STABLE, stable=STABLE), spec.success_criteria[0]
-    ).question.selectors
+    ).series.selectors
     metrics.answers |= {f"count({stable})": Permanent("parse error"), FILLED: 1.0}
     errors, sales = await check_series(metrics, KEY, spec, STABLE, AT)
     assert (errors.found, errors.hint) == ("refused", "parse error")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.judge.counters import Counter, CounterStart, advance, boundary, falls, quantile
+from rollouts.judge.counters import Counter, CounterStart, advance, boundary, quantile, reset_times
 
 SINCE = 100.0
 BORN, MET = CounterStart(SINCE, from_zero=True), CounterStart(SINCE)
@@ -105,10 +105,10 @@ def test_only_the_last_sample_before_the_moment_is_the_beginning() -> None:
 def test_what_goes_with_a_series_that_fell_began_anew_with_it() -> None:
     """A histogram that began anew: its sum fell, and one bucket is above what it was."""
     everything, quick = [(99.0, 50.0), (105.0, 40.0)], [(99.0, 10.0), (105.0, 30.0)]
-    resets = falls(None, everything)
+    resets = reset_times(None, everything)
 
     assert resets == {105.0}
-    assert falls(Counter(99.0, 50.0), [(105.0, 40.0)]) == resets
+    assert reset_times(Counter(99.0, 50.0), [(105.0, 40.0)]) == resets
     assert advance(None, quick, CounterStart(SINCE, resets=resets)) == Counter(105.0, 30.0, 30.0)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollouts.judge import judge
-from rollouts.judge.sequential import fewest
+from rollouts.judge.sequential import fewest_needed
 from rollouts.model.evidence import Counts, Interval, Measurement
 from rollouts.model.status import CriterionStatus
 from tests.unit.judge.measurements import START, error_rate, latency, measured
@@ -129,8 +129,8 @@ def test_good_releases_lean_seldom_and_bad_ones_nearly_always() -> None:
 
 @given(st.integers(1, 10_000))
 def test_the_fewest_are_found(least: int) -> None:
-    assert fewest(lambda number: number >= least) == least
+    assert fewest_needed(lambda number: number >= least) == least
 
 
 def test_no_number_is_the_fewest_of_what_never_comes() -> None:
-    assert fewest(lambda _: False) is None
+    assert fewest_needed(lambda _: False) is None

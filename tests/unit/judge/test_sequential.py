@@ -121,7 +121,7 @@ def begun_anew(bad: Sequence[int], number: int, *, every: int = EVERY) -> Measur
 def test_beginning_anew_keeps_the_promise(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new beginning only lowers the evidence, so that looks at the failures are all looks."""
     # How many more requests it takes is no part of a verdict, and takes longer than one.
-    monkeypatch.setattr(sequential, "fewest", lambda _: None)
+    monkeypatch.setattr(sequential, "fewest_needed", lambda _: None)
     chance, criterion, stopped = random.Random(7), error_rate(), 0
     for _ in range(RESTARTED_RUNS):
         bad: list[int] = []

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rollouts.judge import judge
 from rollouts.model.criteria import Criterion
-from rollouts.model.evidence import Counts, Measurement, Recent
+from rollouts.model.evidence import Counts, Measurement, RecentCounts
 from tests.unit.judge.measurements import error_rate, judged, latency, measured, query, verdicts
 
 NAN, INF = float("nan"), float("inf")
@@ -77,7 +77,7 @@ def lately(
 ) -> Measurement:
     """Return a look at a canary that was good for a day, and then what is said."""
     present = Counts(*at_weight) if at_weight is not None else None
-    recent = Recent(300, Counts(requests, failures), present)
+    recent = RecentCounts(300, Counts(requests, failures), present)
     value = failures / requests if requests else None
     return measured(100_000, 50, **{"recent": recent, "value": value, **facts})
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from rollouts.errors import TooLarge, Unavailable
 from rollouts.metrics.exposition import LONGEST_LINE_BYTES, MOST_SERIES, Exposition
-from rollouts.ports import Wanted
+from rollouts.ports import WantedSeries
 
 NAME = "http_requests_total"
-WANTED = Wanted((NAME,))
-INGRESS = Wanted(
+WANTED = WantedSeries((NAME,))
+INGRESS = WantedSeries(
     (
         "nginx_ingress_controller_request_duration_seconds_count",
         "nginx_ingress_controller_request_duration_seconds_bucket",
@@ -23,7 +23,11 @@ MIB = 1024 * 1024
 
 
 def read(
-    page: str | bytes, wanted: Wanted = WANTED, *, size: int = 65536, open_metrics: bool = False
+    page: str | bytes,
+    wanted: WantedSeries = WANTED,
+    *,
+    size: int = 65536,
+    open_metrics: bool = False,
 ) -> dict[tuple[tuple[str, str], ...], float]:
     """Return what a page shows, by its labels without the name."""
     found = Exposition(wanted, open_metrics=open_metrics)
@@ -203,7 +207,7 @@ def test_too_many_series_are_an_error() -> None:
 
 def test_series_without_the_wanted_texts_are_not_counted_among_them() -> None:
     page = "".join(f'{NAME}{{user="{number}"}} 1\n' for number in range(MOST_SERIES + 1))
-    wanted = Wanted((NAME,), (b'user="7"',))
+    wanted = WantedSeries((NAME,), (b'user="7"',))
     assert read(page, wanted) == {(("user", "7"),): 1.0}
 
 

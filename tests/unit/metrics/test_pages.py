@@ -13,11 +13,11 @@ from aiohttp import web
 from rollouts.errors import TooLarge, Unavailable
 from rollouts.metrics import pages
 from rollouts.metrics.pages import HttpPages, PageAccess
-from rollouts.ports import MetricsPage, Series, Wanted
+from rollouts.ports import MetricsPage, Series, WantedSeries
 from tests.unit.metrics.conftest import serving
 
 NAME = "http_requests_total"
-WANTED = Wanted((NAME,))
+WANTED = WantedSeries((NAME,))
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
 PAGE = f'# TYPE {NAME} counter\n{NAME}{{code="200",pod="mine"}} 12\n{NAME}{{code="500"}} 3\n'
 
