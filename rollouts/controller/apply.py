@@ -11,7 +11,7 @@ from typing import Any
 
 from rollouts.controller import pod_writes, replica_set_bodies, service_writes, workload_writes
 from rollouts.controller.commands import annotation, named
-from rollouts.controller.objects import needed
+from rollouts.controller.objects import required_object
 from rollouts.controller.revisions import is_foreign
 from rollouts.controller.routing_objects import routing_context
 from rollouts.core.plan.actions import (
@@ -71,7 +71,7 @@ RunWrites = Callable[[Iterable[Coroutine[Any, Any, Failure]]], Awaitable[list[Fa
 """Carries out all of them, one after the other or at once, and returns what came of each."""
 
 
-async def in_turn(writes: Iterable[Coroutine[Any, Any, Failure]]) -> list[Failure]:
+async def sequentially(writes: Iterable[Coroutine[Any, Any, Failure]]) -> list[Failure]:
     """Carry out one after the other, which needs no event loop."""
     return [await each for each in writes]
 
@@ -200,7 +200,7 @@ class Applier:
 
     def _adopt(self, ref: Ref) -> list[Write]:
         """Take the place of the owner that is gone, unless somebody writes to it meanwhile."""
-        found = needed(self.cluster, ref)
+        found = required_object(self.cluster, ref)
         ours = controller_reference(self.rollout)
         others = (each for each in owners_of(found) if each.get("uid") != ours["uid"])
         metadata = {
@@ -215,7 +215,7 @@ class Applier:
     def _name_command(self, action: NameCommand) -> list[Write]:
         """Write the id into the annotation, if it still says what was read, and nobody writes now."""
         ref = self._ref(ROLLOUT, self.rollout["metadata"]["name"])
-        present = needed(self.cluster, ref)
+        present = required_object(self.cluster, ref)
         if annotation(present) != annotation(self.rollout):
             return []
         command = named(present, action, self.clock.now())

@@ -34,7 +34,7 @@ _ALWAYS_THERE = ("sessionAffinity", "ipFamilyPolicy")
 _MAY_GO = ("sessionAffinityConfig", "trafficDistribution")
 
 
-def made(
+def new_service(
     rollout: FrozenJSON, spec: RolloutSpec, stable: FrozenJSON, *, name: str, hash_: str
 ) -> JSON:
     """Return the Service to be made after the stable one, for one revision."""

@@ -38,7 +38,7 @@ A write may take longer, and whoever is killed meanwhile does not give back its 
 """
 
 
-async def at_once(writes: Iterable[Coroutine[Any, Any, Failure]]) -> list[Failure]:
+async def concurrently(writes: Iterable[Coroutine[Any, Any, Failure]]) -> list[Failure]:
     """Carry out all of them at the same time; return what came of each when all are over, whatever became of others."""
     outcomes = await asyncio.gather(*writes, return_exceptions=True)
     for each in outcomes:
@@ -81,7 +81,7 @@ class Controller:
             self._notifications,
             self.metrics,
             settings.quiet_seconds,
-            at_once,
+            concurrently,
             reads_pages=sources.pages is not None,
         )
         self.metrics.watch(lambda: len(self._queue), self._phases)

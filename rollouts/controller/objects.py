@@ -11,7 +11,7 @@ from rollouts.ports import Cluster
 _NEVER = datetime.fromtimestamp(0, UTC)
 
 
-def needed(cluster: Cluster, ref: Ref) -> JSON:
+def required_object(cluster: Cluster, ref: Ref) -> JSON:
     """
     Return an object without which an action can't be carried out.
 

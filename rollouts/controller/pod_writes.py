@@ -1,6 +1,6 @@
 """From an action about pods, and what they are created with, to writes. Decides nothing."""
 
-from rollouts.controller.objects import needed
+from rollouts.controller.objects import required_object
 from rollouts.core.plan.actions import EvictPod, SetMinReady, SetPodMetadata, SetTemplateMetadata
 from rollouts.core.template import metadata_patch
 from rollouts.model.kinds import POD, REPLICA_SET, FrozenJSON, Ref
@@ -23,7 +23,9 @@ def writes(cluster: Cluster, rollout: FrozenJSON, action: PodAction) -> list[Wri
             return [Patch(ref, {"spec": {"minReadySeconds": seconds}})]
         case SetTemplateMetadata(name, role):
             ref = Ref(REPLICA_SET, namespace, name)
-            role_patch = metadata_patch(needed(cluster, ref), role, rollout["metadata"]["name"])
+            role_patch = metadata_patch(
+                required_object(cluster, ref), role, rollout["metadata"]["name"]
+            )
             return [Patch(ref, role_patch)]
         case SetPodMetadata(name, labels, annotations):
             parts = {"labels": dict(labels), "annotations": dict(annotations)}

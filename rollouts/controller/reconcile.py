@@ -24,7 +24,7 @@ import structlog
 from rollouts.analysis.evidence import weigh
 from rollouts.analysis.exposed_canary import ExposedCanary, exposed_canary
 from rollouts.controller import queue_priority, workload, workload_writes
-from rollouts.controller.apply import ENDS_ALL, Applier, RunWrites, in_turn
+from rollouts.controller.apply import ENDS_ALL, Applier, RunWrites, sequentially
 from rollouts.controller.effective_spec import find_effective_spec, observe_effective
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.metrics_pages import with_pages
@@ -108,7 +108,7 @@ class Reconciler:
     notifications: Notifications
     metrics: ControllerMetrics
     quiet_seconds: float
-    run_writes: RunWrites = in_turn
+    run_writes: RunWrites = sequentially
     """How writes are made that don't wait for each other."""
     scrape_interval_seconds: dict[Key, float] = field(default_factory=dict)
     """How far apart the scrapes of each were measured to be, for as long as we run."""
@@ -144,7 +144,9 @@ class Reconciler:
             effective = find_effective_spec(self.cluster, rollout, written, status, now)
         except InvalidSpec as error:
             self.monitor.forget(key)
-            if is_terminating(rollout) and workload.never_began(self.cluster, rollout, status):
+            if is_terminating(rollout) and workload.never_had_revision(
+                self.cluster, rollout, status
+            ):
                 return await self._remove_finalizers(key)
             return await self._report_invalid_spec(rollout, status, str(error), now)
         decision = self._decide(rollout, status, effective, now)

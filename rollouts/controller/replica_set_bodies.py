@@ -1,7 +1,7 @@
 """The ReplicaSets that we make: pure functions from the Rollout to an object."""
 
 from rollouts.core.plan.actions import CreateReplicaSet
-from rollouts.core.template import meaning_hash, with_anti_affinity, with_metadata
+from rollouts.core.template import canonical_hash, with_anti_affinity, with_metadata
 from rollouts.model.kinds import (
     HASH_LABEL,
     JSON,
@@ -60,7 +60,7 @@ def _annotations(spec: RolloutSpec) -> JSON:
     """Return what tells the template from others by its meaning; a Deployment's is told by itself."""
     if spec.workload_ref is not None:
         return {}
-    return {"annotations": {MEANING_ANNOTATION: meaning_hash(spec.template or {})}}
+    return {"annotations": {MEANING_ANNOTATION: canonical_hash(spec.template or {})}}
 
 
 def _labels(spec: RolloutSpec, template: FrozenJSON) -> FrozenJSON:

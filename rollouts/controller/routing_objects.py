@@ -8,7 +8,7 @@ from rollouts.ports import Reads
 from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.router import RoutingKind
 from rollouts.traffic.routers import ROUTERS
-from rollouts.traffic.shapes import blank, shape_error
+from rollouts.traffic.shapes import metadata_only, shape_error
 
 
 def routing_context(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> RoutingContext:
@@ -24,7 +24,7 @@ def routing_context(cluster: Reads, rollout: FrozenJSON, spec: RolloutSpec) -> R
     }
     unreadable = dict(_unreadable(objects, read))
     for ref in unreadable:
-        objects[ref.kind][ref.name] = blank(objects[ref.kind][ref.name])
+        objects[ref.kind][ref.name] = metadata_only(objects[ref.kind][ref.name])
     refused = {each.kind: cluster.refusal(each.kind, namespace) for each in read}
     return RoutingContext(
         spec,

@@ -1,7 +1,7 @@
 """The writes about Services: one that is made, which revision one selects, and one that is given back."""
 
 from rollouts.controller import canary_service
-from rollouts.controller.objects import needed
+from rollouts.controller.objects import required_object
 from rollouts.controller.services import sync_patch
 from rollouts.core.plan.actions import CreateService, ReleaseService, SelectRevision, SyncService
 from rollouts.model.kinds import HASH_LABEL, SERVICE, FrozenJSON, Ref
@@ -24,8 +24,8 @@ def writes(
     match action:
         case CreateService(name, hash_):
             ref = Ref(SERVICE, namespace, spec.stable_service or "")
-            stable = needed(cluster, ref)
-            body = canary_service.made(rollout, spec, stable, name=name, hash_=hash_)
+            stable = required_object(cluster, ref)
+            body = canary_service.new_service(rollout, spec, stable, name=name, hash_=hash_)
             return [Create(SERVICE, body)]
         case SelectRevision(service, hash_):
             return [_select(Ref(SERVICE, namespace, service), hash_)]

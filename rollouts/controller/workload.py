@@ -47,7 +47,7 @@ def is_finalized(rollout: FrozenJSON) -> bool:
     return bool(metadata.get("deletionTimestamp")) and not stays
 
 
-def never_began(cluster: Reads, rollout: FrozenJSON, status: RolloutStatus) -> bool:
+def never_had_revision(cluster: Reads, rollout: FrozenJSON, status: RolloutStatus) -> bool:
     """Return whether a Rollout never had a revision: whatever its spec is, it has nothing to give back."""
     return status.current_revision is None and not made_revisions(cluster, rollout)
 

@@ -4,7 +4,7 @@ The writes about a Deployment whose place a Rollout takes, or gives back.
 Each is bound to what was read wherever somebody else's change could be lost.
 """
 
-from rollouts.controller.objects import labels_of, needed
+from rollouts.controller.objects import labels_of, required_object
 from rollouts.core.plan.actions import RestoreWorkload, ScaleWorkload, SetFinalizers
 from rollouts.core.template import user_template
 from rollouts.core.world import FINALIZERS
@@ -51,7 +51,7 @@ def writes(
 
 
 def _restore(cluster: Cluster, rollout: FrozenJSON, ref: Ref, replicas: int, hash_: str) -> Write:
-    deployment = needed(cluster, ref)
+    deployment = required_object(cluster, ref)
     body: JSON = {
         "metadata": {"resourceVersion": deployment["metadata"]["resourceVersion"]},
         "spec": {"replicas": replicas},

@@ -77,13 +77,15 @@ def effective_spec(edit: Edit, is_over: Callable[[RolloutSpec], bool]) -> Effect
         if not is_over(known):
             return _held_by_old_strategy(known, edit.written, status)
         status = _from_the_start(edit.written, status)
-    found = found_again(edit.written, status, edit.now)
+    found = with_step_found(edit.written, status, edit.now)
     if found is not None:
         return EffectiveSpec(edit.written, found.evolve(effective_spec=spec_json))
     return _held_by_old_steps(known or edit.written, edit.written, edit.status, spec_json)
 
 
-def found_again(spec: RolloutSpec, status: RolloutStatus, now: datetime) -> RolloutStatus | None:
+def with_step_found(
+    spec: RolloutSpec, status: RolloutStatus, now: datetime
+) -> RolloutStatus | None:
     """
     Return the status with its current step where it is in `spec`; None when that can't be known.
 

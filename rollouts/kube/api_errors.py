@@ -64,7 +64,7 @@ def api_error(
     return Permanent(message)
 
 
-def is_away(error: Exception) -> bool:
+def is_unreachable(error: Exception) -> bool:
     """Return whether an error says that nobody is there; who asks to wait is."""
     return isinstance(error, Unavailable) and error.after_seconds is None
 

@@ -10,7 +10,7 @@ body does, such as the quantity 1000m as 1.
 
 from collections import OrderedDict
 
-from rollouts.kube.write_diff import covers, disowns
+from rollouts.kube.write_diff import gives_up_fields, has_all_fields
 from rollouts.model.kinds import JSON, FrozenJSON, Ref
 
 _REMEMBERED = 65_536
@@ -24,14 +24,14 @@ class ApplyCache:
 
     def is_noop(self, ref: Ref, body: FrozenJSON, cached: FrozenJSON, owned: FrozenJSON) -> bool:
         """Return whether applying `body` would leave `cached` as it is; `owned` are our `fieldsV1`."""
-        if covers(cached, body) and not disowns(body, owned):
+        if has_all_fields(cached, body) and not gives_up_fields(body, owned):
             return True
         before = self._results.get(ref)
         return before is not None and before == (body, _without_status(cached))
 
     def remember(self, ref: Ref, body: FrozenJSON, result: FrozenJSON) -> None:
         """Remember that applying `body` gave `result`."""
-        if covers(result, body):
+        if has_all_fields(result, body):
             self._results.pop(ref, None)
             return
         self._results[ref] = (body, _without_status(result))

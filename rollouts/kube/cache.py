@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rollouts.kube.label_index import LabelIndex
-from rollouts.kube.paths import Part, ref_of
+from rollouts.kube.paths import WatchScope, ref_of
 from rollouts.kube.write_diff import other_owners, owned_fields
 from rollouts.model.kinds import FIELD_MANAGER, JSON, ROLLOUT, FrozenJSON, Kind, Ref
 from rollouts.model.merge_patch import merged
@@ -37,9 +37,9 @@ LEAP = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StateBeforeList:
     """
-    What was known of a part when a list of it was asked for.
+    What was known of a scope when a list of it was asked for.
 
     Lists are asked for as of now, so what one says is no older; unless the API server has come back
     from an older backup, and all that was known after that never happened.
@@ -66,7 +66,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListDifference:
     """What a list has changed: what differs now, and whether what was known before is of a lost future."""
 
     differing: list[Ref]
@@ -83,8 +83,8 @@ class KindCache:
         self._index = LabelIndex()
         self._owned: dict[tuple[str, str], JSON] = {}
         self._deleted_uids: dict[str, Ref] = {}
-        self._seen: dict[Part, int] = {}
-        self._wrote: dict[Part, int] = {}
+        self._seen: dict[WatchScope, int] = {}
+        self._wrote: dict[WatchScope, int] = {}
         self._fields = _tree(self.kept.fields)
 
     def get(self, namespace: str, name: str) -> JSON | None:
@@ -93,33 +93,37 @@ class KindCache:
     def select(self, namespace: str, labels: Mapping[str, str] | None) -> list[JSON]:
         """Return a namespace's objects (all for "") whose labels include `labels`."""
         if not labels:
-            return list(self._within(Part(namespace)))
+            return list(self._within(WatchScope(namespace)))
         found: Iterable[JSON]
         if namespace:
             keys = self._index.candidates(namespace, labels)
             found = (self._objects[key[0]][key[1]] for key in keys)
         else:
-            found = self._within(Part())
+            found = self._within(WatchScope())
         return [obj for obj in found if labels.items() <= _labels(obj).items()]
 
     def refs(self) -> list[Ref]:
-        return [ref_of(self.kind, obj) for obj in self._within(Part())]
+        return [ref_of(self.kind, obj) for obj in self._within(WatchScope())]
 
     def owned(self, ref: Ref) -> JSON:
         """Return the fields that we have applied to the object, as `fieldsV1`."""
         return self._owned.get((ref.namespace, ref.name), {})
 
-    def known(self, part: Part) -> Known:
-        """Return what a list of `part` that is asked for now can't be older than."""
-        version = max(self._seen.get(part, 0), self._wrote.get(part, 0))
-        deleted = (uid for uid, ref in self._deleted_uids.items() if part.holds(ref))
-        return Known(version, frozenset(deleted))
+    def known(self, scope: WatchScope) -> StateBeforeList:
+        """Return what a list of `scope` that is asked for now can't be older than."""
+        version = max(self._seen.get(scope, 0), self._wrote.get(scope, 0))
+        deleted = (uid for uid, ref in self._deleted_uids.items() if scope.contains(ref))
+        return StateBeforeList(version, frozenset(deleted))
 
     def replace(
-        self, part: Part, objects: Iterable[JSON], version: str, known: Known | None = None
-    ) -> Listed:
+        self,
+        scope: WatchScope,
+        objects: Iterable[JSON],
+        version: str,
+        known: StateBeforeList | None = None,
+    ) -> ListDifference:
         """
-        Make the cache what a list of `part` at `version` said; `known` is from when it was asked for.
+        Make the cache what a list of `scope` at `version` said; `known` is from when it was asked for.
 
         Returns what differs, deletions included. An object that a write's response has
         brought after the list was made stays. A list older than what was known before (the
@@ -127,11 +131,11 @@ class KindCache:
         """
         listed_at, listed = number_of(version), list(objects)
         uids = {str(obj["metadata"].get("uid", "")) for obj in listed}
-        rewound = (known or self.known(part)).is_lost(listed_at, uids)
+        rewound = (known or self.known(scope)).is_lost(listed_at, uids)
         self._deleted_uids = {
             uid: ref
             for uid, ref in self._deleted_uids.items()
-            if not part.holds(ref) or (uid in uids and not rewound)
+            if not scope.contains(ref) or (uid in uids and not rewound)
         }
         differing: list[Ref] = []
         present: set[tuple[str, str]] = set()
@@ -141,16 +145,16 @@ class KindCache:
             present.add(key)
             if rewound or not self._newer_than(key, listed_at):
                 differing += self._store(obj)
-        for obj in list(self._within(part)):
+        for obj in list(self._within(scope)):
             ref = ref_of(self.kind, obj)
             key = (ref.namespace, ref.name)
             if key not in present and (rewound or not self._newer_than(key, listed_at)):
                 differing += self._drop(ref)
         if listed_at is not None:
-            self._seen[part] = listed_at
+            self._seen[scope] = listed_at
         if rewound:
-            self._wrote.pop(part, None)
-        return Listed(differing, rewound)
+            self._wrote.pop(scope, None)
+        return ListDifference(differing, rewound)
 
     def clear(self) -> list[Ref]:
         """Forget all, since the kind is not served any more. Returns what is gone."""
@@ -162,35 +166,37 @@ class KindCache:
         self._wrote.clear()
         return gone
 
-    def watched(self, part: Part, event: str, obj: JSON) -> list[Ref]:
-        """Take over an event (ADDED, MODIFIED or DELETED) of the watch of `part`."""
+    def watched(self, scope: WatchScope, event: str, obj: JSON) -> list[Ref]:
+        """Take over an event (ADDED, MODIFIED or DELETED) of the watch of `scope`."""
         ref = ref_of(self.kind, obj)
         version = _version(obj)
-        self.advance(part, str(obj["metadata"].get("resourceVersion", "")))
+        self.advance(scope, str(obj["metadata"].get("resourceVersion", "")))
         key = (ref.namespace, ref.name)
         if event == "DELETED":
             self._deleted_uids.pop(obj["metadata"].get("uid", ""), None)
             return [] if self._newer_than(key, version) else self._drop(ref)
         return [] if self._newer_than(key, version) else self._store(obj)
 
-    def advance(self, part: Part, version: str) -> None:
-        """Note that the watch of `part` has shown everything up to `version`."""
+    def advance(self, scope: WatchScope, version: str) -> None:
+        """Note that the watch of `scope` has shown everything up to `version`."""
         number = number_of(version)
         if number is not None:
-            self._seen[part] = max(number, self._seen.get(part, 0))
+            self._seen[scope] = max(number, self._seen.get(scope, 0))
 
     def wrote(self, obj: JSON) -> list[Ref]:
         """Take over the object that a write of ours returned, unless the watch is ahead of it."""
         ref = ref_of(self.kind, obj)
         version = _version(obj)
-        seen = max((number for part, number in self._seen.items() if part.holds(ref)), default=0)
+        seen = max(
+            (number for scope, number in self._seen.items() if scope.contains(ref)), default=0
+        )
         if version is not None and version <= seen:
             return []  # the watch has shown this and perhaps more, such as its deletion
         if self._newer_than((ref.namespace, ref.name), version):
             return []
-        for part in self._seen:
-            if part.holds(ref):
-                self._wrote[part] = max(version or 0, self._wrote.get(part, 0))
+        for scope in self._seen:
+            if scope.contains(ref):
+                self._wrote[scope] = max(version or 0, self._wrote.get(scope, 0))
         return self._store(obj)
 
     def deleted(self, ref: Ref, uid: str) -> list[Ref]:
@@ -224,14 +230,14 @@ class KindCache:
         narrowed: JSON = _narrowed({**head, **obj, "metadata": metadata}, self._fields)
         return narrowed
 
-    def _within(self, part: Part) -> Iterator[JSON]:
-        namespaces = [part.namespace] if part.namespace else list(self._objects)
+    def _within(self, scope: WatchScope) -> Iterator[JSON]:
+        namespaces = [scope.namespace] if scope.namespace else list(self._objects)
         for namespace in namespaces:
             objects = self._objects.get(namespace, {})
-            if not part.name:
+            if not scope.name:
                 yield from list(objects.values())
-            elif part.name in objects:
-                yield objects[part.name]
+            elif scope.name in objects:
+                yield objects[scope.name]
 
     def _newer_than(self, key: tuple[str, str], version: int | None) -> bool:
         """Return whether the cached object is newer than `version`."""

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from rollouts.errors import Conflict, NotFound, Outdated, Permanent, Unavailable
-from rollouts.kube.api_errors import is_away
+from rollouts.kube.api_errors import is_unreachable
 from rollouts.kube.apply_cache import ApplyCache
 from rollouts.kube.cache import ChangeFeed, KindCache
 from rollouts.kube.connection import (
@@ -276,7 +276,7 @@ class KubeCluster:
         try:
             return await self.connection.request(method, path, **given)
         except Unavailable as error:
-            if is_away(error):
+            if is_unreachable(error):
                 self._watches.unreachable()
             raise
 

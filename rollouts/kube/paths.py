@@ -22,20 +22,20 @@ EARLIER_VERSIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """The part of a kind that one watch shows: a namespace and a name, of which "" means all."""
+class WatchScope:
+    """What one watch shows of a kind: a namespace and a name, of which "" means all."""
 
     namespace: str = ""
     name: str = ""
 
-    def holds(self, ref: Ref) -> bool:
+    def contains(self, ref: Ref) -> bool:
         return self.namespace in {"", ref.namespace} and self.name in {"", ref.name}
 
 
-def parts(kind: Kind, namespaces: Sequence[str], names: Sequence[str]) -> list[Part]:
-    """Return the parts that make up these names of a kind in these namespaces, () for all."""
+def watch_scopes(kind: Kind, namespaces: Sequence[str], names: Sequence[str]) -> list[WatchScope]:
+    """Return the scopes that make up these names of a kind in these namespaces, () for all."""
     within = namespaces if kind.is_namespaced else ()
-    return [Part(namespace, name) for namespace in within or ("",) for name in names or ("",)]
+    return [WatchScope(namespace, name) for namespace in within or ("",) for name in names or ("",)]
 
 
 def collection_paths(kind: Kind, namespace: str = "") -> list[str]:

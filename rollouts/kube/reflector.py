@@ -22,10 +22,10 @@ import structlog
 from rollouts.backoff import Backoff
 from rollouts.errors import Forbidden, NotFound, RetryLater, RolloutsError
 from rollouts.kube import deep_json
-from rollouts.kube.api_errors import Expired, api_error, is_away
-from rollouts.kube.cache import KindCache, Known, number_of
+from rollouts.kube.api_errors import Expired, api_error, is_unreachable
+from rollouts.kube.cache import KindCache, StateBeforeList, number_of
 from rollouts.kube.connection import SILENT_SECONDS, Connection
-from rollouts.kube.paths import Part, collection_paths
+from rollouts.kube.paths import WatchScope, collection_paths
 from rollouts.model.kinds import CRD, JSON, Kind, Ref
 
 log = structlog.get_logger(__name__)
@@ -80,13 +80,13 @@ class WatchTiming:
         return Backoff(self.first_delay_seconds, self.refused_delay_seconds)
 
 
-class Malformed(RetryLater):
+class MalformedEvent(RetryLater):
     """An event of the watch is none; what came before it is not to be trusted either."""
 
 
 class Reflector:
     """
-    One part of a kind, read as `read` says: the kind at the version that is served.
+    One scope of a kind, read as `read` says: the kind at the version that is served.
 
     `problem` says why it is not up to date. What it may not read it goes on asking for.
     """
@@ -96,7 +96,7 @@ class Reflector:
         connection: Connection,
         cache: KindCache,
         read: Kind,
-        part: Part,
+        scope: WatchScope,
         handler: ReflectorHandler,
         *,
         timing: WatchTiming,
@@ -115,16 +115,16 @@ class Reflector:
         self._connection = connection
         self._cache = cache
         self._read = read
-        self.part = part
+        self.scope = scope
         self._handler = handler
         self._timing = timing
         self._random = random.Random()
-        self._paths = collection_paths(read, part.namespace)
+        self._paths = collection_paths(read, scope.namespace)
         self._about: dict[str, str | int] = {}
         if cache.kept.label:
             self._about["labelSelector"] = cache.kept.label
-        if part.name:
-            self._about["fieldSelector"] = f"metadata.name={part.name}"
+        if scope.name:
+            self._about["fieldSelector"] = f"metadata.name={scope.name}"
         self._untried = len(self._paths) - 1
         self._version = ""
         self._watching = False
@@ -137,9 +137,9 @@ class Reflector:
         return bool(self._version) and not self.problem
 
     @property
-    def known(self) -> Known:
+    def known(self) -> StateBeforeList:
         """What is known by now."""
-        return self._cache.known(self.part)
+        return self._cache.known(self.scope)
 
     async def version_now(self) -> int | None:
         """
@@ -149,7 +149,7 @@ class Reflector:
             RolloutsError: it does not say.
         """
         # Without the selectors: it would go through all that there is for one that they select.
-        named = {"fieldSelector": self._about["fieldSelector"]} if self.part.name else {}
+        named = {"fieldSelector": self._about["fieldSelector"]} if self.scope.name else {}
         page = await self._connection.request(
             "GET", self._paths[0], query={**named, "limit": 1}, timeout_seconds=5.0
         )
@@ -187,7 +187,7 @@ class Reflector:
         if str(error) != self.problem:
             log.warning("watch interrupted", kind=str(self.kind), problem=str(error))
         self.problem = str(error)
-        if is_away(error):
+        if is_unreachable(error):
             self._handler.unreachable()
         if isinstance(error, NotFound):
             self._paths = [*self._paths[1:], self._paths[0]]
@@ -200,7 +200,7 @@ class Reflector:
         if self._refusals >= REFUSALS and not self._cache.kept.needed:
             self._settle(str(error))
             self.synced.set()
-        goes_on = self._watching and not isinstance(error, Malformed) and self._failures < 5
+        goes_on = self._watching and not isinstance(error, MalformedEvent) and self._failures < 5
         if not goes_on:
             self._version = ""
 
@@ -209,7 +209,7 @@ class Reflector:
         is_news = bool(refusal) != bool(self.refusal)
         self.refusal = refusal
         if is_news:
-            name = self.part.name if self.kind == CRD else self.kind.crd_name
+            name = self.scope.name if self.kind == CRD else self.kind.crd_name
             self._handler.changed([Ref(CRD, "", name)])
 
     async def _rest(self, after_seconds: float = 0.0) -> None:
@@ -222,7 +222,7 @@ class Reflector:
     async def _list(self) -> None:
         items: list[JSON] = []
         query: dict[str, str | int] = {**self._about, "limit": PAGE_SIZE}
-        known = self._cache.known(self.part)
+        known = self._cache.known(self.scope)
         while True:
             page = await self._connection.request("GET", self._paths[0], query=query)
             metadata = page.get("metadata") or {}
@@ -232,10 +232,10 @@ class Reflector:
             query = {**self._about, "limit": PAGE_SIZE, "continue": metadata["continue"]}
         version = str(metadata.get("resourceVersion") or "")
         if not version:
-            raise Malformed(f"the list of {self.kind.plural} has no resourceVersion")
+            raise MalformedEvent(f"the list of {self.kind.plural} has no resourceVersion")
         for item in items:
             item.setdefault("apiVersion", self._read.api_version)
-        listed = self._cache.replace(self.part, items, version, known)
+        listed = self._cache.replace(self.scope, items, version, known)
         self._handler.changed(listed.differing)
         self._version = version
         self._restored()
@@ -274,9 +274,9 @@ class Reflector:
         event, obj = parse_event(line)
         version = str(obj["metadata"]["resourceVersion"])
         if event == "BOOKMARK":
-            self._cache.advance(self.part, version)
+            self._cache.advance(self.scope, version)
         else:
-            self._handler.changed(self._cache.watched(self.part, event, obj))
+            self._handler.changed(self._cache.watched(self.scope, event, obj))
         self._version = version
         self._succeeded()
 
@@ -317,5 +317,5 @@ def parse_event(line: bytes) -> tuple[str, JSON]:
     return kind_of_event, obj
 
 
-def _malformed(line: bytes) -> Malformed:
-    return Malformed(f"the API server sent no event of a watch: {line[:200]!r}")
+def _malformed(line: bytes) -> MalformedEvent:
+    return MalformedEvent(f"the API server sent no event of a watch: {line[:200]!r}")

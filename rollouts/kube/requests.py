@@ -14,7 +14,7 @@ from typing import Self
 from rollouts.kube.api_errors import Expired
 from rollouts.kube.connection import SILENT_SECONDS, Connection
 from rollouts.kube.paths import collection_path, label_selector, object_path, ref_of, with_kind
-from rollouts.kube.reflector import PAGE_SIZE, Malformed, parse_event
+from rollouts.kube.reflector import PAGE_SIZE, MalformedEvent, parse_event
 from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 
 WATCH_SECONDS = 300
@@ -116,7 +116,7 @@ class KubeRequests:
                         if obj is not _BOOKMARK:
                             yield obj
                 await asyncio.sleep(_PAUSE_SECONDS)
-            except (Expired, Malformed):
+            except (Expired, MalformedEvent):
                 version = ""
 
     async def _follow(

@@ -1,5 +1,5 @@
 """
-Which reflectors run: one for each part of each kind, at the version that the cluster serves.
+Which reflectors run: one for each scope of each kind, at the version that the cluster serves.
 
 A kind that comes with a CRD is read as its CRD says, which is watched as any other object: from
 the moment at which one of the versions that we know is served, at another when that changes, and
@@ -20,7 +20,7 @@ import structlog
 from rollouts.errors import Outdated
 from rollouts.kube.cache import KindCache
 from rollouts.kube.connection import Connection
-from rollouts.kube.paths import parts
+from rollouts.kube.paths import watch_scopes
 from rollouts.kube.reflector import Reflector, ReflectorHandler, WatchTiming
 from rollouts.kube.restore_check import RestoreCheck
 from rollouts.model.kinds import CRD, Kind, Ref, served_version
@@ -45,7 +45,7 @@ class Watch:
         self.read: Kind | None = None
         self.reflectors: list[Reflector] = []
         self._connection = connection
-        self._parts = parts(cache.kind, namespaces, cache.kept.names)
+        self._scopes = watch_scopes(cache.kind, namespaces, cache.kept.names)
         self._handler = handler
         self._timing = timing
         self._tasks: set[asyncio.Task[None]] = set()
@@ -68,9 +68,9 @@ class Watch:
         self.reflectors = []
         if self.read is None:
             return
-        for part in self._parts:
+        for scope in self._scopes:
             reflector = Reflector(
-                self._connection, self.cache, self.read, part, self._handler, timing=self._timing
+                self._connection, self.cache, self.read, scope, self._handler, timing=self._timing
             )
             task = asyncio.create_task(reflector.run(), name=f"watch {reflector.kind}")
             self.reflectors.append(reflector)
@@ -141,7 +141,7 @@ class Watches:
             for ref in asked
             if ref.kind in self._watches
             for each in self._watches[ref.kind].reflectors
-            if each.part.holds(ref)
+            if each.scope.contains(ref)
         )
         return next(filter(None, found), "")
 

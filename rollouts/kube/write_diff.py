@@ -15,7 +15,7 @@ def patch_changes(current: FrozenJSON, patch: FrozenJSON) -> bool:
     return bool(merged(current, patch) != current)
 
 
-def covers(current: Any, wanted: Any, *, key: str = "") -> bool:
+def has_all_fields(current: Any, wanted: Any, *, key: str = "") -> bool:
     """
     Return whether every field of `wanted` is in `current` with that value.
 
@@ -24,15 +24,15 @@ def covers(current: Any, wanted: Any, *, key: str = "") -> bool:
     """
     if isinstance(wanted, Mapping):
         return isinstance(current, Mapping) and all(
-            name in current and covers(current[name], value, key=name)
+            name in current and has_all_fields(current[name], value, key=name)
             for name, value in wanted.items()
         )
     if isinstance(wanted, list | tuple):
         if not isinstance(current, list | tuple):
             return False
         if key in _SHARED_LISTS:
-            return all(any(covers(have, item) for have in current) for item in wanted)
-        return len(current) == len(wanted) and all(map(covers, current, wanted))
+            return all(any(has_all_fields(have, item) for have in current) for item in wanted)
+        return len(current) == len(wanted) and all(map(has_all_fields, current, wanted))
     return bool(current == wanted)
 
 
@@ -73,13 +73,13 @@ def _owned_of(paths: Iterable[str], owned: FrozenJSON) -> JSON:
     return kept
 
 
-def disowns(wanted: Any, owned: FrozenJSON) -> bool:
+def gives_up_fields(wanted: Any, owned: FrozenJSON) -> bool:
     """
     Return whether applying `wanted` would give up a field in `owned` (a `fieldsV1` set).
 
     Server-side apply removes a field that its manager no longer names, so such an apply
     changes something although the object has all that is wanted. Items of lists are not
-    looked into: `covers` compares the lists as wholes.
+    looked into: `has_all_fields` compares the lists as wholes.
     """
     for name, inner in owned.items():
         if not name.startswith("f:"):
@@ -87,6 +87,6 @@ def disowns(wanted: Any, owned: FrozenJSON) -> bool:
         field = name[2:]
         if not isinstance(wanted, Mapping) or field not in wanted:
             return True
-        if disowns(wanted[field], inner) and isinstance(wanted[field], Mapping):
+        if gives_up_fields(wanted[field], inner) and isinstance(wanted[field], Mapping):
             return True
     return False

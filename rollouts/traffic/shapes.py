@@ -38,6 +38,6 @@ def shape_error(value: object, shape: Shape, path: str = "") -> str:
     return next(filter(None, (shape_error(*part) for part in parts)), "")
 
 
-def blank(found: FrozenJSON) -> JSON:
+def metadata_only(found: FrozenJSON) -> JSON:
     """Return the object without what it says: who it is, and whose, is known of any."""
     return {key: found[key] for key in ("apiVersion", "kind", "metadata") if key in found}

@@ -20,7 +20,7 @@ from rollouts.errors import Conflict, FieldError, InvalidSpec, NotFound, RetryLa
 from rollouts.kube.cache import ChangeFeed
 from rollouts.kube.events import event_for
 from rollouts.kube.paths import ref_of
-from rollouts.kube.write_diff import covers
+from rollouts.kube.write_diff import has_all_fields
 from rollouts.model.kinds import CRD, DISRUPTION_BUDGET, EVENT, JSON, FrozenJSON, Kind, Ref
 from rollouts.model.merge_patch import merged
 from rollouts.ports import Apply, Create, Delete, Evict, Patch, Record, Write
@@ -149,7 +149,7 @@ class FakeCluster:
         self._check(ref)
         current, said = self._objects.get(ref), _copied(body)
         kept = _without(current or {}, _dropped(self._applied.get(ref, {}), said))
-        if current is None or kept != current or not covers(current, said):
+        if current is None or kept != current or not has_all_fields(current, said):
             self.writes.append(write)
             self._store(ref, merged(kept, said))
         self._applied[ref] = said

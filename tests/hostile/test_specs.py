@@ -10,7 +10,7 @@ from rollouts.errors import InvalidSpec
 from rollouts.kube import deep_json
 from rollouts.kube.cache import KindCache
 from rollouts.kube.connection import _object_in
-from rollouts.kube.paths import Part
+from rollouts.kube.paths import WatchScope
 from rollouts.kube.reflector import parse_event
 from rollouts.model.kinds import JSON, ROLLOUT
 from rollouts.model.rollout_key import Key
@@ -90,7 +90,7 @@ def test_what_is_too_deep_to_be_compared_has_changed() -> None:
     cache = KindCache(ROLLOUT, Scope())
     deep = of_name("b", spec=nested(5000))
     for version in ("7", "8"):
-        listed = cache.replace(Part(), [deep | {"metadata": dict(deep["metadata"])}], version)
+        listed = cache.replace(WatchScope(), [deep | {"metadata": dict(deep["metadata"])}], version)
         assert [ref.name for ref in listed.differing] == ["b"]
         deep = of_name("b", spec=nested(5000))
 

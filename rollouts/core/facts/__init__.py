@@ -19,7 +19,7 @@ from rollouts.core.facts.evidence import (
     leaning_since,
     may_have_retreated,
     rise_waits_for,
-    too_early,
+    sample_too_small,
 )
 from rollouts.core.facts.holds import hold_of, is_held, workload_missing
 from rollouts.core.facts.progress import (
@@ -143,7 +143,7 @@ from rollouts.core.facts.traffic import (
     without_evidence_of_another,
 )
 from rollouts.core.facts.workload import (
-    way_back_waits_for,
+    finalizer_waits_for,
     with_workload_findings,
     workload_blocker,
     workload_due_at,
@@ -190,6 +190,7 @@ __all__ = [
     "drift_correction_waits",
     "evidence_turned",
     "failed_criteria",
+    "finalizer_waits_for",
     "found_step",
     "good_revisions",
     "has_role_metadata",
@@ -232,6 +233,7 @@ __all__ = [
     "route_removal_is_delayed",
     "route_removal_waits",
     "route_removal_waits_for",
+    "sample_too_small",
     "scale_selector",
     "served_by_others",
     "service_is_outdated",
@@ -258,11 +260,9 @@ __all__ = [
     "strategy_words",
     "switch_back_waits",
     "switch_back_waits_until",
-    "too_early",
     "unnamed_services",
     "waits_for_pods",
     "waits_to_take_over",
-    "way_back_waits_for",
     "who_answers",
     "with_roles",
     "with_service_findings",

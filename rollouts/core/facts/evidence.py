@@ -68,7 +68,9 @@ def rise_waits_for(world: World, status: RolloutStatus) -> StepWaits | None:
     if evidence_is_waived(status):
         return None
     return (
-        not_measured(world, status) or too_early(world, status) or leaning_evidence(world, status)
+        not_measured(world, status)
+        or sample_too_small(world, status)
+        or leaning_evidence(world, status)
     )
 
 
@@ -135,7 +137,7 @@ def not_measured(world: World, status: RolloutStatus) -> StepWaits | None:
     return None
 
 
-def too_early(world: World, status: RolloutStatus) -> StepWaits | None:
+def sample_too_small(world: World, status: RolloutStatus) -> StepWaits | None:
     """
     Return what was seen too little of, or None: never is next to nothing taken for evidence.
 

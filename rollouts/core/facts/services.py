@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rollouts.core.facts.traffic import routes_are_missing
-from rollouts.core.facts.workload import way_back_waits_for
+from rollouts.core.facts.workload import finalizer_waits_for
 from rollouts.core.world import Service, World, describe, mechanism_of, under_way
 from rollouts.model.finding import Finding, Severity
 from rollouts.model.kinds import DEPLOYMENT, POD
@@ -51,7 +51,7 @@ def binding_to_stable_waits_for(world: World, status: RolloutStatus, service: Se
     there = service.ready_endpoints.get(stable.hash, 0)
     if there < wanted:
         return f"{there} of {wanted} pods are endpoints of Service {service.name}, which selects all revisions"
-    return served_by_others(world, status, service) or way_back_waits_for(world)
+    return served_by_others(world, status, service) or finalizer_waits_for(world)
 
 
 def served_by_others(world: World, status: RolloutStatus, service: Service) -> str:

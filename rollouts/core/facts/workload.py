@@ -76,7 +76,7 @@ def workload_size(world: World, status: RolloutStatus, workload: Workload) -> in
     return max(workload.replicas, adoption.replicas)
 
 
-def way_back_waits_for(world: World) -> str:
+def finalizer_waits_for(world: World) -> str:
     """
     Return what there has to be before anything is taken from the Deployment; or nothing.
 

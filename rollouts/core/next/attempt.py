@@ -9,7 +9,7 @@ from rollouts.core.facts import (
 )
 from rollouts.core.next.revision_history import (
     after_promotion,
-    as_gone_back_from,
+    as_rolled_back_from,
     past_revisions,
     stable_revision_replaced,
 )
@@ -27,7 +27,7 @@ from rollouts.core.world import (
 from rollouts.model.status import Abort, Exposure, Retiring, Revision, RolloutStatus, Weights
 
 
-def go_back(
+def switch_back(
     world: World,
     update: StatusUpdate,
     warm: KeptWarm,
@@ -38,7 +38,7 @@ def go_back(
 ) -> StatusUpdate:
     """Switch back to the revision before, which is still warm."""
     status, previous = update.status, warm.previous
-    past = past_revisions(status, as_gone_back_from(warm.stable), previous)
+    past = past_revisions(status, as_rolled_back_from(warm.stable), previous)
     return roll_back(
         world,
         update.evolve(
@@ -147,7 +147,7 @@ def retarget(world: World, update: StatusUpdate) -> StatusUpdate:
     update = begin(world, update, numbered(world, status, wanted), skipping=known)
     if superseded is None or status.stable_revision is None:
         return update
-    return let_go(world, update, superseded.hash)
+    return retire_revision(world, update, superseded.hash)
 
 
 def begin(
@@ -276,7 +276,9 @@ def _first_sight(world: World, update: StatusUpdate) -> StatusUpdate:
     update = update.evolve(stable_revision=stable, weights=Weights(desired=100, applied=100))
     for other in world.observed.replica_sets.values():
         if other.existing > 0 and other.hash != stable.hash:
-            update = let_go(world, update, other.hash)  # it may have served until a moment ago
+            update = retire_revision(
+                world, update, other.hash
+            )  # it may have served until a moment ago
     if serving.hash == world.observed.template_hash:
         update = update.evolve(current_revision=stable)
         return update.event(
@@ -306,10 +308,10 @@ def back_to_stable(
         "BackToStable",
         why or f"the template is that of {describe(stable)} again, so no steps are needed",
     )
-    return let_go(world, update, left.hash).as_retreat() if left is not None else update
+    return retire_revision(world, update, left.hash).as_retreat() if left is not None else update
 
 
-def let_go(world: World, update: StatusUpdate, hash_: str) -> StatusUpdate:
+def retire_revision(world: World, update: StatusUpdate, hash_: str) -> StatusUpdate:
     """Let a revision that was on its way go, some time after nothing reaches it any more."""
     delay = world.spec.active_strategy.abort_scale_down_delay_seconds
     return update.evolve(retiring=retire(update.status, hash_, delay))

@@ -4,10 +4,10 @@ from rollouts.core.facts import abort_cost, good_revisions, who_answers, without
 from rollouts.core.next.attempt import (
     back_to_stable,
     begin,
-    go_back,
-    let_go,
     numbered,
+    retire_revision,
     roll_back,
+    switch_back,
 )
 from rollouts.core.world import (
     NO_ROLLOUT,
@@ -33,7 +33,7 @@ def abort(world: World, update: StatusUpdate, command: Command) -> tuple[StatusU
         return moved, True, f"traffic goes back to stable{abort_cost(world, moved.status)}"
     warm = kept_warm(world, update.status)
     if warm is not None:
-        moved = go_back(world, update, warm, by=by, reason=reason, forced=True)
+        moved = switch_back(world, update, warm, by=by, reason=reason, forced=True)
         answer = "traffic goes back to the revision before, which is still warm"
         return moved, True, f"{answer}{abort_cost(world, moved.status)}"
     if update.status.restart is not None:
@@ -69,7 +69,9 @@ def rollback(
     warm = kept_warm(world, status)
     if warm is not None and warm.previous.hash == found.hash:
         why = f": {command.reason}" if command.reason else ""
-        moved = go_back(world, update, warm, by=by, reason=f"rolled back{by_whom(command)}{why}")
+        moved = switch_back(
+            world, update, warm, by=by, reason=f"rolled back{by_whom(command)}{why}"
+        )
         return moved, True, f"traffic goes back to {describe(found)}, which is still warm"
     template = world.observed.template_hash
     pinned = Pinned(hash=found.hash, instead_of=template, at=world.now, by=command.by)
@@ -87,7 +89,7 @@ def _instead(
     moved = begin(world, update, target, skipping=skipping)
     if left is None or left.current.hash == target.hash:
         return moved
-    return let_go(world, moved, left.current.hash)
+    return retire_revision(world, moved, left.current.hash)
 
 
 def _is(known: Revision | None, name: str) -> bool:

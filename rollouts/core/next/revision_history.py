@@ -19,7 +19,7 @@ def after_promotion(status: RolloutStatus, release: UnderWay) -> tuple[Revision,
     old, new = release.stable, release.current
     pinned = status.pinned is not None and status.pinned.hash == new.hash
     unproven = evidence_is_waived(status) and _is_marked(status, new)
-    left = as_gone_back_from(old) if pinned or _is_good(status, new) else old
+    left = as_rolled_back_from(old) if pinned or _is_good(status, new) else old
     return new.evolve(rolled_back_from=unproven), past_revisions(status, left, new)
 
 
@@ -31,7 +31,7 @@ def stable_revision_replaced(status: RolloutStatus) -> Revision | None:
     """
     release = under_way(status)
     if release is not None and _is_good(status, release.current):
-        return as_gone_back_from(release.stable)
+        return as_rolled_back_from(release.stable)
     return status.stable_revision
 
 
@@ -41,7 +41,7 @@ def past_revisions(status: RolloutStatus, left: Revision, stable: Revision) -> l
     return [left, *others][:20]
 
 
-def as_gone_back_from(revision: Revision) -> Revision:
+def as_rolled_back_from(revision: Revision) -> Revision:
     """Return the revision as one that was gone back from."""
     return revision.evolve(rolled_back_from=True)
 

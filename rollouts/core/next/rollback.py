@@ -11,7 +11,7 @@ from rollouts.core.facts import (
     reaches_another,
     reasons_to_roll_back,
 )
-from rollouts.core.next.attempt import go_back, roll_back
+from rollouts.core.next.attempt import roll_back, switch_back
 from rollouts.core.world import StatusUpdate, World, kept_warm, mechanism_of, under_way
 from rollouts.model.status import Weights
 
@@ -54,7 +54,7 @@ def abort_if_failed(world: World, update: StatusUpdate) -> StatusUpdate:
         reason = next(failed_criteria(world), None)
         if reason is None:
             return update
-        return go_back(world, update, warm, by="rollouts", reason=reason)
+        return switch_back(world, update, warm, by="rollouts", reason=reason)
     if not under_way(update.status):
         return update
     reason = next(reasons_to_roll_back(world, update.status), None)

@@ -13,7 +13,7 @@ from rollouts.core.facts import (
     short_until,
     stable_service_is_complete,
 )
-from rollouts.core.next.attempt import let_go
+from rollouts.core.next.attempt import retire_revision
 from rollouts.core.world import (
     FirstDeploy,
     NotBegun,
@@ -66,7 +66,7 @@ def _first_is_stable(world: World, update: StatusUpdate, first: Revision) -> Sta
     """
     for other in world.observed.replica_sets.values():
         if other.hash != first.hash and other.existing > 0:
-            update = let_go(world, update, other.hash)
+            update = retire_revision(world, update, other.hash)
     return update.evolve(stable_revision=first, weights=Weights(desired=100, applied=100))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rollouts.core.facts import way_back_waits_for, workload_is_claimed, workload_size_wanted
+from rollouts.core.facts import finalizer_waits_for, workload_is_claimed, workload_size_wanted
 from rollouts.core.plan.actions import ScaleWorkload, SetFinalizers
 from rollouts.core.world import REVERT, World, drift_pause_ends
 from rollouts.model.status import RolloutStatus
@@ -19,7 +19,7 @@ def workload_writes(world: World, status: RolloutStatus) -> Iterator[ScaleWorklo
     size = workload_size_wanted(world, status)
     if size is None or size == workload.replicas:
         return
-    if size < workload.replicas and way_back_waits_for(world):
+    if size < workload.replicas and finalizer_waits_for(world):
         return
     adoption = status.adoption
     again = adoption is not None and adoption.scaled_down

@@ -6,11 +6,11 @@ Pure functions on JSON. Nothing here knows a release.
 
 from rollouts.core.template.anti_affinity import with_anti_affinity, without_anti_affinity
 from rollouts.core.template.identity import (
+    canonical_hash,
+    canonical_template,
     identify,
     images,
     known_hash,
-    meaning,
-    meaning_hash,
     template_hash,
 )
 from rollouts.core.template.role_metadata import (
@@ -26,11 +26,11 @@ __all__ = [
     "AppliedMetadata",
     "RoleMetadata",
     "applied_metadata",
+    "canonical_hash",
+    "canonical_template",
     "identify",
     "images",
     "known_hash",
-    "meaning",
-    "meaning_hash",
     "metadata_patch",
     "template_hash",
     "user_template",

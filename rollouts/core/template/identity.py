@@ -46,10 +46,14 @@ def identify(template: FrozenJSON, rollout: FrozenJSON, replica_sets: Sequence[F
     named = [str((status.get(role) or {}).get("hash") or "") for role in roles]
     if exact == named[0]:
         return exact
-    meant, marked = meaning(template), meaning_hash(template)
+    meant, marked = canonical_template(template), canonical_hash(template)
     for hash_ in (each for each in (*named, exact, *sorted(sets)) if each in sets):
         written = (sets[hash_]["metadata"].get("annotations") or {}).get(MEANING_ANNOTATION)
-        if hash_ == exact or written == marked or meaning(user_template(sets[hash_])) == meant:
+        if (
+            hash_ == exact
+            or written == marked
+            or canonical_template(user_template(sets[hash_])) == meant
+        ):
             return hash_
     return exact
 
@@ -69,7 +73,7 @@ def known_hash(deployment: FrozenJSON, rollout: FrozenJSON) -> str:
     return str(adoption.get("templateHash") or "")
 
 
-def meaning(template: FrozenJSON) -> JSON:
+def canonical_template(template: FrozenJSON) -> JSON:
     """
     Return the template in the one way of writing it that stands for all that mean the same.
 
@@ -85,9 +89,9 @@ def meaning(template: FrozenJSON) -> JSON:
     return result
 
 
-def meaning_hash(template: FrozenJSON) -> str:
+def canonical_hash(template: FrozenJSON) -> str:
     """Return what is equal for templates that mean the same, in 10 characters."""
-    return template_hash(meaning(template))
+    return template_hash(canonical_template(template))
 
 
 def _pruned(value: Any) -> Any:

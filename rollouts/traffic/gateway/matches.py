@@ -22,7 +22,7 @@ class Inexpressible(Exception):
     """No route can say this; the message says what, and why."""
 
 
-def by_headers(match: FrozenJSON, headers: list[HeaderMatch]) -> JSON | None:
+def with_headers(match: FrozenJSON, headers: list[HeaderMatch]) -> JSON | None:
     """
     Return the match with these headers besides; None when nothing can match both.
 
@@ -32,7 +32,7 @@ def by_headers(match: FrozenJSON, headers: list[HeaderMatch]) -> JSON | None:
     return _with_headers(match, {each.header_name: each.header_value for each in headers})
 
 
-def by_request(match: FrozenJSON, request: RequestMatch, *, grpc: bool) -> JSON | None:
+def narrowed_to(match: FrozenJSON, request: RequestMatch, *, grpc: bool) -> JSON | None:
     """
     Return the match narrowed to requests that are like `request`; None when none can be.
 

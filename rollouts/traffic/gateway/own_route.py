@@ -17,7 +17,7 @@ from rollouts.model.header_and_mirror_routes import SetHeaderRoute, SetMirrorRou
 from rollouts.model.kinds import JSON, FrozenJSON, Kind
 from rollouts.model.route import Split
 from rollouts.model.routers.gateway import GRPC_ROUTE
-from rollouts.traffic.gateway.matches import Inexpressible, by_headers, by_request
+from rollouts.traffic.gateway.matches import Inexpressible, narrowed_to, with_headers
 from rollouts.traffic.gateway.rules import (
     WHOLE,
     BackendPair,
@@ -49,7 +49,7 @@ class Original:
     """The name of our own route beside it."""
 
 
-def everywhere(mirrors: tuple[SetMirrorRoute, ...]) -> list[int]:
+def percentages_of_all_requests(mirrors: tuple[SetMirrorRoute, ...]) -> list[int]:
     """Return the percentages of the mirror routes for requests of any kind."""
     return [_percentage(each) for each in mirrors if not each.match and each.percentage != 0]
 
@@ -149,7 +149,7 @@ def _by_header(
     original: Original, rule: JSON, routes: tuple[SetHeaderRoute, ...]
 ) -> Iterator[JSON]:
     pair = original.pair
-    narrowed = [by_headers(match, route.match) for route in routes for match in _matches(rule)]
+    narrowed = [with_headers(match, route.match) for route in routes for match in _matches(rule)]
     stable = backend_ref(rule, pair.stable, pair)
     assert stable is not None
     backends = [{**stable, "name": pair.canary, "weight": 1}]
@@ -161,7 +161,7 @@ def _by_mirror(
 ) -> Iterator[JSON]:
     pair, grpc = original.pair, original.kind == GRPC_ROUTE
     narrowed = [
-        by_request(match, each, grpc=grpc) for each in mirror.match for match in _matches(rule)
+        narrowed_to(match, each, grpc=grpc) for each in mirror.match for match in _matches(rule)
     ]
     split = with_weight(rule, percent, original_weights_of(rule, None, pair), pair)
     copying = with_mirrors(rule, [mirror_filter(rule, _percentage(mirror), pair)], pair)

@@ -43,7 +43,7 @@ def confirmed(route: FrozenJSON, like: FrozenJSON | None = None) -> bool:
     )
 
 
-def lags(route: FrozenJSON) -> bool:
+def may_serve_earlier_generation(route: FrozenJSON) -> bool:
     """
     Return whether some parent may still do what an earlier generation of the route says.
 
@@ -57,7 +57,7 @@ def lags(route: FrozenJSON) -> bool:
     )
 
 
-def waits(kind: Kind, route: FrozenJSON) -> Iterator[str]:
+def unconfirmed(kind: Kind, route: FrozenJSON) -> Iterator[str]:
     """Yield, in words, which parents have not confirmed this generation of the route, and do not refuse it."""
     name, said = f"{kind} {route['metadata']['name']}", list(_entries(route))
     if not said:

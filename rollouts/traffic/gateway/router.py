@@ -77,7 +77,10 @@ class GatewayRouter(Router):
             ),
             default=0,
         )
-        lags = any(_is_touched(context, route) and parents.lags(route) for route in theirs)
+        lags = any(
+            _is_touched(context, route) and parents.may_serve_earlier_generation(route)
+            for route in theirs
+        )
         return Route(
             exists=bool(self.clear(context)),
             weight=weight,
@@ -203,7 +206,7 @@ def _canary_has_some(context: RoutingContext, route: FrozenJSON) -> bool:
 def _mirrored(context: RoutingContext, route: FrozenJSON, split: Split) -> list[JSON]:
     """Return the rules of a route, with the mirrors of all requests that `split` asks for."""
     pair = backend_pair_of(context)
-    shares = [] if split.cut_off else own_route.everywhere(split.mirrors)
+    shares = [] if split.cut_off else own_route.percentages_of_all_requests(split.mirrors)
     return [
         with_mirrors(rule, [mirror_filter(rule, share, pair) for share in shares], pair)
         if backend_ref(rule, pair.stable, pair) is not None
@@ -273,7 +276,7 @@ def _weight(context: RoutingContext, original: own_route.Original) -> int | None
     percent = _percent(context, route)
     if not _is_touched(context, route) or parents.confirmed(route):
         return percent
-    return percent if percent == 0 and not parents.lags(route) else None
+    return percent if percent == 0 and not parents.may_serve_earlier_generation(route) else None
 
 
 def _weights_written(context: RoutingContext, found: Iterable[own_route.Original]) -> Iterator[int]:
@@ -290,9 +293,9 @@ def _unconfirmed(context: RoutingContext, found: Iterable[own_route.Original]) -
     """Yield which parents have not confirmed what was written, in words."""
     for each in found:
         if _is_touched(context, each.route):
-            yield from parents.waits(each.kind, each.route)
+            yield from parents.unconfirmed(each.kind, each.route)
     for kind, own in own_routes(context):
-        yield from parents.waits(kind, own)
+        yield from parents.unconfirmed(kind, own)
 
 
 def _percent(context: RoutingContext, route: FrozenJSON) -> int | None:

@@ -15,8 +15,8 @@ from rollouts.traffic.context import RoutingContext, leads_to
 from rollouts.traffic.nginx import headers, mirror, upstream
 from rollouts.traffic.nginx.ingresses import (
     default_service,
-    falls_back_to,
     is_canary,
+    is_default_backend,
     routes,
     rules_of,
     rules_to,
@@ -52,7 +52,7 @@ def findings(context: RoutingContext) -> Iterator[Finding]:
 def _of_stable(context: RoutingContext, stable: str, ingress: FrozenJSON) -> Iterator[Finding]:
     if not any(rules_to(ingress, context.spec.stable_service)):
         yield _no_rule(stable, ingress, context.spec)
-    elif falls_back_to(ingress, context.spec.stable_service):
+    elif is_default_backend(ingress, context.spec.stable_service):
         yield _default(stable, context.spec)
     prefix = context.settings_of(NginxRouting).annotation_prefix
     ingresses = context.of(INGRESS)
@@ -63,7 +63,7 @@ def _of_stable(context: RoutingContext, stable: str, ingress: FrozenJSON) -> Ite
             "CanaryIngressNotOurs",
             f"Ingress {canary['metadata']['name']} exists and is not this Rollout's; remove or rename it",
         )
-    if upstream.sticks(ingress, prefix):
+    if upstream.has_affinity(ingress, prefix):
         yield _affinity(
             stable,
             legacy=upstream.behaviour(ingress, context.settings_of(NginxRouting)) == "legacy",
@@ -136,5 +136,5 @@ def _others(context: RoutingContext, reached: set[tuple[str, str]]) -> Iterator[
                     " its own"
                 ),
             )
-        elif falls_back_to(ingress, spec.stable_service):
+        elif is_default_backend(ingress, spec.stable_service):
             yield _default(found, spec)

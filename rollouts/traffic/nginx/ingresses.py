@@ -41,7 +41,7 @@ def default_service(ingress: FrozenJSON) -> str | None:
     return service_of({"backend": (ingress.get("spec") or {}).get("defaultBackend") or {}})
 
 
-def falls_back_to(ingress: FrozenJSON, service: str | None) -> bool:
+def is_default_backend(ingress: FrozenJSON, service: str | None) -> bool:
     """Return whether the Service gets what no rule takes: a host with the path / leaves nothing over."""
     taken: dict[str, set[str]] = {}
     for rule in rules_of(ingress):

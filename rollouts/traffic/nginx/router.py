@@ -28,7 +28,11 @@ from rollouts.traffic.nginx.ingresses import (
     rules_of,
     rules_to,
 )
-from rollouts.traffic.nginx.upstream import holds, released, shaping
+from rollouts.traffic.nginx.upstream import (
+    connection_annotations,
+    keeps_canary_users,
+    legacy_affinity,
+)
 from rollouts.traffic.ownership import (
     canary_name,
     is_ours,
@@ -151,9 +155,9 @@ def _canary(
         "metadata": {
             **own_metadata(name, context.rollout),
             "annotations": {
-                **shaping(like, prefix),
+                **connection_annotations(like, prefix),
                 **_annotations(routing, split),
-                **(released(like, prefix) if split.cut_off else {}),
+                **(legacy_affinity(like, prefix) if split.cut_off else {}),
                 **legacy,
             },
         },
@@ -225,7 +229,7 @@ def _reach(ingress: FrozenJSON, routing: NginxRouting) -> int:
         return 100
     read = (f"{prefix}/", *routing.extra)
     reaching = any(_sends(key) and key.startswith(read) for key in annotations(ingress))
-    return max(weight, 1) if reaching or holds(ingress, prefix) else weight
+    return max(weight, 1) if reaching or keeps_canary_users(ingress, prefix) else weight
 
 
 def _routes_match(context: RoutingContext, ours: dict[str, JSON], wanted: Split) -> bool:
@@ -269,7 +273,7 @@ def _of_canary(ingress: FrozenJSON, prefix: str) -> dict[str, str]:
         for key, value in annotations(ingress).items()
         if key.startswith(f"{prefix}/canary")
     }
-    return {**marks, **shaping(ingress, prefix)}
+    return {**marks, **connection_annotations(ingress, prefix)}
 
 
 def _same(wanted: FrozenJSON, found: FrozenJSON, prefix: str) -> bool:

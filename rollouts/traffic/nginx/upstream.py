@@ -31,7 +31,7 @@ _BEGINNINGS = (_BEHAVIOUR, "upstream-hash-by", "proxy-ssl-", "session-cookie-")
 _HOST = "upstream-vhost"
 
 
-def shaping(ingress: FrozenJSON, prefix: str) -> dict[str, str]:
+def connection_annotations(ingress: FrozenJSON, prefix: str) -> dict[str, str]:
     """Return the annotations of an Ingress that shape the connection to its Service's pods."""
     return {
         key: str(value)
@@ -40,19 +40,19 @@ def shaping(ingress: FrozenJSON, prefix: str) -> dict[str, str]:
     }
 
 
-def sticks(ingress: FrozenJSON, prefix: str) -> bool:
+def has_affinity(ingress: FrozenJSON, prefix: str) -> bool:
     """Return whether users who have the cookie of an Ingress stay where they are."""
     return annotation(ingress, prefix, _AFFINITY) == "cookie"
 
 
-def holds(canary: FrozenJSON, prefix: str) -> bool:
+def keeps_canary_users(canary: FrozenJSON, prefix: str) -> bool:
     """Return whether users who have been on the canary stay there at any weight."""
-    return sticks(canary, prefix) and annotation(canary, prefix, _BEHAVIOUR) != LEGACY
+    return has_affinity(canary, prefix) and annotation(canary, prefix, _BEHAVIOUR) != LEGACY
 
 
-def released(stable: FrozenJSON, prefix: str) -> dict[str, str]:
+def legacy_affinity(stable: FrozenJSON, prefix: str) -> dict[str, str]:
     """Return what a canary Ingress has to say to let go of users who have its cookie."""
-    return {f"{prefix}/{_BEHAVIOUR}": LEGACY} if sticks(stable, prefix) else {}
+    return {f"{prefix}/{_BEHAVIOUR}": LEGACY} if has_affinity(stable, prefix) else {}
 
 
 def behaviour(stable: FrozenJSON, routing: NginxRouting) -> str | None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from rollouts.analysis.evidence import weigh
 from rollouts.analysis.monitor import Monitor
 from rollouts.controller.metrics import ControllerMetrics
-from rollouts.core.facts import too_early
+from rollouts.core.facts import sample_too_small
 from rollouts.core.world import World
 from rollouts.model.evidence import Evidence
 from rollouts.model.status import RolloutStatus, Weights
@@ -29,7 +29,7 @@ def is_too_early(harness: AppHarness) -> bool:
     applied_at = harness.target.applied_at
     weights = Weights(desired=25, applied=25, applied_at=applied_at)
     world = World(harness.target.spec, scene.observed, evidence(harness), harness.clock.now())
-    return too_early(world, scene.status.evolve(weights=weights)) is not None
+    return sample_too_small(world, scene.status.evolve(weights=weights)) is not None
 
 
 async def scraped(harness: AppHarness, seconds: float) -> None:

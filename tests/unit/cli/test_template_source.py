@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from rollouts.core.template import meaning_hash
+from rollouts.core.template import canonical_hash
 from rollouts.model.kinds import HASH_LABEL, JSON, MEANING_ANNOTATION, REVISION_LABEL
 from tests.unit.cli.conftest import FakeRequests, Ran
 from tests.unit.cli.objects import hash_of, healthy, progressing, rollout, template
@@ -64,7 +64,7 @@ def replica_set(version: int) -> JSON:
         "namespace": "shop",
         "name": f"checkout-{hash_of(version)}",
         "labels": {HASH_LABEL: hash_of(version), REVISION_LABEL: str(version)},
-        "annotations": {MEANING_ANNOTATION: meaning_hash(template(version))},
+        "annotations": {MEANING_ANNOTATION: canonical_hash(template(version))},
         "ownerReferences": [{"uid": "u1", "controller": True}],
     }
     defaulted = {**template(version)["spec"], "restartPolicy": "Always"}

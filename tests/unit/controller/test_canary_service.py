@@ -39,7 +39,7 @@ def stable(patch: JSON | None = None) -> JSON:
 
 def made(of: JSON, released: JSON = ROLLOUT) -> JSON:
     spec = parse_rollout(released)
-    return canary_service.made(released, spec, of, name="checkout-canary", hash_="abc")
+    return canary_service.new_service(released, spec, of, name="checkout-canary", hash_="abc")
 
 
 def followed(before: JSON, now: JSON, pods: list[JSON] | None = None) -> JSON:

@@ -11,7 +11,7 @@ import pytest
 from rollouts.backoff import Backoff
 from rollouts.controller.clock import SystemClock
 from rollouts.controller.http_server import HttpServer
-from rollouts.controller.loop import STOP_SECONDS, Controller, at_once
+from rollouts.controller.loop import STOP_SECONDS, Controller, concurrently
 from rollouts.controller.settings import ControllerSettings
 from rollouts.errors import Unavailable
 from rollouts.metrics.absent import no_sources
@@ -349,5 +349,5 @@ async def test_a_bug_in_one_write_takes_none_of_the_others_away() -> None:
         done.append("written")
 
     with pytest.raises(ZeroDivisionError):
-        await at_once([breaks(), goes_on()])
+        await concurrently([breaks(), goes_on()])
     assert done == ["written"]

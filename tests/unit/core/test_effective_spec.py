@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollouts.core.effective_spec import found_again
+from rollouts.core.effective_spec import with_step_found
 from rollouts.core.facts import resumes_at
 from rollouts.model.kinds import JSON
 from rollouts.model.step_labels import PROMOTION, entered_steps, step_labels
@@ -57,12 +57,12 @@ def test_the_current_step_is_found_again_or_it_is_said_that_it_is_not(
         current_step_index=entered - 1, entered_steps=entered_steps(before, entered - 1)
     )
     after = spec_of(now)
-    found = found_again(after, status, at(0))
+    found = with_step_found(after, status, at(0))
     assert (found.current_step_index if found else None) == index
     if found is not None and index is not None:
         assert found.entered_steps == [*step_labels(after), PROMOTION][: index + 1]
         assert found.weights == status.weights, "nothing is moved by that"
-        assert found_again(after, found, at(9)) == found, "once and for all"
+        assert with_step_found(after, found, at(9)) == found, "once and for all"
 
 
 CLOCKED = [weight(10), timed("20s"), weight(50), HOLD, weight(60), timed("20s")]
@@ -83,15 +83,15 @@ def test_a_step_that_ends_by_itself_is_not_found_behind_what_was_never_entered(
     status = under_way(10).status.evolve(
         current_step_index=1, entered_steps=entered_steps(spec_of(CLOCKED), 1)
     )
-    assert found_again(spec_of(now), status, at(0)) is None
+    assert with_step_found(spec_of(now), status, at(0)) is None
 
 
 def test_what_a_person_passed_is_the_step_that_it_was() -> None:
     status = under_way(10).status.evolve(
         current_step_index=1, entered_steps=["setWeight 10", "pause"], promoted="Step"
     )
-    same = found_again(spec_of([weight(10), HOLD, weight(90)]), status, at(0))
-    other = found_again(spec_of([weight(10), timed("5m"), weight(90)]), status, at(0))
+    same = with_step_found(spec_of([weight(10), HOLD, weight(90)]), status, at(0))
+    other = with_step_found(spec_of([weight(10), timed("5m"), weight(90)]), status, at(0))
     assert same is not None
     assert other is not None
     assert (same.promoted, other.promoted) == ("Step", "")
@@ -103,9 +103,9 @@ def test_a_header_route_that_nobody_entered_does_not_open_by_an_edit() -> None:
         current_step_index=1, entered_steps=entered_steps(before, 1)
     )
     everybody = {"headerName": "x-tester", "headerValue": {"regex": ".*"}}
-    assert found_again(spec_of([header(everybody), HOLD]), status, at(0)) is None
-    assert found_again(spec_of([header(), HOLD]), status, at(0)) is not None
-    assert found_again(spec_of([weight(5), header(TESTERS), HOLD]), status, at(0))
+    assert with_step_found(spec_of([header(everybody), HOLD]), status, at(0)) is None
+    assert with_step_found(spec_of([header(), HOLD]), status, at(0)) is not None
+    assert with_step_found(spec_of([weight(5), header(TESTERS), HOLD]), status, at(0))
 
 
 def test_the_clock_of_a_pause_that_had_none_begins_with_the_edit() -> None:
@@ -113,10 +113,10 @@ def test_the_clock_of_a_pause_that_had_none_begins_with_the_edit() -> None:
     status = under_way(25).status.evolve(
         current_step_index=1, entered_steps=entered_steps(before, 1), step_started_at=at(-900)
     )
-    found = found_again(spec_of([weight(25), timed("10m")]), status, at(0))
+    found = with_step_found(spec_of([weight(25), timed("10m")]), status, at(0))
     assert found is not None
     assert found.step_started_at == at(0)
-    longer = found_again(spec_of([weight(25), timed("20m")]), found, at(60))
+    longer = with_step_found(spec_of([weight(25), timed("20m")]), found, at(60))
     assert longer is not None
     assert longer.step_started_at == at(0), "another duration counts from the beginning of the step"
 
@@ -124,7 +124,7 @@ def test_the_clock_of_a_pause_that_had_none_begins_with_the_edit() -> None:
 def test_a_status_from_before_steps_were_remembered_is_trusted_by_its_index() -> None:
     spec = spec_of(WAS)
     status = under_way(25).status.evolve(current_step_index=3, entered_steps=[])
-    found = found_again(spec, status, at(0))
+    found = with_step_found(spec, status, at(0))
     assert found is not None
     assert (found.current_step_index, found.entered_steps) == (3, step_labels(spec)[:4])
 
@@ -141,7 +141,7 @@ def test_whatever_is_edited_it_stands_at_a_step_of_its_kind_or_nowhere(
     at_step = data.draw(st.integers(0, len(before)))
     entered = entered_steps(spec_of(before), at_step)
     status = under_way(25).status.evolve(current_step_index=at_step, entered_steps=entered)
-    found = found_again(spec_of(after), status, at(0))
+    found = with_step_found(spec_of(after), status, at(0))
     if found is None:
         steps = step_labels(spec_of(after))
         index = resumes_at(entered, steps)
@@ -158,6 +158,6 @@ def test_whatever_is_edited_it_stands_at_a_step_of_its_kind_or_nowhere(
 def test_an_attempt_without_steps_that_has_not_begun_is_at_the_promotion() -> None:
     """A rollback that waits until another strategy comes into force."""
     status = under_way(promoted="Full", entered_steps=[], current_step_index=3).status
-    found = found_again(spec_of(WAS), status, at(0))
+    found = with_step_found(spec_of(WAS), status, at(0))
     assert found is not None
     assert (found.current_step_index, found.promoted) == (len(WAS), "Full")

@@ -2,7 +2,13 @@ from typing import Any
 
 import pytest
 
-from rollouts.kube.write_diff import covers, disowns, other_owners, owned_fields, patch_changes
+from rollouts.kube.write_diff import (
+    gives_up_fields,
+    has_all_fields,
+    other_owners,
+    owned_fields,
+    patch_changes,
+)
 
 
 def test_a_patch_that_removes_what_is_not_there_changes_nothing() -> None:
@@ -27,7 +33,7 @@ def test_a_patch_that_removes_what_is_not_there_changes_nothing() -> None:
     ],
 )
 def test_an_object_covers_what_it_has_all_of(current: Any, wanted: Any, covered: bool) -> None:
-    assert covers(current, wanted) is covered
+    assert has_all_fields(current, wanted) is covered
 
 
 def test_our_own_applied_fields_are_found_among_the_managers() -> None:
@@ -48,10 +54,10 @@ def test_a_body_disowns_what_it_no_longer_names() -> None:
         "f:spec": {"f:ports": {"k:{}": {}}},
     }
     body: Any = {"metadata": {"name": "x", "labels": {"a": "1"}}, "spec": {"ports": [{}]}}
-    assert not disowns(body, owned)
-    assert disowns({"metadata": {"labels": {}}, "spec": {"ports": []}}, owned)
-    assert disowns({"metadata": {"labels": {"a": "1"}}, "spec": {}}, owned)
-    assert disowns({"metadata": {"labels": {"a": "1"}}}, owned)
+    assert not gives_up_fields(body, owned)
+    assert gives_up_fields({"metadata": {"labels": {}}, "spec": {"ports": []}}, owned)
+    assert gives_up_fields({"metadata": {"labels": {"a": "1"}}, "spec": {}}, owned)
+    assert gives_up_fields({"metadata": {"labels": {"a": "1"}}}, owned)
 
 
 def test_others_who_apply_a_field_are_named_with_that_field_alone() -> None:

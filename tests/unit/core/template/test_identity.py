@@ -2,7 +2,7 @@
 
 import copy
 
-from rollouts.core.template import identify, known_hash, meaning_hash, template_hash
+from rollouts.core.template import canonical_hash, identify, known_hash, template_hash
 from rollouts.model.kinds import HASH_LABEL, JSON, MEANING_ANNOTATION
 
 TEMPLATE: JSON = {
@@ -44,7 +44,7 @@ def test_a_new_default_everywhere_is_no_new_revision() -> None:
 
 def test_a_template_is_found_by_what_was_written_though_the_replica_set_has_defaults() -> None:
     found = replica_set("one", defaulted(TEMPLATE))
-    found["metadata"]["annotations"] = {MEANING_ANNOTATION: meaning_hash(TEMPLATE)}
+    found["metadata"]["annotations"] = {MEANING_ANNOTATION: canonical_hash(TEMPLATE)}
     nulls = {**TEMPLATE, "metadata": {"labels": {"app": "shop"}, "creationTimestamp": None}}
     assert identify(nulls, {}, [found]) == "one"
     other = {**TEMPLATE, "spec": {"containers": [{"name": "web", "image": "shop:2"}]}}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rollouts.model.header_and_mirror_routes import HeaderMatch, RequestMatch, StringMatch
-from rollouts.traffic.gateway.matches import Inexpressible, by_headers, by_request
+from rollouts.traffic.gateway.matches import Inexpressible, narrowed_to, with_headers
 
 
 def path(value: str, kind: str = "PathPrefix") -> dict[str, Any]:
@@ -34,26 +34,26 @@ def exactly(name: str, value: str) -> dict[str, str]:
     ],
 )
 def test_a_header_counts_once_whatever_its_case(present: Any, found: Any) -> None:
-    match = by_headers({"headers": present, "method": "GET"}, headers(A="1"))
+    match = with_headers({"headers": present, "method": "GET"}, headers(A="1"))
     assert match == (None if found is None else {"headers": found, "method": "GET"})
 
 
 def test_a_header_that_is_asked_for_in_two_ways_is_impossible() -> None:
     pattern = {"type": "RegularExpression", "name": "A", "value": "1"}
     with pytest.raises(Inexpressible, match="matches the header A already"):
-        by_headers({"headers": [pattern]}, headers(A="1"))
+        with_headers({"headers": [pattern]}, headers(A="1"))
 
 
 def test_a_match_has_sixteen_headers() -> None:
     present = [exactly(f"X-{number}", "1") for number in range(16)]
     with pytest.raises(Inexpressible, match="17 headers, and it may have 16"):
-        by_headers({"headers": present}, headers(A="1"))
+        with_headers({"headers": present}, headers(A="1"))
 
 
 def test_a_pattern_that_is_too_long_is_impossible() -> None:
     long = HeaderMatch(header_name="A", header_value=StringMatch(prefix="x" * 4096))
     with pytest.raises(Inexpressible, match="longer than 4096"):
-        by_headers({}, [long])
+        with_headers({}, [long])
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_a_pattern_that_is_too_long_is_impossible() -> None:
     ],
 )
 def test_of_two_paths_the_narrower_counts(present: Any, wanted: Any, found: Any) -> None:
-    assert by_request(present, RequestMatch(path=StringMatch(**wanted)), grpc=False) == found
+    assert narrowed_to(present, RequestMatch(path=StringMatch(**wanted)), grpc=False) == found
 
 
 def test_methods_are_the_same_or_exclude_each_other() -> None:
     get = RequestMatch(method=StringMatch(exact="GET"))
-    assert by_request({}, get, grpc=False) == {"method": "GET"}
-    assert by_request({"method": "GET"}, get, grpc=False) == {"method": "GET"}
-    assert by_request({"method": "PUT"}, get, grpc=False) is None
+    assert narrowed_to({}, get, grpc=False) == {"method": "GET"}
+    assert narrowed_to({"method": "GET"}, get, grpc=False) == {"method": "GET"}
+    assert narrowed_to({"method": "PUT"}, get, grpc=False) is None
 
 
 @pytest.mark.parametrize(
@@ -94,4 +94,4 @@ def test_methods_are_the_same_or_exclude_each_other() -> None:
 )
 def test_what_can_t_be_said(present: Any, request_: Any, grpc: bool, words: str) -> None:
     with pytest.raises(Inexpressible, match=words):
-        by_request(present, RequestMatch(**request_), grpc=grpc)
+        narrowed_to(present, RequestMatch(**request_), grpc=grpc)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.core.template import meaning, meaning_hash
+from rollouts.core.template import canonical_hash, canonical_template
 from rollouts.model.kinds import JSON
 
 WEB: JSON = {
@@ -64,7 +64,7 @@ def with_(path: str, value: Any) -> JSON:
     ],
 )
 def test_another_way_of_writing_is_no_other_template(path: str, value: Any) -> None:
-    assert meaning_hash(with_(path, value)) == meaning_hash(TEMPLATE)
+    assert canonical_hash(with_(path, value)) == canonical_hash(TEMPLATE)
 
 
 @pytest.mark.parametrize(
@@ -83,12 +83,12 @@ def test_another_way_of_writing_is_no_other_template(path: str, value: Any) -> N
     ],
 )
 def test_what_may_mean_something_is_another_template(path: str, value: Any) -> None:
-    assert meaning_hash(with_(path, value)) != meaning_hash(TEMPLATE)
+    assert canonical_hash(with_(path, value)) != canonical_hash(TEMPLATE)
 
 
 def test_of_tolerations_that_end_the_first_counts() -> None:
     timed = [{"key": "a", "tolerationSeconds": 5}, {"key": "a", "tolerationSeconds": 50}]
-    assert meaning_hash(with_("spec.tolerations", timed)) != meaning_hash(
+    assert canonical_hash(with_("spec.tolerations", timed)) != canonical_hash(
         with_("spec.tolerations", timed[::-1])
     )
 
@@ -98,7 +98,7 @@ def test_an_empty_object_may_mean_something() -> None:
     term = {"topologyKey": "zone", "namespaceSelector": {}}
     anywhere = with_("spec.affinity", {"podAffinity": {"terms": [term]}})
     here = with_("spec.affinity", {"podAffinity": {"terms": [{"topologyKey": "zone"}]}})
-    assert meaning(anywhere) != meaning(here)
+    assert canonical_template(anywhere) != canonical_template(here)
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_an_empty_object_may_mean_something() -> None:
     ],
 )
 def test_a_template_that_is_none_is_for_the_api_server_to_refuse(strange: JSON) -> None:
-    assert meaning_hash(strange)
+    assert canonical_hash(strange)
 
 
 def test_the_mark_on_replica_sets_is_the_same_in_every_version_of_ours() -> None:
     """Otherwise an upgrade would be a release of every template that was written anew since."""
-    assert meaning_hash(TEMPLATE) == "wsatot36ga"
+    assert canonical_hash(TEMPLATE) == "wsatot36ga"
