@@ -8,11 +8,11 @@ Who is measured, and when:
 
     exposed_canary      the canary and its stable twin, since when, and at which weight
     monitor             one task per canary: a round of measurements after each scrape
-    look_times          when a new sample can be there, by the times of those before
-    moments             rounds that are due at about the same time are made together
+    round_schedule      when a new sample can be there, by the times of those before
+    shared_timers       rounds that are due at about the same time are made together
     measurement_round   one round: every criterion that is due, each with its own error
     limited_sources     how many questions are asked at once, and how long each may take
-    turns               every namespace's questions in turn
+    fair_semaphore      every namespace's questions in turn
     joint_counters      what many canaries ask at the same moment is one question
     joint_selectors     how their selectors become one, and the series are cut apart again
     criterion_metric    which metric answers a criterion: a router's own, or the app's
@@ -33,7 +33,7 @@ From raw samples to counts, in the order in which samples go through it:
 
 Between two scrapes, from the pages of the processes themselves (ADR 0037):
 
-    reading_pace        how many readings there are in a second
+    reading_rate_limiter  how many readings there are in a second
     page_reader         reads the pages of one canary, and measures by them
     page_counters       what was counted on pages, and which of two counts is the larger
 

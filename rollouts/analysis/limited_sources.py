@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import structlog
 
+from rollouts.analysis.fair_semaphore import FairSemaphore
 from rollouts.analysis.joint_counters import JointCounters
-from rollouts.analysis.turns import Turns
 from rollouts.errors import RolloutsError, TooSlow, Unavailable
 from rollouts.model.durations import format_duration
 from rollouts.ports import CounterSource, MetricSources, QuerySource, Series, Value
@@ -59,7 +59,7 @@ class _Limits:
 
     def __init__(self, patience_seconds: float) -> None:
         self._patience_seconds = patience_seconds
-        self._turns = Turns(AT_ONCE)
+        self._turns = FairSemaphore(AT_ONCE)
 
     async def answer(self, ask: Callable[[], Awaitable[_T]], share: str) -> _T:
         """

@@ -3,7 +3,7 @@ When measurements are made: one task per exposed canary, which measures its succ
 the first canary request to the last step, and has the Rollout reconciled after each round. It
 decides nothing, and remembers nothing that the providers do not.
 
-A round comes when a new sample can be read (`look_times`), at about the same time for all canaries
+A round comes when a new sample can be read (`round_schedule`), at about the same time for all canaries
 for which that is so (`moments`). As long as nobody can know when, it comes every interval; a query is
 asked every interval anyway.
 """
@@ -18,12 +18,12 @@ import structlog
 
 from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.analysis.limited_sources import LimitedSources
-from rollouts.analysis.look_times import LookTimes
 from rollouts.analysis.measurement_round import Measurer
-from rollouts.analysis.moments import Moments, shared_moment
 from rollouts.analysis.page_reader import EVERY_SECONDS, PageReader
-from rollouts.analysis.reading_pace import ReadingPace
+from rollouts.analysis.reading_rate_limiter import ReadingRateLimiter
+from rollouts.analysis.round_schedule import RoundSchedule
 from rollouts.analysis.series import REPLICA_LABELS
+from rollouts.analysis.shared_timers import SharedTimers, shared_moment
 from rollouts.judge import judge
 from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import DirectMeasurement, MeasurementRound
@@ -56,7 +56,7 @@ class _Watch:
     """One exposure under observation."""
 
     measurer: Measurer
-    times: LookTimes
+    times: RoundSchedule
     task: asyncio.Task[None] | None = None
     latest: MeasurementRound | None = None
     """What was scraped."""
@@ -118,7 +118,7 @@ def _beat(watch: _Watch, tick: timedelta) -> datetime:
 class Monitor:
     """Measures the canaries that it follows. `on_measured` is called with the key after each round."""
 
-    look_times: type[LookTimes] = LookTimes
+    round_schedule: type[RoundSchedule] = RoundSchedule
     """What says when the next round of a canary comes."""
 
     def __init__(
@@ -139,9 +139,9 @@ class Monitor:
         self._replica_labels = replica_labels
         self._pages = sources.pages
         per_second = sources.readings_per_second
-        self._pace = ReadingPace(clock, per_second) if per_second > 0 else None
+        self._rate_limiter = ReadingRateLimiter(clock, per_second) if per_second > 0 else None
         self._watches: dict[Key, _Watch] = {}
-        self._moments = Moments(clock)
+        self._timers = SharedTimers(clock)
 
     def follow(self, exposed: ExposedCanary) -> None:
         """Measure this canary from now on; a new exposure starts from nothing."""
@@ -152,7 +152,7 @@ class Monitor:
         self.forget(exposed.key)
         measurer = Measurer(exposed, self._sources, self._interval_seconds, self._replica_labels)
         measurer.update(exposed)
-        watch = _Watch(measurer, self.look_times(), reader=self._reader(exposed))
+        watch = _Watch(measurer, self.round_schedule(), reader=self._reader(exposed))
         watch.task = asyncio.create_task(self._run(watch), name=f"measures {exposed.key}")
         if watch.reader is not None:
             reading = self._read_on(watch, watch.reader)
@@ -160,9 +160,11 @@ class Monitor:
         self._watches[exposed.key] = watch
 
     def _reader(self, exposed: ExposedCanary) -> PageReader | None:
-        if self._pages is None or self._pace is None:
+        if self._pages is None or self._rate_limiter is None:
             return None
-        return PageReader(exposed, self._pages, self._pace, self._clock, self._interval_seconds)
+        return PageReader(
+            exposed, self._pages, self._rate_limiter, self._clock, self._interval_seconds
+        )
 
     def forget(self, key: Key) -> None:
         """Measure it no more."""
@@ -187,7 +189,7 @@ class Monitor:
             task.cancel()
         self._watches.clear()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._moments.close()
+        await self._timers.close()
         await self._sources.close()
 
     async def _run(self, watch: _Watch) -> None:
@@ -204,7 +206,7 @@ class Monitor:
             if watch.latest is None and now - exposed.exposed_at > tick:
                 due = now  # after a restart: nothing is known, so measure at once
             if due > now:
-                await self._moments.wait(shared_moment(due, len(self._watches)))
+                await self._timers.wait(shared_moment(due, len(self._watches)))
             else:
                 await self._clock.sleep(0)
             await self._measure(watch)

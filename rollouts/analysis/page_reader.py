@@ -19,7 +19,7 @@ from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.analysis.exposure_counters import ExposureCounters
 from rollouts.analysis.measurement import bug_of, measure
 from rollouts.analysis.page_counters import PageCounters, larger
-from rollouts.analysis.reading_pace import ReadingPace
+from rollouts.analysis.reading_rate_limiter import ReadingRateLimiter
 from rollouts.backoff import Backoff
 from rollouts.errors import Unavailable
 from rollouts.model.counter_metric import Metric
@@ -54,19 +54,19 @@ class _Failure:
 
 
 class PageReader:
-    """Reads for one exposure; `pace` is shared by all."""
+    """Reads for one exposure; `rate_limiter` is shared by all."""
 
     def __init__(
         self,
         exposed: ExposedCanary,
         source: PageSource,
-        pace: ReadingPace,
+        rate_limiter: ReadingRateLimiter,
         clock: Clock,
         every: float,
     ) -> None:
         self.exposed = exposed
         self._source = source
-        self._pace = pace
+        self._rate_limiter = rate_limiter
         self._clock = clock
         self._restart_seconds = max(60.0, 20 * every)
         self._counters: dict[Metric, PageCounters] = {}
@@ -108,7 +108,7 @@ class PageReader:
         return failure is None or failure.again_at <= now
 
     async def _read(self, page: MetricsPage) -> None:
-        await self._pace.turn()
+        await self._rate_limiter.turn()
         at = self._clock.now()
         names = sorted({metric.series.name for metric in self._counters})
         try:

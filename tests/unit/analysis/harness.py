@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from rollouts.analysis.exposed_canary import ExposedCanary
-from rollouts.analysis.look_times import LookTimes
 from rollouts.analysis.monitor import Monitor
+from rollouts.analysis.round_schedule import RoundSchedule
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.model.evidence import Measurement, MeasurementRound
 from rollouts.model.rollout_key import Key
@@ -27,7 +27,7 @@ QUERY = {
 }
 
 
-class OnTheBeat(LookTimes):
+class OnTheBeat(RoundSchedule):
     """Looks every interval since the exposure, whatever is scraped: what is counted is what a test is about."""
 
     def next_at(self, beat: float) -> float:
@@ -35,7 +35,7 @@ class OnTheBeat(LookTimes):
 
 
 class MonitorOnTheBeat(Monitor):
-    look_times = OnTheBeat
+    round_schedule = OnTheBeat
 
 
 class ScrapedMonitor:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from rollouts.ports import Clock
 
 
-class ReadingPace:
+class ReadingRateLimiter:
     """
     Turns, `per_second` of them, in the order in which they were asked for.
 

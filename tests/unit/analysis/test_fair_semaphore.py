@@ -2,7 +2,7 @@
 
 import asyncio
 
-from rollouts.analysis.turns import Turns
+from rollouts.analysis.fair_semaphore import FairSemaphore
 from tests.unit.analysis.harness import settle
 
 
@@ -10,7 +10,7 @@ class Asking:
     """Questions that are answered when the test says so."""
 
     def __init__(self, at_once: int) -> None:
-        self._turns = Turns(at_once)
+        self._turns = FairSemaphore(at_once)
         self.began: list[str] = []
         self.open: list[asyncio.Event] = []
         self.tasks: list[asyncio.Task[None]] = []

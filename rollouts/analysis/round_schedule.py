@@ -62,7 +62,7 @@ class _Process:
 
 
 @dataclass
-class LookTimes:
+class RoundSchedule:
     """When to look at one canary."""
 
     delay: SampleDelay = field(default_factory=SampleDelay)

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from rollouts.analysis.moments import ALONE, Moments, shared_moment
+from rollouts.analysis.shared_timers import ALONE, SharedTimers, shared_moment
 from tests.fakes.clock import ManualClock
 from tests.unit.analysis.harness import settle
 
@@ -26,7 +26,7 @@ def test_many_share_moments_that_are_never_earlier_and_less_than_a_second_later(
 
 async def test_all_that_wait_for_a_moment_sleep_once() -> None:
     clock = ManualClock()
-    moments, woken = Moments(clock), []
+    moments, woken = SharedTimers(clock), []
 
     async def waiting(number: int) -> None:
         await moments.wait(clock.after(2))
@@ -44,6 +44,6 @@ async def test_all_that_wait_for_a_moment_sleep_once() -> None:
 
 async def test_a_moment_that_has_passed_is_now() -> None:
     clock = ManualClock()
-    moments = Moments(clock)
+    moments = SharedTimers(clock)
     await moments.wait(clock.after(-5))
     await moments.close()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Turns:
+class FairSemaphore:
     """So many turns `at_once`; of those that wait, each share has one before any has two."""
 
     def __init__(self, at_once: int) -> None:

@@ -13,7 +13,7 @@ _AT_COARSEST = 1000
 _STEPS = 4
 
 
-class Moments:
+class SharedTimers:
     """The moments that are waited for."""
 
     def __init__(self, clock: Clock) -> None:

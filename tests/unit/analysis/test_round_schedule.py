@@ -2,25 +2,25 @@
 
 import pytest
 
-from rollouts.analysis.look_times import (
+from rollouts.analysis.round_schedule import (
     FIRST_DELAY_SECONDS,
     TOGETHER_SECONDS,
-    LookTimes,
+    RoundSchedule,
     SampleDelay,
 )
 
 BEAT = 10_000.0
 
 
-def looked(*looks: tuple[float, dict[str, float]], interval: float = 15.0) -> LookTimes:
-    times = LookTimes()
+def looked(*looks: tuple[float, dict[str, float]], interval: float = 15.0) -> RoundSchedule:
+    times = RoundSchedule()
     for at, newest in looks:
         times.looked(at, newest, interval)
     return times
 
 
 def test_as_long_as_nothing_is_known_the_beat_is_kept() -> None:
-    assert LookTimes().next_at(BEAT) == BEAT
+    assert RoundSchedule().next_at(BEAT) == BEAT
     assert looked((100, {})).next_at(BEAT) == BEAT
     assert looked((100, {"a": 99}), interval=0).next_at(BEAT) == BEAT
 
