@@ -68,7 +68,7 @@ async def _run(*, live: bool) -> "list[Release]":
     from rollouts.cli.sandbox import embedded  # noqa: PLC0415 - as above
     from rollouts.sandbox.demo import Demo  # noqa: PLC0415 - as above
 
-    say("Starting a sandbox: API server, nginx, Prometheus, controller …")
+    say("Starting a sandbox: API server, data plane, Prometheus, controller …")
     directory = Path(tempfile.mkdtemp(prefix="rollouts-demo-"))
     async with embedded(directory) as running:
         show = Demo(running)

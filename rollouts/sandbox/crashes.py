@@ -30,7 +30,7 @@ async def crashing(
     """
     Kill the controller after each of its writes that `chosen` says yes to, until left.
 
-    Gives a list of those writes, such as `patch ingresses`, which grows. Each successor has at
+    Gives a list of those writes, such as `patch services`, which grows. Each successor has at
     least one write to make before it is killed.
     """
     dead, fatal = asyncio.Event(), list[str]()

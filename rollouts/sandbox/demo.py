@@ -1,7 +1,7 @@
 """
 The demo: a good release and a bad one, under steady traffic, measured by who sends it.
 
-Everything is real but the app: the sandbox's controller decides, nginx splits, Prometheus
+Everything is real but the app: the sandbox's controller decides, its data plane splits, Prometheus
 counts. Nothing is printed here; who shows it reads `Demo.stage`, `Demo.objects` and
 `Demo.traffic` at any time.
 """
@@ -18,13 +18,11 @@ import yaml
 from rollouts.errors import Permanent
 from rollouts.model.kinds import (
     JSON,
-    MANAGED_BY_LABEL,
     POD,
     REPLICA_SET,
     ROLLOUT,
     FrozenJSON,
 )
-from rollouts.sandbox.apiserver.builtins import INGRESS
 from rollouts.sandbox.apiserver.ownership import Writer
 from rollouts.sandbox.embedded import install
 from rollouts.sandbox.environment import Sandbox
@@ -40,12 +38,11 @@ SETTLE_SECONDS = 45.0
 WARM_UP_SECONDS = 2.0
 
 _PRESENTER = Writer("rollouts-demo")
-_WEIGHT = "nginx.ingress.kubernetes.io/canary-weight"
 
 
 @dataclass(slots=True)
 class Traffic:
-    """What the demo knows of the traffic: the account so far, and since when the weight is 0."""
+    """What the demo knows of the traffic: the account so far, and since when the canary's applied weight is 0."""
 
     load: Load
     weight_zero_at: datetime | None = None
@@ -166,16 +163,15 @@ class Demo:
 
     @asynccontextmanager
     async def _watching_weight(self) -> AsyncIterator[None]:
-        """Note when the canary Ingress's weight becomes 0, or the Ingress goes."""
+        """Note when the canary's routes are confirmed to have weight 0."""
 
         async def watch() -> None:
-            async with aclosing(self._sandbox.store.changes(INGRESS)) as changes:
+            async with aclosing(self._sandbox.store.changes(ROLLOUT)) as changes:
                 async for change in changes:
-                    metadata = change.object["metadata"]
-                    if MANAGED_BY_LABEL not in (metadata.get("labels") or {}):
+                    if change.object["metadata"]["name"] != self._name:
                         continue
-                    weight = (metadata.get("annotations") or {}).get(_WEIGHT, "0")
-                    if change.type != "DELETED" and weight != "0":
+                    weights = _status(change.object).get("weights") or {}
+                    if weights.get("applied"):
                         self.traffic.weight_zero_at = None
                     elif self.traffic.weight_zero_at is None:
                         self.traffic.weight_zero_at = datetime.now(UTC)

@@ -322,7 +322,7 @@ class Sandbox:
         return RealControlPlane(home, directory, self.network, self._processes, manifests)
 
     def _data_plane(self) -> DataPlane:
-        here, edge = self.network.control_plane, self.network.ingress
+        here, edge = self.network.control_plane, self.network.data_plane
         return NginxPlane(
             self.cluster,
             self._pods,
@@ -372,7 +372,7 @@ class TraefikSandbox(Sandbox):
             self.embedded.cluster,
             self._processes,
             self.directory / "traefik",
-            address=self.network.ingress,
+            address=self.network.data_plane,
             kubeconfig=self.kubeconfig,
         )
 

@@ -10,7 +10,7 @@ errors included. So three ends are told apart:
 
 - succeeded: the app answered, below 500;
 - failed: the app answered with 5xx (a bad release does this);
-- lost: refused, reset, timed out, or an error that the app did not send (nginx's 404, 502,
+- lost: refused, reset, timed out, or an error that the app did not send (the data plane's 404, 502,
   503, 504). This is what a rollout itself must never cause.
 """
 
@@ -32,7 +32,7 @@ _SMALLEST_SECONDS = 0.0001
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is asked for: `url` is the ingress's, `host` goes into the Host header."""
+    """What is asked for: `url` is the data plane's, `host` goes into the Host header."""
 
     url: str
     host: str = ""

@@ -17,7 +17,7 @@ LOOPBACK, TOLD_ELSEWHERE = 127, 10
 The first number of a pod's address as it is, and as it is told to an API server that refuses
 endpoints on loopback.
 """
-_FIRST_POD = 256  # before it are the API server, nginx, Prometheus and the controller
+_FIRST_POD = 256  # before it are the API server, the data plane, Prometheus and the controller
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,8 @@ class Network:
         return f"127.{self.number}.0.1"
 
     @property
-    def ingress(self) -> str:
+    def data_plane(self) -> str:
+        """The address at which users' requests arrive."""
         return f"127.{self.number}.0.2"
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 What a release did to the traffic, from the account of who sent it.
 
 How a rollback is timed: it begins with the first bad answer that the load generator got from
-the new version, and it is over when the canary Ingress says weight 0 (or is gone) *and* no
+the new version, and it is over when the Rollout says that the routes have weight 0 *and* no
 answer of the new version comes any more; the later of the two counts, and the report says
 which it was.
 """
@@ -40,7 +40,7 @@ class Release:
 
     `canary_*` are answers of the new version until it was promoted (or to the last one after a
     rollback), `stable_*` those of the old.
-    `lost_requests` were refused, reset, timed out or answered by nginx itself: the rollout's
+    `lost_requests` were refused, reset, timed out or answered by the data plane itself: the rollout's
     own doing. The `rollback_*` fields are None unless it was rolled back.
     """
 

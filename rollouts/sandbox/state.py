@@ -39,7 +39,7 @@ class SandboxState:
     network: str = ""
     kubeconfig: str = ""
     urls: Mapping[str, str] = field(default_factory=dict)
-    data_plane: str = "nginx"
+    data_plane: str = ""
     scrape_seconds: float = 1.0
     processes: Sequence[Member] = ()
 

@@ -1,7 +1,7 @@
 """
 Everything the cluster knows: what is stored, its writes, and what follows from them.
 
-A new store has what every cluster has: its namespaces, a node, a class of Ingresses, an admin.
+A new store has what every cluster has: its namespaces, a node, an admin.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from rollouts.sandbox.apiserver.builtins import (
     CLUSTER_ROLE,
-    INGRESS_CLASS,
     NAMESPACE,
     NODE,
     SERVICE_ACCOUNT,
@@ -56,7 +55,3 @@ def _create_initial_objects(store: Store) -> None:
     store.patch(NODE, "", NODE_NAME, {"status": {"conditions": [ready]}}, "status")
     everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
     store.create(CLUSTER_ROLE, {"metadata": {"name": "cluster-admin"}, "rules": [everything]})
-    store.create(
-        INGRESS_CLASS,
-        {"metadata": {"name": "nginx"}, "spec": {"controller": "k8s.io/ingress-nginx"}},
-    )

@@ -14,7 +14,7 @@ from rollouts.sandbox.apiserver.feed import ChangeType
 from rollouts.sandbox.apiserver.objects import Key, clone, key_of, labels_of
 
 Place = str
-"""A kind in whatever version: `pods.`, `httproutes.gateway.networking.k8s.io`."""
+"""A kind in whatever version: `pods.`, `scaledobjects.keda.sh`."""
 
 
 class Cache:

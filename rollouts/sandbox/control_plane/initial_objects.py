@@ -1,4 +1,4 @@
-"""What a new, real control plane is given before anybody uses it: a node, a class of Ingresses, manifests."""
+"""What a new, real control plane is given before anybody uses it: a node, and manifests."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rollouts.errors import Permanent, Unavailable
 from rollouts.model.kinds import CRD, JSON, Kind, served_version
-from rollouts.sandbox.apiserver.builtins import BUILTIN, INGRESS_CLASS, NODE, SERVICE_ACCOUNT
+from rollouts.sandbox.apiserver.builtins import BUILTIN, NODE, SERVICE_ACCOUNT
 from rollouts.sandbox.apiserver.etcd import utc_now
 from rollouts.sandbox.apiserver.objects import timestamp
 from rollouts.sandbox.control_plane.client import MERGE, Client, path_of
@@ -44,7 +44,7 @@ class NodeEntry:
 
 async def create_initial_objects(admin: Client, node: NodeEntry, manifests: Sequence[JSON]) -> None:
     """
-    Make the node, the class of Ingresses and the manifests, and return when their kinds are served.
+    Make the node and the manifests, and return when their kinds are served.
 
     Raises:
         ApiError: one is refused.
@@ -54,8 +54,6 @@ async def create_initial_objects(admin: Client, node: NodeEntry, manifests: Sequ
     await _create(admin, NODE, {"metadata": node.metadata})
     path = path_of(NODE, "", node.name, "status")
     await admin.request("PATCH", path, {"status": node.status}, MERGE)
-    spec = {"controller": "k8s.io/ingress-nginx"}
-    await _create(admin, INGRESS_CLASS, {"metadata": {"name": "nginx"}, "spec": spec})
     for manifest in manifests:
         await _create(admin, _kind_of(manifest), manifest)
     await _until_served(admin, [each for each in manifests if each["kind"] == CRD.name])

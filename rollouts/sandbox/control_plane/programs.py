@@ -18,7 +18,7 @@ from rollouts.sandbox.credentials import write_kubeconfig, write_private
 ETCD, API_SERVER, CONTROLLER_MANAGER = "etcd", "kube-apiserver", "kube-controller-manager"
 PROGRAMS = (ETCD, API_SERVER, CONTROLLER_MANAGER)
 MANAGER_NAME, NODE_NAME = "system:kube-controller-manager", "system:node:sandbox"
-"""As whom the controllers ask, and as whom the node, its scheduler and its ingress do."""
+"""As whom the controllers ask, and as whom the node, its scheduler and its data plane do."""
 _P256_KEY = bytes.fromhex("30310201010420"), bytes.fromhex("a00a06082a8648ce3d030107")
 """What is around the 32 bytes of a private key in RFC 5915's ECPrivateKey, for the curve P-256."""
 _AUDITED = {

@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from rollouts.errors import UsageError
-from rollouts.model.kinds import ENDPOINT_SLICE, JSON, POD, SERVICE
-from rollouts.sandbox.apiserver.builtins import CONFIG_MAP, INGRESS, NAMESPACE, SECRET
+from rollouts.model.kinds import JSON, POD
+from rollouts.sandbox.apiserver.builtins import CONFIG_MAP, SECRET
 from rollouts.sandbox.apiserver.store import NODE_NAME as NODE
 from rollouts.sandbox.apiserver.users import ADMIN_NAME
 from rollouts.sandbox.control_plane.audit_file import AuditFile
@@ -20,22 +20,15 @@ from rollouts.sandbox.control_plane.log_server import LogServer
 from rollouts.sandbox.control_plane.programs import NODE_NAME, PROGRAMS, Ports, Programs, are_in
 from rollouts.sandbox.control_plane.remote_cluster import RemoteCluster
 from rollouts.sandbox.control_plane.running import ControlPlane
-from rollouts.sandbox.crds import (
-    GATEWAY,
-    GATEWAY_CLASS,
-    GRPC_ROUTE,
-    HTTP_ROUTE,
-    TRAFFIC_SPLIT,
-    definitions,
-)
+from rollouts.sandbox.crds import definitions
 from rollouts.sandbox.credentials import Kubeconfigs, controller_account, write_kubeconfig
+from rollouts.sandbox.dataplane import snapshot
 from rollouts.sandbox.network import TOLD_ELSEWHERE, Network, free_port
 from rollouts.sandbox.processes import Process, Processes
 
 NEEDED = (
     *(POD, CONFIG_MAP, SECRET),  # by the kubelet
-    *(INGRESS, SERVICE, ENDPOINT_SLICE, NAMESPACE),  # by the data plane, as these
-    *(GATEWAY_CLASS, GATEWAY, HTTP_ROUTE, GRPC_ROUTE, TRAFFIC_SPLIT),
+    *snapshot.READ,  # by the data plane
 )
 
 

@@ -87,7 +87,7 @@ class ControlPlane:
         await self._etcd("compaction", {"revision": latest, "physical": True})
 
     async def _etcd(self, operation: str, question: JSON) -> JSON:
-        """Ask etcd over its JSON gateway, where keys are in base64 and numbers are strings."""
+        """Ask etcd in JSON, over HTTP, where keys are in base64 and numbers are strings."""
         url = f"{self.programs.etcd_url}/v3/kv/{operation}"
         async with (
             aiohttp.ClientSession(timeout=_ETCD_PATIENCE) as http,

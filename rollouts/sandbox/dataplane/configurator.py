@@ -15,7 +15,7 @@ import structlog
 from rollouts.errors import Unavailable
 from rollouts.model.kinds import Kind
 from rollouts.sandbox.cluster import Cluster
-from rollouts.sandbox.dataplane import default_gateway
+from rollouts.sandbox.dataplane import initial_objects
 from rollouts.sandbox.dataplane.ingresses import IngressSettings
 from rollouts.sandbox.dataplane.nginx import Nginx
 from rollouts.sandbox.dataplane.snapshot import RoutingSnapshot, snapshot, watched
@@ -68,7 +68,7 @@ class Configurator:
         while True:
             kinds = watched(self._cluster)
             try:
-                await default_gateway.create(self._cluster)
+                await initial_objects.create(self._cluster)
             except Unavailable as error:
                 log.warning("no Gateway made, trying again", reason=str(error))
                 await asyncio.sleep(RETRY_SECONDS)

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from rollouts.sandbox.cluster import Cluster
-from rollouts.sandbox.dataplane import default_gateway
+from rollouts.sandbox.dataplane import initial_objects
 from rollouts.sandbox.dataplane.configurator import Configurator
 from rollouts.sandbox.dataplane.exporter import AccessLog, Exporter
 from rollouts.sandbox.dataplane.ingress_metrics import IngressMetrics
@@ -70,7 +70,7 @@ class NginxPlane:
             exporter = Exporter(self._access_log, self.metrics)
             await exporter.start(*self._exporter_at)
             stack.push_async_callback(exporter.stop)
-            await default_gateway.create(self._cluster)
+            await initial_objects.create(self._cluster)
             await self._configurator.apply()
             configuring = asyncio.create_task(self._configurator.run(), name="configurator")
             stack.push_async_callback(_cancel, configuring)

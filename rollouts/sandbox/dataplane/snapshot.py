@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rollouts.model.kinds import CRD, ENDPOINT_SLICE, JSON, SERVICE, FrozenJSON, Kind
-from rollouts.sandbox.apiserver.builtins import INGRESS, NAMESPACE
+from rollouts.sandbox.apiserver.builtins import INGRESS, INGRESS_CLASS, NAMESPACE
 from rollouts.sandbox.cluster import Objects
 from rollouts.sandbox.crds import GATEWAY, GATEWAY_CLASS, GRPC_ROUTE, HTTP_ROUTE, TRAFFIC_SPLIT
 from rollouts.sandbox.network import PodNetwork
 
 _BUILT_IN = (INGRESS, SERVICE, ENDPOINT_SLICE, NAMESPACE, CRD)
 _CUSTOM = (TRAFFIC_SPLIT, GATEWAY_CLASS, GATEWAY, HTTP_ROUTE, GRPC_ROUTE)
+READ = (INGRESS_CLASS, INGRESS, SERVICE, ENDPOINT_SLICE, NAMESPACE, *_CUSTOM)
+"""Whose objects a data plane has to see, besides the definitions of kinds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,16 +20,14 @@ import yaml
 from rollouts.errors import Permanent
 from rollouts.model.kinds import CRD, JSON
 from rollouts.sandbox import crds
-from rollouts.sandbox.apiserver.builtins import INGRESS_CLASS
 from rollouts.sandbox.cluster import Cluster
-from rollouts.sandbox.dataplane import default_gateway
+from rollouts.sandbox.dataplane import initial_objects
 from rollouts.sandbox.network import free_port
 from rollouts.sandbox.processes import Process, Processes
 from rollouts.sandbox.prometheus import Job
 from rollouts.sandbox.readiness import until_ready
 
 CONTROLLER = "traefik.io/gateway-controller"
-CLASS = "nginx"
 READY_WITHIN_SECONDS = 60.0
 
 
@@ -91,11 +89,8 @@ class TraefikPlane:
         for definition in crds.definitions(crds.TRAEFIK):
             if self._cluster.get(CRD, "", definition["metadata"]["name"]) is None:
                 await self._cluster.create(CRD, definition)
-        if self._cluster.get(INGRESS_CLASS, "", CLASS) is None:
-            spec = {"controller": "k8s.io/ingress-nginx"}
-            await self._cluster.create(INGRESS_CLASS, {"metadata": {"name": CLASS}, "spec": spec})
         port = int(self._web.rpartition(":")[2])
-        await default_gateway.create(self._cluster, controller=CONTROLLER, port=port)
+        await initial_objects.create(self._cluster, controller=CONTROLLER, port=port)
 
     def _settings(self) -> JSON:
         """Return its static configuration: the defaults, but for what it listens on and whom it tells."""
@@ -106,7 +101,7 @@ class TraefikPlane:
             "metrics": {"prometheus": {}},
             "providers": {
                 "kubernetesGateway": {},
-                "kubernetesIngressNGINX": {"ingressClass": CLASS},
+                "kubernetesIngressNGINX": {"ingressClass": initial_objects.CLASS},
             },
         }
 

@@ -18,7 +18,7 @@ from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.crds import definitions
-from rollouts.sandbox.dataplane import default_gateway
+from rollouts.sandbox.dataplane import initial_objects
 from rollouts.sandbox.dataplane.configurator import Configurator
 from rollouts.sandbox.dataplane.exporter import AccessLog, Exporter
 from rollouts.sandbox.dataplane.ingress_metrics import IngressMetrics
@@ -203,7 +203,7 @@ def until() -> Until:
 async def edge(tmp_path: Path, network: Network) -> AsyncIterator[Edge]:
     async with AsyncExitStack() as stack:
         metrics = IngressMetrics()
-        nginx = Nginx(tmp_path / "nginx", Listener(network.ingress))
+        nginx = Nginx(tmp_path / "nginx", Listener(network.data_plane))
         command = nginx.prepare()
         access_log = AccessLog(nginx.access_log, metrics)
         access_log.open()
@@ -224,7 +224,7 @@ async def edge(tmp_path: Path, network: Network) -> AsyncIterator[Edge]:
         for definition in definitions():
             store.create(CRD, definition)
         cluster = StoredCluster(store)
-        await default_gateway.create(cluster)
+        await initial_objects.create(cluster)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         configurator = Configurator(cluster, nginx, IngressSettings(PodNetwork(network.number)))
         url = f"http://{network.control_plane}:9113/metrics"

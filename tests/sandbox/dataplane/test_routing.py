@@ -113,7 +113,7 @@ async def test_the_ingress_is_told_its_address_once(edge: "Edge") -> None:
     await edge.configurator.apply()
     ingress = edge.store.get(INGRESS, "default", "web")
     assert ingress is not None
-    assert ingress["status"]["loadBalancer"] == {"ingress": [{"ip": edge.network.ingress}]}
+    assert ingress["status"]["loadBalancer"] == {"ingress": [{"ip": edge.network.data_plane}]}
     before = edge.store.revision
     await edge.configurator.apply()
     assert edge.store.revision == before

@@ -16,7 +16,7 @@ def test_addresses_are_inside_the_network() -> None:
     network = Network.claim()
     assert str(network) == f"127.{network.number}.0.0/16"
     assert network.control_plane == f"127.{network.number}.0.1"
-    assert network.ingress == f"127.{network.number}.0.2"
+    assert network.data_plane == f"127.{network.number}.0.2"
     network.release()
 
 

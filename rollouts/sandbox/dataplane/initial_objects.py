@@ -1,11 +1,12 @@
 """
-The GatewayClass and the Gateway that a sandbox has from the start, both named `sandbox`.
+What a data plane has in a cluster from the start: its IngressClass, its GatewayClass and a Gateway.
 
-The Gateway is in the namespace `default` and takes routes of every namespace; a route there
-names it as its parent with `name: sandbox` alone.
+The last two are named `sandbox`. The Gateway is in the namespace `default` and takes routes of every
+namespace; a route there names it as its parent with `name: sandbox` alone.
 """
 
 from rollouts.model.kinds import JSON, Kind
+from rollouts.sandbox.apiserver.builtins import INGRESS_CLASS
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.crds import GATEWAY, GATEWAY_CLASS
@@ -13,21 +14,24 @@ from rollouts.sandbox.dataplane.gateways import CONTROLLER
 
 NAME = "sandbox"
 NAMESPACE = "default"
+CLASS = "nginx"
+"""The IngressClass: examples and users know it by the name that it mostly has."""
 
 
 async def create(cluster: Cluster, controller: str = CONTROLLER, port: int = 80) -> None:
     """
-    Make the two where they are missing and their kinds are served; `controller` is whose they are.
+    Make the three where they are missing and their kinds are served; `controller` is whose Gateways are.
 
     Raises:
         Unavailable: the API server does not answer.
     """
-    for kind, namespace, spec in (
-        (GATEWAY_CLASS, "", {"controllerName": controller}),
-        (GATEWAY, NAMESPACE, {"gatewayClassName": NAME, "listeners": [_listener(port)]}),
+    for kind, namespace, name, spec in (
+        (INGRESS_CLASS, "", CLASS, {"controller": "k8s.io/ingress-nginx"}),
+        (GATEWAY_CLASS, "", NAME, {"controllerName": controller}),
+        (GATEWAY, NAMESPACE, NAME, {"gatewayClassName": NAME, "listeners": [_listener(port)]}),
     ):
-        if cluster.served(kind) == kind and cluster.get(kind, namespace, NAME) is None:
-            metadata = {"name": NAME} | ({"namespace": namespace} if namespace else {})
+        if cluster.served(kind) == kind and cluster.get(kind, namespace, name) is None:
+            metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
             body = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
             await _create(cluster, kind, body | {"spec": spec})
 
