@@ -207,7 +207,7 @@ def test_the_stages_of_a_decision_are_those_of_the_code() -> None:
     page = section("ARCHITECTURE.md", "## The life of one release")
     told = re.findall(r"^\| `(\w+)` \| [^|]+ \| `([\w/.]+)` \|$", page, re.MULTILINE)
     writes = (*RELEASE.writes, by_urgency, decide.named_command)
-    usual = [*decide.READ, *decide.SEEN, *RELEASE.next, *writes, *decide.LATER]
+    usual = [*decide.READ, *decide.FINDINGS, *RELEASE.next, *writes, *decide.LATER]
     others = [
         RELEASE.back,
         *((*each.next, *each.writes, *each.back) for each in PIPELINES.values()),

@@ -262,13 +262,15 @@ def assertions_in_the_core() -> Iterator[Finding]:
 
 
 def facts_that_change_something() -> Iterator[Finding]:
-    """Yield what answers a question with a status, or with an update of one."""
+    """Yield what answers a question with a status, with an update of one, or with another world."""
     for name in modules("rollouts/core/facts/"):
         for node in ast.walk(tree(name)):
             if not isinstance(node, Function) or node.returns is None:
                 continue
             answer = ast.unparse(node.returns)
-            if re.search(r"\b(RolloutStatus|StatusUpdate|Adoption|RolloutSpec)\b", answer):
+            if re.search(
+                r"\b(RolloutStatus|StatusUpdate|Adoption|RolloutSpec|World|Observed)\b", answer
+            ):
                 way_out = "facts ask; what is next belongs into rollouts.core.next"
                 yield name, f"{node.name} returns {answer}; {way_out}"
 

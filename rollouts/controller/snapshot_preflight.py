@@ -9,7 +9,7 @@ from rollouts.controller.preflight.context import PreflightContext, name_of, use
 from rollouts.controller.preflight.snapshot import ClusterSnapshot
 from rollouts.controller.services import SERVICE_NAME_LABEL
 from rollouts.controller.status_store import read_status
-from rollouts.core.facts import with_service_findings, with_workload_findings
+from rollouts.core.facts import service_findings, workload_findings
 from rollouts.core.world import World
 from rollouts.model.evidence import Evidence
 from rollouts.model.finding import Finding
@@ -31,9 +31,10 @@ def snapshot_findings(
     """
     status = read_status(rollout) or RolloutStatus()
     seen = observe(snapshot, rollout, ObservationInput.of(spec, status), quiet_seconds=0)
-    world = with_workload_findings(World(spec, seen, Evidence(), datetime.now(UTC)), status)
-    world = with_service_findings(world, status)
-    found = [*world.observed.route.findings, *_idle(PreflightContext.of(snapshot, rollout, spec))]
+    world = World(spec, seen, Evidence(), datetime.now(UTC))
+    for find in (workload_findings, service_findings):
+        world = world.with_findings(find(world, status))
+    found = [*world.route.findings, *_idle(PreflightContext.of(snapshot, rollout, spec))]
     return sorted(found, key=lambda each: not each.is_blocking)
 
 

@@ -3,7 +3,7 @@ The decision: everything that happens to a release is decided here, stage by sta
 
     decide(spec, status, observed, evidence, now) -> Decision
 
-`READ` takes the last decision's asides out of the status, and `SEEN` completes what is seen. Then one of
+`READ` takes the last decision's asides out of the status, and `FINDINGS` tell what is wrong. Then one of
 four pipelines makes the next status, most urgent first (which revision is wanted, what a person
 asks for, must the canary be stopped, and only then how far it may go), and says which writes are
 missing. `LATER` brings the rest of the status up to date.
@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rollouts.core.facts import (
+    confirmation_times_out_at,
+    reaches_another,
+    service_findings,
     stable_has_all_traffic,
-    with_service_findings,
-    with_workload_findings,
-    without_evidence_of_another,
-    without_late_confirmations,
     workload_blocker,
+    workload_findings,
 )
 from rollouts.core.next.attempt import retarget
 from rollouts.core.next.commands import handle_command, revision_meant
@@ -56,17 +56,18 @@ from rollouts.core.plan.write_order import by_urgency
 from rollouts.core.refused_writes import without_refusals
 from rollouts.core.world import Hold, Observed, StatusUpdate, World, attempt, split_of
 from rollouts.model.evidence import Evidence
+from rollouts.model.finding import Finding
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import RolloutStatus
 
 Reading = Callable[[RolloutStatus], RolloutStatus]
-Seeing = Callable[[World, RolloutStatus], World]
+Finder = Callable[[World, RolloutStatus], Iterator[Finding]]
 Stage = Callable[[World, StatusUpdate], StatusUpdate]
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """What one decision goes through between `SEEN` and `LATER`."""
+    """What one decision goes through between `FINDINGS` and `LATER`."""
 
     next: tuple[Stage, ...]
     """What makes the next status."""
@@ -81,11 +82,9 @@ READ: tuple[Reading, ...] = (
     without_refusals,  # why writes were refused
     without_notes,  # why something takes longer than a release by itself
 )
-SEEN: tuple[Seeing, ...] = (
-    with_workload_findings,  # what is wrong with the Deployment of a workloadRef
-    with_service_findings,  # what keeps Services from being what they are to be
-    without_late_confirmations,  # who has not confirmed a retreat for long is waited for no longer
-    without_evidence_of_another,  # what is measured while the revision before has the traffic
+FINDINGS: tuple[Finder, ...] = (
+    workload_findings,  # what is wrong with the Deployment of a workloadRef
+    service_findings,  # what keeps Services from being what they are to be
 )
 WRITES: tuple[Writing, ...] = (
     adopt_orphans,  # what lost its owner
@@ -174,9 +173,13 @@ def decide(
     """
     for read in READ:
         status = read(status)
-    world = World(spec, observed, evidence, now, tuple(split_of(spec, status).names), hold)
-    for see in SEEN:
-        world = see(world, status)
+    asked, ends = tuple(split_of(spec, status).names), confirmation_times_out_at(status)
+    world = World(spec, observed, evidence, now, asked, hold, confirmation_ends_at=ends)
+    for find in FINDINGS:
+        world = world.with_findings(find(world, status))
+    if reaches_another(world, status):
+        # What is measured is the revision before, which stable can't relieve yet.
+        world = replace(world, evidence=Evidence())
     update = StatusUpdate.of(status)
     pipeline = _pipeline(world, status)
     for stage in pipeline.next:

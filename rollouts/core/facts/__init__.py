@@ -7,7 +7,6 @@ Nothing here changes a status or asks for a write.
 from rollouts.core.facts.confirmation_timeout import (
     CONFIRMATION_TIMEOUT,
     confirmation_times_out_at,
-    without_late_confirmations,
 )
 from rollouts.core.facts.evidence import (
     StepDone,
@@ -94,9 +93,9 @@ from rollouts.core.facts.services import (
     may_bind,
     may_bind_to_stable,
     served_by_others,
+    service_findings,
     stable_is_alone,
     unnamed_services,
-    with_service_findings,
 )
 from rollouts.core.facts.stable_capacity import (
     STABLE_DOWN,
@@ -140,13 +139,12 @@ from rollouts.core.facts.traffic import (
     serving_instead_of_stable,
     stable_is_down,
     stable_is_failing,
-    without_evidence_of_another,
 )
 from rollouts.core.facts.workload import (
     finalizer_waits_for,
-    with_workload_findings,
     workload_blocker,
     workload_due_at,
+    workload_findings,
     workload_is_claimed,
     workload_is_idle,
     workload_size,
@@ -236,6 +234,7 @@ __all__ = [
     "sample_too_small",
     "scale_selector",
     "served_by_others",
+    "service_findings",
     "service_is_outdated",
     "services_to_release",
     "serving_instead_of_stable",
@@ -265,13 +264,10 @@ __all__ = [
     "waits_to_take_over",
     "who_answers",
     "with_roles",
-    "with_service_findings",
-    "with_workload_findings",
-    "without_evidence_of_another",
-    "without_late_confirmations",
     "without_restart_words",
     "workload_blocker",
     "workload_due_at",
+    "workload_findings",
     "workload_is_claimed",
     "workload_is_idle",
     "workload_missing",

@@ -6,25 +6,16 @@ routes have confirmed it: until then the canary may have something, and keeps it
 them may have stopped to answer. Forward, also for a newer template, that is a matter of the
 progress deadline: what is still sent to the last canary must not reach the next one. At the end
 it must not keep a canary for ever. What is still sent to its Service gets stable's answers then.
+`World.route` is the one place that goes by it.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rollouts.core.world import World, under_way
+from rollouts.core.world import under_way
 from rollouts.model.status import RolloutStatus
 
 CONFIRMATION_TIMEOUT = timedelta(minutes=5)
 """Longer than a cloud's load balancer takes, and shorter than a step may wait by default."""
-
-
-def without_late_confirmations(world: World, status: RolloutStatus) -> World:
-    """Return the world without the answers that it has been waited for long enough after a retreat."""
-    route, ends = world.observed.route, confirmation_times_out_at(status)
-    if not route.is_cut or ends is None or world.now < ends:
-        return world
-    taken = replace(route, weight=0, highest=0, written=frozenset())
-    return replace(world, observed=replace(world.observed, route=taken))
 
 
 def confirmation_times_out_at(status: RolloutStatus) -> datetime | None:

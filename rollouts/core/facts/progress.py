@@ -135,8 +135,8 @@ def step_waits_for(world: World, status: RolloutStatus) -> str:
     """Return what stands between the current step and its end, in words."""
     if missing_service(world):
         return missing_service(world)
-    if world.observed.route.blockers:
-        return world.observed.route.blockers[0].message
+    if world.route.blockers:
+        return world.route.blockers[0].message
     held = f"{DISRUPTED}; " if status.weights.disrupted_at is not None else ""
     canary = world.replica_set(status.current_revision)
     wanted = pods_needed(world.spec, status)

@@ -146,8 +146,7 @@ def _without_workload(
         since,
         until=due if not deserted and world.now < due else None,
         # Whoever comes next needs them as they were; in a namespace that goes, nobody does.
-        leaves_some=not deserted
-        and (bool(services_to_release(world)) or world.observed.route.exists),
+        leaves_some=not deserted and (bool(services_to_release(world)) or world.route.exists),
     )
 
 
@@ -174,7 +173,7 @@ def _at_the_end(
         return EndpointsPending(workload, arrived)
     since = (adoption.released_at if adoption is not None else None) or world.now
     due = since + timedelta(seconds=world.spec.active_strategy.scale_down_delay_seconds)
-    if world.observed.route.exists:
+    if world.route.exists:
         return ClearingRoutes(workload, since)
     if world.now < due:
         return Draining(workload, since, due)

@@ -19,7 +19,7 @@ def route_removal_waits(world: World, status: RolloutStatus) -> bool:
         and stable is not None
         and status.abort is None
         and not under_way(status)
-        and world.observed.route.highest > 0
+        and world.route.highest > 0
         and canary is not None
         and canary.selected_hash == stable.hash
     )
@@ -86,7 +86,7 @@ def route_has_ended(world: World, status: RolloutStatus) -> bool:
             return False
         if canary_is_stable(world, status):
             return route_may_go(world, status)
-    route_is_cut = world.observed.route.highest == 0
+    route_is_cut = world.route.highest == 0
     waiting = any(
         not retirement_is_due(world, entry) and not _selected_by_stable(world, entry.hash)
         for entry in status.retiring

@@ -104,12 +104,8 @@ def stable_is_alone(world: World, stable: Revision) -> bool:
     )
 
 
-def with_service_findings(world: World, status: RolloutStatus) -> World:
-    """Return the world with what keeps Services from being what they are to be."""
-    return world.with_findings(_service_findings(world, status))
-
-
-def _service_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
+def service_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
+    """Yield what keeps Services from being what they are to be."""
     release = under_way(status)
     named = [each for each in (world.stable_service, world.canary_service) if each is not None]
     for service in named if not world.services_are_claimed else ():

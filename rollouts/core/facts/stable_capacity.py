@@ -74,7 +74,7 @@ def stable_size(world: World, status: RolloutStatus) -> int:
         return total
     if not under_way(status):
         return total
-    weights, said = status.weights, world.observed.route.weight
+    weights, said = status.weights, world.route.weight
     # Somebody may have given traffic back to stable by hand.
     given = min(weights.applied, weights.desired, 100 if said is None else said)
     least = stable_pods_beside(world.spec, status, given)
@@ -148,7 +148,7 @@ def may_take_over(world: World, status: RolloutStatus) -> bool:
     canary, service = world.replica_set(status.current_revision), world.canary_service
     if canary is None or service is None or not _is_kept_by_another(world, status):
         return False
-    if world.observed.route.blockers or service_is_outdated(world, status, service):
+    if world.route.blockers or service_is_outdated(world, status, service):
         return False
     return status.weights.desired > 0 and canary.available >= _carried_pods(world, status)
 
@@ -163,7 +163,7 @@ def canary_service_is_due(world: World, status: RolloutStatus, canary: ReplicaSe
     wanted = enough_pods(world.spec, max(1, pods_needed(world.spec, status)), canary)
     if canary.available < wanted or is_held(world, status):
         return False
-    empty = world.canary_service is None or world.observed.route.highest == 0
+    empty = world.canary_service is None or world.route.highest == 0
     return empty or mechanism_of(world.spec).has_preview or may_take_over(world, status)
 
 

@@ -27,7 +27,7 @@ def release_remains(world: World, status: RolloutStatus) -> str:
     """Return what has to come to pass before nothing of a release is left; empty when it has."""
     if world.observed.is_being_deleted or (under_way(status) and status.entered_steps):
         return "the release has ended"
-    if world.observed.route.exists:
+    if world.route.exists:
         return "the routes are cleared"
     if current_route(world, status).highest > 0:
         return "all traffic is at stable"

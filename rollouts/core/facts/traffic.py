@@ -20,7 +20,6 @@ from rollouts.core.world import (
     stable_replicas,
     under_way,
 )
-from rollouts.model.evidence import Evidence
 from rollouts.model.route import Route, Split
 from rollouts.model.status import RolloutStatus
 
@@ -59,7 +58,7 @@ def serving_instead_of_stable(world: World, status: RolloutStatus) -> ReplicaSet
         needed = under_way(status) and stable_is_failing(world, status)
         return canary if needed and canary is not None and canary.ready else None
     service = world.canary_service
-    if world.observed.route.highest == 0 or service is None or status.stable_revision is None:
+    if world.route.highest == 0 or service is None or status.stable_revision is None:
         return None
     stable = world.replica_set(status.stable_revision)
     if stable is not None and stable.ready > 0:
@@ -243,7 +242,7 @@ def canary_answers(world: World, status: RolloutStatus) -> bool:
 def may_raise(world: World, status: RolloutStatus) -> bool:
     """Return whether everything is in place to send the canary its desired weight."""
     spec = world.spec
-    if is_held(world, status) or world.observed.route.blockers:
+    if is_held(world, status) or world.route.blockers:
         return False
     begun = current_route(world, status).highest >= status.weights.desired > status.weights.applied
     if not begun and evidence_turned(world, status) is not None:
@@ -294,8 +293,3 @@ def service_is_outdated(world: World, status: RolloutStatus, service: Service) -
 def _others_are_left(world: World, status: RolloutStatus) -> bool:
     """Return whether pods of a superseded revision still share the traffic."""
     return any(each.existing > 0 or each.wanted > 0 for each in world.others(status))
-
-
-def without_evidence_of_another(world: World, status: RolloutStatus) -> World:
-    """Return the world without what is counted of the revision before, which stable can't relieve yet."""
-    return replace(world, evidence=Evidence()) if reaches_another(world, status) else world

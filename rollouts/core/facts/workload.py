@@ -14,12 +14,8 @@ MISSING = "WorkloadMissing"
 _IN_THE_WAY = (MISSING, CLAIMED, "FewerReplicas")
 
 
-def with_workload_findings(world: World, status: RolloutStatus) -> World:
-    """Return the world with the findings that the Deployment, or its absence, gives."""
-    return world.with_findings(_workload_findings(world, status))
-
-
-def _workload_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
+def workload_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
+    """Yield what is wrong with the Deployment of a workloadRef, or that there is none."""
     workload, ref = world.observed.workload, world.spec.workload_ref
     if workload is None or ref is None or world.observed.is_being_deleted:
         return
@@ -55,15 +51,13 @@ def _workload_findings(world: World, status: RolloutStatus) -> Iterator[Finding]
 
 def workload_blocker(world: World, status: RolloutStatus) -> str:
     """
-    Return why the Deployment's place can't be taken, or nothing; of a `with_workload_findings` world.
+    Return why the Deployment's place can't be taken, or nothing, once `workload_findings` are known.
 
     Until it has been taken, the Deployment serves everything: nothing at all is done then.
     """
     if world.spec.workload_ref is None or status.stable_revision is not None:
         return ""
-    return next(
-        (each.message for each in world.observed.route.blockers if each.reason in _IN_THE_WAY), ""
-    )
+    return next((each.message for each in world.route.blockers if each.reason in _IN_THE_WAY), "")
 
 
 def workload_size(world: World, status: RolloutStatus, workload: Workload) -> int:
@@ -88,7 +82,7 @@ def finalizer_waits_for(world: World) -> str:
 
 
 def workload_is_claimed(world: World) -> bool:
-    return any(each.reason == CLAIMED for each in world.observed.route.findings)
+    return any(each.reason == CLAIMED for each in world.route.findings)
 
 
 def workload_is_idle(world: World, status: RolloutStatus) -> bool:

@@ -232,7 +232,7 @@ def _drained(world: World, status: RolloutStatus) -> datetime:
     if not mechanism_of(world.spec).mixes_counters:
         return world.now  # each pod counts for itself
     reached = weights.applied > 0 or weights.disrupted_at is not None
-    if world.observed.route.highest > 0 or (another and reached):
+    if world.route.highest > 0 or (another and reached):
         return world.now + timedelta(seconds=world.observed.quiet_seconds)
     return max(world.now, status.drain_until or world.now)
 

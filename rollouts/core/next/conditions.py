@@ -14,7 +14,7 @@ _MOST_FINDINGS = 20
 
 def with_conditions(world: World, update: StatusUpdate) -> StatusUpdate:
     """Return the update with the conditions that its status amounts to."""
-    findings, before = world.observed.route.findings, update.before.conditions
+    findings, before = world.route.findings, update.before.conditions
     return update.evolve(conditions=conditions(before, update.status, findings, world.now))
 
 

@@ -64,7 +64,7 @@ def _without_strategy_note(status: RolloutStatus) -> RolloutStatus:
 def note_confirmation_timeout(world: World, update: StatusUpdate) -> StatusUpdate:
     """Return the update, to be looked at again when the time for an answer is over; and then with that on record, once."""
     route, status, ends = (
-        world.observed.route,
+        world.route,
         update.status,
         confirmation_times_out_at(update.status),
     )

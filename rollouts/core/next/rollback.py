@@ -71,7 +71,7 @@ def routes_cut(world: World, update: StatusUpdate) -> StatusUpdate:
     Stable may not have been able to bear its traffic before. What it counted until then is not
     the next one's. Of routes that can't be seen nobody knows: each write would be the end of it.
     """
-    status, route = update.status, world.observed.route
+    status, route = update.status, world.route
     if route.is_cut or route.is_unseen or route.highest == 0 or not update.ends_traffic:
         return update
     drained = world.now + timedelta(seconds=world.observed.quiet_seconds)

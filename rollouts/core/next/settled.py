@@ -74,7 +74,7 @@ def _settled(world: World, update: StatusUpdate, stable: Revision) -> StatusUpda
     """Return the update that says what the stable revision lacks, or that all is well."""
     status = update.status
     service = world.stable_service
-    findings = world.observed.route.blockers
+    findings = world.route.blockers
     if missing_service(world):
         return _without_service(world, update)
     if findings:
@@ -119,7 +119,7 @@ def _without_service(world: World, update: StatusUpdate) -> StatusUpdate:
     if hold is None or hold.reason != "StrategyChanged":
         return _with_phase(world, update, "Degraded", missing_service(world))
     gone = f"Service {name} does not exist"
-    if world.observed.route.highest == 0:
+    if world.route.highest == 0:
         return _with_phase(world, update, "Progressing", f"{gone} any more")
     text = f"{gone}, and the canary's routes are all that leads to stable: create it once more"
     return _with_phase(world, update, "Degraded", text)

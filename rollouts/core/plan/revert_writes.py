@@ -43,7 +43,7 @@ def _without_workload(world: World, found: WorkloadMissing) -> Iterator[Action]:
     yield from _releases(world)
     if found.until is not None:
         return
-    if world.observed.route.exists:
+    if world.route.exists:
         yield RemoveRoute()
     if not found.leaves_some:
         yield SetFinalizers(())

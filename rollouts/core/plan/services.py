@@ -63,7 +63,7 @@ def _named(world: World, status: RolloutStatus, stable: Revision) -> Iterator[Ac
     elif (
         canary_service is not None
         and may_bind_to_stable(world, status, canary_service)
-        and not world.observed.route.exists
+        and not world.route.exists
     ):
         yield from _bind(world, canary_service, stable)
 

@@ -61,7 +61,7 @@ def _routes_forward(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 
 def _routes_back(world: World, status: RolloutStatus) -> Iterator[Action]:
-    route = world.observed.route
+    route = world.route
     if route.exists and route.highest > 0:
         yield from _back(world, status)
 
@@ -77,7 +77,7 @@ def _back(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 def _end_route(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Yield what removes the routing objects, or leaves them nothing until they may go."""
-    route = world.observed.route
+    route = world.route
     if not route.exists or drift_correction_waits(world, status):
         return  # without a split of a mesh there may be pods that answer
     if route_has_ended(world, status):
@@ -87,7 +87,7 @@ def _end_route(world: World, status: RolloutStatus) -> Iterator[Action]:
 
 
 def _split(world: World, status: RolloutStatus) -> Iterator[Action]:
-    route, split = world.observed.route, next_split(world, status)
+    route, split = world.route, next_split(world, status)
     if world.edit is not None and world.edit.goes_over and not status.entered_steps:
         if route.exists and route.highest == 0:
             yield RemoveRoute()
@@ -116,7 +116,7 @@ def _needs_route(world: World, status: RolloutStatus) -> bool:
 
 def _switch(world: World, status: RolloutStatus) -> Iterator[Action]:
     """Point the active Service at the revision that is to have all the traffic: one write."""
-    if world.observed.route.exists:  # a canary was under way before
+    if world.route.exists:  # a canary was under way before
         yield RemoveRoute()
     active, new = world.stable_service, status.current_revision
     if active is None or new is None or not is_to_be_active(world, status):

@@ -48,7 +48,7 @@ def _place(world: World, asked: Sequence[Action], action: Action) -> int:
         case SetTemplateMetadata(name) | SetMinReady(name):
             return min((_size(world, each) for each in _sizes(asked, name)), default=_LATER)
         case SetWeight(split):
-            falls = split.percent == 0 or split.percent < world.observed.route.highest
+            falls = split.percent == 0 or split.percent < world.route.highest
             return _BACK if falls else _FORWARD
         case ScaleReplicaSet():
             return _size(world, action)

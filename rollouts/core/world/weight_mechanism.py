@@ -118,7 +118,7 @@ class WeightMechanism(ABC):
 
     def unconfirmed(self, world: World, status: RolloutStatus) -> str:
         """Return what is said while the weight, or a route, is not what the step wants."""
-        waits = "; ".join(world.observed.route.unconfirmed)
+        waits = "; ".join(world.route.unconfirmed)
         because = f": {waits}" if waits else ""
         if status.weights.applied == status.weights.desired:
             return f"the header and mirror routes are not confirmed yet{because}"
@@ -145,14 +145,14 @@ class RouterWeight(WeightMechanism):
     mixes_counters = True
 
     def route(self, world: World, _status: RolloutStatus) -> Route:
-        return world.observed.route
+        return world.route
 
     def reaches_canary(self, world: World, status: RolloutStatus) -> bool:
         service, current = world.canary_service, status.current_revision
         return service is not None and current is not None and service.selected_hash == current.hash
 
     def live_route(self, world: World) -> Route:
-        return world.observed.route
+        return world.route
 
 
 class ServiceSwitch(WeightMechanism):
@@ -168,7 +168,7 @@ class ServiceSwitch(WeightMechanism):
 
         Without its key it selects the new revision's pods beside the old ones, once there are any.
         """
-        service, findings = world.stable_service, world.observed.route.findings
+        service, findings = world.stable_service, world.route.findings
         stable, current = status.stable_revision, status.current_revision
         if service is None or stable is None or current is None or stable.hash == current.hash:
             return Route(findings=findings)
@@ -223,7 +223,7 @@ class PodShare(WeightMechanism):
 
     def route(self, world: World, status: RolloutStatus) -> Route:
         """Return the canary's share of the pods, once they are all there."""
-        findings = world.observed.route.findings
+        findings = world.route.findings
         stable = world.replica_set(status.stable_revision)
         canary = world.replica_set(status.current_revision)
         if stable is None or stable is canary:

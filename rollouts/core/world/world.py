@@ -8,6 +8,7 @@ from typing import Literal
 from rollouts.core.world.observed import Observed, ReplicaSet, Service
 from rollouts.model.evidence import Evidence
 from rollouts.model.finding import Finding
+from rollouts.model.route import Route
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import Revision, RolloutStatus
 
@@ -56,6 +57,23 @@ class World:
     """The header and mirror routes that the routing objects were asked about."""
     edit: Hold | None = None
     """Why `spec` is not what is written, if it is not; what else holds a release `facts.hold_of` tells."""
+    found: tuple[Finding, ...] = ()
+    """What is found wrong by what is wanted and seen together; `route` has it with all else."""
+    confirmation_ends_at: datetime | None = None
+    """Until when routes that are cut may wait for somebody's answer; None: for as long as it takes."""
+
+    @property
+    def route(self) -> Route:
+        """
+        What the routing objects do as far as it counts, and all that is found wrong.
+
+        Routes that are cut send nothing to the canary once an answer has been waited for long enough.
+        """
+        route = self.observed.route
+        ends = self.confirmation_ends_at
+        if route.is_cut and ends is not None and self.now >= ends:
+            route = replace(route, weight=0, highest=0, written=frozenset())
+        return replace(route, findings=(*self.found, *route.findings)) if self.found else route
 
     def replica_set(self, revision: Revision | None) -> ReplicaSet | None:
         """Return the ReplicaSet of `revision`, if there is one."""
@@ -69,11 +87,7 @@ class World:
     def with_findings(self, found: Iterable[Finding]) -> "World":
         """Return the world with these findings before all others."""
         added = tuple(found)
-        if not added:
-            return self
-        route = self.observed.route
-        seen = replace(self.observed, route=replace(route, findings=(*added, *route.findings)))
-        return replace(self, observed=seen)
+        return replace(self, found=(*added, *self.found)) if added else self
 
     def is_selectable(self, revision: Revision | None) -> bool:
         """
@@ -94,7 +108,7 @@ class World:
     @property
     def services_are_claimed(self) -> bool:
         """Return whether another Rollout claims our Services: then they are not ours to write."""
-        return any(each.reason == "ServiceClaimed" for each in self.observed.route.blockers)
+        return any(each.reason == "ServiceClaimed" for each in self.route.blockers)
 
     @property
     def canary_service(self) -> Service | None:
