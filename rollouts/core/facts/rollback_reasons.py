@@ -35,9 +35,8 @@ def disruption_begins(world: World, status: RolloutStatus) -> bool:
     exposed = weights.applied > 0 or bool(weights.routes)
     if not exposed or weights.disrupted_at is not None or canary is None:
         return False
-    return pods_are_gone(canary, weights.applied_at) and (
-        mechanism_of(world.spec).pods_are_the_weight or world.is_selectable(status.stable_revision)
-    )
+    others_answer = mechanism_of(world.spec).is_answered_without_canary(world, status)
+    return pods_are_gone(canary, weights.applied_at) and others_answer
 
 
 def disrupted_too_often(world: World, status: RolloutStatus) -> Iterator[str]:

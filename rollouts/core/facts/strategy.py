@@ -39,13 +39,7 @@ def release_remains(world: World, status: RolloutStatus) -> str:
 def _stable_is_alone(world: World, status: RolloutStatus) -> bool:
     """Return whether pods that share the traffic by their number are all of the stable revision."""
     stable = status.stable_revision
-    if stable is None or not mechanism_of(world.spec).pods_are_the_weight:
-        return True
-    return all(
-        each.existing == 0
-        for each in world.observed.replica_sets.values()
-        if each.hash != stable.hash
-    )
+    return stable is None or mechanism_of(world.spec).only_stable_serves(world, stable)
 
 
 def strategies_differ(before: RolloutSpec, after: RolloutSpec) -> bool:

@@ -266,9 +266,7 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
 
 def is_draining(world: World, status: RolloutStatus) -> bool:
     """Return whether counters may still move for the last canary, which had its traffic by the same routes."""
-    if mechanism_of(world.spec).pods_are_the_weight or status.drain_until is None:
-        return False
-    return world.now < status.drain_until
+    return mechanism_of(world.spec).is_draining(world, status)
 
 
 def is_reachable(world: World, status: RolloutStatus, least: int) -> bool:

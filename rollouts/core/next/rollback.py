@@ -13,7 +13,6 @@ from rollouts.core.facts import (
 )
 from rollouts.core.next.attempt import roll_back, switch_back
 from rollouts.core.world import StatusUpdate, World, kept_warm, mechanism_of, under_way
-from rollouts.model.status import Weights
 
 
 def hold_disrupted(world: World, update: StatusUpdate) -> StatusUpdate:
@@ -25,14 +24,11 @@ def hold_disrupted(world: World, update: StatusUpdate) -> StatusUpdate:
     status = update.status
     if not disruption_begins(world, status):
         return update
-    weights = status.weights
-    taken = not mechanism_of(world.spec).pods_are_the_weight
-    if taken:
-        weights = Weights(desired=weights.desired, applied_at=world.now)
-    disrupted = weights.evolve(disrupted_at=world.now)
+    left = mechanism_of(world.spec).weights_without_canary(status.weights, world.now)
+    disrupted = left.evolve(disrupted_at=world.now)
     update = update.evolve(weights=disrupted, step_started_at=world.now)
     update = update.event(world, "Disrupted", DISRUPTED, "Warning")
-    return update.as_retreat() if taken else update
+    return update if left is status.weights else update.as_retreat()
 
 
 def end_disruption(world: World, update: StatusUpdate) -> StatusUpdate:

@@ -5,6 +5,7 @@ What carries the weight of a canary: routers, the active Service, or the pods th
 """
 
 from abc import ABC, abstractmethod
+from datetime import datetime
 from typing import ClassVar
 
 from rollouts.core.world.observed import ReplicaSet
@@ -20,7 +21,7 @@ from rollouts.core.world.world import World
 from rollouts.model.route import Route
 from rollouts.model.service_texts import service_not_found
 from rollouts.model.spec import RolloutSpec
-from rollouts.model.status import RolloutStatus
+from rollouts.model.status import Revision, RolloutStatus, Weights
 
 
 class WeightMechanism(ABC):
@@ -74,6 +75,22 @@ class WeightMechanism(ABC):
         weights = status.weights
         routes = split_of(world.spec, status).names
         return weights.applied == weights.desired and weights.routes == routes
+
+    def is_answered_without_canary(self, world: World, status: RolloutStatus) -> bool:
+        """Return whether others answer what went to a canary whose pods are gone, once it has no weight."""
+        return world.is_selectable(status.stable_revision)
+
+    def weights_without_canary(self, weights: Weights, now: datetime) -> Weights:
+        """Return the weights after the pods of a canary have gone: it gets nothing from now on."""
+        return Weights(desired=weights.desired, applied_at=now)
+
+    def only_stable_serves(self, _world: World, _stable: Revision) -> bool:
+        """Return whether no other revision gets requests for no other reason than that its pods are there."""
+        return True
+
+    def is_draining(self, world: World, status: RolloutStatus) -> bool:
+        """Return whether counters may still move for the last canary, which had its traffic in the same way."""
+        return status.drain_until is not None and world.now < status.drain_until
 
     def pods_needed(self, spec: RolloutSpec, status: RolloutStatus) -> int:
         """
@@ -250,6 +267,21 @@ class PodShare(WeightMechanism):
 
     def is_restored(self, world: World, status: RolloutStatus) -> bool:
         return self.route(world, status).weight is not None
+
+    def is_answered_without_canary(self, _world: World, _status: RolloutStatus) -> bool:
+        """Return that they do: its share went with its pods."""
+        return True
+
+    def weights_without_canary(self, weights: Weights, _now: datetime) -> Weights:
+        """Return the weights as they are: the pods that are gone were the weight."""
+        return weights
+
+    def only_stable_serves(self, world: World, stable: Revision) -> bool:
+        sets = world.observed.replica_sets.values()
+        return all(each.existing == 0 for each in sets if each.hash != stable.hash)
+
+    def is_draining(self, _world: World, _status: RolloutStatus) -> bool:
+        return False
 
     def pods_needed(self, spec: RolloutSpec, status: RolloutStatus) -> int:
         return pod_shares(spec, stable_replicas(spec, status), status.weights.desired)[0]
