@@ -108,7 +108,7 @@ class ExposureCounters:
         if self.behind(at):
             moments = (self._reader.read_until, at)
             read, of = (_length(self._exposed_at, until) for until in moments)
-            return f"catching up: {read} of {of} read"
+            return f"the controller is catching up: it has read {read} of {of}"
         silent = self.scrapes.missing_seconds(at.timestamp())
         if self.scrapes.newest and silent:
             since = format_duration(round(silent))

@@ -90,7 +90,10 @@ async def _counters(
                 " calls it otherwise (spec.appMetrics)"
             )
         else:
-            hint = f"Prometheus scrapes none of the pods: it has no {up}"
+            hint = (
+                f"Prometheus scrapes none of the pods: it has no {up}; see whether a PodMonitor or"
+                " scrape job selects them"
+            )
     return SeriesCheck(criterion.name, "absent", hint)
 
 

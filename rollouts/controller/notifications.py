@@ -29,6 +29,10 @@ NOTIFIED_REASONS = frozenset(
 """The reasons that people are told of; the others are in events and history."""
 MOST_IN_FLIGHT = 64
 PATIENCE_SECONDS = 60.0
+_SILENT = (
+    f"the receiver did not answer within {PATIENCE_SECONDS:g} s; see --notify-webhook, and whether the receiver"
+    " runs"
+)
 
 
 class Notifications:
@@ -69,7 +73,7 @@ class Notifications:
                 "notification not delivered",
                 rollout=notification.rollout,
                 reason=notification.reason,
-                problem=str(error) or f"the receiver did not answer within {PATIENCE_SECONDS:g} s",
+                problem=str(error) or _SILENT,
             )
         except Exception:
             log.exception(

@@ -64,7 +64,7 @@ class WebhookNotifier:
 
     async def _post(self, notification: Notification) -> None:
         if not self._where:
-            raise Permanent("the webhook's URL has no host; give http(s)://HOST/…")
+            raise Permanent("the URL of --notify-webhook has no host; give http(s)://HOST/…")
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):  # httpx's own is between two bytes
                 # What it says besides is not read: it may have no end.
@@ -74,10 +74,15 @@ class WebhookNotifier:
                     status = response.status_code
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             # The error itself may hold a part of the URL.
-            raise Permanent("the webhook's URL is wrong: it has to be http(s)://HOST/…") from None
+            raise Permanent(
+                "the URL of --notify-webhook is wrong: it has to be http(s)://HOST/…"
+            ) from None
         except (httpx.HTTPError, TimeoutError) as error:
             what = str(error) or type(error).__name__
-            raise Unavailable(f"the webhook at {self._where} did not answer: {what}") from error
+            raise Unavailable(
+                f"the webhook at {self._where} did not answer: {what}; see whether it runs, and whether"
+                " a NetworkPolicy lets the controller out to it"
+            ) from error
         if status == 429 or status >= 500:
             after = retry_after_seconds(response.headers.get("Retry-After"), now=datetime.now(UTC))
             raise Unavailable(

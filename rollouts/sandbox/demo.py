@@ -96,7 +96,9 @@ class Demo:
         for document in self._documents:
             if document["kind"] == kind:
                 return document
-        raise Permanent(f"the example has no {kind}")
+        raise Permanent(
+            f"the demo's example has no {kind}; give one that has a Rollout and an Ingress"
+        )
 
     async def _deploy(self) -> None:
         for document in self._documents:
@@ -107,7 +109,10 @@ class Demo:
                 await self._until(lambda status: status.get("phase") == "Healthy")
         except TimeoutError:
             message = _status(self._rollout()).get("message", "")
-            raise Permanent(f"the demo's app did not become Healthy: {message}") from None
+            raise Permanent(
+                f"the demo's app did not become Healthy within {FIRST_DEPLOY_SECONDS:g} s: {message};"
+                " try again with less running beside it, or see why in one that stays: `rollouts sandbox up`"
+            ) from None
 
     async def _release(self, plan: Plan) -> Release:
         self.stage = f"release {plan.version} ({plan.name}) is under way"

@@ -112,4 +112,4 @@ def free_port(address: str, preferred: int) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise Permanent(f"no port is free on {address}")
+    raise Permanent(f"no port is free on {address}; end a program that listens there")

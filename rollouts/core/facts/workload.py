@@ -44,7 +44,8 @@ def workload_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
             "WorkloadServes",
             (
                 f"Deployment {ref.name} keeps its pods (scaleDown: never), and they keep their share of"
-                " the requests: without trafficRouting the weights are not those of the steps"
+                " the requests: without trafficRouting the weights are not those of the steps; set"
+                " workloadRef.scaleDown to onSuccess or progressively, or add trafficRouting"
             ),
         )
 

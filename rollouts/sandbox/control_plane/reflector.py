@@ -46,10 +46,12 @@ class Reflector:
                 if error.code == 404:
                     self._cache.listed(kind, (), 0)
                 elif error.code != 410:
-                    log.warning("not followed", kind=kind.name, reason=error.message)
+                    log.warning("kind not followed", kind=kind.name, reason=error.message)
             except Unavailable as error:
                 if self.is_known.is_set():
-                    log.warning("not followed, trying again", kind=kind.name, reason=str(error))
+                    log.warning(
+                        "kind not followed, trying again", kind=kind.name, reason=str(error)
+                    )
             await asyncio.sleep(RETRY.delay(min(failures, 3)))
 
     async def _version(self) -> Kind:

@@ -119,10 +119,14 @@ class Nginx:
         try:
             async with self._client().post("/routes", json=body) as response:
                 if response.status != 204:
-                    raise Unavailable(f"nginx refused new routes: {response.status}")
+                    raise Unavailable(
+                        f"nginx refused new routes with {response.status}; see logs/nginx.log in its directory"
+                    )
         except (aiohttp.ClientError, TimeoutError) as error:
             why = str(error) or "no answer in time"
-            raise Unavailable(f"nginx did not take new routes: {why}") from error
+            raise Unavailable(
+                f"nginx did not take new routes: {why}; see logs/nginx.log in its directory"
+            ) from error
         self._applied = dict(table)
         return True
 

@@ -39,10 +39,10 @@ async def test_a_long_exposure_is_caught_up_with_little_by_little(
     harness.monitor = harness.new_monitor()
     harness.monitor.follow(harness.target)
     await settle()
-    assert harness.measured().error == "catching up: 15m of 45m read"
+    assert harness.measured().error == "the controller is catching up: it has read 15m of 45m"
     assert harness.latest.served_percent is None
     await harness.wait(15)
-    assert harness.measured().error == "catching up: 30m of 45m15s read"
+    assert harness.measured().error == "the controller is catching up: it has read 30m of 45m15s"
     await harness.wait(30)
     assert harness.measured().error == ""
     assert harness.measured().canary == before.canary == Counts(5400, 0)
