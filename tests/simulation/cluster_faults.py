@@ -135,13 +135,13 @@ def _new_services(write: Write) -> RolloutsError | None:
     return None
 
 
-def _changed_services(write: Write) -> RolloutsError | None:
+def changed_services(write: Write) -> RolloutsError | None:
     if isinstance(write, Patch) and write.ref.kind == SERVICE:
         return Forbidden("admission webhook denied the request")
     return None
 
 
-REFUSALS: tuple[Refusal, ...] = (_ingresses, _new_services, _changed_services)
+REFUSALS: tuple[Refusal, ...] = (_ingresses, _new_services, changed_services)
 
 
 def refuse(story: Story, chance: random.Random) -> None:
@@ -181,8 +181,8 @@ def meddle_with_services(story: Story, chance: random.Random) -> None:
 def lock_services(story: Story, chance: random.Random) -> None:
     """Somebody takes our key out of a Service, and has a policy that lets nobody put it back."""
     meddle_with_services(story, chance)
-    if _changed_services not in story.caches.refusals:
-        story.caches.refusals.append(_changed_services)
+    if changed_services not in story.caches.refusals:
+        story.caches.refusals.append(changed_services)
     story.say("changes of Services are refused")
 
 

@@ -2,10 +2,14 @@
 
 import pytest
 
-from tests.simulation.cluster_faults import BY_PODS, come_back
+from tests.simulation.cluster_faults import BY_PODS, changed_services, come_back
+from tests.simulation.dataplane import LOST
 from tests.simulation.kubelets import Behaviour
+from tests.simulation.settled_invariants import not_cleaned_up
 from tests.simulation.setups import SETUPS
 from tests.simulation.starting_points import deployed
+from tests.simulation.story import told
+from tests.unit.controller.edits import put_beside
 
 ROUTED = [name for name, each in SETUPS.items() if name != "replicas" and not each.adopts]
 
@@ -40,3 +44,23 @@ def test_a_promote_that_was_read_before_a_release_does_not_promote_it() -> None:
     assert story.status.last_command is not None
     assert not story.status.last_command.accepted
     assert not story.is_stable(new)
+
+
+def test_a_service_that_leads_to_what_is_there_keeps_its_pods_until_it_may_lead_elsewhere() -> None:
+    """Nothing says what is stable: the status is gone, and our key in the stable Service; the other can't be changed."""
+    story = deployed("dynamic", 6)
+    put_beside(story.present)
+    story.edit({"spec": {"strategy": {"canary": {"canaryService": "other"}}}})
+    old = story.stable
+    story.settle()
+    story.select("checkout", None)
+    story.caches.refusals.append(changed_services)
+    story.release("shop:2")
+    come_back(story, story.rollout["spec"], with_status=False, dangling=True)
+    with told("refused", story):
+        story.pass_time(60)
+        assert LOST not in story.shares()["other.test"]
+        assert story.selects("other") == old
+        story.caches.refusals.clear()
+        assert story.settle().phase == "Healthy"
+        assert not_cleaned_up(story) == []

@@ -109,9 +109,12 @@ def _first_size(world: World, status: RolloutStatus, hash_: str) -> int:
 
     It makes room: what is not ready protects nobody, and may hold the quota that the next one
     needs. What answers goes as the next one comes, one pod ahead of it; the last pod that does waits
-    until the next one has one, whatever room that takes.
+    until the next one has one, whatever room that takes. What answers a Service that leads to it alone
+    stays as it is: the next one's pods are none of that Service's until it is stable.
     """
     running, found = world.replica_set(status.current_revision), world.observed.replica_sets[hash_]
+    if any(service.selected_hash == hash_ for service in world.observed.services.values()):
+        return min(found.wanted, found.ready)
     available = running.available if running is not None else 0
     left = max(world.spec.replicas - available - 1, 0 if available else min(1, world.spec.replicas))
     return min(found.wanted, found.ready, left)

@@ -4,6 +4,7 @@ import pytest
 
 from rollouts.core.plan.actions import CreateReplicaSet, ScaleReplicaSet, SelectRevision, SetWeight
 from rollouts.model.route import Route, Split
+from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import Abort, Retiring, Weights
 from tests.unit.core.worlds import (
     CRITERIA,
@@ -180,7 +181,7 @@ def test_a_release_that_was_stopped_stays_where_stable_s_replica_set_is_gone() -
 
 
 def test_a_first_deploy_that_is_overtaken_makes_room_pod_by_pod() -> None:
-    scene = settled().with_(stable_revision=None, template_hash=NEW, current_revision=revision(NEW))
+    scene = overtaken_first_deploy()
     scene = scene.evolve(replica_set(OLD, 4, 2), replica_set(NEW, 4, 0))
     assert ScaleReplicaSet("checkout-oldhash", 2) in scene.decide().actions
     some = scene.evolve(replica_set(OLD, 2), replica_set(NEW, 4, 2))
@@ -189,15 +190,32 @@ def test_a_first_deploy_that_is_overtaken_makes_room_pod_by_pod() -> None:
 
 
 def test_the_only_pod_of_a_first_deploy_that_is_overtaken_answers_until_another_does() -> None:
-    scene = settled(spec=spec_of(replicas=1)).with_(
-        stable_revision=None, template_hash=NEW, current_revision=revision(NEW)
-    )
+    scene = overtaken_first_deploy(spec_of(replicas=1))
     alone = scene.evolve(replica_set(OLD, 1), replica_set(NEW, 1, 0))
     assert ScaleReplicaSet("checkout-oldhash", 0) not in alone.decide().actions
     broken = scene.evolve(replica_set(OLD, 1, 0), replica_set(NEW, 1, 0))
     assert ScaleReplicaSet("checkout-oldhash", 0) in broken.decide().actions
     there = scene.evolve(replica_set(OLD, 1), replica_set(NEW, 1))
     assert ScaleReplicaSet("checkout-oldhash", 0) in there.decide().actions
+
+
+def test_of_a_first_deploy_that_is_overtaken_what_a_service_selects_alone_stays() -> None:
+    bound = {
+        "checkout": service("checkout", ""),
+        "checkout-canary": service("checkout-canary", OLD, oldhash=4),
+    }
+    scene = overtaken_first_deploy().with_(services=bound)
+    half = scene.evolve(replica_set(OLD, 4), replica_set(NEW, 4, 2))
+    assert not half.decide().actions
+    broken = scene.evolve(replica_set(OLD, 4, 1), replica_set(NEW, 4, 0))
+    assert ScaleReplicaSet("checkout-oldhash", 1) in broken.decide().actions
+
+
+def overtaken_first_deploy(spec: RolloutSpec | None = None) -> Scene:
+    """Return the scene of a first deploy that another one follows; the Service selects the pods of both."""
+    services = {"checkout": service("checkout", "")}
+    scene = settled(spec).with_(stable_revision=None, services=services)
+    return scene.with_(template_hash=NEW, current_revision=revision(NEW))
 
 
 def test_an_outage_of_stable_is_told_once_in_a_release_and_leaves_the_message_when_it_ends() -> (
