@@ -28,6 +28,7 @@ from rollouts.model.step_labels import entered_steps, step_labels
 from rollouts.model.strategy import BlueGreenStrategy, CanaryStrategy
 from rollouts.model.validation import parse_remembered
 
+Strategy = CanaryStrategy | BlueGreenStrategy
 _OF_STEPS = (
     "steps",
     "preview_replica_count",
@@ -37,6 +38,7 @@ _OF_STEPS = (
     "post_promotion_analysis",
 )
 """The fields that say what the steps are: a canary's, and those that blue-green's are made from."""
+_DELAYS = ("scale_down_delay_seconds", "abort_scale_down_delay_seconds")
 _ADVICE = "abort goes back to stable"
 
 
@@ -156,8 +158,21 @@ def _held_by_old_strategy(
         name: getattr(written, name)
         for name in ("replicas", "selector", "template", "workload_ref")
     }
-    spec = known.model_copy(update=followed)
+    spec = _with_strategy(known, _with_delays(known.active_strategy, written.active_strategy))
+    spec = spec.model_copy(update=followed)
     return EffectiveSpec(spec, _sized(status, written.replicas), hold)
+
+
+def _with_delays(known: Strategy, written: Strategy) -> Strategy:
+    """Return a strategy with the delays as they are written: they move nothing, and count for what is left from now on."""
+    return known.model_copy(update={name: getattr(written, name) for name in _DELAYS})
+
+
+def _with_strategy(spec: RolloutSpec, strategy: Strategy) -> RolloutSpec:
+    """Return a spec with this strategy in place of its own, which is of the same kind."""
+    kind = "blue_green" if isinstance(strategy, BlueGreenStrategy) else "canary"
+    both = spec.strategy.model_copy(update={kind: strategy})
+    return spec.model_copy(update={"strategy": both})
 
 
 def _held_by_old_steps(
@@ -182,9 +197,7 @@ def _held_by_old_steps(
         if name in type(known.active_strategy).model_fields
     }
     strategy = written.active_strategy.model_copy(update=kept)
-    kind = "blue_green" if isinstance(strategy, BlueGreenStrategy) else "canary"
-    both = written.strategy.model_copy(update={kind: strategy})
-    spec = written.model_copy(update={"strategy": both})
+    spec = _with_strategy(written, strategy)
     remembered = _with_old_steps(spec_json, status.effective_spec or spec_json)
     return EffectiveSpec(spec, status.evolve(effective_spec=remembered), hold)
 

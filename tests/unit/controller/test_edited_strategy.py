@@ -232,6 +232,21 @@ async def test_while_a_rollback_is_tidied_up_the_old_way_stays_in_force(loop: Co
     assert "blueGreen" in loop.status["effectiveSpec"]["strategy"]
 
 
+async def test_pods_that_are_left_by_a_held_strategy_stay_as_long_as_it_is_written_now(
+    loop: ControlLoop,
+) -> None:
+    await waiting(loop, {**CANARY, "abortScaleDownDelaySeconds": 0})
+    canary = loop.status["currentRevision"]["hash"]
+    loop.edit(goes_by({**BLUE_GREEN, "abortScaleDownDelaySeconds": 60}))
+    await loop.run(3)
+    assert loop.status["pause"]["reason"] == "StrategyChanged"
+    loop.command('{"id": "1", "verb": "abort"}')
+    await loop.run(30)
+    assert loop.cluster.select(POD, "shop", {HASH_LABEL: canary})
+    await loop.run(120)
+    assert not loop.cluster.select(POD, "shop", {HASH_LABEL: canary})
+
+
 async def test_promote_full_waits_for_the_new_strategy(loop: ControlLoop) -> None:
     await waiting(loop, CANARY)
     loop.edit(goes_by(BLUE_GREEN))
