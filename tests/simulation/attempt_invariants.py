@@ -2,7 +2,15 @@
 
 from rollouts.core.world import under_way
 from rollouts.model.status import RolloutStatus
-from tests.simulation.snapshot import Watched, hash_of, strategy_of, take_snapshot, verb_of, wanted
+from tests.simulation.snapshot import (
+    Watched,
+    enough,
+    hash_of,
+    strategy_of,
+    take_snapshot,
+    verb_of,
+    wanted,
+)
 
 
 class Attempts:
@@ -59,7 +67,7 @@ class Attempts:
             assert least >= self._applied, f"{self._applied} % are told, and {least} % are routed"
 
     def _a_promotion_is_earned(self, status: RolloutStatus) -> None:
-        """What becomes stable has as many pods as stable had, and is not known to be bad."""
+        """What becomes stable has as many pods as stable had, or as are called enough, and is not known to be bad."""
         before, self._stable = self._stable, hash_of(status.stable_revision)
         if not before or self._stable in ("", before):
             return
@@ -72,5 +80,5 @@ class Attempts:
             ready = max(
                 each.get(self._stable, 0) for each in take_snapshot(self.story).ready.values()
             )
-            needed = min(self.floor, wanted(self.story))
+            needed = enough(strategy_of(status), min(self.floor, wanted(self.story)))
             assert ready >= needed, f"{self._stable} has {ready} of {needed} pods, and is stable"

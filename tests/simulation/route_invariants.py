@@ -14,6 +14,7 @@ from tests.simulation.dataplane import BESIDE, LOST, NAMESPACE, entry_points, se
 from tests.simulation.snapshot import (
     Snapshot,
     Watched,
+    enough,
     hash_of,
     is_by_replicas,
     strategy_of,
@@ -84,9 +85,10 @@ class Routes:
         assert selected(self.story.caches, service) == old.stable, (
             f"the weight rises while Service {service} does not lead to stable alone"
         )
-        if "replicaProgressThreshold" in old.strategy or status.canary_scale is not None:
+        if status.canary_scale is not None:
             return
-        needed = ceil(max(wanted(self.story), status.stable_floor) * weight - _LITTLE)
+        share = ceil(max(wanted(self.story), status.stable_floor) * weight - _LITTLE)
+        needed = enough(old.strategy, share)
         ready = max(each.get(old.current, 0) for each in new.ready.values())
         assert ready >= needed, f"{weight:.0%} go to {ready} of {needed} pods"
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from typing import Protocol
 
 from rollouts.controller.objects import named_services
@@ -144,6 +145,20 @@ def wanted(story: Watched) -> int:
     """Return how many pods the spec asks for, as far as the controller knows by now."""
     rollout = story.caches.get(KEY.ref) or story.rollout
     return int(rollout["spec"].get("replicas", 1))
+
+
+def enough(strategy: FrozenJSON, pods: int) -> int:
+    """
+    Return how many of `pods` are enough to go on: all, unless a person says so by replicaProgressThreshold.
+
+    They say it for each weight and for the promotion (docs/adr/0023-what-happens-to-pods.md). What of
+    twenty and more may be starting is not asked: no story has so many.
+    """
+    threshold = strategy.get("replicaProgressThreshold")
+    if threshold is None:
+        return pods
+    value = int(threshold["value"])
+    return ceil(pods * value / 100) if threshold["type"] == "Percent" else min(pods, value)
 
 
 def verb_of(rollout: FrozenJSON) -> str:

@@ -55,6 +55,19 @@ def test_a_canary_that_crashes_under_traffic_is_rolled_back_at_once() -> None:
     assert "crash" in status.abort.reason
 
 
+@pytest.mark.parametrize("room", [1, 2])
+def test_as_many_pods_as_a_person_calls_enough_are_promoted_and_no_fewer(room: int) -> None:
+    """Half of four is two: with room for one the weight stays at what one can have."""
+    strategy = {"replicaProgressThreshold": {"type": "Percent", "value": 50}}
+    story = healthy(4, strategy=strategy)
+    lost, story.kubelets.quota = story.users.lost, 4 + room
+    new = story.release("shop:2")
+    story.settle(300)
+    assert story.status.stable_revision is not None
+    assert story.is_stable(new) is (room == 2)
+    assert story.users.lost == lost
+
+
 def test_a_template_that_returns_to_stable_needs_no_steps() -> None:
     story = healthy(5)
     old = story.stable
