@@ -2,14 +2,13 @@
 
 import pytest
 
-from rollouts.errors import RolloutsError, Unavailable
-from rollouts.model.kinds import Ref
+from rollouts.errors import Unavailable
+from rollouts.model.kinds import ROLLOUT, Ref
 from rollouts.model.routers.gateway import HTTP_ROUTE
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
-from rollouts.ports import Write
-from tests.simulation.cluster import written
+from tests.simulation.cluster import Refusal, written
 from tests.simulation.dataplane import LOST, NAMESPACE
-from tests.simulation.kubelets import Behaviour
+from tests.simulation.kubelets import Behaviour, is_ready
 from tests.simulation.settled_invariants import not_cleaned_up
 from tests.simulation.starting_points import deployed
 from tests.simulation.story import Story, told
@@ -44,11 +43,7 @@ def test_a_split_of_another_name_is_there_before_the_old_one_goes() -> None:
     """It is refused for a while: between the two the root Service would lead to pods of any revision."""
     story = deployed("mesh with a root", 3)
     new = Ref(TRAFFIC_SPLIT, NAMESPACE, "renamed")
-
-    def refuses(write: Write) -> RolloutsError | None:
-        return Unavailable("a webhook is down") if written(write) == new else None
-
-    story.caches.refusals.append(refuses)
+    story.caches.refusals.append(refuses(new))
     split = {"rootService": "checkout-root", "trafficSplitName": "renamed"}
     story.edit({"spec": {"strategy": {"canary": {"trafficRouting": {"smi": split}}}}})
     story.pass_time(20)
@@ -57,6 +52,22 @@ def test_a_split_of_another_name_is_there_before_the_old_one_goes() -> None:
     story.settle()
     assert story.present.get(SPLIT) is None
     assert story.present.get(new) is not None
+
+
+def test_pods_that_are_called_again_stay_although_no_status_can_say_so_yet() -> None:
+    """Without its split the root Service leads to a revision that was left, whose time is running out."""
+    story = deployed("mesh with a root", 3)
+    left = story.release("shop:2", Behaviour(ready_after=1))
+    story.run_until(lambda it: any(map(is_ready, it.kubelets.pods(left))))
+    story.release("shop:3", Behaviour(ready_after=10_000))
+    story.run_until(lambda it: any(each.at for each in it.status.retiring))
+    story.caches.fall_behind([ROLLOUT])
+    story.edit({"metadata": {"annotations": {"somebody": "was here"}}})
+    story.present.drop(SPLIT)
+    story.caches.refusals.append(refuses(SPLIT))
+    with told("called again", story):
+        story.pass_time(20)
+        assert story.shares()[ROOT][left] == pytest.approx(1 / 5)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -101,6 +112,11 @@ def test_a_backend_of_weight_0_that_somebody_takes_out_is_not_missed(setup: str,
         assert rules(story) == as_it_was
         assert all(LOST not in shares for shares in story.shares().values())
         assert story.users.lost == lost
+
+
+def refuses(ref: Ref) -> Refusal:
+    """Return a webhook that is in the way of every write to one object."""
+    return lambda write: Unavailable("a webhook is down") if written(write) == ref else None
 
 
 def rules(story: Story) -> list[dict[str, list[dict[str, object]]]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rollouts.core.facts import (
     canary_size,
     is_better_than_stable,
+    is_reached,
     retirement_is_due,
     role_metadata_of,
     shared_sizes,
@@ -100,7 +101,14 @@ def _wanted(world: World, status: RolloutStatus, current: Revision) -> dict[str,
 
 
 def _stays(world: World, status: RolloutStatus, entry: Retiring) -> bool:
-    return not retirement_is_due(world, entry) or is_better_than_stable(world, status, entry)
+    """
+    Return whether a revision that was left keeps its pods.
+
+    Also while something leads there again, whatever status says: that its time runs anew may not be written yet.
+    """
+    if not retirement_is_due(world, entry) or is_reached(world, entry.hash):
+        return True
+    return is_better_than_stable(world, status, entry)
 
 
 def _first_size(world: World, status: RolloutStatus, hash_: str) -> int:
