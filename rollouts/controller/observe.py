@@ -62,7 +62,7 @@ def observe(
     hash_ = workload.wanted_hash(cluster, rollout, spec)
     replica_sets = _replica_sets(cluster, rollout, spec)
     running = [hash_ for hash_, each in replica_sets.items() if each.existing]
-    services = observe_services(cluster, rollout, inputs, running)
+    services = observe_services(cluster, rollout, inputs, running or replica_sets)
     route = routers.observe(routing_context(cluster, rollout, spec), inputs.split)
     found = (
         *_collisions(cluster, rollout, spec, hash_),

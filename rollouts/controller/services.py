@@ -38,7 +38,7 @@ def observe_services(
     """
     Return the Rollout's Services by name.
 
-    `revisions` are the hashes of those that have pods.
+    `revisions` are the hashes of those that have pods, or of all, where none has any.
     """
     spec = inputs.spec
     namespace = rollout["metadata"]["namespace"]
@@ -67,9 +67,10 @@ def _found_again(
     cluster: Reads, rollout: FrozenJSON, inputs: ObservationInput, revisions: Iterable[str]
 ) -> Iterator[FrozenJSON]:
     """
-    Yield besides, where there is no status, the Services that select a revision alone that has pods.
+    Yield besides, where there is no status, the Services that select a revision alone that has pods, or any without pods.
 
-    A Rollout that comes back from a backup has bound them; its spec need not name them any more.
+    A Rollout that comes back from a backup has bound them; its spec need not name them any more. Scaled to
+    nothing it has no pods that tell which revision was served.
     """
     yield from _remembered(cluster, rollout, inputs, revisions)
     hashes = set(revisions)

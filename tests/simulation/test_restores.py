@@ -32,6 +32,23 @@ def test_git_has_taken_the_router_out_and_nobodys_request_is_lost(
     assert not story.selects("checkout")
 
 
+@pytest.mark.parametrize("setup", ["router", "mesh", "blue-green"])
+def test_scaled_to_nothing_it_knows_the_service_that_it_has_bound(setup: str) -> None:
+    """No pods tell which revision was served, and no status: who was bound to it would hold every release."""
+    story = deployed(setup, 4)
+    story.edit({"spec": {"replicas": 0}})
+    story.settle()
+    come_back(
+        story, {**story.rollout["spec"], "strategy": BY_PODS}, with_status=False, dangling=True
+    )
+    assert story.settle().phase == "Healthy"
+    assert not story.selects("checkout")
+    story.edit({"spec": {"replicas": 4}})
+    new = story.release("shop:2")
+    assert story.settle().phase == "Healthy"
+    assert story.is_stable(new)
+
+
 def test_a_promote_that_was_read_before_a_release_does_not_promote_it() -> None:
     """The controller gives a bare verb an id first; the next template comes before it obeys."""
     story = deployed("router", 5)
