@@ -262,8 +262,9 @@ class WantedSeries:
     """Which series of a page are wanted."""
 
     names: tuple[str, ...]
-    texts: tuple[bytes, ...] = ()
-    """Every line of one has all of these in it; others may be left out."""
+    label: str = ""
+    begins: tuple[str, ...] = ()
+    """Series that have labels are wanted where `label` begins with one of these; empty: all are."""
 
 
 class PageSource(Protocol):

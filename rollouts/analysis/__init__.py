@@ -33,7 +33,8 @@ From raw samples to counts, in the order in which samples go through it:
 
 Between two scrapes, from the pages of the processes themselves (ADR 0037):
 
-    reading_rate_limiter  how many readings there are in a second
+    reading_rate_limiter        how many readings there are in a second
+    shared_pages        one reading of a page for all who want something of it
     page_reader         reads the pages of one canary, and measures by them
     page_counters       what was counted on pages, and which of two counts is the larger
 

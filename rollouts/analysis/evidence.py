@@ -54,7 +54,7 @@ def weigh(spec: RolloutSpec, status: RolloutStatus, latest: MeasurementRound | N
 
 
 def _exposure(status: RolloutStatus, latest: MeasurementRound) -> Exposure:
-    readings = latest.readings if latest.readings.of_pods else None
+    readings = latest.readings if latest.readings.of_pods or latest.readings.message else None
     if not latest.is_scraped:
         return status.exposure.evolve(readings=readings)
     return Exposure(

@@ -30,6 +30,9 @@ class ExposedCanary:
     """How many pods of the canary there are to be read."""
     why_unread: str = ""
     """Why they can't be read, in words, or nothing."""
+    router_pages: tuple[MetricsPage, ...] = ()
+    """Where a router's data plane shows its counters itself, as far as it can be read."""
+    why_router_unread: str = ""
 
     def variables(self) -> Mapping[str, str]:
         """Return what `{{ }}` in a query may name (`rollouts.model.validation.PROMQL_VARIABLES`)."""

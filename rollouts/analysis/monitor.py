@@ -19,10 +19,11 @@ import structlog
 from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.analysis.limited_sources import LimitedSources
 from rollouts.analysis.measurement_round import Measurer
-from rollouts.analysis.page_reader import EVERY_SECONDS, PageReader
+from rollouts.analysis.page_reader import PageReader
 from rollouts.analysis.reading_rate_limiter import ReadingRateLimiter
 from rollouts.analysis.round_schedule import RoundSchedule
 from rollouts.analysis.series import REPLICA_LABELS
+from rollouts.analysis.shared_pages import EVERY_SECONDS, SharedPages
 from rollouts.analysis.shared_timers import SharedTimers, shared_moment
 from rollouts.judge import judge
 from rollouts.model.criteria import Criterion
@@ -137,9 +138,7 @@ class Monitor:
         self._on_measured = on_measured
         self._interval_seconds = interval_seconds
         self._replica_labels = replica_labels
-        self._pages = sources.pages
-        per_second = sources.readings_per_second
-        self._rate_limiter = ReadingRateLimiter(clock, per_second) if per_second > 0 else None
+        self._pages = _shared_pages(sources, clock)
         self._watches: dict[Key, _Watch] = {}
         self._timers = SharedTimers(clock)
 
@@ -160,11 +159,9 @@ class Monitor:
         self._watches[exposed.key] = watch
 
     def _reader(self, exposed: ExposedCanary) -> PageReader | None:
-        if self._pages is None or self._rate_limiter is None:
+        if self._pages is None:
             return None
-        return PageReader(
-            exposed, self._pages, self._rate_limiter, self._clock, self._interval_seconds
-        )
+        return PageReader(exposed, self._pages, self._clock, self._interval_seconds)
 
     def forget(self, key: Key) -> None:
         """Measure it no more."""
@@ -190,6 +187,8 @@ class Monitor:
         self._watches.clear()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._timers.close()
+        if self._pages is not None:
+            await self._pages.close()
         await self._sources.close()
 
     async def _run(self, watch: _Watch) -> None:
@@ -286,6 +285,12 @@ class Monitor:
         """Return how often to measure: as often as the most impatient criterion wants."""
         wishes = [self._every(criterion) for criterion in exposed.spec.success_criteria]
         return min(wishes, default=max(_SHORTEST_SECONDS, self._interval_seconds))
+
+
+def _shared_pages(sources: MetricSources, clock: Clock) -> SharedPages | None:
+    if sources.pages is None or sources.readings_per_second <= 0:
+        return None
+    return SharedPages(sources.pages, ReadingRateLimiter(clock, sources.readings_per_second), clock)
 
 
 def _direct_measurements(watch: _Watch, reader: PageReader) -> Mapping[str, DirectMeasurement]:

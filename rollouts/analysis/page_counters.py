@@ -40,7 +40,8 @@ class PageCounters:
         Take in one page of one process.
 
         `started` is when the process says that it started, in unix seconds; 0: it does not say.
-        `is_new`: it started after the exposure, so that all that it has counted belongs to it.
+        `is_new`: series that are seen for the first time have counted nothing before the exposure, since the
+        process started after it, or was read after it and did not have them.
 
         Raises:
             Unavailable: it can't be counted. A process that contradicts itself counts no more.

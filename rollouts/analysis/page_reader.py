@@ -1,5 +1,6 @@
 """
-Reads the pages of one exposed canary's processes, round by round, and says what they add to what was scraped.
+Reads the pages of the processes that count one exposed canary's requests, round by round, and says what they
+add to what was scraped.
 
 What is read can only speak against a release: of the criteria, those with an absolute limit that are
 judged sequentially are asked (ADR 0037). A page that can't be read is tried more and more seldom.
@@ -7,7 +8,7 @@ Nothing here judges, and nothing is kept that a page does not show again.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from rollouts.analysis.exposed_canary import ExposedCanary
 from rollouts.analysis.exposure_counters import ExposureCounters
 from rollouts.analysis.measurement import bug_of, measure
 from rollouts.analysis.page_counters import PageCounters, larger
-from rollouts.analysis.reading_rate_limiter import ReadingRateLimiter
+from rollouts.analysis.shared_pages import EVERY_SECONDS, PageRead, SharedPages
 from rollouts.backoff import Backoff
 from rollouts.errors import Unavailable
 from rollouts.model.counter_metric import Metric
@@ -27,12 +28,10 @@ from rollouts.model.criteria import Criterion
 from rollouts.model.evidence import DirectMeasurement
 from rollouts.model.sources import is_counted_by_router
 from rollouts.model.status import Readings
-from rollouts.ports import Clock, MetricsPage, PageSource, Series, WantedSeries
+from rollouts.ports import Clock, MetricsPage, WantedSeries
 
 log = structlog.get_logger(__name__)
 
-EVERY_SECONDS = 1.0
-"""So often pages are read, where there are not too many."""
 STARTED = "process_start_time_seconds"
 AGAIN = Backoff(first_seconds=2.0, longest_seconds=60.0, jitter=0.0)
 """How soon a page is tried again that could not be read."""
@@ -54,30 +53,31 @@ class _Failure:
 
 
 class PageReader:
-    """Reads for one exposure; `rate_limiter` is shared by all."""
+    """Reads for one exposure; `source` is shared by all."""
 
     def __init__(
         self,
         exposed: ExposedCanary,
-        source: PageSource,
-        rate_limiter: ReadingRateLimiter,
+        source: SharedPages,
         clock: Clock,
         every: float,
     ) -> None:
         self.exposed = exposed
         self._source = source
-        self._rate_limiter = rate_limiter
         self._clock = clock
         self._restart_seconds = max(60.0, 20 * every)
         self._counters: dict[Metric, PageCounters] = {}
         self._failures: dict[str, _Failure] = {}
         self._read_at: dict[str, datetime] = {}
+        self._started: dict[str, float] = {}
+        """When what was read at each URL says that it started, in unix seconds; 0: it does not say."""
         self._interval_seconds = 0.0
 
     async def read(self) -> None:
         """Read each page once that is due, in turn with everybody else's; what fails is kept for `readings`."""
-        pages, now = self.exposed.pages, self._clock.now()
-        known, metrics = {page.url for page in pages}, set(self._metrics())
+        asked, now = self._asked(), self._clock.now()
+        pages = [(page, of) for by_router, of in asked.items() for page in self._pages(by_router)]
+        known, metrics = {page.url for page, _ in pages}, set().union(*asked.values())
         self._failures = {url: each for url, each in self._failures.items() if url in known}
         self._read_at = {url: at for url, at in self._read_at.items() if url in known}
         self._counters = {
@@ -85,34 +85,35 @@ class PageReader:
             or PageCounters(metric, self.exposed.exposed_at, self._restart_seconds)
             for metric in metrics
         }
-        if metrics:
-            await asyncio.gather(*(self._read(page) for page in pages if self._is_due(page, now)))
+        due = [(page, of) for page, of in pages if self._is_due(page, now)]
+        await asyncio.gather(*(self._read(page, of) for page, of in due))
 
-    def _metrics(self) -> Iterator[Metric]:
-        """Yield the metrics that decide anything, and those of all requests."""
+    def _asked(self) -> dict[bool, set[Metric]]:
+        """Return the metrics that decide anything, and those of all requests, by whether a router counts them."""
+        result: dict[bool, set[Metric]] = {}
         for criterion in self._criteria():
-            yield metric_of(self.exposed, criterion)
-            yield requests_of(self.exposed, criterion)
+            found = {metric_of(self.exposed, criterion), requests_of(self.exposed, criterion)}
+            by_router = is_counted_by_router(self.exposed.spec, criterion)
+            result.setdefault(by_router, set()).update(found)
+        return result
+
+    def _pages(self, by_router: bool) -> Sequence[MetricsPage]:
+        return self.exposed.router_pages if by_router else self.exposed.pages
 
     def _criteria(self) -> Iterator[Criterion]:
-        """Yield the criteria that pods can tell against: an absolute limit of what they count, judged sequentially."""
+        """Yield the criteria that pages can tell against: an absolute limit of what they count, judged sequentially."""
         for each in self.exposed.spec.success_criteria:
             ratio = each.error_rate is not None and each.error_rate.max is None
-            if each.query is not None or each.judged_by != "sequential" or ratio:
-                continue
-            if not is_counted_by_router(self.exposed.spec, each):
+            if each.query is None and each.judged_by == "sequential" and not ratio:
                 yield each
 
     def _is_due(self, page: MetricsPage, now: datetime) -> bool:
         failure = self._failures.get(page.url)
         return failure is None or failure.again_at <= now
 
-    async def _read(self, page: MetricsPage) -> None:
-        await self._rate_limiter.turn()
-        at = self._clock.now()
-        names = sorted({metric.series.name for metric in self._counters})
+    async def _read(self, page: MetricsPage, metrics: Collection[Metric]) -> None:
         try:
-            found = await self._source.read(page, WantedSeries((*names, STARTED)), at=at)
+            found = await self._source.read(page, _wanted(metrics))
         except Unavailable as error:
             self._fail(page, f"{error}; {_UNREACHABLE}")
             return
@@ -121,20 +122,25 @@ class PageReader:
             self._fail(page, f"{page.url}: {bug_of(error)}")
             return
         try:
-            self._take_in(page, found, at)
+            self._take_in(page, metrics, found)
         except Unavailable as error:
             self._fail(page, str(error))
         else:
             self._failures.pop(page.url, None)
-            self._note_interval(page, at)
+            self._note_interval(page, found.at)
 
-    def _take_in(self, page: MetricsPage, found: Sequence[Series], at: datetime) -> None:
+    def _take_in(self, page: MetricsPage, metrics: Collection[Metric], read: PageRead) -> None:
+        found = read.series
         told = [each.samples[0][1] for each in found if each.labels["__name__"] == STARTED]
         started = max(told, default=0.0)
         created = page.created_at.timestamp() if page.created_at else 0.0
         is_new = max(started, created) > self.exposed.exposed_at.timestamp()
-        for counters in self._counters.values():
-            counters.take_in(found, at, started, is_new=is_new)
+        # One process may count for many releases, and show nothing of this one at first.
+        is_new = is_new or self._started.get(page.url) == started
+        self._started[page.url] = started
+        for metric in metrics:
+            if metric in self._counters:  # the spec may have been edited meanwhile
+                self._counters[metric].take_in(found, read.at, started, is_new=is_new)
 
     def _fail(self, page: MetricsPage, why: str) -> None:
         before = self._failures.get(page.url)
@@ -153,15 +159,20 @@ class PageReader:
 
     def readings(self) -> Readings:
         """Return how it goes: as it is told in status, where it should not change at each reading."""
-        if not any(self._criteria()):
+        asked, exposed = self._asked(), self.exposed
+        pods = [len(exposed.router_pages) if by_router else exposed.pods for by_router in asked]
+        why = (
+            exposed.why_router_unread if by_router else exposed.why_unread for by_router in asked
+        )
+        if not asked:
             return Readings()
         read, every = len(self._read_at), max(EVERY_SECONDS, self._interval_seconds)
         coarse = 1 if every <= _EXACT_UP_TO_SECONDS else 5
         return Readings(
             pods=read,
-            of_pods=self.exposed.pods,
+            of_pods=sum(pods),
             interval_seconds=float(coarse * round(every / coarse)) if read else 0.0,
-            message=self.exposed.why_unread or self._why_failed(),
+            message="; ".join(filter(None, why)) or self._why_failed(),
         )
 
     def _why_failed(self) -> str:
@@ -187,7 +198,11 @@ class PageReader:
             requests = self._counters.get(requests_of(self.exposed, criterion), read)
             found = measure(criterion, both, self._larger(requests, counted), self.exposed, at)
             if not found.error:
-                note = "; ".join(filter(None, (found.note, "as the pods themselves show it")))
+                whose = (
+                    "the router's" if is_counted_by_router(self.exposed.spec, criterion) else "the"
+                )
+                shown = f"as {whose} pods themselves show it"
+                note = "; ".join(filter(None, (found.note, shown)))
                 result[criterion.name] = DirectMeasurement(criterion, replace(found, note=note))
         return result
 
@@ -200,3 +215,15 @@ class PageReader:
         result = copy(scraped)
         result.windows = larger(scraped.windows, read)
         return result
+
+
+def _wanted(metrics: Iterable[Metric]) -> WantedSeries:
+    """Return what a page is asked for: where it has the counters of many releases, the canary's alone."""
+    questions = [each.series for each in metrics]
+    names = (*sorted({each.name for each in questions}), STARTED)
+    labels = {each.canary_label for each in questions}
+    if len(labels) > 1 or not all(each.canary_begins for each in questions):
+        return WantedSeries(names)
+    return WantedSeries(
+        names, labels.pop(), tuple(sorted({each.canary_begins for each in questions}))
+    )

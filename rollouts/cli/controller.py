@@ -13,6 +13,7 @@ from rollouts.cli.session import ContextOption, GlobalOptions, KubeconfigOption
 from rollouts.errors import UsageError
 
 if TYPE_CHECKING:
+    from rollouts.controller.router_pages import RouterPlace
     from rollouts.controller.settings import ControllerSettings
 
 
@@ -128,6 +129,17 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
             ),
         ],
         0.0,
+    ),
+    "readings_router": (
+        Annotated[
+            list[str],
+            typer.Option(
+                metavar="NAMESPACE[/SERVICE]",
+                help="The Service with the metrics of a router's data plane, whose pods are read too;"
+                " repeatable. Default: where it is installed as a rule.",
+            ),
+        ],
+        (),
     ),
     "readings_token_file": (
         Annotated[
@@ -260,6 +272,7 @@ def controller_settings(given: dict[str, Any]) -> "ControllerSettings":
     values = {
         **given,
         "prometheus_replica_labels": tuple(filter(None, replica_labels)),
+        "readings_router": tuple(_router_place(text) for text in given["readings_router"]),
         "namespaces": tuple(given["namespace"]),
         "prometheus_url": given["prometheus"],
         "prometheus_headers": dict(_header(text) for text in given["prometheus_header"]),
@@ -272,6 +285,15 @@ def controller_settings(given: dict[str, Any]) -> "ControllerSettings":
     return ControllerSettings(
         **{field.name: values[field.name] for field in fields(ControllerSettings)}
     )
+
+
+def _router_place(text: str) -> "RouterPlace":
+    from rollouts.controller.router_pages import RouterPlace  # noqa: PLC0415
+
+    try:
+        return RouterPlace.parse(text)
+    except ValueError as error:
+        raise UsageError(f"--readings-router: {error}") from None
 
 
 def _header(text: str) -> tuple[str, str]:

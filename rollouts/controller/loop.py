@@ -83,6 +83,7 @@ class Controller:
             settings.quiet_seconds,
             concurrently,
             reads_pages=sources.pages is not None,
+            router_places=settings.readings_router,
         )
         self.metrics.watch(lambda: len(self._queue), self._phases)
 

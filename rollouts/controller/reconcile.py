@@ -31,6 +31,7 @@ from rollouts.controller.metrics_pages import with_pages
 from rollouts.controller.notifications import Notifications
 from rollouts.controller.observations import Observations
 from rollouts.controller.parse_cache import ParseCache
+from rollouts.controller.router_pages import RouterPlace, with_router_pages
 from rollouts.controller.status_store import (
     is_new_error,
     status_patch,
@@ -113,7 +114,9 @@ class Reconciler:
     scrape_interval_seconds: dict[Key, float] = field(default_factory=dict)
     """How far apart the scrapes of each were measured to be, for as long as we run."""
     reads_pages: bool = False
-    """Whether the pods' own metrics are read between two scrapes."""
+    """Whether metrics are read from the pods that show them, between two scrapes."""
+    router_places: tuple[RouterPlace, ...] = ()
+    """Where routers' data planes are; none: where they are as a rule."""
     due_seconds: dict[Key, float] = field(default_factory=dict)
     """How soon each is to be looked at again, of those whose last reconcile was refused something."""
     parse_cache: ParseCache = field(default_factory=ParseCache)
@@ -179,10 +182,13 @@ class Reconciler:
 
     def _follow(self, exposed: ExposedCanary | None, key: Key) -> None:
         """Have the canary measured that status has, if it has one."""
-        if exposed is not None:
-            self.monitor.follow(with_pages(self.cluster, exposed) if self.reads_pages else exposed)
-        else:
+        if exposed is None:
             self.monitor.forget(key)
+            return
+        if self.reads_pages:
+            exposed = with_pages(self.cluster, exposed)
+            exposed = with_router_pages(self.cluster, exposed, self.router_places)
+        self.monitor.follow(exposed)
 
     def _decide(
         self, rollout: FrozenJSON, before: RolloutStatus, effective: EffectiveSpec, now: datetime

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from rollouts.analysis.series import REPLICA_LABELS
+from rollouts.controller.router_pages import RouterPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class ControllerSettings:
     """By which of these labels series differ that are one counter, scraped by several Prometheus."""
     readings_per_second: float = 0.0
     """How many pods' metrics are read in a second between two scrapes, of all canaries together; 0: none is."""
+    readings_router: tuple[RouterPlace, ...] = ()
+    """Where routers' data planes are, whose pods' metrics are read as well; empty: where they are as a rule."""
     readings_token_file: Path | None = None
     """Holds a bearer token for the pods' metrics, which is sent over TLS only."""
     readings_ca_file: Path | None = None

@@ -13,9 +13,10 @@ with `# EOF` (prometheus.io, "Exposition formats"; OpenMetrics 1.0, "Text format
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from rollouts.errors import TooLarge, Unavailable
+from rollouts.model.prefixes import Prefixes
 from rollouts.model.truncation import sendable, truncated
 from rollouts.ports import WantedSeries
 
@@ -60,6 +61,14 @@ class Exposition:
                 re.escape(each) + (b"" if each.startswith(b"{") else rb"(?=[{ \t])")
                 for each in self._begins
             )
+        )
+        self._prefixes = Prefixes(wanted.begins)
+        # What looks like the label may be in the text of another, so that its value is only looked at.
+        self._label = re.compile(
+            rb'%s"?[ \t]*=[ \t]*(?="(?P<value>(?:[^"\\]|\\.)+)")' % re.escape(wanted.label.encode())
+        )
+        self._bare = re.compile(
+            rb"\n(?:%s)[ \t]+(?=[^{ \t])" % b"|".join(re.escape(each) for each in names)
         )
         self._rest = bytearray()
         """A line that has begun."""
@@ -109,7 +118,10 @@ class Exposition:
 
     def _look_through(self, lines: bytes) -> None:
         """Take in whole lines, each between two line feeds."""
-        if any(text not in lines for text in self._wanted.texts):
+        if self._wanted.begins:
+            for at in dict.fromkeys(self._labelled(lines)):
+                if self._is_wanted.match(lines, at):
+                    self._take(lines[at : lines.index(b"\n", at)])
             return
         for begin in self._begins:
             at = lines.find(b"\n" + begin)
@@ -119,15 +131,21 @@ class Exposition:
                     self._take(lines[at + 1 : end])
                 at = lines.find(b"\n" + begin, end)
 
+    def _labelled(self, lines: bytes) -> Iterator[int]:
+        """Yield where lines begin that may have the label that is wanted, or that have no labels."""
+        for found in self._bare.finditer(lines):
+            yield found.start() + 1
+        for found in self._label.finditer(lines):
+            if any(self._prefixes.of(found["value"].decode(errors="replace"))):
+                yield lines.rindex(b"\n", 0, found.start()) + 1
+
     def _take(self, line: bytes) -> None:
         self._see_length(line)
-        if any(text not in line for text in self._wanted.texts):
-            return
         try:
             labels, value = _parsed(line.decode())
         except (UnicodeDecodeError, ValueError):
             raise Unavailable(f"a line can't be understood: {_shown(line)}") from None
-        if labels.get("__name__") not in self._wanted.names:
+        if labels.get("__name__") not in self._wanted.names or not self._is_asked_for(labels):
             return
         series = tuple(sorted(labels.items()))
         if series in self._found:
@@ -136,6 +154,11 @@ class Exposition:
         if len(self._found) >= MOST_SERIES or self._kept_bytes > MOST_KEPT_BYTES:
             raise TooLarge(f"it has too many series of {labels['__name__']}")
         self._found[series] = value
+
+    def _is_asked_for(self, labels: Mapping[str, str]) -> bool:
+        if not self._wanted.begins or len(labels) == 1:
+            return True
+        return any(self._prefixes.of(labels.get(self._wanted.label, "")))
 
     def end(self) -> list[Found]:
         """

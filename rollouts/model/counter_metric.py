@@ -62,6 +62,10 @@ class CounterSeries:
     """Of native histograms that may stand in for the series; spelled as `selectors` are."""
     bounds: tuple[float, ...] = ()
     """Of a histogram: the durations, in seconds, that criteria ask about."""
+    canary_label: str = ""
+    """Where one process counts for many releases: the label by which its page tells the canary's series."""
+    canary_begins: str = ""
+    """What that label begins with."""
 
 
 class Metric(Protocol):

@@ -168,7 +168,7 @@ class CriterionStatus(StatusModel):
 
 
 class Readings(StatusModel):
-    """How the canary's pods are read between two scrapes."""
+    """How the pods that count the canary's requests are read between two scrapes: its own, or a router's."""
 
     pods: int = 0
     """How many pods are read."""
@@ -188,7 +188,7 @@ class Exposure(StatusModel):
     scrape_interval_seconds: float = 0.0
     """How far apart scrapes were measured to be: so long its counters may lag behind; 0: not known."""
     readings: Readings | None = None
-    """How the canary's pods are read between two scrapes; absent: they are not."""
+    """How the pods that count its requests are read between two scrapes; absent: they are not."""
 
 
 class HistoryEntry(StatusModel):

@@ -6,6 +6,7 @@ permitted, what is looked for and said of a release, all follow from what each s
 nothing else has to know one by its name. What can be told from the spec alone, `spec` tells.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -50,6 +51,21 @@ class Counters(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """Where the processes of a data plane show what they count: behind which Services, and at which port."""
+
+    namespace: str
+    """Where it is installed as a rule."""
+    labels: Mapping[str, str]
+    """What its Services have."""
+    port_name: str
+    """Which of a Service's ports is that of the metrics."""
+    port: int
+    """Where no Service has one of that name."""
+    path: str = "/metrics"
+
+
 class Router(Protocol):
     """One kind of router."""
 
@@ -59,6 +75,8 @@ class Router(Protocol):
     """What it reads and writes."""
     counters: ClassVar[Counters | None] = None
     """What it counts, where its `spec.counts_requests`."""
+    exporter: ClassVar[Exporter | None] = None
+    """Where that can be read without anybody who scrapes it; None: nowhere."""
 
     def observe(self, context: RoutingContext, wanted: Split) -> Route:
         """

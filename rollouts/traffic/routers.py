@@ -20,7 +20,7 @@ from rollouts.model.truncation import truncated
 from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.gateway.router import GatewayRouter
 from rollouts.traffic.nginx.router import NginxRouter
-from rollouts.traffic.router import Counters, Router, RoutingKind
+from rollouts.traffic.router import Counters, Exporter, Router, RoutingKind
 from rollouts.traffic.smi import SMIRouter
 
 ROUTERS: tuple[Router, ...] = (NginxRouter(), SMIRouter(), GatewayRouter())
@@ -92,6 +92,14 @@ def counters_of(spec: RolloutSpec) -> Counters:
         if router.counters is not None and spec.router(router.spec) is not None:
             return router.counters
     raise LookupError("no router of the spec counts requests")
+
+
+def exporter_of(spec: RolloutSpec) -> Exporter | None:
+    """Return where the counters of `counters_of` can be read; None: nobody shows them."""
+    for router in ROUTERS:
+        if router.counters is not None and spec.router(router.spec) is not None:
+            return router.exporter
+    return None
 
 
 def _observed(router: Router, context: RoutingContext, wanted: Split) -> Route:

@@ -1,5 +1,6 @@
 """A `PageSource` over the counters of `FakeMetrics`, as they are now and nobody has scraped them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from rollouts.errors import Unavailable
@@ -22,9 +23,17 @@ class FakePages:
         self.read_at.append((page.url, at))
         if page.url in self.failing:
             raise Unavailable(f"no metrics at {page.url}: {self.failing[page.url]}")
-        own = page.labels.items()
+        shown = [(dict(labels), value) for labels, value in self.metrics.values.items()]
         return tuple(
-            Series(dict(labels), ((at.timestamp(), value),))
-            for labels, value in self.metrics.values.items()
-            if own <= dict(labels).items() and dict(labels)["__name__"] in wanted.names
+            Series(labels, ((at.timestamp(), value),))
+            for labels, value in shown
+            if page.labels.items() <= labels.items() and _is_wanted(labels, page, wanted)
         )
+
+
+def _is_wanted(labels: Mapping[str, str], page: MetricsPage, wanted: WantedSeries) -> bool:
+    has_labels = labels.keys() - page.labels.keys() - {"__name__"}
+    fits = not (wanted.begins and has_labels) or labels.get(wanted.label, "").startswith(
+        wanted.begins
+    )
+    return labels["__name__"] in wanted.names and fits

@@ -7,6 +7,11 @@ label `canary` is `<namespace>-<service>-<port>` for the canary and empty for st
 was not told to honour labels; canary series stay, flat, after their canary is gone.
 `request_duration_seconds` counts every request, `response_duration_seconds` leaves out
 those that were retried.
+
+Facts about where it shows them: its Helm chart and its manifests give the labels of `EXPORTER` to its Services;
+the chart's `controller.metrics.enabled` turns the metrics on, and makes a Service whose port is named
+`metrics`; `/metrics` is at port 10254 (`--healthz-port`) by default. Each series has the pod that shows it, as
+`controller_pod`. An IngressClass says nothing of the pods that serve it.
 """
 
 import re
@@ -25,7 +30,17 @@ from rollouts.model.counter_metric import (
 from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.spec import RolloutSpec
+from rollouts.traffic.router import Exporter
 
+EXPORTER = Exporter(
+    namespace="ingress-nginx",
+    labels={
+        "app.kubernetes.io/name": "ingress-nginx",
+        "app.kubernetes.io/component": "controller",
+    },
+    port_name="metrics",
+    port=10254,
+)
 REQUESTS = "nginx_ingress_controller_request_duration_seconds_count"
 BUCKETS = "nginx_ingress_controller_request_duration_seconds_bucket"
 
@@ -51,6 +66,8 @@ class IngressMetric:
                 self._selector(native_name(self.name), each) for each in ("", "exported_")
             ),
             bounds=self.bounds,
+            canary_label="canary",
+            canary_begins=f"{self.namespace}-{self.canary_service}-",
             hint="see whether Prometheus still scrapes ingress-nginx",
             absent=f"Prometheus has no {self.name} of Service {self.stable_service}:"
             " see that ingress-nginx has metrics on, and that Prometheus scrapes it",

@@ -19,7 +19,7 @@ from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Spli
 from rollouts.model.routers.nginx import INGRESS, NginxRouting
 from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.nginx import headers, mirror
-from rollouts.traffic.nginx.counters import IngressCounters
+from rollouts.traffic.nginx.counters import EXPORTER, IngressCounters
 from rollouts.traffic.nginx.findings import findings
 from rollouts.traffic.nginx.ingresses import (
     annotation,
@@ -54,6 +54,7 @@ class NginxRouter(Router):
     spec = NginxRouting
     kinds = (RoutingKind(INGRESS, gone_is_stable=True),)
     counters = IngressCounters()
+    exporter = EXPORTER
 
     def observe(self, context: RoutingContext, wanted: Split) -> Route:
         """Return what the canary Ingresses say now, and everything that is found in the Ingresses."""

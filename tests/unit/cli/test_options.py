@@ -15,6 +15,7 @@ from rollouts.cli.controller import OPTIONS, controller_settings
 from rollouts.cli.demo import findings, result_table
 from rollouts.cli.main import program_name
 from rollouts.cli.session import GlobalOptions, complete_rollout
+from rollouts.controller.router_pages import RouterPlace
 from rollouts.controller.settings import ControllerSettings
 from rollouts.errors import Unavailable, UsageError
 from rollouts.sandbox.release_report import Release, went_well
@@ -57,6 +58,7 @@ def test_each_option_reaches_its_setting(rollouts: Run, started: list[Controller
         *("--log-format", "text", "--notify-webhook", "http://w"),
         *("--notify-webhook-file", "url"),
         *("--readings-per-second", "100", "--readings-token-file", "rt"),
+        *("--readings-router", "edge", "--readings-router", "other/metrics"),
         *("--readings-ca-file", "rca", "--readings-insecure-skip-verify"),
     ]
     assert rollouts("controller", *arguments).code == 0
@@ -76,6 +78,7 @@ def test_each_option_reaches_its_setting(rollouts: Run, started: list[Controller
         prometheus_insecure_skip_verify=True,
         prometheus_replica_labels=("site", "rack"),
         readings_per_second=100,
+        readings_router=(RouterPlace("edge"), RouterPlace("other", "metrics")),
         readings_token_file=Path("rt"),
         readings_ca_file=Path("rca"),
         readings_insecure_skip_verify=True,
@@ -116,6 +119,7 @@ def test_a_header_that_is_none_is_not_shown(
         ["--interval", "often"],
         ["--prometheus-header", "nonsense"],
         ["--port", "99999"],
+        ["--readings-router", "edge/"],
         ["--log-level", "loud"],
     ],
 )

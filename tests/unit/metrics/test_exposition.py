@@ -17,7 +17,8 @@ INGRESS = WantedSeries(
         "nginx_ingress_controller_request_duration_seconds_count",
         "nginx_ingress_controller_request_duration_seconds_bucket",
     ),
-    (b'ingress="checkout"',),
+    "canary",
+    ("shop-checkout-canary-",),
 )
 MIB = 1024 * 1024
 
@@ -139,16 +140,16 @@ def ingress_line(ingress: str, status: str, canary: str, value: int, end: str = 
     )
 
 
-def test_a_page_of_ingress_nginx_is_filtered_by_ingress() -> None:
+def test_a_page_of_ingress_nginx_is_filtered_by_the_canary() -> None:
     page = "".join(
         f"# HELP nginx_ingress_controller_request_duration_seconds{end} The time\n"
         + ingress_line(name, status, canary, value, end)
         for end in ("_count", "_bucket", "_sum")
         for name in ("checkout", "cart", "checkout-api")
         for status, value in (("200", 90), ("500", 3))
-        for canary in ("", "shop-checkout-canary-80")
+        for canary in ("", f"shop-{name}-canary-80")
     )
-    assert len(read(page, INGRESS)) == 8
+    assert len(read(page, INGRESS)) == 4
     assert {dict(labels)["ingress"] for labels in read(page, INGRESS)} == {"checkout"}
 
 
@@ -205,10 +206,33 @@ def test_too_many_series_are_an_error() -> None:
         read(page)
 
 
-def test_series_without_the_wanted_texts_are_not_counted_among_them() -> None:
-    page = "".join(f'{NAME}{{user="{number}"}} 1\n' for number in range(MOST_SERIES + 1))
-    wanted = WantedSeries((NAME,), (b'user="7"',))
-    assert read(page, wanted) == {(("user", "7"),): 1.0}
+def test_series_without_the_wanted_label_are_not_counted_among_them() -> None:
+    page = "".join(f'{NAME}{{user="{number}x"}} 1\n' for number in range(MOST_SERIES + 1))
+    wanted = WantedSeries((NAME,), "user", ("7x", "9999x", "nobody"))
+    assert read(page, wanted) == {(("user", "7x"),): 1.0, (("user", "9999x"),): 1.0}
+
+
+@pytest.mark.parametrize(
+    ("line", "is_wanted"),
+    [
+        (f'{NAME}{{canary="shop-web-80"}} 1', True),
+        (f'{NAME}{{path="/",canary="shop-web-80",code="200"}} 1', True),
+        (f'{NAME} {{ "canary" = "shop-web-80" }} 1', True),
+        (f"{NAME} 1", True),  # of a process without labels there is one
+        (f'{NAME}{{canary=""}} 1', False),
+        (f'{NAME}{{code="200"}} 1', False),
+        (f'{NAME}{{canary="shop-we"}} 1', False),
+        (f'{NAME}{{not_canary="shop-web-80"}} 1', False),
+        (f'{NAME}{{path=",canary=\\"shop-web-80\\""}} 1', False),
+        (f'{NAME}{{path="{{canary=",canary="shop-web-80"}} 1', True),
+        (f'{NAME}{{path="{{canary=",canary="shop-web-80",a="{{canary=",b=""}} 1', True),
+    ],
+)
+def test_series_are_wanted_by_what_a_label_begins_with(line: str, *, is_wanted: bool) -> None:
+    assert (
+        bool(read(f"{line}\n", WantedSeries((NAME,), "canary", ("shop-web-", "other-"))))
+        == is_wanted
+    )
 
 
 def test_long_lines_are_not_held_without_an_end() -> None:
