@@ -92,6 +92,7 @@ async def run(arguments: argparse.Namespace) -> tuple[list[Trial], JSON]:
         await app.until(lambda: app.status.get("phase") == "Healthy", "first deploy")
         load = Load(Target(running.ingress_url, host=HOST), arguments.rate)
         driving = asyncio.create_task(load.run())
+        await asyncio.sleep(3 * arguments.scrape)  # so that it is known how far apart scrapes are
         trials = []
         for number in range(arguments.trials):
             trials.append(await trial(running, load, f"bad-{number}", arguments.error_rate))

@@ -56,7 +56,8 @@ def weigh(spec: RolloutSpec, status: RolloutStatus, latest: MeasurementRound | N
 def _exposure(status: RolloutStatus, latest: MeasurementRound) -> Exposure:
     readings = latest.readings if latest.readings.of_pods or latest.readings.message else None
     if not latest.is_scraped:
-        return status.exposure.evolve(readings=readings)
+        known = round(latest.scrape_interval_seconds, 1) or status.exposure.scrape_interval_seconds
+        return status.exposure.evolve(readings=readings, scrape_interval_seconds=known)
     return Exposure(
         canary_requests=latest.canary.requests,
         canary_failures=latest.canary.failures,

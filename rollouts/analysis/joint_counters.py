@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rollouts.analysis.joint_selectors import Selector, SeriesOwners, joined_selector
-from rollouts.errors import Permanent, TooLarge, TooSlow
+from rollouts.errors import Permanent, TooLarge, TooSlow, Unavailable
 from rollouts.ports import CounterSource, Series
 
 MOST_AT_ONCE = 1000
@@ -25,6 +25,7 @@ MOST_ADDITIONAL = 64
 """So many questions more halves may cost, of what is asked at one moment."""
 ALONE_FOR = 20
 """So often who was refused alone is not asked together with others."""
+_TOGETHER = "too much was asked at one moment; less is with the next look"
 _SAME_TIME = timedelta(seconds=2)
 _QUIET_ROUNDS = 3
 _LONGEST_GATHERING_SECONDS = 0.25
@@ -240,6 +241,9 @@ class JointCounters:
                 return
             if len(selectors) == 1:
                 trial.refused_alone += selectors
+            elif isinstance(error, TooLarge):  # together; nobody's own question may be
+                _fail(waiting, Unavailable(f"{_TOGETHER}: {error}"))
+                return
             _fail(waiting, error)
         else:
             trial.largest = max(trial.largest, len(waiting))

@@ -9,7 +9,7 @@ asked every interval anyway.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -58,6 +58,8 @@ class _Watch:
 
     measurer: Measurer
     times: RoundSchedule
+    interval_seconds: float
+    """How far apart scrapes should be."""
     task: asyncio.Task[None] | None = None
     latest: MeasurementRound | None = None
     """What was scraped."""
@@ -87,7 +89,12 @@ class _Watch:
         if latest is None:
             if not any(_verdict(each)[0] == "fail" for each in self.direct_measurements.values()):
                 return None
-            latest = MeasurementRound(now, self.measurer.exposed.exposed_at)
+            latest = MeasurementRound(
+                now,
+                self.measurer.exposed.exposed_at,
+                scrape_interval_seconds=self.measurer.scrape_interval_seconds,
+                interval_seconds=self.interval_seconds,
+            )
         return replace(
             latest, direct_measurements=self.direct_measurements, readings=self.reader.readings()
         )
@@ -151,10 +158,13 @@ class Monitor:
         self.forget(exposed.key)
         measurer = Measurer(exposed, self._sources, self._interval_seconds, self._replica_labels)
         measurer.update(exposed)
-        watch = _Watch(measurer, self.round_schedule(), reader=self._reader(exposed))
-        watch.task = asyncio.create_task(self._run(watch), name=f"measures {exposed.key}")
-        if watch.reader is not None:
-            reading = self._read_on(watch, watch.reader)
+        watch = _Watch(
+            measurer, self.round_schedule(), self._interval_seconds, reader=self._reader(exposed)
+        )
+        measuring = self._insist(watch, lambda: self._run(watch))
+        watch.task = asyncio.create_task(measuring, name=f"measures {exposed.key}")
+        if (reader := watch.reader) is not None:
+            reading = self._insist(watch, lambda: self._read_on(watch, reader))
             watch.reading = asyncio.create_task(reading, name=f"reads {exposed.key}")
         self._watches[exposed.key] = watch
 
@@ -190,6 +200,15 @@ class Monitor:
         if self._pages is not None:
             await self._pages.close()
         await self._sources.close()
+
+    async def _insist(self, watch: _Watch, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what never ends; where it fails, by a bug of ours, do it again after an interval."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("measuring begins anew", rollout=str(watch.measurer.exposed.key))
+            await self._clock.sleep(max(_LEAST_INTERVAL_SECONDS, self._interval_seconds))
 
     async def _run(self, watch: _Watch) -> None:
         now = self._clock.now()

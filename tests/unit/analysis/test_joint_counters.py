@@ -237,3 +237,17 @@ async def test_a_server_that_gives_up_what_is_large_is_asked_for_less() -> None:
     for _ in range(5):
         await shops.ask_all()
     assert shops.are_right(await shops.ask_all())
+
+
+async def test_who_was_not_asked_again_is_not_told_that_its_own_answer_is_too_large() -> None:
+    """A smaller question of its own would help nobody; the next look finds out more."""
+    shops = Shops(300)
+    shops.metrics.most_series = 3
+    found = await asyncio.gather(*map(shops.ask, range(shops.many)), return_exceptions=True)
+    wrong = [each for each in found if isinstance(each, BaseException)]
+    assert 0 < len(wrong) < 300
+    assert {type(each) for each in wrong} == {Unavailable}
+    assert str(wrong[0]).startswith(
+        "too much was asked at one moment; less is with the next look: "
+    )
+    assert shops.are_right(await shops.ask_all())

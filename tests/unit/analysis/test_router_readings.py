@@ -241,3 +241,36 @@ async def test_shares_that_are_compared_are_told_by_scrapes_alone() -> None:
     await bench.pass_by(5)
     assert bench.is_silent
     assert bench.pages.read_at == []
+
+
+async def test_what_is_known_of_scrapes_is_told_with_a_reading_that_comes_before_them() -> None:
+    """How long counters may still move after a stop follows from it, and with that when the next release begins."""
+    bench = RouterHarness()
+    for _ in range(4):
+        bench.serve("stable", 100)
+        bench.metrics.scrape(bench.clock.now())
+        bench.clock.move(20)
+    await bench.exposes()
+    bench.serve("canary", 20, "500")
+    await bench.pass_by(1)
+    evidence = bench.evidence_of(bench.target.key)
+    assert bench.verdict.verdict == "fail"
+    assert evidence.scrape_interval_seconds == 20
+    assert evidence.exposure.scrape_interval_seconds == 20
+
+
+async def test_what_ends_by_a_bug_begins_anew() -> None:
+    bench = RouterHarness()
+    await bench.exposes()
+    (watch,) = bench.monitor._watches.values()
+    assert watch.reader is not None
+    whole, watch.reader.read = watch.reader.read, _fails  # type: ignore[method-assign]
+    await bench.pass_by(2)
+    bench.serve("canary", 20, "500")
+    watch.reader.read = whole  # type: ignore[method-assign]
+    await bench.pass_by(31)
+    assert bench.verdict.verdict == "fail"
+
+
+async def _fails() -> None:
+    raise ZeroDivisionError
