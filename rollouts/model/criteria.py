@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from rollouts.model.base import SpecModel, exactly_one, one_of, rule
-from rollouts.model.units import Duration, Fraction
+from rollouts.model.units import Duration, ErrorLimit, LatencyLimit
 
 Source = Literal["ingress", "app"]
 _WINDOW_SECONDS = 60.0
@@ -15,8 +15,8 @@ _QUERY_HAS_NO_SOURCE = "a query names its metrics itself; leave source out"
 class ErrorRate(SpecModel):
     """The fraction of requests that the server answered with 5xx; one limit of the two."""
 
-    # No rule of the CRD says so: CEL has no fields whose type is open, such as a Fraction's.
-    max: Fraction | None = None
+    # No rule of the CRD says so: CEL has no fields whose type is open, such as an ErrorLimit's.
+    max: ErrorLimit | None = None
     """The most that may fail, such as 1%."""
     max_ratio_to_stable: Annotated[float, Field(gt=0, le=1000)] | None = None
     """The most times worse than stable at the same time, such as 1.5; needs source ingress."""
@@ -36,8 +36,8 @@ class Latency(SpecModel):
 
     quantile: Annotated[float, Field(gt=0, lt=1)]
     """Which quantile, such as 0.99."""
-    max: Duration
-    """The longest that the quantile may be, such as 500ms."""
+    max: LatencyLimit
+    """The longest that the quantile may be, with its unit, such as 500ms."""
 
 
 class Query(SpecModel):

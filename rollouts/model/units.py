@@ -38,6 +38,36 @@ def parse_fraction(value: object) -> float:
     return float(number)
 
 
+def parse_error_limit(value: object) -> float:
+    """
+    Return the fraction of requests that may fail, below 1.
+
+    Raises:
+        ValueError: it is no fraction, or lets every request fail, which no release can break.
+    """
+    fraction = parse_fraction(value)
+    if fraction == 1:
+        raise ValueError(
+            f"{shown(value)} means 100%: every request may fail; write 1% for one in a hundred"
+        )
+    return fraction
+
+
+def parse_latency(value: object) -> float:
+    """
+    Return the seconds of a latency, which has to be written with its unit.
+
+    500 is half a second to most who measure requests, and eight minutes to a duration.
+
+    Raises:
+        ValueError: it is no duration, or one without a unit.
+    """
+    seconds = parse_duration(value)
+    if not isinstance(value, str) or value.isdigit():
+        raise ValueError(f"{shown(value)} has no unit; write {seconds:.0f}ms or {seconds:.0f}s")
+    return seconds
+
+
 def parse_int_or_percent(value: object) -> int | str:
     """
     Return a number of pods, or a percentage of them such as `25%`, as it was written.
@@ -87,12 +117,28 @@ _FRACTION_SCHEMA: dict[str, Any] = {
     "minimum": 0,
     "maximum": 1,
 }
+_ERROR_LIMIT_SCHEMA: dict[str, Any] = {
+    **_FRACTION_SCHEMA,
+    "exclusiveMaximum": True,
+    "pattern": r"^0*\d{1,2}(\.\d+)?\s*%$",
+}
+_LATENCY_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "pattern": r"^(\d+h)?(\d+m)?(\d+(\.\d+)?s)?(\d+(\.\d+)?ms)?$",
+    "minLength": 1,
+    "maxLength": 32,
+}
 
 Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
 """Seconds; written `90s`, `5m`, `1h30m` or as a whole number of seconds."""
 
-Fraction = Annotated[float, BeforeValidator(parse_fraction), WithJsonSchema(_FRACTION_SCHEMA)]
-"""0..1; written `1%` or 0.01."""
+LatencyLimit = Annotated[float, BeforeValidator(parse_latency), WithJsonSchema(_LATENCY_SCHEMA)]
+"""Seconds; written with a unit, such as `500ms`."""
+
+ErrorLimit = Annotated[
+    float, BeforeValidator(parse_error_limit), WithJsonSchema(_ERROR_LIMIT_SCHEMA)
+]
+"""0..1, without 1; written `1%` or 0.01."""
 
 _INT_OR_PERCENT_SCHEMA: dict[str, Any] = {
     "x-kubernetes-int-or-string": True,

@@ -309,10 +309,37 @@ def test_a_duration_is_the_same_for_schema_and_model(written: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", [0, 1, 0.5, 1.5, -1, "1%", "1 %", "0.5%", "", "1", " 1%", "%", "1.%", "٣%"]
+    "written",
+    [
+        0,
+        1,
+        1.0,
+        0.5,
+        1.5,
+        -1,
+        "1%",
+        "1 %",
+        "0.5%",
+        "",
+        "1",
+        " 1%",
+        "%",
+        "1.%",
+        "٣%",
+        "100%",
+        "99.9%",
+        "0100%",
+    ],
 )
 def test_a_percentage_is_the_same_for_schema_and_model(written: Any) -> None:
     assert_same("successCriteria", [{"name": "x", "errorRate": {"max": written}}])
+
+
+@pytest.mark.parametrize(
+    "written", [0, 1, 500, 0.5, "500", "500ms", "1.5s", "1m1s", "", "1s1m", "x"]
+)
+def test_a_latency_is_the_same_for_schema_and_model(written: Any) -> None:
+    assert_same("successCriteria", [{"name": "x", "latency": {"quantile": 0.5, "max": written}}])
 
 
 def assert_same(path: str, value: Any) -> None:
