@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from rollouts.cli.output import Format as OutputFormat
 from rollouts.cli.output import OutputOption, duration_option, emit, plain, say
 from rollouts.cli.session import RevisionOption, RolloutName, Session
-from rollouts.cli.watch_rollout import NO_ANSWER, NO_STATUS, watch_rollout
+from rollouts.cli.watch_rollout import NO_ANSWER, NO_STATUS, again, watch_rollout
 from rollouts.model.kinds import REPLICA_SET, FrozenJSON, Ref
 from rollouts.model.owners import is_controlled_by
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 FIRST_LOOK_SECONDS = 5.0
 """So long the first look may take, however short the timeout: before it, nothing can be said."""
 
+TICK_SECONDS = 5.0
+HEARTBEAT_SECONDS = 60.0
+"""After so long without a line it says what it waits for: a CI log that is silent looks dead."""
+
 TimeoutOption = Annotated[
     str,
     typer.Option(
@@ -31,7 +36,10 @@ TimeoutOption = Annotated[
 ]
 FailOnPauseOption = Annotated[
     bool,
-    typer.Option("--fail-on-pause", help="Exit with 4 as soon as it waits for a person."),
+    typer.Option(
+        "--fail-on-pause",
+        help="Exit with 4 as soon as it waits for a person, and not for evidence alone.",
+    ),
 ]
 
 
@@ -49,7 +57,7 @@ async def wait(
 
     Without --revision it is the one that the object's present template means: apply, then wait,
     and the success of an older revision is never taken for yours. Decisions are told on stderr
-    as they are made; stdout has the result.
+    as they are made, and once a minute what is waited for; stdout has the result.
 
     \b
     Exit status:
@@ -134,6 +142,7 @@ class _Watcher:
         self._no_answer = asyncio.Event()
         self._state = ""
         self._still_to_come = ""
+        self._said_at = asyncio.get_running_loop().time()
 
     @property
     def last_words(self) -> str:
@@ -147,19 +156,22 @@ class _Watcher:
     async def run(self, *, fail_on_pause: bool) -> "WaitOutcome":
         from rollouts.cli.wait_outcome import outcome, pin  # noqa: PLC0415 - brings pydantic
 
-        async with aclosing(
-            watch_rollout(self._session.requests, self._ref, self._no_answer)
-        ) as states:
+        async with (
+            aclosing(watch_rollout(self._session.requests, self._ref, self._no_answer)) as states,
+            aclosing(again(states, TICK_SECONDS)) as looks,
+        ):
             first = True
-            async for rollout in states:
+            async for rollout in looks:
                 if first:
                     self.wanted = await self._meant(rollout)
                     first = False
                 self.wanted = pin(rollout, self.wanted)
                 self._tell(rollout)
-                found = outcome(rollout, self.wanted, fail_on_pause=fail_on_pause)
+                now = datetime.now(UTC)
+                found = outcome(rollout, self.wanted, fail_on_pause=fail_on_pause, now=now)
                 if found is not None:
                     return found
+                self._show_life(now)
                 self.looked()
         raise AssertionError("following never ends by itself")
 
@@ -192,10 +204,19 @@ class _Watcher:
         )
         if absent not in ("", self._still_to_come):
             self._still_to_come = absent
-            say(absent)
+            self._say(absent)
         for entry in status.history:
             key = (entry.at.isoformat(), entry.message)
             if self.wanted.number in (None, entry.revision) and key not in self._told:
                 self._told.add(key)
                 if self.wanted.number is not None:
-                    say(f"{entry.at.astimezone():%H:%M:%S}  {entry.message}")
+                    self._say(f"{entry.at.astimezone():%H:%M:%S}  {entry.message}")
+
+    def _show_life(self, now: datetime) -> None:
+        """Say what is waited for, when nothing has been said for long."""
+        if asyncio.get_running_loop().time() - self._said_at >= HEARTBEAT_SECONDS:
+            self._say(f"{now.astimezone():%H:%M:%S}  still waiting: {self.last_words}")
+
+    def _say(self, text: str) -> None:
+        self._said_at = asyncio.get_running_loop().time()
+        say(text)

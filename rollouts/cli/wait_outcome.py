@@ -7,10 +7,14 @@ object's present template is, whether or not a controller has seen it yet.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import IntEnum
 
+from rollouts.cli.send_command import shown_step
 from rollouts.core.template import identify, template_hash
+from rollouts.model.durations import parse_duration
 from rollouts.model.kinds import HASH_LABEL, REVISION_LABEL, FrozenJSON
+from rollouts.model.spec import RolloutSpec
 from rollouts.model.status import Revision, RolloutStatus
 
 HASH_LENGTH = 10
@@ -111,13 +115,14 @@ def _means(wanted: Wanted, current: Revision, *, observed: bool) -> bool:
 
 
 def outcome(
-    rollout: FrozenJSON, wanted: Wanted, *, fail_on_pause: bool = False
+    rollout: FrozenJSON, wanted: Wanted, *, now: datetime, fail_on_pause: bool = False
 ) -> WaitOutcome | None:
     """Return what became of the revision, or None as long as that is open."""
     status, observed = status_of(rollout), is_observed(rollout, wanted)
     current = status.current_revision
     if current is not None and _means(wanted, current, observed=observed):
-        return _of_current(rollout, status, fail_on_pause=fail_on_pause)
+        asks = fail_on_pause and needs_person(rollout, status, now)
+        return _of_current(rollout, status, asks=asks)
     if not observed:
         present = present_revision(rollout)
         same = present.hash == wanted.hash or (
@@ -128,6 +133,9 @@ def outcome(
     invalid = _invalid(status)
     if invalid is not None:
         return WaitOutcome(Exit.FAILED, "invalid", invalid)
+    absent = still_to_come(rollout, wanted)
+    if current is not None and absent and _is_beyond_the_next(status, wanted):
+        return WaitOutcome(Exit.USAGE, "unknown", absent)
     if current is None or (wanted.number is not None and wanted.number > current.number):
         return None
     if wanted.hash and wanted.numbers and wanted.hash not in wanted.numbers:
@@ -141,14 +149,22 @@ def still_to_come(rollout: FrozenJSON, wanted: Wanted) -> str:
     """Return that a revision that is meant by its number does not exist yet; empty if it does."""
     if wanted.number is None:
         return ""
-    status = status_of(rollout)
-    known = [each.number for each in (status.current_revision, status.stable_revision) if each]
-    known += [each.revision for each in status.history if each.revision is not None]
-    newest = max((*known, *wanted.numbers.values()), default=0)
+    newest = _newest(status_of(rollout), wanted)
     if wanted.number <= newest:
         return ""
     others = f"the newest is {newest}" if newest else "there is none so far"
     return f"revision {wanted.number} does not exist yet; {others}"
+
+
+def _newest(status: RolloutStatus, wanted: Wanted) -> int:
+    known = [each.number for each in (status.current_revision, status.stable_revision) if each]
+    known += [each.revision for each in status.history if each.revision is not None]
+    return max((*known, *wanted.numbers.values()), default=0)
+
+
+def _is_beyond_the_next(status: RolloutStatus, wanted: Wanted) -> bool:
+    """Return whether other releases would have to come first: who waits for that has mistyped it."""
+    return wanted.number is not None and wanted.number > _newest(status, wanted) + 1
 
 
 def _superseded(status: RolloutStatus, wanted: Wanted, current: Revision) -> WaitOutcome:
@@ -167,9 +183,27 @@ def _number_of(wanted: Wanted) -> int | None:
     return wanted.number if wanted.number is not None else wanted.numbers.get(wanted.hash)
 
 
-def _of_current(
-    rollout: FrozenJSON, status: RolloutStatus, *, fail_on_pause: bool
-) -> WaitOutcome | None:
+def needs_person(rollout: FrozenJSON, status: RolloutStatus, now: datetime) -> bool:
+    """
+    Return whether it is paused until a person acts.
+
+    Evidence that is missing at an analysis comes by itself, with requests: a person is asked after
+    `inconclusiveWaitSeconds`, as of evidence that leans.
+    """
+    pause = status.pause
+    if pause is None or pause.reason != "Inconclusive" or status.leaning_since is not None:
+        return pause is not None
+    if shown_step(rollout) == "promotion":
+        return True  # nothing at all was measured
+    spec = status.effective_spec or rollout.get("spec") or {}
+    try:
+        seconds = parse_duration(spec["inconclusiveWaitSeconds"])
+    except (KeyError, ValueError):
+        seconds = RolloutSpec.model_fields["inconclusive_wait_seconds"].default
+    return now >= pause.at + timedelta(seconds=seconds)
+
+
+def _of_current(rollout: FrozenJSON, status: RolloutStatus, *, asks: bool) -> WaitOutcome | None:
     current = status.current_revision
     assert current is not None
     name = f"revision {current.number} ({', '.join(current.images) or current.hash})"
@@ -187,7 +221,7 @@ def _of_current(
     stable = status.stable_revision
     if status.phase == "Healthy" and stable is not None and stable.hash == current.hash:
         return WaitOutcome(Exit.PROMOTED, "promoted", f"{name} is promoted")
-    if fail_on_pause and status.pause is not None:
+    if asks:
         return WaitOutcome(Exit.PAUSED, "paused", f"{name} is paused: {status.message}")
     return None
 
@@ -195,6 +229,9 @@ def _of_current(
 def _of_past(status: RolloutStatus, wanted: Wanted) -> WaitOutcome | None:
     """Return what is remembered of a revision that is not the current one."""
     number, stable = _number_of(wanted), status.stable_revision
+    gone_back = _gone_back_from(status, wanted)
+    if gone_back is not None:
+        return gone_back
     if stable is not None and (stable.hash == wanted.hash or stable.number == number):
         return WaitOutcome(Exit.PROMOTED, "promoted", f"{wanted} is stable")
     for entry in reversed(status.history):
@@ -211,6 +248,25 @@ def _of_past(status: RolloutStatus, wanted: Wanted) -> WaitOutcome | None:
         if entry.reason == "RolloutStarted":
             return None  # its last attempt came to no end
     return None
+
+
+def _gone_back_from(status: RolloutStatus, wanted: Wanted) -> WaitOutcome | None:
+    """Return that it was promoted, and left again for one before it; None when it was not."""
+    past = [each for each in status.past_revisions if each.rolled_back_from]
+    left = next(
+        (one for one in past if wanted.hash == one.hash or wanted.number == one.number), None
+    )
+    pinned = status.pinned
+    if left is None and (pinned is None or wanted.hash != pinned.instead_of):
+        return None
+    name = (
+        f"revision {left.number} ({', '.join(left.images) or left.hash})" if left else str(wanted)
+    )
+    text = f"{name} was promoted, and rolled back since"
+    if pinned is not None:
+        by = f" by {pinned.by}" if pinned.by else ""
+        text = f"{name} was rolled back{by}: {status.message}"
+    return WaitOutcome(Exit.FAILED, "rolled-back", text)
 
 
 def _became_stable(status: RolloutStatus, first: int) -> bool:

@@ -51,6 +51,23 @@ async def watch_rollout(
         await asyncio.sleep(BACKOFF.delay(failures))
 
 
+async def again(states: AsyncGenerator[JSON], seconds: float) -> AsyncGenerator[JSON]:
+    """Yield each state, and the same one once more whenever `seconds` have brought no other."""
+    latest: JSON | None = None
+    coming = asyncio.ensure_future(anext(states))
+    try:
+        while True:
+            await asyncio.wait({coming}, timeout=seconds)
+            if coming.done():
+                latest = coming.result()
+                coming = asyncio.ensure_future(anext(states))
+            if latest is not None:
+                yield latest
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+
+
 def not_found(ref: Ref, *, deleted: bool = False) -> NotFound:
     """Return the error for a Rollout that is not there, with the way out."""
     if deleted:

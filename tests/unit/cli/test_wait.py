@@ -84,25 +84,42 @@ def test_wait_says_at_once_that_a_revision_does_not_exist_yet_and_goes_on_waitin
     rollouts: Run, cluster: FakeRequests
 ) -> None:
     cluster.add("Rollout", rollout(2, healthy(2)))
-    cluster.script = [rollout(2, healthy(2)), rollout(3, progressing(3)), rollout(4, healthy(4))]
-    ran = rollouts("wait", "checkout", "--revision", "4", "--timeout", "30s")
-    assert (ran.code, ran.out) == (0, "checkout: revision 4 (demo/checkout:4.0) is promoted\n")
-    assert ran.err.splitlines()[:2] == [
-        "revision 4 does not exist yet; the newest is 2",
-        "revision 4 does not exist yet; the newest is 3",
-    ]
+    cluster.script = [rollout(2, healthy(2)), rollout(3, progressing(3)), rollout(3, healthy(3))]
+    ran = rollouts("wait", "checkout", "--revision", "3", "--timeout", "30s")
+    assert (ran.code, ran.out) == (0, "checkout: revision 3 (demo/checkout:3.0) is promoted\n")
+    assert ran.err.splitlines()[:1] == ["revision 3 does not exist yet; the newest is 2"]
 
 
 def test_wait_ends_with_what_it_has_waited_for_in_vain(
     rollouts: Run, cluster: FakeRequests
 ) -> None:
     cluster.add("Rollout", rollout(3, healthy(3)))
-    ran = rollouts("wait", "checkout", "--revision", "7", "--timeout", "0s")
+    ran = rollouts("wait", "checkout", "--revision", "4", "--timeout", "0s")
     assert ran.code == 3
-    assert ran.err == "revision 7 does not exist yet; the newest is 3\n"
+    assert ran.err == "revision 4 does not exist yet; the newest is 3\n"
     assert ran.out.endswith(
-        "not promoted after 0 s: revision 7 does not exist yet; the newest is 3\n"
+        "not promoted after 0 s: revision 4 does not exist yet; the newest is 3\n"
     )
+
+
+def test_wait_answers_at_once_for_a_number_that_no_release_is_about_to_have(
+    rollouts: Run, cluster: FakeRequests
+) -> None:
+    cluster.add("Rollout", rollout(2, healthy(2)))
+    ran = rollouts("wait", "checkout", "--revision", "9")
+    assert ran.code == 2
+    assert ran.out == "checkout: revision 9 does not exist yet; the newest is 2\n"
+
+
+def test_a_long_pause_shows_a_sign_of_life(
+    rollouts: Run, cluster: FakeRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rollouts.cli.wait.TICK_SECONDS", 0.01)
+    monkeypatch.setattr("rollouts.cli.wait.HEARTBEAT_SECONDS", 0.05)
+    pausing = progressing(3, message="step 2/7 at 5 %: pauses for 30m")
+    cluster.add("Rollout", rollout(3, pausing))
+    ran = rollouts("wait", "checkout", "--timeout", "0.5s")
+    assert ran.err.count("still waiting: step 2/7 at 5 %: pauses for 30m") > 1
 
 
 def test_wait_for_what_does_not_exist_or_goes(rollouts: Run, cluster: FakeRequests) -> None:
