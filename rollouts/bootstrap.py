@@ -122,7 +122,11 @@ def _lease(settings: ControllerSettings, cluster: "KubeCluster") -> "Lease | Non
 
 
 def _problems(cluster: "KubeCluster") -> list[str]:
-    return [] if cluster.synced() else (cluster.problems() or ["the caches are not synced yet"])
+    from rollouts.controller import definition
+
+    if not cluster.synced():
+        return cluster.problems() or ["the caches are not synced yet"]
+    return definition.findings(cluster)
 
 
 def _sources(settings: ControllerSettings) -> "tuple[MetricSources, Callable[[], Awaitable[None]]]":

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rollouts.analysis.series import REPLICA_LABELS
-from rollouts.controller.router_pages import RouterPlace
+
+if TYPE_CHECKING:  # brings the models, which naming a setting need not
+    from rollouts.controller.router_pages import RouterPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class ControllerSettings:
     """By which of these labels series differ that are one counter, scraped by several Prometheus."""
     readings_per_second: float = 0.0
     """How many pods' metrics are read in a second between two scrapes, of all canaries together; 0: none is."""
-    readings_router: tuple[RouterPlace, ...] = ()
+    readings_router: tuple["RouterPlace", ...] = ()
     """Where routers' data planes are, whose pods' metrics are read as well; empty: where they are as a rule."""
     readings_token_file: Path | None = None
     """Holds a bearer token for the pods' metrics, which is sent over TLS only."""

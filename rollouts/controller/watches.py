@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from rollouts.controller.definition import STATUS_SCHEMA
 from rollouts.model.kinds import (
     AUTOSCALER,
     CRD,
@@ -75,7 +76,7 @@ WATCHED: dict[Kind, Scope] = {
     ENDPOINT_SLICE: Scope(),
     **_scopes(each for each in ROUTING if not each.versions),
     CRD: Scope(
-        names=tuple(kind.crd_name for kind in _WITH_CRD),
+        names=tuple(kind.crd_name for kind in (ROLLOUT, *_WITH_CRD)),
         fields=(
             "metadata.name",
             "metadata.uid",
@@ -83,6 +84,7 @@ WATCHED: dict[Kind, Scope] = {
             "metadata.deletionTimestamp",
             "spec.versions.name",
             "spec.versions.served",
+            STATUS_SCHEMA,
             "status.conditions.type",
             "status.conditions.status",
         ),

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,12 +20,13 @@ from rollouts.controller.settings import ControllerSettings
 from rollouts.core.template import template_hash
 from rollouts.errors import UsageError
 from rollouts.kube.lease import LEASE
-from rollouts.model.kinds import REPLICA_SET, ROLLOUT
+from rollouts.model.crd import crd
+from rollouts.model.kinds import CRD, REPLICA_SET, ROLLOUT
 from rollouts.sandbox.apiserver.server import ApiServer
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.credentials import Credentials, write_kubeconfig
 from tests.fakes.kubernetes import ingress, rollout, service
-from tests.waiting import until
+from tests.waiting import answer, until
 
 
 class Cluster:
@@ -167,6 +168,35 @@ async def test_a_replica_set_of_somebody_else_is_named_and_not_fought_over(
 
     creates = [each for each in cluster.api.audit if (each.verb, each.status) == ("create", 409)]
     assert 1 < len(creates) < 8
+
+
+def define(store: Store, *without: str) -> None:
+    """Bring our definition up to date, but for these fields of status."""
+    versions = crd()["spec"]["versions"]
+    (schema,) = (each["schema"]["openAPIV3Schema"] for each in versions)
+    for name in without:
+        del schema["properties"]["status"]["properties"][name]
+    store.patch(CRD, "", ROLLOUT.crd_name, {"spec": {"versions": versions}})
+
+
+async def test_it_is_not_ready_while_its_crd_drops_what_it_remembers(
+    cluster: Cluster, settings: ControllerSettings
+) -> None:
+    define(cluster.store, "drainUntil", "abort")
+    url = f"http://127.0.0.1:{settings.port}/readyz"
+    async with running(settings), aiohttp.ClientSession() as session:
+
+        async def says(words: str) -> str:
+            with suppress(aiohttp.ClientConnectionError):
+                async with session.get(url) as response:
+                    said = await response.text()
+                    return said if words in said else ""
+            return ""
+
+        said = await answer(lambda: says("the CRD rollouts.rollouts.dev is older"))
+        assert "lacks status.drainUntil, status.abort, so" in said
+        define(cluster.store)
+        await answer(lambda: says("ok\n"))
 
 
 async def test_a_port_that_is_taken_is_a_mistake_of_the_user(
