@@ -1,7 +1,6 @@
 """The sandbox's own control plane: its store with an API server, controllers and autoscalers, in this process."""
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
@@ -17,6 +16,7 @@ from rollouts.sandbox.credentials import Credentials, Kubeconfigs, write_kubecon
 from rollouts.sandbox.network import LOOPBACK, free_port
 from rollouts.sandbox.processes import Process
 from rollouts.sandbox.stored_cluster import StoredCluster
+from rollouts.sandbox.tasks import cancel
 from rollouts.sandbox.workloads import Controllers
 
 
@@ -58,7 +58,7 @@ class EmbeddedControlPlane:
         self._controllers.start()
         self._stack.push_async_callback(self._controllers.stop)
         autoscaling = asyncio.create_task(self._autoscaling.run(), name="autoscaling")
-        self._stack.push_async_callback(_cancel, autoscaling)
+        self._stack.push_async_callback(cancel, autoscaling)
 
     async def stop(self) -> None:
         await self._stack.aclose()
@@ -82,9 +82,3 @@ def install(store: Store, manifest: JSON, writer: Writer = IN_PROCESS) -> None:
         f"the sandbox's API server has no kind {manifest.get('kind')} ({manifest.get('apiVersion')});"
         " create its CustomResourceDefinition first"
     )
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

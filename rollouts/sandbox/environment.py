@@ -9,7 +9,6 @@ by side.
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
@@ -37,6 +36,7 @@ from rollouts.sandbox.prometheus_package import Say, find_prometheus
 from rollouts.sandbox.readiness import until_ready
 from rollouts.sandbox.scrape_targets import ScrapeTargets
 from rollouts.sandbox.state import SandboxState, member
+from rollouts.sandbox.tasks import cancel
 from rollouts.sandbox.workloads import Node
 
 if TYPE_CHECKING:
@@ -339,7 +339,7 @@ class Sandbox:
         targets = ScrapeTargets(self.cluster, self._pods, pods)
         targets.write()
         following = asyncio.create_task(targets.run(), name="scrape targets")
-        stack.push_async_callback(_cancel, following)
+        stack.push_async_callback(cancel, following)
         self.prometheus.configure(
             [
                 self.data_plane.job,
@@ -375,9 +375,3 @@ class TraefikSandbox(Sandbox):
             address=self.network.data_plane,
             kubeconfig=self.kubeconfig,
         )
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

@@ -9,8 +9,6 @@ same pod neither does anything.
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-import structlog
-
 from rollouts.model.kinds import AUTOSCALER, JSON, FrozenJSON
 from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import timestamp
@@ -21,12 +19,12 @@ from rollouts.sandbox.autoscaling.replica_calculator import (
     ReplicaCalculator,
     ReplicaProposal,
 )
+from rollouts.sandbox.autoscaling.rounds import look_at_each
 from rollouts.sandbox.autoscaling.targets import NoTarget, Target, target_of
 from rollouts.sandbox.workloads.objects import merged_conditions
 from rollouts.sandbox.workloads.recorder import Recorder, StoredEvents
 
 _REMEMBERED = timedelta(hours=1)
-_log = structlog.get_logger(__name__)
 Key = tuple[str, str]
 
 
@@ -79,13 +77,7 @@ class Autoscalers:
         for uid in self._histories.keys() - uids:
             del self._histories[uid]
         self._calculator.forget_gone()
-        for each in found:
-            try:
-                await self._look(each)
-            except ApiError as error:
-                _log.warning("refused", controller=self.name, reason=error.message)
-            except Exception as error:  # noqa: BLE001 -- one object never stops the others
-                _log.error("reconcile failed", controller=self.name, exc_info=error)
+        await look_at_each(found, self._look, controller=self.name)
 
     async def _look(self, scaler: FrozenJSON) -> None:
         verdict = Verdict()

@@ -12,16 +12,14 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 
-import structlog
-
 from rollouts.model.kinds import AUTOSCALER, JSON, FrozenJSON
 from rollouts.model.moments import read_time
 from rollouts.model.owners import controller_reference, is_controlled_by
-from rollouts.sandbox.apiserver.errors import ApiError
 from rollouts.sandbox.apiserver.objects import get_path, timestamp
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.autoscaling.external import SCALED_OBJECT_LABEL, MetricValues, trigger_name
 from rollouts.sandbox.autoscaling.recommendation import NoMetrics
+from rollouts.sandbox.autoscaling.rounds import look_at_each
 from rollouts.sandbox.autoscaling.targets import NoTarget, Target, target_of
 from rollouts.sandbox.crds import SCALED_OBJECT
 from rollouts.sandbox.workloads.objects import (
@@ -33,7 +31,6 @@ PAUSED = "autoscaling.keda.sh/paused"
 _COOLDOWN_SECONDS = 300
 _NEAR = timedelta(seconds=5)
 _MOST_REPLICAS = 100
-_log = structlog.get_logger(__name__)
 
 
 class Misdefined(Exception):
@@ -62,15 +59,8 @@ class ScaledObjects:
         """Look at each one once; there are none while their definition is not there."""
         if self._store.registry.served(SCALED_OBJECT) is None:
             return
-        for each in self._store.select(SCALED_OBJECT):
-            if is_terminating(each):
-                continue
-            try:
-                await self._look(each)
-            except ApiError as error:
-                _log.warning("refused", controller=self.name, reason=error.message)
-            except Exception as error:  # noqa: BLE001 -- one object never stops the others
-                _log.error("reconcile failed", controller=self.name, exc_info=error)
+        found = (each for each in self._store.select(SCALED_OBJECT) if not is_terminating(each))
+        await look_at_each(found, self._look, controller=self.name)
 
     async def _look(self, scaled: FrozenJSON) -> None:
         try:

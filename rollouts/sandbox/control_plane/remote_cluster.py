@@ -10,6 +10,7 @@ from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.control_plane.cache import Cache
 from rollouts.sandbox.control_plane.client import MERGE, STRATEGIC, Client, path_of
 from rollouts.sandbox.control_plane.reflector import Reflector
+from rollouts.sandbox.tasks import cancel_all
 
 _KNOWN_WITHIN_SECONDS = 30.0
 _BUILT_IN = frozenset(resource.kind.crd_name for resource in BUILTIN)
@@ -62,9 +63,7 @@ class RemoteCluster:
     async def stop(self) -> None:
         """Follow no longer. Stopping again does nothing."""
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(tasks)
         await self._client.close()
 
     # -- what is known ------------------------------------------------------------------------

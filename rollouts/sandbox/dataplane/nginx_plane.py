@@ -1,7 +1,6 @@
 """The data plane as one piece: nginx, its configurator, its access log and its exporter."""
 
 import asyncio
-import contextlib
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from rollouts.sandbox.network import PodNetwork
 from rollouts.sandbox.processes import Process, Processes
 from rollouts.sandbox.prometheus import Job
 from rollouts.sandbox.readiness import ended
+from rollouts.sandbox.tasks import cancel
 
 
 class NginxPlane:
@@ -73,16 +73,10 @@ class NginxPlane:
             await initial_objects.create(self._cluster)
             await self._configurator.apply()
             configuring = asyncio.create_task(self._configurator.run(), name="configurator")
-            stack.push_async_callback(_cancel, configuring)
+            stack.push_async_callback(cancel, configuring)
             self._stack = stack.pop_all()
         return process
 
     async def stop(self) -> None:
         """Stop all of it; what was logged until then has been counted."""
         await self._stack.aclose()
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

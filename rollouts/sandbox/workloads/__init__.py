@@ -8,6 +8,7 @@ do, and write only when something changes.
 import asyncio
 
 from rollouts.sandbox.apiserver.store import Store
+from rollouts.sandbox.tasks import cancel_all
 from rollouts.sandbox.workloads.control_loop import Controller, ControlLoop
 from rollouts.sandbox.workloads.deployments import Deployments
 from rollouts.sandbox.workloads.disruptions import Disruptions
@@ -41,6 +42,4 @@ class Controllers:
     async def stop(self) -> None:
         """Stop the controllers. Stopping again does nothing."""
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(tasks)

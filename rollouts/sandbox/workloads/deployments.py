@@ -9,24 +9,17 @@ command over several ReplicaSets in proportion while a rollout is paused in the 
 
 import hashlib
 import json
-from collections.abc import Iterable
 
 from rollouts.model.kinds import DEPLOYMENT, JSON, POD, REPLICA_SET, FrozenJSON, Kind
-from rollouts.model.owners import controller_of, controller_reference, is_controlled_by
+from rollouts.model.owners import controller_reference, is_controlled_by
 from rollouts.sandbox.apiserver.errors import ApiError
-from rollouts.sandbox.apiserver.etcd import Change
-from rollouts.sandbox.apiserver.objects import clone, get_path, labels_of
-from rollouts.sandbox.apiserver.selectors import labels_match
-from rollouts.sandbox.apiserver.store import Store
-from rollouts.sandbox.workloads.control_loop import Key
+from rollouts.sandbox.apiserver.objects import clone, get_path
 from rollouts.sandbox.workloads.deployment_status import status_of, until_deadline
+from rollouts.sandbox.workloads.object_controllers import OwningController
 from rollouts.sandbox.workloads.objects import (
-    adopted,
     is_terminating,
-    released,
     uid_of,
 )
-from rollouts.sandbox.workloads.recorder import Recorder, StoredEvents
 from rollouts.sandbox.workloads.rolling_update import Size, limits, next_sizes
 
 HASH_LABEL = "pod-template-hash"
@@ -35,66 +28,32 @@ _POLL_SECONDS = 0.3  # a Recreate waits for pods to be gone, of which no Replica
 _NOT_COPIED = (REVISION, "kubectl.kubernetes.io/last-applied-configuration")
 
 
-class Deployments:
+class Deployments(OwningController):
     """See the module's promise."""
 
     name = "deployment-controller"
     kinds: tuple[Kind, ...] = (DEPLOYMENT, REPLICA_SET)
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._events = Recorder(StoredEvents(store), self.name)
-
-    def keys(self, change: Change) -> Iterable[Key]:
-        obj = change.object
-        namespace = obj["metadata"]["namespace"]
-        if change.kind == DEPLOYMENT:
-            return [(namespace, obj["metadata"]["name"])]
-        owner = controller_of(obj)
-        if owner is not None:
-            return [(namespace, owner["name"])] if owner["kind"] == DEPLOYMENT.name else []
-        return [
-            (namespace, found["metadata"]["name"])
-            for found in self._store.select(DEPLOYMENT, namespace)
-            if labels_match(found["spec"]["selector"], labels_of(obj))
-        ]
-
-    def reconcile(self, key: Key) -> float | None:
-        owner = self._store.get(DEPLOYMENT, *key)
-        if owner is None or is_terminating(owner):
-            return None
-        sets = self._claim(owner)
+    def reconcile_object(self, owner: JSON) -> float | None:
+        sets = self.claim(owner)
         new = _current(owner, sets)
         if new is None and not owner["spec"].get("paused"):
             new = self._create_set(owner)
-            sets = self._claim(owner)
+            sets = self.claim(owner)
         if new is not None:
             self._number(owner, new, sets)
         self._scale(owner, new, sets)
-        sets = self._claim(owner)
-        again = self._finish(key, _current(owner, sets), sets)
+        sets = self.claim(owner)
+        again = self._finish(owner, _current(owner, sets), sets)
         return (
             _POLL_SECONDS
             if get_path(owner, "spec.strategy.type") == "Recreate" and again
             else again
         )
 
-    def _claim(self, owner: FrozenJSON) -> list[JSON]:
+    def claim(self, owner: FrozenJSON) -> list[JSON]:
         """Adopt and release; return the Deployment's ReplicaSets, oldest revision first."""
-        namespace = owner["metadata"]["namespace"]
-        claimed = []
-        for found in self._store.select(REPLICA_SET, namespace):
-            wanted = labels_match(owner["spec"]["selector"], labels_of(found))
-            name = found["metadata"]["name"]
-            if is_controlled_by(found, owner):
-                if wanted:
-                    claimed.append(found)
-                else:
-                    self._store.patch(REPLICA_SET, namespace, name, released(found, owner))
-            elif wanted and controller_of(found) is None and not is_terminating(found):
-                patch = adopted(found, owner, DEPLOYMENT)
-                claimed.append(self._store.patch(REPLICA_SET, namespace, name, patch))
-        return sorted(claimed, key=revision_of)
+        return sorted(super().claim(owner), key=revision_of)
 
     def _create_set(self, owner: FrozenJSON) -> JSON:
         """Create a ReplicaSet under a name that nobody has, whoever it may be."""
@@ -157,9 +116,10 @@ class Deployments:
         message = f"Scaled {way} replica set {name} from {before} to {replicas}"
         self._events.normal(owner, "ScalingReplicaSet", message)
 
-    def _finish(self, key: Key, new: FrozenJSON | None, sets: list[JSON]) -> float | None:
+    def _finish(self, before: FrozenJSON, new: FrozenJSON | None, sets: list[JSON]) -> float | None:
         """Write the status and drop what is too old for the history."""
-        owner = self._store.get(DEPLOYMENT, *key)
+        namespace = before["metadata"]["namespace"]
+        owner = self._store.get(DEPLOYMENT, namespace, before["metadata"]["name"])
         if owner is None:
             return None
         now = self._store.now()
@@ -180,7 +140,7 @@ class Deployments:
         ]
         surplus = len(unused) - owner["spec"].get("revisionHistoryLimit", 10)
         for found in unused[: max(surplus, 0)]:
-            self._store.delete(REPLICA_SET, key[0], found["metadata"]["name"])
+            self._store.delete(REPLICA_SET, namespace, found["metadata"]["name"])
         return until_deadline(owner, now)
 
 

@@ -24,8 +24,8 @@ from rollouts.model.owners import controller_of
 from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.eviction import is_about
 from rollouts.sandbox.apiserver.objects import get_path, timestamp
-from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.workloads.control_loop import Key
+from rollouts.sandbox.workloads.object_controllers import ObjectController
 from rollouts.sandbox.workloads.objects import (
     is_terminating,
     is_true,
@@ -35,14 +35,11 @@ from rollouts.sandbox.workloads.objects import (
 _EVICTED_WITHIN = timedelta(minutes=2)
 
 
-class Disruptions:
+class Disruptions(ObjectController):
     """See the module's promise."""
 
     name = "disruption-controller"
     kinds: tuple[Kind, ...] = (DISRUPTION_BUDGET, POD, REPLICA_SET, DEPLOYMENT)
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     def keys(self, change: Change) -> Iterable[Key]:
         namespace = change.object["metadata"]["namespace"]
@@ -51,11 +48,9 @@ class Disruptions:
         budgets = self._store.scan(self._store.registry.of(DISRUPTION_BUDGET), namespace)
         return [(namespace, budget["metadata"]["name"]) for budget in budgets]
 
-    def reconcile(self, key: Key) -> float | None:
-        budget = self._store.get(DISRUPTION_BUDGET, *key)
-        if budget is None or is_terminating(budget):
-            return None
-        pods = [pod for pod in self._store.select(POD, key[0]) if is_about(budget, pod)]
+    def reconcile_object(self, budget: JSON) -> float | None:
+        everybodys = self._store.select(POD, budget["metadata"]["namespace"])
+        pods = [pod for pod in everybodys if is_about(budget, pod)]
         now = self._store.now()
         evicted = _still_there(budget, pods, now)
         healthy = [

@@ -18,6 +18,7 @@ from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.objects import get_path, labels_of
 from rollouts.sandbox.apiserver.store import Store
 from rollouts.sandbox.workloads.control_loop import Key
+from rollouts.sandbox.workloads.object_controllers import ObjectController
 from rollouts.sandbox.workloads.objects import (
     includes,
     is_terminating,
@@ -30,14 +31,14 @@ Ports = tuple[tuple[str, int, str, str], ...]
 """Per port of a Service: its name, the pod's port, the protocol, the application's protocol."""
 
 
-class EndpointSlices:
+class EndpointSlices(ObjectController):
     """See the module's promise."""
 
     name = "endpointslice-controller"
     kinds: tuple[Kind, ...] = (SERVICE, POD, ENDPOINT_SLICE)
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store)
         self._selecting: dict[Key, dict[str, str]] = {}
         self._labels: dict[Key, dict[str, str]] = {}
 
@@ -73,9 +74,9 @@ class EndpointSlices:
             if service[0] == key[0] and (includes(labels, selector) or includes(before, selector))
         ]
 
-    def reconcile(self, key: Key) -> float | None:
-        service = self._store.get(SERVICE, *key)
-        if service is None or is_terminating(service) or not service["spec"].get("selector"):
+    def reconcile_object(self, service: JSON) -> float | None:
+        key = (service["metadata"]["namespace"], service["metadata"]["name"])
+        if not service["spec"].get("selector"):
             return None
         wanted = {body["metadata"]["name"]: body for body in slices(service, self._pods(service))}
         for present in self._store.select(ENDPOINT_SLICE, key[0], {SERVICE_LABEL: key[1]}):

@@ -15,6 +15,7 @@ from rollouts.model.kinds import POD, FrozenJSON, Kind
 from rollouts.sandbox.apiserver.etcd import Change, utc_now
 from rollouts.sandbox.apiserver.objects import get_path
 from rollouts.sandbox.cluster import insist
+from rollouts.sandbox.tasks import cancel_all
 from rollouts.sandbox.workloads.addresses import Addresses
 from rollouts.sandbox.workloads.container import PodRuntime
 from rollouts.sandbox.workloads.control_loop import Key
@@ -58,10 +59,7 @@ class Kubelet:
 
     async def stop(self) -> None:
         """Kill every pod's processes and forget the pods; their objects stay as they are."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(self._tasks.values())
 
     def _begin(self, pod: FrozenJSON) -> None:
         address = self._addresses.take()

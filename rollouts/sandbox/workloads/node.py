@@ -9,6 +9,7 @@ from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.forks import DemoApps
 from rollouts.sandbox.network import PodNetwork
 from rollouts.sandbox.processes import Processes
+from rollouts.sandbox.tasks import cancel_all
 from rollouts.sandbox.workloads.container import RESTART, Logs, PodRuntime
 from rollouts.sandbox.workloads.control_loop import ControlLoop
 from rollouts.sandbox.workloads.kubelet import Kubelet
@@ -67,9 +68,7 @@ class Node:
     async def stop(self) -> None:
         """Kill the pods at once. Stopping again does nothing."""
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(tasks)
         if self._kubelet is not None and self._http is not None:
             kubelet, self._kubelet = self._kubelet, None
             await kubelet.stop()

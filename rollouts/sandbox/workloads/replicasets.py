@@ -8,64 +8,34 @@ often, younger.
 """
 
 import re
-from collections.abc import Iterable
 from datetime import datetime
 
 from rollouts.model.kinds import JSON, POD, REPLICA_SET, FrozenJSON, Kind
 from rollouts.model.moments import read_time
-from rollouts.model.owners import controller_of, controller_reference, is_controlled_by
+from rollouts.model.owners import controller_reference, is_controlled_by
 from rollouts.sandbox.apiserver.errors import ApiError
-from rollouts.sandbox.apiserver.etcd import Change
 from rollouts.sandbox.apiserver.objects import get_path, labels_of, timestamp
-from rollouts.sandbox.apiserver.selectors import labels_match
-from rollouts.sandbox.apiserver.store import Store
-from rollouts.sandbox.workloads.control_loop import Key
+from rollouts.sandbox.workloads.object_controllers import OwningController
 from rollouts.sandbox.workloads.objects import (
-    adopted,
     condition,
     includes,
     is_active,
-    is_terminating,
     ready_since,
-    released,
 )
-from rollouts.sandbox.workloads.recorder import Recorder, StoredEvents
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 _RETRY_CREATE_SECONDS = 1.0
 
 
-class ReplicaSets:
+class ReplicaSets(OwningController):
     """See the module's promise."""
 
     name = "replicaset-controller"
     kinds: tuple[Kind, ...] = (REPLICA_SET, POD)
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._events = Recorder(StoredEvents(store), self.name)
-
-    def keys(self, change: Change) -> Iterable[Key]:
-        obj = change.object
-        namespace = obj["metadata"]["namespace"]
-        if change.kind == REPLICA_SET:
-            return [(namespace, obj["metadata"]["name"])]
-        owner = controller_of(obj)
-        if owner is not None:
-            return [(namespace, owner["name"])] if owner["kind"] == REPLICA_SET.name else []
-        labels = labels_of(obj)
-        return [
-            (namespace, found["metadata"]["name"])
-            for found in self._store.select(REPLICA_SET, namespace)
-            if labels_match(found["spec"]["selector"], labels)
-        ]
-
-    def reconcile(self, key: Key) -> float | None:
-        owner = self._store.get(REPLICA_SET, *key)
-        if owner is None or is_terminating(owner):
-            return None
-        pods = [pod for pod in self._claim(owner) if is_active(pod)]
+    def reconcile_object(self, owner: JSON) -> float | None:
+        pods = [pod for pod in self.claim(owner) if is_active(pod)]
         failure = self._scale(owner, pods)
         pods = [pod for pod in self._owned(owner) if is_active(pod)]
         now = self._store.now()
@@ -77,23 +47,8 @@ class ReplicaSets:
         pods = self._store.select(POD, owner["metadata"]["namespace"])
         return [pod for pod in pods if is_controlled_by(pod, owner)]
 
-    def _claim(self, owner: FrozenJSON) -> list[JSON]:
-        """Adopt and release; return the pods that are the ReplicaSet's own then."""
-        namespace = owner["metadata"]["namespace"]
-        claimed = []
-        for pod in self._store.select(POD, namespace):
-            wanted = labels_match(owner["spec"]["selector"], labels_of(pod))
-            name = pod["metadata"]["name"]
-            if is_controlled_by(pod, owner):
-                if wanted:
-                    claimed.append(pod)
-                else:
-                    self._store.patch(POD, namespace, name, released(pod, owner))
-            elif wanted and controller_of(pod) is None and is_active(pod):
-                claimed.append(
-                    self._store.patch(POD, namespace, name, adopted(pod, owner, REPLICA_SET))
-                )
-        return claimed
+    def can_be_adopted(self, obj: FrozenJSON) -> bool:
+        return is_active(obj)
 
     def _scale(self, owner: FrozenJSON, pods: list[JSON]) -> str:
         """Create or delete pods; return why one could not be created."""
