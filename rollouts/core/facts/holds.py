@@ -6,7 +6,7 @@ A rollback goes on all the same. All of them are asked for here, and nowhere els
 
 from collections.abc import Iterator
 
-from rollouts.core.world import Hold, World
+from rollouts.core.world import Hold, World, has_stable
 from rollouts.model.status import RolloutStatus
 
 
@@ -45,5 +45,5 @@ def workload_missing(world: World, status: RolloutStatus) -> str:
     workload, ref = world.observed.workload, world.spec.workload_ref
     if workload is None or ref is None or world.observed.is_being_deleted or workload.exists:
         return ""
-    kept = "; the pods that run are kept" if status.stable_revision is not None else ""
+    kept = "; the pods that run are kept" if has_stable(status) else ""
     return f"Deployment {ref.name} does not exist{kept}; create it, or correct workloadRef.name"

@@ -13,6 +13,7 @@ from rollouts.core.world import (
     drift_pause_ends,
     enough_pods,
     has_just_left,
+    has_stable,
     mechanism_of,
     pods_needed,
     reaches_canary,
@@ -28,7 +29,7 @@ WHOLE = 100
 
 def stable_is_down(world: World, status: RolloutStatus) -> bool:
     """Return whether stable answers nobody: pods of it are wanted, and none is ready."""
-    if status.stable_revision is None:
+    if not has_stable(status):
         return False
     stable = world.replica_set(status.stable_revision)
     if stable is None:
@@ -58,7 +59,7 @@ def serving_instead_of_stable(world: World, status: RolloutStatus) -> ReplicaSet
         needed = under_way(status) and stable_is_failing(world, status)
         return canary if needed and canary is not None and canary.ready else None
     service = world.canary_service
-    if world.route.highest == 0 or service is None or status.stable_revision is None:
+    if world.route.highest == 0 or service is None or not has_stable(status):
         return None
     stable = world.replica_set(status.stable_revision)
     if stable is not None and stable.ready > 0:

@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from rollouts.core.facts.holds import workload_missing
-from rollouts.core.world import REVERT, Workload, World, mechanism_of, missing_service
+from rollouts.core.world import (
+    REVERT,
+    Workload,
+    World,
+    has_stable,
+    mechanism_of,
+    missing_service,
+)
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import DEPLOYMENT, Ref
 from rollouts.model.status import Adoption, RolloutStatus
@@ -29,7 +36,7 @@ def workload_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
         )
         return
     size = workload_size(world, status, workload)
-    if status.stable_revision is None and world.spec.replicas < size:
+    if not has_stable(status) and world.spec.replicas < size:
         yield Finding(
             "error",
             "FewerReplicas",
@@ -56,7 +63,7 @@ def workload_blocker(world: World, status: RolloutStatus) -> str:
 
     Until it has been taken, the Deployment serves everything: nothing at all is done then.
     """
-    if world.spec.workload_ref is None or status.stable_revision is not None:
+    if world.spec.workload_ref is None or has_stable(status):
         return ""
     return next((each.message for each in world.route.blockers if each.reason in _IN_THE_WAY), "")
 
@@ -88,7 +95,7 @@ def workload_is_claimed(world: World) -> bool:
 
 def workload_is_idle(world: World, status: RolloutStatus) -> bool:
     """Return whether our pods have all the traffic that the Services named here give."""
-    if status.stable_revision is None or missing_service(world):
+    if not has_stable(status) or missing_service(world):
         return False
     named = (world.stable_service, world.canary_service)
     return all(service.selected_hash for service in named if service is not None)
@@ -110,7 +117,7 @@ def workload_size_wanted(world: World, status: RolloutStatus) -> int | None:
         return None
     if adoption.uid != workload.uid:
         return None  # another one of that name: it is met first
-    if status.stable_revision is not None:
+    if has_stable(status):
         due = workload_due_at(world, adoption)
         return 0 if adoption.scaled_down or (due is not None and due <= world.now) else None
     if ref.scale_down == "onSuccess":

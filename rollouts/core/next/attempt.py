@@ -15,13 +15,16 @@ from rollouts.core.next.revision_history import (
 )
 from rollouts.core.world import (
     KeptWarm,
+    NotBegun,
     StatusUpdate,
     UnderWay,
     World,
     current_route,
     describe,
+    has_stable,
     mechanism_of,
     next_revision_number,
+    stage_of,
     under_way,
 )
 from rollouts.model.status import Abort, Exposure, Retiring, Revision, RolloutStatus, Weights
@@ -133,7 +136,7 @@ def retarget(world: World, update: StatusUpdate) -> StatusUpdate:
     update = _unpinned(world, update)
     status = update.status
     wanted = status.pinned.hash if status.pinned is not None else world.observed.template_hash
-    if status.current_revision is None and status.stable_revision is None:
+    if isinstance(stage_of(status), NotBegun):
         return _first_sight(world, update)
     if status.current_revision is not None and status.current_revision.hash == wanted:
         return update
@@ -164,7 +167,7 @@ def begin(
     update = update.evolve(
         **_fresh(status),
         current_revision=target,
-        current_step_index=0 if status.stable_revision is not None else None,
+        current_step_index=0 if has_stable(status) else None,
         step_started_at=world.now,
         started_at=world.now,
         drain_until=drained,

@@ -7,7 +7,14 @@ from rollouts.core.facts import (
     workload_is_idle,
     workload_size,
 )
-from rollouts.core.world import DRIFT_CORRECTED, StatusUpdate, Workload, World, drift_pause_ends
+from rollouts.core.world import (
+    DRIFT_CORRECTED,
+    StatusUpdate,
+    Workload,
+    World,
+    drift_pause_ends,
+    has_stable,
+)
 from rollouts.model.status import Adoption
 
 
@@ -34,7 +41,7 @@ def remember_workload(world: World, update: StatusUpdate) -> StatusUpdate:
     adoption = adoption.evolve(
         observed_generation=workload.generation, template_hash=world.observed.template_hash
     )
-    if status.stable_revision is None:
+    if not has_stable(status):
         size = workload_size(world, status, workload)
         return update.evolve(adoption=adoption.evolve(replicas=size, scaled_down=False))
     idle = (adoption.idle_since or world.now) if workload_is_idle(world, status) else None

@@ -23,6 +23,7 @@ from rollouts.core.plan.actions import (
 from rollouts.core.world import (
     ReplicaSet,
     World,
+    has_stable,
     mechanism_of,
     stable_replicas,
     under_way,
@@ -142,7 +143,7 @@ def _canary_size(world: World, status: RolloutStatus) -> int:
 def _may_resize(world: World, status: RolloutStatus, replica_set: ReplicaSet, count: int) -> bool:
     """Return whether pods may go: never those of a revision that a Service or a live route still sends to."""
     if count >= replica_set.wanted:
-        bound = status.stable_revision is None or _is_bound(world, status)
+        bound = not has_stable(status) or _is_bound(world, status)
         release = under_way(status)
         is_canary = release is not None and replica_set.hash == release.current.hash
         return bound or not is_canary

@@ -79,6 +79,11 @@ def stage_of(status: RolloutStatus) -> Stage:
     return Aborted(stable, current, status.abort)
 
 
+def has_stable(status: RolloutStatus) -> bool:
+    """Return whether a revision has been stable already, so that there is traffic to protect."""
+    return not isinstance(stage_of(status), NotBegun | FirstDeploy)
+
+
 NO_ROLLOUT = "no rollout is under way"
 """The answer to a command that needs one."""
 
