@@ -65,7 +65,7 @@ def render(
 
 def _view(info: RolloutInfo, now: datetime, detail: Detail) -> RenderableType:
     status = info.status
-    parts: list[RenderableType] = [_title(info), *_traffic(status), *_steps(info, now)]
+    parts: list[RenderableType] = [_title(info, detail), *_traffic(status), *_steps(info, now)]
     parts.append(_revisions(info, now, detail))
     criteria = _effective_spec(info).get("successCriteria") or []
     if criteria and (status.criteria or under_way(status)):
@@ -75,7 +75,7 @@ def _view(info: RolloutInfo, now: datetime, detail: Detail) -> RenderableType:
     return Group(*parts)
 
 
-def _title(info: RolloutInfo) -> RenderableType:
+def _title(info: RolloutInfo, detail: Detail) -> RenderableType:
     status, metadata = info.status, info.rollout["metadata"]
     phase = status.phase if info.rollout.get("status") else "New"
     style = PHASE_STYLES.get(phase, "dim")
@@ -84,6 +84,9 @@ def _title(info: RolloutInfo) -> RenderableType:
     text.append(f"  ● {phase}", style=f"bold {style}")
     text.append(f"  {_strategy(_effective_spec(info))}\n", style="dim")
     text.append(status.message or "no controller has looked at it yet")
+    if status.preflight is not None:
+        words = status.preflight.message if detail.healthy_pods else status.preflight.reason
+        text.append(f"\n! Preflight: {words}", style="yellow")
     return text
 
 

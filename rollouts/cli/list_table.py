@@ -15,10 +15,16 @@ from rollouts.model.status import Revision, RolloutStatus
 
 
 def rollouts_table(rollouts: Sequence[JSON], *, namespaces: bool, wide: bool) -> Table:
-    """Return one row per Rollout, by namespace and name; `wide` adds images and the message."""
+    """
+    Return one row per Rollout, by namespace and name; `wide` adds images and the message.
+
+    PREFLIGHT is there when something is in the way of one of them.
+    """
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="bold")
     heads = ["NAMESPACE"] if namespaces else []
     heads += ["NAME", "PHASE", "STEP", "WEIGHT", "REVISION", "STABLE", "PODS", "AGE"]
+    if any(_preflight(each) for each in rollouts):
+        heads.append("PREFLIGHT")
     for head in heads:
         numeric = head in ("WEIGHT", "REVISION", "STABLE")
         table.add_column(head, no_wrap=True, justify="right" if numeric else "left")
@@ -27,7 +33,11 @@ def rollouts_table(rollouts: Sequence[JSON], *, namespaces: bool, wide: bool) ->
         table.add_column("MESSAGE", no_wrap=True)
     now = datetime.now(UTC)
     for rollout in sorted(rollouts, key=_key):
-        cells = _row(rollout, now, namespaces=namespaces, wide=wide)
+        cells = _row(rollout, now, namespaces=namespaces)
+        if "PREFLIGHT" in heads:
+            cells.append(Text(_preflight(rollout) or "–", style="yellow"))
+        if wide:
+            cells += _images_and_message(rollout)
         table.add_row(*(each if isinstance(each, Text) else Text(plain(each)) for each in cells))
     return table
 
@@ -37,7 +47,19 @@ def _key(rollout: JSON) -> tuple[str, str]:
     return metadata.get("namespace", ""), metadata["name"]
 
 
-def _row(rollout: JSON, now: datetime, *, namespaces: bool, wide: bool) -> list[Text | str]:
+def _preflight(rollout: JSON) -> str:
+    """Return the reason of the first thing that is in the way, if anything is."""
+    found = RolloutStatus.model_validate(rollout.get("status") or {}).preflight
+    return found.reason if found is not None else ""
+
+
+def _images_and_message(rollout: JSON) -> list[Text | str]:
+    status = RolloutStatus.model_validate(rollout.get("status") or {})
+    current = status.current_revision
+    return [", ".join(current.images) if current else "–", status.message]
+
+
+def _row(rollout: JSON, now: datetime, *, namespaces: bool) -> list[Text | str]:
     metadata = rollout["metadata"]
     status = RolloutStatus.model_validate(rollout.get("status") or {})
     seen = bool(rollout.get("status"))
@@ -52,9 +74,6 @@ def _row(rollout: JSON, now: datetime, *, namespaces: bool, wide: bool) -> list[
         f"{status.ready_replicas}/{(rollout.get('spec') or {}).get('replicas', 1)}",
         age(now, parse_time(metadata.get("creationTimestamp"))),
     ]
-    if wide:
-        current = status.current_revision
-        row += [", ".join(current.images) if current else "–", status.message]
     return row
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rollouts.cli.wait_outcome import WaitOutcome, Wanted
+    from rollouts.model.status import RolloutStatus
 
 FIRST_LOOK_SECONDS = 5.0
 """So long the first look may take, however short the timeout: before it, nothing can be said."""
@@ -142,6 +143,7 @@ class _Watcher:
         self._no_answer = asyncio.Event()
         self._state = ""
         self._still_to_come = ""
+        self.preflight = ""
         self._said_at = asyncio.get_running_loop().time()
 
     @property
@@ -205,12 +207,20 @@ class _Watcher:
         if absent not in ("", self._still_to_come):
             self._still_to_come = absent
             self._say(absent)
+        self._tell_preflight(status)
         for entry in status.history:
             key = (entry.at.isoformat(), entry.message)
             if self.wanted.number in (None, entry.revision) and key not in self._told:
                 self._told.add(key)
                 if self.wanted.number is not None:
                     self._say(f"{entry.at.astimezone():%H:%M:%S}  {entry.message}")
+
+    def _tell_preflight(self, status: "RolloutStatus") -> None:
+        """Say what is in the way, as soon as it is known: a release can be promoted and answer nobody."""
+        found = status.preflight
+        if found is not None and found.message != self.preflight:
+            self._say(f"warning: {found.reason}: {found.message}")
+        self.preflight = found.message if found is not None else ""
 
     def _show_life(self, now: datetime) -> None:
         """Say what is waited for, when nothing has been said for long."""

@@ -319,6 +319,12 @@ class RolloutStatus(StatusModel):
     """When the numbers (counts, criteria, served) were last brought up to date."""
 
     @property
+    def preflight(self) -> Condition | None:
+        """What is in the way of this Rollout, as its condition has it; None when nothing is."""
+        found = (each for each in self.conditions if each.type == "Preflight")
+        return next((each for each in found if each.status == "False" and each.message), None)
+
+    @property
     def waits_for_evidence(self) -> bool:
         """Return whether evidence is what holds it: it leans, can't say, or is not to be had."""
         reason = self.pause.reason if self.pause is not None else ""

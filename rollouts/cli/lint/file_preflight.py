@@ -23,7 +23,7 @@ _NAMESPACE = "default"
 """Where an object goes that names none."""
 _SHAPES = (AttributeError, KeyError, TypeError, ValueError)
 """What it ends in to read an object that no API server would take."""
-_CERTAIN = ("SelectsNoPods", "NoSelector")
+_CERTAIN = ("SelectsNoPods", "NoSelector", "TargetPortUnknown")
 """Errors in files, where both objects are as they will be; in a cluster one of them may be on its way."""
 
 

@@ -1,21 +1,32 @@
 """Conditions, so that `kubectl wait`, Argo CD and Flux (kstatus) understand a Rollout."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from rollouts.core.world import StatusUpdate, World
+from rollouts.core.world import Event, StatusUpdate, World
 from rollouts.model.finding import Finding
 from rollouts.model.status import Condition, RolloutStatus
 
 _ON_WHEN_GOOD = ("Ready", "Preflight")
+_MOST_EVENTS = 3
 _MOST_FINDINGS = 20
 """As many are named in a condition; each is a sentence or two."""
 
 
 def with_conditions(world: World, update: StatusUpdate) -> StatusUpdate:
-    """Return the update with the conditions that its status amounts to."""
+    """Return the update with the conditions that its status amounts to; what Preflight finds is an event, too."""
     findings, before = world.route.findings, update.before.conditions
-    return update.evolve(conditions=conditions(before, update.status, findings, world.now))
+    told = update.evolve(conditions=conditions(before, update.status, findings, world.now))
+    known = update.before.preflight
+    # What blocks a release is an event as soon as one is blocked, and what is not named can't be known.
+    new = [
+        each
+        for each in _most_serious(findings)
+        if not (each.is_blocking or (known and each.message in known.message))
+    ]
+    said = (Event("Warning", each.reason, each.message) for each in new[:_MOST_EVENTS])
+    return replace(told, events=(*told.events, *said))
 
 
 def conditions(
@@ -49,10 +60,10 @@ def _preflight(
     before: Sequence[Condition], findings: Sequence[Finding], now: datetime
 ) -> Condition:
     """Name what was found: what stops a release, then the rest."""
-    named = sorted(findings, key=lambda finding: not finding.is_blocking)
-    words = [finding.message for finding in named[:_MOST_FINDINGS]]
-    if len(named) > _MOST_FINDINGS:
-        words.append(f"and {len(named) - _MOST_FINDINGS} more: `rollouts lint --live` names all")
+    named = _most_serious(findings)
+    words = [finding.message for finding in named]
+    if len(findings) > len(named):
+        words.append(f"and {len(findings) - len(named)} more: `rollouts lint --live` names all")
     return condition(
         before,
         "Preflight",
@@ -61,6 +72,11 @@ def _preflight(
         message="; ".join(words),
         now=now,
     )
+
+
+def _most_serious(findings: Sequence[Finding]) -> list[Finding]:
+    """Return those that are named: what stops a release, then the rest."""
+    return sorted(findings, key=lambda finding: not finding.is_blocking)[:_MOST_FINDINGS]
 
 
 def condition(

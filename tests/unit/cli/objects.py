@@ -179,6 +179,16 @@ def criterion(
     }
 
 
+def preflight(reason: str, message: str) -> JSON:
+    return {
+        "type": "Preflight",
+        "status": "False",
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": ago(60),
+    }
+
+
 def replica_set(number: int, replicas: int) -> JSON:
     return {
         "metadata": {

@@ -15,6 +15,7 @@ from tests.unit.cli.objects import (
     hash_of,
     healthy,
     pod,
+    preflight,
     progressing,
     replica_set,
     rolled_back,
@@ -154,3 +155,19 @@ def test_ages_are_as_kubectl_has_them() -> None:
     assert age(NOW, NOW - timedelta(seconds=200)) == "3m20s"
     assert age(NOW, NOW + timedelta(seconds=200)) == "0s"
     assert age(NOW, None) == "–"
+
+
+def test_what_preflight_finds_stands_below_the_phase_however_healthy_it_is() -> None:
+    status = {
+        **healthy(3),
+        "conditions": [preflight("TargetPortUnknown", "Service x leads to htpp")],
+    }
+    assert "! Preflight: Service x leads to htpp" in drawn(status)[2]
+    assert "! Preflight" not in "\n".join(drawn(healthy(3)))
+
+
+def test_on_a_low_terminal_preflight_is_one_word() -> None:
+    status = {**progressing(3), "conditions": [preflight("TargetPortUnknown", "long " * 200)]}
+    lines = drawn(status, height=19)
+    assert len(lines) <= 19
+    assert "! Preflight: TargetPortUnknown" in lines

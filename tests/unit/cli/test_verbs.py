@@ -10,6 +10,7 @@ from tests.unit.cli.objects import (
     hash_of,
     healthy,
     pod,
+    preflight,
     progressing,
     replica_set,
     rolled_back,
@@ -287,3 +288,16 @@ def test_nothing_from_the_cluster_steers_the_terminal(rollouts: Run, cluster: Fa
     for arguments in (["get", "checkout"], ["wait", "checkout"]):
         ran = rollouts(*arguments)
         assert not {"\x1b", "\x07"} & set(ran.out + ran.err)
+
+
+def test_list_has_a_column_for_what_preflight_finds_when_there_is_any(
+    rollouts: Run, cluster: FakeRequests
+) -> None:
+    cluster.add("Rollout", rollout(3, healthy(3)))
+    assert "PREFLIGHT" not in rollouts("list").out
+    found = preflight("TargetPortUnknown", "Service checkout leads to the port htpp")
+    other = rollout(3, {**healthy(3), "conditions": [found]}, name="cart")
+    cluster.add("Rollout", other)
+    head, cart, checkout = rollouts("list").out.splitlines()
+    assert head.split()[-1] == "PREFLIGHT"
+    assert (cart.split()[-1], checkout.split()[-1]) == ("TargetPortUnknown", "–")

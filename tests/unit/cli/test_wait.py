@@ -9,7 +9,15 @@ from rollouts.backoff import Backoff
 from rollouts.errors import Unavailable
 from rollouts.model.kinds import JSON
 from tests.unit.cli.conftest import FakeRequests, Ran
-from tests.unit.cli.objects import hash_of, healthy, history, progressing, rolled_back, rollout
+from tests.unit.cli.objects import (
+    hash_of,
+    healthy,
+    history,
+    preflight,
+    progressing,
+    rolled_back,
+    rollout,
+)
 
 Run = Callable[..., Ran]
 
@@ -158,3 +166,15 @@ def test_a_wait_that_ends_in_silence_says_so(
     ran = rollouts("wait", "checkout", "--timeout", "0.1s")
     assert ran.code == 3
     assert "the cluster has stopped answering; before that: step 4/7" in ran.out
+
+
+def test_wait_tells_once_what_preflight_finds_though_the_release_is_promoted(
+    rollouts: Run, cluster: FakeRequests
+) -> None:
+    found = preflight("TargetPortUnknown", "Service checkout leads to the port htpp")
+    cluster.add("Rollout", rollout(3, progressing(3, conditions=[found])))
+    cluster.script = [rollout(3, {**healthy(3), "conditions": [found]})]
+    ran = rollouts("wait", "checkout")
+    assert ran.code == 0
+    text = "warning: TargetPortUnknown: Service checkout leads to the port htpp\n"
+    assert ran.err.count(text) == 1

@@ -338,7 +338,7 @@ def test_files_are_checked_by_the_rules_of_a_cluster(linted: Callable[..., str])
     selector = {"matchLabels": {"app": "checkout"}}
     budget = named("PodDisruptionBudget", "policy/v1", {"maxUnavailable": 0, "selector": selector})
     out = linted(*found.values(), second, budget)
-    assert "warning: spec.strategy.canary.stableService: Service checkout leads to the port" in out
+    assert "error: spec.strategy.canary.stableService: Service checkout leads to the port" in out
     assert "warning: ServiceShared: Ingress second leads to Service checkout too" in out
     assert "warning: BudgetForbidsAll: PodDisruptionBudget checkout never lets a pod go" in out
 

@@ -91,3 +91,22 @@ def test_a_condition_names_no_endless_list_of_findings() -> None:
 
 def test_the_generation_that_was_seen_is_told() -> None:
     assert settled(generation=12).decide().status.observed_generation == 12
+
+
+def test_what_preflight_finds_is_an_event_once_unless_it_blocks_which_is_one_by_itself() -> None:
+    findings = (
+        Finding("error", "SecondCanary", "another is there"),
+        Finding("warning", "TargetPortUnknown", "Service checkout leads to the port htpp"),
+    )
+    scene = settled(route=Route(findings=findings))
+    decision = scene.decide()
+    assert [each.reason for each in decision.events] == ["Blocked", "TargetPortUnknown"]
+    assert not scene.after(decision, 5).decide().events
+
+
+def test_what_is_not_named_in_the_condition_is_no_event_again_and_again() -> None:
+    findings = tuple(Finding("warning", "Odd", f"thing {number} is odd") for number in range(30))
+    scene = settled(route=Route(findings=findings))
+    decision = scene.decide()
+    assert decision.events
+    assert not scene.after(decision, 5).decide().events
