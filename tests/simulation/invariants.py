@@ -95,11 +95,18 @@ class Invariants:
         return seen is None or seen["metadata"]["resourceVersion"] != version
 
     def _has_traffic(self, ref: Ref) -> bool:
-        """Return whether it is a canary Ingress by which users reach another revision than stable."""
+        """
+        Return whether it is a canary Ingress by which users reach another revision than stable.
+
+        By one whose Service is gone they reach nobody: ingress-nginx answers those requests with 503
+        itself, and without the Ingress they are stable's.
+        """
         found = self.story.caches.get(ref)
         if found is None or ref.kind != INGRESS or not weight_of(found):
             return False
         service = found["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"]
+        if self.story.caches.get(Ref(SERVICE, NAMESPACE, service)) is None:
+            return False
         stable = self.story.status.stable_revision
         return stable is not None and selected(self.story.caches, service) != stable.hash
 

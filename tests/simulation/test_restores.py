@@ -2,8 +2,9 @@
 
 import pytest
 
+from rollouts.model.kinds import SERVICE, Ref
 from tests.simulation.cluster_faults import BY_PODS, changed_services, come_back
-from tests.simulation.dataplane import LOST
+from tests.simulation.dataplane import LOST, NAMESPACE
 from tests.simulation.kubelets import Behaviour
 from tests.simulation.settled_invariants import not_cleaned_up
 from tests.simulation.setups import SETUPS
@@ -81,3 +82,21 @@ def test_a_service_that_leads_to_what_is_there_keeps_its_pods_until_it_may_lead_
         story.caches.refusals.clear()
         assert story.settle().phase == "Healthy"
         assert not_cleaned_up(story) == []
+
+
+def test_a_canary_ingress_whose_service_somebody_deletes_goes_and_its_requests_are_stables() -> (
+    None
+):
+    """Git has taken the router out, and the status is lost: the Ingress is all that is left of the release."""
+    story = deployed("router", 8)
+    old, new = story.stable, story.release("shop:2", Behaviour(ready_after=0.5))
+    story.run_until(lambda it: it.percent(new) >= 5)
+    spec = {**story.rollout["spec"], "strategy": BY_PODS}
+    come_back(story, spec, with_status=False, dangling=False)
+    story.run_until(lambda it: it.selects("checkout-canary") == old)
+    assert story.route == 5
+    story.present.drop(Ref(SERVICE, NAMESPACE, "checkout-canary"))
+    story.kubelets.forget("checkout-canary")
+    with told("deleted", story):
+        story.run_until(lambda it: it.route is None)
+        assert story.users_are_answered()
