@@ -84,6 +84,8 @@ class Route:
     is_cut: bool = False
     by_pods: bool = False
     """Some of them are missing, and without those requests go to whatever pods there are, of any revision."""
+    stays: bool = False
+    """Some of them stay between releases: without those requests would go to whatever pods there are, of any revision."""
     is_unseen: bool = False
     """Some of them can't be read: they may send anything, and nobody sees what a write has changed."""
 

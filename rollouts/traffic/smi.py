@@ -61,6 +61,7 @@ class SMIRouter(Router):
             return _with_weight(missing, None, max(highest, 1), intact=False)
         weight = None if orphans else _weight(found, context)
         intact = weight is not None and _is_as_written(found, context, weight)
+        route = replace(route, stays=_needed_when_settled(context))
         return _with_weight(route, weight, max(highest, _reach(found, context)), intact=intact)
 
     def render(self, context: RoutingContext, split: Split) -> list[RoutingWrite]:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from rollouts.core.effective_spec import without_template
 from rollouts.errors import Unavailable
-from rollouts.model.kinds import ROLLOUT, Ref
+from rollouts.model.kinds import JSON, ROLLOUT, Ref
 from rollouts.model.routers.gateway import HTTP_ROUTE
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from tests.simulation.cluster import Refusal, written
@@ -12,6 +13,7 @@ from tests.simulation.kubelets import Behaviour, is_ready
 from tests.simulation.settled_invariants import not_cleaned_up
 from tests.simulation.starting_points import deployed
 from tests.simulation.story import Story, told
+from tests.unit.controller.edits import put_beside
 
 DOWN = Behaviour(problem="CrashLoopBackOff")
 ROUTED = ("router", "several routers", "gateway", "mesh", "mesh with a root", "dynamic")
@@ -52,6 +54,26 @@ def test_a_split_of_another_name_is_there_before_the_old_one_goes() -> None:
     story.settle()
     assert story.present.get(SPLIT) is None
     assert story.present.get(new) is not None
+
+
+@pytest.mark.parametrize("field", ["stableService", "rootService"])
+def test_a_root_service_is_left_when_no_other_revision_has_pods(field: str) -> None:
+    """Without its split, or with a stable Service that is not bound yet, it leads to the pods of all."""
+    story = deployed("mesh with a root", 3)
+    put_beside(story.present)
+    old, left = story.stable, story.release("shop:2")
+    story.run_until(lambda it: any(map(is_ready, it.kubelets.pods(left))))
+    smi: JSON = {"trafficRouting": {"smi": {field: "other"}}}
+    named = {field: "other"} if field == "stableService" else smi
+    story.edit({"spec": {"strategy": {"canary": named}}})
+    story.release("shop:1")
+    with told(field, story):
+        while story.kubelets.pods(left):
+            assert story.shares()[ROOT] == {old: 1.0}
+            story.pass_time(0.5)
+        assert story.settle().phase == "Healthy"
+    assert story.status.effective_spec == without_template(story.rollout["spec"])
+    assert story.shares()["Service other"] == {old: 1.0}
 
 
 def test_pods_that_are_called_again_stay_although_no_status_can_say_so_yet() -> None:

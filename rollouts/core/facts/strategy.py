@@ -37,9 +37,24 @@ def release_remains(world: World, status: RolloutStatus) -> str:
 
 
 def _stable_is_alone(world: World, status: RolloutStatus) -> bool:
-    """Return whether pods that share the traffic by their number are all of the stable revision."""
-    stable = status.stable_revision
-    return stable is None or mechanism_of(world.spec).only_stable_serves(world, stable)
+    """
+    Return whether pods that get requests by their number are all of the stable revision.
+
+    They do so where nothing routes, and behind a Service that routes leave which stay between releases.
+    """
+    stable, release = status.stable_revision, under_way(status)
+    if stable is None:
+        return True
+    if not world.observed.route.stays:
+        return mechanism_of(world.spec).only_stable_serves(world, stable)
+    alone = {stable.hash}
+    if release is not None:
+        alone.add(release.current.hash)  # it waits for this, and an attempt makes it no smaller
+    return all(
+        each.existing == 0
+        for each in world.observed.replica_sets.values()
+        if each.hash not in alone
+    )
 
 
 def strategies_differ(before: RolloutSpec, after: RolloutSpec) -> bool:
