@@ -13,6 +13,7 @@ those have answered, the canary may have something, whatever the route says.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
 from rollouts.model.route import Change, Keep, Remove, Route, RoutingWrite, Split
@@ -163,9 +164,14 @@ def _noted(context: RoutingContext, route: FrozenJSON) -> str | None:
     return str(found) if found is not None else None
 
 
+def _notes(context: RoutingContext, route: FrozenJSON) -> list[Any]:
+    """Return what was noted of each rule that is split."""
+    return [each for each in parsed_note(_noted(context, route)) if each is not None]
+
+
 def _stable_rules(context: RoutingContext, route: FrozenJSON) -> list[tuple[JSON, OriginalWeights]]:
     """Return the rules that name the stable Service, each with how it was before the rollout."""
-    pair, notes = backend_pair_of(context), parsed_note(_noted(context, route))
+    pair, notes = backend_pair_of(context), _notes(context, route)
     found = [rule for rule in rules_of(route) if backend_ref(rule, pair.stable, pair) is not None]
     notes += [None] * (len(found) - len(notes))
     return [
@@ -193,7 +199,8 @@ def _change(
         else rule
         for rule in _mirrored(context, route, split)
     ]
-    return _written(context, kind, route, rules, note(weights for _, weights in stable))
+    noted = note(rules_of(route), (weights for _, weights in stable), pair)
+    return _written(context, kind, route, rules, noted)
 
 
 def _canary_has_some(context: RoutingContext, route: FrozenJSON) -> bool:
@@ -334,7 +341,7 @@ def _intact(context: RoutingContext, route: FrozenJSON) -> bool:
         untouched = noted is None and percent == 0
         if not untouched and with_weight(rule, percent, weights, pair) != rule:
             return False
-    return noted is None or noted == note(weights for _, weights in stable)
+    return noted is None or _notes(context, route) == [weights.as_note() for _, weights in stable]
 
 
 def _routes_match(

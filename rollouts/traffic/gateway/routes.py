@@ -84,7 +84,7 @@ def with_both_backends(context: RoutingContext, route: FrozenJSON) -> JSON:
     """Return a route of the user's with both backends of each rule that we split, whatever somebody took out."""
     noted = (route["metadata"].get("annotations") or {}).get(note_key(context.rollout))
     rules = rules_of(route)
-    found = with_missing_stable(rules, len(parsed_note(noted)), backend_pair_of(context))
+    found = with_missing_stable(rules, parsed_note(noted), backend_pair_of(context))
     spec = {} if found is rules else {"spec": {**route["spec"], "rules": found}}
     return {**route, **spec}
 

@@ -123,22 +123,30 @@ def original_weights_of(rule: FrozenJSON, noted: Any, pair: BackendPair) -> Orig
     )
 
 
-def with_missing_stable(rules: list[JSON], noted: int, pair: BackendPair) -> list[JSON]:
+def with_missing_stable(rules: list[JSON], notes: list[Any], pair: BackendPair) -> list[JSON]:
     """
     Return the rules with stable at weight 0 where somebody has taken it out of one that we split.
 
-    So many rules are `noted`. Those that are missing are the ones that give the canary a weight and have no
-    stable; where these are more or fewer, all stay as they are.
+    `notes` has what was noted of each rule that names one of the two, in order: None of one that is not split.
     """
     split = [backend_ref(rule, pair.stable, pair) is not None for rule in rules]
-    left = [
-        not named and (backend_ref(rule, pair.canary, pair) or {}).get("weight", 1) != 1
-        for rule, named in zip(rules, split, strict=True)
-    ]
-    if noted <= sum(split) or sum(left) != noted - sum(split):
+    missing = sum(each is not None for each in notes) - sum(split)
+    if missing <= 0:
+        return rules
+    led = [backend_ref(rule, pair.canary, pair) is not None for rule in rules]
+    places = [number for number in range(len(rules)) if split[number] or led[number]]
+    if len(places) == len(notes):
+        left = [place for place, noted in zip(places, notes, strict=True) if noted is not None]
+        left = [place for place in left if not split[place]]
+    else:  # rules have come or gone: a weight of 1 is also what somebody has who writes none
+        left = [place for place in places if not split[place]]
+        left = [
+            each for each in left if weight_of(backend_ref(rules[each], pair.canary, pair)) != 1
+        ]
+    if len(left) != missing:
         return rules
     return [
-        _with_stable(rule, pair) if each else rule for rule, each in zip(rules, left, strict=True)
+        _with_stable(rule, pair) if number in left else rule for number, rule in enumerate(rules)
     ]
 
 
@@ -225,9 +233,14 @@ def parsed_note(text: object) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def note(weights: Iterator[OriginalWeights]) -> str:
-    """Return the note of how a route's rules were."""
-    return json.dumps([each.as_note() for each in weights], separators=(",", ":"))
+def note(rules: list[JSON], weights: Iterator[OriginalWeights], pair: BackendPair) -> str:
+    """Return the note of how a route's rules were that name stable; null is one that leads to the canary alone."""
+    notes = [
+        next(weights).as_note() if backend_ref(rule, pair.stable, pair) else None
+        for rule in rules
+        if backend_ref(rule, pair.stable, pair) or backend_ref(rule, pair.canary, pair)
+    ]
+    return json.dumps(notes, separators=(",", ":"))
 
 
 def _is_our_mirror(filter_: FrozenJSON, pair: BackendPair) -> bool:

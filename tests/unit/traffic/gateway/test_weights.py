@@ -109,7 +109,9 @@ def test_a_spare_backend_without_weight_counts_for_nothing() -> None:
     ids=["1", "no weight", "300", "300 beside others"],
 )
 @pytest.mark.parametrize("listed", [False, True], ids=["ours", "listed"])
-@pytest.mark.parametrize(("percent", "taken"), [(100, 0), (100, 1), (0, 1), (0, 0), (50, 0)])
+@pytest.mark.parametrize(
+    ("percent", "taken"), [(100, 0), (100, 1), (0, 1), (0, 0), (50, 0), (1, 0)]
+)
 def test_an_arm_that_somebody_takes_out_is_put_back(
     beside: list[JSON], weight: int | None, listed: bool, percent: int, taken: int
 ) -> None:
@@ -141,14 +143,27 @@ def test_an_arm_that_somebody_takes_out_is_put_back(
         assert not observe(cleared).exists
 
 
-def test_a_rule_of_the_user_s_that_leads_to_the_canary_alone_stays_as_it_is() -> None:
-    testers = rule(backend("checkout-canary"), path="/testers")
-    found = live(100, route(rule(), testers))
-    assert found["web"]["spec"]["rules"][1] == testers
-    del found["web"]["spec"]["rules"][0]["backendRefs"][0]
+@pytest.mark.parametrize("percent", [100, 1])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_rule_of_the_user_s_that_leads_to_the_canary_alone_stays_as_it_is(
+    percent: int, place: int
+) -> None:
+    testers, rules = rule(backend("checkout-canary"), path="/testers"), [rule()]
+    rules.insert(place, testers)
+    found = live(percent, route(*rules))
+    assert found["web"]["spec"]["rules"][place] == testers
+    del found["web"]["spec"]["rules"][1 - place]["backendRefs"][0]
+    assert observe(found).highest == 100
     back = after(found, render(found, Split(25)))
-    assert weights(back)[0] == [("checkout", 75), ("checkout-canary", 25)]
-    assert back["web"]["spec"]["rules"][1] == testers
+    assert weights(back)[1 - place] == [("checkout", 75), ("checkout-canary", 25)]
+    assert back["web"]["spec"]["rules"][place] == testers
+
+
+def test_who_leaves_only_such_a_rule_has_it_as_it_is() -> None:
+    testers = rule(backend("checkout-canary"), path="/testers")
+    found = live(1, route(rule(), testers))
+    del found["web"]["spec"]["rules"][0]
+    assert after(found, render(found, Split(25)))["web"]["spec"]["rules"] == [testers]
 
 
 def test_several_routes_say_one_weight_or_none() -> None:
