@@ -129,8 +129,10 @@ class Step(SpecModel):
             self.set_header_route,
             self.set_mirror_route,
         )
+        if all(part is None for part in parts):
+            raise ValueError(f"is empty; {one_of(*STEP_KINDS)}. `pause: {{}}` waits for a person")
         if sum(part is not None for part in parts) != 1:
-            raise ValueError(one_of(*STEP_KINDS))
+            raise ValueError(f"{one_of(*STEP_KINDS)}; give each step an entry of its own")
         return self
 
 

@@ -17,6 +17,7 @@ from rollouts.errors import FieldError, InvalidSpec
 from rollouts.model.base import LONGEST_ROLLOUT_NAME
 from rollouts.model.cross_field_rules import cross_field_errors
 from rollouts.model.kinds import GROUP, HASH_LABEL, JSON, FrozenJSON
+from rollouts.model.shape_errors import shape_error
 from rollouts.model.sources import source_errors
 from rollouts.model.spec import LabelSelector, RolloutSpec
 from rollouts.model.truncation import truncated
@@ -116,17 +117,18 @@ def _reason(detail: ErrorDetails) -> str:
             if near
             else f"unknown field; known are {', '.join(known)}"
         )
+    if detail["type"] == "missing":
+        return "is required; give it a value"
     message = detail["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
-    given = detail.get("input")
-    if (
-        isinstance(given, str | int | float | bool)
-        and repr(given) not in message
-        and str(given) not in message
-        and ", got " not in message
-    ):
-        message += f", got {truncated(repr(given), _LONGEST_SHOWN)}"
-    return message
+    given, shape = detail.get("input"), shape_error(detail)
+    said = f", got {truncated(repr(given), _LONGEST_SHOWN)}"
+    if not isinstance(given, str | int | float | bool):
+        said = ""
+    if shape is not None:
+        return f"{shape.expected}{said}{shape.way_out}"
+    is_said = repr(given) in message or str(given) in message or ", got " in message
+    return message if is_said else f"{message}{said}"
 
 
 def _known_fields(location: Sequence[int | str]) -> list[str]:

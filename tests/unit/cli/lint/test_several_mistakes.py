@@ -52,12 +52,12 @@ def change(obj: JSON, field: str, value: object) -> None:
         ("metadata.labels", ["a"], "error: metadata: metadata or status is malformed"),
         ("status", "new", "error: metadata: metadata or status is malformed"),
         ("apiVersion", "rollouts.dev/v1", "error: apiVersion: expected rollouts.dev/v1alpha1"),
-        ("spec.replicas", "many", "error: spec.replicas: input should be a valid integer"),
+        ("spec.replicas", "many", "error: spec.replicas: expected a whole number"),
         ("spec.replcas", 3, "error: spec.replcas: unknown field; did you mean replicas?"),
         (
             "spec.strategy.canary.steps",
             [{"setWeight": 130}],
-            "error: spec.strategy.canary.steps[0].setWeight: input should be",
+            "error: spec.strategy.canary.steps[0].setWeight: expected at most 100",
         ),
         (
             "spec.successCriteria",
