@@ -23,7 +23,10 @@ FullOption = Annotated[bool, typer.Option("--full", help="Skip all steps that re
 ToOption = Annotated[
     str,
     typer.Option(
-        "--to", metavar="REVISION", help="The revision to go back to: its number or hash."
+        "--to",
+        "--to-revision",
+        metavar="REVISION",
+        help="The revision to go back to: its number or hash.",
     ),
 ]
 StepOption = Annotated[

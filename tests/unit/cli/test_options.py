@@ -230,3 +230,15 @@ def test_an_installation_without_the_sandbox_says_what_to_install(
     code = main.run(["sandbox", "up", "--dir", str(tmp_path)], GlobalOptions())
     assert code == 1
     assert "the sandbox is not installed" in capsys.readouterr().err
+
+
+def test_a_format_that_there_is_not_is_answered_with_those_that_there_are(rollouts: Run) -> None:
+    ran = rollouts("wait", "checkout", "-o", "wide")
+    assert ran.code == 2
+    assert "there is no format wide; choose from text, json, yaml" in ran.err
+    assert "Value error" not in ran.err
+
+
+def test_get_takes_the_formats_of_list(rollouts: Run, cluster: FakeRequests) -> None:
+    cluster.add("Rollout", rollout(3, healthy(3)))
+    assert rollouts("get", "checkout", "-o", "wide").out == rollouts("get", "checkout").out

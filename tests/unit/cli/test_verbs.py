@@ -64,6 +64,42 @@ def test_a_command_names_who_and_which_revision_and_prints_the_answer(
     assert command.get("reason") == ("odd logs" if verb == "abort" else None)
 
 
+@pytest.mark.parametrize("arguments", [["undo"], ["undo", "--to-revision", "2"]])
+def test_undo_is_rollback(rollouts: Run, cluster: FakeRequests, arguments: list[str]) -> None:
+    cluster.add("Rollout", rollout(3, healthy(3)))
+    cluster.on_patch = answering(accepted=True, message="done so")
+    ran = rollouts(arguments[0], "checkout", *arguments[1:])
+    assert (ran.code, ran.out) == (0, "checkout: rollback: done so\n")
+    command = json.loads(cluster.patches[0]["metadata"]["annotations"][COMMAND_ANNOTATION])
+    assert command.get("to") == (arguments[2] if len(arguments) > 1 else None)
+
+
+def test_describe_is_get_and_status_is_wait(rollouts: Run, cluster: FakeRequests) -> None:
+    cluster.add("Rollout", rollout(3, healthy(3)))
+    assert rollouts("describe", "checkout").out == rollouts("get", "checkout").out
+    assert rollouts("status", "checkout").out.endswith("is promoted\n")
+
+
+@pytest.mark.parametrize(
+    ("verb", "ours"),
+    [
+        ("history", "rollouts get"),
+        ("dashboard", "--watch"),
+        ("set", "set-image"),
+        ("scale", "kubectl"),
+    ],
+)
+def test_a_verb_of_other_tools_points_to_ours(rollouts: Run, verb: str, ours: str) -> None:
+    ran = rollouts(verb, "checkout")
+    assert ran.code == 2
+    assert ran.err.startswith(f"rollouts: there is no verb {verb}: `")
+    assert ours in ran.err
+
+
+def test_aliases_are_not_in_the_help(rollouts: Run) -> None:
+    assert "undo" not in rollouts("--help").out
+
+
 def test_a_refusal_is_an_error(rollouts: Run, cluster: FakeRequests) -> None:
     cluster.add("Rollout", rollout(3, healthy(3)))
     cluster.on_patch = answering(accepted=False, message="no rollout is under way")
