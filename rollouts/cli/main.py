@@ -26,7 +26,7 @@ from rollouts.cli import (
     set_image,
     wait,
 )
-from rollouts.cli.other_words import ALIASES, Verbs
+from rollouts.cli.other_words import Verbs
 from rollouts.cli.output import say
 from rollouts.cli.session import (
     ContextOption,
@@ -98,11 +98,8 @@ for name, verb in (
     ("rollback", commands.rollback),
     ("set-image", set_image.set_image),
     ("detach", detach.detach),
-    ("undo", commands.rollback),
-    ("describe", get.get),
-    ("status", wait.wait),
 ):
-    app.command(name, hidden=name in ALIASES)(cluster_verb(verb))
+    app.command(name)(cluster_verb(verb))
 app.command("lint")(options_verb(lint.lint))
 app.add_typer(sandbox.app, name="sandbox")
 app.command("demo")(demo.demo)

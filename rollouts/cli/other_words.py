@@ -8,8 +8,8 @@ import typer.core
 
 from rollouts.errors import UsageError
 
-ALIASES = ("undo", "describe", "status")
-"""rollback, get and wait: `kubectl rollout status` waits, too."""
+ALIASES = {"undo": "rollback", "describe": "get", "status": "wait"}
+"""What does the same under our name: `kubectl rollout status` waits, too."""
 
 POINTERS = {
     "history": "`rollouts get NAME` shows the revisions that exist and the last decisions",
@@ -18,9 +18,7 @@ POINTERS = {
     "terminate": "`rollouts abort NAME` sends all traffic back to stable",
     "scale": "`kubectl scale rollouts.rollouts.dev NAME --replicas N` does that",
     "create": "`kubectl apply -f FILE` does that",
-    "apply": "`kubectl apply -f FILE` does that",
     "delete": "`kubectl delete rollouts.rollouts.dev NAME` does that",
-    "edit": "`kubectl edit rollouts.rollouts.dev NAME` does that",
     "logs": "`kubectl logs -l rollouts.dev/rollout=NAME` shows those of its pods",
     "completion": "`rollouts --install-completion` installs it, and `--show-completion` prints it",
     "install": "`rollouts manifests --image IMAGE | kubectl apply --server-side -f -` installs the controller",
@@ -32,7 +30,7 @@ class Verbs(typer.core.TyperGroup):
 
     def get_command(self, ctx, cmd_name):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - Typer exports no names for these
         """Return the verb of this name, if there is one."""
-        found = super().get_command(ctx, cmd_name)
+        found = super().get_command(ctx, ALIASES.get(cmd_name, cmd_name))
         if found is None and cmd_name in POINTERS and not ctx.resilient_parsing:
             raise UsageError(f"there is no verb {cmd_name}: {POINTERS[cmd_name]}")
         return found

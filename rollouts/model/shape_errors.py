@@ -30,15 +30,13 @@ _USUAL = {
 }
 _WHOLE = re.compile(r"(\d{1,9})\s*%?")
 _EXPECTED = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
+    "int_type": "an integer",
     "float_type": "a number",
     "bool_type": "true or false",
     "string_type": "text",
     "list_type": "a list, each entry of which begins with -",
     "dict_type": "a map",
     "model_type": "a map",
-    "model_attributes_type": "a map",
     "finite_number": "a finite number",
 }
 _BOUNDS = {
@@ -63,13 +61,14 @@ def shape_error(detail: ErrorDetails) -> ShapeError | None:
 
     The last part of the location is the field that is meant, or the place in a list.
     """
-    kind, given = detail["type"], detail.get("input")
+    kind, given = str(detail["type"]), detail.get("input")
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
         bound = detail.get("ctx", {})[name]
         return ShapeError(f"expected {words} {int(bound) if bound == int(bound) else bound}")
     if kind == "literal_error":
         return ShapeError(f"expected {detail.get('ctx', {}).get('expected')}")
+    kind = "int_type" if kind == "int_from_float" else kind
     expected = _EXPECTED.get(kind)
     if expected is None:
         return None
@@ -81,7 +80,7 @@ def _way_out(kind: str, parents: list[str], field: int | str, given: Any) -> str
     if isinstance(field, int) and parents[-1:] == ["steps"]:
         return "; write setWeight: 20, or pause: {}"
     name = str(field)
-    if kind in ("int_type", "int_from_float") and isinstance(given, str):
+    if kind == "int_type" and isinstance(given, str):
         whole = _WHOLE.fullmatch(given.strip())
         return f"; write {name}: {whole[1]}" if whole else ""
     if kind == "bool_type" and str(given).lower() in ("yes", "true", "on", "no", "false", "off"):

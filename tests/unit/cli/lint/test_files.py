@@ -37,7 +37,7 @@ def line_of(words: str, text: str = CANARY) -> int:
             "did you mean setWeight?",
         ),
         ("setWeight: 25", "setWeight: 130", "spec.strategy.canary.steps[2].setWeight", "130"),
-        ("replicas: 4", "replicas: many", "spec.replicas", "expected a whole number"),
+        ("replicas: 4", "replicas: many", "spec.replicas", "expected an integer"),
         (
             "max: 1%",
             "max: 1 apple",
@@ -75,7 +75,7 @@ def line_of(words: str, text: str = CANARY) -> int:
             "expected rollouts.dev/v1alpha1",
         ),
         ("  replicas: 4", "  replicas: 4\n  replicas: 5", "spec.replicas", "twice"),
-        ("  replicas: 4", "  replicas: 4.5", "spec.replicas", "expected a whole number"),
+        ("  replicas: 4", "  replicas: 4.5", "spec.replicas", "expected an integer"),
         (
             'value: "1.0"',
             "value: 1.0",

@@ -52,7 +52,7 @@ def change(obj: JSON, field: str, value: object) -> None:
         ("metadata.labels", ["a"], "error: metadata: metadata or status is malformed"),
         ("status", "new", "error: metadata: metadata or status is malformed"),
         ("apiVersion", "rollouts.dev/v1", "error: apiVersion: expected rollouts.dev/v1alpha1"),
-        ("spec.replicas", "many", "error: spec.replicas: expected a whole number"),
+        ("spec.replicas", "many", "error: spec.replicas: expected an integer"),
         ("spec.replcas", 3, "error: spec.replcas: unknown field; did you mean replicas?"),
         (
             "spec.strategy.canary.steps",
