@@ -88,9 +88,21 @@ def _lacking(criterion: Criterion, measurement: Measurement, *, broken: bool) ->
     return max(0, criterion.min_requests - counts.requests)  # 0: as many as needed, or more
 
 
+def _no_value(criterion: Criterion, measurement: Measurement) -> str:
+    """Return why a measurement has no value, and what to do about it."""
+    if criterion.query is None:
+        return "no data"
+    if measurement.value is None:
+        return (
+            "no data: the query finds no series; add `or vector(0)` to what has none yet, if that"
+            " means zero"
+        )
+    return f"no data: the query answers {measurement.value:g}, which is no number, as 0/0 is without requests"
+
+
 def _too_few(criterion: Criterion, measurement: Measurement, lacking: int) -> str:
     if not lacking:
-        return measurement.no_data or "no data"
+        return measurement.no_data or _no_value(criterion, measurement)
     needs = f"needs about {lacking} more requests"
     if measurement.no_data:
         return f"{measurement.no_data}; {needs}"

@@ -127,8 +127,15 @@ def promote(world: World, update: StatusUpdate, release: UnderWay) -> StatusUpda
         world,
         "Promoted",
         f"{describe(new)} is promoted after {seconds:.0f} s and {exposure.canary_requests} canary requests,"
-        f" {exposure.canary_failures} of them failed",
+        f" {exposure.canary_failures} of them failed{_unmeasured(world, status)}",
     )
+
+
+def _unmeasured(world: World, status: RolloutStatus) -> str:
+    """Return of which criteria nothing was ever measured: their numbers are no proof of anything."""
+    known = {each.name for each in status.criteria if each.value is not None}
+    names = [each.name for each in world.spec.success_criteria if each.name not in known]
+    return f"; nothing was measured for {', '.join(names)}" if names else ""
 
 
 def retarget(world: World, update: StatusUpdate) -> StatusUpdate:

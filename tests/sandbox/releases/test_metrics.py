@@ -54,7 +54,7 @@ async def nothing_and_nan_are_no_data(release: Release) -> None:
     await release.until(lambda: release.paused_for == "Inconclusive")
     for name in ("asked", "nan"):
         assert release.criterion(name)["verdict"] == "inconclusive"
-        assert release.criterion(name)["message"] == "no data"
+        assert release.criterion(name)["message"].startswith("no data: the query ")
         assert release.criterion(name).get("value") is None
     await release.until(lambda: release.events("Inconclusive"), "the event")
     assert release.weight == 50

@@ -85,9 +85,9 @@ def test_the_comparison_with_stable_leans() -> None:
     assert not beside_stable(0, 0, 900, 9).leans
 
 
-def test_limits_of_nothing_and_of_all_never_lean() -> None:
+def test_limits_of_nothing_and_of_nearly_all_never_lean() -> None:
     assert not judge(error_rate(0), measured(100), None).leans
-    assert not judge(error_rate(1), measured(100, 100), None).leans
+    assert not judge(error_rate(1 - 2**-53), measured(100, 100), None).leans
 
 
 def test_a_pass_rests_on_the_requests_at_the_present_weight() -> None:

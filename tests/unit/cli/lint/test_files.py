@@ -146,6 +146,24 @@ def of_criteria(*criteria: str) -> str:
     return f"{text[:start]}  successCriteria:\n{lines}{text[end:]}"
 
 
+@pytest.mark.parametrize(
+    ("promql", "noted"),
+    [
+        ('sum(rate(x{code=~"5.."}[1m])) / sum(rate(x[1m]))', True),
+        ("sum(rate(x{status='500'}[1m]))", True),
+        ('(sum(rate(x{code=~"5.."}[1m])) or vector(0)) / sum(rate(x[1m]))', False),
+        ('sum(rate(x{code!~"5.."}[1m]))', False),
+        ("sum(rate(sales[1m]))", False),
+    ],
+)
+def test_a_query_of_failures_alone_finds_nothing_before_the_first(
+    rollouts: Run, tmp_path: Path, promql: str, noted: bool
+) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(of_criteria(f"{{name: q, query: {{promql: {json.dumps(promql)}, max: 1}}}}"))
+    assert ("or vector(0)" in rollouts("lint", file).out) is noted
+
+
 QUERY = "{name: sales, query: {promql: up, min: 1}}"
 
 
