@@ -62,7 +62,7 @@ def lint(
     Objects in the same files are checked together, by the rules that hold in a cluster.
     With --live the cluster is looked at for everything that would get in the way of a release:
     as it is, or as it will be once these files are applied. Nothing is written.
-    Exit status: 1 when there is an error, 0 when there are warnings at most.
+    Exit status: 1 when there is an error, or no Rollout to check, 0 when there are warnings at most.
 
     \b
     Examples:

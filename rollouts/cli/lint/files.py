@@ -20,6 +20,7 @@ from rollouts.model.merge_patch import without_nulls
 from rollouts.model.unchecked_json import mapping
 
 _MOST_NAMES = 5
+_ARGO = "argoproj.io"
 METADATA = (
     *("name", "namespace", "labels", "annotations", "generateName", "finalizers"),
     *("ownerReferences", "uid", "resourceVersion", "generation", "creationTimestamp"),
@@ -46,6 +47,12 @@ def findings_in(texts: dict[str, str], *, alone: bool = False) -> list[LocatedFi
         if not read_here and not faults:
             nothing = Finding("note", "", "the file has no YAML document")
             found.append(LocatedFinding(names[file], Position(), nothing))
+    told = any(each.finding.severity == "error" for each in found)
+    if not (alone or told or any(map(_is_checked, documents))):
+        unseen = f"there is no Rollout of {GROUP} in what was given: nothing was checked"
+        found.append(
+            LocatedFinding(next(iter(names.values()), ""), Position(), Finding("error", "", unseen))
+        )
     preflight = None if alone else FilePreflight(documents)
     for document in documents:
         found += (document.locate(each) for each in _of_document(document, preflight))
@@ -53,6 +60,16 @@ def findings_in(texts: dict[str, str], *, alone: bool = False) -> list[LocatedFi
     order = {name: index for index, name in enumerate(names.values())}
     found.sort(key=lambda each: (order[each.place], each.position or Position()))
     return found
+
+
+def _is_checked(document: Document) -> bool:
+    """Return whether something is said of a document beside that it is not checked."""
+    content = document.content
+    if not isinstance(content, dict) or not isinstance(content.get("kind"), str):
+        return True
+    group, kind = _kind_of(content)
+    is_ours = kind == ROLLOUT.name and not _is_foreign(content.get("apiVersion"))
+    return is_ours or group in (GROUP, _ARGO)
 
 
 def _of_document(document: Document, preflight: FilePreflight | None) -> Iterator[Finding]:
@@ -84,9 +101,12 @@ def _of_rollout(content: JSON, preflight: FilePreflight | None) -> Iterator[Find
 def _unchecked(content: JSON) -> Finding:
     """Return what is said of an object that is not checked by itself."""
     what = f"{content.get('apiVersion')} {content['kind']}"
-    if content["kind"] == ROLLOUT.name and str(content["apiVersion"]).startswith("argoproj.io/"):
+    if content["kind"] == ROLLOUT.name and _kind_of(content)[0] == _ARGO:
         text = f"this is a Rollout of Argo Rollouts, which is not checked; this program's is {GROUP}/{VERSION}"
-        return Finding("warning", "", text, "apiVersion")
+        return Finding("error", "", text, "apiVersion")
+    if _kind_of(content)[0] == GROUP:
+        text = f"{GROUP} has no kind {content['kind']}; did you mean {ROLLOUT.name}?"
+        return Finding("error", "", text, "kind")
     if _is_nearly_ours(content):
         return Finding("warning", "", f"{what} is not checked; did you mean Rollout?", "kind")
     return Finding("note", "", f"{what} is not checked by itself", "kind")

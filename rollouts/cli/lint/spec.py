@@ -1,18 +1,16 @@
 """What is unwise, or can't work, in a spec by itself, though every rule of the schema is kept."""
 
-import re
 from collections.abc import Iterator
 
 from rollouts.cli.lint.containers import container_findings, label_findings
 from rollouts.cli.lint.pod_fields import field_findings
+from rollouts.cli.lint.promql import query_findings
 from rollouts.model.criteria import Criterion
 from rollouts.model.finding import Finding
 from rollouts.model.spec import RolloutSpec
 from rollouts.model.unchecked_json import mapping
 from rollouts.model.units import format_fraction
 
-_FAILURES = re.compile(r"(?<!!)=~?\s*[\"'][^\"']*5(\.\.|xx|\d\d)")
-_ZERO = re.compile(r"\bor\b.*\bvector\s*\(", re.DOTALL)
 _CANARY = "spec.strategy.canary"
 
 
@@ -64,7 +62,7 @@ def _unused(spec: RolloutSpec) -> Iterator[Finding]:
 def _criteria(spec: RolloutSpec) -> Iterator[Finding]:
     if spec.success_criteria:
         yield from _false_alarms(spec)
-        yield from _empty_answers(spec)
+        yield from query_findings(spec)
         return
     yield Finding(
         "warning",
@@ -87,16 +85,3 @@ def _false_alarms(spec: RolloutSpec) -> Iterator[Finding]:
         f" for {format_fraction(usual)} together set alpha: {usual / len(alphas):.2g} on each"
     )
     yield Finding("note", "", text, "spec.successCriteria")
-
-
-def _empty_answers(spec: RolloutSpec) -> Iterator[Finding]:
-    """Yield the queries that find nothing as long as no request fails, which holds a faultless release."""
-    for index, one in enumerate(spec.success_criteria):
-        query = one.query.promql if one.query is not None else ""
-        if not _FAILURES.search(query) or _ZERO.search(query):
-            continue
-        text = (
-            "finds no series before the first failure, and a release waits for one;"
-            " put `(… or vector(0))` around the failures, if none means zero"
-        )
-        yield Finding("note", "", text, f"spec.successCriteria[{index}].query.promql")

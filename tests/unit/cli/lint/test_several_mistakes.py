@@ -129,7 +129,26 @@ def test_a_neighbour_that_can_t_be_told_by_its_name_is_an_error(
     assert OTHER_PODS in out
 
 
-def test_what_is_no_neighbour_needs_no_name(linted: Callable[..., str]) -> None:
+def test_what_is_no_neighbour_needs_no_name(
+    linted: Callable[..., str], found: dict[str, JSON]
+) -> None:
     kustomization = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"generateName": "smoke-"}}
-    assert linted(kustomization, job).endswith("no errors, no warnings\n")
+    assert "metadata.name" not in linted(kustomization, job, *found.values())
+
+
+def test_where_nothing_was_checked_is_an_error(
+    rollouts: Callable[..., Ran], tmp_path: Path
+) -> None:
+    file = tmp_path / "x.yaml"
+    for text, said in (
+        ("", "there is no Rollout of rollouts.dev in what was given: nothing was checked"),
+        ("kind: Job\napiVersion: batch/v1\n", "nothing was checked"),
+        (
+            "kind: Canary\napiVersion: rollouts.dev/v1alpha1\n",
+            "kind: rollouts.dev has no kind Canary",
+        ),
+    ):
+        file.write_text(text)
+        ran = rollouts("lint", file)
+        assert (ran.code, said in ran.out) == (1, True)

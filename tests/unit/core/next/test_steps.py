@@ -231,13 +231,6 @@ def at_the_end(**changes: object) -> Scene:
     return under_way(100).with_(current_step_index=3, step_started_at=at(-10), **changes)
 
 
-def test_a_promotion_names_the_criteria_of_which_nothing_was_measured() -> None:
-    query = {"name": "sales", "query": {"promql": "up", "min": 1}, "onInconclusive": "proceed"}
-    scene = at_the_end().with_(spec=spec_of(successCriteria=[query]), evidence=evidence())
-    (event,) = scene.decide().events
-    assert event.message.endswith("; nothing was measured for sales")
-
-
 def test_promotion_makes_it_stable_and_keeps_the_old_one_for_a_while() -> None:
     scene = at_the_end()
     decision = scene.decide()
