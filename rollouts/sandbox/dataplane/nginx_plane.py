@@ -5,13 +5,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from rollouts.sandbox.cluster import Cluster
-from rollouts.sandbox.dataplane import initial_objects
+from rollouts.sandbox.dataplane import initial_objects, metrics_service
 from rollouts.sandbox.dataplane.configurator import Configurator
 from rollouts.sandbox.dataplane.exporter import AccessLog, Exporter
 from rollouts.sandbox.dataplane.ingress_metrics import IngressMetrics
 from rollouts.sandbox.dataplane.ingresses import IngressSettings
 from rollouts.sandbox.dataplane.nginx import Listener, Nginx
-from rollouts.sandbox.network import PodNetwork
+from rollouts.sandbox.network import LOOPBACK, PodNetwork
 from rollouts.sandbox.processes import Process, Processes
 from rollouts.sandbox.prometheus import Job
 from rollouts.sandbox.readiness import ended
@@ -44,6 +44,7 @@ class NginxPlane:
         self.job = Job("ingress-nginx", (f"{address}:{port}",), honor_labels=True)
         self._cluster = cluster
         self.metrics = IngressMetrics()
+        self._network = network
         self._processes = processes
         self._exporter_at = exporter
         self._nginx = Nginx(directory, listener)
@@ -71,6 +72,8 @@ class NginxPlane:
             await exporter.start(*self._exporter_at)
             stack.push_async_callback(exporter.stop)
             await initial_objects.create(self._cluster)
+            if self._network.told_as == LOOPBACK:  # a real API server refuses endpoints there
+                await metrics_service.create(self._cluster, *self._exporter_at)
             await self._configurator.apply()
             configuring = asyncio.create_task(self._configurator.run(), name="configurator")
             stack.push_async_callback(cancel, configuring)
