@@ -1,10 +1,24 @@
-# The controller's image: without development tools, and without the sandbox (.dockerignore keeps it out).
+# The controller's image: without development tools, without sources, and without the sandbox (.dockerignore
+# keeps it out).
 #     docker build --tag rollouts:0.1.0 .
-FROM python:3.13-slim
-COPY . /source
-# Exactly the versions that requirements.lock names, and only those that the controller needs.
-RUN sed -nE 's/^([A-Za-z0-9._-]+==[^ ;]+).*/\1/p' /source/requirements.lock > /pins \
-    && pip install --no-cache-dir --constraint /pins /source \
-    && rm -r /source /pins
+# The digest, when given, holds the base image to one content: --build-arg DIGEST=@sha256:…
+ARG PYTHON=3.13.9-slim
+ARG DIGEST=
+FROM python:${PYTHON}${DIGEST} AS base
+
+# Everything that requirements.lock names, held to its hashes; and our own wheel, built without fetching anything.
+FROM base AS wheels
+WORKDIR /source
+COPY requirements.lock ./
+RUN pip download --quiet --no-deps --require-hashes --only-binary :all: --dest /wheels --requirement requirements.lock
+COPY pyproject.toml setup.py README.md LICENSE ./
+COPY rollouts ./rollouts
+RUN pip install --quiet --no-index --find-links /wheels --upgrade setuptools \
+    && pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels .
+
+# Of these, what the controller needs.
+FROM base
+RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    pip install --quiet --no-cache-dir --no-index --find-links /wheels rollouts
 USER 65532
 ENTRYPOINT ["rollouts"]
