@@ -1,15 +1,18 @@
 """`list` and `get`: what is, at a glance and live."""
 
 import asyncio
+import signal
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rollouts.cli.output import (
+    PIPE_WIDTH,
     ListFormat,
     ListOutputOption,
     emit,
+    show,
     stdout_console,
 )
 from rollouts.cli.session import RolloutName, Session
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
     from rollouts.cli.rollout_info import RolloutInfo
 
 REFRESH_SECONDS = 1.0
-LIST_WIDTH = 1000
 
 AllOption = Annotated[
     bool, typer.Option("--all-namespaces", "-A", help="List those of every namespace.")
@@ -60,7 +62,7 @@ async def list_rollouts(
         print(f"There are no Rollouts in {where}.")
         return
     table = rollouts_table(found, namespaces=all_namespaces, wide=output is ListFormat.WIDE)
-    stdout_console(at_least=LIST_WIDTH).print(table)
+    show(stdout_console(at_least=PIPE_WIDTH), table)
 
 
 async def get(
@@ -104,7 +106,7 @@ def _print(console: "Console", info: "RolloutInfo") -> None:
 
     from rollouts.cli.get_view import render  # noqa: PLC0415 - brings rich
 
-    console.print(render(info, datetime.now(UTC), console))
+    show(console, render(info, datetime.now(UTC), console))
 
 
 class _Latest:
@@ -161,24 +163,38 @@ async def _live(session: Session, name: str, console: "Console") -> None:
 
     from rollouts.cli.get_view import render  # noqa: PLC0415 - brings rich
 
-    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+    latest: list[RolloutInfo] = []
+    screen = Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop")
 
-        def show(info: "RolloutInfo") -> None:
-            view = render(info, datetime.now(UTC), console, height=console.height - 1)
-            live.update(view, refresh=True)
+    def redraw() -> None:
+        for info in latest:
+            view = render(info, datetime.now(UTC), console, height=console.height)
+            screen.update(view, refresh=True)
 
-        await _rollout_infos(session, name, show)
+    def draw(info: "RolloutInfo") -> None:
+        latest[:] = [info]
+        redraw()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGWINCH, redraw)
+    try:
+        with screen:
+            await _rollout_infos(session, name, draw)
+    finally:
+        loop.remove_signal_handler(signal.SIGWINCH)
+        for info in latest:  # what the other screen showed last stays to be read
+            _print(console, info)
 
 
 async def _log(session: Session, name: str, console: "Console") -> None:
     seen: list[object] = []
 
-    def show(info: "RolloutInfo") -> None:
+    def log(info: "RolloutInfo") -> None:
         if seen and seen[-1] == info.version:
             return
         if seen:
-            console.print()
+            print()
         seen[:] = [info.version]
         _print(console, info)
 
-    await _rollout_infos(session, name, show)
+    await _rollout_infos(session, name, log)

@@ -6,7 +6,6 @@ out: exit status 2 for wrong usage, else 1. Only a bug of ours has a traceback, 
 `--debug` alone.
 """
 
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ from rollouts.cli import (
     wait,
 )
 from rollouts.cli.other_words import Verbs
-from rollouts.cli.output import say
+from rollouts.cli.output import say, use_ascii_where_needed
 from rollouts.cli.session import (
     ContextOption,
     GlobalOptions,
@@ -112,8 +111,7 @@ app.command("version")(manifests.version)
 def main() -> None:
     """Run the verb that the command line names, and exit."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without Unicode gets "?"
+        use_ascii_where_needed(stream)
     sys.exit(run(sys.argv[1:], GlobalOptions(), program=program_name(sys.argv[0])))
 
 

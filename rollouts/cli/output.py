@@ -1,6 +1,9 @@
 """Where words go: documents and tables to stdout, progress and errors to stderr."""
 
+import codecs
+import io
 import json
+import os
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +14,10 @@ from rollouts.errors import UsageError
 from rollouts.model.durations import parse_duration
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+
+PIPE_WIDTH = 1000
+"""Cells of a line that nobody looks at in a terminal: who reads it breaks it."""
 
 
 class Format(StrEnum):
@@ -90,6 +96,49 @@ def say(text: str) -> None:
     print(plain(text), file=sys.stderr, flush=True)
 
 
+ASCII_MARKS = {
+    "✓": "+",
+    "✗": "x",
+    "●": "*",
+    "○": "o",
+    "▶": ">",
+    "·": ".",
+    "█": "#",
+    "░": "-",
+    "≤": "<",
+    "≥": ">",
+    "×": "x",
+    "–": "-",
+    "−": "-",
+    "…": "~",
+}
+"""What stands for a sign where the terminal or the file has none for it: one cell each, no two verdicts alike."""
+
+
+def use_ascii_where_needed(stream: object) -> None:
+    """Let a text stream write what its encoding lacks as ASCII; what has no likeness there is "?"."""
+    codecs.register_error("rollouts-ascii", _ascii)
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="rollouts-ascii")
+
+
+def _ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    return "".join(ASCII_MARKS.get(each, "?") for each in lost), error.end
+
+
+def show(console: "Console", view: "RenderableType") -> None:
+    """Print a view: as it is on a terminal, else as plain lines, which are neither padded nor broken."""
+    if console.is_terminal:
+        console.print(view)
+        return
+    with console.capture() as captured:
+        console.print(view)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
+
+
 def stdout_console(*, at_least: int = 0) -> "Console":
     """
     Return a console that obeys NO_COLOR, and prints no control codes into a pipe.
@@ -99,7 +148,11 @@ def stdout_console(*, at_least: int = 0) -> "Console":
     from rich.console import Console  # noqa: PLC0415 - takes a tenth of a second
 
     console = Console(highlight=False)
-    console.width = max(console.width, at_least)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        at_least = max(at_least, PIPE_WIDTH)
+    # A width that is set, if only to what it is, follows the terminal no longer.
+    if console.width < at_least:  # noqa: PLR1730
+        console.width = at_least
     return console
 
 
