@@ -8,7 +8,6 @@ from rich.text import Text
 
 from rollouts.cli.get_view import PHASE_STYLES, age
 from rollouts.cli.output import plain
-from rollouts.core.world import under_way
 from rollouts.model.kinds import JSON
 from rollouts.model.moments import parse_time
 from rollouts.model.status import Revision, RolloutStatus
@@ -67,7 +66,7 @@ def _row(rollout: JSON, now: datetime, *, namespaces: bool) -> list[Text | str]:
     row += [
         metadata["name"],
         Text(status.phase, style=PHASE_STYLES[status.phase]) if seen else "–",
-        _step(status),
+        status.step or "–",
         f"{status.weights.applied} %" if seen else "–",
         _number(status.current_revision),
         _number(status.stable_revision),
@@ -75,14 +74,6 @@ def _row(rollout: JSON, now: datetime, *, namespaces: bool) -> list[Text | str]:
         age(now, parse_time(metadata.get("creationTimestamp"))),
     ]
     return row
-
-
-def _step(status: RolloutStatus) -> str:
-    """Return the step that runs, counted from 1 as in the message; else how many have passed."""
-    total = status.step.rpartition("/")[2]
-    if not under_way(status) or status.current_step_index is None or not total.isdigit():
-        return status.step or "–"
-    return f"{min(status.current_step_index + 1, int(total))}/{total}"
 
 
 def _number(revision: Revision | None) -> str:

@@ -27,7 +27,7 @@ _DROPPED = {"title", "additionalProperties", "default", "$defs"}
 _KEPT_DEFAULTS = {"replicas"}
 _COLUMNS = (
     ("Phase", "string", ".status.phase", "What it is doing"),
-    ("Step", "string", ".status.step", "Steps done, of all"),
+    ("Step", "string", ".status.step", "The step that runs, or how many were passed, of all"),
     ("Weight", "integer", ".status.weights.applied", "Percent of the traffic that the canary has"),
     ("Revision", "integer", ".status.currentRevision.number", "The revision that is wanted"),
     (

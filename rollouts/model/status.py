@@ -243,7 +243,7 @@ class RolloutStatus(StatusModel):
     current_step_index: int | None = None
     """Counted from 0; the number of steps when all are done; absent when no rollout is under way."""
     step: str = ""
-    """For people, such as 3/6."""
+    """For people, such as 3/6: the step that runs, counted from 1, or how many were passed when none does."""
     step_started_at: Timestamp | None = None
     started_at: Timestamp | None = None
     """When this attempt at the current revision began."""

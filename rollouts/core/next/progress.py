@@ -142,7 +142,10 @@ def _step(spec: RolloutSpec, status: RolloutStatus) -> str:
     steps = len(spec.steps)
     if status.current_step_index is None:
         return f"{steps}/{steps}" if status.stable_revision == status.current_revision else ""
-    return f"{min(status.current_step_index, steps)}/{steps}"
+    running = (
+        1 if under_way(status) else 0
+    )  # counted from 1 as in messages; else those that were passed
+    return f"{min(status.current_step_index + running, steps)}/{steps}"
 
 
 def requeue_after_seconds(world: World, update: StatusUpdate) -> float | None:

@@ -110,7 +110,7 @@ def progressing(version: int, **changes: Any) -> JSON:
         "stableRevision": revision(version - 1),
         "currentRevision": revision(version),
         "currentStepIndex": 3,
-        "step": "3/7",
+        "step": "4/7",
         "stepStartedAt": ago(41),
         "startedAt": ago(200),
         "exposedAt": ago(180),

@@ -238,7 +238,7 @@ def test_get_shows_the_whole_release_without_colour(rollouts: Run, cluster: Fake
 
 def test_get_as_json_is_the_status(rollouts: Run, cluster: FakeRequests) -> None:
     cluster.add("Rollout", rollout(3, progressing(3)))
-    assert json.loads(rollouts("get", "rollout/checkout", "-o", "json").out)["step"] == "3/7"
+    assert json.loads(rollouts("get", "rollout/checkout", "-o", "json").out)["step"] == "4/7"
     assert rollouts("get", "checkout", "-w", "-o", "json").code == 2
 
 

@@ -105,7 +105,7 @@ async def test_taking_the_edit_back_ends_the_hold(loop: ControlLoop) -> None:
     await loop.run(5)
 
     assert loop.status["pause"]["reason"] == "PauseStep"
-    assert loop.status["step"] == "3/5"
+    assert loop.status["step"] == "4/5"
     promote(loop, "second")
     await loop.until(lambda: "Promoted" in loop.reasons())
 

@@ -143,7 +143,7 @@ def test_a_new_template_is_a_new_revision_at_step_0_with_nothing_remembered() ->
     assert status.history[-1].message == (
         "revision 2 (shop:new) is to replace revision 1 (shop:oldhash) in 3 steps"
     )
-    assert (status.current_step_index, status.step) == (0, "0/3")
+    assert (status.current_step_index, status.step) == (0, "1/3")
     assert status.current_revision is not None
     assert (status.current_revision.number, status.current_revision.hash) == (2, NEW)
     assert (status.criteria, status.exposure.canary_requests) == ([], 0)
