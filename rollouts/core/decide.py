@@ -41,7 +41,11 @@ from rollouts.core.next.progress import (
 from rollouts.core.next.restart import advance_restart
 from rollouts.core.next.revert import note_traffic_going_back, revert, stop_for_deletion
 from rollouts.core.next.rollback import abort_if_failed, end_disruption, routes_cut
-from rollouts.core.next.services import note_synced_services, remember_services
+from rollouts.core.next.services import (
+    note_synced_services,
+    remember_next_services,
+    remember_services,
+)
 from rollouts.core.next.settled import settle
 from rollouts.core.next.steps import advance
 from rollouts.core.next.workload import remember_workload, report_workload_blocker
@@ -49,7 +53,12 @@ from rollouts.core.plan.actions import Action, Decision, NameCommand, Writing
 from rollouts.core.plan.pods import evictions, living_pods, templates
 from rollouts.core.plan.replica_sets import adopt_orphans, replica_set_writes
 from rollouts.core.plan.revert_writes import revert_writes
-from rollouts.core.plan.services import service_writes, synced_services, unnamed_services_writes
+from rollouts.core.plan.services import (
+    service_writes,
+    services_to_bind,
+    synced_services,
+    unnamed_services_writes,
+)
 from rollouts.core.plan.weight import takes_traffic_away, weight_back, weight_writes
 from rollouts.core.plan.workload import workload_writes
 from rollouts.core.plan.write_order import by_urgency
@@ -143,6 +152,7 @@ REVERTING = Pipeline(next=(remember_evidence, revert), writes=(revert_writes,))
 """Once stable has all traffic, and a Deployment gets its place again."""
 LATER: tuple[Stage, ...] = (
     note_synced_services,  # a Service of ours is made as its stable Service is
+    remember_next_services,  # which Services of the user the next decision binds
     routes_cut,  # since when the canary that was left gets nothing
     time_progress,  # the clock of the progress deadline
     note_confirmation_timeout,  # a retreat that nobody confirms
@@ -192,6 +202,7 @@ def decide(
         update,
         ends_traffic=takes_traffic_away(world, actions),
         synced_services=tuple(synced_services(actions)),
+        services_to_bind=_services_to_bind(world, update.status, pipeline),
     )
     for stage in LATER:
         update = stage(world, update)
@@ -227,6 +238,12 @@ def _writes(world: World, update: StatusUpdate, pipeline: Pipeline) -> list[Acti
     if status.current_revision is None:
         return []
     return by_urgency(world, (each for write in pipeline.writes for each in write(world, status)))
+
+
+def _services_to_bind(world: World, status: RolloutStatus, pipeline: Pipeline) -> tuple[str, ...]:
+    if service_writes not in pipeline.writes:
+        return ()
+    return tuple(services_to_bind(world, status))
 
 
 def named_command(world: World, update: StatusUpdate, pipeline: Pipeline) -> Iterator[NameCommand]:

@@ -92,6 +92,26 @@ def test_pods_that_are_called_again_stay_although_no_status_can_say_so_yet() -> 
         assert story.shares()[ROOT][left] == pytest.approx(1 / 5)
 
 
+@pytest.mark.parametrize("dies_after", [None, 0, 1])
+@pytest.mark.parametrize("reconciles", range(4))
+def test_a_service_that_was_named_for_a_moment_does_not_keep_our_key(
+    reconciles: int, dies_after: int | None
+) -> None:
+    """The edit is taken back after so many reconciles, the last of which may break off after so many writes."""
+    story = deployed("router", 7)
+    put_beside(story.present)
+    story.pass_time(5)
+    story.edit({"spec": {"strategy": {"canary": {"canaryService": "other"}}}})
+    for number in range(reconciles):
+        story.die_after = dies_after if number == reconciles - 1 else None
+        story.reconcile()
+    story.die_after = None
+    story.edit({"spec": {"strategy": {"canary": {"canaryService": None}}}})
+    with told(f"{reconciles} {dies_after}", story):
+        assert story.settle().phase == "Healthy"
+        assert not_cleaned_up(story) == []
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("setup", ROUTED)
 def test_a_stable_service_that_somebody_points_at_a_bad_canary_comes_back_before_that_goes(

@@ -38,3 +38,11 @@ def note_synced_services(world: World, update: StatusUpdate) -> StatusUpdate:
         text = f"Service {name} is brought in line with Service {world.spec.stable_service}"
         update = update.event(world, SERVICE_SYNCED, text).evolve(message=update.status.message)
     return update
+
+
+def remember_next_services(_world: World, update: StatusUpdate) -> StatusUpdate:
+    """Keep in status which of the user's Services are bound next: before that, so that an edit in between leaves none."""
+    known = update.status.services
+    if not update.services_to_bind:
+        return update
+    return update.evolve(services=sorted({*known, *update.services_to_bind}))

@@ -3,7 +3,7 @@ What each Service is to be: which revision it selects, and what becomes of one t
 
 No Service that had ready endpoints is left with none, whatever the spec becomes: one is bound to a
 revision that has ready pods, and narrowed to fewer endpoints only where they are not many others'.
-What the user's has of us is remembered in status, and given back once it is named no longer.
+What the user's has of us is remembered in status before it has it, and given back once it is named no longer.
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,8 +36,35 @@ def service_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
         return
     if not world.services_are_claimed:
         yield from _to_sync(world, status)
-        yield from _named(world, status, status.stable_revision)
+        for action in _named(world, status, status.stable_revision):
+            if not isinstance(action, SelectRevision) or _is_known(world, status, action.service):
+                yield action
     yield from unnamed_services_writes(world, status)
+
+
+def services_to_bind(world: World, status: RolloutStatus) -> list[str]:
+    """
+    Return the user's Services that are to be bound, and that status does not remember yet.
+
+    They are bound by the next decision, which finds them in status: whoever makes it, and whatever the
+    spec names by then.
+    """
+    stable = status.stable_revision
+    if (
+        stable is None
+        or world.services_are_claimed
+        or drift_pause_ends(status, world.now) is not None
+    ):
+        return []
+    writes = _named(world, status, stable)
+    wanted = (each.service for each in writes if isinstance(each, SelectRevision))
+    return [name for name in wanted if not _is_known(world, status, name)]
+
+
+def _is_known(world: World, status: RolloutStatus, name: str) -> bool:
+    """Return whether a Service would be given back: it is ours, has our key already, or status remembers it."""
+    service = world.observed.services[name]
+    return service.ours or service.selected_hash != "" or name in status.services
 
 
 def _to_sync(world: World, status: RolloutStatus) -> Iterator[Action]:

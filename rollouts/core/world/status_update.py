@@ -48,6 +48,8 @@ class StatusUpdate:
     """A write of this decision takes everything from the revision that the routes send to."""
     synced_services: tuple[str, ...] = ()
     """The Services that a write of this decision brings in line with their stable Service."""
+    services_to_bind: tuple[str, ...] = ()
+    """The user's Services that the next decision binds."""
 
     @classmethod
     def of(cls, status: RolloutStatus) -> "StatusUpdate":
@@ -65,6 +67,7 @@ class StatusUpdate:
             self.requeue_times,
             self.ends_traffic,
             self.synced_services,
+            self.services_to_bind,
         )
 
     def requeue_at(self, at: datetime) -> "StatusUpdate":

@@ -38,6 +38,7 @@ def baking(selected: str = NEW) -> Scene:
 def before_the_switch(selected: str) -> Scene:
     """Return a scene in which the new revision has no pods, and not even a ReplicaSet."""
     scene = under_way(0, SPEC, route=Route()).without(NEW)
+    scene = scene.with_(status=scene.status.evolve(services=["checkout"]))
     return scene.with_(services={"checkout": service("checkout", selected, oldhash=4)})
 
 

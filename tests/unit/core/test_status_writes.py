@@ -47,7 +47,7 @@ def reworded(kind: str) -> list[Condition]:
     [
         {"phase": "Degraded"},
         {"current_step_index": 2},
-        {"step": "2/3"},
+        {"step": "3/3"},
         {"weights": Weights(desired=50, applied=25)},
         {"weights": Weights(desired=25, applied=0)},
         {"stable_revision": OLD.current_revision},

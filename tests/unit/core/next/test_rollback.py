@@ -295,7 +295,7 @@ def test_stable_is_bound_before_its_canary_exists() -> None:
     """With a stable Service that selects every revision, canary pods would get traffic by accident."""
     loose = service("checkout", "", oldhash=4)
     scene = under_way(25, weights=Weights(), route=Route()).without(NEW).serving(stable=loose)
-    assert scene.decide().actions == (SelectRevision("checkout", OLD),)
+    assert scene.after(scene.decide()).decide().actions == (SelectRevision("checkout", OLD),)
     bound = scene.serving(stable=service("checkout", OLD, oldhash=4))
     assert bound.after(bound.decide()).decide().actions == (CreateReplicaSet(NEW, 2, 1),)
 

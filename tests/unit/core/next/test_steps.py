@@ -361,6 +361,7 @@ def test_a_service_that_somebody_points_elsewhere_is_put_back_and_said(
 ) -> None:
     name = "checkout" if arm == "stable" else "checkout-canary"
     scene = under_way(25, current_step_index=1)
+    scene = scene.with_(status=scene.status.evolve(services=["checkout", "checkout-canary"]))
     decision = scene.serving(**{arm: service(name, selected, oldhash=4, newhash=1)}).decide()
     assert decision.actions == (SelectRevision(name, hash_),)
     assert "DriftCorrected" in told(decision)

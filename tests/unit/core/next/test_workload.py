@@ -249,6 +249,7 @@ def test_nothing_is_taken_from_a_deployment_before_the_finalizer_can_give_it_bac
     assert decision.actions == (SetFinalizers((REVERT,)),)
     assert "the finalizer rollouts.dev/revert is missing" in decision.status.message
     secured = scene.with_(finalizers=(REVERT,))
+    secured = secured.after(secured.decide())
     assert secured.decide().actions == (SelectRevision("checkout", OLD),)
 
     late = taken(spec, now=at(1000))
