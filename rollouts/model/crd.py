@@ -164,6 +164,8 @@ def _tidy(schema: JSON) -> JSON:
     schema = copy.deepcopy(schema)
     if "description" in schema:
         schema["description"] = " ".join(schema["description"].split())
+    if schema.get("properties") == {}:
+        del schema["properties"]  # as an API server does: what it keeps is what was applied
     return schema
 
 

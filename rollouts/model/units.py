@@ -111,14 +111,10 @@ _DURATION_SCHEMA: dict[str, Any] = {
 # A number or a string: the only way to say that in a structural schema is to leave the
 # type open. `pattern` binds strings and `minimum`/`maximum` bind numbers; what is
 # neither is refused by the model.
-_FRACTION_SCHEMA: dict[str, Any] = {
+_ERROR_LIMIT_SCHEMA: dict[str, Any] = {
     "x-kubernetes-preserve-unknown-fields": True,
-    "pattern": r"^\d+(\.\d+)?\s*%$",
     "minimum": 0,
     "maximum": 1,
-}
-_ERROR_LIMIT_SCHEMA: dict[str, Any] = {
-    **_FRACTION_SCHEMA,
     "exclusiveMaximum": True,
     "pattern": r"^0*\d{1,2}(\.\d+)?\s*%$",
 }

@@ -140,7 +140,7 @@ async def test_it_takes_over_what_plain_manifests_have_made(
     assert refused.code == 1
     assert "ownership" in refused.err
     await run("uninstall", RELEASE, "--ignore-not-found")
-    taken = await run("install", RELEASE, str(CHART), *TAKING_OVER)
+    taken = await run("install", RELEASE, str(CHART), "--take-ownership")
     assert taken.code == 0, taken.err
     found = await clean.get(clean.of(DEPLOYMENT, RELEASE))
     assert found.body["metadata"]["annotations"]["meta.helm.sh/release-name"] == RELEASE

@@ -76,6 +76,11 @@ def test_nothing_is_left_that_a_structural_schema_may_not_hold() -> None:
             assert schema.get(bound) in (None, True), path
 
 
+def test_nothing_is_left_that_an_api_server_drops_so_that_two_appliers_never_differ() -> None:
+    for path, schema in nodes(SCHEMA):
+        assert schema.get("properties") != {}, path
+
+
 def test_everything_that_rules_look_at_is_bounded() -> None:
     """An API server estimates what a rule may cost at most, and refuses what has no bound."""
     for path, schema in nodes(SCHEMA["properties"]["spec"]):
