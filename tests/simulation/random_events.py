@@ -120,6 +120,19 @@ def _meddled(percent: int | None, rule: JSON) -> JSON:
     return {**rule, "backendRefs": _weighted(percent, refs)}
 
 
+def take_out(story: Story, chance: random.Random) -> None:
+    """Somebody takes one backendRef out of a rule of the users' HTTPRoute, and leaves the others as they are."""
+    ref = Ref(HTTP_ROUTE, NAMESPACE, "checkout")
+    found = story.present.get(ref)
+    if found is None or len(found["spec"]["rules"][0]["backendRefs"]) < 2:
+        return
+    rule = found["spec"]["rules"][0]
+    gone = chance.choice(rule["backendRefs"])
+    story.say(f"somebody takes {gone['name']} out of {ref.kind.name} {ref.name}")
+    kept = [each for each in rule["backendRefs"] if each is not gone]
+    story.present.edit(ref, {"spec": {"rules": [{**rule, "backendRefs": kept}]}})
+
+
 def _weighted(percent: int, arms: list[JSON]) -> list[JSON]:
     """Return the two arms with these weights, the stable one first."""
     return [
@@ -136,4 +149,5 @@ USUAL_EVENTS = [
     RandomEvent("autoscale", 0.03, autoscale),
     RandomEvent("drain", 0.04, drain),
     RandomEvent("meddle", 0.03, meddle),
+    RandomEvent("take out", 0.03, take_out),
 ]

@@ -161,6 +161,24 @@ def refuses(ref: Ref) -> Refusal:
     return lambda write: Unavailable("a webhook is down") if written(write) == ref else None
 
 
+@pytest.mark.parametrize("setup", ["gateway", "several routers"])
+def test_stable_is_put_back_into_a_rule_that_gives_the_canary_one_percent(setup: str) -> None:
+    """At 1 % the canary's weight is what a rule has that says none; without stable it gets everything."""
+    story = deployed(setup, 5, strategy={"steps": [{"setWeight": 1}, {"pause": {}}]})
+    as_it_was, new = rules(story), story.release("shop:2")
+    story.run_until(lambda it: it.status.current_step_index == 1)
+    (rule,) = rules(story)
+    story.present.edit(
+        ROUTE, {"spec": {"rules": [{**rule, "backendRefs": rule["backendRefs"][1:]}]}}
+    )
+    with told(setup, story):
+        story.run_until(lambda it: it.percent(new) == 1, 30)
+        story.turn(new, Behaviour(error_rate=0.3))
+        assert story.settle().phase == "Degraded"
+        assert story.percent(new) == 0
+        assert rules(story) == as_it_was
+
+
 def rules(story: Story) -> list[dict[str, list[dict[str, object]]]]:
     found = story.present.get(ROUTE)
     assert found is not None
