@@ -3,12 +3,13 @@ How far does a bad release come before it is stopped, and how long is a good one
 
     python -m bench.leaning [--rate 5,50,500] [--fails 0.2,0.5,1,2,5,15] [--runs 200] [--seed 7]
         [--weights 10,50] [--pause 20] [--scrape 5] [--interval 5] [--arrivals even|poisson]
-        [--minutes 15] [--jobs 2] [--against COMMIT] [--output json]
+        [--minutes 15] [--readings 0] [--jobs 2] [--against COMMIT] [--output json]
 
 Releases in virtual time (`bench.virtual_release`): the reconciler, the monitor and the judges are the real
 ones, the cluster and Prometheus are in memory, and users come `--rate` times per second. The limit
 is an error rate of 1 %; a release fails `--fails` times as much. Scrapes begin at a random
-moment. With `--against` the same releases are made by the product of another commit as well.
+moment. With `--readings` the page of the ingress controller is read so often in a second at most, by
+all together, between two scrapes. With `--against` the same releases are made by the product of another commit as well.
 
 Prints a Markdown table, or one JSON document.
 """
@@ -95,6 +96,7 @@ def setting_of(arguments: argparse.Namespace) -> Setting:
         interval_seconds=arguments.interval,
         patience_seconds=60 * arguments.minutes,
         arrivals=arguments.arrivals,
+        readings_per_second=arguments.readings,
     )
 
 
@@ -117,6 +119,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--interval", type=float, default=5.0, help="seconds between measurements")
     made.add_argument("--arrivals", choices=("even", "poisson"), default="even")
     made.add_argument("--minutes", type=float, default=15.0, help="the longest that is waited")
+    made.add_argument("--readings", type=float, default=0.0, help="pages read in a second")
     made.add_argument("--jobs", type=int, default=2, help="processes")
     made.add_argument("--against", default="", metavar="COMMIT")
     made.add_argument("--output", choices=("table", "json"), default="table")

@@ -75,6 +75,7 @@ class OutcomeSummary:
     failed_median: float
     failed_p90: float
     seconds_to_weight_0_median: float | None
+    seconds_to_weight_0_p95: float | None
 
     @property
     def sentence(self) -> str:
@@ -105,6 +106,7 @@ def summarize(
         failed_median=statistics.median(each.failed for each in outcomes),
         failed_p90=sorted(each.failed for each in outcomes)[min(count - 1, 9 * count // 10)],
         seconds_to_weight_0_median=round(statistics.median(back), 1) if back else None,
+        seconds_to_weight_0_p95=round(_p95(back), 1) if back else None,
     )
 
 
@@ -116,7 +118,12 @@ def table(sides: Mapping[str, Sequence[OutcomeSummary]]) -> str:
     """
     names = ("releases", *(f"{each}, %" for each in ENDINGS))
     names += ("never above the first weight, %", f"held {LONG_SECONDS:g} s longer, %")
-    names += ("users who met a failure, median", "90th percentile", "s to weight 0, median")
+    names += (
+        "users who met a failure, median",
+        "90th percentile",
+        "s to weight 0, median",
+        "95th percentile",
+    )
     heading = f"| {' / '.join(sides) or 'kind'} | {' | '.join(names)} |"
     lines = [heading, "|---|" + "--:|" * len(names)]
     for rows in zip(*sides.values(), strict=True):
@@ -126,7 +133,7 @@ def table(sides: Mapping[str, Sequence[OutcomeSummary]]) -> str:
 
 
 def _cells(outcomes: OutcomeSummary) -> list[str]:
-    back = outcomes.seconds_to_weight_0_median
+    back = outcomes.seconds_to_weight_0_median, outcomes.seconds_to_weight_0_p95
     numbers = (
         outcomes.releases,
         *(outcomes.endings_percent[each] for each in ENDINGS),
@@ -135,12 +142,19 @@ def _cells(outcomes: OutcomeSummary) -> list[str]:
         outcomes.failed_median,
         outcomes.failed_p90,
     )
-    return [*(f"{each:g}" for each in numbers), "–" if back is None else f"{back:g}"]
+    return [
+        *(f"{each:g}" for each in numbers),
+        *("–" if each is None else f"{each:g}" for each in back),
+    ]
 
 
 def _beside(cells: Sequence[str]) -> str:
     """Return what all sides have once, and else each side's."""
     return cells[0] if len(set(cells)) == 1 else " / ".join(cells)
+
+
+def _p95(values: Sequence[float]) -> float:
+    return sorted(values)[min(len(values) - 1, 95 * len(values) // 100)]
 
 
 def _share(part: int, whole: int) -> float:

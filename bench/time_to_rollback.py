@@ -7,8 +7,8 @@ How fast is a bad release stopped? Real nginx, real Prometheus, real processes.
 Each trial releases a version that fails some of its requests, under steady traffic, and
 measures from its first failed response to the moment when the canary's weight is 0, and to
 its last response. Prints the distribution, or one JSON document. With `--source app` the pods' own
-counters are judged, which the controller reads between two scrapes as well:
-`--scrape 30 --source app --weight 10 --error-rate 15%` is a release whose scrapes are far apart.
+counters are judged. The controller reads the pages of whoever counts between two scrapes as well:
+`--scrape 30 --weight 10 --error-rate 15%` is a release whose scrapes are far apart.
 """
 
 import argparse

@@ -7,25 +7,26 @@ seeds give equal releases.
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from bench.outcomes import Ending, ReleaseOutcome, WeightTrace
 from bench.virtual_clock import VirtualClock
-from bench.virtual_traffic import Arrivals, VirtualTraffic
+from bench.virtual_traffic import EXPORTER, Arrivals, VirtualTraffic
 from rollouts.analysis.monitor import Monitor
 from rollouts.controller.metrics import ControllerMetrics
 from rollouts.controller.notifications import Notifications
 from rollouts.controller.reconcile import Reconciler
 from rollouts.errors import Conflict
-from rollouts.model.kinds import JSON, ROLLOUT, SERVICE
+from rollouts.model.kinds import ENDPOINT_SLICE, JSON, ROLLOUT, SERVICE, Kind
 from rollouts.model.rollout_key import Key
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.notify.absent import NoNotifier
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.kubernetes import Kubernetes, canary_weight, ingress, rollout, service, template
 from tests.fakes.metrics import FakeMetrics
+from tests.fakes.pages import FakePages
 
 KEY = Key("shop", "checkout")
 SETTLES_WITHIN = 50
@@ -50,6 +51,8 @@ class Setting:
     patience_seconds: float = 900.0
     """After so long it is said how far the release has come."""
     arrivals: Arrivals = "even"
+    readings_per_second: float = 0.0
+    """How many pages may be read in a second; 0: what is known is what was scraped."""
 
     def rollout(self) -> JSON:
         """Return the Rollout of the first version."""
@@ -76,8 +79,12 @@ class VirtualRelease:
         self._wake_at: datetime | None = None
         self._measured = False
         telemetry, every = ControllerMetrics(), setting.interval_seconds
+        sources, per_second = self._metrics.sources, setting.readings_per_second
+        if per_second:
+            pages = FakePages(self._metrics)
+            sources = replace(sources, pages=pages, readings_per_second=per_second)
         self._monitor = Monitor(
-            self._metrics.sources, self._clock, telemetry, self._on_measured, interval_seconds=every
+            sources, self._clock, telemetry, self._on_measured, interval_seconds=every
         )
         notifications = Notifications(NoNotifier())
         self._reconciler = Reconciler(
@@ -87,6 +94,7 @@ class VirtualRelease:
             notifications,
             telemetry,
             quiet_seconds=2 * every,
+            reads_pages=per_second > 0,
         )
         self._failed = 0
         self._course = WeightTrace()
@@ -95,6 +103,8 @@ class VirtualRelease:
         """Deploy the first version, release the second, and say what became of it."""
         self._cluster.put(SERVICE, service())
         self._cluster.put(INGRESS, ingress())
+        for kind, body in data_plane():
+            self._cluster.put(kind, body)
         self._cluster.put(ROLLOUT, self._setting.rollout())
         await self._pass(max(60.0, 2 * self._setting.scrape_seconds))
         assert self._status.get("phase") == "Healthy", self._status
@@ -177,6 +187,26 @@ class VirtualRelease:
         if self._is_promoted:
             return "promoted"
         return "waits for a person" if self._status.get("phase") == "Paused" else "under way"
+
+
+def data_plane() -> list[tuple[Kind, JSON]]:
+    """Return what leads to the page of the ingress controller."""
+    metadata: JSON = {"name": "edge", "namespace": "ingress-nginx"}
+    labels = {
+        "app.kubernetes.io/name": "ingress-nginx",
+        "app.kubernetes.io/component": "controller",
+    }
+    address, _, port = EXPORTER["instance"].rpartition(":")
+    endpoints = {
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "ports": [{"name": "metrics", "port": int(port)}],
+    }
+    of_service = {"kubernetes.io/service-name": metadata["name"]}
+    return [
+        (SERVICE, {"metadata": {**metadata, "labels": labels}, "spec": {}}),
+        (ENDPOINT_SLICE, {"metadata": {**metadata, "labels": of_service}, **endpoints}),
+    ]
 
 
 def _hash(status: dict[str, Any], revision: str) -> str:

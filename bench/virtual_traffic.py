@@ -8,7 +8,7 @@ from rollouts.traffic.nginx.counters import REQUESTS
 from tests.fakes.metrics import FakeMetrics
 
 Arrivals = Literal["even", "poisson"]
-EXPORTER = {"job": "nginx", "instance": "a"}
+EXPORTER = {"job": "nginx", "instance": "10.0.0.1:10254"}
 CANARY, STABLE = "shop-checkout-canary-80", ""
 
 
