@@ -4,13 +4,19 @@ import getpass
 import os
 import uuid
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from rollouts.cli.kubeconfig import kubeconfig_user
 from rollouts.cli.send_command import send, shown_hold, shown_step
-from rollouts.cli.session import GlobalOptions, RevisionOption, RolloutName, Session
+from rollouts.cli.session import (
+    GlobalOptions,
+    RevisionOption,
+    RolloutName,
+    Session,
+    complete_revision,
+)
 from rollouts.cli.watch_rollout import get_rollout
 from rollouts.errors import UsageError
 from rollouts.model.kinds import JSON
@@ -27,6 +33,7 @@ ToOption = Annotated[
         "--to-revision",
         metavar="REVISION",
         help="The revision to go back to: its number or hash.",
+        autocompletion=complete_revision,
     ),
 ]
 StepOption = Annotated[
@@ -204,35 +211,10 @@ async def _command(session: Session, name: str, command: JSON, *, no_wait: bool)
 
 def user_of(settings: GlobalOptions) -> str:
     """Return who we are: the kubeconfig's user, else the user of this machine."""
-    named = _kubeconfig_user(settings)
+    named = kubeconfig_user(settings.kubeconfig, settings.context)
     if named:
         return named
     try:
         return os.environ.get("USER") or getpass.getuser()
     except (OSError, KeyError):
         return "unknown"
-
-
-def _kubeconfig_user(settings: GlobalOptions) -> str:
-    import yaml  # noqa: PLC0415 - only who writes a command needs it
-
-    paths = (
-        [settings.kubeconfig]
-        if settings.kubeconfig
-        else [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-        or [Path.home() / ".kube" / "config"]
-    )
-    merged: dict[str, Any] = {"contexts": []}
-    for path in paths:
-        try:
-            read = yaml.safe_load(path.read_text())
-        except (OSError, ValueError, yaml.YAMLError):
-            continue
-        if isinstance(read, dict):
-            merged["contexts"] += read.get("contexts") or []
-            merged.setdefault("current", read.get("current-context") or None)
-    wanted = settings.context or merged.get("current")
-    for entry in merged["contexts"]:
-        if isinstance(entry, dict) and entry.get("name") == wanted:
-            return str((entry.get("context") or {}).get("user") or "")
-    return ""

@@ -7,7 +7,7 @@ kubectl; the decorator `cluster_verb` gives them to a verb without adding to its
 
 import inspect
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +16,22 @@ from typing import Annotated, Any, Concatenate, ParamSpec, Protocol
 import typer
 
 from rollouts.errors import UsageError
-from rollouts.model.kinds import GROUP, JSON, ROLLOUT, FrozenJSON, Kind, Ref
+from rollouts.model.kinds import (
+    GROUP,
+    JSON,
+    REPLICA_SET,
+    REVISION_LABEL,
+    ROLLOUT,
+    FrozenJSON,
+    Kind,
+    Ref,
+)
+from rollouts.model.owners import is_controlled_by
 
 P = ParamSpec("P")
 
 _KINDS = ("rollout", "rollouts", "ro", "rodev", f"rollouts.{GROUP}")
+_NAMESPACE = Kind("", "v1", "namespaces", "Namespace", is_namespaced=False)
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 NamespaceOption = Annotated[
@@ -30,6 +41,7 @@ NamespaceOption = Annotated[
         "-n",
         help="The namespace. Default: the kubeconfig context's.",
         metavar="NAME",
+        autocompletion=lambda ctx, incomplete: complete_namespace(ctx, incomplete),  # noqa: PLW0108 - it is defined below
     ),
 ]
 KubeconfigOption = Annotated[
@@ -37,7 +49,13 @@ KubeconfigOption = Annotated[
     typer.Option("--kubeconfig", help="The kubeconfig. Default: $KUBECONFIG, else ~/.kube/config."),
 ]
 ContextOption = Annotated[
-    str, typer.Option("--context", help="The kubeconfig's context to use.", metavar="NAME")
+    str,
+    typer.Option(
+        "--context",
+        help="The kubeconfig's context to use.",
+        metavar="NAME",
+        autocompletion=lambda ctx, incomplete: complete_context(ctx, incomplete),  # noqa: PLW0108 - as above
+    ),
 ]
 
 
@@ -179,16 +197,16 @@ def _connect(settings: GlobalOptions) -> AbstractAsyncContextManager[Requests]:
     return KubeRequests(settings.kubeconfig, settings.context or None)
 
 
-def complete_rollout(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the names of Rollouts that begin so; nothing when the cluster does not answer."""
+Read = Callable[[Session], Awaitable[Iterable[str]]]
+
+
+def _completions(ctx: typer.Context, incomplete: str, read: Read) -> list[str]:
+    """Return what `read` finds that begins so; nothing when the cluster does not answer within 2 s."""
     import asyncio  # noqa: PLC0415 - as above
 
     async def names(session: Session) -> int:
         async with asyncio.timeout(2):
-            found.extend(
-                rollout["metadata"]["name"]
-                for rollout in await session.requests.select(ROLLOUT, session.namespace)
-            )
+            found.extend(await read(session))
         return 0
 
     found: list[str] = []
@@ -201,7 +219,73 @@ def complete_rollout(ctx: typer.Context, incomplete: str) -> list[str]:
         run_verb(names, settings, {})
     except Exception:  # noqa: BLE001 - a completion must never disturb the line being typed
         return []
-    return sorted(name for name in found if name.startswith(incomplete))
+    return sorted({name for name in found if name.startswith(incomplete)})
+
+
+def _named(ctx: typer.Context) -> str:
+    """Return the Rollout that the line names so far; before an option without its value it is left over."""
+    rest = [word for word in ctx.args if not word.startswith("-")]
+    return str(ctx.params.get("name") or (rest[0] if rest else ""))
+
+
+def complete_rollout(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of Rollouts that begin so."""
+
+    async def read(session: Session) -> list[str]:
+        found = await session.requests.select(ROLLOUT, session.namespace)
+        return [rollout["metadata"]["name"] for rollout in found]
+
+    return _completions(ctx, incomplete, read)
+
+
+def complete_namespace(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the namespaces that begin so."""
+
+    async def read(session: Session) -> list[str]:
+        return [each["metadata"]["name"] for each in await session.requests.select(_NAMESPACE)]
+
+    return _completions(ctx, incomplete, read)
+
+
+def complete_context(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the contexts of the kubeconfig that begin so."""
+    from rollouts.cli.kubeconfig import context_names  # noqa: PLC0415 - brings yaml
+
+    settings = ctx.find_object(GlobalOptions) or GlobalOptions()
+    found = context_names(ctx.params.get("kubeconfig") or settings.kubeconfig)
+    return [name for name in found if name.startswith(incomplete)]
+
+
+def complete_revision(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the numbers of the Rollout's revisions that begin so."""
+
+    async def read(session: Session) -> list[str]:
+        rollout = await session.requests.get(session.rollout(_named(ctx)))
+        owned = await session.requests.select(REPLICA_SET, session.namespace)
+        told = [
+            {**(each["metadata"].get("annotations") or {}), **each["metadata"].get("labels", {})}
+            for each in owned
+            if is_controlled_by(each, rollout)
+        ]
+        return [str(each[REVISION_LABEL]) for each in told if each.get(REVISION_LABEL)]
+
+    return _completions(ctx, incomplete, read)
+
+
+def complete_container(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return CONTAINER= for the containers of the template that begin so, also of a workloadRef's."""
+
+    async def read(session: Session) -> list[str]:
+        ref = session.rollout(_named(ctx))
+        rollout = await session.requests.get(ref)
+        home = template_owner(rollout, ref)
+        owner = rollout if home == ref else await session.requests.get(home)
+        pod = owner["spec"]["template"]["spec"]
+        return [f"{each['name']}=" for each in pod["containers"]]
+
+    from rollouts.cli.template_source import template_owner  # noqa: PLC0415 - brings pydantic
+
+    return _completions(ctx, incomplete, read)
 
 
 RolloutName = Annotated[
@@ -219,5 +303,6 @@ RevisionOption = Annotated[
         "--revision",
         metavar="R",
         help="The revision that is meant: its number or hash.",
+        autocompletion=complete_revision,
     ),
 ]

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from rollouts.cli.output import Format, OutputOption, duration_option, emit, say
-from rollouts.cli.session import RolloutName, Session
+from rollouts.cli.session import RolloutName, Session, complete_container
 from rollouts.cli.wait import TimeoutOption, report, wait_for
 from rollouts.cli.watch_rollout import get_rollout
 from rollouts.errors import Conflict, Permanent, UsageError
@@ -16,7 +16,10 @@ _ATTEMPTS = 8
 ImagesArgument = Annotated[
     list[str],
     typer.Argument(
-        help="The container, and its new image.", metavar="CONTAINER=IMAGE", show_default=False
+        help="The container, and its new image.",
+        metavar="CONTAINER=IMAGE",
+        show_default=False,
+        autocompletion=complete_container,
     ),
 ]
 WaitOption = Annotated[
