@@ -17,6 +17,7 @@ import typer
 
 from rollouts.errors import UsageError
 from rollouts.model.kinds import (
+    DEPLOYMENT,
     GROUP,
     JSON,
     REPLICA_SET,
@@ -276,14 +277,13 @@ def complete_container(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return CONTAINER= for the containers of the template that begin so, also of a workloadRef's."""
 
     async def read(session: Session) -> list[str]:
-        ref = session.rollout(_named(ctx))
-        rollout = await session.requests.get(ref)
-        home = template_owner(rollout, ref)
-        owner = rollout if home == ref else await session.requests.get(home)
+        owner = await session.requests.get(session.rollout(_named(ctx)))
+        workload = owner["spec"].get("workloadRef")
+        if workload:
+            home = Ref(DEPLOYMENT, session.namespace, workload["name"])
+            owner = await session.requests.get(home)
         pod = owner["spec"]["template"]["spec"]
         return [f"{each['name']}=" for each in pod["containers"]]
-
-    from rollouts.cli.template_source import template_owner  # noqa: PLC0415 - brings pydantic
 
     return _completions(ctx, incomplete, read)
 
