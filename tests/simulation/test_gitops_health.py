@@ -1,25 +1,35 @@
-"""What Argo CD is told of a Rollout: its health script and actions, run on every state of simulated releases."""
+"""What Argo CD and Flux are told of a Rollout: their scripts, run on every state of simulated releases."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import cel
 import pytest
 import yaml
 from lupa.lua51 import LuaRuntime
 
 from rollouts.cli.wait_outcome import needs_person
 from rollouts.controller.commands import read_command
-from rollouts.model.kinds import JSON
+from rollouts.model.kinds import JSON, ROLLOUT
 from rollouts.model.status import RolloutStatus
 from tests.simulation.kubelets import Behaviour
 from tests.simulation.starting_points import deployed
 from tests.simulation.story import Story
 
-CONFIG_MAP = Path(__file__).parents[2] / "docs" / "argo-cd" / "argocd-cm.yaml"
+DOCS = Path(__file__).parents[2] / "docs"
+CONFIG_MAP = DOCS / "argo-cd" / "argocd-cm.yaml"
 (HEALTH, ACTIONS) = yaml.safe_load(CONFIG_MAP.read_text())["data"].values()
 DEFINITIONS: dict[str, str] = {
     each["name"]: each["action.lua"] for each in yaml.safe_load(ACTIONS)["definitions"]
+}
+KUSTOMIZATION = yaml.safe_load((DOCS / "flux" / "kustomization.yaml").read_text())
+(OF_ROLLOUTS,) = KUSTOMIZATION["spec"]["healthCheckExprs"]
+AS_ARGO_CD_SAYS = {
+    "Healthy": "current",
+    "Degraded": "failed",
+    "Suspended": "inProgress",
+    "Progressing": "inProgress",
 }
 NAME_OF = {
     "health": "resource.customizations.health.rollouts.dev_Rollout",
@@ -131,10 +141,26 @@ def test_health_is_that_of_the_release_in_every_state(ending: str, setup: str) -
     assert expected <= found <= expected | {"Progressing", "Healthy"}
 
 
+def flux_says(rollout: JSON) -> list[str]:
+    """Return which of the expressions hold."""
+    found = {name: OF_ROLLOUTS[name] for name in ("inProgress", "failed", "current")}
+    return [name for name, each in found.items() if cel.compile(each).execute(dict(rollout))]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_flux_and_argo_cd_say_the_same_in_every_state(ending: str) -> None:
+    assert (OF_ROLLOUTS["apiVersion"], OF_ROLLOUTS["kind"]) == (ROLLOUT.api_version, ROLLOUT.name)
+    play, _ = ENDINGS[ending]
+    for _, rollout in states(play, "router"):
+        word, _ = health(rollout)
+        assert flux_says(rollout) == [AS_ARGO_CD_SAYS[word]]
+
+
 def test_before_the_controller_has_seen_it_it_is_progressing() -> None:
     assert health({"metadata": {"name": "web", "generation": 1}})[0] == "Progressing"
     stale = {"metadata": {"generation": 3}, "status": {"phase": "Healthy", "observedGeneration": 2}}
     assert health(stale)[0] == "Progressing"
+    assert flux_says(stale) == ["inProgress"]
 
 
 def test_actions_are_those_that_are_possible_and_are_commands() -> None:
