@@ -32,7 +32,11 @@ def answered(request: web.Request, registry: Registry) -> web.Response:
 
 def _openapi(request: web.Request, registry: Registry, path: str) -> web.Response:
     if path == "/openapi/v2":
-        if "json" not in request.headers.get("Accept", "json"):
+        accepted = request.headers.get("Accept", "json")
+        if openapi.PROTOBUF_V2 in accepted:
+            body, kind = openapi.WITHOUT_KINDS_V2, openapi.PROTOBUF_V2_TYPE
+            return web.Response(body=body, content_type=kind)
+        if "json" not in accepted:
             raise ApiError(406, "only the following media types are accepted: application/json")
         return answer(openapi.document_v2(registry))
     if path == "/openapi/v3":

@@ -14,6 +14,16 @@ from rollouts.model.kinds import JSON, Kind
 from rollouts.sandbox.apiserver.objects import clone
 from rollouts.sandbox.apiserver.registry import Registry, Resource
 
+PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+PROTOBUF_V2_TYPE = PROTOBUF_V2.replace("@", ".")
+"""What it is called in an answer, where clients parse it."""
+WITHOUT_KINDS_V2 = b"\x0a\x032.0\x12\x0f\x0a\x0aKubernetes\x12\x011\x42\x00"
+"""
+A document of version 2 without any kind: swagger "2.0", info (title, version) and paths.
+
+kubectl asks for it, in this form alone, when version 3 lacks a group that it is given. A kind that
+it does not find in there it does not check, and then says that no such kind matches.
+"""
 _GVK = "x-kubernetes-group-version-kind"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _PARAMETERS = ("dryRun", "fieldManager", "fieldValidation", "force", "pretty")

@@ -144,3 +144,17 @@ async def test_of_a_custom_kind_there_is_no_protobuf(wire: Wire) -> None:
     asked = await wire.ask("GET", wire.of(ROLLOUT), accept=f"{PROTOBUF},application/json")
     assert (asked.status, asked.media) == (200, "application/json")
     assert (await wire.ask("GET", wire.of(ROLLOUT), accept=PROTOBUF)).status == 406
+
+
+@with_kubectl
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [("cert-manager.io/v1", "Certificate"), ("v1", "ConfigMapp"), ("apps/v1", "Deploymnt")],
+)
+async def test_a_kind_that_is_not_there_is_said_to_match_nothing(
+    kubectl: Kubectl, version: str, kind: str
+) -> None:
+    body = {"apiVersion": version, "kind": kind, "metadata": {"name": "x"}}
+    code, said = await kubectl("apply", "-f", "-", given=body)
+    assert code == 1
+    assert f'no matches for kind "{kind}" in version "{version}"\nensure CRDs are installed' in said
