@@ -4,6 +4,7 @@ import asyncio
 import math
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +18,7 @@ from rollouts.errors import UsageError
 if TYPE_CHECKING:
     from rollouts.sandbox.environment import Sandbox
     from rollouts.sandbox.load import Load, LoadReport
-    from rollouts.sandbox.state import SandboxState
+    from rollouts.sandbox.state import Member, SandboxState
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,7 +61,10 @@ GatewayOption = Annotated[
     GatewayChoice,
     typer.Option("--gateway", help="What serves Ingresses, HTTPRoutes and GRPCRoutes."),
 ]
-HostOption = Annotated[str, typer.Option("--host", help="The host name of the requests.")]
+HostOption = Annotated[
+    str,
+    typer.Option("--host", help="The host name of the requests. Default: the one that is routed."),
+]
 RateOption = Annotated[float, typer.Option("--rate", min=0.1, help="Requests per second.")]
 DurationOption = Annotated[
     str, typer.Option("--duration", metavar="T", help="How long to send. Default: until Ctrl-C.")
@@ -185,7 +189,7 @@ def down(directory: DirOption = None) -> None:
 @app.command("load")
 def load(
     directory: DirOption = None,
-    host: HostOption = "checkout.example",
+    host: HostOption = "",
     rate: RateOption = 50.0,
     duration: DurationOption = "",
     output: ReportOutputOption = ReportFormat.TEXT,
@@ -206,9 +210,10 @@ def load(
     state = SandboxState.read(chosen)
     if state is None or not state.owner.alive:
         raise UsageError(f"no sandbox runs in {chosen}; `rollouts sandbox up` starts one")
-    target = Target(state.urls["ingress"], host)
     seconds = parse_seconds("--duration", duration) if duration else math.inf
-    report = asyncio.run(_send(Load(target, rate, duration_seconds=seconds)))
+    host = chosen_host(host, asyncio.run(_hosts(Path(state.kubeconfig))))
+    target = Target(state.urls["ingress"], host)
+    report = asyncio.run(_send(Load(target, rate, duration_seconds=seconds), state.owner))
     if output is ReportFormat.JSON:
         document = asdict(report)
         del document["seconds"]
@@ -217,8 +222,50 @@ def load(
         print(_account(report))
 
 
-async def _send(load: "Load") -> "LoadReport":
-    """Send until the end or Ctrl-C, with a line about each second on stderr."""
+def chosen_host(given: str, known: Sequence[str]) -> str:
+    """
+    Return the host to ask for: the one that is given, else the only one that is routed.
+
+    One that nobody routes is said, and asked for all the same: its route may be on its way.
+
+    Raises:
+        UsageError: none is given, and there are several.
+    """
+    listed = ", ".join(sorted(known))
+    if given:
+        if known and given not in known:
+            say(
+                f"no Ingress and no HTTPRoute has the host {given}, so that nobody answers; there are {listed}"
+            )
+        return given
+    if len(known) > 1 and _USUAL_HOST not in known:
+        raise UsageError(f"there are several hosts; choose one with --host: {listed}")
+    return known[0] if len(known) == 1 else _USUAL_HOST
+
+
+async def _hosts(kubeconfig: Path) -> list[str]:
+    """Return the hosts of the sandbox's Ingresses and HTTPRoutes; none when it does not answer."""
+    from rollouts.errors import RolloutsError  # noqa: PLC0415 - with the next
+    from rollouts.kube.requests import KubeRequests  # noqa: PLC0415 - takes most of a second
+    from rollouts.model.routers.gateway import HTTP_ROUTE  # noqa: PLC0415 - brings pydantic
+    from rollouts.model.routers.nginx import INGRESS  # noqa: PLC0415 - brings pydantic
+
+    found: set[str] = set()
+    async with KubeRequests(kubeconfig, None) as requests:
+        for kind in (INGRESS, HTTP_ROUTE):
+            try:
+                objects = await requests.select(kind)
+            except RolloutsError:
+                continue
+            for each in objects:
+                spec = each.get("spec") or {}
+                found.update(spec.get("hostnames") or ())
+                found.update(rule["host"] for rule in spec.get("rules") or () if rule.get("host"))
+    return sorted(found)
+
+
+async def _send(load: "Load", owner: "Member") -> "LoadReport":
+    """Send until the end, Ctrl-C or that of the sandbox, with a line about each second on stderr."""
     import signal  # noqa: PLC0415 - only here
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, load.stop)
@@ -226,7 +273,15 @@ async def _send(load: "Load") -> "LoadReport":
     while not sending.done():
         await asyncio.wait([sending], timeout=1)
         say(_account(load.report()))
+        if not owner.alive:
+            say("the sandbox has ended, and so does the load")
+            load.stop()
+            break
     return await sending
+
+
+_USUAL_HOST = "checkout.example"
+"""The host of the examples."""
 
 
 def _account(report: "LoadReport") -> str:
