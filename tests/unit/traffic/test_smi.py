@@ -193,7 +193,7 @@ def test_another_root_is_split_even_when_settled() -> None:
     assert keep == SMIRouter().render(context({}, obj), Split())[0]
     assert SMIRouter().clear(context(live(25, obj), obj)) == [keep]
     assert SMIRouter().clear(context(live(0, obj), obj)) == []
-    assert observe(live(0, obj), obj) == Route()
+    assert observe(live(0, obj), obj) == Route(stays=True)
 
 
 def test_one_that_is_being_deleted_is_gone() -> None:
