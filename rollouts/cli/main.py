@@ -104,6 +104,7 @@ app.add_typer(sandbox.app, name="sandbox")
 app.command("demo")(demo.demo)
 app.command("controller")(controller.controller)
 app.command("crd")(manifests.crd)
+app.command("schema")(manifests.schema)
 app.command("manifests")(manifests.manifests)
 app.command("version")(manifests.version)
 

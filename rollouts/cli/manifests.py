@@ -1,4 +1,4 @@
-"""`crd`, `manifests`, `version`: what is known without a cluster."""
+"""`crd`, `schema`, `manifests`, `version`: what is known without a cluster."""
 
 from typing import Annotated
 
@@ -41,6 +41,21 @@ def crd() -> None:
     print(yaml.safe_dump(definition(), sort_keys=False, width=100), end="")
 
 
+def schema() -> None:
+    """
+    Print the JSON Schema of Rollout, for editors.
+
+    \b
+    Example:
+      rollouts schema > rollout.schema.json
+    """  # noqa: D301 - \b keeps the lines apart
+    import json  # noqa: PLC0415 - only verbs that need it pay for it
+
+    from rollouts.model.json_schema import json_schema  # noqa: PLC0415 - brings pydantic
+
+    print(json.dumps(json_schema(), indent=2))
+
+
 def manifests(
     ctx: typer.Context,
     namespace: InstallNamespaceOption = "",
@@ -51,7 +66,7 @@ def manifests(
     """
     Print all that a cluster needs to run the controller.
 
-    The CRD, a namespace, a service account with the least permissions, a Deployment.
+    The CRD, a namespace, a service account with the least permissions, a Deployment and its PodDisruptionBudget.
 
     \b
     Example:
