@@ -4,7 +4,7 @@ the first canary request to the last step, and has the Rollout reconciled after 
 decides nothing, and remembers nothing that the providers do not.
 
 A round comes when a new sample can be read (`round_schedule`), at about the same time for all canaries
-for which that is so (`moments`). As long as nobody can know when, it comes every interval; a query is
+for which that is so (`shared_timers`). As long as nobody can know when, it comes every interval; a query is
 asked every interval anyway.
 """
 

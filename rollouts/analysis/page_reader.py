@@ -35,7 +35,6 @@ log = structlog.get_logger(__name__)
 STARTED = "process_start_time_seconds"
 AGAIN = Backoff(first_seconds=2.0, longest_seconds=60.0, jitter=0.0)
 """How soon a page is tried again that could not be read."""
-_UNREACHABLE = "see that a NetworkPolicy lets the controller in, and that the port and the path are those of the metrics"
 _SMOOTHING = 0.2
 _EXACT_UP_TO_SECONDS = 10.0
 
@@ -115,7 +114,7 @@ class PageReader:
         try:
             found = await self._source.read(page, _wanted(metrics))
         except Unavailable as error:
-            self._fail(page, f"{error}; {_UNREACHABLE}")
+            self._fail(page, str(error))
             return
         except Exception as error:
             log.exception("page not read", rollout=str(self.exposed.key), url=page.url)

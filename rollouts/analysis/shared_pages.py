@@ -115,6 +115,7 @@ class SharedPages:
             found = await self._source.read(
                 state.page, joined([each.wanted for each in questions]), at=at
             )
+            _hand_out(questions, found, at)
         except TooLarge as error:
             if len(questions) == 1:
                 _fail(questions, error)
@@ -126,7 +127,6 @@ class SharedPages:
             if not isinstance(error, Exception):
                 raise
         else:
-            _hand_out(questions, found, at)
             if state.most is not None and len(questions) >= state.most:
                 state.most = int(state.most * _GROWTH) + 1
         finally:

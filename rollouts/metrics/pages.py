@@ -29,7 +29,8 @@ _ACCEPT = (
     "application/openmetrics-text;version=1.0.0;q=0.5,"
     "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
 )
-_LONGEST_REASON = 200
+_LONGEST_REASON = 300
+_LET_IN = "see that a NetworkPolicy lets the controller in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class HttpPages:
                 found = await self._found(page.url, wanted)
         except TimeoutError:
             limit = f"{self._timeout_seconds:g} s"
-            raise Unavailable(f"no metrics at {page.url} within {limit}") from None
+            raise Unavailable(f"no metrics at {page.url} within {limit}; {_LET_IN}") from None
         except (Unavailable, aiohttp.ClientError, ValueError, OSError) as error:
             why = truncated(sendable(_reason(error)), _LONGEST_REASON)
             raise type_of(error)(f"no metrics at {page.url}: {why}") from error
@@ -93,7 +94,9 @@ class HttpPages:
             url, headers=self._headers(url), allow_redirects=False
         ) as answer:
             if answer.status != 200:
-                raise Unavailable(f"it answered HTTP {answer.status}")
+                raise Unavailable(
+                    f"it answered HTTP {answer.status}; see that the port and the path are those of the metrics"
+                )
             if answer.headers.get("Content-Encoding", "identity") != "identity":
                 raise Unavailable("it is compressed, although that was not asked for")
             open_metrics = answer.content_type == "application/openmetrics-text"
@@ -139,7 +142,7 @@ def _token(path: Path) -> str:
     except (OSError, UnicodeDecodeError):
         token = ""
     if not token or not token.isascii() or not token.isprintable():
-        raise Unavailable(f"{path} (--readings-token-file) holds no token")
+        raise Unavailable(f"{path} (--readings-token-file) holds no token; write one into it")
     return token
 
 
@@ -152,7 +155,9 @@ def _as_scraped(labels: Mapping[str, str], target: Mapping[str, str]) -> Mapping
 def _reason(error: Exception) -> str:
     """Return what happened, without what aiohttp says of how it connects."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
-        return f"its certificate is not trusted: {getattr(error, 'certificate_error', error)}"
+        why = getattr(error, "certificate_error", error)
+        return f"its certificate is not trusted: {why}; give --readings-ca-file its authority"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or str(error.os_error)
+        why = error.os_error.strerror or str(error.os_error)
+        return f"{why}; {_LET_IN}, and that the port is that of the metrics"
     return str(error) or type(error).__name__

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from rollouts.model.finding import Finding
 from rollouts.model.spec import RolloutSpec
 
-_FAILURES = re.compile(r"(?<!!)=~?\s*[\"'][^\"']*5(\.\.|xx|\d\d)")
+_FAILURES = re.compile(
+    r"\b\w*(status|code|class)\w*\s*=~?\s*[\"'][^\"']*\b5(\.\.|xx|\.[*+]|\d\d|\[0-9\]|\\\\?d)",
+    re.IGNORECASE,
+)
+"""A label of statuses, and a value that takes those from 500 on."""
 _ZERO = re.compile(r"\bor\b.*\bvector\s*\(", re.DOTALL)
 _TOKEN = re.compile(
     r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)|(?P<comment>\#[^\n]*)|(?P<mark>["'`(){}\[\]])""",

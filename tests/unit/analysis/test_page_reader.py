@@ -231,8 +231,7 @@ async def test_what_cannot_be_reached_is_said_and_tried_more_and_more_seldom() -
         pods=1,
         of_pods=2,
         interval_seconds=1.0,
-        message="no metrics at http://10.0.0.2/metrics: HTTP 403; see that a NetworkPolicy lets the controller"
-        " in, and that the port and the path are those of the metrics; until then Prometheus alone tells",
+        message="no metrics at http://10.0.0.2/metrics: HTTP 403; until then Prometheus alone tells",
     )
     asked = [url for url, _ in bench.pages.read_at]
     assert asked.count("http://10.0.0.2/metrics") < 10

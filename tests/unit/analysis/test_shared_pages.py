@@ -29,6 +29,7 @@ class OnePage:
         self.takes_seconds = 0.0
         self.most = 1000
         self.error: Exception | None = None
+        self.odd: Series | None = None
         self.read_at: list[datetime] = []
         self.wanted: list[WantedSeries] = []
 
@@ -46,7 +47,9 @@ class OnePage:
         found = [each for each in self.canaries if each.startswith(wanted.begins or "")]
         sample = ((at.timestamp(), 1.0),)
         started = Series({"__name__": "started"}, sample)
-        return (started, *(Series({"__name__": NAME, "canary": each}, sample) for each in found))
+        odd = [] if self.odd is None else [self.odd]
+        shown = (Series({"__name__": NAME, "canary": each}, sample) for each in found)
+        return (started, *odd, *shown)
 
 
 class Readers:
@@ -81,6 +84,21 @@ async def test_who_asks_at_the_same_time_shares_a_reading_and_gets_its_own() -> 
         [],
     ]
     assert all(each.result().series[0].labels["__name__"] == "started" for each in asked)
+    await readers.shared.close()
+
+
+async def test_what_a_page_says_that_nobody_can_use_keeps_nobody_waiting() -> None:
+    readers = Readers()
+    readers.source.odd = Series({"__name__": NAME, "canary": None}, ())  # type: ignore[dict-item]
+    asked = [readers.ask("shop-web-"), readers.ask("cart-web-")]
+    await readers.pass_by(0.1)
+    for each in asked:
+        with pytest.raises((TypeError, AttributeError)):
+            each.result()
+    readers.source.odd = None
+    again = readers.ask("shop-web-")
+    await readers.pass_by(2)
+    assert canaries_of(again.result()) == []
     await readers.shared.close()
 
 

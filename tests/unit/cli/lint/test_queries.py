@@ -17,6 +17,10 @@ Run = Callable[..., Ran]
     [
         ('sum(rate(x{code=~"5.."}[1m])) / sum(rate(x[1m]))', True),
         ("sum(rate(x{status='500'}[1m]))", True),
+        ('sum(rate(x_bucket{le="500"}[1m])) / sum(rate(x_count[1m]))', False),
+        ('sum(rate(x{pod=~"web-7d5588c-.*",namespace="shop-512"}[1m]))', False),
+        ('sum(rate(x{code!~"5.."}[1m])) / sum(rate(x[1m]))', False),
+        ('sum(rate(x{http_response_status_code=~"5.*"}[1m])) / sum(rate(x[1m]))', True),
         ('(sum(rate(x{code=~"5.."}[1m])) or vector(0)) / sum(rate(x[1m]))', False),
         ('sum(rate(x{code!~"5.."}[1m]))', False),
         ("sum(rate(sales[1m]))", False),
