@@ -21,7 +21,7 @@ POINTERS = {
     "delete": "`kubectl delete rollouts.rollouts.dev NAME` does that",
     "logs": "`kubectl logs -l rollouts.dev/rollout=NAME` shows those of its pods",
     "completion": "`rollouts --install-completion` installs it, and `--show-completion` prints it",
-    "install": "`rollouts manifests --image IMAGE | kubectl apply --server-side -f -` installs the controller",
+    "install": "`rollouts manifests --image IMAGE | kubectl apply -f -` installs the controller",
 }
 
 

@@ -63,10 +63,10 @@ async def wait(
     \b
     Exit status:
       0  promoted, even if a newer revision has replaced it since
-      1  rolled back or degraded, or any other failure
+      1  rolled back, also after its promotion; or degraded, or any other failure
       2  wrong usage
       3  timed out
-      4  paused for a person (only with --fail-on-pause)
+      4  it waits for a person, and not for evidence alone (only with --fail-on-pause)
       5  superseded by a newer revision before it was promoted
 
     \b

@@ -27,7 +27,7 @@ def findings(cluster: Cluster) -> list[str]:
     named = ", ".join(missing[:MOST_NAMED]) + (f" and {others} more" if others > 0 else "")
     found = (
         f"the CRD {ROLLOUT.crd_name} is older than this controller and lacks {named}, so that what is"
-        " remembered there is lost; bring it up to date: `rollouts crd | kubectl apply --server-side -f -`,"
+        " remembered there is lost; bring it up to date: `rollouts crd | kubectl apply -f -`,"
         " or `helm upgrade`"
     )
     return [found]

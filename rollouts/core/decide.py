@@ -83,7 +83,7 @@ class Pipeline:
     writes: tuple[Writing, ...] = ()
     """What yields the writes that are missing."""
     back: tuple[Writing, ...] = ()
-    """In place of `writes` when traffic goes back."""
+    """In place of `writes` in a retreat, and when another attempt begins or ends."""
     takes_commands: bool = False
 
 
