@@ -1,6 +1,7 @@
 """
-Which pods Prometheus scrapes: those annotated `prometheus.io/scrape: "true"`, and those with a
-port named `metrics`, unless they are annotated otherwise.
+Which pods Prometheus scrapes: those annotated `prometheus.io/scrape: "true"`, and, unless they are annotated
+otherwise, those with a port named `metrics` and those of Rollouts: without their metrics nothing is
+judged where no router counts.
 
 `prometheus.io/port` and `prometheus.io/path` are honoured; without a port it is the one named
 `metrics`, or else the first containerPort. Each series gets the labels `namespace`, `pod` and, for a Rollout's pod,
@@ -57,7 +58,8 @@ def _target(pod: FrozenJSON, network: PodNetwork) -> JSON | None:
     meta, status = pod["metadata"], pod.get("status") or {}
     annotations = meta.get("annotations") or {}
     ports = _ports(pod)
-    wish = annotations.get(f"{_ANNOTATION}/scrape", "true" if _PORT in ports else "")
+    revision = (meta.get("labels") or {}).get(HASH_LABEL)
+    wish = annotations.get(f"{_ANNOTATION}/scrape", "true" if _PORT in ports or revision else "")
     first = next(iter(ports.values()), None)
     port = annotations.get(f"{_ANNOTATION}/port") or ports.get(_PORT, first)
     if wish != "true" or not port:
@@ -66,7 +68,6 @@ def _target(pod: FrozenJSON, network: PodNetwork) -> JSON | None:
     if status.get("phase") != "Running" or address is None:
         return None
     labels = {"namespace": meta.get("namespace", ""), "pod": meta["name"]}
-    revision = (meta.get("labels") or {}).get(HASH_LABEL)
     if revision:
         labels |= {"revision": revision, "rollouts_pod_template_hash": revision}
     if path := annotations.get(f"{_ANNOTATION}/path"):

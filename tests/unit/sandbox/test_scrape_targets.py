@@ -53,6 +53,12 @@ def test_a_port_named_metrics_is_scraped_unless_somebody_says_no() -> None:
     assert scrape_targets([body], NETWORK) == []
 
 
+def test_a_rollouts_pod_is_scraped_unless_somebody_says_no() -> None:
+    labels = {HASH_LABEL: "abc"}
+    assert len(scrape_targets([pod(labels=labels)], NETWORK)) == 1
+    assert scrape_targets([pod(labels=labels, scrape="false")], NETWORK) == []
+
+
 def test_pods_that_do_not_want_it_or_do_not_run_are_left_alone() -> None:
     unwilling = [pod(), pod(scrape="false"), pod("Pending", scrape="true")]
     assert scrape_targets(unwilling, NETWORK) == []
