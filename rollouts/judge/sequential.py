@@ -132,8 +132,8 @@ def leaning(terms: Mapping[int, float], over: Collection[int]) -> int | None:
 
 def leans(counts: Counts, p0: float) -> bool:
     """Return whether these counts by themselves lean against "at most `p0` of all"."""
-    if counts.failures <= p0 * counts.requests:
-        return False
+    if counts.failures <= p0 * counts.requests or p0 > 1 - _LEAST:
+        return False  # nothing is over a limit of all
     if p0 <= 0:
         return True
     p0 = max(p0, _LEAST)

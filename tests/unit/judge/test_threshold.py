@@ -148,6 +148,7 @@ def test_a_look_that_breaks_the_limit_leans_and_no_other() -> None:
     assert not judge(error_rate(judge="threshold", failureLimit=0), lately(120, 9), None).leans
     assert judge(query(max=1), measured(value=2.0), None).leans
     assert not judge(query(max=1), measured(value=None), None).leans
+    assert not judge(error_rate(1 - 2**-53, judge="threshold"), lately(50, 50), None).leans
 
 
 def test_few_requests_lean_when_they_are_so_bad_that_it_is_hardly_chance() -> None:
