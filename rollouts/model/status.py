@@ -295,7 +295,7 @@ class RolloutStatus(StatusModel):
     """workloadRef: what the Deployment was, and how far its place is taken, or given back."""
     services: Annotated[list[str], Field(max_length=100)] = Field(default_factory=list)
     """
-    The user's Services that were bound to a revision: one that the spec names no longer is given
+    The user's Services that are bound to a revision, or will be by the next decision: one that the spec names no longer is given
     back, and one that has lost our key is bound again.
     """
     effective_spec: Annotated[

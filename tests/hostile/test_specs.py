@@ -113,4 +113,7 @@ async def test_a_neighbour_is_released_while_all_of_these_are_wrong() -> None:
     async with running.at_work():
         await running.until(lambda: running.status().get("phase") == "Healthy")
         await running.until(lambda: running.status(Key("other", "wrong-0")) != {})
-    assert 'rollouts_reconciles_total{outcome="bug"} 0.0' in running.controller.metrics.render().decode()
+    assert (
+        'rollouts_reconciles_total{outcome="bug"} 0.0'
+        in running.controller.metrics.render().decode()
+    )
