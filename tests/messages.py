@@ -96,6 +96,18 @@ OTHERS_WORDS = (
     "rollouts/sandbox/workloads/",
     "rollouts/sandbox/autoscaling/",
 )
+_CHART = "charts/rollouts"
+# What of these files is said to people.
+TEXTS_BESIDE_THE_CODE = {
+    f"{_CHART}/files/alerts.yaml": re.compile(
+        r"(?:summary|description): (?:>-)?\s*((?:.|\n {12,})+)"
+    ),
+    f"{_CHART}/templates/NOTES.txt": re.compile(r"(?:^|\n)((?:[A-Z`].*\n?)(?:[a-z`].*\n?)*)"),
+    f"{_CHART}/templates/_helpers.tpl": re.compile(r'fail \(printf "([^"]*)"'),
+    f"{_CHART}/templates/deletion-policy.yaml": re.compile(r"message: >-\s*((?:.|\n {8,})+)"),
+    "docs/argo-cd/argocd-cm.yaml": re.compile(r'message = "([^"]* [^"]*)"'),
+}
+_FILLED_IN = re.compile(r"\{\{-?.*?\}\}|%[sv]")
 _TWO_WORDS = re.compile(r"[A-Za-z]{2,}\S*\s+\S*(?:[A-Za-z]{2,}|\{…\})|\{…\}\S*\s+\S*[A-Za-z]{2,}")
 _CODE = re.compile(
     r"^(?:[\[\]<>/\\^]|\{(?!…)|#|(?:not )?bold\b|sum\b|max_over|rate\()|\(\?|;$|&&|\|\||charset="
@@ -114,7 +126,15 @@ class Message:
 def messages() -> list[Message]:
     """Return all messages of the product, by kind and text."""
     found = {message for path in _modules() for message in _messages_of(path)}
-    return sorted(found | set(_help_of_verbs(get_command(app))))
+    return sorted(found | set(_help_of_verbs(get_command(app))) | set(_beside_the_code()))
+
+
+def _beside_the_code() -> Iterator[Message]:
+    """Yield what the chart says, and what Argo CD is told to say."""
+    for place, pattern in TEXTS_BESIDE_THE_CODE.items():
+        for text in pattern.findall((ROOT / place).read_text(encoding="utf-8")):
+            said = " ".join(_FILLED_IN.sub(HOLE, text).split())
+            yield Message("The chart and its companions", said.strip("'\""), place)
 
 
 def _help_of_verbs(command: Any, name: str = "rollouts") -> Iterator[Message]:

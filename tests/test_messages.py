@@ -5,6 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from itertools import combinations
 
+from typer.main import get_command
+
+from rollouts.cli.main import app
 from tests.messages import HOLE, KINDS_BY_PLACE, OTHERS_WORDS, ROOT, Message, messages, page
 
 # What is said in more than one place, and why. Don't add to these; make it one.
@@ -24,6 +27,9 @@ NEARLY_THE_SAME: dict[str, str] = {
 }
 FEW_WORDS = 4
 """Of so many words or fewer, two that differ by one say different things."""
+
+
+VERB = re.compile(r"`(?:kubectl )?rollouts ([a-z][a-z-]*)")
 
 
 def sentences() -> list[Message]:
@@ -85,3 +91,11 @@ def test_rooms_that_speak_for_others_exist() -> None:
 
 def test_every_place_that_has_a_heading_is_there() -> None:
     assert [place for place in KINDS_BY_PLACE if not (ROOT / place).exists()] == []
+
+
+def test_each_verb_that_a_message_names_is_one() -> None:
+    """Also where it is the chart that speaks, at three in the morning."""
+    verbs = set(getattr(get_command(app), "commands", {}))
+    named = {verb: each for each in messages() for verb in VERB.findall(each.text)}
+    assert {"get", "list"} <= set(named)
+    assert not {each for verb, each in named.items() if verb not in verbs}

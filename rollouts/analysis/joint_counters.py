@@ -25,7 +25,7 @@ MOST_ADDITIONAL = 64
 """So many questions more halves may cost, of what is asked at one moment."""
 ALONE_FOR = 20
 """So often who was refused alone is not asked together with others."""
-_TOGETHER = "too much was asked at one moment; less is with the next look"
+_TOGETHER = "Prometheus was asked for too much at once; the next round asks for less"
 _SAME_TIME = timedelta(seconds=2)
 _QUIET_ROUNDS = 3
 _LONGEST_GATHERING_SECONDS = 0.25

@@ -195,4 +195,6 @@ def not_all_seen(world: World, status: RolloutStatus, end: datetime) -> StepWait
         return None
     if measured_at is not None and measured_at >= end:
         return None
-    return StepWaits("the time is over, and a scrape from after its end has to be measured first")
+    return StepWaits(
+        "the step's time is over, and a scrape from after its end has to be measured first"
+    )

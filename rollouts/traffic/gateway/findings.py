@@ -67,9 +67,11 @@ def _of_route(context: RoutingContext, original: Original) -> Iterator[Finding]:
     rules = rules_of(route)
     if not any(backend_ref(rule, pair.stable, pair) is not None for rule in rules):
         leads = leads_to(str(ref.get("name")) for rule in rules for ref in backend_refs(rule))
-        yield Finding(
-            "error", "NoRuleForService", f"{name} has no rule for Service {pair.stable}: {leads}"
+        text = (
+            f"{name} has no rule for Service {pair.stable}: {leads}; let a rule lead there, or correct"
+            " stableService"
         )
+        yield Finding("error", "NoRuleForService", text)
     for number, rule in enumerate(rules):
         yield from _of_rule(f"rule {number} of {name}", rule, original)
     yield from parents.findings(kind, route)

@@ -248,6 +248,6 @@ async def test_who_was_not_asked_again_is_not_told_that_its_own_answer_is_too_la
     assert 0 < len(wrong) < 300
     assert {type(each) for each in wrong} == {Unavailable}
     assert str(wrong[0]).startswith(
-        "too much was asked at one moment; less is with the next look: "
+        "Prometheus was asked for too much at once; the next round asks for less: "
     )
     assert shops.are_right(await shops.ask_all())

@@ -171,7 +171,7 @@ def test_a_pause_goes_on_until_a_scrape_from_after_its_end_was_looked_at() -> No
     status = scene.decide().status
     assert (status.phase, status.current_step_index) == ("Progressing", 1)
     assert status.message == (
-        "step 2/3 at 25 %: the time is over, and a scrape from after its end has to be measured first"
+        "step 2/3 at 25 %: the step's time is over, and a scrape from after its end has to be measured first"
     )
     assert scene.with_(evidence=evidence(seconds=-10)).decide().status.current_step_index == 2
 
