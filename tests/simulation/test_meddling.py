@@ -76,6 +76,26 @@ def test_a_root_service_is_left_when_no_other_revision_has_pods(field: str) -> N
     assert story.shares()["Service other"] == {old: 1.0}
 
 
+@pytest.mark.parametrize("begins_bound", [True, False])
+def test_a_new_strategy_that_waits_for_pods_to_go_does_not_keep_them(begins_bound: bool) -> None:
+    """The canary Service of the release before leads to them, or to all, until the next canary has pods."""
+    story = deployed("mesh with a root", 3)
+    put_beside(story.present)
+    named: JSON = {"spec": {"strategy": {"canary": {"canaryService": "other"}}}}
+    unnamed: JSON = {"spec": {"strategy": {"canary": {"canaryService": None}}}}
+    if not begins_bound:
+        story.edit(named)
+        story.settle()
+    story.release("shop:2")
+    story.run_until(lambda it: it.status.weights.applied == 5)
+    new = story.release("shop:3")
+    story.edit(named if begins_bound else unnamed)
+    with told(f"{begins_bound}", story):
+        assert story.settle().phase == "Healthy"
+        assert story.stable == new
+        assert not_cleaned_up(story) == []
+
+
 def test_pods_that_are_called_again_stay_although_no_status_can_say_so_yet() -> None:
     """Without its split the root Service leads to a revision that was left, whose time is running out."""
     story = deployed("mesh with a root", 3)

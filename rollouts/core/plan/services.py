@@ -14,6 +14,7 @@ from rollouts.core.facts import (
     may_bind,
     may_bind_to_stable,
     may_switch_back,
+    retirement_is_due,
     served_by_others,
     service_is_outdated,
     stable_is_alone,
@@ -114,11 +115,27 @@ def _to_canary(world: World, status: RolloutStatus) -> Iterator[Action]:
             yield from _bind(world, service, status.current_revision)
         return
     if not canary_service_is_due(world, status, canary):
+        if (
+            service is not None
+            and _keeps_pods_from_going(world, status, service)
+            and may_bind_to_stable(world, status, service)
+        ):
+            yield from _bind(world, service, status.stable_revision)
         return
     if service is None:
         yield CreateService(world.spec.canary_service, canary.hash)
     else:
         yield from _bind(world, service, status.current_revision)
+
+
+def _keeps_pods_from_going(world: World, status: RolloutStatus, service: Service) -> bool:
+    """
+    Return whether a canary Service leads to a revision that was left, whose time is over; or to all.
+
+    Its pods stay for that, and the next canary may wait for them to go. Nothing is sent to the Service by then.
+    """
+    due = [each.hash for each in status.retiring if retirement_is_due(world, each)]
+    return world.route.highest == 0 and bool(due) and service.selected_hash in ("", *due)
 
 
 def unnamed_services_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
