@@ -150,6 +150,8 @@ def _normal(weights: Mapping[str, int]) -> Shares:
 
 
 def _served(shares: Shares, ready: Ready) -> Shares:
+    if not shares:  # where all weights are 0, a Gateway answers 500 itself
+        return {LOST: 1.0}
     found: Shares = {}
     for service, share in shares.items():
         pods = ready.get(service) or {LOST: 1}
