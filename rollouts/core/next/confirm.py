@@ -6,6 +6,7 @@ from rollouts.core.facts import (
     canary_answers,
     canary_is_without_pods,
     drift_correction_waits,
+    may_bind,
     may_bind_to_stable,
     may_have_retreated,
     reaches_another,
@@ -135,6 +136,8 @@ def _correct_drift(world: World, update: StatusUpdate, now: Route) -> StatusUpda
         return update
     if mechanism_of(world.spec).is_switched:
         return _switched_by_another(world, update, now)
+    if not now.exists and weights.applied == 0 and not weights.routes:
+        return update  # it says nothing, and nothing is what it is to say
     gone = weights.applied > 0 and not now.exists
     if gone and now.blockers:
         return _taken(world, update, now)
@@ -186,6 +189,8 @@ def _switched_by_another(world: World, update: StatusUpdate, now: Route) -> Stat
         return update  # it has not been bound yet
     if any(each.hash == service.selected_hash for each in update.status.retiring):
         return update  # it keeps the traffic of a release that is over until stable can bear it
+    if not may_bind(world, service, active):
+        return update  # it stays as it is until somebody would answer there
     return selector_drift(world, update, service, active)
 
 

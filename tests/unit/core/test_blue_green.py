@@ -66,6 +66,14 @@ def test_before_there_are_new_pods_nobody_has_their_traffic(selected: str) -> No
     assert not any(isinstance(each, CreateReplicaSet) for each in decision.actions)
 
 
+def test_what_nobody_would_answer_is_not_put_back_and_not_said_to_be() -> None:
+    """It would be said again every quarter of a minute, until nothing else is in the history."""
+    scene = before_the_switch("another").evolve(replica_set(OLD, 4, available=0))
+    decision = scene.decide()
+    assert not any(isinstance(each, SelectRevision) for each in decision.actions)
+    assert "DriftCorrected" not in told(decision)
+
+
 def test_a_service_that_is_gone_is_waited_for_and_not_put_back() -> None:
     decision = baking().with_(services={}).decide()
     assert told(decision) == []
