@@ -22,7 +22,7 @@ from pathlib import Path
 from bench.leaning import quieten
 from bench.other_commit import revision
 from bench.progress import say
-from tests.simulation.failures import Failure, numbers, simplified
+from tests.simulation.failures import Failure, lived, numbers, simplified
 from tests.simulation.record import Record
 from tests.simulation.state import State
 from tests.simulation.week import Week
@@ -56,7 +56,10 @@ def _begun(options: argparse.Namespace) -> State:
     if not options.record:
         return State.read(options.state, options.seed)
     known = None if options.anew else Record.read().weeks
-    return known if known is not None and known.seed == options.seed else State(options.seed)
+    if known is None or known.seed != options.seed:
+        return State(options.seed)
+    known.tell_again(lambda seed: lived(Week.of(seed)))
+    return known
 
 
 def _keep(state: State, options: argparse.Namespace) -> None:

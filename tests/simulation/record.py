@@ -32,7 +32,8 @@ _WEEKS = """
 ## Weeks
 
 `{again}` goes on where it was stopped. It has lived through {done:,} of {wanted:,} weeks, {commits}, in {hours:.1f}
-hours; a week costs {cpu:.2f} s of CPU time. {failed}
+hours; a week costs {cpu:.2f} s of CPU time. What failed is lived again when it goes on, and is no failure any more if it passes.
+{failed}
 
 {table}
 """
@@ -108,7 +109,7 @@ class Record:
             commits=", ".join(lived),
             hours=state.seconds / 3600,
             cpu=state.cpu_seconds / state.done,
-            failed=f"These failed: {'; '.join(failures)}." if failures else "None failed.",
+            failed=f"These fail: {'; '.join(failures)}." if failures else "None fails.",
             table=state.table,
         )
 

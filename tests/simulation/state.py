@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 
@@ -87,6 +88,16 @@ class State:
         self.counts[outcome.setup].add(outcome)
         if outcome.failure is not None:
             self.failures.append(outcome.failure)
+
+    def tell_again(self, tell: Callable[[int], WeekOutcome]) -> None:
+        """Live the weeks that failed once more: what passes since it was mended is no failure any more."""
+        failures, self.failures = self.failures, []
+        for failure in failures:
+            outcome = tell(failure.seed)
+            if outcome.failure is not None:
+                self.failures.append(outcome.failure)
+            else:
+                self.counts[outcome.setup].failures -= 1
 
     @property
     def table(self) -> str:

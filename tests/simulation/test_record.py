@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from tests.simulation.failures import Failure, WeekOutcome
 from tests.simulation.planted.patches import every_planted
 from tests.simulation.record import PAGE, Bug, Record
 from tests.simulation.state import State, WeekCounts
@@ -29,3 +30,13 @@ def test_a_bug_that_was_not_tried_is_on_the_page_as_such() -> None:
     page = Record().page
     for each in every_planted():
         assert f"| {each.name} | {each.what} | not tried yet | |" in page
+
+
+def test_what_was_mended_since_is_no_failure_any_more() -> None:
+    counts = {"router": WeekCounts(weeks=2, failures=2)}
+    failed = [Failure(seed, "router", "sizes.check", "too few", None, ()) for seed in (3, 5)]
+    state = State(0, wanted=2, done=2, counts=counts, failures=failed)
+    outcome = WeekOutcome(3, "router", 5, 9, 7, None)
+    state.tell_again(lambda seed: replace(outcome, failure=failed[0] if seed == 3 else None))
+    assert [each.seed for each in state.failures] == [3]
+    assert state.counts["router"].failures == 1
