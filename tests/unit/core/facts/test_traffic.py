@@ -238,3 +238,8 @@ def test_an_autoscaler_at_zero_in_mid_release_makes_no_stable_that_is_out_an_ans
     assert decision.actions == ()
     cut = scene.after(decision).with_(route=Route()).decide()
     assert SelectRevision("checkout-canary", OLD) not in cut.actions
+
+
+def test_a_route_that_is_not_there_and_has_nothing_to_say_is_no_drift() -> None:
+    scene = under_way(0, current_step_index=0, route=Route(exists=False, intact=False))
+    assert "DriftCorrected" not in told(scene.decide())

@@ -320,11 +320,6 @@ def test_within_an_attempt_the_canary_never_shrinks_by_itself() -> None:
     assert scene.decide().actions == ()
 
 
-def test_a_route_that_is_not_there_and_has_nothing_to_say_is_no_drift() -> None:
-    scene = under_way(0, current_step_index=0, route=Route(exists=False, intact=False))
-    assert "DriftCorrected" not in told(scene.decide())
-
-
 @pytest.mark.parametrize(
     ("route", "words"),
     [
