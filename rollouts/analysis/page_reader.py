@@ -68,8 +68,8 @@ class PageReader:
         self._counters: dict[Metric, PageCounters] = {}
         self._failures: dict[str, _Failure] = {}
         self._read_at: dict[str, datetime] = {}
-        self._started: dict[str, float] = {}
-        """When what was read at each URL says that it started, in unix seconds; 0: it does not say."""
+        self._started: dict[tuple[str, Metric], float] = {}
+        """When what was read at a URL for a metric says that it started, in unix seconds; 0: it does not say."""
         self._interval_seconds = 0.0
 
     async def read(self) -> None:
@@ -84,6 +84,8 @@ class PageReader:
             or PageCounters(metric, self.exposed.exposed_at, self._restart_seconds)
             for metric in metrics
         }
+        # A metric that is asked for again has counted meanwhile what is not this canary's.
+        self._started = {key: at for key, at in self._started.items() if key[1] in metrics}
         due = [(page, of) for page, of in pages if self._is_due(page, now)]
         await asyncio.gather(*(self._read(page, of) for page, of in due))
 
@@ -134,12 +136,13 @@ class PageReader:
         started = max(told, default=0.0)
         created = page.created_at.timestamp() if page.created_at else 0.0
         is_new = max(started, created) > self.exposed.exposed_at.timestamp()
-        # One process may count for many releases, and show nothing of this one at first.
-        is_new = is_new or self._started.get(page.url) == started
-        self._started[page.url] = started
         for metric in metrics:
             if metric in self._counters:  # the spec may have been edited meanwhile
-                self._counters[metric].take_in(found, read.at, started, is_new=is_new)
+                # One process may count for many releases, and show nothing of this one at first.
+                was_read = self._started.get((page.url, metric)) == started
+                counters = self._counters[metric]
+                counters.take_in(found, read.at, started, is_new=is_new or was_read)
+                self._started[page.url, metric] = started
 
     def _fail(self, page: MetricsPage, why: str) -> None:
         before = self._failures.get(page.url)

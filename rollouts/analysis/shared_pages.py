@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from rollouts.analysis.reading_rate_limiter import ReadingRateLimiter
-from rollouts.errors import TooLarge
+from rollouts.errors import TooLarge, Unavailable
 from rollouts.model.prefixes import Prefixes
 from rollouts.ports import Clock, MetricsPage, PageSource, Series, WantedSeries
 
@@ -105,8 +105,8 @@ class SharedPages:
                     await self._read(state, taken)
         finally:
             state.task = None
-            for each in state.waiting:
-                each.answer.cancel()
+            # A cancellation would end its reader for good.
+            _fail(state.waiting, Unavailable("its reading was given up; it is read again"))
             state.waiting.clear()
 
     async def _read(self, state: _Page, questions: Sequence[_Question]) -> None:

@@ -65,6 +65,12 @@ class RouterHarness(Harness):
         return self.monitor.latest(self.target.key) is None
 
 
+def took(bench: RouterHarness, requests: int, bounds: Sequence[str]) -> None:
+    """Let so many of the canary's requests take as long as these bounds have."""
+    for le in ("0.1", "0.5", "1", "+Inf"):
+        bench.serve_bucket("canary", requests if le in bounds else 0, le, instance="a")
+
+
 async def test_what_fails_is_proven_before_anybody_scrapes() -> None:
     bench = RouterHarness()
     await bench.exposes()
@@ -185,9 +191,21 @@ async def test_a_page_that_can_not_be_reached_is_said() -> None:
     readings = bench.evidence_of(bench.target.key).exposure.readings
     assert readings is not None
     assert (readings.pods, readings.of_pods) == (0, 1)
-    assert readings.message.startswith(
-        f"no metrics at {PAGE.url}: HTTP 403; see that a NetworkPolicy"
-    )
+    assert readings.message.startswith(f"no metrics at {PAGE.url}: HTTP 403; until then")
+
+
+async def test_what_was_counted_before_a_criterion_was_added_is_nobodys() -> None:
+    """The page was read, but not for this: what it shows of the canary before is no news."""
+    bench = RouterHarness(ERRORS)
+    took(bench, 300, ("1", "+Inf"))
+    await bench.exposes()
+    await bench.pass_by(3)
+    bench.target = replace(bench.target, spec=RouterHarness(ERRORS, P90).target.spec)
+    bench.monitor.follow(bench.target)
+    bench.serve("canary", 100)
+    took(bench, 100, ("0.1", "0.5", "1", "+Inf"))
+    await bench.pass_by(5)
+    assert bench.is_silent
 
 
 async def test_each_source_is_asked_what_it_counts() -> None:
