@@ -45,7 +45,10 @@ SETTINGS: dict[str, JSON] = {
         "resources": {"limits": {"cpu": "1"}},
         "podSecurityContext": {"fsGroup": 2000},
         "containerSecurityContext": {"runAsGroup": 2000},
-        "podDisruptionBudget": {"maxUnavailable": "50%"},
+        "podDisruptionBudget": {
+            "maxUnavailable": "50%",
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
         "topologySpreadConstraints": [SPREAD],
         "affinity": {"podAntiAffinity": {}},
         "nodeSelector": {"kubernetes.io/os": "linux"},
