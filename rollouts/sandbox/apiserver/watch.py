@@ -103,8 +103,8 @@ class Watches:
         """Stream a watch until its timeout, its client's end, or a cut."""
         plan = begun.plan
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(plan.call.request)
         with self._tracked(plan.call.request), suppress(ConnectionError):
+            await response.prepare(plan.call.request)
             await _send(response, begun.initial)
             if begun.position is not None:
                 await self._stream(plan, response, begun.position)

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 from aiohttp import ClientSession
+from structlog.testing import capture_logs
+from yarl import URL
 
 from rollouts.model.kinds import JSON
 from rollouts.sandbox.apiserver.builtins import CONFIG_MAP, SECRET
@@ -135,3 +137,18 @@ async def test_rows_of_a_table_are_watched(http: ClientSession, store: Store) ->
     assert first["object"]["rows"][0]["cells"][:2] == ["one", 1]
     assert second["object"]["columnDefinitions"] is None
     assert second["object"]["rows"][0]["cells"][:2] == ["one", 2]
+
+
+async def test_a_client_that_leaves_before_its_watch_begins_is_no_failure(
+    http: ClientSession, server: ApiServer
+) -> None:
+    address = URL(server.url)
+    with capture_logs() as logs:
+        _, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(f"GET {MAPS}?watch=true HTTP/1.1\r\nHost: sandbox\r\n\r\n".encode())
+        writer.close()  # the server learns of both in one turn of its loop
+        await writer.wait_closed()
+        async with http.get(MAPS) as response:
+            assert response.status == 200
+    assert logs == []
+    assert server.open_watches == 0
