@@ -12,6 +12,9 @@ errors included. So three ends are told apart:
 - failed: the app answered with 5xx (a bad release does this);
 - lost: refused, reset, timed out, or an error that the app did not send (the data plane's 404, 502,
   503, 504). This is what a rollout itself must never cause.
+
+A time-out is the data plane's fault only where we looked for the answer: time in which this
+process did not run (a busy machine, a long computation) counts for no request.
 """
 
 import asyncio
@@ -23,6 +26,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import aiohttp
+
+from rollouts.sandbox.awake_timeouts import AwakeTimeouts
 
 APP_HEADER = "x-version"
 LATE_AFTER_SECONDS = 0.1
@@ -229,7 +234,7 @@ class Load:
         self._target = target
         self._rate = requests_per_second
         self._duration_seconds = duration_seconds
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._timeouts = AwakeTimeouts(timeout_seconds)
         self._slots = asyncio.Semaphore(max_in_flight)
         self._connections = max_in_flight
         self._stopping = asyncio.Event()
@@ -247,20 +252,26 @@ class Load:
         """Send, and return the account when the last answer is in."""
         self._account = Account()
         connector = aiohttp.TCPConnector(limit=self._connections)
-        async with (
-            aiohttp.ClientSession(connector=connector, timeout=self._timeout) as session,
-            asyncio.TaskGroup() as requests,
-        ):
-            begin = time.monotonic()
-            number = 0
-            while (due := number / self._rate) < self._duration_seconds:
-                if await self._stopped_before(begin + due):
-                    break
-                await self._slots.acquire()
-                requests.create_task(self._request(session, begin + due))
-                number += 1
-            self._account.close()
+        with self._timeouts.beating():
+            async with (
+                aiohttp.ClientSession(
+                    connector=connector, timeout=aiohttp.ClientTimeout(total=None)
+                ) as session,
+                asyncio.TaskGroup() as requests,
+            ):
+                await self._send(session, requests)
         return self.report()
+
+    async def _send(self, session: aiohttp.ClientSession, requests: asyncio.TaskGroup) -> None:
+        begin = time.monotonic()
+        number = 0
+        while (due := number / self._rate) < self._duration_seconds:
+            if await self._stopped_before(begin + due):
+                break
+            await self._slots.acquire()
+            requests.create_task(self._request(session, begin + due))
+            number += 1
+        self._account.close()
 
     async def _stopped_before(self, due: float) -> bool:
         """Wait until `due`; return at once, and True, when told to stop."""
@@ -280,9 +291,12 @@ class Load:
             headers["Host"] = target.host
         second, sent_at = account.sent(time.monotonic() - due), datetime.now(UTC)
         try:
-            async with session.request(
-                target.method, target.url + target.path, headers=headers, allow_redirects=False
-            ) as response:
+            async with (
+                self._timeouts.one(),
+                session.request(
+                    target.method, target.url + target.path, headers=headers, allow_redirects=False
+                ) as response,
+            ):
                 await response.read()
                 version = response.headers.get(APP_HEADER)
                 account.answered(second, response.status, version, sent_at)

@@ -1,6 +1,7 @@
 """The load generator tells apart who failed, and hides nothing."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -98,6 +99,23 @@ async def test_refused_and_reset_and_timed_out_requests_are_lost(server: Server)
         Target(await server(hang)), 50, duration_seconds=0.1, timeout_seconds=0.2
     ).run()
     assert hung.lost_reasons == {"timed out": 5}
+
+
+async def test_an_answer_that_came_while_nobody_looked_is_not_lost(server: Server) -> None:
+    """A machine that does not let us run is not a data plane that does not answer."""
+    held = asyncio.Event()
+
+    async def once_let_go(_: web.Request) -> web.Response:
+        await held.wait()
+        return web.Response(headers={"x-version": "v1"})
+
+    load = Load(Target(await server(once_let_go)), 50, duration_seconds=0.1, timeout_seconds=0.3)
+    running = asyncio.create_task(load.run())
+    await until(lambda: load.report().in_flight == 5)
+    time.sleep(0.5)  # noqa: ASYNC251 -- the loop stands still: this is what is tested
+    held.set()
+    report = await running
+    assert (report.succeeded, report.lost_reasons) == (5, {})
 
 
 async def test_a_late_answer_is_told_from_a_late_request(server: Server) -> None:
