@@ -46,6 +46,7 @@ class Life:
     since: datetime
     lost_at: datetime | None = None
     crash_looping: bool = False
+    restarts: int = 0
     told: tuple[JSON, object] | None = None
     """The pod as it was last given its status, and what that says."""
 
@@ -143,7 +144,9 @@ class Kubelets(Deployments):
         """Return the pod with the status that its kubelet gives it now."""
         life, behaviour = self.lives[pod["metadata"]["name"]], self.behaviour(pod)
         if behaviour.crashes and is_ready(pod) and self.has_users(hash_of(pod)):
-            life.crash_looping = True
+            life.crash_looping, life.restarts = True, life.restarts + 2
+        elif life.crash_looping and not behaviour.crashes:
+            life.crash_looping = False  # its next restart is one of a version that stays up
         ready = life.ready(self.now()) and not behaviour.problem
         if ready != is_ready(pod):
             life.since = self.now()
@@ -238,7 +241,7 @@ def pod_status(life: Life, behaviour: Behaviour, *, ready: bool) -> JSON:
     state: JSON = {"running": {}}
     if life.crash_looping or behaviour.problem:
         state = {"waiting": {"reason": behaviour.problem or "CrashLoopBackOff"}}
-    container = {"name": "web", "restartCount": 2 * life.crash_looping, "state": state}
+    container = {"name": "web", "restartCount": life.restarts, "state": state}
     return {"phase": "Running", "conditions": conditions, "containerStatuses": [container]}
 
 

@@ -151,6 +151,19 @@ def test_a_version_that_breaks_long_after_its_promotion_is_told(setup: str) -> N
     assert "CrashLoopBackOff" in story.status.message
 
 
+@pytest.mark.parametrize("setup", SETUPS)
+def test_a_version_that_crashes_no_more_is_healthy_again(setup: str) -> None:
+    """What it depends on is back: each of its pods stays up the next time that it starts."""
+    story = deployed(setup, 8)
+    first = story.hash_of("shop:1")
+    story.turn(first, Behaviour(crashes=True))
+    story.pass_time(30)
+    assert story.status.phase == "Degraded"
+    story.turn(first, Behaviour())
+    assert story.settle().phase == "Healthy"
+    assert story.users_are_answered()
+
+
 @pytest.mark.parametrize(
     "setup", [each for each in SETUPS if each not in ("blue-green", "replicas")]
 )
