@@ -88,6 +88,20 @@ def test_the_old_version_stays_while_the_new_one_is_down(setup: str) -> None:
         assert story.sizes().get(old), "nothing else is up"
 
 
+@pytest.mark.parametrize("setup", BY_ROUTER)
+def test_the_old_version_goes_when_the_new_one_has_enough_pods_though_one_starts_for_ever(
+    setup: str,
+) -> None:
+    """It is Healthy by its threshold: no clock runs that would end the waiting."""
+    half = {"type": "Percent", "value": 50}
+    story = deployed(setup, 3, strategy={"replicaProgressThreshold": half})
+    new = story.release("shop:2")
+    story.run_until(lambda it: it.is_stable(new))
+    story.kubelets.blink(story.kubelets.pods(new)[0], 100_000)
+    assert story.settle().phase == "Healthy"
+    assert not_cleaned_up(story) == []
+
+
 @pytest.mark.parametrize("refusal", REFUSALS)
 @pytest.mark.parametrize("setup", SETUPS)
 def test_a_refused_write_holds_up_no_pods(setup: str, refusal: Refusal) -> None:

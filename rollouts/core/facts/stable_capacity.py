@@ -24,6 +24,7 @@ from rollouts.core.world import (
     World,
     canary_replicas,
     enough_pods,
+    enough_pods_when_settled,
     mechanism_of,
     next_sizes,
     pod_shares,
@@ -231,6 +232,7 @@ def is_better_than_stable(world: World, status: RolloutStatus, entry: Retiring) 
     """
     Return whether a revision whose time is over has more ready pods than stable, which lacks some.
 
+    One that has enough to be Healthy lacks none: no clock runs then, and no other pods would ever go.
     It is what somebody may have to go back to. Pods of stable that do not fail, and may only
     wait for room, get the room of this one in the end.
     """
@@ -242,7 +244,7 @@ def is_better_than_stable(world: World, status: RolloutStatus, entry: Retiring) 
         return left.ready > 0
     if left.ready <= stable.ready:
         return False
-    if stable.ready >= stable_size(world, status):
+    if stable.ready >= enough_pods_when_settled(world.spec, stable_size(world, status), stable):
         return False
     since, allowed = status.unsettled_since, world.spec.progress_deadline_seconds
     late = since is not None and world.now >= since + timedelta(seconds=allowed)
