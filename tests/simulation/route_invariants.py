@@ -80,7 +80,7 @@ class Routes:
         weight = new.away(service)
         before = max(old.away(service), status.weights.applied / 100)
         answers = any(each.get(old.stable) for each in old.ready.values())
-        if not under_way(status) or weight <= before or not answers:
+        if not under_way(status) or weight <= before + _LITTLE or not answers:
             return
         assert selected(self.story.caches, service) == old.stable, (
             f"the weight rises while Service {service} does not lead to stable alone"

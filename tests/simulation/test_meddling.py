@@ -8,6 +8,7 @@ from rollouts.model.kinds import JSON, ROLLOUT, Ref
 from rollouts.model.routers.gateway import HTTP_ROUTE
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from tests.simulation.cluster import Refusal, written
+from tests.simulation.cluster_faults import changed_services
 from tests.simulation.dataplane import LOST, NAMESPACE
 from tests.simulation.kubelets import Behaviour, is_ready
 from tests.simulation.settled_invariants import not_cleaned_up
@@ -179,6 +180,24 @@ def test_a_backend_of_weight_0_that_somebody_takes_out_is_not_missed(setup: str,
 def refuses(ref: Ref) -> Refusal:
     """Return a webhook that is in the way of every write to one object."""
     return lambda write: Unavailable("a webhook is down") if written(write) == ref else None
+
+
+@pytest.mark.parametrize("setup", ["gateway", "several routers"])
+def test_a_weight_that_somebody_takes_away_is_put_back_though_stable_s_service_selects_all(
+    setup: str,
+) -> None:
+    """It rises no further than it was confirmed; that Service can't be bound again while a policy is in the way."""
+    story = deployed(setup, 5)
+    story.release("shop:2")
+    story.run_until(lambda it: it.status.weights.applied == 5)
+    story.caches.refusals.append(changed_services)
+    story.select("checkout", None)
+    (rule,) = rules(story)
+    alone = [{**rule, "backendRefs": rule["backendRefs"][:1]}]
+    story.present.edit(ROUTE, {"spec": {"rules": alone}})
+    with told(setup, story):
+        story.run_until(lambda it: rules(it) != alone, 30)
+        assert rules(story) == [rule]
 
 
 @pytest.mark.parametrize("setup", ["gateway", "several routers"])
