@@ -32,6 +32,7 @@ from tests.simulation.dataplane import LOST, NAMESPACE, entry_points, selected, 
 from tests.simulation.gateway import Gateway
 from tests.simulation.invariants import Invariants
 from tests.simulation.kubelets import Behaviour, Kubelets, image_of
+from tests.simulation.pardons import Pardons
 from tests.simulation.setups import Setup
 from tests.simulation.snapshot import KEY, strategy_of
 from tests.simulation.users import SimulatedMonitor, Users
@@ -68,7 +69,7 @@ class Story:
         self.log: list[str] = []
         self.moment: int | None = None
         """Which of a week's moments it is, where it is told by them."""
-        self.pardoned: set[str] = set()
+        self.pardons = Pardons()
         self.port_changed_at = self.selected_at = self.refused_until = self.died_at = self.began
         """When somebody else has last had a Service select something else."""
         self.lenient = False
@@ -192,6 +193,7 @@ class Story:
     def release(self, image: str, behaviour: Behaviour | None = None) -> str:
         """Change the template; return its hash."""
         self.releases += 1
+        self.pardons.released = image
         self.kubelets.behaviours[image] = behaviour or Behaviour()
         if self.setup.adopts:
             ref = Ref(DEPLOYMENT, NAMESPACE, "checkout")
@@ -245,11 +247,12 @@ class Story:
 
     def pardon(self) -> None:
         """Let what is being released now become stable, whatever it does: people have a hand in it."""
-        self.pardoned |= self._images().keys()
+        self.pardons.give(self._images().values())
 
     def is_pardoned(self, hash_: str) -> bool:
         """Return whether a revision may be stable: it is good, or nobody could know better."""
-        if self.behaviour(hash_).error_rate < 0.3 or hash_ in self.pardoned or self.lenient:
+        pardoned = self.pardons.is_for(self._images().get(hash_))
+        if self.behaviour(hash_).error_rate < 0.3 or pardoned or self.lenient:
             return True
         return self.users.since(hash_, self.began).failures < ENOUGH_FAILURES
 
@@ -277,6 +280,7 @@ class Story:
         """Reconcile once; a controller that dies has a successor."""
         self._woken, self.due = False, None
         self.reconciles += 1
+        self.pardons.at_first_sight(self.rollout, self.status)
         try:
             outcome = _run(self.reconciler.reconcile(KEY))
         except DiedError:

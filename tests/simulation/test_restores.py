@@ -9,7 +9,7 @@ from tests.simulation.kubelets import Behaviour
 from tests.simulation.settled_invariants import not_cleaned_up
 from tests.simulation.setups import SETUPS
 from tests.simulation.starting_points import deployed
-from tests.simulation.story import told
+from tests.simulation.story import ENOUGH_FAILURES, told
 from tests.unit.controller.edits import put_beside
 
 ROUTED = [name for name, each in SETUPS.items() if name != "replicas" and not each.adopts]
@@ -62,6 +62,20 @@ def test_a_promote_that_was_read_before_a_release_does_not_promote_it() -> None:
     assert story.status.last_command is not None
     assert not story.status.last_command.accepted
     assert not story.is_stable(new)
+
+
+def test_who_promotes_what_comes_with_it_has_a_hand_in_that() -> None:
+    """Nothing is under way, and a bare promote is first read together with a release: it is for that one."""
+    story = deployed("router", 5)
+    story.command("promote-full")
+    story.release("shop:2", Behaviour(error_rate=0.3))
+    story.monitor.error = "Prometheus does not answer"
+    story.run_until(lambda it: it.route == 100)
+    new = story.hash_of("shop:2")
+    story.kubelets.remove(story.kubelets.pods(new)[-1]["metadata"]["name"])
+    story.settle()
+    assert story.users.since(new, story.began).failures > ENOUGH_FAILURES
+    assert story.is_stable(new)
 
 
 def test_a_service_that_leads_to_what_is_there_keeps_its_pods_until_it_may_lead_elsewhere() -> None:
