@@ -4,7 +4,7 @@ import pytest
 
 from rollouts.core.effective_spec import without_template
 from rollouts.errors import Unavailable
-from rollouts.model.kinds import JSON, ROLLOUT, Ref
+from rollouts.model.kinds import JSON, ROLLOUT, SERVICE, Ref
 from rollouts.model.routers.gateway import HTTP_ROUTE
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from tests.simulation.cluster import Refusal, written
@@ -111,6 +111,23 @@ def test_pods_that_are_called_again_stay_although_no_status_can_say_so_yet() -> 
     with told("called again", story):
         story.pass_time(20)
         assert story.shares()[ROOT][left] == pytest.approx(1 / 5)
+
+
+@pytest.mark.parametrize("setup", ["router", "mesh", "blue-green"])
+def test_pods_that_a_service_leads_to_stay_although_its_watch_does_not_tell(setup: str) -> None:
+    """Somebody takes our key out of it: EndpointSlices say so first, as their watch is another."""
+    story = deployed(setup, 5)
+    new = story.release("shop:2")
+    story.run_until(lambda it: any(map(is_ready, it.kubelets.pods(new))))
+    story.caches.fall_behind([SERVICE])
+    story.select("checkout", None)
+    story.release("shop:1")
+    with told(setup, story):
+        story.pass_time(30)
+        assert story.has_users(new)
+        story.caches.fall_behind([])
+        assert story.settle().phase == "Healthy"
+        assert list(story.sizes()) == [story.stable]
 
 
 @pytest.mark.parametrize("dies_after", [None, 0, 1])

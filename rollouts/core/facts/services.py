@@ -14,14 +14,25 @@ from rollouts.model.status import Revision, RolloutStatus
 def is_reached(world: World, hash_: str) -> bool:
     """Return whether a Service or a route may still send requests to this revision."""
     stable, canary = world.stable_service, world.canary_service
-    if stable is not None and stable.selected_hash in ("", hash_):
+    if stable is not None and _may_lead_to(stable, hash_):
         return True
-    if any(each.selected_hash == hash_ for each in unnamed_services(world)):
+    bound = (each for each in unnamed_services(world) if each.selected_hash)
+    if any(_may_lead_to(each, hash_) for each in bound):
         return True
-    leads_to_it = canary is None or canary.selected_hash in ("", hash_)
+    leads_to_it = canary is None or _may_lead_to(canary, hash_)
     route = mechanism_of(world.spec).live_route(world)
     # Without its route a root Service leads to whatever pods it selects itself.
     return route.highest > 0 and (leads_to_it or routes_are_missing(route))
+
+
+def _may_lead_to(service: Service, hash_: str) -> bool:
+    """
+    Return whether who asks a Service may be answered by this revision.
+
+    Requests go by endpoints, which follow a selector; and what somebody has just made of that may be seen by
+    them first.
+    """
+    return service.selected_hash in ("", hash_) or service.ready_endpoints.get(hash_, 0) > 0
 
 
 def may_bind_to_stable(world: World, status: RolloutStatus, service: Service) -> bool:
