@@ -213,7 +213,11 @@ class HandledCommand(StatusModel):
 
 
 class Retiring(StatusModel):
-    """A revision that has no traffic any more, and goes when its time has come."""
+    """
+    A revision that has no traffic any more, and goes when its time has come.
+
+    Where it has begun anew, none of its pods go before that.
+    """
 
     hash: str
     delay_seconds: float

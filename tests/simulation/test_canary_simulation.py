@@ -4,12 +4,15 @@ from random import Random
 
 import pytest
 
+from tests.simulation.cluster_faults import changed_services
 from tests.simulation.kubelets import Behaviour
 from tests.simulation.random_events import meddle
 from tests.simulation.settled_invariants import not_cleaned_up
-from tests.simulation.setups import SETUPS
+from tests.simulation.setups import SETUPS, STEPS
 from tests.simulation.starting_points import healthy
 from tests.simulation.story import Story
+
+SHORT = {"pause": {"duration": "9s"}}
 
 
 def test_a_good_release_is_promoted_and_a_settled_one_writes_nothing() -> None:
@@ -53,6 +56,38 @@ def test_a_canary_that_crashes_under_traffic_is_rolled_back_at_once() -> None:
     status = story.settle()
     assert status.abort is not None
     assert "crash" in status.abort.reason
+
+
+def test_a_retry_takes_no_pods_that_have_just_served() -> None:
+    """Its first step asks for fewer than the attempt before had."""
+    by_hand, by_weight = {"replicas": 1}, {"matchTrafficWeight": True}
+    steps = [{"setCanaryScale": by_hand}, SHORT, {"setCanaryScale": by_weight}, *STEPS]
+    story = healthy(4, strategy={"steps": steps})
+    new = story.release("shop:2")
+    story.run_until(lambda it: it.status.weights.applied == 50)
+    story.command("abort")
+    story.round()
+    story.command("retry")
+    story.round()
+    assert story.sizes()[new] == 2
+    assert story.settle().phase == "Healthy"
+    assert story.is_stable(new)
+
+
+def test_a_size_that_is_set_by_hand_takes_no_pods_from_users() -> None:
+    """Somebody has the stable Service lead to the pods of all, and lets nobody change that."""
+    three, one = ({"setCanaryScale": {"replicas": count}} for count in (3, 1))
+    story = healthy(4, strategy={"steps": [three, SHORT, one, SHORT]})
+    new = story.release("shop:2")
+    story.run_until(lambda it: it.status.current_step_index == 1)
+    story.caches.refusals.append(changed_services)
+    story.select("checkout", None)
+    story.run_until(lambda it: it.status.current_step_index == 3)
+    story.pass_time(3)
+    assert story.sizes()[new] == 3
+    story.caches.refusals.clear()
+    assert story.settle().phase == "Healthy"
+    assert story.is_stable(new)
 
 
 @pytest.mark.parametrize("room", [1, 2])

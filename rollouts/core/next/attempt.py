@@ -181,7 +181,6 @@ def begin(
         exposed_at=max(world.now, drained),
         unsettled_since=None,
         stable_floor=_floor(world, status),
-        retiring=[entry for entry in status.retiring if entry.hash != target.hash],
         phase="Progressing",
     )
     steps = len(world.spec.steps)

@@ -1,5 +1,6 @@
 """What a decision brings up to date at its end: clocks, counts, and revisions that were left."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from rollouts.core.facts import (
@@ -8,6 +9,7 @@ from rollouts.core.facts import (
     is_held,
     is_reached,
     is_rising,
+    retirement_is_due,
     scale_selector,
     settled_pods,
     short_since,
@@ -30,7 +32,7 @@ from rollouts.core.world import (
 )
 from rollouts.model.kinds import HASH_LABEL
 from rollouts.model.spec import RolloutSpec
-from rollouts.model.status import RolloutStatus
+from rollouts.model.status import Retiring, RolloutStatus
 
 
 def remember_evidence(world: World, update: StatusUpdate) -> StatusUpdate:
@@ -48,13 +50,15 @@ def remember_evidence(world: World, update: StatusUpdate) -> StatusUpdate:
 def release_retiring(world: World, update: StatusUpdate) -> StatusUpdate:
     """Let the revisions that were left go: their time runs from the moment nothing reaches them."""
     staying = []
-    for entry in update.status.retiring:
+    for entry in [*update.status.retiring, *_called_by_accident(world, update.status)]:
         replica_set = world.observed.replica_sets.get(entry.hash)
         if replica_set is None or (replica_set.wanted == 0 and replica_set.existing == 0):
             continue
         at = None  # as long as it is reached, or is so again
         if not is_reached(world, entry.hash):
             at = entry.at or world.now + timedelta(seconds=entry.delay_seconds)
+        if _is_wanted_again(world, update.status, entry.evolve(at=at)):
+            continue
         staying.append(entry.evolve(at=at))
         if at is not None:
             update = update.requeue_at(at)
@@ -66,6 +70,32 @@ def release_retiring(world: World, update: StatusUpdate) -> StatusUpdate:
         # Only now: while the other revision may still be needed, none of the two is made smaller.
         update = update.evolve(stable_floor=0)
     return update
+
+
+def _is_wanted_again(world: World, status: RolloutStatus, entry: Retiring) -> bool:
+    """
+    Return whether a revision that was left is not any more: it is stable, or has begun anew.
+
+    What has begun anew may still answer those who called it before: until they have gone, it is not made smaller.
+    """
+    stable, current = status.stable_revision, status.current_revision
+    if stable is not None and stable.hash == entry.hash:
+        return True
+    begun = status.abort is None and current is not None and current.hash == entry.hash
+    return begun and (stable is None or retirement_is_due(world, entry))
+
+
+def _called_by_accident(world: World, status: RolloutStatus) -> Iterator[Retiring]:
+    """Yield the canary that the users' own Service leads to beside stable, and that is as large as somebody says."""
+    release, service = under_way(status), world.stable_service
+    if release is None or status.canary_scale is None or service is None or service.selected_hash:
+        return
+    if mechanism_of(world.spec).pods_are_the_weight:
+        return
+    hash_, found = release.current.hash, world.replica_set(release.current)
+    if found is not None and found.ready and all(each.hash != hash_ for each in status.retiring):
+        delay = world.spec.active_strategy.abort_scale_down_delay_seconds
+        yield Retiring(hash=hash_, delay_seconds=delay)
 
 
 def time_progress(world: World, update: StatusUpdate) -> StatusUpdate:

@@ -95,7 +95,7 @@ def _wanted(world: World, status: RolloutStatus, current: Revision) -> dict[str,
     if stable is None or stable.hash == current.hash:
         sizes[current.hash] = stable_replicas(spec, status)
     elif status.abort is None:
-        sizes[current.hash] = _canary_size(world, status)
+        sizes[current.hash] = _canary_size(world, status, is_called=current.hash in keep)
     elif current.hash in keep:
         sizes.pop(current.hash, None)
     return sizes
@@ -129,13 +129,16 @@ def _first_size(world: World, status: RolloutStatus, hash_: str) -> int:
     return min(found.wanted, found.ready, left)
 
 
-def _canary_size(world: World, status: RolloutStatus) -> int:
-    """Return the canary's size: what its weight needs, and within an attempt never less than it has."""
+def _canary_size(world: World, status: RolloutStatus, *, is_called: bool) -> int:
+    """
+    Return the canary's size: what its weight needs, and within an attempt never less than it has.
+
+    Only a size that is set by hand may be less, unless something else than the weight has called it lately.
+    """
     canary = world.replica_set(status.current_revision)
     size = canary_size(world, status)
-    if canary is None or (
-        status.canary_scale is not None and status.weights.applied == status.weights.desired
-    ):
+    by_hand = status.canary_scale is not None and status.weights.applied == status.weights.desired
+    if canary is None or (by_hand and not is_called):
         return size
     return max(size, canary.wanted)
 
