@@ -10,6 +10,7 @@ from functools import cache
 
 from rollouts.model.crd import crd
 from rollouts.model.kinds import CRD, ROLLOUT, FrozenJSON, Ref
+from rollouts.model.truncation import first_of
 from rollouts.ports import Cluster
 
 STATUS_SCHEMA = "spec.versions.schema.openAPIV3Schema.properties.status"
@@ -23,10 +24,8 @@ def findings(cluster: Cluster) -> list[str]:
     missing = missing_fields(definition) if definition is not None else []
     if not missing:
         return []
-    others = len(missing) - MOST_NAMED
-    named = ", ".join(missing[:MOST_NAMED]) + (f" and {others} more" if others > 0 else "")
     found = (
-        f"the CRD {ROLLOUT.crd_name} is older than this controller and lacks {named}, so that what is"
+        f"the CRD {ROLLOUT.crd_name} is older than this controller and lacks {first_of(missing, MOST_NAMED)}, so that what is"
         " remembered there is lost; bring it up to date: `rollouts crd | kubectl apply -f -`,"
         " or `helm upgrade`"
     )

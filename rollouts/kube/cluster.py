@@ -20,6 +20,8 @@ from rollouts.kube.api_errors import is_unreachable
 from rollouts.kube.apply_cache import ApplyCache
 from rollouts.kube.cache import ChangeFeed, KindCache
 from rollouts.kube.connection import (
+    APPLY_PATCH,
+    MERGE_PATCH,
     REQUEST_TIMEOUT_SECONDS,
     WRITE_TIMEOUT_SECONDS,
     Connection,
@@ -192,7 +194,7 @@ class KubeCluster:
             object_path(replace(ref, kind=kind_named_in(kind, body))),
             query={"fieldManager": FIELD_MANAGER, "force": "true"},
             body=with_kind(kind, body),
-            content_type="application/apply-patch+yaml",  # every JSON document is YAML
+            content_type=APPLY_PATCH,
             within_seconds=apply.within_seconds,
         )
         self._take(kind, answer)
@@ -209,7 +211,7 @@ class KubeCluster:
             self._path(ref, patch.subresource),
             query={"fieldManager": FIELD_MANAGER},
             body=patch.body,
-            content_type="application/merge-patch+json",
+            content_type=MERGE_PATCH,
         )
         if patch.subresource != "scale":
             self._take(ref.kind, answer)

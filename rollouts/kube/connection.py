@@ -31,6 +31,10 @@ from rollouts.proxies import is_proxied
 
 log = structlog.get_logger(__name__)
 
+APPLY_PATCH = "application/apply-patch+yaml"
+"""The content type of a server-side apply: every JSON document is YAML."""
+MERGE_PATCH = "application/merge-patch+json"
+
 REQUEST_TIMEOUT_SECONDS = 10.0
 WRITE_TIMEOUT_SECONDS = 35.0
 """

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import structlog
 
 from rollouts.errors import Conflict, NotFound, RolloutsError
-from rollouts.kube.connection import Connection
+from rollouts.kube.connection import MERGE_PATCH, Connection
 from rollouts.kube.paths import collection_path, object_path
 from rollouts.model.kinds import EVENT, JSON, FrozenJSON, Ref
 from rollouts.model.moments import format_time
@@ -78,7 +78,7 @@ class EventRecorder:
             "PATCH",
             object_path(ref),
             body={"count": count, "lastTimestamp": event["lastTimestamp"]},
-            content_type="application/merge-patch+json",
+            content_type=MERGE_PATCH,
             timeout_seconds=timeout_seconds,
         )
         self._remember(ref.name, count)

@@ -25,7 +25,7 @@ from typing import Self
 import structlog
 
 from rollouts.errors import Conflict, NotFound, RolloutsError
-from rollouts.kube.connection import REQUEST_TIMEOUT_SECONDS, Connection
+from rollouts.kube.connection import MERGE_PATCH, REQUEST_TIMEOUT_SECONDS, Connection
 from rollouts.kube.paths import collection_path, object_path
 from rollouts.model.kinds import JSON, Kind, Ref
 from rollouts.model.moments import format_time
@@ -226,7 +226,7 @@ class Lease:
                 "PATCH",
                 object_path(self._ref),
                 body={"metadata": {"resourceVersion": version}, "spec": spec},
-                content_type="application/merge-patch+json",
+                content_type=MERGE_PATCH,
                 timeout_seconds=REQUEST_TIMEOUT_SECONDS,
             )
         except (Conflict, NotFound):

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from rollouts.kube.api_errors import Expired
-from rollouts.kube.connection import SILENT_SECONDS, Connection
+from rollouts.kube.connection import APPLY_PATCH, MERGE_PATCH, SILENT_SECONDS, Connection
 from rollouts.kube.paths import collection_path, label_selector, object_path, ref_of, with_kind
 from rollouts.kube.reflector import PAGE_SIZE, MalformedEvent, parse_event
 from rollouts.model.kinds import JSON, FrozenJSON, Kind, Ref
@@ -76,7 +76,7 @@ class KubeRequests:
             object_path(ref_of(kind, body)),
             query={"fieldManager": CLI_FIELD_MANAGER, "force": "true"},
             body=with_kind(kind, body),
-            content_type="application/apply-patch+yaml",
+            content_type=APPLY_PATCH,
         )
 
     async def patch(self, ref: Ref, body: FrozenJSON, subresource: str = "") -> JSON:
@@ -86,7 +86,7 @@ class KubeRequests:
             object_path(ref, subresource),
             query={"fieldManager": CLI_FIELD_MANAGER},
             body=body,
-            content_type="application/merge-patch+json",
+            content_type=MERGE_PATCH,
         )
 
     async def delete(self, ref: Ref) -> None:

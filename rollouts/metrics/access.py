@@ -17,7 +17,8 @@ import requests
 import urllib3
 from requests.auth import AuthBase
 
-from rollouts.errors import Unavailable, UsageError
+from rollouts.errors import UsageError
+from rollouts.metrics.secret_files import bearer_token, secret
 from rollouts.proxies import is_proxied
 
 
@@ -118,34 +119,12 @@ class _Credentials(AuthBase):
         access = self._access
         token, basic_auth = access.token, self._basic_auth
         if access.password_file is not None:
-            basic_auth = access.username, secret("password", access.password_file)
+            basic_auth = access.username, secret("password of Prometheus", access.password_file)
         elif access.token_file is not None:
-            token = secret("token", access.token_file)
-            if not (token.isascii() and token.isprintable()):
-                # Whoever sends the header would refuse it, and show it.
-                raise Unavailable(
-                    f"{access.token_file} holds no token: it is more than a line of text"
-                )
+            token = bearer_token("token of Prometheus", access.token_file)
         if token:
             request.headers["Authorization"] = f"Bearer {token}"
         elif basic_auth is not None:
             pair = ":".join(basic_auth).encode()  # UTF-8, which requests itself does not send
             request.headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         return request
-
-
-def secret(what: str, path: Path) -> str:
-    """
-    Return the secret that a file holds now.
-
-    Raises:
-        Unavailable: it can't be read, or is empty, as while it is being replaced.
-    """
-    try:
-        text = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it has bytes that are not UTF-8"
-        raise Unavailable(f"the {what} of Prometheus can't be read: {path}: {why}") from None
-    if not text:
-        raise Unavailable(f"the {what} of Prometheus can't be read: {path} is empty")
-    return text

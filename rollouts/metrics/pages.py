@@ -17,6 +17,7 @@ import aiohttp
 
 from rollouts.errors import TooLarge, Unavailable
 from rollouts.metrics.exposition import Exposition
+from rollouts.metrics.secret_files import bearer_token
 from rollouts.model.truncation import sendable, truncated
 from rollouts.ports import MetricsPage, Series, WantedSeries
 
@@ -121,29 +122,14 @@ class HttpPages:
     def _headers(self, url: str) -> dict[str, str]:
         headers = {"Accept": _ACCEPT, "Accept-Encoding": "identity", "User-Agent": "rollouts"}
         if self._access.token_file is not None and url.startswith("https://"):
-            headers["Authorization"] = f"Bearer {_token(self._access.token_file)}"
+            token = bearer_token("token of --readings-token-file", self._access.token_file)
+            headers["Authorization"] = f"Bearer {token}"
         return headers
 
 
 def type_of(error: Exception) -> type[Unavailable]:
     """Return which of our errors an error is."""
     return TooLarge if isinstance(error, TooLarge) else Unavailable
-
-
-def _token(path: Path) -> str:
-    """
-    Return the token that a file holds now.
-
-    Raises:
-        Unavailable: it can't be read, or holds no token.
-    """
-    try:
-        token = path.read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        token = ""
-    if not token or not token.isascii() or not token.isprintable():
-        raise Unavailable(f"{path} (--readings-token-file) holds no token; write one into it")
-    return token
 
 
 def _as_scraped(labels: Mapping[str, str], target: Mapping[str, str]) -> Mapping[str, str]:

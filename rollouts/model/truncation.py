@@ -1,6 +1,6 @@
 """Texts of others, as ours repeat them: messages go into status, which has to be small enough for etcd."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 LONGEST = 1000
 """So many characters of what somebody else says are a sentence or two, and enough to act upon."""
@@ -27,6 +27,10 @@ def sendable(text: str) -> str:
 
 def some_of(names: Collection[str]) -> str:
     """Return the first names, sorted, and how many more there are."""
-    told = ", ".join(sorted(names)[:_MOST_NAMES])
-    more = len(names) - _MOST_NAMES
+    return first_of(sorted(names), _MOST_NAMES)
+
+
+def first_of(texts: Sequence[str], most: int) -> str:
+    """Return so many of them, in their order, and how many more there are."""
+    told, more = ", ".join(texts[:most]), len(texts) - most
     return f"{told} and {more} more" if more > 0 else told

@@ -71,7 +71,7 @@ async def test_a_token_that_can_not_be_sent_is_not_shown(
 ) -> None:
     file = tmp_path / "token"
     file.write_text(text)
-    with pytest.raises(Unavailable, match="holds no token") as error:
+    with pytest.raises(Unavailable, match="the token of Prometheus can't be sent") as error:
         await ask(PrometheusSource(prometheus.url, access=Access(token_file=file)))
     assert "ses" not in str(error.value).replace(str(file), "")
     assert not prometheus.queries

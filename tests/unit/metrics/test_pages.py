@@ -144,7 +144,7 @@ async def test_a_token_goes_over_tls_only(tmp_path: Path, certificate: Path) -> 
     async with process(answer, context) as url:
         await read(url, access)
         token_file.write_text("")
-        with pytest.raises(Unavailable, match="holds no token"):
+        with pytest.raises(Unavailable, match="the token of --readings-token-file can't be read"):
             await read(url, access)
     assert seen == [None, "Bearer secret"]
 
