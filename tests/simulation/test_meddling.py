@@ -42,6 +42,27 @@ def test_a_split_that_somebody_deletes_while_stable_is_down_comes_back_with_stab
         assert story.settle().phase == "Healthy"
 
 
+def test_a_split_to_a_stable_service_that_nobody_may_bind_is_not_put_back() -> None:
+    """It leads to the revision before, which has no pods any more, and the root Service to those that there are."""
+    story = deployed("mesh with a root", 3)
+    story.edit({"spec": {"replicas": 0}})
+    story.settle()
+    story.caches.refusals.append(changed_services)
+    new = story.release("shop:2")
+    story.command("promote-full")
+    story.run_until(lambda it: it.is_stable(new))
+    story.edit({"spec": {"replicas": 4}})
+    story.run_until(lambda it: any(map(is_ready, it.kubelets.pods(new))))
+    story.present.drop(SPLIT)
+    with told("not bound", story):
+        for _ in range(20):
+            story.pass_time(1)
+            assert story.shares()[ROOT] == {new: 1.0}
+        story.caches.refusals.clear()
+        assert story.settle().phase == "Healthy"
+    assert story.present.get(SPLIT) is not None
+
+
 def test_a_split_of_another_name_is_there_before_the_old_one_goes() -> None:
     """It is refused for a while: between the two the root Service would lead to pods of any revision."""
     story = deployed("mesh with a root", 3)

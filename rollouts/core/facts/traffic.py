@@ -163,12 +163,27 @@ def drift_correction_waits(world: World, status: RolloutStatus, percent: int = 0
     """
     Return whether routes that are missing stay so, where they would give the canary so much.
 
-    Stable has no ready pod, so that what they give it is sent to nobody. Without a route its root
-    Service leads to its own endpoints, which may be pods that answer, and are better than a part of them.
+    Stable has no ready pod, or its Service leads elsewhere, and to none, so that what they give it is sent to
+    nobody. Without a route its root Service leads to its own endpoints, which may be pods that answer, and are
+    better than a part of them.
     """
     route = mechanism_of(world.spec).live_route(world)
     missing = routes_are_missing(route) if percent == 0 else route.by_pods and percent < WHOLE
-    return missing and stable_is_down(world, status) and not is_forced(world, status)
+    unanswered = stable_is_down(world, status) or _stable_service_is_empty(world, status)
+    return missing and unanswered and not is_forced(world, status)
+
+
+def _stable_service_is_empty(world: World, status: RolloutStatus) -> bool:
+    """
+    Return whether the stable Service is bound to a revision that is not stable, and has no endpoints.
+
+    So it is where nobody may change it. Of one that is bound to stable its pods are asked alone, as its
+    endpoints may only be late.
+    """
+    service, stable = world.stable_service, status.stable_revision
+    if service is None or stable is None or service.selected_hash in ("", stable.hash):
+        return False
+    return service.other_endpoints == 0 and not any(service.ready_endpoints.values())
 
 
 def weight_is_met(world: World, status: RolloutStatus) -> bool:
