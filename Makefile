@@ -69,8 +69,8 @@ format: .venv/.installed ## Format the code and mend what can be mended by itsel
 	@ruff check --fix .
 
 crd: .venv/.installed ## Write the CRD that the models say into the chart, and the permissions that the code needs
-	@python -c "import sys, yaml; from rollouts.controller.manifests import kept_crd; \
-		yaml.safe_dump(kept_crd(), sys.stdout, sort_keys=False, width=100)" > charts/rollouts/files/crd.yaml
+	@python -c "import sys, yaml; from rollouts.controller.manifests import kept_crds; \
+		yaml.safe_dump_all(kept_crds(), sys.stdout, sort_keys=False, width=100)" > charts/rollouts/files/crd.yaml
 	@python -c "import sys, yaml; from rollouts.controller.manifests import CLUSTER_RULES as rules; \
 		yaml.safe_dump(rules, sys.stdout, sort_keys=False, width=100)" > charts/rollouts/files/rules.yaml
 

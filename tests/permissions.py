@@ -38,7 +38,8 @@ ELSEWHERE = {
         ("", "events", verb) for verb in ("get", "patch")
     ],
     "no release here lives for longer than revisionHistoryLimit; tests/unit/controller/test_permissions_used.py": [
-        ("apps", "replicasets", "delete")
+        ("apps", "replicasets", "delete"),
+        ("rollouts.dev", "releaserecords", "delete"),
     ],
 }
 """What no release of the suite need use: why, and where it is tried."""

@@ -28,7 +28,7 @@ IntervalOption = Annotated[
 
 def crd() -> None:
     """
-    Print the CustomResourceDefinition of Rollout.
+    Print the CustomResourceDefinitions of Rollout and ReleaseRecord.
 
     \b
     Example:
@@ -36,9 +36,9 @@ def crd() -> None:
     """  # noqa: D301 - \b keeps the lines apart
     import yaml  # noqa: PLC0415 - only verbs that need it pay for it
 
-    from rollouts.model.crd import crd as definition  # noqa: PLC0415 - brings pydantic
+    from rollouts.model.crd import crds  # noqa: PLC0415 - brings pydantic
 
-    print(yaml.safe_dump(definition(), sort_keys=False, width=100), end="")
+    print(yaml.safe_dump_all(crds(), sort_keys=False, width=100), end="")
 
 
 def schema() -> None:

@@ -9,7 +9,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rollouts.controller import pod_writes, replica_set_bodies, service_writes, workload_writes
+from rollouts.controller import (
+    pod_writes,
+    records,
+    replica_set_bodies,
+    service_writes,
+    workload_writes,
+)
 from rollouts.controller.commands import annotation, named
 from rollouts.controller.objects import required_object
 from rollouts.controller.revisions import is_foreign
@@ -19,8 +25,10 @@ from rollouts.core.plan.actions import (
     Adopt,
     CreateReplicaSet,
     CreateService,
+    DeleteRecord,
     DeleteReplicaSet,
     EvictPod,
+    KeepRecord,
     NameCommand,
     NumberReplicaSet,
     ReleaseService,
@@ -178,6 +186,8 @@ class Applier:
                 return pod_writes.writes(self.cluster, self.rollout, action)
             case DeleteReplicaSet(name, uid):
                 return [Delete(self._ref(REPLICA_SET, name), uid)]
+            case KeepRecord() | DeleteRecord():
+                return records.writes(self.rollout, action)
             case CreateService() | SelectRevision() | ReleaseService() | SyncService():
                 return service_writes.writes(self.cluster, self.rollout, self.spec, action)
             case SetWeight(split):

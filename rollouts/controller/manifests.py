@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rollouts.controller.watches import BESIDE_ROUTING, ROUTING, WATCHED
-from rollouts.model.crd import crd
+from rollouts.model.crd import crds
 from rollouts.model.kinds import AUTOSCALER, CRD, DISRUPTION_BUDGET, GROUP, JSON, SCALED_OBJECT
 
 _RBAC_GROUP = "rbac.authorization.k8s.io"
@@ -39,6 +39,7 @@ CLUSTER_RULES: list[JSON] = [
     _rule(GROUP, "rollouts/status", ("patch",)),
     # Where OwnerReferencesPermissionEnforcement is on, an owner that blocks deletion needs it.
     _rule(GROUP, "rollouts/finalizers", ("update",)),
+    _rule(GROUP, "releaserecords", _KEEP),
     _rule("apps", "replicasets", _KEEP),
     _rule("apps", "deployments", (*_READ, "patch")),
     _rule("", "pods", (*_READ, "patch")),
@@ -69,7 +70,11 @@ EDIT_RULES: list[JSON] = [
     {"apiGroups": [GROUP], "resources": ["rollouts/scale"], "verbs": ["update", "patch"]},
 ]
 VIEW_RULES: list[JSON] = [
-    {"apiGroups": [GROUP], "resources": ["rollouts"], "verbs": ["get", "list", "watch"]},
+    {
+        "apiGroups": [GROUP],
+        "resources": ["rollouts", "releaserecords"],
+        "verbs": ["get", "list", "watch"],
+    },
     {"apiGroups": [GROUP], "resources": ["rollouts/status"], "verbs": ["get"]},
     {"apiGroups": [GROUP], "resources": ["rollouts/scale"], "verbs": ["get"]},
 ]
@@ -102,14 +107,13 @@ def without_controller(installation: Installation | None = None) -> list[JSON]:
     """Return what a controller that runs elsewhere needs of a cluster."""
     here = installation or Installation()
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": here.namespace}}
-    return [namespace, crd(), *permissions(here), *user_roles(here)]
+    return [namespace, *crds(), *permissions(here), *user_roles(here)]
 
 
-def kept_crd() -> JSON:
-    """Return the CRD as the chart has it: Helm upgrades it, and leaves it, and all Rollouts, behind."""
-    made = crd()
-    made["metadata"] = {**made["metadata"], "annotations": {"helm.sh/resource-policy": "keep"}}
-    return made
+def kept_crds() -> list[JSON]:
+    """Return the CRDs as the chart has them: Helm upgrades them, and leaves them, and all Rollouts, behind."""
+    keep = {"annotations": {"helm.sh/resource-policy": "keep"}}
+    return [{**made, "metadata": {**made["metadata"], **keep}} for made in crds()]
 
 
 def permissions(installation: Installation | None = None) -> list[JSON]:

@@ -17,6 +17,7 @@ from rollouts.controller import preflight, workload
 from rollouts.controller.commands import read_command
 from rollouts.controller.objects import labels_of, named_services, named_workload, time_of
 from rollouts.controller.observation_input import ObservationInput
+from rollouts.controller.records import observe_records
 from rollouts.controller.revisions import is_foreign, is_orphan, is_owned
 from rollouts.controller.routing_objects import routing_context
 from rollouts.controller.services import observe_services
@@ -86,6 +87,7 @@ def observe(
         selector=notation(spec.selector) if spec.selector is not None else "",
         template=template,
         quiet_seconds=quiet_seconds,
+        records=observe_records(cluster, rollout),
         workload=workload.observe_workload(cluster, rollout, spec),
         is_being_deleted=bool(metadata.get("deletionTimestamp")),
         finalizers=tuple(each for each in metadata.get("finalizers") or () if each in FINALIZERS),

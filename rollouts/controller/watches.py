@@ -11,6 +11,7 @@ from rollouts.model.kinds import (
     ENDPOINT_SLICE,
     HASH_LABEL,
     POD,
+    RELEASE_RECORD,
     REPLICA_SET,
     ROLLOUT,
     SCALED_OBJECT,
@@ -51,6 +52,18 @@ _WITH_CRD = {
 }
 WATCHED: dict[Kind, Scope] = {
     ROLLOUT: Scope(),
+    RELEASE_RECORD: Scope(
+        fields=(
+            "metadata.namespace",
+            "metadata.name",
+            "metadata.uid",
+            "metadata.resourceVersion",
+            "metadata.labels",
+            "metadata.ownerReferences",
+            "metadata.deletionTimestamp",
+        ),
+        needed=False,
+    ),
     REPLICA_SET: Scope(HASH_LABEL),
     DEPLOYMENT: Scope(fields=("metadata", "spec", "status"), owners=("spec.replicas",)),
     POD: Scope(
@@ -76,7 +89,7 @@ WATCHED: dict[Kind, Scope] = {
     ENDPOINT_SLICE: Scope(),
     **_scopes(each for each in ROUTING if not each.versions),
     CRD: Scope(
-        names=tuple(kind.crd_name for kind in (ROLLOUT, *_WITH_CRD)),
+        names=tuple(kind.crd_name for kind in (ROLLOUT, RELEASE_RECORD, *_WITH_CRD)),
         fields=(
             "metadata.name",
             "metadata.uid",

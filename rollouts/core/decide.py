@@ -38,6 +38,7 @@ from rollouts.core.next.progress import (
     time_progress,
     with_numbers,
 )
+from rollouts.core.next.records import remember_ended_releases
 from rollouts.core.next.restart import advance_restart
 from rollouts.core.next.revert import note_traffic_going_back, revert, stop_for_deletion
 from rollouts.core.next.rollback import abort_if_failed, end_disruption, routes_cut
@@ -51,6 +52,7 @@ from rollouts.core.next.steps import advance
 from rollouts.core.next.workload import remember_workload, report_workload_blocker
 from rollouts.core.plan.actions import Action, Decision, NameCommand, Writing
 from rollouts.core.plan.pods import evictions, living_pods, templates
+from rollouts.core.plan.records import record_writes
 from rollouts.core.plan.replica_sets import adopt_orphans, replica_set_writes
 from rollouts.core.plan.revert_writes import revert_writes
 from rollouts.core.plan.services import (
@@ -102,6 +104,7 @@ WRITES: tuple[Writing, ...] = (
     templates,  # what the next pods are like
     replica_set_writes,  # sizes
     workload_writes,  # the Deployment's pods, and our finalizer
+    record_writes,  # what is kept of releases that have ended
     living_pods,  # what a role gives to pods that are there
     evictions,  # a restart
 )
@@ -153,6 +156,7 @@ REVERTING = Pipeline(next=(remember_evidence, revert), writes=(revert_writes,))
 LATER: tuple[Stage, ...] = (
     note_synced_services,  # a Service of ours is made as its stable Service is
     remember_next_services,  # which Services of the user the next decision binds
+    remember_ended_releases,  # what is kept of a release, when it ends
     routes_cut,  # since when the canary that was left gets nothing
     time_progress,  # the clock of the progress deadline
     note_confirmation_timeout,  # a retreat that nobody confirms

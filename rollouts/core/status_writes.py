@@ -16,6 +16,7 @@ COUNTS_EVERY = timedelta(seconds=5)
 FIRST_SAMPLE = 8
 GROWTH = 3
 _NUMBERS = {
+    "unrecorded",  # comes with what ended a release, and goes with the next write
     "criteria",
     "exposure",
     "conditions",

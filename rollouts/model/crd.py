@@ -1,5 +1,5 @@
 """
-The CustomResourceDefinition, generated from the models.
+The CustomResourceDefinitions, generated from the models.
 
 Pydantic's JSON schema is turned into a structural schema: references are written out,
 "or null" goes (an absent field is how Kubernetes says null), and what a structural
@@ -8,7 +8,7 @@ Source: kubernetes.io, "Extend the Kubernetes API with CustomResourceDefinitions
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,9 +17,9 @@ from pydantic_core.core_schema import ModelSchema
 
 from rollouts.model.base import LONGEST_ROLLOUT_NAME, rule
 from rollouts.model.field_docs import field_docs
-from rollouts.model.kinds import GROUP, JSON, VERSION
+from rollouts.model.kinds import CRD, JSON, RELEASE_RECORD, ROLLOUT, VERSION, Kind
 from rollouts.model.spec import RolloutSpec
-from rollouts.model.status import RolloutStatus
+from rollouts.model.status import ReleaseRecord, RolloutStatus
 
 # Defaults stay out (but for those that `_KEPT_DEFAULTS` names), so that what Git holds and
 # what the cluster holds do not differ.
@@ -40,26 +40,90 @@ _COLUMNS = (
 )
 
 
+_RECORD_COLUMNS = (
+    ("Revision", "integer", ".spec.revision.number", "The revision that was released"),
+    ("Outcome", "string", ".spec.outcome", "How it ended"),
+    ("Step", "string", ".spec.step", "The step that it ended in, of all"),
+    (
+        "Requests",
+        "integer",
+        ".spec.exposure.canaryRequests",
+        "How many requests were counted until then",
+    ),
+    ("Failures", "integer", ".spec.exposure.canaryFailures", "How many of them failed"),
+    ("Ended", "date", ".spec.endedAt", "When it ended"),
+)
+
+
+def crds() -> list[JSON]:
+    """Return all CustomResourceDefinitions of ours as plain JSON, that of Rollout first."""
+    return [crd(), record_crd()]
+
+
 def crd() -> JSON:
     """Return the CustomResourceDefinition of Rollout as plain JSON."""
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"rollouts.{GROUP}"},
-        "spec": {
-            "group": GROUP,
-            "scope": "Namespaced",
-            "names": {
-                "kind": "Rollout",
-                "listKind": "RolloutList",
-                "plural": "rollouts",
-                "singular": "rollout",
-                "shortNames": ["ro", "rodev"],  # Argo's Rollouts are `ro`, too
-                "categories": ["all"],
-            },
-            "versions": [_version()],
+    # Argo's Rollouts are `ro`, too.
+    return _definition(ROLLOUT, _version(), shortNames=["ro", "rodev"], categories=["all"])
+
+
+def record_crd() -> JSON:
+    """Return the CustomResourceDefinition of ReleaseRecord as plain JSON."""
+    version = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "additionalPrinterColumns": [
+            *_columns(_RECORD_COLUMNS),
+            _message_column(".spec.message", "How it ended, in words"),
+        ],
+        "schema": {
+            "openAPIV3Schema": {
+                "type": "object",
+                "description": "A release that is over: how it went, and why it ended so.",
+                "required": ["spec"],
+                "properties": {
+                    "apiVersion": {"type": "string"},
+                    "kind": {"type": "string"},
+                    "metadata": {"type": "object"},
+                    "spec": structural(ReleaseRecord),
+                },
+            }
         },
     }
+    return _definition(RELEASE_RECORD, version)
+
+
+def _definition(kind: Kind, version: JSON, **names: list[str]) -> JSON:
+    return {
+        "apiVersion": CRD.api_version,
+        "kind": CRD.name,
+        "metadata": {"name": kind.crd_name},
+        "spec": {
+            "group": kind.group,
+            "scope": "Namespaced",
+            "names": {
+                "kind": kind.name,
+                "listKind": f"{kind.name}List",
+                "plural": kind.plural,
+                "singular": kind.name.lower(),
+                **names,
+            },
+            "versions": [version],
+        },
+    }
+
+
+def _columns(columns: Iterable[tuple[str, str, str, str]]) -> list[JSON]:
+    return [
+        {"name": name, "type": kind, "jsonPath": path, "description": text}
+        for name, kind, path, text in columns
+    ]
+
+
+def _message_column(path: str, text: str) -> JSON:
+    """Return the column that is only shown by `--output wide`."""
+    column = {"name": "Message", "type": "string", "jsonPath": path}
+    return {**column, "description": text, "priority": 1}
 
 
 def _version() -> JSON:
@@ -76,17 +140,8 @@ def _version() -> JSON:
             },
         },
         "additionalPrinterColumns": [
-            {"name": name, "type": kind, "jsonPath": path, "description": text}
-            for name, kind, path, text in _COLUMNS
-        ]
-        + [
-            {
-                "name": "Message",
-                "type": "string",
-                "jsonPath": ".status.message",
-                "description": "The last decision, in words",
-                "priority": 1,
-            }
+            *_columns(_COLUMNS),
+            _message_column(".status.message", "The last decision, in words"),
         ],
         "schema": {
             "openAPIV3Schema": {

@@ -25,6 +25,8 @@ On each pod: the name of its Rollout, the same for all of its revisions. `/scale
 
 A name fits, because with a revision's hash behind it it is a label's value still.
 """
+OUTCOME_LABEL = f"{GROUP}/outcome"
+"""On a ReleaseRecord: how the release ended, such as `RolledBack`."""
 COMMAND_ANNOTATION = f"{GROUP}/command"
 MEANING_ANNOTATION = f"{GROUP}/template-meaning"
 """On a ReplicaSet: a digest of what its Rollout's template means, before an API server fills in defaults."""
@@ -63,6 +65,7 @@ class Kind:
 
 
 ROLLOUT = Kind(GROUP, VERSION, "rollouts", "Rollout")
+RELEASE_RECORD = Kind(GROUP, VERSION, "releaserecords", "ReleaseRecord")
 REPLICA_SET = Kind("apps", "v1", "replicasets", "ReplicaSet")
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
 POD = Kind("", "v1", "pods", "Pod")

@@ -94,7 +94,7 @@ class RolloutSpec(SpecModel):
     min_ready_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
     """How long a pod must have been ready to count as available."""
     revision_history_limit: Annotated[int, Field(ge=0, le=1000)] = 10
-    """How many old ReplicaSets are kept."""
+    """How many old ReplicaSets are kept, and how many records of releases that are over."""
     progress_deadline_seconds: Duration = 600
     """How long a step may wait for its pods."""
     progress_deadline_abort: bool = True

@@ -198,6 +198,50 @@ class HistoryEntry(StatusModel):
     reason: str
     message: str
     revision: int | None = None
+    command: str = ""
+    """The verb of the command that it obeys, such as `promote`; empty: nobody asked for it."""
+    by: str = ""
+    """Who gave that command, as they say themselves."""
+
+
+Outcome = Literal["Promoted", "RolledBack", "Superseded", "Withdrawn"]
+
+
+class ReleaseRecord(StatusModel):
+    """What is kept of a release when it is over: one attempt at one revision."""
+
+    revision: Revision
+    stable: Revision | None = None
+    """The revision that was to be replaced; absent for a first deploy."""
+    outcome: Outcome
+    """Superseded: by another template or attempt. Withdrawn: the template was made that of stable again."""
+    message: str = ""
+    """How it ended, in words."""
+    started_at: Timestamp
+    ended_at: Timestamp
+    started_by: str = ""
+    """Who began it by a command, as they say themselves; empty where its template was changed."""
+    promoted_by: str = ""
+    """Who passed a hold of it last, as they say themselves."""
+    aborted_by: str = ""
+    """Who had it rolled back, as they say themselves; `rollouts` where the controller did by itself."""
+    reason: str = ""
+    """Why it was rolled back."""
+    step: str = ""
+    """The step that it ended in, such as 3/6."""
+    weight: int = 0
+    """Percent of the traffic that the revision had when it was decided how it ends."""
+    entered_steps: Annotated[list[str], Field(max_length=101)] = Field(default_factory=list)
+    criteria: list[CriterionStatus] = Field(default_factory=list)
+    """What the criteria said at the end, with their numbers."""
+    exposure: Exposure = Field(default_factory=Exposure)
+    decisions: Annotated[list[HistoryEntry], Field(max_length=20)] = Field(default_factory=list)
+
+    def object_name(self, rollout: str) -> str:
+        """Return the name of the object that keeps it, the same whoever makes it and how often."""
+        begun = self.started_at
+        moment = f"{begun:%Y%m%d%H%M%S}{begun.microsecond // 1000:03d}"
+        return f"{rollout}-{self.revision.number}-{moment}"
 
 
 class HandledCommand(StatusModel):
@@ -318,6 +362,8 @@ class RolloutStatus(StatusModel):
     exposure: Exposure = Field(default_factory=Exposure)
     retiring: Annotated[list[Retiring], Field(max_length=100)] = Field(default_factory=list)
     history: Annotated[list[HistoryEntry], Field(max_length=20)] = Field(default_factory=list)
+    unrecorded: Annotated[list[ReleaseRecord], Field(max_length=3)] = Field(default_factory=list)
+    """The releases that have ended, and whose ReleaseRecord was not seen yet."""
     last_command: HandledCommand | None = None
     refreshed_at: Timestamp | None = None
     """When the numbers (counts, criteria, served) were last brought up to date."""

@@ -12,9 +12,10 @@ from datetime import datetime
 
 from rollouts.errors import RolloutsError, Unavailable
 from rollouts.kube.paths import ref_of
-from rollouts.model.kinds import EVENT, JSON, Kind, Ref
+from rollouts.model.kinds import CRD, EVENT, JSON, RELEASE_RECORD, Kind, Ref
 from rollouts.ports import Apply, Create, Delete, Evict, Patch, Record, Write
 from tests.fakes.cluster import FakeCluster
+from tests.fakes.crds import definition
 
 Refusal = Callable[[Write], RolloutsError | None]
 
@@ -29,6 +30,7 @@ class Present(FakeCluster):
     def __init__(self, now: Callable[[], datetime]) -> None:
         super().__init__(now)
         self.changed: list[Ref] = []
+        self.put(CRD, definition(RELEASE_RECORD, RELEASE_RECORD.version))
 
     def _tell(self, ref: Ref) -> None:
         super()._tell(ref)

@@ -31,6 +31,7 @@ from tests.simulation.dataplane import (
     selected,
     weight_of,
 )
+from tests.simulation.ended_invariants import EndedReleases
 from tests.simulation.known_gaps import is_known_gap
 from tests.simulation.route_invariants import Routes
 from tests.simulation.size_invariants import SOON, Sizes
@@ -58,6 +59,7 @@ class Invariants:
         self._attempts = Attempts(story)
         self._sizes = Sizes(story, self._attempts)
         self._routes = Routes(story)
+        self.ended = EndedReleases(story)
         self._before: Snapshot | None = None
         self._cuts_off = self._is_unseen = False
 
@@ -75,6 +77,7 @@ class Invariants:
             assert not self._is_unseen, "status is written over what its writer has not seen"
             self._attempts.check(self.story.status)
             self._routes.told(self.story.status)
+            self.ended.check(self.story.status)
         if self._before is None:
             return
         old, new = self._before, take_snapshot(self.story)

@@ -108,6 +108,8 @@ def _settles(story: Story) -> None:
     story.settle(SETTLE_SECONDS)
     if not _is_measured(status):
         assert story.writes == before, "a settled Rollout writes"
+    unkept = story.invariants.ended.missing()
+    assert not unkept, f"not on record: {', '.join(unkept)}"
     if is_over(status):
         left = not_cleaned_up(story)
         assert not left, f"left behind: {', '.join(left)}"

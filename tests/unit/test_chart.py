@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rollouts.controller.manifests import CLUSTER_RULES, Installation, kept_crd, manifests
+from rollouts.controller.manifests import CLUSTER_RULES, Installation, kept_crds, manifests
 from rollouts.model.kinds import JSON
 from tests.chart import CHART, NAMESPACE, RELEASE, rendered, template
 from tests.helm.values import DEFAULTS, SETTINGS, choices
@@ -39,10 +39,11 @@ def security_of(objects: list[JSON]) -> Iterator[JSON]:
             yield from (container["securityContext"] for container in pod["containers"])
 
 
-def test_the_crd_of_the_chart_is_that_of_the_models_and_is_left_behind() -> None:
+def test_the_crds_of_the_chart_are_those_of_the_models_and_are_left_behind() -> None:
     written = (CHART / "files" / "crd.yaml").read_text()
-    assert written == yaml.safe_dump(kept_crd(), sort_keys=False, width=100), "run `make crd`"
-    assert kept_crd()["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert written == yaml.safe_dump_all(kept_crds(), sort_keys=False, width=100), "run `make crd`"
+    for each in kept_crds():
+        assert each["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
 
 
 def test_the_permissions_of_the_chart_are_those_of_the_manifests() -> None:
@@ -56,7 +57,7 @@ def test_the_chart_and_the_manifests_are_the_same() -> None:
     chart = [each for each in rendered() if each["kind"] not in {*NOT_THE_CONTROLLERS, "Pod"}]
 
     assert by_name(chart) == by_name(plain)
-    assert kept_crd() in rendered()
+    assert all(each in rendered() for each in kept_crds())
 
 
 def test_secrets_are_files_and_no_arguments() -> None:

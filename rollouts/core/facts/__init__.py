@@ -36,6 +36,7 @@ from rollouts.core.facts.progress import (
     step_waits_for,
     waits_for_pods,
 )
+from rollouts.core.facts.records import records_to_write, surplus_records
 from rollouts.core.facts.restart import (
     RESTARTING,
     available_to_users,
@@ -220,6 +221,7 @@ __all__ = [
     "progress_deadline",
     "reaches_another",
     "reasons_to_roll_back",
+    "records_to_write",
     "release_has_ended",
     "release_remains",
     "resumes_at",
@@ -257,6 +259,7 @@ __all__ = [
     "step_waits_for_evidence",
     "strategies_differ",
     "strategy_words",
+    "surplus_records",
     "switch_back_waits",
     "switch_back_waits_until",
     "unnamed_services",

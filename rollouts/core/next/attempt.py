@@ -161,12 +161,18 @@ def retarget(world: World, update: StatusUpdate) -> StatusUpdate:
 
 
 def begin(
-    world: World, update: StatusUpdate, target: Revision, *, skipping: bool = False
+    world: World,
+    update: StatusUpdate,
+    target: Revision,
+    *,
+    skipping: bool = False,
+    reason: str = "",
 ) -> StatusUpdate:
     """
     Begin an attempt at `target` at step 0: no evidence, no weight, nothing remembered of the last.
 
-    `skipping` all steps, it goes to all the traffic as soon as it has its full size.
+    `skipping` all steps, it goes to all the traffic as soon as it has its full size. `reason` is why a
+    person wants it, in their words.
     """
     status = update.status
     traffic = current_route(world, status)
@@ -200,7 +206,7 @@ def begin(
         world,
         "RolloutStarted",
         f"{describe(target)} is to replace {describe(status.stable_revision)}"
-        f" {_how(world, skipping=skipping)}",
+        f" {_how(world, skipping=skipping)}{f': {reason}' if reason else ''}",
     )
     return update.as_retreat() if traffic.highest > 0 else update
 

@@ -39,13 +39,23 @@ def handle_command(world: World, update: StatusUpdate) -> StatusUpdate:
     )
     done = done.evolve(last_command=handled)
     if accepted and done.status.history != update.status.history:
-        return done
+        return _signed(done, update, command)
     message, text = done.status.message, f"{command.verb}{by_whom(command)}: {answer}"
     if accepted:
-        return done.event(world, "Command", text).evolve(message=message)
+        told = done.event(world, "Command", text).evolve(message=message)
+        return _signed(told, update, command)
     # No decision, so not for history: a script that repeats itself would wash the decisions out.
     refusal = Event("Warning", "CommandRefused", text)
     return replace(done, events=(*done.events, refusal))
+
+
+def _signed(done: StatusUpdate, before: StatusUpdate, command: Command) -> StatusUpdate:
+    """Return the update in which what was decided by a command names it, and who gave it."""
+    history = [
+        each if each in before.status.history else each.evolve(command=command.verb, by=command.by)
+        for each in done.status.history
+    ]
+    return done.evolve(history=history)
 
 
 def revision_meant(command: Command, update: StatusUpdate) -> str:

@@ -77,16 +77,21 @@ def rollback(
     pinned = Pinned(hash=found.hash, instead_of=template, at=world.now, by=command.by)
     update = update.evolve(pinned=pinned if found.hash != template else None)
     target = numbered(world, update.status, found.hash)
-    moved = _instead(world, update, target, skipping=True)
+    moved = _instead(world, update, target, skipping=True, reason=command.reason)
     return moved, True, f"the rollout goes back to {describe(found)}, as {describe(target)}"
 
 
 def _instead(
-    world: World, update: StatusUpdate, target: Revision, *, skipping: bool = False
+    world: World,
+    update: StatusUpdate,
+    target: Revision,
+    *,
+    skipping: bool = False,
+    reason: str = "",
 ) -> StatusUpdate:
     """Return the update by which `target` begins, and what is under way ends its requests and goes."""
     left = under_way(update.status)
-    moved = begin(world, update, target, skipping=skipping)
+    moved = begin(world, update, target, skipping=skipping, reason=reason)
     if left is None or left.current.hash == target.hash:
         return moved
     return retire_revision(world, moved, left.current.hash)

@@ -7,7 +7,7 @@ from rollouts.core.template import RoleMetadata
 from rollouts.core.world import Event, World
 from rollouts.model.kinds import Ref
 from rollouts.model.route import Split
-from rollouts.model.status import RolloutStatus
+from rollouts.model.status import ReleaseRecord, RolloutStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,21 @@ class DeleteReplicaSet:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepRecord:
+    """Have the object that keeps the record of a release that has ended."""
+
+    record: ReleaseRecord
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRecord:
+    """Remove the record of an old release."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class CreateService:
     """Make the canary Service after the stable one, selecting this revision."""
 
@@ -173,6 +188,8 @@ Action = (
     | SetPodMetadata
     | EvictPod
     | DeleteReplicaSet
+    | KeepRecord
+    | DeleteRecord
     | CreateService
     | SelectRevision
     | ReleaseService

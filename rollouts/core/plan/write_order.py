@@ -12,8 +12,10 @@ from collections.abc import Iterable, Sequence
 from rollouts.core.plan.actions import (
     Action,
     Adopt,
+    DeleteRecord,
     DeleteReplicaSet,
     EvictPod,
+    KeepRecord,
     ReleaseService,
     RemoveRoute,
     RestoreWorkload,
@@ -29,7 +31,7 @@ from rollouts.core.plan.actions import (
 from rollouts.core.world import World, mechanism_of
 
 _BACK, _PODS, _SERVICES, _FORWARD, _LATER = range(5)
-_CAN_WAIT = (DeleteReplicaSet, SetPodMetadata, EvictPod)
+_CAN_WAIT = (DeleteReplicaSet, SetPodMetadata, EvictPod, KeepRecord, DeleteRecord)
 
 
 def by_urgency(world: World, actions: Iterable[Action]) -> list[Action]:

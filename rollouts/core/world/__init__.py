@@ -12,6 +12,7 @@ from rollouts.core.world.observed import (
     Observed,
     Pod,
     ReplicaSet,
+    SeenRecord,
     Service,
     Workload,
     by_whom,
@@ -53,6 +54,7 @@ from rollouts.core.world.stage import (
     under_way,
 )
 from rollouts.core.world.status_update import (
+    BEGINS,
     DRIFT_CORRECTED,
     SERVICE_SYNCED,
     Event,
@@ -77,6 +79,7 @@ from rollouts.core.world.weight_mechanism import (
 from rollouts.core.world.world import Hold, HoldReason, World
 
 __all__ = [
+    "BEGINS",
     "DETACH",
     "DRIFT_CORRECTED",
     "FINALIZERS",
@@ -99,6 +102,7 @@ __all__ = [
     "RestartPace",
     "RevisionSize",
     "RouterWeight",
+    "SeenRecord",
     "Service",
     "ServiceSwitch",
     "Settled",

@@ -144,6 +144,21 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenRecord:
+    """A ReleaseRecord that is there, as far as a decision asks: its name says the rest."""
+
+    name: str
+    uid: str
+    outcome: str
+    """Empty where somebody has taken the label away."""
+
+    @property
+    def begun(self) -> str:
+        """When its release began, in digits that sort."""
+        return self.name.rpartition("-")[2]
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """The command annotation: `id` is empty when a person wrote the bare verb."""
 
@@ -189,6 +204,8 @@ class Observed:
     template: FrozenJSON = field(default_factory=dict)
     quiet_seconds: float = 0.0
     """How long after a superseded canary's last request its counters may still move."""
+    records: Mapping[str, SeenRecord] | None = None
+    """The records of its past releases by name; None: none can be kept here."""
     workload: Workload | None = None
     """The Deployment of workloadRef; its template is `template` here, its selector `selector`."""
     is_being_deleted: bool = False

@@ -20,6 +20,8 @@ class Event:
 
 
 HISTORY_LENGTH = 20
+BEGINS = ("RolloutStarted", "FirstDeploy")
+"""Said when an attempt at a revision begins."""
 DRIFT_CORRECTED = "DriftCorrected"
 """Said when what somebody else has changed is put back."""
 SERVICE_SYNCED = "ServiceSynced"
@@ -89,9 +91,16 @@ class StatusUpdate:
             message=message,
             revision=current.number if current else None,
         )
-        history = [*self.status.history, entry][-HISTORY_LENGTH:]
+        history = _bounded([*self.status.history, entry], self.status.started_at)
         told = replace(self, events=(*self.events, Event(kind, reason, message)))
         return told.evolve(message=message, history=history)
+
+
+def _bounded(history: list[HistoryEntry], started_at: datetime | None) -> list[HistoryEntry]:
+    """Return the latest decisions, and in any case the one by which the present attempt began."""
+    kept = history[-HISTORY_LENGTH:]
+    begun = [each for each in history if each.at == started_at and each.reason in BEGINS]
+    return kept if not begun or begun[-1] in kept else [begun[-1], *kept[1:]]
 
 
 def next_revision_number(numbers: Iterable[int]) -> int:

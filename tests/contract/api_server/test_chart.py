@@ -61,9 +61,9 @@ def older_chart(directory: Path) -> Path:
     """Return a chart whose CRD lacks a field of status."""
     made = directory / "older"
     shutil.copytree(CHART, made)
-    definition = yaml.safe_load((made / "files" / "crd.yaml").read_text())
+    definition, *others = yaml.safe_load_all((made / "files" / "crd.yaml").read_text())
     del status_fields(definition)["message"]
-    (made / "files" / "crd.yaml").write_text(yaml.safe_dump(definition))
+    (made / "files" / "crd.yaml").write_text(yaml.safe_dump_all([definition, *others]))
     return made
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from rollouts.controller.manifests import CLUSTER_RULES
 from rollouts.controller.watches import WATCHED
-from rollouts.model.kinds import CRD, EVENT, JSON, POD, FrozenJSON, Kind, Ref
+from rollouts.model.kinds import CRD, EVENT, JSON, POD, RELEASE_RECORD, FrozenJSON, Kind, Ref
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.ports import Apply, Create, Delete, Evict, Patch, Record, Write
@@ -97,7 +97,10 @@ async def of_a_deployment() -> ControlLoop:
 
 
 async def blue_green() -> ControlLoop:
-    return await released(ControlLoop(), strategy={"blueGreen": {"activeService": "checkout"}})
+    loop = ControlLoop()
+    loop.cluster.put(CRD, definition(RELEASE_RECORD, RELEASE_RECORD.version))
+    green = {"blueGreen": {"activeService": "checkout"}}
+    return await released(loop, revisionHistoryLimit=1, strategy=green)
 
 
 RELEASES: tuple[Callable[[], Awaitable[ControlLoop]], ...] = (
