@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from rollouts.core.status_writes import COUNTS_EVERY, FIRST_SAMPLE, GROWTH, due_at, worth_writing
+from rollouts.core.status_writes import (
+    COUNTS_EVERY,
+    EVIDENCE_EVERY,
+    FIRST_SAMPLE,
+    GROWTH,
+    due_at,
+    worth_writing,
+)
 from rollouts.model.status import (
     Condition,
     CriterionStatus,
@@ -104,11 +111,17 @@ def test_counts_of_pods_wait_a_few_seconds(name: str) -> None:
 
 
 def test_a_message_alone_is_written_ever_more_rarely() -> None:
-    new = OLD.evolve(message="other words")
-    assert due_at(OLD, new, at(0)) == SOON
-    assert worth_writing(OLD, new, SOON)
+    old = OLD.evolve(unsettled_since=at(-3))
+    new = old.evolve(message="other words")
+    assert due_at(old, new, at(0)) == SOON
+    assert worth_writing(old, new, SOON)
     long = OLD.evolve(step_started_at=at(-3601))
     assert due_at(long, long.evolve(message="other words"), at(0)) == at(3599)
+
+
+def test_what_a_step_waits_for_that_has_its_pods_is_written_with_the_next_step() -> None:
+    new = OLD.evolve(message="the time is over, and a scrape has to be measured")
+    assert due_at(OLD, new, at(0)) == at(-1) + EVIDENCE_EVERY
 
 
 def test_how_far_a_restart_is_does_not_wait_for_long() -> None:
@@ -144,7 +157,8 @@ def test_evidence_is_written_when_its_sample_has_grown(
 ) -> None:
     old = OLD.evolve(exposure=Exposure(canary_requests=before))
     new = OLD.evolve(exposure=Exposure(canary_requests=after))
-    assert worth_writing(old, new, at(0)) is worth
+    assert worth_writing(old, new, at(-1) + EVIDENCE_EVERY) is worth
+    assert not worth_writing(old, new, at(0)), "the next step may bring it"
 
 
 def test_a_day_of_traffic_costs_a_handful_of_writes() -> None:
@@ -152,5 +166,5 @@ def test_a_day_of_traffic_costs_a_handful_of_writes() -> None:
     for requests in range(0, 4_000_000, 500):
         new = status.evolve(exposure=Exposure(canary_requests=requests))
         if worth_writing(status, new, at(requests / 50)):
-            status, writes = new, writes + 1
-    assert writes < 12
+            status, writes = new.evolve(refreshed_at=at(requests / 50)), writes + 1
+    assert writes < 10
