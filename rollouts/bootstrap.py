@@ -87,6 +87,7 @@ async def _lead(
     if lease is None:
         running.metrics.leading.set(1)
         await running.run(stop)
+        await cluster.finish()
         return STOPPED
     cluster.seconds_left = lease.seconds_left
     try:
@@ -105,6 +106,7 @@ async def _lead(
             for task in waiting:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
+        await cluster.finish()
         return STOPPED if stop.is_set() else LOST_LEADERSHIP
     finally:
         await lease.release()

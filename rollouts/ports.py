@@ -77,12 +77,17 @@ class Evict:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Record a Kubernetes Event about `regarding`; equal ones are counted up, not repeated."""
+    """
+    Record a Kubernetes Event about `regarding`; equal ones are counted up, not repeated.
+
+    `may_wait`: it may be told later, in one Event with what follows.
+    """
 
     regarding: FrozenJSON
     type: EventType
     reason: str
     message: str
+    may_wait: bool = False
 
 
 Write = Create | Apply | Patch | Delete | Evict | Record

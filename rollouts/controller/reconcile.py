@@ -60,6 +60,8 @@ INTERVALS_WHEN_UNKNOWN = 4
 """So many times longer counters are waited for as long as nothing tells how far apart scrapes are."""
 LAST_ACTIONS = (NameCommand, SetFinalizers)
 """These actions come after all others: they change the Rollout that the status is bound to, or end it."""
+PROGRESS = frozenset({"RolloutStarted", "WeightSet", "RouteSet", "Switched"})
+"""The reasons of Events that may come later, with what follows: nobody has to do anything about them."""
 MOST_REFUSALS_TOLD = 3
 """So many refusals of one reconcile are put into words: as a rule all of them have one cause."""
 
@@ -324,7 +326,8 @@ class Reconciler:
             self.notifications.send(Notification(str(key), each.reason, each.message, now))
         for each in events:
             try:
-                await self._write(Record(rollout, each.type, each.reason, each.message))
+                may_wait = each.reason in PROGRESS
+                await self._write(Record(rollout, each.type, each.reason, each.message, may_wait))
             except RolloutsError as error:
                 log.warning(
                     "event not recorded", rollout=str(key), reason=each.reason, problem=str(error)

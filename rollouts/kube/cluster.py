@@ -22,7 +22,6 @@ from rollouts.kube.cache import ChangeFeed, KindCache
 from rollouts.kube.connection import (
     APPLY_PATCH,
     MERGE_PATCH,
-    REQUEST_TIMEOUT_SECONDS,
     WRITE_TIMEOUT_SECONDS,
     Connection,
 )
@@ -62,7 +61,7 @@ def connect(
 
 class KubeCluster:
     """
-    See `rollouts.ports.Cluster`. `start` first; `stop` last.
+    See `rollouts.ports.Cluster`. `start` first; `finish` after the last write, and `stop` last.
 
     `seconds_left` is how long we may still write, such as `Lease.seconds_left`: a write is
     refused when it is 0, and is given up on when it has ended, unless there is more by then.
@@ -84,7 +83,7 @@ class KubeCluster:
             connection, self._caches, namespaces, self._tell, timing or WatchTiming()
         )
         self._feeds: list[ChangeFeed] = []
-        self._events = EventRecorder(connection)
+        self._events = EventRecorder(connection, self._check_time)
         self._applied = ApplyCache()
         self._taken_names: dict[Ref, float] = {}
 
@@ -102,8 +101,13 @@ class KubeCluster:
         await self.connection.open()
         await self._watches.start()
 
+    async def finish(self) -> None:
+        """Tell what waits to be told, while we may still write."""
+        await self._events.flush()
+
     async def stop(self) -> None:
         """End the watches and every reader of `changes`, and close the connection."""
+        self._events.close()
         await self._watches.stop()
         for feed in self._feeds:
             feed.close()
@@ -148,9 +152,7 @@ class KubeCluster:
             case Evict(ref):
                 await self._evict(ref)
             case Record():
-                await self._events.record(
-                    write, timeout_seconds=min(self._check_time(), REQUEST_TIMEOUT_SECONDS)
-                )
+                await self._events.record(write)
 
     async def _create(self, kind: Kind, body: FrozenJSON, *, strict: bool) -> None:
         ref = ref_of(kind, body)

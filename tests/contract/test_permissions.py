@@ -275,8 +275,8 @@ async def test_equal_events_are_counted_by_one_controller_after_the_other(
     regarding = {**about, "metadata": {**about["metadata"], "namespace": controller.namespace}}
     said = Record(regarding, "Normal", "Promoted", "revision 2 is stable")
     for _ in range(2):
-        recorder = EventRecorder(controller.connection)
-        await recorder.record(said, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
+        recorder = EventRecorder(controller.connection, lambda: REQUEST_TIMEOUT_SECONDS)
+        await recorder.record(said)
     [event] = await controller.admin.select(EVENT, controller.namespace)
     assert event["count"] == 2
 

@@ -195,7 +195,8 @@ class FakeCluster:
         self.drop(ref)
 
     def _record(self, record: Record) -> None:
-        event = event_for(record, datetime.now(UTC))
+        now = datetime.now(UTC)
+        event = event_for(record, now, now)
         ref = ref_of(EVENT, event)
         before = self._objects.get(ref)
         event["count"] = 1 if before is None else before["count"] + 1
