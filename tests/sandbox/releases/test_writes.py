@@ -19,6 +19,7 @@ MOST_WRITES = {
     "patch replicasets": 2,
     "create services": 1,
     "patch services": 1,
+    "patch releaserecords": 1,
     "patch ingresses": 3,
     "delete ingresses": 1,
     "patch rollouts/status": 11,  # 2 more than its steps need: pods that take their time are counted
