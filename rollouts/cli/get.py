@@ -15,7 +15,7 @@ from rollouts.cli.output import (
     show,
     stdout_console,
 )
-from rollouts.cli.session import RolloutName, Session
+from rollouts.cli.session import RevisionOption, RolloutName, Session
 from rollouts.cli.watch_rollout import get_rollout, watch_rollout
 from rollouts.errors import Unavailable, UsageError
 from rollouts.model.kinds import JSON, ROLLOUT
@@ -69,6 +69,7 @@ async def get(
     session: Session,
     name: RolloutName,
     watch: WatchOption = False,
+    revision: RevisionOption = "",
     output: ListOutputOption = ListFormat.TEXT,
 ) -> None:
     """
@@ -76,13 +77,23 @@ async def get(
 
     Strategy, steps, weights, revisions with their ReplicaSets and pods, success criteria, the
     last decisions. On a terminal --watch redraws; into a pipe it prints a new snapshot when
-    something has changed. --output json is the status.
+    something has changed. --output json is the status. --revision shows what is on record of a
+    release that is over.
 
     \b
     Examples:
       rollouts get checkout --watch
+      rollouts get checkout --revision 7
       rollouts get checkout --output json | jq .weights
     """  # noqa: D301 - \b keeps the lines apart
+    if revision:
+        if watch:
+            raise UsageError("--watch follows the present release; leave out --revision")
+        from rollouts.cli.release_history import show_release  # noqa: PLC0415 - brings pydantic
+
+        rollout = await get_rollout(session.requests, session.rollout(name))
+        if await show_release(session.requests, rollout, revision, output):
+            return
     if output in (ListFormat.JSON, ListFormat.YAML):
         if watch:
             raise UsageError("--watch is for people; a program waits with `rollouts wait`")

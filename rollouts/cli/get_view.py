@@ -23,7 +23,7 @@ from rollouts.model.status import CriterionStatus, HistoryEntry, RolloutStatus
 from rollouts.model.units import format_fraction
 
 PHASE_STYLES = {"Healthy": "green", "Progressing": "cyan", "Paused": "yellow", "Degraded": "red"}
-_VERDICTS = {
+VERDICTS = {
     "pass": ("✓", "green"),
     "fail": ("✗", "red"),
     "inconclusive": ("?", "yellow"),
@@ -71,7 +71,7 @@ def _view(info: RolloutInfo, now: datetime, detail: Detail) -> RenderableType:
     if criteria and (status.criteria or under_way(status)):
         parts.append(_criteria(criteria, status.criteria))
     if status.history and detail.decisions:
-        parts.append(_decisions(status.history[-detail.decisions :], now))
+        parts.append(decisions_view(status.history[-detail.decisions :], now))
     return Group(*parts)
 
 
@@ -296,7 +296,7 @@ def _criteria(specs: Sequence[FrozenJSON], statuses: Sequence[CriterionStatus]) 
 
 
 def _criterion(spec: FrozenJSON, status: CriterionStatus) -> Iterable[RenderableType]:
-    mark, style = _VERDICTS[status.verdict]
+    mark, style = VERDICTS[status.verdict]
     counted = "query" not in spec
     bound = "≥" if not counted and "max" not in (spec.get("query") or {}) else "≤"
     needed = f"{status.needed:,} more" if status.needed else ""
@@ -320,7 +320,8 @@ def _number(spec: FrozenJSON, value: float | None) -> str:
     return f"{value:.4g}"
 
 
-def _decisions(entries: Sequence[HistoryEntry], now: datetime) -> RenderableType:
+def decisions_view(entries: Sequence[HistoryEntry], now: datetime) -> RenderableType:
+    """Return the decisions, the latest first, with how long before `now` each was made."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(justify="right", width=5, style="dim")
     grid.add_column()

@@ -21,6 +21,7 @@ from rollouts.cli import (
     get,
     lint,
     manifests,
+    release_history,
     sandbox,
     set_image,
     wait,
@@ -87,6 +88,7 @@ def rollouts(
 for name, verb in (
     ("list", get.list_rollouts),
     ("get", get.get),
+    ("history", release_history.history),
     ("wait", wait.wait),
     ("promote", commands.promote),
     ("abort", commands.abort),

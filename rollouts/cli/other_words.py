@@ -12,7 +12,6 @@ ALIASES = {"undo": "rollback", "describe": "get", "status": "wait"}
 """What does the same under our name: `kubectl rollout status` waits, too."""
 
 POINTERS = {
-    "history": "`rollouts get NAME` shows the revisions that exist and the last decisions",
     "dashboard": "`rollouts get NAME --watch` keeps one Rollout live, and `rollouts list -A` shows all",
     "set": "`rollouts set-image NAME CONTAINER=IMAGE` changes an image",
     "terminate": "`rollouts abort NAME` sends all traffic back to stable",

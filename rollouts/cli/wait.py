@@ -11,6 +11,7 @@ from rollouts.cli.output import Format as OutputFormat
 from rollouts.cli.output import OutputOption, duration_option, emit, plain, say
 from rollouts.cli.session import RevisionOption, RolloutName, Session
 from rollouts.cli.watch_rollout import NO_ANSWER, NO_STATUS, again, watch_rollout
+from rollouts.errors import RolloutsError
 from rollouts.model.kinds import REPLICA_SET, FrozenJSON, Ref
 from rollouts.model.owners import is_controlled_by
 
@@ -172,10 +173,25 @@ class _Watcher:
                 now = datetime.now(UTC)
                 found = outcome(rollout, self.wanted, fail_on_pause=fail_on_pause, now=now)
                 if found is not None:
-                    return found
+                    return await self._as_recorded(rollout, found)
                 self._show_life(now)
                 self.looked()
         raise AssertionError("following never ends by itself")
+
+    async def _as_recorded(self, rollout: FrozenJSON, found: "WaitOutcome") -> "WaitOutcome":
+        """Return how it ended by its record, where status does not remember; else what is found."""
+        from rollouts.cli.past_releases import (  # noqa: PLC0415 - brings pydantic
+            read_past_releases,
+        )
+        from rollouts.cli.wait_outcome import Exit, on_record  # noqa: PLC0415 - as above
+
+        if found.exit is not Exit.SUPERSEDED:
+            return found
+        try:
+            past = await read_past_releases(self._session.requests, rollout)
+        except RolloutsError:
+            return found
+        return on_record(past, self.wanted) or found
 
     async def _meant(self, rollout: FrozenJSON) -> "Wanted":
         from rollouts.cli.template_source import wanted_revision  # noqa: PLC0415 - brings pydantic

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 
+from rollouts.cli.past_releases import PastReleases
 from rollouts.cli.send_command import shown_step
 from rollouts.core.template import identify, template_hash
 from rollouts.model.durations import parse_duration
 from rollouts.model.kinds import HASH_LABEL, REVISION_LABEL, FrozenJSON
 from rollouts.model.spec import RolloutSpec
-from rollouts.model.status import Revision, RolloutStatus
+from rollouts.model.status import ReleaseRecord, Revision, RolloutStatus
 
 HASH_LENGTH = 10
 
@@ -267,6 +268,34 @@ def _gone_back_from(status: RolloutStatus, wanted: Wanted) -> WaitOutcome | None
         by = f" by {pinned.by}" if pinned.by else ""
         text = f"{name} was rolled back{by}: {status.message}"
     return WaitOutcome(Exit.FAILED, "rolled-back", text)
+
+
+def on_record(past: PastReleases, wanted: Wanted) -> WaitOutcome | None:
+    """Return how the last release of a revision ended, by its record; None where there is none."""
+    found = past.of(_number_of(wanted), wanted.hash)
+    if not found:
+        return None
+    record = found[0]
+    if record.outcome == "RolledBack":
+        return WaitOutcome(Exit.FAILED, "rolled-back", record.message)
+    if record.outcome != "Promoted":
+        text = f"{wanted} was superseded before it was promoted: {record.message}"
+        return WaitOutcome(Exit.SUPERSEDED, "superseded", text)
+    left = _went_back(past, record)
+    if left is None:
+        return WaitOutcome(Exit.PROMOTED, "promoted", record.message)
+    text = f"{wanted} was promoted, and rolled back since: {left.decisions[0].message}"
+    return WaitOutcome(Exit.FAILED, "rolled-back", text)
+
+
+def _went_back(past: PastReleases, record: ReleaseRecord) -> ReleaseRecord | None:
+    """Return the release by which a person went back from this one, if one was promoted."""
+    for each in past.records:
+        replaced = each.stable is not None and each.stable.hash == record.revision.hash
+        asked = bool(each.decisions) and each.decisions[0].command == "rollback"
+        if replaced and asked and each.outcome == "Promoted" and each.ended_at > record.ended_at:
+            return each
+    return None
 
 
 def _became_stable(status: RolloutStatus, first: int) -> bool:

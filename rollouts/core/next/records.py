@@ -85,7 +85,7 @@ def _record(
     said = [entry for entry in after.history if entry.at >= begun]
     decisions = [entry for entry in said if entry.revision == revision.number]
     last = [entry for entry in reversed(said) if entry.reason in _SAID_WITH[outcome]]
-    words = f"{describe(revision)} is the first, and became stable"
+    words = f"{describe(revision)} is stable, and nothing was before it"
     abort = after.abort if outcome == "RolledBack" else None
     stable = of.stable_revision
     return ReleaseRecord(

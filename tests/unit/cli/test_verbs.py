@@ -83,7 +83,6 @@ def test_describe_is_get_and_status_is_wait(rollouts: Run, cluster: FakeRequests
 @pytest.mark.parametrize(
     ("verb", "ours"),
     [
-        ("history", "rollouts get"),
         ("dashboard", "--watch"),
         ("set", "set-image"),
         ("scale", "kubectl"),

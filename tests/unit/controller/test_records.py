@@ -49,7 +49,7 @@ async def test_a_promotion_is_on_record_with_its_steps_criteria_and_numbers(
 
     first, second = records(loop)
     assert (first["outcome"], first["revision"]["number"]) == ("Promoted", 1)
-    assert first["message"] == "revision 1 (shop:1) is the first, and became stable"
+    assert first["message"] == "revision 1 (shop:1) is stable, and nothing was before it"
     assert "stable" not in first
     assert (second["outcome"], second["revision"]["images"]) == ("Promoted", ["shop:2"])
     assert second["stable"]["images"] == ["shop:1"]
