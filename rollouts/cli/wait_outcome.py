@@ -243,9 +243,7 @@ def _of_past(status: RolloutStatus, wanted: Wanted) -> WaitOutcome | None:
         if entry.reason == "RolledBack":
             return WaitOutcome(Exit.FAILED, "rolled-back", entry.message)
         if entry.reason == "FirstDeploy" and _became_stable(status, number):
-            return WaitOutcome(
-                Exit.PROMOTED, "promoted", f"{wanted} was the first, and became stable"
-            )
+            return WaitOutcome(Exit.PROMOTED, "promoted", f"{wanted} is stable, and was the first")
         if entry.reason == "RolloutStarted":
             return None  # its last attempt came to no end
     return None

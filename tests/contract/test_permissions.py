@@ -18,7 +18,7 @@ from rollouts.kube.lease import LEASE, Lease
 from rollouts.kube.paths import collection_path, object_path
 from rollouts.kube.reflector import WatchTiming
 from rollouts.kube.requests import KubeRequests
-from rollouts.model.crd import crd
+from rollouts.model.crd import crds
 from rollouts.model.kinds import (
     CRD,
     DEPLOYMENT,
@@ -132,7 +132,8 @@ async def connected(kubeconfig: Path) -> AsyncIterator[Connection]:
 @asynccontextmanager
 async def watching(controller: Installed) -> AsyncIterator[KubeCluster]:
     """Let the controller see what there is, and write."""
-    await define(controller.admin, crd())
+    for each in crds():
+        await define(controller.admin, each)
     timing = WatchTiming(first_delay_seconds=0.02)
     kube = KubeCluster(Connection(controller.kubeconfig), [], WATCHED, timing=timing)
     await kube.start()
