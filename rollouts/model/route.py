@@ -86,6 +86,8 @@ class Route:
     """Some of them are missing, and without those requests go to whatever pods there are, of any revision."""
     stays: bool = False
     """Some of them stay between releases: without those requests would go to whatever pods there are, of any revision."""
+    other_services: frozenset[str] = frozenset()
+    """Where the objects that the spec names lead as well: Services that it does not name itself."""
     is_unseen: bool = False
     """Some of them can't be read: they may send anything, and nobody sees what a write has changed."""
 

@@ -54,6 +54,7 @@ def observe(context: RoutingContext, wanted: Split) -> Route:
         unconfirmed=tuple(each for route in routes for each in route.unconfirmed),
         by_pods=any(route.by_pods for route in routes),
         stays=any(route.stays for route in routes),
+        other_services=frozenset().union(*(route.other_services for route in routes)),
         is_unseen=any(route.is_unseen for route in routes),
         is_cut=any(route.is_cut for route in routes)
         and all(route.is_cut or route.highest == 0 for route in routes),

@@ -2,8 +2,8 @@
 
 KNOWN_GAPS: dict[str, str] = {
     "called past us": (
-        "a Service that the spec names no longer is given back although a named route still leads there:"
-        " what pods a later release makes get requests by it, whatever its weight is"
+        "a Service that the spec names no longer is given back, unless a named route leads there: by whatever"
+        " else does, what pods a later release makes get requests, whatever its weight is"
     ),
     "unwritten clock": (
         "what somebody else sends to a revision that was left is taken away before status says that its time runs"

@@ -10,7 +10,14 @@ from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.model.status import RolloutStatus
 from tests.simulation.dataplane import NAMESPACE, is_ours
 from tests.simulation.known_gaps import is_known_gap
-from tests.simulation.snapshot import Watched, is_by_replicas, names, strategy_of, take_snapshot
+from tests.simulation.snapshot import (
+    Watched,
+    is_by_replicas,
+    led_to,
+    names,
+    strategy_of,
+    take_snapshot,
+)
 
 
 def is_over(status: RolloutStatus) -> bool:
@@ -45,8 +52,8 @@ def _routes(story: Watched) -> Iterator[str]:
 
 
 def _keys(story: Watched) -> Iterator[str]:
-    """Yield the Services of the users' that have our key, and that no spec names."""
-    named = names(story)
+    """Yield the Services of the users' that have our key, and that no spec names, nor leads to."""
+    named = names(story) | led_to(story)
     for each in story.caches.select(SERVICE, NAMESPACE):
         name = str(each["metadata"]["name"])
         kept = HASH_LABEL in each["spec"]["selector"] and not is_ours(each)

@@ -26,6 +26,8 @@ from tests.simulation.known_gaps import is_known_gap
 from tests.simulation.users import SimulatedMonitor, Users
 
 KEY = Key(NAMESPACE, "checkout")
+ENTRY_POINTS = {"nginx": "shop.test", "gatewayAPI": "checkout 0"}
+"""By the router's field, what the stories' own route of its kind is called."""
 
 
 class Watched(Protocol):
@@ -131,6 +133,14 @@ def names(story: Watched) -> set[str]:
     """Return the Services that a spec names: as it is written, or as it is in force."""
     effective = {"spec": story.status.effective_spec or {}}
     return {*named_services(story.rollout), *named_services(effective)}
+
+
+def led_to(story: Watched) -> set[str]:
+    """Return the Services that the routes lead to which the strategy in force names."""
+    routing = strategy_of(story.status).get("trafficRouting") or {}
+    entries = entry_points(story.caches).backends
+    found = (entries.get(ENTRY_POINTS[each], {}) for each in routing.keys() & ENTRY_POINTS.keys())
+    return {service for shares in found for service in shares}
 
 
 def is_called_past_us(story: Watched, snapshot: Snapshot, hash_: str) -> bool:

@@ -34,7 +34,7 @@ from tests.simulation.invariants import Invariants
 from tests.simulation.kubelets import Behaviour, Kubelets, image_of
 from tests.simulation.pardons import Pardons
 from tests.simulation.setups import Setup
-from tests.simulation.snapshot import KEY, strategy_of
+from tests.simulation.snapshot import ENTRY_POINTS, KEY, strategy_of
 from tests.simulation.users import SimulatedMonitor, Users
 
 SETTLE_SECONDS = 45.0
@@ -42,8 +42,6 @@ LONGEST_TICK = 5.0
 RETRY_SECONDS = 1.0
 ENOUGH_FAILURES = 20
 """A version that has failed so often is known to be bad, if anybody looks."""
-ENTRY_POINTS = {"nginx": "shop.test", "gatewayAPI": "checkout 0"}
-"""By the router's field, what the stories' own route of its kind is called."""
 
 
 class Story:

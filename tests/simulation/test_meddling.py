@@ -151,6 +151,29 @@ def test_pods_that_a_service_leads_to_stay_although_its_watch_does_not_tell(setu
         assert list(story.sizes()) == [story.stable]
 
 
+@pytest.mark.parametrize("setup", ["router", "gateway", "several routers"])
+def test_a_stable_service_that_only_the_spec_leaves_gets_none_of_the_next_version(
+    setup: str,
+) -> None:
+    """The routes lead to the one before still, which would select the pods of every revision."""
+    story = deployed(setup, 3)
+    put_beside(story.present)
+    old = story.stable
+    story.edit({"spec": {"strategy": {"canary": {"stableService": "other"}}}})
+    new = story.release("shop:2")
+    with told(setup, story):
+        story.run_until(lambda it: any(map(is_ready, it.kubelets.pods(new))))
+        story.pass_time(5)
+        assert story.percent(new) == 0
+        assert "no rule for Service other" in story.status.message
+        story.edit({"spec": {"strategy": {"canary": {"stableService": "checkout"}}}})
+        story.run_until(lambda it: it.status.phase == "Paused")
+        story.command("promote")
+        assert story.settle().phase == "Healthy"
+        assert story.stable == new != old
+        assert not_cleaned_up(story) == []
+
+
 @pytest.mark.parametrize("dies_after", [None, 0, 1])
 @pytest.mark.parametrize("reconciles", range(4))
 def test_a_service_that_was_named_for_a_moment_does_not_keep_our_key(

@@ -90,6 +90,7 @@ from rollouts.core.facts.route_removal import (
 from rollouts.core.facts.services import (
     binding_to_stable_waits_for,
     canary_is_stable,
+    is_led_to,
     is_reached,
     may_bind,
     may_bind_to_stable,
@@ -197,6 +198,7 @@ __all__ = [
     "is_better_than_stable",
     "is_held",
     "is_known_good",
+    "is_led_to",
     "is_reached",
     "is_rising",
     "is_short_of_pods",

@@ -106,6 +106,11 @@ def unnamed_services(world: World) -> list[Service]:
     return [each for name, each in sorted(world.observed.services.items()) if name not in named]
 
 
+def is_led_to(world: World, service: Service) -> bool:
+    """Return whether a route that the spec names leads to a Service, as far as routes can be read."""
+    return service.name in world.route.other_services or world.route.is_unseen
+
+
 def stable_is_alone(world: World, stable: Revision) -> bool:
     """Return whether no other revision has pods, or is to have any."""
     return all(

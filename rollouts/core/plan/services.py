@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from rollouts.core.facts import (
     canary_service_is_due,
+    is_led_to,
     is_to_be_active,
     may_bind,
     may_bind_to_stable,
@@ -144,7 +145,8 @@ def unnamed_services_writes(world: World, status: RolloutStatus) -> Iterator[Act
 
     They are given back, also what we made, while no other revision than stable has pods: a Service
     without our key selects them all. Until then they go along with stable: nobody else would point
-    them at another revision when the present one goes.
+    them at another revision when the present one goes. So they do where a named route leads to them still:
+    by it, the pods of the next release would get requests whatever its weight is.
     """
     stable = status.stable_revision
     if stable is None:
@@ -152,7 +154,7 @@ def unnamed_services_writes(world: World, status: RolloutStatus) -> Iterator[Act
     for service in unnamed_services(world):
         if not service.selected_hash:
             continue
-        if stable_is_alone(world, stable):
+        if stable_is_alone(world, stable) and not is_led_to(world, service):
             yield ReleaseService(service.name)
         else:
             yield from _bind(world, service, stable)

@@ -28,6 +28,7 @@ from rollouts.traffic.gateway.routes import (
     named,
     note_key,
     originals,
+    other_services,
     own_routes,
     with_both_backends,
 )
@@ -92,6 +93,7 @@ class GatewayRouter(Router):
             written=frozenset(_weights_written(context, found)) if weight is None else frozenset(),
             unconfirmed=tuple(_unconfirmed(context, found)),
             is_cut=lags and written == 0,
+            other_services=frozenset(other_services(context)),
         )
 
     def render(self, context: RoutingContext, split: Split) -> list[RoutingWrite]:

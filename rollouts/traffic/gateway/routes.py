@@ -6,7 +6,14 @@ from rollouts.model.kinds import GROUP, JSON, FrozenJSON, Kind
 from rollouts.model.routers.gateway import GRPC_ROUTE, HTTP_ROUTE
 from rollouts.traffic.context import RoutingContext
 from rollouts.traffic.gateway.own_route import Original
-from rollouts.traffic.gateway.rules import BackendPair, parsed_note, rules_of, with_missing_stable
+from rollouts.traffic.gateway.rules import (
+    BackendPair,
+    backend_ref,
+    backend_refs,
+    parsed_note,
+    rules_of,
+    with_missing_stable,
+)
 from rollouts.traffic.ownership import canary_name, is_ours, is_terminating, namespace_of
 from rollouts.traffic.shapes import Shape
 
@@ -66,6 +73,18 @@ def originals(context: RoutingContext) -> Iterator[Original]:
             route = context.of(kind).get(name)
             if route is not None and not is_ours(route, context.rollout):
                 yield original_of(context, kind, route)
+
+
+def other_services(context: RoutingContext) -> Iterator[str]:
+    """Yield the Services of this namespace that the named routes lead to, beside the two of the spec."""
+    pair = backend_pair_of(context)
+    for each in originals(context):
+        for rule in rules_of(each.route):
+            names = {str(ref.get("name")) for ref in backend_refs(rule)} - {
+                pair.stable,
+                pair.canary,
+            }
+            yield from (name for name in names if backend_ref(rule, name, pair) is not None)
 
 
 def original_of(context: RoutingContext, kind: Kind, route: JSON) -> Original:

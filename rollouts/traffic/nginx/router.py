@@ -24,9 +24,11 @@ from rollouts.traffic.nginx.findings import findings
 from rollouts.traffic.nginx.ingresses import (
     annotation,
     annotations,
+    default_service,
     is_canary,
     rules_of,
     rules_to,
+    services,
 )
 from rollouts.traffic.nginx.upstream import (
     connection_annotations,
@@ -74,6 +76,7 @@ class NginxRouter(Router):
             and mirror.routes_match(context, wanted),
             findings=tuple(findings(context)),
             written=written,
+            other_services=frozenset(_other_services(context)),
         )
 
     def render(self, context: RoutingContext, split: Split) -> list[RoutingWrite]:
@@ -104,6 +107,15 @@ class NginxRouter(Router):
             for name, each in _owned(context).items()
         ]
         return [*removed, *mirror.changes(context, _CUT_OFF)]
+
+
+def _other_services(context: RoutingContext) -> Iterator[str]:
+    """Yield the Services that the user's Ingresses lead to, beside the two of the spec."""
+    named = (None, context.spec.stable_service, context.spec.canary_service)
+    for name in context.settings_of(NginxRouting).stable_ingresses:
+        ingress = context.of(INGRESS).get(name)
+        found = (*services(ingress), default_service(ingress)) if ingress is not None else ()
+        yield from (each for each in found if each is not None and each not in named)
 
 
 def _expected(context: RoutingContext) -> dict[str, str]:
