@@ -346,6 +346,8 @@ class RolloutStatus(StatusModel):
     The user's Services that are bound to a revision, or will be by the next decision: one that the spec names no longer is given
     back, and one that has lost our key is bound again.
     """
+    services_to_bind: Annotated[list[str], Field(max_length=100)] = Field(default_factory=list)
+    """Those of them that were not seen to be bound yet: nobody has taken our key out of them."""
     effective_spec: Annotated[
         dict[str, Any] | None,
         Field(json_schema_extra={"type": "object", "x-kubernetes-preserve-unknown-fields": True}),

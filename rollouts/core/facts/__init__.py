@@ -98,6 +98,7 @@ from rollouts.core.facts.services import (
     service_findings,
     stable_is_alone,
     unnamed_services,
+    was_bound,
 )
 from rollouts.core.facts.stable_capacity import (
     STABLE_DOWN,
@@ -267,6 +268,7 @@ __all__ = [
     "unnamed_services",
     "waits_for_pods",
     "waits_to_take_over",
+    "was_bound",
     "who_answers",
     "with_roles",
     "without_restart_words",

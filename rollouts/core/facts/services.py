@@ -87,6 +87,12 @@ def served_by_others(world: World, status: RolloutStatus, service: Service) -> s
     )
 
 
+def was_bound(status: RolloutStatus, service: Service) -> bool:
+    """Return whether a Service has been what it is to be: if it is not, that is somebody else's doing."""
+    known = service.name in status.services and service.name not in status.services_to_bind
+    return known or service.ours
+
+
 def may_bind(world: World, service: Service, revision: Revision) -> bool:
     """Return whether a Service may be pointed at a revision now, that it does not select yet."""
     if service.selected_hash == revision.hash:

@@ -11,6 +11,7 @@ from rollouts.core.facts import (
     may_have_retreated,
     reaches_another,
     serving_instead_of_stable,
+    was_bound,
 )
 from rollouts.core.world import (
     DRIFT_CORRECTED,
@@ -185,7 +186,7 @@ def _switched_by_another(world: World, update: StatusUpdate, now: Route) -> Stat
     active = update.status.current_revision if weights.applied else update.status.stable_revision
     if service is None or active is None or now.weight in (weights.applied, weights.desired):
         return update
-    if not (service.selected_hash or weights.applied or service.name in update.status.services):
+    if not (service.selected_hash or weights.applied or was_bound(update.status, service)):
         return update  # it has not been bound yet
     if any(each.hash == service.selected_hash for each in update.status.retiring):
         return update  # it keeps the traffic of a release that is over until stable can bear it
@@ -212,6 +213,7 @@ def _bound_again(world: World, update: StatusUpdate) -> StatusUpdate:
             continue
         if wanted is status.stable_revision and not may_bind_to_stable(world, status, service):
             continue
-        if service.selected_hash != wanted.hash:
+        bound = service.selected_hash != "" or was_bound(status, service)
+        if bound and service.selected_hash != wanted.hash:
             update = selector_drift(world, update, service, wanted)
     return update

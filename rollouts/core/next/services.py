@@ -14,7 +14,11 @@ def remember_services(world: World, update: StatusUpdate) -> StatusUpdate:
     known = {name for name in status.services if name in seen and not seen[name].ours}
     if not world.services_are_claimed:
         known |= {name for name, each in seen.items() if each.selected_hash and not each.ours}
-    update = update.evolve(services=sorted(known.difference(given)))
+    kept = known.difference(given)
+    unbound = [
+        name for name in status.services_to_bind if name in kept and not seen[name].selected_hash
+    ]
+    update = update.evolve(services=sorted(kept), services_to_bind=unbound)
     for name in given:
         text = (
             f"{name}, which the spec names no longer, is given back: it selects all revisions' pods"
@@ -42,7 +46,10 @@ def note_synced_services(world: World, update: StatusUpdate) -> StatusUpdate:
 
 def remember_next_services(_world: World, update: StatusUpdate) -> StatusUpdate:
     """Keep in status which of the user's Services are bound next: before that, so that an edit in between leaves none."""
-    known = update.status.services
-    if not update.services_to_bind:
+    status, new = update.status, update.services_to_bind
+    if not new:
         return update
-    return update.evolve(services=sorted({*known, *update.services_to_bind}))
+    return update.evolve(
+        services=sorted({*status.services, *new}),
+        services_to_bind=sorted({*status.services_to_bind, *new}),
+    )

@@ -12,6 +12,7 @@ from rollouts.core.facts import (
     served_by_others,
     short_until,
     stable_service_is_complete,
+    was_bound,
 )
 from rollouts.core.next.attempt import retire_revision
 from rollouts.core.world import (
@@ -90,7 +91,7 @@ def _settled(world: World, update: StatusUpdate, stable: Revision) -> StatusUpda
                 f" kubectl get service {service.name} --output yaml --show-managed-fields"
             )
             return _with_phase(world, update.requeue_at(drift_pause), "Degraded", text)
-        again = service.name in status.services
+        again = was_bound(status, service)
         if again and (status.phase == "Healthy" or _drift_was_corrected(world, status)):
             return selector_drift(world, update, service, stable)
         waits = binding_to_stable_waits_for(world, status, service)

@@ -177,6 +177,23 @@ def test_it_is_narrowed_to_as_many_as_others_have(ours: int, others: int) -> Non
     assert told(decision) == [], "nobody had taken it away"
 
 
+@pytest.mark.parametrize("strategy", [None, {"blueGreen": {"activeService": "checkout"}}])
+def test_a_release_that_begins_before_it_is_bound_takes_that_for_nobody_s_doing(
+    strategy: dict[str, Any] | None,
+) -> None:
+    spec = spec_of(strategy=strategy) if strategy else None
+    scene = shared(4, 0, spec)
+    scene = scene.after(scene.decide()).with_(template_hash=NEW, images=("shop:new",))
+    begun = scene.after(scene.decide())
+    decision = begun.decide()
+    assert about_services(begun) == [SelectRevision("checkout", OLD)]
+    assert "DriftCorrected" not in told(decision)
+    bound = begun.after(decision).serving(stable=service("checkout", OLD, oldhash=4))
+    bound = bound.after(bound.decide())
+    lost = bound.serving(stable=service("checkout", "", oldhash=4))
+    assert ("DriftCorrected" in told(lost.decide())) is bool(strategy)
+
+
 def test_the_pods_of_another_rollout_are_others_too() -> None:
     scene = shared(4, 0).with_(services={"checkout": service("checkout", "", oldhash=4, theirs=5)})
     assert scene.decide().actions == ()
