@@ -39,6 +39,24 @@ def test_a_release_repairs_an_outage(setup: str, unbound: bool) -> None:
     assert story.status.stable_revision.images == ["shop:2"]
 
 
+@pytest.mark.parametrize("why", ["held", "newer template", "aborted"])
+def test_pods_that_are_not_available_yet_stay_where_nobody_else_answers(why: str) -> None:
+    """Stable is down, and by minReadySeconds the only pod that is ready counts for nothing for a while."""
+    story = deployed("replicas", 2, minReadySeconds=60)
+    story.turn(story.hash_of("shop:1"), DOWN)
+    story.pass_time(5)
+    new = story.release("shop:2")
+    story.run_until(lambda it: it.has_users(new))
+    if why == "held":
+        story.command("pause")
+    elif why == "aborted":
+        story.command("abort")
+    else:
+        story.release("shop:3", Behaviour(ready_after=10_000))
+    story.pass_time(30)
+    assert story.has_users(new)
+
+
 @pytest.mark.parametrize("why", ["newer template", "bad"])
 @pytest.mark.parametrize("setup", BY_ROUTER)
 def test_no_traffic_goes_back_to_a_version_that_is_down(setup: str, why: str) -> None:

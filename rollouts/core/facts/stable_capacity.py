@@ -125,10 +125,13 @@ def shared_sizes(world: World, status: RolloutStatus) -> dict[str, int] | None:
     goals = {current.hash: canary_goal, stable.hash: stable_goal}
     if stable.hash == current.hash:
         goals = {stable.hash: total}
+    sets = world.observed.replica_sets.values()
+    # Where no pod is available, as after a crash of all or with a long minReadySeconds, those that are ready answer.
+    answers = any(each.available for each in sets)
     revisions = {
         hash_: RevisionSize(
             wanted=each.wanted,
-            available=each.available,
+            available=each.available if answers else each.ready,
             goal=goals.get(hash_, 0),
             urgent=hash_ == stable.hash and percent == 0,
         )
