@@ -40,6 +40,7 @@ from rollouts.core.plan.actions import (
     SetFinalizers,
     SetMinReady,
     SetPodMetadata,
+    SetStableLabel,
     SetTemplateMetadata,
     SetWeight,
     SyncService,
@@ -68,6 +69,9 @@ _GONE_IS_STABLE = tuple(each.kind for each in routers.kinds() if each.gone_is_st
 
 RETREAT_SECONDS = 10.0
 """How long one of these may take to be changed, where deleting it would do."""
+
+_LABELS = (SetPodMetadata, SetStableLabel)
+"""A pod that has gone needs none of what these give."""
 
 ENDS_ALL = (Conflict, Outdated)
 """After these nothing else of a decision is written: the state that it was about is not so."""
@@ -121,7 +125,7 @@ class Applier:
             except Outdated as caught:
                 return caught
             except RolloutsError as caught:
-                if isinstance(action, SetPodMetadata) and isinstance(caught, NotFound):
+                if isinstance(action, _LABELS) and isinstance(caught, NotFound):
                     continue  # it had no need of it any more
                 if _cuts_off(action) and await self._taken_away(write):
                     continue
@@ -182,7 +186,13 @@ class Applier:
                 return [Patch(self._ref(REPLICA_SET, name), {"metadata": {"labels": labels}})]
             case ScaleReplicaSet(name, replicas):
                 return [Patch(self._ref(REPLICA_SET, name), {"spec": {"replicas": replicas}})]
-            case SetMinReady() | SetTemplateMetadata() | SetPodMetadata() | EvictPod():
+            case (
+                SetMinReady()
+                | SetTemplateMetadata()
+                | SetPodMetadata()
+                | SetStableLabel()
+                | EvictPod()
+            ):
                 return pod_writes.writes(self.cluster, self.rollout, action)
             case DeleteReplicaSet(name, uid):
                 return [Delete(self._ref(REPLICA_SET, name), uid)]

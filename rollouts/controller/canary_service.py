@@ -20,6 +20,7 @@ from rollouts.model.kinds import (
     JSON,
     MANAGED_BY_LABEL,
     SERVICE,
+    STABLE_LABEL,
     FrozenJSON,
 )
 from rollouts.model.merge_patch import difference
@@ -123,6 +124,7 @@ def _without_hash(service: FrozenJSON) -> dict[str, str]:
 def own_selector(service: FrozenJSON, spec: RolloutSpec) -> dict[str, str]:
     """Return a Service's selector without our key, and without labels that pods have by one role only."""
     by_role = {
+        STABLE_LABEL,
         *_labels(spec.active_strategy.stable_metadata),
         *_labels(spec.active_strategy.canary_metadata),
     }

@@ -34,6 +34,8 @@ from rollouts.model.kinds import (
     ROLLOUT,
     ROLLOUT_LABEL,
     SERVICE,
+    STABLE,
+    STABLE_LABEL,
     FrozenJSON,
     Kind,
     Ref,
@@ -62,8 +64,7 @@ def observe(
     template = spec.template or {}
     hash_ = workload.wanted_hash(cluster, rollout, spec)
     replica_sets = _replica_sets(cluster, rollout, spec)
-    running = [hash_ for hash_, each in replica_sets.items() if each.existing]
-    services = observe_services(cluster, rollout, inputs, running or replica_sets)
+    services = observe_services(cluster, rollout, inputs, replica_sets)
     route = routers.observe(routing_context(cluster, rollout, spec), inputs.split)
     found = (
         *_collisions(cluster, rollout, spec, hash_),
@@ -153,6 +154,7 @@ def _replica_set(
         min_ready_seconds=int(spec.get("minReadySeconds") or 0),
         applied=applied_metadata(replica_set),
         labelled=_is_labelled(spec.get("template") or {}, rollout),
+        leads=_leads(spec.get("template") or {}),
         refusal=_refusal(status.get("conditions") or ()),
     )
 
@@ -172,6 +174,12 @@ def _is_labelled(pod: FrozenJSON, rollout: str) -> bool:
     return bool(labels.get(ROLLOUT_LABEL) == rollout)
 
 
+def _leads(pod: FrozenJSON) -> bool:
+    """Return whether a pod, or a template of pods, has the label of stable."""
+    labels = (pod.get("metadata") or {}).get("labels") or {}
+    return bool(labels.get(STABLE_LABEL) == STABLE)
+
+
 def _pod(pod: FrozenJSON, rollout: str) -> Pod:
     status = pod.get("status") or {}
     running = status.get("containerStatuses") or ()
@@ -186,6 +194,7 @@ def _pod(pod: FrozenJSON, rollout: str) -> Pod:
         problem=_problem(containers),
         mark=str(labels_of(pod).get(ROLE_METADATA, "")),
         labelled=_is_labelled(pod, rollout),
+        leads=_leads(pod),
         unready_since=since,
         was_ready=since is not None and (_has_ended(running) or _started_before(running, since)),
         disrupted=not ready and (_is_taken_away(told) or _is_lost(told)),

@@ -10,6 +10,8 @@ from rollouts.model.kinds import (
     REPLICA_SET,
     REVISION_LABEL,
     ROLLOUT_LABEL,
+    STABLE,
+    STABLE_LABEL,
     FrozenJSON,
 )
 from rollouts.model.owners import controller_reference
@@ -31,7 +33,7 @@ def replica_set(rollout: FrozenJSON, spec: RolloutSpec, wanted: CreateReplicaSet
     )
     labels = template.setdefault("metadata", {}).setdefault("labels", {})
     labels |= {HASH_LABEL: hash_, ROLLOUT_LABEL: metadata["name"]}
-    body = {
+    body: JSON = {
         "apiVersion": REPLICA_SET.api_version,
         "kind": REPLICA_SET.name,
         "metadata": {
@@ -53,6 +55,8 @@ def replica_set(rollout: FrozenJSON, spec: RolloutSpec, wanted: CreateReplicaSet
             "template": template,
         },
     }
+    if wanted.leads:
+        body["spec"]["template"]["metadata"]["labels"] = {**labels, STABLE_LABEL: STABLE}
     return with_metadata(body, wanted.role)
 
 

@@ -12,7 +12,7 @@ from rollouts.controller import canary_service
 from rollouts.controller.canary_service import own_selector
 from rollouts.controller.objects import labels_of, named_services
 from rollouts.controller.observation_input import ObservationInput
-from rollouts.core.world import Service
+from rollouts.core.world import ReplicaSet, Service
 from rollouts.model.kinds import (
     ENDPOINT_SLICE,
     HASH_LABEL,
@@ -22,10 +22,13 @@ from rollouts.model.kinds import (
     REPLICA_SET,
     ROLLOUT,
     SERVICE,
+    STABLE,
+    STABLE_LABEL,
     FrozenJSON,
     Ref,
 )
 from rollouts.model.spec import RolloutSpec
+from rollouts.model.unchecked_json import mapping
 from rollouts.ports import Reads
 from rollouts.traffic.ownership import has_lost_owner, is_ours, is_owned, is_terminating
 
@@ -33,13 +36,12 @@ SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 
 def observe_services(
-    cluster: Reads, rollout: FrozenJSON, inputs: ObservationInput, revisions: Iterable[str]
+    cluster: Reads,
+    rollout: FrozenJSON,
+    inputs: ObservationInput,
+    replica_sets: Mapping[str, ReplicaSet],
 ) -> dict[str, Service]:
-    """
-    Return the Rollout's Services by name.
-
-    `revisions` are the hashes of those that have pods, or of all, where none has any.
-    """
+    """Return the Rollout's Services by name; `replica_sets` are those of its revisions, by hash."""
     spec = inputs.spec
     namespace = rollout["metadata"]["namespace"]
     named = [name for name in (spec.stable_service, spec.canary_service) if name is not None]
@@ -47,14 +49,37 @@ def observe_services(
     for name in named:
         service = _get(cluster, namespace, name)
         if service is not None:
-            found[name] = _seen(cluster, rollout, spec, service, revisions)
+            found[name] = _seen(cluster, rollout, spec, service, replica_sets)
     others = set(_named_by_others(cluster, rollout))
     bound = _remembered if inputs.remembers else _found_again
-    for left in bound(cluster, rollout, inputs, revisions):
+    for left in bound(cluster, rollout, inputs, replica_sets):
         name = left["metadata"]["name"]
         if name not in named and name not in others:
-            found[name] = _seen(cluster, rollout, spec, left, revisions)
+            found[name] = _seen(cluster, rollout, spec, left, replica_sets)
     return found
+
+
+def _revisions(replica_sets: Mapping[str, ReplicaSet]) -> list[str]:
+    """Return the revisions that have pods; all, where none has any."""
+    return [hash_ for hash_, each in replica_sets.items() if each.existing] or list(replica_sets)
+
+
+def is_by_label(service: FrozenJSON, spec: RolloutSpec) -> bool:
+    """
+    Return whether a Service is left as it is, and the label of stable moved from pods to pods instead.
+
+    A Deployment's pods, whose place is taken, are nobody's to label but their owner's.
+    """
+    if service["metadata"]["name"] == spec.canary_service or spec.workload_ref is not None:
+        return False
+    selector = mapping(mapping(service.get("spec")).get("selector"))
+    return selector.get(STABLE_LABEL) == STABLE
+
+
+def _labelled_alone(replica_sets: Mapping[str, ReplicaSet]) -> str:
+    """Return the revision whose pods alone have the label of stable; empty for none, and for several."""
+    having = [hash_ for hash_, each in replica_sets.items() if each.has_stable_label]
+    return having[0] if len(having) == 1 else ""
 
 
 def _get(cluster: Reads, namespace: str, name: str) -> JSON | None:
@@ -64,24 +89,33 @@ def _get(cluster: Reads, namespace: str, name: str) -> JSON | None:
 
 
 def _found_again(
-    cluster: Reads, rollout: FrozenJSON, inputs: ObservationInput, revisions: Iterable[str]
+    cluster: Reads,
+    rollout: FrozenJSON,
+    inputs: ObservationInput,
+    replica_sets: Mapping[str, ReplicaSet],
 ) -> Iterator[FrozenJSON]:
     """
-    Yield besides, where there is no status, the Services that select a revision alone that has pods, or any without pods.
+    Yield besides, where there is no status, the Services that select a revision alone that has pods, or any without pods,
+    and those that lead to pods by the label of stable.
 
     A Rollout that comes back from a backup has bound them; its spec need not name them any more. Scaled to
     nothing it has no pods that tell which revision was served.
     """
-    yield from _remembered(cluster, rollout, inputs, revisions)
-    hashes = set(revisions)
+    yield from _remembered(cluster, rollout, inputs, replica_sets)
+    hashes = set(_revisions(replica_sets))
     for service in cluster.select(SERVICE, rollout["metadata"]["namespace"]):
-        bound = _selector(service).get(HASH_LABEL) in hashes
+        bound = _selector(service).get(HASH_LABEL) in hashes or (
+            is_by_label(service, inputs.spec) and _leads_to(cluster, service, hashes)
+        )
         if bound and is_returnable(service) and not is_terminating(service):
             yield service
 
 
 def _remembered(
-    cluster: Reads, rollout: FrozenJSON, inputs: ObservationInput, _revisions: Iterable[str]
+    cluster: Reads,
+    rollout: FrozenJSON,
+    inputs: ObservationInput,
+    _replica_sets: Mapping[str, ReplicaSet],
 ) -> Iterator[FrozenJSON]:
     """Yield the Services that were bound, as far as they can be given back, and those that were made."""
     metadata = rollout["metadata"]
@@ -97,6 +131,12 @@ def _remembered(
     for service in cluster.select(SERVICE, metadata["namespace"], ours):
         if not is_terminating(service) and is_ours(service, rollout):
             yield service
+
+
+def _leads_to(cluster: Reads, service: FrozenJSON, hashes: Iterable[str]) -> bool:
+    """Return whether a Service selects a pod of one of these revisions."""
+    namespace, selector = service["metadata"]["namespace"], _selector(service)
+    return any(cluster.select(POD, namespace, {**selector, HASH_LABEL: hash_}) for hash_ in hashes)
 
 
 def is_returnable(service: FrozenJSON) -> bool:
@@ -127,7 +167,7 @@ def _seen(
     rollout: FrozenJSON,
     spec: RolloutSpec,
     service: FrozenJSON,
-    revisions: Iterable[str],
+    replica_sets: Mapping[str, ReplicaSet],
 ) -> Service:
     namespace, name = rollout["metadata"]["namespace"], service["metadata"]["name"]
     pods = _ready_pods(cluster, namespace, name)
@@ -140,20 +180,33 @@ def _seen(
         and name == spec.canary_service
         and bool(canary_service.changes(service, stable, spec, filter(None, pods)))
     )
+    by_key = _selector(service).get(HASH_LABEL, "")
+    by_label = is_by_label(service, spec)
     return Service(
         name=name,
         uid=service["metadata"]["uid"],
-        selected_hash=_selector(service).get(HASH_LABEL, ""),
+        selected_hash=by_key or (_labelled_alone(replica_sets) if by_label else ""),
+        by_label=by_label,
+        keeps_key=by_label and by_key != "",
         ours=ours,
         ready_endpoints={hash_: count for hash_, count in ready.items() if hash_},
         other_endpoints=ready[""],
         misses=frozenset(
             hash_
-            for hash_ in revisions
-            if _misses(cluster, namespace, own_selector(service, spec), hash_)
+            for hash_ in _revisions(replica_sets)
+            if _misses(cluster, namespace, _asked_of_all(service, spec), hash_)
         ),
         is_outdated=is_outdated,
     )
+
+
+def _asked_of_all(service: FrozenJSON, spec: RolloutSpec) -> dict[str, str]:
+    """Return what a Service's selector asks of the pods of every revision."""
+    asked = own_selector(service, spec)
+    label = _selector(service).get(STABLE_LABEL)
+    if label is not None and not is_by_label(service, spec):
+        asked[STABLE_LABEL] = label  # nobody moves it
+    return asked
 
 
 def _misses(cluster: Reads, namespace: str, selector: Mapping[str, str], hash_: str) -> bool:

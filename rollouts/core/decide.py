@@ -61,6 +61,7 @@ from rollouts.core.plan.services import (
     synced_services,
     unnamed_services_writes,
 )
+from rollouts.core.plan.stable_label import labels_beside
 from rollouts.core.plan.weight import takes_traffic_away, weight_back, weight_writes
 from rollouts.core.plan.workload import workload_writes
 from rollouts.core.plan.write_order import by_urgency
@@ -101,6 +102,7 @@ WRITES: tuple[Writing, ...] = (
     adopt_orphans,  # what lost its owner
     weight_writes,  # what carries the weight: routes, or the active Service
     service_writes,  # selectors
+    labels_beside,  # the label of stable, where it leads no Service yet
     templates,  # what the next pods are like
     replica_set_writes,  # sizes
     workload_writes,  # the Deployment's pods, and our finalizer

@@ -27,6 +27,13 @@ A name fits, because with a revision's hash behind it it is a label's value stil
 """
 OUTCOME_LABEL = f"{GROUP}/outcome"
 """On a ReleaseRecord: how the release ended, such as `RolledBack`."""
+STABLE_LABEL = f"{GROUP}/stable"
+"""
+In a Service's selector: its manifest is somebody else's, and is never written. On the pods of the
+revision that such a Service is to lead to, and on no others.
+"""
+STABLE = "true"
+"""The one value of that label."""
 COMMAND_ANNOTATION = f"{GROUP}/command"
 MEANING_ANNOTATION = f"{GROUP}/template-meaning"
 """On a ReplicaSet: a digest of what its Rollout's template means, before an API server fills in defaults."""

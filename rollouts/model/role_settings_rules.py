@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from rollouts.errors import FieldError
-from rollouts.model.kinds import GROUP
+from rollouts.model.kinds import GROUP, STABLE, STABLE_LABEL
 from rollouts.model.role_settings import PodMetadata
 from rollouts.model.spec import RolloutSpec
 
@@ -14,6 +14,13 @@ _KEY = re.compile(rf"({_PREFIX}/)?{_NAME}", re.ASCII)
 _VALUE = re.compile(rf"{_NAME}?", re.ASCII)
 _LONGEST_PREFIX = 253
 _SHAPE = "letters, digits, -, _ and ., beginning and ending with a letter or digit"
+
+
+_ALLOWED = {
+    (f"spec.strategy.{strategy}.stableMetadata.labels", STABLE_LABEL, STABLE)
+    for strategy in ("canary", "blueGreen")
+}
+"""What pods of stable have before any Service asks for it."""
 
 
 def role_settings_errors(spec: RolloutSpec) -> Iterator[FieldError]:
@@ -52,7 +59,9 @@ def _metadata(spec: RolloutSpec, metadata: PodMetadata, where: str) -> Iterator[
             why = f"{value!r} is not a label's value: that has at most 63 {_SHAPE}"
             yield FieldError(f"{where}.labels.{key}", why)
     for part, keys in (("labels", metadata.labels), ("annotations", metadata.annotations)):
-        for key in keys:
+        for key, value in keys.items():
+            if (f"{where}.{part}", key, value) in _ALLOWED:
+                continue
             yield from _key(key, f"{where}.{part}.{key}")
 
 

@@ -1,5 +1,7 @@
 """What preflight and a release under way both say of a Service: each in one wording."""
 
+from rollouts.model.kinds import STABLE_LABEL
+
 
 def service_not_found(service: str, field: str) -> str:
     """Return what is said of a Service that `field` names and that does not exist."""
@@ -11,6 +13,15 @@ def selects_no_pods(service: str, whose: str, asked: str) -> str:
     return (
         f"Service {service} selects none of the pods of {whose}: its selector asks for {asked};"
         " correct spec.selector or the template's labels"
+    )
+
+
+def led_by_label(service: str) -> str:
+    """Return what is said of a Service that leads to stable by its label, where the share of the pods is to be the weight."""
+    return (
+        f"Service {service} asks for {STABLE_LABEL} in spec.selector, and without trafficRouting a new revision's pods"
+        " get their share of the requests without that label: take it out of the selector, or add trafficRouting"
+        " and name the Service in stableService"
     )
 
 

@@ -15,6 +15,7 @@ from rollouts.controller.preflight.owners import owner_findings
 from rollouts.controller.preflight.pods import pod_findings
 from rollouts.controller.preflight.services import service_findings
 from rollouts.controller.preflight.shared_pods import shared_pod_findings
+from rollouts.controller.preflight.stable_label import stable_label_findings
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.spec import RolloutSpec
@@ -33,6 +34,7 @@ def _found(context: PreflightContext) -> Iterator[Finding]:
     scalers = scalers_around(context)
     limits = limits_of(context, scalers)
     yield from service_findings(context)
+    yield from stable_label_findings(context)
     yield from pod_findings(context, limits)
     yield from autoscaler_findings(context, scalers)
     yield from shared_pod_findings(context, scalers)

@@ -18,8 +18,17 @@ with `RespectIgnoreDifferences=true`; Flux' `ssa: Merge` does not help with atom
 from collections.abc import Iterator
 
 from rollouts.controller.preflight.context import PreflightContext, is_bound, listed, name_of
+from rollouts.controller.services import is_by_label
 from rollouts.model.finding import Finding
-from rollouts.model.kinds import DEPLOYMENT, FIELD_MANAGER, SERVICE, FrozenJSON, Kind
+from rollouts.model.kinds import (
+    DEPLOYMENT,
+    FIELD_MANAGER,
+    SERVICE,
+    STABLE,
+    STABLE_LABEL,
+    FrozenJSON,
+    Kind,
+)
 from rollouts.model.unchecked_json import items, mapping
 from rollouts.traffic import routers
 
@@ -40,7 +49,7 @@ def owner_findings(context: PreflightContext) -> Iterator[Finding]:
                 "AppliedByTool",
                 (
                     f"{field} of {kind} {name_of(obj)} is owned by {listed(owners)} (server-side apply), which"
-                    f" puts it back at its next sync; {'; '.join(ways)}"
+                    f" puts it back at its next sync; {'; '.join(ways)}{_unwritten(context, kind, obj)}"
                 ),
             )
 
@@ -48,7 +57,7 @@ def owner_findings(context: PreflightContext) -> Iterator[Finding]:
 def _written(context: PreflightContext) -> Iterator[tuple[Kind, FrozenJSON, str]]:
     """Yield the objects that somebody else made and we write to, and which field of each."""
     for service, _ in context.services():
-        if not is_bound(service):
+        if not (is_bound(service) or is_by_label(service, context.spec)):
             yield SERVICE, service, "spec.selector"
     for kind, name in (each for router in context.spec.routers for each in router.named()):
         route = context.get(kind, name)
@@ -65,6 +74,16 @@ def _is_left_alone(obj: FrozenJSON) -> bool:
     """Return whether an annotation has Flux create the object, and not change it afterwards."""
     annotations = mapping(obj["metadata"].get("annotations"))
     return str(annotations.get(_FLUX_ANNOTATION, "")).lower() in _LEFT_ALONE
+
+
+def _unwritten(context: PreflightContext, kind: Kind, obj: FrozenJSON) -> str:
+    """Return the way in which a Service needs no write at all."""
+    if kind != SERVICE or name_of(obj) != context.spec.stable_service or context.spec.workload_ref:
+        return ""
+    return (
+        f'; or give it {STABLE_LABEL}: "{STABLE}" in spec.selector, by which the controller leads it without a'
+        " write to it (first in stableMetadata.labels, until the pods have it)"
+    )
 
 
 def _way_out(owner: str, kind: Kind, field: str) -> str:

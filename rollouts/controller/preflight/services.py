@@ -10,8 +10,9 @@ from rollouts.controller.preflight.context import (
     name_of,
     users_selector,
 )
+from rollouts.controller.preflight.stable_label import label_asked_by
 from rollouts.controller.revisions import is_revision
-from rollouts.controller.services import is_returnable
+from rollouts.controller.services import is_by_label, is_returnable
 from rollouts.model.finding import Finding, about_field
 from rollouts.model.kinds import (
     DEPLOYMENT,
@@ -131,7 +132,7 @@ def _selection(
 ) -> Iterator[Finding]:
     name, selector = name_of(service), users_selector(service)
     if not selector:
-        if not is_bound(service):
+        if not is_bound(service) and label_asked_by(service) is None:
             yield Finding(
                 "warning",
                 "NoSelector",
@@ -150,7 +151,8 @@ def _selection(
             "SelectsNoPods",
             selects_no_pods(name, "this template", ", ".join(wrong)),
         )
-    others = sorted(_others(context, selector)) if not is_bound(service) else []
+    is_narrow = is_bound(service) or is_by_label(service, context.spec)
+    others = [] if is_narrow else sorted(_others(context, selector))
     if others:
         yield Finding(
             "warning",

@@ -117,6 +117,12 @@ from rollouts.core.facts.stable_capacity import (
     waits_to_take_over,
     who_answers,
 )
+from rollouts.core.facts.stable_label import (
+    early_label_is_asked,
+    keeps_to_few,
+    moving_label,
+    uses_stable_label,
+)
 from rollouts.core.facts.step_tracking import (
     found_step,
     named_step,
@@ -189,6 +195,7 @@ __all__ = [
     "disruption_begins",
     "disruption_is_over",
     "drift_correction_waits",
+    "early_label_is_asked",
     "evidence_turned",
     "failed_criteria",
     "finalizer_waits_for",
@@ -204,6 +211,7 @@ __all__ = [
     "is_rising",
     "is_short_of_pods",
     "is_to_be_active",
+    "keeps_to_few",
     "leaning_evidence",
     "leaning_since",
     "least_weight",
@@ -211,6 +219,7 @@ __all__ = [
     "may_bind_to_stable",
     "may_have_retreated",
     "may_switch_back",
+    "moving_label",
     "named_revisions",
     "named_step",
     "next_split",
@@ -266,6 +275,7 @@ __all__ = [
     "switch_back_waits",
     "switch_back_waits_until",
     "unnamed_services",
+    "uses_stable_label",
     "waits_for_pods",
     "waits_to_take_over",
     "was_bound",

@@ -132,7 +132,7 @@ def revert_stage(world: World, status: RolloutStatus) -> RevertStage:
 def services_to_release(world: World) -> list[str]:
     """Return the user's Services that have our key in their selector."""
     found = world.observed.services.values()
-    return [each.name for each in found if each.selected_hash and not each.ours]
+    return [each.name for each in found if each.has_our_key and not each.ours]
 
 
 def _without_workload(

@@ -7,12 +7,14 @@ from rollouts.core.facts.workload import finalizer_waits_for
 from rollouts.core.world import Service, World, describe, mechanism_of, under_way
 from rollouts.model.finding import Finding, Severity
 from rollouts.model.kinds import DEPLOYMENT, POD
-from rollouts.model.service_texts import selects_no_pods, still_bound
+from rollouts.model.service_texts import led_by_label, selects_no_pods, still_bound
 from rollouts.model.status import Revision, RolloutStatus
 
 
 def is_reached(world: World, hash_: str) -> bool:
     """Return whether a Service or a route may still send requests to this revision."""
+    if world.may_be_led_to(hash_):
+        return True
     stable, canary = world.stable_service, world.canary_service
     if stable is not None and _may_lead_to(stable, hash_):
         return True
@@ -42,7 +44,7 @@ def may_bind_to_stable(world: World, status: RolloutStatus, service: Service) ->
 
 def binding_to_stable_waits_for(world: World, status: RolloutStatus, service: Service) -> str:
     """
-    Return what a Service waits for before it may select stable alone; or nothing.
+    Return what a Service waits for before it may select stable alone; or nothing, also where it is led by a label.
 
     One that selects everybody's pods is narrowed when all of ours that are ready are among
     its endpoints: what it has next is then a part of what it has, in whatever order the
@@ -52,7 +54,7 @@ def binding_to_stable_waits_for(world: World, status: RolloutStatus, service: Se
     all its pods.
     """
     stable = world.replica_set(status.stable_revision)
-    if service.selected_hash or stable is None:
+    if service.selected_hash or service.by_label or stable is None:
         return ""
     workload = world.observed.workload
     beside = workload is not None and workload.replicas > 0
@@ -70,10 +72,11 @@ def served_by_others(world: World, status: RolloutStatus, service: Service) -> s
     Return why a Service can't be bound: others have more ready pods there than stable; or nothing.
 
     The pods of an adopted Deployment are no others'. What was bound before is bound again, whoever
-    took our key away: nobody else has served there since.
+    took our key away: nobody else has served there since. Where a label leads to pods, others keep theirs.
     """
     stable = world.replica_set(status.stable_revision)
-    if service.selected_hash or service.ours or stable is None or service.name in status.services:
+    is_free = service.ours or service.by_label or service.name in status.services
+    if service.selected_hash or is_free or stable is None:
         return ""
     workload, known = world.observed.workload, world.observed.replica_sets
     strangers = sum(count for hash_, count in service.ready_endpoints.items() if hash_ not in known)
@@ -94,10 +97,27 @@ def was_bound(status: RolloutStatus, service: Service) -> bool:
 
 
 def may_bind(world: World, service: Service, revision: Revision) -> bool:
-    """Return whether a Service may be pointed at a revision now, that it does not select yet."""
+    """
+    Return whether a Service may be pointed at a revision now, that it does not select yet.
+
+    By the label of stable it is pointed there as long as a pod lacks it; one that leads to no other may begin to
+    at any time.
+    """
+    if service.by_label and _lacks_label(world, service, revision):
+        return True
     if service.selected_hash == revision.hash:
         return False
     return world.is_selectable(revision) and not _would_lose_all(service, revision)
+
+
+def _lacks_label(world: World, service: Service, revision: Revision) -> bool:
+    """Return whether a revision lacks the label of stable, and no other has it; or our key is to go from beside it."""
+    found, sets = world.replica_set(revision), world.observed.replica_sets.values()
+    if found is None:
+        return False
+    if service.selected_hash == revision.hash:
+        return service.keeps_key or not found.is_labelled_stable
+    return not any(each.has_stable_label for each in sets if each is not found)
 
 
 def _would_lose_all(service: Service, revision: Revision) -> bool:
@@ -141,14 +161,13 @@ def service_findings(world: World, status: RolloutStatus) -> Iterator[Finding]:
                 "SelectsNoPods",
                 selects_no_pods(service.name, describe(release.current), "other labels"),
             )
-    if (
-        release is None
-        or not mechanism_of(world.spec).pods_are_the_weight
-        or stable_is_alone(world, release.stable)
-    ):
+    if release is None or not mechanism_of(world.spec).pods_are_the_weight:
         return
+    is_alone = stable_is_alone(world, release.stable)
     for service in unnamed_services(world):
-        if service.selected_hash:
+        if service.by_label:
+            yield Finding("error", "ServiceStillBound", led_by_label(service.name))
+        elif service.selected_hash and not is_alone:
             yield Finding(
                 "error",
                 "ServiceStillBound",

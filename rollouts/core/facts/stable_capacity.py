@@ -213,6 +213,8 @@ def may_switch_back(world: World, status: RolloutStatus) -> bool:
     if stable is None or active is None or not world.is_selectable(status.stable_revision):
         return False
     serving = world.observed.replica_sets.get(active.selected_hash)
+    if active.by_label and not active.selected_hash:  # both serve, and one is to go
+        serving = world.replica_set(status.current_revision)
     if serving is None or serving is stable or serving.ready == 0:
         return True
     if is_forced(world, status):

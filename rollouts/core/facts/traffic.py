@@ -267,6 +267,8 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
         return stable_is_failing(world, status) or not _others_are_left(world, status)
     if is_draining(world, status):
         return False
+    if mechanism_of(spec).is_being_switched(world, status):
+        return _may_go_on(world, status)
     canary, stable = world.replica_set(status.current_revision), status.stable_revision
     stable_service = world.stable_service
     if canary is None or stable_service is None or stable is None:
@@ -278,6 +280,15 @@ def may_raise(world: World, status: RolloutStatus) -> bool:
         and (stable_is_down(world, status) or stable_service.selected_hash == stable.hash)
         and is_reachable(world, status, wanted)
     )
+
+
+def _may_go_on(world: World, status: RolloutStatus) -> bool:
+    """Return whether a switch that is made pod by pod may go on: the new revision still has its pods."""
+    canary = world.replica_set(status.current_revision)
+    if canary is None:
+        return False
+    wanted = max(1, enough_pods(world.spec, pods_needed(world.spec, status), canary))
+    return canary.available >= wanted and is_reachable(world, status, wanted)
 
 
 def is_draining(world: World, status: RolloutStatus) -> bool:

@@ -186,6 +186,8 @@ def _switched_by_another(world: World, update: StatusUpdate, now: Route) -> Stat
     active = update.status.current_revision if weights.applied else update.status.stable_revision
     if service is None or active is None or now.weight in (weights.applied, weights.desired):
         return update
+    if service.by_label:
+        return update  # nobody has changed the Service
     if not (service.selected_hash or weights.applied or was_bound(update.status, service)):
         return update  # it has not been bound yet
     if any(each.hash == service.selected_hash for each in update.status.retiring):
@@ -211,6 +213,8 @@ def _bound_again(world: World, update: StatusUpdate) -> StatusUpdate:
     for service, wanted in pairs:
         if service is None or wanted is None or not world.is_selectable(wanted):
             continue
+        if service.by_label:
+            continue  # nobody has changed it
         if wanted is status.stable_revision and not may_bind_to_stable(world, status, service):
             continue
         bound = service.selected_hash != "" or was_bound(status, service)

@@ -9,7 +9,9 @@ def remember_services(world: World, update: StatusUpdate) -> StatusUpdate:
     status = update.status
     seen = world.observed.services
     given = [
-        each.name for each in unnamed_services(world) if not each.ours and not each.selected_hash
+        each.name
+        for each in unnamed_services(world)
+        if not (each.ours or each.by_label or each.selected_hash)
     ]
     known = {name for name in status.services if name in seen and not seen[name].ours}
     if not world.services_are_claimed:

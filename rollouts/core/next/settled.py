@@ -6,6 +6,7 @@ from rollouts.core.facts import (
     available_pods,
     binding_to_stable_waits_for,
     is_short_of_pods,
+    moving_label,
     progress_deadline,
     route_removal_waits,
     route_removal_waits_for,
@@ -94,6 +95,8 @@ def _settled(world: World, update: StatusUpdate, stable: Revision) -> StatusUpda
         again = was_bound(status, service)
         if again and (status.phase == "Healthy" or _drift_was_corrected(world, status)):
             return selector_drift(world, update, service, stable)
+        if service.by_label:
+            return _with_phase(world, update, "Progressing", moving_label(service, stable))
         waits = binding_to_stable_waits_for(world, status, service)
         text = waits or f"Service {service.name} is being switched"
         return _with_phase(world, update, "Progressing", text)

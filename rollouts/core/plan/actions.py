@@ -44,6 +44,8 @@ class CreateReplicaSet:
     """What the role of the revision gives to its pods."""
     proven: bool = False
     """It was stable already: what of its template is unknown was dropped before, and is again."""
+    leads: bool = False
+    """Its pods have the label of stable from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,17 @@ class SetPodMetadata:
     name: str
     labels: Mapping[str, str | None]
     annotations: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class SetStableLabel:
+    """Give these pods the label of stable, or take it from them. That one has gone is fine."""
+
+    replica_set: str
+    pods: tuple[str, ...]
+    leads: bool
+    is_in_template: bool
+    """The ReplicaSet's next pods are as they are to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +199,7 @@ Action = (
     | SetMinReady
     | SetTemplateMetadata
     | SetPodMetadata
+    | SetStableLabel
     | EvictPod
     | DeleteReplicaSet
     | KeepRecord

@@ -11,6 +11,7 @@ from rollouts.core.facts import (
     shared_sizes,
     stable_is_down,
     stable_size,
+    uses_stable_label,
 )
 from rollouts.core.plan.actions import (
     Action,
@@ -54,7 +55,8 @@ def replica_set_writes(world: World, status: RolloutStatus) -> Iterator[Action]:
         if bound and role is not None and current.hash == world.observed.template_hash:
             size = wanted.get(current.hash, 0)
             proven = stable is not None and stable.hash == current.hash
-            yield CreateReplicaSet(current.hash, current.number, size, role, proven)
+            leads = (stable is None or proven) and uses_stable_label(world)
+            yield CreateReplicaSet(current.hash, current.number, size, role, proven, leads)
     elif target.revision != current.number:
         yield NumberReplicaSet(target.name, current.number)
     for hash_, replica_set in world.observed.replica_sets.items():
@@ -153,6 +155,8 @@ def _may_resize(world: World, status: RolloutStatus, replica_set: ReplicaSet, co
     stable = status.stable_revision
     if count > 0 or stable is None or replica_set.hash == stable.hash:
         return True
+    if world.may_be_led_to(replica_set.hash):
+        return False
     named = (world.stable_service, world.canary_service)
     if any(service is not None and service.selected_hash == "" for service in named):
         return False  # it is bound first; one that was given back selects all pods for good

@@ -151,7 +151,13 @@ def unnamed_services_writes(world: World, status: RolloutStatus) -> Iterator[Act
     stable = status.stable_revision
     if stable is None:
         return
+    named = world.stable_service
     for service in unnamed_services(world):
+        if service.by_label and not service.keeps_key:
+            # One label leads all of them; the Service that is named says where to.
+            if named is None or not named.by_label:
+                yield from _bind(world, service, stable)
+            continue
         if not service.selected_hash:
             continue
         if stable_is_alone(world, stable) and not is_led_to(world, service):

@@ -24,10 +24,12 @@ from rollouts.core.plan.actions import (
     SelectRevision,
     SetMinReady,
     SetPodMetadata,
+    SetStableLabel,
     SetTemplateMetadata,
     SetWeight,
     SyncService,
 )
+from rollouts.core.plan.stable_label import moving_labels
 from rollouts.core.world import World, mechanism_of
 
 _BACK, _PODS, _SERVICES, _FORWARD, _LATER = range(5)
@@ -36,12 +38,12 @@ _CAN_WAIT = (DeleteReplicaSet, SetPodMetadata, EvictPod, KeepRecord, DeleteRecor
 
 def by_urgency(world: World, actions: Iterable[Action]) -> list[Action]:
     """
-    Return the actions with the most urgent first.
+    Return the actions with the most urgent first; a Service that Git owns is led by writes to pods in its place.
 
     Weights that fall; then pods that are asked for; Services and owners; what goes forward; and
     at the end what takes away, or can wait. Those that are alike stay in their order.
     """
-    asked = tuple(actions)
+    asked = tuple(moving_labels(world, actions))
     return sorted(asked, key=lambda action: _place(world, asked, action))
 
 
@@ -59,7 +61,7 @@ def _place(world: World, asked: Sequence[Action], action: Action) -> int:
             return _PODS if workload is not None and replicas > workload.replicas else _LATER
         case RestoreWorkload():
             return _PODS
-        case SelectRevision() | ReleaseService() | SyncService() | Adopt():
+        case SelectRevision() | SetStableLabel() | ReleaseService() | SyncService() | Adopt():
             return _SERVICES
         case RemoveRoute():
             return _LATER

@@ -16,10 +16,18 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rollouts.core.template.anti_affinity import without_anti_affinity
-from rollouts.model.kinds import HASH_LABEL, JSON, ROLE_METADATA, ROLLOUT_LABEL, FrozenJSON
+from rollouts.model.kinds import (
+    HASH_LABEL,
+    JSON,
+    ROLE_METADATA,
+    ROLLOUT_LABEL,
+    STABLE_LABEL,
+    FrozenJSON,
+)
 
 Words = Mapping[str, str]
 Part = Literal["labels", "annotations"]
+_OURS = (HASH_LABEL, ROLLOUT_LABEL, STABLE_LABEL)
 _PARTS: tuple[Part, ...] = ("labels", "annotations")
 
 
@@ -133,7 +141,7 @@ def user_template(replica_set: FrozenJSON) -> JSON:
     present = applied_metadata(replica_set)
     template = without_anti_affinity((replica_set.get("spec") or {}).get("template") or {})
     _apply_patch(template, AppliedMetadata(RoleMetadata(), present.before).patch())
-    _apply_patch(template, {"labels": {HASH_LABEL: None, ROLLOUT_LABEL: None}})
+    _apply_patch(template, {"labels": dict.fromkeys(_OURS)})
     return template
 
 

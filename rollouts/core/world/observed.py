@@ -57,6 +57,8 @@ class Pod:
     """The digest of what it has of its revision's role; empty for nothing."""
     labelled: bool = True
     """It has the label by which `/scale` selects; False: it is older than that label."""
+    leads: bool = False
+    """It has the label of stable, by which a Service that Git owns selects."""
     unready_since: datetime | None = None
     """Since when it is not ready; None when it is, or when nothing tells."""
     was_ready: bool = False
@@ -96,6 +98,8 @@ class ReplicaSet:
     """What a role put into its template."""
     labelled: bool = True
     """Its next pods will have the label by which `/scale` selects."""
+    leads: bool = False
+    """Its next pods will have the label of stable."""
     refusal: str = ""
     """Why its next pod can't be made, such as a quota, in the API server's words; or empty."""
 
@@ -103,6 +107,16 @@ class ReplicaSet:
     def as_revision(self) -> Revision:
         """The revision whose pods these are, by its present number."""
         return Revision(number=self.revision, hash=self.hash, images=list(self.images))
+
+    @property
+    def has_stable_label(self) -> bool:
+        """Whether a pod of it has the label of stable, or its next one will."""
+        return self.leads or any(pod.leads for pod in self.pods)
+
+    @property
+    def is_labelled_stable(self) -> bool:
+        """Whether all its pods have the label of stable, and its next ones will."""
+        return self.leads and all(pod.leads for pod in self.pods)
 
     @property
     def crash_looping(self) -> tuple[Pod, ...]:
@@ -130,7 +144,11 @@ class Service:
     name: str
     uid: str
     selected_hash: str = ""
-    """The revision that its selector names, or empty."""
+    """The revision that it leads to alone, by our key in its selector or by the label of its pods; or empty."""
+    by_label: bool = False
+    """Its selector asks for the label of stable: it is not written, the label goes from pods to pods."""
+    keeps_key: bool = False
+    """By label, and our key from before is in its selector still."""
     ours: bool = False
     """This Rollout made it."""
     ready_endpoints: Mapping[str, int] = field(default_factory=dict)
@@ -141,6 +159,11 @@ class Service:
     """Revisions that have pods, none of which its own selector selects, whatever it is bound to."""
     is_outdated: bool = False
     """This Rollout made it, and its stable Service asks for something else since."""
+
+    @property
+    def has_our_key(self) -> bool:
+        """Whether its selector has our key, which is to be given back."""
+        return self.selected_hash != "" and (not self.by_label or self.keeps_key)
 
 
 @dataclass(frozen=True, slots=True)

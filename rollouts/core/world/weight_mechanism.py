@@ -70,6 +70,10 @@ class WeightMechanism(ABC):
         service, stable = world.stable_service, status.stable_revision
         return service is not None and stable is not None and service.selected_hash == stable.hash
 
+    def is_being_switched(self, _world: World, _status: RolloutStatus) -> bool:
+        """Return whether stable and the new revision both answer, because they change places pod by pod."""
+        return False
+
     def is_restored(self, world: World, status: RolloutStatus) -> bool:
         """Return whether a canary that has pods again has what the step wants, and no more is on its way."""
         weights = status.weights
@@ -205,6 +209,14 @@ class ServiceSwitch(WeightMechanism):
         if service is not None and current is not None and service.selected_hash == current.hash:
             return status.stable_revision is not None
         return super().is_bound(world, status)
+
+    def is_being_switched(self, world: World, status: RolloutStatus) -> bool:
+        service, sets = world.stable_service, world.observed.replica_sets
+        if service is None or not service.by_label or service.selected_hash:
+            return False
+        labelled = {hash_ for hash_, each in sets.items() if each.has_stable_label}
+        both = (status.stable_revision, status.current_revision)
+        return labelled == {each.hash for each in both if each is not None}
 
     def pods_serving(self, spec: RolloutSpec, status: RolloutStatus) -> int:
         """Return how many the weight needs: a size that was set by hand is the preview's."""

@@ -106,6 +106,16 @@ class World:
         return self.observed.services.get(self.spec.stable_service or "")
 
     @property
+    def services_by_label(self) -> list[Service]:
+        """The Services that lead to pods by the label of stable."""
+        return [each for each in self.observed.services.values() if each.by_label]
+
+    def may_be_led_to(self, hash_: str) -> bool:
+        """Return whether a Service leads to pods of a revision by the label of stable, be it beside others."""
+        found = self.observed.replica_sets.get(hash_)
+        return found is not None and found.has_stable_label and bool(self.services_by_label)
+
+    @property
     def services_are_claimed(self) -> bool:
         """Return whether another Rollout claims our Services: then they are not ours to write."""
         return any(each.reason == "ServiceClaimed" for each in self.route.blockers)
