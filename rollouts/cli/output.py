@@ -44,6 +44,16 @@ class ReportFormat(StrEnum):
     JSON = "json"
 
 
+class WaitFormat(StrEnum):
+    """As `Format`, and two for CI: JUnit's XML, and Markdown as GitHub shows it."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+    JUNIT = "junit"
+    GITHUB = "github"
+
+
 def _output_option(formats: type[StrEnum]) -> Any:
     """Return --output, whose wrong values are answered in our words."""
 
@@ -64,6 +74,7 @@ def _output_option(formats: type[StrEnum]) -> Any:
 
 OutputOption = Annotated[Format, _output_option(Format)]
 ListOutputOption = Annotated[ListFormat, _output_option(ListFormat)]
+WaitOutputOption = Annotated[WaitFormat, _output_option(WaitFormat)]
 ReportOutputOption = Annotated[ReportFormat, _output_option(ReportFormat)]
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rollouts.cli.output import Format, OutputOption, duration_option, emit, say
+from rollouts.cli.output import WaitFormat, WaitOutputOption, duration_option, emit, say
 from rollouts.cli.session import RolloutName, Session, complete_container
 from rollouts.cli.wait import TimeoutOption, report, wait_for
 from rollouts.cli.watch_rollout import get_rollout
@@ -34,7 +34,7 @@ async def set_image(
     *,
     wait: WaitOption = False,
     timeout: TimeoutOption = "",  # noqa: ASYNC109 - an option of the verb, named as users know it
-    output: OutputOption = Format.TEXT,
+    output: WaitOutputOption = WaitFormat.TEXT,
 ) -> int:
     """
     Change images in the template, which makes a new revision. With workloadRef the template is the Deployment's.
@@ -51,6 +51,8 @@ async def set_image(
     seconds = duration_option(timeout)
     if seconds is not None and not wait:
         raise UsageError("--timeout says how long to wait; add --wait")
+    if output in (WaitFormat.JUNIT, WaitFormat.GITHUB) and not wait:
+        raise UsageError(f"--output {output} tells how a release ended; add --wait")
     wanted = parse_images(images)
     ref = session.rollout(name)
     home = template_owner(rollout := await get_rollout(session.requests, ref), ref)
@@ -60,9 +62,9 @@ async def set_image(
     if wait:
         say(f"{name}: the template is revision {hash_} now")
         found, meant = await wait_for(session, name, now, seconds)
-        report(name, found, meant, output)
+        await report(session, name, (found, meant), output)
         return int(found.exit)
-    if output is Format.TEXT:
+    if output is WaitFormat.TEXT:
         given = ", ".join(images)
         if changed:
             print(f"{name}: the template is revision {hash_} now ({given})")

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollouts.cli.output import Format as OutputFormat
-from rollouts.cli.output import OutputOption, duration_option, emit, plain, say
+from rollouts.cli.output import (
+    WaitFormat,
+    WaitOutputOption,
+    duration_option,
+    emit,
+    plain,
+    say,
+)
 from rollouts.cli.session import RevisionOption, RolloutName, Session
 from rollouts.cli.watch_rollout import NO_ANSWER, NO_STATUS, again, watch_rollout
 from rollouts.errors import RolloutsError
@@ -52,14 +58,15 @@ async def wait(
     revision: RevisionOption = "",
     timeout: TimeoutOption = "",  # noqa: ASYNC109 - an option of the verb, named as users know it
     fail_on_pause: FailOnPauseOption = False,
-    output: OutputOption = OutputFormat.TEXT,
+    output: WaitOutputOption = WaitFormat.TEXT,
 ) -> int:
     """
     Wait for a revision; the exit status says what became of it.
 
     Without --revision it is the one that the object's present template means: apply, then wait,
     and the success of an older revision is never taken for yours. Decisions are told on stderr
-    as they are made, and once a minute what is waited for; stdout has the result.
+    as they are made, and once a minute what is waited for; stdout has the result: a line, a
+    document, JUnit's XML, or Markdown for the summary of a job.
 
     \b
     Exit status:
@@ -74,10 +81,11 @@ async def wait(
     Examples:
       kubectl apply -f rollout.yaml && rollouts wait checkout --timeout 15m
       rollouts wait checkout --revision 7 --fail-on-pause --output json
+      rollouts wait checkout --output github >> "$GITHUB_STEP_SUMMARY"
     """  # noqa: D301 - \b keeps the lines apart
     seconds = duration_option(timeout)
     found, wanted = await wait_for(session, name, revision, seconds, fail_on_pause=fail_on_pause)
-    report(name, found, wanted, output)
+    await report(session, name, (found, wanted), output)
     return int(found.exit)
 
 
@@ -113,9 +121,22 @@ async def wait_for(
         return WaitOutcome(Exit.TIMED_OUT, "timed-out", text), watcher.wanted
 
 
-def report(name: str, found: "WaitOutcome", wanted: "Wanted", output: OutputFormat) -> None:
+async def report(
+    session: Session, name: str, ended: "tuple[WaitOutcome, Wanted]", output: WaitFormat
+) -> None:
     """Print how it ended: one line, or one document."""
-    if output is OutputFormat.TEXT:
+    found, wanted = ended
+    if output in (WaitFormat.JUNIT, WaitFormat.GITHUB):
+        from rollouts.cli.ci_report import (  # noqa: PLC0415 - brings pydantic
+            junit,
+            markdown,
+            read_ci_report,
+        )
+
+        told = await read_ci_report(session, name, found, wanted)
+        print(junit(told) if output is WaitFormat.JUNIT else markdown(told))
+        return
+    if output is WaitFormat.TEXT:
         print(plain(f"{name}: {found.message}"))
         return
     document = {
