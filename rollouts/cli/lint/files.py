@@ -15,7 +15,7 @@ from rollouts.cli.lint.spelling import did_you_mean
 from rollouts.cli.lint.valid_part import errors_in, valid_part
 from rollouts.controller.preflight.snapshot import KINDS
 from rollouts.model.finding import Finding
-from rollouts.model.kinds import GROUP, JSON, ROLLOUT, VERSION
+from rollouts.model.kinds import GROUP, JSON, RELEASE_RECORD, ROLLOUT, VERSION
 from rollouts.model.merge_patch import without_nulls
 from rollouts.model.unchecked_json import mapping
 
@@ -69,7 +69,7 @@ def _is_checked(document: Document) -> bool:
         return True
     group, kind = _kind_of(content)
     is_ours = kind == ROLLOUT.name and not _is_foreign(content.get("apiVersion"))
-    return is_ours or group in (GROUP, _ARGO)
+    return is_ours or (group in (GROUP, _ARGO) and kind != RELEASE_RECORD.name)
 
 
 def _of_document(document: Document, preflight: FilePreflight | None) -> Iterator[Finding]:
@@ -104,6 +104,9 @@ def _unchecked(content: JSON) -> Finding:
     if content["kind"] == ROLLOUT.name and _kind_of(content)[0] == _ARGO:
         text = f"this is a Rollout of Argo Rollouts, which is not checked; this program's is {GROUP}/{VERSION}"
         return Finding("error", "", text, "apiVersion")
+    if _kind_of(content) == (GROUP, RELEASE_RECORD.name):
+        text = f"{what} is not checked: the controller writes it"
+        return Finding("note", "", text, "kind")
     if _kind_of(content)[0] == GROUP:
         text = f"{GROUP} has no kind {content['kind']}; did you mean {ROLLOUT.name}?"
         return Finding("error", "", text, "kind")

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 from rollouts.controller.watches import WATCHED
 from rollouts.errors import Forbidden
-from rollouts.model.kinds import CRD, JSON, ROLLOUT, Kind, Ref
+from rollouts.model.kinds import CRD, JSON, RELEASE_RECORD, ROLLOUT, Kind, Ref
 from rollouts.model.merge_patch import merged
 from rollouts.model.moments import format_time
 from rollouts.model.unchecked_json import mapping
 from rollouts.ports import Write
 
-KINDS = tuple(kind for kind in WATCHED if kind != CRD)
+KINDS = tuple(kind for kind in WATCHED if kind not in (CRD, RELEASE_RECORD))
 """What can be in a snapshot; which kinds are served follows from what was read."""
 _BY_NAME = {(kind.group, kind.name): kind for kind in KINDS}
 

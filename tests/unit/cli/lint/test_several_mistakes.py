@@ -148,6 +148,10 @@ def test_where_nothing_was_checked_is_an_error(
             "kind: Canary\napiVersion: rollouts.dev/v1alpha1\n",
             "kind: rollouts.dev has no kind Canary",
         ),
+        (
+            "kind: ReleaseRecord\napiVersion: rollouts.dev/v1alpha1\nmetadata: {name: a}\n",
+            "note: kind: rollouts.dev/v1alpha1 ReleaseRecord is not checked: the controller writes it",
+        ),
     ):
         file.write_text(text)
         ran = rollouts("lint", file)
