@@ -60,7 +60,7 @@ class Controller:
         *,
         backoff: Backoff | None = None,
     ) -> None:
-        self.metrics = ControllerMetrics()
+        self.metrics = ControllerMetrics(clock.now)
         self._cluster = cluster
         self._workers = settings.workers
         self._queue = WorkQueue(backoff, self._is_urgent)

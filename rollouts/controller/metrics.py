@@ -1,12 +1,14 @@
 """The controller's own metrics, as `/metrics` shows them."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from rollouts.controller.release_metrics import ReleaseMetrics
 from rollouts.model.kinds import EVENT
 from rollouts.model.status import Phase
 from rollouts.ports import Apply, Create, Delete, Evict, Patch, Record, Write
@@ -19,8 +21,9 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 class ControllerMetrics:
     """Counts what one controller does; two in one process do not disturb each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.registry = CollectorRegistry()
+        self.releases = ReleaseMetrics(self.registry, now)
         self.reconciles = Counter(
             "rollouts_reconciles",
             f"Reconciles, by how they ended: {', '.join(OUTCOMES)}",

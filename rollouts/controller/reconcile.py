@@ -138,6 +138,7 @@ class Reconciler:
             self.parse_cache.forget(key)
             self.observations.forget(key)
             self.scrape_interval_seconds.pop(key, None)
+            self.metrics.releases.forget(key)
             return ReconcileResult()
         now = self._now()
         status = self.parse_cache.status(rollout)
@@ -155,6 +156,7 @@ class Reconciler:
                 return await self._remove_finalizers(key)
             return await self._report_invalid_spec(rollout, status, str(error), now)
         decision = self._decide(rollout, status, effective, now)
+        self.metrics.releases.decided(key, decision.status)
         applier = Applier(
             self.cluster, self.clock, self._write, rollout, effective.spec, self.run_writes
         )
@@ -285,6 +287,7 @@ class Reconciler:
         requeue = decision.requeue_after_seconds
         if worth_writing(before, after, now):
             await self._write_status(rollout, after, now)
+            self.metrics.releases.ended(before, after)
             await self._announce(rollout, events, now)
         elif (due := due_at(before, after, now)) is not None:
             wait = (due - now).total_seconds()
@@ -302,6 +305,7 @@ class Reconciler:
     ) -> ReconcileResult:
         """Write what is wrong with the spec into status, and do nothing else until it changes."""
         after = with_invalid_spec(rollout, before, why, now)
+        self.metrics.releases.decided(Key.of(rollout), after)
         if worth_writing(before, after, now):
             await self._write_status(rollout, after, now)
             await self._announce(rollout, (_invalid_spec_event(why),), now)

@@ -103,7 +103,7 @@ class ControlLoop:
             self.clock,
             self.monitor,
             Notifications(self.told),
-            ControllerMetrics(),
+            ControllerMetrics(self.clock.now),
             quiet_seconds=2,
         )
 
