@@ -11,7 +11,7 @@ from typing import Self
 from xml.etree import ElementTree as ET
 
 from rollouts.cli.output import plain, plain_object
-from rollouts.cli.past_releases import is_under_way, read_past_releases, who
+from rollouts.cli.past_releases import criterion_words, is_under_way, read_past_releases, who
 from rollouts.cli.session import Session
 from rollouts.cli.wait_outcome import Exit, WaitOutcome, Wanted
 from rollouts.errors import RolloutsError
@@ -125,7 +125,7 @@ def junit(report: CiReport) -> str:
         case = _case(f"{place}.criteria", each.name)
         if each.verdict != "pass":
             tag = {"fail": "failure", "error": "error"}.get(each.verdict, "skipped")
-            _say(case, tag, _words(each), each.verdict)
+            _say(case, tag, criterion_words(each), each.verdict)
         cases.append(case)
     counts = _counts(cases, release.seconds)
     suite = ET.Element("testsuite", {"name": plain(report.title), **counts})
@@ -198,14 +198,8 @@ def _criterion(each: CriterionStatus) -> list[str]:
         _VERDICTS[each.verdict],
         f"{each.failures:,} / {each.requests:,}" if counted else "–",
         f"{each.stable_failures:,} / {each.stable_requests:,}" if each.stable_requests else "–",
-        _words(each),
+        criterion_words(each),
     ]
-
-
-def _words(criterion: CriterionStatus) -> str:
-    if criterion.message:
-        return criterion.message
-    return f"{criterion.failures:,} of {criterion.requests:,} requests count against it"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

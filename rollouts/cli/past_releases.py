@@ -10,7 +10,7 @@ from rollouts.cli.session import ReadRequests
 from rollouts.core.world import FirstDeploy, UnderWay, stage_of
 from rollouts.errors import NotFound
 from rollouts.model.kinds import RELEASE_RECORD, ROLLOUT_LABEL, FrozenJSON
-from rollouts.model.status import ReleaseRecord, Revision, RolloutStatus
+from rollouts.model.status import CriterionStatus, ReleaseRecord, Revision, RolloutStatus
 
 NO_KIND = (
     "this cluster keeps no records of releases, since it does not know the kind ReleaseRecord;"
@@ -133,3 +133,10 @@ def who(record: ReleaseRecord) -> str:
 def why(record: ReleaseRecord) -> str:
     """Return why it ended so, in words."""
     return record.reason or record.message
+
+
+def criterion_words(criterion: CriterionStatus) -> str:
+    """Return what a criterion said at the end, or what it had counted."""
+    if criterion.message:
+        return criterion.message
+    return f"{criterion.failures:,} of {criterion.requests:,} requests count against it"

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rollouts.cli.get_view import VERDICTS, age, decisions_view
-from rollouts.cli.past_releases import who, why
+from rollouts.cli.past_releases import criterion_words, who, why
 from rollouts.model.durations import format_duration
 from rollouts.model.status import CriterionStatus, ReleaseRecord
 
@@ -95,6 +95,5 @@ def _criteria(criteria: Sequence[CriterionStatus]) -> Table:
     grid.add_row(Text("Criteria", style="bold"), "")
     for each in criteria:
         mark, style = VERDICTS[each.verdict]
-        words = each.message or f"{each.failures:,} of {each.requests:,} requests count against it"
-        grid.add_row(Text(f"{mark} {each.name}", style=style), Text(words))
+        grid.add_row(Text(f"{mark} {each.name}", style=style), Text(criterion_words(each)))
     return grid
