@@ -67,6 +67,11 @@ SETTINGS: dict[str, JSON] = {
         "serviceMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "kube"}},
         "podMonitor": {"enabled": True},
         "prometheusRule": {"enabled": True, "labels": {"release": "kube"}},
+        "dashboards": {
+            "enabled": True,
+            "labels": {"grafana_dashboard": "yes"},
+            "annotations": {"grafana_folder": "Delivery"},
+        },
         "networkPolicy": {
             "enabled": True,
             "ingressFrom": [EVERYWHERE],
