@@ -134,6 +134,35 @@ def test_pods_that_are_called_again_stay_although_no_status_can_say_so_yet() -> 
         assert story.shares()[ROOT][left] == pytest.approx(1 / 5)
 
 
+@pytest.mark.parametrize("then", ["aborted", "newer template", "promoted"])
+@pytest.mark.parametrize("setup", ["router", "gateway", "mesh", "mesh with a root"])
+def test_who_calls_the_canary_by_its_service_is_answered_until_it_leads_to_stable(
+    setup: str, then: str
+) -> None:
+    """It is the user's own, so that others than the routes may call it: pods go their delay after the last call."""
+    story = deployed(setup, 4)
+    put_beside(story.present)
+    story.edit({"spec": {"strategy": {"canary": {"canaryService": "other"}}}})
+    story.settle()
+    left = story.release("shop:2")
+    story.run_until(lambda it: it.status.weights.applied == 25)
+    if then == "aborted":
+        story.command("abort")
+    elif then == "promoted":
+        left = story.stable
+    else:
+        story.release("shop:3", Behaviour(ready_after=60))
+    called = story.now
+    with told(f"{setup} {then}", story):
+        while story.sizes().get(left):
+            if left in story.shares()["Service other"]:
+                called = story.now
+            story.pass_time(0.5)
+        assert (story.now - called).total_seconds() >= 5
+        story.settle()
+        assert not_cleaned_up(story) == []
+
+
 @pytest.mark.parametrize("setup", ["router", "mesh", "blue-green"])
 def test_pods_that_a_service_leads_to_stay_although_its_watch_does_not_tell(setup: str) -> None:
     """Somebody takes our key out of it: EndpointSlices say so first, as their watch is another."""

@@ -18,13 +18,19 @@ def is_reached(world: World, hash_: str) -> bool:
     stable, canary = world.stable_service, world.canary_service
     if stable is not None and _may_lead_to(stable, hash_):
         return True
-    bound = (each for each in unnamed_services(world) if each.selected_hash)
-    if any(_may_lead_to(each, hash_) for each in bound):
+    called = [*unnamed_services(world), *_canary_service_of_users(world)]
+    if any(_may_lead_to(each, hash_) for each in called if each.selected_hash):
         return True
     leads_to_it = canary is None or _may_lead_to(canary, hash_)
     route = mechanism_of(world.spec).live_route(world)
     # Without its route a root Service leads to whatever pods it selects itself.
     return route.highest > 0 and (leads_to_it or routes_are_missing(route))
+
+
+def _canary_service_of_users(world: World) -> Iterator[Service]:
+    """Yield the canary Service where it is the user's own, so that others than the routes may call it."""
+    if world.canary_service is not None and not world.canary_service.ours:
+        yield world.canary_service
 
 
 def _may_lead_to(service: Service, hash_: str) -> bool:

@@ -92,7 +92,7 @@ def _named(world: World, status: RolloutStatus, stable: Revision) -> Iterator[Ac
     elif (
         canary_service is not None
         and may_bind_to_stable(world, status, canary_service)
-        and not world.route.exists
+        and (not world.route.exists or _is_called_by_others(world, canary_service))
     ):
         yield from _bind(world, canary_service, stable)
 
@@ -136,7 +136,20 @@ def _keeps_pods_from_going(world: World, status: RolloutStatus, service: Service
     Its pods stay for that, and the next canary may wait for them to go. Nothing is sent to the Service by then.
     """
     due = [each.hash for each in status.retiring if retirement_is_due(world, each)]
+    if _is_called_by_others(world, service):
+        return any(each.hash == service.selected_hash for each in status.retiring) or (
+            bool(due) and service.selected_hash == ""
+        )
     return world.route.highest == 0 and bool(due) and service.selected_hash in ("", *due)
+
+
+def _is_called_by_others(world: World, service: Service) -> bool:
+    """
+    Return whether a canary Service may be called, and not by the routes: they send it nothing, and it is the user's own.
+
+    Then it leads to stable first, and the time of the revision that was left runs from there.
+    """
+    return not service.ours and world.route.highest == 0
 
 
 def unnamed_services_writes(world: World, status: RolloutStatus) -> Iterator[Action]:

@@ -180,7 +180,7 @@ def under_way(weight: int = 25, spec: RolloutSpec | None = None, **changes: Any)
         replica_sets={OLD: replica_set(OLD, 4), NEW: replica_set(NEW, size)},
         services={
             "checkout": service("checkout", OLD, oldhash=4),
-            "checkout-canary": service("checkout-canary", NEW, newhash=size),
+            "checkout-canary": replace(service("checkout-canary", NEW, newhash=size), ours=True),
         },
         route=Route(exists=True, weight=weight, highest=weight),
     )
