@@ -64,10 +64,12 @@ class EndedReleases:
             str(each["metadata"]["name"]): str(each["metadata"]["labels"][OUTCOME_LABEL])
             for each in self.story.caches.select(RELEASE_RECORD, NAMESPACE)
         }
+        # An attempt that is over in the decision that begins it is in no status that was written.
+        known = sorted({*kept, *self.ended}, key=_begun, reverse=True)[: self.limit(status)]
         found = [
             f"{name} is {kept.get(name, 'nowhere')}, and was {outcome}"
             for name, outcome in self.ended.items()
-            if kept.get(name) != outcome
+            if name in known and kept.get(name) != outcome
         ]
         if len(kept) > self.limit(status):
             found.append(f"{len(kept)} records, and {self.limit(status)} are wanted")
@@ -82,6 +84,10 @@ class EndedReleases:
             return "Promoted" if isinstance(stage, Settled) else ""
         back = isinstance(stage, Settled) and status.started_at == before.id[0]
         return "Withdrawn" if back else "Superseded"
+
+
+def _begun(name: str) -> str:
+    return name.rpartition("-")[2]
 
 
 def _open(status: RolloutStatus) -> _Attempt | None:
