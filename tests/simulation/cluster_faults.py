@@ -13,6 +13,8 @@ from rollouts.model.kinds import (
     REPLICA_SET,
     ROLLOUT,
     SERVICE,
+    STABLE,
+    STABLE_LABEL,
     Kind,
     Ref,
 )
@@ -21,7 +23,7 @@ from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
 from rollouts.ports import Apply, Create, Patch, Write
 from tests.simulation.cluster import Refusal, written
-from tests.simulation.dataplane import NAMESPACE, is_ours
+from tests.simulation.dataplane import NAMESPACE, is_by_label, is_ours
 from tests.simulation.kubelets import NODES, Behaviour
 from tests.simulation.random_events import RandomEvent
 from tests.simulation.setups import DELAYS, STEPS
@@ -169,13 +171,30 @@ def meddle_with_services(story: Story, chance: random.Random) -> None:
     name = chance.choice([each for each in services if each != "other"])
     ref = Ref(SERVICE, NAMESPACE, name)
     found = story.present.get(ref)
-    if found is not None and is_ours(found) and chance.random() < 0.5:
+    if is_by_label(story.present, name):
+        _relabel(story, chance)
+    elif found is not None and is_ours(found) and chance.random() < 0.5:
         story.say(f"somebody deletes Service {name}")
         story.present.drop(ref)
         story.kubelets.forget(name)
     else:
         story.say(f"somebody takes our key out of Service {name}")
         story.select(name, None)
+
+
+def _relabel(story: Story, chance: random.Random) -> None:
+    """Somebody takes the label of stable from a pod, or from the next ones of a revision, or gives it to them."""
+    kind = chance.choice([POD, REPLICA_SET])
+    found = story.present.select(kind, NAMESPACE)
+    if not found:
+        return
+    metadata = chance.choice(found)["metadata"]
+    label = chance.choice([STABLE, None])
+    labels: JSON = {"metadata": {"labels": {STABLE_LABEL: label}}}
+    story.selected_at = story.clock.now()
+    story.say(f"somebody sets the label of {kind.name} {metadata['name']} to {label}")
+    patch = labels if kind == POD else {"spec": {"template": labels}}
+    story.present.edit(Ref(kind, NAMESPACE, metadata["name"]), patch)
 
 
 def lock_services(story: Story, chance: random.Random) -> None:

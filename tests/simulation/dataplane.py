@@ -17,6 +17,7 @@ from rollouts.model.kinds import (
     POD,
     REPLICA_SET,
     SERVICE,
+    STABLE_LABEL,
     FrozenJSON,
     Kind,
     Ref,
@@ -216,9 +217,26 @@ def leaving(read: Cluster) -> Iterator[JSON]:
 
 
 def selected(read: Cluster, service: str) -> str:
-    """Return the revision that a Service selects; empty for all, or without the Service."""
+    """
+    Return the revision that a Service selects; empty for all, or without the Service.
+
+    One that Git owns selects what has the label of stable: a revision, if no other has it.
+    """
     found = read.get(Ref(SERVICE, NAMESPACE, service))
-    return str(found["spec"]["selector"].get(HASH_LABEL, "")) if found is not None else ""
+    selector = found["spec"]["selector"] if found is not None else {}
+    if HASH_LABEL in selector or STABLE_LABEL not in selector:
+        return str(selector.get(HASH_LABEL, ""))
+    labelled = {hash_of(pod) for pod in read.select(POD, NAMESPACE, selector) if not has_ended(pod)}
+    for each in read.select(REPLICA_SET, NAMESPACE):
+        if each["spec"]["template"]["metadata"]["labels"].get(STABLE_LABEL):
+            labelled.add(each["metadata"]["labels"][HASH_LABEL])
+    return labelled.pop() if len(labelled) == 1 else ""
+
+
+def is_by_label(read: Cluster, service: str) -> bool:
+    """Return whether a Service is one that Git owns: it is switched pod by pod, and a switch that has begun goes on."""
+    found = read.get(Ref(SERVICE, NAMESPACE, service))
+    return found is not None and STABLE_LABEL in found["spec"]["selector"]
 
 
 def names(read: Cluster, kind: Kind) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollouts.model.kinds import CRD, DEPLOYMENT, JSON, SERVICE, Kind
+from rollouts.model.kinds import CRD, DEPLOYMENT, JSON, SERVICE, STABLE, STABLE_LABEL, Kind
 from rollouts.model.routers.gateway import HTTP_ROUTE
 from rollouts.model.routers.nginx import INGRESS
 from rollouts.model.routers.smi import TRAFFIC_SPLIT
@@ -81,7 +81,22 @@ def canary(routing: JSON | None, **more: Any) -> JSON:
     return {"canary": {"steps": STEPS, **routed, **DELAYS, **more}}
 
 
+def _led_by_label() -> JSON:
+    body = service()
+    body["spec"]["selector"][STABLE_LABEL] = STABLE
+    return body
+
+
 _INGRESS = ((SERVICE, service()), (INGRESS, ingress()))
+_BLUE_GREEN: JSON = {
+    "blueGreen": {
+        "activeService": "checkout",
+        "previewService": "checkout-preview",
+        "postPromotionAnalysis": {"duration": "10s"},
+        **DELAYS,
+    }
+}
+_BY_LABEL = ((SERVICE, _led_by_label()), (INGRESS, ingress()))
 _HTTP_ROUTE = ((CRD, definition(HTTP_ROUTE, "v1")), (HTTP_ROUTE, _route()))
 _SMI = ((CRD, definition(TRAFFIC_SPLIT, "v1alpha4")),)
 SETUPS: dict[str, Setup] = {
@@ -95,19 +110,11 @@ SETUPS: dict[str, Setup] = {
         canary({"smi": {"rootService": "checkout-root"}}),
         ((SERVICE, service()), (SERVICE, _service("checkout-root")), *_SMI),
     ),
-    "blue-green": Setup(
-        {
-            "blueGreen": {
-                "activeService": "checkout",
-                "previewService": "checkout-preview",
-                "postPromotionAnalysis": {"duration": "10s"},
-                **DELAYS,
-            }
-        },
-        _INGRESS,
-        _OF_A_BAKE,
-    ),
+    "blue-green": Setup(_BLUE_GREEN, _INGRESS, _OF_A_BAKE),
     "replicas": Setup(canary(None), _INGRESS),
     "dynamic": Setup(canary(NGINX, dynamicStableScale=True), _INGRESS, replicas=10),
     "adopted": Setup(canary(NGINX), (*_INGRESS, (DEPLOYMENT, deployment())), adopts=True),
+    "router by label": Setup(canary(NGINX), _BY_LABEL),
+    "mesh by label": Setup(canary({"smi": {}}), (_BY_LABEL[0], *_SMI)),
+    "blue-green by label": Setup(_BLUE_GREEN, _BY_LABEL, _OF_A_BAKE),
 }

@@ -1,0 +1,62 @@
+"""A tool applies the same Service at every moment, on the server and with force: it never changes anything."""
+
+import pytest
+
+from rollouts.model.kinds import SERVICE, Ref
+from tests.simulation.dataplane import LOST, NAMESPACE
+from tests.simulation.kubelets import Behaviour
+from tests.simulation.settled_invariants import not_cleaned_up
+from tests.simulation.starting_points import deployed
+from tests.simulation.story import Story, told
+
+CHECKOUT = Ref(SERVICE, NAMESPACE, "checkout")
+BY_LABEL = ("router by label", "mesh by label", "blue-green by label")
+LONGEST_SECONDS = 300
+
+
+def lived_under_git(story: Story, seconds: float) -> None:
+    """Let time pass, with an apply of what is in Git every half second, and see that nobody is lost."""
+    in_git = story.present.get(CHECKOUT)
+    assert in_git is not None
+    for _ in range(int(2 * seconds)):
+        story.round(1)
+        present = story.present.get(CHECKOUT)
+        assert present is not None
+        assert present["spec"] == in_git["spec"], "the tool sees a difference"
+        story.present.edit(CHECKOUT, {"spec": in_git["spec"]})
+        for entrance, shares in story.shares().items():
+            assert LOST not in shares, f"requests to {entrance} are lost"
+        story.tick(0.5)
+
+
+@pytest.mark.parametrize("setup", BY_LABEL)
+def test_releases_good_and_bad_go_their_way_and_nobody_is_lost(setup: str) -> None:
+    story = deployed(setup, 1)
+    with told(setup, story):
+        for number in range(2, 10):
+            before = story.stable
+            new = story.release(f"shop:{number}", Behaviour(error_rate=0.3 * (number % 2)))
+            lived_under_git(story, LONGEST_SECONDS if number == 2 else 90)
+            assert story.stable == (before if number % 2 else new)
+            assert story.status.phase == ("Degraded" if number % 2 else "Healthy")
+            assert not_cleaned_up(story) == []
+
+
+@pytest.mark.parametrize("setup", BY_LABEL)
+def test_a_settled_rollout_writes_nothing_whatever_is_applied(setup: str) -> None:
+    story = deployed(setup, 2)
+    before = story.writes
+    lived_under_git(story, 60)
+    assert story.writes == before
+
+
+def test_blue_green_goes_back_in_the_bake_within_seconds() -> None:
+    story = deployed("blue-green by label", 3)
+    old = story.stable
+    new = story.release("shop:2", Behaviour())
+    story.run_until(lambda it: it.stable == new)
+    story.turn(new, Behaviour(error_rate=0.5))
+    story.run_until(lambda it: it.status.abort)
+    lived_under_git(story, 3)
+    assert story.stable == old
+    assert story.percent(new) == 0.0
