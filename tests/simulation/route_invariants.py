@@ -143,7 +143,9 @@ class Routes:
         deadline = self.story.rollout["spec"].get("progressDeadlineSeconds", 600)
         since = timedelta(seconds=deadline if isinstance(deadline, int) else 0)
         now = self.story.users.clock.now()
-        began = status.abort.at if status.abort is not None else now
+        began = status.started_at if under_way(status) and status.started_at else now
+        if status.abort is not None:
+            began = status.abort.at
         return now >= began + since or now < self.story.selected_at + since
 
     def _broken(self, hash_: str) -> int:
