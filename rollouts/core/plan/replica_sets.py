@@ -22,6 +22,7 @@ from rollouts.core.plan.actions import (
     ScaleReplicaSet,
 )
 from rollouts.core.world import (
+    Pod,
     ReplicaSet,
     World,
     has_stable,
@@ -119,16 +120,24 @@ def _first_size(world: World, status: RolloutStatus, hash_: str) -> int:
     Return the size of a first deploy that another one follows before it was stable.
 
     It makes room: what is not ready protects nobody, and may hold the quota that the next one
-    needs. What answers goes as the next one comes, one pod ahead of it; the last pod that does waits
-    until the next one has one, whatever room that takes. What answers a Service that leads to it alone
-    stays as it is: the next one's pods are none of that Service's until it is stable.
+    needs, unless it has only missed a probe. What answers goes as the next one comes, one pod ahead
+    of it; the last pod that does waits until the next one has one, whatever room that takes. What
+    answers a Service that leads to it alone stays as it is: the next one's pods are none of that
+    Service's until it is stable.
     """
     running, found = world.replica_set(status.current_revision), world.observed.replica_sets[hash_]
+    answering = found.ready + sum(_blinks(pod) for pod in found.pods)
     if any(service.selected_hash == hash_ for service in world.observed.services.values()):
-        return min(found.wanted, found.ready)
+        return min(found.wanted, answering)
     available = running.available if running is not None else 0
     left = max(world.spec.replicas - available - 1, 0 if available else min(1, world.spec.replicas))
-    return min(found.wanted, found.ready, left)
+    return min(found.wanted, answering, left)
+
+
+def _blinks(pod: Pod) -> bool:
+    """Return whether a pod has only missed its readiness probe: it has answered, and may do so in a moment."""
+    failed = pod.restarts > 0 or bool(pod.problem) or pod.disrupted
+    return not pod.ready and pod.was_ready and not failed
 
 
 def _canary_size(world: World, status: RolloutStatus, *, is_called: bool) -> int:

@@ -1,5 +1,7 @@
 """What stable can bear: blue-green's way back, and revisions whose time is over."""
 
+from dataclasses import replace
+
 import pytest
 
 from rollouts.core.plan.actions import CreateReplicaSet, ScaleReplicaSet, SelectRevision, SetWeight
@@ -197,6 +199,18 @@ def test_the_only_pod_of_a_first_deploy_that_is_overtaken_answers_until_another_
     assert ScaleReplicaSet("checkout-oldhash", 0) in broken.decide().actions
     there = scene.evolve(replica_set(OLD, 1), replica_set(NEW, 1))
     assert ScaleReplicaSet("checkout-oldhash", 0) in there.decide().actions
+
+
+def test_of_a_first_deploy_that_is_overtaken_pods_stay_that_miss_a_probe() -> None:
+    """All at once, as by a dependency that is away for a moment: there would be nobody to answer after it."""
+    scene = overtaken_first_deploy()
+    unready = replica_set(OLD, 3, 0)
+    blinking = tuple(replace(pod, was_ready=True) for pod in unready.pods)
+    missed = scene.evolve(replace(unready, pods=blinking), replica_set(NEW, 4, 0))
+    assert not missed.decide().actions
+    ended = tuple(replace(pod, restarts=1) for pod in blinking)
+    failed = scene.evolve(replace(unready, pods=ended), replica_set(NEW, 4, 0))
+    assert ScaleReplicaSet("checkout-oldhash", 0) in failed.decide().actions
 
 
 def test_of_a_first_deploy_that_is_overtaken_what_a_service_selects_alone_stays() -> None:
