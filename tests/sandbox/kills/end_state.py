@@ -14,6 +14,7 @@ from rollouts.model.kinds import (
     DEPLOYMENT,
     HASH_LABEL,
     JSON,
+    RELEASE_RECORD,
     REPLICA_SET,
     REVISION_LABEL,
     ROLLOUT,
@@ -57,6 +58,7 @@ def end_state(release: Release, numbered_from: int) -> JSON:
             "status": _status(release.status, numbered_from),
             "pods": pods,
             "ready": ready(staying),
+            "records": _records(release, numbered_from),
         }
     )
     for hash_, role in roles.items():
@@ -77,6 +79,14 @@ def written_twice(writes: list[Write]) -> list[str]:
         if each.succeeded and (each.verb in NOT_TWICE or each.target.plural == "events")
     )
     return sorted({f"{words}, {count} times" for (words, _, _), count in made.items() if count > 1})
+
+
+def _records(release: Release, numbered_from: int) -> list[tuple[int, str]]:
+    """Return the releases that are on record, and how each ended: whoever died, one for each."""
+    found = (each["spec"] for each in release.objects.select(RELEASE_RECORD, release.namespace))
+    return sorted(
+        (int(each["revision"]["number"]) - numbered_from, str(each["outcome"])) for each in found
+    )
 
 
 def _roles(release: Release) -> dict[str, str]:
