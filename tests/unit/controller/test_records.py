@@ -116,6 +116,38 @@ async def test_a_release_that_another_takes_the_place_of_is_on_record(loop: Cont
     assert third["message"].startswith("the template is that of revision 1 (shop:1) again")
 
 
+async def test_a_release_that_begins_and_ends_in_one_decision_is_on_record(
+    loop: ControlLoop,
+) -> None:
+    await loop.deployed()
+    loop.release("shop:2")
+    by(loop, "abort", "alice")
+    await loop.run(60)
+    assert outcomes(loop) == [(1, "Promoted"), (2, "RolledBack")]
+    assert records(loop)[1]["abortedBy"] == "alice"
+
+
+async def test_who_began_is_known_however_many_decisions_followed(loop: ControlLoop) -> None:
+    await loop.deployed()
+    loop.release("shop:2")
+    await loop.until(lambda: loop.status["weights"]["applied"] == 25)
+    by(loop, "abort", "alice")
+    await loop.run(60)
+    by(loop, "retry", "bob")
+    await loop.until(lambda: loop.status["weights"]["applied"] == 25)
+    for number in range(15):
+        by(loop, "pause", f"carol-{number}")
+        await loop.run(2)
+        by(loop, "resume", f"carol-{number}")
+        await loop.run(2)
+    by(loop, "abort", "alice", reason="enough")
+    await loop.run(60)
+    last = records(loop)[-1]
+    assert (last["startedBy"], last["reason"]) == ("bob", "aborted by alice: enough")
+    assert len(last["decisions"]) == 20
+    assert last["decisions"][0]["reason"] == "RolloutStarted"
+
+
 async def test_a_promotion_that_is_taken_back_says_so(loop: ControlLoop) -> None:
     green = {"activeService": "checkout", "scaleDownDelaySeconds": 600}
     await loop.deployed(strategy={"blueGreen": green})
