@@ -205,7 +205,8 @@ class Invariants:
         assert bound, f"the weight rises while Service {service} does not select stable"
         most = max(weights.desired, weights.applied) / 100
         if weights.desired and not _answers(old):
-            most = max(most, old.away(service))
+            others = old.sizes.keys() - {old.stable, old.current}
+            most = max([most, *map(old.most, others)])
         assert after <= most + _LITTLE, f"{after:.0%} where {most:.0%} are asked for"
 
     def _leads_to_all(self, old: Snapshot, service: str) -> bool:

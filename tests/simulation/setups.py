@@ -118,3 +118,5 @@ SETUPS: dict[str, Setup] = {
     "mesh by label": Setup(canary({"smi": {}}), (_BY_LABEL[0], *_SMI)),
     "blue-green by label": Setup(_BLUE_GREEN, _BY_LABEL, _OF_A_BAKE),
 }
+BY_LABEL = [name for name in SETUPS if name.endswith(" by label")]
+"""Those whose stable Service is led by a label of pods, and never written."""

@@ -197,7 +197,12 @@ def test_a_version_that_crashes_no_more_is_healthy_again(setup: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "setup", [each for each in SETUPS if each not in ("blue-green", "replicas")]
+    "setup",
+    [
+        name
+        for name, each in SETUPS.items()
+        if "steps" in each.strategy.get("canary", {}) and name != "replicas"
+    ],
 )
 def test_an_autoscaler_that_finds_no_room_stops_no_release(setup: str) -> None:
     unless_known("no room")

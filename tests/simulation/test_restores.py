@@ -7,16 +7,20 @@ from tests.simulation.cluster_faults import BY_PODS, changed_services, come_back
 from tests.simulation.dataplane import LOST, NAMESPACE
 from tests.simulation.kubelets import Behaviour
 from tests.simulation.settled_invariants import not_cleaned_up
-from tests.simulation.setups import SETUPS
+from tests.simulation.setups import BY_LABEL, SETUPS
 from tests.simulation.starting_points import deployed
 from tests.simulation.story import ENOUGH_FAILURES, told
 from tests.unit.controller.edits import put_beside
 
-ROUTED = [name for name, each in SETUPS.items() if name != "replicas" and not each.adopts]
+LED_BY_KEY = [
+    name
+    for name, each in SETUPS.items()
+    if name != "replicas" and name not in BY_LABEL and not each.adopts
+]
 
 
 @pytest.mark.parametrize("dangling", [True, False], ids=["owner-that-is-gone", "no-owner"])
-@pytest.mark.parametrize("setup", ROUTED)
+@pytest.mark.parametrize("setup", LED_BY_KEY)
 def test_git_has_taken_the_router_out_and_nobodys_request_is_lost(
     setup: str, dangling: bool
 ) -> None:
@@ -31,6 +35,23 @@ def test_git_has_taken_the_router_out_and_nobodys_request_is_lost(
     assert story.settle().phase == "Healthy"
     assert story.users.lost == lost
     assert not story.selects("checkout")
+
+
+@pytest.mark.parametrize("setup", ["router by label", "mesh by label"])
+def test_a_label_that_nobody_is_given_without_a_router_holds_a_release(setup: str) -> None:
+    """The Service of Git still asks for it: those who have it go on answering, and it is said what to do."""
+    story = deployed(setup, 4)
+    new = story.release("shop:2", Behaviour(ready_after=0.5))
+    story.run_until(lambda it: it.percent(new) >= 5)
+    old, lost = story.stable, story.users.lost
+    come_back(
+        story, {**story.rollout["spec"], "strategy": BY_PODS}, with_status=False, dangling=True
+    )
+    with told(setup, story):
+        assert story.settle().phase == "Degraded"
+        said = [story.status.message, *(each.message for each in story.status.conditions)]
+        assert any("asks for rollouts.dev/stable" in each for each in said)
+        assert (story.stable, story.users.lost) == (old, lost)
 
 
 @pytest.mark.parametrize("setup", ["router", "mesh", "blue-green"])

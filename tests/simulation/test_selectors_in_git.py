@@ -6,11 +6,11 @@ from rollouts.model.kinds import SERVICE, Ref
 from tests.simulation.dataplane import LOST, NAMESPACE
 from tests.simulation.kubelets import Behaviour
 from tests.simulation.settled_invariants import not_cleaned_up
+from tests.simulation.setups import BY_LABEL
 from tests.simulation.starting_points import deployed
 from tests.simulation.story import Story, told
 
 CHECKOUT = Ref(SERVICE, NAMESPACE, "checkout")
-BY_LABEL = ("router by label", "mesh by label", "blue-green by label")
 LONGEST_SECONDS = 300
 
 
