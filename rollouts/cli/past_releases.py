@@ -31,13 +31,9 @@ class PastReleases:
     """The cluster knows the kind."""
 
     def of(self, number: int | None, hash_: str) -> list[ReleaseRecord]:
-        """Return the attempts at one revision, the latest first."""
-        return [
-            each
-            for each in self.records
-            if (number is not None and each.revision.number == number)
-            or (hash_ and each.revision.hash == hash_)
-        ]
+        """Return the attempts at one revision, the latest first; a hash says more than a number."""
+        by_hash = [each for each in self.records if hash_ and each.revision.hash == hash_]
+        return by_hash or [each for each in self.records if each.revision.number == number]
 
     @property
     def gaps(self) -> str:

@@ -161,6 +161,7 @@ class _Watcher:
         self._revision = revision
         self._told: set[tuple[str, str]] = set()
         self.wanted = Wanted()
+        self._since: datetime | None = None
         self.looked: Callable[[], None] = lambda: None
         self._no_answer = asyncio.Event()
         self._state = ""
@@ -188,6 +189,7 @@ class _Watcher:
             async for rollout in looks:
                 if first:
                     self.wanted = await self._meant(rollout)
+                    self._since = self._earliest_begin(rollout)
                     first = False
                 self.wanted = pin(rollout, self.wanted)
                 self._tell(rollout)
@@ -212,7 +214,19 @@ class _Watcher:
             past = await read_past_releases(self._session.requests, rollout)
         except RolloutsError:
             return found
-        return on_record(past, self.wanted) or found
+        return on_record(past, self.wanted, since=self._since) or found
+
+    def _earliest_begin(self, rollout: FrozenJSON) -> datetime | None:
+        """
+        Return when the release that is meant has begun at the earliest; None where it may be any of the past.
+
+        Of who names no revision it is the one under way, or one that is to begin: what became of the
+        same template long ago says nothing of it.
+        """
+        from rollouts.cli.wait_outcome import status_of  # noqa: PLC0415 - brings pydantic
+
+        names_one = isinstance(self._revision, str) and self._revision != ""
+        return None if names_one else status_of(rollout).started_at
 
     async def _meant(self, rollout: FrozenJSON) -> "Wanted":
         from rollouts.cli.template_source import wanted_revision  # noqa: PLC0415 - brings pydantic

@@ -268,9 +268,12 @@ def _gone_back_from(status: RolloutStatus, wanted: Wanted) -> WaitOutcome | None
     return WaitOutcome(Exit.FAILED, "rolled-back", text)
 
 
-def on_record(past: PastReleases, wanted: Wanted) -> WaitOutcome | None:
-    """Return how the last release of a revision ended, by its record; None where there is none."""
-    found = past.of(_number_of(wanted), wanted.hash)
+def on_record(
+    past: PastReleases, wanted: Wanted, *, since: datetime | None = None
+) -> WaitOutcome | None:
+    """Return how the last release of a revision ended, by its record; None where there is none since then."""
+    releases = past.of(_number_of(wanted), wanted.hash)
+    found = [each for each in releases if since is None or each.started_at >= since]
     if not found:
         return None
     record = found[0]

@@ -261,6 +261,18 @@ def test_wait_after_a_promotion_was_gone_back_from_fails_with_the_story(
     assert ran.out == f"checkout: revision 2 was promoted, and rolled back since: {story}\n"
 
 
+def test_wait_takes_no_old_release_of_the_same_template_for_the_one_that_never_began(
+    rollouts: Run, cluster: FakeRequests
+) -> None:
+    """Git went back to version 2, and a newer commit came before the controller had looked."""
+    cluster.add("Rollout", rollout(2, {**healthy(3), "startedAt": release(3)["startedAt"]}))
+    cluster.add("ReleaseRecord", *map(record, (release(2), release(3))))
+    newer = {**progressing(4), "history": [history("RolloutStarted", 4, 1)]}
+    cluster.script = [rollout(4, newer)]
+    ran = rollouts("wait", "checkout", "--timeout", "30s")
+    assert ran.code == 5
+
+
 def test_wait_makes_do_without_records(rollouts: Run, cluster: FakeRequests) -> None:
     cluster.add("Rollout", rollout(4, healthy(4)))
     cluster.forbidden = ("ReleaseRecord",)
