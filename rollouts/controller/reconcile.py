@@ -15,7 +15,7 @@ memory, and what was moved forward was written down before it was done.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
 
@@ -41,11 +41,18 @@ from rollouts.controller.status_store import (
 )
 from rollouts.core.decide import decide
 from rollouts.core.effective_spec import EffectiveSpec
-from rollouts.core.plan.actions import Action, Decision, NameCommand, SetFinalizers
+from rollouts.core.plan.actions import (
+    Action,
+    Decision,
+    DeleteRecord,
+    KeepRecord,
+    NameCommand,
+    SetFinalizers,
+)
 from rollouts.core.refused_writes import with_refusals, without_refused
 from rollouts.core.status_writes import due_at, worth_writing
 from rollouts.core.world import Event
-from rollouts.errors import InvalidSpec, RetryLater, RolloutsError
+from rollouts.errors import InvalidSpec, Permanent, RetryLater, RolloutsError
 from rollouts.model.evidence import MeasurementRound
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.rollout_key import Key
@@ -60,6 +67,9 @@ INTERVALS_WHEN_UNKNOWN = 4
 """So many times longer counters are waited for as long as nothing tells how far apart scrapes are."""
 LAST_ACTIONS = (NameCommand, SetFinalizers)
 """These actions come after all others: they change the Rollout that the status is bound to, or end it."""
+OF_RECORDS = (KeepRecord, DeleteRecord)
+RECORDS_AGAIN = timedelta(minutes=10)
+"""After so long they are tried again in a namespace where they are refused: permissions may be older than we are."""
 PROGRESS = frozenset({"RolloutStarted", "WeightSet", "RouteSet", "Switched"})
 """The reasons of Events that may come later, with what follows: nobody has to do anything about them."""
 MOST_REFUSALS_TOLD = 3
@@ -121,6 +131,8 @@ class Reconciler:
     """Where routers' data planes are; none: where they are as a rule."""
     due_seconds: dict[Key, float] = field(default_factory=dict)
     """How soon each is to be looked at again, of those whose last reconcile was refused something."""
+    records_refused_at: dict[str, datetime] = field(default_factory=dict)
+    """When a record was refused, by namespace: it waits in status, and nothing else waits for it."""
     parse_cache: ParseCache = field(default_factory=ParseCache)
     observations: Observations = field(default_factory=Observations)
 
@@ -257,17 +269,27 @@ class Reconciler:
         Raises:
             Conflict, Outdated: nothing must be written about a state that is not so.
         """
-        key, refused = str(Key.of(applier.rollout)), list[Refusal]()
+        key, refused = Key.of(applier.rollout), list[Refusal]()
         for action in actions:
+            of_records = isinstance(action, OF_RECORDS)
+            if of_records and self._records_wait(key.namespace):
+                continue
             try:
                 await applier.carry_out(action)
             except ENDS_ALL:
                 raise
             except RolloutsError as error:
                 what = type(action).__name__
-                log.warning("write refused", rollout=key, action=what, problem=str(error))
-                refused.append(Refusal(action, error))
+                log.warning("write refused", rollout=str(key), action=what, problem=str(error))
+                if of_records and isinstance(error, Permanent):
+                    self.records_refused_at[key.namespace] = self._now()
+                else:
+                    refused.append(Refusal(action, error))
         return refused
+
+    def _records_wait(self, namespace: str) -> bool:
+        refused_at = self.records_refused_at.get(namespace)
+        return refused_at is not None and self._now() < refused_at + RECORDS_AGAIN
 
     async def _settle(
         self,
