@@ -1,4 +1,4 @@
-"""What the releases that go on now are like, each by namespace and name, as `/metrics` shows them."""
+"""What the releases that go on now are like, each by its namespace and name, as `/metrics` shows them."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -14,7 +14,8 @@ from rollouts.model.status import CriterionStatus, Outcome, RolloutStatus
 
 RELEASE_OUTCOMES: tuple[str, ...] = get_args(Outcome)
 _SECONDS = (30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 12 * 3600, 24 * 3600, 72 * 3600)
-_WHOSE = ("namespace", "name")
+_WHOSE = ("rollout_namespace", "rollout")
+"""Not `namespace`: that is what a scrape says of the controller's own pod, and ours would have to give way."""
 
 
 class ReleaseMetrics(Collector):

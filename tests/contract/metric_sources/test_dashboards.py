@@ -104,7 +104,8 @@ def values(answer: JSON) -> list[float]:
 
 @each_of(PROMETHEUS_OF_DEBIAN)
 async def test_each_panel_shows_something(server: MetricServer, exporter: Exporter) -> None:
-    server.configure({exporter.target: {}})
+    # As every discovery of targets does, this says where the controller runs.
+    server.configure({exporter.target: {"namespace": "rollouts-system"}})
     fleet = Fleet()
     await fleet.loop.deployed()
     exporter.says = fleet.render

@@ -13,7 +13,7 @@ def series(loop: ControlLoop, family: str) -> dict[tuple[str, ...], float]:
         tuple(
             value
             for label, value in sorted(each.labels.items())
-            if label not in ("namespace", "name")
+            if label not in ("rollout_namespace", "rollout")
         ): (each.value)
         for found in text_string_to_metric_families(page)
         for each in found.samples
@@ -28,7 +28,7 @@ def shown(loop: ControlLoop) -> set[str]:
         each.name
         for found in text_string_to_metric_families(page)
         for each in found.samples
-        if "namespace" in each.labels
+        if "rollout" in each.labels
     }
 
 
