@@ -47,7 +47,8 @@ def github() -> Job:
     assert len(steps) == 3
     environment = {"GITHUB_STEP_SUMMARY": "summary.md", "GITHUB_RUN_ID": "7"}
     known = {**workflow["env"], **environment}
-    return Job(steps[""], steps["cancelled()"], steps["always()"], known, "summary.md")
+    cancelled = steps["cancelled() && steps.release.outcome != 'skipped'"]
+    return Job(steps[""], cancelled, steps["always()"], known, "summary.md")
 
 
 def gitlab() -> Job:
