@@ -8,6 +8,7 @@ from typing import Any, Literal
 from rollouts.core.world.observed import Service
 from rollouts.core.world.world import World
 from rollouts.model.status import HistoryEntry, Revision, RolloutStatus
+from rollouts.model.truncation import first_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ SERVICE_SYNCED = "ServiceSynced"
 DRIFT_ROUNDS = 3
 DRIFT_WITHIN = timedelta(seconds=60)
 DRIFT_PAUSE = timedelta(seconds=15)
+MOST_IMAGES_NAMED = 5
+"""So many in a sentence: what a revision is called is in status a dozen times, and in each record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +112,9 @@ def next_revision_number(numbers: Iterable[int]) -> int:
 
 
 def describe(revision: Revision) -> str:
-    """Return what people call it: `revision 4 (shop/checkout:1.4)`."""
-    return f"revision {revision.number} ({', '.join(revision.images) or revision.hash})"
+    """Return what people call it: `revision 4 (shop/checkout:1.4)`; of many images the first."""
+    named = first_of(revision.images, MOST_IMAGES_NAMED) or revision.hash
+    return f"revision {revision.number} ({named})"
 
 
 def drift_corrected_lately(
