@@ -46,6 +46,9 @@ class EndedReleases:
             outcome = self._outcome(self._open, status)
             if outcome:
                 self.ended[self._open.name] = outcome
+        taken_back = _taken_back(status)
+        if taken_back is not None and taken_back.name in self.ended:
+            self.ended[taken_back.name] = "RolledBack"
         self._open = _open(status)
         if len(status.unrecorded) == _WAITING:
             self.ended = {}  # what was before them may have been dropped
@@ -93,5 +96,13 @@ def _begun(name: str) -> str:
 def _open(status: RolloutStatus) -> _Attempt | None:
     match stage_of(status):
         case UnderWay(_, current) | FirstDeploy(current):
+            return _Attempt(attempt(status), current.number)
+    return None
+
+
+def _taken_back(status: RolloutStatus) -> _Attempt | None:
+    """Return the attempt that was stopped, also where it had been promoted, and the one before was kept warm."""
+    match stage_of(status):
+        case Aborted(_, current):
             return _Attempt(attempt(status), current.number)
     return None
