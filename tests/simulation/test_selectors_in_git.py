@@ -60,3 +60,23 @@ def test_blue_green_goes_back_in_the_bake_within_seconds() -> None:
     lived_under_git(story, 3)
     assert story.stable == old
     assert story.percent(new) == 0.0
+
+
+@pytest.mark.parametrize("follows", ["a template", "rollback"])
+def test_what_was_promoted_keeps_its_traffic_while_the_label_moves(follows: str) -> None:
+    story = deployed("router by label", 4)
+    with told("router by label", story):
+        new = story.release("shop:2", Behaviour())
+        story.run_until(lambda it: it.is_stable(new))
+        if follows == "rollback":
+            story.command("rollback")
+        else:
+            story.round(1)  # now both have it
+            story.release("shop:3", Behaviour())
+        seen: list[dict[str, float]] = []
+        while story.stable != new and len(seen) < 20:
+            story.round(1)
+            seen.append(story.shares()["shop.test"])
+            story.tick(0.5)
+        assert story.stable == new
+        assert seen == [{new: 1.0}] * len(seen), "the pods that were left get requests again"

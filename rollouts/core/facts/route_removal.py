@@ -44,10 +44,14 @@ def stable_service_is_complete(world: World, status: RolloutStatus) -> bool:
     Return whether every ready pod of the stable revision is an endpoint of the stable Service, and one is.
 
     Those that the canary's Service does not have either, as a person may take a pod out of Services
-    by a label, are not waited for: they get nothing by its route.
+    by a label, are not waited for: they get nothing by its route. By the label of stable, no pod of another
+    revision is an endpoint either: endpoints are told later than the labels of pods.
     """
     service, stable, canary = world.stable_service, status.stable_revision, world.canary_service
     if service is None or stable is None or service.selected_hash != stable.hash:
+        return False
+    others = (count for each, count in service.ready_endpoints.items() if each != stable.hash)
+    if service.by_label and any(others):
         return False
     pods = world.replica_set(stable)
     wanted = pods.ready if pods is not None else 0

@@ -104,7 +104,11 @@ def is_forced(world: World, status: RolloutStatus) -> bool:
 def _leads_to(world: World, stable: ReplicaSet) -> bool:
     """Return whether who asks the stable Service is answered by pods of stable."""
     service = world.stable_service
-    if service is None or service.selected_hash not in ("", stable.hash):
+    if service is None:
+        return False
+    # While the label moves, those that are to lose it answer as well: they would get back what they have lost.
+    is_shared = service.selected_hash == "" and not service.by_label
+    if not is_shared and service.selected_hash != stable.hash:
         return False
     return service.ready_endpoints.get(stable.hash, 0) > 0 or world.spec.replicas == 0
 

@@ -1,5 +1,6 @@
 """The canary's route stays after a promotion until nobody needs it any more."""
 
+from dataclasses import replace
 from typing import Any
 
 from rollouts.core.plan.actions import RemoveRoute
@@ -8,6 +9,7 @@ from rollouts.model.route import Route
 from rollouts.model.status import Weights
 from tests.unit.core.worlds import (
     NEW,
+    OLD,
     Scene,
     at,
     evidence,
@@ -61,6 +63,13 @@ def test_the_route_goes_once_every_ready_pod_is_an_endpoint_of_the_stable_servic
     assert not removes(promoted(ready=0))
     assert not removes(promoted(ready=3))
     assert removes(promoted(ready=4))
+
+
+def test_by_label_the_route_stays_while_pods_without_it_are_endpoints_still() -> None:
+    by_label = replace(service("checkout", NEW, newhash=4, oldhash=2), by_label=True)
+    scene = promoted()
+    assert not removes(scene.serving(stable=by_label))
+    assert removes(scene.serving(stable=replace(by_label, ready_endpoints={NEW: 4, OLD: 0})))
 
 
 def test_a_pod_that_is_not_ready_is_not_waited_for() -> None:
