@@ -196,8 +196,21 @@ def _seen(
             for hash_ in _revisions(replica_sets)
             if _misses(cluster, namespace, _asked_of_all(service, spec), hash_)
         ),
+        selectable=_selectable(cluster, service, spec, replica_sets) if by_label else {},
         is_outdated=is_outdated,
     )
+
+
+def _selectable(
+    cluster: Reads, service: FrozenJSON, spec: RolloutSpec, replica_sets: Mapping[str, ReplicaSet]
+) -> dict[str, int]:
+    """Return how many ready pods of each revision a Service would lead to, if they had the label of stable."""
+    asked, namespace = own_selector(service, spec), service["metadata"]["namespace"]
+    selected = {pod["metadata"]["name"] for pod in cluster.select(POD, namespace, asked)}
+    return {
+        hash_: sum(pod.ready and pod.name in selected for pod in each.pods)
+        for hash_, each in replica_sets.items()
+    }
 
 
 def _asked_of_all(service: FrozenJSON, spec: RolloutSpec) -> dict[str, str]:

@@ -9,7 +9,7 @@ asks for, must the canary be stopped, and only then how far it may go), and says
 missing. `LATER` brings the rest of the status up to date.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -61,7 +61,7 @@ from rollouts.core.plan.services import (
     synced_services,
     unnamed_services_writes,
 )
-from rollouts.core.plan.stable_label import labels_beside
+from rollouts.core.plan.stable_label import labels_beside, moving_labels
 from rollouts.core.plan.weight import takes_traffic_away, weight_back, weight_writes
 from rollouts.core.plan.workload import workload_writes
 from rollouts.core.plan.write_order import by_urgency
@@ -239,11 +239,17 @@ def _writes(world: World, update: StatusUpdate, pipeline: Pipeline) -> list[Acti
     same = (attempt(before), before.abort) == (attempt(after), after.abort)
     if update.retreat or not same:
         # What was on its way forward is not wanted any more.
-        return by_urgency(world, (each for write in pipeline.back for each in write(world, after)))
+        return _asked(world, after, pipeline.back)
     status = before.evolve(held_by=after.held_by)
     if status.current_revision is None:
         return []
-    return by_urgency(world, (each for write in pipeline.writes for each in write(world, status)))
+    return _asked(world, status, pipeline.writes)
+
+
+def _asked(world: World, status: RolloutStatus, writes: Iterable[Writing]) -> list[Action]:
+    """Return what these ask for in order; a Service that Git owns is led by writes to pods in its place."""
+    asked = (each for write in writes for each in write(world, status))
+    return by_urgency(world, moving_labels(world, status, asked))
 
 
 def _services_to_bind(world: World, status: RolloutStatus, pipeline: Pipeline) -> tuple[str, ...]:

@@ -80,3 +80,17 @@ def test_what_was_promoted_keeps_its_traffic_while_the_label_moves(follows: str)
             story.tick(0.5)
         assert story.stable == new
         assert seen == [{new: 1.0}] * len(seen), "the pods that were left get requests again"
+
+
+def test_a_service_of_before_that_leads_nowhere_holds_no_switch() -> None:
+    story = deployed("blue-green by label", 5)
+    with told("blue-green by label", story):
+        other = story.present.get(CHECKOUT)
+        assert other is not None
+        story.present.put(SERVICE, {**other, "metadata": {"name": "other", "namespace": NAMESPACE}})
+        story.edit({"spec": {"strategy": {"blueGreen": {"activeService": "other"}}}})
+        story.settle()
+        story.present.edit(CHECKOUT, {"spec": {"selector": {"app": "one-that-is-gone"}}})
+        story.pass_time(30)
+        new = story.release("shop:2", Behaviour())
+        story.run_until(lambda it: it.selects("other") == new, 120)

@@ -118,9 +118,11 @@ from rollouts.core.facts.stable_capacity import (
     who_answers,
 )
 from rollouts.core.facts.stable_label import (
+    STILL_LABELLED,
     early_label_is_asked,
     keeps_to_few,
     moving_label,
+    still_labelled,
     uses_stable_label,
 )
 from rollouts.core.facts.step_tracking import (
@@ -167,6 +169,7 @@ __all__ = [
     "RESTARTING",
     "STABLE_DOWN",
     "STABLE_SHORT",
+    "STILL_LABELLED",
     "ClearingRoutes",
     "Draining",
     "EndpointsPending",
@@ -269,6 +272,7 @@ __all__ = [
     "step_waiting_since",
     "step_waits_for",
     "step_waits_for_evidence",
+    "still_labelled",
     "strategies_differ",
     "strategy_words",
     "surplus_records",

@@ -3,8 +3,10 @@
 from rollouts.core.facts import (
     STABLE_DOWN,
     STABLE_SHORT,
+    STILL_LABELLED,
     confirmation_times_out_at,
     release_remains,
+    still_labelled,
     switch_back_waits,
     switch_back_waits_until,
     who_answers,
@@ -22,7 +24,8 @@ def without_notes(status: RolloutStatus) -> RolloutStatus:
 
 def note_stable_down(world: World, update: StatusUpdate) -> StatusUpdate:
     """Return the update with what stable can't bear in its message, looked at again when that ends."""
-    status, words = update.status, who_answers(world, update.status)
+    status = update.status
+    words = who_answers(world, status) or still_labelled(world, status)
     if words.startswith(STABLE_DOWN) and under_way(status) and not _is_told(status):
         update = update.event(world, "StableDown", words.removeprefix("; "), "Warning")
     update = update.evolve(message=_without_stable_note(status).message + words)
@@ -43,9 +46,10 @@ def _is_told(status: RolloutStatus) -> bool:
 
 def _without_stable_note(status: RolloutStatus) -> RolloutStatus:
     """Return a status whose message speaks of the release alone."""
-    return status.evolve(
-        message=status.message.partition(STABLE_DOWN)[0].partition(STABLE_SHORT)[0]
-    )
+    message = status.message
+    for note in (STABLE_DOWN, STABLE_SHORT, STILL_LABELLED):
+        message = message.partition(note)[0]
+    return status.evolve(message=message)
 
 
 def note_strategy_change(world: World, update: StatusUpdate) -> StatusUpdate:

@@ -1,6 +1,12 @@
 """What people ask of revisions: abort, rollback, retry and restart."""
 
-from rollouts.core.facts import abort_cost, good_revisions, who_answers, without_restart_words
+from rollouts.core.facts import (
+    abort_cost,
+    good_revisions,
+    still_labelled,
+    who_answers,
+    without_restart_words,
+)
 from rollouts.core.next.attempt import (
     back_to_stable,
     begin,
@@ -44,7 +50,10 @@ def abort(world: World, update: StatusUpdate, command: Command) -> tuple[StatusU
 def _forced(world: World, update: StatusUpdate) -> tuple[StatusUpdate, bool, str]:
     """Take back what a rollback has left to the canary, because stable can't bear it."""
     status, abort = update.status, update.status.abort
-    if abort is None or abort.forced or not who_answers(world, status):
+    moves = still_labelled(world, status)
+    if abort is not None and abort.forced and moves:
+        return update, True, f"traffic goes back to stable{moves}"
+    if abort is None or abort.forced or not (who_answers(world, status) or moves):
         return update, True, "all traffic is at stable already"
     moved = update.evolve(abort=abort.evolve(forced=True)).as_retreat()
     return moved, True, f"traffic goes back to stable{abort_cost(world, status)}"

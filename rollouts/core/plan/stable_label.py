@@ -2,7 +2,7 @@
 How the label of stable goes from pods to pods, where Git owns the Service that selects by it.
 
 First the new pods get it. Once it is seen on all of them, and as many as are ready are endpoints of
-the Service, the others lose it. The way back is the same one.
+the Service, the others lose it. On blue-green's way back, one endpoint is enough for that.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,7 +34,9 @@ def labels_beside(world: World, status: RolloutStatus) -> Iterator[Action]:
         yield from _kept_to(world, service, stable)
 
 
-def moving_labels(world: World, actions: Iterable[Action]) -> Iterator[Action]:
+def moving_labels(
+    world: World, status: RolloutStatus, actions: Iterable[Action]
+) -> Iterator[Action]:
     """Yield the actions, with the next writes to pods in place of those to Services that Git owns."""
     for action in actions:
         service = (
@@ -45,10 +47,10 @@ def moving_labels(world: World, actions: Iterable[Action]) -> Iterator[Action]:
         if not isinstance(action, SelectRevision) or service is None or not service.by_label:
             yield action
         else:
-            yield from _moved(world, service, action.hash)
+            yield from _moved(world, status, service, action.hash)
 
 
-def _moved(world: World, service: Service, hash_: str) -> Iterator[Action]:
+def _moved(world: World, status: RolloutStatus, service: Service, hash_: str) -> Iterator[Action]:
     """Yield the next writes by which a Service leads to a revision alone."""
     target = world.observed.replica_sets.get(hash_)
     if target is None:
@@ -59,7 +61,7 @@ def _moved(world: World, service: Service, hash_: str) -> Iterator[Action]:
         return
     missing = list(_given(target))
     yield from missing
-    if not missing and not keeps_to_few(world, target):
+    if not missing and not keeps_to_few(world, status, target):
         yield from _taken(
             each for each in world.observed.replica_sets.values() if each is not target
         )

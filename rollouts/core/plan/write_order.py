@@ -29,7 +29,6 @@ from rollouts.core.plan.actions import (
     SetWeight,
     SyncService,
 )
-from rollouts.core.plan.stable_label import moving_labels
 from rollouts.core.world import World, mechanism_of
 
 _BACK, _PODS, _SERVICES, _FORWARD, _LATER = range(5)
@@ -38,12 +37,12 @@ _CAN_WAIT = (DeleteReplicaSet, SetPodMetadata, EvictPod, KeepRecord, DeleteRecor
 
 def by_urgency(world: World, actions: Iterable[Action]) -> list[Action]:
     """
-    Return the actions with the most urgent first; a Service that Git owns is led by writes to pods in its place.
+    Return the actions with the most urgent first.
 
     Weights that fall; then pods that are asked for; Services and owners; what goes forward; and
     at the end what takes away, or can wait. Those that are alike stay in their order.
     """
-    asked = tuple(moving_labels(world, actions))
+    asked = tuple(actions)
     return sorted(asked, key=lambda action: _place(world, asked, action))
 
 

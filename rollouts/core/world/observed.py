@@ -157,6 +157,8 @@ class Service:
     """Ready endpoints that are no revision's pods, such as a Deployment's."""
     misses: frozenset[str] = frozenset()
     """Revisions that have pods, none of which its own selector selects, whatever it is bound to."""
+    selectable: Mapping[str, int] = field(default_factory=dict)
+    """By label: ready pods by revision hash that its own selector selects, be they given the label or not."""
     is_outdated: bool = False
     """This Rollout made it, and its stable Service asks for something else since."""
 
