@@ -94,3 +94,16 @@ def test_a_service_of_before_that_leads_nowhere_holds_no_switch() -> None:
         story.pass_time(30)
         new = story.release("shop:2", Behaviour())
         story.run_until(lambda it: it.selects("other") == new, 120)
+
+
+def test_a_promotion_ends_where_a_pod_that_was_lost_has_no_room_beside_the_old_ones() -> None:
+    story = deployed("router by label", 6, progressDeadlineSeconds=120)
+    with told("router by label", story):
+        new = story.release("shop:2", Behaviour())
+        story.run_until(lambda it: it.is_stable(new))
+        story.kubelets.quota = 7
+        story.kubelets.evict(story.kubelets.pods(new)[0])
+        story.kubelets.tick()
+        lived_under_git(story, LONGEST_SECONDS)
+        assert (story.stable, story.status.phase) == (new, "Healthy")
+        assert story.sizes() == {new: 4}

@@ -25,8 +25,8 @@ def keeps_to_few(world: World, status: RolloutStatus, target: ReplicaSet) -> boo
 
     All of the new ones that are ready, and that it can select, have to be endpoints. On the way back to stable one
     is enough: what is left is to be stopped at once. A Service that leads to none of ours is not waited for:
-    nobody loses anything there. Beside routes, where nothing is urgent, the new ones are to be as many as
-    those that go.
+    nobody loses anything there. They need not be as many as those that go: what is missing may be waiting for
+    their room, and as many as a promotion needs were there.
     """
     if world.spec.replicas == 0 and target.wanted == 0:
         return False
@@ -42,10 +42,7 @@ def _is_short(world: World, service: Service, target: ReplicaSet, goes_back: boo
     )
     if goes_back or most == 0:
         return there == 0 < most
-    wanted = max(1, min(target.ready, service.selectable.get(target.hash, target.ready)))
-    if not mechanism_of(world.spec).is_switched:
-        wanted = max(wanted, min(most, world.spec.replicas))
-    return there < wanted
+    return there < max(1, min(target.ready, service.selectable.get(target.hash, target.ready)))
 
 
 def moving_label(service: Service, stable: Revision) -> str:

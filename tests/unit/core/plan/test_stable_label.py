@@ -15,7 +15,9 @@ from tests.unit.core.worlds import (
     Scene,
     evidence,
     replica_set,
+    revision,
     service,
+    settled,
     spec_of,
     under_way,
 )
@@ -77,6 +79,14 @@ def test_a_pod_that_the_service_can_not_select_is_not_waited_for() -> None:
     active = by_label(oldhash=4, newhash=3)
     assert losing(switching(checkout=replace(active, selectable={NEW: 3}))) == [OLD]
     assert losing(switching(checkout=replace(active, selectable={NEW: 4}))) == []
+
+
+def test_beside_routes_the_new_ones_need_not_be_as_many_as_those_that_go() -> None:
+    """One that was lost since the promotion may be waiting for the room of those that go."""
+    scene = settled().with_(template_hash=NEW, stable_revision=revision(NEW))
+    scene = scene.with_(current_revision=revision(NEW)).evolve(labelled(OLD), labelled(NEW, 4, 3))
+    assert losing(scene.serving(stable=by_label(oldhash=4, newhash=3))) == [OLD]
+    assert losing(scene.serving(stable=by_label(oldhash=4, newhash=2))) == []
 
 
 @pytest.mark.parametrize(("there", "lose"), [(0, []), (1, [NEW]), (3, [NEW])])
