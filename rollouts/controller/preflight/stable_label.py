@@ -17,7 +17,7 @@ def stable_label_findings(context: PreflightContext) -> Iterator[Finding]:
         label = label_asked_by(service)
         if label is not None:
             yield from _of_service(context, service, label)
-    if context.spec.stable_service is None:
+    if not _is_given(context):
         yield from _led_by_nobody(context)
 
 
@@ -67,8 +67,21 @@ def _of_service(context: PreflightContext, service: FrozenJSON, label: object) -
         )
 
 
+def _is_given(context: PreflightContext) -> bool:
+    """Return whether the pods of stable have the label, or nobody can say: the Service that is named is not there."""
+    spec = context.spec
+    metadata = spec.active_strategy.stable_metadata
+    early = metadata is not None and metadata.labels.get(STABLE_LABEL) == STABLE
+    if early or context.labels.get(STABLE_LABEL) == STABLE:
+        return True
+    if spec.stable_service is None:
+        return False
+    named = context.get(SERVICE, spec.stable_service)
+    return named is None or (label_asked_by(named) is not None and spec.workload_ref is None)
+
+
 def _led_by_nobody(context: PreflightContext) -> Iterator[Finding]:
-    """Yield the Services that would lead to these pods, where the share of the pods is the weight, and no pod has the label."""
+    """Yield the Services that would lead to these pods, if one of them had the label."""
     named = {name for each in context.all(ROLLOUT) for name in named_services(each)}
     for service in sorted(context.all(SERVICE), key=name_of):
         name, selector = name_of(service), users_selector(service)
@@ -78,8 +91,20 @@ def _led_by_nobody(context: PreflightContext) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 "StableLabelMisplaced",
-                (
-                    f"Service {name} {_ASKS}, and without trafficRouting no pod is given that label: take it out,"
-                    " or add trafficRouting and name the Service in stableService"
-                ),
+                (f"Service {name} {_ASKS}, and {_why_nobody_has_it(context)}"),
             )
+
+
+def _why_nobody_has_it(context: PreflightContext) -> str:
+    """Return why no pod has the label, and the way out."""
+    if context.spec.workload_ref is not None:
+        return "beside workloadRef no pod is given that label: take it out"
+    if context.spec.stable_service is None:
+        return (
+            "without trafficRouting no pod is given that label: take it out,"
+            " or add trafficRouting and name the Service in stableService"
+        )
+    return (
+        f"no pod is given that label as long as Service {context.spec.stable_service}, which {context.stable_field}"
+        f" names, does not ask for it: take it out, or ask for it there, too"
+    )

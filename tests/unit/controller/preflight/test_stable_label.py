@@ -95,5 +95,23 @@ def test_by_pods_nobody_has_the_label() -> None:
     assert reasons(other, of=rollout(strategy=BY_PODS)) == []
 
 
+@pytest.mark.parametrize("strategy", [{"canary": CANARY}, BLUE_GREEN])
+def test_a_second_service_has_no_pod_where_the_one_that_is_named_does_not_ask(
+    strategy: JSON,
+) -> None:
+    of, second = rollout(strategy=strategy), asking("internal")
+    told = message("StableLabelMisplaced", service(), second, of=of)
+    assert "Service internal asks for rollouts.dev/stable" in told
+    assert "no pod is given that label as long as Service checkout" in told
+    assert told.endswith("take it out, or ask for it there, too")
+    assert reasons(asking(), second, of=of) == []
+    early = {"stableMetadata": {"labels": ASKS}}
+    both = {name: {**fields, **early} for name, fields in strategy.items()}
+    assert reasons(service(), second, of=rollout(strategy=both)) == []
+    assert reasons(second, of=of) == ["ServiceNotFound"]
+    others = service("internal", selector={"app": "another", **ASKS})
+    assert reasons(service(), others, of=of) == []
+
+
 def test_our_key_beside_it_is_on_its_way_out() -> None:
     assert reasons(asking(**{HASH_LABEL: "abc"})) == []
