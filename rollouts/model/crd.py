@@ -62,35 +62,37 @@ def crds() -> list[JSON]:
 
 def crd() -> JSON:
     """Return the CustomResourceDefinition of Rollout as plain JSON."""
+    subresources = {
+        "status": {},
+        "scale": {
+            "specReplicasPath": ".spec.replicas",
+            "statusReplicasPath": ".status.replicas",
+            "labelSelectorPath": ".status.selector",
+        },
+    }
+    named = rule(
+        f"self.metadata.name.size() <= {LONGEST_ROLLOUT_NAME}",
+        f"a Rollout's name has {LONGEST_ROLLOUT_NAME} characters at most; shorten it",
+    )
+    schema = _schema(
+        "A release strategy, and the release that is under way.",
+        {"spec": structural(RolloutSpec), "status": structural(RolloutStatus)},
+        {"x-kubernetes-validations": [named]},
+    )
+    message = _message_column(".status.message", "The last decision, in words")
+    version = _version([*_columns(_COLUMNS), message], schema, subresources=subresources)
     # Argo's Rollouts are `ro`, too.
-    return _definition(ROLLOUT, _version(), shortNames=["ro", "rodev"], categories=["all"])
+    return _definition(ROLLOUT, version, shortNames=["ro", "rodev"], categories=["all"])
 
 
 def record_crd() -> JSON:
     """Return the CustomResourceDefinition of ReleaseRecord as plain JSON."""
-    version = {
-        "name": VERSION,
-        "served": True,
-        "storage": True,
-        "additionalPrinterColumns": [
-            *_columns(_RECORD_COLUMNS),
-            _message_column(".spec.message", "How it ended, in words"),
-        ],
-        "schema": {
-            "openAPIV3Schema": {
-                "type": "object",
-                "description": "A release that is over: how it went, and why it ended so.",
-                "required": ["spec"],
-                "properties": {
-                    "apiVersion": {"type": "string"},
-                    "kind": {"type": "string"},
-                    "metadata": {"type": "object"},
-                    "spec": structural(ReleaseRecord),
-                },
-            }
-        },
-    }
-    return _definition(RELEASE_RECORD, version)
+    schema = _schema(
+        "A release that is over: how it went, and why it ended so.",
+        {"spec": structural(ReleaseRecord)},
+    )
+    message = _message_column(".spec.message", "How it ended, in words")
+    return _definition(RELEASE_RECORD, _version([*_columns(_RECORD_COLUMNS), message], schema))
 
 
 def _definition(kind: Kind, version: JSON, **names: list[str]) -> JSON:
@@ -126,42 +128,29 @@ def _message_column(path: str, text: str) -> JSON:
     return {**column, "description": text, "priority": 1}
 
 
-def _version() -> JSON:
+def _version(columns: list[JSON], schema: JSON, **more: JSON) -> JSON:
     return {
         "name": VERSION,
         "served": True,
         "storage": True,
-        "subresources": {
-            "status": {},
-            "scale": {
-                "specReplicasPath": ".spec.replicas",
-                "statusReplicasPath": ".status.replicas",
-                "labelSelectorPath": ".status.selector",
-            },
-        },
-        "additionalPrinterColumns": [
-            *_columns(_COLUMNS),
-            _message_column(".status.message", "The last decision, in words"),
-        ],
-        "schema": {
-            "openAPIV3Schema": {
-                "type": "object",
-                "description": "A release strategy, and the release that is under way.",
-                "required": ["spec"],
-                "x-kubernetes-validations": [
-                    rule(
-                        f"self.metadata.name.size() <= {LONGEST_ROLLOUT_NAME}",
-                        f"a Rollout's name has {LONGEST_ROLLOUT_NAME} characters at most; shorten it",
-                    ),
-                ],
-                "properties": {
-                    "apiVersion": {"type": "string"},
-                    "kind": {"type": "string"},
-                    "metadata": {"type": "object"},
-                    "spec": structural(RolloutSpec),
-                    "status": structural(RolloutStatus),
-                },
-            }
+        **more,
+        "additionalPrinterColumns": columns,
+        "schema": {"openAPIV3Schema": schema},
+    }
+
+
+def _schema(text: str, fields: JSON, rules: JSON | None = None) -> JSON:
+    """Return the schema of an object that has these fields beside those of every object."""
+    return {
+        "type": "object",
+        "description": text,
+        "required": ["spec"],
+        **(rules or {}),
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            **fields,
         },
     }
 
