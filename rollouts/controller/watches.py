@@ -50,18 +50,19 @@ _WITH_CRD = {
     SCALED_OBJECT: Scope(versions=("v1alpha1",), fields=("metadata", "spec"), needed=False),
     **_scopes(BESIDE_ROUTING),
 }
+_WHOSE = (
+    "metadata.namespace",
+    "metadata.name",
+    "metadata.uid",
+    "metadata.resourceVersion",
+    "metadata.labels",
+    "metadata.ownerReferences",
+)
+"""What tells an object apart, and whose it is."""
 WATCHED: dict[Kind, Scope] = {
     ROLLOUT: Scope(),
     RELEASE_RECORD: Scope(
-        fields=(
-            "metadata.namespace",
-            "metadata.name",
-            "metadata.uid",
-            "metadata.resourceVersion",
-            "metadata.labels",
-            "metadata.ownerReferences",
-            "metadata.deletionTimestamp",
-        ),
+        fields=(*_WHOSE, "metadata.deletionTimestamp"),
         needed=False,
     ),
     REPLICA_SET: Scope(HASH_LABEL),
@@ -69,12 +70,7 @@ WATCHED: dict[Kind, Scope] = {
     POD: Scope(
         HASH_LABEL,
         (
-            "metadata.namespace",
-            "metadata.name",
-            "metadata.uid",
-            "metadata.resourceVersion",
-            "metadata.labels",
-            "metadata.ownerReferences",
+            *_WHOSE,
             "metadata.creationTimestamp",
             "metadata.deletionTimestamp",
             "spec.hostNetwork",
