@@ -72,8 +72,12 @@ def is_by_label(service: FrozenJSON, spec: RolloutSpec) -> bool:
     """
     if service["metadata"]["name"] == spec.canary_service or spec.workload_ref is not None:
         return False
-    selector = mapping(mapping(service.get("spec")).get("selector"))
-    return selector.get(STABLE_LABEL) == STABLE
+    return label_asked_by(service) == STABLE
+
+
+def label_asked_by(service: FrozenJSON) -> object:
+    """Return the value of the label of stable that a Service's selector asks for; None where it does not."""
+    return mapping(mapping(service.get("spec")).get("selector")).get(STABLE_LABEL)
 
 
 def _labelled_alone(replica_sets: Mapping[str, ReplicaSet]) -> str:
@@ -216,8 +220,8 @@ def _selectable(
 def _asked_of_all(service: FrozenJSON, spec: RolloutSpec) -> dict[str, str]:
     """Return what a Service's selector asks of the pods of every revision."""
     asked = own_selector(service, spec)
-    label = _selector(service).get(STABLE_LABEL)
-    if label is not None and not is_by_label(service, spec):
+    label = label_asked_by(service)
+    if isinstance(label, str) and not is_by_label(service, spec):
         asked[STABLE_LABEL] = label  # nobody moves it
     return asked
 

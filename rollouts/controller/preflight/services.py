@@ -10,9 +10,8 @@ from rollouts.controller.preflight.context import (
     name_of,
     users_selector,
 )
-from rollouts.controller.preflight.stable_label import label_asked_by
 from rollouts.controller.revisions import is_revision
-from rollouts.controller.services import is_by_label, is_returnable
+from rollouts.controller.services import is_by_label, is_returnable, label_asked_by
 from rollouts.model.finding import Finding, about_field
 from rollouts.model.kinds import (
     DEPLOYMENT,

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from rollouts.controller.objects import named_services
 from rollouts.controller.preflight.context import PreflightContext, name_of, users_selector
+from rollouts.controller.services import label_asked_by
 from rollouts.model.finding import Finding
 from rollouts.model.kinds import ROLLOUT, SERVICE, STABLE, STABLE_LABEL, FrozenJSON
-from rollouts.model.unchecked_json import mapping
 
 _ASKS = f"asks for {STABLE_LABEL} in spec.selector"
 
@@ -19,11 +19,6 @@ def stable_label_findings(context: PreflightContext) -> Iterator[Finding]:
             yield from _of_service(context, service, label)
     if not _is_given(context):
         yield from _led_by_nobody(context)
-
-
-def label_asked_by(service: FrozenJSON) -> object:
-    """Return the value that a Service's selector asks for; None where it does not."""
-    return mapping(mapping(service.get("spec")).get("selector")).get(STABLE_LABEL)
 
 
 def _of_service(context: PreflightContext, service: FrozenJSON, label: object) -> Iterator[Finding]:
