@@ -11,11 +11,16 @@ from typing import Self
 from xml.etree import ElementTree as ET
 
 from rollouts.cli.output import plain, plain_object
-from rollouts.cli.past_releases import criterion_words, is_under_way, read_past_releases, who
+from rollouts.cli.past_releases import (
+    criterion_words,
+    in_words,
+    is_under_way,
+    read_past_releases,
+    who,
+)
 from rollouts.cli.session import Session
 from rollouts.cli.wait_outcome import Exit, WaitOutcome, Wanted
 from rollouts.errors import RolloutsError
-from rollouts.model.durations import format_duration
 from rollouts.model.kinds import FrozenJSON
 from rollouts.model.status import (
     CriterionStatus,
@@ -166,7 +171,7 @@ def _facts(report: CiReport) -> Iterable[tuple[str, str]]:
     if release.images:
         yield "images", ", ".join(release.images)
         yield "step", release.step
-        yield "took", format_duration(round(release.seconds)) or "0s"
+        yield "took", in_words(release.seconds)
         yield "requests", f"{seen.canary_requests:,}"
         yield "failed", f"{seen.canary_failures:,}"
     if release.by:

@@ -9,6 +9,7 @@ from rollouts.cli.output import plain_object
 from rollouts.cli.session import ReadRequests
 from rollouts.core.world import FirstDeploy, UnderWay, stage_of
 from rollouts.errors import NotFound
+from rollouts.model.durations import format_duration
 from rollouts.model.kinds import RELEASE_RECORD, ROLLOUT_LABEL, FrozenJSON
 from rollouts.model.status import CriterionStatus, ReleaseRecord, Revision, RolloutStatus
 
@@ -129,6 +130,16 @@ def who(record: ReleaseRecord) -> str:
 def why(record: ReleaseRecord) -> str:
     """Return why it ended so, in words."""
     return record.reason or record.message
+
+
+def took(record: ReleaseRecord) -> str:
+    """Return how long it took, such as `1m30s`."""
+    return in_words((record.ended_at - record.started_at).total_seconds())
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration in whole seconds, also one of none."""
+    return format_duration(round(seconds)) or "0s"
 
 
 def criterion_words(criterion: CriterionStatus) -> str:

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rollouts.cli.get_view import VERDICTS, age, decisions_view
-from rollouts.cli.past_releases import criterion_words, who, why
-from rollouts.model.durations import format_duration
+from rollouts.cli.past_releases import criterion_words, took, who, why
+from rollouts.core.world import describe
 from rollouts.model.status import CriterionStatus, ReleaseRecord
 
 _STYLES = {"Promoted": "green", "RolledBack": "red", "Superseded": "yellow", "Withdrawn": "yellow"}
@@ -29,7 +29,7 @@ def releases_table(records: Sequence[ReleaseRecord], now: datetime) -> Table:
             str(record.revision.number),
             Text(record.outcome, style=_STYLES[record.outcome]),
             record.step or "–",
-            _took(record),
+            took(record),
             age(now, record.ended_at),
             f"{record.exposure.canary_requests:,}",
             f"{record.exposure.canary_failures:,}",
@@ -37,11 +37,6 @@ def releases_table(records: Sequence[ReleaseRecord], now: datetime) -> Table:
             Text(f"{why(record)} ({by})" if by else why(record)),
         )
     return table
-
-
-def _took(record: ReleaseRecord) -> str:
-    seconds = (record.ended_at - record.started_at).total_seconds()
-    return format_duration(round(seconds)) or "0s"
 
 
 def record_view(title: str, record: ReleaseRecord, attempts: int) -> RenderableType:
@@ -67,9 +62,9 @@ def _facts(record: ReleaseRecord) -> Table:
     seen = record.exposure
     facts = {
         "Images": ", ".join(record.revision.images) or record.revision.hash,
-        "Replaces": _named(record),
+        "Replaces": describe(record.stable) if record.stable is not None else "",
         "Began": f"{record.started_at.astimezone():%Y-%m-%d %H:%M:%S %Z}",
-        "Ended": f"{record.ended_at.astimezone():%Y-%m-%d %H:%M:%S %Z}, after {_took(record)}",
+        "Ended": f"{record.ended_at.astimezone():%Y-%m-%d %H:%M:%S %Z}, after {took(record)}",
         "By": who(record),
         "Step": f"{record.step or '–'} at {record.weight} %",
         "Passed": " → ".join(record.entered_steps),
@@ -79,13 +74,6 @@ def _facts(record: ReleaseRecord) -> Table:
         if words:
             grid.add_row(name, Text(words))
     return grid
-
-
-def _named(record: ReleaseRecord) -> str:
-    stable = record.stable
-    if stable is None:
-        return ""
-    return f"revision {stable.number} ({', '.join(stable.images) or stable.hash})"
 
 
 def _criteria(criteria: Sequence[CriterionStatus]) -> Table:
