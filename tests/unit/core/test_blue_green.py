@@ -5,39 +5,28 @@ import pytest
 from rollouts.core.plan.actions import CreateReplicaSet, RemoveRoute, SelectRevision
 from rollouts.model.route import Route
 from tests.unit.core.worlds import (
-    CRITERIA,
+    BAKED,
     NEW,
     OLD,
     Scene,
     evidence,
     replica_set,
     service,
-    spec_of,
     told,
     under_way,
-)
-
-SPEC = spec_of(
-    strategy={
-        "blueGreen": {
-            "activeService": "checkout",
-            "postPromotionAnalysis": {"duration": "60s"},
-        }
-    },
-    successCriteria=CRITERIA,
 )
 
 
 def baking(selected: str = NEW) -> Scene:
     """Return a scene after the switch, with an active Service that selects this."""
     active = service("checkout", selected, newhash=4)
-    scene = under_way(100, SPEC, current_step_index=2).evolve(replica_set(NEW, 4))
+    scene = under_way(100, BAKED, current_step_index=2).evolve(replica_set(NEW, 4))
     return scene.with_(services={"checkout": active}, evidence=evidence(), route=Route())
 
 
 def before_the_switch(selected: str) -> Scene:
     """Return a scene in which the new revision has no pods, and not even a ReplicaSet."""
-    scene = under_way(0, SPEC, route=Route()).without(NEW)
+    scene = under_way(0, BAKED, route=Route()).without(NEW)
     scene = scene.with_(status=scene.status.evolve(services=["checkout"]))
     return scene.with_(services={"checkout": service("checkout", selected, oldhash=4)})
 

@@ -213,3 +213,15 @@ def condition(status: RolloutStatus, kind: str) -> Any:
 
 def holding(status: RolloutStatus) -> Mapping[str, bool]:
     return {entry.type: entry.status == "True" for entry in status.conditions}
+
+
+BAKED = spec_of(
+    strategy={
+        "blueGreen": {
+            "activeService": "checkout",
+            "postPromotionAnalysis": {"duration": "60s"},
+        }
+    },
+    successCriteria=CRITERIA,
+)
+"""Blue-green with a bake after the switch."""

@@ -9,7 +9,7 @@ from rollouts.core.plan.actions import SetStableLabel
 from rollouts.core.world import ReplicaSet, Service
 from rollouts.model.route import Route
 from tests.unit.core.worlds import (
-    CRITERIA,
+    BAKED,
     NEW,
     OLD,
     Scene,
@@ -18,18 +18,7 @@ from tests.unit.core.worlds import (
     revision,
     service,
     settled,
-    spec_of,
     under_way,
-)
-
-SPEC = spec_of(
-    strategy={
-        "blueGreen": {
-            "activeService": "checkout",
-            "postPromotionAnalysis": {"duration": "60s"},
-        }
-    },
-    successCriteria=CRITERIA,
 )
 
 
@@ -44,7 +33,7 @@ def by_label(name: str = "checkout", **facts: Any) -> Service:
 
 def switching(**services: Service) -> Scene:
     """Return a scene in which both have the label: it is on its way to the new revision."""
-    scene = under_way(100, SPEC, current_step_index=1).evolve(labelled(OLD), labelled(NEW))
+    scene = under_way(100, BAKED, current_step_index=1).evolve(labelled(OLD), labelled(NEW))
     named = {"checkout": by_label(oldhash=4, newhash=4), **services}
     remembered = scene.status.evolve(
         services=sorted(named),
