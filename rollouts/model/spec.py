@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, model_validator
 from rollouts.model.app_metrics import AppMetrics
 from rollouts.model.base import Name, SpecModel, exactly_one, one_of, rule
 from rollouts.model.criteria import Criterion
-from rollouts.model.kinds import Kind
+from rollouts.model.kinds import STABLE, STABLE_LABEL, Kind
 from rollouts.model.routers.spec import RouterSpec
 from rollouts.model.strategy import BlueGreenStrategy, CanaryStrategy, Step, Strategy
 from rollouts.model.traffic_routing import TrafficRouting
@@ -171,6 +171,12 @@ class RolloutSpec(SpecModel):
         found = self.strategy.canary or self.strategy.blue_green
         assert found is not None
         return found
+
+    @property
+    def labels_stable_early(self) -> bool:
+        """Whether the pods of stable are to have its label before a Service asks for it."""
+        metadata = self.active_strategy.stable_metadata
+        return metadata is not None and metadata.labels.get(STABLE_LABEL) == STABLE
 
     @property
     def steps(self) -> list[Step]:

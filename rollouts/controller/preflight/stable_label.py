@@ -65,9 +65,7 @@ def _of_service(context: PreflightContext, service: FrozenJSON, label: object) -
 def _is_given(context: PreflightContext) -> bool:
     """Return whether the pods of stable have the label, or nobody can say: the Service that is named is not there."""
     spec = context.spec
-    metadata = spec.active_strategy.stable_metadata
-    early = metadata is not None and metadata.labels.get(STABLE_LABEL) == STABLE
-    if early or context.labels.get(STABLE_LABEL) == STABLE:
+    if spec.labels_stable_early or context.labels.get(STABLE_LABEL) == STABLE:
         return True
     if spec.stable_service is None:
         return False

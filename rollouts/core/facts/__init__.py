@@ -119,7 +119,6 @@ from rollouts.core.facts.stable_capacity import (
 )
 from rollouts.core.facts.stable_label import (
     STILL_LABELLED,
-    early_label_is_asked,
     keeps_to_few,
     moving_label,
     still_labelled,
@@ -198,7 +197,6 @@ __all__ = [
     "disruption_begins",
     "disruption_is_over",
     "drift_correction_waits",
-    "early_label_is_asked",
     "evidence_turned",
     "failed_criteria",
     "finalizer_waits_for",

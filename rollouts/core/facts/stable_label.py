@@ -1,7 +1,7 @@
 """What is known of the label of stable, by which a Service selects that Git owns."""
 
 from rollouts.core.world import ReplicaSet, Service, World, describe, mechanism_of
-from rollouts.model.kinds import STABLE, STABLE_LABEL
+from rollouts.model.kinds import STABLE_LABEL
 from rollouts.model.status import Revision, RolloutStatus
 
 STILL_LABELLED = f"; the label {STABLE_LABEL} "
@@ -10,13 +10,7 @@ STILL_LABELLED = f"; the label {STABLE_LABEL} "
 def uses_stable_label(world: World) -> bool:
     """Return whether the pods of stable are to have it."""
     service = world.stable_service
-    return (service is not None and service.by_label) or early_label_is_asked(world)
-
-
-def early_label_is_asked(world: World) -> bool:
-    """Return whether the pods of stable are to have it before a Service asks for it."""
-    metadata = world.spec.active_strategy.stable_metadata
-    return metadata is not None and metadata.labels.get(STABLE_LABEL) == STABLE
+    return (service is not None and service.by_label) or world.spec.labels_stable_early
 
 
 def keeps_to_few(world: World, status: RolloutStatus, target: ReplicaSet) -> bool:

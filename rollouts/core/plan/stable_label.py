@@ -7,7 +7,7 @@ the Service, the others lose it. On blue-green's way back, one endpoint is enoug
 
 from collections.abc import Iterable, Iterator
 
-from rollouts.core.facts import early_label_is_asked, keeps_to_few
+from rollouts.core.facts import keeps_to_few
 from rollouts.core.plan.actions import Action, ReleaseService, SelectRevision, SetStableLabel
 from rollouts.core.world import ReplicaSet, Service, World
 from rollouts.model.status import Revision, RolloutStatus
@@ -30,7 +30,7 @@ def labels_beside(world: World, status: RolloutStatus) -> Iterator[Action]:
         first = world.replica_set(status.current_revision)
         if first is not None and service.by_label:
             yield from _given(first)
-    elif early_label_is_asked(world) and not service.by_label:
+    elif world.spec.labels_stable_early and not service.by_label:
         yield from _kept_to(world, service, stable)
 
 
